@@ -1,0 +1,303 @@
+"""What can go wrong, as one tree, and the one place where exceptions become values.
+
+Inside, code raises; at a boundary (agent, connector, parser service, CLI, HTTP) callers get ``T | AgentFailure``::
+
+    RomaError                       code                        recoverable
+    ├── ConfigError                 ERR_CONFIG_INVALID          no
+    ├── InputError                  ERR_INPUT_INVALID           no
+    │   └── NotFoundError           ERR_NOT_FOUND               no
+    ├── DeadlineError               ERR_TIMEOUT                 yes
+    ├── ConnectorError              ERR_CONNECTOR_*             by code
+    ├── ParserError                 ERR_PARSER_*                no
+    ├── LLMError                    ERR_LLM_*                   by code
+    ├── EmbeddingError              ERR_EMBEDDING_*             by code
+    ├── StoreError                  ERR_STORAGE_*               by code
+    ├── GuardrailError              ERR_GUARDRAIL_*             no
+    ├── EvalError                   ERR_EVAL_*                  no
+    └── AccessError                 ERR_ACCESS_*                by code
+
+An area's exceptions differ in their code, not in their class: what a caller does depends on the code and on
+``recoverable``, so a class per code would only be a second spelling of the same fact.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import traceback
+from collections.abc import Awaitable, Mapping
+from contextvars import ContextVar
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+request_id: ContextVar[str | None] = ContextVar("roma_request_id", default=None)
+"""The id of the request that is being served; set once by a skin, read by every log line and failure."""
+
+
+class ErrorCode(StrEnum):
+    """Every code that ROMA can report. ``docs/errors.md`` says of each what it means and what to do."""
+
+    CONFIG_INVALID = "ERR_CONFIG_INVALID"
+    INPUT_INVALID = "ERR_INPUT_INVALID"
+    NOT_FOUND = "ERR_NOT_FOUND"
+    TIMEOUT = "ERR_TIMEOUT"
+    INTERNAL = "ERR_INTERNAL"
+    DEPENDENCY_MISSING = "ERR_DEPENDENCY_MISSING"
+
+    CONNECTOR_AUTH = "ERR_CONNECTOR_AUTH"
+    CONNECTOR_PERMISSION = "ERR_CONNECTOR_PERMISSION"
+    CONNECTOR_NOT_FOUND = "ERR_CONNECTOR_NOT_FOUND"
+    CONNECTOR_RATE_LIMIT = "ERR_CONNECTOR_RATE_LIMIT"
+    CONNECTOR_QUOTA = "ERR_CONNECTOR_QUOTA"
+    CONNECTOR_UNAVAILABLE = "ERR_CONNECTOR_UNAVAILABLE"
+    CONNECTOR_TIMEOUT = "ERR_CONNECTOR_TIMEOUT"
+    CONNECTOR_TOO_LARGE = "ERR_CONNECTOR_TOO_LARGE"
+    CONNECTOR_CORRUPT = "ERR_CONNECTOR_CORRUPT"
+    CONNECTOR_CHANGED = "ERR_CONNECTOR_CHANGED"
+    CONNECTOR_UNSUPPORTED = "ERR_CONNECTOR_UNSUPPORTED"
+    CONNECTOR_BLOCKED = "ERR_CONNECTOR_BLOCKED"
+    CONNECTOR_ROBOTS = "ERR_CONNECTOR_ROBOTS"
+
+    PARSER_MALFORMED = "ERR_PARSER_MALFORMED"
+    PARSER_ENCRYPTED = "ERR_PARSER_ENCRYPTED"
+    PARSER_UNSUPPORTED = "ERR_PARSER_UNSUPPORTED"
+    PARSER_EMPTY = "ERR_PARSER_EMPTY"
+    PARSER_TOO_LARGE = "ERR_PARSER_TOO_LARGE"
+    PARSER_TIMEOUT = "ERR_PARSER_TIMEOUT"
+    PARSER_MEMORY = "ERR_PARSER_MEMORY"
+
+    LLM_AUTH = "ERR_LLM_AUTH"
+    LLM_BAD_REQUEST = "ERR_LLM_BAD_REQUEST"
+    LLM_NOT_FOUND = "ERR_LLM_NOT_FOUND"
+    LLM_CONTEXT_LENGTH = "ERR_LLM_CONTEXT_LENGTH"
+    LLM_RATE_LIMIT = "ERR_LLM_RATE_LIMIT"
+    LLM_QUOTA = "ERR_LLM_QUOTA"
+    LLM_BUDGET = "ERR_LLM_BUDGET"
+    LLM_UNAVAILABLE = "ERR_LLM_UNAVAILABLE"
+    LLM_TIMEOUT = "ERR_LLM_TIMEOUT"
+    LLM_TRUNCATED = "ERR_LLM_TRUNCATED"
+    LLM_MALFORMED = "ERR_LLM_MALFORMED"
+    LLM_EMPTY = "ERR_LLM_EMPTY"
+    LLM_REFUSED = "ERR_LLM_REFUSED"
+
+    EMBEDDING_MODEL = "ERR_EMBEDDING_MODEL"
+    EMBEDDING_UNAVAILABLE = "ERR_EMBEDDING_UNAVAILABLE"
+
+    STORAGE_UNAVAILABLE = "ERR_STORAGE_UNAVAILABLE"
+    STORAGE_FULL = "ERR_STORAGE_FULL"
+    STORAGE_LOCKED = "ERR_STORAGE_LOCKED"
+    STORAGE_MISMATCH = "ERR_STORAGE_MISMATCH"
+    STORAGE_CORRUPT = "ERR_STORAGE_CORRUPT"
+
+    GUARDRAIL_EMPTY = "ERR_GUARDRAIL_EMPTY"
+    GUARDRAIL_TOO_LONG = "ERR_GUARDRAIL_TOO_LONG"
+    GUARDRAIL_BLOCKED = "ERR_GUARDRAIL_BLOCKED"
+
+    EVAL_DATASET = "ERR_EVAL_DATASET"
+    EVAL_PARAMETERS = "ERR_EVAL_PARAMETERS"
+    EVAL_JUDGE = "ERR_EVAL_JUDGE"
+    EVAL_GATE = "ERR_EVAL_GATE"
+
+    ACCESS_UNAUTHENTICATED = "ERR_ACCESS_UNAUTHENTICATED"
+    ACCESS_FORBIDDEN = "ERR_ACCESS_FORBIDDEN"
+    ACCESS_RATE_LIMIT = "ERR_ACCESS_RATE_LIMIT"
+
+
+RECOVERABLE: frozenset[ErrorCode] = frozenset(
+    {
+        ErrorCode.TIMEOUT,
+        ErrorCode.CONNECTOR_RATE_LIMIT,
+        ErrorCode.CONNECTOR_QUOTA,
+        ErrorCode.CONNECTOR_UNAVAILABLE,
+        ErrorCode.CONNECTOR_TIMEOUT,
+        ErrorCode.CONNECTOR_CORRUPT,
+        ErrorCode.CONNECTOR_CHANGED,
+        ErrorCode.LLM_RATE_LIMIT,
+        ErrorCode.LLM_UNAVAILABLE,
+        ErrorCode.LLM_TIMEOUT,
+        ErrorCode.LLM_TRUNCATED,
+        ErrorCode.LLM_MALFORMED,
+        ErrorCode.EMBEDDING_UNAVAILABLE,
+        ErrorCode.STORAGE_UNAVAILABLE,
+        ErrorCode.STORAGE_FULL,
+        ErrorCode.STORAGE_LOCKED,
+        ErrorCode.ACCESS_RATE_LIMIT,
+    }
+)
+"""Codes for which the same call may succeed later without anybody changing anything but time or room."""
+
+
+class RomaError(Exception):
+    """Base of everything that ROMA raises on purpose.
+
+    ``message`` is one sentence for a person that says what to do; ``details`` are small JSON values for a machine
+    and never hold secrets or document text.
+    """
+
+    default_code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
+
+    def __init__(
+        self,
+        message: str,
+        code: ErrorCode | None = None,
+        *,
+        retry_after_s: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.retry_after_s = retry_after_s
+        self.details = dict(details or {})
+
+    @property
+    def recoverable(self) -> bool:
+        return self.code in RECOVERABLE
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes send their errors home by value; keyword-only arguments need help.
+        return _rebuild, (type(self), self.message, self.code, self.retry_after_s, self.details)
+
+
+def _rebuild(
+    cls: type[RomaError], message: str, code: ErrorCode, retry_after_s: float | None, details: dict[str, Any]
+) -> RomaError:
+    return cls(message, code, retry_after_s=retry_after_s, details=details)
+
+
+class ConfigError(RomaError):
+    """A setting or an installation is wrong; nothing was started."""
+
+    default_code = ErrorCode.CONFIG_INVALID
+
+
+class InputError(RomaError):
+    """What the caller passed cannot be used."""
+
+    default_code = ErrorCode.INPUT_INVALID
+
+
+class NotFoundError(InputError):
+    """What was named does not exist."""
+
+    default_code = ErrorCode.NOT_FOUND
+
+
+class DeadlineError(RomaError):
+    """ROMA's own deadline passed."""
+
+    default_code = ErrorCode.TIMEOUT
+
+
+class ConnectorError(RomaError):
+    """A source could not be listed or an item not fetched."""
+
+    default_code = ErrorCode.CONNECTOR_UNAVAILABLE
+
+
+class ParserError(RomaError):
+    """A file could not be turned into a document."""
+
+    default_code = ErrorCode.PARSER_MALFORMED
+
+
+class LLMError(RomaError):
+    """A model did not answer, or not in a way that may be shown."""
+
+    default_code = ErrorCode.LLM_UNAVAILABLE
+
+
+class EmbeddingError(RomaError):
+    """Text could not be embedded or reranked."""
+
+    default_code = ErrorCode.EMBEDDING_UNAVAILABLE
+
+
+class StoreError(RomaError):
+    """The store could not be read or written."""
+
+    default_code = ErrorCode.STORAGE_UNAVAILABLE
+
+
+class GuardrailError(RomaError):
+    """A guardrail refused a question or an answer."""
+
+    default_code = ErrorCode.GUARDRAIL_BLOCKED
+
+
+class EvalError(RomaError):
+    """An evaluation cannot be run or trusted."""
+
+    default_code = ErrorCode.EVAL_DATASET
+
+
+class AccessError(RomaError):
+    """The caller may not do this."""
+
+    default_code = ErrorCode.ACCESS_FORBIDDEN
+
+
+class AgentFailure(BaseModel):
+    """A failure as a value: what every boundary returns instead of raising."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agent: str
+    code: ErrorCode
+    message: str
+    recoverable: bool
+    retry_after_s: float | None = None
+    request_id: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, agent: str, error: BaseException) -> AgentFailure:
+        """Map any exception to a failure. Unknown ones become ``ERR_INTERNAL`` and name their type and place.
+
+        The text of an unknown exception is not shown: it may quote a document, a prompt or a key.
+        """
+        known = error if isinstance(error, RomaError) else _translate(error)
+        return cls(
+            agent=agent,
+            code=known.code,
+            message=known.message,
+            recoverable=known.recoverable,
+            retry_after_s=known.retry_after_s,
+            request_id=request_id.get(),
+            details=known.details,
+        )
+
+
+def _translate(error: BaseException) -> RomaError:
+    """Python's own errors that have a clear meaning everywhere."""
+    if isinstance(error, builtins.TimeoutError):
+        return DeadlineError("The time allowed for this step ran out; try again or raise the limit.")
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreError("The disk is full; free some room and run it again.", ErrorCode.STORAGE_FULL)
+    if isinstance(error, ModuleNotFoundError):
+        return ConfigError(
+            f"The Python package {error.name!r} is not installed; install roma-core[all] or the extra that needs it.",
+            ErrorCode.DEPENDENCY_MISSING,
+            details={"module": error.name or ""},
+        )
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
+    return RomaError(
+        f"Unexpected {type(error).__name__} in {where}; this is a defect in ROMA, please report it.",
+        details={"exception": type(error).__name__, "where": where},
+    )
+
+
+async def guarded(agent: str, work: Awaitable[T]) -> T | AgentFailure:
+    """Await ``work``; any exception becomes an ``AgentFailure``. Cancellation passes through.
+
+    This is the one ``except Exception`` of the package (a test looks for others).
+    """
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001
+        return AgentFailure.of(agent, error)

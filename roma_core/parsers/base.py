@@ -1,0 +1,37 @@
+"""The seam to file formats: a parser is a pure function that raises ``ParserError``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from roma_core.types import Document, Noun, RawDocument
+
+
+class ParseOptions(Noun):
+    """What a caller may ask of a parser; part of the cache key."""
+
+    tenant: str = "default"
+    password: str | None = None
+    pages: tuple[int, ...] | None = None
+    """1-based numbers of the pages wanted; None = all."""
+    ocr: bool = True
+
+
+Parse = Callable[[RawDocument, ParseOptions], Document]
+"""Bytes to a document. Pure and sync: it runs in a worker process. Raises ``ParserError``."""
+
+
+@dataclass(frozen=True)
+class Parser:
+    """One format. ``version`` rises whenever the output for some file changes, so that the file is parsed again."""
+
+    name: str
+    version: int
+    media_types: tuple[str, ...]
+    parse: str
+    """``module:function`` of a ``Parse``; named, not imported, so that the dispatcher loads no format library."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}/{self.version}"

@@ -1,0 +1,61 @@
+"""The seam to the store of documents and their chunks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
+
+if TYPE_CHECKING:
+    from roma_core.types import Vector, Vectors
+
+Filters = dict[str, Any]
+"""``document_id`` or ``uri``: a value or a list of values; ``uri_prefix``: a string. Others raise ``InputError``."""
+
+
+class ChunkStore(Protocol):
+    """Documents with their chunks, per tenant. Raises ``StoreError``. Safe with several processes writing."""
+
+    async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Store ``document`` and make ``chunks`` its only chunks. Atomic for readers, idempotent.
+
+        ``vectors`` has shape (len(chunks), dim), unit rows.
+        """
+        ...
+
+    async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
+        """Remove documents with their chunks; returns how many documents there were."""
+        ...
+
+    async def document(self, tenant: str, document_id: str) -> Document | None: ...
+
+    def documents(self, tenant: str) -> AsyncIterator[Document]:
+        """All documents of the tenant by id, streamed."""
+        ...
+
+    async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
+        """The document's chunks by start."""
+        ...
+
+    async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+        """Best chunks by BM25, best first; ties by chunk id. ``retriever`` is ``bm25``."""
+        ...
+
+    async def dense(
+        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
+    ) -> list[ScoredChunk]:
+        """Best chunks by cosine similarity, best first; ties by chunk id. ``retriever`` is ``dense``."""
+        ...
+
+    async def counts(self, tenant: str) -> tuple[int, int]:
+        """Numbers of documents and of chunks."""
+        ...
+
+    async def optimize(self) -> None:
+        """Compact and index. Never removes a version that a reader may hold."""
+        ...
+
+    async def health(self) -> ComponentHealth: ...
+
+    async def close(self) -> None: ...

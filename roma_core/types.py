@@ -1,0 +1,388 @@
+"""The nouns. Frozen values without I/O; one meaning each.
+
+Offsets everywhere are half-open code-point offsets into ``Document.text``: ``text[start:end]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from roma_core.errors import AgentFailure
+
+if TYPE_CHECKING:  # names for signatures; numpy is not loaded for them
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+    """Shape (n, dim), rows of unit length."""
+    Vector = NDArray[np.float32]
+    """Shape (dim,), unit length."""
+
+Persona = Literal["technical", "executive", "general"]
+SourceKind = Literal["local", "web", "gdrive"]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom as fractions (0..1) of the page, origin top left."""
+
+BlockKind = Literal[
+    "heading", "paragraph", "list", "table", "code", "quote", "caption", "footnote", "comment", "notes", "figure"
+]
+SectionKind = Literal["heading", "slide", "notes", "sheet", "chapter", "message", "cell"]
+DEFAULT_TENANT = "default"
+
+
+def digest(*parts: str | bytes) -> str:
+    """SHA-256 (hex) of the parts, each framed by its length so that no two lists of parts collide."""
+    h = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        h.update(len(data).to_bytes(8, "big"))
+        h.update(data)
+    return h.hexdigest()
+
+
+class Noun(BaseModel):
+    """Base of all values: frozen, and unknown fields are a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Noun):
+    """Something that can be ingested: a folder, a site, a Drive folder."""
+
+    uri: str
+    kind: SourceKind
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class RawDocument(Noun):
+    """Bytes as fetched. ``media_type`` is what the source claims; the parser service decides by content."""
+
+    uri: str
+    data: bytes = Field(repr=False)
+    media_type: str | None = None
+    title: str | None = None
+    modified_at: datetime | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+class Span(Noun):
+    """A half-open range of code points of a document's text."""
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Span:
+        if self.end < self.start:
+            raise ValueError(f"span ends before it starts: [{self.start}, {self.end})")
+        return self
+
+    def of(self, text: str) -> str:
+        return text[self.start : self.end]
+
+    def overlaps(self, other: Span) -> bool:
+        return self.start < other.end and other.start < self.end
+
+
+class Page(Span):
+    """One page (or slide) of the source. ``width`` and ``height`` are in points, after rotation."""
+
+    number: int = Field(ge=1)
+    label: str | None = None
+    width: float | None = None
+    height: float | None = None
+    ocr_confidence: float | None = None
+    """Mean confidence (0..1) when the page's text came from OCR, else None."""
+
+
+class Section(Span):
+    """A titled part: from its title to the next section of the same or a higher level."""
+
+    title: str
+    level: int = Field(ge=1)
+    kind: SectionKind = "heading"
+
+
+class Block(Span):
+    """A heading, paragraph, table, ... with its place on the page when the format has one."""
+
+    kind: BlockKind
+    page: int | None = None
+    box: Box | None = None
+    level: int | None = None
+    confidence: float | None = None
+
+
+class Document(Noun):
+    """What a parser makes of a file: Markdown text and the places in it."""
+
+    id: str
+    uri: str
+    title: str
+    text: str = Field(repr=False)
+    content_sha256: str
+    parser: str
+    """Name and version, e.g. ``pdf/3``: part of what makes two parses the same."""
+    media_type: str = "text/plain"
+    pages: tuple[Page, ...] = ()
+    sections: tuple[Section, ...] = ()
+    blocks: tuple[Block, ...] = Field(default=(), repr=False)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @staticmethod
+    def id_for(uri: str, tenant: str = DEFAULT_TENANT) -> str:
+        """Stable across edits of the content: it names the place, not the words."""
+        return digest("document", tenant, uri)[:32]
+
+    @model_validator(mode="after")
+    def _spans_inside(self) -> Document:
+        size = len(self.text)
+        for span in (*self.pages, *self.sections, *self.blocks):
+            if span.end > size:
+                raise ValueError(f"{type(span).__name__} [{span.start}, {span.end}) lies outside of the text ({size})")
+        return self
+
+    def page_at(self, offset: int) -> Page | None:
+        return next((p for p in self.pages if p.start <= offset < p.end), None)
+
+    def headings_at(self, offset: int) -> tuple[str, ...]:
+        """Titles of the sections that hold ``offset``, outermost first."""
+        return tuple(s.title for s in self.sections if s.start <= offset < s.end)
+
+    def place(self, start: int) -> str:
+        """Where ``start`` is, for a person: ``page 7``, ``slide 3 "Notes"``, ``sheet "Q2"``, or the last heading."""
+        held = [s for s in self.sections if s.start <= start < s.end]
+        page = self.page_at(start)
+        words: list[str] = []
+        if page is not None:
+            unit = "slide" if any(s.kind == "slide" for s in held) else "page"
+            words.append(f"{unit} {page.label or page.number}")
+        if any(s.kind == "notes" for s in held):
+            words.append("notes")
+        named = [s for s in held if s.kind in {"sheet", "chapter"}] or ([] if page else held[-1:])
+        words += [f"{s.kind} “{s.title}”" if s.kind != "heading" else f"“{s.title}”" for s in named[:1]]
+        return ", ".join(words)
+
+
+class Chunk(Noun):
+    """A passage that can be retrieved: ``document.text[start:end] == text``, always."""
+
+    id: str
+    document_id: str
+    uri: str
+    title: str
+    text: str
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    page: int | None = None
+    place: str = ""
+    headings: tuple[str, ...] = ()
+    context: str = ""
+    """What a reader of the passage alone would miss (headings, a split table's header row); embedded and indexed in
+    front of ``text`` but never quoted."""
+
+    @property
+    def indexed_text(self) -> str:
+        """The text that is embedded and searched."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+class ScoredChunk(Noun):
+    """A chunk with its rank (1-based), the score it is ranked by, and the scores it came from."""
+
+    chunk: Chunk
+    score: float
+    rank: int = Field(ge=1)
+    retriever: str
+    scores: dict[str, float] = Field(default_factory=dict)
+
+
+Verdict = Literal["verbatim", "supported", "partial", "unsupported", "unverified"]
+
+
+class Citation(Noun):
+    """A marker ``[n]`` in the answer and the words of the source that it stands for.
+
+    ``document.text[start:end] == quote``; ``answer[answer_start:answer_end]`` is the claim that the marker supports.
+    """
+
+    marker: int = Field(ge=1)
+    chunk_id: str
+    document_id: str
+    uri: str
+    title: str
+    page: int | None = None
+    place: str = ""
+    start: int
+    end: int
+    quote: str
+    answer_start: int
+    answer_end: int
+    verdict: Verdict = "unverified"
+    score: float | None = None
+
+
+class Usage(Noun):
+    """What model calls used. ``cost_usd`` is None when a price is unknown, never 0; None is contagious in sums."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = 0.0
+    cache_hits: int = 0
+    saved_usd: float | None = 0.0
+    estimated: bool = False
+    """True when the provider reported no usage and the tokens were counted here."""
+
+    def __add__(self, other: Usage) -> Usage:
+        def plus(a: float | None, b: float | None) -> float | None:
+            return None if a is None or b is None else a + b
+
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cost_usd=plus(self.cost_usd, other.cost_usd),
+            cache_hits=self.cache_hits + other.cache_hits,
+            saved_usd=plus(self.saved_usd, other.saved_usd),
+            estimated=self.estimated or other.estimated,
+        )
+
+    @classmethod
+    def total(cls, parts: Iterable[Usage]) -> Usage:
+        result = cls()
+        for part in parts:
+            result = result + part
+        return result
+
+
+class Query(Noun):
+    """A question and how to answer it."""
+
+    text: str
+    persona: Persona = "general"
+    top_k: int = Field(default=5, ge=1, le=50)
+    filters: dict[str, Any] = Field(default_factory=dict)
+    """Which documents may be used: ``document_id`` or ``uri`` (a value or a list of values), ``uri_prefix``."""
+    session_id: str | None = None
+    tenant: str = DEFAULT_TENANT
+
+
+class TailorOutput(Noun):
+    """An answer with its citations."""
+
+    answer: str
+    citations: tuple[Citation, ...] = ()
+    follow_ups: tuple[str, ...] = ()
+    persona: Persona = "general"
+    usage: Usage = Usage()
+    degraded: bool = False
+    degraded_reasons: tuple[str, ...] = ()
+    answer_id: str = ""
+    model: str = ""
+    """``provider:model`` that wrote the answer; extractive answers say ``extractive``."""
+    model_reason: str = ""
+    """Why that model: configured, auto, or the failure that led to a fallback."""
+    passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
+    answered: bool = True
+    """False when ROMA says that it does not know."""
+
+
+Stage = Literal["guarded", "planned", "retrieved", "reranked", "writing", "verifying"]
+
+
+class StageEvent(Noun):
+    """A stage has ended (or, for ``writing`` and ``verifying``, begun). ``elapsed_ms`` counts from the query."""
+
+    type: Literal["stage"] = "stage"
+    stage: Stage
+    elapsed_ms: float
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class TokenEvent(Noun):
+    """The next piece of the answer, in order."""
+
+    type: Literal["token"] = "token"
+    text: str
+
+
+class CompleteEvent(Noun):
+    """The final answer; its text may differ from the tokens (guardrails, dropped markers). Terminal."""
+
+    type: Literal["complete"] = "complete"
+    output: TailorOutput
+
+
+class ErrorEvent(Noun):
+    """No answer. Terminal."""
+
+    type: Literal["error"] = "error"
+    failure: AgentFailure
+
+
+StreamEvent = Annotated[StageEvent | TokenEvent | CompleteEvent | ErrorEvent, Field(discriminator="type")]
+
+ItemState = Literal["added", "updated", "unchanged", "skipped", "deleted", "failed"]
+
+
+class IngestItem(Noun):
+    """One row of the ledger: what became of one listed item."""
+
+    uri: str
+    state: ItemState
+    document_id: str | None = None
+    reason: str = ""
+    code: str | None = None
+    chunks: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class IngestionReport(Noun):
+    """What one ingest did. Every listed item is in ``items`` exactly once."""
+
+    run_id: str
+    sources: tuple[str, ...]
+    items: tuple[IngestItem, ...] = ()
+    seconds: float = 0.0
+    failures: tuple[AgentFailure, ...] = ()
+    """Failures of whole sources (nothing could be listed)."""
+
+    def counts(self) -> dict[str, int]:
+        states: tuple[ItemState, ...] = ("added", "updated", "unchanged", "skipped", "deleted", "failed")
+        return {state: sum(i.state == state for i in self.items) for state in states}
+
+
+HealthState = Literal["ok", "degraded", "down"]
+
+
+class ComponentHealth(Noun):
+    """State of one component and why."""
+
+    name: str
+    state: HealthState
+    reason: str = ""
+    latency_ms: float | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class HealthReport(Noun):
+    """State of the whole: ``down`` if a needed component is, else ``degraded`` if any is not ``ok``."""
+
+    state: HealthState
+    version: str
+    components: tuple[ComponentHealth, ...] = ()
