@@ -1,0 +1,85 @@
+# Two commands set everything up on a machine with Python 3.11 or newer: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := 0.13.9
+READY  := $(VENV)/.ready
+DEMO   ?= .roma
+PYTEST := $(BIN)/python -m pytest
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo console lab check test quick notebooks e2e local-llm bench bench-parse soak parse-gate lock clean system
+
+help: ## List the targets.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "ROMA needs Python 3.11, 3.12 or 3.13; say which with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { command -v apt-get >/dev/null && \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv >/dev/null; } || \
+	  { echo "Python's venv module is missing; install it (Debian: apt-get install python3-venv)."; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+system: ## Install Chromium for the browser test where that is possible without asking.
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
+	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "No Chromium: the browser tests will be skipped."
+
+demo: $(READY) ## Ingest a real corpus, ask it, score it; no key and no network service needed.
+	@$(BIN)/roma demo --workspace $(DEMO)
+
+console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000/console.
+	@$(BIN)/roma serve --workspace $(DEMO)
+
+lab: $(READY) ## Open the notebooks in JupyterLab.
+	@$(BIN)/jupyter lab --notebook-dir notebooks
+
+check: $(READY) ## Formatting, lint, types and floors.
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/nbstripout --verify notebooks/*.ipynb
+	@$(BIN)/lint-imports --no-logo >$(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+	@$(BIN)/mypy
+
+quick: $(READY) ## The fast tests.
+	@$(PYTEST) -q -m "not slow and not browser and not local_llm and not soak"
+
+test: $(READY) system check ## Everything that must hold: checks, tests with coverage, notebooks.
+	@$(BIN)/coverage erase
+	@$(PYTEST) -q -n 2 --dist loadgroup -m "not soak" --cov --cov-report= --durations=15
+	@$(BIN)/coverage report --fail-under=90
+	@$(MAKE) --no-print-directory notebooks
+
+notebooks: $(READY) ## Run every notebook under nbmake.
+	@$(PYTEST) -q --nbmake --nbmake-timeout=300 --override-ini=timeout=600 notebooks
+
+e2e: $(READY) system ## The console in a real Chromium.
+	@$(PYTEST) -q -m browser
+
+local-llm: $(READY) ## Both vendors' SDKs against a real small model on loopback.
+	@$(PYTEST) -q -m local_llm
+
+bench: $(READY) ## Measure speed and quality; writes docs/benchmarks.md.
+	@$(BIN)/python -m bench
+
+bench-parse: $(READY) ## Measure the parsers beside other libraries.
+	@$(BIN)/python -m bench parse parse_pdf
+
+soak: $(READY) ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
+	@$(BIN)/python -m bench soak_ingest soak_parse soak_llm soak_sse
+
+parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.
+	@$(BIN)/python -m bench.parse_gate
+
+lock: $(READY) ## Resolve the dependencies anew.
+	@$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean: ## Remove the environment, the demo's workspace and caches.
+	@rm -rf $(VENV) .roma .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
