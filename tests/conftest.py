@@ -1,0 +1,53 @@
+"""What every test gets: no network but loopback, a quiet offline environment, a workspace of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test must fail at once, not after a download's retries
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import roma_core  # noqa: E402, F401  (sets the quiet switches before anything else is imported)
+
+KEYS = ("LLM_", "ROMA_", "OPENAI_", "ANTHROPIC_", "GOOGLE_APPLICATION_")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    from pytest_socket import socket_allow_hosts
+
+    socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The developer's own settings and keys must not reach a test (integration tests read them on purpose)."""
+    if "integration_keys" not in request.fixturenames:
+        for name in [n for n in os.environ if n.startswith(KEYS) and n != "ROMA_SHARED"]:
+            monkeypatch.delenv(name)
+    yield
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace; the working directory is its parent, so that no ``.env`` is read by chance."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / ".roma"
+
+
+def shared_folder(name: str) -> Path:
+    """A folder of third-party material beside the checkout, or skip. Read it in place, copy nothing."""
+    root = Path(os.environ.get("ROMA_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    folder = root / name
+    if not folder.is_dir():
+        pytest.skip(f"third-party material {name!r} is not beside this checkout (ROMA_SHARED names another place)")
+    return folder
+
+
+@pytest.fixture
+def shared_dir() -> object:
+    """``shared_dir("docs-dev")`` is the folder, or the test is skipped with a reason."""
+    return shared_folder
