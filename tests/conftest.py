@@ -11,7 +11,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test must fail at once, not after a download's retries
 os.environ.setdefault("MPLBACKEND", "agg")
 
-import roma_core  # noqa: E402, F401  (sets the quiet switches before anything else is imported)
+import roma_core  # noqa: F401  (sets the quiet switches before anything else is imported)
 
 KEYS = ("LLM_", "ROMA_", "OPENAI_", "ANTHROPIC_", "GOOGLE_APPLICATION_")
 
