@@ -1,0 +1,72 @@
+"""A real corpus without a download: the long descriptions of the installed packages, with ROMA's own documentation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+EXTENSIONS = {"text/markdown": ".md", "text/x-rst": ".rst", "text/plain": ".txt"}
+DOCS = "docs"
+OWN_NAME = "roma-core"
+
+
+def normalised(name: str) -> str:
+    """A package's one spelling, as in PEP 503: ``Foo.Bar_baz`` is ``foo-bar-baz``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def description(dist: metadata.Distribution) -> tuple[str, str] | None:
+    """File name and text of a package's long description; None when it has none.
+
+    A description without a content type is written as plain text: guessing a markup would be guessing offsets.
+    """
+    text = str(dist.metadata.json.get("description") or "").strip()
+    name = dist.metadata["Name"]
+    if not name or normalised(name) == OWN_NAME or text in {"", "UNKNOWN"}:
+        return None
+    kind = str(dist.metadata.get("Description-Content-Type") or "text/plain").partition(";")[0].strip().lower()
+    lines = (line.rstrip() for line in text.splitlines())
+    return normalised(name) + EXTENSIONS.get(kind, ".txt"), "\n".join(lines) + "\n"
+
+
+def descriptions(distributions: Iterable[metadata.Distribution]) -> dict[str, str]:
+    """Text by file name, sorted by name; where a package is installed twice the first on the path counts."""
+    found: dict[str, tuple[str, str]] = {}
+    for dist in distributions:
+        if (entry := description(dist)) is not None:
+            found.setdefault(normalised(dist.metadata["Name"]), entry)
+    return dict(sorted(found.values()))
+
+
+def own_docs(checkout: Path) -> dict[str, str]:
+    """Markdown below ``docs/`` of a checkout by relative path; nothing when ROMA is installed from a wheel."""
+    folder = checkout / DOCS
+    if not (checkout / "pyproject.toml").is_file() or not folder.is_dir():
+        return {}
+    return {
+        path.relative_to(checkout).as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))
+    }
+
+
+def gather(
+    folder: Path,
+    distributions: Iterable[metadata.Distribution] | None = None,
+    checkout: Path | None = None,
+) -> list[Path]:
+    """Write the corpus to ``folder`` and return its files, sorted.
+
+    Files that hold the right bytes already are not touched, so that a second ingest finds nothing new.
+    """
+    found = metadata.distributions() if distributions is None else distributions
+    texts = descriptions(found) | own_docs(checkout or Path(__file__).resolve().parents[2])
+    paths = []
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = text.encode()
+        if not path.is_file() or path.read_bytes() != data:
+            path.write_bytes(data)
+        paths.append(path)
+    return sorted(paths)
