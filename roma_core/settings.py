@@ -113,8 +113,18 @@ class Settings(BaseSettings):
 
     # Connectors
     local_ignore: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(".git", ".roma", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints", ".DS_Store"),
-        description="Comma-separated names or globs that LocalConnector leaves out.",
+        default=(
+            ".git",
+            ".roma",
+            "__pycache__",
+            "node_modules",
+            ".venv",
+            ".ipynb_checkpoints",
+            ".DS_Store",
+            "~$*",
+            ".~lock.*",
+        ),
+        description="Comma-separated globs over names (or, with a slash, relative paths) that LocalConnector skips.",
     )
     gdrive_credentials: SecretStr | None = Field(
         default=None, description="Service account or user token: a file's path or the JSON itself."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -60,18 +61,52 @@ class Source(Noun):
 
 
 class RawDocument(Noun):
-    """Bytes as fetched. ``media_type`` is what the source claims; the parser service decides by content."""
+    """Bytes as fetched. ``media_type`` is what the source claims; the parser service decides by content.
+
+    The bytes are either held (``data=...``) or, when there are many, wait in a temporary file (``path=...``) that
+    ``data`` reads when asked: so a large download crosses threads and processes without being in memory.
+    """
 
     uri: str
-    data: bytes = Field(repr=False)
+    content: bytes | None = Field(default=None, alias="data", repr=False)
+    path: Path | None = Field(default=None, repr=False)
     media_type: str | None = None
     title: str | None = None
     modified_at: datetime | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _one_place(self) -> RawDocument:
+        if (self.content is None) == (self.path is None):
+            raise ValueError("a raw document has either data or a path")
+        return self
+
+    @property
+    def data(self) -> bytes:
+        """All bytes; read from ``path`` at every call when they wait there."""
+        return self.content if self.content is not None else self._file.read_bytes()
+
+    @property
+    def size(self) -> int:
+        """Number of bytes, without reading them."""
+        return len(self.content) if self.content is not None else self._file.stat().st_size
+
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
+        if self.content is not None:
+            return hashlib.sha256(self.content).hexdigest()
+        with self._file.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def _file(self) -> Path:
+        assert self.path is not None  # noqa: S101  (held by the validator)
+        return self.path
+
+    def discard(self) -> None:
+        """Delete the temporary file, if there is one. Whoever fetched calls it when the document is parsed."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
 
 class Span(Noun):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from pydantic import Field
 
-from roma_core.errors import AgentFailure
+from roma_core.errors import AgentFailure, guarded
 from roma_core.types import Noun, RawDocument, Source, SourceKind
+
+T = TypeVar("T")
 
 
 class Listing(Noun):
@@ -42,9 +47,33 @@ class Connector(Protocol):
         ...
 
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
-        """Every item once, streamed. A failure is about the source (or a part of it named in ``details``)."""
+        """Every item once, streamed. A failure is about the source (or a part of it named by ``details["uri"]``)."""
         ...
 
-    async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure: ...
+    async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
+        """The bytes of one item; needs no earlier ``list`` on this object, so that single items can be retried.
 
-    async def close(self) -> None: ...
+        The caller owns the result and calls ``RawDocument.discard`` when it is parsed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections and temporary files. May be called twice."""
+        ...
+
+
+_END: Final = object()
+
+
+async def guarded_stream(agent: str, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T | AgentFailure, None]:
+    """``stream`` item by item; an exception becomes a last ``AgentFailure``. Cancellation passes through."""
+    async with aclosing(stream):
+        while (item := await guarded(agent, anext(stream, _END))) is not _END:
+            yield cast("T | AgentFailure", item)
+
+
+async def in_batches(items: Iterator[T], size: int = 256) -> AsyncGenerator[T, None]:
+    """Drive a blocking iterator from a thread, ``size`` items a hop."""
+    while batch := await asyncio.to_thread(lambda: list(islice(items, size))):
+        for item in batch:
+            yield item

@@ -1,0 +1,119 @@
+"""What every connector promises, whichever place it reads from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from roma_core.connectors.base import Connector, Listing
+from roma_core.connectors.fake import FakeConnector
+from roma_core.connectors.local import LocalConnector
+from roma_core.errors import AgentFailure, ErrorCode
+from roma_core.settings import Settings
+from roma_core.types import RawDocument, Source
+
+
+@dataclass
+class Case:
+    """A place with three items: ``contents`` are their bytes in no order; ``foreign`` is a URI of another kind."""
+
+    connector: Connector
+    source: Source
+    missing: Source
+    contents: tuple[bytes, ...]
+    foreign: str
+
+
+async def listed(connector: Connector, source: Source) -> list[Listing | AgentFailure]:
+    return [item async for item in connector.list(source)]
+
+
+async def listings(case: Case) -> list[Listing]:
+    items = await listed(case.connector, case.source)
+    assert not [i for i in items if isinstance(i, AgentFailure)]
+    return [i for i in items if isinstance(i, Listing) and i.skip is None]
+
+
+class ConnectorContract:
+    """Inherit and give a ``case`` fixture."""
+
+    async def test_accepts_its_own_uris_only(self, case: Case) -> None:
+        assert case.connector.accepts(case.source.uri)
+        assert not case.connector.accepts(case.foreign)
+        for item in await listings(case):
+            assert case.connector.accepts(item.uri)
+
+    async def test_lists_every_item_once_and_the_same_again(self, case: Case) -> None:
+        first = await listings(case)
+        assert len({i.uri for i in first}) == len(first) == len(case.contents)
+        again = await listings(case)
+        assert [(i.uri, i.version) for i in again] == [(i.uri, i.version) for i in first]
+
+    async def test_fetches_what_it_lists(self, case: Case) -> None:
+        got = []
+        for item in await listings(case):
+            raw = await case.connector.fetch(case.source, item)
+            assert isinstance(raw, RawDocument), raw
+            assert raw.uri == item.uri
+            got.append(raw.data)
+            raw.discard()
+        assert sorted(got) == sorted(case.contents)
+
+    async def test_a_listed_uri_alone_can_be_fetched_later(self, case: Case) -> None:
+        uri = (await listings(case))[0].uri
+        raw = await case.connector.fetch(case.source, Listing(uri=uri))
+        assert isinstance(raw, RawDocument)
+        assert raw.data in case.contents
+        raw.discard()
+
+    async def test_a_missing_source_is_a_failure_and_nothing_is_raised(self, case: Case) -> None:
+        items = await listed(case.connector, case.missing)
+        failures = [i for i in items if isinstance(i, AgentFailure)]
+        for item in items:
+            if isinstance(item, Listing):
+                result = await case.connector.fetch(case.missing, item)
+                assert isinstance(result, AgentFailure)
+                failures.append(result)
+        assert failures
+        assert all(f.code == ErrorCode.CONNECTOR_NOT_FOUND and f.message for f in failures)
+
+    async def test_closes_twice(self, case: Case) -> None:
+        await case.connector.close()
+        await case.connector.close()
+
+
+CONTENTS = (b"# one\n", b"two\n", b"\x00three")
+
+
+class TestFakeConnector(ConnectorContract):
+    @pytest.fixture
+    async def case(self) -> AsyncIterator[Case]:
+        connector = FakeConnector({f"fake://box/{n}": data for n, data in enumerate(CONTENTS)})
+        yield Case(
+            connector,
+            Source(uri="fake://box/", kind="local"),
+            Source(uri="fake://nowhere/", kind="local"),
+            CONTENTS,
+            "https://example.org/",
+        )
+        await connector.close()
+
+
+class TestLocalConnector(ConnectorContract):
+    @pytest.fixture
+    async def case(self, tmp_path: Path) -> AsyncIterator[Case]:
+        (tmp_path / "sub").mkdir()
+        for name, data in zip(("b.md", "a.txt", "sub/ü #1.bin"), CONTENTS, strict=True):
+            (tmp_path / name).write_bytes(data)
+        connector = LocalConnector(Settings(_env_file=None))
+        yield Case(
+            connector,
+            Source(uri=str(tmp_path), kind="local"),
+            Source(uri=str(tmp_path / "absent"), kind="local"),
+            CONTENTS,
+            "https://example.org/",
+        )
+        await connector.close()
