@@ -6,17 +6,19 @@ Offsets everywhere are half-open code-point offsets into ``Document.text``: ``te
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from roma_core import display
 from roma_core.errors import AgentFailure
 
-if TYPE_CHECKING:  # names for signatures; numpy is not loaded for them
+if TYPE_CHECKING:  # names for signatures; numpy and pandas are not loaded for them
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
@@ -50,6 +52,13 @@ class Noun(BaseModel):
     """Base of all values: frozen, and unknown fields are a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def frame(rows: Iterable[BaseModel], columns: Sequence[str]) -> pd.DataFrame:
+    """One row a value, with the columns named (also when there is no row)."""
+    import pandas as pd
+
+    return pd.DataFrame([row.model_dump(include=set(columns)) for row in rows], columns=list(columns))
 
 
 class Source(Noun):
@@ -305,6 +314,22 @@ class Usage(Noun):
         return result
 
 
+CITATION_COLUMNS = (
+    "marker",
+    "title",
+    "place",
+    "page",
+    "quote",
+    "start",
+    "end",
+    "verdict",
+    "score",
+    "uri",
+    "document_id",
+)
+ITEM_COLUMNS = ("uri", "state", "code", "reason", "chunks", "document_id")
+
+
 class Query(Noun):
     """A question and how to answer it."""
 
@@ -335,6 +360,23 @@ class TailorOutput(Noun):
     passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
     answered: bool = True
     """False when ROMA says that it does not know."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """The citations, one a row."""
+        return frame(self.citations, CITATION_COLUMNS)
+
+    def _repr_html_(self) -> str:
+        rows = [(c.marker, c.title, c.place, c.quote, c.verdict) for c in self.citations]
+        facts = [
+            self.model,
+            self.persona,
+            *(["degraded: " + ", ".join(self.degraded_reasons)] if self.degraded else []),
+        ]
+        return display.box(
+            f'<p style="white-space:pre-wrap">{display.badges(self.answer)}</p>',
+            display.table(("", "Source", "Where", "Quote", "Verdict"), rows) if rows else "",
+            display.paragraph(" · ".join(f for f in facts if f)),
+        )
 
 
 Stage = Literal["guarded", "planned", "retrieved", "reranked", "writing", "verifying"]
@@ -401,6 +443,19 @@ class IngestionReport(Noun):
         states: tuple[ItemState, ...] = ("added", "updated", "unchanged", "skipped", "deleted", "failed")
         return {state: sum(i.state == state for i in self.items) for state in states}
 
+    def to_frame(self) -> pd.DataFrame:
+        """The items, one a row."""
+        return frame(self.items, ITEM_COLUMNS)
+
+    def _repr_html_(self) -> str:
+        bad = [(i.uri, display.state(i.state), i.code, i.reason) for i in self.items if i.state == "failed"]
+        bad += [(f.details.get("uri", f.agent), display.state("failed"), f.code, f.message) for f in self.failures]
+        return display.box(
+            display.heading(f"Ingested {', '.join(self.sources)}"),
+            f"<p>{display.counts(self.counts())} · {self.seconds:.1f} s</p>",
+            display.table(("Item", "State", "Code", "Reason"), bad) if bad else "",
+        )
+
 
 HealthState = Literal["ok", "degraded", "down"]
 
@@ -421,3 +476,14 @@ class HealthReport(Noun):
     state: HealthState
     version: str
     components: tuple[ComponentHealth, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The components, one a row."""
+        return frame(self.components, ("name", "state", "reason", "latency_ms"))
+
+    def _repr_html_(self) -> str:
+        rows = [(c.name, display.state(c.state), c.reason, c.latency_ms) for c in self.components]
+        return display.box(
+            f"<p><strong>ROMA {display.cell(self.version)}</strong>: {display.state(self.state)}</p>",
+            display.table(("Component", "State", "Reason", "ms"), rows),
+        )

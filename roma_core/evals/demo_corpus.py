@@ -26,7 +26,7 @@ def description(dist: metadata.Distribution) -> tuple[str, str] | None:
     name = dist.metadata["Name"]
     if not name or normalised(name) == OWN_NAME or text in {"", "UNKNOWN"}:
         return None
-    kind = str(dist.metadata.get("Description-Content-Type") or "text/plain").partition(";")[0].strip().lower()
+    kind = str(dist.metadata.json.get("description_content_type") or "text/plain").partition(";")[0].strip().lower()
     lines = (line.rstrip() for line in text.splitlines())
     return normalised(name) + EXTENSIONS.get(kind, ".txt"), "\n".join(lines) + "\n"
 

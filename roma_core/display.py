@@ -1,0 +1,66 @@
+"""The HTML that values show in a notebook: a few pure functions in which every word from outside is escaped.
+
+Knows no type of ROMA; ``types`` and the reports of ``evals`` call it from their ``_repr_html_``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
+CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
+BADGE = "background:#2563eb;color:#fff;border-radius:.6em;padding:0 .4em;font-size:85%"
+COLOURS = {"ok": "#15803d", "degraded": "#b45309", "down": "#b91c1c", "failed": "#b91c1c"}
+
+_MARKER = re.compile(r"\[(\d+)\]")
+
+
+class Html(str):
+    """A string that is HTML already and must not be escaped again."""
+
+    __slots__ = ()
+
+
+def cell(value: object) -> str:
+    """One value as HTML: text escaped, numbers short, None as a dash."""
+    if isinstance(value, Html):
+        return value
+    if value is None or value != value:  # None, NaN
+        return "–"
+    return escape(f"{value:.3f}" if isinstance(value, float) else str(value))
+
+
+def box(*parts: str) -> Html:
+    return Html(f'<div style="{BOX}">{"".join(parts)}</div>')
+
+
+def heading(text: str) -> Html:
+    return Html(f"<p><strong>{escape(text)}</strong></p>")
+
+
+def paragraph(text: str) -> Html:
+    return Html(f"<p>{cell(text)}</p>")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    """A table; its cells go through ``cell``."""
+    head = "".join(f'<th style="{CELL}">{escape(c)}</th>' for c in columns)
+    body = "".join("<tr>" + "".join(f'<td style="{CELL}">{cell(v)}</td>' for v in row) + "</tr>" for row in rows)
+    return Html(f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def state(word: str) -> Html:
+    """A state in its colour (ok, degraded, down, failed); other words as they are."""
+    return Html(f'<span style="color:{COLOURS.get(word, "inherit")}">{escape(word)}</span>')
+
+
+def counts(values: Mapping[str, int]) -> Html:
+    """Counts in one line; zeros are left out."""
+    return Html(" · ".join(f"{n} {state(word)}" for word, n in values.items() if n) or "nothing")
+
+
+def badges(text: str) -> Html:
+    """Text with its markers ``[n]`` as badges."""
+    return Html(_MARKER.sub(rf'<span style="{BADGE}">\1</span>', escape(text)))
