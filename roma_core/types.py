@@ -163,6 +163,9 @@ class Block(Span):
     page: int | None = None
     box: Box | None = None
     level: int | None = None
+    row: int | None = None
+    """In a sheet: the 1-based row of the block's first line. A table's further lines are the rows that follow (the line
+    of dashes under the header belongs to the header)."""
     confidence: float | None = None
 
 
@@ -204,7 +207,7 @@ class Document(Noun):
         return tuple(s.title for s in self.sections if s.start <= offset < s.end)
 
     def place(self, start: int) -> str:
-        """Where ``start`` is, for a person: ``page 7``, ``slide 3 "Notes"``, ``sheet "Q2"``, or the last heading."""
+        """Where ``start`` is, for a person: ``page 7``, ``slide 3, notes``, ``sheet “Q2”, row 14``, or a heading."""
         held = [s for s in self.sections if s.start <= start < s.end]
         page = self.page_at(start)
         words: list[str] = []
@@ -214,8 +217,18 @@ class Document(Noun):
         if any(s.kind == "notes" for s in held):
             words.append("notes")
         named = [s for s in held if s.kind in {"sheet", "chapter"}] or ([] if page else held[-1:])
-        words += [f"{s.kind} “{s.title}”" if s.kind != "heading" else f"“{s.title}”" for s in named[:1]]
+        words += [f"{s.kind} “{s.title}”" if s.kind != "heading" else f"“{s.title}”" for s in named[-1:]]
+        row = self.row_at(start)
+        words += [f"row {row}"] if row is not None else []
         return ", ".join(words)
+
+    def row_at(self, offset: int) -> int | None:
+        """The 1-based row of the sheet that ``offset`` is in; None outside of sheets."""
+        held = next((b for b in self.blocks if b.row is not None and b.start <= offset < b.end), None)
+        if held is None or held.row is None:
+            return None
+        line = self.text.count("\n", held.start, offset)
+        return held.row + max(0, line - 1 if held.kind == "table" else 0)
 
 
 class Chunk(Noun):

@@ -1,0 +1,247 @@
+"""DocumentBuilder: a parser appends blocks and opens pages and sections; the spans come out exact.
+
+Blocks are joined by one blank line. A page or a section begins where the block after it begins and ends where the next
+one begins, so that every offset of a paged document has a page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from roma_core.errors import ErrorCode, ParserError
+from roma_core.parsers import tables
+from roma_core.parsers.base import ParseOptions
+from roma_core.types import Block, BlockKind, Box, Document, Page, RawDocument, Section, SectionKind
+
+GAP = "\n\n"
+
+_DROPPED = dict.fromkeys([*range(9), *range(14, 32), 0x7F, 0xAD, 0x200B, 0x2060, 0xFEFF, 0xFFFE, 0xFFFF])
+_CLEAN = _DROPPED | {0x0B: "\n", 0x0C: "\n", 0x85: "\n", 0x2028: "\n", 0x2029: "\n", 0xA0: " ", 0x202F: " "}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BLANKS = re.compile(r"\n\s*\n")
+_STRUCTURAL = re.compile(r"^( {0,3})(#{1,6}\s|```|~~~|\||>)", re.MULTILINE)
+_ORDINAL = re.compile(r"\d{1,9}[.)]")
+
+
+def clean(text: str) -> str:
+    """Text that is safe to store and search: one kind of line break, plain spaces, no control or invisible marks."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CLEAN)
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _prose(text: str) -> str:
+    """A paragraph's text: no blank lines inside, and what would read as another block is escaped."""
+    text = _BLANKS.sub("\n", clean(text)).strip()
+    return _STRUCTURAL.sub(r"\1\\\2", text)
+
+
+@dataclass(frozen=True)
+class ListItem:
+    """``marker`` is ``-`` or the label that the source shows (``3.``, ``b)``, ``1.2.``); ``depth`` counts from 0."""
+
+    text: str
+    depth: int = 0
+    marker: str = "-"
+
+
+def list_markdown(items: Sequence[ListItem]) -> str:
+    """Nested Markdown list, four spaces a level; labels that Markdown does not know follow a dash."""
+    lines: list[str] = []
+    depth = -1
+    for item in items:
+        depth = min(max(item.depth, 0), depth + 1)
+        marker = item.marker if item.marker == "-" or _ORDINAL.fullmatch(item.marker) else f"- {item.marker}"
+        indent = " " * 4 * depth
+        text = _prose(item.text).replace("\n", f"\n{indent}{' ' * (len(marker) + 1)}")
+        lines.append(f"{indent}{marker} {text}".rstrip())
+    return "\n".join(lines)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A code block whose fence is longer than any inside."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+@dataclass
+class _Open:
+    start: int
+    title: str
+    level: int
+    kind: SectionKind
+
+
+@dataclass
+class DocumentBuilder:
+    """Collects one document. ``parser`` is the format's name; the dispatcher adds its version."""
+
+    raw: RawDocument
+    options: ParseOptions
+    parser: str
+    media_type: str = "text/plain"
+    title: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    _parts: list[str] = field(default_factory=list, repr=False)
+    _size: int = 0
+    _blocks: list[Block] = field(default_factory=list, repr=False)
+    _pages: list[Page] = field(default_factory=list, repr=False)
+    _sections: list[Section] = field(default_factory=list, repr=False)
+    _open: list[_Open] = field(default_factory=list, repr=False)
+    _page: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def position(self) -> int:
+        """Where the next block will begin."""
+        return self._size + len(GAP) if self._size else 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._size
+
+    def warn(self, message: str) -> None:
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    def add(
+        self,
+        kind: BlockKind,
+        text: str,
+        *,
+        level: int | None = None,
+        row: int | None = None,
+        box: Box | None = None,
+        confidence: float | None = None,
+    ) -> Block | None:
+        """Append ``text`` as it is (already Markdown). Blank text adds nothing and gives None."""
+        text = text.strip("\n").rstrip()
+        if not text.strip():
+            return None
+        start = self.position
+        if start:
+            self._parts.append(GAP)
+        self._parts.append(text)
+        self._size = start + len(text)
+        page = self._page["number"] if self._page else None
+        block = Block(
+            kind=kind, start=start, end=self._size, page=page, box=box, level=level, row=row, confidence=confidence
+        )
+        self._blocks.append(block)
+        return block
+
+    def heading(
+        self, text: str, level: int, *, section: bool = True, box: Box | None = None, confidence: float | None = None
+    ) -> Block | None:
+        """A heading, and (unless ``section`` is False) the section that it opens inside its slide or chapter."""
+        words = one_line(text)
+        if not words:
+            return None
+        level = max(1, level)
+        if section:
+            self.open_section(words, "heading", self._base() + level)
+        return self.add("heading", f"{'#' * min(level, 6)} {words}", level=level, box=box, confidence=confidence)
+
+    def _base(self) -> int:
+        return max((s.level for s in self._open if s.kind != "heading"), default=0)
+
+    def paragraph(self, text: str, kind: BlockKind = "paragraph", *, row: int | None = None) -> Block | None:
+        return self.add(kind, _prose(text), row=row)
+
+    def list(self, items: Sequence[ListItem]) -> Block | None:
+        kept = [item for item in items if item.text.strip()]
+        return self.add("list", list_markdown(kept)) if kept else None
+
+    def table(self, rows: tables.Rows, *, row: int | None = None, box: Box | None = None) -> Block | None:
+        """``row`` is the number that the first line has in its sheet; each further line is the next row."""
+        grid = tables.normalised([[clean(text) for text in line] for line in rows])
+        return self.add("table", tables.to_markdown(grid), row=row, box=box) if any(map(any, grid)) else None
+
+    def code(self, text: str, language: str = "") -> Block | None:
+        body = clean(text).strip("\n")
+        return self.add("code", fenced(body, one_line(language))) if body.strip() else None
+
+    def quote(self, text: str) -> Block | None:
+        body = _BLANKS.sub("\n", clean(text)).strip()
+        return self.add("quote", "\n".join(f"> {line}" for line in body.split("\n"))) if body else None
+
+    def footnote(self, label: str, text: str) -> Block | None:
+        """The note itself, as ``[^label]: text``; its mark in the prose is ``[^label]``."""
+        return self.add("footnote", f"[^{label}]: {one_line(text)}") if text.strip() else None
+
+    def figure(self, alt: str, name: str = "", *, box: Box | None = None) -> Block | None:
+        """An image: its description and the name of its file inside the source."""
+        words = one_line(alt).replace("[", "(").replace("]", ")")
+        return self.add("figure", f"![{words}]({PurePosixPath(name).name.replace(' ', '_')})", box=box)
+
+    def page(self, number: int, **facts: Any) -> None:
+        """Close the open page and begin page ``number``; ``facts`` are the other fields of ``Page``."""
+        self.close_page()
+        self._page = {"number": number, "start": self.position, **facts}
+
+    def close_page(self) -> None:
+        if self._page is not None:
+            self._pages.append(Page(end=self.position, **self._page))
+            self._page = None
+
+    def open_section(self, title: str, kind: SectionKind, level: int = 1) -> None:
+        """Begin a section at the next block; open ones of the same or a deeper level end there."""
+        self.close_sections(level)
+        self._open.append(_Open(self.position, one_line(title), level, kind))
+
+    def close_sections(self, level: int = 1) -> None:
+        while self._open and self._open[-1].level >= level:
+            done = self._open.pop()
+            self._sections.append(
+                Section(start=done.start, end=self.position, title=done.title, level=done.level, kind=done.kind)
+            )
+
+    def build(self) -> Document:
+        """The document. Raises ``EMPTY`` when no block was added."""
+        if self.is_empty:
+            raise ParserError(
+                "The file holds no text; check that it is the right file, or that its pages are not only images.",
+                ErrorCode.PARSER_EMPTY,
+            )
+        self.close_sections()
+        self.close_page()
+        return Document(
+            id=Document.id_for(self.raw.uri, self.options.tenant),
+            uri=self.raw.uri,
+            title=self.title or self._first_heading() or self.raw.title or file_name(self.raw.uri),
+            text="".join(self._parts),
+            content_sha256=self.raw.sha256,
+            parser=self.parser,
+            media_type=self.media_type,
+            pages=tuple(p.model_copy(update=_within(p.start, p.end, self._size)) for p in self._pages),
+            sections=tuple(
+                s.model_copy(update=_within(s.start, s.end, self._size))
+                for s in sorted(self._sections, key=lambda s: (s.start, s.level))
+            ),
+            blocks=tuple(self._blocks),
+            metadata=self.metadata,
+            warnings=tuple(self.warnings),
+        )
+
+    def _first_heading(self) -> str | None:
+        named = [s for s in self._sections if s.title and s.kind in {"heading", "slide", "chapter"}]
+        return min(named, key=lambda s: (s.start, s.level)).title if named else None
+
+
+def _within(start: int, end: int, size: int) -> dict[str, int]:
+    return {"start": min(start, size), "end": min(end, size)}
+
+
+def file_name(uri: str) -> str:
+    """The last step of a path or URL, without its extension: the title of last resort."""
+    path = unquote(urlsplit(uri).path) or uri
+    return PurePosixPath(path.rstrip("/")).stem or uri
