@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, Literal, Protocol, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from roma_core.errors import ErrorCode, LLMError
 from roma_core.types import ScoredChunk, Usage
 
+I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
+"""What ROMA says when the sources hold no answer. Providers, prompts, agents and evaluation compare with this."""
+
+M = TypeVar("M", bound=BaseModel)
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "refusal", "content_filter", "tool"]
 
@@ -93,3 +99,68 @@ class LLM(Protocol):
         ...
 
     def stream(self, request: LLMRequest) -> AsyncIterator[LLMDelta]: ...
+
+
+class Provider(LLM, Protocol):
+    """One model behind one adapter. ``stream`` makes one attempt; retries, limits and fallbacks are the service's."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides an answer besides the request: part of the cache key."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+async def complete(llm: LLM, request: LLMRequest) -> LLMResponse:
+    """The whole answer: a fold over ``llm.stream``. Raises ``LLMError``, also for a stream without a finish marker."""
+    parts: list[str] = []
+    last: LLMDelta | None = None
+    usage = Usage()
+    # Both SDK-backed and scripted streams are async generators; closing them ends the call upstream.
+    async with aclosing(cast(AsyncGenerator[LLMDelta, None], llm.stream(request))) as stream:
+        async for delta in stream:
+            parts.append(delta.text)
+            usage = delta.usage or usage
+            last = delta if delta.finish_reason else last
+    if last is None or last.finish_reason is None:
+        raise LLMError(f"The answer of {llm.name} ended early; nothing of it is used.", ErrorCode.LLM_TRUNCATED)
+    provider, _, model = llm.name.partition(":")
+    return LLMResponse(
+        text="".join(parts),
+        finish_reason=last.finish_reason,
+        usage=usage,
+        provider=last.provider or provider,
+        model=last.model or model,
+        reason=last.reason or "",
+        cached=last.cached,
+    )
+
+
+async def complete_json(llm: LLM, request: LLMRequest, schema: type[M]) -> tuple[M, LLMResponse]:
+    """An answer that must be ``schema``, with the response it was read from.
+
+    Raises ``LLMError``: of the call, or ``ERR_LLM_MALFORMED`` when the answer is not what the schema says,
+    ``ERR_LLM_REFUSED`` / ``ERR_LLM_TRUNCATED`` when the model declined or ran out of room.
+    """
+    asked = request.model_copy(update={"json_schema": request.json_schema or schema.model_json_schema()})
+    response = await complete(llm, asked)
+    if response.finish_reason in {"refusal", "content_filter"}:
+        raise LLMError(f"{response.provider} declined to answer.", ErrorCode.LLM_REFUSED)
+    if response.finish_reason == "length":
+        raise LLMError("The structured answer did not fit its token limit.", ErrorCode.LLM_TRUNCATED)
+    try:
+        return schema.model_validate_json(json_body(response.text)), response
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, e["loc"])) or "(root)" for e in error.errors()})
+        raise LLMError(
+            f"The structured answer of {response.provider} does not fit {schema.__name__}.",
+            ErrorCode.LLM_MALFORMED,
+            details={"fields": fields},
+        ) from None
+
+
+def json_body(text: str) -> str:
+    """The JSON object inside ``text``: models without structured output wrap it in a fence or a sentence."""
+    start, end = text.find("{"), text.rfind("}")
+    return text[start : end + 1] if 0 <= start < end else text
