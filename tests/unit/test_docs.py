@@ -1,0 +1,42 @@
+"""The documentation names every setting, error code and command, and its links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from roma_core.errors import RECOVERABLE, ErrorCode
+from roma_core.settings import Settings, env_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("datasets/**/*.md")])
+
+
+def test_every_error_code_is_documented_with_its_recoverability() -> None:
+    rows = dict(re.findall(r"^\| `(ERR_\w+)` \| (yes|no) \|", (ROOT / "docs/errors.md").read_text("utf-8"), re.M))
+    assert rows == {code.value: "yes" if code in RECOVERABLE else "no" for code in ErrorCode}
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    from roma_core.cli import settings_table
+
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+    assert settings_table() in page, "run: roma settings --markdown, and paste the table into docs/settings.md"
+    assert all(f"`{env_name(field)}`" in page for field in Settings.model_fields)
+
+
+def test_every_command_is_documented() -> None:
+    from roma_core.cli import commands
+
+    page = (ROOT / "docs/cli.md").read_text("utf-8")
+    for name, options in commands().items():
+        section = re.search(rf"^## `roma {re.escape(name)}\b.*?(?=^## |\Z)", page, re.M | re.S)
+        assert section, f"docs/cli.md has no section for `roma {name}`"
+        for option in options:
+            assert option in section.group(0), f"docs/cli.md does not say what `roma {name} {option}` does"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}, which does not exist"

@@ -1,0 +1,69 @@
+"""Settings come from the environment and ``.env``; a wrong one is one clear line."""
+
+from pathlib import Path
+
+import pytest
+
+from roma_core.errors import ConfigError, ErrorCode
+from roma_core.settings import Settings, env_name
+
+
+def test_defaults_need_nothing(workspace: Path) -> None:
+    settings = Settings.load()
+    assert settings.llm_provider == "auto" and settings.workspace == Path(".roma")
+
+
+def test_environment_and_dotenv_are_read_and_the_environment_wins(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("LLM_MODEL=from-file\nROMA_CHUNK_TOKENS=99\nLLM_API_KEY=file-key\n")
+    monkeypatch.setenv("LLM_MODEL", "from-env")
+    settings = Settings.load()
+    assert (settings.llm_model, settings.chunk_tokens) == ("from-env", 99)
+    assert settings.llm_api_key is not None and settings.llm_api_key.get_secret_value() == "file-key"
+
+
+def test_lists_and_rules_are_comma_separated(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROMA_LLM_FALLBACKS", "openai:gpt-4o-mini, extractive")
+    monkeypatch.setenv("ROMA_GUARDRAILS", "pii=block, injection=off")
+    settings = Settings.load()
+    assert settings.llm_fallbacks == ("openai:gpt-4o-mini", "extractive")
+    assert settings.guardrails == {"pii": "block", "injection": "off"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LLM_PROVIDER", "opena", "'openai'"),
+        ("ROMA_CHUNK_TOKENS", "many", "integer"),
+        ("ROMA_CHUNK_TOKENS", "1", "greater than or equal to 32"),
+        ("ROMA_CACHE", "yes", "'refresh'"),
+        ("ROMA_GUARDRAILS", "pii=maybe", "'block'"),
+        ("ROMA_PORT", "99999", "65535"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        Settings.load()
+    assert caught.value.code is ErrorCode.CONFIG_INVALID
+    assert caught.value.message.startswith(f"{name}: ") and says in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_secrets_are_not_shown(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("ROMA_PORT", "x")
+    with pytest.raises(ConfigError) as caught:
+        Settings.load()
+    assert "very-secret" not in caught.value.message
+    monkeypatch.delenv("ROMA_PORT")
+    assert "very-secret" not in repr(Settings.load())
+
+
+def test_every_setting_has_a_description_and_a_name() -> None:
+    for field, info in Settings.model_fields.items():
+        assert info.description, field
+        assert env_name(field).isupper()
