@@ -19,8 +19,8 @@ HEAVY = {
         "tokenizers",
         "panel",
     ),
-    *("bokeh", "mlflow", "deepeval", "fastapi", "googleapiclient", "crawl4ai", "trafilatura", "lxml", "pypdfium2"),
-    *("pdfplumber", "docx", "pptx", "python_calamine", "sqlalchemy", "structlog", "unstructured"),
+    *("panel", "bokeh", "mlflow", "deepeval", "fastapi", "googleapiclient", "crawl4ai", "trafilatura", "lxml"),
+    *("pypdfium2", "pdfplumber", "docx", "pptx", "python_calamine", "sqlalchemy", "structlog", "unstructured"),
 }
 LOADED = "print(' '.join(m for m in sys.modules if '.' not in m))"
 

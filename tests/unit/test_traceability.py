@@ -5,36 +5,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| (P\d[\w.-]*) \| (.+?) \| (.+?) \|$", re.M)
-BUILT = [
-    "P4-1.1",
-    "P4-1.2",
-    "P4-1.3",
-    "P4-2.1",
-    "P4-2.2",
-    "P4-2.3",
-    "P4-3.1",
-    "P4-3.2",
-    "P4-4.1",
-    "P4-4.2",
-    "P4-5.1",
-    "P4-6.1",
-    "P4-6.2",
-    "P4-7.1",
-    "P4-7.2",
-    "P4-7.3",
-    "P4-8.1",
-    "P4-8.2",
-    "P4-9.1",
-    "P4-10.1",
-    "P4-X.1",
-    "P4-X.2",
-]
+BUILT = {
+    *(f"P4-{k}" for k in ("1.1", "1.2", "1.3", "2.1", "2.2", "2.3", "3.1", "3.2", "4.1", "4.2", "5.1", "6.1", "6.2")),
+    *(f"P4-{k}" for k in ("7.1", "7.2", "7.3", "8.1", "8.2", "9.1", "10.1", "X.1", "X.2")),
+}
 
 
 def test_every_requirement_names_tests_that_exist() -> None:
     page = (ROOT / "docs/traceability.md").read_text("utf-8")
     rows = {key: tests for key, _, tests in ROW.findall(page)}
-    assert set(BUILT) <= set(rows), f"no row for {sorted(set(BUILT) - set(rows))}"
+    assert BUILT <= set(rows), f"no row for {sorted(BUILT - set(rows))}"
     known = {
         name
         for path in (ROOT / "tests").rglob("test_*.py")
