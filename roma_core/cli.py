@@ -168,7 +168,7 @@ async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
     if isinstance(document, AgentFailure):
         return fail(args, document)
     if args.html:
-        from roma_core.render import to_html
+        from roma_core.ui.render import to_html
 
         print(to_html(document.text))
         return OK

