@@ -30,9 +30,12 @@ _COUNTED = "no nos nr fig figs eq eqs vol vols p pp abs art sec ch ref refs op"
 _ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _BEFORE_NUMBER = frozenset(_COUNTED.split())
 """Words that are abbreviations only when a number follows: "No. 5", but "He said no. Then"."""
-_END = re.compile(
-    r"(?:[.!?…]+[\"'”’»)\]*_`]*(?:\[\d{1,3}\])*(?=\s|$))|(?:[。！？]+[”’」』）]*)",
+_END = re.compile(  # only from the beginning of a run of marks, and possessive: linear on "......"
+    r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]*_`]*(?:\[\d{1,3}\])*(?=\s|$))|(?:[。！？]+[”’」』）]*)",
 )
+_LONGEST_MARKUP = 4000
+"""A longer line is prose: the patterns for markup look back and forth too often on hostile ones."""
+_LONGEST_WORD = 64
 _SPACES = re.compile(r"\s*")
 _FENCE = re.compile(r"\s{0,3}(```+|~~~+)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(?P<body>.*?)\s*#*\s*$")
@@ -115,7 +118,7 @@ def _line_unit(line: str, at_block_start: bool) -> tuple[BlockKind, int, int] | 
 
     A rule between table rows and a horizontal rule have length 0: they end what is open and are no text.
     """
-    if not line.strip():
+    if not line.strip() or len(line) > _LONGEST_MARKUP:
         return None
     if heading := _HEADING.match(line):
         return "heading", heading.start("body"), len(heading["body"])
@@ -161,10 +164,10 @@ def _is_boundary(text: str, begin: int, match: re.Match[str]) -> bool:
         return False
     if mark[0] != "." or mark.startswith("..") or mark.startswith(".["):
         return True
-    word = text[begin : match.start()].rsplit(None, 1)[-1:] or [""]
+    word = text[max(begin, match.start() - _LONGEST_WORD) : match.start()].rsplit(None, 1)[-1:] or [""]
     bare = word[0].lstrip("(\"'“‘[*_").casefold()
     is_initial = len(bare) == 1 and bare.isalpha() and word[0][-1:].isupper()
-    is_counter = bare.isdigit() and text[begin : match.start()].strip() == word[0].strip()
+    is_counter = bare.isdigit() and not text[begin : match.start() - len(word[0])].strip()
     if bare in _BEFORE_NUMBER and following.isdigit():
         return False
     return not (bare in _ABBREVIATIONS or is_initial or is_counter)

@@ -168,6 +168,13 @@ class Block(Span):
     of dashes under the header belongs to the header)."""
     confidence: float | None = None
 
+    def row_at(self, offset: int, text: str) -> int | None:
+        """The sheet's row that ``offset`` (inside this block of ``text``) is in; None outside of sheets."""
+        if self.row is None:
+            return None
+        line = text.count("\n", self.start, offset)
+        return self.row + max(0, line - 1 if self.kind == "table" else 0)
+
 
 class Document(Noun):
     """What a parser makes of a file: Markdown text and the places in it."""
@@ -209,26 +216,26 @@ class Document(Noun):
     def place(self, start: int) -> str:
         """Where ``start`` is, for a person: ``page 7``, ``slide 3, notes``, ``sheet “Q2”, row 14``, or a heading."""
         held = [s for s in self.sections if s.start <= start < s.end]
-        page = self.page_at(start)
-        words: list[str] = []
-        if page is not None:
-            unit = "slide" if any(s.kind == "slide" for s in held) else "page"
-            words.append(f"{unit} {page.label or page.number}")
-        if any(s.kind == "notes" for s in held):
-            words.append("notes")
-        named = [s for s in held if s.kind in {"sheet", "chapter"}] or ([] if page else held[-1:])
-        words += [f"{s.kind} “{s.title}”" if s.kind != "heading" else f"“{s.title}”" for s in named[-1:]]
-        row = self.row_at(start)
-        words += [f"row {row}"] if row is not None else []
-        return ", ".join(words)
+        return place_of(self.page_at(start), held, self.row_at(start))
 
     def row_at(self, offset: int) -> int | None:
         """The 1-based row of the sheet that ``offset`` is in; None outside of sheets."""
         held = next((b for b in self.blocks if b.row is not None and b.start <= offset < b.end), None)
-        if held is None or held.row is None:
-            return None
-        line = self.text.count("\n", held.start, offset)
-        return held.row + max(0, line - 1 if held.kind == "table" else 0)
+        return held.row_at(offset, self.text) if held else None
+
+
+def place_of(page: Page | None, held: Sequence[Section], row: int | None) -> str:
+    """``Document.place`` of a spot on ``page``, inside the sections ``held`` (outermost first), in ``row``."""
+    words: list[str] = []
+    if page is not None:
+        unit = "slide" if any(s.kind == "slide" for s in held) else "page"
+        words.append(f"{unit} {page.label or page.number}")
+    if any(s.kind == "notes" for s in held):
+        words.append("notes")
+    named = [s for s in held if s.kind in {"sheet", "chapter"}] or ([] if page else list(held[-1:]))
+    words += [f"{s.kind} “{s.title}”" if s.kind != "heading" else f"“{s.title}”" for s in named[-1:]]
+    words += [f"row {row}"] if row is not None else []
+    return ", ".join(words)
 
 
 class Chunk(Noun):

@@ -1,0 +1,353 @@
+"""A document to passages: along its structure, at exact offsets. Pure.
+
+The text is taken apart only as far as needed: blocks (or paragraphs) stay whole while they fit; a longer one is split
+between rows, lines or sentences, a longer sentence between words, and only a word that alone is over the target between
+characters as readers see them (grapheme clusters). Neighbours are then packed up to the target, sections kept apart
+where that does not leave crumbs.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import regex
+
+from roma_core.sentences import split_sentences
+from roma_core.types import Block, Chunk, Document, Page, Section, digest, place_of
+
+CHUNKER = "structure/1"
+"""Rises whenever some document would be cut differently, so that ingestion cuts again what is stored."""
+
+TARGET_TOKENS = 200
+CHARS_PER_TOKEN = 8
+"""A word-piece tokenizer counts an endless word as one unknown token; a passage is never longer than this allows."""
+CONTEXT_CHARS = 240
+HEADER_CHARS = 480
+"""With the passage, the context still fits the 512 tokens of the usual embedding model."""
+OWN_PLACE = frozenset({"slide", "sheet", "chapter", "message", "cell"})
+"""Sections that a passage never reaches across: each is a place of its own for a reader."""
+
+CountTokens = Callable[[str], int]
+_PARAGRAPH_END = re.compile(r"\n[ \t\r]*\n\s*")
+_TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t:-]*)?$")
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Scripts written without spaces: a boundary between any two of their characters is as good as a word's."""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What packing does not take apart: ``text[start:end]``, trimmed, with its size in tokens."""
+
+    start: int
+    end: int
+    tokens: int
+    heading: bool = False
+    opens: bool = False
+    """Begins a place of its own, so a chunk must begin here."""
+    header: str = ""
+    """Header row of the table that this piece is a later part of."""
+
+
+def chunk(document: Document, count_tokens: CountTokens, target_tokens: int = TARGET_TOKENS) -> list[Chunk]:
+    """Passages in order. Each non-blank character of ``document.text`` is in exactly one, none is blank.
+
+    A passage has at most ``target_tokens`` (as counted piece by piece; a single character may have more). ``context``
+    holds the document's title, the headings that the passage lies under and does not show, and the header of a table
+    whose first row is in an earlier passage. The id is a hash of document, offsets and text.
+    """
+    measure = _Measure(document.text, count_tokens, target_tokens)
+    places = _Places(document)
+    groups = _packed(_bonded(_pieces(document, measure), target_tokens), target_tokens)
+    return [_chunk(document, group, places) for group in groups]
+
+
+# Units: what the document says belongs together
+
+
+def _units(document: Document) -> Iterator[Block]:
+    """The document's blocks, without overlaps, and paragraphs for the text that no block covers."""
+    cursor = 0
+    starts = _own_places(document)
+    for block in sorted(document.blocks, key=lambda b: (b.start, -b.end)):
+        if block.end <= cursor:
+            continue
+        yield from _paragraphs(document.text, cursor, block.start, starts)
+        start = max(block.start, cursor)
+        cursor = block.end
+        yield from _trimmed(document.text, start, block.end, block)
+    yield from _paragraphs(document.text, cursor, len(document.text), starts)
+
+
+def _own_places(document: Document) -> list[int]:
+    """Offsets at which a chunk must begin, rising."""
+    return sorted({s.start for s in document.sections if s.kind in OWN_PLACE})
+
+
+def _paragraphs(text: str, start: int, end: int, cuts: list[int]) -> Iterator[Block]:
+    """Paragraphs between blank lines; ``cuts`` (sorted) end one as well."""
+    if start >= end:
+        return
+    inner = cuts[bisect.bisect_right(cuts, start) : bisect.bisect_left(cuts, end)]
+    edges = sorted({start, end, *inner, *(m.end() for m in _PARAGRAPH_END.finditer(text, start, end))})
+    for left, right in pairwise(edges):
+        yield from _trimmed(text, left, right, Block(start=left, end=right, kind="paragraph"))
+
+
+def _trimmed(text: str, start: int, end: int, block: Block) -> Iterator[Block]:
+    left, right = trim(text, start, end)
+    if left < right:
+        yield block.model_copy(update={"start": left, "end": right})
+
+
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space at its ends; a space that carries a combining mark is kept."""
+    piece = text[start:end]
+    left = start + len(piece) - len(piece.lstrip())
+    if left == end:
+        return end, end
+    if start < left and not _boundary(text, left):
+        left -= 1
+    return left, start + len(piece.rstrip())
+
+
+def _boundary(text: str, at: int) -> bool:
+    """Whether a new grapheme cluster begins at ``at``, judged from the character before."""
+    if at == 0:
+        return True
+    found = regex.match(r"\X", text, pos=at - 1, endpos=at + 1)
+    return found is None or found.end() <= at
+
+
+# Pieces: units that fit
+
+
+@dataclass(frozen=True)
+class _Measure:
+    text: str
+    count: CountTokens
+    target: int
+
+    def size(self, start: int, end: int) -> int:
+        """Tokens, or enough to be too many where the length alone says so (an endless word is one token to a model)."""
+        least = math.ceil((end - start) / CHARS_PER_TOKEN)
+        return least if least > self.target else max(self.count(self.text[start:end]), least)
+
+
+def _pieces(document: Document, measure: _Measure) -> Iterator[_Piece]:
+    starts = _own_places(document)
+    passed = 0
+    for unit in _units(document):
+        reached = bisect.bisect_right(starts, unit.start)
+        yield from _split(unit, measure, opens=reached > passed)
+        passed = reached
+
+
+def _split(unit: Block, measure: _Measure, *, opens: bool) -> Iterator[_Piece]:
+    """One piece for a unit that fits, else as few as the next finer joints allow."""
+    size = measure.size(unit.start, unit.end)
+    if size <= measure.target:
+        yield _Piece(unit.start, unit.end, size, heading=unit.kind == "heading", opens=opens)
+        return
+    header = _table_header(measure.text, unit) if unit.kind == "table" else ""
+    for start, end, tokens in _grouped(_fitting(_joints(unit), unit.start, unit.end, measure), measure):
+        later = start > unit.start
+        yield _Piece(start, end, tokens, opens=opens and not later, header=header if later else "")
+
+
+Joint = Callable[[str, int, int], Iterable[tuple[int, int]]]
+
+
+def _joints(unit: Block) -> tuple[Joint, ...]:
+    """Where a unit of this kind may be taken apart, coarse to fine."""
+    if unit.kind in {"table", "code", "list"}:
+        return (_lines, _sentences, _words, _graphemes) if unit.kind == "list" else (_lines, _words, _graphemes)
+    return (_sentences, _lines, _words, _graphemes)
+
+
+def _fitting(joints: tuple[Joint, ...], start: int, end: int, measure: _Measure) -> Iterator[tuple[int, int, int]]:
+    """Spans with sizes, each within the target unless it is a single grapheme."""
+    for left, right in _whole(measure.text, joints[0](measure.text, start, end)):
+        size = measure.size(left, right)
+        if size <= measure.target or len(joints) == 1:
+            yield left, right, size
+        else:
+            yield from _fitting(joints[1:], left, right, measure)
+
+
+def _whole(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The spans, those put together that only a boundary inside of a grapheme cluster parts."""
+    held: tuple[int, int] | None = None
+    for left, right in spans:
+        if not _boundary(text, left):
+            held = (held[0] if held is not None else left - 1, right)
+            continue
+        if held is not None:
+            yield held
+        held = (left, right)
+    if held is not None:
+        yield held
+
+
+def _grouped(spans: Iterable[tuple[int, int, int]], measure: _Measure) -> Iterator[tuple[int, int, int]]:
+    """Neighbouring spans put together again into parts of about equal size within the target."""
+    held = list(spans)
+    total = sum(size for _, _, size in held)
+    goal = total / math.ceil(total / measure.target)
+    start, end, tokens = held[0]
+    for left, right, size in held[1:]:
+        if tokens + size > measure.target or tokens + size / 2 > goal:
+            yield start, end, tokens
+            start, tokens = left, 0
+        end, tokens = right, tokens + size
+    yield start, end, tokens
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Sentences, each with the markup (a list's dash, a fence) before it; the last one also with what follows."""
+    cursor = start
+    ends = [start + sentence.end for sentence in split_sentences(text[start:end])]
+    for stop in [*ends[:-1], end]:
+        left, right = trim(text, cursor, stop)
+        if left < right:
+            yield left, right
+        cursor = stop
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    cursor = start
+    for line in text[start:end].split("\n"):
+        left, right = trim(text, cursor, cursor + len(line))
+        if left < right:
+            yield left, right
+        cursor += len(line) + 1
+
+
+def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Runs of grapheme clusters without white space; each cluster of an unspaced script is a word."""
+    begin: int | None = None
+    for left, right, cluster in _clusters(text, start, end):
+        if cluster.isspace() or _UNSPACED.match(cluster):
+            if begin is not None:
+                yield begin, left
+                begin = None
+            if not cluster.isspace():
+                yield left, right
+        elif begin is None:
+            begin = left
+    if begin is not None:
+        yield begin, end
+
+
+def _graphemes(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    return ((left, right) for left, right, cluster in _clusters(text, start, end) if not cluster.isspace())
+
+
+def _clusters(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+    return ((m.start(), m.end(), m[0]) for m in regex.finditer(r"\X", text, pos=start, endpos=end))
+
+
+def _table_header(text: str, table: Block) -> str:
+    """The table's first row, which names its columns."""
+    head = text[table.start : table.end].split("\n", 2)
+    return head[0].strip()[:HEADER_CHARS] if len(head) > 1 and not _TABLE_RULE.match(head[0]) else ""
+
+
+# Packing
+
+
+def _bonded(pieces: Iterable[_Piece], target: int) -> Iterator[list[_Piece]]:
+    """Headings with the piece that follows them, so that no passage ends in a heading while there is room."""
+    bond: list[_Piece] = []
+    for piece in pieces:
+        if bond and (piece.opens or _tokens(bond) + piece.tokens > target):
+            yield bond
+            bond = []
+        bond.append(piece)
+        if not piece.heading:
+            yield bond
+            bond = []
+    if bond:
+        yield bond
+
+
+def _packed(bonds: Iterable[list[_Piece]], target: int) -> Iterator[list[_Piece]]:
+    """Greedy: a bond joins the group while the sum fits; one with a heading leaves a group that is half full."""
+    group: list[_Piece] = []
+    tokens = 0
+    for bond in bonds:
+        own = _tokens(bond)
+        ends = bond[0].opens or tokens + own > target or (bond[0].heading and tokens >= target / 2)
+        if group and ends:
+            yield group
+            group, tokens = [], 0
+        group = [*group, *bond]
+        tokens += own
+    if group:
+        yield group
+
+
+def _tokens(pieces: list[_Piece]) -> int:
+    return sum(piece.tokens for piece in pieces)
+
+
+# Chunks
+
+
+class _Places:
+    """Pages and headings by offset, for offsets asked for in rising order."""
+
+    def __init__(self, document: Document) -> None:
+        self._pages = sorted(document.pages, key=lambda page: page.start)
+        self._page_starts = [page.start for page in self._pages]
+        self._coming = sorted(document.sections, key=lambda s: (s.start, -s.end))[::-1]
+        self._held: list[Section] = []
+        self._text = document.text
+        self._rows = deque(sorted((b for b in document.blocks if b.row is not None), key=lambda b: b.start))
+
+    def at(self, offset: int) -> tuple[Page | None, list[Section], int | None]:
+        while self._coming and self._coming[-1].start <= offset:
+            self._held.append(self._coming.pop())
+        self._held = [s for s in self._held if offset < s.end]
+        index = bisect.bisect_right(self._page_starts, offset) - 1
+        page = self._pages[index] if index >= 0 and offset < self._pages[index].end else None
+        while self._rows and self._rows[0].end <= offset:
+            self._rows.popleft()
+        block = self._rows[0] if self._rows and self._rows[0].start <= offset else None
+        return page, self._held, block.row_at(offset, self._text) if block else None
+
+
+def _chunk(document: Document, group: list[_Piece], places: _Places) -> Chunk:
+    start, end = group[0].start, group[-1].end
+    page, held, row = places.at(start)
+    text = document.text[start:end]
+    above = [document.title, *(s.title for s in held if s.start < start)]
+    lines = [_breadcrumb(above), group[0].header]
+    return Chunk(
+        id=digest("chunk", document.id, str(start), str(end), text)[:32],
+        document_id=document.id,
+        uri=document.uri,
+        title=document.title,
+        text=text,
+        start=start,
+        end=end,
+        page=page.number if page else None,
+        place=place_of(page, held, row),
+        headings=tuple(s.title for s in held),
+        context="\n".join(line for line in lines if line),
+    )
+
+
+def _breadcrumb(titles: Iterable[str]) -> str:
+    """Titles without repetitions, the innermost kept when they are too long together."""
+    kept = [t for t in dict.fromkeys(" ".join(title.split()) for title in titles) if t]
+    while len(kept) > 1 and len(" > ".join(kept)) > CONTEXT_CHARS:
+        kept.pop(0)
+    return " > ".join(kept)[:CONTEXT_CHARS]

@@ -1,0 +1,47 @@
+"""What a caller may filter by, checked once for every store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from roma_core.errors import InputError
+from roma_core.store.base import Filters
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that are not None must hold."""
+
+    document_id: tuple[str, ...] | None = None
+    uri: tuple[str, ...] | None = None
+    uri_prefix: str | None = None
+
+    def match(self, document_id: str, uri: str) -> bool:
+        return (
+            (self.document_id is None or document_id in self.document_id)
+            and (self.uri is None or uri in self.uri)
+            and (self.uri_prefix is None or uri.startswith(self.uri_prefix))
+        )
+
+
+def conditions(filters: Filters | None) -> Conditions:
+    """Typed conditions. Raises ``InputError`` for a field or a value that is not allowed."""
+    given = dict(filters or {})
+    prefix = given.pop("uri_prefix", None)
+    if prefix is not None and not isinstance(prefix, str):
+        raise InputError("Filter 'uri_prefix' must be a string.")
+    wanted = {field: _values(field, given.pop(field, None)) for field in ("document_id", "uri")}
+    if given:
+        unknown = ", ".join(sorted(map(repr, given)))
+        raise InputError(f"Unknown filter {unknown}; allowed are document_id, uri and uri_prefix.")
+    return Conditions(uri_prefix=prefix, **wanted)
+
+
+def _values(field: str, value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    values = (value,) if isinstance(value, str) else value
+    if not isinstance(values, list | tuple | set | frozenset) or not all(isinstance(v, str) for v in values):
+        raise InputError(f"Filter {field!r} must be a string or a list of strings.")
+    return tuple(sorted(values))

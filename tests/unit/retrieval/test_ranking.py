@@ -1,0 +1,86 @@
+"""Normalising, fusing and mixing ranked lists."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roma_core.ranking import minmax, ranked
+from roma_core.rerank import FakeReranker, mix
+from roma_core.store.fusion import fuse
+from roma_core.types import Chunk, ScoredChunk
+
+scores = st.lists(st.floats(-1e6, 1e6), max_size=30)
+
+
+def passage(name: str) -> Chunk:
+    return Chunk(id=name, document_id="d", uri="u", title="t", text=name, start=0, end=len(name))
+
+
+def hits(retriever: str, **found: float) -> list[ScoredChunk]:
+    return ranked(((passage(n), s, {retriever: s}) for n, s in found.items()), retriever)
+
+
+@given(scores)
+def test_minmax_keeps_order_within_0_and_1(values: list[float]) -> None:
+    scaled = minmax(values)
+    assert len(scaled) == len(values)
+    assert all(0 <= s <= 1 for s in scaled)
+    assert all(
+        a <= b
+        for (va, a) in zip(values, scaled, strict=True)
+        for (vb, b) in zip(values, scaled, strict=True)
+        if va < vb
+    )
+
+
+def test_minmax_without_spread_is_all_ones() -> None:
+    assert minmax([3.0, 3.0]) == [1.0, 1.0]
+    assert minmax([]) == []
+
+
+def test_ties_are_ordered_by_id_and_ranks_start_at_one() -> None:
+    assert [(h.chunk.id, h.rank) for h in hits("x", b=1.0, a=1.0, c=2.0)] == [("c", 1), ("a", 2), ("b", 3)]
+
+
+def test_fuse_is_the_weighted_sum_and_missing_counts_zero() -> None:
+    fused = fuse(hits("bm25", a=10.0, b=6.0, c=2.0), hits("dense", c=0.9, d=0.5))
+    assert {h.chunk.id: h.score for h in fused} == pytest.approx({"a": 0.4, "b": 0.2, "c": 0.6, "d": 0.0})
+    assert [h.chunk.id for h in fused] == ["c", "a", "b", "d"]
+    assert fused[0].scores == {"bm25": 2.0, "dense": 0.9, "hybrid": pytest.approx(0.6)}
+    assert {h.retriever for h in fused} == {"hybrid"}
+
+
+def test_fuse_weight_one_is_lexical_and_zero_is_dense() -> None:
+    lexical, dense = hits("bm25", a=2.0, b=1.0), hits("dense", b=2.0, a=1.0)
+    assert fuse(lexical, dense, lexical_weight=1.0)[0].chunk.id == "a"
+    assert fuse(lexical, dense, lexical_weight=0.0, limit=1)[0].chunk.id == "b"
+    assert fuse([], []) == []
+
+
+def test_mix_reorders_what_was_scored_and_keeps_the_rest_below() -> None:
+    candidates = hits("hybrid", a=1.0, b=0.9, c=0.8, d=0.7, e=0.7)
+    mixed = mix(candidates, [0.0, 5.0, 2.0])
+    assert [h.chunk.id for h in mixed] == ["b", "a", "c", "d", "e"]
+    assert [h.score for h in mixed[:3]] == pytest.approx([0.75, 0.5, 0.2])
+    assert [h.rank for h in mixed] == [1, 2, 3, 4, 5]
+    assert mixed[0].scores["rerank"] == 5.0
+
+
+@given(scores.filter(bool), st.data())
+def test_mix_scores_never_rise_and_nothing_is_lost(own: list[float], data: st.DataObject) -> None:
+    candidates = hits("hybrid", **{f"c{i}": s for i, s in enumerate(own)})
+    model = data.draw(st.lists(st.floats(-20, 20), max_size=len(own)))
+    mixed = mix(candidates, model)
+    assert sorted(h.chunk.id for h in mixed) == sorted(h.chunk.id for h in candidates)
+    assert all(a.score >= b.score for a, b in pairwise(mixed))
+    assert [h.chunk.id for h in mixed[len(model) :]] == [h.chunk.id for h in candidates[len(model) :]]
+
+
+async def test_fake_reranker_counts_shared_words() -> None:
+    reranker = FakeReranker()
+    assert await reranker.scores("red fox", ["A red fox!", "red car", "blue"]) == [5.0, 0.0, -5.0]
+    assert await reranker.scores("?!", ["x"]) == [-5.0]
