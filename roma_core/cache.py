@@ -1,0 +1,183 @@
+"""Results of costly steps, kept by the hash of all their inputs (parses, embeddings, model answers).
+
+One SQLite file in WAL mode in the workspace, safe with several processes and threads; values are bytes or JSON. A
+cache never breaks the work it serves: what cannot be read is a miss, what cannot be written is not kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from roma_core.settings import CacheMode
+
+log = structlog.get_logger(__name__)
+
+DAY_S = 86_400.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, size INTEGER NOT NULL,
+    created_at REAL NOT NULL, used_at REAL NOT NULL, PRIMARY KEY (kind, key));
+CREATE INDEX IF NOT EXISTS by_use ON entries (used_at, size);
+"""
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What one kind of entry takes up."""
+
+    kind: str
+    entries: int
+    bytes: int
+
+
+class Cache:
+    """``get`` and ``put`` by kind and key. The key is ``types.digest`` of *every* input, code version included.
+
+    ``mode``: ``off`` neither reads nor writes, ``read`` only reads, ``write`` does both, ``refresh`` writes and never
+    reads. Above ``max_bytes`` the entries that were not used for longest go first (use is noted once a day).
+    """
+
+    def __init__(self, path: Path, mode: CacheMode = "write", max_bytes: int = 4 << 30) -> None:
+        self._path = path
+        self._mode = mode
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._pid = 0
+        self._puts = 0
+
+    @property
+    def reads(self) -> bool:
+        return self._mode in {"read", "write"}
+
+    @property
+    def writes(self) -> bool:
+        return self._mode in {"write", "refresh"}
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        if not self.reads:
+            return None
+        with self._lock:
+            try:
+                row = (
+                    self._open()
+                    .execute("SELECT value, used_at FROM entries WHERE kind = ? AND key = ?", (kind, key))
+                    .fetchone()
+                )
+                if row is None:
+                    return None
+                if self.writes and row[1] < time.time() - DAY_S:
+                    self._open().execute(
+                        "UPDATE entries SET used_at = ? WHERE kind = ? AND key = ?", (time.time(), kind, key)
+                    )
+                return bytes(row[0])
+            except (sqlite3.Error, OSError) as error:
+                self._give_up("read", error)
+                return None
+
+    def put(self, kind: str, key: str, value: bytes) -> None:
+        if not self.writes:
+            return
+        now = time.time()
+        with self._lock:
+            try:
+                self._open().execute(
+                    "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", (kind, key, value, len(value), now, now)
+                )
+                self._puts += 1
+                if self._puts % 64 == 0 or len(value) * 64 > self._max_bytes:
+                    self._shrink()
+            except (sqlite3.Error, OSError) as error:
+                self._give_up("write", error)
+
+    def get_json(self, kind: str, key: str) -> Any | None:
+        """The value that ``put_json`` kept, or None."""
+        data = self.get(kind, key)
+        return None if data is None else json.loads(data)
+
+    def put_json(self, kind: str, key: str, value: Any) -> None:
+        self.put(kind, key, json.dumps(value, ensure_ascii=False, sort_keys=True).encode())
+
+    def clear(self, kind: str | None = None) -> int:
+        """Drop the entries of ``kind``, or all; returns how many. Works in every mode."""
+        with self._lock:
+            chosen = "DELETE FROM entries WHERE ? IS NULL OR kind = ?"
+            dropped = self._open().execute(chosen, (kind, kind)).rowcount
+            self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return dropped
+
+    def stats(self) -> list[CacheStats]:
+        with self._lock:
+            rows = self._open().execute("SELECT kind, COUNT(*), SUM(size) FROM entries GROUP BY kind ORDER BY kind")
+            return [CacheStats(*row) for row in rows]
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop_connection()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._pid == os.getpid():
+            return self._connection
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = connect(self._path)
+        connection.executescript(_SCHEMA)
+        self._connection, self._pid = connection, os.getpid()
+        return connection
+
+    def _shrink(self) -> None:
+        """Drop the least recently used entries until nine tenths of the room are taken."""
+        connection = self._open()
+        (taken,) = connection.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()
+        if taken <= self._max_bytes:
+            return
+        excess = taken - int(self._max_bytes * 0.9)
+        for rowid, size in connection.execute("SELECT rowid, size FROM entries ORDER BY used_at, rowid").fetchall():
+            if excess <= 0:
+                break
+            connection.execute("DELETE FROM entries WHERE rowid = ?", (rowid,))
+            excess -= size
+
+    def _give_up(self, action: str, error: Exception) -> None:
+        log.warning("cache_failed", action=action, path=self._path.name, error=type(error).__name__, reason=str(error))
+        self._drop_connection()
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            self._set_aside()
+
+    def _set_aside(self) -> None:
+        """A damaged file is kept for whoever wants to look, out of the way of a fresh one."""
+        if self._path.is_file() and not is_sound(self._path):
+            self._path.replace(self._path.with_suffix(".damaged"))
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None and self._pid == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection for several processes: WAL, waits up to 10 s for the writer, autocommit, usable by any thread."""
+    connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def is_sound(path: Path) -> bool:
+    """Whether SQLite can read ``path``."""
+    try:
+        with closing(sqlite3.connect(path, timeout=10.0)) as connection:
+            return bool(connection.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
