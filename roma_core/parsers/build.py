@@ -83,12 +83,11 @@ class _Open:
 
 @dataclass
 class DocumentBuilder:
-    """Collects one document. ``parser`` is the format's name; the dispatcher adds its version."""
+    """Collects one document. ``parser`` is the format's name; the worker adds its version and the media type."""
 
     raw: RawDocument
     options: ParseOptions
     parser: str
-    media_type: str = "text/plain"
     title: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -214,27 +213,50 @@ class DocumentBuilder:
             )
         self.close_sections()
         self.close_page()
-        return Document(
-            id=Document.id_for(self.raw.uri, self.options.tenant),
-            uri=self.raw.uri,
-            title=self.title or self._first_heading() or self.raw.title or file_name(self.raw.uri),
-            text="".join(self._parts),
-            content_sha256=self.raw.sha256,
-            parser=self.parser,
-            media_type=self.media_type,
-            pages=tuple(p.model_copy(update=_within(p.start, p.end, self._size)) for p in self._pages),
-            sections=tuple(
-                s.model_copy(update=_within(s.start, s.end, self._size))
-                for s in sorted(self._sections, key=lambda s: (s.start, s.level))
-            ),
-            blocks=tuple(self._blocks),
+        return assemble(
+            self.raw,
+            self.options,
+            self.parser,
+            "".join(self._parts),
+            blocks=self._blocks,
+            pages=self._pages,
+            sections=self._sections,
+            title=self.title,
             metadata=self.metadata,
-            warnings=tuple(self.warnings),
+            warnings=self.warnings,
         )
 
-    def _first_heading(self) -> str | None:
-        named = [s for s in self._sections if s.title and s.kind in {"heading", "slide", "chapter"}]
-        return min(named, key=lambda s: (s.start, s.level)).title if named else None
+
+def assemble(
+    raw: RawDocument,
+    options: ParseOptions,
+    parser: str,
+    text: str,
+    *,
+    blocks: Sequence[Block] = (),
+    pages: Sequence[Page] = (),
+    sections: Sequence[Section] = (),
+    title: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    warnings: Sequence[str] = (),
+) -> Document:
+    """A document of text whose spans are known. Sections are put outermost first; spans are cut at the text's end."""
+    size = len(text)
+    ordered = sorted(sections, key=lambda s: (s.start, s.level))
+    named = [s.title for s in ordered if s.title and s.kind in {"heading", "slide", "chapter"}]
+    return Document(
+        id=Document.id_for(raw.uri, options.tenant),
+        uri=raw.uri,
+        title=title or next(iter(named), None) or raw.title or file_name(raw.uri),
+        text=text,
+        content_sha256=raw.sha256,
+        parser=parser,
+        pages=tuple(p.model_copy(update=_within(p.start, p.end, size)) for p in pages),
+        sections=tuple(s.model_copy(update=_within(s.start, s.end, size)) for s in ordered),
+        blocks=tuple(blocks),
+        metadata=metadata or {},
+        warnings=tuple(warnings),
+    )
 
 
 def _within(start: int, end: int, size: int) -> dict[str, int]:
