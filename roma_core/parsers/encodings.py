@@ -9,6 +9,7 @@ from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.media import BOMS
 
 _RUN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{2,}")
+_KANA = re.compile(r"[\u3040-\u30ff]")
 _COMMON: dict[str, tuple[tuple[int, int], ...]] = {
     "cp932": ((0x82, 0x83), (0x88, 0x97)),
     "euc_jp": ((0xA4, 0xA5), (0xB0, 0xCF)),
@@ -39,9 +40,9 @@ def encoding_of(data: bytes, declared: str | None = None) -> str:
     wide = _wide(data[:4096])
     if wide:
         return wide
-    for name in ("utf-8", known(declared)):
-        if name and _reads(data, name):
-            return name
+    for candidate in ("utf-8", known(declared)):
+        if candidate and _reads(data, candidate):
+            return candidate
     return _guess(data)
 
 
@@ -59,7 +60,12 @@ def _wide(head: bytes) -> str | None:
     if len(head) < 4 or b"\x00" not in head:
         return None
     share = [head[i::4].count(0) / max(1, len(head[i::4])) for i in range(4)]
-    for name, zeros in (("utf-32-le", (1, 2, 3)), ("utf-32-be", (0, 1, 2)), ("utf-16-le", (1, 3)), ("utf-16-be", (0, 2))):
+    for name, zeros in (
+        ("utf-32-le", (1, 2, 3)),
+        ("utf-32-be", (0, 1, 2)),
+        ("utf-16-le", (1, 3)),
+        ("utf-16-be", (0, 2)),
+    ):
         if all(share[i] > 0.6 for i in zeros) and all(share[i] < 0.2 for i in range(4) if i not in zeros):
             return name
     return None
@@ -81,18 +87,21 @@ def _guess(data: bytes) -> str:
         return name
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample, cp_exclusion=list(_COMMON)).best() if len(sample) >= 64 else None
-    return best.encoding if best and _reads(data, best.encoding) else "cp1252"
+    matches = list(from_bytes(sample, cp_exclusion=list(_COMMON))) if len(sample) >= 64 else []
+    readable = [match for match in matches if _reads(data, match.encoding)]
+    # Western European is by far the likeliest where the statistics see no difference.
+    best = min(readable, key=lambda m: (m.chaos, -m.coherence, "cp1252" not in m.could_be_from_charset), default=None)
+    return "cp1252" if best is None or "cp1252" in best.could_be_from_charset else best.encoding
 
 
 def _asian_score(sample: bytes, name: str) -> float:
-    """Share of the wide characters of ``sample``, read as ``name``, that are in daily use; 0 unless they stand in runs."""
+    """Share of the wide characters of ``sample``, read as ``name``, that are in daily use; 0 if few stand in runs."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(sample)
     except UnicodeError:
         return 0.0
     wide = [c for c in text if c >= "\x80"]
-    if sum(map(len, _RUN.findall(text))) < 0.6 * max(1, len(wide)):
+    if sum(map(len, _RUN.findall(text))) < 0.6 * max(1, len(wide)) or (name == "euc_jp" and not _KANA.search(text)):
         return 0.0
     leads = [c.encode(name)[0] for c in wide]
     return sum(any(low <= lead <= high for low, high in _COMMON[name]) for lead in leads) / len(leads)
