@@ -7,7 +7,11 @@ from collections.abc import Iterable
 from roma_core.parsers import media
 from roma_core.parsers.base import Parser
 
-PARSERS: tuple[Parser, ...] = (Parser("text", 1, (media.TEXT, media.JSON, media.XML), "roma_core.parsers.plain:parse"),)
+PARSERS: tuple[Parser, ...] = (
+    Parser("html", 1, (media.HTML,), "roma_core.parsers.html:parse"),
+    Parser("markdown", 1, (media.MARKDOWN,), "roma_core.parsers.markdown:parse"),
+    Parser("text", 1, (media.TEXT, media.JSON, media.XML, media.ORG), "roma_core.parsers.text:parse"),
+)
 """Functions are named, not imported: the parent process loads no format library."""
 
 
