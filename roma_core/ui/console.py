@@ -16,8 +16,6 @@ from roma_core.ui.answer import AnswerText, failure_alert, footnote, safe_pane, 
 from roma_core.ui.render import to_html
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from roma_core.app import Roma
 
 REDRAW_S = 0.05
@@ -163,8 +161,8 @@ def _open(sources: pmui.Accordion, output: TailorOutput, marker: int) -> None:
     sources.active = sorted({*sources.active, *wanted})
 
 
-def mount(app: FastAPI, roma: Roma, path: str = "/console") -> None:
-    """Serve the console of ``roma`` at ``path`` of ``app``: one conversation for each browser tab."""
+def mount(app: Any, roma: Roma, path: str = "/console") -> None:
+    """Serve the console of ``roma`` at ``path`` of the FastAPI ``app``: one conversation for each browser tab."""
     from panel.io.fastapi import add_application
 
     @add_application(path, app=app, title="ROMA console")  # type: ignore[untyped-decorator]
