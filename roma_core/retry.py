@@ -81,11 +81,7 @@ async def retrying(
         before_sleep=tell,
         reraise=True,
     )
-
-    async def attempt() -> T:  # tenacity awaits coroutine functions alone; ``work`` may be a lambda that makes one
-        return await work()
-
-    return await attempts(attempt)
+    return await attempts(work)
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:

@@ -153,29 +153,39 @@ class DocumentBuilder:
     def _base(self) -> int:
         return max((s.level for s in self._open if s.kind != "heading"), default=0)
 
-    def paragraph(self, text: str, kind: BlockKind = "paragraph", *, row: int | None = None) -> Block | None:
-        return self.add(kind, _prose(text), row=row)
+    def paragraph(
+        self,
+        text: str,
+        kind: BlockKind = "paragraph",
+        *,
+        row: int | None = None,
+        box: Box | None = None,
+        confidence: float | None = None,
+    ) -> Block | None:
+        return self.add(kind, _prose(text), row=row, box=box, confidence=confidence)
 
-    def list(self, items: Sequence[ListItem]) -> Block | None:
+    def list(
+        self, items: Sequence[ListItem], *, box: Box | None = None, confidence: float | None = None
+    ) -> Block | None:
         kept = [item for item in items if item.text.strip()]
-        return self.add("list", list_markdown(kept)) if kept else None
+        return self.add("list", list_markdown(kept), box=box, confidence=confidence) if kept else None
 
     def table(self, rows: tables.Rows, *, row: int | None = None, box: Box | None = None) -> Block | None:
         """``row`` is the number that the first line has in its sheet; each further line is the next row."""
         grid = tables.normalised([[clean(text) for text in line] for line in rows])
         return self.add("table", tables.to_markdown(grid), row=row, box=box) if any(map(any, grid)) else None
 
-    def code(self, text: str, language: str = "") -> Block | None:
+    def code(self, text: str, language: str = "", *, box: Box | None = None) -> Block | None:
         body = clean(text).strip("\n")
-        return self.add("code", fenced(body, one_line(language))) if body.strip() else None
+        return self.add("code", fenced(body, one_line(language)), box=box) if body.strip() else None
 
     def quote(self, text: str) -> Block | None:
         body = _BLANKS.sub("\n", clean(text)).strip()
         return self.add("quote", "\n".join(f"> {line}" for line in body.split("\n"))) if body else None
 
-    def footnote(self, label: str, text: str) -> Block | None:
+    def footnote(self, label: str, text: str, *, box: Box | None = None) -> Block | None:
         """The note itself, as ``[^label]: text``; its mark in the prose is ``[^label]``."""
-        return self.add("footnote", f"[^{label}]: {one_line(text)}") if text.strip() else None
+        return self.add("footnote", f"[^{label}]: {one_line(text)}", box=box) if text.strip() else None
 
     def figure(self, alt: str, name: str = "", *, box: Box | None = None) -> Block | None:
         """An image: its description and the name of its file inside the source."""

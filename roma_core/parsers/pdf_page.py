@@ -1,0 +1,346 @@
+"""One PDF page as words and rules: PDFium's characters with their place, size and style.
+
+Coordinates are points in the *reading frame*: origin top left, turned so that most of the text stands upright whatever
+``/Rotate`` or the text matrix say. ``PageContent.box`` maps back to the page as it is shown.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pypdfium2.raw as pdf
+
+from roma_core.types import Box
+
+Rect = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+MAX_CHARS = 400_000
+"""More characters on a page than this are a hostile file's: the rest is left out with a warning."""
+MAX_RULES = 6_000
+
+_HYPHENS = {0x02, 0xFFFE}
+"""What PDFium reports for a hyphen at a line's end that it takes for a hyphenation."""
+SOFT_HYPHEN = "\u00ad"
+_LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+_BLANK = {0x20, 0x09, 0x0A, 0x0D, 0xA0, 0x2002, 0x2003, 0x2009, 0x3000}
+_ALEFS = frozenset("\u0622\u0623\u0625\u0627\u0671")
+_MIN_RULE = 6.0
+_THIN = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a run of characters is set. ``size`` in points, ``turn`` in degrees clockwise as shown."""
+
+    size: float
+    bold: bool = False
+    italic: bool = False
+    mono: bool = False
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Characters without a blank between them."""
+
+    text: str
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+    style: Style
+    confidence: float | None = None
+    """Of OCR, 0..1; None for text that the file holds."""
+
+    @property
+    def size(self) -> float:
+        return self.style.size
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A drawn line, horizontal or vertical."""
+
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+
+    @property
+    def horizontal(self) -> bool:
+        return self.x1 - self.x0 >= self.bottom - self.top
+
+
+@dataclass
+class PageContent:
+    """What is on page ``number``. ``width`` and ``height`` are those of the page as shown, ``turns`` the quarter
+    turns (clockwise) from there to the reading frame."""
+
+    number: int
+    width: float
+    height: float
+    turns: int = 0
+    words: list[Word] = field(default_factory=list)
+    strays: list[Word] = field(default_factory=list)
+    """Words at another angle than most, in a frame where they stand upright."""
+    rules: list[Rule] = field(default_factory=list)
+    images: list[Rect] = field(default_factory=list)
+    label: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    map_errors: int = 0
+    """Characters that the font maps to no Unicode value."""
+
+    @property
+    def frame(self) -> tuple[float, float]:
+        return (self.height, self.width) if self.turns % 2 else (self.width, self.height)
+
+    def box(self, rect: Rect) -> Box:
+        """``rect`` of the reading frame as fractions of the page as shown."""
+        width, height = self.frame
+        x0, y0, x1, y1 = _turn_rect(rect, width, height, -self.turns % 4)
+        w, h = max(self.width, 1.0), max(self.height, 1.0)
+        return (_unit(x0 / w), _unit(y0 / h), _unit(x1 / w), _unit(y1 / h))
+
+
+def _unit(value: float) -> float:
+    return round(min(max(value, 0.0), 1.0), 5)
+
+
+def _turn_rect(rect: Rect, width: float, height: float, turns: int) -> Rect:
+    """``rect`` of a ``width`` x ``height`` frame after ``turns`` quarter turns clockwise of that frame."""
+    x0, y0, x1, y1 = rect
+    if turns == 1:
+        return height - y1, x0, height - y0, x1
+    if turns == 2:
+        return width - x1, height - y1, width - x0, height - y0
+    if turns == 3:
+        return y0, width - x1, y1, width - x0
+    return rect
+
+
+@dataclass(slots=True)
+class _Char:
+    text: str
+    rect: Rect
+    style: Style
+
+
+def read_page(document: Any, index: int) -> PageContent:
+    """Content of page ``index`` (0-based). Raises ``PdfiumError`` where PDFium cannot load it."""
+    page = document.get_page(index)
+    try:
+        if document.formenv is not None and pdf.FPDFPage_GetAnnotCount(page) > 0:
+            page.flatten()  # what is written in form fields becomes text
+            page = document.get_page(index)
+        return _read(page, index + 1)
+    finally:
+        page.close()
+
+
+def _read(page: Any, number: int) -> PageContent:
+    left, bottom, right, top = page.get_bbox()
+    width, height = max(right - left, 1.0), max(top - bottom, 1.0)
+    rotation = page.get_rotation() // 90
+    shown = (height, width) if rotation % 2 else (width, height)
+    content = PageContent(number, *shown)
+    chars = list(_chars(page, content, left, top, rotation))
+    turns = _dominant_turn(chars)
+    content.turns = -turns % 4
+    total = (rotation + content.turns) % 4
+
+    def to_frame(rect: Rect, turn: int = total) -> Rect:
+        return _turn_rect(rect, width, height, turn)
+
+    upright = [c for c in chars if c is None or c.style.turn == turns * 90]
+    content.words = list(_words(upright, to_frame))
+    for angle in sorted({c.style.turn for c in chars if c is not None} - {turns * 90}):
+        quarter = round(angle / 90) % 4
+        group = [c for c in chars if c is None or c.style.turn == angle]
+        frame = (rotation - quarter) % 4
+        content.strays += _words(group, lambda rect, turn=frame: to_frame(rect, turn))
+    content.rules = [Rule(*to_frame(rect)) for rect in _rules(page, left, top)]
+    content.images = [to_frame(rect) for rect in _images(page, left, top)]
+    return content
+
+
+def _dominant_turn(chars: list[_Char | None]) -> int:
+    counts = Counter(c.style.turn for c in chars if c is not None and c.style.turn % 90 == 0)
+    return counts.most_common(1)[0][0] // 90 if counts else 0
+
+
+def _chars(page: Any, content: PageContent, left: float, top: float, rotation: int) -> Iterator[_Char | None]:
+    """Characters in the order of the content; None where a blank or a line break is."""
+    textpage = page.get_textpage()
+    raw, count = textpage.raw, textpage.count_chars()
+    if count > MAX_CHARS:
+        content.warnings.append(f"page {content.number}: only the first {MAX_CHARS} of {count} characters were read")
+    rect = pdf.FS_RECTF()
+    styles: dict[int | None, Style] = {}
+    pending = 0
+    for i in range(min(count, MAX_CHARS)):
+        code = pdf.FPDFText_GetUnicode(raw, i)
+        if code in _BLANK or code == 0:
+            content.map_errors += code == 0
+            yield None
+            continue
+        if 0xD800 <= code < 0xDC00:
+            pending = code
+            continue
+        if 0xDC00 <= code < 0xE000 and pending:
+            code, pending = 0x10000 + ((pending - 0xD800) << 10) + (code - 0xDC00), 0
+        if not pdf.FPDFText_GetLooseCharBox(raw, i, ctypes.byref(rect)):
+            continue
+        text_object = pdf.FPDFText_GetTextObject(raw, i)
+        key = ctypes.cast(text_object, ctypes.c_void_p).value
+        style = styles.get(key)
+        if style is None:
+            style = styles[key] = _style(raw, i, text_object, rotation)
+        content.map_errors += pdf.FPDFText_HasUnicodeMapError(raw, i) == 1
+        text = SOFT_HYPHEN if code in _HYPHENS else _LIGATURES.get(code) or chr(code)
+        yield _Char(text, (rect.left - left, top - rect.top, rect.right - left, top - rect.bottom), style)
+    textpage.close()
+
+
+def _style(raw: Any, index: int, text_object: Any, rotation: int) -> Style:
+    matrix = pdf.FS_MATRIX()
+    scale, turn = 1.0, 0
+    if pdf.FPDFText_GetMatrix(raw, index, ctypes.byref(matrix)):
+        scale = math.hypot(matrix.c, matrix.d) or 1.0
+        degrees = -math.degrees(math.atan2(matrix.b, matrix.a)) + rotation * 90
+        turn = round(degrees / 5) * 5 % 360
+    size = pdf.FPDFText_GetFontSize(raw, index) * scale
+    bold, italic, mono = _font(raw, index, text_object)
+    return Style(round(size, 1), bold, italic, mono, turn)
+
+
+def _font(raw: Any, index: int, text_object: Any) -> tuple[bool, bool, bool]:
+    """Bold, italic, monospaced: from the font's name, weight and descriptor flags (ISO 32000-1 table 123)."""
+    flags = ctypes.c_int()
+    buffer = ctypes.create_string_buffer(256)
+    pdf.FPDFText_GetFontInfo(raw, index, buffer, 256, ctypes.byref(flags))
+    name = buffer.value.decode("utf-8", "replace").partition("+")[2] or buffer.value.decode("utf-8", "replace")
+    low = name.lower()
+    weight = pdf.FPDFText_GetFontWeight(raw, index)
+    heavy = any(part in low for part in ("bold", "black", "heavy", "demi", "-medi", "cmbx", "sfbx"))
+    bold = heavy or (weight >= 600 and "light" not in low) or bool(flags.value & (1 << 18))
+    italic = any(part in low for part in ("italic", "oblique", "slanted")) or bool(flags.value & (1 << 6))
+    mono = any(part in low for part in ("mono", "courier", "consol", "cmtt", "typewriter")) or bool(flags.value & 1)
+    return bold, italic, mono
+
+
+def _words(chars: list[_Char | None], to_frame: Any) -> Iterator[Word]:
+    """Words in content order: cut at blanks, gaps, jumps and changes of style."""
+    run: list[tuple[str, Rect]] = []
+    style: Style | None = None
+    for char in chars:
+        if char is None:
+            if run and style:
+                yield _word(run, style)
+            run = []
+            continue
+        rect = to_frame(char.rect)
+        if run and style and (char.style != style or _apart(run[-1][1], rect, style.size)):
+            same_line = char.style.turn == style.turn and not _apart(run[-1][1], rect, style.size, slack=0.12)
+            if not same_line or char.style.size != style.size:
+                yield _word(run, style)
+                run = []
+        if not run:
+            style = char.style
+        run.append((char.text, rect))
+    if run and style:
+        yield _word(run, style)
+
+
+def _apart(one: Rect, two: Rect, size: float, slack: float = 0.3) -> bool:
+    gap = max(two[0] - one[2], one[0] - two[2])
+    height = max(one[3] - one[1], 1.0)
+    return gap > slack * max(size, 1.0) or abs((one[1] + one[3]) - (two[1] + two[3])) > height
+
+
+def _word(run: list[tuple[str, Rect]], style: Style) -> Word:
+    rects = [rect for _, rect in run]
+    top, bottom = min(r[1] for r in rects), max(r[3] for r in rects)
+    left, right = min(r[0] for r in rects), max(r[2] for r in rects)
+    return Word(_in_order(run), left, top, right, bottom, style)
+
+
+def _in_order(run: list[tuple[str, Rect]]) -> str:
+    """Text of a run. PDFium gives the letters of an Arabic ligature (one box, lam-alef) in the order of the eye."""
+    letters = [text for text, _ in run]
+    for i in range(len(run) - 1):
+        if run[i][1] == run[i + 1][1] and letters[i] in _ALEFS and letters[i + 1] == "\u0644":
+            letters[i], letters[i + 1] = letters[i + 1], letters[i]
+    return "".join(letters)
+
+
+def _rules(page: Any, left: float, top: float) -> Iterator[Rect]:
+    """Drawn lines and the sides of drawn rectangles, at most ``MAX_RULES``."""
+    found = 0
+    for item in page.get_objects(filter=(pdf.FPDF_PAGEOBJ_PATH,), max_depth=4):
+        for x0, y0, x1, y1 in _path_rules(item):
+            if max(x1 - x0, y1 - y0) < _MIN_RULE:
+                continue
+            found += 1
+            if found > MAX_RULES:
+                return
+            yield x0 - left, top - y1, x1 - left, top - y0
+
+
+def _path_rules(item: Any) -> Iterator[Rect]:
+    """Straight pieces of one path in page coordinates. A filled sliver is one rule, a filled box has none."""
+    x0, y0, x1, y1 = item.get_bounds()
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    pdf.FPDFPath_GetDrawMode(item, ctypes.byref(fill), ctypes.byref(stroke))
+    if min(x1 - x0, y1 - y0) <= _THIN:
+        if fill.value or stroke.value:
+            yield x0, y0, x1, y1
+        return
+    if not stroke.value:
+        if fill.value and pdf.FPDFPath_CountSegments(item) <= 6:
+            yield from _sides(x0, y0, x1, y1)
+        return
+    yield from _segments(item)
+
+
+def _sides(x0: float, y0: float, x1: float, y1: float) -> Iterator[Rect]:
+    yield from ((x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1))
+
+
+def _segments(item: Any) -> Iterator[Rect]:
+    matrix = item.get_matrix()
+    if getattr(item, "container", None) is not None:
+        matrix = matrix.multiply(item.container.get_matrix())
+    x, y = ctypes.c_float(), ctypes.c_float()
+    last: tuple[float, float] | None = None
+    first: tuple[float, float] | None = None
+    for i in range(min(pdf.FPDFPath_CountSegments(item), 2000)):
+        segment = pdf.FPDFPath_GetPathSegment(item, i)
+        pdf.FPDFPathSegment_GetPoint(segment, ctypes.byref(x), ctypes.byref(y))
+        point = matrix.on_point(x.value, y.value)
+        kind = pdf.FPDFPathSegment_GetType(segment)
+        if kind == pdf.FPDF_SEGMENT_LINETO and last is not None:
+            yield from _straight(last, point)
+        if kind == pdf.FPDF_SEGMENT_MOVETO:
+            first = point
+        last = point
+        if pdf.FPDFPathSegment_GetClose(segment) and first is not None:
+            yield from _straight(last, first)
+            last = first
+
+
+def _straight(one: tuple[float, float], two: tuple[float, float]) -> Iterator[Rect]:
+    rect = (min(one[0], two[0]), min(one[1], two[1]), max(one[0], two[0]), max(one[1], two[1]))
+    if min(rect[2] - rect[0], rect[3] - rect[1]) <= _THIN:
+        yield rect
+
+
+def _images(page: Any, left: float, top: float) -> Iterator[Rect]:
+    for item in page.get_objects(filter=(pdf.FPDF_PAGEOBJ_IMAGE,), max_depth=4):
+        x0, y0, x1, y1 = item.get_bounds()
+        yield x0 - left, top - y1, x1 - left, top - y0
