@@ -1,0 +1,140 @@
+"""Golden sets: questions with the facts an answer must hold and the places in the corpus that hold them.
+
+The format is documented in ``datasets/README.md``. Evidence is named by document and anchor, never by chunk, so that a
+set outlives every change of chunking.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from roma_core.errors import ErrorCode, EvalError
+from roma_core.types import DEFAULT_TENANT, Noun, Persona, Query, digest
+
+Kind = Literal["single", "multi_hop", "no_answer", "conflict"]
+EVIDENCE_NEEDED: dict[Kind, int] = {"single": 1, "multi_hop": 2, "no_answer": 0, "conflict": 2}
+"""Fewest pieces of evidence of each kind: a hop or a side of a conflict each needs its own."""
+
+
+class Nugget(Noun):
+    """One fact that a complete answer states, with other ways to say it."""
+
+    fact: str = Field(min_length=1)
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        return (self.fact, *self.aliases)
+
+
+class Evidence(Noun):
+    """A place that supports the answer: the document whose URI ends in ``uri`` and a few of its words.
+
+    An empty anchor means the whole document. ``grade`` is the gain of finding it (1 = relevant), as in TREC qrels.
+    """
+
+    uri: str = Field(min_length=1)
+    anchor: str = ""
+    grade: int = Field(default=1, ge=1)
+
+
+class GoldenCase(Noun):
+    """One question. ``cluster`` names what makes cases alike (a document, a conversation) for the statistics."""
+
+    id: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    persona: Persona = "general"
+    kind: Kind
+    answer: str = ""
+    nuggets: tuple[Nugget, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    cluster: str = ""
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> GoldenCase:
+        needed = EVIDENCE_NEEDED[self.kind]
+        if self.kind == "no_answer" and (self.evidence or self.nuggets):
+            raise ValueError("a no_answer item has neither evidence nor nuggets")
+        if len(self.evidence) < needed:
+            raise ValueError(f"a {self.kind} item needs at least {needed} pieces of evidence")
+        return self
+
+    @property
+    def group(self) -> str:
+        """The cluster: the named one, else the first document of the evidence, else the case itself."""
+        return self.cluster or (self.evidence[0].uri if self.evidence else self.id)
+
+    def query(self, top_k: int, tenant: str = DEFAULT_TENANT) -> Query:
+        return Query(text=self.question, persona=self.persona, top_k=top_k, tenant=tenant)
+
+
+class Golden(Noun):
+    """A named set of cases."""
+
+    name: str
+    cases: tuple[GoldenCase, ...] = Field(repr=False)
+
+    @model_validator(mode="after")
+    def _ids_unique(self) -> Golden:
+        twice = [i for i, n in Counter(c.id for c in self.cases).items() if n > 1]
+        if twice:
+            raise ValueError(f"ids are used twice: {', '.join(twice)}")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the cases say, whatever the file's layout."""
+        return digest("golden", *(c.model_dump_json() for c in self.cases))
+
+    def first(self, limit: int | None) -> Golden:
+        """The first ``limit`` cases; all when None."""
+        return self if limit is None else self.model_copy(update={"cases": self.cases[:limit]})
+
+    def __iter__(self) -> Iterator[GoldenCase]:  # type: ignore[override]
+        return iter(self.cases)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+def load_golden(path: Path) -> Golden:
+    """Read a golden set. Raises ``EvalError`` that names the item and the field that is wrong."""
+    items = _items(path)
+    cases = tuple(_case(path, i, item) for i, item in enumerate(items, 1))
+    if not cases:
+        raise EvalError(f"{path.name} holds no item.", ErrorCode.EVAL_DATASET)
+    try:
+        return Golden(name=path.stem, cases=cases)
+    except ValidationError as error:
+        raise EvalError(f"{path.name}: {_why(error)}", ErrorCode.EVAL_DATASET) from None
+
+
+def _items(path: Path) -> list[Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EvalError(f"Golden set {path} cannot be read ({type(error).__name__}).") from None
+    except ValueError as error:
+        raise EvalError(f"{path.name} is not JSON in UTF-8: {error}") from None
+    items = data.get("items") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        raise EvalError(f'{path.name} must be a list of items or an object with "items".')
+    return items
+
+
+def _case(path: Path, number: int, item: Any) -> GoldenCase:
+    name = item.get("id") if isinstance(item, dict) else None
+    try:
+        return GoldenCase.model_validate(item)
+    except ValidationError as error:
+        raise EvalError(f"{path.name}, item {number} ({name or 'no id'}): {_why(error)}") from None
+
+
+def _why(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'item'}: {e['msg']}" for e in error.errors())

@@ -1,0 +1,220 @@
+"""The record of an evaluation: one row a case, summaries with intervals, the same bytes for the same inputs.
+
+``canonical`` holds no time, no latency and nothing that depends on what a cache knew; those are in ``RunFacts``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+
+from roma_core import display
+from roma_core.errors import ErrorCode, EvalError
+from roma_core.evals.golden import Kind
+from roma_core.evals.stats import Interval, interval
+from roma_core.types import Citation, Noun, Persona, Usage, digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class MeasureInfo(Noun):
+    """What a column of scores means."""
+
+    name: str
+    source: str
+    higher: bool = True
+    scale: tuple[float, float] = (0.0, 1.0)
+
+
+class EvalRow(Noun):
+    """One case. ``scores`` has a key for each measure that applies; None there means unscored, never 0."""
+
+    case_id: str
+    question: str
+    kind: Kind
+    persona: Persona
+    cluster: str
+    answer: str | None = None
+    answered: bool | None = None
+    degraded: bool = False
+    citations: tuple[Citation, ...] = ()
+    model: str = ""
+    scores: dict[str, float | None] = Field(default_factory=dict)
+    notes: dict[str, str] = Field(default_factory=dict)
+    """What a measure has to say about its score (a judge's reason)."""
+    error: str | None = None
+    """``ErrorCode`` of the failure, if there was no answer."""
+
+
+class Summary(Noun):
+    """One measure over some rows: the scored ones with an interval, the others counted."""
+
+    measure: str
+    interval: Interval
+    unscored: int
+
+
+class RunFacts(Noun):
+    """What differs between two runs of the same evaluation."""
+
+    seconds: float = 0.0
+    asked: int = 0
+    resumed: int = 0
+    usage: Usage = Usage()
+    case_seconds: dict[str, float] = Field(default_factory=dict)
+
+
+class EvalReport(Noun):
+    """Everything that one evaluation found, and what decided it."""
+
+    dataset: str
+    dataset_sha256: str
+    corpus_sha256: str = ""
+    fingerprint: str = ""
+    """Hash of all that decides an answer beside the question: system, settings, prompts, corpus, code."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    prompts: dict[str, str] = Field(default_factory=dict)
+    measures: tuple[MeasureInfo, ...] = ()
+    rows: tuple[EvalRow, ...] = Field(default=(), repr=False)
+    missing_evidence: tuple[str, ...] = ()
+    """Cases whose evidence the corpus does not hold; their retrieval is unscored."""
+    facts: RunFacts = Field(default=RunFacts(), exclude=True, repr=False)
+
+    @property
+    def run_id(self) -> str:
+        """Names the run by what decided it: the same evaluation again has the same id."""
+        return digest("run", self.dataset_sha256, self.fingerprint, *(m.name for m in self.measures))[:12]
+
+    @property
+    def errors(self) -> int:
+        return sum(row.error is not None for row in self.rows)
+
+    def summary(self, keep: Callable[[EvalRow], bool] = lambda row: True) -> tuple[Summary, ...]:
+        """Each measure that applies to one of the rows kept."""
+        rows = [row for row in self.rows if keep(row)]
+        return tuple(s for m in self.measures if (s := summarise(m, rows)) is not None)
+
+    def mean(self, measure: str) -> float:
+        """Mean of the scored rows; NaN when there is none. Raises ``EvalError`` for an unknown measure."""
+        if measure not in {m.name for m in self.measures}:
+            known = ", ".join(m.name for m in self.measures)
+            raise EvalError(f"There is no measure {measure!r} in this report; it has {known}.")
+        found = [s.interval.mean for s in self.summary() if s.measure == measure]
+        return found[0] if found else math.nan
+
+    def canonical(self) -> bytes:
+        """The report as JSON: sorted keys, no times."""
+        data = self.model_dump(mode="json") | {"run_id": self.run_id, "errors": self.errors}
+        data["summary"] = [s.model_dump(mode="json") for s in self.summary()]
+        return (json.dumps(data, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a case, one column a measure (missing where it does not apply or is unscored)."""
+        import pandas as pd
+
+        plain = ("case_id", "kind", "persona", "question", "answer", "answered", "degraded", "error", "cluster")
+        names = [m.name for m in self.measures]
+        records = [{**{k: getattr(r, k) for k in plain}, **{n: r.scores.get(n) for n in names}} for r in self.rows]
+        return pd.DataFrame(records, columns=[*plain, *names])
+
+    def _repr_html_(self) -> str:
+        head = f"{self.dataset}: {len(self.rows)} cases, {self.errors} errors, run {self.run_id}"
+        return display.box(display.heading(head), summary_table(self.summary()))
+
+
+def summarise(measure: MeasureInfo, rows: Sequence[EvalRow]) -> Summary | None:
+    """One measure over the rows; None when it applies to none of them."""
+    held = [(row.scores[measure.name], row.cluster) for row in rows if measure.name in row.scores]
+    if not held:
+        return None
+    scored = [(value, cluster) for value, cluster in held if value is not None]
+    return Summary(
+        measure=measure.name,
+        interval=interval([v for v, _ in scored], [c for _, c in scored], measure.scale),
+        unscored=len(held) - len(scored),
+    )
+
+
+def summary_table(summaries: Iterable[Summary]) -> display.Html:
+    """Means with their intervals, and how many rows stand behind them."""
+    rows = [
+        (s.measure, s.interval.mean, _range(s.interval), s.interval.n, s.interval.clusters, s.unscored)
+        for s in summaries
+    ]
+    return display.table(("Measure", "Mean", "95 % interval", "Cases", "Clusters", "Unscored"), rows)
+
+
+def _range(found: Interval) -> str:
+    return "–" if math.isnan(found.mean) else f"{found.low:.3f} to {found.high:.3f}"
+
+
+def page(report: EvalReport) -> str:
+    """The report as one HTML file that needs nothing else."""
+    parts = [display.heading("All cases"), summary_table(report.summary())]
+    for kind in dict.fromkeys(row.kind for row in report.rows):
+        parts += [display.heading(f"Kind: {kind}"), summary_table(report.summary(lambda r, k=kind: r.kind == k))]
+    for persona in dict.fromkeys(row.persona for row in report.rows):
+        title = display.heading(f"Persona: {persona}")
+        parts += [title, summary_table(report.summary(lambda r, p=persona: r.persona == p))]
+    sources = [(m.name, m.source, "higher" if m.higher else "lower") for m in report.measures]
+    parts += [display.heading("Cases"), _case_table(report)]
+    parts += [display.heading("Measures"), display.table(("Measure", "Source", "Better"), sources)]
+    decided = {"run": report.run_id, "dataset": report.dataset_sha256, "corpus": report.corpus_sha256}
+    decided |= {f"prompt {name}": sha for name, sha in report.prompts.items()} | report.settings
+    parts += [display.heading("What decided this run"), display.table(("Name", "Value"), list(decided.items()))]
+    title = display.cell(f"ROMA evaluation of {report.dataset}")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
+        f"<body><h1>{title}</h1>{display.box(*parts)}</body></html>\n"
+    )
+
+
+def _case_table(report: EvalReport) -> display.Html:
+    names = [m.name for m in report.measures]
+    rows = [
+        (r.case_id, r.kind, r.question, r.answer if r.error is None else display.state("failed"), r.error)
+        + tuple(r.scores.get(n) for n in names)
+        for r in report.rows
+    ]
+    return display.table(("Case", "Kind", "Question", "Answer", "Error", *names), rows)
+
+
+def write(report: EvalReport, folder: Path) -> Path:
+    """Write ``report.json``, ``report.html`` and ``facts.json`` below ``folder/<run id>`` and return that folder."""
+    target = folder / report.run_id
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "report.json").write_bytes(report.canonical())
+    (target / "report.html").write_text(page(report), encoding="utf-8")
+    (target / "facts.json").write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def read(name: str, folder: Path) -> EvalReport:
+    """A report by its path, its folder, or the beginning of its run id below ``folder``. Raises ``EvalError``."""
+    path = _find(name, folder)
+    try:
+        data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        derived = {"run_id", "errors", "summary"}
+        return EvalReport.model_validate({k: v for k, v in data.items() if k not in derived})
+    except (OSError, ValueError, ValidationError) as error:
+        raise EvalError(f"{path} is not a report of ROMA ({type(error).__name__}).", ErrorCode.EVAL_DATASET) from None
+
+
+def _find(name: str, folder: Path) -> Path:
+    given = Path(name)
+    if given.is_file():
+        return given
+    if (given / "report.json").is_file():
+        return given / "report.json"
+    found = sorted(p for p in folder.glob("*/report.json") if name and p.parent.name.startswith(name))
+    if len(found) != 1:
+        runs = ", ".join(sorted(p.parent.name for p in folder.glob("*/report.json"))) or "none yet"
+        what = "no run" if not found else "more than one run"
+        raise EvalError(f"{what.capitalize()} matches {name!r}; runs: {runs}.", ErrorCode.NOT_FOUND)
+    return found[0]
