@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,12 +94,6 @@ class Golden(Noun):
     def first(self, limit: int | None) -> Golden:
         """The first ``limit`` cases; all when None."""
         return self if limit is None else self.model_copy(update={"cases": self.cases[:limit]})
-
-    def __iter__(self) -> Iterator[GoldenCase]:  # type: ignore[override]
-        return iter(self.cases)
-
-    def __len__(self) -> int:
-        return len(self.cases)
 
 
 def load_golden(path: Path) -> Golden:

@@ -16,7 +16,7 @@ from typing import Any
 from roma_core.errors import AgentFailure
 from roma_core.evals.evidence import Places
 from roma_core.evals.golden import GoldenCase, Nugget
-from roma_core.sentences import sentences
+from roma_core.sentences import split_sentences
 from roma_core.types import Citation, Noun, ScoredChunk, Span, TailorOutput
 
 Score = float | None
@@ -153,10 +153,10 @@ def _nugget_recall(case: GoldenCase, outcome: Outcome) -> Score:
     return sum(states(answer, n) for n in case.nuggets) / len(case.nuggets)
 
 
-def claims(answer: str) -> list[Span]:
-    """Sentences of an answer that state something: those with a word beside their markers."""
-    spans = (Span(start=s, end=e) for s, e in sentences(answer))
-    return [span for span in spans if _TOKEN.search(_MARKER.sub(" ", span.of(answer)))]
+def claims(answer: str) -> Sequence[Span]:
+    """Sentences of an answer that state something: no headings or figures, and a word beside their markers."""
+    stating = (s for s in split_sentences(answer) if s.kind not in {"heading", "figure"})
+    return [span for span in stating if _TOKEN.search(_MARKER.sub(" ", span.of(answer)))]
 
 
 def _supports(citation: Citation, claim: Span) -> bool:

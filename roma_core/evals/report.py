@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +95,18 @@ class EvalReport(Noun):
     def errors(self) -> int:
         return sum(row.error is not None for row in self.rows)
 
-    def summary(self, keep: Callable[[EvalRow], bool] = lambda row: True) -> tuple[Summary, ...]:
-        """Each measure that applies to one of the rows kept."""
-        rows = [row for row in self.rows if keep(row)]
-        return tuple(s for m in self.measures if (s := summarise(m, rows)) is not None)
+    def summary(self, rows: Sequence[EvalRow] | None = None) -> tuple[Summary, ...]:
+        """Each measure that applies to one of the rows (all of the report's by default)."""
+        found = (summarise(m, self.rows if rows is None else rows) for m in self.measures)
+        return tuple(s for s in found if s is not None)
+
+    def groups(self) -> dict[str, list[EvalRow]]:
+        """The rows by kind and by persona, under a title each."""
+        found: dict[str, list[EvalRow]] = {}
+        for title in ("Kind: {0.kind}", "Persona: {0.persona}"):
+            for row in self.rows:
+                found.setdefault(title.format(row), []).append(row)
+        return found
 
     def mean(self, measure: str) -> float:
         """Mean of the scored rows; NaN when there is none. Raises ``EvalError`` for an unknown measure."""
@@ -157,29 +165,25 @@ def _range(found: Interval) -> str:
 def page(report: EvalReport) -> str:
     """The report as one HTML file that needs nothing else."""
     parts = [display.heading("All cases"), summary_table(report.summary())]
-    for kind in dict.fromkeys(row.kind for row in report.rows):
-        parts += [display.heading(f"Kind: {kind}"), summary_table(report.summary(lambda r, k=kind: r.kind == k))]
-    for persona in dict.fromkeys(row.persona for row in report.rows):
-        title = display.heading(f"Persona: {persona}")
-        parts += [title, summary_table(report.summary(lambda r, p=persona: r.persona == p))]
+    for title, rows in report.groups().items():
+        parts += [display.heading(title), summary_table(report.summary(rows))]
     sources = [(m.name, m.source, "higher" if m.higher else "lower") for m in report.measures]
     parts += [display.heading("Cases"), _case_table(report)]
     parts += [display.heading("Measures"), display.table(("Measure", "Source", "Better"), sources)]
     decided = {"run": report.run_id, "dataset": report.dataset_sha256, "corpus": report.corpus_sha256}
     decided |= {f"prompt {name}": sha for name, sha in report.prompts.items()} | report.settings
     parts += [display.heading("What decided this run"), display.table(("Name", "Value"), list(decided.items()))]
-    title = display.cell(f"ROMA evaluation of {report.dataset}")
+    name = display.cell(f"ROMA evaluation of {report.dataset}")
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
-        f"<body><h1>{title}</h1>{display.box(*parts)}</body></html>\n"
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title></head>'
+        f"<body><h1>{name}</h1>{display.box(*parts)}</body></html>\n"
     )
 
 
 def _case_table(report: EvalReport) -> display.Html:
     names = [m.name for m in report.measures]
     rows = [
-        (r.case_id, r.kind, r.question, r.answer if r.error is None else display.state("failed"), r.error)
-        + tuple(r.scores.get(n) for n in names)
+        (r.case_id, r.kind, r.question, r.answer, r.error and display.state(r.error), *(r.scores.get(n) for n in names))
         for r in report.rows
     ]
     return display.table(("Case", "Kind", "Question", "Answer", "Error", *names), rows)

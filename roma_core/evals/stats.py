@@ -65,7 +65,7 @@ class _Clustered:
     def sums(self) -> Floats:
         import numpy as np
 
-        return np.bincount(self.codes, weights=self.values, minlength=self.clusters)
+        return np.bincount(self.codes, weights=self.values, minlength=self.clusters).astype(np.float64)
 
 
 def _clustered(values: Sequence[float], clusters: Sequence[Hashable] | None) -> _Clustered:
@@ -122,8 +122,9 @@ def interval(
     """Mean of bounded values with a confidence interval that stays on their scale.
 
     Wilson's interval on the effective sample size n_eff = p(1-p)/se², se cluster-robust and t with G-1 degrees of
-    freedom (Korn & Graubard, Survey Methodology 1998; Dean & Pagano, J. Off. Stat. 2015). For independent 0/1 values this is Wilson's
-    own interval up to t for z. Where all values agree there is no variance to estimate: each cluster counts as one draw.
+    freedom (Korn & Graubard, Survey Methodology 1998; Dean & Pagano, J. Off. Stat. 2015). For independent 0/1 values
+    this is Wilson's own interval up to t for z. Where all values agree there is no variance to estimate: each cluster
+    counts as one draw.
     """
     n = len(values)
     if n == 0:
@@ -170,7 +171,8 @@ def sign_flip_p(
 ) -> float:
     """Two-sided p-value of mean 0 when each cluster's differences may all change sign (Fisher 1935).
 
-    Exact up to ``EXACT_CLUSTERS`` clusters; else ``resamples`` draws, counted as (b + 1) / (m + 1) (Phipson & Smyth 2010).
+    Exact up to ``EXACT_CLUSTERS`` clusters; else ``resamples`` draws, counted as (b + 1) / (m + 1) (Phipson & Smyth,
+    Stat. Appl. Genet. Mol. Biol. 2010).
     """
     import numpy as np
 

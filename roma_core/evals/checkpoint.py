@@ -1,0 +1,59 @@
+"""Answers kept by the hash of all that decided them, so that a killed run goes on and a repeated one asks nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+
+class Checkpoint(Protocol):
+    """Small texts by key. A value that ``put`` has returned for survives ``kill -9`` of the process."""
+
+    async def get(self, key: str) -> str | None: ...
+
+    async def put(self, key: str, value: str) -> None: ...
+
+
+class MemoryCheckpoint:
+    """Lasts as long as the process; ``values`` may be looked at."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        return self.values.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self.values[key] = value
+
+
+class SqliteCheckpoint:
+    """One table in WAL mode; several processes may use the file at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def get(self, key: str) -> str | None:
+        return await asyncio.to_thread(self._get, key)
+
+    async def put(self, key: str, value: str) -> None:
+        await asyncio.to_thread(self._put, key, value)
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+        return connection
+
+    def _get(self, key: str) -> str | None:
+        with closing(self._connect()) as connection:
+            row = connection.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _put(self, key: str, value: str) -> None:
+        with closing(self._connect()) as connection, connection:
+            connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, value))
