@@ -91,9 +91,12 @@ class Golden(Noun):
         """Hash of what the cases say, whatever the file's layout."""
         return digest("golden", *(c.model_dump_json() for c in self.cases))
 
-    def first(self, limit: int | None) -> Golden:
-        """The first ``limit`` cases; all when None."""
-        return self if limit is None else self.model_copy(update={"cases": self.cases[:limit]})
+    def sample(self, limit: int | None) -> Golden:
+        """``limit`` cases drawn by the hash of their id, in file order: the same ones each time, from all over."""
+        if limit is None or limit >= len(self.cases):
+            return self
+        drawn = set(sorted((c.id for c in self.cases), key=lambda i: digest("sample", i))[:limit])
+        return self.model_copy(update={"cases": tuple(c for c in self.cases if c.id in drawn)})
 
 
 def load_golden(path: Path) -> Golden:

@@ -175,6 +175,12 @@ def _citation_coverage(case: GoldenCase, outcome: Outcome) -> Score:
     return sum(any(_supports(c, claim) for c in proven) for claim in stated) / len(stated)
 
 
+def _cited(case: GoldenCase, outcome: Outcome) -> Score:
+    if outcome.output is None:
+        return math.nan
+    return float(any(outcome.proofs)) if outcome.output.answered else None
+
+
 def _citation_validity(case: GoldenCase, outcome: Outcome) -> Score:
     if outcome.output is None or None in outcome.proofs:
         return math.nan
@@ -202,6 +208,7 @@ CITATION_COVERAGE = Measure(
 CITATION_VALIDITY = Measure(
     "citation_validity", "share of citations with document.text[start:end] == quote", _citation_validity
 )
+CITED = Measure("cited", "share of answers with at least one proven citation", _cited)
 FALSE_ANSWERS = Measure(
     "false_answers", "share of unanswerable questions that got an answer", _false_answer, higher=False
 )
@@ -211,4 +218,4 @@ ANSWERED = Measure("answered", "share of answerable questions that got an answer
 def default_measures(k: int) -> tuple[Measure, ...]:
     """The measures of a run in which each question is shown ``k`` passages."""
     retrieval = (recall_at(k), reciprocal_rank_at(k), ndcg_at(k))
-    return (*retrieval, NUGGET_RECALL, CITATION_COVERAGE, CITATION_VALIDITY, FALSE_ANSWERS, ANSWERED)
+    return (*retrieval, NUGGET_RECALL, CITED, CITATION_COVERAGE, CITATION_VALIDITY, FALSE_ANSWERS, ANSWERED)

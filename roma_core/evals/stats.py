@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 POWER = 0.8
 RESAMPLES = 10_000
+NO_VARIANCE = 1e-9
+"""Standard errors below this are rounding, not variance."""
 EXACT_CLUSTERS = 13
 """Up to this many clusters all 2**n sign flips are tried, which is fewer than ``RESAMPLES``."""
 
@@ -51,6 +53,11 @@ class Difference(Noun):
     clusters: int
     detectable: float
     """Smallest true difference that a run of this size finds with ``POWER`` at 5 % (two-sided)."""
+
+    @property
+    def shown(self) -> tuple[float, str, float]:
+        """Difference, interval and detectable effect, for a table."""
+        return self.mean, f"{self.low:+.3f} to {self.high:+.3f}", self.detectable
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ def interval(
     groups = len(set(clusters)) if clusters is not None else n
     p = math.fsum(unit) / n
     se = standard_error(unit, clusters)
-    size = p * (1 - p) / se**2 if se > 0 else float(groups)
+    size = p * (1 - p) / se**2 if se > NO_VARIANCE else float(groups)
     left, right = wilson(p * size, size, quantile(groups - 1, confidence))
     back = [low + (high - low) * x for x in (p, left, right)]
     return Interval(mean=back[0], low=back[1], high=back[2], n=n, clusters=groups, confidence=confidence)
