@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from roma_core import display
 from roma_core.errors import ErrorCode, EvalError
@@ -203,10 +203,10 @@ def read(name: str, folder: Path) -> EvalReport:
     """A report by its path, its folder, or the beginning of its run id below ``folder``. Raises ``EvalError``."""
     path = _find(name, folder)
     try:
-        data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data = dict(json.loads(path.read_text(encoding="utf-8")))
         derived = {"run_id", "errors", "summary"}
         return EvalReport.model_validate({k: v for k, v in data.items() if k not in derived})
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise EvalError(f"{path} is not a report of ROMA ({type(error).__name__}).", ErrorCode.EVAL_DATASET) from None
 
 
