@@ -34,7 +34,7 @@ OWN_PLACE = frozenset({"slide", "sheet", "chapter", "message", "cell"})
 """Sections that a passage never reaches across: each is a place of its own for a reader."""
 
 CountTokens = Callable[[str], int]
-_PARAGRAPH_END = re.compile(r"\n[ \t\r]*\n\s*")
+_PARAGRAPH_END = re.compile(r"\n[ \t\r]*+\n")
 _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t:-]*)?$")
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"

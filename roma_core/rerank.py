@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import threading
 from collections.abc import Sequence
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
 
+from roma_core.models import ModelFiles, bundled, spread, unusable, width
 from roma_core.ranking import minmax, ranked
 from roma_core.types import ScoredChunk, digest
 
+BUNDLED = "ms-marco-MiniLM-L-12-v2-int8"
+PAIR_TOKENS = 256
+"""Longest question plus passage that the model reads; more costs time and gains nothing (``docs/benchmarks``)."""
+_loading = threading.Lock()
 RERANK_WEIGHT = 0.5
 """Mixing gains a point of nDCG@10 over the hybrid and loses nowhere; replacing its order by the model's loses one."""
 
@@ -77,3 +85,74 @@ class FakeReranker:
 
 def _share(wanted: set[str], present: set[str]) -> float:
     return len(wanted & present) / len(wanted) if wanted else 0.0
+
+
+class LocalReranker:
+    """``Reranker`` over fastembed: the bundled ms-marco-MiniLM-L-12-v2 (int8), or one that fastembed lists by name.
+
+    One pair a call, cut to ``PAIR_TOKENS``; calls side by side on ``threads``. Everything heavy waits for first use.
+    """
+
+    def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
+        self._hub = model
+        self._width = width(threads)
+        self._pool = ThreadPoolExecutor(self._width, thread_name_prefix="rerank")
+
+    @property
+    def name(self) -> str:
+        return self._hub or BUNDLED
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("local-reranker", "1", self._hub or _files().fingerprint, str(PAIR_TOKENS))
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return await spread(self._pool, self._width, functools.partial(self._score, question), texts, cost=len)
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def _model(self) -> Any:
+        with _loading:
+            return _load(self._hub)
+
+    def _score(self, question: str, text: str) -> float:
+        return float(next(iter(self._model.rerank(question, [text], batch_size=1))))
+
+
+@functools.cache
+def _files() -> ModelFiles:
+    return bundled("reranker_en")
+
+
+@functools.cache
+def _load(hub: str | None) -> Any:
+    """The model, once a process however many rerankers there are, with its tokenizer set to short pairs."""
+    model = _load_bundled(_files()) if hub is None else _load_hub(hub)
+    tokenizer = model.model.tokenizer
+    limit = min(PAIR_TOKENS, tokenizer.truncation["max_length"]) if tokenizer.truncation else PAIR_TOKENS
+    tokenizer.enable_truncation(max_length=limit)
+    return model
+
+
+def _load_bundled(files: ModelFiles) -> Any:
+    from fastembed.common.model_description import ModelSource
+    from fastembed.rerank.cross_encoder import TextCrossEncoder
+
+    files.verify()
+    name = f"roma/{BUNDLED}"
+    if name not in {m["model"] for m in TextCrossEncoder.list_supported_models()}:
+        TextCrossEncoder.add_custom_model(
+            model=name, sources=ModelSource(hf="cross-encoder/ms-marco-MiniLM-L12-v2"), model_file="model.onnx"
+        )
+    return TextCrossEncoder(name, specific_model_path=str(files.folder), threads=1)
+
+
+def _load_hub(name: str) -> Any:
+    from fastembed.rerank.cross_encoder import TextCrossEncoder
+
+    try:
+        return TextCrossEncoder(name, threads=1)
+    except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
+        raise unusable(name, error) from error

@@ -81,7 +81,11 @@ async def retrying(
         before_sleep=tell,
         reraise=True,
     )
-    return await attempts(work)
+
+    async def attempt() -> T:  # tenacity awaits coroutine functions alone; ``work`` may be a lambda that makes one
+        return await work()
+
+    return await attempts(attempt)
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:

@@ -380,6 +380,10 @@ class TailorOutput(Noun):
     passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
     answered: bool = True
     """False when ROMA says that it does not know."""
+    flags: tuple[str, ...] = ()
+    """Names of the guardrail rules that fired without blocking."""
+    prompt_hash: str = ""
+    """Hash of the prompt that the answer was written with; empty when no prompt was read (extractive)."""
 
     def to_frame(self) -> pd.DataFrame:
         """The citations, one a row."""

