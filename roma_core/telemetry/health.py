@@ -1,0 +1,142 @@
+"""One report over named probes: cached, time-boxed, free of charge.
+
+``app`` composes it; ``Roma.health()``, ``GET /health`` and ``roma health`` show the same report::
+
+    Health({"store": probe, ...}, needed=("store", "embedder"), version=__version__)
+
+A probe is an async function without arguments that returns a ``Status``, or raises: then the component is down and the
+error's message is the reason. No probe may call a model: ask for ``/models``, look at a key or a breaker instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from roma_core.errors import AgentFailure, guarded
+from roma_core.telemetry import metrics
+from roma_core.types import ComponentHealth, HealthReport, HealthState
+
+PROBE_TIMEOUT_S = 2.0
+TTL_S = 5.0
+
+
+class Status(NamedTuple):
+    """What a probe found. ``reason`` is empty or a sentence that says what to do; ``details`` are small values."""
+
+    state: HealthState = "ok"
+    reason: str = ""
+    details: Mapping[str, Any] = {}
+
+
+Probe = Callable[[], Awaitable[Status]]
+
+
+class Health:
+    """Reports over ``probes``. A component in ``needed`` that is down takes the whole down; others only degrade it."""
+
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        *,
+        needed: Collection[str],
+        version: str,
+        timeout_s: float = PROBE_TIMEOUT_S,
+        ttl_s: float = TTL_S,
+    ) -> None:
+        self._probes = dict(probes)
+        self._needed = frozenset(needed)
+        self._version = version
+        self._timeout_s = timeout_s
+        self._ttl_s = ttl_s
+        self._last: HealthReport | None = None
+        self._at = 0.0
+        self._lock: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def report(self) -> HealthReport:
+        """The state now, or as it was up to ``ttl_s`` ago; callers at the same time share one round of probes."""
+        async with self._own_lock():
+            if self._last is None or time.monotonic() - self._at > self._ttl_s:
+                self._last = await self._probe_all()
+                self._at = time.monotonic()
+                metrics.set_health(self._last)
+            return self._last
+
+    def _own_lock(self) -> asyncio.Lock:
+        """A lock belongs to one event loop; a notebook or a test may come with another."""
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._loop is not loop:
+            self._lock, self._loop = asyncio.Lock(), loop
+        return self._lock
+
+    async def _probe_all(self) -> HealthReport:
+        parts = await asyncio.gather(*(self._probe(name, probe) for name, probe in self._probes.items()))
+        return HealthReport(state=overall(parts, self._needed), version=self._version, components=tuple(parts))
+
+    async def _probe(self, name: str, probe: Probe) -> ComponentHealth:
+        start = time.perf_counter()
+        found = await guarded(name, asyncio.wait_for(probe(), self._timeout_s))
+        ms = round((time.perf_counter() - start) * 1000, 2)
+        if isinstance(found, AgentFailure):
+            late = ms >= self._timeout_s * 1000
+            reason = f"no answer within {self._timeout_s:g} s" if late else f"{found.code}: {found.message}"
+            return ComponentHealth(name=name, state="down", reason=reason, latency_ms=ms)
+        return ComponentHealth(
+            name=name, state=found.state, reason=found.reason, latency_ms=ms, details=dict(found.details)
+        )
+
+
+def overall(parts: Collection[ComponentHealth], needed: Collection[str]) -> HealthState:
+    """``down`` when a needed component is, else ``degraded`` when any is not ``ok``."""
+    if any(p.state == "down" and p.name in needed for p in parts):
+        return "down"
+    return "ok" if all(p.state == "ok" for p in parts) else "degraded"
+
+
+def disk(folder: Path, min_free_mb: int) -> Probe:
+    """Free space where ``folder`` is or will be: down when it cannot be written, degraded when ingest would stop."""
+
+    def look() -> Status:
+        place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+        free_mb = shutil.disk_usage(place).free // 2**20
+        details = {"free_mb": free_mb}
+        if not os.access(place, os.W_OK):
+            return Status("down", f"{place.name} cannot be written", details)
+        if free_mb < min_free_mb:
+            return Status("degraded", f"{free_mb} MB free; ingest stops below {min_free_mb} MB", details)
+        return Status("ok", "", details)
+
+    async def probe() -> Status:
+        return await asyncio.to_thread(look)  # a network file system may hang
+
+    return probe
+
+
+def model_server(base_url: str, api_key: str | None = None) -> Probe:
+    """Asks an OpenAI-compatible server for its list of models, which costs nothing.
+
+    Any answer but a refused key or a server error says that the server is there.
+    """
+
+    async def probe() -> Status:
+        import httpx2
+
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        try:
+            async with httpx2.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as client:
+                status = (await client.get(base_url.rstrip("/") + "/models", headers=headers)).status_code
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            return Status("down", f"the model server cannot be reached ({type(error).__name__})")
+        if status in {401, 403}:
+            return Status("down", f"the model server refuses the key ({status})", {"status": status})
+        if status >= 500:
+            return Status("down", f"the model server answers {status}", {"status": status})
+        return Status("ok", "", {"status": status})
+
+    return probe

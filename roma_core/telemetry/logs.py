@@ -1,0 +1,151 @@
+"""Structured log lines on stderr: one processor chain for ROMA's own lines and for those of every library.
+
+Each line carries ``event``, ``level``, ``timestamp``, ``agent``, ``request_id`` and ``duration_ms`` (what the caller
+measured, else the time since the request began), and has passed redaction. Usage::
+
+    log = logs.get("memory")                      # agent="memory" on every line
+    with logs.request():                          # a skin, once per request: sets errors.request_id
+        with logs.timed(log, "retrieved") as line:
+            line["n"] = 20                        # duration_ms is added; a failure is logged with its type
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+import uuid
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, TextIO, cast
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+from roma_core.errors import request_id
+from roma_core.telemetry.redact import redact_value
+
+_started: ContextVar[float | None] = ContextVar("roma_request_started", default=None)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what ``sys.stderr`` is at that moment, so that redirection and notebooks work."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def configure(level: str = "WARNING", shape: Literal["console", "json"] = "console") -> None:
+    """Send every line of ``level`` and above to stderr. May be called again; the last call holds."""
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_request,
+    ]
+    as_json = shape == "json"
+    ending: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    # Locals would put documents and keys into the line, so no traceback shows them.
+    traces: Processor = (
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20))
+        if as_json
+        else structlog.processors.format_exc_info
+    )
+    ending += [traces, _redacted]
+    ending += [
+        structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    ]
+    handler = _Stderr()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*chain, _name_agent], processors=ending)
+    )
+    root = logging.getLogger()
+    for old in [h for h in root.handlers if isinstance(h, _Stderr)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *chain,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get(agent: str) -> FilteringBoundLogger:
+    """A logger whose lines name ``agent``. Cheap; before ``configure`` only warnings and errors are shown."""
+    return cast(FilteringBoundLogger, structlog.stdlib.get_logger(f"roma.{agent}", agent=agent))
+
+
+def new_request_id(wanted: str | None = None) -> str:
+    """``wanted`` when it is short and plain (it will stand in headers and logs), else a fresh random id."""
+    return wanted if wanted and _REQUEST_ID.fullmatch(wanted) else uuid.uuid4().hex
+
+
+@contextmanager
+def request(wanted: str | None = None) -> Iterator[str]:
+    """Everything inside belongs to one request: its id is on every line, failure and span."""
+    current = new_request_id(wanted)
+    id_token, start_token = request_id.set(current), _started.set(time.perf_counter())
+    try:
+        yield current
+    finally:
+        request_id.reset(id_token)
+        _started.reset(start_token)
+
+
+@contextmanager
+def timed(log: FilteringBoundLogger, event: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    """Log ``event`` at the end with ``duration_ms``; what is put into the yielded dict goes along.
+
+    An exception is logged by its type alone and passes on: its text may quote a document or a key.
+    """
+    start = time.perf_counter()
+    line: dict[str, Any] = dict(fields)
+    try:
+        yield line
+    except BaseException as error:
+        log.warning(event, failed=type(error).__name__, duration_ms=_ms_since(start), **line)
+        raise
+    log.info(event, duration_ms=_ms_since(start), **line)
+
+
+def _ms_since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 2)
+
+
+def _add_request(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event.setdefault("request_id", request_id.get())
+    start = _started.get()
+    event.setdefault("duration_ms", None if start is None else _ms_since(start))
+    return event
+
+
+def _name_agent(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Lines of libraries name the library as their agent."""
+    record = event.get("_record")
+    event.setdefault("agent", record.name.partition(".")[0] if record is not None else "unknown")
+    return event
+
+
+_KEEP = frozenset({"timestamp", "level", "request_id", "duration_ms", "agent"})
+
+
+def _redacted(_logger: Any, _method: str, event: EventDict) -> MutableMapping[str, Any]:
+    kept = {k: v for k, v in event.items() if k in _KEEP}
+    return {**kept, **redact_value({k: v for k, v in event.items() if k not in _KEEP})}
