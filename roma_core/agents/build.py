@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roma_core.agents.citations import CitationAgent
+from roma_core.agents.conversation import ConversationAgent
 from roma_core.agents.guardrails import GuardrailsAgent
 from roma_core.agents.memory import MemoryAgent, MemoryLimits
 from roma_core.agents.orchestrator import ROMAOrchestrator
 from roma_core.agents.planner import PlannerAgent
 from roma_core.agents.prompts import all_prompts
+from roma_core.agents.sessions import Sessions
 from roma_core.agents.tailor import TailorAgent
 from roma_core.embeddings.base import Embedder
 from roma_core.llm.base import LLM
@@ -26,10 +28,12 @@ def build_orchestrator(
     embedder: Embedder,
     reranker: Reranker | None,
     llm: LLM,
+    sessions: Sessions | None = None,
     prompt_files: Mapping[str, Path] | None = None,
 ) -> ROMAOrchestrator:
     """Wire the agents. Cheap: nothing is loaded or opened. Raises ``ConfigError`` for wrong rules or prompt files.
 
+    ``sessions`` lets queries with a ``session_id`` have a history (``Sessions(database_url(...))``); None forgets.
     ``prompt_files`` puts files of the caller in for prompts by name (``answer``, ``persona_technical``, ...).
     """
     prompts = all_prompts(prompt_files)
@@ -39,11 +43,17 @@ def build_orchestrator(
         rerank=settings.rerank_limit,
         rerank_weight=settings.rerank_weight,
     )
+    conversation = None
+    if sessions is not None:
+        conversation = ConversationAgent(
+            sessions, llm, embedder.count_tokens, prompts, history_tokens=settings.history_tokens
+        )
     return ROMAOrchestrator(
         memory=MemoryAgent(store, embedder, reranker, limits),
         tailor=TailorAgent(llm, prompts, max_output_tokens=settings.llm_max_output_tokens),
         citations=CitationAgent(store),
         guardrails=GuardrailsAgent(settings.guardrails, max_question_chars=settings.max_question_chars),
         planner=PlannerAgent(llm, prompts) if settings.planner == "auto" else None,
+        conversation=conversation,
         timeout_s=settings.query_timeout_s,
     )

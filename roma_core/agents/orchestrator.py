@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from roma_core.agents.base import Agent
 from roma_core.agents.citations import CitationAgent, Cited
+from roma_core.agents.conversation import ConversationAgent, Standalone
 from roma_core.agents.guardrails import GuardrailsAgent, Passed
 from roma_core.agents.markers import rewrite
 from roma_core.agents.memory import MemoryAgent, Recall, interleave
@@ -43,6 +44,7 @@ class Step(StrEnum):
     """What can fail, in the order of a query."""
 
     GUARD_QUESTION = "guard question"
+    STANDALONE = "stand alone"
     PLAN = "plan"
     RETRIEVE = "retrieve"
     GUARD_PASSAGES = "guard passages"
@@ -50,6 +52,7 @@ class Step(StrEnum):
     WRITE = "write"
     GUARD_ANSWER = "guard answer"
     VERIFY = "verify"
+    REMEMBER = "remember"
 
 
 class Then(StrEnum):
@@ -71,6 +74,7 @@ class Recovery:
 
 RECOVERY: Mapping[Step, Recovery] = {
     Step.GUARD_QUESTION: Recovery(0, Then.FAIL, "guardrails fail closed"),
+    Step.STANDALONE: Recovery(1, Then.GO_ON_DEGRADED, "the question as it stands"),
     Step.PLAN: Recovery(0, Then.GO_ON, "the question as it stands"),
     Step.RETRIEVE: Recovery(2, Then.GO_ON_DEGRADED, "no passages, so the answer is that ROMA does not know"),
     Step.GUARD_PASSAGES: Recovery(0, Then.FAIL, "guardrails fail closed"),
@@ -78,6 +82,7 @@ RECOVERY: Mapping[Step, Recovery] = {
     Step.WRITE: Recovery(0, Then.FAIL, "before the first token the LLM service has retried and walked its fallbacks"),
     Step.GUARD_ANSWER: Recovery(0, Then.FAIL, "guardrails fail closed"),
     Step.VERIFY: Recovery(2, Then.GO_ON_DEGRADED, "the answer without citations: what cannot be proven is not cited"),
+    Step.REMEMBER: Recovery(1, Then.GO_ON_DEGRADED, "the answer without a place in the history"),
 }
 """Retries are for recoverable failures; final ones (auth, unsupported, bad request) skip them. A filter or a setting
 that the caller got wrong (``CALLERS_FAULT``) always ends in one ErrorEvent, because no other answer would be honest."""
@@ -111,12 +116,17 @@ class _Run:
         elapsed_ms = (asyncio.get_running_loop().time() - self.started) * 1000
         return StageEvent(stage=stage, elapsed_ms=round(elapsed_ms, 1), detail=detail)
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the answer is degraded, each once."""
+        return tuple(dict.fromkeys(self.degraded))
+
     def flag(self, names: Sequence[str]) -> None:
         self.flags += [name for name in names if name not in self.flags]
 
 
 class ROMAOrchestrator(Agent):
-    """Runs the agents. ``planner`` None asks every question as it stands."""
+    """Runs the agents. ``planner`` None asks every question as it stands, ``conversation`` None forgets."""
 
     name = "orchestrator"
 
@@ -128,6 +138,7 @@ class ROMAOrchestrator(Agent):
         citations: CitationAgent,
         guardrails: GuardrailsAgent,
         planner: PlannerAgent | None = None,
+        conversation: ConversationAgent | None = None,
         timeout_s: float = 90.0,
     ) -> None:
         self._memory = memory
@@ -135,12 +146,13 @@ class ROMAOrchestrator(Agent):
         self._citations = citations
         self._guardrails = guardrails
         self._planner = planner
+        self._conversation = conversation
         self._timeout_s = timeout_s
 
     @property
     def agents(self) -> tuple[Agent, ...]:
         """Every agent that a query runs through, for health reports."""
-        given = (self._guardrails, self._planner, self._memory, self._tailor, self._citations)
+        given = (self._guardrails, self._conversation, self._planner, self._memory, self._tailor, self._citations)
         return tuple(agent for agent in given if agent is not None)
 
     async def query(self, query: Query) -> TailorOutput | AgentFailure:
@@ -194,9 +206,9 @@ class ROMAOrchestrator(Agent):
         checked = await self._settle(
             Step.GUARD_QUESTION, run, lambda: self._guardrails.question(run.query.text), Passed()
         )
-        run.question = checked.text
         run.flag(checked.flags)
         yield run.event("guarded", flags=list(checked.flags))
+        run.question = await self._standalone(run, checked.text)
         plan = await self._plan(run)
         yield run.event("planned", questions=[step.question for step in plan.steps])
         async with aclosing(self._recall(run, plan)) as events:
@@ -204,11 +216,30 @@ class ROMAOrchestrator(Agent):
                 yield event
         if not run.passages:
             yield TokenEvent(text=I_DONT_KNOW)
-            yield CompleteEvent(output=self._unknown(run, I_DONT_KNOW, None))
+            yield CompleteEvent(output=await self._remembered(run, self._unknown(run, I_DONT_KNOW, None)))
             return
         async with aclosing(self._write(run)) as events:
             async for event in events:
                 yield event
+
+    async def _standalone(self, run: _Run, question: str) -> str:
+        if self._conversation is None:
+            return question
+        conversation = self._conversation
+        found = await self._settle(
+            Step.STANDALONE, run, lambda: conversation.standalone(question, run.query), Standalone(question)
+        )
+        run.usage += found.usage
+        return found.question
+
+    async def _remembered(self, run: _Run, output: TailorOutput) -> TailorOutput:
+        if self._conversation is None:
+            return output
+        conversation, before = self._conversation, len(run.degraded)
+        await self._settle(Step.REMEMBER, run, lambda: conversation.remember(run.question, run.query, output), None)
+        if len(run.degraded) == before:
+            return output
+        return output.model_copy(update={"degraded": True, "degraded_reasons": run.reasons})
 
     async def _plan(self, run: _Run) -> Plan:
         if self._planner is None or not self._tailor.llm.generative:
@@ -280,7 +311,7 @@ class ROMAOrchestrator(Agent):
             raise LLMError("The answer ended before it was complete; ask again.", ErrorCode.LLM_TRUNCATED)
         run.usage += draft.usage
         yield run.event("verifying")
-        yield CompleteEvent(output=await self._verified(run, draft))
+        yield CompleteEvent(output=await self._remembered(run, await self._verified(run, draft)))
 
     async def _verified(self, run: _Run, draft: Draft) -> TailorOutput:
         if is_unknown(draft.text, len(run.passages)):
@@ -315,7 +346,7 @@ class ROMAOrchestrator(Agent):
             persona=run.query.persona,
             usage=run.usage,
             degraded=bool(run.degraded),
-            degraded_reasons=tuple(dict.fromkeys(run.degraded)),
+            degraded_reasons=run.reasons,
             answer_id=answer_id(run.query, cited, draft.model),
             model=draft.model,
             model_reason=draft.reason,
@@ -333,7 +364,7 @@ class ROMAOrchestrator(Agent):
             persona=run.query.persona,
             usage=run.usage,
             degraded=bool(run.degraded),
-            degraded_reasons=tuple(dict.fromkeys(run.degraded)),
+            degraded_reasons=run.reasons,
             answer_id=answer_id(run.query, Cited(answer.strip()), draft.model if draft else ""),
             model=draft.model if draft else "",
             model_reason=draft.reason if draft else "no passages",
