@@ -8,24 +8,15 @@ a meaning are broken, because servers for local models read them inside of messa
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
+from roma_core.injection import visible
 from roma_core.types import ScoredChunk, digest
 
-_JOINERS = "\u200c\u200d"
-"""Zero-width characters that scripts and emoji need."""
 _TEMPLATE_TOKENS = re.compile(
     r"<(?=\||/?s>|｜|/?(?:start|end)_of_turn>|/?think>)|\[(?=/?INST\])|<(?=/?<SYS>>)", re.IGNORECASE
 )
 _TITLE_LENGTH = 200
-
-
-def visible(text: str) -> str:
-    """``text`` without characters that change nothing a reader sees: tags, direction marks, zero-width, controls."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c for c in text if c in "\n\t" or c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Co"})
 
 
 def neutral(text: str) -> str:

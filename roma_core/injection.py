@@ -1,7 +1,8 @@
 """Signs that a text speaks to the model instead of the reader. Pure.
 
 A sign is no proof: documents about prompt injection show all of them. So the default is to flag, and what protects is
-that passages stay data (``untrusted``) and that nothing can leave in an answer (``links``).
+that passages stay data (``untrusted``) and that nothing can leave in an answer (``links``). Connectors, which
+see what a page hides, and the guardrails share the rule.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from roma_core.agents.untrusted import visible
-
+_JOINERS = "\u200c\u200d"
+"""Zero-width characters that scripts and emoji need."""
 _BEFORE = (
     r"(?:(?:all|any|every|the|your|my|of|these|those|earlier|previous|prior|above|preceding|initial|original|system"
     r"|other) )*"
@@ -82,6 +83,13 @@ _PATTERNS = {
 }
 _TAG_CHARACTERS = re.compile(r"[\U000e0020-\U000e007f]{4,}")
 _HIDDEN_RUN = re.compile(r"[\u200b\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069]{3,}")
+
+
+def visible(text: str) -> str:
+    """``text`` without characters that change nothing a reader sees: tags, direction marks, zero-width, controls."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c for c in text if c in "\n\t" or c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Co"})
 
 
 def signs(text: str) -> tuple[str, ...]:
