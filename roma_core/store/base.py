@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 Filters = dict[str, Any]
 """``document_id`` or ``uri``: a value or a list of values; ``uri_prefix``: a string. Others raise ``InputError``."""
+
+
+class Entry(NamedTuple):
+    """A document, its only chunks, and their vectors of shape (len(chunks), dim), unit rows."""
+
+    document: Document
+    chunks: Sequence[Chunk]
+    vectors: Vectors
 
 
 class ChunkStore(Protocol):
@@ -24,6 +32,10 @@ class ChunkStore(Protocol):
         """
         ...
 
+    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+        """``put`` of all of them in one commit; of several entries for one document the last counts."""
+        ...
+
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Remove documents with their chunks; returns how many documents there were."""
         ...
@@ -32,6 +44,10 @@ class ChunkStore(Protocol):
 
     def documents(self, tenant: str) -> AsyncIterator[Document]:
         """All documents of the tenant by id, streamed."""
+        ...
+
+    async def contents(self, tenant: str) -> dict[str, str]:
+        """``content_sha256`` of each document of the tenant by its id."""
         ...
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from roma_core.errors import InputError
 from roma_core.ranking import ranked
-from roma_core.store.base import Filters
+from roma_core.store.base import Entry, Filters
 from roma_core.store.filters import conditions
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
@@ -44,6 +44,13 @@ class InMemoryStore:
             raise InputError(f"{len(chunks)} chunks came with {len(vectors)} vectors.")
         words = tuple(Counter(_words(chunk.indexed_text)) for chunk in chunks)
         self._tenants.setdefault(tenant, {})[document.id] = _Held(document, tuple(chunks), vectors, words)
+
+    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            await self.put(tenant, *entry)
+
+    async def contents(self, tenant: str) -> dict[str, str]:
+        return {held.document.id: held.document.content_sha256 for held in self._tenants.get(tenant, {}).values()}
 
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
         held = self._tenants.get(tenant, {})

@@ -1,0 +1,400 @@
+"""LanceDB in a folder: vectors, BM25 and the documents' text in one table, safe with several processes.
+
+One table holds a row for each document and for each chunk, so that one commit replaces a document with its chunks and
+no reader ever sees half of it. LanceDB's own upsert doubles keys when two writers meet; here every write holds a
+``flock`` lease, keys are declared as primary key, and the upsert never trusts an index (``use_index(False)``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from roma_core.errors import ErrorCode, RomaError, StoreError
+from roma_core.ranking import ranked
+from roma_core.store.base import Entry, Filters
+from roma_core.store.filters import conditions
+from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
+from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
+
+if TYPE_CHECKING:
+    from roma_core.types import Vector, Vectors
+
+T = TypeVar("T")
+Kind = Literal["document", "chunk"]
+
+TABLE = "passages"
+LAYOUT = 1
+"""Version of the table's columns; rises when an older table cannot be read."""
+TIE_MARGIN = 32
+"""Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
+ANN_FROM = 20_000
+"""Chunks from which a vector index pays: the flat search takes about 1 ms for 1000 chunks (``docs/benchmarks``)."""
+REFINE = 10
+"""Without it, product quantisation loses half of the true neighbours."""
+NPROBES = 20
+STREAMED = 32
+
+
+class LanceStore:
+    """``ChunkStore`` on disk. Opened at first use; refuses a table made with another embedder (ERR_STORAGE_MISMATCH).
+
+    ``fingerprint`` and ``dim`` are the embedder's; ``model`` is its name for messages. Writes wait up to ``lease_s``
+    for other writers (ERR_STORAGE_LOCKED); with less than ``min_free_mb`` on the disk they are refused
+    (ERR_STORAGE_FULL).
+    """
+
+    def __init__(
+        self, path: Path, *, fingerprint: str, dim: int, model: str = "", lease_s: float = 120.0, min_free_mb: int = 0
+    ) -> None:
+        self._path = path
+        self._made_with = {"layout": LAYOUT, "fingerprint": fingerprint, "dim": dim, "model": model}
+        self._dim = dim
+        self._lease_s = lease_s
+        self._min_free = min_free_mb << 20
+        self._opened: Any = None
+        self._opening = asyncio.Lock()
+
+    # Writing
+
+    async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        await self.put_many(tenant, [Entry(document, chunks, vectors)])
+
+    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        fresh = rows(tenant, entries, self._dim)
+        ids = [entry.document.id for entry in entries]
+
+        async def merge(table: Any) -> None:
+            self._require_room()
+            stale = _scope(tenant, None) & _one_of("document_id", ids)
+            upsert = table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all()
+            await (
+                upsert.when_not_matched_by_source_delete(stale.to_sql())
+                .use_index(False)
+                .execute(fresh, on_bad_vectors="null")
+            )
+
+        await self._write(merge)
+
+    async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
+        ids = sorted(set(document_ids))
+        if not ids:
+            return 0
+
+        async def remove(table: Any) -> int:
+            known = await table.count_rows((_scope(tenant, "document") & _one_of("document_id", ids)).to_sql())
+            if known:
+                await table.delete((_scope(tenant, None) & _one_of("document_id", ids)).to_sql())
+            return int(known)
+
+        return await self._write(remove)
+
+    async def optimize(self) -> None:
+        """Compact, index, and check that every key is there once (ERR_STORAGE_CORRUPT).
+
+        Versions younger than LanceDB's own seven days stay, so no reader loses the one it holds.
+        """
+        await self._write(self._maintain)
+
+    async def _maintain(self, table: Any) -> None:
+        from lancedb.index import FTS, IvfPq
+
+        await table.optimize()
+        # The full-text index is built anew rather than extended: its scores then depend on the rows alone, and it
+        # takes 2 s for 100 000 chunks.
+        if await self._unindexed(table, "search_text"):
+            await table.create_index("search_text", config=FTS(with_position=False), replace=True)
+        if await table.count_rows("kind = 'chunk'") >= ANN_FROM and not await self._indexed(table, "vector"):
+            await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
+        keys = (await table.query().select(["key"]).to_arrow()).column("key")
+        doubled = len(keys) - len(keys.unique())
+        note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "doubled": doubled}
+        _replace_text(self._path / "maintenance.json", json.dumps(note))
+        if doubled:
+            raise StoreError(
+                f"{doubled} rows of the store have a key that another row has.", ErrorCode.STORAGE_CORRUPT, details=note
+            )
+
+    async def _write(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """``work`` under the lease. Cancelling the caller does not cut a commit in two: it ends, then lets go."""
+
+        async def leased() -> T:
+            table = await self._table()
+            async with _lease(self._path, self._lease_s):
+                with _typed():
+                    await table.checkout_latest()
+                    return await work(table)
+
+        return await asyncio.shield(asyncio.ensure_future(leased()))
+
+    # Reading
+
+    async def document(self, tenant: str, document_id: str) -> Document | None:
+        where = _scope(tenant, "document") & _one_of("document_id", [document_id])
+        found = await self._select(["payload"], where)
+        return Document.model_validate_json(found[0]["payload"]) if found else None
+
+    async def documents(self, tenant: str) -> AsyncIterator[Document]:
+        ids = sorted(await self.contents(tenant))
+        for i in range(0, len(ids), STREAMED):
+            where = _scope(tenant, "document") & _one_of("document_id", ids[i : i + STREAMED])
+            found = await self._select(["document_id", "payload"], where)
+            for row in sorted(found, key=lambda row: str(row["document_id"])):
+                yield Document.model_validate_json(row["payload"])
+
+    async def contents(self, tenant: str) -> dict[str, str]:
+        found = await self._select(["document_id", "content_sha256"], _scope(tenant, "document"))
+        return {row["document_id"]: row["content_sha256"] for row in found}
+
+    async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
+        where = _scope(tenant, "chunk") & _one_of("document_id", [document_id])
+        found = [chunk_of(row) for row in await self._select(list(CHUNK_FIELDS), where)]
+        return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
+
+    async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+        where = _scope(tenant, "chunk", filters)
+        if not text.strip():
+            return []
+        table = await self._table()
+        with _typed():
+            found = await (
+                table.query()
+                .nearest_to_text(text, columns=["search_text"])
+                .where(where)
+                .select([*CHUNK_FIELDS, "_score"])
+                .limit(limit + TIE_MARGIN)
+                .to_arrow()
+            )
+        scored = ((chunk_of(row), float(row["_score"])) for row in found.to_pylist())
+        return ranked(((chunk, score, {"bm25": score}) for chunk, score in scored), "bm25", limit=limit)
+
+    async def dense(
+        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
+    ) -> list[ScoredChunk]:
+        where = _scope(tenant, "chunk", filters)
+        table = await self._table()
+        with _typed():
+            found = await (
+                table.query()
+                .nearest_to(vector)
+                .distance_type("cosine")
+                .nprobes(NPROBES)
+                .refine_factor(REFINE)
+                .where(where)
+                .select([*CHUNK_FIELDS, "_distance"])
+                .limit(limit + TIE_MARGIN)
+                .to_arrow()
+            )
+        scored = ((chunk_of(row), 1.0 - float(row["_distance"])) for row in found.to_pylist())
+        return ranked(((chunk, score, {"dense": score}) for chunk, score in scored), "dense", limit=limit)
+
+    async def counts(self, tenant: str) -> tuple[int, int]:
+        table = await self._table()
+        with _typed():
+            documents = await table.count_rows(_scope(tenant, "document").to_sql())
+            return documents, await table.count_rows(_scope(tenant, "chunk").to_sql())
+
+    async def health(self) -> ComponentHealth:
+        """``degraded`` when the last check found doubled keys or the disk is nearly full; ``down`` when unreadable."""
+        try:
+            table = await self._table()
+            with _typed():
+                stats = await table.stats()
+                unindexed = await self._unindexed(table, "search_text")
+        except RomaError as error:
+            return ComponentHealth(name="store", state="down", reason=error.message, details={"code": error.code.value})
+        note = _read_json(self._path / "maintenance.json")
+        free = shutil.disk_usage(self._path).free
+        details = {
+            "rows": stats["num_rows"],
+            "bytes": stats["total_bytes"],
+            "fragments": stats["fragment_stats"]["num_fragments"],
+            "unindexed_rows": unindexed,
+            "optimized_at": note.get("at"),
+            "doubled_keys": note.get("doubled", 0),
+            "free_bytes": free,
+        }
+        reasons = [f"{details['doubled_keys']} keys are doubled"] if details["doubled_keys"] else []
+        reasons += ["the disk is nearly full"] if free < self._min_free else []
+        return ComponentHealth(
+            name="store", state="degraded" if reasons else "ok", reason="; ".join(reasons), details=details
+        )
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    # The table
+
+    async def _select(self, columns: list[str], where: Any) -> list[dict[str, Any]]:
+        table = await self._table()
+        with _typed():
+            found: list[dict[str, Any]] = (await table.query().where(where).select(columns).to_arrow()).to_pylist()
+        return found
+
+    async def _table(self) -> Any:
+        async with self._opening:
+            if self._opened is None:
+                with _typed():
+                    self._opened = await self._open()
+        return self._opened
+
+    async def _open(self) -> Any:
+        import lancedb
+
+        self._path.mkdir(parents=True, exist_ok=True)
+        # Zero: a reader sees what other processes commit; by default it would keep its first snapshot for ever.
+        database = await lancedb.connect_async(str(self._path), read_consistency_interval=timedelta(0))
+        if TABLE not in list((await database.list_tables()).tables):
+            await self._create(database)
+        table = await database.open_table(TABLE)
+        made_with = json.loads(((await table.schema()).metadata or {}).get(b"roma", b"{}"))
+        if any(made_with.get(key) != self._made_with[key] for key in ("layout", "fingerprint", "dim")):
+            raise StoreError(
+                f"The store was built with the embedding model {made_with.get('model') or 'unknown'!r}, not with "
+                f"{self._made_with['model']!r}: set ROMA_EMBEDDER back, or ingest into another ROMA_WORKSPACE.",
+                ErrorCode.STORAGE_MISMATCH,
+                details={"stored": made_with.get("model"), "configured": self._made_with["model"]},
+            )
+        return table
+
+    async def _create(self, database: Any) -> None:
+        from lancedb.index import FTS
+
+        self._require_room()
+        async with _lease(self._path, self._lease_s):
+            if TABLE in list((await database.list_tables()).tables):
+                return
+            table = await database.create_table(TABLE, schema=schema(self._dim, self._made_with))
+            await table.create_index("search_text", config=FTS(with_position=False))
+
+    async def _unindexed(self, table: Any, column: str) -> int:
+        """Rows that the index of ``column`` does not hold (all when there is none)."""
+        index = await self._indexed(table, column)
+        return int(index.num_unindexed_rows or 0) if index else int(await table.count_rows())
+
+    async def _indexed(self, table: Any, column: str) -> Any:
+        return next((i for i in await table.list_indices() if list(i.columns) == [column]), None)
+
+    def _require_room(self) -> None:
+        free = shutil.disk_usage(self._path).free
+        if free < self._min_free:
+            raise StoreError(
+                f"The disk has {free >> 20} MB left and ROMA_MIN_FREE_MB asks for {self._min_free >> 20}; free some "
+                "room and run it again.",
+                ErrorCode.STORAGE_FULL,
+                details={"free_bytes": free},
+            )
+
+
+# Conditions
+
+
+def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None) -> Any:
+    """The one place where tenant and filters are applied; values are literals of an expression, never SQL text."""
+    from lancedb.expr import col, lit
+
+    wanted = conditions(filters)
+    where = col("tenant") == lit(tenant)
+    if kind is not None:
+        where = where & (col("kind") == lit(kind))
+    if wanted.document_id is not None:
+        where = where & _one_of("document_id", wanted.document_id)
+    if wanted.uri is not None:
+        where = where & _one_of("uri", wanted.uri)
+    if wanted.uri_prefix is not None:
+        where = where & (col("uri") >= lit(wanted.uri_prefix))
+        after = _successor(wanted.uri_prefix)
+        where = where & (col("uri") < lit(after)) if after else where
+    return where
+
+
+def _one_of(column: str, values: Sequence[str]) -> Any:
+    from lancedb.expr import col, lit
+
+    return col(column).isin([lit(value) for value in values]) if values else lit(False)
+
+
+def _successor(prefix: str) -> str:
+    """The least string above all that begin with ``prefix``; empty when there is none. (LIKE has wildcards.)"""
+    for i in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[i])
+        if code < 0x10FFFF:
+            return prefix[:i] + chr(0xE000 if code == 0xD7FF else code + 1)  # surrogates are no characters
+    return ""
+
+
+# Files, locks and errors
+
+
+def _lease(path: Path, timeout_s: float) -> Any:
+    """The writers' lock. A new object each time: one lock object would let a second coroutine in."""
+    return _Lease(path / ".writer.lock", timeout_s)
+
+
+class _Lease:
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        from filelock import AsyncFileLock
+
+        self._lock = AsyncFileLock(str(path), timeout=timeout_s, poll_interval=0.01, run_in_executor=False)
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> None:
+        from filelock import Timeout
+
+        try:
+            await self._lock.acquire()
+        except Timeout as error:
+            raise StoreError(
+                f"Another process has been writing to the store for {self._timeout_s:g} s; try again when it is done.",
+                ErrorCode.STORAGE_LOCKED,
+            ) from error
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._lock.release()
+
+
+_FULL = ("os error 28", "os error 122", "no space left", "quota exceeded")
+_DAMAGED = ("not found:", "corrupt", "invalid magic", "unexpected end of file", "failed to decode")
+
+
+@contextmanager
+def _typed() -> Iterator[None]:
+    """LanceDB's errors are RuntimeError, ValueError or OSError with the reason in their text alone."""
+    try:
+        yield
+    except RomaError:
+        raise
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).lower()
+        if any(sign in reason for sign in _FULL):
+            raise StoreError("The disk is full; free some room and run it again.", ErrorCode.STORAGE_FULL) from error
+        code = ErrorCode.STORAGE_CORRUPT if any(s in reason for s in _DAMAGED) else ErrorCode.STORAGE_UNAVAILABLE
+        raise StoreError(
+            f"The store could not be read or written ({type(error).__name__}).",
+            code,
+            details={"exception": type(error).__name__},
+        ) from error
+
+
+def _replace_text(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found

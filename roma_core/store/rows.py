@@ -1,0 +1,94 @@
+"""Documents and chunks as the rows of one Arrow table, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from roma_core.errors import InputError
+from roma_core.store.base import Entry
+from roma_core.types import Chunk, Document, digest
+
+if TYPE_CHECKING:
+    from roma_core.types import Vector
+
+CHUNK_FIELDS = ("id", "document_id", "uri", "title", "text", "start", "end", "page", "place", "headings", "context")
+
+
+def schema(dim: int, made_with: dict[str, Any]) -> Any:
+    import pyarrow as pa
+
+    key = pa.field("key", pa.string(), nullable=False, metadata={"lance-schema:unenforced-primary-key": "true"})
+    text = ("kind", "tenant", "id", "document_id", "uri", "title", "text", "place", "context", "search_text")
+    return pa.schema(
+        [
+            key,
+            *(pa.field(name, pa.string()) for name in text),
+            *(pa.field(name, pa.int64()) for name in ("start", "end", "page")),
+            pa.field("headings", pa.list_(pa.string())),
+            pa.field("content_sha256", pa.string()),
+            pa.field("payload", pa.large_string()),
+            pa.field("vector", pa.list_(pa.float32(), dim)),
+        ],
+        metadata={"roma": json.dumps(made_with, sort_keys=True)},
+    )
+
+
+def rows(tenant: str, entries: Sequence[Entry], dim: int) -> Any:
+    """Arrow table of documents and chunks; the last of several entries for one document counts."""
+    import numpy as np
+    import pyarrow as pa
+
+    columns: list[dict[str, Any]] = []
+    vectors: list[Vector | None] = []
+    for document, chunks, own in {entry.document.id: entry for entry in entries}.values():
+        if len(chunks) != len(own):
+            raise InputError(f"{len(chunks)} chunks came with {len(own)} vectors.")
+        columns.append(_document_row(tenant, document))
+        vectors.append(None)
+        for chunk, vector in {c.id: (c, v) for c, v in zip(chunks, own, strict=True)}.values():
+            columns.append(_chunk_row(tenant, chunk))
+            vectors.append(vector)
+    flat = np.zeros((len(vectors), dim), dtype=np.float32)
+    for i, vector in enumerate(vectors):
+        if vector is not None:
+            flat[i] = vector
+    if not np.isfinite(flat).all():
+        raise InputError("A vector holds a number that is not finite.")
+    blank = pa.array([vector is None for vector in vectors], type=pa.bool_())
+    layout = schema(dim, {}).remove_metadata()
+    table = pa.Table.from_pylist(columns, schema=layout.remove(layout.get_field_index("vector")))
+    return table.append_column(
+        layout.field("vector"), pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dim, mask=blank)
+    )
+
+
+def _document_row(tenant: str, document: Document) -> dict[str, Any]:
+    return {
+        "key": digest("document", tenant, document.id)[:32],
+        "kind": "document",
+        "tenant": tenant,
+        "id": document.id,
+        "document_id": document.id,
+        "uri": document.uri,
+        "title": document.title,
+        "content_sha256": document.content_sha256,
+        "payload": document.model_dump_json(),
+    }
+
+
+def _chunk_row(tenant: str, chunk: Chunk) -> dict[str, Any]:
+    return {
+        **chunk.model_dump(),
+        "key": digest("chunk", tenant, chunk.document_id, chunk.id)[:32],
+        "kind": "chunk",
+        "tenant": tenant,
+        "search_text": chunk.indexed_text,
+    }
+
+
+def chunk_of(row: dict[str, Any]) -> Chunk:
+    return Chunk(
+        **{field: row[field] for field in CHUNK_FIELDS if field != "headings"}, headings=tuple(row["headings"])
+    )

@@ -1,0 +1,216 @@
+"""What only the store on disk has to keep: leases, other processes, refusals, upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import shutil
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from roma_core.errors import ErrorCode, InputError, StoreError
+from roma_core.store import lance
+from roma_core.store.lance import LanceStore
+from roma_core.types import Chunk, Document
+
+DIM = 16
+
+
+def store_at(path: Path, **options: Any) -> LanceStore:
+    return LanceStore(path, **{"fingerprint": "f", "dim": DIM, "model": "m", **options})
+
+
+def document(n: int, text: str = "some words") -> Document:
+    return Document(id=f"d{n}", uri=f"file:///{n}", title="t", text=text, content_sha256=text, parser="p/1")
+
+
+def chunks_of(doc: Document, count: int = 3) -> list[Chunk]:
+    given = {"document_id": doc.id, "uri": doc.uri, "title": "t", "text": doc.text, "start": 0, "end": len(doc.text)}
+    return [Chunk.model_validate({"id": f"{doc.id}-{i}", **given}) for i in range(count)]
+
+
+def vectors(count: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    rows = np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+async def keys(store: LanceStore) -> list[str]:
+    return (await (await store._table()).query().select(["key"]).to_arrow()).column("key").to_pylist()
+
+
+async def test_another_embedder_is_refused(tmp_path: Path) -> None:
+    await store_at(tmp_path).put("t", document(1), chunks_of(document(1)), vectors(3))
+    for other in ({"fingerprint": "g", "model": "n"}, {"dim": 8}):
+        with pytest.raises(StoreError, match="ROMA_EMBEDDER") as caught:
+            await store_at(tmp_path, **other).counts("t")
+        assert caught.value.code is ErrorCode.STORAGE_MISMATCH
+        health = await store_at(tmp_path, **other).health()
+        assert (health.state, health.details["code"]) == ("down", "ERR_STORAGE_MISMATCH")
+    assert (await store_at(tmp_path).counts("t"))[0] == 1
+
+
+async def test_a_reader_opened_before_sees_what_another_writes(tmp_path: Path) -> None:
+    reader, writer = store_at(tmp_path), store_at(tmp_path)
+    assert await reader.counts("t") == (0, 0)
+    await writer.put("t", document(1), chunks_of(document(1)), vectors(3))
+    assert await reader.counts("t") == (1, 3)
+
+
+async def test_writers_wait_for_the_lease_and_say_so_when_it_is_not_let_go(tmp_path: Path) -> None:
+    store = store_at(tmp_path, lease_s=0.2)
+    await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    with FileLock(str(tmp_path / ".writer.lock")):
+        with pytest.raises(StoreError) as caught:
+            await store.delete("t", ["d1"])
+        assert caught.value.code is ErrorCode.STORAGE_LOCKED
+        assert caught.value.recoverable
+        assert await store.counts("t") == (1, 3)
+    assert await store.delete("t", ["d1"]) == 1
+
+
+async def test_a_cancelled_write_is_whole_and_lets_the_lease_go(tmp_path: Path) -> None:
+    store = store_at(tmp_path, lease_s=10)
+    await store.counts("t")
+    for n in range(8):
+        task = asyncio.create_task(store.put("t", document(n), chunks_of(document(n)), vectors(3)))
+        await asyncio.sleep(0.004 * n)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await store.put("t", document(99), chunks_of(document(99)), vectors(3))
+    documents, chunks = await store.counts("t")
+    assert chunks == 3 * documents
+
+
+async def test_little_room_stops_writes_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_at(tmp_path, min_free_mb=100)
+    await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1 << 40, 0, 50 << 20))
+    with pytest.raises(StoreError, match="50 MB left") as caught:
+        await store.put("t", document(2), chunks_of(document(2)), vectors(3))
+    assert caught.value.code is ErrorCode.STORAGE_FULL
+    assert len(await store.lexical("t", "words", limit=5)) == 3
+    assert (await store.health()).state == "degraded"
+    assert await store.delete("t", ["d1"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError("LanceError(IO): No space left on device (os error 28)"), ErrorCode.STORAGE_FULL),
+        (RuntimeError("Not found: data/x.lance"), ErrorCode.STORAGE_CORRUPT),
+        (ValueError("who knows"), ErrorCode.STORAGE_UNAVAILABLE),
+    ],
+)
+def test_errors_of_the_library_are_typed(error: Exception, code: ErrorCode) -> None:
+    with pytest.raises(StoreError) as caught, lance._typed():
+        raise error
+    assert caught.value.code is code
+    assert "data/x" not in caught.value.message
+
+
+async def test_a_damaged_table_is_told(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    await store.close()
+    for data in tmp_path.rglob("*.lance"):
+        if data.is_file():
+            data.unlink()
+    with pytest.raises(StoreError) as caught:
+        await store_at(tmp_path).document("t", "d1")
+    assert caught.value.code is ErrorCode.STORAGE_CORRUPT
+
+
+async def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    bad = vectors(3)
+    bad[1, 1] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        await store_at(tmp_path).put("t", document(1), chunks_of(document(1)), bad)
+
+
+async def test_upkeep_indexes_compacts_and_reports(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    for n in range(12):
+        await store.put("t", document(n), chunks_of(document(n)), vectors(3, n))
+    before = (await store.health()).details
+    assert before["unindexed_rows"] == 48
+    assert before["optimized_at"] is None
+    await store.optimize()
+    after = (await store.health()).details
+    assert after["unindexed_rows"] == 0
+    assert after["fragments"] < before["fragments"]
+    assert after["optimized_at"]
+    assert after["doubled_keys"] == 0
+    assert len(await store.lexical("t", "words", limit=50)) == 36
+
+
+async def test_doubled_keys_are_found(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    table = await store._table()
+    await table.add(await table.query().to_arrow(), on_bad_vectors="null")
+    with pytest.raises(StoreError) as caught:
+        await store.optimize()
+    assert caught.value.code is ErrorCode.STORAGE_CORRUPT
+    health = await store.health()
+    assert (health.state, health.details["doubled_keys"]) == ("degraded", 4)
+
+
+async def test_vector_index_finds_what_the_flat_search_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lance, "ANN_FROM", 300)
+    store = store_at(tmp_path)
+    many = chunks_of(document(1), 600)
+    rows = vectors(600)
+    await store.put("t", document(1), many, rows)
+    flat = await store.dense("t", rows[7], limit=10)
+    await store.optimize()
+    assert await store._indexed(await store._table(), "vector") is not None
+    ann = await store.dense("t", rows[7], limit=10)
+    assert ann[0].chunk.id == flat[0].chunk.id == "d1-7"
+    assert len({h.chunk.id for h in ann} & {h.chunk.id for h in flat}) >= 9
+    await store.put("t", document(2), chunks_of(document(2)), vectors(3, 5))
+    await store.optimize()
+    assert await store.counts("t") == (2, 603)
+
+
+def test_prefix_range_ends_before_the_next_prefix() -> None:
+    assert lance._successor("a") == "b"
+    assert lance._successor("a\U0010ffff") == "b"
+    assert lance._successor("\ud7ff") == "\ue000"
+    assert lance._successor("") == lance._successor("\U0010ffff") == ""
+
+
+def _upsert_overlapping(path: str, number: int) -> None:
+    async def run() -> None:
+        store = store_at(Path(path))
+        for n in range(12):
+            doc = document((n + number) % 12, f"some words {n}")
+            await store.put("t", doc, chunks_of(doc, 5), vectors(5, n))
+        await store.optimize()
+
+    asyncio.run(run())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writers", [2, 4, 8])
+def test_processes_that_upsert_the_same_documents_double_nothing(tmp_path: Path, writers: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_upsert_overlapping, args=(str(tmp_path), n)) for n in range(writers)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [p.exitcode for p in processes] == [0] * writers
+
+    async def check() -> None:
+        store = store_at(tmp_path)
+        assert await store.counts("t") == (12, 60)
+        found = await keys(store)
+        assert len(found) == len(set(found)) == 72
+
+    asyncio.run(check())
