@@ -1,0 +1,233 @@
+"""``build_roma(settings) -> Roma``: the only place that chooses concretes. Everything heavy waits for its first use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from roma_core.errors import AgentFailure, ConfigError, NotFoundError, guarded
+from roma_core.settings import Settings
+from roma_core.types import Document, HealthReport, IngestionReport, Query, RawDocument, StreamEvent, TailorOutput
+
+if TYPE_CHECKING:
+    from roma_core.agents.orchestrator import ROMAOrchestrator
+    from roma_core.cache import Cache
+    from roma_core.connectors.base import Connector
+    from roma_core.embeddings.base import Embedder
+    from roma_core.ingestion import IngestionService, OnProgress
+    from roma_core.llm.service import LLMService
+    from roma_core.parsers.base import ParseOptions
+    from roma_core.parsers.dolphin import DolphinParserService
+    from roma_core.rerank import Reranker
+    from roma_core.store.base import ChunkStore
+
+
+class Roma:
+    """The whole system over one workspace. Parts that are handed in replace those that settings would choose."""
+
+    def __init__(self, settings: Settings, *, prompt_files: Mapping[str, Path] | None = None, **parts: Any) -> None:
+        self.settings = settings
+        self._prompt_files = prompt_files
+        unknown = set(parts) - PARTS
+        if unknown:
+            raise TypeError(f"Roma has no part named {', '.join(sorted(unknown))}")
+        # A cached_property looks in the instance first, so a part that is handed in is never built.
+        self.__dict__.update({name: part for name, part in parts.items() if part is not None})
+
+    # --- parts ---
+
+    @cached_property
+    def cache(self) -> Cache:
+        from roma_core.cache import Cache
+
+        return Cache(self.settings.workspace / "cache.db", self.settings.cache)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return _embedder(self.settings)
+
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        return _reranker(self.settings)
+
+    @cached_property
+    def store(self) -> ChunkStore:
+        from roma_core.store.lance import LanceStore
+
+        return LanceStore(
+            self.settings.workspace / "store",
+            fingerprint=self.embedder.fingerprint,
+            dim=self.embedder.dim,
+            model=self.embedder.name,
+            min_free_mb=self.settings.min_free_mb,
+        )
+
+    @cached_property
+    def llm(self) -> LLMService:
+        from roma_core.llm.build import build_llm
+
+        scorer = self.reranker
+        return build_llm(
+            self.settings,
+            scorer=scorer.scores if scorer else None,
+            scorer_name=scorer.name if scorer else "",
+            cache=self.cache,
+        )
+
+    @cached_property
+    def parsers(self) -> DolphinParserService:
+        from roma_core.parsers.dolphin import DolphinParserService
+
+        return DolphinParserService.of(self.settings)
+
+    @cached_property
+    def connectors(self) -> Sequence[Connector]:
+        return _connectors(self.settings)
+
+    @cached_property
+    def ingestion(self) -> IngestionService:
+        from roma_core.ingestion import build_ingestion
+
+        return build_ingestion(
+            self.settings,
+            connectors=self.connectors,
+            parsers=self.parsers,
+            embedder=self.embedder,
+            store=self.store,
+            cache=self.cache,
+        )
+
+    @cached_property
+    def orchestrator(self) -> ROMAOrchestrator:
+        from roma_core.agents.build import build_orchestrator
+
+        return build_orchestrator(
+            self.settings,
+            store=self.store,
+            embedder=self.embedder,
+            reranker=self.reranker,
+            llm=self.llm,
+            prompt_files=self._prompt_files,
+        )
+
+    # --- what it does ---
+
+    async def ingest(
+        self,
+        *sources: str | Path,
+        tenant: str | None = None,
+        progress: OnProgress | None = None,
+        retry_failed: bool = False,
+    ) -> IngestionReport:
+        """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item."""
+        return await self.ingestion.ingest(
+            [str(source) for source in sources],
+            tenant=tenant or self.settings.tenant,
+            progress=progress,
+            retry_failed=retry_failed,
+        )
+
+    def stream_query(self, query: Query | str, **fields: Any) -> AsyncIterator[StreamEvent]:
+        """Events of one answer; the last one is terminal. ``fields`` are those of ``Query``."""
+        return self.orchestrator.stream_query(self._query(query, fields))
+
+    async def query(self, query: Query | str, **fields: Any) -> TailorOutput | AgentFailure:
+        """The answer: a fold over ``stream_query``."""
+        return await self.orchestrator.query(self._query(query, fields))
+
+    async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
+        """What the parsers make of a file, without storing it."""
+        raw = await guarded("local", self._read(Path(path)))
+        return raw if isinstance(raw, AgentFailure) else await self.parsers.parse(raw, options)
+
+    async def document(self, document_id: str, tenant: str | None = None) -> Document | AgentFailure:
+        """A stored document: the text that citations point into."""
+        return await guarded("store", self._stored(document_id, tenant or self.settings.tenant))
+
+    async def health(self) -> HealthReport:
+        """State of every part; time-boxed, cached, and free of charge."""
+        raise ConfigError("health is not wired yet")
+
+    async def close(self) -> None:
+        """Close what was opened; the parts that were never used are not built for it."""
+        for name in ("ingestion", "orchestrator", "llm", "parsers", "store", "embedder", "reranker", "cache"):
+            closing: Callable[[], Any] | None = getattr(self.__dict__.get(name), "close", None)
+            if closing is not None:
+                done = closing()
+                if done is not None:
+                    await done
+        for connector in self.__dict__.get("connectors", ()):
+            await connector.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # --- inside ---
+
+    def _query(self, query: Query | str, fields: dict[str, Any]) -> Query:
+        if isinstance(query, Query):
+            return query.model_copy(update=fields) if fields else query
+        return Query(text=query, **{"tenant": self.settings.tenant, **fields})
+
+    async def _read(self, path: Path) -> RawDocument:
+        from roma_core.connectors.local import read
+
+        place = await asyncio.to_thread(path.resolve)
+        return await asyncio.to_thread(read, place, place.as_uri(), self.settings.parser_max_mb << 20)
+
+    async def _stored(self, document_id: str, tenant: str) -> Document:
+        found = await self.store.document(tenant, document_id)
+        if found is None:
+            raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+        return found
+
+
+PARTS = {name for name, value in vars(Roma).items() if isinstance(value, cached_property)}
+
+
+def build_roma(settings: Settings | None = None, **parts: Any) -> Roma:
+    """ROMA over the workspace that ``settings`` (or the environment) name. Cheap: nothing is loaded or opened yet."""
+    return Roma(settings or Settings.load(), **parts)
+
+
+def _embedder(settings: Settings) -> Embedder:
+    kind, _, model = settings.embedder.partition(":")
+    if kind == "fake":
+        from roma_core.embeddings.fake import FakeEmbedder
+
+        return FakeEmbedder()
+    if kind == "openai":
+        from roma_core.embeddings.openai import OpenAIEmbedder
+
+        key = settings.openai_api_key or settings.llm_api_key
+        if key is None:
+            raise ConfigError("ROMA_EMBEDDER=openai needs OPENAI_API_KEY.")
+        return OpenAIEmbedder(
+            model or "text-embedding-3-small", api_key=key.get_secret_value(), base_url=settings.openai_base_url
+        )
+    from roma_core.embeddings.local import LocalEmbedder
+
+    return LocalEmbedder(None if settings.embedder == "local" else settings.embedder, threads=settings.embed_threads)
+
+
+def _reranker(settings: Settings) -> Reranker | None:
+    from roma_core.rerank import FakeReranker, LocalReranker
+
+    if settings.reranker == "none" or settings.rerank_limit == 0:
+        return None
+    if settings.reranker == "fake":
+        return FakeReranker()
+    return LocalReranker(None if settings.reranker == "local" else settings.reranker, threads=settings.embed_threads)
+
+
+def _connectors(settings: Settings) -> Sequence[Connector]:
+    """Every connector whose extra is installed or that can say which extra is missing; the local one takes the rest."""
+    from roma_core.connectors.local import LocalConnector
+
+    return [LocalConnector(settings)]
