@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from roma_core import __version__
 from roma_core.errors import AgentFailure, ConfigError, NotFoundError, guarded
 from roma_core.settings import Settings
-from roma_core.types import Document, HealthReport, IngestionReport, Query, RawDocument, StreamEvent, TailorOutput
+from roma_core.types import (
+    ComponentHealth,
+    Document,
+    HealthReport,
+    IngestionReport,
+    Query,
+    RawDocument,
+    StreamEvent,
+    TailorOutput,
+)
 
 if TYPE_CHECKING:
     from roma_core.agents.orchestrator import ROMAOrchestrator
+    from roma_core.agents.sessions import Sessions
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from roma_core.parsers.dolphin import DolphinParserService
     from roma_core.rerank import Reranker
     from roma_core.store.base import ChunkStore
+    from roma_core.telemetry.health import Health, Probe
 
 
 class Roma:
@@ -43,7 +55,7 @@ class Roma:
     def cache(self) -> Cache:
         from roma_core.cache import Cache
 
-        return Cache(self.settings.workspace / "cache.db", self.settings.cache)
+        return Cache(self.settings.workspace / "cache.sqlite", self.settings.cache)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -69,13 +81,8 @@ class Roma:
     def llm(self) -> LLMService:
         from roma_core.llm.build import build_llm
 
-        scorer = self.reranker
-        return build_llm(
-            self.settings,
-            scorer=scorer.scores if scorer else None,
-            scorer_name=scorer.name if scorer else "",
-            cache=self.cache,
-        )
+        ranker = self.reranker
+        return build_llm(self.settings, ranker.scores if ranker else None, ranker.name if ranker else "")
 
     @cached_property
     def parsers(self) -> DolphinParserService:
@@ -110,8 +117,32 @@ class Roma:
             embedder=self.embedder,
             reranker=self.reranker,
             llm=self.llm,
+            sessions=self.sessions,
             prompt_files=self._prompt_files,
         )
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        from roma_core.agents.sessions import Sessions, database_url
+
+        return Sessions(database_url(self.settings.workspace, self.settings.database_url))
+
+    @cached_property
+    def prompts(self) -> Mapping[str, str]:
+        """Hash of each prompt by name: part of every evaluation's record."""
+        from roma_core.agents.prompts import all_prompts
+
+        return {name: prompt.sha256 for name, prompt in all_prompts(self._prompt_files).items()}
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, str]:
+        """What decides vectors, ranks and answers beside settings and prompts."""
+        ranker = self.reranker
+        return {
+            "embedder": self.embedder.fingerprint,
+            "reranker": ranker.fingerprint if ranker else "none",
+            "llm": self.llm.name,
+        }
 
     # --- what it does ---
 
@@ -149,11 +180,21 @@ class Roma:
 
     async def health(self) -> HealthReport:
         """State of every part; time-boxed, cached, and free of charge."""
-        raise ConfigError("health is not wired yet")
+        return await self._health.report()
 
     async def close(self) -> None:
         """Close what was opened; the parts that were never used are not built for it."""
-        for name in ("ingestion", "orchestrator", "llm", "parsers", "store", "embedder", "reranker", "cache"):
+        for name in (
+            "ingestion",
+            "orchestrator",
+            "llm",
+            "parsers",
+            "store",
+            "sessions",
+            "embedder",
+            "reranker",
+            "cache",
+        ):
             closing: Callable[[], Any] | None = getattr(self.__dict__.get(name), "close", None)
             if closing is not None:
                 done = closing()
@@ -169,6 +210,27 @@ class Roma:
         await self.close()
 
     # --- inside ---
+
+    @cached_property
+    def _health(self) -> Health:
+        from roma_core.telemetry.health import Health, disk
+
+        parts: dict[str, Probe] = {
+            "store": _status(partial(self._ask, "store")),
+            "embedder": _model(lambda: self.embedder),
+            "reranker": _model(lambda: self.reranker),
+            "llm": _status(partial(self._ask, "llm")),
+            "sessions": _status(partial(self._ask, "sessions")),
+            "disk": disk(self.settings.workspace, self.settings.min_free_mb),
+        }
+        for agent in self.orchestrator.agents:
+            parts.setdefault(agent.name, _status(agent.health))
+        return Health(parts, needed=("store", "embedder", "disk"), version=__version__)
+
+    async def _ask(self, part: str) -> ComponentHealth:
+        """A part that cannot even be built is down, and takes no other probe with it."""
+        state: ComponentHealth = await getattr(self, part).health()
+        return state
 
     def _query(self, query: Query | str, fields: dict[str, Any]) -> Query:
         if isinstance(query, Query):
@@ -188,7 +250,34 @@ class Roma:
         return found
 
 
-PARTS = {name for name, value in vars(Roma).items() if isinstance(value, cached_property)}
+def _status(ask: Callable[[], Awaitable[ComponentHealth]]) -> Probe:
+    """A probe out of a part's own ``health()``."""
+    from roma_core.telemetry.health import Status
+
+    async def probe() -> Status:
+        found = await ask()
+        return Status(found.state, found.reason, found.details)
+
+    return probe
+
+
+def _model(part: Callable[[], Embedder | Reranker | None]) -> Probe:
+    """A probe that finds and checks a model's files, without running it."""
+    from roma_core.telemetry.health import Status
+
+    async def probe() -> Status:
+        model = part()
+        if model is None:
+            return Status("ok", "switched off")
+        await asyncio.to_thread(lambda: model.fingerprint)
+        return Status("ok", "", {"model": model.name})
+
+    return probe
+
+
+CLOSED = ("ingestion", "orchestrator", "llm", "parsers", "store", "sessions", "embedder", "reranker", "cache")
+"""The order in which parts are closed: users before what they use."""
+PARTS = {name for name, value in vars(Roma).items() if isinstance(value, cached_property) and name[0] != "_"}
 
 
 def build_roma(settings: Settings | None = None, **parts: Any) -> Roma:
