@@ -14,6 +14,9 @@ from roma_core.types import ScoredChunk, Usage
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
 """What ROMA says when the sources hold no answer. Providers, prompts, agents and evaluation compare with this."""
 
+FALLBACK = "fallback: "
+"""How ``LLMDelta.reason`` begins when another model than the configured one answered; the failures follow."""
+
 M = TypeVar("M", bound=BaseModel)
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "refusal", "content_filter", "tool"]
@@ -107,6 +110,11 @@ class Provider(LLM, Protocol):
     @property
     def fingerprint(self) -> str:
         """What decides an answer besides the request: part of the cache key."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """What rate limits and the circuit breaker are counted by: vendor and address."""
         ...
 
     async def aclose(self) -> None: ...

@@ -87,6 +87,10 @@ class ExtractiveLLM:
         return False
 
     @property
+    def endpoint(self) -> str:
+        return self.name
+
+    @property
     def fingerprint(self) -> str:
         return f"extractive/{VERSION}:{self._scorer_name}"
 

@@ -65,6 +65,10 @@ class FakeLLM:
         return self._generative
 
     @property
+    def endpoint(self) -> str:
+        return self.name
+
+    @property
     def fingerprint(self) -> str:
         return self._name
 

@@ -1,0 +1,125 @@
+"""From settings to an ``LLMService``: which provider, which fallbacks, and why."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from roma_core.cache import Cache
+from roma_core.errors import ConfigError
+from roma_core.llm.base import Provider
+from roma_core.llm.budget import Budgets
+from roma_core.llm.extractive import ExtractiveLLM, Scorer
+from roma_core.llm.pricing import Prices
+from roma_core.llm.service import PROVIDERS, Limits, LLMService
+from roma_core.settings import Settings
+
+
+def build_llm(settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> LLMService:
+    """The service that ``settings`` describe. Cheap: SDKs and files are opened by the first call.
+
+    ``scorer`` (``Reranker.scores``) and its name serve extractive answers. Raises ``ConfigError``.
+    """
+    vendor, why = choose(settings)
+    first = f"{vendor}:{settings.llm_model}" if settings.llm_model else vendor
+
+    def make(spec: str) -> Provider:
+        return make_provider(spec, settings, scorer, scorer_name)
+
+    specs = dict.fromkeys((first, *settings.llm_fallbacks))
+    return LLMService(
+        [make(spec) for spec in specs if spec == first or not _covered(spec, first)],
+        why=why,
+        limits=Limits(
+            first_token_s=settings.llm_first_token_s,
+            total_s=settings.llm_total_s,
+            attempts=settings.llm_max_attempts,
+            max_output_tokens=settings.llm_max_output_tokens,
+            requests_per_minute=settings.llm_requests_per_minute,
+            tokens_per_minute=settings.llm_tokens_per_minute,
+            max_concurrency=settings.llm_max_concurrency,
+        ),
+        make=make,
+        prices=Prices.load(settings.prices_file),
+        budgets=Budgets(
+            settings.workspace / "budgets.sqlite",
+            run_usd=settings.budget_run_usd,
+            session_usd=settings.budget_session_usd,
+            tenant_usd=settings.budget_tenant_usd,
+        ),
+        cache=Cache(settings.workspace / "cache.sqlite", settings.cache),
+        log_text=settings.llm_log_text,
+    )
+
+
+def _covered(spec: str, first: str) -> bool:
+    """A fallback to what is asked first anyway."""
+    return spec == first.partition(":")[0] and spec in {"extractive", "fake"}
+
+
+def choose(settings: Settings) -> tuple[str, str]:
+    """The provider and why it is that one. ``auto`` takes the first that has a key, else quotes."""
+    if settings.llm_provider != "auto":
+        return settings.llm_provider, "configured"
+    claude = _looks_like_claude(settings.llm_model, settings.llm_api_key)
+    if settings.llm_api_key is not None:
+        return ("anthropic" if claude else "openai"), "auto: LLM_API_KEY is set"
+    if settings.llm_base_url is not None:
+        return ("anthropic" if claude else "openai"), "auto: LLM_BASE_URL is set"
+    found = [
+        (vendor, f"auto: {name} is set")
+        for vendor, name, key in (
+            ("openai", "OPENAI_API_KEY", settings.openai_api_key),
+            ("anthropic", "ANTHROPIC_API_KEY", settings.anthropic_api_key),
+        )
+        if key is not None
+    ]
+    # With both keys, a Claude model decides for its vendor.
+    preferred = [pair for pair in found if pair[0] == "anthropic"] if claude else []
+    return (preferred or found or [("extractive", "auto: no key is set, so answers are quoted from the sources")])[0]
+
+
+def _looks_like_claude(model: str | None, key: SecretStr | None) -> bool:
+    if model is not None:
+        return model.startswith("claude")
+    return key is not None and key.get_secret_value().startswith("sk-ant-")
+
+
+def make_provider(spec: str, settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> Provider:
+    """The provider that ``provider[:model]`` names. Raises ``ConfigError``, also when its key is missing."""
+    vendor, _, model = spec.partition(":")
+    first_s, stall_s = settings.llm_first_token_s, settings.llm_stall_timeout_s
+    match vendor:
+        case "openai":
+            from roma_core.llm.openai import DEFAULT_MODEL, OpenAILLM
+
+            key, url = _access(settings, "openai")
+            return OpenAILLM(model or DEFAULT_MODEL, api_key=key, base_url=url, first_token_s=first_s, stall_s=stall_s)
+        case "anthropic":
+            from roma_core.llm.anthropic import DEFAULT_MODEL, AnthropicLLM
+
+            key, url = _access(settings, "anthropic")
+            return AnthropicLLM(
+                model or DEFAULT_MODEL, api_key=key, base_url=url, first_token_s=first_s, stall_s=stall_s
+            )
+        case "extractive":
+            return ExtractiveLLM(scorer, scorer_name)
+        case "fake":
+            from roma_core.llm.fake import FakeLLM
+
+            return FakeLLM(name=f"fake:{model or 'fake'}")
+    raise ConfigError(f"ROMA_LLM_FALLBACKS: {vendor!r} is no provider; there are {', '.join(sorted(PROVIDERS))}.")
+
+
+def _access(settings: Settings, vendor: str) -> tuple[SecretStr | None, str | None]:
+    """Key and address for ``vendor``. The general variables belong to the provider that is configured."""
+    own_key = settings.openai_api_key if vendor == "openai" else settings.anthropic_api_key
+    own_url = settings.openai_base_url if vendor == "openai" else settings.anthropic_base_url
+    general = choose(settings)[0] == vendor
+    key = (settings.llm_api_key if general else None) or own_key
+    # A key must not travel to an address that was meant for another.
+    url = (settings.llm_base_url if general else None) or own_url
+    if key is None and url is None:
+        raise ConfigError(
+            f"LLM_API_KEY: {vendor} needs a key (or {vendor.upper()}_API_KEY), or LLM_BASE_URL names a server of yours."
+        )
+    return key, url

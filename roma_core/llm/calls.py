@@ -1,0 +1,40 @@
+"""The record of one model call: what a log line, a metric or a trace needs to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
+from typing import Any
+
+import structlog
+
+from roma_core.types import Usage
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One attempt, or one answer from the cache. Times are in milliseconds."""
+
+    provider: str
+    model: str
+    purpose: str
+    outcome: str
+    """``stop``, ``length``, ``refusal``, ...; ``cancelled``; or the code of the error."""
+    attempt: int
+    latency_ms: float
+    ttft_ms: float | None
+    """Time to the first token, from when the call was sent; None when none came."""
+    usage: Usage
+    request_id: str | None = None
+    tenant: str = "default"
+    session_id: str | None = None
+    cached: bool = False
+
+    def log(self, **text: str) -> None:
+        """One line. ``text`` (prompt and answer) is only given when the user wants it logged."""
+        fields: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclass_fields(self) if f.name != "usage"}
+        for name in ("latency_ms", "ttft_ms"):
+            fields[name] = None if fields[name] is None else round(fields[name], 1)
+        log.info("llm_call", **fields, **self.usage.model_dump(exclude={"calls", "cache_hits"}), **text)

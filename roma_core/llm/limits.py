@@ -1,0 +1,185 @@
+"""How much may be asked of one provider: requests and tokens a minute, and calls at once.
+
+Concurrency follows AIMD (additive increase, multiplicative decrease; Chiu and Jain 1989), as TCP does: every success
+adds a little, every 429 halves it. So it settles near what the provider grants, without a number to guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from roma_core.errors import ErrorCode, LLMError
+
+MINUTE_S = 60.0
+
+
+@dataclass
+class Entry:
+    """An amount taken from a window; ``live`` while it still counts."""
+
+    when: float
+    amount: float
+    live: bool = True
+
+
+class Window:
+    """At most ``limit`` units in any 60 seconds. A single amount above the limit waits for an empty window."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = math.inf if limit is None else limit
+        self._entries: deque[Entry] = deque()
+        self._sum = 0.0
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Seconds until ``amount`` fits."""
+        self._forget(now)
+        excess = self._sum + amount - max(self._limit, amount)
+        for entry in self._entries:
+            if excess <= 0:
+                return 0.0
+            excess -= entry.amount
+            if excess <= 0:
+                return max(0.0, entry.when + MINUTE_S - now)
+        return 0.0
+
+    def add(self, amount: float, now: float) -> Entry:
+        """Take ``amount``; ``settle`` corrects it later."""
+        entry = Entry(now, amount, live=self._limit is not math.inf)
+        if entry.live:
+            self._entries.append(entry)
+            self._sum += amount
+        return entry
+
+    def settle(self, entry: Entry, amount: float) -> None:
+        if entry.live:
+            self._sum += amount - entry.amount
+            entry.amount = amount
+
+    def _forget(self, now: float) -> None:
+        while self._entries and self._entries[0].when + MINUTE_S <= now:
+            gone = self._entries.popleft()
+            gone.live = False
+            self._sum -= gone.amount
+
+
+@dataclass
+class Slot:
+    """A permission to make one call. Set what became of it before it is given back."""
+
+    started: float
+    held: Entry
+    loop: asyncio.AbstractEventLoop
+    tokens: int | None = None
+    """Tokens that were really used; None leaves the estimate standing."""
+    limited: bool = False
+    """The provider answered 429."""
+    pause_s: float | None = None
+    succeeded: bool = False
+
+
+class Limiter:
+    """Admits calls in the order they came. One per provider, shared by all tasks of the process."""
+
+    def __init__(
+        self,
+        name: str,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        max_concurrency: int = 16,
+    ) -> None:
+        self._name = name
+        self._requests = Window(requests_per_minute)
+        self._tokens = Window(tokens_per_minute)
+        self._ceiling = max_concurrency
+        self._allowed = float(max_concurrency)
+        self._in_flight = 0
+        self._not_before = 0.0
+        self._last_cut = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    @property
+    def allowed(self) -> int:
+        """Calls that may run at once now."""
+        return max(1, int(self._allowed))
+
+    @asynccontextmanager
+    async def slot(self, tokens: int, deadline: float) -> AsyncIterator[Slot]:
+        """Wait for the turn and hold a slot. Raises ``ERR_LLM_RATE_LIMIT`` at once when it would come too late.
+
+        ``tokens`` is the most that the call may use; ``deadline`` is a time of the running loop's clock.
+        """
+        slot = await self._enter(tokens, deadline)
+        try:
+            yield slot
+        finally:
+            self._leave(slot)
+
+    async def _enter(self, tokens: int, deadline: float) -> Slot:
+        loop = self._adopt_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                async with self._queue:
+                    while (wait := self._wait_s(tokens, loop.time())) > 0:
+                        if loop.time() + wait >= deadline and wait is not math.inf:
+                            raise self._too_late(wait)
+                        self._freed.clear()
+                        await self._sleep(wait)
+                    return self._take(tokens, loop)
+        except TimeoutError:
+            raise self._too_late(None) from None
+
+    async def _sleep(self, wait: float) -> None:
+        try:
+            async with asyncio.timeout(None if wait is math.inf else wait):
+                await self._freed.wait()
+        except TimeoutError:
+            return
+
+    def _wait_s(self, tokens: int, now: float) -> float:
+        if self._in_flight >= self.allowed:
+            return math.inf
+        return max(self._not_before - now, self._requests.wait_s(1, now), self._tokens.wait_s(tokens, now))
+
+    def _take(self, tokens: int, loop: asyncio.AbstractEventLoop) -> Slot:
+        now = loop.time()
+        self._in_flight += 1
+        self._requests.add(1, now)
+        return Slot(started=now, held=self._tokens.add(tokens, now), loop=loop)
+
+    def _leave(self, slot: Slot) -> None:
+        if slot.loop is not self._loop:  # its loop is gone, and its count with it
+            return
+        now = slot.loop.time()
+        self._in_flight -= 1
+        if slot.tokens is not None:
+            self._tokens.settle(slot.held, slot.tokens)
+        if slot.limited:
+            if slot.started >= self._last_cut:  # calls of the same burst cut once
+                self._allowed, self._last_cut = max(1.0, self._allowed / 2), now
+            self._not_before = max(self._not_before, now + (slot.pause_s or 0.0))
+        elif slot.succeeded:
+            self._allowed = min(float(self._ceiling), self._allowed + 1 / self._allowed)
+        self._freed.set()
+
+    def _too_late(self, wait: float | None) -> LLMError:
+        return LLMError(
+            f"The rate limit for {self._name} leaves no room in time; try again later or raise the limit.",
+            ErrorCode.LLM_RATE_LIMIT,
+            retry_after_s=wait,
+            details={"limit": "local"},
+        )
+
+    def _adopt_loop(self) -> asyncio.AbstractEventLoop:
+        """Waiting happens in one loop; a new one (a second ``asyncio.run``) starts with an empty queue."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._queue, self._freed, self._in_flight = loop, asyncio.Lock(), asyncio.Event(), 0
+            self._not_before = self._last_cut = 0.0
+        return loop

@@ -1,0 +1,413 @@
+"""The service over all providers: deadlines, retries, fallbacks, limits, budgets and the cache of answers.
+
+``stream`` is the primitive. It tries the configured provider and then the fallbacks; within one provider ``retry.py``
+decides. Nothing is retried and no other provider is asked once the first token is out: what was shown stays shown, and
+the stream ends in one typed error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from roma_core.cache import Cache
+from roma_core.errors import ErrorCode, LLMError, RomaError
+from roma_core.llm import base
+from roma_core.llm.answers import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
+from roma_core.llm.attempt import Attempt, Lane
+from roma_core.llm.base import LLMDelta, LLMRequest, LLMResponse, M, Provider
+from roma_core.llm.breaker import Breaker
+from roma_core.llm.budget import Budgets, Hold
+from roma_core.llm.calls import CallRecord
+from roma_core.llm.limits import Limiter, Slot
+from roma_core.llm.pricing import Prices
+from roma_core.retry import RetryPolicy, is_recoverable, retrying
+from roma_core.types import ComponentHealth, Usage
+
+PROVIDERS = frozenset({"openai", "anthropic", "extractive", "fake"})
+Observer = Callable[[CallRecord], None]
+Deltas = AsyncGenerator[LLMDelta, None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Deadlines in seconds, and what may be asked of one provider."""
+
+    first_token_s: float = 10.0
+    total_s: float = 60.0
+    attempts: int = 3
+    max_output_tokens: int = 1024
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_concurrency: int = 16
+
+
+class LLMService:
+    """Providers in the order in which they are asked. ``why`` says how the first one was chosen."""
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        why: str = "configured",
+        limits: Limits | None = None,
+        make: Callable[[str], Provider] | None = None,
+        prices: Prices | None = None,
+        budgets: Budgets | None = None,
+        cache: Cache | None = None,
+        log_text: bool = False,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        if not providers:
+            raise ValueError("an LLMService needs a provider")
+        self._why = why
+        self._limits = limits or Limits()
+        self._make = make
+        self._prices = prices or Prices()
+        self._budgets = budgets or Budgets()
+        self._answers = AnswerCache(cache) if cache is not None and (cache.reads or cache.writes) else None
+        self._log_text = log_text
+        self._observers = list(observers)
+        self._breakers: dict[str, Breaker] = {}
+        self._limiters: dict[str, Limiter] = {}
+        self._named: dict[str, Lane] = {}
+        self._warmed = False
+        self._lanes = [self._lane(provider) for provider in providers]
+
+    @property
+    def name(self) -> str:
+        """``provider:model`` of the first provider."""
+        return self._lanes[0].provider.name
+
+    @property
+    def why(self) -> str:
+        """How the first provider was chosen."""
+        return self._why
+
+    @property
+    def generative(self) -> bool:
+        return self._lanes[0].provider.generative
+
+    def observe(self, observer: Observer) -> None:
+        """Tell ``observer`` of every call (metrics, traces)."""
+        self._observers.append(observer)
+
+    async def complete(self, request: LLMRequest) -> LLMResponse:
+        """The whole answer. Raises ``LLMError``."""
+        return await base.complete(self, request)
+
+    async def complete_json(self, request: LLMRequest, schema: type[M]) -> tuple[M, LLMResponse]:
+        """An answer that fits ``schema``. Raises ``LLMError``."""
+        return await base.complete_json(self, request, schema)
+
+    async def stream(self, request: LLMRequest) -> AsyncIterator[LLMDelta]:
+        """The answer in pieces; the last delta tells who answered and why.
+
+        Raises ``LLMError``: of the first provider that failed after its first token, or else of the last one asked.
+        """
+        if request.max_output_tokens is None:
+            request = request.model_copy(update={"max_output_tokens": self._limits.max_output_tokens})
+        deadline = asyncio.get_running_loop().time() + self._limits.total_s
+        failures: list[str] = []
+        spent: list[Usage] = []
+        lanes = self._lanes_for(request)
+        for position, lane in enumerate(lanes):
+            shown = False
+            reason = f"{base.FALLBACK}{', '.join(failures)}" if failures else self._why
+            try:
+                async with aclosing(self._answer(lane, request, reason, deadline, spent)) as answer:
+                    async for delta in answer:
+                        shown = True
+                        yield delta
+                return
+            except RomaError as error:
+                final = error.code is ErrorCode.LLM_CONTEXT_LENGTH or position == len(lanes) - 1
+                if shown or final:
+                    error.details |= ({"partial": True} if shown else {}) | ({"tried": failures} if failures else {})
+                    raise
+                failures.append(f"{lane.provider.name} {error.code.value}")
+
+    async def health(self) -> ComponentHealth:
+        """Whether the first provider is believed to work. Asks nobody, so it costs nothing."""
+        states = {lane.provider.name: lane.breaker.state for lane in self._lanes}
+        up = [name for name, state in states.items() if state != "open"]
+        ok = states[self.name] == "closed"
+        then = f"{up[0]} answers" if up else "no other is left"
+        return ComponentHealth(
+            name="llm",
+            state="ok" if ok else "degraded" if up else "down",
+            reason=self._why if ok else f"{self.name} keeps failing; {then}",
+            details={
+                "provider": self._lanes[0].vendor,
+                "model": self._lanes[0].model,
+                "generative": self.generative,
+                "breakers": states,
+                "concurrency": {lane.provider.name: lane.limiter.allowed for lane in self._lanes},
+                "prices": self._prices.source,
+            },
+        )
+
+    async def close(self) -> None:
+        for lane in (*self._lanes, *self._named.values()):
+            await lane.provider.aclose()
+        self._budgets.close()
+
+    def _lane(self, provider: Provider) -> Lane:
+        key, limits = provider.endpoint, self._limits
+        breaker = self._breakers.setdefault(key, Breaker(provider.name.partition(":")[0]))
+        limiter = self._limiters.get(key)
+        if limiter is None:
+            limiter = self._limiters[key] = Limiter(
+                provider.name.partition(":")[0],
+                # What runs here has no vendor's limit.
+                limits.requests_per_minute if provider.generative else None,
+                limits.tokens_per_minute if provider.generative else None,
+                limits.max_concurrency,
+            )
+        return Lane(provider, breaker, limiter)
+
+    def _lanes_for(self, request: LLMRequest) -> list[Lane]:
+        """Who is asked, in order. A provider that quotes cannot plan or judge, so it is left out of such requests."""
+        chain = self._lanes
+        if request.model is not None and request.model not in {self.name, self._lanes[0].model}:
+            chain = [self._by_name(request.model), *self._lanes[1:]]
+        quotable = request.question is not None and request.json_schema is None
+        able = [lane for lane in chain if lane.provider.generative or quotable]
+        return able or chain[:1]
+
+    def _by_name(self, spec: str) -> Lane:
+        """The lane of ``provider:model``, or of a model of the first provider."""
+        vendor = spec.partition(":")[0]
+        full = spec if vendor in PROVIDERS else f"{self._lanes[0].vendor}:{spec}"
+        for lane in self._lanes:
+            if lane.provider.name == full:
+                return lane
+        if full not in self._named:
+            if self._make is None:
+                raise LLMError(f"This service has no model {spec}.", ErrorCode.LLM_NOT_FOUND)
+            self._named[full] = self._lane(self._make(full))
+        return self._named[full]
+
+    async def _answer(
+        self, lane: Lane, request: LLMRequest, reason: str, deadline: float, spent: list[Usage]
+    ) -> Deltas:
+        """One provider's answer: kept, or given after as many attempts as the policy allows."""
+        key = request_key(lane.provider.fingerprint, request) if self._answers else ""
+        kept = await asyncio.to_thread(self._answers.get, key) if self._answers and self._answers.reads else None
+        if kept is not None:
+            for delta in self._replayed(lane, request, kept, reason):
+                yield delta
+            return
+        numbers = itertools.count(1)
+        first_by = asyncio.get_running_loop().time() + self._limits.first_token_s
+        # What runs here has nobody to wait for, but may have a model to load.
+        first_by = min(deadline, first_by) if lane.provider.generative else deadline
+
+        async def start() -> tuple[LLMDelta, Deltas]:
+            attempt = Attempt(lane, request, next(numbers), first_by, deadline)
+            stream = self._attempt(attempt, reason, key, spent)
+            try:
+                return await anext(stream), stream
+            except BaseException:
+                await stream.aclose()
+                raise
+
+        policy = RetryPolicy(attempts=self._limits.attempts)
+        first, rest = await retrying(start, policy=policy, deadline=first_by, retry_if=_may_retry)
+        async with aclosing(rest):
+            yield first
+            async for delta in rest:
+                yield delta
+
+    async def _attempt(self, attempt: Attempt, reason: str, key: str, spent: list[Usage]) -> Deltas:
+        """One call with all that is taken before and given back after it. The last delta carries the finish marker."""
+        lane = attempt.lane
+        lane.breaker.admit()
+        try:
+            tokens = attempt.most_in // 4 + attempt.most_out
+            async with lane.limiter.slot(tokens, attempt.first_by) as slot, self._held(attempt) as money:
+                warming = self._warm(lane)
+                attempt.started = time.monotonic()
+                try:
+                    async with aclosing(cast(Deltas, lane.provider.stream(attempt.request))) as stream:
+                        limit = attempt.first_by
+                        while True:
+                            try:
+                                async with asyncio.timeout_at(limit):
+                                    delta = await anext(stream)
+                            except StopAsyncIteration:
+                                break
+                            except TimeoutError:
+                                raise attempt.late() from None
+                            attempt.take(delta)
+                            if delta.text:
+                                limit = attempt.deadline
+                                yield delta if delta.finish_reason is None else LLMDelta(text=delta.text)
+                    await warming
+                    done = self._finished(attempt, slot, money, reason, spent)
+                except BaseException as error:
+                    self._failed(attempt, slot, money, error, spent)
+                    raise
+            if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):
+                await asyncio.to_thread(self._answers.put, key, attempt.kept())
+            yield done
+        finally:
+            if attempt.outcome == "":  # stopped before it was sent
+                lane.breaker.abandoned()
+
+    @asynccontextmanager
+    async def _held(self, attempt: Attempt) -> AsyncIterator[Hold]:
+        """Money for the call, reserved at its worst case. SQLite is waited for in a thread."""
+        accounts = self._budgets.accounts(attempt.request.session_id, attempt.request.tenant)
+        if not accounts:
+            yield Hold()
+            return
+        lane = attempt.lane
+        await self._warm(lane)
+        worst = self._prices.worst_usd(lane.vendor, lane.model, attempt.most_in, attempt.most_out)
+        reserving = asyncio.ensure_future(asyncio.to_thread(self._budgets.reserve, accounts, worst, lane.provider.name))
+        try:
+            hold = await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            reserving.add_done_callback(self._give_back)
+            raise
+        try:
+            yield hold
+        finally:
+            await asyncio.shield(asyncio.to_thread(self._budgets.settle, hold))
+
+    def _warm(self, lane: Lane) -> asyncio.Future[None]:
+        """Have the price table read beside the first call rather than after it."""
+        loop = asyncio.get_running_loop()
+        if self._warmed or not lane.provider.generative:
+            done = loop.create_future()
+            done.set_result(None)
+            return done
+        self._warmed = True
+        return loop.run_in_executor(None, self._prices.warm)
+
+    def _give_back(self, reserving: asyncio.Future[Hold]) -> None:
+        """The caller left while the money was being reserved: nothing was called."""
+        if not reserving.cancelled() and reserving.exception() is None:
+            hold = reserving.result()
+            hold.cost_usd = 0.0
+            self._budgets.settle(hold)
+
+    def _finished(self, attempt: Attempt, slot: Slot, money: Hold, reason: str, spent: list[Usage]) -> LLMDelta:
+        """Account for a stream that ended by itself. Raises ``LLMError`` when it is no whole answer."""
+        lane, finish = attempt.lane, attempt.finish
+        if finish is None or finish.finish_reason is None:
+            raise LLMError(f"The answer of {lane.provider.name} broke off.", ErrorCode.LLM_TRUNCATED)
+        if not attempt.parts and finish.finish_reason not in {"refusal", "content_filter"}:
+            room = " within its token limit" if finish.finish_reason == "length" else ""
+            raise LLMError(f"{lane.provider.name} sent no text{room}.", ErrorCode.LLM_EMPTY)
+        usage = self._priced(lane, attempt.usage())
+        money.cost_usd = self._billed(attempt, usage)
+        slot.tokens, slot.succeeded = usage.input_tokens + usage.output_tokens, True
+        lane.breaker.succeeded()
+        attempt.outcome = finish.finish_reason
+        self._tell(attempt, usage)
+        attempt.own_usage = usage
+        return finish.model_copy(
+            update={
+                "text": "",
+                "usage": Usage.total((*spent, usage)),
+                "provider": finish.provider or lane.vendor,
+                "model": finish.model or lane.model,
+                "reason": "; ".join(part for part in (reason, finish.reason) if part),
+            }
+        )
+
+    def _failed(self, attempt: Attempt, slot: Slot, money: Hold, error: BaseException, spent: list[Usage]) -> None:
+        """Account for a call that ended in ``error`` or was left by its reader."""
+        lane = attempt.lane
+        attempt.outcome = error.code.value if isinstance(error, RomaError) else "cancelled"
+        if isinstance(error, RomaError):
+            lane.breaker.failed(error.code)
+            slot.limited = error.code is ErrorCode.LLM_RATE_LIMIT
+            slot.pause_s = error.retry_after_s
+        elif attempt.parts:
+            lane.breaker.succeeded()
+        else:
+            lane.breaker.abandoned()
+        usage = Usage()
+        if not (isinstance(error, RomaError) and _not_billed(error)):
+            usage = self._priced(lane, attempt.usage())
+            money.cost_usd = usage.cost_usd if not usage.estimated else None
+            spent.append(usage)
+        else:
+            money.cost_usd = 0.0
+            slot.tokens = 0
+        self._tell(attempt, usage)
+
+    def _priced(self, lane: Lane, usage: Usage) -> Usage:
+        return usage.model_copy(update={"cost_usd": self._prices.cost_usd(lane.vendor, lane.model, usage)})
+
+    def _billed(self, attempt: Attempt, usage: Usage) -> float | None:
+        """What the budgets are charged; where usage was only estimated, the most that it can have been."""
+        if not usage.estimated:
+            return usage.cost_usd
+        lane, most_out = attempt.lane, len(attempt.text.encode())
+        return self._prices.worst_usd(lane.vendor, lane.model, attempt.most_in, most_out)
+
+    def _tell(self, attempt: Attempt, usage: Usage) -> None:
+        finish, request = attempt.finish, attempt.request
+        first = attempt.first_token
+        record = CallRecord(
+            provider=attempt.lane.vendor,
+            model=attempt.lane.model,
+            purpose=request.purpose,
+            outcome=attempt.outcome,
+            attempt=attempt.number,
+            latency_ms=(time.monotonic() - attempt.started) * 1000,
+            ttft_ms=None if first is None else (first - attempt.started) * 1000,
+            usage=usage,
+            request_id=finish.request_id if finish else None,
+            tenant=request.tenant,
+            session_id=request.session_id,
+        )
+        self._publish(record, request, attempt.text)
+
+    def _replayed(self, lane: Lane, request: LLMRequest, kept: KeptAnswer, reason: str) -> Iterator[LLMDelta]:
+        started = time.monotonic()
+        usage = Usage()
+        for delta in replay(kept):
+            usage = delta.usage or usage
+            said = "; ".join(part for part in (reason, kept.reason) if part)
+            yield delta if delta.finish_reason is None else delta.model_copy(update={"reason": said})
+        record = CallRecord(
+            provider=kept.provider,
+            model=kept.model,
+            purpose=request.purpose,
+            outcome="stop",
+            attempt=0,
+            latency_ms=(time.monotonic() - started) * 1000,
+            ttft_ms=0.0,
+            usage=usage,
+            tenant=request.tenant,
+            session_id=request.session_id,
+            cached=True,
+        )
+        self._publish(record, request, kept.text)
+
+    def _publish(self, record: CallRecord, request: LLMRequest, answer: str) -> None:
+        prompt = "\n".join(f"{m.role}: {m.content}" for m in request.messages)
+        record.log(**({"prompt": prompt, "answer": answer} if self._log_text else {}))
+        for observer in self._observers:
+            observer(record)
+
+
+def _may_retry(error: BaseException) -> bool:
+    """Not when our own breaker or limiter said no: another provider is quicker than waiting."""
+    local = isinstance(error, RomaError) and ("breaker" in error.details or "limit" in error.details)
+    return is_recoverable(error) and not local
+
+
+def _not_billed(error: RomaError) -> bool:
+    """Refused with an error status, or never sent: vendors charge for neither."""
+    return error.details.get("status", 0) >= 400 or error.details.get("sent") is False
