@@ -192,14 +192,16 @@ class DocumentBuilder:
         words = one_line(alt).replace("[", "(").replace("]", ")")
         return self.add("figure", f"![{words}]({PurePosixPath(name).name.replace(' ', '_')})", box=box)
 
-    def page(self, number: int, **facts: Any) -> None:
-        """Close the open page and begin page ``number``; ``facts`` are the other fields of ``Page``."""
-        self.close_page()
-        self._page = {"number": number, "start": self.position, **facts}
+    def page(self, number: int, *, at: int | None = None, **facts: Any) -> None:
+        """Close the open page and begin page ``number`` with the next block, or ``at`` an offset inside of the last
+        one; ``facts`` are the other fields of ``Page``."""
+        start = self.position if at is None else at
+        self.close_page(start)
+        self._page = {"number": number, "start": start, **facts}
 
-    def close_page(self) -> None:
+    def close_page(self, at: int | None = None) -> None:
         if self._page is not None:
-            self._pages.append(Page(end=self.position, **self._page))
+            self._pages.append(Page(end=self.position if at is None else at, **self._page))
             self._page = None
 
     def open_section(self, title: str, kind: SectionKind, level: int = 1) -> None:

@@ -222,6 +222,17 @@ def _kind(group: list[Line]) -> Kind:
     return "list" if marker(text) else "paragraph"
 
 
+def continues(one: Item, two: Item) -> bool:
+    """Whether paragraph ``two``, the next block in another column or on another page, goes on with ``one``."""
+    elsewhere = (one.page, one.region) != (two.page, two.region)
+    if not elsewhere or one.kind != "paragraph" or two.kind != "paragraph" or abs(one.size - two.size) > 0.5:
+        return False
+    end, start = one.text, two.text
+    if _END.search(end) or marker(start):
+        return False
+    return start[0].islower() or one.lines[-1].hyphenated or (end[-1] in ",(" and start[0].isalnum())
+
+
 def list_item(item: Item, left: float, known: Collection[str]) -> ListItem:
     """The item without its bullet; its depth from how far it is indented."""
     text = joined([line.text for line in item.lines], [line.hyphenated for line in item.lines], known)

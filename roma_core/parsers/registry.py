@@ -8,6 +8,7 @@ from roma_core.parsers import media
 from roma_core.parsers.base import Parser
 
 PARSERS: tuple[Parser, ...] = (
+    Parser("image", 1, (media.PNG, media.JPEG, media.TIFF, media.WEBP), "roma_core.parsers.image:parse"),
     Parser("pdf", 1, (media.PDF,), "roma_core.parsers.pdf:parse"),
     Parser("html", 1, (media.HTML,), "roma_core.parsers.html:parse"),
     Parser("markdown", 1, (media.MARKDOWN,), "roma_core.parsers.markdown:parse"),

@@ -132,7 +132,7 @@ def decode_result(kind: object, payload: bytes) -> Result:
 
 def serve(source: IO[bytes], sink: IO[bytes], limits: dict[str, float]) -> None:
     """Answer jobs until ``source`` ends."""
-    from roma_core.parsers import confine
+    from roma_core.parsers import confine, deadline
 
     write_frame(sink, {"kind": "ready"})
     while True:
@@ -141,6 +141,7 @@ def serve(source: IO[bytes], sink: IO[bytes], limits: dict[str, float]) -> None:
         except EOFError:
             return
         confine.allow_cpu_seconds(limits["timeout_s"])
+        deadline.start(limits["timeout_s"])
         result = outcome(decode_job(header, data))
         del data
         kind, payload = encode_result(result)
