@@ -16,7 +16,7 @@ from roma_core.parsers.pdf_headings import Entry, body_size, mark_headings
 from roma_core.parsers.pdf_layout import Line, regions, rows_of, segments_of
 from roma_core.parsers.pdf_page import PageContent, Rect, Style, Word
 from roma_core.parsers.pdf_tables import TableRegion, ruled_tables, text_lines, unruled_tables
-from roma_core.types import BlockKind, Box
+from roma_core.types import Box
 
 FIGURE_SHARE = 0.015
 """Images below this share of the page are ornaments."""
