@@ -18,7 +18,7 @@ def test_every_error_code_is_documented_with_its_recoverability() -> None:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    from roma_core.cli import settings_table
+    from roma_core.cli.service import settings_table
 
     page = (ROOT / "docs/settings.md").read_text("utf-8")
     assert settings_table() in page, "run: roma settings --markdown, and paste the table into docs/settings.md"

@@ -1,0 +1,104 @@
+"""Commands about documents: ingest, show, parse, ledger."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from roma_core.app import build_roma
+from roma_core.cli.output import FAILED, OK, PARTIAL, emit, fail, interactive, table
+from roma_core.cli.progress import ingest_bar
+from roma_core.errors import AgentFailure, InputError
+from roma_core.settings import Settings
+
+if TYPE_CHECKING:
+    from roma_core.types import Document
+
+
+async def run_ingest(args: argparse.Namespace, settings: Settings) -> int:
+    if not args.sources and not args.retry_failed:
+        raise InputError("Say what to ingest: a path, https://..., gdrive://folder/ID, or --retry-failed.")
+    async with build_roma(settings) as roma:
+        with ingest_bar(interactive(args)) as progress:
+            report = await roma.ingest(*args.sources, progress=progress, retry_failed=args.retry_failed)
+    counts = report.counts()
+
+    def show() -> None:
+        table("", ["state", "items"], [(s, n) for s, n in counts.items() if n] or [("nothing was listed", 0)])
+        failed = [(i.code, i.uri, i.reason) for i in report.items if i.state == "failed"]
+        failed += [(f.code, f.details.get("uri", ""), f.message) for f in report.failures]
+        if failed:
+            table("Failed", ["code", "item", "what to do"], failed)
+
+    emit(args, report, show)
+    bad = counts["failed"] + len(report.failures)
+    return OK if not bad else (PARTIAL if len(report.items) > counts["failed"] else FAILED)
+
+
+async def run_show(args: argparse.Namespace, settings: Settings) -> int:
+    async with build_roma(settings) as roma:
+        document = await roma.document(args.document_id)
+    if isinstance(document, AgentFailure):
+        return fail(args, document)
+    emit(args, document, lambda: _show_document(document))
+    return OK
+
+
+def _show_document(document: Document) -> None:
+    facts = {"id": document.id, "uri": document.uri, "parser": document.parser, **document.metadata}
+    table(document.title, ["", ""], list(facts.items()))
+    spans: list[Sequence[object]] = [("page", p.label or p.number, p.start, p.end) for p in document.pages]
+    spans += [(s.kind, s.title, s.start, s.end) for s in document.sections]
+    if spans:
+        table("Places", ["kind", "name", "start", "end"], spans)
+    for warning in document.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(document.text)
+
+
+async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
+    from roma_core.parsers.base import ParseOptions
+
+    options = ParseOptions(tenant=settings.tenant, password=args.password, pages=pages(args.pages))
+    async with build_roma(settings) as roma:
+        document = await roma.parse(args.file, options)
+    if isinstance(document, AgentFailure):
+        return fail(args, document)
+    if args.html:
+        from roma_core.ui.render import to_html
+
+        print(to_html(document.text))
+        return OK
+    emit(args, document, lambda: print(document.text))
+    for warning in document.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return OK
+
+
+def pages(text: str | None) -> tuple[int, ...] | None:
+    """``1-3,7`` as ``(1, 2, 3, 7)``. Raises ``InputError``."""
+    if text is None:
+        return None
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.strip().isdigit() or (dash and not last.strip().isdigit()):
+            raise InputError(f"--pages wants numbers and ranges like 1-3,7, not {text!r}.")
+        numbers += range(int(first), int(last if dash else first) + 1)
+    return tuple(sorted(set(numbers)))
+
+
+async def run_ledger(args: argparse.Namespace, settings: Settings) -> int:
+    async with build_roma(settings) as roma:
+        items = await roma.ingestion.ledger_items(roma.settings.tenant, state=args.state)
+    rows = [(i.state, i.uri, i.document_id, i.code, i.reason) for i in items]
+    emit(
+        args,
+        [i.model_dump(mode="json") for i in items],
+        lambda: table("", ["state", "item", "document", "code", "reason"], rows),
+    )
+    return OK
+
+
