@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
     from roma_core.ingestion import IngestionService, OnProgress
+    from roma_core.llm.calls import CallRecord
     from roma_core.llm.service import LLMService
     from roma_core.parsers.base import ParseOptions
     from roma_core.parsers.dolphin import DolphinParserService
@@ -82,7 +83,9 @@ class Roma:
         from roma_core.llm.build import build_llm
 
         ranker = self.reranker
-        return build_llm(self.settings, ranker.scores if ranker else None, ranker.name if ranker else "")
+        service = build_llm(self.settings, ranker.scores if ranker else None, ranker.name if ranker else "")
+        service.observe(_measure_call)
+        return service
 
     @cached_property
     def parsers(self) -> DolphinParserService:
@@ -283,6 +286,14 @@ PARTS = {name for name, value in vars(Roma).items() if isinstance(value, cached_
 def build_roma(settings: Settings | None = None, **parts: Any) -> Roma:
     """ROMA over the workspace that ``settings`` (or the environment) name. Cheap: nothing is loaded or opened yet."""
     return Roma(settings or Settings.load(), **parts)
+
+
+def _measure_call(record: CallRecord) -> None:
+    """Every model call is counted, wherever it comes from."""
+    from roma_core.telemetry import metrics
+
+    metrics.count_usage(f"{record.provider}:{record.model}", record.usage)
+    metrics.count_cache("llm", hit=record.cached)
 
 
 def _embedder(settings: Settings) -> Embedder:

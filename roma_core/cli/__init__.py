@@ -19,7 +19,6 @@ from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.settings import Settings
 from roma_core.types import ItemState, Persona
 
-
 MOST_PASSAGES = 50
 
 
@@ -123,7 +122,9 @@ def _add_demo(command: Command) -> None:
     notebook = command("notebook", "demo:run_notebook", "run a notebook with parameters that are checked first")
     notebook.add_argument("notebook", type=Path, metavar="NOTEBOOK")
     notebook.add_argument("output", type=Path, metavar="OUTPUT")
-    notebook.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
+    notebook.add_argument(
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
+    )
 
 
 def _count(text: str) -> int:

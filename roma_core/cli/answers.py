@@ -51,7 +51,6 @@ def show_answer(output: TailorOutput) -> None:
     print("\n" + "; ".join(notes), file=sys.stderr)
 
 
-
 async def run_eval(args: argparse.Namespace, settings: Settings) -> int:
     from roma_core.evals.gate import check, load_floors
     from roma_core.evals.judge import Judge

@@ -19,5 +19,3 @@ async def run_demo_corpus(args: argparse.Namespace, settings: Settings) -> int:
         lambda: print(f"{len(paths)} documents in {args.folder}"),
     )
     return OK
-
-

@@ -100,5 +100,3 @@ async def run_ledger(args: argparse.Namespace, settings: Settings) -> int:
         lambda: table("", ["state", "item", "document", "code", "reason"], rows),
     )
     return OK
-
-

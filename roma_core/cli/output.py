@@ -51,5 +51,3 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 def interactive(args: argparse.Namespace) -> bool:
     """Whether a person watches: progress bars and streamed words are for terminals."""
     return not args.json and sys.stderr.isatty()
-
-

@@ -1,8 +1,10 @@
-"""Commands about this installation: health, settings."""
+"""Commands about this installation and its server: health, settings, serve, token, auth."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import sys
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from pydantic import SecretStr
 
 from roma_core.app import build_roma
 from roma_core.cli.output import FAILED, OK, emit, table
+from roma_core.errors import InputError
 from roma_core.settings import Settings, env_name
 
 
@@ -21,6 +24,50 @@ async def run_health(args: argparse.Namespace, settings: Settings) -> int:
     rows = [(c.name, c.state, c.reason, c.latency_ms and f"{c.latency_ms:.0f} ms") for c in report.components]
     emit(args, report, lambda: table(f"ROMA {report.version}: {report.state}", ["part", "state", "why", "took"], rows))
     return OK if report.state != "down" else FAILED
+
+
+async def run_serve(args: argparse.Namespace, settings: Settings) -> int:
+    from roma_core.api.serve import serve
+
+    wanted = {"host": args.host, "port": args.port}
+    settings = settings.model_copy(update={k: v for k, v in wanted.items() if v is not None})
+    async with build_roma(settings) as roma:
+        await serve(roma)
+    return OK
+
+
+async def run_token(args: argparse.Namespace, settings: Settings) -> int:
+    from roma_core.api.tokens import TokenStore
+
+    tokens = TokenStore(settings.workspace)
+    if args.action == "list":
+        known = tokens.list()
+        rows = [(t.id, t.name, ", ".join(t.scopes), t.expires_at, t.revoked_at) for t in known]
+        emit(
+            args,
+            [t.model_dump(mode="json") for t in known],
+            lambda: table("", ["id", "name", "scopes", "expires", "revoked"], rows),
+        )
+        return OK
+    if not args.name:
+        raise InputError("roma token create NAME, or roma token revoke ID.")
+    if args.action == "revoke":
+        tokens.revoke(args.name)
+        emit(args, {"revoked": args.name}, lambda: print(f"{args.name} is revoked"))
+        return OK
+    secret, token = tokens.create(args.name, args.scope or ("query",), tenant=settings.tenant, days=args.days)
+    emit(args, {"token": secret, **token.model_dump(mode="json")}, lambda: print(secret))
+    if not args.json:
+        print("Keep it: only its hash is stored, so it cannot be shown again.", file=sys.stderr)
+    return OK
+
+
+async def run_auth(args: argparse.Namespace, settings: Settings) -> int:
+    from roma_core.connectors.gdrive import authorize
+
+    path = await asyncio.to_thread(authorize, args.client, settings)
+    emit(args, {"credentials": str(path)}, lambda: print(f"signed in; ROMA_GDRIVE_CREDENTIALS={path}"))
+    return OK
 
 
 async def run_settings(args: argparse.Namespace, settings: Settings) -> int:
@@ -63,5 +110,3 @@ def _bounds(metadata: Sequence[Any]) -> str:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     found = [f"{sign} {getattr(m, name)}" for m in metadata for name, sign in signs.items() if hasattr(m, name)]
     return ", ".join(found)
-
-
