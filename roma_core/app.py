@@ -216,7 +216,7 @@ class Roma:
 
     @cached_property
     def _health(self) -> Health:
-        from roma_core.telemetry.health import Health, disk
+        from roma_core.telemetry.health import COLD_TIMEOUT_S, Health, disk
 
         parts: dict[str, Probe] = {
             "store": _status(partial(self._ask, "store")),
@@ -228,7 +228,8 @@ class Roma:
         }
         for agent in self.orchestrator.agents:
             parts.setdefault(agent.name, _status(agent.health))
-        return Health(parts, needed=("store", "embedder", "disk"), version=__version__)
+        needed = ("store", "embedder", "disk")
+        return Health(parts, needed=needed, version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
 
     async def _ask(self, part: str) -> ComponentHealth:
         """A part that cannot even be built is down, and takes no other probe with it."""

@@ -23,6 +23,8 @@ from roma_core.telemetry import metrics
 from roma_core.types import ComponentHealth, HealthReport, HealthState
 
 PROBE_TIMEOUT_S = 2.0
+COLD_TIMEOUT_S = 20.0
+"""The first round of a process may take this long: libraries that are imported then need seconds, not the parts."""
 TTL_S = 5.0
 
 
@@ -47,12 +49,14 @@ class Health:
         needed: Collection[str],
         version: str,
         timeout_s: float = PROBE_TIMEOUT_S,
+        cold_timeout_s: float | None = None,
         ttl_s: float = TTL_S,
     ) -> None:
         self._probes = dict(probes)
         self._needed = frozenset(needed)
         self._version = version
         self._timeout_s = timeout_s
+        self._next_timeout_s = cold_timeout_s or timeout_s
         self._ttl_s = ttl_s
         self._last: HealthReport | None = None
         self._at = 0.0
@@ -76,16 +80,17 @@ class Health:
         return self._lock
 
     async def _probe_all(self) -> HealthReport:
-        parts = await asyncio.gather(*(self._probe(name, probe) for name, probe in self._probes.items()))
+        limit_s, self._next_timeout_s = self._next_timeout_s, self._timeout_s
+        parts = await asyncio.gather(*(self._probe(name, probe, limit_s) for name, probe in self._probes.items()))
         return HealthReport(state=overall(parts, self._needed), version=self._version, components=tuple(parts))
 
-    async def _probe(self, name: str, probe: Probe) -> ComponentHealth:
+    async def _probe(self, name: str, probe: Probe, limit_s: float) -> ComponentHealth:
         start = time.perf_counter()
-        found = await guarded(name, asyncio.wait_for(probe(), self._timeout_s))
+        found = await guarded(name, asyncio.wait_for(probe(), limit_s))
         ms = round((time.perf_counter() - start) * 1000, 2)
         if isinstance(found, AgentFailure):
-            late = ms >= self._timeout_s * 1000
-            reason = f"no answer within {self._timeout_s:g} s" if late else f"{found.code}: {found.message}"
+            late = ms >= limit_s * 1000
+            reason = f"no answer within {limit_s:g} s" if late else f"{found.code}: {found.message}"
             return ComponentHealth(name=name, state="down", reason=reason, latency_ms=ms)
         return ComponentHealth(
             name=name, state=found.state, reason=found.reason, latency_ms=ms, details=dict(found.details)
