@@ -11,9 +11,11 @@ import pytest
 from roma_core.connectors.base import Connector, Listing
 from roma_core.connectors.fake import FakeConnector
 from roma_core.connectors.local import LocalConnector
+from roma_core.connectors.web import WebConnector
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
+from tests.fakes.site import Reply, Site
 
 
 @dataclass
@@ -117,3 +119,30 @@ class TestLocalConnector(ConnectorContract):
             "https://example.org/",
         )
         await connector.close()
+
+
+class TestWebConnector(ConnectorContract):
+    @pytest.fixture
+    async def case(self, tmp_path: Path) -> AsyncIterator[Case]:
+        async with Site() as site:
+            names = [f"/{n}.txt" for n in range(len(CONTENTS))]
+            places = "".join(f"<url><loc>{site.base}{name}</loc></url>" for name in names)
+            site.routes["/sitemap.xml"] = Reply(f"<urlset>{places}</urlset>", media_type="application/xml")
+            site.routes |= {n: Reply(d, media_type="text/plain") for n, d in zip(names, CONTENTS, strict=True)}
+            connector = WebConnector(
+                Settings(
+                    _env_file=None,
+                    workspace=tmp_path,
+                    web_allowed_private_hosts=("127.0.0.1",),
+                    web_rate_per_s=500.0,
+                    web_render="never",
+                )
+            )
+            yield Case(
+                connector,
+                Source(uri=f"{site.base}/sitemap.xml", kind="web"),
+                Source(uri=f"{site.base}/absent", kind="web"),
+                CONTENTS,
+                "gdrive://folder/x",
+            )
+            await connector.close()

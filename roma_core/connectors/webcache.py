@@ -1,0 +1,80 @@
+"""Pages as last fetched, so that a server need only say "not modified". SQLite in the workspace; bounded.
+
+The cache is also where a listed page waits for its fetch, so memory does not grow with the site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Final
+
+MAX_BYTES: Final = 512 * 1024 * 1024
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS page (
+  url TEXT PRIMARY KEY, media_type TEXT NOT NULL, etag TEXT NOT NULL, last_modified TEXT NOT NULL,
+  rendered INTEGER NOT NULL, body BLOB NOT NULL
+)"""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A page under the address that it came from after redirects. ``body`` is as sent, or as drawn if ``rendered``."""
+
+    url: str
+    media_type: str
+    etag: str
+    last_modified: str
+    rendered: bool
+    body: bytes
+
+
+class WebCache:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def get(self, url: str) -> Stored | None:
+        return await asyncio.to_thread(self._get, url)
+
+    async def put(self, page: Stored) -> None:
+        await asyncio.to_thread(self._put, page)
+
+    async def prune(self, max_bytes: int = MAX_BYTES) -> None:
+        """Forget the pages that were stored longest ago, until the rest fits."""
+        await asyncio.to_thread(self._prune, max_bytes)
+
+    def _get(self, url: str) -> Stored | None:
+        with self._open() as db:
+            row = db.execute("SELECT * FROM page WHERE url = ?", (url,)).fetchone()
+        if row is None:
+            return None
+        url, media_type, etag, last_modified, rendered, body = row
+        return Stored(url, media_type, etag, last_modified, bool(rendered), body)
+
+    def _put(self, page: Stored) -> None:
+        with self._open() as db:
+            db.execute("DELETE FROM page WHERE url = ?", (page.url,))  # so that rowids keep the order of storing
+            db.execute("INSERT INTO page VALUES (?, ?, ?, ?, ?, ?)", astuple(page))
+
+    def _prune(self, max_bytes: int) -> None:
+        if not self._path.exists():
+            return
+        with self._open() as db:
+            db.execute(
+                "DELETE FROM page WHERE rowid IN (SELECT rowid FROM (SELECT rowid, sum(length(body)) OVER "
+                "(ORDER BY rowid DESC) AS total FROM page) WHERE total > ?)",
+                (max_bytes,),
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._path, timeout=30)) as db, db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute(_SCHEMA)
+            yield db
