@@ -170,21 +170,23 @@ class ROMAOrchestrator(Agent):
 
         Closing it (or cancelling whoever awaits it) stops the model's call.
         """
-        started = asyncio.get_running_loop().time()
-        deadline = started + self._timeout_s
-        async with aclosing(self._events(query, started)) as events:
+        time = asyncio.get_running_loop().time
+        left_s = self._timeout_s
+        async with aclosing(self._events(query, time())) as events:
             while True:
-                event = await guarded(self.name, self._next(events, deadline))
+                asked = time()
+                event = await guarded(self.name, self._next(events, left_s))
+                left_s -= time() - asked
                 if isinstance(event, AgentFailure):
                     event = ErrorEvent(failure=event)
                 yield event
                 if isinstance(event, CompleteEvent | ErrorEvent):
                     return
 
-    async def _next(self, events: AsyncGenerator[StreamEvent, None], deadline: float) -> StreamEvent:
-        """The deadline holds while a step works, never while the consumer does."""
+    async def _next(self, events: AsyncGenerator[StreamEvent, None], left_s: float) -> StreamEvent:
+        """The deadline counts while a step works, never while the consumer does."""
         try:
-            async with asyncio.timeout_at(deadline) as limit:
+            async with asyncio.timeout(left_s) as limit:
                 return await anext(events)
         except TimeoutError:
             if not limit.expired():

@@ -2,117 +2,341 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from roma_core.agents.build import build_orchestrator
-from roma_core.agents.orchestrator import ROMAOrchestrator
-from roma_core.chunking import chunk
-from roma_core.embeddings.fake import FakeEmbedder
-from roma_core.errors import ErrorCode, LLMError
+import pytest
+
+from roma_core.agents.orchestrator import RECOVERY, Step, Then, answer_id, is_unknown
+from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError, LLMError, StoreError
+from roma_core.llm.base import I_DONT_KNOW
+from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.fake import FakeLLM, Reply
-from roma_core.rerank import FakeReranker
-from roma_core.settings import Settings
-from roma_core.store.inmemory import InMemoryStore
-from roma_core.types import (
-    CompleteEvent,
-    Document,
-    ErrorEvent,
-    Query,
-    StageEvent,
-    StreamEvent,
-    TokenEvent,
-    digest,
-)
+from roma_core.types import CompleteEvent, Document, ErrorEvent, Query, StageEvent, TailorOutput, TokenEvent
 
-TEXTS = {
-    "bridge": "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n\n"
-    "## Upkeep\n\nThe ropes are replaced every six years by the village council.",
-    "mill": "# Water mill\n\nThe mill of Quellfeld grinds rye. It has two wheels and does not run in winter.",
-}
+BUILT = "The rope bridge of Quellfeld was built in 1902 [1]."
+AWAY = StoreError("The store is away.")
 
 
-class Flaky:
-    """Passes calls on to ``inner``; the methods named in ``failures`` raise their errors first, one a call."""
-
-    def __init__(self, inner: Any, **failures: list[Exception]) -> None:
-        self.inner = inner
-        self.failures = failures
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.inner, name)
-        if name not in self.failures:
-            return method
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls.append(name)
-            if self.failures[name]:
-                raise self.failures[name].pop(0)
-            return await method(*args, **kwargs)
-
-        return call
+async def output(kit: Any, roma: Any, question: str = "When was the rope bridge built?", **fields: Any) -> TailorOutput:
+    found = await roma.query(Query(text=question, **fields))
+    assert isinstance(found, TailorOutput), found
+    return found
 
 
-def document(name: str, text: str) -> Document:
-    return Document(
-        id=Document.id_for(name), uri=name, title=name.title(), text=text, content_sha256=digest(text), parser="test/1"
-    )
+async def test_stream_query_emits_tokens(kit: Any) -> None:
+    text = "It was built in 1902 [1]. It spans 48 metres [1]."
+    events = await kit.events(kit.roma(await kit.store(), FakeLLM([text])))
+    assert len([e for e in events if isinstance(e, TokenEvent)]) > 3
+    assert kit.tokens(events) == text
 
 
-async def filled_store(texts: dict[str, str] = TEXTS) -> InMemoryStore:
-    store, embedder = InMemoryStore(), FakeEmbedder()
-    for name, text in texts.items():
-        held = document(name, text)
-        chunks = chunk(held, embedder.count_tokens)
-        await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
-    return store
-
-
-def orchestrator(store: Any, llm: Any = None, **parts: Any) -> ROMAOrchestrator:
-    adapters = {"embedder": FakeEmbedder(), "reranker": FakeReranker()} | {
-        k: parts.pop(k) for k in ("embedder", "reranker") if k in parts
-    }
-    settings = Settings.load(**({"planner": "off"} | parts))
-    return build_orchestrator(settings, store=store, llm=llm or FakeLLM(), **adapters)
-
-
-async def events_of(
-    roma: ROMAOrchestrator, question: str = "When was the rope bridge built?", **fields: Any
-) -> list[StreamEvent]:
-    return [event async for event in roma.stream_query(Query(text=question, **fields))]
-
-
-def tokens(events: list[StreamEvent]) -> str:
-    return "".join(e.text for e in events if isinstance(e, TokenEvent))
-
-
-async def test_stream_query_emits_tokens() -> None:
-    roma = orchestrator(await filled_store(), FakeLLM(["It was built in 1902 [1]. It spans 48 metres [1]."]))
-    events = await events_of(roma)
-    pieces = [e.text for e in events if isinstance(e, TokenEvent)]
-    assert len(pieces) > 3
-    assert "".join(pieces) == "It was built in 1902 [1]. It spans 48 metres [1]."
-
-
-async def test_stream_query_emits_complete() -> None:
-    roma = orchestrator(await filled_store(), FakeLLM(["It was built in 1902 [1]."]))
-    events = await events_of(roma)
+async def test_stream_query_emits_complete(kit: Any) -> None:
+    events = await kit.events(kit.roma(await kit.store(), FakeLLM([BUILT])))
     assert [type(e) for e in events].count(CompleteEvent) == 1
     last = events[-1]
     assert isinstance(last, CompleteEvent)
-    assert last.output.answer == "It was built in 1902 [1]."
-    assert [c.verdict for c in last.output.citations] == ["supported"]
+    assert last.output.answer == BUILT
+    assert [c.verdict for c in last.output.citations] == ["verbatim"]
+    assert not last.output.degraded
     stages = [e.stage for e in events if isinstance(e, StageEvent)]
     assert stages == ["guarded", "planned", "retrieved", "reranked", "writing", "verifying"]
-    assert not last.output.degraded
+    times = [e.elapsed_ms for e in events if isinstance(e, StageEvent)]
+    assert times == sorted(times)
+    assert times[0] >= 0
 
 
-async def test_stream_query_emits_error_on_failure() -> None:
+async def test_stream_query_emits_error_on_failure(kit: Any) -> None:
     error = LLMError("The key was refused.", ErrorCode.LLM_AUTH)
-    roma = orchestrator(await filled_store(), FakeLLM([Reply("half an answer", error=error, error_after_words=2)]))
-    events = await events_of(roma)
+    llm = FakeLLM([Reply("half an answer", error=error, error_after_words=2)])
+    events = await kit.events(kit.roma(await kit.store(), llm))
     assert [type(e) for e in events if isinstance(e, CompleteEvent | ErrorEvent)] == [ErrorEvent]
     last = events[-1]
     assert isinstance(last, ErrorEvent)
     assert (last.failure.agent, last.failure.code) == ("tailor", ErrorCode.LLM_AUTH)
-    assert tokens(events) == "half an"[: len(tokens(events))]
+    assert llm.calls == 1, "after the first token nothing is asked again"
+
+
+async def test_a_cut_stream_is_an_error_not_an_answer(kit: Any) -> None:
+    events = await kit.events(kit.roma(await kit.store(), FakeLLM([Reply(BUILT, finish_reason=None)])))
+    assert isinstance(events[-1], ErrorEvent)
+    assert events[-1].failure.code is ErrorCode.LLM_TRUNCATED
+
+
+async def test_an_empty_answer_is_an_error(kit: Any) -> None:
+    found = await kit.roma(await kit.store(), FakeLLM(["   "])).query(Query(text="rope bridge"))
+    assert isinstance(found, AgentFailure)
+    assert found.code is ErrorCode.LLM_EMPTY
+
+
+async def test_orchestrator_retries_timeout(kit: Any) -> None:
+    store = kit.Flaky(await kit.store(), lexical=[TimeoutError()], dense=[TimeoutError()])
+    found = await output(kit, kit.roma(store, FakeLLM([BUILT])))
+    assert found.answered and not found.degraded
+    assert store.calls.count("lexical") == 2
+
+
+async def test_orchestrator_skips_auth_failure(kit: Any) -> None:
+    """A planner whose key is refused is not asked again: the question is looked up as it stands."""
+    refused = Reply(error=LLMError("The key was refused.", ErrorCode.LLM_AUTH))
+    llm = FakeLLM([refused, BUILT])
+    found = await output(kit, kit.roma(await kit.store(), llm, planner="auto"))
+    assert [r.purpose for r in llm.requests] == ["plan", "answer"]
+    assert found.answer == BUILT
+    assert not found.degraded
+
+
+async def test_orchestrator_fallback_on_memory_failure(kit: Any) -> None:
+    store = kit.Flaky(await kit.store(), lexical=[AWAY] * 9, dense=[AWAY] * 9)
+    llm = FakeLLM()
+    events = await kit.events(kit.roma(store, llm))
+    last = events[-1]
+    assert isinstance(last, CompleteEvent)
+    found = last.output
+    assert (found.answer, found.answered, found.degraded, found.citations) == (I_DONT_KNOW, False, True, ())
+    assert found.degraded_reasons == (f"memory: {ErrorCode.STORAGE_UNAVAILABLE}",)
+    assert kit.tokens(events) == I_DONT_KNOW
+    assert llm.calls == 0, "nothing to write from, so no model is paid"
+    assert store.calls.count("lexical") == 1 + RECOVERY[Step.RETRIEVE].retries
+
+
+async def test_a_final_failure_of_memory_is_not_tried_again(kit: Any) -> None:
+    broken = StoreError("The table is corrupt.", ErrorCode.STORAGE_CORRUPT)
+    store = kit.Flaky(await kit.store(), lexical=[broken] * 9, dense=[broken] * 9)
+    found = await output(kit, kit.roma(store))
+    assert found.degraded
+    assert store.calls.count("lexical") == 1
+
+
+async def test_a_wrong_filter_is_the_callers_fault(kit: Any) -> None:
+    found = await kit.roma(await kit.store()).query(Query(text="bridge", filters={"colour": "red"}))
+    assert isinstance(found, AgentFailure)
+    assert found.code is InputError.default_code
+
+
+async def test_without_the_embedder_the_lexical_order_stands(kit: Any) -> None:
+    from roma_core.embeddings.fake import FakeEmbedder
+
+    embedder = kit.Flaky(FakeEmbedder(), embed_query=[EmbeddingError("The model is away.")] * 9)
+    found = await output(kit, kit.roma(await kit.store(), FakeLLM([BUILT]), embedder=embedder))
+    assert found.answered and found.degraded
+    assert found.degraded_reasons == (f"memory.dense: {ErrorCode.EMBEDDING_UNAVAILABLE}",)
+
+
+async def test_without_the_reranker_the_fused_order_stands(kit: Any) -> None:
+    from roma_core.rerank import FakeReranker
+
+    reranker = kit.Flaky(FakeReranker(), scores=[EmbeddingError("The model is away.")] * 9)
+    found = await output(kit, kit.roma(await kit.store(), FakeLLM([BUILT]), reranker=reranker))
+    assert found.answered
+    assert found.degraded_reasons == (f"memory.rerank: {ErrorCode.EMBEDDING_UNAVAILABLE}",)
+    assert "rerank" not in found.passages[0].scores
+    assert "hybrid" in found.passages[0].scores
+
+
+async def test_an_unanswerable_question_gets_i_dont_know(kit: Any) -> None:
+    found = await output(kit, kit.roma(await kit.store(), ExtractiveLLM()), "What does a zebra weigh?")
+    assert found.answer == I_DONT_KNOW
+    assert (found.answered, found.degraded, found.citations, found.follow_ups) == (False, False, (), ())
+
+
+async def test_an_empty_store_gets_i_dont_know_without_a_model_call(kit: Any) -> None:
+    llm = FakeLLM()
+    found = await output(kit, kit.roma(await kit.store({}), llm))
+    assert (found.answered, found.degraded, llm.calls) == (False, False, 0)
+
+
+async def test_extractive_answers_are_quoted_word_for_word(kit: Any) -> None:
+    store = await kit.store()
+    found = await output(kit, kit.roma(store, ExtractiveLLM()))
+    assert found.answer.startswith("The rope bridge of Quellfeld was built in 1902.")
+    assert found.model == "extractive"
+    assert found.prompt_hash == ""
+    (citation, *_) = found.citations
+    held = await store.document("default", citation.document_id)
+    assert held is not None
+    assert (
+        held.text[citation.start : citation.end] == citation.quote == "The rope bridge of Quellfeld was built in 1902."
+    )
+    assert citation.verdict == "verbatim"
+
+
+async def test_a_document_that_changed_meanwhile_is_not_cited(kit: Any) -> None:
+    store = await kit.store()
+
+    class Changing(FakeLLM):
+        async def stream(self, request: Any) -> Any:
+            await kit.put(store, "bridge", "The bridge was torn down.")
+            async for delta in super().stream(request):
+                yield delta
+
+    found = await output(kit, kit.roma(store, Changing([BUILT])))
+    assert found.citations == ()
+    assert "[1]" not in found.answer
+    assert found.degraded
+    assert "changed" in found.degraded_reasons[0]
+
+
+async def test_a_store_that_leaves_while_writing_costs_the_citations_only(kit: Any) -> None:
+    store = kit.Flaky(await kit.store(), document=[AWAY] * 99)
+    found = await output(kit, kit.roma(store, FakeLLM([BUILT])))
+    assert found.answer == "The rope bridge of Quellfeld was built in 1902."
+    assert found.citations == ()
+    assert found.degraded_reasons == (f"citations: {ErrorCode.STORAGE_UNAVAILABLE}",)
+    assert store.calls.count("document") == 1 + RECOVERY[Step.VERIFY].retries
+
+
+async def test_the_deadline_ends_a_query(kit: Any) -> None:
+    llm = FakeLLM([Reply(BUILT, first_token_wait_s=30)])
+    events = await kit.events(kit.roma(await kit.store(), llm, query_timeout_s=0.05))
+    last = events[-1]
+    assert isinstance(last, ErrorEvent)
+    assert last.failure.code is ErrorCode.TIMEOUT
+    assert "ROMA_QUERY_TIMEOUT_S" in last.failure.message
+    assert last.failure.recoverable
+    assert llm.closed == 1
+
+
+async def test_the_readers_own_time_does_not_count(kit: Any) -> None:
+    roma = kit.roma(await kit.store(), FakeLLM([BUILT]), query_timeout_s=1.0)
+    events = []
+    async for event in roma.stream_query(Query(text="When was the rope bridge built?")):
+        if not events:
+            await asyncio.sleep(1.1)
+        events.append(event)
+    assert isinstance(events[-1], CompleteEvent)
+
+
+async def test_closing_the_stream_stops_the_model(kit: Any) -> None:
+    llm = FakeLLM([Reply("one two three four five six", word_wait_s=5)])
+    stream = kit.roma(await kit.store(), llm).stream_query(Query(text="rope bridge"))
+    async for event in stream:
+        if isinstance(event, TokenEvent):
+            break
+    await stream.aclose()
+    assert llm.closed == 1
+
+
+async def test_cancelling_the_consumer_stops_the_model(kit: Any) -> None:
+    llm = FakeLLM([Reply("one two three", first_token_wait_s=30)])
+    task = asyncio.create_task(kit.events(kit.roma(await kit.store(), llm)))
+    while not llm.calls:  # noqa: ASYNC110  (the fake has no event to wait for)
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert llm.closed == 1
+
+
+async def test_a_planned_question_is_looked_up_in_order(kit: Any) -> None:
+    plan = '{"sub_questions": [{"id": 1, "question": "Which village has a rope bridge?", "needs": []},'
+    plan += ' {"id": 2, "question": "What does the mill of {1} grind?", "needs": [1]}]}'
+    llm = FakeLLM([plan, "Quellfeld.", "Rye [1]."])
+    events = await kit.events(
+        kit.roma(await kit.store(), llm, planner="auto"), "What does the mill near the bridge grind?"
+    )
+    assert [r.purpose for r in llm.requests] == ["plan", "find", "answer"]
+    planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
+    assert planned.detail["questions"] == ["Which village has a rope bridge?", "What does the mill of {1} grind?"]
+    assert [e.stage for e in events if isinstance(e, StageEvent)].count("retrieved") == 2
+    last = events[-1]
+    assert isinstance(last, CompleteEvent)
+    assert {p.chunk.uri for p in last.output.passages} == {"bridge", "mill"}
+    assert last.output.usage.calls == 3
+
+
+@pytest.mark.parametrize(
+    "bad", ["no json", '{"sub_questions": []}', '{"sub_questions": [{"id": 1, "question": "{1}"}]}']
+)
+async def test_a_bad_plan_means_the_question_as_it_stands(kit: Any, bad: str) -> None:
+    events = await kit.events(kit.roma(await kit.store(), FakeLLM([bad, BUILT]), planner="auto"))
+    planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
+    assert planned.detail["questions"] == ["When was the rope bridge built?"]
+    assert isinstance(events[-1], CompleteEvent)
+    assert not events[-1].output.degraded
+
+
+async def test_extractive_models_are_never_asked_to_plan(kit: Any) -> None:
+    llm = FakeLLM([BUILT], generative=False)
+    await output(kit, kit.roma(await kit.store(), llm, planner="auto"))
+    assert [r.purpose for r in llm.requests] == ["answer"]
+
+
+async def test_a_refusal_is_shown_as_such(kit: Any) -> None:
+    llm = FakeLLM([Reply("I cannot help with that.", finish_reason="refusal")])
+    found = await output(kit, kit.roma(await kit.store(), llm))
+    assert not found.answered
+    assert found.citations == ()
+    assert "declined" in found.degraded_reasons[0]
+
+
+async def test_a_cut_off_answer_is_degraded(kit: Any) -> None:
+    found = await output(kit, kit.roma(await kit.store(), FakeLLM([Reply(BUILT, finish_reason="length")])))
+    assert found.answered
+    assert "longest" in found.degraded_reasons[0]
+
+
+async def test_the_same_question_gives_the_same_bytes(kit: Any) -> None:
+    first = await output(kit, kit.roma(await kit.store(), FakeLLM([BUILT])))
+    second = await output(kit, kit.roma(await kit.store(), FakeLLM([BUILT])))
+    assert first.model_dump_json() == second.model_dump_json()
+    other = await output(kit, kit.roma(await kit.store(), FakeLLM([BUILT])), persona="technical")
+    assert other.answer_id != first.answer_id
+
+
+async def test_another_tenants_documents_are_not_seen(kit: Any) -> None:
+    found = await output(kit, kit.roma(await kit.store()), tenant="somebody")
+    assert (found.answered, found.passages) == (False, ())
+
+
+async def test_filters_limit_what_is_used(kit: Any) -> None:
+    mill = Document.id_for("mill")
+    found = await output(kit, kit.roma(await kit.store(), FakeLLM(["Rye."])), filters={"document_id": mill})
+    assert {p.chunk.document_id for p in found.passages} == {mill}
+
+
+async def test_top_k_limits_the_passages(kit: Any) -> None:
+    found = await output(kit, kit.roma(await kit.store(), FakeLLM([BUILT])), top_k=1)
+    assert len(found.passages) == 1
+
+
+async def test_an_unforeseen_error_is_an_event_too(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a secret text")
+
+    monkeypatch.setattr("roma_core.agents.orchestrator.interleave", broken)
+    events = await kit.events(kit.roma(await kit.store()))
+    last = events[-1]
+    assert isinstance(last, ErrorEvent)
+    assert last.failure.code is ErrorCode.INTERNAL
+    assert "secret" not in last.failure.message
+
+
+def test_each_step_has_its_row() -> None:
+    assert set(RECOVERY) == set(Step)
+    closed = {Step.GUARD_QUESTION, Step.GUARD_PASSAGES, Step.GUARD_ANSWER}
+    assert all(RECOVERY[step].then is Then.FAIL and not RECOVERY[step].retries for step in closed)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (I_DONT_KNOW, True),
+        ("I don’t know.", True),
+        (f"{I_DONT_KNOW} [1]", True),
+        ("I don't know the day, but it was built in 1902 [1].", False),
+        ("It is known [1].", False),
+        ("", False),
+    ],
+)
+def test_is_unknown(text: str, expected: bool) -> None:
+    assert is_unknown(text, 3) is expected
+
+
+def test_answer_id_depends_on_the_evidence() -> None:
+    from roma_core.agents.citations import Cited
+
+    query = Query(text="q")
+    assert answer_id(query, Cited("a"), "m") == answer_id(query, Cited("a"), "m")
+    assert answer_id(query, Cited("a"), "m") != answer_id(query, Cited("b"), "m")
+    assert answer_id(query, Cited("a"), "m") != answer_id(query, Cited("a"), "n")
