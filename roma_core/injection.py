@@ -72,7 +72,7 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "exfiltrate": (
         r"!\[[^\]]{0,80}\]\([^)\s]{0,200}(?:\{[^)]{0,80}|=)\)",
         r"\b(?:send|forward|transmit|upload|exfiltrate|e-?mail|append|encode|post|add)\b.{0,60}"
-        r"(?:\bto (?:the )?(?:url|address|server|endpoint|following|https?://)"
+        r"(?:\bto (?:the )?(?:following )?(?:url|server|endpoint|https?://|address:? (?:https?:)?//)"
         r"|\bin the url\b|\bquery string\b|\bas base64\b|\burl parameter)",
         r"\b(?:render|insert|embed|display|load|include)\b.{0,30}\b(?:image|img|picture|pixel)\b.{0,40}"
         r"(?:https?://|//|www\.)",

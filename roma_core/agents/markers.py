@@ -20,6 +20,7 @@ _MARKER = re.compile(
 _CODE = re.compile(r"(?P<fence>`{3,}|~{3,}).*?(?:(?P=fence)|\Z)|(?P<tick>`+)[^`\n]+(?P=tick)", re.DOTALL)
 _CONTEXT = 12
 """Characters before a number in brackets that must agree with the source's for it to be the source's own."""
+_LEADING = re.compile(r"(?:\[\d{1,3}\][ \t,;]*)+")
 _PART = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
 
 
@@ -60,8 +61,18 @@ def _numbers(group: str, passages: int) -> Iterator[int]:
 def rewrite(text: str, passages: int, keep: Callable[[int], bool]) -> tuple[str, int]:
     """The text with each kept number as a marker of its own (``[1][3]``), and how many numbers were dropped.
 
-    A group that loses all its numbers goes with the blanks before it.
+    A group that loses all its numbers goes with the blanks before it. What is left may close up to a new marker, so
+    this goes on until nothing more is dropped: every marker of the result names a number that is kept.
     """
+    total = 0
+    while True:
+        text, dropped = _rewritten(text, passages, keep)
+        total += dropped
+        if not dropped:
+            return text, total
+
+
+def _rewritten(text: str, passages: int, keep: Callable[[int], bool]) -> tuple[str, int]:
     parts: list[str] = []
     last = dropped = 0
     for marker in markers(text, passages):
@@ -94,10 +105,11 @@ def claims(text: str, passages: int) -> list[Claim]:
     """What each group of markers supports, and the sentences that no marker supports, in order.
 
     A group supports the words from the group before it (or the sentence's start) to itself; the last group of a
-    sentence supports the rest of the sentence too. A group behind a full stop belongs to the sentence before.
+    sentence supports the rest of the sentence too. A group behind a full stop belongs to the sentence before. The text
+    has its markers in the form that ``rewrite`` gives them.
     """
     found = list(markers(text, passages))
-    units = split_sentences(masked(text, found))
+    units = split_sentences(text)
     groups: list[list[Marker]] = [[] for _ in units]
     starts = [unit.start for unit in units]
     for marker in found:
@@ -107,7 +119,7 @@ def claims(text: str, passages: int) -> list[Claim]:
 
 
 def masked(text: str, found: Sequence[Marker]) -> str:
-    """The text with blanks for markers, so that "end.[1] Next" has its sentence end where it has it."""
+    """The text with blanks for markers: what the claims say, at the same offsets."""
     chars = list(text)
     for marker in found:
         chars[marker.start : marker.end] = " " * (marker.end - marker.start)
@@ -116,9 +128,11 @@ def masked(text: str, found: Sequence[Marker]) -> str:
 
 def _claims(text: str, unit: Sentence, held: list[Marker]) -> Iterator[Claim]:
     """Cut one sentence at its groups of markers; neighbouring groups are one."""
-    start, end, kind = unit.start, unit.end, unit.kind
+    leading = _LEADING.match(text, unit.start, unit.end)
+    start, end, kind = leading.end() if leading else unit.start, unit.end, unit.kind
     if not held:
-        yield Claim(start, end, kind)
+        if start < end:
+            yield Claim(start, end, kind)
         return
     runs: list[list[Marker]] = []
     for marker in held:

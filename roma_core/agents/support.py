@@ -103,12 +103,13 @@ def _word(match: re.Match[str], text: str) -> Word:
     if digits := match["digits"]:
         plain = digits.replace(",", "") if _THOUSANDS.fullmatch(digits) else digits
         form = ("-" if match["minus"] else "") + plain
-        return Word(form, form, start, end, number=True)
+        return Word(match[0], form, start, end, number=True)
     raw = unicodedata.normalize("NFKC", match[0]).replace("’", "'")
-    form = _SAME.get(raw.casefold(), raw.casefold())
+    form = raw.casefold()
     name = raw[0].isupper() and not _BEGINS_SENTENCE.search(text, max(0, start - 12), start)
-    stem = form if form in _NEGATION else _stemmer()(form.removesuffix("'s"))
-    return Word(form, stem, start, end, number=form[0].isdigit(), name=name)
+    same = _SAME.get(form)
+    stem = same or (form if form in _NEGATION else _stemmer()(form.removesuffix("'s")))
+    return Word(form, stem, start, end, number=stem[:1].isdigit(), name=name)
 
 
 def support(claim: str, passage: str, context: str = "") -> Support:

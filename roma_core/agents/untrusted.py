@@ -14,7 +14,7 @@ from roma_core.injection import visible
 from roma_core.types import ScoredChunk, digest
 
 _TEMPLATE_TOKENS = re.compile(
-    r"<(?=\||/?s>|｜|/?(?:start|end)_of_turn>|/?think>)|\[(?=/?INST\])|<(?=/?<SYS>>)", re.IGNORECASE
+    r"<(?=\||/?s>|｜|/?(?:start|end)_of_turn>|/?think>)|\[(?=/?INST\])|<(?=</?SYS>>)", re.IGNORECASE
 )
 _TITLE_LENGTH = 200
 
