@@ -9,16 +9,13 @@ from roma_core.parsers.ooxml import local
 
 M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 
-SYMBOLS = {
-    **dict(zip("αβγδεζηθικλμνξπρστυφχψω", "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho"
-               " sigma tau upsilon phi chi psi omega".split(), strict=True)),
-    **dict(zip("ΓΔΘΛΞΠΣΦΨΩ", "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(), strict=True)),
-    **dict(zip("×÷±∓·∗≤≥≠≈≡∞∂∇∈∉⊂⊆∪∩→←⇒⇔∀∃∅∝√∘…⋯∥⊥∼≪≫⋅", (
-        "times div pm mp cdot ast leq geq neq approx equiv infty partial nabla in notin subset subseteq cup cap to gets"
-        " Rightarrow Leftrightarrow forall exists emptyset propto surd circ ldots cdots parallel perp sim ll gg cdot"
-    ).split(), strict=True)),
-    "ϵ": "epsilon", "ϕ": "varphi", "−": "-",
-}  # fmt: skip
+_GREEK = "αβγδεζηθικλμνξπρστυφχψωϵϕΓΔΘΛΞΠΣΦΨΩ"
+_GREEK_NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi
+ chi psi omega epsilon varphi Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"""
+_SIGNS = "×÷±∓·∗≤≥≠≈≡∞∂∇∈∉⊂⊆∪∩→←⇒⇔∀∃∅∝√∘…⋯∥⊥∼≪≫⋅"
+_SIGN_NAMES = """times div pm mp cdot ast leq geq neq approx equiv infty partial nabla in notin subset subseteq cup cap to
+ gets Rightarrow Leftrightarrow forall exists emptyset propto surd circ ldots cdots parallel perp sim ll gg cdot"""
+SYMBOLS = dict(zip(_GREEK + _SIGNS, f"{_GREEK_NAMES} {_SIGN_NAMES}".split(), strict=True)) | {"−": "-"}
 OPERATORS = dict(zip("∑∏∐∫∬∭∮∯∰⋃⋂⋁⋀", (
     "sum prod coprod int iint iiint oint oiint oiiint bigcup bigcap bigvee bigwedge"
 ).split(), strict=True))  # fmt: skip
@@ -49,7 +46,7 @@ def _sub(element: Any, name: str) -> str:
 
 
 def _value(element: Any, path: str, default: str) -> str:
-    """``m:val`` of a property, e.g. ``naryPr/chr``; an element without a value stands for "" where it is a character."""
+    """``m:val`` of a property, e.g. ``naryPr/chr``; ``default`` where it is not set."""
     found = element.find("/".join(f"{M}{step}" for step in path.split("/")))
     return default if found is None else str(found.get(f"{M}val", default))
 
@@ -144,6 +141,8 @@ def _matrix(element: Any) -> str:
 
 def _equations(element: Any) -> str:
     rows = [_content(e).strip() for e in element.iterchildren(f"{M}e")]
+    if len(rows) == 1:
+        return rows[0]
     return f"\\begin{{aligned}}{ROW_END.join(rows)}\\end{{aligned}}"
 
 
@@ -151,6 +150,9 @@ def _nothing(_: Any) -> str:
     return ""
 
 
+_HAVE_PROPERTIES = (
+    "r f sSup sSub sSubSup sPre rad nary d func limLow limUpp acc bar groupChr m eqArr box borderBox phant".split()
+)
 _WRITERS: dict[str, Callable[[Any], str]] = {
     "r": _run,
     "f": _fraction,
@@ -169,7 +171,5 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "groupChr": _group,
     "m": _matrix,
     "eqArr": _equations,
-} | {
-    f"{name}Pr": _nothing
-    for name in "r f sSup sSub sSubSup sPre rad nary d func limLow limUpp acc bar groupChr m eqArr box borderBox phant".split()
+    **dict.fromkeys((f"{name}Pr" for name in _HAVE_PROPERTIES), _nothing),
 }
