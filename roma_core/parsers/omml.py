@@ -13,8 +13,8 @@ _GREEK = "αβγδεζηθικλμνξπρστυφχψωϵϕΓΔΘΛΞΠΣΦΨΩ
 _GREEK_NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi
  chi psi omega epsilon varphi Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"""
 _SIGNS = "×÷±∓·∗≤≥≠≈≡∞∂∇∈∉⊂⊆∪∩→←⇒⇔∀∃∅∝√∘…⋯∥⊥∼≪≫⋅"
-_SIGN_NAMES = """times div pm mp cdot ast leq geq neq approx equiv infty partial nabla in notin subset subseteq cup cap to
- gets Rightarrow Leftrightarrow forall exists emptyset propto surd circ ldots cdots parallel perp sim ll gg cdot"""
+_SIGN_NAMES = """times div pm mp cdot ast leq geq neq approx equiv infty partial nabla in notin subset subseteq cup cap
+ to gets Rightarrow Leftrightarrow forall exists emptyset propto surd circ ldots cdots parallel perp sim ll gg cdot"""
 SYMBOLS = dict(zip(_GREEK + _SIGNS, f"{_GREEK_NAMES} {_SIGN_NAMES}".split(), strict=True)) | {"−": "-"}
 OPERATORS = dict(zip("∑∏∐∫∬∭∮∯∰⋃⋂⋁⋀", (
     "sum prod coprod int iint iiint oint oiint oiiint bigcup bigcap bigvee bigwedge"

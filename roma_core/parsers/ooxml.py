@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from roma_core.errors import ParserError
 from roma_core.parsers.archives import read_entry
-from roma_core.parsers.xml import parse_xml
+from roma_core.parsers.xml import iter_xml, parse_xml
 
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
@@ -57,11 +57,12 @@ class Package:
     def part(self, name: str | None) -> Any:
         """Root element of an XML part, in the transitional namespaces; None when the part is missing."""
         data = self.bytes_of(name) if name else None
-        if not data:
-            return None
-        if b"purl.oclc.org" in data:
-            data = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/\2", data)
-        return parse_xml(data)
+        return parse_xml(_transitional(data)) if data else None
+
+    def stream(self, name: str, *tags: str) -> Iterator[Any]:
+        """Elements of a large XML part, one at a time; none when the part is missing."""
+        data = self.bytes_of(name)
+        yield from iter_xml(_transitional(data), *tags) if data else ()
 
     def relations(self, name: str) -> dict[str, Relation]:
         """Relationships of a part by id; ``""`` is the package itself."""
@@ -93,6 +94,12 @@ class Package:
             return {}
         fields = ((local(child), (child.text or "").strip()) for child in (root if root is not None else ()))
         return {_PROPERTIES[name]: value for name, value in fields if value and name in _PROPERTIES}
+
+
+def _transitional(data: bytes) -> bytes:
+    if b"purl.oclc.org" not in data:
+        return data
+    return _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/\2", data)
 
 
 def _relation(folder: str, element: Any) -> Relation:

@@ -8,11 +8,15 @@ from roma_core.parsers import media
 from roma_core.parsers.base import Parser
 
 PARSERS: tuple[Parser, ...] = (
-    Parser("image", 1, (media.PNG, media.JPEG, media.TIFF, media.WEBP), "roma_core.parsers.image:parse"),
-    Parser("pdf", 1, (media.PDF,), "roma_core.parsers.pdf:parse"),
+    Parser("csv", 1, (media.CSV, media.TSV), "roma_core.parsers.delimited:parse"),
+    Parser("docx", 1, (media.DOCX,), "roma_core.parsers.docx:parse"),
     Parser("html", 1, (media.HTML,), "roma_core.parsers.html:parse"),
+    Parser("image", 1, (media.PNG, media.JPEG, media.TIFF, media.WEBP), "roma_core.parsers.image:parse"),
     Parser("markdown", 1, (media.MARKDOWN,), "roma_core.parsers.markdown:parse"),
+    Parser("pdf", 1, (media.PDF,), "roma_core.parsers.pdf:parse"),
+    Parser("pptx", 1, (media.PPTX,), "roma_core.parsers.pptx:parse"),
     Parser("text", 1, (media.TEXT, media.JSON, media.XML, media.ORG), "roma_core.parsers.text:parse"),
+    Parser("xlsx", 1, (media.XLSX,), "roma_core.parsers.xlsx:parse"),
 )
 """Functions are named, not imported: the parent process loads no format library."""
 
