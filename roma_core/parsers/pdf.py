@@ -70,8 +70,9 @@ def _parse(document: Any, raw: RawDocument, options: ParseOptions) -> Document:
     builder.metadata.update(_metadata(document))
     items = assemble(builder, pages, _outline(document))
     builder.title = _title(document, items)
-    if builder.is_empty and builder.warnings:
-        raise ParserError(f"The PDF gave no text: {'; '.join(builder.warnings)}.", ErrorCode.PARSER_EMPTY)
+    if not any(item.lines for item in items):
+        why = "; ".join(builder.warnings) or "its pages are blank or only drawings"
+        raise ParserError(f"The PDF gave no text: {why}.", ErrorCode.PARSER_EMPTY)
     return builder.build()
 
 

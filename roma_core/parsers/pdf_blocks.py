@@ -26,6 +26,7 @@ CAPTION = re.compile(
 )
 NOTE = re.compile(r"^(\d{1,3}|[*†‡§¶])(?=\s*\S)\s*")
 _CODE = re.compile(r"[;{}=$<>]|\(\)|^[-=_*]{6,}$|^\s*#")
+_TITLE_NUMBER = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\.?\s+[^\W\d_a-z]")
 _END = re.compile(r"[.!?:;。！？]['\"”’)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -159,7 +160,7 @@ def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: Mea
         return False
     if (last.share("bold") > 0.9) != (line.share("bold") > 0.9) and len(group) <= 3 and _whole(last, line):
         return True
-    if _begins_item(group, line):
+    if _begins_item(group, line) or (_TITLE_NUMBER.match(line.text) and line.share("bold") > 0.9):
         return True
     if marker(group[0].text):
         outdented = measure.indent(line) < measure.indent(group[0]) - 0.5 * size

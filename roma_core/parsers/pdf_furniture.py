@@ -12,6 +12,8 @@ from roma_core.parsers.pdf_page import PageContent, Word
 ZONE = 0.12
 """Share of the page's height at the top and at the bottom where furniture stands."""
 
+Key = tuple[str, int]
+
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(
     r"^[-–—|\s]*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:/|of|von|de|sur)\s*\d{1,4})?[-–—|\s]*$",
@@ -23,23 +25,39 @@ def remove_furniture(pages: Sequence[PageContent]) -> list[str]:
     """Take the furniture out of ``pages`` (in place) and return its distinct texts in order of appearance."""
     zones = [(page, _zone_rows(page)) for page in pages]
     needed = _needed(len(pages))
-    counts: Counter[tuple[str, int]] = Counter()
+    counts: Counter[Key] = Counter()
     for page, rows in zones:
         counts.update({_key(page, row) for row in rows})
-    numbered = sum(any(_NUMBER.match(_text(row)) for row in rows) for _, rows in zones)
+    repeated = {key for key, count in counts.items() if len(pages) > 1 and count >= needed}
+    numbered = sum(any(_NUMBER.match(_text(row)) for row in rows) for _, rows in zones) >= max(2, len(pages) // 2)
+    usual = _usual_size(pages)
     removed: dict[str, None] = {}
     for page, rows in zones:
-        dropped: set[int] = set()
-        for row in rows:
-            text = _text(row)
-            repeats = len(pages) > 1 and counts[_key(page, row)] >= needed
-            is_number = bool(_NUMBER.match(text)) and numbered >= max(2, len(pages) // 2)
-            if repeats or is_number or _lonely_header(page, row, rows):
-                removed.setdefault(text)
-                dropped.update(map(id, row))
-        page.words = [w for w in page.words if id(w) not in dropped]
+        dropped = [r for r in rows if _is_furniture(page, r, rows, repeated, numbered, usual)]
+        gone = {id(w) for row in dropped for w in row}
+        left = [w for w in page.words if id(w) not in gone]
+        # A page that would be left (nearly) blank is not a page of furniture: titles of slides, forms, labels.
+        if len(left) > len(gone) or all(_NUMBER.match(_text(row)) for row in dropped):
+            page.words = left
+            removed.update(dict.fromkeys(_text(row) for row in dropped))
     _remove_stamps(pages, needed, removed)
     return list(removed)
+
+
+def _is_furniture(
+    page: PageContent, row: list[Word], rows: list[list[Word]], repeated: set[Key], numbered: bool, usual: float
+) -> bool:
+    if _key(page, row) in repeated and (max(w.size for w in row) <= 1.1 * usual or not _DIGITS.search(_text(row))):
+        return True
+    return (numbered and bool(_NUMBER.match(_text(row)))) or _lonely_header(page, row, rows)
+
+
+def _usual_size(pages: Sequence[PageContent]) -> float:
+    sizes: Counter[float] = Counter()
+    for page in pages:
+        for word in page.words:
+            sizes[word.size] += len(word.text)
+    return sizes.most_common(1)[0][0] if sizes else 10.0
 
 
 def _needed(pages: int) -> int:
@@ -63,9 +81,9 @@ def _in_zone(word: Word, height: float, edge: str) -> bool:
     return word.bottom < ZONE * height if edge == "top" else word.top > (1 - ZONE) * height
 
 
-def _key(page: PageContent, row: list[Word]) -> tuple[str, int]:
-    """Text with numbers made equal, and the height in steps of 1 % of the page."""
-    text = _DIGITS.sub("#", _text(row)).casefold()
+def _key(page: PageContent, row: list[Word]) -> Key:
+    """Text with its numbers (less the page's own, so that page numbers are equal), and the height in steps of 2 %."""
+    text = _DIGITS.sub(lambda m: f"#{int(m[0][:9]) - page.number}", _text(row)).casefold()
     middle = (row[0].top + row[0].bottom) / 2
     return text, round(middle / max(page.frame[1], 1) * 50)
 

@@ -158,7 +158,10 @@ def _read(page: Any, number: int) -> PageContent:
         return _turn_rect(rect, width, height, turn)
 
     upright = [c for c in chars if c is None or c.style.turn == turns * 90]
-    content.words = list(_words(upright, to_frame))
+    frame_width, frame_height = content.frame
+    words = _words(upright, to_frame)
+    # What lies off the page is not shown (the other half of a cut spread, text that somebody hid).
+    content.words = [w for w in words if w.x1 > 0 and w.x0 < frame_width and w.bottom > 0 and w.top < frame_height]
     for angle in sorted({c.style.turn for c in chars if c is not None} - {turns * 90}):
         quarter = round(angle / 90) % 4
         group = [c for c in chars if c is None or c.style.turn == angle]
