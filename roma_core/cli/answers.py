@@ -38,14 +38,18 @@ async def run_ask(args: argparse.Namespace, settings: Settings) -> int:
     raise RuntimeError("a stream ended without its terminal event")
 
 
-def show_answer(output: TailorOutput) -> None:
+def answer_lines(output: TailorOutput) -> list[str]:
     """The answer, and each citation with the words that it rests on."""
-    print(output.answer)
-    if output.citations:
-        print()
+    lines = [output.answer, *([""] if output.citations else [])]
     for c in output.citations:
-        where = f"{c.title}{', ' + c.place if c.place else ''} ({c.uri} {c.start}-{c.end})"
-        print(f"[{c.marker}] {where}\n    {c.verdict}: “{' '.join(c.quote.split())}”")
+        place = f", {c.place}" if c.place else ""
+        lines.append(f"[{c.marker}] {c.title}{place} ({c.uri} {c.start}-{c.end})")
+        lines.append(f"    {c.verdict}: “{' '.join(c.quote.split())}”")
+    return lines
+
+
+def show_answer(output: TailorOutput) -> None:
+    print("\n".join(answer_lines(output)))
     notes = [f"written by {output.model}" + (f" ({output.model_reason})" if output.model_reason else "")]
     notes += [f"degraded: {reason}" for reason in output.degraded_reasons]
     print("\n" + "; ".join(notes), file=sys.stderr)
@@ -68,9 +72,10 @@ async def run_eval(args: argparse.Namespace, settings: Settings) -> int:
                 progress=progress,
             )
         if args.track:
-            from roma_core.evals.tracking import log_report
+            from roma_core.agents.prompts import all_prompts
+            from roma_core.evals.tracking import track
 
-            log_report(report, settings)
+            await track(report, settings, all_prompts().values())
     emit(args, report, lambda: show_scores(report))
     if args.gate:
         check(report, load_floors(args.gate)).require()
