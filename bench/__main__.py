@@ -1,0 +1,20 @@
+"""``python -m bench [NAME...]``: run benchmarks, each a module of this folder with ``main()``. Default: the quick ones."""
+
+import importlib
+import sys
+import time
+
+QUICK = ("core", "retrieval", "citations", "llm_overhead")
+
+
+def main() -> int:
+    for name in sys.argv[1:] or QUICK:
+        start = time.perf_counter()
+        print(f"--- {name}", file=sys.stderr, flush=True)
+        importlib.import_module(f"bench.{name}").main()
+        print(f"--- {name} took {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
