@@ -1,4 +1,4 @@
-"""``python -m bench [NAME...]``: run benchmarks, each a module of this folder with ``main()``. Default: the quick ones."""
+"""``python -m bench [NAME...]``: run benchmarks, each a module here with ``main()``; by default the quick ones."""
 
 import importlib
 import sys

@@ -15,8 +15,8 @@ FOLDER = ROOT / "docs" / "benchmarks"
 PAGE = ROOT / "docs" / "benchmarks.md"
 INTRO = """# Benchmarks
 
-Written by `make bench`, `make bench-parse` and `make soak`; no number here is typed by hand. Machines are noisy and differ: read the ratios, each is against a reference
-that ran beside it.
+Written by `make bench`, `make bench-parse` and `make soak`; no number here is typed by hand. Machines are noisy and
+differ: read the ratios, each is against a reference that ran beside it.
 """
 
 
