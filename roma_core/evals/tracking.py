@@ -1,0 +1,152 @@
+"""Evaluations in MLflow: what decided a run, what it scored, every row, and the report to look at.
+
+The only module of ``evals`` that imports MLflow. It uses a client of its own and leaves MLflow's global state alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roma_core.evals.report import EvalReport, page
+from roma_core.prompts import Prompt
+from roma_core.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "roma-eval"
+RUN_TAG = "roma.run_id"
+SHA_TAG = "roma.sha256"
+LONGEST_VALUE = 500
+"""Characters of a parameter that MLflow keeps."""
+
+
+def tracking_uri(settings: Settings) -> str:
+    """The server that is configured, else SQLite in the workspace."""
+    return settings.mlflow_tracking_uri or f"sqlite:///{(settings.workspace / 'mlflow.db').resolve()}"
+
+
+async def track(report: EvalReport, settings: Settings, prompts: Iterable[Prompt] = ()) -> str:
+    """Log a report and mirror the prompts in the registry; returns MLflow's id of the run.
+
+    A report that is there already (same ``run_id``) is not logged again.
+    """
+    return await asyncio.to_thread(_track, report, settings, tuple(prompts))
+
+
+def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...]) -> str:
+    client = _client(settings)
+    experiment = _experiment(client, settings)
+    held = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{report.run_id}' and status = 'FINISHED'")
+    if held:
+        return str(held[0].info.run_id)
+    for prompt in prompts:
+        mirror(client, prompt)
+    run: str = client.create_run(
+        experiment, tags=tags(report), run_name=f"{report.dataset} {report.run_id}"
+    ).info.run_id
+    _log(client, run, report)
+    client.set_terminated(run)
+    return run
+
+
+def _client(settings: Settings) -> MlflowClient:
+    # The first use of a new database reports its migrations line by line.
+    for name in ("mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    settings.workspace.mkdir(parents=True, exist_ok=True)
+    uri = tracking_uri(settings)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _experiment(client: MlflowClient, settings: Settings) -> str:
+    """The experiment's id. Artifacts of a local one are kept in the workspace: MLflow would take the working folder."""
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    local = settings.mlflow_tracking_uri is None
+    place = (settings.workspace / "mlflow-artifacts").resolve().as_uri() if local else None
+    return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+
+
+def _log(client: MlflowClient, run: str, report: EvalReport) -> None:
+    from mlflow.entities import Metric, Param
+
+    now = 0  # a run is named by what decided it, not by when it was made
+    client.log_batch(
+        run,
+        metrics=[Metric(name, value, now, 0) for name, value in metrics(report).items()],
+        params=[Param(name, value) for name, value in parameters(report).items()],
+    )
+    client.log_table(run, report.to_frame().astype({"answered": object}), "rows.json")
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"report.json": report.canonical(), "report.html": page(report).encode()}
+        for name, data in files.items():
+            (Path(folder) / name).write_bytes(data)
+        client.log_artifacts(run, folder)
+
+
+def metrics(report: EvalReport) -> dict[str, float]:
+    """Mean and interval of each measure, rows left unscored, failures. ``@`` is not allowed in MLflow's names."""
+    found: dict[str, float] = {"cases": len(report.rows), "errors": report.errors}
+    for s in report.summary():
+        name = s.measure.replace("@", "_at_")
+        values = {"": s.interval.mean, ".low": s.interval.low, ".high": s.interval.high, ".unscored": s.unscored}
+        found |= {name + suffix: float(value) for suffix, value in values.items() if not math.isnan(value)}
+    return found
+
+
+def parameters(report: EvalReport) -> dict[str, str]:
+    """What decided the run: hashes, settings (never a secret), prompts."""
+    facts: Mapping[str, Any] = {
+        "dataset": report.dataset,
+        "dataset_sha256": report.dataset_sha256,
+        "corpus_sha256": report.corpus_sha256,
+        "fingerprint": report.fingerprint,
+        **{f"setting.{name}": value for name, value in report.settings.items()},
+        **{f"prompt.{name}": sha for name, sha in report.prompts.items()},
+    }
+    return {name: str(value)[:LONGEST_VALUE] for name, value in facts.items()}
+
+
+def tags(report: EvalReport) -> dict[str, str]:
+    """What identifies the run and the code it was made with."""
+    return {RUN_TAG: report.run_id, "mlflow.source.git.commit": git_revision(), "roma.dataset": report.dataset}
+
+
+def git_revision(folder: Path = Path(__file__).parent) -> str:
+    """Commit of the checkout that ``folder`` is in, with ``-dirty`` when files were changed; empty outside of one."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    command = [git, "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude", "*", "--dirty"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (fixed arguments)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def mirror(client: MlflowClient, prompt: Prompt) -> None:
+    """Register a prompt's text as a new version unless its latest version has the same hash."""
+    from mlflow.exceptions import MlflowException
+
+    name = f"roma-{prompt.name}"
+    try:
+        latest = client.get_prompt_version_by_alias(name, "latest")
+    except MlflowException:
+        latest = None  # not registered yet
+    if latest is None or latest.tags.get(SHA_TAG) != prompt.sha256:
+        client.register_prompt(
+            name,
+            prompt.template,
+            commit_message=f"version {prompt.version}",
+            tags={SHA_TAG: prompt.sha256, "roma.version": prompt.version},
+        )

@@ -1,0 +1,89 @@
+"""MLflow: complete, without secrets, once a run, and in the workspace alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from roma_core.evals import tracking
+from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo
+from roma_core.evals.suite import decisive
+from roma_core.prompts import Prompt
+from roma_core.settings import Settings
+
+ROWS = (
+    EvalRow(
+        case_id="q1", question="<b>?", kind="single", persona="general", cluster="c", answer="yes", answered=True,
+        scores={"R@5": 1.0, "cited": None},
+    ),
+    EvalRow(case_id="q2", question="?", kind="single", persona="general", cluster="d", error="ERR_TIMEOUT",
+            scores={"R@5": 0.0, "cited": None}),
+)  # fmt: skip
+
+
+def report(**fields: object) -> EvalReport:
+    measures = (MeasureInfo(name="R@5", source="s"), MeasureInfo(name="cited", source="s"))
+    plain = {"dataset": "d", "dataset_sha256": "sha", "fingerprint": "f", "measures": measures, "rows": ROWS}
+    return EvalReport.model_validate(plain | fields)
+
+
+def settings(workspace: Path, **fields: object) -> Settings:
+    return Settings(_env_file=None, workspace=workspace, **fields)  # type: ignore[call-arg, arg-type]
+
+
+def test_metrics_have_intervals_and_count_what_is_unscored() -> None:
+    found = tracking.metrics(report())
+    assert found["R_at_5"] == 0.5 and 0 < found["R_at_5.low"] < 0.5 < found["R_at_5.high"] < 1
+    assert found["cases"] == 2 and found["errors"] == 1
+    assert found["cited.unscored"] == 2 and "cited" not in found
+
+
+def test_parameters_name_what_decided_and_hold_no_secret(tmp_path: Path) -> None:
+    held = settings(tmp_path, llm_api_key="sk-secret", gdrive_credentials="/some/key.json")
+    found = tracking.parameters(report(settings=decisive(held), prompts={"answer": "p" * 64}))
+    assert found["dataset_sha256"] == "sha" and found["prompt.answer"] == "p" * 64
+    assert found["setting.rerank_limit"] == "20"
+    assert "secret" not in json.dumps(found) and "key.json" not in json.dumps(found)
+
+
+def test_the_revision_of_a_checkout_and_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracking.git_revision(tmp_path) == ""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert tracking.git_revision() == ""
+
+
+def test_the_place_is_the_workspace_unless_a_server_is_configured(tmp_path: Path) -> None:
+    assert tracking.tracking_uri(settings(tmp_path)) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert tracking.tracking_uri(settings(tmp_path, mlflow_tracking_uri="http://h:1")) == "http://h:1"
+
+
+@pytest.mark.slow
+async def test_a_run_is_logged_whole_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    held = settings(tmp_path / "w")
+    prompt = Prompt(name="judge", version="1", template="Grade {{answer}}", sha256="1" * 64)
+    run = await tracking.track(report(), held, [prompt])
+    assert await tracking.track(report(), held, [prompt]) == run
+    changed = Prompt(name="judge", version="2", template="Grade it: {{answer}}", sha256="2" * 64)
+    other = await tracking.track(report(fingerprint="g"), held, [changed, changed])
+    assert other != run
+
+    from mlflow import MlflowClient
+
+    uri = tracking.tracking_uri(held)
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    logged = client.get_run(run)
+    assert logged.info.status == "FINISHED" and logged.data.tags[tracking.RUN_TAG] == report().run_id
+    assert logged.data.metrics["R_at_5"] == 0.5 and logged.data.params["fingerprint"] == "f"
+    assert {f.path for f in client.list_artifacts(run)} == {"report.html", "report.json", "rows.json"}
+    page = Path(client.download_artifacts(run, "report.html", str(tmp_path))).read_text()
+    assert "&lt;b&gt;?" in page
+    table = json.loads(Path(client.download_artifacts(run, "rows.json", str(tmp_path))).read_text())
+    assert "nDCG" not in table["columns"] and [row[0] for row in table["data"]] == ["q1", "q2"]
+    versions = client.search_prompt_versions("roma-judge")
+    assert [v.version for v in sorted(versions, key=lambda v: v.version)] == [1, 2]
+    assert client.get_prompt_version("roma-judge", 2).template == "Grade it: {{answer}}"
+    assert {p.name for p in tmp_path.iterdir()} == {"w", "report.html", "rows.json"}  # nothing in the working folder
