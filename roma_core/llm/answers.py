@@ -49,6 +49,9 @@ class AnswerCache:
     def writes(self) -> bool:
         return self._cache.writes
 
+    def close(self) -> None:
+        self._cache.close()
+
     def get(self, key: str) -> KeptAnswer | None:
         data = self._cache.get(KIND, key)
         if data is None:

@@ -121,7 +121,7 @@ class ExtractiveLLM:
         considered = passages[:MOST_PASSAGES]
         if not considered:
             return [I_DONT_KNOW], "no passages"
-        passage_scores = await self._scorer(question, [p.chunk.text for p in considered])
+        passage_scores = await self._passage_scores(question, considered)
         if known and max(passage_scores) < known.refuse_below:
             return [I_DONT_KNOW], f"best passage scores {max(passage_scores):.1f}, below {known.refuse_below}"
         options = candidates(considered)
@@ -133,6 +133,13 @@ class ExtractiveLLM:
             return render(chosen), f"uncalibrated reranker {self._scorer_name or 'without a name'}: never refuses"
         sure = max(scores) + max(passage_scores) >= known.confident_from
         return render(chosen), "" if sure else "low confidence"
+
+    async def _passage_scores(self, question: str, passages: Sequence[ScoredChunk]) -> list[float]:
+        """The scores that retrieval already paid for, if the same reranker gave them."""
+        known = [p.scores["rerank"] for p in passages if "rerank" in p.scores]
+        if len(known) == len(passages) and self._scorer is not overlap_scores:
+            return known
+        return await self._scorer(question, [p.chunk.text for p in passages])
 
 
 def candidates(passages: Sequence[ScoredChunk]) -> list[Candidate]:

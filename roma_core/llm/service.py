@@ -156,6 +156,8 @@ class LLMService:
         for lane in (*self._lanes, *self._named.values()):
             await lane.provider.aclose()
         self._budgets.close()
+        if self._answers is not None:
+            self._answers.close()
 
     def _lane(self, provider: Provider) -> Lane:
         key, limits = provider.endpoint, self._limits

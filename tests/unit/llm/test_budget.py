@@ -1,0 +1,111 @@
+"""Hard budgets: no interleaving of tasks, threads or processes passes a limit."""
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from roma_core.errors import ErrorCode, LLMError, StoreError
+from roma_core.llm.budget import Account, Budgets
+
+
+def spend(budgets: Budgets, accounts: list[Account], worst: float, cost: float | None) -> bool:
+    try:
+        hold = budgets.reserve(accounts, worst, "m")
+    except LLMError as error:
+        assert error.code is ErrorCode.LLM_BUDGET
+        return False
+    hold.cost_usd = cost
+    budgets.settle(hold)
+    return True
+
+
+def test_the_worst_case_is_held_and_the_cost_is_kept(tmp_path: Path) -> None:
+    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+    accounts = budgets.accounts(None, "acme")
+    hold = budgets.reserve(accounts, 0.6, "m")
+    assert budgets.spent_usd("tenant", "acme") == 0.6
+    assert not spend(budgets, accounts, 0.5, 0.1)
+    hold.cost_usd = 0.2
+    budgets.settle(hold)
+    assert budgets.spent_usd("tenant", "acme") == 0.2
+    assert spend(budgets, accounts, 0.5, 0.1)
+    assert budgets.spent_usd("tenant", "other") == 0.0
+
+
+def test_an_unknown_cost_counts_as_the_worst_case() -> None:
+    budgets = Budgets(run_usd=1.0)
+    assert spend(budgets, budgets.accounts(None, "t"), 0.6, None)
+    assert budgets.spent_usd("run", "run") == 0.6
+
+
+def test_sessions_and_tenants_outlive_the_process_and_runs_do_not(tmp_path: Path) -> None:
+    limits = {"run_usd": 1.0, "session_usd": 1.0, "tenant_usd": 1.0}
+    first = Budgets(tmp_path / "b.sqlite", **limits)
+    spend(first, first.accounts("s", "t"), 0.5, 0.5)
+    first.close()
+    second = Budgets(tmp_path / "b.sqlite", **limits)
+    assert second.spent_usd("tenant", "t") == second.spent_usd("session", "t/s") == 0.5
+    assert second.spent_usd("run", "run") == 0.0
+
+
+def test_a_call_that_fits_one_account_and_not_another_holds_nothing(tmp_path: Path) -> None:
+    budgets = Budgets(tmp_path / "b.sqlite", run_usd=10.0, session_usd=10.0, tenant_usd=0.1)
+    with pytest.raises(LLMError) as caught:
+        budgets.reserve(budgets.accounts("s", "t"), 0.5, "m")
+    assert caught.value.details["scope"] == "tenant"
+    assert budgets.spent_usd("run", "run") == budgets.spent_usd("session", "t/s") == 0.0
+
+
+def test_a_killed_process_leaves_its_reservation_standing(tmp_path: Path) -> None:
+    dead = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+    dead.reserve(dead.accounts(None, "t"), 0.7, "m")
+    dead.close()
+    assert Budgets(tmp_path / "b.sqlite", tenant_usd=1.0).spent_usd("tenant", "t") == 0.7
+
+
+def test_limits_are_exact_where_floats_are_not() -> None:
+    budgets = Budgets(run_usd=0.3)
+    accounts = budgets.accounts(None, "t")
+    assert [spend(budgets, accounts, 0.1, 0.1) for _ in range(4)] == [True, True, True, False]
+
+
+def test_without_limits_there_are_no_accounts() -> None:
+    budgets = Budgets()
+    assert (budgets.accounts("s", "t"), budgets.limited) == ([], False)
+
+
+def test_an_account_that_cannot_be_kept_stops_paid_calls(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    budgets = Budgets(tmp_path / "file" / "b.sqlite", tenant_usd=1.0)
+    with pytest.raises(StoreError, match="no paid call"):
+        budgets.reserve(budgets.accounts(None, "t"), 0.1, "m")
+
+
+def test_threads_never_pass_the_limit(tmp_path: Path) -> None:
+    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+    accounts = budgets.accounts(None, "t")
+    with ThreadPoolExecutor(8) as pool:
+        paid = sum(pool.map(lambda _: spend(budgets, accounts, 0.05, 0.03), range(100)))
+    assert budgets.spent_usd("tenant", "t") <= 1.0
+    assert paid == pytest.approx(budgets.spent_usd("tenant", "t") / 0.03)
+    assert paid >= 30
+
+
+def _spend_much(path: Path) -> None:
+    budgets = Budgets(path, tenant_usd=1.0)
+    for _ in range(40):
+        spend(budgets, budgets.accounts(None, "t"), 0.05, 0.03)
+
+
+def test_processes_never_pass_the_limit_together(tmp_path: Path) -> None:
+    path = tmp_path / "b.sqlite"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_spend_much, args=(path,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [w.exitcode for w in workers] == [0, 0, 0]
+    assert 0.9 <= Budgets(path, tenant_usd=1.0).spent_usd("tenant", "t") <= 1.0
