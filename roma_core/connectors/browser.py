@@ -56,6 +56,7 @@ class Browser:
         self._stack = AsyncExitStack()
         self._proxy: GuardProxy | None = None
         self._crawler: Any = None
+        self._process: asyncio.subprocess.Process | None = None
         self.refused: tuple[str, ...] = ()
         """Hosts that the last page asked for and did not get."""
 
@@ -66,6 +67,8 @@ class Browser:
         """
         async with self._turn:
             self._guard.check_url(url)
+            if self._process is not None and self._process.returncode is not None:
+                await self.close()  # it has crashed; the next page gets a new one
             if self._crawler is None:
                 await self._start(user_agent)
             assert self._proxy is not None  # noqa: S101  (set by _start)
@@ -85,7 +88,7 @@ class Browser:
 
     async def close(self) -> None:
         await self._stack.aclose()
-        self._crawler = self._proxy = None
+        self._crawler = self._proxy = self._process = None
 
     async def _draw(self, url: str) -> bytes:
         from crawl4ai import CacheMode, CrawlerRunConfig
@@ -100,7 +103,7 @@ class Browser:
         )
         result = await self._crawler.arun(url, config=config)
         if not result.html:
-            raise ConnectorError("Chromium could not draw the page.", ErrorCode.CONNECTOR_UNAVAILABLE)
+            raise ConnectorError("Chromium could not draw the page.")
         return str(result.html).encode("utf-8", "replace")
 
     async def _start(self, user_agent: str) -> None:
@@ -128,6 +131,7 @@ class Browser:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
+        self._process = process
         self._stack.push_async_callback(_stop, process)
         return await _debugging_address(profile, process)
 
@@ -154,7 +158,7 @@ async def _debugging_address(profile: Path, process: asyncio.subprocess.Process)
         if process.returncode is not None:
             break
         await asyncio.sleep(0.05)
-    raise ConnectorError("Chromium did not start.", ErrorCode.CONNECTOR_UNAVAILABLE)
+    raise ConnectorError("Chromium did not start.")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

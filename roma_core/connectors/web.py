@@ -87,7 +87,7 @@ class WebConnector:
         )
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._cache = WebCache(self._cache_file())
-        self._waiting: dict[str, RomaError | None] = {}
+        self._waiting: dict[str, AgentFailure | None] = {}
         """Listed and not yet fetched: None when the page is in the cache, else why it is not."""
         self._policy = RetryPolicy(base_s=min(1.0, 1.0 / settings.web_rate_per_s))
 
@@ -100,7 +100,11 @@ class WebConnector:
         return guarded_stream(AGENT, self._list(source))
 
     async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
-        return await guarded(AGENT, self._fetch(listing.uri))
+        known = listing.uri in self._waiting
+        failure = self._waiting.pop(listing.uri, None)
+        if failure is not None:
+            return failure
+        return await guarded(AGENT, self._fetch(listing.uri, in_cache=known))
 
     async def close(self) -> None:
         await self._browser.close()
@@ -110,12 +114,8 @@ class WebConnector:
         else:
             await self._cache.prune()
 
-    async def _fetch(self, uri: str) -> RawDocument:
-        known = uri in self._waiting
-        problem = self._waiting.pop(uri, None)
-        if problem is not None:
-            raise problem
-        stored = await self._cache.get(uri) if known else None
+    async def _fetch(self, uri: str, *, in_cache: bool) -> RawDocument:
+        stored = await self._cache.get(uri) if in_cache else None
         read = await self._interpret(stored) if stored is not None else await self._read(uri)
         return _raw(uri, read)
 
@@ -129,7 +129,7 @@ class WebConnector:
                 break
             batch = [crawl.queue.popleft() for _ in range(min(len(crawl.queue), self._settings.web_concurrency))]
             crawl.read += len(batch)
-            results = await asyncio.gather(*(self._try(url) for url, _ in batch))
+            results = await asyncio.gather(*(guarded(AGENT, self._read(url)) for url, _ in batch))
             for (url, depth), result in zip(batch, results, strict=True):
                 yield self._take(crawl, url, depth, result)
         for url, _ in crawl.queue:
@@ -141,15 +141,9 @@ class WebConnector:
                 details={"uri": source.uri, "dropped": crawl.dropped},
             )
 
-    async def _try(self, url: str) -> Read | RomaError:
-        try:
-            return await self._read(url)
-        except RomaError as error:
-            return error
-
-    def _take(self, crawl: Crawl, url: str, depth: int, result: Read | RomaError) -> Listing:
+    def _take(self, crawl: Crawl, url: str, depth: int, result: Read | AgentFailure) -> Listing:
         """What to say of one address that was read, and where it leads."""
-        if isinstance(result, RomaError):
+        if isinstance(result, AgentFailure):
             if result.code == ErrorCode.CONNECTOR_ROBOTS and depth > 0:
                 return Listing(uri=url, skip="forbidden by robots.txt")
             self._waiting[url] = result
@@ -237,8 +231,10 @@ class WebConnector:
         if self._needs_drawing(read):
             drawn = await self._browser.render(stored.url, agents[min(attempt, len(agents)) - 1])
             stored = Stored(stored.url, "text/html; charset=utf-8", stored.etag, stored.last_modified, True, drawn)
-            read = await self._interpret(stored)
-        await self._cache.put(stored)
+            plain, read = read, await self._interpret(stored)
+            if _words(read) < _words(plain):  # its scripts led away
+                read = plain
+        await self._cache.put(read.stored)
         return read
 
     async def _interpret(self, stored: Stored) -> Read:
@@ -282,6 +278,10 @@ class WebConnector:
             self._scratch = tempfile.TemporaryDirectory(prefix="roma-web-")
             return Path(self._scratch.name) / "web.db"
         return self._settings.workspace / "cache" / "web.db"
+
+
+def _words(read: Read) -> int:
+    return read.page.words if read.page else 0
 
 
 def _stored(response: Response) -> Stored:
