@@ -49,6 +49,19 @@ def test_what_the_passage_is_about_counts_as_known_but_is_not_quoted() -> None:
     assert (known.verdict, passage[known.start : known.end]) == ("supported", passage)
 
 
+def test_in_a_long_claim_a_wrong_number_takes_away_a_part() -> None:
+    claim = (
+        "The observatory at Hollin opened in 1931, its telescope has a mirror of 1,200 mm, weighs 9 tonnes and "
+        "visitors pay 12 euros"
+    )
+    passage = (
+        "The observatory at Hollin opened in 1931. Its telescope has a mirror of 1,200 mm and weighs 3.5 tonnes. "
+        "Visitors pay 12 euros."
+    )
+    assert support(claim, passage).verdict == "partial"
+    assert support(claim.replace("9", "3.5"), passage).verdict == "supported"
+
+
 def test_not_only_denies_nothing() -> None:
     assert support("The mill grinds rye", "The mill grinds not only rye but wheat.").verdict == "supported"
 
