@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roma_core.agents.injection import signs
 
 from roma_core.agents.tailor import TailorAgent
-from roma_core.agents.untrusted import fence_of, neutral, one_line, render_passages, visible
+from roma_core.agents.untrusted import fence_of, neutral, one_line, render_passages
+from roma_core.injection import signs, visible
 from roma_core.llm.fake import FakeLLM
 from roma_core.types import CompleteEvent, Query
 
