@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("roma", deadline=None)  # a first example pays for imports; time is not tested
+hypothesis.settings.load_profile("roma")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test must fail at once, not after a download's retries
 os.environ.setdefault("MPLBACKEND", "agg")
 
