@@ -9,12 +9,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("roma", deadline=None)  # a first example pays for imports; time is not tested
-hypothesis.settings.load_profile("roma")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test must fail at once, not after a download's retries
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import roma_core  # noqa: F401  (sets the quiet switches before anything else is imported)
+
+hypothesis.settings.register_profile("roma", deadline=None)  # a first example pays for imports; time is not tested
+hypothesis.settings.load_profile("roma")
 
 KEYS = ("LLM_", "ROMA_", "OPENAI_", "ANTHROPIC_", "GOOGLE_APPLICATION_")
 
