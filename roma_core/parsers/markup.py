@@ -15,7 +15,9 @@ from typing import Any, Literal
 from roma_core.parsers import tables
 from roma_core.parsers.build import DocumentBuilder, ListItem, clean
 
-Kind = Literal["heading", "paragraph", "list", "definitions", "table", "code", "quote", "caption", "figure", "footnote"]
+Kind = Literal[
+    "heading", "paragraph", "list", "definitions", "table", "code", "quote", "caption", "figure", "footnote", "anchor"
+]
 
 DROPPED = frozenset(
     "script style noscript template iframe object embed svg canvas button input select textarea head link meta audio"
@@ -37,6 +39,8 @@ _BOILERPLATE_NAMES = re.compile(
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LANGUAGE = re.compile(r"(?:language|lang|highlight(?:-source)?|brush:)[-\s]?([\w+#]+)", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]+")
+ANCHOR = "data-place"
+"""Attribute of an ``<hr>`` that a caller put into the tree to find the place again: it becomes an ``anchor`` block."""
 MAX_DEPTH = 150
 """Deeper trees are read as flat text: no honest page nests so far, and Python's stack is finite."""
 
@@ -60,6 +64,17 @@ class HtmlBlock:
         if self.rows:
             return " ".join(" ".join(row) for row in self.rows)
         return " ".join(item.text for item in self.items) if self.items else self.text
+
+
+def is_shown(element: Any) -> bool:
+    """False for comments, scripts, controls, and the marks of a printed book's pages."""
+    if not isinstance(element.tag, str) or element.tag in DROPPED:
+        return False
+    return not {"pagebreak", "doc-pagebreak", "pagenum"} & {
+        *epub_type(element).split(),
+        *(element.get("role") or "").split(),
+        *(element.get("class") or "").split(),
+    }
 
 
 def is_boilerplate(element: Any) -> bool:
@@ -107,7 +122,7 @@ class _Reader:
         if element.text:
             run.parts.append(element.text)
         for child in element:
-            if isinstance(child.tag, str) and child.tag not in DROPPED:
+            if is_shown(child):
                 if _is_inline(child):
                     self.inline(child, run)
                 else:
@@ -134,7 +149,7 @@ class _Reader:
             text = element.text or ""
             run.parts.append(text)
             for child in element:
-                if isinstance(child.tag, str) and child.tag not in DROPPED:
+                if is_shown(child):
                     self.inline(child, run)
                 run.parts.append(child.tail or "")
             run.linked += len(text_of(element)) if tag == "a" and element.get("href") else 0
@@ -149,6 +164,9 @@ class _Reader:
             yield HtmlBlock("code", text=_preformatted(element), name=_language(element), boilerplate=boilerplate)
         elif tag in {"ul", "ol", "menu", "dir"}:
             yield from self.listing(element, depth, boilerplate)
+        elif tag == "hr":
+            if element.get(ANCHOR):
+                yield HtmlBlock("anchor", name=element.get(ANCHOR))
         elif tag == "dl":
             yield from self.definitions(element, boilerplate)
         elif tag == "table":
@@ -178,7 +196,7 @@ class _Reader:
 
     def note(self, element: Any, boilerplate: bool) -> HtmlBlock:
         text = " ".join(self.line(element).split())
-        label = re.match(r"[\[(]?(\w{1,8})[\])]?\.?\s+", text)
+        label = re.match(r"[\[(]?(\d{1,4}|[a-z*†‡§])[\])]?\.?\s+", text)
         name = label[1] if label else re.sub(r"\W+", "", element.get("id") or "note")
         return HtmlBlock("footnote", text=text[label.end() :] if label else text, name=name, boilerplate=boilerplate)
 
@@ -299,15 +317,15 @@ def _is_inline(element: Any) -> bool:
 
 
 def _is_note(element: Any) -> bool:
-    kinds = f"{_epub_type(element)} {element.get('role') or ''}".split()
+    kinds = f"{epub_type(element)} {element.get('role') or ''}".split()
     return bool({"footnote", "rearnote", "endnote", "doc-footnote", "doc-endnote"} & set(kinds))
 
 
 def _is_note_mark(element: Any) -> bool:
-    return element.tag == "a" and bool({"noteref", "doc-noteref"} & {*_epub_type(element).split(), element.get("role")})
+    return element.tag == "a" and bool({"noteref", "doc-noteref"} & {*epub_type(element).split(), element.get("role")})
 
 
-def _epub_type(element: Any) -> str:
+def epub_type(element: Any) -> str:
     return element.get("{http://www.idpf.org/2007/ops}type") or element.get("epub:type") or ""
 
 
@@ -381,11 +399,13 @@ def without_blank_columns(grid: tables.Grid) -> tables.Grid:
     return [[row[x] for x in kept] for row in grid if any(cell.strip() for cell in row)]
 
 
-def write(builder: DocumentBuilder, blocks: Iterable[HtmlBlock], *, section: bool = True, shift: int = 0) -> None:
-    """Append blocks to a document. ``shift`` is added to heading levels; images without description are left out."""
+def write(builder: DocumentBuilder, blocks: Iterable[HtmlBlock]) -> None:
+    """Append blocks to a document; images without description are left out."""
     for block in blocks:
         if block.kind == "heading":
-            builder.heading(block.text, max(1, block.level + shift), section=section)
+            builder.heading(block.text, block.level)
+        elif block.kind == "anchor":
+            continue
         elif block.kind == "list":
             builder.list(block.items)
         elif block.kind == "definitions":

@@ -55,16 +55,21 @@ def slides(package: Package, main: str, root: Any) -> Iterator[str]:
             yield relation.target
 
 
-def _size(root: Any) -> dict[str, float]:
+def _size(root: Any) -> tuple[float | None, float | None]:
     size = root.find(f"{P}sldSz")
     numbers = [size.get(name) for name in ("cx", "cy")] if size is not None else []
     if len(numbers) == 2 and all(n and n.isdecimal() for n in numbers):
-        return {"width": int(numbers[0]) / _EMU_PER_POINT, "height": int(numbers[1]) / _EMU_PER_POINT}
-    return {}
+        return int(numbers[0]) / _EMU_PER_POINT, int(numbers[1]) / _EMU_PER_POINT
+    return None, None
 
 
 def _slide(
-    builder: DocumentBuilder, package: Package, name: str, number: int, authors: dict[str, str], size: dict[str, float]
+    builder: DocumentBuilder,
+    package: Package,
+    name: str,
+    number: int,
+    authors: dict[str, str],
+    size: tuple[float | None, float | None],
 ) -> None:
     try:
         root = package.part(name)
@@ -75,7 +80,7 @@ def _slide(
         builder.warn(f"Slide {number} is missing.")
         return
     hidden = root.get("show") in {"0", "false"}
-    builder.page(number, **size)
+    builder.page(number, width=size[0], height=size[1])
     reader = SlideReader(builder, package, name)
     shapes = list(reader.shapes(root.find(f"{P}cSld/{P}spTree")))
     title = next((s.text for s in shapes if s.kind in _TITLES and s.text), "")
