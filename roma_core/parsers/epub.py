@@ -111,10 +111,9 @@ class Book:
         navigation = [n for n, e in items.items() if "nav" in (e.get("properties") or "").split()]
         ncx = [n for n, e in items.items() if (e.get("media-type") or "") == "application/x-dtbncx+xml"]
         self._contents = [paths[name] for name in (*navigation, *ncx)]
-        guide = {_join(folder, e.get("href") or "")[0] for e in package.iter() if e.get("type") == "toc"}
         for reference in (e for e in package.iter() if local(e) == "itemref"):
             name = reference.get("idref")
-            if name not in items or name in navigation or paths[name] in guide or paths[name] in self.spine:
+            if name not in items or name in navigation or paths[name] in self.spine:
                 continue
             if (items[name].get("media-type") or "") in _PAGES:
                 self.spine.append(paths[name])
@@ -242,7 +241,7 @@ def _is_navigation(root: Any) -> bool:
         return True
     text = len(" ".join(markup.text_of(root).split()))
     linked = sum(len(markup.text_of(a)) for a in root.iter("a") if a.get("href"))
-    return bool(text) and linked > 0.9 * text and sum(1 for _ in root.iter("a")) > 4
+    return bool(text) and linked > 0.8 * text and sum(1 for _ in root.iter("a")) > 4
 
 
 def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[Entry], *, has_contents: bool) -> None:

@@ -28,15 +28,15 @@ _KINDS: dict[str, BlockKind] = {
     "html_block": "paragraph",
 }
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:")
+_HEAD = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FIELD = re.compile(r"^(title|author|date|description|lang|language|tags)\s*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
 
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """Raises ``EMPTY``."""
     text = decode(raw.data)
-    tokens, reader = _tokens(text)
-    blocks, sections = structure(text, tokens, reader)
-    metadata = _front_matter(tokens)
+    blocks, sections = structure(text)
+    metadata = front_matter(text)
     title = metadata.get("title")
     return assemble(raw, options, "markdown", text, blocks=blocks, sections=sections, title=title, metadata=metadata)
 
@@ -47,8 +47,9 @@ def _tokens(text: str) -> tuple[list[Token], MarkdownIt]:
     return reader.parse(text), reader
 
 
-def structure(text: str, tokens: list[Token], reader: MarkdownIt) -> tuple[list[Block], list[Section]]:
+def structure(text: str) -> tuple[list[Block], list[Section]]:
     """Blocks and sections of ``text``: spans from the first character of a block's first line to its last one."""
+    tokens, reader = _tokens(text)
     lines = text.split("\n")
     starts = [0, *accumulate(len(line) + 1 for line in lines)]
     blocks: list[Block] = []
@@ -102,6 +103,8 @@ def _words(token: Token) -> str:
     return " " if token.type.endswith("break") else token.content if token.type in {"text", "code_inline"} else ""
 
 
-def _front_matter(tokens: list[Token]) -> dict[str, Any]:
-    front = next((token.content for token in tokens[:1] if token.type == "front_matter"), "")
-    return {name.lower(): value.strip().strip("\"'") for name, value in _FIELD.findall(front)}
+def front_matter(text: str) -> dict[str, Any]:
+    """The fields of a YAML head that say something of the document."""
+    found = _HEAD.match(text)
+    fields = _FIELD.findall(found[1]) if found else []
+    return {name.lower(): value.strip().strip("\"'") for name, value in fields}

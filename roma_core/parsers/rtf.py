@@ -1,0 +1,80 @@
+"""RTF by striprtf: text, tables by their cell marks, headings by outline level or style."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from roma_core.errors import ErrorCode, ParserError
+from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.build import DocumentBuilder, ListItem, one_line
+from roma_core.types import Document, RawDocument
+
+_OUTLINE = re.compile(r"\\outlinelevel([0-8])(?![0-9])")
+_STYLE = re.compile(r"\{\\s(\d+)[^{}]*?\b(?:heading|titre|Überschrift) ([1-9])\s*;?\s*\}", re.IGNORECASE)
+_STYLED = re.compile(r"\\s(\d+)(?![0-9])")
+_INFO = re.compile(r"\{\\(title|author|subject|keywords)\s+([^{}]{1,500})\}")
+_LEVEL = re.compile("[\ue001-\ue009]")
+_CELL = "\ue00a"
+_BULLET = re.compile(r"^\s*(?:[•·◦▪\uf0b7-]|(\d{1,3}[.)]))\s+(?=\S)")
+
+
+def parse(raw: RawDocument, options: ParseOptions) -> Document:
+    """Raises ``MALFORMED`` and ``EMPTY``."""
+    source = raw.data.lstrip(b"\xef\xbb\xbf \r\n\t").decode("latin-1")
+    if not source.startswith("{\\rtf"):
+        raise ParserError("The file is no RTF; save it again as RTF or DOCX.")
+    builder = DocumentBuilder(raw, options, "rtf", metadata=_info(source))
+    builder.title = builder.metadata.get("title")
+    for is_row, lines in groupby(_lines(_plain(source)), key=lambda line: _CELL in line):
+        if is_row:
+            builder.table([line.split(_CELL)[:-1] for line in lines])
+        else:
+            _write_text(builder, list(lines))
+    return builder.build()
+
+
+def _plain(source: str) -> str:
+    """Text with a mark in front of headings and after cells. Raises ``MALFORMED``."""
+    from striprtf.striprtf import rtf_to_text
+
+    styles = {number: int(level) for number, level in _STYLE.findall(source)}
+    marked = _OUTLINE.sub(lambda m: f"{m[0]}{chr(0xE001 + int(m[1]))}", source)
+    marked = _STYLED.sub(lambda m: f"{m[0]}{chr(0xE000 + styles[m[1]])}" if m[1] in styles else m[0], marked)
+    marked = re.sub(r"\\(?:nest)?cell(?![a-z])", lambda m: f"{_CELL}{m[0]}", marked)
+    try:
+        text = rtf_to_text(marked, encoding="cp1252", errors="replace")
+    except (UnicodeError, ValueError, IndexError, KeyError, LookupError) as error:
+        raise ParserError("The RTF file is damaged; save it again as DOCX.") from error
+    if not _LEVEL.sub("", text).strip():
+        raise ParserError("The file holds no text.", ErrorCode.PARSER_EMPTY)
+    return str(text).replace(f"{_CELL}|", _CELL)
+
+
+def _lines(text: str) -> Iterator[str]:
+    yield from text.split("\n")
+
+
+def _write_text(builder: DocumentBuilder, lines: list[str]) -> None:
+    """Each line of RTF text is a paragraph; those with a bullet are items of a list."""
+    for is_item, group in groupby(lines, key=lambda line: _BULLET.match(line) is not None):
+        if is_item:
+            builder.list([_item(line) for line in group])
+            continue
+        for line in group:
+            level = _LEVEL.search(line)
+            words = _LEVEL.sub("", line).strip()
+            if level and words:
+                builder.heading(words, ord(level[0]) - 0xE000)
+            else:
+                builder.paragraph(words)
+
+
+def _item(line: str) -> ListItem:
+    mark = _BULLET.match(line)
+    return ListItem(line[mark.end() :] if mark else line, 0, (mark[1] if mark else None) or "-")
+
+
+def _info(source: str) -> dict[str, str]:
+    return {name: one_line(value) for name, value in _INFO.findall(source[:65536]) if "\\" not in value}
