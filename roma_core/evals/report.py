@@ -89,7 +89,8 @@ class EvalReport(Noun):
     @property
     def run_id(self) -> str:
         """Names the run by what decided it: the same evaluation again has the same id."""
-        return digest("run", self.dataset_sha256, self.fingerprint, *(m.name for m in self.measures))[:12]
+        scored = (*(m.name for m in self.measures), *(f"{k}={v}" for k, v in sorted(self.prompts.items())))
+        return digest("run", self.dataset_sha256, self.fingerprint, *scored)[:12]
 
     @property
     def errors(self) -> int:
