@@ -1,0 +1,129 @@
+"""ROMA over HTTP. ``create_app(roma)`` gives a FastAPI application; ``api.serve`` runs it.
+
+``docs/06_HTTP_API.md`` describes every route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
+
+from roma_core import __version__
+from roma_core.api import conversations, ingest, operations, query
+from roma_core.api.access import OPEN, Gate
+from roma_core.api.jobs import Job, JobQueue, JobWorker, Progress
+from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
+from roma_core.api.schemas import error_codes
+from roma_core.api.sse import Streams
+from roma_core.api.tokens import TokenStore
+from roma_core.errors import ErrorCode
+from roma_core.types import IngestionReport
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
+
+_ABOUT = (
+    "Answers over a corpus with citations that can be checked at the source's character offsets. Every error is an "
+    "`application/problem+json` whose `failure` says which agent failed, with which code, and whether to try again."
+)
+
+
+def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
+    """The service over ``roma``, whose owner closes it. ``tokens`` default to those of the workspace."""
+    settings = roma.settings
+    app = FastAPI(
+        title="ROMA",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=int(settings.max_body_mb * 2**20),
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        responses={"default": _error_response()},
+        separate_input_output_schemas=False,
+    )
+    app.state.roma = roma
+    app.state.streams = Streams()
+    app.state.jobs = JobQueue(settings.workspace)
+    app.state.worker = JobWorker(app.state.jobs, _ingest(roma))
+    for router in (query.router, ingest.router, conversations.router, operations.router):
+        app.include_router(router)
+    install(app)
+    app.add_middleware(Gate, tokens=tokens or TokenStore(settings.workspace), settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Last-Event-ID", "Idempotency-Key"],
+            expose_headers=["X-Request-ID", "Retry-After", "Location"],
+        )
+    _describe_security(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(app.state.worker.run()), asyncio.create_task(app.state.streams.run())]
+    try:
+        yield
+    finally:
+        await app.state.streams.close()
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _ingest(roma: Roma) -> Any:
+    """How a job is done. Its progress is what ``ingest`` reports, as small JSON values."""
+
+    async def run(job: Job, progress: Progress) -> IngestionReport:
+        def note(now: Any) -> None:
+            progress(now.model_dump(mode="json") if hasattr(now, "model_dump") else dict(now))
+
+        return await roma.ingest(*job.sources, tenant=job.tenant, progress=note, retry_failed=job.retry_failed)
+
+    return run
+
+
+def _error_response() -> dict[str, Any]:
+    return {
+        "model": Problem,
+        "description": f"What went wrong and what to do. `failure.code` is one of {error_codes()}.",
+        "content": {MEDIA_TYPE: {"example": example(ErrorCode.NOT_FOUND, "There is no such session.")}},
+    }
+
+
+def _describe_security(app: FastAPI) -> None:
+    """The gate enforces tokens; this only says so in the OpenAPI document."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        fresh = app.openapi_schema is None
+        schema = made()
+        if fresh:
+            schema["components"]["securitySchemes"] = {"bearer": HTTPBearer().model.model_dump(exclude_none=True)}
+            for path, methods in schema["paths"].items():
+                for route in methods.values():
+                    _as_problem(route)
+                    if path not in OPEN:
+                        route["security"] = [{"bearer": []}]
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _as_problem(route: dict[str, Any]) -> None:
+    """Errors have their own media type, and 422 is a problem like every other."""
+    route["responses"].pop("422", None)
+    content = route["responses"]["default"]["content"]
+    plain = content.pop("application/json", {})
+    content[MEDIA_TYPE] = {**plain, **content.get(MEDIA_TYPE, {})}

@@ -1,0 +1,60 @@
+"""``/sessions`` and ``/feedback``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from fastapi import Query as Parameter
+from pydantic import ConfigDict, Field
+
+from roma_core.agents.sessions import Feedback, SessionSummary, Turn
+from roma_core.api.query import principal
+from roma_core.api.schemas import IDENTIFIER, Body, Identifier, RenameBody
+from roma_core.errors import NotFoundError
+
+router = APIRouter(tags=["conversations"])
+
+
+class FeedbackBody(Body):
+    """What somebody thinks of an answer; the last opinion of a session about an answer counts."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"answer_id": "9b1d0c", "rating": "down", "comment": "Cites the old handbook."}]
+        }
+    )
+
+    answer_id: str = Field(pattern=IDENTIFIER)
+    rating: Literal["up", "down"]
+    comment: str = Field(default="", max_length=4000)
+    session_id: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]{0,64}$")
+
+
+@router.get("/sessions", summary="Conversations, the one used last first")
+async def sessions(request: Request, limit: Annotated[int, Parameter(ge=1, le=1000)] = 100) -> list[SessionSummary]:
+    found: list[SessionSummary] = await request.app.state.roma.sessions.list(principal(request).tenant, limit)
+    return found
+
+
+@router.get("/sessions/{session_id}", summary="The turns of a conversation, oldest first")
+async def turns(request: Request, session_id: Identifier) -> list[Turn]:
+    found: list[Turn] = await request.app.state.roma.sessions.turns(principal(request).tenant, session_id)
+    if not found:
+        raise NotFoundError("There is no such session.")
+    return found
+
+
+@router.patch("/sessions/{session_id}", status_code=204, summary="Rename a conversation")
+async def rename(request: Request, session_id: Identifier, body: RenameBody) -> None:
+    await request.app.state.roma.sessions.rename(principal(request).tenant, session_id, body.title)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, summary="Delete a conversation with all that belongs to it")
+async def delete(request: Request, session_id: Identifier) -> None:
+    await request.app.state.roma.sessions.delete(principal(request).tenant, session_id)
+
+
+@router.post("/feedback", status_code=204, summary="Say what you think of an answer")
+async def feedback(request: Request, body: FeedbackBody) -> None:
+    await request.app.state.roma.sessions.rate(principal(request).tenant, Feedback(**body.model_dump()))

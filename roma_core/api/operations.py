@@ -1,0 +1,100 @@
+"""``/health``, ``/metrics`` and ``/docs``."""
+
+from __future__ import annotations
+
+import asyncio
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from roma_core.errors import AgentFailure, guarded
+from roma_core.telemetry import metrics
+from roma_core.types import HealthReport
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get(
+    "/health",
+    response_model=HealthReport,
+    summary="State of every component",
+    responses={503: {"model": HealthReport, "description": "A needed component is down."}},
+)
+async def health(request: Request) -> Response:
+    """`ok` and `degraded` are 200, `down` is 503. Strangers see the state alone."""
+    report: HealthReport = await request.app.state.roma.health()
+    if request.state.principal is None:
+        report = report.model_copy(update={"components": ()})
+    status = 503 if report.state == "down" else 200
+    return Response(report.model_dump_json(), status_code=status, media_type="application/json")
+
+
+@router.get("/metrics", summary="Prometheus series", response_class=Response)
+async def prometheus(request: Request) -> Response:
+    """In Prometheus' text format; see docs/10_OBSERVABILITY.md."""
+    counts = await guarded("jobs", asyncio.to_thread(request.app.state.jobs.counts))
+    if not isinstance(counts, AgentFailure):
+        metrics.set_jobs(counts)
+    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> HTMLResponse:
+    """A page without scripts, so that it works offline and under the strictest policy."""
+    return HTMLResponse(page(request.app.openapi()))
+
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
+    "pre{background:#f4f4f5;padding:.8rem;overflow:auto;border-radius:6px;font-size:13px}"
+    "h2{border-top:1px solid #ddd;padding-top:1rem}code{background:#f4f4f5}table{border-collapse:collapse}"
+    "td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}.m{color:#0b6;font-weight:600}"
+)
+
+
+def page(schema: dict[str, Any]) -> str:
+    """The OpenAPI document as HTML: each route with parameters, example and responses, then the schemas."""
+    import json
+
+    parts = [f"<h1>{escape(schema['info']['title'])} {escape(schema['info']['version'])}</h1>"]
+    parts.append(
+        f"<p>{escape(schema['info'].get('description', ''))}</p><p><a href='openapi.json'>openapi.json</a></p>"
+    )
+    for path, methods in schema["paths"].items():
+        for method, route in methods.items():
+            parts.append(_route(path, method, route))
+    parts.append("<h2>Schemas</h2>")
+    for name, model in schema["components"]["schemas"].items():
+        text = escape(json.dumps(model, indent=1, ensure_ascii=False))
+        parts.append(
+            f"<details id='{escape(name)}'><summary><code>{escape(name)}</code></summary><pre>{text}</pre></details>"
+        )
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>ROMA API</title><style>{_STYLE}</style>"
+        f"{''.join(parts)}</html>"
+    )
+
+
+def _route(path: str, method: str, route: dict[str, Any]) -> str:
+    import json
+
+    rows = "".join(
+        f"<tr><td><code>{escape(p['name'])}</code></td><td>{escape(p['in'])}</td>"
+        f"<td>{escape(p.get('description', ''))}</td></tr>"
+        for p in route.get("parameters", [])
+    )
+    body = route.get("requestBody", {}).get("content", {}).get("application/json", {})
+    examples = [e["value"] for e in body.get("examples", {}).values()]
+    shown = "".join(f"<pre>{escape(json.dumps(e, indent=1, ensure_ascii=False))}</pre>" for e in examples)
+    answers = "".join(
+        f"<tr><td><code>{escape(code)}</code></td><td>{escape(said.get('description', ''))}</td>"
+        f"<td>{' '.join(f'<code>{escape(kind)}</code>' for kind in said.get('content', {}))}</td></tr>"
+        for code, said in route["responses"].items()
+    )
+    return (
+        f"<h2><span class='m'>{escape(method.upper())}</span> <code>{escape(path)}</code></h2>"
+        f"<p><strong>{escape(route.get('summary', ''))}.</strong> {escape(route.get('description', ''))}</p>"
+        f"<table>{rows}</table>{shown}<table>{answers}</table>"
+    )

@@ -1,0 +1,134 @@
+"""Errors over HTTP: ``application/problem+json`` (RFC 9457) that carries the ``AgentFailure`` whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from roma_core.errors import AgentFailure, ErrorCode, RomaError
+from roma_core.telemetry import logs, metrics
+
+MEDIA_TYPE = "application/problem+json"
+_log = logs.get("api")
+
+STATUS: Mapping[ErrorCode, int] = {
+    ErrorCode.INPUT_INVALID: 422,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.TIMEOUT: 504,
+    ErrorCode.CONNECTOR_UNSUPPORTED: 422,
+    ErrorCode.CONNECTOR_BLOCKED: 403,
+    ErrorCode.LLM_RATE_LIMIT: 503,
+    ErrorCode.LLM_UNAVAILABLE: 503,
+    ErrorCode.LLM_TIMEOUT: 504,
+    ErrorCode.LLM_AUTH: 502,
+    ErrorCode.LLM_BAD_REQUEST: 502,
+    ErrorCode.LLM_NOT_FOUND: 502,
+    ErrorCode.LLM_QUOTA: 503,
+    ErrorCode.LLM_BUDGET: 402,
+    ErrorCode.LLM_TRUNCATED: 502,
+    ErrorCode.LLM_MALFORMED: 502,
+    ErrorCode.LLM_EMPTY: 502,
+    ErrorCode.LLM_REFUSED: 422,
+    ErrorCode.LLM_CONTEXT_LENGTH: 422,
+    ErrorCode.EMBEDDING_UNAVAILABLE: 503,
+    ErrorCode.EMBEDDING_MODEL: 503,
+    ErrorCode.STORAGE_UNAVAILABLE: 503,
+    ErrorCode.STORAGE_LOCKED: 503,
+    ErrorCode.STORAGE_FULL: 507,
+    ErrorCode.STORAGE_MISMATCH: 503,
+    ErrorCode.STORAGE_CORRUPT: 503,
+    ErrorCode.GUARDRAIL_EMPTY: 422,
+    ErrorCode.GUARDRAIL_TOO_LONG: 422,
+    ErrorCode.GUARDRAIL_BLOCKED: 422,
+    ErrorCode.DEPENDENCY_MISSING: 503,
+    ErrorCode.ACCESS_UNAUTHENTICATED: 401,
+    ErrorCode.ACCESS_FORBIDDEN: 403,
+    ErrorCode.ACCESS_RATE_LIMIT: 429,
+}
+"""Codes that are not here are defects or misconfigurations of the server: 500."""
+
+_TITLES = {
+    401: "Not authenticated", 402: "Budget used up", 403: "Forbidden", 404: "Not found", 405: "Method not allowed",
+    413: "Body too large", 415: "Unsupported media type", 422: "Cannot be processed", 429: "Too many requests",
+    500: "Internal error", 502: "Model failed", 503: "Unavailable", 504: "Timed out", 507: "No room",
+}  # fmt: skip
+_OF_STATUS = {
+    401: ErrorCode.ACCESS_UNAUTHENTICATED, 403: ErrorCode.ACCESS_FORBIDDEN, 404: ErrorCode.NOT_FOUND,
+    429: ErrorCode.ACCESS_RATE_LIMIT,
+}  # fmt: skip
+
+
+class Problem(BaseModel):
+    """What every error response holds."""
+
+    type: str = Field(examples=["urn:roma:error:ERR_INPUT_INVALID"])
+    title: str = Field(examples=["Cannot be processed"])
+    status: int = Field(examples=[422])
+    detail: str = Field(description="One sentence that says what to do.")
+    failure: AgentFailure
+
+
+def described(failure: AgentFailure, status: int | None = None) -> Problem:
+    """The body for ``failure``."""
+    code = status or STATUS.get(failure.code, 500)
+    return Problem(
+        type=f"urn:roma:error:{failure.code}",
+        title=_TITLES.get(code, "Error"),
+        status=code,
+        detail=failure.message,
+        failure=failure,
+    )
+
+
+def problem(failure: AgentFailure, status: int | None = None, headers: Mapping[str, str] | None = None) -> Response:
+    """The response for ``failure``; counted and, when it is the server's fault, logged."""
+    body = described(failure, status)
+    metrics.count_failure(failure)
+    if body.status >= 500:
+        _log.warning("failed", code=failure.code.value, failed_agent=failure.agent, status=body.status)
+    sent = dict(headers or {})
+    if failure.retry_after_s is not None:
+        sent["Retry-After"] = str(math.ceil(failure.retry_after_s))
+    return Response(body.model_dump_json(), status_code=body.status, headers=sent, media_type=MEDIA_TYPE)
+
+
+def refusal(message: str, code: ErrorCode, *, retry_after_s: float | None = None, **details: Any) -> AgentFailure:
+    """A failure of the service itself."""
+    return AgentFailure.of("api", RomaError(message, code, retry_after_s=retry_after_s, details=details))
+
+
+def install(app: FastAPI) -> None:
+    """Every error of ``app`` leaves as a problem: ours, the framework's and those nobody expected."""
+
+    @app.exception_handler(RomaError)
+    async def _ours(_request: Request, error: RomaError) -> Response:
+        return problem(AgentFailure.of("api", error))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+        # Places and rules, never the values: they may be secret, and they come back in logs.
+        wrong = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()[:20]]
+        said = "; ".join(f"{w['where']}: {w['what']}" for w in wrong[:3]) or "The request cannot be read."
+        return problem(refusal(said, ErrorCode.INPUT_INVALID, errors=wrong))
+
+    @app.exception_handler(HTTPException)
+    async def _framework(_request: Request, error: HTTPException) -> Response:
+        code = _OF_STATUS.get(error.status_code, ErrorCode.INPUT_INVALID)
+        return problem(refusal(str(error.detail), code), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def _defect(_request: Request, error: Exception) -> Response:
+        return problem(AgentFailure.of("api", error))
+
+
+def example(code: ErrorCode, message: str) -> dict[str, Any]:
+    """An OpenAPI example of a problem."""
+    failure = refusal(message, code).model_copy(update={"request_id": "5be0c4d1"})
+    return described(failure).model_dump(mode="json")

@@ -1,0 +1,146 @@
+"""``POST /query`` and ``GET /sources/{document_id}``."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi import Query as Parameter
+from fastapi.responses import JSONResponse
+
+from roma_core.api.access import Principal
+from roma_core.api.problems import problem, refusal
+from roma_core.api.schemas import CitedSpan, Identifier, QueryBody, SourceText
+from roma_core.api.sse import AnswerResponse, until_gone
+from roma_core.errors import AgentFailure, ErrorCode, InputError
+from roma_core.telemetry import metrics
+from roma_core.types import CompleteEvent, Document, ErrorEvent, TailorOutput
+
+router = APIRouter(tags=["answers"])
+MOST_CHARS = 100_000
+
+_EVENTS = """id: 2f6c…:0
+event: stage
+data: {"type":"stage","stage":"retrieved","elapsed_ms":21.4,"detail":{"n":20}}
+
+id: 2f6c…:1
+event: token
+data: {"type":"token","text":"Set "}
+
+id: 2f6c…:9
+event: complete
+data: {"type":"complete","output":{"answer":"Set `MLFLOW_DISABLE_TELEMETRY` … [1]","citations":[…]}}
+"""
+
+
+def principal(request: Request) -> Principal:
+    """Who asks; the gate has let them in."""
+    found: Principal = request.state.principal
+    return found
+
+
+@router.post(
+    "/query",
+    response_model=TailorOutput,
+    summary="Ask a question",
+    responses={
+        200: {
+            "description": "The answer with its citations; with `stream: true` its events, the last of which is "
+            "`complete` or `error`.",
+            "content": {"text/event-stream": {"example": _EVENTS}},
+        }
+    },
+)
+async def ask(
+    request: Request,
+    body: QueryBody,
+    last_event_id: Annotated[
+        str | None, Header(description="Resume the stream that this event belongs to, behind it.", max_length=100)
+    ] = None,
+) -> Response:
+    """Answer from the ingested documents. Going away stops the model's call."""
+    who, streams = principal(request), request.app.state.streams
+    if last_event_id:
+        found = streams.find(last_event_id, who.id)
+        if found is None:
+            said = "This stream is no longer kept; ask again without Last-Event-ID."
+            return problem(refusal(said, ErrorCode.NOT_FOUND))
+        return AnswerResponse(*found)
+    events = request.app.state.roma.stream_query(body.query(who.tenant))
+    if body.stream:
+        return AnswerResponse(streams.start(events, who.id, body.linger_s))
+    return await _whole(request, events)
+
+
+async def _whole(request: Request, events: Any) -> Response:
+    """One JSON document; the work stops when the client goes away."""
+    answer = asyncio.ensure_future(_terminal(events))
+    gone = asyncio.ensure_future(until_gone(request.receive))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            metrics.count_client_gone()
+            return Response(status_code=499)  # nobody reads it; the log line says what happened
+        event = answer.result()
+    finally:
+        answer.cancel()
+        gone.cancel()
+        await asyncio.wait({answer})
+    if isinstance(event, ErrorEvent):
+        return problem(event.failure)
+    return Response(event.output.model_dump_json(exclude={"passages"}), media_type="application/json")
+
+
+async def _terminal(events: Any) -> CompleteEvent | ErrorEvent:
+    async with aclosing(events) as source:
+        async for event in source:
+            if isinstance(event, CompleteEvent | ErrorEvent):
+                return event
+    return ErrorEvent(failure=refusal("The answer ended before it was complete.", ErrorCode.LLM_TRUNCATED))
+
+
+@router.get("/sources/{document_id}", response_model=SourceText, summary="The text that a citation points into")
+async def source(
+    request: Request,
+    document_id: Identifier,
+    start: Annotated[int | None, Parameter(ge=0, le=2**53, description="Begin of the cited span.")] = None,
+    end: Annotated[int | None, Parameter(ge=0, le=2**53, description="End of the cited span (not included).")] = None,
+    context: Annotated[int, Parameter(ge=0, le=MOST_CHARS // 2, description="Code points around the span.")] = 2000,
+    offset: Annotated[int, Parameter(ge=0, le=2**53, description="Without a span: where to begin.")] = 0,
+) -> Response:
+    """At most 100 000 code points at once; read on with `offset`."""
+    found = await request.app.state.roma.document(document_id, tenant=principal(request).tenant)
+    if isinstance(found, AgentFailure):
+        return problem(found)
+    return JSONResponse(_excerpt(found, start, end, context, offset).model_dump())
+
+
+def _excerpt(document: Document, start: int | None, end: int | None, context: int, offset: int) -> SourceText:
+    """Raises ``InputError`` for a span that the text does not have."""
+    size, cited = len(document.text), None
+    if start is None and end is None:
+        first, last = min(offset, size), min(size, offset + MOST_CHARS)
+    else:
+        if start is None or end is None or not start < end <= size:
+            raise InputError(f"A cited span needs start < end <= {size}, the length of the text.")
+        first, last = max(0, start - context), min(size, end + context, start + MOST_CHARS)
+        page = document.page_at(start)
+        cited = CitedSpan(
+            start=start,
+            end=end,
+            quote=document.text[start:end],
+            place=document.place(start),
+            page=page.number if page else None,
+        )
+    return SourceText(
+        document_id=document.id,
+        uri=document.uri,
+        title=document.title,
+        media_type=document.media_type,
+        length=size,
+        offset=first,
+        text=document.text[first:last],
+        cited=cited,
+    )

@@ -1,0 +1,118 @@
+"""What callers send and get beyond ROMA's own nouns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from roma_core.errors import ErrorCode
+from roma_core.types import Persona, Query
+
+IDENTIFIER = r"^[A-Za-z0-9_.:-]{1,64}$"
+Identifier = Annotated[str, Path(pattern=IDENTIFIER)]
+Filter = str | list[str]
+
+
+class Body(BaseModel):
+    """Base of request bodies: an unknown field is a mistake, and is said to be one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class QueryBody(Body):
+    """A question."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"text": "Which environment variable turns off telemetry in MLflow?"},
+                {"text": "And in DeepEval?", "persona": "executive", "session_id": "demo", "stream": True},
+            ]
+        }
+    )
+
+    text: str = Field(description="The question.", max_length=100_000)
+    persona: Persona = "general"
+    top_k: int = Field(default=5, ge=1, le=50, description="Passages that the answer may use.")
+    filters: dict[str, Filter] = Field(
+        default_factory=dict,
+        description="Which documents may be used: `document_id` or `uri` (one or several), or `uri_prefix`.",
+    )
+    session_id: str | None = Field(default=None, pattern=IDENTIFIER, description="A conversation to go on with.")
+    stream: bool = Field(default=False, description="Server-sent events instead of one JSON document.")
+    linger_s: float = Field(
+        default=0.5,
+        ge=0,
+        le=60,
+        description="Seconds that a streamed answer is written on after its connection is lost, for a client that will "
+        "resume it with `Last-Event-ID`. After that the model is stopped.",
+    )
+
+    def query(self, tenant: str) -> Query:
+        return Query(
+            text=self.text,
+            persona=self.persona,
+            top_k=self.top_k,
+            filters=dict(self.filters),
+            session_id=self.session_id,
+            tenant=tenant,
+        )
+
+
+class IngestBody(Body):
+    """What to ingest."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sources": ["https://example.org/handbook?depth=1"]}]})
+
+    sources: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(
+        min_length=1, max_length=100, description="Addresses (`https://`, `gdrive://`) or paths on the server."
+    )
+    retry_failed: bool = Field(default=False, description="Only what failed the last time.")
+
+    @field_validator("sources")
+    @classmethod
+    def _no_controls(cls, sources: list[str]) -> list[str]:
+        if any(ord(c) < 32 for source in sources for c in source):
+            raise ValueError("a source holds no control characters")
+        return sources
+
+
+class RenameBody(Body):
+    """A new title of a conversation."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Telemetry switches"}]})
+
+    title: str = Field(min_length=1, max_length=200)
+
+
+class CitedSpan(BaseModel):
+    """The cited words: `text[start - offset : end - offset] == quote`."""
+
+    start: int
+    end: int
+    quote: str
+    place: str
+    page: int | None
+
+
+class SourceText(BaseModel):
+    """A document's text, or the part of it around a citation. Offsets count code points of the whole text."""
+
+    document_id: str
+    uri: str
+    title: str
+    media_type: str
+    length: int = Field(description="Code points of the whole text.")
+    offset: int = Field(description="Where `text` begins in the whole.")
+    text: str
+    cited: CitedSpan | None
+
+
+def error_codes() -> str:
+    """All codes, for the description of the error schema."""
+    return ", ".join(f"`{code}`" for code in ErrorCode)
+
+
+Json = dict[str, Any]
