@@ -159,6 +159,10 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to bind; other than loopback needs a token.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Origins allowed by CORS.")
+    ingest_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="Comma-separated folders that holders of a token may ingest from over HTTP; none = none.",
+    )
     max_body_mb: float = Field(default=10.0, gt=0, description="Largest request body.")
     rate_limit_per_minute: int = Field(default=120, ge=1, description="Requests a minute per token or address.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="WARNING", description="Least level shown.")
@@ -173,6 +177,7 @@ class Settings(BaseSettings):
         "web_denied_domains",
         "web_allowed_private_hosts",
         "cors_origins",
+        "ingest_roots",
         mode="before",
     )
     @classmethod

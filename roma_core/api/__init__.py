@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.security import HTTPBearer
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from roma_core import __version__
 from roma_core.api import conversations, ingest, operations, query
@@ -44,7 +44,6 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=int(settings.max_body_mb * 2**20),
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         responses={"default": _error_response()},
         separate_input_output_schemas=False,
@@ -56,6 +55,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     for router in (query.router, ingest.router, conversations.router, operations.router):
         app.include_router(router)
     install(app)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.max_body_mb * 2**20))
     app.add_middleware(Gate, tokens=tokens or TokenStore(settings.workspace), settings=settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -110,7 +110,7 @@ def _describe_security(app: FastAPI) -> None:
         fresh = app.openapi_schema is None
         schema = made()
         if fresh:
-            schema["components"]["securitySchemes"] = {"bearer": HTTPBearer().model.model_dump(exclude_none=True)}
+            schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
             for path, methods in schema["paths"].items():
                 for route in methods.values():
                     _as_problem(route)

@@ -17,10 +17,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from roma_core.api.problems import problem, refusal
+from roma_core.api.problems import MEDIA_TYPE, problem, refusal
 from roma_core.api.tokens import Scope as TokenScope
 from roma_core.api.tokens import TokenStore, is_loopback
-from roma_core.errors import AgentFailure, ErrorCode, StoreError
+from roma_core.errors import AgentFailure, ErrorCode, StoreError, guarded
 from roma_core.settings import Settings
 from roma_core.telemetry import logs, metrics
 
@@ -122,7 +122,9 @@ class Gate:
             found = AgentFailure.of("api", error)
         if isinstance(found, Principal) or found is None:
             scope.setdefault("state", {})["principal"] = found
-            await self._app(scope, receive, response.send)
+            defect = await guarded("api", self._app(scope, receive, response.send))
+            if defect is not None and not response.started:
+                await problem(defect)(scope, receive, response.send)
         elif scope["type"] == "websocket":
             await receive()
             await response.send({"type": "websocket.close", "code": 1008, "reason": found.code.value})
@@ -182,11 +184,22 @@ class _Response:
         self._send = send
         self._request_id = current
         self._status = 500
+        self._replaced = False
+        self.started = False
         self._start = time.perf_counter()
 
     async def send(self, message: Message) -> None:
+        if self._replaced:
+            return
+        self.started = True
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            if self._status == 413 and not _is_problem(message):
+                # The framework cuts long bodies with a plain sentence of its own.
+                said = refusal("The body is over ROMA_MAX_BODY_MB.", ErrorCode.INPUT_INVALID)
+                await problem(said, 413)(self._scope, _nothing, self.send)
+                self._replaced = True
+                return
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
@@ -204,6 +217,14 @@ class _Response:
         route = getattr(self._scope.get("route"), "path", None) or "unmatched"
         metrics.observe_http(self._scope["method"], route, self._status, seconds)
         log.info("request", method=self._scope["method"], route=route, status=self._status)
+
+
+def _is_problem(message: Message) -> bool:
+    return Headers(raw=message.get("headers", [])).get("content-type") == MEDIA_TYPE
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def _challenge(path: str) -> str:

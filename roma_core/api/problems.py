@@ -92,7 +92,8 @@ def problem(failure: AgentFailure, status: int | None = None, headers: Mapping[s
     body = described(failure, status)
     metrics.count_failure(failure)
     if body.status >= 500:
-        _log.warning("failed", code=failure.code.value, failed_agent=failure.agent, status=body.status)
+        where = failure.details if failure.code is ErrorCode.INTERNAL else {}
+        _log.warning("failed", code=failure.code.value, failed_agent=failure.agent, status=body.status, **where)
     sent = dict(headers or {})
     if failure.retry_after_s is not None:
         sent["Retry-After"] = str(math.ceil(failure.retry_after_s))
@@ -105,7 +106,7 @@ def refusal(message: str, code: ErrorCode, *, retry_after_s: float | None = None
 
 
 def install(app: FastAPI) -> None:
-    """Every error of ``app`` leaves as a problem: ours, the framework's and those nobody expected."""
+    """Every error of ``app`` leaves as a problem, ours and the framework's; the gate sees to those nobody expected."""
 
     @app.exception_handler(RomaError)
     async def _ours(_request: Request, error: RomaError) -> Response:
@@ -122,10 +123,6 @@ def install(app: FastAPI) -> None:
     async def _framework(_request: Request, error: HTTPException) -> Response:
         code = _OF_STATUS.get(error.status_code, ErrorCode.INPUT_INVALID)
         return problem(refusal(str(error.detail), code), error.status_code, error.headers)
-
-    @app.exception_handler(Exception)
-    async def _defect(_request: Request, error: Exception) -> Response:
-        return problem(AgentFailure.of("api", error))
 
 
 def example(code: ErrorCode, message: str) -> dict[str, Any]:
