@@ -192,7 +192,7 @@ class DocumentBuilder:
         words = one_line(alt).replace("[", "(").replace("]", ")")
         return self.add("figure", f"![{words}]({PurePosixPath(name).name.replace(' ', '_')})", box=box)
 
-    def page(self, number: int, *, at: int | None = None, **facts: Any) -> None:
+    def page(self, number: int, at: int | None = None, /, **facts: Any) -> None:
         """Close the open page and begin page ``number`` with the next block, or ``at`` an offset inside of the last
         one; ``facts`` are the other fields of ``Page``."""
         start = self.position if at is None else at

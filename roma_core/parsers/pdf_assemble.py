@@ -157,7 +157,7 @@ def _open_pages(builder: DocumentBuilder, waiting: list[PageContent], number: in
     while waiting and waiting[0].number <= number:
         page = waiting.pop(0)
         facts = {"label": page.label, "width": round(page.width, 2), "height": round(page.height, 2)}
-        builder.page(page.number, at=at, **facts, ocr_confidence=_confidence(page))
+        builder.page(page.number, at, **facts, ocr_confidence=_confidence(page))
 
 
 def _confidence(page: PageContent) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,7 +159,7 @@ def _read(page: Any, number: int) -> PageContent:
 
     upright = [c for c in chars if c is None or c.style.turn == turns * 90]
     frame_width, frame_height = content.frame
-    words = _words(upright, to_frame)
+    words = _once(_words(upright, to_frame))
     # What lies off the page is not shown (the other half of a cut spread, text that somebody hid).
     content.words = [w for w in words if w.x1 > 0 and w.x0 < frame_width and w.bottom > 0 and w.top < frame_height]
     for angle in sorted({c.style.turn for c in chars if c is not None} - {turns * 90}):
@@ -258,6 +258,18 @@ def _words(chars: list[_Char | None], to_frame: Any) -> Iterator[Word]:
         run.append((char.text, rect))
     if run and style:
         yield _word(run, style)
+
+
+def _once(words: Iterable[Word]) -> Iterator[Word]:
+    """Words without those that are set twice in (nearly) the same place to look bold or to cast a shadow."""
+    seen: dict[tuple[str, int, int], Word] = {}
+    for word in words:
+        step = max(0.25 * word.size, 0.5)
+        x, y = round(word.x0 / step), round(word.top / step)
+        if any((word.text, x + dx, y + dy) in seen for dx in (-1, 0, 1) for dy in (-1, 0, 1)):
+            continue
+        seen[word.text, x, y] = word
+        yield word
 
 
 def _apart(one: Rect, two: Rect, size: float, slack: float = 0.3) -> bool:
