@@ -41,7 +41,8 @@ def assemble(builder: DocumentBuilder, pages: Sequence[PageContent], outline: Se
 def _page_items(page: PageContent, body: float) -> list[Item]:
     """Blocks of a page in reading order."""
     tables = ruled_tables(page)
-    taken = {id(w) for table in tables for w in table.words}
+    taken = {id(w) for table in tables for w in (*table.words, *table.turned)}
+    page.strays = [w for w in page.strays if id(w) not in taken]
     free = [w for w in page.words if id(w) not in taken]
     segments = [s for row in rows_of(free) for s in segments_of(row)]
     figures = _figures(page)

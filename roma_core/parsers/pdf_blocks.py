@@ -43,6 +43,8 @@ class Item:
     level: int = 0
     region: int = 0
     """Number of the column or band on its page."""
+    slack: float = 0.0
+    """Share of the column that its last line leaves free."""
 
     @property
     def text(self) -> str:
@@ -128,7 +130,7 @@ def paragraphs(lines: list[Line], page: int, region: int) -> list[Item]:
             groups[-1].append(line)
         else:
             groups.append([line])
-    return [_item(group, page, region) for group in groups]
+    return [_item(group, page, region, measure) for group in groups]
 
 
 def _pitches(lines: list[Line]) -> dict[int, float]:
@@ -160,12 +162,21 @@ def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: Mea
         return False
     if (last.share("bold") > 0.9) != (line.share("bold") > 0.9) and len(group) <= 3 and _whole(last, line):
         return True
+    if _other_face(group, line, measure):
+        return True
     if _begins_item(group, line) or (_TITLE_NUMBER.match(line.text) and line.share("bold") > 0.9):
         return True
     if marker(group[0].text):
         outdented = measure.indent(line) < measure.indent(group[0]) - 0.5 * size
         return outdented or (measure.indent(line) <= measure.indent(group[0]) + 1 and bool(_END.search(last.text)))
     return _new_paragraph(group, line, measure, size)
+
+
+def _other_face(group: list[Line], line: Line, measure: Measure) -> bool:
+    """A short line or two all in one font, then text in another: a heading that only its font tells."""
+    one, two = {line.face for line in group}, line.face
+    short = measure.slack(group[-1]) > 0.12 * measure.width
+    return len(group) <= 2 and len(one) == 1 and None not in one and two not in one and two is not None and short
 
 
 def _begins_item(group: list[Line], line: Line) -> bool:
@@ -204,14 +215,15 @@ def marker(text: str) -> str | None:
     return found[1] if found else None
 
 
-def _item(group: list[Line], page: int, region: int) -> Item:
+def _item(group: list[Line], page: int, region: int, measure: Measure) -> Item:
     rect = (
         min(line.x0 for line in group),
         min(line.top for line in group),
         max(line.x1 for line in group),
         max(line.bottom for line in group),
     )
-    return Item(_kind(group), page, rect, group, region=region)
+    slack = measure.slack(group[-1]) / max(measure.width, 1.0)
+    return Item(_kind(group), page, rect, group, region=region, slack=slack)
 
 
 def _kind(group: list[Line]) -> Kind:

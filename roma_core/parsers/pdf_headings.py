@@ -22,6 +22,8 @@ _DECIMAL = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){1,4})\.?\s+\S")
 _LETTERS = re.compile(r"[^\W\d_]")
 _PLAIN = re.compile(r"[\W_]+")
 _LABEL = re.compile(r"\d+|chapter|section|appendix|[a-z]$")
+_BRACKETED = re.compile(r"^\(\d{1,2}\)\s*\S")
+_CODE = re.compile(r"[;=]|<[^>]*>|\(\)")
 _CAPTION_END = re.compile(r"[,;]$")
 
 StyleKey = tuple[float, bool]
@@ -113,7 +115,9 @@ def _looks_like(item: Item, items: Sequence[Item], body: float, body_bold: bool)
     if letters < 2 or 2 * letters < len(text.replace(" ", "")) or CAPTION.match(text) or _CAPTION_END.search(text):
         return False
     listed = item.kind == "list"
-    if listed and (marker(text) == "-" or not _NUMBER.match(text)):
+    if listed and (marker(text) == "-" or not (_NUMBER.match(text) or _BRACKETED.match(text))):
+        return False
+    if _CODE.search(text):
         return False
     size = item.size
     if size >= LARGER * body and not (listed and size < 1.2 * body and len(text) > 90):
@@ -125,12 +129,26 @@ def _looks_like(item: Item, items: Sequence[Item], body: float, body_bold: bool)
         )
     if text.isupper() and letters >= 5 and len(item.lines) == 1 and len(text) <= 80 and size >= 0.98 * body:
         return _leads_prose(item, items)
+    if size >= 0.93 * body and _own_face(item, items) and len(text) <= 90:
+        return _starts_well(text) and not text.endswith((".", ":"))
     italic = all(line.share("italic") > 0.9 for line in item.lines)
     return bool(_DECIMAL.match(text)) and len(text) <= 90 and len(item.lines) == 1 and (italic or size > 1.04 * body)
 
 
 def _starts_well(text: str) -> bool:
-    return not text[0].islower() and text[0] not in "([{&|=<>+•"
+    return (not text[0].islower() and text[0] not in "([{&|=<>+•") or bool(_BRACKETED.match(text))
+
+
+def _own_face(item: Item, items: Sequence[Item]) -> bool:
+    """One or two short lines in one font, and right after them a paragraph in another."""
+    faces = {line.face for line in item.lines}
+    if len(item.lines) > 2 or len(faces) != 1 or None in faces or item.slack < 0.12:
+        return False
+    at = next(i for i, other in enumerate(items) if other is item)
+    after = next(iter(items[at + 1 : at + 2]), None)
+    if after is None or after.kind != "paragraph" or after.region != item.region or len(after.text) < 60:
+        return False
+    return not faces & {w.style.face for line in after.lines[:2] for w in line.words[:3]}
 
 
 def _leads_prose(item: Item, items: Sequence[Item]) -> bool:

@@ -17,6 +17,7 @@ from roma_core.parsers.pdf_page import SOFT_HYPHEN, Rect, Word
 SPLIT = 1.0
 """A gap of this many ems inside of a line parts it into segments."""
 MAX_DEPTH = 6
+_STRIP = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,12 @@ class Line:
         """Share of the characters whose style has ``attribute`` (bold, italic, mono)."""
         total = sum(len(w.text) for w in self.words)
         return sum(len(w.text) for w in self.words if getattr(w.style, attribute)) / max(total, 1)
+
+    @cached_property
+    def face(self) -> str | None:
+        """The font of all its words; None when it is mixed."""
+        faces = {w.style.face for w in self.words}
+        return next(iter(faces)) if len(faces) == 1 else None
 
     @property
     def hyphenated(self) -> bool:
@@ -105,19 +112,24 @@ def rows_of(words: Iterable[Word]) -> list[list[Word]]:
     row that they overlap most."""
     rows: list[list[Word]] = []
     spans: list[tuple[float, float]] = []
+    near: dict[int, list[int]] = {}
+    """Rows by the strips of ``_STRIP`` points that they cross, so that a word is compared with few."""
     for word in sorted(words, key=lambda w: (-w.size, w.top, w.x0)):
         middle = (word.top + word.bottom) / 2
-        best, best_gain = -1, 0.0
-        for index, (top, bottom) in enumerate(spans):
+        best, best_gain = -1, 0.5
+        for index in near.get(int(middle // _STRIP), ()):
+            top, bottom = spans[index]
             overlap = min(bottom, word.bottom) - max(top, word.top)
             gain = overlap / max(min(word.bottom - word.top, bottom - top), 0.1)
-            if gain > max(best_gain, 0.5) and top <= middle <= bottom:
+            if gain > best_gain and top <= middle <= bottom:
                 best, best_gain = index, gain
-        if best < 0:
-            rows.append([word])
-            spans.append((word.top, word.bottom))
-        else:
+        if best >= 0:
             rows[best].append(word)
+            continue
+        for strip in range(int(word.top // _STRIP), int(word.bottom // _STRIP) + 1):
+            near.setdefault(strip, []).append(len(rows))
+        rows.append([word])
+        spans.append((word.top, word.bottom))
     order = sorted(range(len(rows)), key=lambda i: spans[i][1])
     return [sorted(rows[i], key=lambda w: w.x0) for i in order]
 

@@ -30,6 +30,10 @@ SOFT_HYPHEN = "\u00ad"
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
 _BLANK = {0x20, 0x09, 0x0A, 0x0D, 0xA0, 0x2002, 0x2003, 0x2009, 0x3000}
 _ALEFS = frozenset("\u0622\u0623\u0625\u0627\u0671")
+_object_address = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(
+    ctypes.cast(pdf.FPDFText_GetTextObject, ctypes.c_void_p).value or 0
+)
+"""``FPDFText_GetTextObject`` that gives a number: the typed pointer costs as much as all else for a character."""
 _MIN_RULE = 6.0
 _THIN = 2.5
 
@@ -43,6 +47,8 @@ class Style:
     italic: bool = False
     mono: bool = False
     turn: int = 0
+    face: str = ""
+    """The font's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class PageContent:
     words: list[Word] = field(default_factory=list)
     strays: list[Word] = field(default_factory=list)
     """Words at another angle than most, in a frame where they stand upright."""
+    spots: dict[int, Rect] = field(default_factory=dict)
+    """Where each stray (by ``id``) stands in the reading frame."""
     rules: list[Rule] = field(default_factory=list)
     images: list[Rect] = field(default_factory=list)
     label: str | None = None
@@ -98,7 +106,7 @@ class PageContent:
 
     @property
     def frame(self) -> tuple[float, float]:
-        return (self.height, self.width) if self.turns % 2 else (self.width, self.height)
+        return _turned_size((self.width, self.height), self.turns)
 
     def box(self, rect: Rect) -> Box:
         """``rect`` of the reading frame as fractions of the page as shown."""
@@ -110,6 +118,10 @@ class PageContent:
 
 def _unit(value: float) -> float:
     return round(min(max(value, 0.0), 1.0), 5)
+
+
+def _turned_size(size: tuple[float, float], turns: int) -> tuple[float, float]:
+    return (size[1], size[0]) if turns % 2 else size
 
 
 def _turn_rect(rect: Rect, width: float, height: float, turns: int) -> Rect:
@@ -166,7 +178,12 @@ def _read(page: Any, number: int) -> PageContent:
         quarter = round(angle / 90) % 4
         group = [c for c in chars if c is None or c.style.turn == angle]
         frame = (rotation - quarter) % 4
-        content.strays += _words(group, lambda rect, turn=frame: to_frame(rect, turn))
+        strays = list(_words(group, lambda rect, turn=frame: to_frame(rect, turn)))
+        size = _turned_size((width, height), frame)
+        for word in strays:
+            rect = (word.x0, word.top, word.x1, word.bottom)
+            content.spots[id(word)] = _turn_rect(rect, *size, (total - frame) % 4)
+        content.strays += strays
     content.rules = [Rule(*to_frame(rect)) for rect in _rules(page, left, top)]
     content.images = [to_frame(rect) for rect in _images(page, left, top)]
     return content
@@ -199,18 +216,17 @@ def _chars(page: Any, content: PageContent, left: float, top: float, rotation: i
             code, pending = 0x10000 + ((pending - 0xD800) << 10) + (code - 0xDC00), 0
         if not pdf.FPDFText_GetLooseCharBox(raw, i, ctypes.byref(rect)):
             continue
-        text_object = pdf.FPDFText_GetTextObject(raw, i)
-        key = ctypes.cast(text_object, ctypes.c_void_p).value
+        key = _object_address(raw, i)
         style = styles.get(key)
         if style is None:
-            style = styles[key] = _style(raw, i, text_object, rotation)
+            style = styles[key] = _style(raw, i, rotation)
         content.map_errors += pdf.FPDFText_HasUnicodeMapError(raw, i) == 1
         text = SOFT_HYPHEN if code in _HYPHENS else _LIGATURES.get(code) or chr(code)
         yield _Char(text, (rect.left - left, top - rect.top, rect.right - left, top - rect.bottom), style)
     textpage.close()
 
 
-def _style(raw: Any, index: int, text_object: Any, rotation: int) -> Style:
+def _style(raw: Any, index: int, rotation: int) -> Style:
     matrix = pdf.FS_MATRIX()
     scale, turn = 1.0, 0
     if pdf.FPDFText_GetMatrix(raw, index, ctypes.byref(matrix)):
@@ -218,12 +234,12 @@ def _style(raw: Any, index: int, text_object: Any, rotation: int) -> Style:
         degrees = -math.degrees(math.atan2(matrix.b, matrix.a)) + rotation * 90
         turn = round(degrees / 5) * 5 % 360
     size = pdf.FPDFText_GetFontSize(raw, index) * scale
-    bold, italic, mono = _font(raw, index, text_object)
-    return Style(round(size, 1), bold, italic, mono, turn)
+    face, bold, italic, mono = _font(raw, index)
+    return Style(round(size, 1), bold, italic, mono, turn, face)
 
 
-def _font(raw: Any, index: int, text_object: Any) -> tuple[bool, bool, bool]:
-    """Bold, italic, monospaced: from the font's name, weight and descriptor flags (ISO 32000-1 table 123)."""
+def _font(raw: Any, index: int) -> tuple[str, bool, bool, bool]:
+    """Name, bold, italic, monospaced: from the font's name, weight and descriptor flags (ISO 32000-1 table 123)."""
     flags = ctypes.c_int()
     buffer = ctypes.create_string_buffer(256)
     pdf.FPDFText_GetFontInfo(raw, index, buffer, 256, ctypes.byref(flags))
@@ -234,7 +250,7 @@ def _font(raw: Any, index: int, text_object: Any) -> tuple[bool, bool, bool]:
     bold = heavy or (weight >= 600 and "light" not in low) or bool(flags.value & (1 << 18))
     italic = any(part in low for part in ("italic", "oblique", "slanted")) or bool(flags.value & (1 << 6))
     mono = any(part in low for part in ("mono", "courier", "consol", "cmtt", "typewriter")) or bool(flags.value & 1)
-    return bold, italic, mono
+    return name, bold, italic, mono
 
 
 def _words(chars: list[_Char | None], to_frame: Any) -> Iterator[Word]:

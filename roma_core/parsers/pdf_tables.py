@@ -36,6 +36,8 @@ class TableRegion:
     rect: Rect
     grid: Grid
     words: tuple[Word, ...]
+    turned: tuple[Word, ...] = ()
+    """Words of cells that are set sideways."""
 
 
 def ruled_tables(content: PageContent) -> list[TableRegion]:
@@ -47,7 +49,7 @@ def ruled_tables(content: PageContent) -> list[TableRegion]:
         return []
     found: list[TableRegion] = []
     for cells in _cell_groups(edges):
-        table = _filled(cells, content.words)
+        table = _filled(cells, content)
         if table and not any(_overlap(table.rect, other.rect) for other in found):
             found.append(table)
     return found
@@ -106,9 +108,10 @@ def _cell_groups(edges: list[dict[str, Any]]) -> list[list[Rect]]:
     return sorted(groups, key=len, reverse=True)
 
 
-def _filled(cells: list[Rect], words: list[Word]) -> TableRegion | None:
+def _filled(cells: list[Rect], content: PageContent) -> TableRegion | None:
     rect = (min(c[0] for c in cells), min(c[1] for c in cells), max(c[2] for c in cells), max(c[3] for c in cells))
-    inside = [w for w in words if _holds(rect, w)]
+    inside = [w for w in content.words if _holds(rect, w)]
+    turned = [w for w in content.strays if _within(rect, content.spots[id(w)])]
     xs, ys = _grid_lines(c[0] for c in cells), _grid_lines(c[1] for c in cells)
     if len(xs) < 2 or len(ys) < 2 or not inside:
         return None
@@ -118,17 +121,25 @@ def _filled(cells: list[Rect], words: list[Word]) -> TableRegion | None:
     for cell in cells:
         mine = [w for w in inside if id(w) not in taken and _holds(cell, w)]
         taken.update(map(id, mine))
-        text = cell_text(mine)
+        sideways = [w for w in turned if _within(cell, content.spots[id(w)])]
+        text = " ".join(filter(None, [cell_text(mine), cell_text(sideways)]))
         filled += bool(text)
         for y, x in _covered(cell, ys, xs)[: 1 if len(text) > MAX_REPEATED else None]:
             grid[y][x] = grid[y][x] or text
+    turned = [w for w in turned if any(_within(cell, content.spots[id(w)]) for cell in cells)]
     if len(taken) < len(inside) or filled < 2 or len(inside) > MAX_PROSE_WORDS * len(cells):
-        return _rescued(grid, rect, inside, taken, ys, xs) if filled >= 4 else None
-    return TableRegion(rect, _squeezed(grid), tuple(inside)) if _is_grid(grid) else None
+        return _rescued(grid, rect, inside, turned, taken, ys, xs) if filled >= 4 else None
+    return TableRegion(rect, _squeezed(grid), tuple(inside), tuple(turned)) if _is_grid(grid) else None
 
 
 def _rescued(
-    grid: Grid, rect: Rect, inside: list[Word], taken: set[int], ys: list[float], xs: list[float]
+    grid: Grid,
+    rect: Rect,
+    inside: list[Word],
+    turned: list[Word],
+    taken: set[int],
+    ys: list[float],
+    xs: list[float],
 ) -> TableRegion | None:
     """Words in places that no drawn cell covers join the place of the grid that they stand in."""
     for word in inside:
@@ -136,7 +147,7 @@ def _rescued(
             y = max(0, sum(edge <= (word.top + word.bottom) / 2 for edge in ys) - 1)
             x = max(0, sum(edge <= (word.x0 + word.x1) / 2 for edge in xs) - 1)
             grid[y][x] = f"{grid[y][x]} {word.text}".strip()
-    return TableRegion(rect, _squeezed(grid), tuple(inside)) if _is_grid(grid) else None
+    return TableRegion(rect, _squeezed(grid), tuple(inside), tuple(turned)) if _is_grid(grid) else None
 
 
 def _is_grid(grid: Grid) -> bool:
@@ -168,7 +179,12 @@ def _covered(cell: Rect, ys: list[float], xs: list[float]) -> list[tuple[int, in
 
 
 def _holds(rect: Rect, word: Word) -> bool:
-    x, y = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
+    return _within(rect, (word.x0, word.top, word.x1, word.bottom))
+
+
+def _within(rect: Rect, other: Rect) -> bool:
+    """Whether the middle of ``other`` lies in ``rect``."""
+    x, y = (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
     return rect[0] <= x <= rect[2] and rect[1] <= y <= rect[3]
 
 
@@ -317,9 +333,17 @@ def _is_tabular(texts: Grid, multi: int, has_rules: bool) -> bool:
         return False
     if multi < 3 and not (columns >= 3 and (has_rules or numbers >= 0.3)):
         return False
+    if not has_rules and any(_flows_on([row[x] for row in texts]) for x in range(columns)):
+        return False
     if columns == 2:
         return filled >= 0.6 and (words <= 4 or numbers >= 0.3 or (has_rules and words <= 12))
     return filled >= 0.35 and words <= (14 if has_rules else 7)
+
+
+def _flows_on(column: list[str]) -> bool:
+    """Whether a column is prose: long cells that the next one goes on with in the middle of a sentence."""
+    pairs = [(a, b) for a, b in pairwise(column) if len(a) >= 25 and b]
+    return len(pairs) >= 2 and 2 * sum(b[0].islower() for _, b in pairs) >= len(pairs)
 
 
 def _merge_wrapped(grid: list[list[list[Word]]], rows: list[Row]) -> list[list[list[Word]]]:
