@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 
 from roma_core.connectors.base import Connector, Listing
 from roma_core.connectors.fake import FakeConnector
+from roma_core.connectors.gdrive import GDriveConnector
 from roma_core.connectors.local import LocalConnector
 from roma_core.connectors.web import WebConnector
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
+from tests.fakes.drive import FOLDER, Entry, FakeDrive
 from tests.fakes.site import Reply, Site
 
 
@@ -144,5 +147,28 @@ class TestWebConnector(ConnectorContract):
                 Source(uri=f"{site.base}/absent", kind="web"),
                 CONTENTS,
                 "gdrive://folder/x",
+            )
+            await connector.close()
+
+
+class TestGDriveConnector(ConnectorContract):
+    @pytest.fixture
+    async def case(self, tmp_path: Path) -> AsyncIterator[Case]:
+        files = [Entry(f"f{n}", f"{n}.bin", content=data, parent="top") for n, data in enumerate(CONTENTS)]
+        async with FakeDrive(Entry("top", "Top", FOLDER), *files) as drive:
+            connector = GDriveConnector(
+                Settings(
+                    _env_file=None,
+                    workspace=tmp_path,
+                    gdrive_api_endpoint=drive.base,
+                    gdrive_credentials=json.dumps(drive.service_account()),
+                )
+            )
+            yield Case(
+                connector,
+                Source(uri="gdrive://folder/top", kind="gdrive"),
+                Source(uri="gdrive://folder/absent", kind="gdrive"),
+                CONTENTS,
+                "https://example.org/",
             )
             await connector.close()

@@ -44,6 +44,8 @@ class Site:
 
     def __init__(self, routes: dict[str, Route] | None = None) -> None:
         self.routes: dict[str, Route] = routes or {}
+        self.fallback: Route = Reply(b"not here", 404)
+        """Answers what no route does."""
         self.requests: list[Request] = []
         self.connections = 0
         self.port = 0
@@ -70,7 +72,7 @@ class Site:
         try:
             request = await _read(reader)
             self.requests.append(request)
-            route = self.routes.get(request.target, self.routes.get(request.path, Reply(b"not here", 404)))
+            route = self.routes.get(request.target, self.routes.get(request.path, self.fallback))
             await _answer(route, request, writer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
