@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from roma_core.app import build_roma
 from roma_core.cli.output import FAILED, OK, PARTIAL, emit, fail, interactive, table
-from roma_core.cli.progress import eval_bar
 from roma_core.settings import Settings
 from roma_core.types import CompleteEvent, ErrorEvent, Query, StageEvent, TokenEvent
+from roma_core.ui.progress import eval_bar
 
 if TYPE_CHECKING:
     from roma_core.evals.report import EvalReport

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from roma_core.app import build_roma
 from roma_core.cli.output import FAILED, OK, PARTIAL, emit, fail, interactive, table
-from roma_core.cli.progress import ingest_bar
 from roma_core.errors import AgentFailure, InputError
 from roma_core.settings import Settings
+from roma_core.ui.progress import ingest_bar
 
 if TYPE_CHECKING:
     from roma_core.types import Document

@@ -1,0 +1,45 @@
+"""Progress bars for a terminal and a notebook; switched off they cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roma_core.ingestion import IngestProgress
+
+
+@contextmanager
+def ingest_bar(shown: bool = True) -> Iterator[Callable[[IngestProgress], None] | None]:
+    """A bar for ``Roma.ingest``: documents done, their states and the rate. Its end is known when listing has ended."""
+    if not shown:
+        yield None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="doc", desc="ingesting") as bar:
+
+        def advance(at: IngestProgress) -> None:
+            bar.total = None if at.listing else at.listed
+            bar.set_postfix({state: n for state, n in at.counts.items() if n}, refresh=False)
+            bar.update(at.done - bar.n)
+
+        yield advance
+
+
+@contextmanager
+def eval_bar(shown: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar for ``evaluate``: questions done of all."""
+    if not shown:
+        yield None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="question", desc="evaluating") as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield advance
