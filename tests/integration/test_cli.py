@@ -1,0 +1,198 @@
+"""The command line over a real store and real parsers; only the models are fakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roma_core.cli import main
+from roma_core.cli.documents import pages
+from roma_core.errors import InputError
+from roma_core.llm.base import I_DONT_KNOW
+
+GOOD = (
+    "# Tides\n\nThe tide at Brest rises by 6.1 metres in spring.\n\n## Neap\n\nAt neap tide it rises by 2.8 metres.\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def _fakes(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROMA_WORKSPACE", str(workspace))
+    monkeypatch.setenv("ROMA_EMBEDDER", "fake")
+    monkeypatch.setenv("ROMA_RERANKER", "fake")
+    monkeypatch.setenv("ROMA_PARSER_WORKERS", "1")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One good file and three that cannot be read, each for its own reason."""
+    place = tmp_path / "papers"
+    place.mkdir()
+    (place / "good.md").write_text(GOOD)
+    (place / "broken.pdf").write_bytes(b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog")
+    (place / "empty.txt").write_bytes(b"")
+    (place / "unknown.xyz").write_bytes(bytes(range(256)) * 8)
+    return place
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    def call(*words: str) -> tuple[int, Any, str]:
+        code = main([*words, "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out), err
+
+    yield call
+
+
+def test_a_folder_with_three_bad_files_ingests_the_good_one(run: Any, folder: Path) -> None:
+    code, report, _ = run("ingest", str(folder))
+    assert code == 2
+    states = {Path(item["uri"]).name: (item["state"], item["code"]) for item in report["items"]}
+    assert states == {
+        "good.md": ("added", None),
+        "broken.pdf": ("failed", "ERR_PARSER_MALFORMED"),
+        "empty.txt": ("failed", "ERR_PARSER_EMPTY"),
+        "unknown.xyz": ("failed", "ERR_PARSER_UNSUPPORTED"),
+    }
+    assert all(item["reason"] for item in report["items"] if item["state"] == "failed")
+
+
+def test_a_second_ingest_changes_nothing_and_an_edit_updates_one(run: Any, folder: Path) -> None:
+    run("ingest", str(folder / "good.md"))
+    code, report, _ = run("ingest", str(folder / "good.md"))
+    assert code == 0 and [i["state"] for i in report["items"]] == ["unchanged"]
+    (folder / "good.md").write_text(GOOD + "\nIt was measured in 2019.\n")
+    _, report, _ = run("ingest", str(folder / "good.md"))
+    assert [i["state"] for i in report["items"]] == ["updated"]
+
+
+def test_an_answer_cites_words_of_the_source(run: Any, folder: Path) -> None:
+    run("ingest", str(folder / "good.md"))
+    code, answer, _ = run("ask", "How many metres does the tide at Brest rise in spring?")
+    assert code == 0 and answer["answered"] and "6.1 metres" in answer["answer"]
+    assert answer["citations"]
+    for citation in answer["citations"]:
+        _, document, _ = run("show", citation["document_id"])
+        assert document["text"][citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_an_unanswerable_question_gets_i_dont_know(run: Any, folder: Path) -> None:
+    run("ingest", str(folder / "good.md"))
+    code, answer, _ = run("ask", "Who won the chess championship yesterday?")
+    assert code == 0
+    assert (answer["answer"], answer["answered"], answer["degraded"]) == (I_DONT_KNOW, False, False)
+    assert answer["citations"] == []
+
+
+def test_an_empty_workspace_answers_that_it_does_not_know(run: Any) -> None:
+    code, answer, _ = run("ask", "Anything?")
+    assert code == 0 and answer["answer"] == I_DONT_KNOW
+
+
+def test_nothing_worked_is_exit_code_1(run: Any, folder: Path) -> None:
+    code, report, _ = run("ingest", str(folder / "empty.txt"))
+    assert code == 1 and [i["state"] for i in report["items"]] == ["failed"]
+    code, report, _ = run("ingest", str(folder / "missing"))
+    assert code == 1 and report["failures"][0]["code"] == "ERR_CONNECTOR_NOT_FOUND"
+
+
+def test_a_failure_is_an_agent_failure_as_json(run: Any) -> None:
+    code, failure, _ = run("show", "no-such-document")
+    assert (code, failure["code"], failure["recoverable"]) == (1, "ERR_NOT_FOUND", False)
+    assert "roma ledger" in failure["message"]
+
+
+def test_the_ledger_lists_states(run: Any, folder: Path) -> None:
+    run("ingest", str(folder))
+    _, failed, _ = run("ledger", "--state", "failed")
+    assert sorted(Path(i["uri"]).name for i in failed) == ["broken.pdf", "empty.txt", "unknown.xyz"]
+    _, everything, _ = run("ledger")
+    assert len(everything) == 4
+
+
+def test_parse_shows_text_html_and_json(run: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document, _ = run("parse", str(folder / "good.md"))
+    assert code == 0 and [s["title"] for s in document["sections"]] == ["Tides", "Neap"]
+    assert main(["parse", str(folder / "good.md")]) == 0
+    assert "6.1 metres" in capsys.readouterr().out
+    assert main(["parse", str(folder / "good.md"), "--html"]) == 0
+    assert "<h1>Tides</h1>" in capsys.readouterr().out
+    code, failure, _ = run("parse", str(folder / "empty.txt"))
+    assert (code, failure["code"]) == (1, "ERR_PARSER_EMPTY")
+
+
+def test_health_is_ok_without_a_key(run: Any) -> None:
+    code, report, _ = run("health")
+    assert code == 0 and report["state"] == "ok"
+    assert {"store", "llm", "embedder", "reranker", "disk", "sessions", "tailor"} <= {
+        c["name"] for c in report["components"]
+    }
+
+
+def test_settings_are_listed_without_secrets(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_API_KEY", "sk-very-secret-value")
+    _, values, _ = run("settings")
+    assert values["LLM_API_KEY"] == "(set)" and values["ROMA_EMBEDDER"] == "fake"
+
+
+def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ROMA_CACHE", "perhaps")
+    assert main(["health"]) == 1
+    err = capsys.readouterr().err.strip()
+    assert err.startswith("ERR_CONFIG_INVALID: ROMA_CACHE: ") and "\n" not in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["frob"], ["ask"], ["ask", "x", "--top-k", "99"], ["ask", "x", "--persona", "pirate"], ["ledger", "--state", "x"]],
+)
+def test_wrong_usage_is_exit_code_64(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 64 and "usage: roma" in capsys.readouterr().err
+
+
+def test_ingest_without_a_source_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ingest"]) == 64
+    assert "gdrive://" in capsys.readouterr().err
+
+
+def test_people_see_tables_and_citations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["ingest", str(folder)])
+    out = capsys.readouterr().out
+    assert "added" in out and "ERR_PARSER_EMPTY" in out
+    main(["ask", "How many metres does the tide at Brest rise in spring?"])
+    said = capsys.readouterr()
+    assert "[1] " in said.out and "verbatim: “" in said.out and "written by extractive" in said.err
+    assert main(["health"]) == main(["settings"]) == main(["ledger"]) == 0
+
+
+def test_a_token_is_shown_once_and_can_be_revoked(run: Any) -> None:
+    _, made, _ = run("token", "create", "ci", "--scope", "ingest", "--days", "2")
+    assert made["token"].startswith("roma_") and made["scopes"] == ["ingest"]
+    _, listed, _ = run("token", "list")
+    assert [t["id"] for t in listed] == [made["id"]] and made["token"] not in json.dumps(listed)
+    code, _, _ = run("token", "revoke", made["id"])
+    _, listed, _ = run("token", "list")
+    assert code == 0 and listed[0]["revoked_at"]
+
+
+def test_the_demo_corpus_is_gathered(run: Any, tmp_path: Path) -> None:
+    code, made, _ = run("demo-corpus", str(tmp_path / "corpus"))
+    assert code == 0 and len(made["files"]) > 200
+
+
+@pytest.mark.parametrize(("text", "expected"), [(None, None), ("3", (3,)), ("1-3,7", (1, 2, 3, 7)), ("2,2", (2,))])
+def test_pages_are_numbers_and_ranges(text: str | None, expected: tuple[int, ...] | None) -> None:
+    assert pages(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-2", "1,,2"])
+def test_other_pages_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--pages"):
+        pages(text)
