@@ -14,7 +14,14 @@ from roma_core.cli.documents import pages
 from roma_core.errors import InputError
 from roma_core.llm.base import I_DONT_KNOW
 
-GOOD = (
+GOOD = """# Tides
+
+The tide at Brest rises by 6.1 metres in spring.
+
+## Neap
+
+At neap tide it rises by 2.8 metres.
+"""
     "# Tides\n\nThe tide at Brest rises by 6.1 metres in spring.\n\n## Neap\n\nAt neap tide it rises by 2.8 metres.\n"
 )
 
@@ -151,9 +158,9 @@ def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     "words",
     [["frob"], ["ask"], ["ask", "x", "--top-k", "99"], ["ask", "x", "--persona", "pirate"], ["ledger", "--state", "x"]],
 )
-def test_wrong_usage_is_exit_code_64(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_exit_code_64(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(words)
+        main(line.split())
     assert stopped.value.code == 64 and "usage: roma" in capsys.readouterr().err
 
 
