@@ -328,7 +328,8 @@ def _reranker(settings: Settings) -> Reranker | None:
 
 
 def _connectors(settings: Settings) -> Sequence[Connector]:
-    """Every connector whose extra is installed or that can say which extra is missing; the local one takes the rest."""
+    """Every connector; the one that takes what no other does comes last. Their libraries are loaded when first used."""
     from roma_core.connectors.local import LocalConnector
+    from roma_core.connectors.web import WebConnector
 
-    return [LocalConnector(settings)]
+    return [WebConnector(settings), LocalConnector(settings)]

@@ -22,8 +22,6 @@ The tide at Brest rises by 6.1 metres in spring.
 
 At neap tide it rises by 2.8 metres.
 """
-    "# Tides\n\nThe tide at Brest rises by 6.1 metres in spring.\n\n## Neap\n\nAt neap tide it rises by 2.8 metres.\n"
-)
 
 
 @pytest.fixture(autouse=True)
