@@ -1,0 +1,108 @@
+"""The console in a real Chromium: it streams, badges open the cited words, and hostile text stays text."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+ATTACK = "<img src=x onerror=\"document.title='pwned'\">"
+MANUAL = f"# Manual {ATTACK}\n\nThe valve opens at 3 bar and closes at 2 bar. {ATTACK}\n\nMore about the valve.\n"
+REPLY = f"The **valve** opens at 3 bar [1]. {ATTACK} ![x](https://attacker.example/leak.png) End of the answer."
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The real API with the console, over a real store, served by uvicorn; the model is the scripted fake."""
+    import uvicorn
+
+    from roma_core import Settings, build_roma
+    from roma_core.api import create_app
+    from roma_core.llm.fake import FakeLLM, Reply
+    from roma_core.ui.console import mount
+
+    folder = tmp_path_factory.mktemp("console")
+    (folder / "manual.md").write_text(MANUAL)
+    settings = Settings.load(workspace=folder / ".roma", embedder="fake", reranker="fake", parser_workers=1)
+    llm = FakeLLM(rule=lambda request: Reply(REPLY, word_wait_s=0.08), generative=False)
+    roma = build_roma(settings, llm=llm)
+    asyncio.run(roma.ingest(folder / "manual.md"))
+    app = create_app(roma)
+    mount(app, roma)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def page(address: str, tmp_path: Path) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*quiet, "--no-first-run", "--disable-component-update"]
+        )
+        view = browser.new_page(viewport={"width": 1200, "height": 900})
+        view.requested = []
+        view.on("request", lambda request: view.requested.append(request.url))
+        view.on("dialog", lambda dialog: view.requested.append("a dialog: " + dialog.message))
+        view.goto(f"{address}/console")
+        yield view
+        if shots := os.environ.get("ROMA_SCREENSHOTS"):
+            view.screenshot(path=str(Path(shots) / "console.png"))
+        browser.close()
+
+
+def ask(page: Any, question: str) -> None:
+    box = page.locator("textarea").first
+    box.wait_for(timeout=30_000)
+    box.fill(question)
+    box.press("Enter")
+
+
+def test_an_answer_streams_and_its_badge_opens_the_cited_words(page: Any, address: str) -> None:
+    ask(page, f"When does the valve open? {ATTACK}")
+    seen: set[str] = set()
+    end = page.get_by_text("End of the answer")
+    for _ in range(200):
+        seen.update(t for t in page.get_by_text("The valve").all_inner_texts())
+        if end.count() and page.locator(".roma-badge").count():
+            break
+        page.wait_for_timeout(50)
+    assert len(seen) > 2, f"the answer did not show progressively: {seen}"
+    page.locator(".roma-badge").first.click()
+    marked = page.locator("mark")
+    marked.wait_for(timeout=10_000)
+    assert "opens at 3 bar" in marked.inner_text()
+
+    page.wait_for_timeout(300)  # time for an attack to act
+    assert page.title() == "ROMA console", "text from a model, a document or a person ran as code"
+    elsewhere = [url for url in page.requested if not url.startswith((address, "data:", "blob:", "ws"))]
+    assert elsewhere == [], "the console asked another host"
+
+
+def test_a_follow_up_is_asked_by_a_click(page: Any) -> None:
+    ask(page, "When does the valve open?")
+    pill = page.locator(".roma-follow-up button").first
+    pill.wait_for(timeout=30_000)
+    words = pill.inner_text()
+    pill.click()
+    page.get_by_text(words).nth(1).wait_for(timeout=30_000)
