@@ -67,6 +67,8 @@ def _add_documents(command: Command) -> None:
     parse.add_argument("--pages", metavar="1-3", help="only these pages")
     parse.add_argument("--password", metavar="WORD", help="password of an encrypted file")
 
+    parse.add_argument("--diff", nargs=2, type=Path, metavar=("OLD", "NEW"), help="compare two sets of parses")
+
     ledger = command("ledger", "documents:run_ledger", "list what became of every item that was ever listed")
     ledger.add_argument("--state", choices=get_args(ItemState), help="only items in this state")
 

@@ -61,6 +61,10 @@ def _show_document(document: Document) -> None:
 async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
     from roma_core.parsers.base import ParseOptions
 
+    if args.diff:
+        return _show_diff(args)
+    if args.file is None:
+        raise InputError("roma parse FILE, or roma parse --diff OLD NEW.")
     options = ParseOptions(tenant=settings.tenant, password=args.password, pages=pages(args.pages))
     async with build_roma(settings) as roma:
         document = await roma.parse(args.file, options)
@@ -75,6 +79,14 @@ async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
     for warning in document.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return OK
+
+
+def _show_diff(args: argparse.Namespace) -> int:
+    from roma_core.parsers.diff import diff, load
+
+    report = diff(load(args.diff[0]), load(args.diff[1]))
+    emit(args, report, lambda: print(report.to_markdown()))
+    return PARTIAL if report.has_loss else OK
 
 
 def pages(text: str | None) -> tuple[int, ...] | None:

@@ -29,10 +29,8 @@ async def run_health(args: argparse.Namespace, settings: Settings) -> int:
 async def run_serve(args: argparse.Namespace, settings: Settings) -> int:
     from roma_core.api.serve import serve
 
-    wanted = {"host": args.host, "port": args.port}
-    settings = settings.model_copy(update={k: v for k, v in wanted.items() if v is not None})
     async with build_roma(settings) as roma:
-        await serve(roma)
+        await serve(roma, host=args.host, port=args.port)
     return OK
 
 

@@ -201,3 +201,14 @@ def test_pages_are_numbers_and_ranges(text: str | None, expected: tuple[int, ...
 def test_other_pages_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="--pages"):
         pages(text)
+
+
+def test_two_parses_are_compared(run: Any, folder: Path, tmp_path: Path) -> None:
+    _, document, _ = run("parse", str(folder / "good.md"))
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text(json.dumps(document))
+    new.write_text(json.dumps({**document, "text": document["text"].replace("spring", "summer")}))
+    code, report, _ = run("parse", "--diff", str(old), str(new))
+    assert code == 2 and report["changes"][0]["lost"]["tokens"] == {"spring": 1}
+    code, report, _ = run("parse", "--diff", str(old), str(old))
+    assert code == 0 and report["changes"] == []
