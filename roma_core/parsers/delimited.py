@@ -94,7 +94,7 @@ def _score(head: str, delimiter: str) -> float:
     """Share of rows with the usual number of fields, a little more for more fields; 0 when most have only one."""
     csv.field_size_limit(sys.maxsize)
     try:
-        rows = [row for row in islice(csv.reader(io.StringIO(head), delimiter=delimiter), _SAMPLE_ROWS) if any(row)]
+        rows = [row for row in islice(csv.reader(io.StringIO(head), delimiter=delimiter), _SAMPLE_ROWS) if row]
     except csv.Error:
         return 0.0
     sizes = Counter(map(len, rows))

@@ -254,9 +254,11 @@ def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[Entry], *
         return
     for entry in at_start:
         _open(builder, entry, blocks)
-    if not entries and not has_contents:
-        _open(builder, Entry(_title(root, blocks), "", "", 0), blocks)
     known = {_letters(e.title) for e in entries}
+    if not entries and not has_contents:
+        title = _title(root, blocks)
+        known.add(_letters(title))
+        _open(builder, Entry(title, "", "", 0), blocks)
     for index, block in enumerate(blocks):
         if block.kind == "anchor":
             if block.name in by_fragment:
@@ -270,9 +272,9 @@ def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[Entry], *
 def _open(builder: DocumentBuilder, entry: Entry, following: Sequence[HtmlBlock]) -> None:
     """Open a chapter; its title is written where the page has no heading of its own."""
     builder.open_section(entry.title, "chapter", entry.depth + 1)
-    near = [b for b in following if b.kind != "anchor"][:3]
-    says = any(b.kind == "heading" or _letters(entry.title) in _letters(b.text) for b in near)
-    if not says and entry.title:
+    near = [b for b in following if b.kind not in {"anchor", "figure"} and b.words][:3]
+    says = near[:1] and near[0].kind == "heading"
+    if not says and not any(_letters(b.text) == _letters(entry.title) for b in near):
         builder.heading(entry.title, min(6, entry.depth + 1), section=False)
 
 

@@ -152,12 +152,12 @@ def _literals(section: Section) -> str:
 
 
 def moment(serial: float, epoch_1904: bool = False) -> datetime | None:
-    """The date behind a serial number; None outside of Excel's calendar. 1900 is wrongly a leap year there."""
+    """The second behind a serial number; None outside of Excel's calendar. 1900 is wrongly a leap year there."""
     if not 0 <= serial < _LAST_SERIAL:
         return None
     days = serial + 1462 if epoch_1904 else serial
     base = datetime(1899, 12, 31 if days < 60 else 30)  # noqa: DTZ001  (sheets know no time zone)
-    return base + timedelta(seconds=round(days * 86400, 3))
+    return base + timedelta(seconds=round(days * 86400))
 
 
 def show_date(value: float, section: Section, epoch_1904: bool) -> str:
@@ -174,7 +174,6 @@ def show_date(value: float, section: Section, epoch_1904: bool) -> str:
 
 
 def iso(at: datetime, *, clock: bool, seconds: bool) -> str:
-    at += timedelta(milliseconds=500)
     return f"{at:%Y-%m-%d}" + (f" {at:%H:%M:%S}" if clock and seconds else f" {at:%H:%M}" if clock else "")
 
 

@@ -23,6 +23,7 @@ MAX_REPEATED = 1_000
 def parse_xls(raw: RawDocument, options: ParseOptions) -> Document:
     """XLS. Raises ``MALFORMED``, ``ENCRYPTED``, ``EMPTY`` and ``TOO_LARGE``."""
     import xlrd
+    from xlrd.compdoc import CompDocError
 
     data = raw.data
     try:
@@ -33,7 +34,7 @@ def parse_xls(raw: RawDocument, options: ParseOptions) -> Document:
                 "The workbook is protected by a password; save it without one.", ErrorCode.PARSER_ENCRYPTED
             ) from error
         return parse_calamine(raw, options)
-    except (IndexError, AssertionError, ValueError, KeyError, UnicodeError, NotImplementedError, struct.error):
+    except (CompDocError, struct.error, IndexError, AssertionError, ValueError, KeyError, NotImplementedError):
         return parse_calamine(raw, options)
     return _write(raw, options, "xls", (_xls_sheet(book, sheet) for sheet in book.sheets()))
 
