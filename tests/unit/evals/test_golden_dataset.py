@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from roma_core import Settings, build_roma
+from roma_core.errors import AgentFailure
 from roma_core.evals.demo_corpus import gather
 from roma_core.evals.evidence import locate
 from roma_core.evals.golden import Golden, load_golden
@@ -67,3 +69,19 @@ def test_evidence_is_of_locked_packages_or_own_documents(golden: Golden) -> None
         for evidence in case.evidence:
             name = evidence.uri.rpartition(".")[0]
             assert evidence.uri.startswith("docs/") or f"\n{name}==" in f"\n{lock}", (case.id, name)
+
+
+@pytest.mark.slow
+async def test_every_anchor_survives_the_parsers(golden: Golden, corpus: Path, tmp_path: Path) -> None:
+    wrong = []
+    async with build_roma(Settings(_env_file=None, workspace=tmp_path)) as roma:  # type: ignore[call-arg]
+        texts = {}
+        for uri in sorted({e.uri for case in golden.cases for e in case.evidence}):
+            document = await roma.parse(corpus / uri)
+            texts[uri] = "" if isinstance(document, AgentFailure) else document.text
+        for case in golden.cases:
+            for evidence in case.evidence:
+                found = len(locate(evidence.anchor, texts[evidence.uri]))
+                if not 1 <= found <= MOST_PLACES:
+                    wrong.append((case.id, evidence.uri, found))
+    assert wrong == []
