@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import signal
 import subprocess
 import sys
 import textwrap
@@ -39,6 +38,7 @@ from roma_core.types import (
     digest,
 )
 
+ROOT = Path(__file__).resolve().parents[3]
 TEXT = "# Paint\n\nThe colour of the door is red. The colour of the roof is blue."
 
 
@@ -470,45 +470,64 @@ async def test_many_tasks_may_write_at_once(checkpoint: Checkpoint) -> None:
 
 
 KILLED = """
-import asyncio, sys
+import asyncio, os, random, signal, sys, time
 from pathlib import Path
 from roma_core.evals.checkpoint import SqliteCheckpoint
 from roma_core.evals.golden import Golden, GoldenCase
 from roma_core.evals.runner import Evaluation, evaluate
 from roma_core.types import TailorOutput
 
-kept, log, stop = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-cases = tuple(GoldenCase(id=f"q{i}", question=f"q{i}?", kind="no_answer") for i in range(30))
+folder, cases, kills = Path(sys.argv[1]), 120, 50
+log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+questions = [f"q{i}?" for i in range(cases)]
+golden = Golden(name="g", cases=tuple(GoldenCase(id=q, question=q, kind="no_answer") for q in questions))
 
 async def task(query):
-    await asyncio.sleep(0.001)
-    with log.open("a") as out:
-        out.write(query.text + "\\n")
-    return TailorOutput(answer="I don't know.", answered=False)
+    await asyncio.sleep(random.random() * 0.01)
+    os.write(log, f"asked {query.text}\\n".encode())
+    return TailorOutput(answer=query.text, answered=False)
 
-def progress(done, total):
-    if done == stop:
-        import os, signal
-        os.kill(os.getpid(), signal.SIGKILL)
+def run():
+    checkpoint = Noting(folder / "kept.db")
+    report = asyncio.run(evaluate(golden, Evaluation(task=task, measures=(), checkpoint=checkpoint, fingerprint="f")))
+    os.write(log, f"rows {len(report.rows)}\\n".encode())
 
-report = asyncio.run(evaluate(Golden(name="g", cases=cases), Evaluation(
-    task=task, measures=(), checkpoint=SqliteCheckpoint(kept), fingerprint="f", concurrency=1), progress))
-print(len(report.rows))
+class Noting(SqliteCheckpoint):
+    async def put(self, key, value):
+        await super().put(key, value)
+        os.write(log, f"kept {value[value.index('q'):value.index('?') + 1]}\\n".encode())
+
+random.seed(1)
+for kill in range(kills + 1):
+    os.write(log, b"run\\n")
+    child = os.fork()
+    if not child:
+        random.seed(kill)
+        run()
+        os._exit(0)
+    goal = os.fstat(log).st_size + random.randrange(80) if kill < kills else float("inf")
+    ended = 0
+    while not ended and os.fstat(log).st_size < goal:
+        time.sleep(0.0002)
+        ended = os.waitpid(child, os.WNOHANG)[0]
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 """
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_asks_nothing_again(tmp_path: Path) -> None:
-    script, log, kept = tmp_path / "run.py", tmp_path / "asked.txt", tmp_path / "kept.db"
+def test_a_run_killed_at_50_random_points_asks_nothing_that_was_answered(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(KILLED))
-    root = str(Path(__file__).resolve().parents[3])
-
-    def run(stop: int) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(script), str(kept), str(log), str(stop)]
-        return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": root}, check=False)
-
-    for stop in (1, 7, 19):
-        assert run(stop).returncode == -signal.SIGKILL
-    assert run(-1).stdout.strip() == "30"
-    asked = log.read_text().split()
-    assert sorted(asked) == sorted(f"q{i}?" for i in range(30))
+    command = [sys.executable, str(script), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == 0, done.stderr
+    runs = [part.split("\n") for part in (tmp_path / "log.txt").read_text().split("run\n")[1:]]
+    kept: set[str] = set()
+    for lines in runs:
+        asked = {line.removeprefix("asked ") for line in lines if line.startswith("asked ")}
+        assert not asked & kept
+        kept |= {line.removeprefix("kept ") for line in lines if line.startswith("kept ")}
+    assert len(runs) == 51 and "rows 120" in runs[-1]
+    assert sum(any(line.startswith("kept ") for line in lines) for lines in runs) > 5  # kills in the midst of it
