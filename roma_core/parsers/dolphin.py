@@ -46,6 +46,11 @@ class DolphinParserService:
         result = await guarded(AGENT, self._parse(raw, options or ParseOptions()))
         return self._named(raw, result) if isinstance(result, AgentFailure) else result
 
+    @property
+    def parser_ids(self) -> frozenset[str]:
+        """Names and versions of all parsers: what was made by another one can be made better."""
+        return frozenset(parser.id for parser in self._parsers.values())
+
     def parser_id(self, raw: RawDocument) -> str | None:
         """Name and version of the parser that would read ``raw``; None when no parser does."""
         parser = self._parsers.get(media.detect(raw))

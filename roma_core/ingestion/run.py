@@ -1,0 +1,389 @@
+"""One ingest: what each listed item goes through, and what is written down of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from roma_core.cache import Cache
+from roma_core.chunking import CHUNKER, chunk
+from roma_core.connectors.base import Connector, Listing
+from roma_core.embeddings.base import Embedder
+from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.ingestion.ledger import Known, Ledger, Outcome, Stored
+from roma_core.ingestion.pipeline import Stage, flow
+from roma_core.ingestion.simhash import simhash
+from roma_core.parsers.base import ParseOptions
+from roma_core.store.base import ChunkStore, Entry
+from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, digest
+
+if TYPE_CHECKING:
+    from roma_core.types import Vectors
+
+AGENT = "ingestion"
+FINAL = frozenset(
+    {ErrorCode.PARSER_MALFORMED, ErrorCode.PARSER_ENCRYPTED, ErrorCode.PARSER_UNSUPPORTED, ErrorCode.PARSER_EMPTY}
+)
+"""Failures that the same bytes and the same parsers give again: such an item is not tried before one changes."""
+BLOCKING = frozenset({ErrorCode.EMBEDDING_MODEL, *(code for code in ErrorCode if code.startswith("ERR_STORAGE_"))})
+"""Failures that every further item would meet: the rest is not tried."""
+WRITE_BATCH = 16
+"""Documents a commit, when so many are ready: a commit costs about as much as embedding one chunk."""
+
+
+class ParserService(Protocol):
+    """What ingestion needs of ``DolphinParserService``."""
+
+    @property
+    def parser_ids(self) -> frozenset[str]: ...
+
+    def parser_id(self, raw: RawDocument) -> str | None: ...
+
+    async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure: ...
+
+
+@dataclass(frozen=True)
+class IngestProgress:
+    """Where an ingest stands. ``listed`` still grows while ``listing``; ``per_s`` is the rate of ended items."""
+
+    listed: int
+    listing: bool
+    counts: dict[ItemState, int]
+    per_s: float
+    uri: str = ""
+
+    @property
+    def done(self) -> int:
+        """Ended items, without those that were deleted (they are not listed)."""
+        return sum(n for state, n in self.counts.items() if state != "deleted")
+
+
+OnProgress = Callable[[IngestProgress], None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What ingestion is made of."""
+
+    connectors: Sequence[Connector]
+    parsers: ParserService
+    embedder: Embedder
+    store: ChunkStore
+    cache: Cache
+    ledger: Ledger
+    chunk_tokens: int
+    workers: int
+
+    @property
+    def made_with(self) -> str:
+        """What decides chunks and vectors beside the document."""
+        return digest(CHUNKER, str(self.chunk_tokens), self.embedder.fingerprint)[:32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An item to be brought in. ``present`` is whether the store holds what the ledger says."""
+
+    connector: Connector
+    source: Source
+    listing: Listing
+    known: Known | None
+    document_id: str
+    present: bool
+    attempt: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An item ready for the store, but for its vectors."""
+
+    candidate: Candidate
+    document: Document
+    chunks: Sequence[Chunk]
+    stored: Stored
+    vectors: Vectors | None = None
+
+
+@dataclass
+class Run:
+    """State of one ingest of one tenant."""
+
+    parts: Parts
+    tenant: str
+    run_id: str
+    contents: dict[str, str]
+    """``content_sha256`` by document id, as the store had them at the start."""
+    on_progress: OnProgress | None = None
+    retry: bool = False
+    """Try also what ``FINAL`` failures would leave alone."""
+    items: dict[str, IngestItem] = field(default_factory=dict)
+    changed: bool = False
+    listed: int = 0
+    listing: bool = True
+    blocked: AgentFailure | None = None
+    _counts: dict[ItemState, int] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
+
+    async def through(self, candidates: AsyncIterator[Candidate]) -> None:
+        """All candidates to their end."""
+        workers = self.parts.workers
+        await flow(
+            candidates,
+            Stage(self._prepare, width=workers * 2, room=workers * 4),
+            Stage(self._embed, width=workers, room=workers * 4),
+            Stage(self._write, room=WRITE_BATCH * 2, batch=WRITE_BATCH),
+        )
+
+    async def admit(self, connector: Connector, source: Source, listing: Listing) -> Candidate | None:
+        """Claim a listed item; None when that already decides its state."""
+        self.listed += 1
+        admitted = await guarded(
+            AGENT, asyncio.to_thread(self.parts.ledger.admit, self.tenant, source.uri, listing, self.run_id)
+        )
+        if isinstance(admitted, AgentFailure):  # without a claim nothing may be written for it
+            self.report(IngestItem(uri=listing.uri, state="failed", reason=admitted.message, code=admitted.code.value))
+            return None
+        known, document_id = admitted
+        present = known is not None and known.content_sha256 == self.contents.get(known.document_id, "")
+        attempt = digest(str(listing.version), *sorted(self.parts.parsers.parser_ids))[:32]
+        candidate = Candidate(connector, source, listing, known, document_id, present, attempt)
+        if listing.skip is not None:
+            await self._skip(candidate)
+        elif self._same(candidate):
+            await self._unchanged(candidate)
+        elif known is not None and self._hopeless(known, listing, attempt):
+            await self._end(candidate, "failed", known.reason, known.code)
+        else:
+            return candidate
+        return None
+
+    async def fail(self, candidate: Candidate, failure: AgentFailure) -> None:
+        if failure.code in BLOCKING:
+            self.blocked = failure
+        await self._end(candidate, "failed", failure.message, failure.code.value)
+
+    def report(self, item: IngestItem) -> None:
+        """Count an ended item and tell whoever watches."""
+        self.items[item.uri] = item
+        self._counts[item.state] = self._counts.get(item.state, 0) + 1
+        if self.on_progress is not None:
+            elapsed = max(time.monotonic() - self._began, 1e-9)
+            done = sum(self._counts.values())
+            self.on_progress(IngestProgress(self.listed, self.listing, dict(self._counts), done / elapsed, item.uri))
+
+    # Stages
+
+    async def _prepare(self, candidates: list[Candidate]) -> list[Prepared]:
+        """Fetch, compare, parse and cut one item."""
+        [candidate] = candidates
+        made: Prepared | AgentFailure | None = self.blocked
+        made = made or await guarded(AGENT, self._fetched(candidate))
+        if isinstance(made, AgentFailure):
+            await self.fail(candidate, made)
+            return []
+        return [made] if made is not None else []
+
+    async def _fetched(self, candidate: Candidate) -> Prepared | AgentFailure | None:
+        raw = await candidate.connector.fetch(candidate.source, candidate.listing)
+        if isinstance(raw, AgentFailure):
+            return raw
+        try:
+            sha256 = await asyncio.to_thread(lambda: raw.sha256)
+            parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
+            known = candidate.known
+            same = known is not None and (known.content_sha256, known.parser) == (sha256, parser)
+            if known is not None and same and candidate.present and self._current(known):
+                await self._unchanged(candidate)
+                return None
+            document = await self._parsed(raw, sha256, parser)
+        finally:
+            await asyncio.to_thread(raw.discard)
+        if isinstance(document, AgentFailure):
+            return document
+        identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
+        return await asyncio.to_thread(self._cut, candidate, document.model_copy(update=identity))
+
+    async def _parsed(self, raw: RawDocument, sha256: str, parser: str | None) -> Document | AgentFailure:
+        """The document, from the cache when the same bytes were parsed before under the same name."""
+        described = raw.model_dump_json(exclude={"content", "path"})
+        key = digest("parse", sha256, parser or "", described, self.tenant)
+        held = await asyncio.to_thread(self.parts.cache.get, "parse", key)
+        if held is not None:
+            return Document.model_validate_json(held)
+        document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant))
+        if isinstance(document, Document):
+            await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
+        return document
+
+    def _cut(self, candidate: Candidate, document: Document) -> Prepared | AgentFailure:
+        chunks = chunk(document, self.parts.embedder.count_tokens, self.parts.chunk_tokens)
+        if not chunks:
+            return AgentFailure(agent=AGENT, code=ErrorCode.PARSER_EMPTY, message="It has no text.", recoverable=False)
+        stored = Stored(
+            version=candidate.listing.version,
+            content_sha256=document.content_sha256,
+            parser=document.parser,
+            made_with=self.parts.made_with,
+            chunks=len(chunks),
+            simhash=simhash(document.text),
+        )
+        return Prepared(candidate, document, chunks, stored)
+
+    async def _embed(self, prepared: list[Prepared]) -> list[Prepared]:
+        [item] = prepared
+        vectors: Vectors | AgentFailure = self.blocked or await self._guarded_vectors(item.chunks)
+        if isinstance(vectors, AgentFailure):
+            await self.fail(item.candidate, vectors)
+            return []
+        return [replace(item, vectors=vectors)]
+
+    async def _guarded_vectors(self, chunks: Sequence[Chunk]) -> Vectors | AgentFailure:
+        return await guarded(AGENT, self._vectors([c.indexed_text for c in chunks]))
+
+    async def _vectors(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of ``texts``; those that the cache holds cost nothing."""
+        import numpy as np
+
+        embedder, cache = self.parts.embedder, self.parts.cache
+        keys = [digest("embed", embedder.fingerprint, text) for text in texts]
+        held = await asyncio.to_thread(lambda: [cache.get("embed", key) for key in keys])
+        missing = [i for i, data in enumerate(held) if data is None or len(data) != embedder.dim * 4]
+        fresh = await embedder.embed([texts[i] for i in missing])
+        result = np.empty((len(texts), embedder.dim), dtype=np.float32)
+        for i, data in enumerate(held):
+            if data is not None and len(data) == embedder.dim * 4:
+                result[i] = np.frombuffer(data, dtype="<f4")
+        for i, row in zip(missing, fresh, strict=True):
+            result[i] = row
+
+        def keep() -> None:
+            for i, row in zip(missing, fresh, strict=True):
+                cache.put("embed", keys[i], row.astype("<f4").tobytes())
+
+        await asyncio.to_thread(keep)
+        return result
+
+    async def _write(self, items: list[Prepared]) -> list[Any]:
+        """Commit to the store, then to the ledger: only what both have is acknowledged."""
+        done = self.blocked or await guarded(AGENT, self._committed(items))
+        if isinstance(done, AgentFailure) and len(items) > 1 and done.code not in BLOCKING:
+            for item in items:  # one bad document must not fail its neighbours
+                await self._write([item])
+        elif isinstance(done, AgentFailure):
+            for item in items:
+                await self.fail(item.candidate, done)
+        return []
+
+    async def _committed(self, items: list[Prepared]) -> None:
+        entries = [Entry(i.document, i.chunks, i.vectors) for i in items if i.vectors is not None]
+        await self.parts.store.put_many(self.tenant, entries)
+        self.changed = True
+        outcomes = [self._stored_outcome(item) for item in items]
+        await asyncio.to_thread(self.parts.ledger.record, self.tenant, self.run_id, outcomes)
+        for outcome in outcomes:
+            self.report(outcome.item)
+
+    # Ends
+
+    def _stored_outcome(self, item: Prepared) -> Outcome:
+        candidate = item.candidate
+        old = candidate.known if candidate.known is not None and candidate.known.content_sha256 else None
+        entry = IngestItem(
+            uri=candidate.listing.uri,
+            state="updated" if old else "added",
+            document_id=item.document.id,
+            reason=self._why(old, candidate, item),
+            chunks=len(item.chunks),
+            warnings=item.document.warnings,
+        )
+        return Outcome(
+            entry, candidate.source.uri, candidate.listing, candidate.document_id, candidate.attempt, stored=item.stored
+        )
+
+    def _why(self, old: Known | None, candidate: Candidate, item: Prepared) -> str:
+        if old is None:
+            return ""
+        if candidate.listing.previous_uri is not None and old.version is None and old.made_with is None:
+            return f"moved from {candidate.listing.previous_uri}"
+        if old.content_sha256 != item.stored.content_sha256:
+            return "content changed"
+        if old.parser != item.stored.parser:
+            return f"parser {old.parser} became {item.stored.parser}"
+        return "chunking or embedding changed" if old.made_with != item.stored.made_with else "it was not in the store"
+
+    async def _unchanged(self, candidate: Candidate) -> None:
+        known = candidate.known
+        assert known is not None  # noqa: S101
+        item = IngestItem(
+            uri=known.uri,
+            state="unchanged",
+            document_id=known.document_id,
+            chunks=known.chunks,
+            warnings=known.warnings,
+        )
+        listing = candidate.listing
+        await self._record(
+            Outcome(item, candidate.source.uri, listing, known.document_id, candidate.attempt, version=listing.version)
+        )
+
+    async def _skip(self, candidate: Candidate) -> None:
+        """What is not to be fetched (any more) is not to be found either."""
+        if candidate.known is not None and candidate.known.content_sha256:
+            gone = await guarded(AGENT, self.parts.store.delete(self.tenant, [candidate.document_id]))
+            if isinstance(gone, AgentFailure):
+                await self.fail(candidate, gone)
+                return
+            self.changed = True
+        await self._end(candidate, "skipped", candidate.listing.skip or "", None, gone=True)
+
+    async def _end(
+        self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
+    ) -> None:
+        listing = candidate.listing
+        held = candidate.known is not None and candidate.known.content_sha256 is not None and not gone
+        item = IngestItem(
+            uri=listing.uri,
+            state=state,
+            document_id=candidate.document_id if held else None,
+            reason=reason,
+            code=code,
+        )
+        outcome = Outcome(item, candidate.source.uri, listing, candidate.document_id, candidate.attempt, gone=gone)
+        await self._record(outcome)
+
+    async def _record(self, outcome: Outcome) -> None:
+        """Write the row; when not even that is possible, the report still has the item, as failed."""
+        wrote = await guarded(AGENT, asyncio.to_thread(self.parts.ledger.record, self.tenant, self.run_id, [outcome]))
+        item = outcome.item
+        if isinstance(wrote, AgentFailure) and item.state != "failed":
+            item = item.model_copy(update={"state": "failed", "reason": wrote.message, "code": wrote.code.value})
+        self.report(item)
+
+    # Decisions
+
+    def _current(self, known: Known) -> bool:
+        """Whether what is stored was made by the parser and with the chunker and embedder of today."""
+        return known.made_with == self.parts.made_with and known.parser in self.parts.parsers.parser_ids
+
+    def _same(self, candidate: Candidate) -> bool:
+        """Whether the source's version alone tells that nothing has to be done."""
+        known, version = candidate.known, candidate.listing.version
+        return (
+            known is not None
+            and version is not None
+            and known.version == version
+            and candidate.present
+            and self._current(known)
+        )
+
+    def _hopeless(self, known: Known, listing: Listing, attempt: str) -> bool:
+        return (
+            not self.retry
+            and known.state == "failed"
+            and known.code in FINAL
+            and listing.version is not None
+            and known.attempt == attempt
+        )
