@@ -4,7 +4,6 @@ import io
 from contextlib import redirect_stderr
 
 from roma_core.ingestion import IngestProgress
-
 from roma_core.ui.progress import eval_bar, ingest_bar
 
 
