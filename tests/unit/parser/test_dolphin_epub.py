@@ -33,7 +33,7 @@ def test_parse_epub_chapters() -> None:
     document = read(make.epub(pages, nav + li("three.xhtml", "IV")))
     assert document.text == (
         "![The cover](cover.png)\n\n# I\n\nIt began here.[^1]\n\n[^1]: A note.\n\n# II\n\nWords before.\n\n## Middle\n\n"
-        "In the middle.\n\nDeep inside.\n\nafter\n\n# IV\n\nNo heading of its own."
+        "In the middle.\n\n## Deep\n\nDeep inside.\n\nafter\n\n# IV\n\nNo heading of its own."
     )
     at = document.text.index
     assert document.place(at("It began")) == "chapter “I”"
