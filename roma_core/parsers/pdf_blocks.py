@@ -273,4 +273,5 @@ def code_text(lines: Sequence[Line]) -> str:
 def note_of(text: str) -> tuple[str, str] | None:
     """Label and words of a footnote, or None."""
     found = NOTE.match(text)
-    return (found[1], text[found.end() :]) if found and len(text) > found.end() + 3 else None
+    words = text[found.end() :] if found else ""
+    return (found[1], words) if found and sum(c.isalpha() for c in words) >= 4 else None

@@ -88,13 +88,14 @@ def text_of(words: Sequence[Word]) -> str:
 
 
 def _touching(one: Word, two: Word) -> bool:
+    """Whether no blank belongs between: the file has none, and the gap is small."""
     gap = max(two.x0 - one.x1, one.x0 - two.x1)
     size = min(one.size, two.size) or 1.0
     if is_rtl(one.text) != is_rtl(two.text) and one.text[-1].isalnum() and two.text[0].isalnum():
         return False
     if is_wide(one.text[-1]) and is_wide(two.text[0]):
         return gap < 0.2 * size
-    return gap < 0.08 * size
+    return two.glued and gap < 0.12 * size
 
 
 def is_wide(char: str) -> bool:

@@ -7,9 +7,10 @@ Coordinates are points in the *reading frame*: origin top left, turned so that m
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,8 @@ class Word:
     style: Style
     confidence: float | None = None
     """Of OCR, 0..1; None for text that the file holds."""
+    glued: bool = False
+    """Whether no blank stands before it: it begins because the type changes or a gap is wide."""
 
     @property
     def size(self) -> float:
@@ -178,7 +181,7 @@ def _read(page: Any, number: int) -> PageContent:
         quarter = round(angle / 90) % 4
         group = [c for c in chars if c is None or c.style.turn == angle]
         frame = (rotation - quarter) % 4
-        strays = list(_words(group, lambda rect, turn=frame: to_frame(rect, turn)))
+        strays = list(_words(group, functools.partial(to_frame, turn=frame)))
         size = _turned_size((width, height), frame)
         for word in strays:
             rect = (word.x0, word.top, word.x1, word.bottom)
@@ -253,27 +256,26 @@ def _font(raw: Any, index: int) -> tuple[str, bool, bool, bool]:
     return name, bold, italic, mono
 
 
-def _words(chars: list[_Char | None], to_frame: Any) -> Iterator[Word]:
-    """Words in content order: cut at blanks, gaps, jumps and changes of style."""
+def _words(chars: list[_Char | None], to_frame: Callable[[Rect], Rect]) -> Iterator[Word]:
+    """Words in content order: cut at blanks, gaps, jumps and changes of size or font."""
     run: list[tuple[str, Rect]] = []
     style: Style | None = None
+    glued = False
     for char in chars:
         if char is None:
             if run and style:
-                yield _word(run, style)
-            run = []
+                yield _word(run, style, glued)
+            run, glued = [], False
             continue
         rect = to_frame(char.rect)
         if run and style and (char.style != style or _apart(run[-1][1], rect, style.size)):
-            same_line = char.style.turn == style.turn and not _apart(run[-1][1], rect, style.size, slack=0.12)
-            if not same_line or char.style.size != style.size:
-                yield _word(run, style)
-                run = []
+            yield _word(run, style, glued)
+            run, glued = [], True
         if not run:
             style = char.style
         run.append((char.text, rect))
     if run and style:
-        yield _word(run, style)
+        yield _word(run, style, glued)
 
 
 def _once(words: Iterable[Word]) -> Iterator[Word]:
@@ -288,17 +290,17 @@ def _once(words: Iterable[Word]) -> Iterator[Word]:
         yield word
 
 
-def _apart(one: Rect, two: Rect, size: float, slack: float = 0.3) -> bool:
+def _apart(one: Rect, two: Rect, size: float) -> bool:
     gap = max(two[0] - one[2], one[0] - two[2])
     height = max(one[3] - one[1], 1.0)
-    return gap > slack * max(size, 1.0) or abs((one[1] + one[3]) - (two[1] + two[3])) > height
+    return gap > 0.3 * max(size, 1.0) or abs((one[1] + one[3]) - (two[1] + two[3])) > height
 
 
-def _word(run: list[tuple[str, Rect]], style: Style) -> Word:
+def _word(run: list[tuple[str, Rect]], style: Style, glued: bool) -> Word:
     rects = [rect for _, rect in run]
     top, bottom = min(r[1] for r in rects), max(r[3] for r in rects)
     left, right = min(r[0] for r in rects), max(r[2] for r in rects)
-    return Word(_in_order(run), left, top, right, bottom, style)
+    return Word(_in_order(run), left, top, right, bottom, style, glued=glued)
 
 
 def _in_order(run: list[tuple[str, Rect]]) -> str:

@@ -115,6 +115,7 @@ def _filled(cells: list[Rect], content: PageContent) -> TableRegion | None:
     xs, ys = _grid_lines(c[0] for c in cells), _grid_lines(c[1] for c in cells)
     if len(xs) < 2 or len(ys) < 2 or not inside:
         return None
+    ys, cells = _with_row_lines(cells, ys, xs, inside)
     grid: Grid = [[""] * len(xs) for _ in ys]
     taken: set[int] = set()
     filled = 0
@@ -130,6 +131,36 @@ def _filled(cells: list[Rect], content: PageContent) -> TableRegion | None:
     if len(taken) < len(inside) or filled < 2 or len(inside) > MAX_PROSE_WORDS * len(cells):
         return _rescued(grid, rect, inside, turned, taken, ys, xs) if filled >= 4 else None
     return TableRegion(rect, _squeezed(grid), tuple(inside), tuple(turned)) if _is_grid(grid) else None
+
+
+def _with_row_lines(
+    cells: list[Rect], ys: list[float], xs: list[float], inside: list[Word]
+) -> tuple[list[float], list[Rect]]:
+    """Where only the columns are drawn, each of a row of cells holds many lines on the same baselines: cut them."""
+    cut: list[Rect] = []
+    for top in ys:
+        row = [c for c in cells if abs(c[1] - top) <= 3]
+        heights = {round(c[3] / 4) for c in row}
+        lines = [rows_of(w for w in inside if _holds(c, w)) for c in row]
+        starts = _shared_tops(lines) if len(row) == len(xs) >= 2 and len(heights) == 1 else []
+        if len(starts) < 3:
+            cut += row
+            continue
+        edges = [top, *(y - 1 for y in starts[1:]), row[0][3]]
+        cut += [(c[0], a, c[2], b) for c in row for a, b in pairwise(edges)]
+    return _grid_lines(c[1] for c in cut), cut
+
+
+def _shared_tops(columns: list[list[list[Word]]]) -> list[float]:
+    """Heights at which (nearly) all columns begin a line; empty when they keep no step (prose does not)."""
+    tops = [[min(w.top for w in line) for line in column] for column in columns]
+    most = max(tops, key=len, default=[])
+    fewest = min((len(column) for column in tops), default=0)
+    if len(most) < 3 or fewest < 0.7 * len(most):
+        return []
+    size = median(w.size for column in columns for line in column for w in line)
+    kept = [y for y in most if sum(any(abs(y - z) < 0.3 * size for z in column) for column in tops) >= 0.7 * len(tops)]
+    return most if len(kept) >= 0.7 * len(most) else []
 
 
 def _rescued(
@@ -271,8 +302,16 @@ def _aligned(rows: list[Row], rules: Sequence[Rule]) -> TableRegion | None:
     if not _is_tabular(texts, len(multi), _has_rules(rect, rules)):
         return None
     merged = _merge_wrapped(grid_rows, rows)
+    spanned = [any(_spans(s, b) for s in row for b in borders) for row in rows]
+    if not any(spanned[:3]):
+        merged = _merge_header(merged)
     words = tuple(w for row in rows for s in row for w in s.words)
     return TableRegion(rect, [[cell_text(cell) for cell in row] for row in merged], words)
+
+
+def _spans(segment: Line, border: float) -> bool:
+    """Whether a segment lies over both columns at ``border`` rather than just hanging over it."""
+    return min(border - segment.x0, segment.x1 - border) > 0.35 * (segment.x1 - segment.x0)
 
 
 def _rivers(rows: list[Row], multi: list[Row]) -> list[float]:
@@ -369,6 +408,18 @@ def _merge_wrapped(grid: list[list[list[Word]]], rows: list[Row]) -> list[list[l
         else:
             merged.append(cells)
     return merged
+
+
+def _merge_header(grid: list[list[list[Word]]]) -> list[list[list[Word]]]:
+    """Column titles that wrap: the rows above the first one with numbers are one, when a further one is not full."""
+    texts = [[cell_text(cell) for cell in row] for row in grid]
+    body = next((y for y, row in enumerate(texts) if sum(map(is_number, row)) >= 0.3 * len(row)), 0)
+    head = texts[:body]
+    if not 2 <= body <= 4 or len(grid) - body < 2 or not any("" in row for row in head[1:]):
+        return grid
+    if any(map(is_number, (text for row in head for text in row))):
+        return grid
+    return [[[w for row in grid[:body] for w in row[x]] for x in range(len(grid[0]))], *grid[body:]]
 
 
 def _below(above: list[list[Word]], cells: list[list[Word]]) -> bool:
