@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -157,20 +158,30 @@ class Roma:
         retry_failed: bool = False,
     ) -> IngestionReport:
         """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item."""
-        return await self.ingestion.ingest(
+        from roma_core.telemetry.observe import count_ingest
+
+        report = await self.ingestion.ingest(
             [str(source) for source in sources],
             tenant=tenant or self.settings.tenant,
             progress=progress,
             retry_failed=retry_failed,
         )
+        count_ingest(report)
+        return report
 
-    def stream_query(self, query: Query | str, **fields: Any) -> AsyncIterator[StreamEvent]:
+    def stream_query(self, query: Query | str, **fields: Any) -> AsyncGenerator[StreamEvent]:
         """Events of one answer; the last one is terminal. ``fields`` are those of ``Query``."""
-        return self.orchestrator.stream_query(self._query(query, fields))
+        from roma_core.telemetry.observe import observed
+
+        asked = self._query(query, fields)
+        return observed(self.orchestrator.stream_query(asked), asked)
 
     async def query(self, query: Query | str, **fields: Any) -> TailorOutput | AgentFailure:
         """The answer: a fold over ``stream_query``."""
-        return await self.orchestrator.query(self._query(query, fields))
+        from roma_core.agents.orchestrator import folded
+
+        async with aclosing(self.stream_query(query, **fields)) as events:
+            return await folded(events)
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
         """What the parsers make of a file, without storing it."""

@@ -7,7 +7,7 @@ else; ``docs/04_AGENTS.md`` shows the same table and a test compares the two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -158,12 +158,7 @@ class ROMAOrchestrator(Agent):
     async def query(self, query: Query) -> TailorOutput | AgentFailure:
         """The terminal event of ``stream_query``."""
         async with aclosing(self.stream_query(query)) as events:
-            async for event in events:
-                if isinstance(event, CompleteEvent):
-                    return event.output
-                if isinstance(event, ErrorEvent):
-                    return event.failure
-        raise AssertionError("a stream of events ended without a terminal one")
+            return await folded(events)
 
     async def stream_query(self, query: Query) -> AsyncGenerator[StreamEvent, None]:
         """Stages, tokens and exactly one ``CompleteEvent`` or ``ErrorEvent``, within the deadline.
@@ -394,6 +389,16 @@ class ROMAOrchestrator(Agent):
         if rule.then is Then.GO_ON_DEGRADED:
             run.degraded.append(f"{outcome.agent}: {outcome.code}")
         return instead
+
+
+async def folded(events: AsyncIterator[StreamEvent]) -> TailorOutput | AgentFailure:
+    """The terminal event's value."""
+    async for event in events:
+        if isinstance(event, CompleteEvent):
+            return event.output
+        if isinstance(event, ErrorEvent):
+            return event.failure
+    raise AssertionError("a stream of events ended without a terminal one")
 
 
 def cited_passages(text: str, passages: Sequence[ScoredChunk]) -> list[ScoredChunk]:

@@ -87,10 +87,17 @@ def described(failure: AgentFailure, status: int | None = None) -> Problem:
     )
 
 
-def problem(failure: AgentFailure, status: int | None = None, headers: Mapping[str, str] | None = None) -> Response:
-    """The response for ``failure``; counted and, when it is the server's fault, logged."""
+def problem(
+    failure: AgentFailure,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    counted: bool = False,
+) -> Response:
+    """The response for ``failure``; counted unless it was, and logged when it is the server's fault."""
     body = described(failure, status)
-    metrics.count_failure(failure)
+    if not counted:
+        metrics.count_failure(failure)
     if body.status >= 500:
         where = failure.details if failure.code is ErrorCode.INTERNAL else {}
         _log.warning("failed", code=failure.code.value, failed_agent=failure.agent, status=body.status, **where)

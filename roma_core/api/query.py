@@ -89,7 +89,7 @@ async def _whole(request: Request, events: Any) -> Response:
         gone.cancel()
         await asyncio.wait({answer})
     if isinstance(event, ErrorEvent):
-        return problem(event.failure)
+        return problem(event.failure, counted=True)
     return Response(event.output.model_dump_json(exclude={"passages"}), media_type="application/json")
 
 

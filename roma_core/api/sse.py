@@ -12,7 +12,7 @@ import json
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
 from starlette.responses import Response
@@ -46,7 +46,7 @@ def encode(event: StreamEvent, event_id: str) -> bytes:
 class AnswerStream:
     """One answer: what was written so far, and who reads it now."""
 
-    def __init__(self, events: AsyncIterator[StreamEvent], owner: str, linger_s: float) -> None:
+    def __init__(self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float) -> None:
         self.id = uuid.uuid4().hex
         self.owner = owner
         self.sent: list[bytes] = []
@@ -60,7 +60,7 @@ class AnswerStream:
     def done(self) -> bool:
         return self.task.done()
 
-    async def _pump(self, events: AsyncIterator[StreamEvent]) -> None:
+    async def _pump(self, events: AsyncGenerator[StreamEvent]) -> None:
         with metrics.open_stream():
             try:
                 ended = await guarded("api", self._relay(events))
@@ -72,8 +72,8 @@ class AnswerStream:
                 await self._write(ErrorEvent(failure=AgentFailure.of("api", _gone())))
                 raise
 
-    async def _relay(self, events: AsyncIterator[StreamEvent]) -> None:
-        async with aclosing(_closable(events)) as source:
+    async def _relay(self, events: AsyncGenerator[StreamEvent]) -> None:
+        async with aclosing(events) as source:
             async for event in source:
                 await self._write(event)
                 if isinstance(event, CompleteEvent | ErrorEvent):
@@ -127,24 +127,13 @@ def _gone() -> LLMError:
     return LLMError("The client went away, so the answer was stopped; ask again.", ErrorCode.LLM_TRUNCATED)
 
 
-async def _closable(events: AsyncIterator[StreamEvent]) -> AsyncGenerator[StreamEvent]:
-    """Closing this closes ``events``, which stops the model's call."""
-    try:
-        async for event in events:
-            yield event
-    finally:
-        close = getattr(events, "aclose", None)
-        if close is not None:
-            await close()
-
-
 class Streams:
     """The answers of the last minute. ``run`` beats for all of them; one timer for a thousand streams."""
 
     def __init__(self) -> None:
         self._streams: OrderedDict[str, AnswerStream] = OrderedDict()
 
-    def start(self, events: AsyncIterator[StreamEvent], owner: str, linger_s: float) -> AnswerStream:
+    def start(self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float) -> AnswerStream:
         """Begin to read ``events``. Only ``owner`` can resume."""
         stream = AnswerStream(events, owner, linger_s)
         self._streams[stream.id] = stream

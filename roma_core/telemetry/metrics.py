@@ -106,7 +106,12 @@ def count_usage(model: str, usage: Usage) -> None:
 
 def count_failure(failure: AgentFailure) -> None:
     """A failure reached a boundary."""
-    _errors.labels(_bounded("agent", failure.agent), failure.code.value).inc()
+    count_error(failure.agent, failure.code.value)
+
+
+def count_error(agent: str, code: str) -> None:
+    """The same by name, also for failures that were recovered from."""
+    _errors.labels(_bounded("agent", agent), _bounded("code", code)).inc()
 
 
 def count_ingest(report: IngestionReport) -> None:

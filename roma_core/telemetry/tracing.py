@@ -7,6 +7,7 @@ is the enclosing ``span`` of the same request.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -83,6 +84,40 @@ def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
         _parent.set(parent)
         current.set_outputs(redact_value(outputs))
         current.end(status=status)
+
+
+def begin(name: str, **attributes: Any) -> Any:
+    """A span that ``end`` closes, for work whose stages are told by events; None when tracing is off."""
+    if _mlflow is None:
+        return None
+    return _mlflow.start_span_no_context(
+        name=name,
+        attributes=redact_value({**attributes, "request_id": request_id.get()}),
+        tags={"request_id": request_id.get() or ""},
+        experiment_id=_experiment_id,
+    )
+
+
+def record(parent: Any, name: str, start: float, end: float, outputs: dict[str, Any]) -> None:
+    """A stage of ``parent`` that is over; times are those of ``time.perf_counter``."""
+    if parent is None or _mlflow is None:
+        return
+    offset_ns = time.time_ns() - time.perf_counter_ns()
+    stage = _mlflow.start_span_no_context(
+        name=name,
+        parent_span=parent,
+        attributes={"request_id": request_id.get()},
+        start_time_ns=offset_ns + int(start * 1e9),
+    )
+    stage.set_outputs(redact_value(outputs))
+    stage.end(end_time_ns=offset_ns + int(end * 1e9))
+
+
+def end(current: Any, outputs: dict[str, Any], *, failed: bool) -> None:
+    """Close what ``begin`` opened."""
+    if current is not None:
+        current.set_outputs(redact_value(outputs))
+        current.end(status="ERROR" if failed else "OK")
 
 
 def flush() -> None:
