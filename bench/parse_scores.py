@@ -10,14 +10,17 @@ from collections.abc import Iterable
 from roma_core.parsers import tables
 
 _NOT_TEXT = re.compile(r"<!--.*?-->|!\[([^\]]*)\]\([^)]*\)|<br\s*/?>", re.DOTALL)
+_LINK = re.compile(r"\[([^\]\n]*)\]\([^)\s]*\)")
+_ESCAPED = re.compile(r"\\([\\`*_\[\]()#+.!|<>~-])")
 _TOKEN = re.compile(r"\w+")
 _RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
 _HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
 
 
 def plain(text: str) -> str:
-    """Text without images, comments and Markdown's own marks, in one case and one form (NFKC)."""
-    text = _NOT_TEXT.sub(lambda m: f" {m[1] or ''} ", text)
+    """Text without images, comments, addresses of links and Markdown's own marks, in one case and one form (NFKC)."""
+    text = _LINK.sub(r"\1", _NOT_TEXT.sub(lambda m: f" {m[1] or ''} ", text))
+    text = _ESCAPED.sub(r"\1", text)
     text = "\n".join(line for line in text.split("\n") if not _RULE.match(line))
     return unicodedata.normalize("NFKC", text).casefold()
 
@@ -45,9 +48,12 @@ def holds(text: str, needle: str) -> bool:
     return _flat(needle) in _flat(text)
 
 
+_QUOTES = str.maketrans("‘’“”", "''\"\"")
+
+
 def _flat(text: str) -> str:
-    text = plain(text).replace("\\", "")
-    return "".join("-" if unicodedata.category(c) == "Pd" else c for c in text if not c.isspace() and c not in "*_`#|")
+    text = plain(text).replace("\\", "").translate(_QUOTES)
+    return "".join("-" if unicodedata.category(c) == "Pd" else c for c in text if not c.isspace() and c not in "*_`#|~")
 
 
 def pipe_tables(text: str) -> list[tables.Grid]:

@@ -187,6 +187,16 @@ class DocumentBuilder:
         """The note itself, as ``[^label]: text``; its mark in the prose is ``[^label]``."""
         return self.add("footnote", f"[^{label}]: {one_line(text)}", box=box) if text.strip() else None
 
+    def comment(self, author: str | None, text: str, *, place: str = "", date: str | None = None) -> Block | None:
+        """A remark on the document, with who made it, on which cell and on which day."""
+        words = one_line(text)
+        head = "Comment" + (f" on {place}" if place else "") + (f" by {author}" if author else "")
+        return (
+            self.paragraph(f"{head} ({date[:10]}): {words}" if date else f"{head}: {words}", "comment")
+            if words
+            else None
+        )
+
     def figure(self, alt: str, name: str = "", *, box: Box | None = None) -> Block | None:
         """An image: its description and the name of its file inside the source."""
         words = one_line(alt).replace("[", "(").replace("]", ")")

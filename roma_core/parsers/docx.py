@@ -135,7 +135,7 @@ class Reader:
         self._flush()
         self._write_notes()
         label = self.label(element, style)
-        self.builder.heading(f"{label[0]} {line.text}" if label and label[0] != "-" else line.text, level)
+        self.builder.heading(f"{label[0].rstrip('.')} {line.text}" if label and label[0] != "-" else line.text, level)
 
     def _title(self, line: Line) -> None:
         self._flush()
@@ -186,8 +186,7 @@ class Reader:
     def _comment(self, number: str) -> None:
         comment = self.comments.pop(number, None)
         if comment is not None:
-            author = comment.get(f"{W}author") or "unknown"
-            self.builder.paragraph(f"Comment by {author}: {self.story(comment)}", "comment")
+            self.builder.comment(comment.get(f"{W}author"), self.story(comment), date=comment.get(f"{W}date"))
 
     def _write_notes(self) -> None:
         for kind, number in self._hanging.notes:
@@ -272,7 +271,9 @@ class Reader:
         writer = _Inline(self.package, self.part)
         writer.children(element)
         line = writer.line
-        line.text = "".join(writer.parts).strip()
+        text = "".join(writer.parts).strip()
+        # The marks of notes stand at the end of the paragraph: a sentence must be quotable as it was written.
+        line.text = text + "".join(f"[^{note_label(*note)}]" for note in line.notes) if text else ""
         return line
 
     def _furniture(self, root: Any) -> None:
@@ -372,7 +373,6 @@ class _Inline:
         kind = local(element).removesuffix("Reference")
         number = element.get(f"{W}id") or ""
         self.line.notes.append((kind, number))
-        self.put(f"[^{note_label(kind, number)}]")
 
     def comment(self, element: Any) -> None:
         self.line.comments.append(element.get(f"{W}id") or "")

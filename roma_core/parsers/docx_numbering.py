@@ -81,6 +81,9 @@ class Numbering:
         else:
             counters[depth] = counters.get(depth, level.start - 1) + 1
         self._begun.add((number, depth))
+        for skipped in range(depth):  # a level that was jumped over counts as begun
+            if skipped in self.levels[abstract]:
+                counters.setdefault(skipped, self.levels[abstract][skipped].start)
         for deeper in [d for d in counters if d > depth]:
             restart = self.levels[abstract].get(deeper, Level()).restart
             if restart != 0 and (restart is None or depth < restart):

@@ -96,11 +96,15 @@ class _Run:
 
     parts: list[str] = field(default_factory=list)
     linked: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def take(self) -> tuple[str, float]:
+        """The text, marks of notes at its end (a sentence must be quotable as written), and its share in links."""
         text = _tidy("".join(self.parts))
         share = min(1.0, self.linked / max(1, len(text)))
+        text += "".join(f"[^{note}]" for note in self.notes) if text else ""
         self.parts.clear()
+        self.notes.clear()
         self.linked = 0
         return text, share
 
@@ -144,7 +148,7 @@ class _Reader:
         elif tag in {"code", "kbd", "samp", "tt"}:
             run.parts.append(_code_span(text_of(element)))
         elif _is_note_mark(element):
-            run.parts.append(f"[^{text_of(element).strip('[]() ')}]")
+            run.notes.append(text_of(element).strip("[]() "))
         else:
             text = element.text or ""
             run.parts.append(text)

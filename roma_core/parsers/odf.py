@@ -92,8 +92,10 @@ def _inside_silent(node: Any, stop: Any) -> bool:
 
 
 def inline(element: Any) -> str:
-    """Text of a paragraph: spaces, tabs and line breaks are elements."""
-    return "".join(_pieces(element)).strip()
+    """Text of a paragraph: spaces, tabs and line breaks are elements; the marks of notes stand at its end."""
+    marks = (note.findtext(f"{TEXT}note-citation") or "" for note in element.iter(f"{TEXT}note"))
+    text = "".join(_pieces(element)).strip()
+    return text + "".join(f"[^{mark}]" for mark in marks) if text else ""
 
 
 def _pieces(element: Any) -> Iterator[str]:
@@ -107,8 +109,6 @@ def _pieces(element: Any) -> Iterator[str]:
             yield " "
         elif name == "line-break":
             yield "\n"
-        elif name == "note":
-            yield f"[^{child.findtext(f'{TEXT}note-citation') or ''}]"
         elif name == "a":
             yield link(child)
         elif name and name not in _SILENT and name not in {"frame", "p", "list"}:

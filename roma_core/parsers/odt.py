@@ -164,8 +164,8 @@ class Writer:
             if name == "frame" and local(element) != "list":
                 self.frame(child)
             elif name == "annotation":
-                author = next((c.text for c in child if local(c) == "creator"), None) or "unknown"
-                self.builder.paragraph(f"Comment by {author}: {text_of(child)}", "comment")
+                facts = {local(c): c.text for c in child}
+                self.builder.comment(facts.get("creator"), text_of(child), date=facts.get("date"))
             elif name == "note":
                 label = child.findtext(f"{TEXT}note-citation") or ""
                 body = child.find(f"{TEXT}note-body")

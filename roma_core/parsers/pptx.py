@@ -262,10 +262,8 @@ def _comments(builder: DocumentBuilder, package: Package, slide: str, authors: d
         for comment in root.iter() if root is not None else ():
             if local(comment) not in {"cm", "reply"}:
                 continue
-            author = authors.get(comment.get("authorId") or "") or "unknown"
-            text = one_line(_comment_text(comment))
-            if text:
-                builder.paragraph(f"Comment by {author}: {text}", "comment")
+            date = comment.get("dt") or comment.get("created")
+            builder.comment(authors.get(comment.get("authorId") or ""), _comment_text(comment), date=date)
 
 
 def _comment_text(comment: Any) -> str:

@@ -52,8 +52,8 @@ def _write(builder: DocumentBuilder, package: Package, part: str, sheet: Sheet) 
     comments = list(_comments(package, part))
     if sheet.cells or comments or package.related(part, "drawing"):
         write_sheet(builder, sheet)
-    for place, author, text in comments:
-        builder.paragraph(f"Comment on {place}{f' by {author}' if author else ''}: {text}", "comment")
+    for place, author, text, date in comments:
+        builder.comment(author, text, place=place, date=date)
     for name in package.related(part, "drawing"):
         root = package.part(name)
         for anchor in root if root is not None else ():
@@ -182,8 +182,8 @@ def area(reference: str) -> Merge | None:
     return (top, left, bottom, right) if top <= bottom and left <= right else None
 
 
-def _comments(package: Package, part: str) -> Iterator[tuple[str, str, str]]:
-    """Place, author and text of the comments; of a threaded one its copy in the old form is left out."""
+def _comments(package: Package, part: str) -> Iterator[tuple[str, str, str, str | None]]:
+    """Place, author, text and date of the comments; of a threaded one its copy in the old form is left out."""
     threaded: set[str] = set()
     people = _people(package)
     for name in package.related(part, "threadedComment"):
@@ -192,7 +192,7 @@ def _comments(package: Package, part: str) -> Iterator[tuple[str, str, str]]:
             place = comment.get("ref") or ""
             threaded.add(place)
             texts = [child.text or "" for child in comment if local(child) == "text"]
-            yield place, people.get(comment.get("personId") or "", ""), " ".join(texts).strip()
+            yield place, people.get(comment.get("personId") or "", ""), " ".join(texts).strip(), comment.get("dT")
     for name in package.related(part, "comments"):
         root = package.part(name)
         authors = [a.text or "" for a in root.iter(f"{S}author")] if root is not None else []
@@ -201,7 +201,7 @@ def _comments(package: Package, part: str) -> Iterator[tuple[str, str, str]]:
             if place not in threaded:
                 author = authors[int(index)] if index.isdecimal() and int(index) < len(authors) else ""
                 text = " ".join(_text(comment).split())
-                yield place, author, text.removeprefix(f"{author}:").strip() if author else text
+                yield place, author, text.removeprefix(f"{author}:").strip() if author else text, None
 
 
 def _people(package: Package) -> dict[str, str]:

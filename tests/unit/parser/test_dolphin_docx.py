@@ -92,7 +92,7 @@ def test_parse_docx_headers_and_lists() -> None:
 
 def test_headings_carry_their_numbers() -> None:
     body = p("Scope", style("berschrift1") + numbered(2)) + p("Terms", style("H2") + numbered(2, 1))
-    assert read(make.docx(body, BASE, **TARGETS)).text == "# 1. Scope\n\n## a) Terms"
+    assert read(make.docx(body, BASE, **TARGETS)).text == "# 1 Scope\n\n## a) Terms"
 
 
 def tc(content: str, properties: str = "") -> str:
@@ -144,7 +144,9 @@ def test_notes_comments_boxes_links_and_furniture() -> None:
     parts = {
         "word/footnotes.xml": part("footnotes", f'<w:footnote w:id="2">{p("See the annex.")}</w:footnote>'),
         "word/endnotes.xml": part("endnotes", f'<w:endnote w:id="3">{p("At the end.")}</w:endnote>'),
-        "word/comments.xml": part("comments", f'<w:comment w:id="0" w:author="Ann">{p("Really?")}</w:comment>'),
+        "word/comments.xml": part(
+            "comments", f'<w:comment w:id="0" w:author="Ann" w:date="2026-01-02T03:04:05Z">{p("Really?")}</w:comment>'
+        ),
         "word/header1.xml": part("hdr", p("ACME Corp")),
         "word/footer1.xml": part("ftr", p("Page 3 of 9") + p("ACME Corp") + p("Confidential")),
     }
@@ -159,8 +161,8 @@ def test_notes_comments_boxes_links_and_furniture() -> None:
     }
     document = read(make.docx(body, parts, **targets))
     assert document.text == (
-        "Words[^2] [our site](https://a.example/x%20y) [more](https://b.example) 7 new\nnext -°\n\n"
-        "Comment by Ann: Really?\n\n![A (red) barn](barn.png)\n\nboxed once\n\ncontrolled[^e3]\n\n"
+        "Words [our site](https://a.example/x%20y) [more](https://b.example) 7 new\nnext -°[^2]\n\n"
+        "Comment by Ann (2026-01-02): Really?\n\n![A (red) barn](barn.png)\n\nboxed once\n\ncontrolled[^e3]\n\n"
         "[^2]: See the annex.\n\n[^e3]: At the end.\n\nACME Corp\nConfidential"
     )
     kinds = [b.kind for b in document.blocks]

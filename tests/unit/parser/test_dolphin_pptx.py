@@ -91,7 +91,7 @@ def test_tables_lists_charts_pictures_and_comments() -> None:
     assert document.text == (
         "| Year | Sales | Sales |\n| --- | --- | --- |\n| Year | north | south |\n\n|  | Series 1 |\n| --- | --- |\n| 1 | 5 |\n\n"
         "![A duck](duck.png)\n\n[site](https://a.example)\nnow\n\n4. one\n5. two\n\n- bullet\n- other\n\nbare\n\n"
-        "Comment by Ann: Nice\n\nComment by unknown: threaded"
+        "Comment by Ann: Nice\n\nComment: threaded"
     )
 
 
