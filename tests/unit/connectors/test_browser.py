@@ -116,6 +116,8 @@ async def test_page_that_never_ends_and_page_that_is_too_large(tmp_path: Path) -
         slow = await read(web, f"{site.base}/hang")
         assert isinstance(slow, AgentFailure)
         assert slow.code in {ErrorCode.CONNECTOR_TIMEOUT, ErrorCode.CONNECTOR_UNAVAILABLE}
+        await web.close()
+        web = connector(site, tmp_path, web_max_mb=1)
         large = await read(web, f"{site.base}/grow")
         assert isinstance(large, AgentFailure)
         assert large.code == ErrorCode.CONNECTOR_TOO_LARGE

@@ -14,7 +14,7 @@ from roma_core.connectors.polite import BROWSERS, HONEST
 from roma_core.connectors.web import WebConnector
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.settings import Settings
-from roma_core.types import RawDocument, Source
+from roma_core.types import Document, RawDocument, Source
 from tests.fakes.site import Reply, Request, Site
 
 Connect = Callable[..., WebConnector]
@@ -512,3 +512,53 @@ async def test_cache_is_bounded(site: Site, connect: Connect) -> None:
     await cache.prune(max_bytes=3000)
     assert await cache.get(f"{site.base}/") is None
     assert await cache.get(f"{site.base}/two") is not None
+
+
+ARTICLE = f"""<html><head><title>Herons return</title><meta name=author content="Ada Reed">
+<meta property="article:published_time" content="2026-03-04"></head><body>
+<header><a href=/>Site</a> <a href=/news>News</a></header>
+<nav class=menu><ul><li><a href=/a>Animals</a></li><li><a href=/b>Birds</a></li><li><a href=/c>Contact us</a></li></ul>
+</nav>
+<div class="cookie-banner"><p>We use cookies to make this site better. <button>Accept all</button></p></div>
+<main><article><h1>Herons return</h1><p>{WORDS * 3}</p>
+<h2>Counts by year</h2><p>{WORDS} The <a href="/table">whole series</a> is kept by the county.</p>
+<table><tr><th>Year</th><th>Pairs</th></tr><tr><td>2024</td><td>31</td></tr><tr><td>2025</td><td>47</td></tr></table>
+<ul><li>Seven lakes were visited twice</li><li>Two observers counted each nest</li></ul>
+<pre><code>pairs = nests // 2
+print(pairs)</code></pre><p>{WORDS * 2}</p></article></main>
+<aside><h3>Related</h3><a href=/x>Ten gifts for bird lovers</a></aside>
+<footer>Imprint and legal notice <script>track()</script></footer></body></html>"""
+
+
+async def document(site: Site, connect: Connect, page: str) -> tuple[RawDocument, Document]:
+    """The page as the connector hands it on, and as the parser reads it."""
+    from roma_core.parsers.base import ParseOptions
+    from roma_core.parsers.html import parse
+
+    site.routes["/page"] = page
+    raw = await only(connect(), f"{site.base}/page")
+    assert isinstance(raw, RawDocument)
+    return raw, parse(raw, ParseOptions())
+
+
+async def test_web_boilerplate_removal(site: Site, connect: Connect) -> None:
+    text = (await document(site, connect, ARTICLE))[1].text
+    assert text.count("seven northern lakes") == 6
+    for around in ("Animals", "Contact us", "cookies", "Accept all", "Ten gifts", "Imprint", "track()"):
+        assert around not in text, around
+
+
+async def test_web_html_to_markdown(site: Site, connect: Connect) -> None:
+    raw, page = await document(site, connect, ARTICLE)
+    lines = page.text.splitlines()
+    assert "# Herons return" in lines
+    assert "## Counts by year" in lines
+    assert next(line.replace(" ", "") for line in lines if line.startswith("|")) == "|Year|Pairs|"
+    assert any(line.replace(" ", "") == "|2025|47|" for line in lines)
+    assert "- Seven lakes were visited twice" in lines
+    assert "```\npairs = nests // 2\nprint(pairs)\n```" in page.text
+    assert "The whole series is kept by the county." in page.text
+    assert f'<a href="{site.base}/table">whole series</a>' in raw.data.decode()  # absolute wherever it is read
+    assert page.title == "Herons return"
+    assert page.metadata["author"] == "Ada Reed"
+    assert page.metadata["date"] == "2026-03-04"
