@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pydantic import computed_field
+
 from roma_core import display
 from roma_core.errors import EvalError
 from roma_core.evals.report import EvalReport, MeasureInfo
@@ -32,6 +34,7 @@ class MeasureComparison(Noun):
     ties: int
     unscored: int
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def verdict(self) -> str:
         """``better``, ``worse``, or ``undecided`` when the adjusted p-value is not below 5 %."""

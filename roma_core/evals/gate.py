@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, computed_field
 
 from roma_core import display
 from roma_core.errors import ErrorCode, EvalError
@@ -43,6 +43,7 @@ class GateResult(Noun):
 
     rules: tuple[GateRule, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def passed(self) -> bool:
         return all(rule.passed for rule in self.rules)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from roma_core import display
 from roma_core.errors import ErrorCode, EvalError
@@ -86,15 +86,24 @@ class EvalReport(Noun):
     """Cases whose evidence the corpus does not hold; their retrieval is unscored."""
     facts: RunFacts = Field(default=RunFacts(), exclude=True, repr=False)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def run_id(self) -> str:
         """Names the run by what decided it: the same evaluation again has the same id."""
         scored = (*(m.name for m in self.measures), *(f"{k}={v}" for k, v in sorted(self.prompts.items())))
         return digest("run", self.dataset_sha256, self.fingerprint, *scored)[:12]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def errors(self) -> int:
+        """Cases without an answer because something failed."""
         return sum(row.error is not None for row in self.rows)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def summaries(self) -> tuple[Summary, ...]:
+        """Each measure over all rows."""
+        return self.summary()
 
     def summary(self, rows: Sequence[EvalRow] | None = None) -> tuple[Summary, ...]:
         """Each measure that applies to one of the rows (all of the report's by default)."""
@@ -118,9 +127,8 @@ class EvalReport(Noun):
         return found[0] if found else math.nan
 
     def canonical(self) -> bytes:
-        """The report as JSON: sorted keys, no times."""
-        data = self.model_dump(mode="json") | {"run_id": self.run_id, "errors": self.errors}
-        data["summary"] = [s.model_dump(mode="json") for s in self.summary()]
+        """The report as JSON: sorted keys, no times, null for what has no number."""
+        data = json.loads(self.model_dump_json())
         return (json.dumps(data, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode()
 
     def to_frame(self) -> pd.DataFrame:
@@ -205,7 +213,7 @@ def read(name: str, folder: Path) -> EvalReport:
     path = _find(name, folder)
     try:
         data = dict(json.loads(path.read_text(encoding="utf-8")))
-        derived = {"run_id", "errors", "summary"}
+        derived = set(EvalReport.model_computed_fields)
         return EvalReport.model_validate({k: v for k, v in data.items() if k not in derived})
     except (OSError, TypeError, ValueError) as error:
         raise EvalError(f"{path} is not a report of ROMA ({type(error).__name__}).", ErrorCode.EVAL_DATASET) from None

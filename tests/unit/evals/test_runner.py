@@ -20,7 +20,7 @@ from roma_core.evals.evidence import find
 from roma_core.evals.golden import Golden, GoldenCase, Nugget
 from roma_core.evals.judge import Judge
 from roma_core.evals.measures import default_measures
-from roma_core.evals.report import EvalReport, page, read, write
+from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo, page, read, write
 from roma_core.evals.runner import Evaluation, evaluate, proof
 from roma_core.evals.suite import code_sha256, decisive, run_eval
 from roma_core.llm.fake import FakeLLM, Reply
@@ -408,6 +408,18 @@ async def test_a_report_survives_being_written_and_read(tmp_path: Path) -> None:
     for name in (str(folder), str(folder / "report.json"), report.run_id[:5], report.run_id):
         assert read(name, tmp_path).canonical() == report.canonical()
     assert json.loads((folder / "facts.json").read_text())["asked"] == 4
+    plain = json.loads(report.canonical(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert plain["run_id"] == report.run_id and plain["errors"] == 1 and "facts" not in plain
+    assert {s["measure"] for s in plain["summaries"]} == {m.name for m in report.measures}
+
+
+def test_what_has_no_number_is_null_in_json() -> None:
+    unscored = EvalRow(case_id="q", question="?", kind="single", persona="general", cluster="q", scores={"m": None})
+    report = EvalReport(
+        dataset="d", dataset_sha256="x", measures=(MeasureInfo(name="m", source="s"),), rows=(unscored,)
+    )
+    assert json.loads(report.canonical())["summaries"][0]["interval"]["mean"] is None
+    assert b"NaN" not in report.canonical()
 
 
 def test_runs_that_do_not_exist_are_told_with_those_that_do(tmp_path: Path) -> None:
