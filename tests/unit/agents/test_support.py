@@ -59,7 +59,14 @@ def test_in_a_long_claim_a_wrong_number_takes_away_a_part() -> None:
         "Visitors pay 12 euros."
     )
     assert support(claim, passage).verdict == "partial"
-    assert support(claim.replace("9", "3.5"), passage).verdict == "supported"
+    assert support(claim.replace("9 tonnes", "3.5 tonnes"), passage).verdict == "supported"
+
+
+def test_a_foreign_name_is_never_supported() -> None:
+    claim = "Visitors of the observatory at Brno that opened in 1931 see a telescope"
+    assert support(claim, PASSAGE).verdict == "partial"
+    assert support(claim.replace("Brno", "Hollin"), PASSAGE).verdict == "supported"
+    assert support(claim, PASSAGE, context="Brno").verdict == "supported"
 
 
 def test_not_only_denies_nothing() -> None:
