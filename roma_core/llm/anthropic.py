@@ -77,6 +77,10 @@ class AnthropicLLM:
     def _vendor(self) -> str:
         return "Anthropic" if self._url == OFFICIAL_URL else "The model server"
 
+    async def ready(self) -> None:
+        with mapped(self._faults()):
+            await self._clients.get()
+
     async def aclose(self) -> None:
         await self._clients.aclose()
 

@@ -61,13 +61,17 @@ class Attempt:
     def most_out(self) -> int:
         return self.request.max_output_tokens or 0
 
-    def take(self, delta: LLMDelta) -> None:
-        if delta.text:
-            if self.first_token is None:
-                self.first_token = time.monotonic()
-            self.parts.append(delta.text)
+    def take(self, delta: LLMDelta) -> bool:
+        """Note ``delta``; True when it is the first that holds text."""
         if delta.finish_reason is not None:
             self.finish = delta
+        if not delta.text:
+            return False
+        self.parts.append(delta.text)
+        if self.first_token is not None:
+            return False
+        self.first_token = time.monotonic()
+        return True
 
     def usage(self) -> Usage:
         """As reported, or else counted here and marked as an estimate."""

@@ -117,6 +117,10 @@ class Provider(LLM, Protocol):
         """What rate limits and the circuit breaker are counted by: vendor and address."""
         ...
 
+    async def ready(self) -> None:
+        """Load what the first call needs (an SDK takes seconds); called before any deadline starts to run."""
+        ...
+
     async def aclose(self) -> None: ...
 
 

@@ -94,6 +94,9 @@ class ExtractiveLLM:
     def fingerprint(self) -> str:
         return f"extractive/{VERSION}:{self._scorer_name}"
 
+    async def ready(self) -> None:
+        """Nothing is loaded here."""
+
     async def aclose(self) -> None:
         """Nothing is held open."""
 

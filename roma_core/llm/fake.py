@@ -76,6 +76,9 @@ class FakeLLM:
     def calls(self) -> int:
         return len(self.requests)
 
+    async def ready(self) -> None:
+        """Nothing is loaded here."""
+
     async def aclose(self) -> None:
         """Nothing is held open."""
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from roma_core.errors import ErrorCode, LLMError
 
 MINUTE_S = 60.0
+LONGEST_PAUSE_S = 60.0
+"""A Retry-After holds everybody back for at most this long; then one more call may ask whether it still stands."""
 
 
 @dataclass
@@ -163,7 +165,7 @@ class Limiter:
         if slot.limited:
             if slot.started >= self._last_cut:  # calls of the same burst cut once
                 self._allowed, self._last_cut = max(1.0, self._allowed / 2), now
-            self._not_before = max(self._not_before, now + (slot.pause_s or 0.0))
+            self._not_before = max(self._not_before, now + min(slot.pause_s or 0.0, LONGEST_PAUSE_S))
         elif slot.succeeded:
             self._allowed = min(float(self._ceiling), self._allowed + 1 / self._allowed)
         self._freed.set()

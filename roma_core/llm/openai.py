@@ -81,6 +81,10 @@ class OpenAILLM:
     def _vendor(self) -> str:
         return "OpenAI" if self._url == OFFICIAL_URL else "The model server"
 
+    async def ready(self) -> None:
+        with mapped(self._faults()):
+            await self._clients.get()
+
     async def aclose(self) -> None:
         await self._clients.aclose()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -26,6 +26,7 @@ from roma_core.llm.budget import Budgets, Hold
 from roma_core.llm.calls import CallRecord
 from roma_core.llm.limits import Limiter, Slot
 from roma_core.llm.pricing import Prices
+from roma_core.llm.watchdog import Watchdog
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.types import ComponentHealth, Usage
 
@@ -120,9 +121,11 @@ class LLMService:
             shown = False
             reason = f"{base.FALLBACK}{', '.join(failures)}" if failures else self._why
             try:
-                async with aclosing(self._answer(lane, request, reason, deadline, spent)) as answer:
-                    async for delta in answer:
-                        shown = True
+                first, rest = await self._begin(lane, request, reason, deadline, spent)
+                async with aclosing(rest):
+                    shown = True
+                    yield first
+                    async for delta in rest:
                         yield delta
                 return
             except RomaError as error:
@@ -177,7 +180,8 @@ class LLMService:
         """Who is asked, in order. A provider that quotes cannot plan or judge, so it is left out of such requests."""
         chain = self._lanes
         if request.model is not None and request.model not in {self.name, self._lanes[0].model}:
-            chain = [self._by_name(request.model), *self._lanes[1:]]
+            named = self._by_name(request.model)
+            chain = [named, *(lane for lane in self._lanes if lane is not named)]
         quotable = request.question is not None and request.json_schema is None
         able = [lane for lane in chain if lane.provider.generative or quotable]
         return able or chain[:1]
@@ -195,16 +199,16 @@ class LLMService:
             self._named[full] = self._lane(self._make(full))
         return self._named[full]
 
-    async def _answer(
+    async def _begin(
         self, lane: Lane, request: LLMRequest, reason: str, deadline: float, spent: list[Usage]
-    ) -> Deltas:
-        """One provider's answer: kept, or given after as many attempts as the policy allows."""
+    ) -> tuple[LLMDelta, Deltas]:
+        """First delta and rest of one provider's answer: kept, or given after as many attempts as the policy allows."""
         key = request_key(lane.provider.fingerprint, request) if self._answers else ""
         kept = await asyncio.to_thread(self._answers.get, key) if self._answers and self._answers.reads else None
         if kept is not None:
-            for delta in self._replayed(lane, request, kept, reason):
-                yield delta
-            return
+            replayed = self._replayed(lane, request, kept, reason)
+            return await anext(replayed), replayed
+        await lane.provider.ready()
         numbers = itertools.count(1)
         first_by = asyncio.get_running_loop().time() + self._limits.first_token_s
         # What runs here has nobody to wait for, but may have a model to load.
@@ -220,11 +224,7 @@ class LLMService:
                 raise
 
         policy = RetryPolicy(attempts=self._limits.attempts)
-        first, rest = await retrying(start, policy=policy, deadline=first_by, retry_if=_may_retry)
-        async with aclosing(rest):
-            yield first
-            async for delta in rest:
-                yield delta
+        return await retrying(start, policy=policy, deadline=first_by, retry_if=_may_retry)
 
     async def _attempt(self, attempt: Attempt, reason: str, key: str, spent: list[Usage]) -> Deltas:
         """One call with all that is taken before and given back after it. The last delta carries the finish marker."""
@@ -236,20 +236,14 @@ class LLMService:
                 warming = self._warm(lane)
                 attempt.started = time.monotonic()
                 try:
-                    async with aclosing(cast(Deltas, lane.provider.stream(attempt.request))) as stream:
-                        limit = attempt.first_by
-                        while True:
-                            try:
-                                async with asyncio.timeout_at(limit):
-                                    delta = await anext(stream)
-                            except StopAsyncIteration:
-                                break
-                            except TimeoutError:
-                                raise attempt.late() from None
-                            attempt.take(delta)
-                            if delta.text:
-                                limit = attempt.deadline
-                                yield delta if delta.finish_reason is None else LLMDelta(text=delta.text)
+                    stream = cast(Deltas, lane.provider.stream(attempt.request))
+                    async with aclosing(stream):
+                        with Watchdog(attempt.first_by) as watchdog:
+                            while (delta := await self._next(stream, watchdog, attempt)) is not None:
+                                if attempt.take(delta):
+                                    watchdog.move(attempt.deadline)
+                                if delta.text:
+                                    yield delta if delta.finish_reason is None else LLMDelta(text=delta.text)
                     await warming
                     done = self._finished(attempt, slot, money, reason, spent)
                 except BaseException as error:
@@ -261,6 +255,16 @@ class LLMService:
         finally:
             if attempt.outcome == "":  # stopped before it was sent
                 lane.breaker.abandoned()
+
+    @staticmethod
+    async def _next(stream: Deltas, watchdog: Watchdog, attempt: Attempt) -> LLMDelta | None:
+        """The next delta in time; None after the last."""
+        try:
+            return await watchdog.guard(anext(stream))
+        except StopAsyncIteration:
+            return None
+        except TimeoutError:
+            raise attempt.late() from None
 
     @asynccontextmanager
     async def _held(self, attempt: Attempt) -> AsyncIterator[Hold]:
@@ -375,7 +379,7 @@ class LLMService:
         )
         self._publish(record, request, attempt.text)
 
-    def _replayed(self, lane: Lane, request: LLMRequest, kept: KeptAnswer, reason: str) -> Iterator[LLMDelta]:
+    async def _replayed(self, lane: Lane, request: LLMRequest, kept: KeptAnswer, reason: str) -> Deltas:
         started = time.monotonic()
         usage = Usage()
         for delta in replay(kept):

@@ -314,6 +314,13 @@ async def test_a_request_may_name_its_model() -> None:
     assert (await failure(alone, ASK.model_copy(update={"model": "other"}))).code is ErrorCode.LLM_NOT_FOUND
 
 
+async def test_a_named_model_that_fails_is_not_asked_again_as_its_own_fallback() -> None:
+    first, second = cloud(), cloud(Reply(error=LLMError("no", ErrorCode.LLM_AUTH)), name="anthropic:x")
+    answer = await LLMService([first, second]).complete(ASK.model_copy(update={"model": "anthropic:x"}))
+    assert (answer.provider, second.calls) == ("openai", 1)
+    assert answer.reason == f"{FALLBACK}anthropic:x ERR_LLM_AUTH"
+
+
 # --- breaker ---
 
 
