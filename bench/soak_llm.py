@@ -106,9 +106,9 @@ def main() -> None:
 
 
 NOTE = (
-    f"Seed {SEED}. Every second request goes to the OpenAI adapter first, the others to Anthropic's; each attempt draws "
-    "its fate from the faults of [the LLM service](05_LLM.md). The budget runs out on the way. From the sixth column on "
-    "all must be 0."
+    f"Seed {SEED}. Requests go in turn to the OpenAI and the Anthropic adapter first, the other is the fallback; each "
+    "attempt draws its fate from the faults of [the LLM service](05_LLM.md). The budget runs out on the way. From the "
+    "sixth column on all must be 0."
 )
 
 
