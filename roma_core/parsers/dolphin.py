@@ -8,6 +8,7 @@ from typing import Self
 from roma_core.errors import AgentFailure, ErrorCode, ParserError, guarded, request_id
 from roma_core.parsers import media
 from roma_core.parsers.base import ParseOptions, Parser
+from roma_core.parsers.figures import Figure, unpacked
 from roma_core.parsers.registry import PARSERS, by_media_type
 from roma_core.parsers.sandbox import Limits, ProcessSandbox, Sandbox
 from roma_core.parsers.worker import AGENT, Job, Result
@@ -43,13 +44,19 @@ class DolphinParserService:
 
     async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure:
         """Document of ``raw``, never an empty one; otherwise a failure with an ``ERR_PARSER_*`` code."""
-        result = await guarded(AGENT, self._parse(raw, options or ParseOptions()))
-        return self._named(raw, result) if isinstance(result, AgentFailure) else result
+        return await guarded(AGENT, self._parse(raw, options or ParseOptions()))
 
-    @property
-    def parser_ids(self) -> frozenset[str]:
-        """Names and versions of all parsers: what was made by another one can be made better."""
-        return frozenset(parser.id for parser in self._parsers.values())
+    async def page_image(
+        self, raw: RawDocument, number: int, options: ParseOptions | None = None
+    ) -> bytes | AgentFailure:
+        """PNG of PDF page ``number`` (1-based) as shown, to lay block boxes over."""
+        chosen = (options or ParseOptions()).model_copy(update={"pages": (number,)})
+        return await guarded(AGENT, self._bytes("roma_core.parsers.figures:page_image", raw, chosen))
+
+    async def figures(self, raw: RawDocument, options: ParseOptions | None = None) -> tuple[Figure, ...] | AgentFailure:
+        """Pictures inside of a PDF, DOCX, PPTX or EPUB file, by the names that its figure blocks carry."""
+        packed = await guarded(AGENT, self._bytes("roma_core.parsers.figures:figures", raw, options or ParseOptions()))
+        return packed if isinstance(packed, AgentFailure) else unpacked(packed)
 
     def parser_id(self, raw: RawDocument) -> str | None:
         """Name and version of the parser that would read ``raw``; None when no parser does."""
@@ -66,44 +73,51 @@ class DolphinParserService:
         await self.close()
 
     async def _parse(self, raw: RawDocument, options: ParseOptions) -> Document | AgentFailure:
-        parser, kind = self._choose(raw)
-        result = await self._run(parser.parse, parser, kind, raw, options)
+        result = await self._run(None, raw, options)
         if isinstance(result, bytes):
-            raise TypeError(f"parser {parser.id} returned bytes")
+            raise TypeError("a parser returned bytes")
         return result
 
-    async def _run(self, target: str, parser: Parser, kind: str, raw: RawDocument, options: ParseOptions) -> Result:
-        job = Job(target=target, parser_id=parser.id, media_type=kind, raw=raw, options=options)
-        return await self._sandbox.run(job)
+    async def _bytes(self, target: str, raw: RawDocument, options: ParseOptions) -> bytes | AgentFailure:
+        result = await self._run(target, raw, options)
+        if isinstance(result, Document):
+            raise TypeError(f"{target} returned a document")
+        return result
 
-    def _choose(self, raw: RawDocument) -> tuple[Parser, str]:
-        """Parser and media type for ``raw``. Raises ``ParserError`` before any work is done on it."""
-        if len(raw.data) > self._max_bytes:
+    async def _run(self, target: str | None, raw: RawDocument, options: ParseOptions) -> Result:
+        """Result of ``target`` (of the file's parser when None). Raises ``ParserError`` before any work is done."""
+        if raw.size > self._max_bytes:
             raise ParserError(
                 f"The file is larger than {self._max_bytes >> 20} MB; raise ROMA_PARSER_MAX_MB or split it.",
                 ErrorCode.PARSER_TOO_LARGE,
-                details={"bytes": len(raw.data)},
+                details={"bytes": raw.size},
             )
-        if not raw.data or raw.data.isspace():
-            raise ParserError("The file is empty.", ErrorCode.PARSER_EMPTY)
-        kind = media.detect(raw)
+        held = raw if raw.content is not None else raw.model_copy(update={"content": raw.data, "path": None})
+        if not held.data or held.data.isspace():
+            raise ParserError("The file is empty; check that it was saved and copied whole.", ErrorCode.PARSER_EMPTY)
+        kind = media.detect(held)
         parser = self._parsers.get(kind)
         if parser is None:
             raise _unsupported(kind)
-        return parser, kind
+        job = Job(target=target or parser.parse, parser_id=parser.id, media_type=kind, raw=held, options=options)
+        result = await self._sandbox.run(job)
+        return _explained(result, kind) if isinstance(result, AgentFailure) else result
 
-    def _named(self, raw: RawDocument, failure: AgentFailure) -> AgentFailure:
-        """The failure with the request and the format; a defect of a format library counts as a malformed file."""
-        details = {**failure.details, "media_type": media.detect(raw)}
-        update: dict[str, object] = {"request_id": request_id.get(), "details": details}
-        if failure.code is ErrorCode.INTERNAL:
-            cause = failure.details.get("exception", "an error")
-            update["code"] = ErrorCode.PARSER_MALFORMED
-            update["message"] = (
-                f"The file cannot be read ({cause}): it is probably damaged. Save it again in the program it came "
-                "from; if other programs read it, please report it."
-            )
-        return failure.model_copy(update=update)
+
+def _explained(failure: AgentFailure, kind: str) -> AgentFailure:
+    """The failure with the request and the format; a defect of a format library counts as a malformed file."""
+    update: dict[str, object] = {
+        "request_id": request_id.get(),
+        "details": {**failure.details, "media_type": kind},
+    }
+    if failure.code is ErrorCode.INTERNAL:
+        cause = failure.details.get("exception", "an error")
+        update["code"] = ErrorCode.PARSER_MALFORMED
+        update["message"] = (
+            f"The file cannot be read ({cause}): it is probably damaged. Save it again in the program it came "
+            "from; if other programs read it, please report it."
+        )
+    return failure.model_copy(update=update)
 
 
 def _unsupported(kind: str) -> ParserError:

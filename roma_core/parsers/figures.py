@@ -1,0 +1,140 @@
+"""Pictures inside of documents: their bytes on demand, and descriptions of them put into the text.
+
+Parsing leaves a ``figure`` block where a picture stands and does not carry its bytes. ``figures`` fetches them (in the
+sandbox); ``described`` puts what a vision model, or a person, says of them into the block, with every span kept exact.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from roma_core.errors import ErrorCode, ParserError
+from roma_core.parsers.archives import read_entry
+from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.build import one_line
+from roma_core.types import Box, Document, Noun, RawDocument, Span
+
+DPI = 110
+MAX_FIGURES = 200
+MAX_PIXELS = 20_000_000
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+
+_IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]*)\)")
+S = TypeVar("S", bound=Span)
+
+
+class Figure(Noun):
+    """A picture of a document. ``name`` is the one that its figure block carries; PDF figures are PNG."""
+
+    name: str
+    data: bytes
+    page: int | None = None
+    box: Box | None = None
+
+
+def page_image(raw: RawDocument, options: ParseOptions) -> bytes:
+    """PNG of the first page asked for. Raises ``ParserError``: ``UNSUPPORTED`` for other files than PDF, ``EMPTY``."""
+    import pypdfium2 as pdfium
+
+    from roma_core.parsers.pdf import open_pdf, wanted_pages
+
+    if b"%PDF-" not in raw.data[:1024]:
+        raise ParserError(
+            "Only PDF pages can be drawn; look at the file in its own program.", ErrorCode.PARSER_UNSUPPORTED
+        )
+    document = open_pdf(raw.data, options.password)
+    try:
+        page = document.get_page(wanted_pages(len(document), options)[0])
+        width, height = page.get_size()
+        scale = min(DPI / 72, (MAX_PIXELS / max(1.0, width * height)) ** 0.5)
+        return _png(page.render(scale=scale).to_pil())
+    except pdfium.PdfiumError:
+        raise ParserError("The page is damaged and cannot be drawn; look at the file in its own program.") from None
+    finally:
+        document.close()
+
+
+def figures(raw: RawDocument, options: ParseOptions) -> bytes:
+    """All figures, packed for the way out of the sandbox (``unpacked`` reads them). Raises ``ParserError``."""
+    found = _in_pdf(raw, options) if b"%PDF-" in raw.data[:1024] else _in_zip(raw.data)
+    return json.dumps([{**f, "data": base64.b64encode(f["data"]).decode()} for f in found]).encode()
+
+
+def unpacked(data: bytes) -> tuple[Figure, ...]:
+    return tuple(Figure(**{**f, "data": base64.b64decode(f["data"])}) for f in json.loads(data))
+
+
+def _in_pdf(raw: RawDocument, options: ParseOptions) -> list[dict[str, Any]]:
+    """Cut out of the drawn page, so that masks, soft edges and overlaid labels look as the reader sees them."""
+    from roma_core.parsers.pdf import open_pdf, parse
+
+    blocks = [b for b in parse(raw, options).blocks if b.kind == "figure" and b.box and b.page]
+    document = open_pdf(raw.data, options.password)
+    found: list[dict[str, Any]] = []
+    drawn: tuple[int, Any] = (0, None)
+    for block in blocks[:MAX_FIGURES]:
+        if drawn[0] != block.page:
+            drawn = (block.page or 0, document.get_page((block.page or 1) - 1).render(scale=2.0).to_pil())
+        left, top, right, bottom = block.box or (0.0, 0.0, 1.0, 1.0)
+        width, height = drawn[1].size
+        piece = drawn[1].crop((int(left * width), int(top * height), int(right * width), int(bottom * height)))
+        name = f"page-{block.page}-figure-{1 + sum(f['page'] == block.page for f in found)}"
+        if piece.width and piece.height:
+            found.append({"name": name, "data": _png(piece), "page": block.page, "box": block.box})
+    document.close()
+    return found
+
+
+def _in_zip(data: bytes) -> list[dict[str, Any]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [n for n in archive.namelist() if n.lower().endswith(SUFFIXES)][:MAX_FIGURES]
+            return [{"name": PurePosixPath(n).name.replace(" ", "_"), "data": read_entry(archive, n)} for n in names]
+    except zipfile.BadZipFile:
+        raise ParserError("Only PDF, DOCX, PPTX and EPUB files hold figures.", ErrorCode.PARSER_UNSUPPORTED) from None
+
+
+def _png(image: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def described(document: Document, descriptions: Mapping[str, str]) -> Document:
+    """The document with ``descriptions`` (by figure name) as the alternative text of figures that have none.
+
+    Every page, section and block keeps the words that it had: spans after a description move by its length.
+    """
+    text, shifts = document.text, []
+    for block in sorted((b for b in document.blocks if b.kind == "figure"), key=lambda b: b.start):
+        image = _IMAGE.search(text, block.start, block.end)
+        words = one_line(descriptions.get(image[2], "")).replace("[", "(").replace("]", ")") if image else ""
+        if image and words and not image[1]:
+            shifts.append((image.start() + 2, words))
+    pieces, at = [], 0
+    for place, words in shifts:
+        pieces += [text[at:place], words]
+        at = place
+    moves = [(place, len(words)) for place, words in shifts]
+    return document.model_copy(
+        update={
+            "text": "".join([*pieces, text[at:]]),
+            "pages": _moved(document.pages, moves),
+            "sections": _moved(document.sections, moves),
+            "blocks": _moved(document.blocks, moves),
+        }
+    )
+
+
+def _moved(spans: Sequence[S], moves: Sequence[tuple[int, int]]) -> tuple[S, ...]:
+    def move(offset: int) -> int:
+        return offset + sum(length for place, length in moves if place < offset)
+
+    return tuple(span.model_copy(update={"start": move(span.start), "end": move(span.end)}) for span in spans)
