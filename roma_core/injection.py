@@ -83,18 +83,20 @@ _PATTERNS = {
 }
 _TAG_CHARACTERS = re.compile(r"[\U000e0020-\U000e007f]{4,}")
 _HIDDEN_RUN = re.compile(r"[\u200b\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069]{3,}")
+_UNCOMMON = re.compile(r"[^\n\t\x20-\x7e]")
 
 
 def visible(text: str) -> str:
     """``text`` without characters that change nothing a reader sees: tags, direction marks, zero-width, controls."""
-    if text.isascii() and text.isprintable():
+    if not _UNCOMMON.search(text):
         return text
     return "".join(c for c in text if c in "\n\t" or c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Co"})
 
 
 def signs(text: str) -> tuple[str, ...]:
     """Names of the signs in ``text``, sorted; ``hidden`` for runs of characters that a reader cannot see."""
-    found = {name for name, pattern in _PATTERNS.items() if any(pattern.search(form) for form in _forms(text))}
+    forms = _forms(text)
+    found = {name for name, pattern in _PATTERNS.items() if any(pattern.search(form) for form in forms)}
     if _TAG_CHARACTERS.search(text) or _HIDDEN_RUN.search(text):
         found.add("hidden")
     return tuple(sorted(found))
@@ -102,6 +104,8 @@ def signs(text: str) -> tuple[str, ...]:
 
 def _forms(text: str) -> set[str]:
     """The text as a reader sees it, and with what is spelled in tag characters written out."""
+    if text.isascii():
+        return {_plain(visible(text))}
     spelled = "".join(chr(ord(c) - 0xE0000) if "\U000e0020" <= c <= "\U000e007e" else c for c in text)
     return {_plain(visible(text)), _plain(visible(spelled))}
 

@@ -13,18 +13,20 @@ import json
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
-from roma_core.api.database import connection
+from roma_core.api.database import FILE, connection
 from roma_core.errors import ConfigError, InputError, NotFoundError
 from roma_core.types import DEFAULT_TENANT, Noun
 
 Scope = Literal["query", "ingest", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 _FORM = re.compile(r"roma_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+_TRUST_S = 1.0
 _SCHEMA = """CREATE TABLE IF NOT EXISTS tokens (id TEXT PRIMARY KEY, hash TEXT NOT NULL, name TEXT NOT NULL,
 scopes TEXT NOT NULL, tenant TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT)"""
 
@@ -52,6 +54,10 @@ class TokenStore:
 
     def __init__(self, workspace: Path) -> None:
         self._folder = workspace
+        self._known: dict[str, Token] = {}
+        self._configured = False
+        self._seen: tuple[object, ...] | None = None
+        self._until = 0.0
 
     def create(
         self,
@@ -95,19 +101,53 @@ class TokenStore:
 
     def configured(self) -> bool:
         """Whether a token was ever made. From then on everybody needs one: revoking the last opens nothing."""
-        with connection(self._folder, _SCHEMA, write=False) as db:
-            return db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None
+        self._refresh()
+        return self._configured
 
     def verify(self, secret: str) -> Token | None:
         """The valid token that ``secret`` is, or None. Takes as long for a wrong secret as for a wrong id."""
+        self._refresh()
+        hashed = _hash(secret)
+        if hashed not in self._known:
+            found = self._find(secret, hashed)
+            if found is None:
+                return None  # not remembered: there is no end of wrong secrets
+            self._known[hashed] = found
+        token = self._known[hashed]
+        return token if token.valid_at(datetime.now(UTC)) else None
+
+    def _find(self, secret: str, hashed: str) -> Token | None:
         form = _FORM.fullmatch(secret)
         with connection(self._folder, _SCHEMA, write=False) as db:
             row = db.execute("SELECT * FROM tokens WHERE id = ?", (form[1] if form else "",)).fetchone()
-        same = hmac.compare_digest(_hash(secret), row["hash"] if row else _hash(""))
-        if row is None or not same:
-            return None
-        token = _read(row)
-        return token if token.valid_at(datetime.now(UTC)) else None
+        same = hmac.compare_digest(hashed, row["hash"] if row else _hash(""))
+        return _read(row) if row is not None and same else None
+
+    def _refresh(self) -> None:
+        """Forget what was read when another connection has written, and once a second in any case.
+
+        Two look-ups of file times cost a hundredth of opening the database, which each request would pay twice.
+        """
+        now, state = time.monotonic(), _state(self._folder)
+        if state == self._seen and now < self._until:
+            return
+        with connection(self._folder, _SCHEMA, write=False) as db:
+            self._configured = db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None
+        self._known.clear()
+        self._seen, self._until = _state(self._folder), now + _TRUST_S
+
+
+def _state(folder: Path) -> tuple[object, ...]:
+    """Changes with every write to the database."""
+    found: list[object] = []
+    for path in (folder / FILE, folder / f"{FILE}-wal"):
+        try:
+            stat = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
 
 
 def check_bind(host: str, tokens: TokenStore) -> None:

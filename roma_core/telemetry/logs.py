@@ -45,41 +45,38 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 def configure(level: str = "WARNING", shape: Literal["console", "json"] = "console") -> None:
     """Send every line of ``level`` and above to stderr. May be called again; the last call holds."""
-    chain: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request,
-    ]
-    as_json = shape == "json"
-    ending: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    # Locals would put documents and keys into the line, so no traceback shows them.
-    traces: Processor = (
-        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20))
-        if as_json
-        else structlog.processors.format_exc_info
-    )
-    ending += [traces, _redacted]
-    ending += [
-        structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    ]
     handler = _Stderr()
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*chain, _name_agent], processors=ending)
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*_CHAIN, _name_agent],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ending(shape)],
+        )
     )
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h, _Stderr)]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
+    _through(structlog.stdlib.ProcessorFormatter.wrap_for_formatter)
+
+
+def _ending(shape: str) -> list[Processor]:
+    """Tracebacks, redaction, rendering. Locals would put documents and keys into a line, so no traceback shows them."""
+    if shape == "json":
+        transformer = ExceptionDictTransformer(show_locals=False, max_frames=20)
+        render: Processor = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+        return [structlog.processors.ExceptionRenderer(transformer), _redacted, render]
+    colors = sys.stderr.isatty()
+    return [structlog.processors.format_exc_info, _redacted, structlog.dev.ConsoleRenderer(colors=colors)]
+
+
+def _through(*last: Processor) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *chain,
+            *_CHAIN,
             structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            *last,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -143,9 +140,20 @@ def _name_agent(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+_CHAIN: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _add_request,
+]
 _KEEP = frozenset({"timestamp", "level", "request_id", "duration_ms", "agent"})
 
 
 def _redacted(_logger: Any, _method: str, event: EventDict) -> MutableMapping[str, Any]:
     kept = {k: v for k, v in event.items() if k in _KEEP}
     return {**kept, **redact_value({k: v for k, v in event.items() if k not in _KEEP})}
+
+
+# Until ``configure`` is called (a notebook, somebody else's program) lines go to the standard library's logging, which
+# shows warnings alone, and they have passed redaction too.
+_through(*_ending("console"))
