@@ -340,7 +340,8 @@ def _reranker(settings: Settings) -> Reranker | None:
 
 def _connectors(settings: Settings) -> Sequence[Connector]:
     """Every connector; the one that takes what no other does comes last. Their libraries are loaded when first used."""
+    from roma_core.connectors.gdrive import GDriveConnector
     from roma_core.connectors.local import LocalConnector
     from roma_core.connectors.web import WebConnector
 
-    return [WebConnector(settings), LocalConnector(settings)]
+    return [GDriveConnector(settings), WebConnector(settings), LocalConnector(settings)]
