@@ -204,7 +204,8 @@ class Run:
         if isinstance(document, AgentFailure):
             return document
         identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
-        return await asyncio.to_thread(self._cut, candidate, document.model_copy(update=identity))
+        told = {"metadata": {**raw.metadata, **document.metadata}, "warnings": (*document.warnings, *_suspicions(raw))}
+        return await asyncio.to_thread(self._cut, candidate, document.model_copy(update=identity | told))
 
     async def _parsed(self, raw: RawDocument, sha256: str, parser: str | None) -> Document | AgentFailure:
         """The document, from the cache when the same bytes were parsed before under the same name."""
@@ -387,3 +388,9 @@ class Run:
             and listing.version is not None
             and known.attempt == attempt
         )
+
+
+def _suspicions(raw: RawDocument) -> tuple[str, ...]:
+    """What a connector found that only it could see: a page's hidden text is gone when the parser reads it."""
+    found = raw.metadata.get("suspected_injection", ())
+    return (f"suspected prompt injection: {', '.join(found)}",) if found else ()

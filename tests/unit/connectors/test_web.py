@@ -562,3 +562,10 @@ async def test_web_html_to_markdown(site: Site, connect: Connect) -> None:
     assert page.title == "Herons return"
     assert page.metadata["author"] == "Ada Reed"
     assert page.metadata["date"] == "2026-03-04"
+
+
+@pytest.mark.parametrize("tag", ["main", "article", "section", "p"])
+async def test_page_without_body_tags_is_whole(site: Site, connect: Connect, tag: str) -> None:
+    page = f"<!doctype html><title>T</title><{tag}>First. {WORDS}</{tag}><p>Second. {WORDS}</p>"
+    _, read = await document(site, connect, page)
+    assert read.text.index("First.") < read.text.index("Second.")
