@@ -58,6 +58,11 @@ class DolphinParserService:
         packed = await guarded(AGENT, self._bytes("roma_core.parsers.figures:figures", raw, options or ParseOptions()))
         return packed if isinstance(packed, AgentFailure) else unpacked(packed)
 
+    @property
+    def parser_ids(self) -> frozenset[str]:
+        """Every parser with its version: a document made with another one is parsed again."""
+        return frozenset(parser.id for parser in self._parsers.values())
+
     def parser_id(self, raw: RawDocument) -> str | None:
         """Name and version of the parser that would read ``raw``; None when no parser does."""
         parser = self._parsers.get(media.detect(raw))
