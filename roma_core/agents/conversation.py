@@ -31,7 +31,8 @@ _POINTS = frozenset(
     "it its it's itself they them their theirs he him his she her hers these those ones former latter".split()
 )
 _POINTS_ALONE = re.compile(
-    r"\b(?:this|that|there|then|the same|both|neither|the others?|another one|the (?:first|second|third|last) one)"
+    r"\A\W*(?:is|was|are|were|does|did|do|can|could|will|would|has|have)\s+(?:this|that)\b"
+    r"|\b(?:this|that|there|then|the same|both|neither|the others?|another one|the (?:first|second|third|last) one)"
     r"\s*(?:[?.!,]|$|(?:is|was|are|were|does|did|do|has|have|had|can|works?|means?|happens?)\b)",
     re.IGNORECASE,
 )

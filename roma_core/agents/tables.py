@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 BUSY_TIMEOUT_MS = 10_000
 metadata = MetaData()
@@ -75,7 +76,7 @@ feedback = Table(
 
 
 def connect(url: str) -> Engine:
-    """An engine with its tables made."""
+    """An engine with its tables made. Several processes may do so at once, hence no look before the leap."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
@@ -84,7 +85,11 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
     else:
         engine = create_engine(parsed, pool_pre_ping=True)
-    metadata.create_all(engine)
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
     return engine
 
 

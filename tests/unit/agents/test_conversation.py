@@ -1,0 +1,157 @@
+"""Follow-ups that stand alone, by model and by rule, and what is remembered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roma_core.agents.conversation import ConversationAgent, Standalone, by_rule, depends, within
+from roma_core.agents.sessions import Sessions, Turn
+from roma_core.errors import ErrorCode, LLMError, StoreError
+from roma_core.llm.extractive import ExtractiveLLM
+from roma_core.llm.fake import FakeLLM, Reply
+from roma_core.types import CompleteEvent, Query
+
+FIRST = "When was the rope bridge of Quellfeld built?"
+
+
+def turn(question: str, answer: str = "In 1902 [1].", standalone: str = "") -> Turn:
+    return Turn(question=question, standalone=standalone or question, answer=answer, answer_id="id")
+
+
+def count(text: str) -> int:
+    return len(text.split())
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Who built it?", "And the mill?", "What about winter?", "Why?", "How long are they?", "Is that true?", "Really?",
+     "How much is its upkeep?", "What is that?", "Tell me more.", "Which one?", "And then?", "Who was she?"],
+)  # fmt: skip
+def test_follow_ups_point_back(question: str) -> None:
+    assert depends(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [FIRST, "What does the mill that burned down grind?", "Why does LanceDB lock the table?", "Who is Ada Lovelace?",
+     "Which variable turns off telemetry?", "What is there to see in Quellfeld?", "Explain min-max fusion"],
+)  # fmt: skip
+def test_questions_that_stand_alone_are_left(question: str) -> None:
+    assert not depends(question)
+    assert by_rule(question, [turn("Something else entirely?")]) == question
+
+
+def test_the_rule_adds_what_the_talk_is_about() -> None:
+    history = [turn(FIRST), turn("Who built it?")]
+    assert by_rule("How long is it?", history) == "How long is it? (rope bridge Quellfeld built)"
+    assert by_rule("Who built it?", history[:1]) == "Who built it? (rope bridge Quellfeld)"
+    assert by_rule("Why?", [turn("And?")]) == "Why?"
+
+
+def test_history_is_bounded_by_tokens_and_keeps_the_latest() -> None:
+    turns = [turn(f"one two {i}", "three") for i in range(5)]
+    assert within(turns, 8, count) == turns[3:]
+    assert within(turns, 100, count) == turns
+    assert within(turns, 3, count) == []
+
+
+async def agent(sessions: Sessions, llm: Any, **options: Any) -> ConversationAgent:
+    await sessions.append("default", "s", turn(FIRST))
+    return ConversationAgent(sessions, llm, count, **options)
+
+
+async def test_a_model_rewrites_with_the_history(sessions: Sessions) -> None:
+    llm = FakeLLM(["Who built the rope bridge?\n"])
+    found = await (await agent(sessions, llm)).standalone("Who built it?", Query(text="x", session_id="s"))
+    assert isinstance(found, Standalone)
+    assert found.question == "Who built the rope bridge?"
+    assert found.usage.calls == 1
+    (request,) = llm.requests
+    assert FIRST in request.messages[1].content
+    assert (request.purpose, request.session_id) == ("rewrite", "s")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["   ", "x" * 600, Reply("Half a", finish_reason="length"), Reply(error=LLMError("no", ErrorCode.LLM_AUTH))],
+)
+async def test_the_rule_stands_in_for_a_model_that_fails(sessions: Sessions, reply: Any) -> None:
+    found = await (await agent(sessions, FakeLLM([reply]))).standalone("Who built it?", Query(text="x", session_id="s"))
+    assert isinstance(found, Standalone)
+    assert found.question == "Who built it? (rope bridge Quellfeld)"
+
+
+async def test_without_a_model_the_rule_decides(sessions: Sessions) -> None:
+    talk = await agent(sessions, ExtractiveLLM())
+    found = await talk.standalone("Who built it?", Query(text="x", session_id="s"))
+    assert found == Standalone("Who built it? (rope bridge Quellfeld)")
+
+
+@pytest.mark.parametrize("session", [None, "new"])
+async def test_without_history_a_question_is_as_it_is(sessions: Sessions, session: str | None) -> None:
+    llm = FakeLLM()
+    found = await (await agent(sessions, llm)).standalone("Who built it?", Query(text="x", session_id=session))
+    assert found == Standalone("Who built it?")
+    assert llm.calls == 0
+
+
+async def test_history_that_does_not_fit_is_not_sent(sessions: Sessions) -> None:
+    llm = FakeLLM()
+    talk = await agent(sessions, llm, history_tokens=3)
+    await talk.standalone("Who built it?", Query(text="x", session_id="s"))
+    assert llm.calls == 0
+
+
+async def test_a_conversation_through_the_orchestrator(kit: Any, sessions: Sessions) -> None:
+    roma = kit.roma(await kit.store(), ExtractiveLLM(), sessions=sessions)
+    await kit.events(roma, "How many metres does the rope bridge span?", session_id="s")
+    events = await kit.events(roma, "When was it built?", session_id="s")
+    last = events[-1]
+    assert isinstance(last, CompleteEvent)
+    assert "1902" in last.output.answer
+    first, second = await sessions.turns("default", "s")
+    assert (second.question, second.answer_id) == ("When was it built?", last.output.answer_id)
+    assert second.standalone.startswith("When was it built? (")
+    assert "bridge" in second.standalone
+    assert second.references[0].document_id == last.output.citations[0].document_id
+    assert first.answered
+    await kit.events(roma, "When was the mill built?")
+    assert len(await sessions.turns("default", "s")) == 2, "no session, no history"
+
+
+async def test_history_away_is_said_and_the_question_stands_as_it_is(kit: Any, sessions: Sessions) -> None:
+    away = [StoreError("The database is away.")] * 9
+    flaky = kit.Flaky(sessions, turns=list(away), append=list(away))
+    roma = kit.roma(await kit.store(), FakeLLM(["Built in 1902 [1]."]), sessions=flaky)
+    events = await kit.events(roma, "When was it built?", session_id="s")
+    last = events[-1]
+    assert isinstance(last, CompleteEvent)
+    assert last.output.answered
+    assert last.output.degraded
+    assert last.output.degraded_reasons == (f"conversation: {ErrorCode.STORAGE_UNAVAILABLE}",)
+    assert flaky.calls.count("append") == 2
+
+
+async def test_an_answer_that_cannot_be_remembered_is_degraded(kit: Any, sessions: Sessions) -> None:
+    flaky = kit.Flaky(sessions, append=[StoreError("full", ErrorCode.STORAGE_FULL)] * 9)
+    roma = kit.roma(await kit.store(), FakeLLM(["Built in 1902 [1]."]), sessions=flaky)
+    events = await kit.events(roma, session_id="s")
+    last = events[-1]
+    assert isinstance(last, CompleteEvent)
+    assert last.output.degraded_reasons == (f"conversation: {ErrorCode.STORAGE_FULL}",)
+
+
+async def test_health_is_degraded_when_the_history_is_away(kit: Any, sessions: Sessions) -> None:
+    assert (await ConversationAgent(sessions, FakeLLM(), count).health()).state == "ok"
+
+    class Down:
+        async def health(self) -> Any:
+            from roma_core.types import ComponentHealth
+
+            return ComponentHealth(name="sessions", state="down", reason="gone")
+
+    down: Any = Down()
+    found = await ConversationAgent(down, FakeLLM(), count).health()
+    assert (found.state, found.reason) == ("degraded", "gone")

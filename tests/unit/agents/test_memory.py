@@ -1,0 +1,115 @@
+"""From questions to passages: legs, fusion, mixing, turns between sub-questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roma_core.agents.memory import MemoryAgent, MemoryLimits, Recall, interleave
+from roma_core.embeddings.fake import FakeEmbedder
+from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, StoreError
+from roma_core.rerank import FakeReranker
+from roma_core.types import ComponentHealth
+
+
+async def recall(memory: MemoryAgent, question: str = "rope bridge built", **fields: Any) -> Recall:
+    found = await memory.retrieve(question, **({"tenant": "default", "filters": {}} | fields))
+    assert isinstance(found, Recall), found
+    return found
+
+
+async def test_both_ways_are_asked_and_fused(kit: Any) -> None:
+    found = await recall(MemoryAgent(await kit.store(), FakeEmbedder(), None))
+    assert found.passages[0].chunk.uri == "bridge"
+    assert {"bm25", "dense", "hybrid"} <= set(found.passages[0].scores)
+    assert found.degraded == ()
+
+
+@pytest.mark.parametrize("leg", ["lexical", "dense"])
+async def test_one_way_is_enough(kit: Any, leg: str) -> None:
+    store = kit.Flaky(await kit.store(), **{leg: [StoreError("away")]})
+    found = await recall(MemoryAgent(store, FakeEmbedder(), None))
+    assert found.passages
+    assert found.degraded == (f"memory.{leg}: {ErrorCode.STORAGE_UNAVAILABLE}",)
+
+
+async def test_both_ways_away_is_a_failure(kit: Any) -> None:
+    store = kit.Flaky(await kit.store(), lexical=[StoreError("away")], dense=[StoreError("away")])
+    found = await MemoryAgent(store, FakeEmbedder(), None).retrieve("q", tenant="default", filters={})
+    assert isinstance(found, AgentFailure)
+    assert (found.agent, found.recoverable) == ("memory", True)
+
+
+async def test_the_limit_holds(kit: Any) -> None:
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), None, MemoryLimits(retrieve=1))
+    assert len((await recall(memory)).passages) == 1
+
+
+async def test_reranking_mixes_only_the_top(kit: Any) -> None:
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), FakeReranker(), MemoryLimits(rerank=1))
+    found = await memory.rerank(await recall(memory))
+    assert isinstance(found, Recall)
+    assert ["rerank" in p.scores for p in found.passages] == [True] + [False] * (len(found.passages) - 1)
+    assert [p.rank for p in found.passages] == list(range(1, len(found.passages) + 1))
+
+
+async def test_the_reranker_reads_what_is_indexed(kit: Any) -> None:
+    seen: list[str] = []
+
+    class Reader(FakeReranker):
+        async def scores(self, question: str, texts: Any) -> list[float]:
+            seen.extend(texts)
+            return await super().scores(question, texts)
+
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), Reader())
+    found = await recall(memory)
+    await memory.rerank(found)
+    assert seen == [p.chunk.indexed_text for p in found.passages]
+
+
+@pytest.mark.parametrize("limits", [MemoryLimits(rerank=0), MemoryLimits()])
+async def test_without_reranking_the_order_stays(kit: Any, limits: MemoryLimits) -> None:
+    reranker = None if limits.rerank else FakeReranker()
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), reranker, limits)
+    found = await recall(memory)
+    assert await memory.rerank(found) == found
+    assert memory.rerank_limit == 0
+
+
+async def test_a_reranker_that_fails_leaves_the_order_and_says_so(kit: Any) -> None:
+    reranker = kit.Flaky(FakeReranker(), scores=[EmbeddingError("away")])
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), reranker)
+    found = await recall(memory)
+    after = await memory.rerank(found)
+    assert isinstance(after, Recall)
+    assert after.passages == found.passages
+    assert after.degraded == (f"memory.rerank: {ErrorCode.EMBEDDING_UNAVAILABLE}",)
+
+
+async def test_health_is_the_stores(kit: Any) -> None:
+    class Down:
+        async def health(self) -> ComponentHealth:
+            return ComponentHealth(name="store", state="down", reason="no folder")
+
+    down: Any = Down()
+    assert await MemoryAgent(down, FakeEmbedder(), None).health() == ComponentHealth(
+        name="memory", state="down", reason="no folder"
+    )
+
+
+def test_sub_questions_take_turns(kit: Any) -> None:
+    a = [kit.passage(f"a{i}", rank=i) for i in (1, 2, 3)]
+    b = [kit.passage(f"b{i}", rank=i) for i in (1, 2)]
+    shared = a[0]
+    mixed = interleave([Recall("a", tuple(a)), Recall("b", (b[0], shared, b[1]))], 4)
+    assert [p.chunk.text for p in mixed] == ["a1", "b1", "a2", "a3"]
+    assert [p.rank for p in mixed] == [1, 2, 3, 4]
+    assert [p.score for p in mixed] == sorted((p.score for p in mixed), reverse=True)
+    assert mixed[0].scores["own"] == 1.0
+
+
+def test_one_question_is_only_cut(kit: Any) -> None:
+    a = tuple(kit.passage(f"a{i}", rank=i) for i in (1, 2, 3))
+    assert interleave([Recall("a", a), Recall("none")], 2) == a[:2]
+    assert interleave([], 5) == ()

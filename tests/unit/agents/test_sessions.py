@@ -1,0 +1,189 @@
+"""Conversations on disk: kept, listed, renamed, deleted, redacted, apart by tenant, safe under several writers."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from roma_core.agents.sessions import Feedback, Reference, Sessions, Turn, database_url
+from roma_core.errors import ErrorCode, NotFoundError, StoreError
+from roma_core.types import Citation
+
+KEY = "sk-ant-" + "a1B2c3D4e5F6g7H8"
+
+
+def turn(question: str = "When was it built?", answer: str = "In 1902 [1].", **fields: Any) -> Turn:
+    return Turn(question=question, standalone=question, answer=answer, answer_id="id", **fields)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+async def test_what_is_appended_is_read_back(sessions: Sessions) -> None:
+    citation = Citation(
+        marker=1, chunk_id="c", document_id="d", uri="u", title="T", start=3, end=9, quote="quoted", answer_start=0,
+        answer_end=4, verdict="verbatim",
+    )  # fmt: skip
+    reference = Reference.of(citation)
+    await sessions.append("t", "s", turn(references=(reference,), answered=False, model="fake:fake"))
+    (found,) = await sessions.turns("t", "s")
+    assert found.question == "When was it built?"
+    assert found.references == (reference,)
+    assert (found.answered, found.model) == (False, "fake:fake")
+    assert found.created_at is not None
+    assert found.created_at.tzinfo is not None
+    assert "quote" not in reference.model_dump()
+
+
+async def test_turns_keep_their_order_and_the_last_ones_win(sessions: Sessions) -> None:
+    for i in range(5):
+        await sessions.append("t", "s", turn(f"q{i}"))
+    assert [t.question for t in await sessions.turns("t", "s")] == [f"q{i}" for i in range(5)]
+    assert [t.question for t in await sessions.turns("t", "s", limit=2)] == ["q3", "q4"]
+    assert await sessions.turns("t", "other") == []
+
+
+async def test_sessions_are_listed_renamed_and_deleted(tmp_path: Path) -> None:
+    sessions = Sessions(database_url(tmp_path), now=Clock())
+    await sessions.append("t", "a", turn("First question of a?"))
+    await sessions.append("t", "b", turn("x" * 200))
+    await sessions.append("t", "a", turn("Second"))
+    listed = await sessions.list("t")
+    assert [(s.id, s.turns) for s in listed] == [("a", 2), ("b", 1)]
+    assert listed[0].title == "First question of a?"
+    assert len(listed[1].title) == 80
+    assert listed[0].updated_at > listed[0].created_at
+    assert [s.id for s in await sessions.list("t", limit=1)] == ["a"]
+    await sessions.rename("t", "b", " A better\n name ")
+    assert (await sessions.list("t"))[1].title == "A better name"
+    await sessions.rate("t", Feedback(answer_id="id", rating="up", session_id="a"))
+    await sessions.delete("t", "a")
+    assert [s.id for s in await sessions.list("t")] == ["b"]
+    assert await sessions.turns("t", "a") == []
+    assert await sessions.feedback("t") == []
+    await sessions.close()
+
+
+@pytest.mark.parametrize("call", ["rename", "delete"])
+async def test_what_is_not_there_is_said(sessions: Sessions, call: str) -> None:
+    arguments = ("t", "nothing", "title") if call == "rename" else ("t", "nothing")
+    with pytest.raises(NotFoundError):
+        await getattr(sessions, call)(*arguments)
+
+
+async def test_tenants_are_apart(sessions: Sessions) -> None:
+    await sessions.append("one", "s", turn("of one"))
+    await sessions.append("two", "s", turn("of two"))
+    await sessions.rate("one", Feedback(answer_id="id", rating="up", session_id="s"))
+    assert [t.question for t in await sessions.turns("one", "s")] == ["of one"]
+    assert await sessions.feedback("two") == []
+    with pytest.raises(NotFoundError):
+        await sessions.delete("three", "s")
+    await sessions.delete("two", "s")
+    assert [t.question for t in await sessions.turns("one", "s")] == ["of one"]
+    assert len(await sessions.feedback("one")) == 1
+
+
+async def test_secrets_and_personal_data_never_reach_the_disk(tmp_path: Path) -> None:
+    sessions = Sessions(database_url(tmp_path))
+    text = f"my key {KEY} and mail jane.doe@example.org"
+    await sessions.append("t", "s", turn(text, text))
+    await sessions.rename("t", "s", text)
+    await sessions.rate("t", Feedback(answer_id="id", rating="down", comment=text))
+    await sessions.close()
+    written = b"".join(path.read_bytes() for path in tmp_path.glob("sessions.db*"))
+    assert b"redacted:api_key" in written
+    assert KEY.encode() not in written
+    assert b"jane.doe" not in written
+
+
+async def test_the_last_opinion_counts(sessions: Sessions) -> None:
+    await sessions.rate("t", Feedback(answer_id="a", rating="up"))
+    await sessions.rate("t", Feedback(answer_id="a", rating="down", comment="wrong year"))
+    await sessions.rate("t", Feedback(answer_id="b", rating="up"))
+    assert len(await sessions.feedback("t")) == 2
+    (found,) = await sessions.feedback("t", "a")
+    assert (found.rating, found.comment) == ("down", "wrong year")
+
+
+async def test_several_writers_lose_nothing(tmp_path: Path) -> None:
+    """Two handles on one file, as two processes have, and many tasks."""
+    handles = [Sessions(database_url(tmp_path)) for _ in range(2)]
+    await asyncio.gather(*(handles[i % 2].append("t", f"s{i % 3}", turn(f"q{i}")) for i in range(60)))
+    listed = await handles[0].list("t")
+    assert sum(s.turns for s in listed) == 60
+    said = [t.question for s in listed for t in await handles[1].turns("t", s.id)]
+    assert sorted(said) == sorted(f"q{i}" for i in range(60))
+    for handle in handles:
+        await handle.close()
+
+
+async def test_closing_twice_and_opening_again(sessions: Sessions) -> None:
+    await sessions.append("t", "s", turn())
+    await sessions.close()
+    await sessions.close()
+    assert len(await sessions.turns("t", "s")) == 1
+
+
+async def test_a_broken_file_is_a_typed_error_without_its_text(tmp_path: Path) -> None:
+    (tmp_path / "sessions.db").write_bytes(b"this is not a database at all" * 200)
+    sessions = Sessions(database_url(tmp_path))
+    with pytest.raises(StoreError) as raised:
+        await sessions.append("t", "s", turn("a very private question"))
+    assert raised.value.code is ErrorCode.STORAGE_CORRUPT
+    assert "private" not in raised.value.message
+    health = await sessions.health()
+    assert (health.name, health.state) == ("sessions", "down")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("database is locked", ErrorCode.STORAGE_LOCKED),
+        ("database or disk is full", ErrorCode.STORAGE_FULL),
+        ("connection refused", ErrorCode.STORAGE_UNAVAILABLE),
+    ],
+)
+async def test_what_the_driver_says_decides_the_code(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, words: str, code: ErrorCode
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OperationalError("insert private text", {}, Exception(words))
+
+    monkeypatch.setattr("roma_core.agents.tables.connect", refuse)
+    with pytest.raises(StoreError) as raised:
+        await sessions.turns("t", "s")
+    assert raised.value.code is code
+    assert raised.value.recoverable
+
+
+async def test_health(sessions: Sessions) -> None:
+    assert (await sessions.health()).state == "ok"
+
+
+def test_another_database_can_be_named(tmp_path: Path) -> None:
+    assert database_url(tmp_path, "postgresql+psycopg://host/db") == "postgresql+psycopg://host/db"
+    assert database_url(tmp_path).endswith("/sessions.db")
+
+
+def test_the_statements_are_portable() -> None:
+    """The same statements compile for PostgreSQL."""
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.schema import CreateTable
+
+    from roma_core.agents import tables
+
+    made = [str(CreateTable(t).compile(dialect=postgresql.dialect())) for t in tables.metadata.sorted_tables]
+    assert any("position SERIAL" in statement for statement in made)
+    assert all("CREATE TABLE roma_" in statement for statement in made)
