@@ -1,0 +1,191 @@
+"""Speed of ingest and search beside their floors, in the same run.
+
+Ingest: the whole pipeline (list, read, parse in a sandbox, cut, embed, store, ledger) against the bare embedder on the
+same passages. Search: the store's two searches and the fusion at 10 000 passages, without the models, and the models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import random
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+
+from bench import report
+from roma_core.cache import Cache
+from roma_core.connectors.local import LocalConnector
+from roma_core.embeddings.local import LocalEmbedder
+from roma_core.ingestion import build_ingestion
+from roma_core.parsers.dolphin import DolphinParserService
+from roma_core.rerank import LocalReranker, mix
+from roma_core.settings import Settings
+from roma_core.store.base import Entry
+from roma_core.store.fusion import fuse
+from roma_core.store.lance import LanceStore
+from roma_core.types import Chunk, Document, ScoredChunk
+
+DOCUMENTS = 40
+PASSAGES = 10_000
+QUERIES = 50
+TENANT = "default"
+_LETTERS = "etaoinshrdlucmfwyp"
+
+
+@functools.cache
+def vocabulary() -> tuple[list[str], list[float]]:
+    """Made-up words with the frequencies of a language (Zipf), cumulated."""
+    rng = random.Random(0)
+    made = ["".join(rng.choices(_LETTERS, k=rng.randrange(2, 9))) for _ in range(3000)]
+    return made, list(itertools.accumulate(1 / (n + 1) for n in range(len(made))))
+
+
+def words(rng: random.Random, count: int) -> list[str]:
+    made, weights = vocabulary()
+    return rng.choices(made, cum_weights=weights, k=count)
+
+
+def text(rng: random.Random, paragraphs: int) -> str:
+    return "\n\n".join(" ".join(words(rng, 110)).capitalize() + "." for _ in range(paragraphs))
+
+
+def store_at(path: Path, embedder: LocalEmbedder) -> LanceStore:
+    return LanceStore(path, fingerprint=embedder.fingerprint, dim=embedder.dim, model=embedder.name)
+
+
+async def ingest_row(base: Path, embedder: LocalEmbedder) -> dict[str, object]:
+    """Chunks a second end to end and by the bare embedder; half of the bare run before, half after."""
+    rng = random.Random(1)
+    corpus = base / "corpus"
+    corpus.mkdir()
+    for n in range(DOCUMENTS):
+        (corpus / f"{n}.md").write_text(f"# Part {n}\n\n{text(rng, 8)}", encoding="utf-8")
+    settings = Settings(workspace=base / "w")
+    store = store_at(base / "w" / "store", embedder)
+    await embedder.embed(["warm up"])
+    await store.counts(TENANT)
+    async with DolphinParserService.of(settings) as parsers:
+        service = build_ingestion(
+            settings,
+            connectors=[LocalConnector(settings)],
+            parsers=parsers,
+            embedder=embedder,
+            store=store,
+            cache=Cache(base / "w" / "cache.sqlite"),
+        )
+        began, cpu = time.perf_counter(), time.process_time()
+        done = await service.ingest([str(corpus)])
+        whole_s, whole_cpu = time.perf_counter() - began, time.process_time() - cpu
+        began = time.perf_counter()
+        again = await service.ingest([str(corpus)])
+        again_s = time.perf_counter() - began
+        await service.close()
+    assert done.counts()["added"] == again.counts()["unchanged"] == DOCUMENTS, (done, again)
+    passages = [c.indexed_text async for d in store.documents(TENANT) for c in await store.chunks(TENANT, d.id)]
+    await store.close()
+    began, cpu = time.perf_counter(), time.process_time()
+    await embedder.embed(passages)
+    bare_s, bare_cpu = time.perf_counter() - began, time.process_time() - cpu
+    return {
+        "documents": DOCUMENTS,
+        "passages": len(passages),
+        "passages/s end to end": len(passages) / whole_s,
+        "passages/s bare embedder": len(passages) / bare_s,
+        "share of the bare rate %": 100 * bare_s / whole_s,
+        "processor time beside embedding %": 100 * (whole_cpu / bare_cpu - 1),
+        "documents/min": 60 * DOCUMENTS / whole_s,
+        "second run, all unchanged, s": again_s,
+    }
+
+
+async def fill(store: LanceStore, rng: random.Random, dim: int) -> list[str]:
+    """``PASSAGES`` passages with random unit vectors; returns questions made of their words."""
+    vectors = np.random.default_rng(1).normal(size=(PASSAGES, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    texts = [" ".join(words(rng, 60)) for _ in range(PASSAGES)]
+    per_document = 100
+    entries = []
+    for i in range(0, PASSAGES, per_document):
+        made = {"uri": f"bench://{i}", "title": "t"}
+        document = Document(id=f"d{i}", text=" ", content_sha256=str(i), parser="b/1", **made)
+        chunks = [
+            Chunk(id=f"c{n}", document_id=document.id, text=t, start=0, end=len(t), **made)
+            for n, t in enumerate(texts[i : i + per_document], start=i)
+        ]
+        entries.append(Entry(document, chunks, vectors[i : i + per_document]))
+    await store.put_many(TENANT, entries)
+    await store.optimize()
+    return [" ".join(rng.sample(rng.choice(texts).split(), 6)) for _ in range(QUERIES)]
+
+
+async def timed(work: Callable[[str], Awaitable[object]], questions: list[str]) -> list[float]:
+    """Milliseconds a call, after two that warm up."""
+    taken = []
+    for question in [*questions[:2], *questions]:
+        began = time.perf_counter()
+        await work(question)
+        taken.append(1000 * (time.perf_counter() - began))
+    return taken[2:]
+
+
+async def query_rows(base: Path, embedder: LocalEmbedder) -> list[dict[str, object]]:
+    settings = Settings()
+    store, reranker = store_at(base / "s", embedder), LocalReranker()
+    questions = await fill(store, random.Random(2), embedder.dim)
+    vectors = {q: await embedder.embed_query(q) for q in questions}
+    limit = settings.retrieve_limit
+
+    async def own(question: str) -> list[ScoredChunk]:
+        lexical, dense = await asyncio.gather(
+            store.lexical(TENANT, question, limit=limit), store.dense(TENANT, vectors[question], limit=limit)
+        )
+        return fuse(lexical, dense, lexical_weight=settings.lexical_weight)
+
+    async def whole(question: str) -> list[ScoredChunk]:
+        await embedder.embed_query(question)
+        hybrid = await own(question)
+        top = [hit.chunk.text for hit in hybrid[: settings.rerank_limit]]
+        return mix(hybrid, await reranker.scores(question, top), weight=settings.rerank_weight)
+
+    steps: dict[str, Callable[[str], Awaitable[object]]] = {
+        "BM25": lambda q: store.lexical(TENANT, q, limit=limit),
+        "vectors": lambda q: store.dense(TENANT, vectors[q], limit=limit),
+        "both and fusion (ROMA's own part)": own,
+        "embedding of the question": embedder.embed_query,
+        "everything, with the reranker over 20": whole,
+    }
+    rows: list[dict[str, object]] = []
+    for name, work in steps.items():
+        taken = await timed(work, questions if work is not whole else questions[:20])
+        rows.append({"step": name, "P50 ms": statistics.median(taken), "P95 ms": float(np.percentile(taken, 95))})
+    await store.close()
+    return rows
+
+
+async def run(base: Path) -> None:
+    embedder = LocalEmbedder()
+    packages = ["lancedb", "fastembed", "onnxruntime"]
+    ingest = await ingest_row(base, embedder)
+    ingest["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    note = "The rate of the bare embedder is taken on the same passages right after; parser processes count as ROMA's."
+    report.write("core_ingest", "Ingest speed", [ingest], note, packages)
+    rows = await query_rows(base, embedder)
+    report.write("core_query", f"Query latency at {PASSAGES:,} passages", rows, "", packages)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(run(Path(folder)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
