@@ -58,7 +58,7 @@ def load_credentials(settings: Settings) -> DriveCredentials:
     raise ConfigError(f"The Drive credentials are neither a service account nor a user's token; {HELP}.")
 
 
-def authorize(client_secrets: Path, settings: Settings, *, port: int = 0, open_browser: bool = True) -> Path:
+def authorize(settings: Settings, client_secrets: Path, *, port: int = 0, open_browser: bool = True) -> Path:
     """Ask the user for consent in the browser and save the token with mode 0600; returns its file.
 
     ``client_secrets`` is the OAuth client of type "Desktop app" from the Google Cloud console. Blocks until the user

@@ -537,7 +537,7 @@ async def test_authorize_saves_a_private_token(
 
     monkeypatch.setattr("webbrowser.get", lambda name=None: Consent())
     settings = Settings(_env_file=None, workspace=tmp_path / "ws")
-    path = await asyncio.to_thread(authorize, secrets, settings)
+    path = await asyncio.to_thread(authorize, settings, secrets)
     assert path == token_path(settings)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert json.loads(path.read_text())["refresh_token"] == "r"
@@ -548,7 +548,7 @@ def test_authorize_wants_a_desktop_client(tmp_path: Path) -> None:
     secrets = tmp_path / "client.json"
     secrets.write_text('{"web": {}}')
     with pytest.raises(ConfigError):
-        authorize(secrets, Settings(_env_file=None, workspace=tmp_path))
+        authorize(Settings(_env_file=None, workspace=tmp_path), secrets)
 
 
 def test_missing_credentials_are_an_auth_error(tmp_path: Path) -> None:
