@@ -123,7 +123,10 @@ def _frame(picture: Image, number: int, builder: DocumentBuilder) -> PageContent
 
 def _facts(picture: Image) -> dict[str, Any]:
     facts: dict[str, Any] = {"width": picture.width, "height": picture.height, "format": picture.format}
-    exif = picture.getexif()
+    try:
+        exif = picture.getexif()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ParserError("The picture is damaged; save it again.") from error
     for source in (exif, exif.get_ifd(_SUB)):
         for tag, name in _EXIF.items():
             value = source.get(tag)
