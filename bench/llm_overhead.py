@@ -34,7 +34,7 @@ async def measure(wait_s: float, pairs: int) -> dict[str, object]:
     with serving(Script(TEXT, word_wait_s=wait_s)) as url:
         service = LLMService([OpenAILLM("gpt-4o", base_url=f"{url}/v1")])
         bare = _bare_client(url)
-        timings: dict[str, list[tuple[float, float]]] = {"bare": [], "service": []}
+        timings: dict[str, list[tuple[float, float, float]]] = {"bare": [], "service": []}
         ways: dict[str, Callable[[], AsyncIterator[str]]] = {
             "bare": lambda: _bare_stream(bare),
             "service": lambda: _service_stream(service),
@@ -46,32 +46,36 @@ async def measure(wait_s: float, pairs: int) -> dict[str, object]:
                     timings[name].append(timing)
         await service.close()
         await bare.close()
-    wall = {name: statistics.median(t[1] for t in pairs_) * 1000 for name, pairs_ in timings.items()}
-    first = {name: statistics.median(t[0] for t in pairs_) * 1000 for name, pairs_ in timings.items()}
+    first, wall, cpu = (
+        {name: statistics.median(t[column] for t in taken) * 1000 for name, taken in timings.items()}
+        for column in range(3)
+    )
     return {
         "pace": "flat out" if not wait_s else f"{wait_s * 1000:g} ms a token",
         "streams": pairs,
         "SDK ms": wall["bare"],
         "LLMService ms": wall["service"],
         "overhead %": 100 * (wall["service"] / wall["bare"] - 1),
+        "SDK cpu ms": cpu["bare"],
+        "LLMService cpu ms": cpu["service"],
         "SDK first token ms": first["bare"],
         "LLMService first token ms": first["service"],
         "more to the first token ms": first["service"] - first["bare"],
     }
 
 
-async def timed(way: Callable[[], AsyncIterator[str]]) -> tuple[float, float]:
-    """Seconds to the first token and to the end."""
-    start = time.perf_counter()
+async def timed(way: Callable[[], AsyncIterator[str]]) -> tuple[float, float, float]:
+    """Seconds to the first token and to the end, and seconds of this process's CPU."""
+    start, cpu = time.perf_counter(), time.process_time()
     first = 0.0
     parts: list[str] = []
     async for text in way():
         first = first or time.perf_counter() - start
         parts.append(text)
-    whole = time.perf_counter() - start
+    whole, used = time.perf_counter() - start, time.process_time() - cpu
     if "".join(parts) != TEXT:
         raise RuntimeError("the stream lost or doubled text")
-    return first, whole
+    return first, whole, used
 
 
 def _bare_client(url: str) -> Any:

@@ -33,7 +33,7 @@ from roma_core.types import Usage
 SEED = 20_261_122
 REQUESTS = int(os.environ.get("ROMA_SOAK_LLM_REQUESTS", "10000"))
 CONCURRENCY = 32
-STALL_S = 0.3
+STALL_S = 2.0
 PRICE = Price(input_usd=Decimal(3), output_usd=Decimal(15))
 RETRY_HEADERS = (("Retry-After-Ms", "5"), ("Retry-After", "0.01"), ("Retry-After", "Sun, 22 Nov 2026 12:00:00 GMT"))
 Fault = Callable[[random.Random, str], Script]
@@ -107,8 +107,8 @@ def main() -> None:
 
 NOTE = (
     f"Seed {SEED}. Requests go in turn to the OpenAI and the Anthropic adapter first, the other is the fallback; each "
-    "attempt draws its fate from the faults of [the LLM service](05_LLM.md). The budget runs out on the way. From the "
-    "sixth column on all must be 0."
+    "attempt draws its fate from the faults that the page on language models lists. The budget runs out on the way. "
+    "From the sixth column on all must be 0."
 )
 
 
@@ -171,14 +171,14 @@ ATTEMPTS = 3
 
 
 def _service(url: str, budgets: Budgets) -> LLMService:
-    options: dict[str, Any] = {"first_token_s": 5.0, "stall_s": STALL_S}
+    options: dict[str, Any] = {"first_token_s": 30.0, "stall_s": STALL_S}
     providers: list[Provider] = [
         OpenAILLM("soak", base_url=f"{url}/v1", **options),
         AnthropicLLM("soak", base_url=url, **options),
     ]
     service = LLMService(
         providers,
-        limits=Limits(first_token_s=5.0, total_s=20.0, attempts=ATTEMPTS, max_output_tokens=64, max_concurrency=64),
+        limits=Limits(first_token_s=30.0, total_s=60.0, attempts=ATTEMPTS, max_output_tokens=64, max_concurrency=64),
         prices=Prices({"openai:soak": PRICE, "anthropic:soak": PRICE}),
         budgets=budgets,
     )
