@@ -146,6 +146,16 @@ def test_floors_and_ceilings() -> None:
     assert "failed" in result._repr_html_()
 
 
+@pytest.mark.parametrize(("good", "passes"), [(85, True), (84, False)])
+def test_the_gate_passes_at_85_percent(good: int, passes: bool) -> None:
+    grades = [4.0 + i % 2 for i in range(good)] + [None, 3.0] * 8
+    rows = [row(f"q{i}", judge=g) for i, g in enumerate(grades[:99])] + [row("failed", error="ERR_TIMEOUT", judge=None)]
+    held = report(*rows)
+    assert len(held.rows) == 100
+    result = gate.check(held, floors(passed=0.85, max_errors=1))
+    assert result.passed is passes and result.rules[0].seen == good / 100
+
+
 def test_no_rows_pass_nothing() -> None:
     assert gate.pass_rate(report()) == 0.0
     assert gate.strict_mean(report(), HIGHER) == 0.0 and gate.strict_mean(report(), LOWER) == 1.0

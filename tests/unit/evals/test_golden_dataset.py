@@ -31,7 +31,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_is_large_enough_and_covers_kinds_and_personas(golden: Golden) -> None:
+def test_the_golden_set_has_every_kind_and_persona(golden: Golden) -> None:
     assert len(golden.cases) >= 60
     kinds = Counter(case.kind for case in golden.cases)
     assert kinds["single"] >= 40 and kinds["multi_hop"] >= 10 and kinds["no_answer"] >= 10 and kinds["conflict"] >= 6

@@ -1,0 +1,87 @@
+"""One evaluation over the whole pipeline: real documents, real store, a scripted model that is counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roma_core.agents import prompts
+from roma_core.app import Roma, build_roma
+from roma_core.evals.compare import compare
+from roma_core.evals.demo_corpus import gather
+from roma_core.evals.golden import load_golden
+from roma_core.evals.judge import Judge
+from roma_core.evals.report import EvalReport
+from roma_core.evals.suite import run_eval
+from roma_core.llm.fake import FakeLLM, Reply, first_passage
+from roma_core.settings import Settings
+
+GOLDEN = Path(__file__).parents[2] / "datasets" / "golden" / "golden_dataset.json"
+DOCUMENTS = {"docs/02_QUIET.md", "tenacity.rst", "nh3.md", "lancedb.md"}
+
+
+def scripted(request: Any) -> Reply:
+    """Grades every answer 4; otherwise quotes the first passage."""
+    if request.purpose == "judge":
+        return Reply(json.dumps({"reason": "close enough", "grade": 4}))
+    return first_passage(request)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    """The golden cases that the few documents can answer, and one trap."""
+    cases = [c for c in load_golden(GOLDEN).cases if {e.uri for e in c.evidence} <= DOCUMENTS and c.evidence]
+    cases += [c for c in load_golden(GOLDEN).cases if c.id == "ethanol"]
+    path = tmp_path / "few.json"
+    path.write_text(json.dumps([c.model_dump(mode="json") for c in cases]))
+    return str(path)
+
+
+async def evaluated(tmp_path: Path, dataset: str, llm: FakeLLM, **parts: Any) -> EvalReport:
+    settings = Settings(_env_file=None, workspace=tmp_path / "w", embedder="fake", reranker="fake", planner="off")  # type: ignore[call-arg]
+    async with build_roma(settings, llm=llm, **parts) as roma:
+        await ingested(roma, tmp_path)
+        return await run_eval(roma, dataset, judge=Judge(llm))
+
+
+async def ingested(roma: Roma, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    paths = [p for p in gather(folder) if p.relative_to(folder).as_posix() in DOCUMENTS]
+    report = await roma.ingest(*paths)
+    assert report.counts()["failed"] == 0
+
+
+def written(tmp_path: Path, report: EvalReport) -> dict[str, bytes]:
+    folder = tmp_path / "w" / "evals" / report.run_id
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "facts.json"}
+
+
+@pytest.mark.slow
+async def test_the_same_eval_twice_makes_no_model_call_and_writes_the_same_bytes(tmp_path: Path, dataset: str) -> None:
+    first, second = FakeLLM(rule=scripted), FakeLLM(rule=scripted)
+    one = await evaluated(tmp_path, dataset, first)
+    before = written(tmp_path, one)
+    two = await evaluated(tmp_path, dataset, second)
+    assert first.calls >= 2 * len(one.rows) - 2 and second.calls == 0
+    assert written(tmp_path, two) == before and two.run_id == one.run_id
+    assert one.errors == 0 and one.missing_evidence == () and one.mean("citation_validity") == 1.0
+    assert one.mean("judge") == 4.0
+    assert all(m.difference.mean == 0 for m in compare(one, two).measures)
+
+
+@pytest.mark.slow
+async def test_one_changed_prompt_word_asks_what_depends_on_it(tmp_path: Path, dataset: str) -> None:
+    one = await evaluated(tmp_path, dataset, FakeLLM(rule=scripted))
+    changed = tmp_path / "answer.md"
+    original = Path(prompts.__file__).parent / "answer.md"
+    changed.write_text(original.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
+    llm = FakeLLM(rule=scripted)
+    two = await evaluated(tmp_path, dataset, llm, prompt_files={"answer": changed})
+    asked = [r for r in llm.requests if r.purpose != "judge"]
+    assert asked and two.run_id != one.run_id
+    # The scripted answers are the same as before, so their grades are known already.
+    assert [r for r in llm.requests if r.purpose == "judge"] == []
+    assert set(compare(one, two).changed) == {"prompt answer"}
