@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections import Counter
@@ -20,7 +21,7 @@ _HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
 def plain(text: str) -> str:
     """Text without images, comments, addresses of links and Markdown's own marks, in one case and one form (NFKC)."""
     text = _LINK.sub(r"\1", _NOT_TEXT.sub(lambda m: f" {m[1] or ''} ", text))
-    text = _ESCAPED.sub(r"\1", text)
+    text = html.unescape(_ESCAPED.sub(r"\1", text))
     text = "\n".join(line for line in text.split("\n") if not _RULE.match(line))
     return unicodedata.normalize("NFKC", text).casefold()
 

