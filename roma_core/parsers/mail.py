@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage, MIMEPart
@@ -84,12 +84,8 @@ def read_mail(message: MIMEPart, depth: int = 0) -> Mail:
     """Headers, bodies and attachments of a message; forwarded messages are read as well."""
     mail = Mail(subject=one_line(_header(message, "Subject")))
     mail.headers = {name: text for name in HEADERS if (text := one_line(_header(message, name)))}
-    for part in message.walk():
+    for part in _own_parts(message):
         kind = part.get_content_type()
-        if kind == "message/rfc822" and part is not message:
-            continue
-        if part.is_multipart():
-            continue
         if part.get_content_disposition() == "attachment" or part.get_filename():
             mail.attachments.append(f"{part.get_filename() or 'unnamed'} ({kind}, {len(_payload(part))} bytes)")
         elif kind == "text/plain":
@@ -97,6 +93,16 @@ def read_mail(message: MIMEPart, depth: int = 0) -> Mail:
         elif kind == "text/html" and not mail.html:
             mail.html, mail.charset = _payload(part), part.get_content_charset()
     return _with_nested(mail, message, depth)
+
+
+def _own_parts(message: MIMEPart) -> Iterator[MIMEPart]:
+    """The leaves of a message without those of the messages inside it."""
+    if not message.is_multipart():
+        yield message
+        return
+    for part in message.iter_parts():
+        if isinstance(part, MIMEPart) and part.get_content_type() != "message/rfc822":
+            yield from _own_parts(part)
 
 
 def _with_nested(mail: Mail, message: MIMEPart, depth: int) -> Mail:

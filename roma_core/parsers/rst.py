@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from roma_core.errors import ParserError
 from roma_core.parsers import markup
@@ -43,9 +44,20 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     except (SystemMessage, ValueError, IndexError, AssertionError, AttributeError) as error:
         raise ParserError("The reStructuredText cannot be read; check it with docutils.") from error
     builder = DocumentBuilder(raw, options, "rst")
-    blocks = markup.read_blocks(parse_html(page.encode(), "utf-8"))
-    markup.write(builder, blocks)
+    markup.write(builder, markup.read_blocks(_plain_marks(parse_html(page.encode(), "utf-8"))))
     return builder.build()
+
+
+def _plain_marks(root: Any) -> Any:
+    """docutils' classes as the tags that they stand for."""
+    for span in root.iter("span"):
+        if "literal" in (span.get("class") or "").split():
+            span.tag = "code"
+    for block in root.iter("pre"):
+        names = (block.get("class") or "").split()
+        if names[:1] == ["code"] and len(names) > 1:
+            block.set("class", f"language-{names[1]}")
+    return root
 
 
 def without_sphinx(text: str) -> str:
