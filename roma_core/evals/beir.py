@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from roma_core.errors import EvalError
 from roma_core.evals.golden import Evidence, Golden, GoldenCase, Kind, Nugget
 from roma_core.evals.measures import normalise
@@ -102,5 +100,5 @@ def _records(folder: Path, name: str, optional: bool = False) -> Iterator[dict[s
         for number, line in enumerate(lines, 1):
             try:
                 yield dict(json.loads(line))
-            except (ValueError, TypeError, ValidationError):
+            except (ValueError, TypeError):
                 raise EvalError(f"{path.name}, line {number}: not a JSON object.") from None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded
+from roma_core.errors import AgentFailure, guarded
 from roma_core.evals.golden import GoldenCase
-from roma_core.evals.judge import UNANSWERABLE, Grade
+from roma_core.evals.judge import UNANSWERABLE, Grade, require_generative
 from roma_core.evals.report import EvalRow
 from roma_core.llm.base import LLM, LLMRequest, Message, complete, complete_json
 
@@ -31,8 +31,7 @@ async def crosscheck(case: GoldenCase, row: EvalRow, llm: LLM) -> Grade:
 
     Raises ``EvalError`` when the model cannot follow instructions.
     """
-    if not llm.generative:
-        raise EvalError(f"{llm.name} cannot judge; configure a generative model.", ErrorCode.EVAL_JUDGE)
+    require_generative(llm)
     if row.answer is None:
         return Grade()
     found = await guarded("crosscheck", _measure(case, row.answer, llm))

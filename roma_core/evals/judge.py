@@ -44,6 +44,14 @@ JUDGE = MeasureInfo(
 )
 
 
+def require_generative(llm: LLM) -> None:
+    """Raises ``EvalError`` for a model that cannot follow instructions."""
+    if not llm.generative:
+        raise EvalError(
+            f"{llm.name} cannot judge; configure LLM_PROVIDER with a generative model.", ErrorCode.EVAL_JUDGE
+        )
+
+
 @dataclass(frozen=True)
 class Judge:
     """Grades answers with one call each. Raises ``EvalError`` when the model cannot follow instructions."""
@@ -53,10 +61,7 @@ class Judge:
     info: MeasureInfo = JUDGE
 
     def __post_init__(self) -> None:
-        if not self.llm.generative:
-            raise EvalError(
-                f"{self.llm.name} cannot judge; configure LLM_PROVIDER with a generative model.", ErrorCode.EVAL_JUDGE
-            )
+        require_generative(self.llm)
 
     def request(self, case: GoldenCase, answer: str) -> LLMRequest:
         """The one call that grades an answer; the answer is data, whatever it says."""
