@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -107,7 +108,7 @@ class Browser:
         return str(result.html).encode("utf-8", "replace")
 
     async def _start(self, user_agent: str) -> None:
-        profile = Path(tempfile.mkdtemp(prefix="roma-chromium-"))
+        profile = _new_profile()
         self._stack.callback(shutil.rmtree, profile, ignore_errors=True)
         # crawl4ai makes folders where this points when it is imported.
         os.environ.setdefault("CRAWL4_AI_BASE_DIRECTORY", str(profile))
@@ -134,6 +135,15 @@ class Browser:
         self._process = process
         self._stack.push_async_callback(_stop, process)
         return await _debugging_address(profile, process)
+
+
+def _new_profile() -> Path:
+    """A folder for one run, in which pages may download nothing."""
+    profile = Path(tempfile.mkdtemp(prefix="roma-chromium-"))
+    (profile / "Default").mkdir()
+    blocked = {"download_restrictions": 3, "download": {"default_directory": str(profile)}}
+    (profile / "Default" / "Preferences").write_text(json.dumps(blocked))
+    return profile
 
 
 def find_chromium(configured: str | None) -> str:

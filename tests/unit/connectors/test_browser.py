@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from roma_core.errors import AgentFailure, ConfigError, ConnectorError, ErrorCod
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
 from tests.fakes.site import Reply, Request, Site
+from tests.fakes.urls import DNS, FORMS, LITERALS, NAMES, RANGES
 
 SCRIPT = """
 const facts = ["herons", "otters", "pike"].map(n => `<p>Word of the ${n} by the lake, drawn by a script.</p>`);
@@ -92,6 +94,21 @@ async def test_always_and_never(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+async def test_page_cannot_leave_a_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    click = "<a id=a download=evil.txt href='/evil'>x</a><script>a.click()</script>"
+    async with Site({"/": SHELL + click, "/app.js": Reply(SCRIPT, media_type="text/javascript")}) as site:
+        site.routes["/evil"] = Reply("evil", headers={"Content-Disposition": "attachment"}, media_type="text/plain")
+        web = connector(site, tmp_path / "ws")
+        raw = await read(web, f"{site.base}/")
+        assert isinstance(raw, RawDocument) and b"otters" in raw.data
+        await web.close()
+    assert not list(tmp_path.rglob("evil*"))
+    assert not list(Path(tempfile.gettempdir()).glob("roma-chromium-*/**/evil*"))
+
+
+@pytest.mark.browser
 async def test_crash_of_the_browser_costs_one_page_at_most(tmp_path: Path) -> None:
     async with Site({"/": SHELL, "/app.js": Reply(SCRIPT, media_type="text/javascript")}) as site:
         web = connector(site, tmp_path)
@@ -149,7 +166,7 @@ async def test_browser_is_not_even_started_for_a_forbidden_address() -> None:
 
 async def ask(proxy: GuardProxy, request: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    writer.write(request.encode())
+    writer.write(request.encode("latin-1"))
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     return answer
@@ -178,6 +195,19 @@ async def test_proxy_passes_what_is_allowed_and_refuses_the_rest() -> None:
         assert "localhost" in proxy.refused
         proxy.reset()
         assert (proxy.refused, proxy.received) == ([], 0)
+
+
+async def test_proxy_refuses_every_form_of_forgery() -> None:
+    async def public(host: str, port: int) -> list[str]:
+        return DNS.get(host, ["93.184.215.14"])
+
+    async with GuardProxy(Netguard((), public), 1000) as proxy:
+        hosts = [url.partition("://")[2].strip("/") for url in (*LITERALS, *RANGES, *NAMES)]
+        asked = [f"GET {url}" for url in FORMS] + [f"CONNECT {host}:443" for host in (*hosts, *DNS)]
+        for request in asked:
+            wire = f"{request} HTTP/1.1".encode("utf-8", "replace").decode("latin-1")
+            answer = await ask(proxy, wire + "\r\n\r\n")
+            assert answer[:12] in {b"HTTP/1.1 403", b"HTTP/1.1 502"}, request
 
 
 async def test_proxy_cuts_what_one_page_loads() -> None:
