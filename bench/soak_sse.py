@@ -9,7 +9,6 @@ swapped one is seen.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import multiprocessing
 import os
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import write
+from roma_core.api.sse import WINDOW_S
 
 CLIENTS, SLOW, ABORTS = 1000, 100, 300
 TOKENS, PER_S = 25, 30
@@ -293,14 +293,14 @@ async def crowd(port: int, pid: int) -> tuple[list[Seen], float, float]:
 
 async def measure(name: str, port: int, pid: int) -> dict[str, object]:
     cpu_ms = await cost(port, pid)
+    forgotten_s = WINDOW_S + 3  # what can be replayed is kept that long
     await crowd(port, pid)  # the first crowd grows pools and caches that every later one uses
-    gc.collect()
-    await asyncio.sleep(1)
+    await asyncio.sleep(forgotten_s)
     before = rss_mb(pid)
     cpu_before = cpu_s(pid)
     seen, peak, seconds = await crowd(port, pid)
     spent = cpu_s(pid) - cpu_before
-    await asyncio.sleep(1)
+    await asyncio.sleep(forgotten_s)
     wrong = Counter(map(verdict, seen))
     firsts = [s.first_s for s in seen if s.first_s is not None]
     return {
