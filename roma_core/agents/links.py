@@ -49,8 +49,12 @@ class Cleaned:
 
 
 def addresses(texts: Iterable[str]) -> frozenset[str]:
-    """Every address that stands in ``texts``."""
-    return frozenset(a for text in texts for m in _ADDRESS.finditer(text) for a in _spellings(m[0]))
+    """Every address that stands in ``texts``, and every target of their links (which may be relative)."""
+    found: set[str] = set()
+    for text in texts:
+        found.update(a for m in _ADDRESS.finditer(text) for a in _spellings(m[0]))
+        found.update(m["target"].strip("<>") for m in _LINK.finditer(text) if text[m.start() - 1 : m.start()] != "!")
+    return frozenset(found)
 
 
 def _spellings(address: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ LONGER = 0.04
 """... and another one must add this much coverage."""
 
 _WORD = re.compile(
-    r"(?P<reference>\\?[\[【]\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*\\?[\]】])"
+    r"(?P<skipped>\\?[\[【]\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*\\?[\]】](?!\()|(?<=\])\((?:[^()\s]|\([^()\s]*\))*\))"
     r"|(?P<minus>(?<![\w.)])[-−](?=\d))?(?P<digits>\d+(?:[.,]\d+)*)"
     r"|(?P<single>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f])"
     r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)?)"
@@ -102,8 +102,8 @@ def _stemmer() -> Callable[[str], str]:
 
 
 def words(text: str) -> list[Word]:
-    """The words of ``text`` with their offsets; references in brackets (``[12]``) are not words."""
-    return [_word(m, text) for m in _WORD.finditer(text) if not m["reference"]]
+    """The words of ``text`` with their offsets; references (``[12]``) and where links lead are not words."""
+    return [_word(m, text) for m in _WORD.finditer(text) if not m["skipped"]]
 
 
 def _word(match: re.Match[str], text: str) -> Word:
@@ -148,9 +148,18 @@ def _verbatim(wanted: Sequence[Word], present: Sequence[Word], passage: str) -> 
     have = [w.form for w in present]
     for i in range(len(have) - len(forms) + 1):
         if have[i] == forms[0] and have[i : i + len(forms)] == forms:
-            end = present[i + len(forms) - 1].end
-            return Support(present[i].start, _with_full_stop(passage, end), "verbatim", 1.0)
+            start, end = _whole(passage, present[i].start, present[i + len(forms) - 1].end)
+            return Support(start, end, "verbatim", 1.0)
     return None
+
+
+def _whole(text: str, start: int, end: int) -> tuple[int, int]:
+    """With the signs around it where the words are a whole sentence, else with the full stop behind them."""
+    for unit in split_sentences(text):
+        around = text[unit.start : start] + text[end : unit.end]
+        if unit.start <= start and end <= unit.end and not words(around):
+            return unit.start, unit.end
+    return start, _with_full_stop(text, end)
 
 
 def _with_full_stop(text: str, end: int) -> int:

@@ -46,6 +46,12 @@ def test_clean(text: str, expected: str) -> None:
     assert (found.links + found.images > 0) is (text != expected)
 
 
+def test_relative_links_of_the_passages_may_stay() -> None:
+    allowed = addresses(["See the [guide](docs/guide.md) and ![logo](logo.png)."])
+    assert clean("the [guide](docs/guide.md)", allowed).text == "the [guide](docs/guide.md)"
+    assert clean("the [guide](docs/other.md) and [logo](logo.png)", allowed).text == "the guide and logo"
+
+
 def test_each_kind_can_be_left_alone() -> None:
     text = "![i](https://e.example/i) [l](https://e.example/l)"
     assert clean(text, ALLOWED, links=False).text == "i [l](https://e.example/l)"

@@ -89,12 +89,22 @@ def test_the_quote_is_no_longer_than_it_needs_to_be() -> None:
         ("as in [3] and [1, 2]", ["as", "in", "and"]),
         ("don’t", ["don't"]),
         ("5 percent", ["5", "percent"]),
+        ("the [guide](docs/a(b).md) says", ["the", "guide", "says"]),
+        ("[3](page 3)", ["3", "page", "3"]),
         ("日本 語", ["日", "本", "語"]),
         ("MLFLOW_TRACKING", ["mlflow", "tracking"]),
     ],
 )
 def test_words(text: str, forms: list[str]) -> None:
     assert [w.form for w in words(text)] == forms
+
+
+def test_a_whole_sentence_is_quoted_with_its_signs() -> None:
+    passage = "Set it so. (`ROMA_PORT` is **8000**.) Done."
+    found = support("ROMA_PORT is 8000", passage)
+    assert passage[found.start : found.end] == "(`ROMA_PORT` is **8000**.)"
+    part = support("is 8000", passage)
+    assert passage[part.start : part.end].startswith("is **8000")
 
 
 def test_one_number_has_one_stem() -> None:
