@@ -18,6 +18,7 @@ from lxml import etree
 
 from roma_core import injection
 from roma_core.errors import ConnectorError, ErrorCode
+from roma_core.htmltree import with_body
 
 MAX_TAG: Final = 16_384
 """Bytes of one tag that are read; embedded images, the honest reason for longer ones, are taken out first."""
@@ -47,7 +48,6 @@ _INVISIBLE: Final = re.compile(
     "|(?<=[\x00-\x7f])[\u200c\u200d]+(?=[\x00-\x7f])"  # joiners have a use in other scripts and in emoji
 )
 _ACTIVE: Final = ("script", "style", "template", "iframe", "frame", "object", "embed", "applet", "link", "base")
-_HEAD: Final = ("title", "meta", "link", "base", "script", "style", "noscript", "template")
 _AROUND: Final = ("nav", "header", "footer", "aside", "form", "noscript", "script", "style", "template")
 _ADDRESSES: Final = ("href", "src", "action", "formaction", "poster", "cite", "data", "background", "srcset")
 _WORDS: Final = re.compile(r"\w+")
@@ -104,18 +104,7 @@ def _tree(body: bytes, media_type: str | None) -> Any:
         )
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         raise ConnectorError("The page is empty or holds no HTML.", ErrorCode.CONNECTOR_CORRUPT) from None
-    return _with_body(root)
-
-
-def _with_body(root: Any) -> Any:
-    """``<body>`` may be left out, and libxml2 then takes ``<main>`` and other new elements for parts of the head."""
-    stray = [e for e in root.xpath("/html/head/*") if e.tag not in _HEAD]
-    body = next(root.iter("body"), None)
-    if stray:
-        body = etree.SubElement(root, "body") if body is None else body
-        for n, element in enumerate(stray):
-            body.insert(n, element)
-    return root
+    return with_body(root)
 
 
 def _encoding(body: bytes, media_type: str | None) -> str:

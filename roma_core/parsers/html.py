@@ -15,6 +15,7 @@ import lxml.html
 from lxml import etree
 
 from roma_core.errors import ParserError
+from roma_core.htmltree import with_body
 from roma_core.parsers import markup
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder, one_line
@@ -72,7 +73,7 @@ def parse_html(data: bytes, declared: str | None = None) -> Any:
         root = lxml.html.document_fromstring(body, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise ParserError("The page holds no HTML that can be read; open it in a browser and save it again.") from error
-    return without_hidden(root)
+    return without_hidden(with_body(root))
 
 
 def without_hidden(root: Any) -> Any:

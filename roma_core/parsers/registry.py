@@ -13,7 +13,7 @@ PARSERS: tuple[Parser, ...] = (
     Parser("eml", 1, (media.EML,), "roma_core.parsers.mail:parse_eml"),
     Parser("encrypted", 1, (media.ENCRYPTED_OFFICE,), "roma_core.parsers.encrypted:parse"),
     Parser("epub", 1, (media.EPUB,), "roma_core.parsers.epub:parse"),
-    Parser("html", 1, (media.HTML,), "roma_core.parsers.html:parse"),
+    Parser("html", 2, (media.HTML,), "roma_core.parsers.html:parse"),
     Parser("image", 1, (media.PNG, media.JPEG, media.TIFF, media.WEBP), "roma_core.parsers.image:parse"),
     Parser("ipynb", 1, (media.IPYNB,), "roma_core.parsers.ipynb:parse"),
     Parser("markdown", 1, (media.MARKDOWN,), "roma_core.parsers.markdown:parse"),

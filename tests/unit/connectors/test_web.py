@@ -13,6 +13,7 @@ from roma_core.connectors.base import Listing
 from roma_core.connectors.polite import BROWSERS, HONEST
 from roma_core.connectors.web import WebConnector
 from roma_core.errors import AgentFailure, ErrorCode
+from roma_core.parsers.html import html_to_markdown
 from roma_core.settings import Settings
 from roma_core.types import Document, RawDocument, Source
 from tests.fakes.site import Reply, Request, Site
@@ -569,3 +570,4 @@ async def test_page_without_body_tags_is_whole(site: Site, connect: Connect, tag
     page = f"<!doctype html><title>T</title><{tag}>First. {WORDS}</{tag}><p>Second. {WORDS}</p>"
     _, read = await document(site, connect, page)
     assert read.text.index("First.") < read.text.index("Second.")
+    assert html_to_markdown(page) == read.text  # a file is read as the page is
