@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -60,7 +61,7 @@ def read_entry(archive: zipfile.ZipFile, name: str, limits: ArchiveLimits = LIMI
     try:
         with archive.open(info) as stream:
             data = stream.read(allowed + 1)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise ParserError("An entry of the file's zip container is damaged.", details={"entry": name[:200]}) from error
     if len(data) > allowed:
         raise _too_large("an entry is larger than the archive declares", entry=name[:200])

@@ -27,6 +27,10 @@ _META = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""
 _XML = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w.:-]{2,40})""", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.IGNORECASE)
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b\x0e-\x1f\ufffe\uffff]|&#0*(?:[0-8]|1[124-9]|2\d|3[01]);|&#x0*(?:[0-8b]|1?[ef]|1[0-9a-d]);", re.I
+)
+"""What XML cannot hold, as itself or by number: lxml reads it and then refuses to move it."""
 _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?!\.?[1-9])|opacity\s*:\s*0(?![.\d])", re.IGNORECASE
 )
@@ -68,7 +72,7 @@ def parse_html(data: bytes, declared: str | None = None) -> Any:
     found = _META.search(data[:4096]) or _XML.search(data[:400])
     text = decode(data, declared or (found[1].decode("ascii", "replace") if found else None))
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
-    body = _DECLARATION.sub("", text).encode("utf-8", "replace")
+    body = _CONTROLS.sub("", _DECLARATION.sub("", text)).encode("utf-8", "replace")
     try:
         root = lxml.html.document_fromstring(body, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:

@@ -354,9 +354,15 @@ def text_of(element: Any) -> str:
 
 def _preformatted(element: Any) -> str:
     """Text with its spaces; ``<br>`` breaks the line there too."""
-    for node in element.iter("br"):
-        node.tail = "\n" + (node.tail or "")
-    return dedent(text_of(element))
+    return dedent("".join(_raw(element)))
+
+
+def _raw(element: Any) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if isinstance(child.tag, str):
+            yield from ("\n",) if child.tag == "br" else _raw(child)
+        yield child.tail or ""
 
 
 def _language(element: Any) -> str:

@@ -51,7 +51,7 @@ class Package:
             return None
         try:
             return read_entry(self._zip, entry)
-        except (OSError, RuntimeError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        except (OSError, RuntimeError) as error:
             raise ParserError("A part of the file is damaged; save it again in the program it came from.") from error
 
     def part(self, name: str | None) -> Any:
