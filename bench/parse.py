@@ -297,7 +297,7 @@ def main() -> None:
         "parse",
         "Office, book and web formats: real files beside other libraries",
         rows,
-        "Against the reference Markdown of the files that have one; best of three runs a file. Where a reference leaves "
+        "Against the reference Markdown of the files that have one; best of three runs a file. Where one leaves "
         "out comments, notes, headers and footers, ROMA's F1 is taken without them. The reference of the long "
         f"web page is the whole page with its navigation. The sandbox adds {median(overheads):.1f} ms to the median "
         f"file. Of {total} files that cannot be read, {named} got the expected failure.",
