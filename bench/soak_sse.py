@@ -27,13 +27,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from bench.report import write
-from roma_core.api.sse import WINDOW_S
 
 CLIENTS, SLOW, ABORTS = 1000, 100, 300
 TOKENS, PER_S = 25, 30
 SEQUENTIAL = 300
 PATIENCE_S = 180
+WINDOW_S = 5.0
+"""How long answers can be replayed here; shorter than usual, to see the memory come back without waiting."""
 
 
 def words(client: str) -> list[str]:
@@ -65,6 +68,7 @@ def model_process(pipe: Any) -> None:
 
 def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
     """The whole of ROMA as ``roma serve`` runs it, over a store in memory and a hash embedder."""
+    from roma_core.api import sse
     from roma_core.api.serve import server
     from roma_core.app import Roma
     from roma_core.chunking import chunk
@@ -76,6 +80,8 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
 
     def inside(request: Any) -> Reply:
         return Reply(" ".join(words(asker(request.question or ""))), word_wait_s=1 / PER_S)
+
+    sse.WINDOW_S = WINDOW_S
 
     async def run() -> None:
         wire = {"llm_provider": "openai", "llm_model": "gpt-4o-mini", "llm_base_url": f"{model_url}/v1"}
@@ -90,6 +96,7 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
             query_timeout_s=PATIENCE_S,
             llm_stall_timeout_s=PATIENCE_S,
             llm_max_concurrency=CLIENTS,
+            llm_fallbacks=(),
             **(wire if model_url else {"llm_provider": "fake"}),
         )
         store, embedder = InMemoryStore(), FakeEmbedder()
@@ -112,17 +119,19 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
     _run(run())
 
 
+class Ask(BaseModel):
+    """The relay's request; at module level, where FastAPI finds it."""
+
+    text: str
+    stream: bool = True
+
+
 def relay_process(pipe: Any, model_url: str, _workspace: str) -> None:
     """What one writes in an afternoon: FastAPI, an HTTP client, and the model's lines passed on."""
     import httpx2
     import uvicorn
     from fastapi import FastAPI
     from fastapi.responses import StreamingResponse
-    from pydantic import BaseModel
-
-    class Ask(BaseModel):
-        text: str
-        stream: bool = True
 
     app = FastAPI()
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=CLIENTS)
@@ -236,7 +245,8 @@ async def _read(reader: asyncio.StreamReader, seen: Seen, start: float, leave_af
                 data = block[block.index(b"data: ") + 6 :].partition(b"\r\n")[0]
                 seen.tokens += json.loads(data)["text"].split()
             elif b"event: complete" in block or b"event: error" in block:
-                seen.ended = "complete" if b"event: complete" in block else "error"
+                code = re.search(rb"ERR_\w+", block)
+                seen.ended = "complete" if b"event: complete" in block else code[0].decode() if code else "error"
             if leave_after is not None and len(seen.tokens) >= leave_after:
                 seen.ended = "left"
                 return
