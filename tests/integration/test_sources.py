@@ -77,3 +77,16 @@ async def test_drive_folder_is_ingested_and_the_second_run_loads_nothing(tmp_pat
             again = await roma.ingest("gdrive://folder/top")
             assert again.counts() == report.counts() | {"added": 0, "unchanged": 2}
             assert not {"media"} & set(drive.calls)
+
+
+def test_sources_are_routed_by_their_scheme(tmp_path: Path) -> None:
+    roma = build_roma(settings(tmp_path))
+    for uri, kind in (
+        ("gdrive://folder/x", "gdrive"),
+        ("https://example.org/a?depth=2", "web"),
+        ("HTTP://example.org", "web"),
+        ("file:///srv/a.md", "local"),
+        ("docs/**/*.md", "local"),
+    ):
+        assert [c.kind for c in roma.connectors if c.accepts(uri)] == [kind], uri
+    assert not [c for c in roma.connectors if c.accepts("ftp://example.org/x")]
