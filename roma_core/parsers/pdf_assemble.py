@@ -5,6 +5,7 @@ PDF pages and pictures share this: what comes in are words and their places, whe
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,6 +18,9 @@ from roma_core.parsers.pdf_layout import Line, regions, rows_of, segments_of
 from roma_core.parsers.pdf_page import PageContent, Rect, Style, Word
 from roma_core.parsers.pdf_tables import TableRegion, ruled_tables, text_lines, unruled_tables
 from roma_core.types import Box
+
+_DOTS = re.compile(r"\s*(?:\.\s?){8,}\s*")
+"""Dots that lead the eye to a page number; a reader of Markdown needs one sign."""
 
 FIGURE_SHARE = 0.015
 """Images below this share of the page are ornaments."""
@@ -184,7 +188,8 @@ def _emit_paragraph(
 
 
 def _joined(lines: Sequence[Line], known: set[str]) -> str:
-    return joined([line.text for line in lines], [line.hyphenated for line in lines], known)
+    text = joined([line.text for line in lines], [line.hyphenated for line in lines], known)
+    return _DOTS.sub(" … ", text)
 
 
 def _emit_block(builder: DocumentBuilder, page: PageContent, flow: Flow, figure: int, known: set[str]) -> None:

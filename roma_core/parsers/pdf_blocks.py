@@ -27,6 +27,8 @@ CAPTION = re.compile(
 NOTE = re.compile(r"^(\d{1,3}|[*†‡§¶])(?=\s*\S)\s*")
 _CODE = re.compile(r"[;{}=$<>]|\(\)|^[-=_*]{6,}$|^\s*#")
 _TITLE_NUMBER = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\.?\s+[^\W\d_a-z]")
+LEADER = re.compile(r"(?:\.\s?){5,}\s*(?:\d{1,4}|[ivxlc]{1,6})$|…{2,}\s*\d{1,4}$")
+"""Dots that lead from a title to its page number."""
 _END = re.compile(r"[.!?:;。！？]['\"”’)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -160,6 +162,8 @@ def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: Mea
         return True
     if _mono(line):
         return False
+    if LEADER.search(last.text):
+        return True  # an entry of a table of contents
     if (last.share("bold") > 0.9) != (line.share("bold") > 0.9) and len(group) <= 3 and _whole(last, line):
         return True
     if _other_face(group, line, measure):

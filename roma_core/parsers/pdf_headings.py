@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from roma_core.parsers.pdf_blocks import CAPTION, Item, marker
+from roma_core.parsers.pdf_blocks import CAPTION, LEADER, Item, marker
 from roma_core.parsers.pdf_page import PageContent
 
 LARGER = 1.13
@@ -117,7 +117,7 @@ def _looks_like(item: Item, items: Sequence[Item], body: float, body_bold: bool)
     listed = item.kind == "list"
     if listed and (marker(text) == "-" or not (_NUMBER.match(text) or _BRACKETED.match(text))):
         return False
-    if _CODE.search(text):
+    if _CODE.search(text) or LEADER.search(text):
         return False
     size = item.size
     if size >= LARGER * body and not (listed and size < 1.2 * body and len(text) > 90):

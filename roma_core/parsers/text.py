@@ -10,7 +10,7 @@ from roma_core.parsers.build import assemble
 from roma_core.parsers.encodings import decode
 from roma_core.types import Block, Document, Page, RawDocument
 
-_PARAGRAPH = re.compile(r"\S(?:[^\f]*?\S)?(?=[^\S\n\f]*(?:\n[^\S\n\f]*\n|\n?\f|\s*\Z))", re.DOTALL)
+_PARAGRAPH = re.compile(r"\S(?:[^\f]*?\S)?(?=[^\S\n\f]*(?:\n[^\S\n\f]*\n|(?:\n[^\S\n\f]*)?\f|\s*\Z))", re.DOTALL)
 
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:

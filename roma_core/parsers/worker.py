@@ -6,6 +6,7 @@ from stdin until stdin closes. Frames in both directions are ``[4 bytes length][
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -156,6 +157,7 @@ def main() -> None:
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     confine.confine(limits["memory_mb"], limits["file_mb"])
+    gc.set_threshold(50_000, 20, 50)  # a page makes thousands of small objects and no cycles
     serve(sys.stdin.buffer, sink, limits)
 
 
