@@ -9,7 +9,7 @@ import pytest
 
 from roma_core.agents.orchestrator import RECOVERY, Step, Then, answer_id, is_unknown
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError, LLMError, StoreError
-from roma_core.llm.base import I_DONT_KNOW
+from roma_core.llm.base import FALLBACK, I_DONT_KNOW
 from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.fake import FakeLLM, Reply
 from roma_core.types import CompleteEvent, Document, ErrorEvent, Query, StageEvent, TailorOutput, TokenEvent
@@ -268,6 +268,19 @@ async def test_a_refusal_is_shown_as_such(kit: Any) -> None:
     assert not found.answered
     assert found.citations == ()
     assert "declined" in found.degraded_reasons[0]
+
+
+async def test_an_answer_of_a_fallback_is_degraded(kit: Any) -> None:
+    class Fallen(FakeLLM):
+        async def stream(self, request: Any) -> Any:
+            async for delta in super().stream(request):
+                said = {"reason": f"{FALLBACK}openai:gpt-4o ERR_LLM_AUTH", "model": "second"}
+                yield delta.model_copy(update=said) if delta.finish_reason else delta
+
+    found = await output(kit, kit.roma(await kit.store(), Fallen([BUILT])))
+    assert found.answered and found.degraded
+    assert found.degraded_reasons == ("llm: fallback: openai:gpt-4o ERR_LLM_AUTH",)
+    assert found.model == "fake:second"
 
 
 async def test_a_cut_off_answer_is_degraded(kit: Any) -> None:

@@ -63,8 +63,13 @@ def test_in_a_long_claim_a_wrong_number_takes_away_a_part() -> None:
 
 
 def test_a_foreign_name_is_never_supported() -> None:
-    claim = "Visitors of the observatory at Brno that opened in 1931 see a telescope"
-    assert support(claim, PASSAGE).verdict == "partial"
+    claim = (
+        "The observatory at Hollin with its telescope and mirror of 1,200 mm, which weighs 3.5 tonnes, opened for Brno "
+        "in 1931"
+    )
+    found = support(claim, PASSAGE)
+    assert found.score > 0.8
+    assert found.verdict == "partial"
     assert support(claim.replace("Brno", "Hollin"), PASSAGE).verdict == "supported"
     assert support(claim, PASSAGE, context="Brno").verdict == "supported"
 
