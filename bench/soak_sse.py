@@ -346,7 +346,7 @@ def main() -> None:
         f"{CLIENTS} streamed answers at once",
         rows,
         f"{SLOW} of the clients read slowly, {ABORTS} leave in the middle; the model writes {PER_S} tokens a second. "
-        "ROMA's CPU holds everything: gate, guardrails, retrieval, the vendor's SDK, citations, events.",
+        "ROMA's CPU holds everything: gate, guardrails, retrieval, citations, events, and over HTTP the vendor's SDK.",
         ["fastapi", "uvicorn", "openai"],
     )
 
