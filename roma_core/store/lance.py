@@ -40,6 +40,8 @@ REFINE = 10
 """Without it, product quantisation loses half of the true neighbours."""
 NPROBES = 20
 STREAMED = 32
+INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
+"""Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that nobody asks for again."""
 
 
 class LanceStore:
@@ -253,7 +255,8 @@ class LanceStore:
 
         self._path.mkdir(parents=True, exist_ok=True)
         # Zero: a reader sees what other processes commit; by default it would keep its first snapshot for ever.
-        database = await lancedb.connect_async(str(self._path), read_consistency_interval=timedelta(0))
+        session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
+        database = await lancedb.connect_async(str(self._path), read_consistency_interval=timedelta(0), session=session)
         if TABLE not in list((await database.list_tables()).tables):
             await self._create(database)
         table = await database.open_table(TABLE)
