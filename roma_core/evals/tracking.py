@@ -6,6 +6,7 @@ The only module of ``evals`` that imports MLflow. It uses a client of its own an
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import shutil
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "roma-eval"
 RUN_TAG = "roma.run_id"
 SHA_TAG = "roma.sha256"
+ROWS = "rows.json"
 LONGEST_VALUE = 500
 """Characters of a parameter that MLflow keeps."""
 
@@ -88,9 +90,11 @@ def _log(client: MlflowClient, run: str, report: EvalReport) -> None:
         metrics=[Metric(name, value, now, 0) for name, value in metrics(report).items()],
         params=[Param(name, value) for name, value in parameters(report).items()],
     )
-    client.log_table(run, report.to_frame().astype({"answered": object}), "rows.json")
+    # MLflow's own log_table takes a column without a value for a column of images and fails.
+    client.set_tag(run, "mlflow.loggedArtifacts", json.dumps([{"path": ROWS, "type": "table"}]))
+    rows = report.to_frame().to_json(orient="split", index=False)
     with tempfile.TemporaryDirectory() as folder:
-        files = {"report.json": report.canonical(), "report.html": page(report).encode()}
+        files = {"report.json": report.canonical(), "report.html": page(report).encode(), ROWS: rows.encode()}
         for name, data in files.items():
             (Path(folder) / name).write_bytes(data)
         client.log_artifacts(run, folder)
