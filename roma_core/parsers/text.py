@@ -10,7 +10,7 @@ from roma_core.parsers.build import assemble
 from roma_core.parsers.encodings import decode
 from roma_core.types import Block, Document, Page, RawDocument
 
-_PARAGRAPH = re.compile(r"\S(?:[^\f]*?\S)?(?=[^\S\n\f]*(?:\n[^\S\n\f]*\n|(?:\n[^\S\n\f]*)?\f|\s*\Z))", re.DOTALL)
+_BREAK = re.compile(r"\n[^\S\n\f]*(?=\n)|\f|\Z")
 
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
@@ -21,12 +21,20 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 
 
 def paragraphs(text: str, pages: tuple[Page, ...] = ()) -> Iterator[Block]:
+    """What stands between blank lines and form feeds, without the white space around it."""
     number = iter(pages)
     page = next(number, None)
-    for match in _PARAGRAPH.finditer(text):
-        while page and match.start() >= page.end:
+    start = 0
+    for match in _BREAK.finditer(text):
+        piece = text[start : match.start()]
+        first = start + len(piece) - len(piece.lstrip())
+        start = match.end()
+        if not piece.strip():
+            continue
+        while page and first >= page.end:
             page = next(number, None)
-        yield Block(kind="paragraph", start=match.start(), end=match.end(), page=page.number if page else None)
+        end = first + len(piece.strip())
+        yield Block(kind="paragraph", start=first, end=end, page=page.number if page else None)
 
 
 def _pages(text: str) -> Iterator[Page]:
