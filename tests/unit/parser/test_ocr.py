@@ -183,5 +183,6 @@ def test_pictures_that_cannot_be_read_are_typed(monkeypatch):
     assert code(b"\x89PNG\r\n\x1a\n" + bytes(50)) is ErrorCode.PARSER_MALFORMED
     monkeypatch.setattr(ocr, "available", lambda: True)
     assert code(buffer.getvalue()[:-40]) in {ErrorCode.PARSER_MALFORMED, ErrorCode.PARSER_EMPTY}
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # what the parser sets for its process is undone
     monkeypatch.setattr(image, "MAX_PIXELS", 100)
     assert code(buffer.getvalue()) is ErrorCode.PARSER_TOO_LARGE
