@@ -48,11 +48,15 @@ FLAGS: Final = (
 class Browser:
     """Started at the first page, one page at a time, a fresh profile for each run."""
 
-    def __init__(self, guard: Netguard, *, chromium: str | None, timeout_s: float, max_bytes: int) -> None:
+    def __init__(
+        self, guard: Netguard, *, chromium: str | None, timeout_s: float, max_bytes: int, folder: Path
+    ) -> None:
+        """crawl4ai keeps its own things in ``folder``."""
         self._guard = guard
         self._chromium = chromium
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
+        self._folder = folder
         self._turn = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._proxy: GuardProxy | None = None
@@ -111,7 +115,7 @@ class Browser:
         profile = _new_profile()
         self._stack.callback(shutil.rmtree, profile, ignore_errors=True)
         # crawl4ai makes folders where this points when it is imported.
-        os.environ.setdefault("CRAWL4_AI_BASE_DIRECTORY", str(profile))
+        os.environ.setdefault("CRAWL4_AI_BASE_DIRECTORY", str(self._folder))
         from crawl4ai import AsyncWebCrawler, BrowserConfig
 
         self._proxy = await self._stack.enter_async_context(GuardProxy(self._guard, TRAFFIC_BYTES))

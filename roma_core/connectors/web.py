@@ -83,7 +83,11 @@ class WebConnector:
         self._fetcher = Fetcher(guard, timeout_s=settings.web_timeout_s, max_bytes=max_bytes)
         self._manners = Manners(self._fetcher, rate_per_s=settings.web_rate_per_s, concurrency=settings.web_concurrency)
         self._browser = Browser(
-            guard, chromium=settings.web_chromium, timeout_s=settings.web_timeout_s, max_bytes=max_bytes
+            guard,
+            chromium=settings.web_chromium,
+            timeout_s=settings.web_timeout_s,
+            max_bytes=max_bytes,
+            folder=settings.workspace / "cache",
         )
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._cache = WebCache(self._cache_file())

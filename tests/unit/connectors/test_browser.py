@@ -150,15 +150,15 @@ def test_missing_chromium_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_program_that_is_no_chromium(tmp_path: Path) -> None:
-    browser = Browser(Netguard(["127.0.0.1"]), chromium=sys.executable, timeout_s=5, max_bytes=1000)
+    browser = Browser(Netguard(["127.0.0.1"]), chromium=sys.executable, timeout_s=5, max_bytes=1000, folder=tmp_path)
     with pytest.raises(ConnectorError) as caught:
         await browser.render("http://127.0.0.1:1/", "test")
     assert "did not start" in caught.value.message
     await browser.close()
 
 
-async def test_browser_is_not_even_started_for_a_forbidden_address() -> None:
-    browser = Browser(Netguard(), chromium="/no/such/chromium", timeout_s=5, max_bytes=1000)
+async def test_browser_is_not_even_started_for_a_forbidden_address(tmp_path: Path) -> None:
+    browser = Browser(Netguard(), chromium="/no/such/chromium", timeout_s=5, max_bytes=1000, folder=tmp_path)
     with pytest.raises(ConnectorError) as caught:
         await browser.render("http://169.254.169.254/", "test")
     assert caught.value.code == ErrorCode.CONNECTOR_BLOCKED
