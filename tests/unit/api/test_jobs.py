@@ -149,16 +149,17 @@ async def test_worker_finishes_with_report_failure_or_cancel(tmp_path: Path) -> 
 async def test_worker_that_stops_gives_its_job_back(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path)
     job = queue.add(["a"], "t")
-    stopped = []
+    started, stopped = [], []
 
     async def ingest(_job: Job, _progress: Any) -> IngestionReport:
+        started.append(True)
         try:
             await asyncio.sleep(60)
         finally:
             stopped.append(True)
         return REPORT
 
-    await _run(JobWorker(queue, ingest, beat_s=0.01), lambda: queue.get(job.id, "t").state == "running")
+    await _run(JobWorker(queue, ingest, beat_s=0.01), lambda: started)
     assert stopped == [True]
     assert queue.get(job.id, "t").state == "queued"
 
