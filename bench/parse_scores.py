@@ -6,7 +6,7 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from roma_core.parsers import tables
 
@@ -15,6 +15,8 @@ _LINK = re.compile(r"\[([^\]\n]*)\]\([^)\s]*\)")
 _ESCAPED = re.compile(r"\\([\\`*_\[\]()#+.!|<>~-])")
 _TOKEN = re.compile(r"\w+")
 _RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
+_LEADER = re.compile(r"(?:\.\s?){4,}|…{2,}")
+"""Dots that lead the eye from an entry to its value."""
 _HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
 
 
@@ -76,11 +78,14 @@ def cells(text: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for grid in pipe_tables(text):
         for row in grid:
-            found.update({key for cell in row if (key := _flat(cell))} if len(set(row)) < len(row) else _keys(row))
+            found.update(set(_keys(row)) if len(set(row)) < len(row) else _keys(row))
     return found
 
 
-def _keys(row: Iterable[str]) -> list[str]:
+def _keys(row: Sequence[str]) -> list[str]:
+    """What the cells say; the dots of a leader, also those that spill into the next cell, say nothing."""
+    if any(map(_LEADER.search, row)):
+        row = [_LEADER.sub(" ", cell).strip(" .…") for cell in row]
     return [key for cell in row if (key := _flat(cell))]
 
 

@@ -15,8 +15,11 @@ from roma_core.parsers.pdf_blocks import Item, code_text, continues, joined, lis
 from roma_core.parsers.pdf_furniture import remove_furniture
 from roma_core.parsers.pdf_headings import Entry, body_size, mark_headings
 from roma_core.parsers.pdf_layout import Line, regions, rows_of, segments_of
+from roma_core.parsers.pdf_leaders import leader_tables
 from roma_core.parsers.pdf_page import PageContent, Rect, Style, Word
-from roma_core.parsers.pdf_tables import TableRegion, ruled_tables, text_lines, unruled_tables
+from roma_core.parsers.pdf_ruled import ruled_tables
+from roma_core.parsers.pdf_tables import TableRegion, text_lines
+from roma_core.parsers.pdf_unruled import unruled_tables
 from roma_core.types import Box
 
 _DOTS = re.compile(r"\s*(?:\.\s?){8,}\s*")
@@ -83,7 +86,8 @@ def _region_items(
     page: PageContent, region: list[Line], obstacles: dict[int, TableRegion | Rect], number: int
 ) -> list[Item]:
     lines = [line for line in region if id(line) not in obstacles]
-    tables = unruled_tables(lines, page.rules)
+    tables = leader_tables(lines)
+    tables += unruled_tables(text_lines(lines, tables), page.rules)
     placed: list[Item] = [_table_item(page, table, number) for table in tables]
     for line in region:
         thing = obstacles.get(id(line))

@@ -88,4 +88,6 @@ def test_scores_measure_what_they_say():
     assert parse_scores.holds("The **ferry**\ngoes", "ferry goes") and not parse_scores.holds("ferry", "fairy")
     assert parse_scores.cell_recall(POOR, FULL) == pytest.approx(4 / 6)
     assert parse_scores.cell_recall(FULL, "no table") is None
+    dotted = "| Mill . . . . . | . 7 |\n| --- | --- |\n| Pier | .5 |"
+    assert parse_scores.cell_recall("| | |\n| --- | --- |\n| Mill | 7 |\n| Pier | .5 |", dotted) == 1.0
     assert parse_scores.heading_recall(POOR, FULL) == 0.0 and parse_scores.heading_recall("x", "y") is None
