@@ -74,9 +74,10 @@ class AnswerText(pn.custom.JSComponent):  # type: ignore[misc]
     """
 
 
-def safe_pane(text: str) -> pn.pane.HTML:
+def safe_pane(text: str, *, small: bool = False) -> pn.pane.HTML:
     """Text of any origin as a pane: Panel's text panes (``Str`` too) show HTML that is in it."""
-    return pn.pane.HTML(to_html(text), stylesheets=[STYLE], margin=0)
+    html = to_html(text)
+    return pn.pane.HTML(f"<small>{html}</small>" if small else html, stylesheets=[STYLE], margin=(0, 10))
 
 
 def source_address(citation: Citation) -> str:

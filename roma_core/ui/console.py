@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 REDRAW_S = 0.05
 """Tokens are drawn at most this often: a person sees no difference, the browser does."""
+COLOURS = {"ok": "success", "degraded": "warning", "down": "error"}
 HELP = "Ask about the documents in this workspace …"
 
 
@@ -134,15 +135,16 @@ class Console:
         return pill
 
     async def _fill_status(self, status: pn.Column) -> None:
+        """The whole in one chip, then only what is not well; reasons in small print."""
         report = await self.roma.health()
-        kinds = {"ok": "success", "degraded": "warning", "down": "error"}
+        shown = [("ROMA", report.state), *((c.name, c.state) for c in report.components if c.state != "ok")]
         status[:] = [
-            pmui.Typography(f"ROMA {report.version}", variant="caption"),
+            pmui.Typography(f"version {report.version}", variant="caption"),
             *(
-                pmui.Chip(label=f"{c.name}: {c.state}", color=kinds[c.state], size="small", variant="outlined")
-                for c in report.components
+                pmui.Chip(label=f"{name}: {state}", color=COLOURS[state], size="small", variant="outlined")
+                for name, state in shown
             ),
-            *(safe_pane(f"{c.name}: {c.reason}") for c in report.components if c.reason),
+            *(safe_pane(f"{c.name}: {c.reason}", small=True) for c in report.components if c.reason),
         ]
 
     def _start_anew(self) -> None:

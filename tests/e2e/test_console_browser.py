@@ -20,7 +20,8 @@ pytestmark = [
 ]
 ATTACK = "<img src=x onerror=\"document.title='pwned'\">"
 MANUAL = f"# Manual {ATTACK}\n\nThe valve opens at 3 bar and closes at 2 bar. {ATTACK}\n\nMore about the valve.\n"
-REPLY = f"The **valve** opens at 3 bar [1]. {ATTACK} ![x](https://attacker.example/leak.png) End of the answer."
+ANSWER = f"The **valve** opens at 3 bar [1]. {ATTACK} ![x](https://attacker.example/leak.png) End of the answer."
+REPLY = f"{ANSWER}\n<<<follow-ups>>>\n- How is the valve cleaned?"
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from roma_core import Settings, build_roma
     from roma_core.api import create_app
     from roma_core.llm.fake import FakeLLM, Reply
+    from roma_core.llm.service import LLMService
     from roma_core.ui.console import mount
 
     folder = tmp_path_factory.mktemp("console")
     (folder / "manual.md").write_text(MANUAL)
     settings = Settings.load(workspace=folder / ".roma", embedder="fake", reranker="fake", parser_workers=1)
     llm = FakeLLM(rule=lambda request: Reply(REPLY, word_wait_s=0.08), generative=False)
-    roma = build_roma(settings, llm=llm)
+    roma = build_roma(settings, llm=LLMService([llm]))
     asyncio.run(roma.ingest(folder / "manual.md"))
     app = create_app(roma)
     mount(app, roma)
@@ -103,6 +105,6 @@ def test_a_follow_up_is_asked_by_a_click(page: Any) -> None:
     ask(page, "When does the valve open?")
     pill = page.locator(".roma-follow-up button").first
     pill.wait_for(timeout=30_000)
-    words = pill.inner_text()
+    assert pill.inner_text().casefold() == "how is the valve cleaned?"
     pill.click()
-    page.get_by_text(words).nth(1).wait_for(timeout=30_000)
+    page.get_by_text("How is the valve cleaned?", exact=True).nth(2).wait_for(timeout=30_000)  # asked, and offered anew

@@ -172,7 +172,7 @@ async def test_page_shows_health_without_markup() -> None:
     assert console.page().title == "ROMA"
     status = pn.Column()
     await console._fill_status(status)
-    assert [c.label for c in every(status, pmui.Chip)] == ["llm: degraded"]
+    assert [c.label for c in every(status, pmui.Chip)] == ["ROMA: degraded", "llm: degraded"]
     assert all("<img" not in str(p.object) for p in every(status, pn.pane.HTML))
 
 
