@@ -120,7 +120,15 @@ class Browser:
 
         self._proxy = await self._stack.enter_async_context(GuardProxy(self._guard, TRAFFIC_BYTES))
         address = await self._launch(profile, self._proxy.port, user_agent)
-        config = BrowserConfig(cdp_url=address, browser_mode="cdp", headless=True, verbose=False, user_agent=user_agent)
+        config = BrowserConfig(
+            cdp_url=address,
+            browser_mode="cdp",
+            headless=True,
+            verbose=False,
+            user_agent=user_agent,
+            cdp_cleanup_on_close=True,  # else Playwright's driver process outlives every crawl
+            cdp_close_delay=0,
+        )
         self._crawler = await self._stack.enter_async_context(AsyncWebCrawler(config=config))
 
     async def _launch(self, profile: Path, proxy_port: int, user_agent: str) -> str:

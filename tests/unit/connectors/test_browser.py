@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from roma_core.connectors.base import Listing
@@ -91,6 +92,19 @@ async def test_always_and_never(tmp_path: Path) -> None:
         empty = await read(never, f"{site.base}/shell")
         assert isinstance(empty, RawDocument) and b"otters" not in empty.data
         await never.close()
+
+
+@pytest.mark.browser
+async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Neither Chromium nor the driver that talks to it: a server that crawls every hour would drown in them."""
+    before = {p.pid for p in psutil.Process().children(recursive=True)}
+    async with Site({"/": SHELL, "/app.js": Reply(SCRIPT, media_type="text/javascript")}) as site:
+        web = connector(site, tmp_path, web_render="always")
+        assert isinstance(await read(web, f"{site.base}/"), RawDocument)
+        assert {p.pid for p in psutil.Process().children(recursive=True)} - before
+        await web.close()
+    left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
+    assert psutil.wait_procs(left, timeout=10)[1] == []
 
 
 @pytest.mark.browser
