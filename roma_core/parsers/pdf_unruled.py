@@ -60,7 +60,9 @@ def _other_columns(group: list[Row], row: Row, after: list[Row]) -> bool:
     if len(multi) < 3 or len(fresh) < 2 or len(row) < 2:
         return False
     before = len(_strips(multi, 0))
-    return len(_strips([*multi, *fresh], 0)) <= before / 2 and len(_strips(fresh, 0)) > 1 and before > 0
+    if len(_strips([*multi, row], 0)) >= before:
+        return False  # it still keeps the columns; the next one may not
+    return len(_strips([*multi, *fresh], 0)) <= before / 2 and len(_strips(fresh, 0)) > 1
 
 
 def _is_wide(line: Line, rows: list[Row]) -> bool:

@@ -175,7 +175,7 @@ def test_a_paragraph_after_a_table_ends_it():
 
 def test_another_table_right_below_is_its_own():
     five = [[(f"r{n}c{x}", x) for x in (50.0, 130.0, 210.0, 290.0, 370.0)] for n in range(4)]
-    three = [[("a" * 30, 50.0), ("b" * 26, 215.0), (f"12.{n}", 360.0)] for n in range(3)]
+    three = [[("A" * 30, 50.0), ("B" * 26, 215.0), (f"12.{n}", 360.0)] for n in range(3)]
     assert unruled(*five, *three) == [[[text for text, _ in row] for row in rows] for rows in (five, three)]
 
 
