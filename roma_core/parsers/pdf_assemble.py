@@ -110,9 +110,17 @@ def _table_item(page: PageContent, table: TableRegion, region: int) -> Item:
 
 
 def _stray_items(page: PageContent, number: int) -> list[Item]:
-    """Text at another angle (axis labels, stamps), after the rest of its page."""
-    lines = [s for row in rows_of(page.strays) for s in segments_of(row, 3.0)]
-    return paragraphs(lines, page.number, number + 1)
+    """Text at another angle (axis labels, stamps), after the rest of its page.
+
+    Words on a slope share no height: those of one angle are one line, in the order in which the file draws them.
+    """
+    lines = [s for row in rows_of(w for w in page.strays if w.style.turn % 90 == 0) for s in segments_of(row, 3.0)]
+    slopes: dict[int, list[Word]] = {}
+    for word in page.strays:
+        if word.style.turn % 90:
+            slopes.setdefault(word.style.turn, []).append(word)
+    flows = [lines, *([Line(tuple(words))] for words in slopes.values())]
+    return [item for flow in flows for item in paragraphs(flow, page.number, number + 1)]
 
 
 def _footnotes_marked(items: list[Item], page: PageContent, body: float) -> list[Item]:
