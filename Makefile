@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console lab check test quick notebooks e2e local-llm bench bench-parse soak parse-gate lock clean system
+.PHONY: help demo gate console lab check test quick notebooks e2e local-llm bench bench-parse soak parse-gate lock clean system
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ system: ## Install Chromium for the browser test where that is possible without 
 
 demo: $(READY) ## Ingest a real corpus, ask it, score it; no key and no network service needed.
 	@$(BIN)/roma demo --workspace $(DEMO)
+
+gate: $(READY) ## Score the golden set in the demo's workspace and fail below the pinned floors.
+	@$(BIN)/roma eval datasets/golden/golden_dataset.json --gate datasets/golden/floors.json --workspace $(DEMO)
 
 console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000/console.
 	@$(BIN)/roma serve --workspace $(DEMO)

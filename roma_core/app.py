@@ -115,6 +115,10 @@ class Roma:
     def orchestrator(self) -> ROMAOrchestrator:
         from roma_core.agents.build import build_orchestrator
 
+        if self.settings.tracing:
+            from roma_core.telemetry import tracing
+
+            tracing.configure(self.settings)
         return build_orchestrator(
             self.settings,
             store=self.store,

@@ -28,7 +28,13 @@ def _run(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            str(source), str(target), given, kernel_name="python3", progress_bar=False, log_output=False
+            str(source),
+            str(target),
+            given,
+            kernel_name="python3",
+            progress_bar=False,
+            log_output=False,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # it warns of its loopback socket in every run
         )
     except PapermillExecutionError as error:
         # Only the kind of error: its text may quote a document.

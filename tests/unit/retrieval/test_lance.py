@@ -197,7 +197,7 @@ def _upsert_overlapping(path: str, number: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("writers", [2, 4, 8])
+@pytest.mark.parametrize("writers", [4])
 def test_processes_that_upsert_the_same_documents_double_nothing(tmp_path: Path, writers: int) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_upsert_overlapping, args=(str(tmp_path), n)) for n in range(writers)]
