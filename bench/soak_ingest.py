@@ -66,7 +66,11 @@ async def ingest(workspace: Path, corpus: Path) -> dict[str, Any]:
         done = await service.ingest([str(corpus)])
         await service.close()
     await store.close()
-    return {"counts": done.counts(), "failures": [f.code for f in done.failures]}
+    return {
+        "counts": done.counts(),
+        "passages": sum(item.chunks for item in done.items),
+        "failures": [failure.code for failure in done.failures],
+    }
 
 
 async def rows(workspace: Path) -> list[dict[str, Any]]:

@@ -12,15 +12,18 @@ _END: Final = object()
 
 @dataclass(frozen=True)
 class Stage:
-    """``work`` takes up to ``batch`` items (what is ready, never waiting for more) and gives those that go on.
+    """``work`` takes items until their ``weight`` comes to ``batch``, and gives those that go on.
 
-    ``width`` calls run side by side; at most ``room`` items wait in front of the stage.
+    ``width`` calls run side by side; at most ``room`` items wait in front of the stage. A batch that is not full waits
+    ``linger_s`` for more items, counted from its first one.
     """
 
     work: Callable[[list[Any]], Awaitable[Sequence[Any]]]
     width: int = 1
     room: int = 8
     batch: int = 1
+    weight: Callable[[Any], int] = lambda _: 1
+    linger_s: float = 0.0
 
 
 async def flow(source: AsyncIterator[Any], *stages: Stage) -> None:
@@ -45,7 +48,7 @@ async def _run(stage: Stage, source: asyncio.Queue[Any], target: asyncio.Queue[A
     """All workers of a stage, then the end mark for the next one."""
 
     async def worker() -> None:
-        while (items := await _take(source, stage.batch)) is not None:
+        while (items := await _take(source, stage)) is not None:
             for item in await stage.work(items):
                 if target is not None:
                     await target.put(item)
@@ -57,12 +60,21 @@ async def _run(stage: Stage, source: asyncio.Queue[Any], target: asyncio.Queue[A
         await target.put(_END)
 
 
-async def _take(source: asyncio.Queue[Any], most: int) -> list[Any] | None:
-    """At least one item and what else is there up to ``most``; None at the end, which is left for the other workers."""
-    items = [await source.get()]
-    while items[-1] is not _END and len(items) < most and not source.empty():
-        items.append(source.get_nowait())
-    if items[-1] is _END:
-        source.put_nowait(_END)
-        items.pop()
+async def _take(source: asyncio.Queue[Any], stage: Stage) -> list[Any] | None:
+    """A batch of at least one item; None at the end, which is left for the other workers."""
+    item = await source.get()
+    deadline = asyncio.get_running_loop().time() + stage.linger_s
+    items: list[Any] = []
+    room = stage.batch
+    while item is not _END:
+        items.append(item)
+        room -= stage.weight(item)
+        if room <= 0:
+            return items
+        try:
+            async with asyncio.timeout_at(deadline):
+                item = await source.get()
+        except TimeoutError:
+            return items
+    source.put_nowait(_END)
     return items or None

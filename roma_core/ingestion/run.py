@@ -30,8 +30,10 @@ FINAL = frozenset(
 """Failures that the same bytes and the same parsers give again: such an item is not tried before one changes."""
 BLOCKING = frozenset({ErrorCode.EMBEDDING_MODEL, *(code for code in ErrorCode if code.startswith("ERR_STORAGE_"))})
 """Failures that every further item would meet: the rest is not tried."""
-WRITE_BATCH = 16
-"""Documents a commit, when so many are ready: a commit costs about as much as embedding one chunk."""
+WRITE_BATCH = 512
+"""Passages a commit, about: it bounds memory whatever the documents' size."""
+WRITE_LINGER_S = 2.0
+"""How long a commit waits for more: each costs processor time, and the next ones a little more for its fragment."""
 
 
 class ParserService(Protocol):
@@ -134,7 +136,13 @@ class Run:
             candidates,
             Stage(self._prepare, width=workers * 2, room=workers * 4),
             Stage(self._embed, width=workers, room=workers * 4),
-            Stage(self._write, room=WRITE_BATCH * 2, batch=WRITE_BATCH),
+            Stage(
+                self._write,
+                room=workers * 4,
+                batch=WRITE_BATCH,
+                weight=lambda prepared: len(prepared.chunks),
+                linger_s=WRITE_LINGER_S,
+            ),
         )
 
     async def admit(self, connector: Connector, source: Source, listing: Listing) -> Candidate | None:

@@ -72,11 +72,15 @@ class LanceStore:
         if not entries:
             return
         fresh = rows(tenant, entries, self._dim)
-        ids = [entry.document.id for entry in entries]
+        ids = sorted(set(fresh.column("document_id").to_pylist()))
 
         async def merge(table: Any) -> None:
             self._require_room()
             stale = _scope(tenant, None) & _one_of("document_id", ids)
+            if not await table.count_rows(stale.to_sql()):
+                # An upsert joins with the whole table; documents that are new, as most are, need not pay for that.
+                await table.add(fresh, on_bad_vectors="null")
+                return
             upsert = table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all()
             await (
                 upsert.when_not_matched_by_source_delete(stale.to_sql())
