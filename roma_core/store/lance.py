@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from roma_core.errors import ErrorCode, RomaError, StoreError
 from roma_core.ranking import ranked
+from roma_core.store.allocator import return_freed_memory
 from roma_core.store.base import Entry, Filters
 from roma_core.store.filters import conditions
 from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
@@ -114,8 +115,7 @@ class LanceStore:
         from lancedb.index import FTS, IvfPq
 
         await table.optimize()
-        # The full-text index is built anew rather than extended: its scores then depend on the rows alone, and it
-        # takes 2 s for 100 000 chunks.
+        # This extends the indices too; a full-text index that still lacks rows is built anew.
         if await self._unindexed(table, "search_text"):
             await table.create_index("search_text", config=FTS(with_position=False), replace=True)
         if await table.count_rows("kind = 'chunk'") >= ANN_FROM and not await self._indexed(table, "vector"):
@@ -257,6 +257,7 @@ class LanceStore:
     async def _open(self) -> Any:
         import lancedb
 
+        return_freed_memory()
         self._path.mkdir(parents=True, exist_ok=True)
         # Zero: a reader sees what other processes commit; by default it would keep its first snapshot for ever.
         session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
