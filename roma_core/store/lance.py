@@ -115,6 +115,7 @@ class LanceStore:
         from lancedb.index import FTS, IvfPq
 
         await table.optimize()
+        return_freed_memory()
         # This extends the indices too; a full-text index that still lacks rows is built anew.
         if await self._unindexed(table, "search_text"):
             await table.create_index("search_text", config=FTS(with_position=False), replace=True)
@@ -137,7 +138,9 @@ class LanceStore:
             async with _lease(self._path, self._lease_s):
                 with _typed():
                     await table.checkout_latest()
-                    return await work(table)
+                    done = await work(table)
+            return_freed_memory()
+            return done
 
         return await asyncio.shield(asyncio.ensure_future(leased()))
 
@@ -257,7 +260,6 @@ class LanceStore:
     async def _open(self) -> Any:
         import lancedb
 
-        return_freed_memory()
         self._path.mkdir(parents=True, exist_ok=True)
         # Zero: a reader sees what other processes commit; by default it would keep its first snapshot for ever.
         session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
