@@ -194,7 +194,7 @@ async def run(base: Path) -> None:
     ingest = await ingest_row(base, embedder)
     ingest["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ingest["roma ask from a cold start, s"] = cold_start_s(base / "w", " ".join(vocabulary()[0][200:206]))
-    note = "The bare embedder runs on the same passages right after. Processor time is this process's, without the parsers."
+    note = "The bare embedder runs on the same passages right after; processor time is without the parsers' processes."
     report.write("core_ingest", "Ingest speed", [ingest], note, packages)
     rows = await query_rows(base, embedder)
     report.write("core_query", f"Query latency at {PASSAGES:,} passages", rows, "", packages)
