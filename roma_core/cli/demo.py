@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,23 @@ async def _run_step(name: str, parameters: dict[str, Any], settings: Settings) -
     source = CHECKOUT / "notebooks" / f"{name}.ipynb"
     if not source.is_file():
         raise NotFoundError("The demo runs the notebooks of a checkout: clone the repository and run it there.")
-    print(f"notebook {name} ...", file=sys.stderr, flush=True)
-    await run_notebook(source, settings.workspace / "notebooks" / source.name, parameters)
+    work = asyncio.ensure_future(run_notebook(source, settings.workspace / "notebooks" / source.name, parameters))
+    await _watch(name, work, settings)
+    await work
+
+
+async def _watch(name: str, work: asyncio.Future[Path], settings: Settings) -> None:
+    """Say on stderr what goes on: minutes without a word look like a hang."""
+    begin, live = time.monotonic(), sys.stderr.isatty()
+    print(f"notebook {name} ...", end="" if live else "\n", file=sys.stderr, flush=True)
+    async with build_roma(settings) as roma:
+        while not (await asyncio.wait({work}, timeout=1.0))[0]:
+            if live:
+                ended = len(await roma.ingestion.ledger_items(settings.tenant))
+                line = f"\r\033[Knotebook {name} ... {time.monotonic() - begin:.0f} s, {ended} documents in the ledger"
+                print(line, end="", file=sys.stderr, flush=True)
+    if live:
+        print(f"\r\033[Knotebook {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 
 async def run_notebook(args: argparse.Namespace, settings: Settings) -> int:
