@@ -35,7 +35,7 @@ from roma_core.store.fusion import fuse
 from roma_core.store.lance import LanceStore
 from roma_core.types import Chunk, Document, ScoredChunk
 
-DOCUMENTS = 20
+DOCUMENTS = 60
 PASSAGES = 10_000
 QUERIES = 50
 TENANT = "default"
