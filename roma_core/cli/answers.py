@@ -76,9 +76,11 @@ async def run_eval(args: argparse.Namespace, settings: Settings) -> int:
             from roma_core.evals.tracking import track
 
             await track(report, settings, all_prompts().values())
+    held = check(report, load_floors(args.gate)) if args.gate else None
     emit(args, report, lambda: show_scores(report))
-    if args.gate:
-        check(report, load_floors(args.gate)).require()
+    if held is not None and not held.passed:
+        print(f"below the gate: {held.missed}", file=sys.stderr)
+        return FAILED
     failed = report.errors
     return OK if not failed else (PARTIAL if failed < len(report.rows) else FAILED)
 

@@ -48,11 +48,15 @@ class GateResult(Noun):
     def passed(self) -> bool:
         return all(rule.passed for rule in self.rules)
 
+    @property
+    def missed(self) -> str:
+        """The rules that do not hold, in words; empty when all do."""
+        return "; ".join(f"{r.name} is {r.seen:.3f}, required {r.required:.3f}" for r in self.rules if not r.passed)
+
     def require(self) -> None:
         """Raises ``EvalError`` with ``ERR_EVAL_GATE`` that names what was missed."""
-        missed = [f"{r.name} is {r.seen:.3f}, required {r.required:.3f}" for r in self.rules if not r.passed]
-        if missed:
-            raise EvalError("The gate is closed: " + "; ".join(missed) + ".", ErrorCode.EVAL_GATE)
+        if not self.passed:
+            raise EvalError(f"The gate is closed: {self.missed}.", ErrorCode.EVAL_GATE)
 
     def _repr_html_(self) -> str:
         rows = [(r.name, r.required, r.seen, display.state("ok" if r.passed else "failed")) for r in self.rules]

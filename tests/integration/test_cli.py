@@ -211,3 +211,59 @@ def test_two_parses_are_compared(run: Any, folder: Path, tmp_path: Path) -> None
     assert code == 2 and report["changes"][0]["lost"]["tokens"] == {"spring": 1}
     code, report, _ = run("parse", "--diff", str(old), str(old))
     assert code == 0 and report["changes"] == []
+
+
+GOLDEN = {
+    "items": [
+        {
+            "id": "spring",
+            "question": "How many metres does the tide at Brest rise in spring?",
+            "persona": "general",
+            "kind": "single",
+            "answer": "6.1 metres",
+            "nuggets": [{"fact": "6.1 metres"}],
+            "evidence": [{"uri": "good.md", "anchor": "The tide at Brest rises by 6.1 metres"}],
+        },
+        {
+            "id": "chess",
+            "question": "Who won the chess championship yesterday?",
+            "persona": "general",
+            "kind": "no_answer",
+            "answer": "",
+            "nuggets": [],
+            "evidence": [],
+        },
+    ],
+}
+
+
+def test_a_golden_set_is_scored_gated_and_compared(run: Any, folder: Path, tmp_path: Path) -> None:
+    dataset = tmp_path / "golden.json"
+    dataset.write_text(json.dumps(GOLDEN))
+    run("ingest", str(folder / "good.md"))
+    code, first, _ = run("eval", str(dataset))
+    assert code == 0 and [row["answered"] for row in first["rows"]] == [True, False]
+    code, again, _ = run("eval", str(dataset), "--limit", "2")
+    assert again == first, "the same run again says the same"
+
+    floors = tmp_path / "floors.json"
+    floors.write_text(json.dumps({"dataset_sha256": first["dataset_sha256"], "measures": {"nugget_recall": 1.0}}))
+    assert run("eval", str(dataset), "--gate", str(floors))[0] == 0
+    floors.write_text(json.dumps({"dataset_sha256": first["dataset_sha256"], "measures": {"RR@5": 1.1}}))
+    code, _, said = run("eval", str(dataset), "--gate", str(floors))
+    assert code == 1 and "below the gate: RR@5" in said
+
+    runs = [path.name for path in (tmp_path / ".roma" / "evals").iterdir() if path.is_dir()]
+    code, comparison, _ = run("compare", runs[0], runs[0])
+    assert code == 0 and comparison["cases"] == 2
+    code, failure, _ = run("eval", str(tmp_path / "missing.json"))
+    assert (code, failure["code"]) == (1, "ERR_EVAL_DATASET")
+    assert main(["eval", str(dataset)]) == main(["compare", runs[0], runs[0]]) == 0
+
+
+def test_a_notebook_is_run_with_parameters_that_it_has(run: Any, tmp_path: Path) -> None:
+    source = Path(__file__).resolve().parents[2] / "notebooks" / "00_setup.ipynb"
+    code, failure, _ = run("notebook", str(source), str(tmp_path / "out.ipynb"), "-p", "wrkspace=x")
+    assert (code, failure["code"]) == (1, "ERR_EVAL_PARAMETERS") and "workspace" in failure["message"]
+    code, failure, _ = run("notebook", str(source), str(tmp_path / "out.ipynb"), "-p", "nonsense")
+    assert code == 64 and "NAME=VALUE" in failure["message"]
