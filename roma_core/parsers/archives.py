@@ -50,6 +50,16 @@ def check_archive(data: bytes, limits: ArchiveLimits = LIMITS) -> None:
     _check_overlap(entries)
 
 
+def open_archive(
+    data: bytes, damaged: str = "The file's container is damaged; save it again in the program it came from."
+) -> zipfile.ZipFile:
+    """``data`` as an archive whose entries ``read_entry`` reads. Raises ``ParserError`` that says ``damaged``."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise ParserError(damaged) from error
+
+
 def read_entry(archive: zipfile.ZipFile, name: str, limits: ArchiveLimits = LIMITS) -> bytes:
     """Bytes of one entry, at most the size that the directory declares. Raises ``ParserError`` or ``KeyError``."""
     info = archive.getinfo(name)

@@ -6,10 +6,8 @@ Our own zip and OPF reader, because ebooklib is AGPL and reads fewer files.
 from __future__ import annotations
 
 import html
-import io
 import posixpath
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +15,7 @@ from urllib.parse import unquote
 
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import markup
-from roma_core.parsers.archives import read_entry
+from roma_core.parsers.archives import open_archive, read_entry
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder, one_line
 from roma_core.parsers.encodings import decode
@@ -78,10 +76,7 @@ class Book:
     """Paths of the tables of contents: EPUB 3 navigation first, then NCX."""
 
     def __post_init__(self) -> None:
-        try:
-            self._zip = zipfile.ZipFile(io.BytesIO(self.data))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-            raise ParserError("The book's container is damaged; download or export it again.") from error
+        self._zip = open_archive(self.data, "The book's container is damaged; download or export it again.")
         self._names = {unquote(name).lower(): name for name in self._zip.namelist()}
         path = self._package_path()
         package = parse_xml(self._bytes(path), recover=True)

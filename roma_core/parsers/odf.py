@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 from roma_core.errors import ErrorCode, ParserError
-from roma_core.parsers.archives import read_entry
+from roma_core.parsers.archives import open_archive, read_entry
 from roma_core.parsers.ooxml import local
 from roma_core.parsers.xml import parse_xml
 
@@ -28,10 +26,7 @@ class Odf:
     """An opened package. Raises ``MALFORMED`` and ``ENCRYPTED``."""
 
     def __init__(self, data: bytes) -> None:
-        try:
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-            raise ParserError("The file's container is damaged; save it again in the program it came from.") from error
+        self._zip = open_archive(data)
         if b"encryption-data" in self._bytes("META-INF/manifest.xml"):
             raise ParserError("The file is protected by a password; save it without one.", ErrorCode.PARSER_ENCRYPTED)
         self.content = self._part("content.xml")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from roma_core.errors import ParserError
-from roma_core.parsers.archives import read_entry
+from roma_core.parsers.archives import open_archive, read_entry
 from roma_core.parsers.xml import iter_xml, parse_xml
 
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
@@ -37,10 +35,7 @@ class Package:
     """An opened package. Raises ``MALFORMED`` when the container cannot be read."""
 
     def __init__(self, data: bytes) -> None:
-        try:
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-            raise ParserError("The file's container is damaged; save it again in the program it came from.") from error
+        self._zip = open_archive(data)
         self._names = {name.replace("\\", "/").lstrip("/").lower(): name for name in self._zip.namelist()}
         self._relations: dict[str, dict[str, Relation]] = {}
 
