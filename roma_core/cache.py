@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from roma_core.settings import CacheMode
+from roma_core.sqlite import connect
 
 log = structlog.get_logger(__name__)
 
@@ -128,9 +129,7 @@ class Cache:
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._pid == os.getpid():
             return self._connection
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = connect(self._path)
-        connection.executescript(_SCHEMA)
+        connection = connect(self._path, _SCHEMA, busy_s=10.0)
         self._connection, self._pid = connection, os.getpid()
         return connection
 
@@ -164,14 +163,6 @@ class Cache:
         if self._connection is not None and self._pid == os.getpid():
             self._connection.close()
         self._connection = None
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection for several processes: WAL, waits up to 10 s for the writer, autocommit, usable by any thread."""
-    connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
 
 
 def is_sound(path: Path) -> bool:

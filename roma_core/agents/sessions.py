@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from roma_core.errors import AgentFailure, ErrorCode, NotFoundError, StoreError, guarded
+from roma_core.errors import AgentFailure, NotFoundError, StoreError, guarded
+from roma_core.sqlite import error_code
 from roma_core.telemetry.redact import redact
 from roma_core.types import Citation, ComponentHealth, Noun, Verdict
 
@@ -231,15 +232,7 @@ def _title(question: str) -> str:
     return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1].rstrip() + "…"
 
 
-_CODES = (
-    (ErrorCode.STORAGE_LOCKED, ("locked", "busy", "deadlock")),
-    (ErrorCode.STORAGE_FULL, ("disk is full", "no space", "disk full")),
-    (ErrorCode.STORAGE_CORRUPT, ("malformed", "not a database", "corrupt")),
-)
-
-
 def _store_error(error: Exception) -> StoreError:
     """What the driver says decides the code; its words are not shown, for they quote the statement's values."""
-    cause = str(getattr(error, "orig", None) or error).casefold()
-    code = next((c for c, words in _CODES if any(w in cause for w in words)), ErrorCode.STORAGE_UNAVAILABLE)
-    return StoreError(f"The database of conversations failed ({type(error).__name__}).", code)
+    cause = getattr(error, "orig", None) or error
+    return StoreError(f"The database of conversations failed ({type(error).__name__}).", error_code(cause))

@@ -34,7 +34,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-BUSY_TIMEOUT_MS = 10_000
+from roma_core.sqlite import use_wal
+
+BUSY_S = 10.0
 metadata = MetaData()
 
 sessions = Table(
@@ -94,13 +96,10 @@ def connect(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
-        "foreign_keys = ON",
-        "synchronous = NORMAL",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_S)}")
+    use_wal(connection, BUSY_S)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update: tuple[str, ...]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from roma_core.errors import ErrorCode, StoreError
+from roma_core.errors import StoreError
+from roma_core.sqlite import connect, error_code, transaction
 
 FILE = "service.db"
 _BUSY_S = 5.0
@@ -21,31 +22,22 @@ def connection(folder: Path, schema: str, *, write: bool = True) -> Iterator[sql
     ``StoreError`` when the file cannot be used.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / FILE
-        fresh = not path.exists()
-        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        _make_private(folder / FILE)
+        # an accepted job must outlive a power cut
+        with closing(connect(folder / FILE, schema, busy_s=_BUSY_S, synchronous="FULL")) as db:
+            db.row_factory = sqlite3.Row
+            with transaction(db, write=write):
+                yield db
     except (OSError, sqlite3.Error) as error:
         raise _failed(error) from None
-    try:
-        if fresh:
-            path.chmod(0o600)
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")  # an accepted job must outlive a power cut
-        db.executescript(schema)
-        db.execute("BEGIN IMMEDIATE" if write else "BEGIN")  # readers wait for nobody
-        yield db
-        db.execute("COMMIT")
-    except (OSError, sqlite3.Error) as error:
-        raise _failed(error) from None
-    finally:
-        db.close()  # what was not committed is rolled back
+
+
+def _make_private(path: Path) -> None:
+    """The file holds hashes of tokens, so it is never readable by others, not even while it is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=True)
 
 
 def _failed(error: Exception) -> StoreError:
-    text = str(error)
-    code = ErrorCode.STORAGE_LOCKED if "locked" in text else ErrorCode.STORAGE_UNAVAILABLE
-    if "full" in text:
-        code = ErrorCode.STORAGE_FULL
-    return StoreError(f"The service's database cannot be used ({type(error).__name__}); check the workspace.", code)
+    message = f"The service's database cannot be used ({type(error).__name__}); check the workspace."
+    return StoreError(message, error_code(error))

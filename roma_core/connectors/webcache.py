@@ -13,6 +13,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
+from roma_core.sqlite import connect, transaction
+
 MAX_BYTES: Final = 512 * 1024 * 1024
 
 _SCHEMA: Final = """
@@ -49,7 +51,7 @@ class WebCache:
         await asyncio.to_thread(self._prune, max_bytes)
 
     def _get(self, url: str) -> Stored | None:
-        with self._open() as db:
+        with self._open(write=False) as db:
             row = db.execute("SELECT * FROM page WHERE url = ?", (url,)).fetchone()
         if row is None:
             return None
@@ -72,9 +74,6 @@ class WebCache:
             )
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self._path, timeout=30)) as db, db:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute(_SCHEMA)
+    def _open(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
+        with closing(connect(self._path, _SCHEMA)) as db, transaction(db, write=write):
             yield db

@@ -8,6 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+from roma_core.sqlite import connect
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+
 
 class Checkpoint(Protocol):
     """Small texts by key. A value that ``put`` has returned for survives ``kill -9`` of the process."""
@@ -43,11 +47,7 @@ class SqliteCheckpoint:
         await asyncio.to_thread(self._put, key, value)
 
     def _connect(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=30)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
-        return connection
+        return connect(self._path, _SCHEMA)
 
     def _get(self, key: str) -> str | None:
         with closing(self._connect()) as connection:
@@ -55,5 +55,5 @@ class SqliteCheckpoint:
         return None if row is None else str(row[0])
 
     def _put(self, key: str, value: str) -> None:
-        with closing(self._connect()) as connection, connection:
+        with closing(self._connect()) as connection:
             connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, value))

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from roma_core.cache import connect
 from roma_core.connectors.base import Listing
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.ingestion.simhash import bands, near
+from roma_core.sqlite import connect, error_code, transaction
 from roma_core.types import Document, IngestItem, ItemState, digest
 
 _SCHEMA = """
@@ -237,17 +237,10 @@ class Ledger:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, _typed():
             if self._connection is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._connection = connect(self._path)
+                self._connection = connect(self._path, _SCHEMA)
                 self._connection.row_factory = sqlite3.Row
-                self._connection.executescript(_SCHEMA)
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._connection):
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
 
 
 @contextmanager
@@ -255,12 +248,10 @@ def _typed() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        reason = str(error).lower()
-        full = "full" in reason or "no space" in reason
-        code = ErrorCode.STORAGE_FULL if full else ErrorCode.STORAGE_UNAVAILABLE
-        locked = "locked" in reason
+        code = error_code(error)
+        full = code is ErrorCode.STORAGE_FULL
         message = "The disk is full; free some room and run it again." if full else "The ledger cannot be used."
-        raise StoreError(message, ErrorCode.STORAGE_LOCKED if locked else code) from error
+        raise StoreError(message, code) from error
 
 
 def _row(db: sqlite3.Connection, tenant: str, uri: str) -> sqlite3.Row | None:

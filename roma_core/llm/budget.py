@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from roma_core.cache import connect
 from roma_core.errors import ErrorCode, LLMError, StoreError
+from roma_core.sqlite import connect, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spent (scope TEXT, key TEXT, nanos INTEGER NOT NULL, PRIMARY KEY (scope, key));
@@ -112,34 +112,30 @@ class Budgets:
     def _reserve(self, accounts: Sequence[Account], nanos: int) -> list[int]:
         """Rows of the reservations; all or nothing."""
         rows: list[int] = []
-        for position, account in enumerate(accounts):
-            connection = self._connection(account.scope)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                taken = self._taken(connection, account.scope, account.key)
-                if taken + nanos > round(account.limit_usd * NANO):
-                    raise _exhausted(account, taken, nanos)
-                cursor = connection.execute(
-                    "INSERT INTO reserved (scope, key, nanos) VALUES (?, ?, ?)", (account.scope, account.key, nanos)
-                )
-                rows.append(cursor.lastrowid or 0)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                for earlier, row in zip(accounts[:position], rows[:position], strict=True):
-                    self._settle(earlier, row, 0)
-                raise
+        try:
+            for account in accounts:
+                rows.append(self._reserve_one(account, nanos))
+        except BaseException:
+            for earlier, row in zip(accounts, rows, strict=False):
+                self._settle(earlier, row, 0)
+            raise
         return rows
 
+    def _reserve_one(self, account: Account, nanos: int) -> int:
+        with transaction(self._connection(account.scope)) as db:
+            taken = self._taken(db, account.scope, account.key)
+            if taken + nanos > round(account.limit_usd * NANO):
+                raise _exhausted(account, taken, nanos)
+            insert = "INSERT INTO reserved (scope, key, nanos) VALUES (?, ?, ?)"
+            return db.execute(insert, (account.scope, account.key, nanos)).lastrowid or 0
+
     def _settle(self, account: Account, row: int, nanos: int) -> None:
-        connection = self._connection(account.scope)
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DELETE FROM reserved WHERE id = ?", (row,))
-        connection.execute(
-            "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET nanos = nanos + excluded.nanos",
-            (account.scope, account.key, nanos),
-        )
-        connection.execute("COMMIT")
+        with transaction(self._connection(account.scope)) as db:
+            db.execute("DELETE FROM reserved WHERE id = ?", (row,))
+            db.execute(
+                "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET nanos = nanos + excluded.nanos",
+                (account.scope, account.key, nanos),
+            )
 
     @staticmethod
     def _taken(connection: sqlite3.Connection, scope: str, key: str) -> int:
@@ -158,9 +154,7 @@ class Budgets:
                 self._run.executescript(_SCHEMA)
             return self._run
         if self._shared is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._shared = connect(self._path)
-            self._shared.executescript(_SCHEMA)
+            self._shared = connect(self._path, _SCHEMA)
         return self._shared
 
     @contextmanager
