@@ -192,6 +192,11 @@ class Roma:
         raw = await guarded("local", self._read(Path(path)))
         return raw if isinstance(raw, AgentFailure) else await self.parsers.parse(raw, options)
 
+    async def page_image(self, path: str | Path, number: int) -> bytes | AgentFailure:
+        """PNG of page ``number`` (1-based) of a PDF or a picture as shown: ``Block.box`` is a fraction of it."""
+        raw = await guarded("local", self._read(Path(path)))
+        return raw if isinstance(raw, AgentFailure) else await self.parsers.page_image(raw, number)
+
     async def document(self, document_id: str, tenant: str | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into."""
         return await guarded("store", self._stored(document_id, tenant or self.settings.tenant))

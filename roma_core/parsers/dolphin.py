@@ -49,7 +49,7 @@ class DolphinParserService:
     async def page_image(
         self, raw: RawDocument, number: int, options: ParseOptions | None = None
     ) -> bytes | AgentFailure:
-        """PNG of PDF page ``number`` (1-based) as shown, to lay block boxes over."""
+        """PNG of page ``number`` (1-based) of a PDF or a picture as shown, to lay block boxes over."""
         chosen = (options or ParseOptions()).model_copy(update={"pages": (number,)})
         return await guarded(AGENT, self._bytes("roma_core.parsers.figures:page_image", raw, chosen))
 

@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from roma_core.errors import ErrorCode, ParserError
+from roma_core.parsers import media
 from roma_core.parsers.archives import read_entry
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import one_line
@@ -24,6 +25,8 @@ from roma_core.types import Box, Document, Noun, RawDocument, Span
 DPI = 110
 MAX_FIGURES = 200
 MAX_PIXELS = 20_000_000
+MAX_SIDE = 1_400
+"""Of a drawn picture, in pixels: enough to lay boxes over."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
 
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]*)\)")
@@ -40,15 +43,28 @@ class Figure(Noun):
 
 
 def page_image(raw: RawDocument, options: ParseOptions) -> bytes:
-    """PNG of the first page asked for. Raises ``ParserError``: ``UNSUPPORTED`` for other files than PDF, ``EMPTY``."""
+    """PNG of the first page asked for, of a PDF or of a picture.
+
+    Raises ``ParserError``: ``UNSUPPORTED`` for other files, ``EMPTY`` when there is no such page.
+    """
+    kind = media.detect(raw)
+    if kind.startswith("image/"):
+        from roma_core.parsers import image
+
+        return _png(image.drawn(raw.data, (options.pages or (1,))[0], MAX_SIDE))
+    if kind != media.PDF:
+        raise ParserError(
+            "Only pages of PDF files and pictures can be drawn; look at the file in its own program.",
+            ErrorCode.PARSER_UNSUPPORTED,
+        )
+    return _pdf_page(raw, options)
+
+
+def _pdf_page(raw: RawDocument, options: ParseOptions) -> bytes:
     import pypdfium2 as pdfium
 
     from roma_core.parsers.pdf import open_pdf, wanted_pages
 
-    if b"%PDF-" not in raw.data[:1024]:
-        raise ParserError(
-            "Only PDF pages can be drawn; look at the file in its own program.", ErrorCode.PARSER_UNSUPPORTED
-        )
     document = open_pdf(raw.data, options.password)
     try:
         page = document.get_page(wanted_pages(len(document), options)[0])

@@ -56,6 +56,18 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     return builder.build()
 
 
+def drawn(data: bytes, number: int, side: int) -> Image:
+    """Frame ``number`` (1-based) as shown, at most ``side`` pixels wide and high. Raises ``ParserError``."""
+    try:
+        frame = _upright(_open(data), number)
+    except EOFError:
+        raise ParserError(f"There is no page {number}.", ErrorCode.PARSER_EMPTY) from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ParserError("The picture is damaged; save it again.") from error
+    frame.thumbnail((side, side))
+    return frame
+
+
 def _open(data: bytes) -> Image:
     from PIL import Image, UnidentifiedImageError
 
@@ -97,14 +109,18 @@ def _pages(picture: Image, options: ParseOptions, builder: DocumentBuilder) -> l
     return pages
 
 
-def _frame(picture: Image, number: int, builder: DocumentBuilder) -> PageContent | None:
+def _upright(picture: Image, number: int) -> Image:
     from PIL import ImageOps
 
+    picture.seek(number - 1)
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _too_large()
+    return ImageOps.exif_transpose(picture).convert("RGB")
+
+
+def _frame(picture: Image, number: int, builder: DocumentBuilder) -> PageContent | None:
     try:
-        picture.seek(number - 1)
-        if picture.width * picture.height > MAX_PIXELS:
-            raise _too_large()
-        frame = ImageOps.exif_transpose(picture).convert("RGB")
+        frame = _upright(picture, number)
     except (OSError, EOFError, ValueError, SyntaxError) as error:
         if number == 1:
             raise ParserError("The picture is damaged; save it again.") from error

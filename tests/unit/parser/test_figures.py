@@ -6,6 +6,7 @@ import io
 import zipfile
 
 import pytest
+from PIL import Image
 
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.parsers.base import ParseOptions
@@ -35,13 +36,26 @@ async def test_figures_of_a_pdf_carry_the_names_of_their_blocks(service):
     assert figure.data.startswith(PNG)
 
 
-async def test_page_image_is_a_png_and_pdf_only(service):
+async def test_page_image_is_a_png_of_a_pdf(service):
     assert (await service.page_image(pdf(), 1)).startswith(PNG)
     missing = await service.page_image(pdf(), 9)
     assert isinstance(missing, AgentFailure) and missing.code is ErrorCode.PARSER_EMPTY
     text = await service.page_image(RawDocument(uri="a.txt", data=b"words"), 1)
     assert isinstance(text, AgentFailure) and text.code is ErrorCode.PARSER_UNSUPPORTED
     assert isinstance(await service.figures(RawDocument(uri="a.txt", data=b"words")), AgentFailure)
+
+
+async def test_page_image_of_a_picture_is_the_frame_as_shown(service):
+    frames = [make_pdf.picture("one"), make_pdf.picture("two", turns=1)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    raw = RawDocument(uri="a.tiff", data=buffer.getvalue())
+    drawn = Image.open(io.BytesIO(await service.page_image(raw, 2)))
+    assert drawn.format == "PNG" and drawn.size == (500, 1200)
+    missing = await service.page_image(raw, 3)
+    assert isinstance(missing, AgentFailure) and missing.code is ErrorCode.PARSER_EMPTY
+    torn = await service.page_image(RawDocument(uri="a.tiff", data=buffer.getvalue()[:90]), 1)
+    assert isinstance(torn, AgentFailure) and torn.code is ErrorCode.PARSER_MALFORMED
 
 
 def test_figures_of_a_container_are_its_picture_files():
