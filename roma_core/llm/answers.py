@@ -31,6 +31,9 @@ class KeptAnswer(BaseModel):
 def request_key(fingerprint: str, request: LLMRequest) -> str:
     """Hash of everything that decides the answer. Purpose, session and tenant do not."""
     asked = request.model_dump(mode="json", exclude={"model", "purpose", "session_id", "tenant", "passages"})
+    for message in asked["messages"]:
+        if not message["pictures"]:  # what was kept before there were pictures stays valid
+            del message["pictures"]
     grounding = [p.chunk.text for p in request.passages]
     return digest("llm", VERSION, fingerprint, json.dumps([asked, grounding], sort_keys=True, ensure_ascii=False))
 

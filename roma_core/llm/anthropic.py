@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.base import FinishReason, LLMDelta, LLMRequest
+from roma_core.llm.base import FinishReason, LLMDelta, LLMRequest, Message
 from roma_core.llm.faults import FaultTable, fault, from_response, mapped
 from roma_core.llm.schemas import schema_instruction, strict_schema
 from roma_core.llm.wire import Clients, Refusals, count_of, ended, http_options, text_of, transport_faults, unreachable
@@ -126,7 +126,7 @@ class AnthropicLLM:
             "model": self._model,
             "stream": True,
             "max_tokens": request.max_output_tokens or self._max_output_tokens,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages if m.role != "system"],
+            "messages": [_message(m) for m in request.messages if m.role != "system"],
         }
         if request.temperature is not None and "temperature" not in self._refusals:
             arguments["extra_body"] = {"temperature": request.temperature}  # no parameter of the SDK any more
@@ -154,6 +154,16 @@ class AnthropicLLM:
 
     def _faults(self) -> FaultTable:
         return transport_faults(self._vendor)
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if not message.pictures:
+        return {"role": message.role, "content": message.content}
+    parts: list[dict[str, Any]] = [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": p.base64}}
+        for p in message.pictures
+    ]
+    return {"role": message.role, "content": [*parts, {"type": "text", "text": message.content}]}
 
 
 class _Progress:

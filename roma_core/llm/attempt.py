@@ -11,7 +11,7 @@ from roma_core.llm.answers import KeptAnswer
 from roma_core.llm.base import LLMDelta, LLMRequest, Provider
 from roma_core.llm.breaker import Breaker
 from roma_core.llm.limits import Limiter
-from roma_core.llm.pricing import tokens_about, tokens_at_most
+from roma_core.llm.pricing import PICTURE_TOKENS_ABOUT, tokens_about, tokens_at_most
 from roma_core.types import Usage
 
 
@@ -55,7 +55,7 @@ class Attempt:
     @functools.cached_property
     def most_in(self) -> int:
         """The most input tokens that the vendor can count."""
-        return tokens_at_most([m.content for m in self.request.messages], self.request.json_schema)
+        return tokens_at_most([m.content for m in self.request.messages], self.request.json_schema, self._pictures)
 
     @property
     def most_out(self) -> int:
@@ -77,8 +77,12 @@ class Attempt:
         """As reported, or else counted here and marked as an estimate."""
         if self.finish is not None and self.finish.usage is not None:
             return self.finish.usage
-        asked = sum(tokens_about(m.content) for m in self.request.messages)
+        asked = sum(tokens_about(m.content) for m in self.request.messages) + PICTURE_TOKENS_ABOUT * self._pictures
         return Usage(calls=1, input_tokens=asked, output_tokens=tokens_about(self.text), estimated=True)
+
+    @property
+    def _pictures(self) -> int:
+        return sum(len(m.pictures) for m in self.request.messages)
 
     def late(self) -> LLMError:
         stage = "finish" if self.parts else "begin to answer"

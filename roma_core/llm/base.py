@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,13 +23,31 @@ Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "refusal", "content_filter", "tool"]
 
 
+class Picture(BaseModel):
+    """A PNG picture for a model that sees, in base64 as it goes over the wire; ``MAX_SIDE`` pixels a side at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    MAX_SIDE: ClassVar[int] = 1024
+    base64: str = Field(repr=False)
+
+    @classmethod
+    def of(cls, png: bytes) -> Picture:
+        return cls(base64=b64encode(png).decode())
+
+    @property
+    def url(self) -> str:
+        return f"data:image/png;base64,{self.base64}"
+
+
 class Message(BaseModel):
-    """One turn of the prompt."""
+    """One turn of the prompt. ``pictures`` are shown before the words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Role
     content: str
+    pictures: tuple[Picture, ...] = ()
 
 
 class LLMRequest(BaseModel):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.base import FinishReason, LLMDelta, LLMRequest
+from roma_core.llm.base import FinishReason, LLMDelta, LLMRequest, Message
 from roma_core.llm.faults import FaultTable, fault, from_response, mapped
 from roma_core.llm.schemas import schema_instruction, strict_schema
 from roma_core.llm.wire import Clients, Refusals, count_of, ended, http_options, text_of, transport_faults, unreachable
@@ -125,7 +125,7 @@ class OpenAILLM:
                     raise
 
     def _arguments(self, request: LLMRequest) -> dict[str, Any]:
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        messages = list(request.messages)
         arguments: dict[str, Any] = {"model": self._model, "stream": True}
         arguments[self._limit_name()] = request.max_output_tokens or self._max_output_tokens
         optional: dict[str, Any] = {
@@ -135,13 +135,14 @@ class OpenAILLM:
         }
         if request.json_schema is not None:
             if "response_format" in self._refusals:
-                messages[-1]["content"] += f"\n\n{schema_instruction(request.json_schema)}"
+                told = f"{messages[-1].content}\n\n{schema_instruction(request.json_schema)}"
+                messages[-1] = messages[-1].model_copy(update={"content": told})
             optional["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": strict_schema(request.json_schema)},
             }
         kept = {k: v for k, v in optional.items() if v is not None and k not in self._refusals}
-        return {**arguments, **kept, "messages": messages}
+        return {**arguments, **kept, "messages": [_message(m) for m in messages]}
 
     def _limit_name(self) -> str:
         """OpenAI renamed ``max_tokens``; older compatible servers silently ignore the new name, so they get the old."""
@@ -200,6 +201,14 @@ class OpenAILLM:
 
     def _faults(self) -> FaultTable:
         return transport_faults(self._vendor)
+
+
+def _message(message: Message) -> dict[str, Any]:
+    """Plain text where there is no picture: many compatible servers know nothing else."""
+    if not message.pictures:
+        return {"role": message.role, "content": message.content}
+    parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": p.url}} for p in message.pictures]
+    return {"role": message.role, "content": [*parts, {"type": "text", "text": message.content}]}
 
 
 def _sdk_faults(vendor: str) -> FaultTable:

@@ -1,5 +1,6 @@
 """The adapters against the real SDKs on a mocked transport: what is sent, how shapes are read, what errors become."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.anthropic import AnthropicLLM
-from roma_core.llm.base import LLMRequest, Message, Provider, complete, complete_json
+from roma_core.llm.base import LLMRequest, Message, Picture, Provider, complete, complete_json
 from roma_core.llm.fakeserver import FakeModelServer, Script
 from roma_core.llm.openai import OpenAILLM
 
@@ -136,6 +137,32 @@ async def test_anthropic_gets_its_own_shape() -> None:
         "stop_sequences": ["END"],
         "temperature": 0.0,
     }
+
+
+PNG = b"\x89PNG and more"
+SEE = LLMRequest(messages=(Message(role="user", content="What is it?", pictures=(Picture.of(PNG),)),))
+
+
+async def test_pictures_go_out_in_the_shape_of_each_vendor() -> None:
+    shown = base64.b64encode(PNG).decode()
+    llm, wire = openai_on(events(*OPENAI_OK))
+    await complete(llm, SEE)
+    picture, words = wire.bodies[0]["messages"][0]["content"]
+    assert picture == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{shown}"}}
+    assert words == {"type": "text", "text": "What is it?"}
+    claude, wire = anthropic_on(events(*ANTHROPIC_OK))
+    await complete(claude, SEE)
+    picture, words = wire.bodies[0]["messages"][0]["content"]
+    assert picture["source"] == {"type": "base64", "media_type": "image/png", "data": shown}
+    assert words == {"type": "text", "text": "What is it?"}
+
+
+async def test_a_schema_in_words_goes_beside_the_picture() -> None:
+    body = json.dumps({"title": "t", "score": 1})
+    llm, wire = openai_on(refused("no", param="response_format"), events(chunk(body), chunk(None, "stop")))
+    await complete_json(llm, SEE, Answer)
+    words = wire.bodies[1]["messages"][0]["content"][1]["text"]
+    assert words.startswith("What is it?\n\n") and "JSON" in words
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """Kept answers are played back exactly, and what cannot be read is asked again."""
 
+import json
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roma_core.cache import Cache
-from roma_core.llm.answers import KIND, AnswerCache, KeptAnswer, replay
+from roma_core.llm.answers import KIND, AnswerCache, KeptAnswer, replay, request_key
+from roma_core.llm.base import LLMRequest, Message, Picture
 from roma_core.llm.schemas import strict_schema
-from roma_core.types import Usage
+from roma_core.types import Usage, digest
 
 
 @given(st.text(min_size=1).filter(str.strip))
@@ -16,6 +18,19 @@ def test_a_replay_is_the_same_text_in_pieces(text: str) -> None:
     deltas = list(replay(KeptAnswer(text=text, provider="p", model="m", usage=Usage(cost_usd=0.5))))
     assert "".join(d.text for d in deltas) == text
     assert deltas[-1].usage == Usage(cache_hits=1, saved_usd=0.5)
+
+
+def test_pictures_decide_the_key_and_words_alone_keep_theirs() -> None:
+    def key(*pictures: bytes) -> str:
+        shown = tuple(Picture.of(p) for p in pictures)
+        return request_key("f", LLMRequest(messages=(Message(role="user", content="Say it.", pictures=shown),)))
+
+    assert len({key(), key(b"a"), key(b"b"), key(b"a", b"b")}) == 4
+    fields = LLMRequest(messages=()).model_dump(
+        mode="json", exclude={"model", "purpose", "session_id", "tenant", "passages"}
+    )
+    asked = fields | {"messages": [{"role": "user", "content": "Say it."}]}
+    assert key() == digest("llm", "1", "f", json.dumps([asked, []], sort_keys=True, ensure_ascii=False))
 
 
 def test_entries_of_another_version_are_asked_again(tmp_path: Path) -> None:

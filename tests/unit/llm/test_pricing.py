@@ -67,5 +67,7 @@ def test_the_worst_case_is_never_passed(asked: int, answered: int, cached: int) 
 
 def test_token_bounds_hold_bytes() -> None:
     assert tokens_at_most(["héllo"]) == 6 + 16 + 16
+    # gpt-4o-mini sees 1024 x 1024 as 4 tiles: 2 833 + 4 * 5 667 tokens.
+    assert tokens_at_most(["a"], pictures=2) - tokens_at_most(["a"]) >= 2 * (2_833 + 4 * 5_667)
     assert tokens_at_most(["a"], {"type": "object"}) > tokens_at_most(["a"]) + 256
     assert (tokens_about(""), tokens_about("12345")) == (0, 2)
