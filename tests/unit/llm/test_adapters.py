@@ -159,7 +159,10 @@ async def test_pictures_go_out_in_the_shape_of_each_vendor() -> None:
 
 async def test_a_schema_in_words_goes_beside_the_picture() -> None:
     body = json.dumps({"title": "t", "score": 1})
-    llm, wire = openai_on(refused("no", param="response_format"), events(chunk(body), chunk(None, "stop")))
+    llm, wire = openai_on(
+        refused("Unsupported parameter: response_format", param="response_format"),
+        events(chunk(body), chunk(None, "stop")),
+    )
     await complete_json(llm, SEE, Answer)
     words = wire.bodies[1]["messages"][0]["content"][1]["text"]
     assert words.startswith("What is it?\n\n") and "JSON" in words
