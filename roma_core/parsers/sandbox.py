@@ -7,7 +7,6 @@ replaced when next needed, and the file gets a typed failure.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -24,6 +23,7 @@ from typing import IO, Protocol
 
 from roma_core.errors import AgentFailure, ErrorCode, ParserError
 from roma_core.parsers.confine import EXIT_MEMORY
+from roma_core.parsers.pipes import Pipe
 from roma_core.parsers.worker import AGENT, Job, Result, decode_result, encode_job, outcome, read_frame, write_frame
 
 START_TIMEOUT_S = 60.0
@@ -138,7 +138,6 @@ class Worker:
         self.limits = limits
         self.files = 0
         self._retired = False
-        self._expired = False
         arguments = {"timeout_s": limits.timeout_s, "memory_mb": limits.memory_mb, "file_mb": limits.file_mb}
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", "roma_core.parsers.worker", json.dumps(arguments)],
@@ -149,7 +148,7 @@ class Worker:
             env=environment(os.environ, folder),
             start_new_session=True,
         )
-        self._stdin, self._stdout = _open(self._process.stdin), _open(self._process.stdout)
+        self._pipe = Pipe(_open(self._process.stdout), _open(self._process.stdin))
         self._await_ready()
 
     @property
@@ -163,14 +162,14 @@ class Worker:
     def call(self, job: Job) -> Result:
         """Send the job and wait for its result, at most ``timeout_s``; then the worker is killed."""
         self.files += 1
-        watchdog = threading.Timer(self.limits.timeout_s, self._expire)
-        watchdog.start()
+        self._pipe.allow(self.limits.timeout_s)
         try:
             return self._exchange(job)
+        except TimeoutError:
+            self.stop()
+            return self._autopsy(expired=True)
         except (OSError, EOFError, ValueError):
             return self._autopsy()
-        finally:
-            watchdog.cancel()
 
     def stop(self) -> None:
         """End the process and all that it started. From any thread: the one that waits for it sees its pipe close."""
@@ -183,42 +182,33 @@ class Worker:
         """Stop, reap and close; only for the thread that owns the worker."""
         self.stop()
         self._process.wait()
-        for pipe in (self._stdin, self._stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()
+        self._pipe.close()
 
     def _exchange(self, job: Job) -> Result:
-        write_frame(self._stdin, *encode_job(job))
-        header, payload = read_frame(self._stdout)
+        write_frame(self._pipe, *encode_job(job))
+        header, payload = read_frame(self._pipe)
         self._retired = bool(header.get("retire"))
         return decode_result(header["kind"], payload)
 
     def _await_ready(self) -> None:
-        watchdog = threading.Timer(START_TIMEOUT_S, self._expire)
-        watchdog.start()
+        self._pipe.allow(START_TIMEOUT_S)
         try:
-            read_frame(self._stdout)
+            read_frame(self._pipe)
         except (OSError, EOFError, ValueError):
             self.kill()
             raise ParserError(
                 "A parser process did not start; raise ROMA_PARSER_MEMORY_MB or look for a broken installation.",
                 ErrorCode.PARSER_MEMORY,
             ) from None
-        finally:
-            watchdog.cancel()
 
-    def _expire(self) -> None:
-        self._expired = True
-        self.stop()
-
-    def _autopsy(self) -> AgentFailure:
+    def _autopsy(self, *, expired: bool = False) -> AgentFailure:
         """Why a worker is gone, as a failure that says what to do."""
         try:
             status: int | None = self._process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             status = None  # alive, but it no longer speaks the protocol
         self.kill()
-        if self._expired or status == -signal.SIGXCPU:
+        if expired or status == -signal.SIGXCPU:
             error = ParserError(
                 f"Parsing took longer than {self.limits.timeout_s:g} s; raise ROMA_PARSER_TIMEOUT_S or split the file.",
                 ErrorCode.PARSER_TIMEOUT,
@@ -245,6 +235,8 @@ def environment(parent: Mapping[str, str], folder: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([package_root, *filter(None, [parent.get("PYTHONPATH")])]),
         "TMPDIR": folder,
         "MALLOC_ARENA_MAX": "2",  # arenas of idle threads would eat the address space
+        "MALLOC_TRIM_THRESHOLD_": str(64 << 20),  # memory given back after a file is faulted in again at the next one
+        "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
         "OMP_THREAD_LIMIT": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -12,7 +12,7 @@ import json
 import os
 import struct
 import sys
-from typing import IO
+from typing import Protocol
 
 from roma_core.errors import AgentFailure, ErrorCode, ParserError, guarded
 from roma_core.parsers.archives import check_archive
@@ -21,6 +21,8 @@ from roma_core.types import Document, Noun, RawDocument
 
 AGENT = "parser"
 MAX_HEADER = 1 << 20
+SMALL = 1 << 20
+"""Payloads up to this many bytes are copied behind their header."""
 Result = Document | bytes | AgentFailure
 
 
@@ -79,14 +81,28 @@ def _finish(job: Job, result: Document | bytes) -> Document | bytes:
     return result.model_copy(update={"parser": job.parser_id, "media_type": job.media_type})
 
 
-def write_frame(stream: IO[bytes], header: dict[str, object], payload: bytes = b"") -> None:
+class Stream(Protocol):
+    """What frames need of a pipe: ``read`` gives fewer bytes than asked only at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def write(self, data: bytes, /) -> object: ...
+
+    def flush(self) -> None: ...
+
+
+def write_frame(stream: Stream, header: dict[str, object], payload: bytes = b"") -> None:
     head = json.dumps({**header, "size": len(payload)}).encode()
-    stream.write(struct.pack(">I", len(head)) + head)
-    stream.write(payload)
+    start = struct.pack(">I", len(head)) + head
+    if len(payload) <= SMALL:  # one write wakes the other side once
+        stream.write(start + payload)
+    else:
+        stream.write(start)
+        stream.write(payload)
     stream.flush()
 
 
-def read_frame(stream: IO[bytes]) -> tuple[dict[str, object], bytes]:
+def read_frame(stream: Stream) -> tuple[dict[str, object], bytes]:
     """One frame. Raises ``EOFError`` when the other side is gone, ``ValueError`` when it talks nonsense."""
     (length,) = struct.unpack(">I", _exactly(stream, 4))
     if length > MAX_HEADER:
@@ -98,7 +114,7 @@ def read_frame(stream: IO[bytes]) -> tuple[dict[str, object], bytes]:
     return header, _exactly(stream, size)
 
 
-def _exactly(stream: IO[bytes], size: int) -> bytes:
+def _exactly(stream: Stream, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError
@@ -131,7 +147,7 @@ def decode_result(kind: object, payload: bytes) -> Result:
     return (Document if kind == "document" else AgentFailure).model_validate_json(payload)
 
 
-def serve(source: IO[bytes], sink: IO[bytes], limits: dict[str, float]) -> None:
+def serve(source: Stream, sink: Stream, limits: dict[str, float]) -> None:
     """Answer jobs until ``source`` ends."""
     from roma_core.parsers import confine, deadline
 

@@ -94,7 +94,13 @@ def test_bench_rows_are_complete() -> None:
 
     some = [case for case in cases("csv") if case.truth is not None][:2]
     roma = parse.Roma(InlineSandbox())
-    row = parse.run(roma, some, repeats=1).row("CSV", "ROMA")
+    row = parse.run({"ROMA": roma}, some, repeats=1)["ROMA"].row("CSV", "ROMA")
     roma.close()
     assert row["token F1"] == pytest.approx(1.0) and row["not read"] == 0 and row["files"] == 2
-    assert parse.run(broken, some, repeats=1).row("CSV", "x")["not read"] == 2
+    assert parse.run({"x": broken}, some, repeats=1)["x"].row("CSV", "x")["not read"] == 2
+
+
+def test_the_overhead_is_that_of_the_files_in_the_middle() -> None:
+    files = [(0.001, 0.003), *[(0.01 + i / 1000, 1.1 * (0.01 + i / 1000)) for i in range(5)], (9.0, 9.0)]
+    assert parse.overhead(files) == pytest.approx(0.1)
+    assert parse.overhead([(1.0, 1.5)]) == pytest.approx(0.5)
