@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from roma_core.errors import ErrorCode, RomaError, StoreError
 from roma_core.ranking import ranked
-from roma_core.store.allocator import return_freed_memory
+from roma_core.store.allocator import limit_pools, return_freed_memory, sparing
 from roma_core.store.base import Entry, Filters
 from roma_core.store.filters import conditions
+from roma_core.store.lease import Lease
 from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
@@ -112,15 +113,8 @@ class LanceStore:
         await self._write(self._maintain)
 
     async def _maintain(self, table: Any) -> None:
-        from lancedb.index import FTS, IvfPq
-
-        await table.optimize()
-        return_freed_memory()
-        # This extends the indices too; a full-text index that still lacks rows is built anew.
-        if await self._unindexed(table, "search_text"):
-            await table.create_index("search_text", config=FTS(with_position=False), replace=True)
-        if await table.count_rows("kind = 'chunk'") >= ANN_FROM and not await self._indexed(table, "vector"):
-            await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
+        with sparing():
+            await self._compact(table)
         keys = (await table.query().select(["key"]).to_arrow()).column("key")
         doubled = len(keys) - len(keys.unique())
         note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "doubled": doubled}
@@ -130,12 +124,22 @@ class LanceStore:
                 f"{doubled} rows of the store have a key that another row has.", ErrorCode.STORAGE_CORRUPT, details=note
             )
 
+    async def _compact(self, table: Any) -> None:
+        from lancedb.index import FTS, IvfPq
+
+        await table.optimize()
+        # This extends the indices too; a full-text index that still lacks rows is built anew.
+        if await self._unindexed(table, "search_text"):
+            await table.create_index("search_text", config=FTS(with_position=False), replace=True)
+        if await table.count_rows("kind = 'chunk'") >= ANN_FROM and not await self._indexed(table, "vector"):
+            await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
+
     async def _write(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """``work`` under the lease. Cancelling the caller does not cut a commit in two: it ends, then lets go."""
 
         async def leased() -> T:
             table = await self._table()
-            async with _lease(self._path, self._lease_s):
+            async with Lease(self._path, self._lease_s):
                 with _typed():
                     await table.checkout_latest()
                     done = await work(table)
@@ -260,6 +264,7 @@ class LanceStore:
     async def _open(self) -> Any:
         import lancedb
 
+        limit_pools()
         self._path.mkdir(parents=True, exist_ok=True)
         # Zero: a reader sees what other processes commit; by default it would keep its first snapshot for ever.
         session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
@@ -281,7 +286,7 @@ class LanceStore:
         from lancedb.index import FTS
 
         self._require_room()
-        async with _lease(self._path, self._lease_s):
+        async with Lease(self._path, self._lease_s):
             if TABLE in list((await database.list_tables()).tables):
                 return
             table = await database.create_table(TABLE, schema=schema(self._dim, self._made_with))
@@ -343,34 +348,7 @@ def _successor(prefix: str) -> str:
     return ""
 
 
-# Files, locks and errors
-
-
-def _lease(path: Path, timeout_s: float) -> Any:
-    """The writers' lock. A new object each time: one lock object would let a second coroutine in."""
-    return _Lease(path / ".writer.lock", timeout_s)
-
-
-class _Lease:
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        from filelock import AsyncFileLock
-
-        self._lock = AsyncFileLock(str(path), timeout=timeout_s, poll_interval=0.01, run_in_executor=False)
-        self._timeout_s = timeout_s
-
-    async def __aenter__(self) -> None:
-        from filelock import Timeout
-
-        try:
-            await self._lock.acquire()
-        except Timeout as error:
-            raise StoreError(
-                f"Another process has been writing to the store for {self._timeout_s:g} s; try again when it is done.",
-                ErrorCode.STORAGE_LOCKED,
-            ) from error
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._lock.release()
+# Files and errors
 
 
 _FULL = ("os error 28", "os error 122", "no space left", "quota exceeded")

@@ -1,0 +1,35 @@
+"""The writers' lock of a store: one process, one coroutine at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from roma_core.errors import ErrorCode, StoreError
+
+
+class Lease:
+    """``async with Lease(folder, timeout_s)``: raises ``StoreError`` (locked) when others hold it longer than that.
+
+    Each has a lock object of its own: a shared one would let a second coroutine in.
+    """
+
+    def __init__(self, folder: Path, timeout_s: float) -> None:
+        from filelock import AsyncFileLock
+
+        path = folder / ".writer.lock"
+        self._lock = AsyncFileLock(str(path), timeout=timeout_s, poll_interval=0.01, run_in_executor=False)
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> None:
+        from filelock import Timeout
+
+        try:
+            await self._lock.acquire()
+        except Timeout as error:
+            raise StoreError(
+                f"Another process has been writing to the store for {self._timeout_s:g} s; try again when it is done.",
+                ErrorCode.STORAGE_LOCKED,
+            ) from error
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._lock.release()
