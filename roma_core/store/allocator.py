@@ -1,8 +1,8 @@
 """Memory that LanceDB's threads free goes back to the system, so that an ingest's peak does not grow with the corpus.
 
-glibc gives each thread an arena of its own and each keeps what it once had; so does Arrow's own pool. Two arenas and the
-system's pool for Arrow cost nothing that can be measured. Low thresholds of ``mallopt(3)``, which map every larger block
-by itself, make exact searches five times slower: they are for upkeep alone.
+glibc gives each thread an arena of its own and each keeps what it once had; so does Arrow's own pool. Two arenas and
+the system's pool for Arrow cost nothing that can be measured. Low thresholds of ``mallopt(3)``, which map every larger
+block by itself, make exact searches five times slower: they are for upkeep alone.
 """
 
 from __future__ import annotations

@@ -88,6 +88,7 @@ def test_what_the_environment_says_holds(libc: Libc, monkeypatch: pytest.MonkeyP
 
 _THREADS = """
 import ctypes, threading
+from roma_core.store import allocator
 {limit}
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
