@@ -18,6 +18,7 @@ def serving(rule: Script | Callable[[Asked], Script]) -> Iterator[str]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(rule, theirs), daemon=True)
     process.start()
+    theirs.close()  # so that a server that dies is an EOFError, not a wait for ever
     try:
         yield ours.recv()
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -77,10 +77,11 @@ class LLMRequest(BaseModel):
     tenant: str = "default"
 
 
-class LLMDelta(BaseModel):
-    """A piece of a stream. The last one carries ``finish_reason``; a stream that ends without it has failed."""
+class LLMDelta(NamedTuple):
+    """A piece of a stream. The last one carries ``finish_reason``; a stream that ends without it has failed.
 
-    model_config = ConfigDict(frozen=True)
+    There is one for each token, so it is the cheapest thing that cannot be changed.
+    """
 
     text: str = ""
     finish_reason: FinishReason | None = None

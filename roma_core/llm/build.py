@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from pydantic import SecretStr
 
 from roma_core.cache import Cache
@@ -87,20 +89,15 @@ def _looks_like_claude(model: str | None, key: SecretStr | None) -> bool:
 def make_provider(spec: str, settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> Provider:
     """The provider that ``provider[:model]`` names. Raises ``ConfigError``, also when its key is missing."""
     vendor, _, model = spec.partition(":")
-    first_s, stall_s = settings.llm_first_token_s, settings.llm_stall_timeout_s
     match vendor:
         case "openai":
-            from roma_core.llm.openai import DEFAULT_MODEL, OpenAILLM
+            from roma_core.llm.openai import OpenAILLM
 
-            key, url = _access(settings, "openai")
-            return OpenAILLM(model or DEFAULT_MODEL, api_key=key, base_url=url, first_token_s=first_s, stall_s=stall_s)
+            return OpenAILLM(model or None, **_access(settings, "openai"))
         case "anthropic":
-            from roma_core.llm.anthropic import DEFAULT_MODEL, AnthropicLLM
+            from roma_core.llm.anthropic import AnthropicLLM
 
-            key, url = _access(settings, "anthropic")
-            return AnthropicLLM(
-                model or DEFAULT_MODEL, api_key=key, base_url=url, first_token_s=first_s, stall_s=stall_s
-            )
+            return AnthropicLLM(model or None, **_access(settings, "anthropic"))
         case "extractive":
             return ExtractiveLLM(scorer, scorer_name)
         case "fake":
@@ -110,8 +107,17 @@ def make_provider(spec: str, settings: Settings, scorer: Scorer | None = None, s
     raise ConfigError(f"ROMA_LLM_FALLBACKS: {vendor!r} is no provider; there are {', '.join(sorted(PROVIDERS))}.")
 
 
-def _access(settings: Settings, vendor: str) -> tuple[SecretStr | None, str | None]:
-    """Key and address for ``vendor``. The general variables belong to the provider that is configured."""
+class _Access(TypedDict):
+    """How a vendor's API is reached."""
+
+    api_key: SecretStr | None
+    base_url: str | None
+    first_token_s: float
+    stall_s: float
+
+
+def _access(settings: Settings, vendor: str) -> _Access:
+    """Key, address and patience for ``vendor``. The general variables belong to the provider that is configured."""
     own_key = settings.openai_api_key if vendor == "openai" else settings.anthropic_api_key
     own_url = settings.openai_base_url if vendor == "openai" else settings.anthropic_base_url
     general = choose(settings)[0] == vendor
@@ -122,4 +128,9 @@ def _access(settings: Settings, vendor: str) -> tuple[SecretStr | None, str | No
         raise ConfigError(
             f"LLM_API_KEY: {vendor} needs a key (or {vendor.upper()}_API_KEY), or LLM_BASE_URL names a server of yours."
         )
-    return key, url
+    return _Access(
+        api_key=key,
+        base_url=url,
+        first_token_s=settings.llm_first_token_s,
+        stall_s=settings.llm_stall_timeout_s,
+    )

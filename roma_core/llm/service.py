@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import cast
 
@@ -238,12 +238,12 @@ class LLMService:
                 try:
                     stream = cast(Deltas, lane.provider.stream(attempt.request))
                     async with aclosing(stream):
-                        with Watchdog(attempt.first_by) as watchdog:
-                            while (delta := await self._next(stream, watchdog, attempt)) is not None:
+                        with closing(Watchdog(attempt.first_by)) as watchdog:
+                            while (delta := await _next(stream, watchdog, attempt)) is not None:
                                 if attempt.take(delta):
                                     watchdog.move(attempt.deadline)
                                 if delta.text:
-                                    yield delta if delta.finish_reason is None else LLMDelta(text=delta.text)
+                                    yield delta if delta.finish_reason is None else LLMDelta(delta.text)
                     await warming
                     done = self._finished(attempt, slot, money, reason, spent)
                 except BaseException as error:
@@ -255,16 +255,6 @@ class LLMService:
         finally:
             if attempt.outcome == "":  # stopped before it was sent
                 lane.breaker.abandoned()
-
-    @staticmethod
-    async def _next(stream: Deltas, watchdog: Watchdog, attempt: Attempt) -> LLMDelta | None:
-        """The next delta in time; None after the last."""
-        try:
-            return await watchdog.guard(anext(stream))
-        except StopAsyncIteration:
-            return None
-        except TimeoutError:
-            raise attempt.late() from None
 
     @asynccontextmanager
     async def _held(self, attempt: Attempt) -> AsyncIterator[Hold]:
@@ -319,14 +309,12 @@ class LLMService:
         attempt.outcome = finish.finish_reason
         self._tell(attempt, usage)
         attempt.own_usage = usage
-        return finish.model_copy(
-            update={
-                "text": "",
-                "usage": Usage.total((*spent, usage)),
-                "provider": finish.provider or lane.vendor,
-                "model": finish.model or lane.model,
-                "reason": "; ".join(part for part in (reason, finish.reason) if part),
-            }
+        return finish._replace(
+            text="",
+            usage=Usage.total((*spent, usage)),
+            provider=finish.provider or lane.vendor,
+            model=finish.model or lane.model,
+            reason="; ".join(part for part in (reason, finish.reason) if part),
         )
 
     def _failed(self, attempt: Attempt, slot: Slot, money: Hold, error: BaseException, spent: list[Usage]) -> None:
@@ -385,7 +373,7 @@ class LLMService:
         for delta in replay(kept):
             usage = delta.usage or usage
             said = "; ".join(part for part in (reason, kept.reason) if part)
-            yield delta if delta.finish_reason is None else delta.model_copy(update={"reason": said})
+            yield delta if delta.finish_reason is None else delta._replace(reason=said)
         record = CallRecord(
             provider=kept.provider,
             model=kept.model,
@@ -406,6 +394,17 @@ class LLMService:
         record.log(**({"prompt": prompt, "answer": answer} if self._log_text else {}))
         for observer in self._observers:
             observer(record)
+
+
+async def _next(stream: Deltas, watchdog: Watchdog, attempt: Attempt) -> LLMDelta | None:
+    """The next delta in time; None after the last."""
+    try:
+        with watchdog:
+            return await anext(stream)
+    except StopAsyncIteration:
+        return None
+    except TimeoutError:
+        raise attempt.late() from None
 
 
 def _may_retry(error: BaseException) -> bool:

@@ -20,19 +20,21 @@ C = TypeVar("C")
 class Clients(Generic[C]):
     """One SDK client for the running event loop: connection pools do not survive their loop."""
 
-    def __init__(self, module: str, make: Callable[[Any], C]) -> None:
-        self._module = module
+    def __init__(self, package: str, make: Callable[[Any], C]) -> None:
+        self._package = package
         self._make = make
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: C | None = None
+        self.module: Any = None
+        """The SDK itself, once the first client was made."""
 
     async def get(self) -> C:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             # Importing an SDK takes a second or two, which other tasks should not have to wait for.
-            module = await asyncio.to_thread(importlib.import_module, self._module)
+            self.module = await asyncio.to_thread(importlib.import_module, self._package)
             if self._client is None or self._loop is not loop:
-                self._client, self._loop = self._make(module), loop
+                self._client, self._loop = self._make(self.module), loop
         return self._client
 
     async def aclose(self) -> None:
@@ -120,13 +122,17 @@ def text_of(value: object, vendor: str) -> str:
     return value
 
 
+def at(value: Any, *path: str | int) -> Any:
+    """What ``path`` leads to inside decoded JSON; None where it leads nowhere."""
+    try:
+        for step in path:
+            value = value[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return value
+
+
 def count_of(usage: object, *path: str) -> int:
     """A number inside a usage object; servers leave out, or send null for, what they do not count."""
-    for name in path:
-        usage = getattr(usage, name, None)
-    return usage if isinstance(usage, int) and usage > 0 else 0
-
-
-def ended(vendor: str) -> LLMError:
-    """The stream closed without saying that it was complete."""
-    return fault(vendor, ErrorCode.LLM_TRUNCATED)
+    count = at(usage, *path)
+    return count if isinstance(count, int) and count > 0 else 0

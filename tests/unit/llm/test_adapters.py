@@ -296,6 +296,28 @@ async def test_a_server_that_ignores_streaming_is_read_all_the_same() -> None:
     llm, _ = openai_on(httpx2.Response(200, json=whole))
     answer = await complete(llm, ASK)
     assert (answer.text, answer.usage.input_tokens) == ("Hello.", 3)
+    message = {
+        "type": "message",
+        "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Hello."}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 3, "output_tokens": 2},
+    }
+    claude, _ = anthropic_on(httpx2.Response(200, json=message))
+    answer = await complete(claude, ASK)
+    assert (answer.text, answer.usage.input_tokens, answer.usage.output_tokens) == ("Hello.", 3, 2)
+
+
+async def test_of_a_whole_answer_that_broke_off_nothing_is_shown() -> None:
+    half: list[Provider] = [
+        openai_on(httpx2.Response(200, json={"choices": [{"message": {"content": "Hel"}}]}))[0],
+        anthropic_on(httpx2.Response(200, json={"type": "message", "content": [{"text": "Hel"}]}))[0],
+    ]
+    for llm in half:
+        seen = []
+        with pytest.raises(LLMError) as caught:
+            async for delta in llm.stream(ASK):
+                seen.append(delta)
+        assert (seen, caught.value.code) == ([], ErrorCode.LLM_TRUNCATED)
 
 
 @pytest.mark.parametrize(
@@ -313,6 +335,9 @@ async def test_a_server_that_ignores_streaming_is_read_all_the_same() -> None:
         (events(chunk({"a": 1})), ErrorCode.LLM_MALFORMED),
         (events('{"choices": [{'), ErrorCode.LLM_MALFORMED),
         (events("3"), ErrorCode.LLM_MALFORMED),
+        (events({"choices": "none"}), ErrorCode.LLM_TRUNCATED),
+        (events({"choices": [3]}, {"choices": [{"delta": "x"}]}), ErrorCode.LLM_TRUNCATED),
+        (events(chunk("Hi", {"odd": 1})), ErrorCode.LLM_TRUNCATED),  # type: ignore[arg-type]
         (events({"error": {"code": "rate_limit_exceeded", "message": "x"}}), ErrorCode.LLM_RATE_LIMIT),
         (events({"error": {"code": "context_length_exceeded", "message": "x"}}), ErrorCode.LLM_CONTEXT_LENGTH),
         (httpx2.Response(502, text="<html>bad gateway</html>"), ErrorCode.LLM_UNAVAILABLE),
@@ -335,6 +360,13 @@ async def test_openai_oddities_end_in_typed_failures(response: httpx2.Response, 
         (events({"type": "error", "error": {"type": "overloaded_error"}}), ErrorCode.LLM_UNAVAILABLE),
         (events({"type": "error", "error": {"type": "invalid_request_error"}}), ErrorCode.LLM_BAD_REQUEST),
         (events({"type": "message_start", "message": 3}), ErrorCode.LLM_TRUNCATED),
+        (events({"type": "message_delta", "delta": {"stop_reason": ["odd"]}}), ErrorCode.LLM_TRUNCATED),
+        (events({"type": "content_block_delta", "delta": {"text": 3}}), ErrorCode.LLM_MALFORMED),
+        (httpx2.Response(200, json={"type": "message", "content": 3}), ErrorCode.LLM_MALFORMED),
+        (httpx2.Response(200, json={"type": "message", "content": None}), ErrorCode.LLM_TRUNCATED),
+        (httpx2.Response(200, json={"type": "message", "content": [3], "stop_reason": "x"}), ErrorCode.LLM_TRUNCATED),
+        (httpx2.Response(200, json={"error": {"type": "api_error"}}), ErrorCode.LLM_UNAVAILABLE),
+        (httpx2.Response(200, json=[1]), ErrorCode.LLM_MALFORMED),
         (
             httpx2.Response(529, json={"type": "error", "error": {"type": "overloaded_error"}}),
             ErrorCode.LLM_UNAVAILABLE,
