@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
     from roma_core.ingestion import IngestionService, OnProgress
+    from roma_core.ingestion.captions import Captions
     from roma_core.llm.calls import CallRecord
     from roma_core.llm.service import LLMService
     from roma_core.parsers.base import ParseOptions
@@ -109,7 +110,20 @@ class Roma:
             embedder=self.embedder,
             store=self.store,
             cache=self.cache,
+            captions=self.captions,
         )
+
+    @cached_property
+    def captions(self) -> Captions | None:
+        """Who describes figures while documents are ingested; None when that is off."""
+        if self.settings.figure_captions == "off":
+            return None
+        from roma_core.ingestion.captions import Captions, load_figure_prompt
+
+        settings = self.settings
+        if settings.figure_model is None and not self.llm.generative:
+            raise ConfigError("ROMA_FIGURE_CAPTIONS=on needs a model that sees: set LLM_PROVIDER or ROMA_FIGURE_MODEL.")
+        return Captions(self.llm, self.parsers, load_figure_prompt(), settings.figure_model, settings.figure_limit)
 
     @cached_property
     def orchestrator(self) -> ROMAOrchestrator:

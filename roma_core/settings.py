@@ -110,6 +110,14 @@ class Settings(BaseSettings):
     parser_memory_mb: int = Field(default=2048, ge=256, description="Address space of a parser process.")
     parser_workers: int = Field(default=0, ge=0, description="Parser processes; 0 = one per core.")
     parser_max_mb: int = Field(default=200, ge=1, description="Larger files are refused.")
+    figure_captions: Literal["off", "on"] = Field(
+        default="off",
+        description="on: ingest has a model describe figures without words in PDF, DOCX, PPTX, EPUB, ODF.",
+    )
+    figure_model: str | None = Field(
+        default=None, description="provider:model that describes figures; none = the model that writes answers."
+    )
+    figure_limit: int = Field(default=30, ge=1, description="Most figures of one document that are described.")
 
     # Connectors
     local_ignore: Annotated[tuple[str, ...], NoDecode] = Field(

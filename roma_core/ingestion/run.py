@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from roma_core.cache import Cache
@@ -13,10 +14,12 @@ from roma_core.chunking import CHUNKER, chunk
 from roma_core.connectors.base import Connector, Listing
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.ledger import Known, Ledger, Outcome, Stored
 from roma_core.ingestion.pipeline import Stage, flow
 from roma_core.ingestion.simhash import simhash
 from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.figures import undescribed
 from roma_core.store.base import ChunkStore, Entry
 from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, digest
 
@@ -78,11 +81,19 @@ class Parts:
     ledger: Ledger
     chunk_tokens: int
     workers: int
+    captions: Captions | None = None
+    """Who describes figures; None: nobody."""
 
     @property
     def made_with(self) -> str:
         """What decides chunks and vectors beside the document."""
         return digest(CHUNKER, str(self.chunk_tokens), self.embedder.fingerprint)[:32]
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """Every parser, alone and with what is done today to documents that have figures."""
+        tag = self.captions.tag if self.captions else FIGURES
+        return self.parsers.parser_ids | {parser + tag for parser in self.parsers.parser_ids}
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,10 @@ class Run:
     blocked: AgentFailure | None = None
     _counts: dict[ItemState, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def _identities(self) -> frozenset[str]:
+        return self.parts.identities
 
     async def through(self, candidates: AsyncIterator[Candidate]) -> None:
         """All candidates to their end."""
@@ -202,15 +217,20 @@ class Run:
             sha256 = await asyncio.to_thread(lambda: raw.sha256)
             parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
             known = candidate.known
-            same = known is not None and (known.content_sha256, known.parser) == (sha256, parser)
+            same = known is not None and (known.content_sha256, base_parser(known.parser)) == (sha256, parser)
             if known is not None and same and candidate.present and self._current(known):
                 await self._unchanged(candidate)
                 return None
             document = await self._parsed(raw, sha256, parser)
+            if isinstance(document, Document):
+                document = await self._told(document, raw)
         finally:
             await asyncio.to_thread(raw.discard)
         if isinstance(document, AgentFailure):
             return document
+        if known is not None and candidate.present and self._as_stored(known, sha256, document):
+            await self._unchanged(candidate)
+            return None
         identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
         told = {"metadata": {**raw.metadata, **document.metadata}, "warnings": (*document.warnings, *_suspicions(raw))}
         return await asyncio.to_thread(self._cut, candidate, document.model_copy(update=identity | told))
@@ -226,6 +246,14 @@ class Run:
         if isinstance(document, Document):
             await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
         return document
+
+    async def _told(self, document: Document, raw: RawDocument) -> Document:
+        """The document with its figures in words where that is wanted; its identity says which."""
+        if not undescribed(document):
+            return document
+        if self.parts.captions is None:
+            return document.model_copy(update={"parser": document.parser + FIGURES})
+        return await self.parts.captions.add(document, raw, self.tenant)
 
     def _cut(self, candidate: Candidate, document: Document) -> Prepared | AgentFailure:
         chunks = chunk(document, self.parts.embedder.count_tokens, self.parts.chunk_tokens)
@@ -319,6 +347,8 @@ class Run:
             return f"moved from {candidate.listing.previous_uri}"
         if old.content_sha256 != item.stored.content_sha256:
             return "content changed"
+        if old.parser != item.stored.parser and base_parser(old.parser) == base_parser(item.stored.parser):
+            return "its figures were described anew" if self.parts.captions else "descriptions of figures are off"
         if old.parser != item.stored.parser:
             return f"parser {old.parser} became {item.stored.parser}"
         return "chunking or embedding changed" if old.made_with != item.stored.made_with else "it was not in the store"
@@ -375,7 +405,12 @@ class Run:
 
     def _current(self, known: Known) -> bool:
         """Whether what is stored was made by the parser and with the chunker and embedder of today."""
-        return known.made_with == self.parts.made_with and known.parser in self.parts.parsers.parser_ids
+        return known.made_with == self.parts.made_with and known.parser in self._identities
+
+    def _as_stored(self, known: Known, sha256: str, document: Document) -> bool:
+        """Whether doing it again came to what is stored, as when its figures still cannot be described."""
+        made = (known.content_sha256, known.parser, known.made_with)
+        return made == (sha256, document.parser, self.parts.made_with)
 
     def _same(self, candidate: Candidate) -> bool:
         """Whether the source's version alone tells that nothing has to be done."""

@@ -13,6 +13,7 @@ from roma_core.cache import Cache
 from roma_core.connectors.base import Connector
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.ledger import Ledger
 from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run
 from roma_core.settings import Settings
@@ -30,6 +31,7 @@ def build_ingestion(
     embedder: Embedder,
     store: ChunkStore,
     cache: Cache,
+    captions: Captions | None = None,
 ) -> IngestionService:
     """The service over the workspace's ledger."""
     return IngestionService(
@@ -42,6 +44,7 @@ def build_ingestion(
             ledger=Ledger(settings.workspace / "ledger.sqlite"),
             chunk_tokens=settings.chunk_tokens,
             workers=settings.parser_workers or os.cpu_count() or 1,
+            captions=captions,
         )
     )
 

@@ -55,8 +55,13 @@ class DolphinParserService:
 
     async def figures(self, raw: RawDocument, options: ParseOptions | None = None) -> tuple[Figure, ...] | AgentFailure:
         """Pictures inside of a PDF, DOCX, PPTX or EPUB file, by the names that its figure blocks carry."""
-        packed = await guarded(AGENT, self._bytes("roma_core.parsers.figures:figures", raw, options or ParseOptions()))
-        return packed if isinstance(packed, AgentFailure) else unpacked(packed)
+        return await self._figures("roma_core.parsers.figures:figures", raw, options)
+
+    async def pictures(
+        self, raw: RawDocument, options: ParseOptions | None = None
+    ) -> tuple[Figure, ...] | AgentFailure:
+        """``figures`` as small PNGs for a model, without icons and what cannot be drawn."""
+        return await self._figures("roma_core.parsers.figures:pictures", raw, options)
 
     @property
     def parser_ids(self) -> frozenset[str]:
@@ -82,6 +87,12 @@ class DolphinParserService:
         if isinstance(result, bytes):
             raise TypeError("a parser returned bytes")
         return result
+
+    async def _figures(
+        self, target: str, raw: RawDocument, options: ParseOptions | None
+    ) -> tuple[Figure, ...] | AgentFailure:
+        packed = await guarded(AGENT, self._bytes(target, raw, options or ParseOptions()))
+        return packed if isinstance(packed, AgentFailure) else unpacked(packed)
 
     async def _bytes(self, target: str, raw: RawDocument, options: ParseOptions) -> bytes | AgentFailure:
         result = await self._run(target, raw, options)

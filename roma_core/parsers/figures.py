@@ -29,7 +29,15 @@ MAX_SIDE = 1_400
 """Of a drawn picture, in pixels: enough to lay boxes over."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
 
+MODEL_SIDE = 1_024
+"""Of a picture for a model, in pixels: what a larger one shows more is not worth its tokens."""
+MIN_SIDE = 48
+"""Smaller pictures are icons and lines."""
+FORMATS = frozenset({media.PDF, media.DOCX, media.PPTX, media.EPUB, media.ODT, media.ODP})
+"""Whose figures can be taken out."""
+
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]*)\)")
+_FILE_NAME = re.compile(r".{1,200}\.(png|jpe?g|gif|bmp|tiff?|webp|emf|wmf|svg)", re.IGNORECASE)
 S = TypeVar("S", bound=Span)
 
 
@@ -80,18 +88,45 @@ def _pdf_page(raw: RawDocument, options: ParseOptions) -> bytes:
 def figures(raw: RawDocument, options: ParseOptions) -> bytes:
     """All figures, packed for the way out of the sandbox (``unpacked`` reads them). Raises ``ParserError``."""
     found = _in_pdf(raw, options) if b"%PDF-" in raw.data[:1024] else _in_zip(raw.data)
-    return json.dumps([{**f, "data": base64.b64encode(f["data"]).decode()} for f in found]).encode()
+    return _packed(found)
+
+
+def pictures(raw: RawDocument, options: ParseOptions) -> bytes:
+    """All figures as PNG for a model, packed: made small; icons and what cannot be drawn (EMF, SVG) left out."""
+    drawn = (figure.model_copy(update={"data": _for_model(figure.data)}) for figure in unpacked(figures(raw, options)))
+    return _packed([figure.model_dump() for figure in drawn if figure.data])
 
 
 def unpacked(data: bytes) -> tuple[Figure, ...]:
     return tuple(Figure(**{**f, "data": base64.b64decode(f["data"])}) for f in json.loads(data))
 
 
+def _packed(found: Sequence[Mapping[str, Any]]) -> bytes:
+    return json.dumps([{**f, "data": base64.b64encode(f["data"]).decode()} for f in found]).encode()
+
+
+def _for_model(data: bytes) -> bytes:
+    """PNG of the picture on white; empty when it is too small to tell anything, or damaged."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        picture = Image.open(io.BytesIO(data)).convert("RGBA")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        return b""
+    if min(picture.size) < MIN_SIDE:
+        return b""
+    picture.thumbnail((MODEL_SIDE, MODEL_SIDE))
+    sheet = Image.new("RGB", picture.size, "white")
+    sheet.paste(picture, mask=picture)
+    return _png(sheet)
+
+
 def _in_pdf(raw: RawDocument, options: ParseOptions) -> list[dict[str, Any]]:
     """Cut out of the drawn page, so that masks, soft edges and overlaid labels look as the reader sees them."""
     from roma_core.parsers.pdf import open_pdf, parse
 
-    blocks = [b for b in parse(raw, options).blocks if b.kind == "figure" and b.box and b.page]
+    made = parse(raw, options)
+    blocks = [b for b in made.blocks if b.kind == "figure" and b.box and b.page]
     document = open_pdf(raw.data, options.password)
     found: list[dict[str, Any]] = []
     drawn: tuple[int, Any] = (0, None)
@@ -101,7 +136,7 @@ def _in_pdf(raw: RawDocument, options: ParseOptions) -> list[dict[str, Any]]:
         left, top, right, bottom = block.box or (0.0, 0.0, 1.0, 1.0)
         width, height = drawn[1].size
         piece = drawn[1].crop((int(left * width), int(top * height), int(right * width), int(bottom * height)))
-        name = f"page-{block.page}-figure-{1 + sum(f['page'] == block.page for f in found)}"
+        name = _IMAGE.sub(r"\2", block.of(made.text))
         if piece.width and piece.height:
             found.append({"name": name, "data": _png(piece), "page": block.page, "box": block.box})
     document.close()
@@ -123,22 +158,31 @@ def _png(image: Any) -> bytes:
     return buffer.getvalue()
 
 
-def described(document: Document, descriptions: Mapping[str, str]) -> Document:
-    """The document with ``descriptions`` (by figure name) as the alternative text of figures that have none.
+def undescribed(document: Document) -> tuple[str, ...]:
+    """Names of the figures that have no words yet and that ``figures`` can take out."""
+    if document.media_type not in FORMATS:
+        return ()
+    found = (_IMAGE.search(document.text, b.start, b.end) for b in document.blocks if b.kind == "figure")
+    return tuple(image[2] for image in found if image and image[2] and _says_nothing(image[1]))
 
-    Every page, section and block keeps the words that it had: spans after a description move by its length.
+
+def described(document: Document, descriptions: Mapping[str, str]) -> Document:
+    """The document with ``descriptions`` (by figure name) as the alternative text of figures that have none, or only
+    the name of a file, as PowerPoint leaves it there.
+
+    Every page, section and block keeps the words that it had: spans after a description move by what it adds.
     """
-    text, shifts = document.text, []
+    text, told = document.text, []
     for block in sorted((b for b in document.blocks if b.kind == "figure"), key=lambda b: b.start):
         image = _IMAGE.search(text, block.start, block.end)
         words = one_line(descriptions.get(image[2], "")).replace("[", "(").replace("]", ")") if image else ""
-        if image and words and not image[1]:
-            shifts.append((image.start() + 2, words))
+        if image and words and _says_nothing(image[1]):
+            told.append((image.span(1), words))
     pieces, at = [], 0
-    for place, words in shifts:
-        pieces += [text[at:place], words]
-        at = place
-    moves = [(place, len(words)) for place, words in shifts]
+    for (start, end), words in told:
+        pieces += [text[at:start], words]
+        at = end
+    moves = [(start, len(words) - (end - start)) for (start, end), words in told]
     return document.model_copy(
         update={
             "text": "".join([*pieces, text[at:]]),
@@ -147,6 +191,10 @@ def described(document: Document, descriptions: Mapping[str, str]) -> Document:
             "blocks": _moved(document.blocks, moves),
         }
     )
+
+
+def _says_nothing(alt: str) -> bool:
+    return not alt or _FILE_NAME.fullmatch(alt) is not None
 
 
 def _moved(spans: Sequence[S], moves: Sequence[tuple[int, int]]) -> tuple[S, ...]:
