@@ -24,7 +24,8 @@ PROGRAMS = frozenset({"tesseract"})
 _NETWORK = frozenset(
     {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg"}
 )
-_SPAWN = frozenset({"os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn"})
+_SPAWN = frozenset({"os.system", "os.exec", "os.spawn", "os.fork", "os.forkpty", "pty.spawn"})
+_START = frozenset({"subprocess.Popen", "os.posix_spawn"})  # from Python 3.13 on the first does the second
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 
@@ -92,7 +93,7 @@ def _refuse(event: str, args: tuple[object, ...]) -> None:
         raise PermissionError("a parser may not use the network")
     if event in _SPAWN:
         raise PermissionError("a parser may not start programs")
-    if event == "subprocess.Popen" and os.path.basename(str(args[0])) not in PROGRAMS:  # noqa: PTH119
+    if event in _START and os.path.basename(str(args[0])) not in PROGRAMS:  # noqa: PTH119
         raise PermissionError("a parser may not start programs")
 
 

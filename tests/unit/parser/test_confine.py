@@ -68,6 +68,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
         ("os.system", ("ls",)),
         ("os.fork", ()),
         ("os.posix_spawn", ("ls",)),
+        ("os.posix_spawn", ("/bin/sh", ["tesseract"], {})),
         ("subprocess.Popen", ("/bin/sh", ["sh"])),
         ("subprocess.Popen", ("/tmp/tesseract/sh", ["sh"])),
     ],
@@ -79,7 +80,12 @@ def test_network_and_programs_are_refused(event, args):
 
 @pytest.mark.parametrize(
     ("event", "args"),
-    [("subprocess.Popen", ("/usr/bin/tesseract", [])), ("open", ("a.pdf", "r")), ("import", ("lxml",))],
+    [
+        ("subprocess.Popen", ("/usr/bin/tesseract", [])),
+        ("os.posix_spawn", ("/usr/bin/tesseract", [], {})),
+        ("open", ("a.pdf", "r")),
+        ("import", ("lxml",)),
+    ],
 )
 def test_reading_and_tesseract_are_allowed(event, args):
     assert confine._refuse(event, args) is None
