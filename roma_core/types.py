@@ -347,7 +347,7 @@ CITATION_COLUMNS = (
     "uri",
     "document_id",
 )
-ITEM_COLUMNS = ("uri", "state", "code", "reason", "chunks", "document_id")
+ITEM_COLUMNS = ("uri", "state", "code", "reason", "chunks", "document_id", "warnings")
 
 
 class Query(Noun):
@@ -453,6 +453,10 @@ class IngestItem(Noun):
     warnings: tuple[str, ...] = ()
 
 
+MOST_WARNINGS = 50
+"""Warnings that a report shows to people; all of them are in ``items``."""
+
+
 class IngestionReport(Noun):
     """What one ingest did. Every listed item is in ``items`` exactly once."""
 
@@ -467,6 +471,10 @@ class IngestionReport(Noun):
         states: tuple[ItemState, ...] = ("added", "updated", "unchanged", "skipped", "deleted", "failed")
         return {state: sum(i.state == state for i in self.items) for state in states}
 
+    def warnings(self) -> list[tuple[str, str]]:
+        """URI and warning, one a row: suspected prompt injections, near-duplicates, what a parser could not read."""
+        return [(item.uri, warning) for item in self.items for warning in item.warnings]
+
     def to_frame(self) -> pd.DataFrame:
         """The items, one a row."""
         return frame(self.items, ITEM_COLUMNS)
@@ -478,6 +486,7 @@ class IngestionReport(Noun):
             display.heading(f"Ingested {', '.join(self.sources)}"),
             f"<p>{display.counts(self.counts())} · {self.seconds:.1f} s</p>",
             display.table(("Item", "State", "Code", "Reason"), bad) if bad else "",
+            display.table(("Item", "Warning"), self.warnings()[:MOST_WARNINGS]) if self.warnings() else "",
         )
 
 

@@ -11,6 +11,7 @@ from roma_core.app import build_roma
 from roma_core.cli.output import FAILED, OK, PARTIAL, emit, fail, interactive, table
 from roma_core.errors import AgentFailure, InputError
 from roma_core.settings import Settings
+from roma_core.types import MOST_WARNINGS
 from roma_core.ui.progress import ingest_bar
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ async def run_ingest(args: argparse.Namespace, settings: Settings) -> int:
         failed += [(f.code, f.details.get("uri", ""), f.message) for f in report.failures]
         if failed:
             table("Failed", ["code", "item", "what to do"], failed)
+        if warnings := report.warnings():
+            table(f"Warnings ({len(warnings)})", ["item", "warning"], warnings[:MOST_WARNINGS])
 
     emit(args, report, show)
     bad = counts["failed"] + len(report.failures)
@@ -105,10 +108,10 @@ def pages(text: str | None) -> tuple[int, ...] | None:
 async def run_ledger(args: argparse.Namespace, settings: Settings) -> int:
     async with build_roma(settings) as roma:
         items = await roma.ingestion.ledger_items(roma.settings.tenant, state=args.state)
-    rows = [(i.state, i.uri, i.document_id, i.code, i.reason) for i in items]
+    rows = [(i.state, i.uri, i.document_id, i.code, "; ".join(filter(None, (i.reason, *i.warnings)))) for i in items]
     emit(
         args,
         [i.model_dump(mode="json") for i in items],
-        lambda: table("", ["state", "item", "document", "code", "reason"], rows),
+        lambda: table("", ["state", "item", "document", "code", "reason and warnings"], rows),
     )
     return OK

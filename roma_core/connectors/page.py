@@ -28,9 +28,6 @@ SKETCH: Final = 256
 NEAR: Final = 0.9
 """Share of common four-word runs (Jaccard) from which two pages are the same in other surroundings."""
 
-JUDGED: Final = 200_000
-"""Characters in which signs of prompt injection are looked for: some seconds a million."""
-
 _DATA_URI: Final = re.compile(rb"""(["'])\s*data:[^"'<>]*\1""", re.IGNORECASE)
 _LONG_TAG: Final = re.compile(rb"<([a-zA-Z!/?][^<>]{%d})[^<>]*>?" % MAX_TAG)
 _META_CHARSET: Final = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
@@ -88,7 +85,7 @@ def read_page(body: bytes, url: str, media_type: str | None = None) -> Page:
         words=len(_WORDS.findall(text)),
         scripted=scripted,
         hidden=hidden,
-        signs=_signs(root.text_content()[:JUDGED], hidden[:JUDGED]),
+        signs=_signs(root.text_content(), hidden),
         sketch=sketch(text),
         follow="nofollow" not in robots and "none" not in robots.split(","),
     )

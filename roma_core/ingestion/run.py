@@ -18,6 +18,7 @@ from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.ledger import Known, Ledger, Outcome, Stored
 from roma_core.ingestion.pipeline import Stage, flow
 from roma_core.ingestion.simhash import simhash
+from roma_core.injection import signs
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.figures import undescribed
 from roma_core.store.base import ChunkStore, Entry
@@ -232,8 +233,8 @@ class Run:
             await self._unchanged(candidate)
             return None
         identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
-        told = {"metadata": {**raw.metadata, **document.metadata}, "warnings": (*document.warnings, *_suspicions(raw))}
-        return await asyncio.to_thread(self._cut, candidate, document.model_copy(update=identity | told))
+        told = document.model_copy(update={**identity, "metadata": {**raw.metadata, **document.metadata}})
+        return await asyncio.to_thread(lambda: self._cut(candidate, judged(told)))
 
     async def _parsed(self, raw: RawDocument, sha256: str, parser: str | None) -> Document | AgentFailure:
         """The document, from the cache when the same bytes were parsed before under the same name."""
@@ -433,7 +434,14 @@ class Run:
         )
 
 
-def _suspicions(raw: RawDocument) -> tuple[str, ...]:
-    """What a connector found that only it could see: a page's hidden text is gone when the parser reads it."""
-    found = raw.metadata.get("suspected_injection", ())
-    return (f"suspected prompt injection: {', '.join(found)}",) if found else ()
+def judged(document: Document) -> Document:
+    """The document with its signs of prompt injection, in its metadata and as a warning.
+
+    A connector may have found some that only it could see: a page's hidden text is gone when the parser reads it.
+    """
+    found = sorted({*document.metadata.get("suspected_injection", ()), *signs(document.text)})
+    if not found:
+        return document
+    warning = f"suspected prompt injection: {', '.join(found)}"
+    metadata = {**document.metadata, "suspected_injection": found}
+    return document.model_copy(update={"metadata": metadata, "warnings": (*document.warnings, warning)})
