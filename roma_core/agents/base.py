@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
@@ -49,10 +49,12 @@ def stream_boundary(
 
     @functools.wraps(method)
     async def inside(self: A, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T | AgentFailure, None]:
-        stream = method(self, *args, **kwargs)
-        async with aclosing(stream), aclosing(guarded_items(self.name, stream)) as items:
-            async for item in items:
+        end = _End()
+        async with aclosing(method(self, *args, **kwargs)) as stream:
+            while not isinstance(item := await guarded(self.name, anext(stream, end)), _End):
                 yield item
+                if isinstance(item, AgentFailure):
+                    return
 
     inside.__dict__["is_boundary"] = True
     return inside
@@ -60,15 +62,3 @@ def stream_boundary(
 
 class _End:
     pass
-
-
-async def guarded_items(agent: str, stream: AsyncIterator[T]) -> AsyncGenerator[T | AgentFailure, None]:
-    """The items of ``stream``; an exception becomes one last ``AgentFailure``."""
-    end = _End()
-    while True:
-        item = await guarded(agent, anext(stream, end))
-        if isinstance(item, _End):
-            return
-        yield item
-        if isinstance(item, AgentFailure):
-            return

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from roma_core.agents.base import Agent, boundary
 from roma_core.agents.markers import Claim, claims, escape_quoted, markers, masked, rewrite
-from roma_core.agents.support import support, words
+from roma_core.agents.support import each_word, support
 from roma_core.store.base import ChunkStore
 from roma_core.types import Citation, ComponentHealth, Document, ScoredChunk
 
@@ -121,5 +121,5 @@ def _lacks_marker(text: str, claim: Claim) -> bool:
     """Whether the claim states something (three content words or a number) without a marker."""
     if claim.numbers or claim.kind not in _STATES_FACTS:
         return False
-    content = [w for w in words(text[claim.start : claim.end]) if w.content]
-    return len(content) >= 3 or any(w.number for w in content)
+    content = (w for w in each_word(text[claim.start : claim.end]) if w.content)
+    return any(w.number or n == 3 for n, w in enumerate(content, start=1))

@@ -51,7 +51,8 @@ class AnswerSplitter:
 
 def _held_length(text: str) -> int:
     """Length of the longest end of ``text`` that is white space and a beginning of the mark."""
-    start = next((n for n in range(min(len(MARK) - 1, len(text)), 0, -1) if text.endswith(MARK[:n])), 0)
+    longest = min(len(MARK) - 1, len(text)) if MARK[0] in text[1 - len(MARK) :] else 0
+    start = next((n for n in range(longest, 0, -1) if text.endswith(MARK[:n])), 0)
     body = text[: len(text) - start]
     return start + len(body) - len(body.rstrip())
 

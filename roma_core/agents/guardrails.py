@@ -109,7 +109,8 @@ class GuardrailsAgent(Agent):
         for rule, count in (("answer_links", found.links), ("answer_images", found.images)):
             if count and self._fires(rule, count):
                 flags.append(rule)
-        text = clean(text, allowed, links=self._blocks("answer_links"), images=self._blocks("answer_images")).text
+        if found.links or found.images:
+            text = clean(text, allowed, links=self._blocks("answer_links"), images=self._blocks("answer_images")).text
         if self._on("answer_secret") and find(text, SECRETS) and self._fires("answer_secret"):
             flags.append("answer_secret")
             text = redact(text, SECRETS) if self._blocks("answer_secret") else text

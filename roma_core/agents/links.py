@@ -131,6 +131,10 @@ class _Counter:
         return REMOVED + match[0][len(body) :]
 
 
+_MAY_LINK = re.compile(r"<|\](?=[(:])")
+"""Without one of these no reader of CommonMark sees a link, an image or a tag: references need a definition."""
+
+
 @functools.cache
 def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt
@@ -140,6 +144,8 @@ def _markdown() -> MarkdownIt:
 
 def leaks(text: str, allowed: Set[str]) -> list[str]:
     """What a CommonMark reader still sees: ``image`` for each image, ``link`` for each link that is not allowed."""
+    if not _MAY_LINK.search(text):
+        return []
     parser = _markdown()
     fine = allowed | {parser.normalizeLink(a) for a in allowed}
     found: list[str] = []
@@ -163,6 +169,9 @@ def _tokens(tokens: list[Token]) -> Iterator[Token]:
 def defused(text: str) -> str:
     """``text`` in which nothing can be a link or an image: the signs that make one are taken apart."""
     return re.sub(r"(?<=\])(?=[(:\[])|(?<=!)(?=\[)|(?<=<)(?=[a-z/!?])", " ", text, flags=re.IGNORECASE)
+
+
+_SUSPICIOUS = re.compile(r"[\[<!:/]|www\.", re.IGNORECASE)
 
 
 class LinkFilter:
@@ -189,7 +198,7 @@ class LinkFilter:
         return self._clean(defused(held) if _open_at(held) < len(held) else held)
 
     def _clean(self, text: str) -> str:
-        if not text or not re.search(r"[\[<!:/]|www\.", text, re.IGNORECASE):
+        if not text or not _SUSPICIOUS.search(text):
             return text
         return clean(text, self._allowed, links=self._links, images=self._images).text
 

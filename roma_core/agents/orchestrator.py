@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from roma_core.agents.planner import Finding, Plan, PlannerAgent, filled
 from roma_core.agents.tailor import Draft, TailorAgent
 from roma_core.errors import AgentFailure, DeadlineError, ErrorCode, LLMError, guarded
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
+from roma_core.llm.watchdog import Watchdog
 from roma_core.types import (
     CompleteEvent,
     ErrorEvent,
@@ -166,38 +167,34 @@ class ROMAOrchestrator(Agent):
         Closing it (or cancelling whoever awaits it) stops the model's call.
         """
         time = asyncio.get_running_loop().time
-        left_s = self._timeout_s
-        async with aclosing(self._events(query, time())) as events:
-            while True:
-                asked = time()
-                event = await guarded(self.name, self._next(events, left_s))
-                left_s -= time() - asked
-                if isinstance(event, AgentFailure):
-                    event = ErrorEvent(failure=event)
-                yield event
-                if isinstance(event, CompleteEvent | ErrorEvent):
-                    return
+        run = _Run(query, time(), query.text)
+        deadline = run.started + self._timeout_s
+        async with aclosing(self._answer(run)) as events:
+            with closing(Watchdog(deadline)) as watchdog:
+                while True:
+                    event = await guarded(self.name, self._next(events, watchdog))
+                    if isinstance(event, AgentFailure):
+                        event = ErrorEvent(failure=event)
+                    given = time()
+                    yield event
+                    if isinstance(event, CompleteEvent | ErrorEvent):
+                        return
+                    # The deadline counts while a step works, never while the consumer does.
+                    deadline += time() - given
+                    watchdog.move(deadline)
 
-    async def _next(self, events: AsyncGenerator[StreamEvent, None], left_s: float) -> StreamEvent:
-        """The deadline counts while a step works, never while the consumer does."""
+    async def _next(self, events: AsyncGenerator[StreamEvent, None], watchdog: Watchdog) -> StreamEvent:
         try:
-            async with asyncio.timeout(left_s) as limit:
+            with watchdog:
                 return await anext(events)
+        except _Stopped as stopped:
+            return ErrorEvent(failure=stopped.failure)
         except TimeoutError:
-            if not limit.expired():
+            if not watchdog.expired:
                 raise
             raise DeadlineError(
                 f"The query took longer than {self._timeout_s:g} s; ask again or raise ROMA_QUERY_TIMEOUT_S."
             ) from None
-
-    async def _events(self, query: Query, started: float) -> AsyncGenerator[StreamEvent, None]:
-        run = _Run(query, started, query.text)
-        try:
-            async with aclosing(self._answer(run)) as events:
-                async for event in events:
-                    yield event
-        except _Stopped as stopped:
-            yield ErrorEvent(failure=stopped.failure)
 
     async def _answer(self, run: _Run) -> AsyncGenerator[StreamEvent, None]:
         checked = await self._settle(

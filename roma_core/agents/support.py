@@ -103,7 +103,12 @@ def _stemmer() -> Callable[[str], str]:
 
 def words(text: str) -> list[Word]:
     """The words of ``text`` with their offsets; references (``[12]``) and where links lead are not words."""
-    return [_word(m, text) for m in _WORD.finditer(text) if not m["skipped"]]
+    return list(each_word(text))
+
+
+def each_word(text: str) -> Iterator[Word]:
+    """The same one by one, for who needs only the first ones."""
+    return (_word(m, text) for m in _WORD.finditer(text) if not m["skipped"])
 
 
 def _word(match: re.Match[str], text: str) -> Word:

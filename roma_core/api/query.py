@@ -13,9 +13,8 @@ from fastapi.responses import JSONResponse
 from roma_core.api.access import Principal
 from roma_core.api.problems import problem, refusal
 from roma_core.api.schemas import CitedSpan, Identifier, QueryBody, SourceText
-from roma_core.api.sse import AnswerResponse, until_gone
-from roma_core.errors import AgentFailure, ErrorCode, InputError
-from roma_core.telemetry import metrics
+from roma_core.api.sse import AnswerResponse, client_gone, until_gone
+from roma_core.errors import AgentFailure, ErrorCode, InputError, request_id
 from roma_core.types import CompleteEvent, Document, ErrorEvent, TailorOutput
 
 router = APIRouter(tags=["answers"])
@@ -81,8 +80,8 @@ async def _whole(request: Request, events: Any) -> Response:
     try:
         await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            metrics.count_client_gone()
-            return Response(status_code=499)  # nobody reads it; the log line says what happened
+            client_gone(0, request_id.get())
+            return Response(status_code=499)  # nobody reads it
         event = answer.result()
     finally:
         answer.cancel()

@@ -18,8 +18,8 @@ from contextlib import aclosing, suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from roma_core.errors import AgentFailure, ErrorCode, LLMError, guarded
-from roma_core.telemetry import metrics
+from roma_core.errors import AgentFailure, ErrorCode, LLMError, guarded, request_id
+from roma_core.telemetry import logs, metrics
 from roma_core.types import CompleteEvent, ErrorEvent, StreamEvent, TokenEvent
 
 WINDOW_S = 60.0
@@ -29,6 +29,7 @@ STALLED_S = 60.0
 MOST_STREAMS = 4096
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 _COMMENT = b": keep-alive\n\n"
+_log = logs.get("api")
 _quote = json.encoder.encode_basestring  # what json.dumps does with a str, without its options
 
 
@@ -50,10 +51,12 @@ class AnswerStream:
         self.id = uuid.uuid4().hex
         self.owner = owner
         self.sent: list[bytes] = []
+        self.tokens = 0
         self.linger_s = linger_s
         self.last_write = time.monotonic()
         self.writing_since: float | None = None
         self._reader: Send | None = None
+        self._request_id = request_id.get()
         self.task = asyncio.create_task(self._pump(events), name="answer")
 
     @property
@@ -83,11 +86,12 @@ class AnswerStream:
     async def _write(self, event: StreamEvent) -> None:
         data = encode(event, f"{self.id}:{len(self.sent)}")
         self.sent.append(data)
+        self.tokens += isinstance(event, TokenEvent)
+        self.last_write = time.monotonic()
         if self._reader is not None:
-            self.writing_since = time.monotonic()
+            self.writing_since = self.last_write
             await self._reader({"type": "http.response.body", "body": data, "more_body": True})
             self.writing_since = None
-        self.last_write = time.monotonic()
 
     async def attach(self, send: Send, first: int) -> None:
         """Send what was written from event ``first`` on, then everything as it comes."""
@@ -101,7 +105,7 @@ class AnswerStream:
         """The client of ``send`` has gone; unless another comes within ``linger_s`` the answer stops."""
         if self._reader is send and not self.done:
             self._reader = None
-            metrics.count_client_gone()
+            client_gone(self.tokens, request_id.get() or self._request_id)
             asyncio.get_running_loop().call_later(self.linger_s, self._stop_alone)
 
     def _stop_alone(self) -> None:
@@ -121,6 +125,12 @@ class AnswerStream:
             with suppress(TimeoutError):  # one client that takes nothing must not hold up the beat of the others
                 async with asyncio.timeout(0.1):
                     await self._reader({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+
+
+def client_gone(tokens: int, request: str | None) -> None:
+    """Count and log a client that left before its answer was whole, ``tokens`` pieces into it."""
+    metrics.count_client_gone()
+    _log.info("client_gone", tokens=tokens, request_id=request)
 
 
 def _gone() -> LLMError:

@@ -17,7 +17,7 @@ class Watchdog:
     def __init__(self, deadline: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Task[Any] | None = None
-        self._expired = False
+        self.expired = False
         self._cancels = 0
         self._interrupted = False
         self._timer = self._loop.call_at(deadline, self._expire)
@@ -26,12 +26,13 @@ class Watchdog:
         self._timer.cancel()
 
     def move(self, deadline: float) -> None:
-        """From now on ``deadline`` holds."""
+        """From now on ``deadline`` holds, also when the one before has passed and nobody was interrupted."""
         self._timer.cancel()
+        self.expired = False
         self._timer = self._loop.call_at(deadline, self._expire)
 
     def __enter__(self) -> None:
-        if self._expired:
+        if self.expired:
             raise TimeoutError
         self._waiting = task = asyncio.current_task()
         self._cancels = task.cancelling() if task is not None else 0
@@ -43,7 +44,7 @@ class Watchdog:
             raise TimeoutError
 
     def _expire(self) -> None:
-        self._expired = True
+        self.expired = True
         if self._waiting is not None:
             self._interrupted = True
             self._waiting.cancel()

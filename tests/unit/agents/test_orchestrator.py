@@ -275,7 +275,7 @@ async def test_an_answer_of_a_fallback_is_degraded(kit: Any) -> None:
         async def stream(self, request: Any) -> Any:
             async for delta in super().stream(request):
                 said = {"reason": f"{FALLBACK}openai:gpt-4o ERR_LLM_AUTH", "model": "second"}
-                yield delta.model_copy(update=said) if delta.finish_reason else delta
+                yield delta._replace(**said) if delta.finish_reason else delta
 
     found = await output(kit, kit.roma(await kit.store(), Fallen([BUILT])))
     assert found.answered and found.degraded

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from roma_core.llm.fakeserver import Script
+from roma_core.telemetry import metrics
 
 QUESTION = {"text": "When was the rope bridge built?"}
 SLOW = Script(text=" ".join(f"word{i}" for i in range(400)) + " [1]", word_wait_s=0.02)
@@ -86,6 +88,26 @@ async def test_client_that_goes_away_stops_its_model_call_within_a_second(start:
         task.cancel()
         await until(lambda: service.model.left == 1)
         assert asyncio.get_running_loop().time() - begin <= 1.0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_goes_away_is_logged_and_counted_once(start: Any, until: Any, stream: bool) -> None:
+    def gone() -> float:
+        return metrics.REGISTRY.get_sample_value("roma_clients_gone_total") or 0.0
+
+    async with start(script=SLOW) as service:
+        before = gone()
+        with capture_logs() as lines:
+            asked = {"json": {**QUESTION, "stream": stream}, "headers": {"X-Request-ID": "left-7"}}
+            task = asyncio.create_task(service.client.post("/query", **asked))
+            await until(lambda: service.model.asked)
+            await asyncio.sleep(0.2)
+            task.cancel()
+            await until(lambda: service.model.left == 1 and gone() > before)
+        told = [line for line in lines if line["event"] == "client_gone"]
+        assert [line["request_id"] for line in told] == ["left-7"]
+        assert (told[0]["tokens"] > 0) is stream
+        assert gone() == before + 1
 
 
 async def test_whoever_resumes_a_stopped_answer_is_told(start: Any, until: Any, events_of: Any) -> None:
