@@ -176,6 +176,12 @@ class Block(Span):
         return self.row + max(0, line - 1 if self.kind == "table" else 0)
 
 
+class Link(Span):
+    """Words that lead to ``url`` (http, https or mailto, absolute)."""
+
+    url: str
+
+
 class Document(Noun):
     """What a parser makes of a file: Markdown text and the places in it."""
 
@@ -190,6 +196,8 @@ class Document(Noun):
     pages: tuple[Page, ...] = ()
     sections: tuple[Section, ...] = ()
     blocks: tuple[Block, ...] = Field(default=(), repr=False)
+    links: tuple[Link, ...] = Field(default=(), repr=False)
+    """Beside the text, not in it: an address is no words to search, embed or quote. ``markdown`` writes them in."""
     metadata: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -201,10 +209,22 @@ class Document(Noun):
     @model_validator(mode="after")
     def _spans_inside(self) -> Document:
         size = len(self.text)
-        for span in (*self.pages, *self.sections, *self.blocks):
+        for span in (*self.pages, *self.sections, *self.blocks, *self.links):
             if span.end > size:
                 raise ValueError(f"{type(span).__name__} [{span.start}, {span.end}) lies outside of the text ({size})")
         return self
+
+    def markdown(self) -> str:
+        """The text with its links written in, ``[words](url)``: for readers; offsets point into ``text``."""
+        parts: list[str] = []
+        at = 0
+        for link in sorted(self.links, key=lambda found: found.start):
+            if link.start < at:
+                continue
+            words = link.of(self.text).replace("[", r"\[").replace("]", r"\]")
+            parts += [self.text[at : link.start], f"[{words}]({link.url})"]
+            at = link.end
+        return "".join([*parts, self.text[at:]])
 
     def page_at(self, offset: int) -> Page | None:
         return next((p for p in self.pages if p.start <= offset < p.end), None)

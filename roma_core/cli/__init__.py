@@ -67,7 +67,7 @@ def _add_documents(command: Command) -> None:
     parse.add_argument("--html", action="store_true", help="the text rendered as safe HTML")
     parse.add_argument("--pages", metavar="1-3", help="only these pages")
     parse.add_argument("--password", metavar="WORD", help="password of an encrypted file")
-
+    parse.add_argument("--whole-page", action="store_true", help="of a web page also what surrounds its main text")
     parse.add_argument("--diff", nargs=2, type=Path, metavar=("OLD", "NEW"), help="compare two sets of parses")
 
     ledger = command("ledger", "documents:run_ledger", "list what became of every item that was ever listed")

@@ -68,7 +68,12 @@ async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
         return _show_diff(args)
     if args.file is None:
         raise InputError("roma parse FILE, or roma parse --diff OLD NEW.")
-    options = ParseOptions(tenant=settings.tenant, password=args.password, pages=pages(args.pages))
+    options = ParseOptions(
+        tenant=settings.tenant,
+        password=args.password,
+        pages=pages(args.pages),
+        main_text=not args.whole_page,
+    )
     async with build_roma(settings) as roma:
         document = await roma.parse(args.file, options)
     if isinstance(document, AgentFailure):
@@ -76,9 +81,9 @@ async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
     if args.html:
         from roma_core.ui.render import to_html
 
-        print(to_html(document.text))
+        print(to_html(document.markdown()))
         return OK
-    emit(args, document, lambda: print(document.text))
+    emit(args, document, lambda: print(document.markdown()))
     for warning in document.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return OK

@@ -16,6 +16,8 @@ class ParseOptions(Noun):
     pages: tuple[int, ...] | None = None
     """1-based numbers of the pages wanted; None = all."""
     ocr: bool = True
+    main_text: bool = True
+    """Of a web page: without navigation and what else surrounds its content. False keeps all that it shows."""
 
 
 Parse = Callable[[RawDocument, ParseOptions], Document]

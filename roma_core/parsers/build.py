@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from roma_core.errors import ErrorCode, ParserError
-from roma_core.parsers import tables
+from roma_core.parsers import hyperlinks, tables
 from roma_core.parsers.base import ParseOptions
-from roma_core.types import Block, BlockKind, Box, Document, Page, RawDocument, Section, SectionKind
+from roma_core.types import Block, BlockKind, Box, Document, Link, Page, RawDocument, Section, SectionKind
 
 GAP = "\n\n"
 
@@ -24,7 +24,7 @@ _DROPPED = dict.fromkeys([*range(9), *range(14, 32), 0x7F, 0xAD, 0x200B, 0x2060,
 _CLEAN = _DROPPED | {0x0B: "\n", 0x0C: "\n", 0x85: "\n", 0x2028: "\n", 0x2029: "\n", 0xA0: " ", 0x202F: " "}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\n\s*\n")
-_STRUCTURAL = re.compile(r"^( {0,3})(#{1,6}\s|```|~~~|\||>)", re.MULTILINE)
+_STRUCTURAL = re.compile(r"^( {0,3}[\U000f0000-\U00100002]*)(#{1,6}\s|```|~~~|\||>)", re.MULTILINE)
 _ORDINAL = re.compile(r"\d{1,9}[.)]")
 
 
@@ -94,6 +94,7 @@ class DocumentBuilder:
     _parts: list[str] = field(default_factory=list, repr=False)
     _size: int = 0
     _blocks: list[Block] = field(default_factory=list, repr=False)
+    _links: list[Link] = field(default_factory=list, repr=False)
     _pages: list[Page] = field(default_factory=list, repr=False)
     _sections: list[Section] = field(default_factory=list, repr=False)
     _open: list[_Open] = field(default_factory=list, repr=False)
@@ -123,7 +124,7 @@ class DocumentBuilder:
         confidence: float | None = None,
     ) -> Block | None:
         """Append ``text`` as it is (already Markdown). Blank text adds nothing and gives None."""
-        text = text.strip("\n").rstrip()
+        text, links = hyperlinks.taken(text.strip("\n").rstrip())
         if not text.strip():
             return None
         start = self.position
@@ -131,6 +132,7 @@ class DocumentBuilder:
             self._parts.append(GAP)
         self._parts.append(text)
         self._size = start + len(text)
+        self._links += [Link(start=start + a, end=start + b, url=url) for a, b, url in links]
         page = self._page["number"] if self._page else None
         block = Block(
             kind=kind, start=start, end=self._size, page=page, box=box, level=level, row=row, confidence=confidence
@@ -217,7 +219,7 @@ class DocumentBuilder:
     def open_section(self, title: str, kind: SectionKind, level: int = 1) -> None:
         """Begin a section at the next block; open ones of the same or a deeper level end there."""
         self.close_sections(level)
-        self._open.append(_Open(self.position, one_line(title), level, kind))
+        self._open.append(_Open(self.position, one_line(hyperlinks.bare(title)), level, kind))
 
     def close_sections(self, level: int = 1) -> None:
         while self._open and self._open[-1].level >= level:
@@ -241,6 +243,7 @@ class DocumentBuilder:
             self.parser,
             "".join(self._parts),
             blocks=self._blocks,
+            links=self._links,
             pages=self._pages,
             sections=self._sections,
             title=self.title,
@@ -256,6 +259,7 @@ def assemble(
     text: str,
     *,
     blocks: Sequence[Block] = (),
+    links: Sequence[Link] = (),
     pages: Sequence[Page] = (),
     sections: Sequence[Section] = (),
     title: str | None = None,
@@ -276,6 +280,7 @@ def assemble(
         pages=tuple(p.model_copy(update=_within(p.start, p.end, size)) for p in pages),
         sections=tuple(s.model_copy(update=_within(s.start, s.end, size)) for s in ordered),
         blocks=tuple(blocks),
+        links=tuple(links),
         metadata=metadata or {},
         warnings=tuple(warnings),
     )

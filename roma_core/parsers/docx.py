@@ -15,6 +15,7 @@ from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder, ListItem, one_line
 from roma_core.parsers.docx_numbering import Numbering, W, integer, read_numbering, value
 from roma_core.parsers.drawingml import write_drawing
+from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.omml import latex
 from roma_core.parsers.ooxml import Package, R, alternatives, local, walk
 from roma_core.types import Document, RawDocument
@@ -462,15 +463,6 @@ def heading_level(element: Any, style: Style) -> int | None:
 
 def note_label(kind: str, number: str) -> str:
     return f"{'e' if kind == 'endnote' else ''}{number}"
-
-
-def linked(text: str, address: str) -> str:
-    """A Markdown link; plain text where the address says nothing more."""
-    words = text.strip()
-    if not words or words == address or address.removeprefix("mailto:") == words:
-        return text
-    target = address.replace(" ", "%20").replace("(", "%28").replace(")", "%29")
-    return text.replace(words, f"[{words}]({target})", 1)
 
 
 def integer_base16(text: str | None) -> int:

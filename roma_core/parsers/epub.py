@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from roma_core.errors import ErrorCode, ParserError
-from roma_core.parsers import markup
+from roma_core.parsers import hyperlinks, markup
 from roma_core.parsers.archives import open_archive, read_entry
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder, one_line
@@ -244,6 +244,7 @@ def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[Entry], *
     body = next(root.iter("body"), root)
     at_start = [e for e in entries if not e.fragment or not _mark(body, e.fragment)]
     by_fragment = {e.fragment: e for e in entries if e not in at_start}
+    hyperlinks.mark_anchors(body, "", markup.BLOCKS)
     blocks = markup.read_blocks(body)
     if not any(block.words.strip() for block in blocks):
         return

@@ -189,6 +189,7 @@ def described(document: Document, descriptions: Mapping[str, str]) -> Document:
             "pages": _moved(document.pages, moves),
             "sections": _moved(document.sections, moves),
             "blocks": _moved(document.blocks, moves),
+            "links": _moved(document.links, moves),
         }
     )
 

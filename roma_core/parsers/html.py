@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urljoin
 
 import lxml.html
 from lxml import etree
 
 from roma_core.errors import ParserError
 from roma_core.htmltree import with_body
-from roma_core.parsers import markup
+from roma_core.parsers import hyperlinks, markup
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder, one_line
 from roma_core.parsers.encodings import decode
@@ -38,6 +39,7 @@ _HIDDEN_PATH = (
     '//*[@hidden or @aria-hidden="true" or contains(concat(" ", normalize-space(@class), " "), " mw-editsection ")]'
 )
 _REFERENCE_PATH = '//sup[contains(concat(" ", normalize-space(@class), " "), " reference ")]'
+_WEB = ("http://", "https://")
 _LETTERS = re.compile(r"\W+")
 
 ARTICLE_MIN = 200
@@ -56,15 +58,25 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     root = parse_html(raw.data, declared[1] if declared else None)
     builder = DocumentBuilder(raw, options, "html")
     builder.metadata, builder.title = metadata(root, raw.uri)
-    markup.write(builder, main_blocks(root))
+    address = raw.metadata.get("url") or builder.metadata.get("canonical") or raw.uri
+    hyperlinks.mark_anchors(root, base_of(root, str(address)), markup.BLOCKS)
+    body = next(root.iter("body"), root)
+    markup.write(builder, main_blocks(root) if options.main_text else markup.read_blocks(body))
     return builder.build()
 
 
+def base_of(root: Any, url: str) -> str:
+    """What the page's links are relative to: its ``<base>``, else ``url``; "" where neither is a web address."""
+    own = next((str(a).strip() for a in root.xpath("//base/@href")), "")
+    base = urljoin(url, own) if url.startswith(_WEB) else own
+    return base if base.startswith(_WEB) else ""
+
+
 def html_to_markdown(html: str | bytes, url: str = "") -> str:
-    """Main text of a page as Markdown. Raises ``EMPTY`` and ``MALFORMED``."""
+    """Main text of a page as Markdown, with its links. Raises ``EMPTY`` and ``MALFORMED``."""
     data = html.encode("utf-8", "surrogatepass") if isinstance(html, str) else html
     media_type = "text/html; charset=utf-8" if isinstance(html, str) else None
-    return parse(RawDocument(uri=url or "page", data=data, media_type=media_type), ParseOptions()).text
+    return parse(RawDocument(uri=url or "page", data=data, media_type=media_type), ParseOptions()).markdown()
 
 
 def parse_html(data: bytes, declared: str | None = None) -> Any:
@@ -138,7 +150,7 @@ def is_plain(blocks: Sequence[HtmlBlock]) -> bool:
 def _article(root: Any) -> str:
     from trafilatura import extract
 
-    html = lxml.html.tostring(root, encoding="unicode")
+    html = hyperlinks.bare(lxml.html.tostring(root, encoding="unicode"))
     text = extract(html, output_format="txt", favor_precision=True, include_tables=True, include_comments=False)
     return text or ""
 
@@ -155,7 +167,8 @@ def choose(blocks: Sequence[HtmlBlock], article: str) -> list[HtmlBlock]:
     if not sure:
         return []
     first, last = _heading_before(blocks, sure[0]), _end(blocks, sure[-1])
-    body = [b for i, b in enumerate(blocks) if first <= i <= last and (found[i] or _belongs(b))]
+    inside = range(first, last + 1)
+    body = [blocks[i] for i in inside if found[i] or _belongs(blocks[i]) or _is_section_of_links(blocks, i)]
     title = [b for b in blocks[:first] if b.kind == "heading" and b.level == 1 and not b.boilerplate][-1:]
     return body if any(b.level == 1 for b in body) else title + body
 
@@ -165,14 +178,26 @@ def _is_in(block: HtmlBlock, letters: str) -> bool:
         pieces = [item.text for item in block.items] or [cell for row in block.rows for cell in row]
         known = [piece for piece in map(_letters, pieces) if piece]
         return 2 * sum(piece in letters for piece in known) >= len(known) and bool(known) and block.link_share < 0.6
-    words = _letters(block.text)
+    words = _letters(block.words)
     return bool(words) and words in letters
 
 
 def _belongs(block: HtmlBlock) -> bool:
     if block.boilerplate or block.link_share > 0.5:
         return False
-    return block.kind not in {"paragraph", "figure"} or len(block.text) >= PROSE
+    return block.kind not in {"paragraph", "figure"} or len(block.words) >= PROSE
+
+
+def _is_section_of_links(blocks: Sequence[HtmlBlock], index: int) -> bool:
+    """Lists of links right under a heading of the article ("See also") are what that heading announces."""
+    above = index
+    while above and blocks[above].kind == "list":
+        above -= 1
+    return (
+        above < index
+        and blocks[above].kind == "heading"
+        and not (blocks[index].boilerplate or blocks[above].boilerplate)
+    )
 
 
 def _heading_before(blocks: Sequence[HtmlBlock], first: int) -> int:

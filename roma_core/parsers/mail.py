@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from roma_core.errors import ErrorCode, ParserError
-from roma_core.parsers import html, markup
+from roma_core.parsers import html, hyperlinks, markup
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder, ListItem, one_line
 from roma_core.parsers.encodings import decode
@@ -61,15 +61,17 @@ def parse_mhtml(raw: RawDocument, options: ParseOptions) -> Document:
     if page is None:
         raise ParserError("The archive holds no page; save it again from the browser.")
     charset = page.get_content_charset()
+    address = str(page.get("Content-Location") or message.get("Snapshot-Content-Location") or "")
+    address = address if address.startswith("http") else ""
     inner = RawDocument(
         uri=raw.uri,
         data=_payload(page),
         media_type=f"text/html; charset={charset}" if charset else "text/html",
         title=raw.title or one_line(str(message.get("Subject") or "")) or None,
+        metadata={"url": address} if address else {},
     )
     document = html.parse(inner, options)
-    address = str(page.get("Content-Location") or message.get("Snapshot-Content-Location") or "")
-    metadata = {"canonical": address, **document.metadata} if address.startswith("http") else document.metadata
+    metadata = {"canonical": address, **document.metadata} if address else document.metadata
     return document.model_copy(update={"content_sha256": raw.sha256, "metadata": metadata, "parser": "mhtml"})
 
 
@@ -166,6 +168,7 @@ def _write(builder: DocumentBuilder, mail: Mail, level: int) -> None:
     builder.paragraph("\n".join(f"{name}: {text}" for name, text in mail.headers.items()))
     if mail.html.strip() and _html_says_more(mail):
         page = html.parse_html(mail.html, mail.charset)
+        hyperlinks.mark_anchors(page, html.base_of(page, ""), markup.BLOCKS)
         markup.write(builder, markup.read_blocks(next(page.iter("body"), page)))
     else:
         write_plain(builder, mail.text)

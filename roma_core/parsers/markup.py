@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from roma_core.parsers import tables
 from roma_core.parsers.build import DocumentBuilder, ListItem, clean
+from roma_core.parsers.hyperlinks import bare
 
 Kind = Literal[
     "heading", "paragraph", "list", "definitions", "table", "code", "quote", "caption", "figure", "footnote", "anchor"
@@ -62,8 +63,8 @@ class HtmlBlock:
     def words(self) -> str:
         """All of its text, for comparison."""
         if self.rows:
-            return " ".join(" ".join(row) for row in self.rows)
-        return " ".join(item.text for item in self.items) if self.items else self.text
+            return bare(" ".join(" ".join(row) for row in self.rows))
+        return bare(" ".join(item.text for item in self.items) if self.items else self.text)
 
 
 def is_shown(element: Any) -> bool:
@@ -101,7 +102,7 @@ class _Run:
     def take(self) -> tuple[str, float]:
         """The text, marks of notes at its end (a sentence must be quotable as written), and its share in links."""
         text = _tidy("".join(self.parts))
-        share = min(1.0, self.linked / max(1, len(text)))
+        share = min(1.0, self.linked / max(1, len(bare(text))))
         text += "".join(f"[^{note}]" for note in self.notes) if text else ""
         self.parts.clear()
         self.notes.clear()
@@ -156,7 +157,7 @@ class _Reader:
                 if is_shown(child):
                     self.inline(child, run)
                 run.parts.append(child.tail or "")
-            run.linked += len(text_of(element)) if tag == "a" and element.get("href") else 0
+            run.linked += len(bare(text_of(element))) if tag == "a" and element.get("href") else 0
 
     def block(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
         tag = element.tag
@@ -273,8 +274,8 @@ class _Reader:
                 yield from self.children(cell, depth + 1, boilerplate)
             return
         grid = tables.expand([[self.cell(cell, len(rows)) for cell in row] for row in rows])
-        linked = sum(len(text_of(a)) for a in element.iter("a"))
-        share = linked / max(1, len(text_of(element)))
+        linked = sum(len(bare(text_of(a))) for a in element.iter("a"))
+        share = linked / max(1, len(bare(text_of(element))))
         yield HtmlBlock("table", rows=without_blank_columns(grid), boilerplate=boilerplate, link_share=min(1.0, share))
 
     def cell(self, element: Any, rows: int) -> tables.Cell:
@@ -395,7 +396,9 @@ def _is_layout(table: Any, rows: Sequence[Sequence[Any]]) -> bool:
     ):
         return True
     return any(
-        len(text_of(cell)) > 2000 or any(True for _ in cell.iter("h1", "h2", "h3")) for row in rows for cell in row
+        len(bare(text_of(cell))) > 2000 or any(True for _ in cell.iter("h1", "h2", "h3"))
+        for row in rows
+        for cell in row
     )
 
 

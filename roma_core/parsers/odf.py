@@ -7,6 +7,7 @@ from typing import Any
 
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.archives import open_archive, read_entry
+from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.ooxml import local
 from roma_core.parsers.xml import parse_xml
 
@@ -112,7 +113,5 @@ def _pieces(element: Any) -> Iterator[str]:
 
 
 def link(element: Any) -> str:
-    from roma_core.parsers.docx import linked
-
     text, address = "".join(_pieces(element)), element.get(f"{XLINK}href") or ""
-    return linked(text, address) if "://" in address or address.startswith("mailto:") else text
+    return linked(text, address)

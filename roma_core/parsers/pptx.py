@@ -11,8 +11,8 @@ from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import tables
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder, ListItem, one_line
-from roma_core.parsers.docx import linked
 from roma_core.parsers.drawingml import A, write_drawing
+from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.omml import M, latex
 from roma_core.parsers.ooxml import Package, R, alternatives, local
 from roma_core.types import Document, RawDocument

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from roma_core.errors import ParserError
-from roma_core.parsers import markup
+from roma_core.parsers import hyperlinks, markup
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.build import DocumentBuilder
 from roma_core.parsers.encodings import decode
@@ -44,7 +44,9 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     except (SystemMessage, ValueError, IndexError, AssertionError, AttributeError) as error:
         raise ParserError("The reStructuredText cannot be read; check it with docutils.") from error
     builder = DocumentBuilder(raw, options, "rst")
-    markup.write(builder, markup.read_blocks(_plain_marks(parse_html(page.encode(), "utf-8"))))
+    root = _plain_marks(parse_html(page.encode(), "utf-8"))
+    hyperlinks.mark_anchors(root, "", markup.BLOCKS)
+    markup.write(builder, markup.read_blocks(root))
     return builder.build()
 
 

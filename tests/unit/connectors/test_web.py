@@ -560,6 +560,7 @@ async def test_web_html_to_markdown(site: Site, connect: Connect) -> None:
     assert "```\npairs = nests // 2\nprint(pairs)\n```" in page.text
     assert "The whole series is kept by the county." in page.text
     assert f'<a href="{site.base}/table">whole series</a>' in raw.data.decode()  # absolute wherever it is read
+    assert f"[whole series]({site.base}/table)" in page.markdown() and site.base not in page.text
     assert page.title == "Herons return"
     assert page.metadata["author"] == "Ada Reed"
     assert page.metadata["date"] == "2026-03-04"

@@ -160,7 +160,7 @@ def test_notes_comments_boxes_links_and_furniture() -> None:
         "rId9": "image:media/barn.png",
     }
     document = read(make.docx(body, parts, **targets))
-    assert document.text == (
+    assert document.markdown() == (
         "Words [our site](https://a.example/x%20y) [more](https://b.example) 7 new\nnext -°[^2]\n\n"
         "Comment by Ann (2026-01-02): Really?\n\n![A (red) barn](barn.png)\n\nboxed once\n\ncontrolled[^e3]\n\n"
         "[^2]: See the annex.\n\n[^e3]: At the end.\n\nACME Corp\nConfidential"

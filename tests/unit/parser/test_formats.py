@@ -267,7 +267,7 @@ def test_formats_hold_what_they_must(
     assert media.detect(RawDocument(uri=f"file:///{name}", data=data)) == media_type
     document = parse(media_type, name, data)
     for words in include:
-        assert words in document.text
+        assert words in document.markdown()
     for words in exclude:
         assert words not in document.text
     order = [document.text.index(words) for words in include if document.text.count(words) == 1]
@@ -392,3 +392,17 @@ def test_pages_that_lie() -> None:
     assert html.html_to_markdown(listing) == "3. c\n\n```\ncode\n```\n\n9. i"
     mathematics = '<p>so <math alttext="x^2"><mi>x</mi></math> and <math><mi>y</mi></math></p><figure><img src="a/d.png" alt="A duck"><figcaption>Fig</figcaption></figure>'
     assert html.html_to_markdown(mathematics) == "so $x^2$ and y\n\n![A duck](d.png)\n\nFig"
+
+
+def test_links_that_a_section_of_an_article_lists_are_kept_and_a_whole_page_keeps_all() -> None:
+    words = "Herons nest in colonies along the slow rivers of the county, high in old alders. " * 4
+    page = (
+        "<title>Herons</title><nav><a href='/'>Home</a> <a href='/all'>All birds</a></nav><article><h1>Herons</h1>"
+        f"<p>{words}</p><h2>See also</h2><ul><li><a href='/a'>Egrets</a></li><li><a href='/b'>Bitterns</a></li></ul>"
+        f"<h2>Counts</h2><p>{words}</p></article><footer>Imprint of the county <a href='/i'>about</a></footer>"
+    )
+    assert "## See also\n\n- Egrets\n- Bitterns\n\n## Counts" in html.html_to_markdown(page)
+    assert "All birds" not in html.html_to_markdown(page) and "Imprint" not in html.html_to_markdown(page)
+    raw = RawDocument(uri="p.html", data=page.encode(), media_type="text/html; charset=utf-8")
+    whole = html.parse(raw, ParseOptions(main_text=False)).text
+    assert "All birds" in whole and "Imprint" in whole and "- Egrets" in whole
