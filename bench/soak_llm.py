@@ -33,7 +33,10 @@ from roma_core.types import Usage
 SEED = 20_261_122
 REQUESTS = int(os.environ.get("ROMA_SOAK_LLM_REQUESTS", "10000"))
 CONCURRENCY = 32
-STALL_S = 2.0
+STALL_S = 5.0
+"""Short, as stalls are waited for, and long enough for a machine that is busy with something else."""
+BUDGET_USD = 0.0003
+"""For each request: a third less than all would cost, so that it runs out on the way in whatever order they come."""
 PRICE = Price(input_usd=Decimal(3), output_usd=Decimal(15))
 RETRY_HEADERS = (("Retry-After-Ms", "5"), ("Retry-After", "0.01"), ("Retry-After", "Sun, 22 Nov 2026 12:00:00 GMT"))
 Fault = Callable[[random.Random, str], Script]
@@ -80,7 +83,8 @@ FINAL: dict[str, Fault] = {
 }
 WHOLE: dict[str, Fault] = {
     "whole": lambda rng, text: Script(text),
-    "whole, split oddly": lambda rng, text: Script(text, pings=1),
+    "whole, cut inside of characters": lambda rng, text: Script(text, piece_bytes=rng.randint(1, 40)),
+    "whole, with pings and unknown events": lambda rng, text: Script(text, pings=1, strange=True),
     "whole, usage left out": lambda rng, text: Script(text, usage=False),
     "cut at its limit": lambda rng, text: Script(text, finish="length"),
     "refused": lambda rng, text: Script(text, finish="refusal"),
@@ -127,7 +131,7 @@ async def soak(requests: int) -> list[dict[str, object]]:
         return script
 
     bill: list[float] = []
-    limit_usd = 0.0004 * requests
+    limit_usd = BUDGET_USD * requests
     budgets = Budgets(run_usd=limit_usd)
     started = time.perf_counter()
     tally: Counter[str] = Counter()
@@ -135,16 +139,18 @@ async def soak(requests: int) -> list[dict[str, object]]:
         service = _service(server.url, budgets)
         queue = iter(range(requests))
 
+        def calls(number: int) -> int:
+            return sum(len(fates.get((number, anthropic), ())) for anthropic in (False, True))
+
         async def work() -> None:
             for number in queue:
-                tally[await outcome(service, number)] += 1
+                tally[await outcome(service, number, calls)] += 1
 
         await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
         spent = budgets.spent_usd("run", "run")
         await service.close()
     final_again = sum(any(f in FINAL for f in drawn[:-1]) for drawn in fates.values())
     too_many = sum(len(drawn) > ATTEMPTS for drawn in fates.values())
-    shown_again = sum(any(f in WHOLE and f != "empty" for f in drawn[:-1]) for drawn in fates.values())
     rows: list[dict[str, object]] = [
         {
             "requests": requests,
@@ -156,7 +162,7 @@ async def soak(requests: int) -> list[dict[str, object]]:
             "text missing or doubled": tally["wrong text"],
             "cut answers called whole": tally["half answer"],
             "final errors asked again": final_again,
-            "asked again after an answer": shown_again,
+            "asked again after the first token": tally["asked again"],
             "more calls than allowed": too_many,
             "dollars past the budget": max(0.0, sum(bill) - limit_usd, spent - limit_usd),
         }
@@ -185,24 +191,29 @@ def _service(url: str, budgets: Budgets) -> LLMService:
     return service
 
 
-async def outcome(service: LLMService, number: int) -> str:
-    """What became of one request."""
+async def outcome(service: LLMService, number: int, calls: Callable[[int], int]) -> str:
+    """What became of one request; ``calls`` tells how often the server was asked for it so far."""
     model = ("openai:soak", "anthropic:soak")[number % 2]
     request = LLMRequest(messages=(Message(role="user", content=f"Say #{number}"),), model=model)
-    text, finish = "", None
+    text, finish, asked = "", None, 0
     try:
         async with aclosing(cast(Deltas, service.stream(request))) as stream:
             async for delta in stream:
+                asked = asked or calls(number)
                 text += delta.text
                 finish = delta.finish_reason or finish
     except RomaError as error:
         if not text_of(number).startswith(text):
             return "wrong text"
-        return "half answer" if finish else error.code.value
+        if finish:
+            return "half answer"
+        return "asked again" if text and calls(number) > asked else error.code.value
     except Exception as error:  # noqa: BLE001  (that there is none is what is measured)
         return f"unhandled {type(error).__name__}"
     if finish is None:
         return "half answer"
+    if calls(number) > asked:
+        return "asked again"
     return "whole" if text == text_of(number) else "wrong text"
 
 

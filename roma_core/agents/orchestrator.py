@@ -310,6 +310,9 @@ class ROMAOrchestrator(Agent):
     async def _verified(self, run: _Run, draft: Draft) -> TailorOutput:
         if draft.reason.startswith(FALLBACK):
             run.degraded.append(f"llm: {draft.reason}")
+        if draft.read < len(run.passages):
+            run.degraded.append(f"llm: the model reads no more than {draft.read} of {len(run.passages)} passages")
+            run.passages = run.passages[: draft.read]
         if is_unknown(draft.text, len(run.passages)):
             return self._unknown(run, draft.text, draft)
         cited = cited_passages(draft.text, run.passages)

@@ -28,6 +28,8 @@ class Draft:
     reason: str
     finish_reason: FinishReason
     prompt_hash: str
+    read: int
+    """How many of the passages, from the first on, the model was given."""
 
 
 class TailorAgent(Agent):
@@ -75,13 +77,26 @@ class TailorAgent(Agent):
         """Pieces of the answer in order, then the ``Draft`` whose text they make up.
 
         Fails with ``ERR_LLM_TRUNCATED`` when the stream ends without its finish marker and ``ERR_LLM_EMPTY`` when
-        it holds no answer. Closing this closes the model's stream.
+        it holds no answer. A prompt that is longer than the model reads is tried once more with the better half of
+        the passages. Closing this closes the model's stream.
         """
+        half, shown = (len(passages) + 1) // 2, False
+        for read in dict.fromkeys((len(passages), half)):
+            try:
+                async with aclosing(self._written(self.request(question, passages[:read], query))) as pieces:
+                    async for piece in pieces:
+                        shown = True
+                        yield piece
+                return
+            except LLMError as error:
+                if error.code is not ErrorCode.LLM_CONTEXT_LENGTH or shown or read == half:
+                    raise
+
+    async def _written(self, request: LLMRequest) -> AsyncGenerator[str | Draft, None]:
         splitter = AnswerSplitter()
         pieces: list[str] = []
         usage = Usage()
         last: LLMDelta | None = None
-        request = self.request(question, passages, query)
         async with aclosing(cast(AsyncGenerator[LLMDelta, None], self._llm.stream(request))) as stream:
             async for delta in stream:
                 usage = delta.usage or usage
@@ -110,4 +125,5 @@ class TailorAgent(Agent):
             reason=last.reason or "",
             finish_reason=last.finish_reason,
             prompt_hash=(request.prompt_hash or "") if last.provider != "extractive" else "",
+            read=len(request.passages),
         )

@@ -66,7 +66,8 @@ class Reading(ABC):
     def take(self, event: object) -> str:
         """Note one event, or a whole answer from a server that does not stream; returns its text.
 
-        Raises ``LLMError`` for what is neither, and for a finish marker that means "broken off".
+        Events of kinds that are not known are passed over. Raises ``LLMError`` for what is no object, for text that is
+        none, and for a finish marker that means "broken off".
         """
 
     @property
@@ -146,7 +147,7 @@ class VendorLLM(ABC):
                         if text := reading.take(event):
                             yield LLMDelta(text)
                 else:
-                    text = reading.take(self._whole(await events.response.aread(), headers))
+                    text = self._whole(reading, await events.response.aread(), headers)
                     if text and reading.complete:
                         yield LLMDelta(text)
                 if not reading.complete:
@@ -203,12 +204,15 @@ class VendorLLM(ABC):
                 if not self._refusals.learn(error.body):
                     raise
 
-    def _whole(self, body: bytes, headers: Mapping[str, str]) -> object:
-        """The answer of a server that does not stream; some send errors with status 200."""
+    def _whole(self, reading: Reading, body: bytes, headers: Mapping[str, str]) -> str:
+        """The answer of a server that does not stream; some send errors, or pages, with status 200."""
         data = json.loads(body)
         if at(data, "error"):
             raise from_response(self._server, 200, data, headers)
-        return data
+        text = reading.take(data)
+        if not text and not reading.complete:
+            raise fault(self._server, ErrorCode.LLM_MALFORMED)
+        return text
 
     def _make(self, sdk: Any) -> Any:
         return getattr(sdk, self.vendor.client)(

@@ -84,7 +84,9 @@ class _Events(Reading):
         return self._stopped and super().complete
 
     def take(self, event: object) -> str:
-        match at(event, "type"):
+        if not isinstance(event, dict):
+            raise fault(self._server, ErrorCode.LLM_MALFORMED)
+        match event.get("type"):
             case "content_block_delta":
                 return text_of(at(event, "delta", "text"), self._server)
             case "message_start":
@@ -101,8 +103,6 @@ class _Events(Reading):
                 blocks = at(event, "content")
                 texts = [at(block, "text") for block in blocks] if isinstance(blocks, list) else [blocks]
                 return "".join(text_of(text, self._server) for text in texts)
-            case None:
-                raise fault(self._server, ErrorCode.LLM_MALFORMED)
         return ""
 
     def _stop(self, reason: object) -> None:

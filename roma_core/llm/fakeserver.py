@@ -33,6 +33,10 @@ class Script:
     word_wait_s: float = 0.0
     pings: int = 0
     """Keep-alive lines before each word, ``word_wait_s`` apart."""
+    piece_bytes: int = 0
+    """The stream comes in HTTP chunks of this size, which cut lines and characters; 0: one for each event."""
+    strange: bool = False
+    """An event of a kind that nobody knows comes first."""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     raw: bytes | None = None
@@ -126,8 +130,9 @@ class FakeModelServer:
                 await asyncio.sleep(wait_s)
             if writer.is_closing() or reader.at_eof():
                 raise ConnectionResetError
-            writer.write(b"%x\r\n%s\r\n" % (len(event), event))
-            await writer.drain()
+            for piece in _pieces(event, script.piece_bytes):
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await writer.drain()
         return await self._end(script, reader, writer)
 
     async def _end(self, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -149,6 +154,16 @@ def _head(script: Script, media_type: str, length: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
+def _pieces(event: bytes, size: int) -> Iterator[bytes]:
+    size = size or len(event)
+    return (event[start : start + size] for start in range(0, len(event), size))
+
+
+def _json(value: object) -> bytes:
+    """As vendors write it: characters as they are, not escaped."""
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
 def _words(script: Script) -> list[str]:
     """The words that are sent before the stream ends as told."""
     words = re.findall(r"\s*\S+(?:\s+$)?", script.text)
@@ -166,12 +181,14 @@ def _openai_events(script: Script, body: dict[str, Any]) -> Iterator[tuple[float
     whole = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m"}
 
     def data(value: dict[str, Any]) -> bytes:
-        return b"data: " + json.dumps(value).encode() + b"\n\n"
+        return b"data: " + _json(value) + b"\n\n"
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         return data(whole | {"choices": [choice]})
 
+    if script.strange:
+        yield 0.0, b"event: weather\n" + data({"outlook": "fair"})
     yield 0.0, chunk({"role": "assistant", "content": ""})
     for word in _words(script):
         for _ in range(script.pings):
@@ -211,7 +228,7 @@ _ANTHROPIC_FINISH = {"stop": "end_turn", "length": "max_tokens", "refusal": "ref
 
 def _anthropic_events(script: Script) -> Iterator[tuple[float, bytes]]:
     def event(kind: str, **fields: Any) -> bytes:
-        return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+        return f"event: {kind}\ndata: ".encode() + _json({"type": kind, **fields}) + b"\n\n"
 
     usage = {"input_tokens": 6, "output_tokens": 1, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 0}
     message: dict[str, Any] = {
@@ -222,6 +239,8 @@ def _anthropic_events(script: Script) -> Iterator[tuple[float, bytes]]:
         "content": [],
         "stop_reason": None,
     }
+    if script.strange:
+        yield 0.0, event("weather", outlook="fair")
     yield 0.0, event("message_start", message=message | ({"usage": usage} if script.usage else {}))
     yield 0.0, event("content_block_start", index=0, content_block={"type": "text", "text": ""})
     for word in _words(script):

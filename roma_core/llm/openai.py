@@ -82,14 +82,11 @@ class _Chunks(Reading):
     _counted: object = None
 
     def take(self, event: object) -> str:
-        choices, counted = at(event, "choices"), at(event, "usage")
-        if counted is not None:
+        if not isinstance(event, dict):
+            raise fault(self._server, ErrorCode.LLM_MALFORMED)
+        if counted := event.get("usage"):
             self._counted = counted
-        if not choices:
-            if choices is None and counted is None:
-                raise fault(self._server, ErrorCode.LLM_MALFORMED)
-            return ""
-        choice = at(choices, 0)
+        choice = at(event, "choices", 0)
         piece = at(choice, "delta") or at(choice, "message")
         text, declined = text_of(at(piece, "content"), self._server), text_of(at(piece, "refusal"), self._server)
         if declined:

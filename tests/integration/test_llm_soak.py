@@ -12,4 +12,4 @@ async def test_two_hundred_requests_through_every_fault() -> None:
     assert len(must_be_zero) == 7
     assert {name: row[name] for name in must_be_zero} == dict.fromkeys(must_be_zero, 0)
     assert row["whole answers"]
-    assert row["of them for the budget"]
+    assert row["of them for the budget"] > 10

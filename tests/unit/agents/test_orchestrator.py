@@ -57,6 +57,14 @@ async def test_stream_query_emits_error_on_failure(kit: Any) -> None:
     assert llm.calls == 1, "after the first token nothing is asked again"
 
 
+async def test_a_model_that_reads_less_answers_from_less_and_says_so(kit: Any) -> None:
+    too_long = Reply(error=LLMError("The prompt is too long.", ErrorCode.LLM_CONTEXT_LENGTH))
+    texts = {f"d{n}": f"The rope bridge of Quellfeld was built in 190{n}." for n in range(4)}
+    found = await output(kit, kit.roma(await kit.store(texts), FakeLLM([too_long, "Built long ago [1] [4]."])))
+    assert (len(found.passages), [c.marker for c in found.citations]) == (2, [1])
+    assert found.degraded_reasons == ("llm: the model reads no more than 2 of 4 passages",)
+
+
 async def test_a_cut_stream_is_an_error_not_an_answer(kit: Any) -> None:
     events = await kit.events(kit.roma(await kit.store(), FakeLLM([Reply(BUILT, finish_reason=None)])))
     assert isinstance(events[-1], ErrorEvent)

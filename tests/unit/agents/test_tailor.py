@@ -128,3 +128,31 @@ def test_every_prompt_has_a_version_and_says_what_it_is_for() -> None:
     prompts = all_prompts()
     assert {"answer", "plan", "find", "rewrite", "persona_technical"} <= set(prompts)
     assert all(p.version and p.description for p in prompts.values())
+
+
+TOO_LONG = Reply(error=LLMError("The prompt is too long.", ErrorCode.LLM_CONTEXT_LENGTH))
+
+
+async def test_a_prompt_that_is_too_long_is_tried_once_more_with_the_better_half(kit: Any) -> None:
+    passages = [kit.passage(f"Text {n}.", rank=n) for n in range(1, 6)]
+    llm = FakeLLM([TOO_LONG, "Built [1]."])
+    text, draft = await written(llm, passages)
+    assert isinstance(draft, Draft) and (text, draft.read) == ("Built [1].", 3)
+    assert [len(r.passages) for r in llm.requests] == [5, 3]
+    assert "Text 3." in llm.requests[1].messages[1].content
+    assert "Text 4." not in llm.requests[1].messages[1].content
+
+
+@pytest.mark.parametrize(("count", "replies"), [(5, 2), (1, 1)])
+async def test_a_prompt_that_stays_too_long_is_a_failure(kit: Any, count: int, replies: int) -> None:
+    llm = FakeLLM([TOO_LONG] * 3)
+    _, failure = await written(llm, [kit.passage(f"Text {n}.", rank=n + 1) for n in range(count)])
+    assert isinstance(failure, AgentFailure)
+    assert (failure.code, llm.calls) == (ErrorCode.LLM_CONTEXT_LENGTH, replies)
+
+
+async def test_what_was_shown_is_never_written_again(kit: Any) -> None:
+    late = Reply("Built in 1902.", error=TOO_LONG.error, error_after_words=2)
+    llm = FakeLLM([late, "Built [1]."])
+    text, failure = await written(llm, [kit.passage(f"Text {n}.", rank=n + 1) for n in range(5)])
+    assert isinstance(failure, AgentFailure) and text.startswith("Built") and llm.calls == 1

@@ -329,9 +329,10 @@ async def test_of_a_whole_answer_that_broke_off_nothing_is_shown() -> None:
         ),
         (httpx2.Response(200, text="", headers={"content-type": "application/json"}), ErrorCode.LLM_MALFORMED),
         (httpx2.Response(200, json={"error": {"type": "server_error"}}), ErrorCode.LLM_UNAVAILABLE),
-        (httpx2.Response(200, json={"choices": [{"message": None}]}), ErrorCode.LLM_TRUNCATED),
+        (httpx2.Response(200, json={"choices": [{"message": None}]}), ErrorCode.LLM_MALFORMED),
+        (httpx2.Response(200, json={"detail": "nothing here"}), ErrorCode.LLM_MALFORMED),
         (httpx2.Response(200, json=[1]), ErrorCode.LLM_MALFORMED),
-        (events({"object": "odd"}), ErrorCode.LLM_MALFORMED),
+        (events({"object": "odd"}), ErrorCode.LLM_TRUNCATED),
         (events(chunk({"a": 1})), ErrorCode.LLM_MALFORMED),
         (events('{"choices": [{'), ErrorCode.LLM_MALFORMED),
         (events("3"), ErrorCode.LLM_MALFORMED),
@@ -363,7 +364,7 @@ async def test_openai_oddities_end_in_typed_failures(response: httpx2.Response, 
         (events({"type": "message_delta", "delta": {"stop_reason": ["odd"]}}), ErrorCode.LLM_TRUNCATED),
         (events({"type": "content_block_delta", "delta": {"text": 3}}), ErrorCode.LLM_MALFORMED),
         (httpx2.Response(200, json={"type": "message", "content": 3}), ErrorCode.LLM_MALFORMED),
-        (httpx2.Response(200, json={"type": "message", "content": None}), ErrorCode.LLM_TRUNCATED),
+        (httpx2.Response(200, json={"type": "message", "content": None}), ErrorCode.LLM_MALFORMED),
         (httpx2.Response(200, json={"type": "message", "content": [3], "stop_reason": "x"}), ErrorCode.LLM_TRUNCATED),
         (httpx2.Response(200, json={"error": {"type": "api_error"}}), ErrorCode.LLM_UNAVAILABLE),
         (httpx2.Response(200, json=[1]), ErrorCode.LLM_MALFORMED),
@@ -418,6 +419,24 @@ async def test_pings_are_a_sign_of_life_and_silence_is_not() -> None:
             AnthropicLLM(base_url=server.url, stall_s=0.12),
         ):
             assert (await complete(llm, ASK)).text == "one two"
+            await llm.aclose()
+
+
+WELL_FORMED = {
+    "cut inside of characters": Script("naïve 字 😀 e\u0301 done.", piece_bytes=1),
+    "cut inside of lines": Script("Überall  doppelte\nZeilen. ", piece_bytes=7),
+    "a line of 3 MB": Script("字" * 1_000_000),
+    "an event of an unknown kind": Script("Hello there.", strange=True),
+    "keep-alive lines": Script("Hello there.", pings=2),
+}
+
+
+@pytest.mark.parametrize("script", WELL_FORMED.values(), ids=list(WELL_FORMED))
+async def test_odd_but_well_formed_streams_are_read_to_the_letter(script: Script) -> None:
+    async with FakeModelServer(lambda a: script).running() as server:
+        for llm in (OpenAILLM(base_url=f"{server.url}/v1"), AnthropicLLM(base_url=server.url)):
+            answer = await complete(llm, ASK)
+            assert (answer.text, answer.finish_reason) == (script.text, "stop")
             await llm.aclose()
 
 
