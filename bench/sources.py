@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import report
+from bench import pages, report
 from bench.parse_scores import token_f1
 from tests.fakes.drive import Entry, FakeDrive
 from tests.fakes.site import Reply, Request
@@ -29,16 +29,7 @@ PIECE = bytes(range(256)) * 4096
 
 
 def main() -> None:
-    pages = list(_pages())
-    if pages:
-        report.write(
-            "sources_boilerplate",
-            "Web pages: text kept against the reference (token F1)",
-            _boilerplate(pages),
-            "ROMA: the page as the connector cleans it, then the HTML parser. trafilatura: `extract` on the page as it "
-            "came, tables included, in its default mode.",
-            ("trafilatura", "lxml"),
-        )
+    boilerplate()
     report.write(
         "sources_drive",
         "A 1 GiB file through the Drive connector",
@@ -56,15 +47,49 @@ def _pages() -> Iterator[tuple[str, bytes, str]]:
             yield page.name, page.read_bytes(), truth.read_text(encoding="utf-8")
 
 
-def _boilerplate(pages: list[tuple[str, bytes, str]]) -> list[dict[str, object]]:
+def boilerplate() -> None:
+    """Table of both kinds of pages: real ones with a reference, and references in the surroundings of a site."""
+    rows = [_row(name, [(name, body, truth)]) for name, body, truth in _pages()]
+    if not rows:
+        return
+    rows.append(_mean("mean of the real pages", rows))
+    texts = list(pages.references(SHARED / "docs-dev" / "files"))
+    made = [
+        _row(
+            f"{site}: {len(texts)} reference texts",
+            [(f"{name}.html", *pages.page(site, _title(name), text)) for name, text in texts],
+        )
+        for site in pages.SITES
+    ]
+    report.write(
+        "sources_boilerplate",
+        "Web pages: text kept against the reference (token F1)",
+        [_rounded(row) for row in [*rows, *made, _mean("mean of the sites", made)]],
+        "ROMA: the page as the connector cleans it, then the HTML parser. trafilatura: `extract` on the page as it "
+        "came, in its default mode with tables. Real pages first; below them the reference texts of documents of all "
+        "formats, put as HTML into the surroundings that five kinds of sites have (`bench/pages.py`).",
+        ("trafilatura", "lxml"),
+    )
+
+
+def _row(name: str, found: list[tuple[str, bytes, str]]) -> dict[str, object]:
     import trafilatura
 
-    rows: list[dict[str, object]] = []
-    for name, body, truth in pages:
-        theirs = trafilatura.extract(body, output_format="markdown", include_tables=True) or ""
-        rows.append({"page": name, "ROMA": token_f1(_ours(name, body), truth), "trafilatura": token_f1(theirs, truth)})
-    means = {key: statistics.fmean(float(str(r[key])) for r in rows) for key in ("ROMA", "trafilatura")}
-    return [_rounded(row) for row in [*rows, {"page": "mean"} | means]]
+    ours, theirs = [], []
+    for page, body, truth in found:
+        ours.append(token_f1(_ours(page, body), truth))
+        other = trafilatura.extract(body, output_format="markdown", include_tables=True) or ""
+        theirs.append(token_f1(other, truth))
+    return {"page": name, "ROMA": statistics.fmean(ours), "trafilatura": statistics.fmean(theirs)}
+
+
+def _mean(name: str, rows: list[dict[str, object]]) -> dict[str, object]:
+    means = {key: statistics.fmean(float(str(row[key])) for row in rows) for key in ("ROMA", "trafilatura")}
+    return {"page": name, **means}
+
+
+def _title(name: str) -> str:
+    return name.partition(".")[0].replace("_", " ").capitalize()
 
 
 def _rounded(row: dict[str, object]) -> dict[str, object]:
