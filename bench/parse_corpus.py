@@ -10,6 +10,15 @@ from pathlib import Path
 
 from roma_core.types import RawDocument
 
+REFERENCE_DIFFERS: dict[str, str] = {
+    "powerpoint_comments.pptx": "the reference writes a comment's author, initials and time to the second as data",
+    "xlsx_comments.xlsx": "as above, without the cells that the comments are on, and without the first comment",
+    "pptx_chart.pptx": "the reference names the kinds of the two charts and leaves out the data of one",
+    "wiki_duck.html": "the reference is the whole page: navigation, languages, tools, hidden categories",
+    "normal_4pages.pdf": "the reference puts the numbers of five headings behind their words",
+}
+"""Files on which a reference says something else than the document, and what."""
+
 
 @dataclass(frozen=True)
 class Case:

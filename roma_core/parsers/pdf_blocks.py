@@ -24,11 +24,12 @@ CAPTION = re.compile(
     r"\s*[A-Z]?\d+[a-z]?(?:[.\-–]\d+)*\s*(?:[.:|–—-]|\s(?=[A-Z(])|$)",
     re.IGNORECASE,
 )
-NOTE = re.compile(r"^(\d{1,3}|[*†‡§¶])(?=\s*\S)\s*")
+NOTE = re.compile(r"^(\d{1,3}|[*†‡§¶])(?=\s*\S)\)?\s*")
 _CODE = re.compile(r"[;{}=$<>]|\(\)|^[-=_*]{6,}$|^\s*#")
 _TITLE_NUMBER = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\.?\s+[^\W\d_a-z]")
 LEADER = re.compile(r"(?:\.\s?){5,}\s*(?:\d{1,4}|[ivxlc]{1,6})$|…{2,}\s*\d{1,4}$")
 """Dots that lead from a title to its page number."""
+_BRACKETED = re.compile(r"^\(\d{1,2}\)\s*\S")
 _END = re.compile(r"[.!?:;。！？]['\"”’)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -177,10 +178,10 @@ def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: Mea
 
 
 def _other_face(group: list[Line], line: Line, measure: Measure) -> bool:
-    """A short line or two all in one font, then text in another: a heading that only its font tells."""
-    one, two = {line.face for line in group}, line.face
-    short = measure.slack(group[-1]) > 0.12 * measure.width
-    return len(group) <= 2 and len(one) == 1 and None not in one and two not in one and two is not None and short
+    """A short line or two (or one that is numbered) all in one font, then text without it: a heading by its font."""
+    one, two = {line.face for line in group}, {word.style.face for word in line.words}
+    short = measure.slack(group[-1]) > 0.12 * measure.width or (len(group) == 1 and is_numbered(group[0].text))
+    return len(group) <= 2 and len(one) == 1 and None not in one and not one & two and short
 
 
 def _begins_item(group: list[Line], line: Line) -> bool:
@@ -217,6 +218,11 @@ def marker(text: str) -> str | None:
         return "-"
     found = NUMBERED.match(text)
     return found[1] if found else None
+
+
+def is_numbered(text: str) -> bool:
+    """``(1) Words``, as parts of a text are numbered; lists rarely are."""
+    return _BRACKETED.match(text) is not None
 
 
 def _item(group: list[Line], page: int, region: int, measure: Measure) -> Item:

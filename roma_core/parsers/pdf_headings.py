@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from roma_core.parsers.pdf_blocks import CAPTION, LEADER, Item, marker
+from roma_core.parsers.pdf_blocks import CAPTION, LEADER, Item, is_numbered, marker
 from roma_core.parsers.pdf_page import PageContent
 
 LARGER = 1.13
@@ -22,7 +22,6 @@ _DECIMAL = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){1,4})\.?\s+\S")
 _LETTERS = re.compile(r"[^\W\d_]")
 _PLAIN = re.compile(r"[\W_]+")
 _LABEL = re.compile(r"\d+|chapter|section|appendix|[a-z]$")
-_BRACKETED = re.compile(r"^\(\d{1,2}\)\s*\S")
 _CODE = re.compile(r"[;=]|<[^>]*>|\(\)")
 _CAPTION_END = re.compile(r"[,;]$")
 
@@ -115,7 +114,7 @@ def _looks_like(item: Item, items: Sequence[Item], body: float, body_bold: bool)
     if letters < 2 or 2 * letters < len(text.replace(" ", "")) or CAPTION.match(text) or _CAPTION_END.search(text):
         return False
     listed = item.kind == "list"
-    if listed and (marker(text) == "-" or not (_NUMBER.match(text) or _BRACKETED.match(text))):
+    if listed and (marker(text) == "-" or not (_NUMBER.match(text) or is_numbered(text))):
         return False
     if _CODE.search(text) or LEADER.search(text):
         return False
@@ -136,13 +135,13 @@ def _looks_like(item: Item, items: Sequence[Item], body: float, body_bold: bool)
 
 
 def _starts_well(text: str) -> bool:
-    return (not text[0].islower() and text[0] not in "([{&|=<>+•") or bool(_BRACKETED.match(text))
+    return (not text[0].islower() and text[0] not in "([{&|=<>+•") or is_numbered(text)
 
 
 def _own_face(item: Item, items: Sequence[Item]) -> bool:
     """One or two short lines in one font, and right after them a paragraph in another."""
     faces = {line.face for line in item.lines}
-    if len(item.lines) > 2 or len(faces) != 1 or None in faces or item.slack < 0.12:
+    if len(item.lines) > 2 or len(faces) != 1 or None in faces or (item.slack < 0.12 and not is_numbered(item.text)):
         return False
     at = next(i for i, other in enumerate(items) if other is item)
     after = next(iter(items[at + 1 : at + 2]), None)

@@ -406,3 +406,19 @@ def test_links_that_a_section_of_an_article_lists_are_kept_and_a_whole_page_keep
     raw = RawDocument(uri="p.html", data=page.encode(), media_type="text/html; charset=utf-8")
     whole = html.parse(raw, ParseOptions(main_text=False)).text
     assert "All birds" in whole and "Imprint" in whole and "- Egrets" in whole
+
+
+def test_rtf_keeps_notes_and_comments() -> None:
+    data = (
+        rb"{\rtf1\ansi\ansicpg1251{\fonttbl{\f0\fcharset204 Arial;}}\f0 \pard First\super\chftn{\footnote\pard\plain\f0 "
+        rb"\super\chftn  The {\b bold} \'ef note \{kept\}.}\nosupersub , second{\footnote\ftnalt At the end.} third."
+        rb"{\*\atnid AR}{\*\atnauthor Ada Reed}\chatn{\*\annotation\pard Really?}\par Next.\par}"
+    )
+    document = parse(media.RTF, "n.rtf", data)
+    assert document.text == (
+        "First[^1], second[^e1] third.\n\nNext.\n\n[^1]: The bold п note {kept}.\n\n[^e1]: At the end.\n\n"
+        "Comment by Ada Reed: Really?"
+    )
+    assert [b.kind for b in document.blocks][-3:] == ["footnote", "footnote", "comment"]
+    cut = parse(media.RTF, "c.rtf", rb"{\rtf1 Words{\footnote never closed")
+    assert cut.text.startswith("Words[^1]")
