@@ -1,9 +1,9 @@
 """Answers without a language model: the sentences that answer best, quoted word for word and cited.
 
-The recipe and its numbers were measured on SQuAD 2.0, CLAPNQ and Natural Questions (November 2026): the best sentence
-over the top passages by a cross-encoder, with up to two more that score within 2.0 logits of it, holds the answer to
-84 % of factoid questions in 38 words; the best passage's logit tells questions about something else apart (AUROC .99).
-It is no judge of questions that the passages nearly answer: relevance is not answerability.
+The cross-encoder reads every sentence of the passages that are near the best one, each in its surroundings
+(``quotable``). The best is quoted, with up to two more close to it and the sentence that goes on from it. What was
+tuned on what, and what it reaches on questions that nothing was tuned on, is in ``docs/12_EXTRACTIVE.md``. It is no
+judge of questions that the passages nearly answer: relevance is not answerability.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from dataclasses import dataclass
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLMDelta, LLMRequest
-from roma_core.sentences import Sentence, split_sentences
+from roma_core.llm.quotable import Candidate, candidates
 from roma_core.types import ScoredChunk, Usage, digest
 
 Scorer = Callable[[str, Sequence[str]], Awaitable[list[float]]]
 """``(question, texts)`` to one score a text, higher is better: ``Reranker.scores``, or ``overlap_scores``."""
 
-VERSION = "1"
+VERSION = "2"
 MOST_SENTENCES = 3
 MOST_PASSAGES = 5
-SHORTEST_WORDS = 3
+SHORT_WORDS = 40
+"""Up to here an answer is given the sentence that goes on from its best one: the answer is often in that."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,30 @@ class Calibration:
 
     refuse_below: float
     """Best passage score under which the passages are about something else."""
+    answer_from: float
+    """Least evidence for an answer; evidence is the best passage's score, plus the best sentence's, less ``missing``
+    for each name in the question that nothing quoted is about."""
     confident_from: float
-    """Best sentence plus best passage score from which the answer is not called uncertain."""
+    """Evidence from which the answer is not called uncertain."""
+    missing: float
     gap: float
     """How far below the best sentence another one may score and still be quoted."""
+    passage_gap: float
+    """How far below the best passage another one may score and still be read."""
 
 
 CALIBRATIONS: dict[str, Calibration] = {
-    # Logits of ms-marco-MiniLM-L-12-v2 (int8). At -1.8, 96.8 % of answerable questions are kept and 96.7 % of
-    # questions about another corpus are refused; 5.5 separates CLAPNQ's unanswerable ones with accuracy .84.
-    "ms-marco-MiniLM-L-12": Calibration(refuse_below=-1.8, confident_from=5.5, gap=2.0),
+    # Logits of ms-marco-MiniLM-L-12-v2 (int8); docs/12_EXTRACTIVE.md.
+    "ms-marco-MiniLM-L-12": Calibration(
+        refuse_below=-1.8, answer_from=3.5, confident_from=7.0, missing=4.0, gap=3.0, passage_gap=4.0
+    ),
     # Share of the question's content words found: nothing found is nothing known.
-    "overlap": Calibration(refuse_below=0.01, confident_from=1.2, gap=0.2),
+    "overlap": Calibration(
+        refuse_below=0.01, answer_from=0.0, confident_from=1.2, missing=0.0, gap=0.2, passage_gap=1.0
+    ),
 }
+UNCALIBRATED = Calibration(-math.inf, -math.inf, -math.inf, 0.0, 0.0, math.inf)
+"""For a scorer that nobody has measured: the best sentence whatever its score, and no refusal."""
 
 
 def calibration_of(scorer_name: str) -> Calibration | None:
@@ -56,18 +68,6 @@ def calibration_of(scorer_name: str) -> Calibration | None:
 
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold().replace("l-12", "l12"))
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A sentence that may be quoted. ``follows`` is the next unit of its passage, for sentences that end in a colon."""
-
-    passage: int
-    sentence: Sentence
-    quote: str
-    scored_text: str
-    document_place: tuple[str, int]
-    follows: Candidate | None = None
 
 
 class ExtractiveLLM:
@@ -120,22 +120,26 @@ class ExtractiveLLM:
 
     async def _answer(self, question: str, passages: Sequence[ScoredChunk]) -> tuple[list[str], str]:
         """Pieces of the answer in order, and what is to be said about its certainty."""
-        known = self._calibration
+        known = self._calibration or UNCALIBRATED
         considered = passages[:MOST_PASSAGES]
         if not considered:
             return [I_DONT_KNOW], "no passages"
         passage_scores = await self._passage_scores(question, considered)
-        if known and max(passage_scores) < known.refuse_below:
-            return [I_DONT_KNOW], f"best passage scores {max(passage_scores):.1f}, below {known.refuse_below}"
-        options = candidates(considered)
+        best = max(passage_scores)
+        if best < known.refuse_below:
+            return [I_DONT_KNOW], f"best passage scores {best:.1f}, below {known.refuse_below}"
+        every = candidates(considered)
+        options = [o for o in every if passage_scores[o.passage - 1] >= best - known.passage_gap] or every
         if not options:
             return [I_DONT_KNOW], "the passages hold no sentence to quote"
         scores = await self._scorer(question, [o.scored_text for o in options])
-        chosen = choose(options, scores, known.gap if known else 0.0)
-        if known is None:
+        chosen = choose(options, scores, known.gap)
+        evidence = best + max(scores) - known.missing * len(unmentioned(question, chosen))
+        if evidence < known.answer_from:
+            return [I_DONT_KNOW], f"the evidence scores {evidence:.1f}, below {known.answer_from}"
+        if self._calibration is None:
             return render(chosen), f"uncalibrated reranker {self._scorer_name or 'without a name'}: never refuses"
-        sure = max(scores) + max(passage_scores) >= known.confident_from
-        return render(chosen), "" if sure else "low confidence"
+        return render(chosen), "" if evidence >= known.confident_from else "low confidence"
 
     async def _passage_scores(self, question: str, passages: Sequence[ScoredChunk]) -> list[float]:
         """The scores that retrieval already paid for, if the same reranker gave them."""
@@ -145,82 +149,48 @@ class ExtractiveLLM:
         return await self._scorer(question, [p.chunk.text for p in passages])
 
 
-def candidates(passages: Sequence[ScoredChunk]) -> list[Candidate]:
-    """Every sentence worth quoting, each once. Headings, figures and questions answer nothing."""
-    found: list[Candidate] = []
-    seen: set[tuple[str, str]] = set()
-    for number, passage in enumerate(passages, start=1):
-        chunk = passage.chunk
-        header = ""
-        following: Candidate | None = None
-        of_passage: list[Candidate] = []
-        units = split_sentences(chunk.text)
-        headers = _table_headers(units, chunk.text, chunk.context)
-        for unit, header in zip(reversed(units), reversed(headers), strict=True):
-            quote = unit.of(chunk.text)
-            if unit.kind in {"heading", "figure"} or not re.search(r"\w", quote):
-                following = None
-                continue
-            option = Candidate(
-                passage=number,
-                sentence=unit,
-                quote=quote,
-                scored_text=f"{header}\n{quote}" if header else quote,
-                document_place=(chunk.document_id, chunk.start + unit.start),
-                follows=following if quote.endswith(":") else None,
-            )
-            following = option
-            if quote == header or quote.endswith(("?", "？")) or _is_fragment(option):
-                continue
-            of_passage.append(option)
-        for option in reversed(of_passage):
-            key = (chunk.document_id, option.quote)
-            if key not in seen:
-                seen.add(key)
-                found.append(option)
-    return found
-
-
-def _is_fragment(option: Candidate) -> bool:
-    """Too short to say anything, or a lead-in whose continuation is not in the passage."""
-    words = len(option.quote.split())
-    if option.sentence.kind in {"code", "table"}:
-        return words < 2 and "=" not in option.quote
-    return words < SHORTEST_WORDS or (option.quote.endswith(":") and option.follows is None)
-
-
-def _table_headers(units: Sequence[Sentence], text: str, context: str) -> list[str]:
-    """For each unit the header row of its table, else nothing: a row says little without its columns' names."""
-    headers: list[str] = []
-    current = ""
-    carried = next((line for line in context.splitlines() if line.lstrip().startswith("|")), "")
-    for position, unit in enumerate(units):
-        if unit.kind != "table":
-            headers.append("")
-            continue
-        if position == 0 or units[position - 1].kind != "table":
-            current = carried.strip().strip("|").strip() if position == 0 and carried else unit.of(text)
-        headers.append(current)
-    return headers
-
-
 def choose(options: Sequence[Candidate], scores: Sequence[float], gap: float) -> list[Candidate]:
-    """The best sentence and up to two more within ``gap`` of it, in document order; ties go to the earlier one."""
+    """The best unit and up to two more within ``gap`` of it, each with the lines that it announces, in document order.
+
+    While that is short, the sentence that goes on from the best one comes too. Ties go to the earlier unit.
+    """
     order = sorted(range(len(options)), key=lambda i: (-scores[i], i))
-    best = scores[order[0]]
-    picked = [options[i] for i in order[:MOST_SENTENCES] if scores[i] >= best - gap]
-    picked += [p.follows for p in picked if p.follows is not None and p.follows not in picked]
+    picked = [options[i] for i in order[:MOST_SENTENCES] if scores[i] >= scores[order[0]] - gap]
+    places = {unit.document_place: unit for option in picked for unit in (option, *option.follows)}
+    goes_on = picked[0].next
+    if goes_on and sum(len(unit.quote.split()) for unit in (*places.values(), goes_on)) <= SHORT_WORDS:
+        places.setdefault(goes_on.document_place, goes_on)
     documents = list(dict.fromkeys(o.document_place[0] for o in options))
-    return sorted(picked, key=lambda o: (documents.index(o.document_place[0]), o.document_place[1]))
+    return sorted(places.values(), key=lambda o: (documents.index(o.document_place[0]), o.document_place[1]))
+
+
+_WORD = re.compile(r"[^\W_][\w.+-]*\w|\w")
+_NAME_INSIDE = re.compile(r"\d|_|[a-z][A-Z]")
+
+
+def names(question: str) -> list[str]:
+    """Words that name something: capitalised within the sentence, or with a digit, an underscore or a capital inside.
+
+    A question that capitalises most of its words (a title, German nouns) tells nothing by it and names nothing.
+    """
+    words = _WORD.findall(question)
+    if 2 * sum(w[0].isupper() for w in words) > len(words):
+        return []
+    return [w for i, w in enumerate(words) if (i and w[0].isupper() and w != "I") or _NAME_INSIDE.search(w)]
+
+
+def unmentioned(question: str, chosen: Sequence[Candidate]) -> list[str]:
+    """Names in the question that neither what is quoted nor its title and headings hold."""
+    said = "\n".join(option.scored_text for option in chosen).casefold()
+    return [name for name in names(question) if name.casefold().rstrip("s.") not in said]
 
 
 def render(chosen: Sequence[Candidate]) -> list[str]:
     """Each quote followed by its marker. Prose runs on; list items, rows and code stand on lines of their own."""
     pieces: list[str] = []
     for position, option in enumerate(chosen):
-        prose = option.sentence.kind in {"paragraph", "quote"}
-        after_prose = position > 0 and chosen[position - 1].sentence.kind in {"paragraph", "quote"}
-        glue = "" if position == 0 else " " if prose and after_prose else "\n\n"
+        runs_on = position > 0 and option.prose and chosen[position - 1].prose
+        glue = "" if position == 0 else " " if runs_on else "\n\n"
         pieces.append(f"{glue}{_shown(option)} [{option.passage}]")
     return pieces
 

@@ -7,7 +7,8 @@ import pytest
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLMRequest, Message, complete
-from roma_core.llm.extractive import ExtractiveLLM, calibration_of, escape_markers, overlap_scores
+from roma_core.llm.extractive import ExtractiveLLM, calibration_of, escape_markers, names, overlap_scores
+from roma_core.llm.quotable import candidates, plain
 from roma_core.types import Chunk, ScoredChunk
 
 LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
@@ -39,17 +40,19 @@ def ask(question: str, *passages: ScoredChunk) -> LLMRequest:
 async def test_the_best_sentence_is_quoted_word_for_word_with_its_marker() -> None:
     scorer = Scripted({"blue": 6.0})
     llm = ExtractiveLLM(scorer, LOGITS)
-    answer = await complete(llm, ask("colour?", passage("Grass is green."), passage("The sky is blue. Cows eat.", 2)))
+    answer = await complete(
+        llm, ask("colour?", passage("Grass is green."), passage("The sky is blue.\n\nCows eat grass.", 2))
+    )
     assert answer.text == "The sky is blue. [2]"
     assert (answer.finish_reason, answer.usage.cost_usd, answer.provider) == ("stop", 0.0, "extractive")
 
 
 async def test_up_to_three_sentences_within_the_gap_come_in_document_order() -> None:
     scorer = Scripted({"Third": 7.0, "First": 5.5, "Second": 4.9, "Fourth": 6.0, "Fifth": 5.9})
-    text = "First one here. Second one here. Third one here. Fourth one here. Fifth one here."
+    text = "First one here.\n\nSecond one here.\n\nThird one here.\n\nFourth one here.\n\nFifth one here."
     answer = await complete(ExtractiveLLM(scorer, LOGITS), ask("q", passage(text)))
     assert answer.text == "Third one here. [1] Fourth one here. [1] Fifth one here. [1]"
-    scorer = Scripted({"Third": 7.0, "First": 4.9})
+    scorer = Scripted({"Third": 7.0, "First": 3.9})
     answer = await complete(ExtractiveLLM(scorer, LOGITS), ask("q", passage(text)))
     assert answer.text == "Third one here. [1]"
 
@@ -58,6 +61,9 @@ async def test_below_the_calibrated_threshold_it_does_not_know() -> None:
     answer = await complete(ExtractiveLLM(Scripted({}, default=-1.9), LOGITS), ask("q", passage("Grass is green.")))
     assert answer.text == I_DONT_KNOW
     assert "-1.8" in answer.reason
+    weak = await complete(ExtractiveLLM(Scripted({}, default=1.7), LOGITS), ask("q", passage("Grass is green.")))
+    assert weak.text == I_DONT_KNOW
+    assert "the evidence scores 3.4, below 3.5" in weak.reason
 
 
 async def test_a_weak_answer_is_called_uncertain() -> None:
@@ -112,7 +118,7 @@ async def test_the_header_of_a_split_table_comes_from_the_context() -> None:
 
 
 async def test_the_sources_own_markers_are_escaped_and_links_are_left_alone() -> None:
-    text = "Known since 1990 [3] as shown in [the paper](http://x) and [4, 5]. Other words are here."
+    text = "Known since 1990 [3] as shown in [the paper](http://x) and [4, 5].\n\nOther words are here."
     answer = await complete(ExtractiveLLM(Scripted({"1990": 8.0}), LOGITS), ask("q", passage(text)))
     assert answer.text == r"Known since 1990 \[3] as shown in [the paper](http://x) and \[4, 5]. [1]"
     assert re.findall(r"(?<!\\)\[(\d+)\]", answer.text) == ["1"]
@@ -136,7 +142,7 @@ async def test_without_a_question_it_refuses_to_play_a_language_model() -> None:
 
 async def test_without_a_reranker_word_overlap_decides() -> None:
     llm = ExtractiveLLM()
-    sky = passage("The sky is blue today. Grass is green.")
+    sky = passage("The sky is blue today.\n\nGrass is green.")
     assert (await complete(llm, ask("What colour has the sky?", sky))).text == "The sky is blue today. [1]"
     assert (await complete(llm, ask("Who wrote Hamlet?", sky))).text == I_DONT_KNOW
     assert (await complete(llm, ask("Anything?"))).text == I_DONT_KNOW
@@ -146,3 +152,102 @@ async def test_without_a_reranker_word_overlap_decides() -> None:
 async def test_overlap_scores_lie_between_nothing_and_all() -> None:
     assert await overlap_scores("the red fox", ["red fox", "red", "cow"]) == pytest.approx([1.0, 0.398, 0.0], abs=0.001)
     assert await overlap_scores("what is the", ["the"]) == [0.0]
+
+
+async def test_a_sentence_is_scored_in_its_surroundings_and_quoted_alone() -> None:
+    text = "## Default\n\nNo test times out. Set one:\n\n- a **timeout** in [seconds](http://x)\n- or none"
+    chunk = passage(text).chunk.model_copy(update={"title": "Usage", "uri": "file:///docs/pytest-timeout.rst"})
+    options = candidates([passage(text).model_copy(update={"chunk": chunk})])
+    assert options[0].scored_text == "pytest-timeout: Usage\nDefault\nNo test times out."
+    assert options[0].quote == "No test times out."
+    for option in options:
+        start = option.document_place[1]
+        assert chunk.text[start : start + len(option.quote)] == option.quote
+
+
+@pytest.mark.parametrize(
+    ("uri", "title", "subject"),
+    [
+        ("file:///a/click.md", "Click", "Click"),
+        ("file:///a/rank_bm25.md", "Rank-BM25: two lines", "Rank-BM25: two lines"),
+        ("https://x.org/guide/", "Intro", "guide: Intro"),
+        ("https://x.org/", "Intro", "Intro"),
+        ("gdrive://1", "Plan", "Plan"),
+    ],
+)
+def test_the_subject_is_the_title_and_the_files_name_when_it_says_more(uri: str, title: str, subject: str) -> None:
+    found = passage("It works everywhere.")
+    chunk = found.chunk.model_copy(update={"title": title, "uri": uri})
+    [option] = candidates([found.model_copy(update={"chunk": chunk})])
+    assert option.surroundings[0] == subject
+
+
+async def test_a_short_list_is_scored_and_quoted_as_one_under_its_lead_in() -> None:
+    text = "These are implemented:\n\n- Okapi\n- BM25L\n\nThey were taken from a paper."
+    scorer = Scripted({"Okapi\nBM25L": 8.0, "- BM25L": 5.0})
+    answer = await complete(ExtractiveLLM(scorer, LOGITS), ask("which?", passage(text)))
+    assert answer.text == "These are implemented: [1]\n\nOkapi [1]\n\nBM25L [1]"
+    assert not [t for t in scorer.asked if t.endswith("\nOkapi")]
+
+
+async def test_the_items_of_a_long_list_stand_for_themselves_under_its_lead_in() -> None:
+    text = "It speaks:\n\n" + "\n".join(f"- Tongue{i}" for i in range(12))
+    scorer = Scripted({"It speaks:\nTongue7": 8.0, "- Tongue7": 5.0})
+    answer = await complete(ExtractiveLLM(scorer, LOGITS), ask("which?", passage(text)))
+    assert answer.text == "Tongue7 [1]"
+    bare = await complete(ExtractiveLLM(Scripted({"Tongue": 8.0}), LOGITS), ask("which?", passage("- Tongue7")))
+    assert bare.text == I_DONT_KNOW
+
+
+async def test_the_sentence_that_goes_on_from_the_best_one_comes_too_while_that_is_short() -> None:
+    text = "It is not safe. Install the other one against that."
+    best = Scripted({"not safe": 8.0})
+    answer = await complete(ExtractiveLLM(best, LOGITS), ask("safe?", passage(text)))
+    assert answer.text == "It is not safe. [1] Install the other one against that. [1]"
+    longer = f"It is not safe. {'Word ' * 40}."
+    answer = await complete(ExtractiveLLM(best, LOGITS), ask("safe?", passage(longer)))
+    assert answer.text == "It is not safe. [1]"
+
+
+async def test_passages_far_below_the_best_one_are_not_read() -> None:
+    near, far = passage("Grass is always green."), passage("The sea is always blue.", 2, document="d2")
+    scored = [p.model_copy(update={"scores": {"rerank": s}}) for p, s in ((near, 6.0), (far, 1.0))]
+    scorer = Scripted({}, default=5.0)
+    answer = await complete(ExtractiveLLM(scorer, LOGITS), ask("colour?", *scored))
+    assert answer.text == "Grass is always green. [1]"
+    assert not [t for t in scorer.asked if "sea" in t]
+
+
+async def test_far_passages_are_read_when_the_best_one_holds_nothing_to_quote() -> None:
+    title, text = passage("# Only a title"), passage("The sea is always blue.", 2, document="d2")
+    scored = [p.model_copy(update={"scores": {"rerank": s}}) for p, s in ((title, 6.0), (text, 1.0))]
+    answer = await complete(ExtractiveLLM(Scripted({}, default=5.0), LOGITS), ask("colour?", *scored))
+    assert answer.text == "The sea is always blue. [2]"
+
+
+async def test_a_name_that_nothing_quoted_is_about_counts_against_an_answer() -> None:
+    text = "The variable OFF turns telemetry off."
+    scorer = Scripted({"telemetry": 3.0})
+    answer = await complete(ExtractiveLLM(scorer, LOGITS), ask("What turns telemetry off in Grafana?", passage(text)))
+    assert answer.text == I_DONT_KNOW
+    named = passage(text).chunk.model_copy(update={"title": "Grafana"})
+    about = passage(text).model_copy(update={"chunk": named})
+    answer = await complete(ExtractiveLLM(scorer, LOGITS), ask("What turns telemetry off in Grafana?", about))
+    assert answer.text == f"{text} [1]"
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("Which year did NASA trust attrs?", ["NASA"]),
+        ("may I set load_dotenv or idnaError in python3?", ["load_dotenv", "idnaError", "python3"]),
+        ("Who Wrote The First Edition?", []),
+        ("who wrote it", []),
+    ],
+)
+def test_names_are_what_a_question_capitalises_or_writes_like_code(question: str, named: list[str]) -> None:
+    assert names(question) == named
+
+
+def test_marks_are_no_words_for_the_scorer() -> None:
+    assert plain("**Won** the [prize](https://a.b/c) `x_y` <b>here</b> https://a.b/winner") == "Won the prize x_y here"

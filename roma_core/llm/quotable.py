@@ -1,0 +1,161 @@
+"""What may be quoted from passages: sentences, list items, table rows and lines of code, each with its surroundings.
+
+A sentence out of its place has lost its subject: "By default no test times out" does not name the project that its
+title names. So each one is *scored* together with the title, the heading, the lead-in and the table header that it
+stands under, and *quoted* alone. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from roma_core.sentences import Sentence, split_sentences
+from roma_core.types import BlockKind, Chunk, ScoredChunk
+
+SHORTEST_WORDS = 3
+LONG_WORDS = 10
+"""From here on a sentence says something even if what it announces is in another passage."""
+MOST_LINES, MOST_WORDS = 8, 40
+"""How much of a list, a table or code is quoted with the sentence that announces it."""
+_OPEN = (":", "：")
+_LINES: frozenset[BlockKind] = frozenset({"list", "code", "table"})
+_PROSE: frozenset[BlockKind] = frozenset({"paragraph", "quote"})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A unit of a passage with what belongs to it."""
+
+    passage: int
+    """Number of the passage, from 1."""
+    sentence: Sentence
+    quote: str
+    surroundings: tuple[str, ...]
+    """Subject, heading, lead-in and table header that the unit stands under, outermost first."""
+    document_place: tuple[str, int]
+    is_header: bool = False
+    follows: tuple[Candidate, ...] = ()
+    """The lines that it announces, for a sentence that ends in a colon."""
+    next: Candidate | None = None
+    """The next sentence of its paragraph."""
+
+    @property
+    def prose(self) -> bool:
+        return self.sentence.kind in _PROSE
+
+    @property
+    def lists(self) -> bool:
+        """Whether it announces a list, which then is scored and quoted as one."""
+        return any(line.sentence.kind == "list" for line in self.follows)
+
+    @property
+    def scored_text(self) -> str:
+        """What the scorer reads: the unit in its surroundings, without Markdown's marks."""
+        items = (line.quote for line in self.follows) if self.lists else ()
+        return "\n".join(dict.fromkeys(filter(None, map(plain, (*self.surroundings, self.quote, *items)))))
+
+
+def candidates(passages: Sequence[ScoredChunk]) -> list[Candidate]:
+    """Every unit worth quoting, each once, in the order of the passages. Headings and questions answer nothing."""
+    found: dict[tuple[str, str], Candidate] = {}
+    for number, passage in enumerate(passages, start=1):
+        listed: set[tuple[str, int]] = set()
+        for option in _joined(list(_units(number, passage.chunk)), passage.chunk):
+            listed.update(line.document_place for line in option.follows if option.lists)
+            if option.document_place not in listed and not _says_nothing(option):
+                found.setdefault((passage.chunk.document_id, option.quote), option)
+    return list(found.values())
+
+
+def _joined(units: Sequence[Candidate], chunk: Chunk) -> Iterator[Candidate]:
+    """The units with what follows them."""
+    for position, unit in enumerate(units):
+        after = units[position + 1 :]
+        goes_on = bool(after) and unit.prose and after[0].prose
+        between = chunk.text[unit.sentence.end : after[0].sentence.start] if goes_on else ""
+        yield replace(
+            unit,
+            follows=_announced(unit, after),
+            next=after[0] if goes_on and between.count("\n") < 2 and not after[0].quote.endswith(_OPEN) else None,
+        )
+
+
+def _units(number: int, chunk: Chunk) -> Iterator[Candidate]:
+    """All units of a passage that hold a word, headings and figures left out."""
+    heading = chunk.headings[-1] if chunk.headings else ""
+    subject = _subject(chunk)
+    lead = header = ""
+    before: BlockKind | None = None
+    for unit in split_sentences(chunk.text):
+        quote = unit.of(chunk.text)
+        if unit.kind != "table" or before != "table":
+            header = "" if unit.kind != "table" else (before is None and _carried_header(chunk)) or quote
+        before = unit.kind
+        if unit.kind == "heading":
+            heading, lead = quote, ""
+        elif unit.kind != "figure" and re.search(r"\w", quote):
+            yield Candidate(
+                passage=number,
+                sentence=unit,
+                quote=quote,
+                surroundings=(subject, heading, lead if unit.kind in _LINES else "", header),
+                document_place=(chunk.document_id, chunk.start + unit.start),
+                is_header=quote == header,
+            )
+            lead = quote if quote.endswith(_OPEN) else "" if unit.kind in _PROSE else lead
+
+
+def _subject(chunk: Chunk) -> str:
+    """The title, after the file's name where the title ("Contents", "Installation") does not hold it."""
+    name = PurePosixPath(unquote(urlsplit(chunk.uri).path)).stem
+    telling = re.search(r"[^\W\d_]{3}", name) and _letters(name) not in _letters(chunk.title)
+    return f"{name}: {chunk.title}" if telling else chunk.title
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def _carried_header(chunk: Chunk) -> str:
+    """The header of a table whose first row is in an earlier passage."""
+    row = next((line for line in chunk.context.splitlines() if line.lstrip().startswith("|")), "")
+    return row.strip().strip("|").strip()
+
+
+def _announced(unit: Candidate, after: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """What a sentence that ends in a colon announces: the next sentence, or the block there if it is short."""
+    if not unit.quote.endswith(_OPEN) or not after:
+        return ()
+    kind = after[0].sentence.kind
+    block = list(takewhile(lambda u: u.sentence.kind == kind, after)) if kind in _LINES else [after[0]]
+    short = len(block) <= MOST_LINES and sum(len(line.quote.split()) for line in block) <= MOST_WORDS
+    return tuple(block if short else block[:1])
+
+
+def _says_nothing(option: Candidate) -> bool:
+    """Questions, header rows, what is too short to say anything, and a lead-in without what it leads to."""
+    if option.is_header or option.quote.endswith(("?", "？")):
+        return True
+    words = len(option.quote.split())
+    if option.sentence.kind in {"code", "table"}:
+        return words < 2 and "=" not in option.quote
+    if option.quote.endswith(_OPEN) and not option.follows:
+        return words < LONG_WORDS
+    return words < SHORTEST_WORDS and not (option.sentence.kind == "list" and option.surroundings[2])
+
+
+_LINK = re.compile(r"!?\[([^\]\[]*)\](?:\([^)\s]*(?:\s+\"[^\"]*\")?\)|\[[^\]\[]*\])")
+_URL = re.compile(r"<?\bhttps?://[^\s)\]>]+>?")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
+_EMPHASIS = re.compile(r"\*\*|`+|(?<!\w)[*_]{1,2}(?=\w)|(?<=\w)[*_]{1,2}(?!\w)")
+
+
+def plain(text: str) -> str:
+    """``text`` as a reader sees it: links by their words, no addresses, tags or emphasis, white space as one blank."""
+    words = _TAG.sub(" ", _URL.sub(" ", _LINK.sub(r"\1", text)))
+    return " ".join(_EMPHASIS.sub("", words).split())
