@@ -12,20 +12,23 @@ import itertools
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 
-from bench import report
+from bench import parse_corpus, report
 from roma_core.cache import Cache
 from roma_core.connectors.local import LocalConnector
 from roma_core.embeddings.local import LocalEmbedder
+from roma_core.evals.demo_corpus import gather
 from roma_core.ingestion import build_ingestion
 from roma_core.parsers.dolphin import DolphinParserService
 from roma_core.rerank import LocalReranker, mix
@@ -36,6 +39,9 @@ from roma_core.store.lance import LanceStore
 from roma_core.types import Chunk, Document, ScoredChunk
 
 DOCUMENTS = 60
+READMES = 60
+MOST_BYTES = 400_000
+"""Larger real documents would make the mixed corpus one of their format."""
 PASSAGES = 10_000
 QUERIES = 50
 TENANT = "default"
@@ -63,17 +69,34 @@ def store_at(path: Path, embedder: LocalEmbedder) -> LanceStore:
     return LanceStore(path, fingerprint=embedder.fingerprint, dim=embedder.dim, model=embedder.name)
 
 
-async def ingest_row(base: Path, embedder: LocalEmbedder) -> dict[str, object]:
-    """Chunks a second end to end and by the bare embedder; half of the bare run before, half after."""
+def made_up(folder: Path) -> None:
+    """``DOCUMENTS`` Markdown documents of eight paragraphs."""
     rng = random.Random(1)
-    corpus = base / "corpus"
-    corpus.mkdir()
+    folder.mkdir()
     for n in range(DOCUMENTS):
-        (corpus / f"{n}.md").write_text(f"# Part {n}\n\n{text(rng, 8)}", encoding="utf-8")
-    settings = Settings(workspace=base / "w")
-    store = store_at(base / "w" / "store", embedder)
+        (folder / f"{n}.md").write_text(f"# Part {n}\n\n{text(rng, 8)}", encoding="utf-8")
+
+
+def mixed(folder: Path) -> None:
+    """READMEs of installed packages and, where they are, the real documents of all formats that can be read."""
+    folder.mkdir()
+    with tempfile.TemporaryDirectory() as gathered:
+        found = gather(Path(gathered))
+        for path in found[:: max(1, len(found) // READMES)]:
+            shutil.copy(path, folder / f"readme-{path.name}")
+    shared = parse_corpus.folder()
+    for case in parse_corpus.cases(shared) if shared else ():
+        if case.failure is None and case.path.stat().st_size <= MOST_BYTES:
+            shutil.copy(case.path, folder / case.path.name)
+
+
+async def ingest_row(name: str, corpus: Path, workspace: Path, embedder: LocalEmbedder) -> dict[str, object]:
+    """Chunks a second end to end and by the bare embedder on the same passages, right after."""
+    settings = Settings(workspace=workspace)
+    store = store_at(workspace / "store", embedder)
     await embedder.embed(["warm up"])
     await store.counts(TENANT)
+    children = _children_s()
     async with DolphinParserService.of(settings) as parsers:
         service = build_ingestion(
             settings,
@@ -81,7 +104,7 @@ async def ingest_row(base: Path, embedder: LocalEmbedder) -> dict[str, object]:
             parsers=parsers,
             embedder=embedder,
             store=store,
-            cache=Cache(base / "w" / "cache.sqlite"),
+            cache=Cache(workspace / "cache.sqlite"),
         )
         began, cpu = time.perf_counter(), time.process_time()
         done = await service.ingest([str(corpus)])
@@ -90,22 +113,32 @@ async def ingest_row(base: Path, embedder: LocalEmbedder) -> dict[str, object]:
         again = await service.ingest([str(corpus)])
         again_s = time.perf_counter() - began
         await service.close()
-    assert done.counts()["added"] == again.counts()["unchanged"] == DOCUMENTS, (done, again)
+    parsers_cpu = _children_s() - children
+    assert done.counts()["added"] == again.counts()["unchanged"], (done, again)
     passages = [c.indexed_text async for d in store.documents(TENANT) for c in await store.chunks(TENANT, d.id)]
     await store.close()
     began, cpu = time.perf_counter(), time.process_time()
     await embedder.embed(passages)
     bare_s, bare_cpu = time.perf_counter() - began, time.process_time() - cpu
+    formats = Counter(Path(item.uri).suffix.removeprefix(".") for item in done.items if item.state == "added")
     return {
-        "documents": DOCUMENTS,
+        "corpus": name,
+        "documents": ", ".join(f"{count} {suffix}" for suffix, count in formats.most_common()),
         "passages": len(passages),
         "passages/s end to end": len(passages) / whole_s,
         "passages/s bare embedder": len(passages) / bare_s,
         "share of the bare rate %": 100 * bare_s / whole_s,
         "processor time beside embedding %": 100 * (whole_cpu / bare_cpu - 1),
-        "documents/min": 60 * DOCUMENTS / whole_s,
+        "and of the parsers %": 100 * parsers_cpu / bare_cpu,
+        "documents/min": 60 * done.counts()["added"] / whole_s,
         "second run, all unchanged, s": again_s,
     }
+
+
+def _children_s() -> float:
+    """Processor time of the processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def fill(store: LanceStore, rng: random.Random, dim: int) -> list[str]:
@@ -191,11 +224,17 @@ def cold_start_s(workspace: Path, question: str) -> float:
 async def run(base: Path) -> None:
     embedder = LocalEmbedder()
     packages = ["lancedb", "fastembed", "onnxruntime"]
-    ingest = await ingest_row(base, embedder)
-    ingest["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    ingest["roma ask from a cold start, s"] = cold_start_s(base / "w", " ".join(vocabulary()[0][200:206]))
-    note = "The bare embedder runs on the same passages right after; processor time is without the parsers' processes."
-    report.write("core_ingest", "Ingest speed", [ingest], note, packages)
+    made_up(base / "made")
+    mixed(base / "mixed")
+    found = [await ingest_row("made-up Markdown", base / "made", base / "w", embedder)]
+    found[0]["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found[0]["roma ask from a cold start, s"] = cold_start_s(base / "w", " ".join(vocabulary()[0][200:206]))
+    found.append(await ingest_row("mixed, real documents", base / "mixed", base / "w2", embedder))
+    note = (
+        "The bare embedder runs on the same passages right after. Processor time is told as a share of the bare "
+        "embedder's: that of the ingesting process beyond it, and that of the parsers' processes (with their start)."
+    )
+    report.write("core_ingest", "Ingest speed", found, note, packages)
     rows = await query_rows(base, embedder)
     report.write("core_query", f"Query latency at {PASSAGES:,} passages", rows, "", packages)
 

@@ -219,7 +219,7 @@ class Run:
             parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
             known = candidate.known
             same = known is not None and (known.content_sha256, base_parser(known.parser)) == (sha256, parser)
-            if known is not None and same and candidate.present and self._current(known):
+            if known is not None and same and candidate.present and self._current(known) and not renamed(candidate):
                 await self._unchanged(candidate)
                 return None
             document = await self._parsed(raw, sha256, parser)
@@ -229,7 +229,12 @@ class Run:
             await asyncio.to_thread(raw.discard)
         if isinstance(document, AgentFailure):
             return document
-        if known is not None and candidate.present and self._as_stored(known, sha256, document):
+        if (
+            known is not None
+            and candidate.present
+            and not renamed(candidate)
+            and self._as_stored(known, sha256, document)
+        ):
             await self._unchanged(candidate)
             return None
         identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
@@ -352,6 +357,8 @@ class Run:
             return "its figures were described anew" if self.parts.captions else "descriptions of figures are off"
         if old.parser != item.stored.parser:
             return f"parser {old.parser} became {item.stored.parser}"
+        if renamed(candidate):
+            return f"renamed from {old.listing.title}"
         return "chunking or embedding changed" if old.made_with != item.stored.made_with else "it was not in the store"
 
     async def _unchanged(self, candidate: Candidate) -> None:
@@ -422,6 +429,7 @@ class Run:
             and known.version == version
             and candidate.present
             and self._current(known)
+            and not renamed(candidate)
         )
 
     def _hopeless(self, known: Known, listing: Listing, attempt: str) -> bool:
@@ -432,6 +440,12 @@ class Run:
             and listing.version is not None
             and known.attempt == attempt
         )
+
+
+def renamed(candidate: Candidate) -> bool:
+    """Whether the source has given the item another name: its content is the same, its citations are not."""
+    known = candidate.known
+    return known is not None and known.listing.title != candidate.listing.title
 
 
 def judged(document: Document) -> Document:

@@ -87,6 +87,31 @@ async def test_drive_folder_is_ingested_and_the_second_run_loads_nothing(tmp_pat
             assert not {"media"} & set(drive.calls)
 
 
+async def test_a_file_renamed_and_moved_in_drive_keeps_its_identity_under_its_new_name(tmp_path: Path) -> None:
+    async with FakeDrive(
+        Entry("top", "Top", FOLDER),
+        Entry("sub", "Sub", FOLDER, parent="top"),
+        Entry("a", "draft.md", "text/markdown", f"{TEXT}\n".encode(), parent="top"),
+        Entry("b", "other.md", "text/markdown", f"{TEXT} And more of it.\n".encode(), parent="top"),
+    ) as drive:
+        wanted = settings(
+            tmp_path, gdrive_api_endpoint=drive.base, gdrive_credentials=json.dumps(drive.service_account())
+        )
+        async with build_roma(wanted) as roma:
+            before = {i.uri: i for i in (await roma.ingest("gdrive://folder/top")).items}
+            drive.entries["a"].name, drive.entries["a"].parent = "final.md", "sub"
+            after = {i.uri: i for i in (await roma.ingest("gdrive://folder/top")).items}
+            moved = after["gdrive://file/a"]
+            assert (moved.state, moved.reason) == ("updated", "renamed from draft.md")
+            assert moved.document_id == before["gdrive://file/a"].document_id
+            assert after["gdrive://file/b"].state == "unchanged"
+            document = await roma.document(moved.document_id or "")
+            assert isinstance(document, Document) and document.title == "final.md"
+            assert {c.title for c in await roma.store.chunks("default", document.id)} == {"final.md"}
+            again = await roma.ingest("gdrive://folder/top")
+            assert {i.state for i in again.items} == {"unchanged"}
+
+
 OFFICE = "application/vnd.openxmlformats-officedocument."
 
 
