@@ -25,6 +25,8 @@ _CLEAN = _DROPPED | {0x0B: "\n", 0x0C: "\n", 0x85: "\n", 0x2028: "\n", 0x2029: "
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\n\s*\n")
 _STRUCTURAL = re.compile(r"^( {0,3}[\U000f0000-\U00100002]*)(#{1,6}\s|```|~~~|\||>)", re.MULTILINE)
+_EXPONENT = re.compile(r"\s*[-+−–]?\d{1,4}\s*")
+_RAISED = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
 _ORDINAL = re.compile(r"\d{1,9}[.)]")
 
 
@@ -36,6 +38,11 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     return " ".join(clean(text).split())
+
+
+def raised(text: str) -> str:
+    """A number set above the line, in characters that say so: 10⁶ is not 106. Other text stays as it is."""
+    return text.translate(_RAISED) if _EXPONENT.fullmatch(text) else text
 
 
 def _prose(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from roma_core.parsers import tables
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.build import DocumentBuilder, ListItem, one_line
+from roma_core.parsers.build import DocumentBuilder, ListItem, one_line, raised
 from roma_core.parsers.docx_numbering import Numbering, W, integer, read_numbering, value
 from roma_core.parsers.drawingml import write_drawing
 from roma_core.parsers.hyperlinks import linked
@@ -25,6 +25,7 @@ FURNITURE = "Headers and footers"
 
 _HEADING = re.compile(r"heading (\d)$", re.IGNORECASE)
 _CONTENTS = re.compile(r"toc \d$|table of figures$", re.IGNORECASE)
+_LIST_STYLE = re.compile(r"list (?:number|bullet) ([2-5])", re.IGNORECASE)
 _LINK = re.compile(r'\bHYPERLINK\s+(?:\\\w\s+)*"([^"]+)"', re.IGNORECASE)
 _PAGE_NUMBER = re.compile(r"\W*(?:page|seite|página|pagina)?\W*\d*(?:\s*(?:of|/|von|de|di)\s*\d*)?\W*", re.IGNORECASE)
 MAX_NESTING = 40
@@ -265,7 +266,8 @@ class Reader:
         if not number or number == "0":
             return None
         found = self.numbering.label(number, depth)
-        return (found, depth) if found is not None else None
+        named = _LIST_STYLE.fullmatch(style.name)  # each of these built-in styles is a list of its own, one level deep
+        return (found, max(depth, int(named[1]) - 1 if named else 0)) if found is not None else None
 
     def line(self, element: Any) -> Line:
         """Inline content of a paragraph."""
@@ -315,8 +317,12 @@ class _Inline:
     def run(self, element: Any) -> None:
         properties = element.find(f"{W}rPr")
         hidden = properties.find(f"{W}vanish") if properties is not None else None
-        if hidden is None or hidden.get(f"{W}val") in {"0", "false"}:
-            self.children(element)
+        if hidden is not None and hidden.get(f"{W}val") not in {"0", "false"}:
+            return
+        before = len(self.parts)
+        self.children(element)
+        if properties is not None and value(properties.find(f"{W}vertAlign")) == "superscript":
+            self.parts[before:] = [raised("".join(self.parts[before:]))]
 
     def text(self, element: Any) -> None:
         self.put(element.text or "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from roma_core.parsers import tables
 from roma_core.parsers.build import DocumentBuilder, ListItem
+from roma_core.parsers.number_format import show
 from roma_core.parsers.ooxml import Package, R, local, walk
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -90,14 +91,25 @@ def _points(element: Any) -> dict[int, str]:
         return values
     for literal in element.iterchildren(f"{C}v"):
         values[0] = literal.text or ""
+    usual = element.findtext(f".//{C}formatCode") or ""
     for level in [*element.iter(f"{C}lvl")] or [element]:
         for point in level.iter(f"{C}pt"):
             index = point.get("idx") or ""
-            value = (point.findtext(f"{C}v") or "").strip()
+            value = _shown((point.findtext(f"{C}v") or "").strip(), point.get("formatCode") or usual)
             if index.isdecimal() and value:
                 inner = values.get(int(index))
                 values[int(index)] = f"{value} / {inner}" if inner else value
     return values
+
+
+def _shown(value: str, code: str) -> str:
+    """A number in its format, so that shares and dates are read as the chart shows them."""
+    if not code or code.lower() == "general":
+        return value
+    try:
+        return show(float(value), code)
+    except (ValueError, OverflowError):
+        return value
 
 
 def diagram_texts(root: Any) -> list[str]:

@@ -13,7 +13,7 @@ from textwrap import dedent
 from typing import Any, Literal
 
 from roma_core.parsers import tables
-from roma_core.parsers.build import DocumentBuilder, ListItem, clean
+from roma_core.parsers.build import DocumentBuilder, ListItem, clean, raised
 from roma_core.parsers.hyperlinks import bare
 
 Kind = Literal[
@@ -148,6 +148,8 @@ class _Reader:
             run.parts.append(_math(element))
         elif tag in {"code", "kbd", "samp", "tt"}:
             run.parts.append(_code_span(text_of(element)))
+        elif tag == "sup" and (power := raised(text_of(element))) != text_of(element) and not _holds_note_mark(element):
+            run.parts.append(power)
         elif _is_note_mark(element):
             run.notes.append(text_of(element).strip("[]() "))
         else:
@@ -254,10 +256,11 @@ class _Reader:
     def definitions(self, element: Any, boilerplate: bool) -> Iterator[HtmlBlock]:
         """``Term`` and ``: definition`` lines, as PHP Markdown Extra and Pandoc write them."""
         lines: list[str] = []
-        for child in element.iter("dt", "dd"):
-            text = " ".join(self.line(child).split())
-            if text:
-                lines.append(text if child.tag == "dt" else f": {text}")
+        for child in _unnested(element):
+            blocks = self.children(child, MAX_DEPTH // 2, False)
+            text = " ".join(" ".join(_lines_of(block)) for block in blocks)
+            if text.strip():
+                lines.append(" ".join(text.split()) if child.tag == "dt" else f": {' '.join(text.split())}")
         yield HtmlBlock("definitions", text="\n".join(lines), boilerplate=boilerplate)
 
     def table(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
@@ -280,16 +283,25 @@ class _Reader:
 
     def cell(self, element: Any, rows: int) -> tables.Cell:
         """A cell's blocks as lines; the rows of a table inside it are lines too."""
-        lines: list[str] = []
-        for block in self.children(element, MAX_DEPTH // 2, False):
-            if block.rows:
-                lines += [" | ".join(text.replace("\n", " ") for text in row) for row in block.rows]
-            elif block.items:
-                lines += [f"{item.marker} {item.text}" for item in block.items]
-            else:
-                lines.append(block.text)
+        lines = [line for block in self.children(element, MAX_DEPTH // 2, False) for line in _lines_of(block)]
         height = _integer(element.get("rowspan"), 1) or rows  # 0 means: to the end
         return tables.Cell("\n".join(lines), height, _integer(element.get("colspan"), 1))
+
+
+def _lines_of(block: HtmlBlock) -> list[str]:
+    """A block inside of a cell or a definition."""
+    if block.rows:
+        return [" | ".join(text.replace("\n", " ") for text in row) for row in block.rows]
+    return [f"{item.marker} {item.text}" for item in block.items] or [block.text]
+
+
+def _unnested(element: Any) -> list[Any]:
+    """Terms and definitions of a ``<dl>``; libxml2 puts one whose end tag is left out inside of the one before."""
+    for child in reversed(list(element.iter("dt", "dd"))):
+        parent = child.getparent()
+        if parent.tag in {"dt", "dd"}:
+            parent.addnext(child)
+    return [child for child in element.iter("dt", "dd") if next(child.iterancestors("dl"), element) is element]
 
 
 _HIGHLIGHTED = re.compile(r"highlight|rouge|codetable|linenos", re.IGNORECASE)
@@ -328,6 +340,10 @@ def _is_note(element: Any) -> bool:
 
 def _is_note_mark(element: Any) -> bool:
     return element.tag == "a" and bool({"noteref", "doc-noteref"} & {*epub_type(element).split(), element.get("role")})
+
+
+def _holds_note_mark(element: Any) -> bool:
+    return any(map(_is_note_mark, element.iterdescendants("a")))
 
 
 def epub_type(element: Any) -> str:

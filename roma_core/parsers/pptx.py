@@ -10,7 +10,8 @@ from typing import Any
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import tables
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.build import DocumentBuilder, ListItem, one_line
+from roma_core.parsers.build import DocumentBuilder, ListItem, one_line, raised
+from roma_core.parsers.docx_numbering import integer
 from roma_core.parsers.drawingml import A, write_drawing
 from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.omml import M, latex
@@ -180,6 +181,9 @@ class SlideReader:
             name = local(child)
             if name in {"r", "fld"}:
                 text = child.findtext(f"{A}t") or ""
+                properties = child.find(f"{A}rPr")
+                if properties is not None and integer(properties.get("baseline"), 0) > 0:
+                    text = raised(text)
                 link = child.find(f"{A}rPr/{A}hlinkClick")
                 relation = self.package.relations(self.part).get(link.get(f"{R}id") or "") if link is not None else None
                 yield linked(text, relation.target) if relation and relation.external else text

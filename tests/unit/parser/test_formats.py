@@ -422,3 +422,58 @@ def test_rtf_keeps_notes_and_comments() -> None:
     assert [b.kind for b in document.blocks][-3:] == ["footnote", "footnote", "comment"]
     cut = parse(media.RTF, "c.rtf", rb"{\rtf1 Words{\footnote never closed")
     assert cut.text.startswith("Words[^1]")
+
+
+def test_powers_stay_powers_and_notes_do_not_glue_to_words() -> None:
+    page = "<p>10<sup>6</sup> m<sup>2</sup> at 10<sup>−3</sup>, the 1<sup>st</sup><sup><a href='#n'>12</a></sup> CO<sub>2</sub></p>"
+    assert html.html_to_markdown(page) == "10⁶ m² at 10⁻³, the 1st¹² CO2"
+    run = '<w:r><w:rPr><w:vertAlign w:val="{}"/></w:rPr><w:t>{}</w:t></w:r>'
+    body = "<w:p><w:r><w:t>10</w:t></w:r>" + run.format("superscript", "6") + run.format("subscript", "2") + "</w:p>"
+    assert parse(media.DOCX, "p.docx", make.docx(body)).text == "10⁶2"
+    raised = '<a:r><a:rPr baseline="30000"/><a:t>{}</a:t></a:r>'
+    tree = f"<p:sp><p:txBody><a:p><a:r><a:t>10</a:t></a:r>{raised.format('6')}{raised.format('th')}</a:p></p:txBody></p:sp>"
+    assert parse(media.PPTX, "p.pptx", make.pptx([{"tree": tree}])).text == "10⁶th"
+
+
+def test_definitions_without_end_tags_with_lists_and_inside_of_one_another() -> None:
+    page = (
+        "<dl><dt>Alpha<dd>first<dd>again<dt>Beta<dd>has <ul><li>one<li>two</ul></dl>"
+        "<dl><dt>Outer</dt><dd>says<dl><dt>Inner</dt><dd>deep</dd></dl></dd></dl>"
+    )
+    assert html.html_to_markdown(page) == (
+        "Alpha\n: first\n: again\nBeta\n: has - one - two\n\nOuter\n: says Inner : deep"
+    )
+
+
+def test_lists_of_word_that_are_nested_by_their_style_alone() -> None:
+    numbers = "".join(
+        f'<w:abstractNum w:abstractNumId="{n}"><w:lvl w:ilvl="0"><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl>'
+        f"</w:abstractNum>"
+        for n in (1, 2)
+    ) + "".join(f'<w:num w:numId="{n}"><w:abstractNumId w:val="{n}"/></w:num>' for n in (1, 2))
+    styles = "".join(
+        f'<w:style w:styleId="L{n}"><w:name w:val="{name}"/><w:pPr><w:numPr><w:numId w:val="{n}"/></w:numPr></w:pPr></w:style>'
+        for n, name in ((1, "List Number"), (2, "List Number 2"))
+    )
+    body = "".join(
+        make.p(text, f'<w:pStyle w:val="{style}"/>') for text, style in (("a", "L1"), ("b", "L2"), ("c", "L1"))
+    )
+    parts = {"word/numbering.xml": make.part("numbering", numbers), "word/styles.xml": make.part("styles", styles)}
+    document = parse(
+        media.DOCX, "l.docx", make.docx(body, parts, rId1="numbering:numbering.xml", rId2="styles:styles.xml")
+    )
+    assert document.text == "1. a\n    1. b\n2. c"
+
+
+def test_charts_show_shares_and_dates_as_drawn() -> None:
+    from lxml import etree
+
+    from roma_core.parsers.drawingml import C, chart_rows
+
+    def numbers(tag: str, code: str, *values: str) -> str:
+        points = "".join(f'<pt idx="{i}"><v>{value}</v></pt>' for i, value in enumerate(values))
+        return f"<{tag}><numRef><numCache><formatCode>{code}</formatCode>{points}</numCache></numRef></{tag}>"
+
+    series = numbers("cat", "yyyy-mm-dd", "46112", "46142") + numbers("val", "0%", "0.25", "n/a")
+    root = etree.fromstring(f'<chartSpace xmlns="{C[1:-1]}"><chart><ser>{series}</ser></chart></chartSpace>')
+    assert chart_rows(root) == [["", "Series 1"], ["2026-03-31", "25%"], ["2026-04-30", "n/a"]]
