@@ -29,6 +29,26 @@ class Recall:
     degraded: tuple[str, ...] = ()
 
 
+AT_ONCE = 16
+"""Searches that run at once on an event loop; more of them finish none earlier. Were a thousand queries to search side
+by side, no turn of the loop would end for seconds, and connections being made meanwhile would time out."""
+
+
+class Turns:
+    """At most ``at_once`` inside ``async with turns.next():``, first come first served; a queue for each event loop."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gate = asyncio.Semaphore(at_once)
+
+    def next(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # a second ``asyncio.run``: who waited in the first waits no more
+            self._loop, self._gate = loop, asyncio.Semaphore(self._at_once)
+        return self._gate
+
+
 @dataclass(frozen=True)
 class MemoryLimits:
     """How much is fetched and reranked; the defaults of ``Settings`` and where they were measured are in the docs."""
@@ -51,6 +71,7 @@ class MemoryAgent(Agent):
         self._embedder = embedder
         self._reranker = reranker
         self._limits = limits or MemoryLimits()
+        self._turns = Turns(AT_ONCE)
 
     async def health(self) -> ComponentHealth:
         store = await self._store.health()
@@ -59,10 +80,11 @@ class MemoryAgent(Agent):
     @boundary
     async def retrieve(self, question: str, *, tenant: str, filters: dict[str, Any]) -> Recall | AgentFailure:
         """Candidates by the fused score. Fails only when both ways to look fail, or the filters are wrong."""
-        lexical, dense = await asyncio.gather(
-            guarded(f"{self.name}.lexical", self._lexical(question, tenant, filters)),
-            guarded(f"{self.name}.dense", self._dense(question, tenant, filters)),
-        )
+        async with self._turns.next():
+            lexical, dense = await asyncio.gather(
+                guarded(f"{self.name}.lexical", self._lexical(question, tenant, filters)),
+                guarded(f"{self.name}.dense", self._dense(question, tenant, filters)),
+            )
         failures = [leg for leg in (lexical, dense) if isinstance(leg, AgentFailure)]
         for failure in failures:
             if len(failures) == 2 or failure.code == InputError.default_code:

@@ -74,7 +74,7 @@ class FakeModelServer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[FakeModelServer]:
         """Serve on a free port of loopback; ``url`` is its root."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=4096)
         host, port = server.sockets[0].getsockname()[:2]
         self.url = f"http://{host}:{port}"
         try:

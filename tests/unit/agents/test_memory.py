@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from roma_core.agents.memory import MemoryAgent, MemoryLimits, Recall, interleave
+from roma_core.agents.memory import AT_ONCE, MemoryAgent, MemoryLimits, Recall, Turns, interleave
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, StoreError
 from roma_core.rerank import FakeReranker
@@ -113,3 +114,40 @@ def test_one_question_is_only_cut(kit: Any) -> None:
     a = tuple(kit.passage(f"a{i}", rank=i) for i in (1, 2, 3))
     assert interleave([Recall("a", a), Recall("none")], 2) == a[:2]
     assert interleave([], 5) == ()
+
+
+class Crowded(FakeEmbedder):
+    """Notes how many questions are embedded at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = self.most = 0
+
+    async def embed_query(self, text: str) -> Any:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await asyncio.sleep(0.001)
+        self.inside -= 1
+        return await super().embed_query(text)
+
+
+async def test_a_crowd_searches_in_turns(kit: Any) -> None:
+    embedder = Crowded()
+    memory = MemoryAgent(await kit.store(), embedder, None)
+    found = await asyncio.gather(*(recall(memory) for _ in range(5 * AT_ONCE)))
+    assert all(f.passages for f in found)
+    assert embedder.most == AT_ONCE
+
+
+def test_turns_survive_their_event_loop() -> None:
+    turns = Turns(1)
+
+    async def crowd() -> int:
+        async def one() -> int:
+            async with turns.next():
+                await asyncio.sleep(0)
+                return 1
+
+        return sum(await asyncio.gather(*(one() for _ in range(3))))
+
+    assert [asyncio.run(crowd()), asyncio.run(crowd())] == [3, 3]
