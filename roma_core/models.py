@@ -1,4 +1,4 @@
-"""Model files that come in a package, and running a model over many items on a few threads."""
+"""Models on this machine: files that come in a package, ONNX sessions over them, many items on a few threads."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import hashlib
 import importlib.util
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.types import digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -59,6 +65,64 @@ def bundled(name: str, carrier: str = CARRIER) -> ModelFiles:
         )
     checksums = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))[name]
     return ModelFiles(folder / "data" / name, tuple(sorted(checksums.items())))
+
+
+def tokenizer_of(files: ModelFiles) -> Tokenizer:
+    """The model's tokenizer, without truncation and padding."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(files.folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+class OnnxModel:
+    """A transformer that comes as ``model.onnx`` with its tokenizer: one session of one thread, one text a call.
+
+    The same bits as through fastembed, whose import alone takes longer than loading the model. Threads may share it.
+    Raises ``EmbeddingError`` when the files are not what their checksums say.
+    """
+
+    def __init__(self, files: ModelFiles, max_tokens: int) -> None:
+        from onnxruntime import InferenceSession, SessionOptions
+
+        files.verify()
+        options = SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        path = str(files.folder / "model.onnx")
+        self._session = InferenceSession(path, sess_options=options, providers=["CPUExecutionProvider"])
+        self._inputs = [node.name for node in self._session.get_inputs()]
+        self._tokenizer = tokenizer_of(files)
+        self._tokenizer.enable_truncation(max_length=max_tokens)
+
+    def run(self, text: str, pair: str | None = None) -> NDArray[np.float32]:
+        """The first output for a text, or for a pair of them, cut to ``max_tokens`` from the longer one's end."""
+        import numpy as np
+
+        encoded = self._tokenizer.encode(text, pair)
+        known = {
+            "input_ids": encoded.ids,
+            "attention_mask": encoded.attention_mask,
+            "token_type_ids": encoded.type_ids,
+        }
+        inputs = {name: np.array([known[name]], dtype=np.int64) for name in self._inputs}
+        return np.asarray(self._session.run(None, inputs)[0][0], dtype=np.float32)
+
+
+class Loaded(Generic[A, B]):
+    """What ``load`` makes of a name, made once a process however many ask for it, also at the same time."""
+
+    def __init__(self, load: Callable[[A], B]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._held: dict[A, B] = {}
+
+    def __call__(self, name: A) -> B:
+        with self._lock:
+            if name not in self._held:
+                self._held[name] = self._load(name)
+            return self._held[name]
 
 
 def unusable(name: str, error: Exception) -> EmbeddingError:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import functools
 import re
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from roma_core.models import ModelFiles, bundled, spread, unusable, width
+from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, unusable, width
 from roma_core.ranking import minmax, ranked
 from roma_core.types import ScoredChunk, digest
 
 BUNDLED = "ms-marco-MiniLM-L-12-v2-int8"
 PAIR_TOKENS = 256
 """Longest question plus passage that the model reads; more costs time and gains nothing (``docs/benchmarks``)."""
-_loading = threading.Lock()
 RERANK_WEIGHT = 0.5
 """Mixing gains a point of nDCG@10 over the hybrid and loses nowhere; replacing its order by the model's loses one."""
 
@@ -88,7 +86,7 @@ def _share(wanted: set[str], present: set[str]) -> float:
 
 
 class LocalReranker:
-    """``Reranker`` over fastembed: the bundled ms-marco-MiniLM-L-12-v2 (int8), or one that fastembed lists by name.
+    """``Reranker`` by ``model``: None = the bundled ms-marco-MiniLM-L-12-v2 (int8), else one that fastembed lists.
 
     One pair a call, cut to ``PAIR_TOKENS``; calls side by side on ``threads``. Everything heavy waits for first use.
     """
@@ -112,13 +110,10 @@ class LocalReranker:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    @property
-    def _model(self) -> Any:
-        with _loading:
-            return _load(self._hub)
-
     def _score(self, question: str, text: str) -> float:
-        return float(next(iter(self._model.rerank(question, [text], batch_size=1))))
+        if self._hub is None:
+            return float(_bundled(None).run(question, text)[0])
+        return float(next(iter(_hub(self._hub).rerank(question, [text], batch_size=1))))
 
 
 @functools.cache
@@ -126,33 +121,19 @@ def _files() -> ModelFiles:
     return bundled("reranker_en")
 
 
-@functools.cache
-def _load(hub: str | None) -> Any:
-    """The model, once a process however many rerankers there are, with its tokenizer set to short pairs."""
-    model = _load_bundled(_files()) if hub is None else _load_hub(hub)
+def _load_hub(name: str) -> Any:
+    """The model with its tokenizer set to short pairs."""
+    from fastembed.rerank.cross_encoder import TextCrossEncoder
+
+    try:
+        model = TextCrossEncoder(name, threads=1)
+    except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
+        raise unusable(name, error) from error
     tokenizer = model.model.tokenizer
     limit = min(PAIR_TOKENS, tokenizer.truncation["max_length"]) if tokenizer.truncation else PAIR_TOKENS
     tokenizer.enable_truncation(max_length=limit)
     return model
 
 
-def _load_bundled(files: ModelFiles) -> Any:
-    from fastembed.common.model_description import ModelSource
-    from fastembed.rerank.cross_encoder import TextCrossEncoder
-
-    files.verify()
-    name = f"roma/{BUNDLED}"
-    if name not in {m["model"] for m in TextCrossEncoder.list_supported_models()}:
-        TextCrossEncoder.add_custom_model(
-            model=name, sources=ModelSource(hf="cross-encoder/ms-marco-MiniLM-L12-v2"), model_file="model.onnx"
-        )
-    return TextCrossEncoder(name, specific_model_path=str(files.folder), threads=1)
-
-
-def _load_hub(name: str) -> Any:
-    from fastembed.rerank.cross_encoder import TextCrossEncoder
-
-    try:
-        return TextCrossEncoder(name, threads=1)
-    except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
-        raise unusable(name, error) from error
+_bundled: Loaded[None, OnnxModel] = Loaded(lambda _: OnnxModel(_files(), PAIR_TOKENS))
+_hub: Loaded[str, Any] = Loaded(_load_hub)

@@ -1,4 +1,4 @@
-"""Embedding on this machine: ONNX Runtime through fastembed, with the bundled model or any that fastembed knows.
+"""Embedding on this machine: the bundled model on ONNX Runtime, or any that fastembed knows.
 
 One text a call on a session of one thread, several calls side by side: with int8 models that is as fast as batches of
 any size, and it alone makes a vector independent of what else is embedded (``docs/benchmarks``).
@@ -7,13 +7,12 @@ any size, and it alone makes a vector independent of what else is embedded (``do
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import EmbeddingError, ErrorCode
-from roma_core.models import ModelFiles, bundled, spread, unusable, width
+from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, tokenizer_of, unusable, width
 from roma_core.types import digest
 
 if TYPE_CHECKING:
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 
 BUNDLED = "bge-small-en-v1.5-int8"
 BUNDLED_DIM = 384
+BUNDLED_TOKENS = 512
 BGE_QUERY = "Represent this sentence for searching relevant passages: "
 """BAAI's instruction for questions; passages have none (model card of bge-*-en-v1.5)."""
-_loading = threading.Lock()
 
 
 class LocalEmbedder:
-    """``Embedder`` over fastembed. ``model`` None = the bundled one, else a name that fastembed lists (hub download).
+    """``Embedder`` by ``model``: None = the bundled one, else a name that fastembed lists (hub download).
 
     Everything heavy waits for the first use. Raises ``EmbeddingError`` (ERR_EMBEDDING_MODEL) when a model is missing.
     """
@@ -70,20 +69,14 @@ class LocalEmbedder:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    @property
-    def _model(self) -> Any:
-        with _loading:
-            return _load(self._hub)
-
     @functools.cached_property
     def _counter(self) -> Any:
         """The model's tokenizer without truncation and padding."""
+        if self._hub is None:
+            return tokenizer_of(_files())
         from tokenizers import Tokenizer
 
-        if self._hub is None:
-            tokenizer = Tokenizer.from_file(str(_files().folder / "tokenizer.json"))
-        else:
-            tokenizer = Tokenizer.from_str(self._model.model.tokenizer.to_str())
+        tokenizer = Tokenizer.from_str(_hub(self._hub).model.tokenizer.to_str())
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
@@ -91,38 +84,17 @@ class LocalEmbedder:
     def _vector(self, text: str) -> Vector:
         import numpy as np
 
-        row = np.asarray(next(iter(self._model.embed([text], batch_size=1))), dtype=np.float32)
-        # The custom bundled model is normalised by fastembed; not every listed model is.
-        return np.asarray(row / np.linalg.norm(row), dtype=np.float32) if self._hub else row
+        if self._hub is None:
+            row = _bundled(None).run(text)[0]  # of the first token: CLS pooling
+        else:
+            row = np.asarray(next(iter(_hub(self._hub).embed([text], batch_size=1))), dtype=np.float32)
+        # Along an axis, as fastembed does: over a bare vector numpy sums in another order, and the last bit differs.
+        return np.asarray(row / np.linalg.norm(row[np.newaxis], axis=1), dtype=np.float32)
 
 
 @functools.cache
 def _files() -> ModelFiles:
     return bundled("bge_small_en")
-
-
-@functools.cache
-def _load(hub: str | None) -> Any:
-    """The model, once a process however many embedders there are."""
-    return _load_bundled(_files()) if hub is None else _load_hub(hub)
-
-
-def _load_bundled(files: ModelFiles) -> Any:
-    from fastembed import TextEmbedding
-    from fastembed.common.model_description import ModelSource, PoolingType
-
-    files.verify()
-    name = f"roma/{BUNDLED}"
-    if name not in {m["model"] for m in TextEmbedding.list_supported_models()}:
-        TextEmbedding.add_custom_model(
-            model=name,
-            pooling=PoolingType.CLS,
-            normalization=True,
-            sources=ModelSource(hf="BAAI/bge-small-en-v1.5"),
-            dim=BUNDLED_DIM,
-            model_file="model.onnx",
-        )
-    return TextEmbedding(name, specific_model_path=str(files.folder), threads=1)
 
 
 def _load_hub(name: str) -> Any:
@@ -132,6 +104,10 @@ def _load_hub(name: str) -> Any:
         return TextEmbedding(name, threads=1)
     except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
         raise unusable(name, error) from error
+
+
+_bundled: Loaded[None, OnnxModel] = Loaded(lambda _: OnnxModel(_files(), BUNDLED_TOKENS))
+_hub: Loaded[str, Any] = Loaded(_load_hub)
 
 
 def _hub_dim(name: str) -> int:

