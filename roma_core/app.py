@@ -21,6 +21,7 @@ from roma_core.types import (
     RawDocument,
     StreamEvent,
     TailorOutput,
+    digest,
 )
 
 if TYPE_CHECKING:
@@ -211,6 +212,10 @@ class Roma:
         raw = await guarded("local", self._read(Path(path)))
         return raw if isinstance(raw, AgentFailure) else await self.parsers.page_image(raw, number)
 
+    async def source_page(self, document: Document, number: int, tenant: str | None = None) -> bytes | AgentFailure:
+        """``page_image`` of a stored document, drawn from its source once; a failure when that has changed."""
+        return await guarded("parser", self._source_page(document, number, tenant or self.settings.tenant))
+
     async def document(self, document_id: str, tenant: str | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into."""
         return await guarded("store", self._stored(document_id, tenant or self.settings.tenant))
@@ -280,6 +285,22 @@ class Roma:
 
         place = await asyncio.to_thread(path.resolve)
         return await asyncio.to_thread(read, place, place.as_uri(), self.settings.parser_max_mb << 20)
+
+    async def _source_page(self, document: Document, number: int, tenant: str) -> bytes | AgentFailure:
+        key = digest("page", document.content_sha256, document.parser, str(number))
+        kept = await asyncio.to_thread(self.cache.get, "page", key)
+        if kept is not None:
+            return kept
+        raw = await self.ingestion.original(document, tenant)
+        if isinstance(raw, AgentFailure):
+            return raw
+        try:
+            drawn = await self.parsers.page_image(raw, number)
+        finally:
+            await asyncio.to_thread(raw.discard)
+        if isinstance(drawn, bytes):
+            await asyncio.to_thread(self.cache.put, "page", key, drawn)
+        return drawn
 
     async def _stored(self, document_id: str, tenant: str) -> Document:
         found = await self.store.document(tenant, document_id)

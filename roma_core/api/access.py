@@ -11,6 +11,7 @@ import binascii
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -52,6 +53,8 @@ CSP = (
 )
 # Panel compiles templates in the browser and styles elements in place; images stay at home all the same, because an
 # image is how a poisoned document would carry words out.
+serving: ContextVar[str | None] = ContextVar("roma_tenant", default=None)
+"""Tenant of the request that is being served, for what is not handed the request: the console."""
 CONSOLE_CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss: blob:; worker-src 'self' blob:; "
@@ -122,7 +125,11 @@ class Gate:
             found = AgentFailure.of("api", error)
         if isinstance(found, Principal) or found is None:
             scope.setdefault("state", {})["principal"] = found
-            defect = await guarded("api", self._app(scope, receive, response.send))
+            mark = serving.set(found.tenant if found else None)
+            try:
+                defect = await guarded("api", self._app(scope, receive, response.send))
+            finally:
+                serving.reset(mark)
             if defect is not None and not response.started:
                 await problem(defect)(scope, receive, response.send)
         elif scope["type"] == "websocket":

@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from roma_core.api import create_app
+from roma_core.api.access import serving
 from roma_core.api.tokens import TokenStore, check_bind
 from roma_core.telemetry import logs, tracing
 
@@ -29,7 +30,7 @@ def build(roma: Roma) -> FastAPI:
             raise
         _log.warning("no console", missing=missing.name, install="roma-core[ui]")
     else:
-        mount(app, roma)
+        mount(app, roma, tenant=serving.get)
     return app
 
 

@@ -81,7 +81,7 @@ async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
     if args.html:
         from roma_core.ui.render import to_html
 
-        print(to_html(document.markdown()))
+        print(to_html(document.markdown(), most=None))
         return OK
     emit(args, document, lambda: print(document.markdown()))
     for warning in document.warnings:

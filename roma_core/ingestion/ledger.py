@@ -140,6 +140,12 @@ class Ledger:
             own = Document.id_for(uri, tenant)
             return None, digest("document", tenant, uri, "reused")[:32] if _holder(db, tenant, own) else own
 
+    def known(self, tenant: str, uri: str) -> Known | None:
+        """What is known of an item; None when it was never listed."""
+        with self._transaction() as db:
+            row = _row(db, tenant, uri)
+        return None if row is None else _known(row)
+
     def failed(self, tenant: str, sources: Sequence[str] = ()) -> list[Known]:
         """Items whose last state is failed, of ``sources`` or of all."""
         with self._transaction() as db:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector
 from roma_core.embeddings.base import Embedder
-from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, NotFoundError, guarded
 from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.ledger import Ledger
 from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run
 from roma_core.settings import Settings
 from roma_core.store.base import ChunkStore
-from roma_core.types import DEFAULT_TENANT, IngestionReport, IngestItem, ItemState, Source
+from roma_core.types import DEFAULT_TENANT, Document, IngestionReport, IngestItem, ItemState, RawDocument, Source
 
 NEAR_DUPLICATE = "near-duplicate of "
 
@@ -101,6 +101,24 @@ class IngestionService:
     async def runs(self, tenant: str = DEFAULT_TENANT) -> list[dict[str, str | None]]:
         """All runs, the newest first. Raises ``StoreError``."""
         return await asyncio.to_thread(self._parts.ledger.runs, tenant)
+
+    async def original(self, document: Document, tenant: str = DEFAULT_TENANT) -> RawDocument | AgentFailure:
+        """The bytes that ``document`` was made of, fetched again; a failure when the source has them no more.
+
+        The caller owns the result and calls ``discard`` on it.
+        """
+        return await guarded(AGENT, self._original(document, tenant))
+
+    async def _original(self, document: Document, tenant: str) -> RawDocument | AgentFailure:
+        known = await asyncio.to_thread(self._parts.ledger.known, tenant, document.uri)
+        connector = self._connector(known.source) if known else None
+        if known is None or connector is None:
+            raise NotFoundError("It is not known where this document came from.")
+        raw = await connector.fetch(Source(uri=known.source, kind=connector.kind), known.listing)
+        if isinstance(raw, RawDocument) and await asyncio.to_thread(lambda: raw.sha256) != document.content_sha256:
+            await asyncio.to_thread(raw.discard)
+            raise ConnectorError("The file has changed since it was ingested.", ErrorCode.CONNECTOR_CHANGED)
+        return raw
 
     async def close(self) -> None:
         await asyncio.to_thread(self._parts.ledger.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Awaitable, Callable, Sequence
 from html import escape
 from typing import Any
@@ -13,10 +14,18 @@ import param
 
 from roma_core.errors import AgentFailure
 from roma_core.types import Citation, Document, StageEvent, TailorOutput
+from roma_core.ui.pages import SHEET_STYLE, Area, sheet
 from roma_core.ui.render import highlighted, to_html
 
 Read = Callable[[str], Awaitable[Document | AgentFailure]]
 """Document id to document: where the cited words are shown in their surroundings."""
+Draw = Callable[[Document, int], Awaitable[bytes | AgentFailure]]
+"""Document and page number to a PNG of that page of its source."""
+SNIPPET = 64
+"""Characters of the quote in the title of its card: two cards may cite the same page."""
+AROUND = 250
+"""Characters shown before and after the cited words."""
+CITED = "#f59e0b"
 
 VERDICTS: dict[str, tuple[str, str]] = {
     "verbatim": ("success", "word for word"),
@@ -45,6 +54,8 @@ pre { overflow-x: auto; padding: .6em; background: #8881; border-radius: 4px; }
 mark { background: #fde68a; color: inherit; padding: .05em 0; }
 blockquote { border-left: 3px solid #8886; margin-left: 0; padding-left: .8em; }
 .roma-source { white-space: pre-wrap; font-size: 90%; }
+.roma-sheet { max-width: 44rem; margin: .6rem 0; }
+.roma-sheet .area::before { opacity: .25; }
 """
 
 
@@ -98,14 +109,39 @@ def source_html(citation: Citation, document: Document | AgentFailure) -> str:
         quoted = f"<blockquote>{escape(citation.quote)}</blockquote>"
         body = f"<p>The document has changed since; the answer quoted:</p>{quoted}"
     else:
-        body = highlighted(document.text, citation.start, citation.end)
+        body = highlighted(document.text, citation.start, citation.end, AROUND)
     where = f"{citation.uri} · characters {citation.start}–{citation.end}"
     return f'<div class="roma-source">{body}</div><p><small>{escape(where)}</small></p>'
 
 
-def source_list(citations: Sequence[Citation], read: Read) -> pmui.Accordion:
-    """One card a citation, filled when it is first opened."""
-    panes = [pn.pane.HTML("", stylesheets=[STYLE], sizing_mode="stretch_width") for _ in citations]
+def cited_areas(citation: Citation, document: Document) -> tuple[int, list[Area]] | None:
+    """The page where the cited words begin, and the boxes of the blocks there that hold them; None without geometry."""
+    held = [
+        block
+        for block in document.blocks
+        if block.box and block.page and block.start < citation.end and citation.start < block.end
+    ]
+    if not held or document.text[citation.start : citation.end] != citation.quote:
+        return None
+    page = held[0].page or 1
+    return page, [Area(b.box, CITED, f"cited {b.kind}") for b in held if b.box and b.page == page]
+
+
+async def cited_page(citation: Citation, document: Document, draw: Draw) -> str:
+    """The page of a PDF or a picture with the cited blocks marked; why not, when it cannot be drawn any more."""
+    place = cited_areas(citation, document)
+    if place is None:
+        return ""
+    number, areas = place
+    png = await draw(document, number)
+    if isinstance(png, AgentFailure):
+        return f"<p><small>Page {number} cannot be shown: {escape(png.message)}</small></p>"
+    return sheet(png, areas, f"Page {number}; the cited part is marked")
+
+
+def source_list(citations: Sequence[Citation], read: Read, draw: Draw) -> pmui.Accordion:
+    """One card a citation, filled when it is first opened: the words at once, then the page that they are on."""
+    panes = [pn.pane.HTML("", stylesheets=[SHEET_STYLE, STYLE], sizing_mode="stretch_width") for _ in citations]
     cards = pmui.Accordion(
         *((source_title(c), pane) for c, pane in zip(citations, panes, strict=True)),
         active=[],
@@ -117,7 +153,10 @@ def source_list(citations: Sequence[Citation], read: Read) -> pmui.Accordion:
         for index in event.new or ():
             if not panes[index].object:
                 citation = citations[index]
-                panes[index].object = source_html(citation, await read(citation.document_id))
+                document = await read(citation.document_id)
+                panes[index].object = source_html(citation, document)
+                if isinstance(document, Document):
+                    panes[index].object += await cited_page(citation, document, draw)
 
     cards.param.watch(fill, "active")
     return cards
@@ -126,7 +165,8 @@ def source_list(citations: Sequence[Citation], read: Read) -> pmui.Accordion:
 def source_title(citation: Citation) -> str:
     """Escaped: the accordion shows titles as HTML, and documents choose their titles."""
     place = f", {citation.place}" if citation.place else ""
-    return escape(f"[{citation.marker}] {citation.title}{place} — {VERDICTS[citation.verdict][1]}")
+    quoted = textwrap.shorten(citation.quote, SNIPPET, placeholder=" …")
+    return escape(f"[{citation.marker}] {citation.title}{place} — {VERDICTS[citation.verdict][1]}: “{quoted}”")
 
 
 def stage_words(event: StageEvent) -> str:
@@ -153,7 +193,11 @@ def failure_alert(failure: AgentFailure, retry: Callable[[], None] | None = None
 
 def footnote(output: TailorOutput) -> str:
     """Who wrote the answer, at what price, and what was missing, as safe HTML."""
-    parts = [f"written by {output.model or 'unknown'}"]
+    parts = [
+        "quoted word for word, no language model was used"
+        if output.model == "extractive"
+        else f"written by {output.model or 'unknown'}"
+    ]
     if output.usage.input_tokens or output.usage.output_tokens:
         cost = "price unknown" if output.usage.cost_usd is None else f"${output.usage.cost_usd:.4f}"
         parts.append(f"{output.usage.input_tokens} + {output.usage.output_tokens} tokens, {cost}")

@@ -32,18 +32,22 @@ COLOURS: dict[str, str] = {
     "comment": "#ca8a04",
     "notes": "#0d9488",
 }
-STYLE = """
+SHEET_STYLE = """
+.roma-sheet { position: relative; border: 1px solid #8886; line-height: 0; background: #fff; }
+.roma-sheet img { width: 100%; height: auto; display: block; }
+.roma-sheet .area { position: absolute; box-sizing: border-box; border: 1.5px solid var(--kind); border-radius: 2px; }
+.roma-sheet .area::before { content: ""; position: absolute; inset: 0; background: var(--kind); opacity: .08; }
+.roma-sheet .area b { position: absolute; right: 100%; top: -1px; margin-right: 2px; line-height: 1.25; }
+"""
+STYLE = (
+    SHEET_STYLE
+    + """
 .roma-pages { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start;
   font: 14px/1.45 system-ui, sans-serif; }
 .roma-pages > * { flex: 1 1 22rem; min-width: 0; }
 .roma-pages .legend { flex: 1 1 100%; display: flex; flex-wrap: wrap; gap: .3rem 1rem; }
 .roma-pages .legend i { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em;
   background: var(--kind); }
-.roma-sheet { position: relative; border: 1px solid #8886; line-height: 0; background: #fff; }
-.roma-sheet img { width: 100%; height: auto; display: block; }
-.roma-sheet .area { position: absolute; box-sizing: border-box; border: 1.5px solid var(--kind); border-radius: 2px; }
-.roma-sheet .area::before { content: ""; position: absolute; inset: 0; background: var(--kind); opacity: .08; }
-.roma-sheet .area b { position: absolute; right: 100%; top: -1px; margin-right: 2px; line-height: 1.25; }
 .roma-pages b.number { background: var(--kind); color: #fff; border-radius: 3px; padding: 0 .35em;
   font: 600 11px/1.45 system-ui, sans-serif; }
 .roma-blocks { max-height: 62rem; overflow: auto; }
@@ -54,6 +58,7 @@ STYLE = """
 .roma-blocks table { border-collapse: collapse; }
 .roma-blocks td, .roma-blocks th { border: 1px solid #8886; padding: .1em .5em; }
 """
+)
 
 
 class Mark(NamedTuple):

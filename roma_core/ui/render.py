@@ -31,22 +31,31 @@ CLASSES = {"a": {"roma-badge"}, "span": {"roma-badge", "roma-host"}}
 MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
-def to_html(markdown: str, badges: Mapping[int, str] | None = None) -> str:
-    """Safe HTML of ``markdown``.
+MAX_CHARS = 500_000
+"""Characters that are shown at once: more takes a browser and the parsers many seconds."""
+
+
+def to_html(markdown: str, badges: Mapping[int, str] | None = None, most: int | None = MAX_CHARS) -> str:
+    """Safe HTML of ``markdown``, or of its first ``most`` characters and a note that says how many are left out.
 
     ``badges`` maps citation markers to the address of their source; ``[n]`` becomes a badge there. A link shows its
     host, because its words may lie. Images become their words: loading one would tell its server what was asked.
     """
-    tokens = _markdown().parse(markdown)
+    tokens = _markdown().parse(markdown[:most])
     for token in tokens:
         if token.type == "inline" and token.children:
             token.children = [new for old in token.children for new in _tamed(old, badges or {})]
     html = str(_markdown().renderer.render(tokens, _markdown().options, {}))
-    return clean(html)
+    left = len(markdown) - len(markdown[:most])
+    note = f"<hr><p><strong>Cut here: {left:,} more characters are not shown.</strong></p>" if left else ""
+    return clean(html) + note
 
 
 def clean(html: str) -> str:
-    """HTML through the allow-list; what is not on it is dropped, text is kept."""
+    """HTML through the allow-list; what is not on it is dropped, text is kept.
+
+    nh3's time grows with the square of the depth of nesting, which Markdown bounds and foreign HTML does not.
+    """
     return nh3.clean(
         html,
         tags=TAGS,
@@ -67,7 +76,11 @@ def _same_site_or_spelt_out(tag: str, name: str, value: str) -> str | None:
 def highlighted(text: str, start: int, end: int, around: int = 400) -> str:
     """``text`` around ``[start, end)`` as escaped HTML with the span marked. Offsets are code points."""
     before, quote, after = text[max(0, start - around) : start], text[start:end], text[end : end + around]
-    lead, trail = "…" if start > around else "", "…" if end + around < len(text) else ""
+    lead, trail = "", ""
+    if start > around:  # from a whole word on, and to one
+        lead, before = "… ", before.partition(" ")[2] or before
+    if end + around < len(text):
+        trail, after = " …", after.rpartition(" ")[0] or after
     return f"{lead}{escape(before)}<mark>{escape(quote)}</mark>{escape(after)}{trail}"
 
 
@@ -97,7 +110,10 @@ def _badged(text: str, badges: Mapping[int, str]) -> list[Token]:
         address = badges.get(int(match.group(1)))
         if address is None:
             continue
-        link = f'<a class="roma-badge" target="_blank" href="{escape(address)}">{match.group(1)}</a>'
+        marker = match.group(1)
+        link = (
+            f'<a class="roma-badge" target="_blank" href="{escape(address)}" title="Show source {marker}">{marker}</a>'
+        )
         parts += [_text(text[at : match.start()]), _raw(link)]
         at = match.end()
     return [*parts, _text(text[at:])]

@@ -31,16 +31,24 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     from roma_core import Settings, build_roma
     from roma_core.api import create_app
+    from roma_core.evals import demo_pdf
+    from roma_core.llm.base import LLMRequest
     from roma_core.llm.fake import FakeLLM, Reply
     from roma_core.llm.service import LLMService
     from roma_core.ui.console import mount
 
     folder = tmp_path_factory.mktemp("console")
     (folder / "manual.md").write_text(MANUAL)
+
+    def reply(request: LLMRequest) -> Reply:
+        asked = request.question or ""
+        return Reply("The keeper wrote down the weather [1].") if "keeper" in asked else Reply(REPLY, word_wait_s=0.08)
+
     settings = Settings.load(workspace=folder / ".roma", embedder="fake", reranker="fake", parser_workers=1)
-    llm = FakeLLM(rule=lambda request: Reply(REPLY, word_wait_s=0.08), generative=False)
+    demo_pdf.write(folder)
+    llm = FakeLLM(rule=reply, generative=False)
     roma = build_roma(settings, llm=LLMService([llm]))
-    asyncio.run(roma.ingest(folder / "manual.md"))
+    asyncio.run(roma.ingest(folder / "manual.md", folder / demo_pdf.NAME))
     app = create_app(roma)
     mount(app, roma)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
@@ -108,3 +116,32 @@ def test_a_follow_up_is_asked_by_a_click(page: Any) -> None:
     assert pill.inner_text().casefold() == "how is the valve cleaned?"
     pill.click()
     page.get_by_text("How is the valve cleaned?", exact=True).nth(2).wait_for(timeout=30_000)  # asked, and offered anew
+
+
+def test_a_citation_of_a_pdf_shows_its_page_with_the_cited_part_marked(page: Any, address: str) -> None:
+    page.get_by_text("2 documents").wait_for(timeout=30_000)  # the greeting
+    ask(page, "What did the keeper of the lighthouse write down?")
+    badge = page.locator(".roma-badge").first
+    badge.wait_for(timeout=30_000)
+    badge.focus()
+    badge.press("Enter")  # by keyboard
+    sheet = page.locator(".roma-sheet")
+    sheet.wait_for(timeout=30_000)
+    assert "cited part is marked" in sheet.get_attribute("aria-label")
+    assert sheet.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    area, picture = sheet.locator(".area").first.bounding_box(), sheet.bounding_box()
+    assert 0 < area["width"] < picture["width"] and picture["y"] < area["y"] < picture["y"] + picture["height"]
+
+
+def test_on_a_phone_the_conversation_is_not_covered(address: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        agent = "Mozilla/5.0 (Linux; Android 14) Chrome/156 Mobile Safari/537.36"
+        view = browser.new_page(viewport={"width": 400, "height": 800}, user_agent=agent)
+        view.goto(f"{address}/console")
+        view.get_by_text("2 documents").wait_for(timeout=30_000)
+        view.locator("textarea").first.click(timeout=10_000)
+        assert view.evaluate("document.documentElement.scrollWidth") <= 400
+        browser.close()

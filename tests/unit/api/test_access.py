@@ -96,11 +96,32 @@ async def test_rate_limit_is_per_token_and_says_when(start: Any, auth: Any) -> N
         assert (await service.client.get("/health")).status_code == 200
 
 
+def basic(password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"me:{password}".encode()).decode()}
+
+
+async def test_the_console_shows_the_documents_of_the_tokens_tenant_alone(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from roma_core.ui import console
+
+    opened: list[str] = []
+
+    class Seen(console.Console):
+        def page(self) -> Any:
+            opened.append(self.tenant)
+            return super().page()
+
+    monkeypatch.setattr(console, "Console", Seen)
+    for tenant in ("acme", "default"):
+        secret, _ = service.tokens.create(f"of {tenant}", tenant=tenant)
+        page = await service.client.get("/console", headers=basic(secret), follow_redirects=True)
+        assert page.status_code == 200
+    assert opened == ["acme", "default"]
+
+
 async def test_console_takes_a_token_as_password_and_nothing_else_does(service: Any) -> None:
     secret, _ = service.tokens.create("any")
-
-    def basic(password: str) -> dict[str, str]:
-        return {"Authorization": "Basic " + base64.b64encode(f"me:{password}".encode()).decode()}
 
     asked = await service.client.get("/console")
     assert asked.headers["www-authenticate"].startswith("Basic")

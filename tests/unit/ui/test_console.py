@@ -9,8 +9,10 @@ import panel as pn
 import panel_material_ui as pmui
 import pytest
 
-from roma_core.errors import AgentFailure, ErrorCode
+from roma_core.errors import AgentFailure, ErrorCode, StoreError
+from roma_core.settings import Settings
 from roma_core.types import (
+    Block,
     Citation,
     CompleteEvent,
     ComponentHealth,
@@ -25,7 +27,7 @@ from roma_core.types import (
     Usage,
 )
 from roma_core.ui import answer
-from roma_core.ui.console import Console
+from roma_core.ui.console import Console, greeting, on_a_phone
 
 TEXT = "Before. The switch is called QUIET. After."
 QUOTE = "The switch is called QUIET."
@@ -66,13 +68,33 @@ class ScriptedRoma:
     def __init__(self, *events: StreamEvent) -> None:
         self.events = events
         self.queries: list[Query] = []
+        self.drawn: list[int] = []
+        self.tenants: list[str] = []
+        self.size = (1234, 5678)
+        self.failure: StoreError | None = None
 
     async def stream_query(self, query: Query) -> AsyncIterator[StreamEvent]:
         self.queries.append(query)
         for event in self.events:
             yield event
 
-    async def document(self, document_id: str) -> Document | AgentFailure:
+    settings = Settings()
+
+    @property
+    def store(self) -> ScriptedRoma:
+        return self
+
+    async def counts(self, tenant: str) -> tuple[int, int]:
+        if self.failure:
+            raise self.failure
+        return self.size
+
+    async def source_page(self, document: Document, number: int, tenant: str = "default") -> bytes | AgentFailure:
+        self.drawn.append(number)
+        return b"\x89PNG"
+
+    async def document(self, document_id: str, tenant: str) -> Document | AgentFailure:
+        self.tenants.append(tenant)
         return Document(id=document_id, uri="file:///d.md", title="M", text=TEXT, content_sha256="0", parser="text/1")
 
     async def health(self) -> HealthReport:
@@ -104,6 +126,17 @@ async def test_a_reply_streams_and_ends_with_badges_sources_and_follow_ups() -> 
     assert [b.label for b in every(message, pmui.Button)] == [f"And then? {HOSTILE}"]
     assert not every(message, pmui.LoadingSpinner)
     assert console.roma.queries[0].session_id == console.session_id  # type: ignore[attr-defined]
+
+
+async def test_a_console_stays_with_its_tenant() -> None:
+    roma = ScriptedRoma(CompleteEvent(output=output()))
+    console = Console(roma, "acme")  # type: ignore[arg-type]
+    [message] = [m async for m in console._reply("q", "User", console.chat)]
+    (text,), (sources,) = every(message, answer.AnswerText), every(message, pmui.Accordion)
+    text.picked = 1
+    await answer_filled(sources)
+    assert roma.queries[0].tenant == "acme" and roma.tenants == ["acme"]
+    assert Console(roma).tenant == roma.settings.tenant  # type: ignore[arg-type]
 
 
 async def test_tokens_show_before_the_answer_is_complete() -> None:
@@ -176,16 +209,71 @@ async def test_page_shows_health_without_markup() -> None:
     assert all("<img" not in str(p.object) for p in every(status, pn.pane.HTML))
 
 
-def test_a_new_conversation_has_a_new_session() -> None:
+async def test_a_new_conversation_has_a_new_session_and_a_greeting() -> None:
     console = Console(ScriptedRoma())  # type: ignore[arg-type]
     before = console.session_id
-    console._start_anew()
-    assert console.session_id != before and console.chat.objects == []
+    await console._start_anew()
+    assert console.session_id != before
+    assert "1,234 documents" in console.chat.objects[0].object.object
+
+
+async def test_the_greeting_says_what_is_wrong() -> None:
+    roma = ScriptedRoma()
+    console = Console(roma)  # type: ignore[arg-type]
+    roma.failure = StoreError(f"The disk is away. {HOSTILE}")
+    await console.welcome()
+    shown = console.chat.objects[-1].object.object
+    assert "cannot be reached" in shown and "The disk is away." in shown and "<img" not in shown
+    assert "roma ingest" in greeting((0, 0))
+
+
+@pytest.mark.parametrize(
+    ("headers", "phone"),
+    [
+        ({"User-Agent": "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36"}, True),
+        ({"user-agent": "Mozilla/5.0 (X11; Linux x86_64) Safari/537.36"}, False),
+        ({"Referer": "Mobi"}, False),
+        ({}, False),
+    ],
+)
+def test_a_phone_is_known_by_its_agent(headers: dict[str, str], phone: bool) -> None:
+    assert on_a_phone(headers) is phone
+
+
+def pdf(**fields: Any) -> Document:
+    cited = Block(start=8, end=35, kind="paragraph", page=7, box=(0.1, 0.2, 0.9, 0.3))
+    other = Block(start=36, end=42, kind="paragraph", page=8, box=(0, 0, 1, 1))
+    base = {"id": "d", "uri": "a.pdf", "title": "M", "text": TEXT, "content_sha256": "0", "parser": "pdf/1"}
+    return Document.model_validate({**base, "blocks": (cited, other), **fields})
+
+
+async def test_a_citation_of_a_pdf_shows_its_page_with_the_cited_block_marked() -> None:
+    roma = ScriptedRoma()
+    html = await answer.cited_page(citation(), pdf(), roma.source_page)
+    assert roma.drawn == [7] and html.count('class="area"') == 1 and "left:10.00%;top:20.00%" in html
+    assert "data:image/png;base64," in html and "Page 7; the cited part is marked" in html
+
+
+async def test_a_page_that_cannot_be_drawn_says_why() -> None:
+    async def gone(document: Document, number: int) -> AgentFailure:
+        return AgentFailure(
+            agent="ingestion", code=ErrorCode.CONNECTOR_CHANGED, message=f"Changed. {HOSTILE}", recoverable=True
+        )
+
+    html = await answer.cited_page(citation(), pdf(), gone)
+    assert "Page 7 cannot be shown: Changed." in html and "<img" not in html
+
+
+@pytest.mark.parametrize("document", [pdf(blocks=()), pdf(text="Something else entirely, and it is long enough.")])
+async def test_no_page_is_drawn_without_geometry_or_for_other_words(document: Document) -> None:
+    roma = ScriptedRoma()
+    assert await answer.cited_page(citation(), document, roma.source_page) == "" and roma.drawn == []
 
 
 def test_titles_are_escaped_and_say_place_and_verdict() -> None:
     title = answer.source_title(citation())
-    assert "<" not in title and "page 7" in title and "word for word" in title
+    assert "<" not in title and "page 7" in title and "word for word: “The switch is called QUIET.”" in title
+    assert answer.source_title(citation(quote="word " * 40)).endswith("word …”")
 
 
 @pytest.mark.parametrize("verdict", list(answer.VERDICTS))
@@ -205,6 +293,7 @@ def test_a_source_that_changed_shows_what_was_quoted() -> None:
 
 def test_the_footnote_says_who_wrote_and_what_it_cost() -> None:
     paid = output(usage=Usage(calls=1, input_tokens=10, output_tokens=2, cost_usd=0.01), degraded_reasons=("x",))
-    assert "extractive · 10 + 2 tokens, $0.0100 · degraded: x" in answer.footnote(paid)
+    assert "no language model was used · 10 + 2 tokens, $0.0100 · degraded: x" in answer.footnote(paid)
+    assert "written by openai:m" in answer.footnote(output(model="openai:m"))
     unknown = output(usage=Usage(calls=1, input_tokens=10, output_tokens=2, cost_usd=None))
     assert "price unknown" in answer.footnote(unknown)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roma_core.ui.render import TAGS, clean, highlighted, to_html
+from roma_core.ui.render import MAX_CHARS, TAGS, clean, highlighted, to_html
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -108,6 +108,14 @@ def test_markers_become_badges_and_unknown_ones_stay_text() -> None:
     html = to_html("One fact [1], another [2].", {1: "/sources/d?start=1&end=2"})
     assert '<a class="roma-badge" target="_blank" href="/sources/d?start=1&amp;end=2"' in html
     assert "[2]" in html and "[1]" not in html
+
+
+def test_huge_text_is_cut_and_the_reader_is_told() -> None:
+    text = "words [1] " * (MAX_CHARS // 10 + 2)
+    html = to_html(text)
+    assert html.endswith(f"Cut here: {len(text) - MAX_CHARS:,} more characters are not shown.</strong></p>")
+    assert len(html) < len(text) + 200 and "Cut here" not in to_html(text[:MAX_CHARS])
+    assert "Cut here" not in to_html(text, most=None)
 
 
 def test_a_marker_in_code_is_code() -> None:
