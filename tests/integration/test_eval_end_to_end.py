@@ -10,13 +10,17 @@ import pytest
 
 from roma_core.agents import prompts
 from roma_core.app import Roma, build_roma
+from roma_core.cache import Cache
 from roma_core.evals.compare import compare
 from roma_core.evals.demo_corpus import gather
 from roma_core.evals.golden import load_golden
-from roma_core.evals.judge import Judge
+from roma_core.evals.judge import RUBRIC, Judge
 from roma_core.evals.report import EvalReport
 from roma_core.evals.suite import run_eval
+from roma_core.llm.base import LLMRequest
 from roma_core.llm.fake import FakeLLM, Reply, first_passage
+from roma_core.llm.service import LLMService
+from roma_core.prompts import load_prompt
 from roma_core.settings import Settings
 
 GOLDEN = Path(__file__).parents[2] / "datasets" / "golden" / "golden_dataset.json"
@@ -74,14 +78,64 @@ async def test_the_same_eval_twice_makes_no_model_call_and_writes_the_same_bytes
 
 @pytest.mark.slow
 async def test_one_changed_prompt_word_asks_what_depends_on_it(tmp_path: Path, dataset: str) -> None:
-    one = await evaluated(tmp_path, dataset, FakeLLM(rule=scripted))
+    before = FakeLLM(rule=scripted)
+    one = await evaluated(tmp_path, dataset, before)
+    answered = sum(r.purpose != "judge" for r in before.requests)
     changed = tmp_path / "answer.md"
     original = Path(prompts.__file__).parent / "answer.md"
     changed.write_text(original.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
     llm = FakeLLM(rule=scripted)
     two = await evaluated(tmp_path, dataset, llm, prompt_files={"answer": changed})
     asked = [r for r in llm.requests if r.purpose != "judge"]
-    assert asked and two.run_id != one.run_id
+    assert len(asked) == answered and two.run_id != one.run_id
     # The scripted answers are the same as before, so their grades are known already.
     assert [r for r in llm.requests if r.purpose == "judge"] == []
     assert set(compare(one, two).changed) == {"prompt answer"}
+
+
+def depends(changed: str, request: LLMRequest) -> bool:
+    """Whether ``request`` is made with the prompt ``changed``."""
+    if changed.startswith("persona_"):
+        return request.purpose == "answer" and prompts.all_prompts()[changed].render() in request.messages[0].content
+    return request.purpose == changed
+
+
+@pytest.mark.slow
+async def test_a_prompt_word_asks_again_exactly_what_it_was_part_of(tmp_path: Path, dataset: str) -> None:
+    """Whatever else was asked is in the cache of answers, also where a new answer could have led to it."""
+
+    def planned(request: LLMRequest) -> Reply:
+        if request.purpose != "plan":
+            return scripted(request)
+        return Reply(json.dumps({"sub_questions": [{"id": 1, "question": request.messages[-1].content}]}))
+
+    async def asked(changed: str = "") -> list[LLMRequest]:
+        llm = FakeLLM(rule=planned)
+        path = tmp_path / f"{changed}.md"
+        if changed:
+            folder = RUBRIC.parent if changed == "judge" else Path(prompts.__file__).parent
+            original = (folder / f"{changed}.md").read_text("utf-8")
+            path.write_text(f"{original}\nBe brief.\n", "utf-8")
+        settings = Settings(_env_file=None, workspace=tmp_path / "w", embedder="fake", reranker="fake")  # type: ignore[call-arg]
+        service = LLMService([llm], cache=Cache(tmp_path / "w" / "cache.sqlite"))
+        files = {changed: path} if changed not in {"", "judge"} else None
+        async with build_roma(settings, llm=service, prompt_files=files) as roma:
+            await ingested(roma, tmp_path)
+            rubric = {"rubric": load_prompt(path)} if changed == "judge" else {}
+            report = await run_eval(roma, dataset, judge=Judge(service, **rubric))
+        assert report.errors == 0 and not any(row.degraded for row in report.rows)
+        return llm.requests
+
+    def what(requests: list[LLMRequest]) -> list[tuple[str, str]]:
+        return sorted((r.purpose, r.messages[-1].content) for r in requests)
+
+    first = await asked()
+    assert {r.purpose for r in first} == {"plan", "answer", "judge"} and await asked() == []
+    for changed in ("plan", "answer", "persona_executive", "persona_technical", "rewrite", "judge"):
+        wanted = what([r for r in first if depends(changed, r)])
+        again = await asked(changed)
+        if changed == "judge":  # its one message is the prompt itself
+            assert {r.purpose for r in again} <= {"judge"} and len(again) == len(wanted)
+        else:
+            assert what(again) == wanted, changed
+        assert bool(wanted) == (changed != "rewrite"), changed
