@@ -78,7 +78,8 @@ class Settings(BaseSettings):
         description="Anthropic's own variable.",
     )
     llm_fallbacks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("extractive",), description="Comma-separated provider[:model] tried in order when the first fails."
+        default=("extractive",),
+        description="Comma-separated provider[:model] tried in order when the first fails; `none` = no fallback.",
     )
     llm_first_token_s: float = Field(default=10.0, gt=0, description="Deadline to the first token.")
     llm_total_s: float = Field(default=60.0, gt=0, description="Deadline for a whole model answer.")
@@ -191,6 +192,24 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("llm_fallbacks", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        """An empty variable counts as unset, so having no fallback needs a word."""
+        return () if isinstance(value, str) and value.strip().casefold() == "none" else value
+
+    @field_validator("llm_provider", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("llm_base_url", "openai_base_url", "anthropic_base_url")
+    @classmethod
+    def _has_scheme(cls, value: str | None) -> str | None:
+        if value is not None and not value.lower().startswith(("http://", "https://")):
+            raise ValueError("an address begins with http:// or https://")
+        return value
 
     @field_validator("guardrails", mode="before")
     @classmethod

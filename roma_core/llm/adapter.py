@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -182,7 +183,9 @@ class VendorLLM(ABC):
     @property
     def _server(self) -> str:
         """Who is blamed for errors."""
-        return self.vendor.title if self.official else "The model server"
+        return (
+            self.vendor.title if self.official else f"The model server at {urlsplit(self._url).netloc.split('@')[-1]}"
+        )
 
     async def _client(self) -> Any:
         with mapped(transport_faults(self._server)):

@@ -28,6 +28,7 @@ class Breaker:
         self._failures = 0
         self._opened_at: float | None = None
         self._probing = False
+        self._why = ""
 
     @property
     def state(self) -> BreakerState:
@@ -42,7 +43,7 @@ class Breaker:
         if self.state == "open" or self._probing:
             left = max(0.0, self._rest_s - (self._now() - (self._opened_at or 0.0)))
             raise LLMError(
-                f"{self._name} failed {self._failures} times in a row and is left alone for now.",
+                f"{self._name} failed {self._failures} times in a row and is left alone for now. {self._why}".rstrip(),
                 ErrorCode.LLM_UNAVAILABLE,
                 retry_after_s=left,
                 details={"breaker": self.state},
@@ -52,11 +53,13 @@ class Breaker:
     def succeeded(self) -> None:
         self._failures, self._opened_at, self._probing = 0, None, False
 
-    def failed(self, code: ErrorCode) -> None:
+    def failed(self, code: ErrorCode, why: str = "") -> None:
+        """``why`` is told to those who are turned away because of it."""
         if code not in COUNTED:
             self.abandoned()
             return
         self._failures += 1
+        self._why = why
         if self._probing or self._failures >= self._threshold:
             self._opened_at = self._now()
         self._probing = False

@@ -15,6 +15,8 @@ from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import cast
 
+import structlog
+
 from roma_core.cache import Cache
 from roma_core.errors import ErrorCode, LLMError, RomaError
 from roma_core.llm import base
@@ -29,6 +31,8 @@ from roma_core.llm.pricing import Prices
 from roma_core.llm.watchdog import Watchdog
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.types import ComponentHealth, Usage
+
+log = structlog.get_logger(__name__)
 
 PROVIDERS = frozenset({"openai", "anthropic", "extractive", "fake"})
 Observer = Callable[[CallRecord], None]
@@ -77,6 +81,7 @@ class LLMService:
         self._breakers: dict[str, Breaker] = {}
         self._limiters: dict[str, Limiter] = {}
         self._named: dict[str, Lane] = {}
+        self._warned: set[tuple[str, ErrorCode]] = set()
         self._warmed = False
         self._lanes = [self._lane(provider) for provider in providers]
 
@@ -134,6 +139,13 @@ class LLMService:
                     error.details |= ({"partial": True} if shown else {}) | ({"tried": failures} if failures else {})
                     raise
                 failures.append(f"{lane.provider.name} {error.code.value}")
+                self._warn(lane, error)
+
+    def _warn(self, lane: Lane, error: RomaError) -> None:
+        """Say once why a provider is passed over: the answer itself holds no more than the code."""
+        if (lane.provider.name, error.code) not in self._warned:
+            self._warned.add((lane.provider.name, error.code))
+            log.warning("llm_fallback", provider=lane.provider.name, code=error.code.value, reason=error.message)
 
     async def health(self) -> ComponentHealth:
         """Whether the first provider is believed to work. Asks nobody, so it costs nothing."""
@@ -322,7 +334,7 @@ class LLMService:
         lane = attempt.lane
         attempt.outcome = error.code.value if isinstance(error, RomaError) else "cancelled"
         if isinstance(error, RomaError):
-            lane.breaker.failed(error.code)
+            lane.breaker.failed(error.code, error.message)
             slot.limited = error.code is ErrorCode.LLM_RATE_LIMIT
             slot.pause_s = error.retry_after_s
         elif attempt.parts:

@@ -89,9 +89,10 @@ def unreachable(vendor: str, error: Exception) -> LLMError:
     import httpx2
 
     never = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-    sent = None if not isinstance(error.__cause__ or error, never) else False
     code = ErrorCode.LLM_TIMEOUT if isinstance(error.__cause__, httpx2.TimeoutException) else ErrorCode.LLM_UNAVAILABLE
-    return fault(vendor, code, sent=sent)
+    if not isinstance(error.__cause__ or error, never):
+        return fault(vendor, code)
+    return LLMError(f"{vendor} cannot be reached; check the network and LLM_BASE_URL.", code, details={"sent": False})
 
 
 class Refusals:

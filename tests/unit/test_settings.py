@@ -67,3 +67,20 @@ def test_every_setting_has_a_description_and_a_name() -> None:
     for field, info in Settings.model_fields.items():
         assert info.description, field
         assert env_name(field).isupper()
+
+
+def test_fallbacks_can_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROMA_LLM_FALLBACKS", "none")
+    assert Settings.load(_env_file=None).llm_fallbacks == ()
+
+
+def test_providers_are_known_in_any_spelling_of_their_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_PROVIDER", "OpenAI")
+    assert Settings.load(_env_file=None).llm_provider == "openai"
+
+
+@pytest.mark.parametrize("name", ["LLM_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"])
+def test_an_address_without_its_scheme_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "localhost:8000/v1")
+    with pytest.raises(ConfigError, match=f"{name}: .*http://"):
+        Settings.load(_env_file=None)

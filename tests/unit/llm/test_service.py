@@ -167,6 +167,16 @@ async def test_nothing_is_retried_after_the_first_token() -> None:
 # --- deadlines ---
 
 
+@pytest.mark.parametrize("make", [OpenAILLM, AnthropicLLM])
+async def test_a_server_that_hangs_is_left_for_the_fallback(make: Any) -> None:
+    async with FakeModelServer(lambda a: Script(first_wait_s=60)).running() as server:
+        hanging = make(base_url=server.url + ("/v1" if make is OpenAILLM else ""))
+        service = LLMService([hanging, cloud(name="openai:x")], limits=Limits(first_token_s=0.3))
+        answer = await service.complete(ASK)
+        assert (answer.model, "ERR_LLM_TIMEOUT" in answer.reason, len(server.asked)) == ("x", True, 1)
+        await service.close()
+
+
 async def test_no_first_token_in_time_goes_to_the_fallback() -> None:
     slow = cloud(Reply("late", first_token_wait_s=60))
     service = LLMService([slow, ExtractiveLLM()], limits=Limits(first_token_s=0.05))
@@ -535,6 +545,41 @@ async def test_a_killed_run_asks_only_what_was_not_answered(tmp_path: Path) -> N
 
 
 # --- what is told ---
+
+
+async def test_why_a_provider_was_passed_over_is_told_once_in_words() -> None:
+    wrong = Script(status=401, error={"code": "invalid_api_key", "message": f"Incorrect key: {KEY}"})
+    async with FakeModelServer(lambda a: wrong).running() as server:
+        service = LLMService([OpenAILLM(api_key=KEY, base_url=f"{server.url}/v1"), cloud(name="anthropic:x")])
+        with structlog.testing.capture_logs() as lines:
+            for _ in range(2):
+                await service.complete(ASK)
+        await service.close()
+    (told,) = [line for line in lines if line["event"] == "llm_fallback"]
+    address = server.url.removeprefix("http://")
+    assert told["reason"] == f"The model server at {address} refused the key; set LLM_API_KEY to a valid one."
+    assert (told["provider"], told["code"]) == ("openai:gpt-4o-mini", "ERR_LLM_AUTH")
+
+
+async def test_a_server_that_is_not_there_is_named_without_what_its_address_hides() -> None:
+    for make in (OpenAILLM, AnthropicLLM):
+        service = LLMService([make(base_url="http://user:sk-secret@127.0.0.1:9/v1")])
+        error = await failure(service)
+        await service.close()
+        assert error.message == "The model server at 127.0.0.1:9 cannot be reached; check the network and LLM_BASE_URL."
+        assert error.code is ErrorCode.LLM_UNAVAILABLE
+
+
+async def test_an_open_circuit_still_says_what_was_wrong() -> None:
+    page = Script(raw=b"<html>login</html>", media_type="text/html")
+    async with FakeModelServer(lambda a: page).running() as server:
+        service = LLMService([OpenAILLM(base_url=f"{server.url}/v1")])
+        for _ in range(3):
+            error = await failure(service)
+        await service.close()
+    assert error.details["breaker"] == "open"
+    assert "5 times in a row" in error.message
+    assert "is LLM_BASE_URL the address of an API?" in error.message
 
 
 async def test_every_call_leaves_one_line_without_key_or_text() -> None:
