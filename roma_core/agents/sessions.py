@@ -104,7 +104,7 @@ class Sessions:
             "tenant": tenant,
             "session_id": session_id,
             "created_at": turn.created_at or now,
-            **{name: redact(getattr(turn, name)) for name in ("question", "standalone", "answer", "model")},
+            **{name: _kept(getattr(turn, name)) for name in ("question", "standalone", "answer", "model")},
             "answer_id": turn.answer_id,
             "answered": turn.answered,
             "references": [reference.model_dump() for reference in turn.references],
@@ -138,7 +138,7 @@ class Sessions:
         def work(db: Connection) -> int:
             t = _tables()
             found = (t.sessions.c.tenant == tenant) & (t.sessions.c.id == session_id)
-            return db.execute(t.sessions.update().where(found).values(title=_title(redact(title)))).rowcount
+            return db.execute(t.sessions.update().where(found).values(title=_title(_kept(title)))).rowcount
 
         if not await self._do(work):
             raise NotFoundError("There is no such session.")
@@ -162,7 +162,7 @@ class Sessions:
         row = {
             **feedback.model_dump(),
             "tenant": tenant,
-            "comment": redact(feedback.comment),
+            "comment": _kept(feedback.comment),
             "created_at": feedback.created_at or self._now(),
         }
         await self._do(lambda db: _tables().upsert(db, _tables().feedback, row, ("rating", "comment", "created_at")))
@@ -225,6 +225,11 @@ def _tables() -> ModuleType:
 
 def _read(kind: type[N], row: Mapping[str, Any]) -> N:
     return kind(**{name: value for name, value in row.items() if name in kind.model_fields})
+
+
+def _kept(text: str) -> str:
+    """What is stored of ``text``: redacted, and without U+0000, which PostgreSQL refuses."""
+    return redact(text.replace("\x00", ""))
 
 
 def _title(question: str) -> str:

@@ -37,6 +37,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from roma_core.sqlite import use_wal
 
 BUSY_S = 10.0
+_MAKING_TABLES = 0x726F6D61
+"""Key of the lock under which PostgreSQL's tables are made: any number that others are unlikely to use."""
 metadata = MetaData()
 
 sessions = Table(
@@ -88,6 +90,8 @@ def connect(url: str) -> Engine:
     else:
         engine = create_engine(parsed, pool_pre_ping=True)
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # its IF NOT EXISTS fails when two transactions make the same table
+            connection.execute(select(func.pg_advisory_xact_lock(_MAKING_TABLES)))
         for table in metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in table.indexes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,8 @@ from roma_core.settings import Settings
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Chunk, Document, Query, ScoredChunk, StreamEvent, TokenEvent, digest
 
+POSTGRES = os.environ.get("ROMA_TEST_POSTGRES_URL")
+"""A server whose user may make schemas; read here because no ROMA_ variable reaches a test."""
 TEXTS = {
     "bridge": "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n\n"
     "## Upkeep\n\nThe ropes are replaced every six years by the village council.",
@@ -115,10 +120,32 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roma_core.agents.orchestrator.FIRST_WAIT_S", 0.0)
 
 
-@pytest.fixture
-async def sessions(tmp_path: Any) -> AsyncIterator[Any]:
-    from roma_core.agents.sessions import Sessions, database_url
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sessions_url(request: Any, tmp_path: Path) -> Iterator[str]:
+    """An empty database of either kind; PostgreSQL's is a schema of its own that goes when the test ends."""
+    from roma_core.agents.sessions import database_url
 
-    held = Sessions(database_url(tmp_path / "workspace"))
+    if request.param == "sqlite":
+        yield database_url(tmp_path / "workspace")
+        return
+    if not POSTGRES:
+        pytest.skip("ROMA_TEST_POSTGRES_URL names no PostgreSQL")
+    import sqlalchemy
+
+    schema = f"roma_test_{uuid.uuid4().hex}"
+    engine = sqlalchemy.create_engine(POSTGRES)
+    with engine.begin() as db:
+        db.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
+    yield f"{POSTGRES}?options=-csearch_path%3D{schema}"
+    with engine.begin() as db:
+        db.execute(sqlalchemy.text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+async def sessions(sessions_url: str) -> AsyncIterator[Any]:
+    from roma_core.agents.sessions import Sessions
+
+    held = Sessions(sessions_url)
     yield held
     await held.close()

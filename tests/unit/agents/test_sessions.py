@@ -54,8 +54,8 @@ async def test_turns_keep_their_order_and_the_last_ones_win(sessions: Sessions) 
     assert await sessions.turns("t", "other") == []
 
 
-async def test_sessions_are_listed_renamed_and_deleted(tmp_path: Path) -> None:
-    sessions = Sessions(database_url(tmp_path), now=Clock())
+async def test_sessions_are_listed_renamed_and_deleted(sessions_url: str) -> None:
+    sessions = Sessions(sessions_url, now=Clock())
     await sessions.append("t", "a", turn("First question of a?"))
     await sessions.append("t", "b", turn("x" * 200))
     await sessions.append("t", "a", turn("Second"))
@@ -117,16 +117,27 @@ async def test_the_last_opinion_counts(sessions: Sessions) -> None:
     assert (found.rating, found.comment) == ("down", "wrong year")
 
 
-async def test_several_writers_lose_nothing(tmp_path: Path) -> None:
-    """Two handles on one file, as two processes have, and many tasks."""
-    handles = [Sessions(database_url(tmp_path)) for _ in range(2)]
-    await asyncio.gather(*(handles[i % 2].append("t", f"s{i % 3}", turn(f"q{i}")) for i in range(60)))
+async def test_several_writers_lose_nothing(sessions_url: str) -> None:
+    """Several handles on one empty database, as several processes have, and many tasks."""
+    handles = [Sessions(sessions_url) for _ in range(4)]
+    await asyncio.gather(*(handles[i % 4].append("t", f"s{i % 3}", turn(f"q{i}")) for i in range(60)))
     listed = await handles[0].list("t")
     assert sum(s.turns for s in listed) == 60
     said = [t.question for s in listed for t in await handles[1].turns("t", s.id)]
     assert sorted(said) == sorted(f"q{i}" for i in range(60))
     for handle in handles:
         await handle.close()
+
+
+async def test_characters_that_databases_refuse_are_left_out(sessions: Sessions) -> None:
+    """A question may hold U+0000 (JSON can spell it), which PostgreSQL cannot store."""
+    await sessions.append("t", "s", turn("a\x00b", "c\x00d"))
+    await sessions.rename("t", "s", "e\x00f")
+    await sessions.rate("t", Feedback(answer_id="id", rating="up", comment="g\x00h"))
+    (found,) = await sessions.turns("t", "s")
+    assert (found.question, found.standalone, found.answer) == ("ab", "ab", "cd")
+    assert (await sessions.list("t"))[0].title == "ef"
+    assert (await sessions.feedback("t"))[0].comment == "gh"
 
 
 async def test_closing_twice_and_opening_again(sessions: Sessions) -> None:
