@@ -9,6 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
 
 NEAR = 3
 SHINGLE = 3
@@ -16,6 +21,8 @@ LEAST_WORDS = 24
 """Shorter texts share too few shingles for the number of bits to mean anything."""
 BANDS = 4
 """With at most ``NEAR`` different bits, one of four bands of 16 is equal."""
+BLOCK = 4096
+"""Shingles whose bits are held at a time."""
 _WORD = re.compile(r"\w+")
 
 
@@ -24,12 +31,21 @@ def simhash(text: str) -> int | None:
     words = _WORD.findall(text.lower())
     if len(words) < LEAST_WORDS:
         return None
-    weights = [0] * 64
-    for shingle, count in Counter(zip(words, words[1:], words[2:], strict=False)).items():
-        bits = int.from_bytes(hashlib.blake2b(" ".join(shingle).encode(), digest_size=8).digest(), "big")
-        for i in range(64):
-            weights[i] += count if bits >> i & 1 else -count
-    return sum(1 << i for i in range(64) if weights[i] > 0)
+    import numpy as np
+
+    counts = Counter(zip(words, words[1:], words[2:], strict=False))
+    weights = np.zeros(64, dtype=np.int64)
+    for some in batched(counts.items(), BLOCK):
+        hashes = b"".join(hashlib.blake2b(" ".join(shingle).encode(), digest_size=8).digest() for shingle, _ in some)
+        bits = np.unpackbits(np.frombuffer(hashes, dtype=np.uint8).reshape(-1, 8), axis=1).astype(np.int64)
+        weights += np.array([count for _, count in some]) @ (2 * bits - 1)
+    return int.from_bytes(np.packbits(weights > 0).tobytes(), "big")
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def bands(value: int) -> list[int]:
