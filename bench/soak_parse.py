@@ -151,8 +151,14 @@ def hostile() -> Iterator[tuple[str, bytes]]:
 
 def seeds() -> list[tuple[str, bytes]]:
     """Whole files to mutate: the project's own, and the real ones when they are there."""
-    from tests.fixtures import make_pdf
+    from tests.fixtures import make_ole, make_pdf
+    from tests.fixtures.make_xlsb import xlsb
 
+    mail: make_ole.Properties = {0x001A: "IPM.Note", 0x0037: "Heron count", 0x0C1A: "Ada Reed", 0x1000: "Words. " * 900}
+    to: list[make_ole.Properties] = [{0x3001: "Ben Marsh", 0x39FE: "ben@a.example"}]
+    notes = (
+        rb"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\pard One{\footnote The {\b note}.} two{\*\annotation Why?}\par Three.\par}"
+    )
     own = [
         ("report.pdf", make_pdf.report()),
         ("columns.pdf", make_pdf.two_columns()),
@@ -160,6 +166,10 @@ def seeds() -> list[tuple[str, bytes]]:
         ("page.html", b"<html><body><h1>Title</h1><p>Words</p><table><tr><td>1</td></tr></table></body></html>"),
         ("notes.md", b"# Title\n\nWords.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"),
         ("table.csv", b"name,size\nharbour,3\nmill,5\n" * 30),
+        ("mail.msg", make_ole.msg(mail, to, [{0x3707: "a.csv", 0x3705: 1, 0x3701: b"a,b\n" * 2000}])),
+        ("sheet.xls", make_ole.xls({"Q2": [(y, 0, float(y), 1) for y in range(200)]}, ["0.0%"])),
+        ("sheet.xlsb", xlsb({"Q2": [["a", 1.5, True]] * 50})),
+        ("notes.rtf", notes),
     ]
     root = parse_corpus.folder()
     real = [(c.path.name, c.path.read_bytes()) for c in parse_corpus.cases(root)] if root else []
