@@ -43,11 +43,12 @@ _UNDERLINE = re.compile(r"\s{0,3}(=+|-{2,})\s*$")
 _RULE = re.compile(r"\s{0,3}([-*_]\s*){3,}$")
 _TABLE_ROW = re.compile(r"\s*\|(?P<body>.*?)\|?\s*$")
 _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$")
+_NOTE = re.compile(r"\s{0,3}\[\^[^\]\s]+\]:\s+(?P<body>\S.*)$")
 _ITEM = re.compile(r"\s*(?:[-*+•‣◦]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?(?P<body>\S.*)$")
 _QUOTE = re.compile(r"\s{0,3}(?:>\s?)+(?P<body>.*)$")
 _INDENTED = re.compile(r"(?: {4}|\t)\s*(?P<body>\S.*)$")
 _FIGURE = re.compile(
-    r"\s*(?:(?:\[?!\[[^\]]*\]\([^)]*\)(?:\]\([^)]*\))?\s*)+|<[^>]+>(?:\s*<[^>]+>)*|<!--.*|\[[^\]]+\]:\s*\S+.*)\s*$"
+    r"\s*(?:(?:\[?!\[[^\]]*\]\([^)]*\)(?:\]\([^)]*\))?\s*)+|<[^>]+>(?:\s*<[^>]+>)*|<!--.*|\[(?!\^)[^\]]+\]:\s*\S+.*)\s*$"
 )
 
 
@@ -130,7 +131,7 @@ def _line_unit(line: str, at_block_start: bool) -> tuple[BlockKind, int, int] | 
         return "table", row.start("body"), len(row["body"])
     if _FIGURE.match(line):
         return "figure", 0, len(line)
-    if item := _ITEM.match(line):
+    if item := _NOTE.match(line) or _ITEM.match(line):  # a footnote is words to quote, without its mark
         return "list", item.start("body"), len(item["body"])
     if quote := _QUOTE.match(line):
         return "quote", quote.start("body"), len(quote["body"])

@@ -89,3 +89,15 @@ def test_sentences_are_ordered_trimmed_and_lose_no_word_of_prose(text: str) -> N
 @given(st.lists(st.sampled_from(["Cats sleep.", "It rains!", "Dr. Who left?", "Version 2.0 is out."]), max_size=8))
 def test_plain_sentences_come_back_whatever_their_order(parts: list[str]) -> None:
     assert texts(" ".join(parts)) == parts
+
+
+def test_a_footnote_is_words_without_its_mark_and_the_address_of_a_link_is_none() -> None:
+    text = "It was sold.[^1]\n\n[^1]: The buyer was Tarn. He paid in wool.\n[^2]: See the annex.\n[site]: https://a.example"
+    found = [(unit.kind, unit.of(text)) for unit in split_sentences(text)]
+    assert found == [
+        ("paragraph", "It was sold.[^1]"),
+        ("list", "The buyer was Tarn."),
+        ("list", "He paid in wool."),
+        ("list", "See the annex."),
+        ("figure", "[site]: https://a.example"),
+    ]
