@@ -243,4 +243,5 @@ def _explain(error: Any) -> str:
     # A value is named only where it cannot be a secret.
     secret = field is not None and "Secret" in str(Settings.model_fields[field].annotation)
     got = "" if secret else f", not {error['input']!r}"
-    return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}{got}"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{name}: {said[0].lower()}{said[1:]}{got}"

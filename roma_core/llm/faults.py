@@ -65,7 +65,7 @@ _ADVICE: dict[ErrorCode, str] = {
     "(OpenAI-compatible addresses mostly end in /v1).",
     ErrorCode.LLM_CONTEXT_LENGTH: "The prompt is longer than the model reads; send fewer or shorter passages.",
     ErrorCode.LLM_RATE_LIMIT: "{vendor} asks for fewer requests; try later or lower ROMA_LLM_REQUESTS_PER_MINUTE.",
-    ErrorCode.LLM_QUOTA: "The account at {vendor} has no credit left.",
+    ErrorCode.LLM_QUOTA: "{vendor} says that the account has no credit left.",
     ErrorCode.LLM_UNAVAILABLE: "{vendor} cannot answer at the moment.",
     ErrorCode.LLM_TIMEOUT: "{vendor} did not answer in time.",
     ErrorCode.LLM_TRUNCATED: "The answer of {vendor} broke off.",
