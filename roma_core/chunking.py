@@ -21,7 +21,7 @@ import regex
 from roma_core.sentences import split_sentences
 from roma_core.types import Block, Chunk, Document, Page, Section, digest, place_of
 
-CHUNKER = "structure/1"
+CHUNKER = "structure/2"
 """Rises whenever some document would be cut differently, so that ingestion cuts again what is stored."""
 
 TARGET_TOKENS = 200
