@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,8 @@ from roma_core.types import digest
 
 DOCUMENTS = 300
 KILLS = 100
+AIMED = 20
+"""Further kills, all during the store's upkeep, which is too short a part of a run to be hit often."""
 TENANT = "default"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 BLOCKED_S = 0.03
@@ -55,6 +57,8 @@ class Task:
     listed: int
     cpu_s: tuple[float, float]
     """Processor time of the process when its ingest began and when it ended."""
+    upkeep_s: float
+    """Processor time of the store's upkeep."""
     seconds: float
 
 
@@ -77,6 +81,7 @@ class TracedStore(LanceStore):
     """Leaves in a file what it is asked for: of a killed process that is all there is to know."""
 
     trace: Path | None = None
+    upkeep_s = 0.0
 
     async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
         self._say("commit")
@@ -85,7 +90,9 @@ class TracedStore(LanceStore):
 
     async def optimize(self) -> None:
         self._say("upkeep")
+        began = time.process_time()
         await super().optimize()
+        self.upkeep_s = time.process_time() - began
         self._say("end")
 
     def _say(self, phase: str) -> None:
@@ -122,6 +129,7 @@ async def ingest(workspace: Path, corpus: Path, trace: Path | None = None) -> di
         "passages": sum(item.chunks for item in done.items),
         "failures": [failure.code for failure in done.failures],
         "cpu_s": (began, ended),
+        "upkeep_s": store.upkeep_s,
     }
 
 
@@ -218,16 +226,16 @@ def quiet(name: str, corpus: Path, start: Path | None, workspace: Path) -> Task:
     assert not done["failures"], done
     found = asyncio.run(rows(workspace))
     listed = sum(done["counts"].values()) - done["counts"]["deleted"]
-    return Task(name, corpus, start, found, ledger_rows(workspace), listed, tuple(done["cpu_s"]), seconds)
+    return Task(
+        name, corpus, start, found, ledger_rows(workspace), listed, tuple(done["cpu_s"]), done["upkeep_s"], seconds
+    )
 
 
-def kill_after(process: subprocess.Popen[str], cpu_s: float, delay_s: float, *, all_of_it: bool) -> bool:
-    """Kill the process when it has spent ``cpu_s`` and ``delay_s`` more have passed; False when it ended before."""
-    while process.poll() is None:
-        if spent_s(process.pid) >= cpu_s:
-            time.sleep(delay_s)
-            break
+def kill_after(process: subprocess.Popen[str], ready: Callable[[], bool], delay_s: float, *, all_of_it: bool) -> bool:
+    """Kill the process ``delay_s`` after it is ``ready``; False when it ended before."""
+    while process.poll() is None and not ready():
         time.sleep(0.002)
+    time.sleep(delay_s)
     hit = process.poll() is None
     workers = children(process.pid) if all_of_it else []
     process.send_signal(signal.SIGKILL)
@@ -236,6 +244,24 @@ def kill_after(process: subprocess.Popen[str], cpu_s: float, delay_s: float, *, 
             os.kill(pid, signal.SIGKILL)
     process.communicate()
     return hit
+
+
+def at_part(task: Task, part: float) -> Callable[[int, Path], bool]:
+    """Whether a process has spent ``part`` (0..1) of the processor time of its ingest."""
+    begin, end = task.cpu_s
+    return lambda pid, _: spent_s(pid) >= begin + part * (end - begin)
+
+
+def in_upkeep(task: Task, part: float) -> Callable[[int, Path], bool]:
+    """Whether a process has spent ``part`` of the processor time of its store's upkeep."""
+    entered: list[float] = []
+
+    def ready(pid: int, trace: Path) -> bool:
+        if not entered and trace.exists() and trace.read_text() == "upkeep":
+            entered.append(spent_s(pid))
+        return bool(entered) and spent_s(pid) >= entered[0] + part * task.upkeep_s
+
+    return ready
 
 
 def spent_s(pid: int) -> float:
@@ -254,14 +280,15 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def disturbed(task: Task, workspace: Path, part: float, rng: random.Random) -> Ending:
-    """One ingest killed at ``part`` (0..1) of its processor time, and run again."""
+def disturbed(task: Task, workspace: Path, ready: Callable[[int, Path], bool], rng: random.Random) -> Ending:
+    """One ingest killed when it is ``ready``, and run again."""
     if task.start is not None:
         shutil.copytree(task.start, workspace)
-    begin, end = task.cpu_s
-    delay_s = rng.uniform(0, TICK_S + BLOCKED_S)
-    hit = kill_after(child(workspace, task.corpus), begin + part * (end - begin), delay_s, all_of_it=rng.random() < 0.5)
-    phase = trace_of(workspace).read_text() if hit and trace_of(workspace).exists() else "start" if hit else ""
+    delay_s, all_of_it = rng.uniform(0, TICK_S + BLOCKED_S), rng.random() < 0.5
+    process, trace = child(workspace, task.corpus), trace_of(workspace)
+    hit = kill_after(process, lambda: ready(process.pid, trace), delay_s, all_of_it=all_of_it)
+    phase = (trace.read_text() if trace.exists() else "start") if hit else ""
+    trace.unlink(missing_ok=True)
     began = time.perf_counter()
     again = to_the_end(workspace, task.corpus)
     seconds = time.perf_counter() - began
@@ -278,29 +305,36 @@ def soak(kills: int, seed: int, base: Path) -> list[dict[str, object]]:
     """``kills`` points spread over the run from begin to end, at a random place in each part, in random order."""
     rng = random.Random(seed)
     tasks = prepare(base, seed)
-    endings: dict[str, list[Ending]] = {task.name: [] for task in tasks}
-    order = rng.sample(range(kills), kills)
-    for n, place in enumerate(order):
+    endings: dict[str, list[Ending]] = {}
+    plan = [(False, (place + rng.random()) / kills) for place in rng.sample(range(kills), kills)]
+    plan += [(True, rng.random()) for _ in range(AIMED)]
+    for n, (aimed, part) in enumerate(plan):
         task = tasks[n % len(tasks)]
-        ending = Ending("", True, 0, 0, 0.0)
-        part = (place + rng.random()) / kills
-        while not ending.phase and ending.same:  # the run was faster than the quiet one: once more, a little earlier
-            ending = disturbed(task, base / f"run{n}", part, rng)
-            part *= 0.97
-        endings[task.name].append(ending)
+        ending = until_hit(task, base / f"run{n}", part, rng, aimed=aimed)
+        endings.setdefault(f"{task.name}{', killed in upkeep' if aimed else ''}", []).append(ending)
         told = "same" if ending.same else "DIFFERENT"
-        print(f"kill {n + 1}/{kills} {task.name}, at {part:.2f} in {ending.phase}: {told}", file=sys.stderr, flush=True)
-    return [row_of(task, endings[task.name]) for task in tasks if endings[task.name]]
+        where = f"{task.name}, at {part:.2f} in {ending.phase}"
+        print(f"kill {n + 1}/{len(plan)} {where}: {told}", file=sys.stderr, flush=True)
+    return [row_of(name, tasks[not name.startswith(tasks[0].name)], found) for name, found in endings.items()]
 
 
-def row_of(task: Task, endings: list[Ending]) -> dict[str, object]:
+def until_hit(task: Task, workspace: Path, part: float, rng: random.Random, *, aimed: bool) -> Ending:
+    """A run that was faster than the quiet one is made once more and killed a little earlier."""
+    ending = Ending("", True, 0, 0, 0.0)
+    while not ending.phase and ending.same:
+        ending = disturbed(task, workspace, (in_upkeep if aimed else at_part)(task, part), rng)
+        part *= 0.97
+    return ending
+
+
+def row_of(name: str, task: Task, endings: list[Ending]) -> dict[str, object]:
     phases = Counter(ending.phase for ending in endings)
     return {
-        "ingest": task.name,
+        "ingest": name,
         "documents": DOCUMENTS,
         "rows": len(task.rows),
         "kills": len(endings),
-        "while": ", ".join(f"{name} {count}" for name, count in sorted(phases.items())),
+        "while": ", ".join(f"{phase} {count}" for phase, count in sorted(phases.items())),
         "tables that differ after the re-run": sum(not ending.same for ending in endings),
         "rows lost": sum(ending.lost for ending in endings),
         "keys doubled": sum(ending.doubled for ending in endings),
