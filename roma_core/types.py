@@ -502,8 +502,9 @@ class IngestionReport(Noun):
     def _repr_html_(self) -> str:
         bad = [(i.uri, display.state(i.state), i.code, i.reason) for i in self.items if i.state == "failed"]
         bad += [(f.details.get("uri", f.agent), display.state("failed"), f.code, f.message) for f in self.failures]
+        more = len(self.sources) - 3
         return display.box(
-            display.heading(f"Ingested {', '.join(self.sources)}"),
+            display.heading(f"Ingested {', '.join(self.sources[:3])}{f' and {more} more' if more > 0 else ''}"),
             f"<p>{display.counts(self.counts())} · {self.seconds:.1f} s</p>",
             display.table(("Item", "State", "Code", "Reason"), bad) if bad else "",
             display.table(("Item", "Warning"), self.warnings()[:MOST_WARNINGS]) if self.warnings() else "",

@@ -138,7 +138,8 @@ class EvalReport(Noun):
         plain = ("case_id", "kind", "persona", "question", "answer", "answered", "degraded", "error", "cluster")
         names = [m.name for m in self.measures]
         records = [{**{k: getattr(r, k) for k in plain}, **{n: r.scores.get(n) for n in names}} for r in self.rows]
-        return pd.DataFrame(records, columns=[*plain, *names])
+        # ``answered`` is a fact of the row and a measure: one column, or a writer of JSON drops both.
+        return pd.DataFrame(records, columns=list(dict.fromkeys([*plain, *names])))
 
     def _repr_html_(self) -> str:
         head = f"{self.dataset}: {len(self.rows)} cases, {self.errors} errors, run {self.run_id}"

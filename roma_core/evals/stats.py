@@ -57,7 +57,8 @@ class Difference(Noun):
     @property
     def shown(self) -> tuple[float, str, float]:
         """Difference, interval and detectable effect, for a table."""
-        return self.mean, f"{self.low:+.3f} to {self.high:+.3f}", self.detectable
+        known = not (math.isnan(self.low) or math.isnan(self.high))  # one cluster has no spread
+        return self.mean, f"{self.low:+.3f} to {self.high:+.3f}" if known else "–", self.detectable
 
 
 @dataclass(frozen=True)

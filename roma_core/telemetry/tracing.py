@@ -7,6 +7,7 @@ is the enclosing ``span`` of the same request.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ def configure(settings: Settings) -> None:
     settings.workspace.mkdir(parents=True, exist_ok=True)
     folder = settings.workspace.resolve()
     uri = settings.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
+    for name in ("mlflow.store.db.utils", "alembic"):  # they tell of every table that they make
+        logging.getLogger(name).setLevel(logging.WARNING)
     mlflow.set_tracking_uri(uri)
     found = mlflow.get_experiment_by_name(_EXPERIMENT)
     # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.

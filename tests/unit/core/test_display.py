@@ -84,6 +84,8 @@ def test_reports_have_frames_with_columns_even_when_empty() -> None:
     report = IngestionReport(run_id="r", sources=("a",), items=(IngestItem(uri="a/b", state="added", chunks=3),))
     assert report.to_frame()[["uri", "state", "chunks"]].values.tolist() == [["a/b", "added", 3]]
     assert "1 " in report._repr_html_() and "<table" not in report._repr_html_()
+    many = IngestionReport(run_id="r", sources=tuple("abcdef"))
+    assert "Ingested a, b, c and 3 more" in many._repr_html_()
     health = HealthReport(state="ok", version="1")
     assert list(health.to_frame().columns) == ["name", "state", "reason", "latency_ms"]
     assert len(TailorOutput(answer="").to_frame()) == 0

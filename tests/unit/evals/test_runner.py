@@ -449,6 +449,7 @@ async def test_the_page_is_whole_escaped_and_without_scripts() -> None:
 
 async def test_the_frame_has_a_row_a_case_and_a_column_a_measure() -> None:
     frame = (await evaluate(GOLDEN, await evaluation(Painter()))).to_frame()
+    assert frame.columns.is_unique, "a measure is lost where the frame is written as JSON"
     assert frame["case_id"].tolist() == ["door", "roof", "wall", "crash"]
     assert frame["nugget_recall"].tolist()[:2] == [1.0, 1.0] and math.isnan(frame["nugget_recall"][2])
     assert frame["error"].tolist()[-1] == "ERR_LLM_QUOTA"

@@ -218,3 +218,9 @@ def test_holm_keeps_the_order_and_never_helps(p_values: list[float]) -> None:
     for (p, a), (q, b) in itertools.combinations(zip(p_values, adjusted, strict=True), 2):
         if p < q:
             assert a <= b
+
+
+def test_a_difference_without_an_interval_shows_none() -> None:
+    given = {"mean": 0.0, "p_value": 1.0, "n": 1, "clusters": 1, "detectable": math.nan}
+    assert stats.Difference(low=math.nan, high=math.nan, **given).shown[1] == "–"
+    assert stats.Difference(low=-0.1, high=0.25, **given).shown[1] == "-0.100 to +0.250"
