@@ -19,6 +19,7 @@ the query: guardrails fail closed.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ class GuardrailsAgent(Agent):
         """The passages that may be read; ranks close up where one is left out."""
         if not self._on("passage_injection"):
             return Passed(passages=tuple(passages))
-        suspect = [bool(signs(f"{p.chunk.title}\n{p.chunk.indexed_text}")) for p in passages]
+        suspect = [_suspect(f"{p.chunk.title}\n{p.chunk.indexed_text}") for p in passages]
         if not any(suspect):
             return Passed(passages=tuple(passages))
         self.counts["passage_injection"] += sum(suspect)
@@ -149,6 +150,12 @@ class GuardrailsAgent(Agent):
         if self._blocks(rule):
             raise GuardrailError(_REASONS[rule], code, details={"rule": rule})
         flags.append(rule)
+
+
+@functools.lru_cache(maxsize=1024)
+def _suspect(passage: str) -> bool:
+    """Kept for the passages seen last: the same ones are found again and again, and reading one takes its time."""
+    return bool(signs(passage))
 
 
 _REASONS: Mapping[str, str] = {

@@ -100,7 +100,7 @@ async def test_a_rule_that_fails_refuses_the_query(kit: Any, monkeypatch: pytest
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("bug")
 
-    name = {"question": "find", "passages": "signs", "answer": "clean"}[method]
+    name = {"question": "find", "passages": "_suspect", "answer": "clean"}[method]
     modes = {"question_injection": "off"} if method == "passages" else {}
     roma = kit.roma(await kit.store(), FakeLLM(["Built in 1902 [1]."]), guardrails=modes)
     monkeypatch.setattr(f"roma_core.agents.guardrails.{name}", broken)
