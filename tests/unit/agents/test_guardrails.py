@@ -70,22 +70,28 @@ ANSWER = "See ![i](https://evil.example/i) and https://evil.example/l and https:
     ],
 )
 async def test_answers_lose_what_could_leak(kit: Any, modes: Any, expected: str, flags: tuple[str, ...]) -> None:
-    found = await GuardrailsAgent(modes).answer(ANSWER, [kit.passage("At https://good.example/x.")])
+    guard = GuardrailsAgent(modes)
+    found = await guard.answer(ANSWER, [kit.passage("At https://good.example/x.")])
     assert found == Passed(text=expected, flags=flags)
+    assert guard.counts == dict.fromkeys(flags, 1)
 
 
 @pytest.mark.parametrize(("mode", "shown"), [("off", True), ("flag", True), ("block", False)])
 async def test_secrets_in_answers(mode: Any, shown: bool) -> None:
-    found = await GuardrailsAgent({"answer_secret": mode}).answer(f"The key is {KEY}.", [])
+    guard = GuardrailsAgent({"answer_secret": mode})
+    found = await guard.answer(f"The key is {KEY}.", [])
     assert isinstance(found, Passed)
     assert (KEY in found.text) is shown
+    assert guard.counts["answer_secret"] == (mode != "off")
     assert found.flags == (() if mode == "off" else ("answer_secret",))
 
 
 @pytest.mark.parametrize(("mode", "flags"), [("off", ()), ("flag", ("answer_uncited",))])
 async def test_uncited_sentences(mode: Any, flags: tuple[str, ...]) -> None:
-    found = await GuardrailsAgent({"answer_uncited": mode}).citations(Cited("text", uncited=2))
+    guard = GuardrailsAgent({"answer_uncited": mode})
+    found = await guard.citations(Cited("text", uncited=2))
     assert found == Passed(text="text", flags=flags)
+    assert guard.counts["answer_uncited"] == len(flags)
 
 
 async def test_uncited_sentences_can_be_refused(kit: Any) -> None:

@@ -36,6 +36,14 @@ async def test_health_over_http(service: Any, monkeypatch: pytest.MonkeyPatch) -
     assert (await service.client.get("/health")).status_code == 503
 
 
+async def test_health_never_has_a_model_write(service: Any) -> None:
+    """A probe may ask the model server whether it is there, and nothing that is billed."""
+    assert (await service.client.get("/health")).status_code == 200
+    assert {asked.path for asked in service.model.asked} <= {"/v1/models"}
+    await service.client.post("/query", json={"text": "When was the rope bridge built?"})
+    assert "/v1/chat/completions" in {asked.path for asked in service.model.asked}, "the server would have seen it"
+
+
 async def test_metrics_count_requests_by_template(service: Any) -> None:
     await service.client.get("/sources/nothing")
     await service.client.get("/no/such/path")
