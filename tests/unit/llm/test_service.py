@@ -376,6 +376,27 @@ async def test_a_budget_is_checked_against_the_worst_case_before_the_call(tmp_pa
     assert (await service.complete(ASK)).text  # no session, no session budget
 
 
+async def test_calls_at_once_never_pass_the_budget_together() -> None:
+    """Each costs a hundredth of its worst case, so most fit only when the others' reservations are back."""
+    price = Price(input_usd=0, output_usd=1)  # type: ignore[arg-type]
+    usage = Usage(calls=1, output_tokens=10)
+    first = FakeLLM(rule=lambda r: Reply("Hello.", first_token_wait_s=0.01, usage=usage), name="openai:gpt-4o")
+    budgets = Budgets(run_usd=3_500 / 1e6)
+    held: list[float] = []
+    service = LLMService(
+        [first],
+        budgets=budgets,
+        prices=Prices({"openai:gpt-4o": price}),
+        limits=Limits(max_output_tokens=1000),
+        observers=[lambda record: held.append(budgets.spent_usd("run", "run"))],
+    )
+    results = await asyncio.gather(*(service.complete(ASK) for _ in range(40)), return_exceptions=True)
+    refused = [r for r in results if isinstance(r, RomaError)]
+    assert {r.code for r in refused} == {ErrorCode.LLM_BUDGET} and 0 < len(refused) < 38
+    assert first.calls == 40 - len(refused) and max(held) <= 3_500 / 1e6
+    assert budgets.spent_usd("run", "run") == pytest.approx(first.calls * 10 / 1e6)
+
+
 async def test_an_exhausted_budget_leaves_the_free_provider(tmp_path: Path) -> None:
     first = cloud()
     service = LLMService([first, ExtractiveLLM()], budgets=Budgets(run_usd=0.0))
