@@ -112,7 +112,8 @@ async def run_compare(args: argparse.Namespace, settings: Settings) -> int:
             m.measure,
             f"{m.a:.3f}",
             f"{m.b:.3f}",
-            f"{m.difference.mean:+.3f} ({m.difference.low:+.3f} – {m.difference.high:+.3f})",
+            f"{m.difference.mean:+.3f} ± {m.difference.high - m.difference.mean:.3f}",
+            f"{m.wins}/{m.losses}/{m.ties}",
             f"{m.adjusted_p:.3f}",
             m.verdict,
         )
@@ -122,9 +123,14 @@ async def run_compare(args: argparse.Namespace, settings: Settings) -> int:
     def show() -> None:
         table(
             f"{found.cases} questions: B ({found.b}) against A ({found.a})",
-            ["measure", "A", "B", "B - A (95 %)", "p (Holm)", "B is"],
+            ["measure", "A", "B", "B - A (95 %)", "+/-/=", "p", "B is"],
             rows,
         )
+        print(f"+/-/=: questions that B won, lost, tied. p: corrected for {len(rows)} measures (Holm).")
+        print(f"Words an answer: {found.words[0]:.0f} in A, {found.words[1]:.0f} in B.")
+        unseen = [f"{m.measure} {m.difference.detectable:.3f}" for m in found.measures if m.verdict == "undecided"]
+        if unseen:
+            print(f"Undecided; so many questions find four times in five: {', '.join(unseen)}.")
         if found.changed:
             table("What changed", ["setting or prompt", "A", "B"], [(k, *v) for k, v in found.changed.items()])
 

@@ -9,7 +9,7 @@ from pydantic import computed_field
 
 from roma_core import display
 from roma_core.errors import EvalError
-from roma_core.evals.report import EvalReport, MeasureInfo
+from roma_core.evals.report import EvalReport, MeasureInfo, words_an_answer
 from roma_core.evals.stats import Difference, holm, paired
 from roma_core.types import Noun, frame
 
@@ -37,7 +37,9 @@ class MeasureComparison(Noun):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def verdict(self) -> str:
-        """``better``, ``worse``, or ``undecided`` when the adjusted p-value is not below 5 %."""
+        """``better`` or ``worse``; ``undecided`` when the adjusted p-value is not below 5 %; ``same`` when all tie."""
+        if not self.wins and not self.losses:
+            return "same"
         if not self.adjusted_p < ALPHA or self.difference.mean == 0:
             return "undecided"
         return "better" if (self.difference.mean > 0) == self.higher else "worse"
@@ -51,6 +53,8 @@ class Comparison(Noun):
     dataset: str
     cases: int
     measures: tuple[MeasureComparison, ...]
+    words: tuple[float, float]
+    """Mean length of the answers of A and of B over these cases: a longer answer states more facts by chance."""
     changed: dict[str, tuple[str, str]]
     """Settings and prompts that differ: value in A, value in B."""
 
@@ -72,6 +76,7 @@ class Comparison(Noun):
         return display.box(
             display.heading(f"{self.dataset}: run {self.b} (B) against run {self.a} (A), {self.cases} cases"),
             display.table(columns, rows),
+            display.paragraph(f"Words an answer: {self.words[0]:.0f} in A, {self.words[1]:.0f} in B."),
             display.table(("What changed", "A", "B"), changed) if changed else "",
         )
 
@@ -90,7 +95,13 @@ def compare(a: EvalReport, b: EvalReport, seed: int = 0) -> Comparison:
     adjusted = holm([m.difference.p_value for m in compared])
     measures = (m.model_copy(update={"adjusted_p": p}) for m, p in zip(compared, adjusted, strict=True))
     return Comparison(
-        a=a.run_id, b=b.run_id, dataset=b.dataset, cases=len(shared), measures=tuple(measures), changed=changes(a, b)
+        a=a.run_id,
+        b=b.run_id,
+        dataset=b.dataset,
+        cases=len(shared),
+        measures=tuple(measures),
+        words=(words_an_answer(first[case] for case in shared), words_an_answer(second[case] for case in shared)),
+        changed=changes(a, b),
     )
 
 

@@ -144,13 +144,18 @@ def states(answer: str, nugget: Nugget) -> bool:
     return any(normalise(spelling) in said for spelling in nugget.spellings)
 
 
+def missed(case: GoldenCase, answer: str) -> list[str]:
+    """The facts of the case that the answer does not state."""
+    said = _MARKER.sub(" ", answer)
+    return [nugget.fact for nugget in case.nuggets if not states(said, nugget)]
+
+
 def _nugget_recall(case: GoldenCase, outcome: Outcome) -> Score:
     if not case.nuggets:
         return None
     if outcome.output is None:
         return math.nan
-    answer = _MARKER.sub(" ", outcome.output.answer)
-    return sum(states(answer, n) for n in case.nuggets) / len(case.nuggets)
+    return 1 - len(missed(case, outcome.output.answer)) / len(case.nuggets)
 
 
 def claims(answer: str) -> Sequence[Span]:

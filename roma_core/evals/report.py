@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,12 @@ from roma_core.types import Citation, Noun, Persona, Usage, digest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_MARKER = re.compile(r"\[\d{1,3}\]")
+JUDGED = (
+    "The judge's grades are a model's. How far they agree with people is unknown until both have graded some of these "
+    "answers (roma_core.evals.calibration): compare runs by them, and do not take them for a rate of good answers."
+)
 
 
 class MeasureInfo(Noun):
@@ -47,7 +54,7 @@ class EvalRow(Noun):
     model: str = ""
     scores: dict[str, float | None] = Field(default_factory=dict)
     notes: dict[str, str] = Field(default_factory=dict)
-    """What a measure has to say about its score (a judge's reason)."""
+    """What a measure has to say about its score: a judge's reason, the facts that were missed."""
     error: str | None = None
     """``ErrorCode`` of the failure, if there was no answer."""
 
@@ -146,6 +153,12 @@ class EvalReport(Noun):
         return display.box(display.heading(head), summary_table(self.summary()))
 
 
+def words_an_answer(rows: Iterable[EvalRow]) -> float:
+    """Mean number of words of the answers that were given, without their markers; NaN when there is none."""
+    found = [len(_MARKER.sub(" ", row.answer).split()) for row in rows if row.answered and row.answer]
+    return sum(found) / len(found) if found else math.nan
+
+
 def summarise(measure: MeasureInfo, rows: Sequence[EvalRow]) -> Summary | None:
     """One measure over the rows; None when it applies to none of them."""
     held = [(row.scores[measure.name], row.cluster) for row in rows if measure.name in row.scores]
@@ -174,7 +187,11 @@ def _range(found: Interval) -> str:
 
 def page(report: EvalReport) -> str:
     """The report as one HTML file that needs nothing else."""
-    parts = [display.heading("All cases"), summary_table(report.summary())]
+    words = f"{words_an_answer(report.rows):.1f} words an answer"
+    asked = display.paragraph(f"{len(report.rows)} cases, {report.errors} errors, {words}")
+    parts = [display.heading("All cases"), asked, summary_table(report.summary())]
+    if "judge" in {m.name for m in report.measures}:
+        parts.append(display.paragraph(JUDGED))
     for title, rows in report.groups().items():
         parts += [display.heading(title), summary_table(report.summary(rows))]
     sources = [(m.name, m.source, "higher" if m.higher else "lower") for m in report.measures]
@@ -193,10 +210,15 @@ def page(report: EvalReport) -> str:
 def _case_table(report: EvalReport) -> display.Html:
     names = [m.name for m in report.measures]
     rows = [
-        (r.case_id, r.kind, r.question, r.answer, r.error and display.state(r.error), *(r.scores.get(n) for n in names))
-        for r in report.rows
+        (r.case_id, r.kind, r.question, r.answer, _remarks(r), *(r.scores.get(n) for n in names)) for r in report.rows
     ]
-    return display.table(("Case", "Kind", "Question", "Answer", "Error", *names), rows)
+    return display.table(("Case", "Kind", "Question", "Answer", "Remarks", *names), rows)
+
+
+def _remarks(row: EvalRow) -> display.Html:
+    """What failed, and what measures had to say beside their number."""
+    notes = display.cell("; ".join(f"{name}: {note}" for name, note in row.notes.items()))
+    return display.Html((display.state(row.error) if row.error else "") + notes)
 
 
 def write(report: EvalReport, folder: Path) -> Path:

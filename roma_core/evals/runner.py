@@ -13,7 +13,7 @@ from roma_core.evals.checkpoint import Checkpoint
 from roma_core.evals.evidence import Corpus
 from roma_core.evals.golden import Golden, GoldenCase
 from roma_core.evals.judge import Judge
-from roma_core.evals.measures import Measure, Outcome
+from roma_core.evals.measures import NUGGET_RECALL, Measure, Outcome, missed
 from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo, RunFacts
 from roma_core.types import DEFAULT_TENANT, Citation, Query, TailorOutput, Usage, digest
 
@@ -71,7 +71,7 @@ class Evaluation:
         """The case scored by every measure that applies, and by the judge if there is one."""
         outcome = asked.outcome
         scores = {m.name: v for m in self.measures if (v := m.score(case, outcome)) is not None}
-        notes: dict[str, str] = {}
+        notes = {NUGGET_RECALL.name: f"missed {', '.join(gone)}" if (gone := _missed(case, outcome)) else ""}
         if self.judge is not None:
             grade = await self.judge.grade(case, outcome, self.checkpoint)
             scores[self.judge.info.name] = grade.value
@@ -139,6 +139,10 @@ async def evaluate(golden: Golden, evaluation: Evaluation, progress: Progress | 
         missing_evidence=_missing(evaluation.corpus),
         facts=facts(results, time.perf_counter() - started),
     )
+
+
+def _missed(case: GoldenCase, outcome: Outcome) -> list[str]:
+    return missed(case, outcome.output.answer) if outcome.output else []
 
 
 def measure_infos(evaluation: Evaluation) -> tuple[MeasureInfo, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals import gate
 from roma_core.evals.compare import compare
-from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo
+from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo, page, words_an_answer
 
 HIGHER = MeasureInfo(name="nugget_recall", source="s")
 LOWER = MeasureInfo(name="false_answers", source="s", higher=False)
@@ -25,14 +26,8 @@ def row(case: str, error: str | None = None, cluster: str = "", **scores: float 
 
 
 def report(*rows: EvalRow, fingerprint: str = "f", **fields: Any) -> EvalReport:
-    return EvalReport(
-        dataset="d",
-        dataset_sha256="sha",
-        fingerprint=fingerprint,
-        measures=(HIGHER, LOWER, GRADES),
-        rows=rows,
-        **fields,
-    )
+    known = {"measures": (HIGHER, LOWER, GRADES), **fields}
+    return EvalReport(dataset="d", dataset_sha256="sha", fingerprint=fingerprint, rows=rows, **known)
 
 
 def run(values: list[float], name: str = "nugget_recall", fingerprint: str = "f", **fields: Any) -> EvalReport:
@@ -97,9 +92,30 @@ def test_what_changed_is_named() -> None:
     result = compare(a, b)
     assert result.changed == {"prompt answer": ("a" * 12, "b" * 12), "top": ("1", "2")}
     html = result._repr_html_()
-    assert "undecided" in html and "prompt answer" in html
-    assert result.to_frame()["verdict"].tolist() == ["undecided"]
+    assert "same" in html and "prompt answer" in html
+    assert result.to_frame()["verdict"].tolist() == ["same"]
     assert "What changed" not in compare(a, a)._repr_html_()
+
+
+def test_longer_answers_are_told() -> None:
+    short, long = (
+        report(row("q", nugget_recall=1.0).model_copy(update={"answer": text, "answered": True}))
+        for text in ("one two [1]", "one two three four [1] [2]")
+    )
+    result = compare(short, long)
+    assert result.words == (2.0, 4.0)
+    assert "2 in A, 4 in B" in result._repr_html_()
+    unknown = row("q", nugget_recall=0.0).model_copy(update={"answer": "I don't know", "answered": False})
+    assert math.isnan(words_an_answer([unknown]))
+
+
+def test_the_page_tells_what_was_missed_and_that_a_judge_is_no_person() -> None:
+    noted = row("q", error="ERR_X", nugget_recall=0.0, judge=4.0).model_copy(
+        update={"notes": {"nugget_recall": "missed <2038>"}}
+    )
+    html = page(report(noted))
+    assert "nugget_recall: missed &lt;2038&gt;" in html and "ERR_X" in html
+    assert ("agree with people" in html) and ("agree with people" not in page(run([1.0], measures=(HIGHER,))))
 
 
 def test_runs_that_cannot_be_compared() -> None:

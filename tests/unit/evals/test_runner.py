@@ -229,6 +229,7 @@ async def test_new_nuggets_score_anew_without_asking() -> None:
     system = Painter()
     report = await evaluate(Golden(name="g", cases=(harder,)), await evaluation(system, kept))
     assert system.asked == [] and report.rows[0].scores["nugget_recall"] == 0.0
+    assert report.rows[0].notes == {"nugget_recall": "missed green"}
 
 
 async def test_degraded_answers_are_not_kept() -> None:
