@@ -343,7 +343,8 @@ def main() -> None:
         "Office, book and web formats: real files beside other libraries",
         rows,
         "Against the reference Markdown of the files that have one; each file is read in turn by ROMA bare and "
-        "sandboxed, then by the others; the best of three counts. Where one leaves out comments, notes, captions, headers and footers, ROMA's F1 is taken without "
+        "sandboxed, then by the others; the best of three counts. "
+        "Where one leaves out comments, notes, captions, headers and footers, ROMA's F1 is taken without "
         f"them. Files of ROMA below token F1 {LOW}: {'; '.join(low) or 'none'}. What surrounds a page's main text is "
         "left out on purpose; the row “whole page” keeps it (`--whole-page`). Overhead of the sandbox on the median "
         "file (median share of the five files in the middle): by format in its column, over all "
