@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from bench import report
-from roma_core.errors import RomaError
+from roma_core.errors import ErrorCode, RomaError
 from roma_core.llm.anthropic import AnthropicLLM
 from roma_core.llm.base import LLMRequest, Message, Provider
 from roma_core.llm.budget import Budgets
@@ -35,6 +35,8 @@ REQUESTS = 10_000
 CONCURRENCY = 32
 STALL_S = 5.0
 """Short, as stalls are waited for, and long enough for a machine that is busy with something else."""
+REST_S = 0.5
+"""How long an open circuit rests, and who met one: without that, all other requests would be turned away at once."""
 BUDGET_USD = 0.0003
 """For each request: a third less than all would cost, so that it runs out on the way in whatever order they come."""
 PRICE = Price(input_usd=Decimal(3), output_usd=Decimal(15))
@@ -149,7 +151,10 @@ async def soak(requests: int) -> list[dict[str, object]]:
 
         async def work() -> None:
             for number in queue:
-                tally[await outcome(service, number, calls)] += 1
+                became = await outcome(service, number, calls)
+                tally[became] += 1
+                if became == ErrorCode.LLM_UNAVAILABLE:
+                    await asyncio.sleep(REST_S)
 
         await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
         spent = budgets.spent_usd("run", "run")
@@ -189,7 +194,14 @@ def _service(url: str, budgets: Budgets) -> LLMService:
     ]
     service = LLMService(
         providers,
-        limits=Limits(first_token_s=30.0, total_s=60.0, attempts=ATTEMPTS, max_output_tokens=64, max_concurrency=64),
+        limits=Limits(
+            first_token_s=30.0,
+            total_s=60.0,
+            attempts=ATTEMPTS,
+            max_output_tokens=64,
+            max_concurrency=64,
+            breaker_rest_s=REST_S,
+        ),
         prices=Prices({"openai:soak": PRICE, "anthropic:soak": PRICE}),
         budgets=budgets,
     )

@@ -50,6 +50,7 @@ class Limits:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     max_concurrency: int = 16
+    breaker_rest_s: float = 30.0
 
 
 class LLMService:
@@ -176,7 +177,7 @@ class LLMService:
 
     def _lane(self, provider: Provider) -> Lane:
         key, limits = provider.endpoint, self._limits
-        breaker = self._breakers.setdefault(key, Breaker(provider.name.partition(":")[0]))
+        breaker = self._breakers.setdefault(key, Breaker(provider.name.partition(":")[0], rest_s=limits.breaker_rest_s))
         limiter = self._limiters.get(key)
         if limiter is None:
             limiter = self._limiters[key] = Limiter(

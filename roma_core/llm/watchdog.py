@@ -20,16 +20,29 @@ class Watchdog:
         self.expired = False
         self._cancels = 0
         self._interrupted = False
-        self._timer = self._loop.call_at(deadline, self._expire)
+        self._arm(deadline)
 
     def close(self) -> None:
         self._timer.cancel()
 
     def move(self, deadline: float) -> None:
         """From now on ``deadline`` holds, also when the one before has passed and nobody was interrupted."""
-        self._timer.cancel()
+        self._deadline = deadline
+        if self.expired or deadline < self._due:
+            self._timer.cancel()
+            self._arm(deadline)
+        # Else the timer finds out for itself: a stream moves its deadline with every token.
+
+    def _arm(self, deadline: float) -> None:
         self.expired = False
-        self._timer = self._loop.call_at(deadline, self._expire)
+        self._deadline = self._due = deadline
+        self._timer = self._loop.call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        if self._loop.time() < self._deadline:
+            self._arm(self._deadline)
+        else:
+            self._expire()
 
     def __enter__(self) -> None:
         if self.expired:
