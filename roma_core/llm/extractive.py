@@ -21,7 +21,7 @@ from roma_core.types import ScoredChunk, Usage, digest
 Scorer = Callable[[str, Sequence[str]], Awaitable[list[float]]]
 """``(question, texts)`` to one score a text, higher is better: ``Reranker.scores``, or ``overlap_scores``."""
 
-VERSION = "2"
+VERSION = "3"
 MOST_SENTENCES = 3
 MOST_PASSAGES = 5
 SHORT_WORDS = 40
@@ -128,7 +128,7 @@ class ExtractiveLLM:
         best = max(passage_scores)
         if best < known.refuse_below:
             return [I_DONT_KNOW], f"best passage scores {best:.1f}, below {known.refuse_below}"
-        every = candidates(considered)
+        every = [o for o in candidates(considered) if not echoes(question, o.quote)]
         options = [o for o in every if passage_scores[o.passage - 1] >= best - known.passage_gap] or every
         if not options:
             return [I_DONT_KNOW], "the passages hold no sentence to quote"
@@ -162,6 +162,12 @@ def choose(options: Sequence[Candidate], scores: Sequence[float], gap: float) ->
         places.setdefault(goes_on.document_place, goes_on)
     documents = list(dict.fromkeys(o.document_place[0] for o in options))
     return sorted(places.values(), key=lambda o: (documents.index(o.document_place[0]), o.document_place[1]))
+
+
+def echoes(question: str, quote: str) -> bool:
+    """Whether ``quote`` holds the whole question and little else, as examples and lists of questions do."""
+    asked, said = (" ".join(["", *re.findall(r"\w+", text.casefold()), ""]) for text in (question, quote))
+    return bool(asked.strip()) and asked in said and len(said) < 2 * len(asked)
 
 
 _WORD = re.compile(r"[^\W_][\w.+-]*\w|\w")

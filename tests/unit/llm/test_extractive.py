@@ -7,7 +7,7 @@ import pytest
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLMRequest, Message, complete
-from roma_core.llm.extractive import ExtractiveLLM, calibration_of, escape_markers, names, overlap_scores
+from roma_core.llm.extractive import ExtractiveLLM, calibration_of, echoes, escape_markers, names, overlap_scores
 from roma_core.llm.quotable import candidates, plain
 from roma_core.types import Chunk, ScoredChunk
 
@@ -90,6 +90,28 @@ async def test_headings_questions_figures_and_fragments_are_never_quoted() -> No
     assert answer.text == "Use the package manager. [1]"
     only_headings = await complete(ExtractiveLLM(Scripted({}, default=3.0), LOGITS), ask("q", passage("# A title")))
     assert only_headings.text == I_DONT_KNOW
+
+
+@pytest.mark.parametrize(
+    ("quote", "echo"),
+    [
+        ('{"text": "Which port does it use?", "top_k": 5,', True),
+        ("- Which port does it use", True),
+        ("Which port does it use? It uses 8000, or the one that ROMA_PORT names in the environment.", False),
+        ("It uses port 8000.", False),
+    ],
+)
+def test_a_quote_that_is_the_question_itself_is_an_echo(quote: str, echo: bool) -> None:
+    assert echoes("Which port does it use?", quote) is echo
+    assert not echoes("??", quote)
+
+
+async def test_an_echo_of_the_question_is_never_quoted() -> None:
+    question = "Which port does it use?"
+    scorer = Scripted({'"text"': 9.0, "8000": 8.0})
+    text = f'It uses port 8000.\n\n```\n{{"text": "{question}", "top_k": 5,\n```'
+    answer = await complete(ExtractiveLLM(scorer, LOGITS), ask(question, passage(text)))
+    assert answer.text == "It uses port 8000. [1]"
 
 
 async def test_a_lead_in_brings_the_line_that_it_announces() -> None:
