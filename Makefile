@@ -55,7 +55,7 @@ quick: $(READY) ## The fast tests.
 
 test: $(READY) system check ## Everything that must hold: checks, tests with coverage, notebooks.
 	@$(BIN)/coverage erase
-	@$(PYTEST) -q -n 2 --dist loadgroup -m "not soak" --cov --cov-report= --durations=15
+	@$(PYTEST) -q -n 2 --dist worksteal -m "not soak" --cov --cov-report= --durations=15
 	@$(BIN)/coverage report --fail-under=90
 	@$(MAKE) --no-print-directory notebooks
 

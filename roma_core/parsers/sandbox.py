@@ -51,13 +51,22 @@ class Sandbox(Protocol):
 
 
 class InlineSandbox:
-    """Runs jobs in a thread of this process: no limits. For tests, and for files of one's own making."""
+    """Runs jobs in a thread of this process, one at a time: no limits. For tests, and for files of one's own making."""
 
     async def run(self, job: Job) -> Result:
-        return await asyncio.to_thread(outcome, job)
+        return await asyncio.to_thread(_alone, job)
 
     async def close(self) -> None:
         return None
+
+
+_inline = threading.Lock()
+"""Held by the one inline job of the process: PDFium ends the process when two threads are inside of it."""
+
+
+def _alone(job: Job) -> Result:
+    with _inline:
+        return outcome(job)
 
 
 class ProcessSandbox:

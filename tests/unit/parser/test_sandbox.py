@@ -15,6 +15,7 @@ from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.sandbox import InlineSandbox, Limits, ProcessSandbox, environment
 from roma_core.parsers.worker import Job, Result
 from roma_core.types import Document, RawDocument
+from tests.fixtures import make_pdf
 
 HERE = str(Path(__file__).parent)
 TARGETS = "hostile_targets"
@@ -131,6 +132,16 @@ async def test_inline_sandbox_gives_the_same_results(monkeypatch):
         result = await pool.run(job(target))
         assert isinstance(result, AgentFailure) and result.code is expected
     await pool.close()
+
+
+async def test_inline_jobs_take_turns():
+    """Several threads inside of PDFium end the process; three pools at once must not bring that about."""
+    raw = RawDocument(uri="a.pdf", data=make_pdf.with_picture())
+    target = "roma_core.parsers.figures:page_image"
+    drawn = Job(target=target, parser_id="t/1", media_type="image/png", raw=raw, options=ParseOptions())
+    pools = [InlineSandbox() for _ in range(3)]
+    results = await asyncio.gather(*(pool.run(drawn) for pool in pools for _ in range(8)))
+    assert len(set(results)) == 1 and isinstance(results[0], bytes) and results[0].startswith(b"\x89PNG")
 
 
 def test_environment_names_the_package_first():
