@@ -73,15 +73,16 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
     from roma_core.app import Roma
     from roma_core.chunking import chunk
     from roma_core.embeddings.fake import FakeEmbedder
-    from roma_core.llm.fake import FakeLLM, Reply
+    from roma_core.llm import fake
     from roma_core.settings import Settings
     from roma_core.store.inmemory import InMemoryStore
     from roma_core.types import Document, digest
 
-    def inside(request: Any) -> Reply:
-        return Reply(" ".join(words(asker(request.question or ""))), word_wait_s=1 / PER_S)
+    def inside(request: Any) -> fake.Reply:
+        return fake.Reply(" ".join(words(asker(request.question or ""))), word_wait_s=1 / PER_S)
 
     sse.WINDOW_S = WINDOW_S
+    fake.first_passage = inside  # what the fake model says, asked through the whole LLM service
 
     async def run() -> None:
         wire = {"llm_provider": "openai", "llm_model": "gpt-4o-mini", "llm_base_url": f"{model_url}/v1"}
@@ -90,6 +91,7 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
             workspace=Path(workspace),
             cache="off",
             planner="off",
+            reranker="none",
             rate_limit_per_minute=10**6,
             llm_first_token_s=PATIENCE_S,
             llm_total_s=PATIENCE_S,
@@ -109,11 +111,7 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
             held = Document(id=Document.id_for(uri), text=text, **facts)
             chunks = chunk(held, embedder.count_tokens)
             await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
-        parts: dict[str, Any] = {"store": store, "embedder": embedder}
-        if model_url is None:
-            parts["llm"] = FakeLLM(rule=inside)
-        roma = Roma(settings, **parts)
-        roma.__dict__["reranker"] = None
+        roma = Roma(settings, store=store, embedder=embedder)
         await _serve(server(roma, port=0), pipe)
 
     _run(run())

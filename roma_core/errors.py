@@ -25,10 +25,11 @@ from __future__ import annotations
 import builtins
 import errno
 import traceback
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -296,9 +297,31 @@ def _translate(error: BaseException) -> RomaError:
 async def guarded(agent: str, work: Awaitable[T]) -> T | AgentFailure:
     """Await ``work``; any exception becomes an ``AgentFailure``. Cancellation passes through.
 
-    This is the one ``except Exception`` of the package (a test looks for others).
+    This and its form for streams hold the only ``except Exception`` of the package (a test looks for others).
     """
     try:
         return await work
     except Exception as error:  # noqa: BLE001
         return AgentFailure.of(agent, error)
+
+
+@overload
+def guarded_stream(agent: str, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T | AgentFailure, None]: ...
+@overload
+def guarded_stream(
+    agent: str, stream: AsyncGenerator[T, None], told: Callable[[AgentFailure], T]
+) -> AsyncGenerator[T, None]: ...
+async def guarded_stream(
+    agent: str, stream: AsyncGenerator[Any, None], told: Callable[[AgentFailure], Any] | None = None
+) -> AsyncGenerator[Any, None]:
+    """``stream`` item by item; an exception becomes a last item: an ``AgentFailure``, or what ``told`` makes of it.
+
+    Closing this closes ``stream``. One layer for a whole stream: ``guarded`` around every item costs more.
+    """
+    async with aclosing(stream):
+        try:
+            async for item in stream:
+                yield item
+        except Exception as error:  # noqa: BLE001
+            failure = AgentFailure.of(agent, error)
+            yield failure if told is None else told(failure)

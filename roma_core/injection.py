@@ -28,16 +28,13 @@ class Rule:
     tail: re.Pattern[str]
     place: Place
 
-    def found_in(self, text: str) -> bool:
-        return any(self.tail.match(text, end) for end in self._ends(text))
-
-    def _ends(self, text: str) -> Iterator[int]:
-        for word in self.words:
-            at = text.find(word)
-            while at >= 0:
-                if _begins(text, at, self.place):
-                    yield at + len(word)
-                at = text.find(word, at + 1)
+    def ends(self, text: str, word: str) -> Iterator[int]:
+        """Where ``word`` ends in ``text`` each time that it begins where it has to."""
+        at = text.find(word)
+        while at >= 0:
+            if _begins(text, at, self.place):
+                yield at + len(word)
+            at = text.find(word, at + 1)
 
 
 def _begins(text: str, at: int, place: Place) -> bool:
@@ -197,14 +194,18 @@ _SIGNS: dict[str, tuple[Rule, ...]] = {
         ),
     ),
 }
+_WORDS: Final = tuple((name, rule, word) for name, rules in _SIGNS.items() for rule in rules for word in rule.words)
 _TAG_CHARACTERS = re.compile(r"[\U000e0020-\U000e007f]{4,}")
 _HIDDEN_RUN = re.compile(r"[\u200b\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069]{3,}")
 _BLANKS = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co"})
+_PLAINLY_VISIBLE = re.compile(r"[\n\t -~]*")
 
 
 def visible(text: str) -> str:
     """``text`` without characters that change nothing a reader sees: tags, direction marks, zero-width, controls."""
+    if _PLAINLY_VISIBLE.fullmatch(text):
+        return text
     gone = [c for c in set(text) if c not in "\n\t" and c not in _JOINERS and unicodedata.category(c) in _INVISIBLE]
     return text.translate(dict.fromkeys(map(ord, gone))) if gone else text
 
@@ -212,10 +213,14 @@ def visible(text: str) -> str:
 def signs(text: str) -> tuple[str, ...]:
     """Names of the signs in ``text``, sorted; ``hidden`` for runs of characters that a reader cannot see."""
     forms = _forms(text)
-    found = {name for name, rules in _SIGNS.items() if any(rule.found_in(form) for form in forms for rule in rules)}
+    found = {name for form in forms for name, rule, word in _WORDS if word in form and _goes_on(form, rule, word)}
     if not text.isascii() and (_TAG_CHARACTERS.search(text) or _HIDDEN_RUN.search(text)):
         found.add("hidden")
     return tuple(sorted(found))
+
+
+def _goes_on(text: str, rule: Rule, word: str) -> bool:
+    return any(rule.tail.match(text, end) for end in rule.ends(text, word))
 
 
 def _forms(text: str) -> set[str]:

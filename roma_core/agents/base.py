@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
-from roma_core.errors import AgentFailure, guarded
+from roma_core.errors import AgentFailure, guarded, guarded_stream
 from roma_core.types import ComponentHealth
 
 T = TypeVar("T")
@@ -48,17 +47,8 @@ def stream_boundary(
     """The same for an async generator: a failure is its last item. Closing it closes what it reads from."""
 
     @functools.wraps(method)
-    async def inside(self: A, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T | AgentFailure, None]:
-        end = _End()
-        async with aclosing(method(self, *args, **kwargs)) as stream:
-            while not isinstance(item := await guarded(self.name, anext(stream, end)), _End):
-                yield item
-                if isinstance(item, AgentFailure):
-                    return
+    def inside(self: A, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T | AgentFailure, None]:
+        return guarded_stream(self.name, method(self, *args, **kwargs))
 
     inside.__dict__["is_boundary"] = True
     return inside
-
-
-class _End:
-    pass

@@ -31,6 +31,8 @@ class AnswerSplitter:
         if self._tail is not None:
             self._tail += text
             return ""
+        if not self._held and text and "<" not in text and not text[-1].isspace():
+            return text  # as almost every piece is
         self._held += text
         before, found, after = self._held.partition(MARK)
         if found:

@@ -21,7 +21,7 @@ from roma_core.agents.markers import rewrite
 from roma_core.agents.memory import MemoryAgent, Recall, interleave
 from roma_core.agents.planner import Finding, Plan, PlannerAgent, filled
 from roma_core.agents.tailor import Draft, TailorAgent
-from roma_core.errors import AgentFailure, DeadlineError, ErrorCode, LLMError, guarded
+from roma_core.errors import AgentFailure, DeadlineError, ErrorCode, LLMError, guarded_stream
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
 from roma_core.llm.watchdog import Watchdog
 from roma_core.types import (
@@ -111,6 +111,7 @@ class _Run:
     degraded: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    plan: Plan = field(init=False)
     passages: tuple[ScoredChunk, ...] = ()
 
     def event(self, stage: Stage, **detail: Any) -> StageEvent:
@@ -161,60 +162,50 @@ class ROMAOrchestrator(Agent):
         async with aclosing(self.stream_query(query)) as events:
             return await folded(events)
 
-    async def stream_query(self, query: Query) -> AsyncGenerator[StreamEvent, None]:
+    def stream_query(self, query: Query) -> AsyncGenerator[StreamEvent, None]:
         """Stages, tokens and exactly one ``CompleteEvent`` or ``ErrorEvent``, within the deadline.
 
         Closing it (or cancelling whoever awaits it) stops the model's call.
         """
+        return guarded_stream(self.name, self._answered(query), lambda failure: ErrorEvent(failure=failure))
+
+    async def _answered(self, query: Query) -> AsyncGenerator[StreamEvent, None]:
+        """The phases of an answer, one after the other, as long as there is time."""
         time = asyncio.get_running_loop().time
         run = _Run(query, time(), query.text)
         deadline = run.started + self._timeout_s
-        async with aclosing(self._answer(run)) as events:
-            with closing(Watchdog(deadline)) as watchdog:
-                while True:
-                    event = await guarded(self.name, self._next(events, watchdog))
-                    if isinstance(event, AgentFailure):
-                        event = ErrorEvent(failure=event)
-                    given = time()
-                    yield event
-                    if isinstance(event, CompleteEvent | ErrorEvent):
-                        return
-                    # The deadline counts while a step works, never while the consumer does.
-                    deadline += time() - given
-                    watchdog.move(deadline)
+        with closing(Watchdog(deadline)) as watchdog:
+            try:
+                for phase in (self._understood, self._recalled, self._written):
+                    async with aclosing(phase(run)) as events:
+                        while True:
+                            with watchdog:
+                                event = await anext(events, None)
+                            if event is None:
+                                break
+                            given = time()
+                            yield event
+                            # The deadline counts while a step works, never while the consumer does.
+                            deadline += time() - given
+                            watchdog.move(deadline)
+            except _Stopped as stopped:
+                yield ErrorEvent(failure=stopped.failure)
+            except TimeoutError:
+                if not watchdog.expired:
+                    raise
+                raise DeadlineError(
+                    f"The query took longer than {self._timeout_s:g} s; ask again or raise ROMA_QUERY_TIMEOUT_S."
+                ) from None
 
-    async def _next(self, events: AsyncGenerator[StreamEvent, None], watchdog: Watchdog) -> StreamEvent:
-        try:
-            with watchdog:
-                return await anext(events)
-        except _Stopped as stopped:
-            return ErrorEvent(failure=stopped.failure)
-        except TimeoutError:
-            if not watchdog.expired:
-                raise
-            raise DeadlineError(
-                f"The query took longer than {self._timeout_s:g} s; ask again or raise ROMA_QUERY_TIMEOUT_S."
-            ) from None
-
-    async def _answer(self, run: _Run) -> AsyncGenerator[StreamEvent, None]:
+    async def _understood(self, run: _Run) -> AsyncGenerator[StreamEvent, None]:
         checked = await self._settle(
             Step.GUARD_QUESTION, run, lambda: self._guardrails.question(run.query.text), Passed()
         )
         run.flag(checked.flags)
         yield run.event("guarded", flags=list(checked.flags))
         run.question = await self._standalone(run, checked.text)
-        plan = await self._plan(run)
-        yield run.event("planned", questions=[step.question for step in plan.steps])
-        async with aclosing(self._recall(run, plan)) as events:
-            async for event in events:
-                yield event
-        if not run.passages:
-            yield TokenEvent(text=I_DONT_KNOW)
-            yield CompleteEvent(output=await self._remembered(run, self._unknown(run, I_DONT_KNOW, None)))
-            return
-        async with aclosing(self._write(run)) as events:
-            async for event in events:
-                yield event
+        run.plan = await self._planned(run)
+        yield run.event("planned", questions=[step.question for step in run.plan.steps])
 
     async def _standalone(self, run: _Run, question: str) -> str:
         if self._conversation is None:
@@ -235,7 +226,7 @@ class ROMAOrchestrator(Agent):
             return output
         return output.model_copy(update={"degraded": True, "degraded_reasons": run.reasons})
 
-    async def _plan(self, run: _Run) -> Plan:
+    async def _planned(self, run: _Run) -> Plan:
         if self._planner is None or not self._tailor.llm.generative:
             return Plan.single(run.question)
         planner = self._planner
@@ -245,8 +236,9 @@ class ROMAOrchestrator(Agent):
         run.usage += plan.usage
         return plan
 
-    async def _recall(self, run: _Run, plan: Plan) -> AsyncGenerator[StreamEvent, None]:
+    async def _recalled(self, run: _Run) -> AsyncGenerator[StreamEvent, None]:
         """Look up the plan layer by layer; the passages of all sub-questions take turns."""
+        plan = run.plan
         recalls: list[Recall] = []
         findings: dict[int, str] = {}
         share = -(-self._memory.rerank_limit // len(plan.steps))
@@ -287,7 +279,11 @@ class ROMAOrchestrator(Agent):
         run.usage += found.usage
         return found.text
 
-    async def _write(self, run: _Run) -> AsyncGenerator[StreamEvent, None]:
+    async def _written(self, run: _Run) -> AsyncGenerator[StreamEvent, None]:
+        if not run.passages:
+            yield TokenEvent(text=I_DONT_KNOW)
+            yield CompleteEvent(output=await self._remembered(run, self._unknown(run, I_DONT_KNOW, None)))
+            return
         yield run.event("writing", passages=len(run.passages))
         links = self._guardrails.link_filter(run.passages)
         draft: Draft | None = None

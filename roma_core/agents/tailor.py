@@ -80,47 +80,60 @@ class TailorAgent(Agent):
         it holds no answer. A prompt that is longer than the model reads is tried once more with the better half of
         the passages. Closing this closes the model's stream.
         """
-        half, shown = (len(passages) + 1) // 2, False
+        half = (len(passages) + 1) // 2
         for read in dict.fromkeys((len(passages), half)):
+            writing = _Writing(self.request(question, passages[:read], query))
             try:
-                async with aclosing(self._written(self.request(question, passages[:read], query))) as pieces:
-                    async for piece in pieces:
-                        shown = True
-                        yield piece
+                async with aclosing(cast(AsyncGenerator[LLMDelta, None], self._llm.stream(writing.request))) as deltas:
+                    async for delta in deltas:
+                        if shown := writing.take(delta):
+                            yield shown
+                if rest := writing.rest():
+                    yield rest
+                yield writing.draft(self._llm.name)
                 return
             except LLMError as error:
-                if error.code is not ErrorCode.LLM_CONTEXT_LENGTH or shown or read == half:
+                if error.code is not ErrorCode.LLM_CONTEXT_LENGTH or writing.pieces or read == half:
                     raise
 
-    async def _written(self, request: LLMRequest) -> AsyncGenerator[str | Draft, None]:
-        splitter = AnswerSplitter()
-        pieces: list[str] = []
-        usage = Usage()
-        last: LLMDelta | None = None
-        async with aclosing(cast(AsyncGenerator[LLMDelta, None], self._llm.stream(request))) as stream:
-            async for delta in stream:
-                usage = delta.usage or usage
-                last = delta if delta.finish_reason else last
-                if shown := splitter.feed(delta.text):
-                    pieces.append(shown)
-                    yield shown
-        if rest := splitter.rest():
-            pieces.append(rest)
-            yield rest
-        yield self._draft("".join(pieces), splitter, usage, last, request)
 
-    def _draft(
-        self, text: str, splitter: AnswerSplitter, usage: Usage, last: LLMDelta | None, request: LLMRequest
-    ) -> Draft:
+class _Writing:
+    """An answer while it is written."""
+
+    def __init__(self, request: LLMRequest) -> None:
+        self.request = request
+        self.pieces: list[str] = []
+        self._splitter = AnswerSplitter()
+        self._usage = Usage()
+        self._last: LLMDelta | None = None
+
+    def take(self, delta: LLMDelta) -> str:
+        """What of the answer is certain with ``delta``."""
+        self._usage = delta.usage or self._usage
+        self._last = delta if delta.finish_reason else self._last
+        return self._noted(self._splitter.feed(delta.text))
+
+    def rest(self) -> str:
+        """What was held back, once nothing follows."""
+        return self._noted(self._splitter.rest())
+
+    def _noted(self, shown: str) -> str:
+        if shown:
+            self.pieces.append(shown)
+        return shown
+
+    def draft(self, default_model: str) -> Draft:
+        """The whole. Raises ``LLMError`` when there is none."""
+        text, last, request = "".join(self.pieces), self._last, self.request
         if last is None or last.finish_reason is None:
             raise LLMError("The model's answer ended before it was complete; ask again.", ErrorCode.LLM_TRUNCATED)
         if not text.strip() and last.finish_reason in {"stop", "tool"}:
             raise LLMError("The model gave an empty answer; ask again.", ErrorCode.LLM_EMPTY)
-        model = ":".join(part for part in (last.provider, last.model) if part) or self._llm.name
+        model = ":".join(part for part in (last.provider, last.model) if part) or default_model
         return Draft(
             text=text,
-            follow_ups=splitter.questions() or from_headings(request.question or "", request.passages),
-            usage=usage,
+            follow_ups=self._splitter.questions() or from_headings(request.question or "", request.passages),
+            usage=self._usage,
             model=model,
             reason=last.reason or "",
             finish_reason=last.finish_reason,

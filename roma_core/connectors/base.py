@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from pydantic import Field
 
-from roma_core.errors import AgentFailure, guarded
+from roma_core.errors import AgentFailure
 from roma_core.types import Noun, RawDocument, Source, SourceKind
 
 T = TypeVar("T")
@@ -60,16 +59,6 @@ class Connector(Protocol):
     async def close(self) -> None:
         """Release connections and temporary files. May be called twice."""
         ...
-
-
-_END: Final = object()
-
-
-async def guarded_stream(agent: str, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T | AgentFailure, None]:
-    """``stream`` item by item; an exception becomes a last ``AgentFailure``. Cancellation passes through."""
-    async with aclosing(stream):
-        while (item := await guarded(agent, anext(stream, _END))) is not _END:
-            yield cast("T | AgentFailure", item)
 
 
 async def in_batches(items: Iterator[T], size: int = 256) -> AsyncGenerator[T, None]:

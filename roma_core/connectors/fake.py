@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
-from roma_core.connectors.base import Listing, guarded_stream
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded
+from roma_core.connectors.base import Listing
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.types import RawDocument, Source, SourceKind, digest
 
 AGENT: Final = "connector.fake"

@@ -20,10 +20,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-from roma_core.connectors.base import Listing, guarded_stream
+from roma_core.connectors.base import Listing
 from roma_core.connectors.gdrive_auth import DriveCredentials, load_credentials
 from roma_core.connectors.gdrive_errors import as_object, drive_error, is_worth_another_try, malformed
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError, guarded
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from roma_core.connectors.base import Listing, guarded_stream, in_batches
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError, guarded
+from roma_core.connectors.base import Listing, in_batches
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind
 

@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
-from roma_core.connectors.base import Listing, guarded_stream
+from roma_core.connectors.base import Listing
 from roma_core.connectors.browser import Browser
 from roma_core.connectors.fetcher import Fetcher, Response
 from roma_core.connectors.netguard import Netguard, Resolve, Target, system_resolve
@@ -28,7 +28,7 @@ from roma_core.connectors.polite import BROWSERS, HONEST, Manners
 from roma_core.connectors.sitemap import read_sitemap
 from roma_core.connectors.urls import canonical, canonical_or_none, host_of, in_domain, page_link, plan_of
 from roma_core.connectors.webcache import Stored, WebCache
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind, digest

@@ -87,31 +87,30 @@ class FakeLLM:
         scripted = self._queue.popleft() if self._queue else self._rule(request)
         reply = scripted if isinstance(scripted, Reply) else Reply(scripted)
         try:
-            async for delta in self._play(request, reply):
-                yield delta
+            await asyncio.sleep(reply.first_token_wait_s)
+            for sent, word in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", reply.text)):
+                if reply.error is not None and sent >= reply.error_after_words:
+                    break
+                if sent:
+                    await asyncio.sleep(reply.word_wait_s)
+                yield LLMDelta(text=word)
+            if reply.error is not None:
+                raise reply.error
+            if reply.finish_reason is not None:
+                yield self._finish(request, reply)
         except (GeneratorExit, asyncio.CancelledError):
             self.closed += 1
             raise
 
-    async def _play(self, request: LLMRequest, reply: Reply) -> AsyncIterator[LLMDelta]:
-        await asyncio.sleep(reply.first_token_wait_s)
-        for sent, word in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", reply.text)):
-            if reply.error is not None and sent >= reply.error_after_words:
-                break
-            if sent:
-                await asyncio.sleep(reply.word_wait_s)
-            yield LLMDelta(text=word)
-        if reply.error is not None:
-            raise reply.error
-        if reply.finish_reason is not None:
-            provider, _, model = self._name.partition(":")
-            yield LLMDelta(
-                finish_reason=reply.finish_reason,
-                usage=reply.usage or count_words(request, reply.text),
-                provider=provider,
-                model=model,
-                request_id=f"fake-{self.calls}",
-            )
+    def _finish(self, request: LLMRequest, reply: Reply) -> LLMDelta:
+        provider, _, model = self._name.partition(":")
+        return LLMDelta(
+            finish_reason=reply.finish_reason,
+            usage=reply.usage or count_words(request, reply.text),
+            provider=provider,
+            model=model,
+            request_id=f"fake-{self.calls}",
+        )
 
 
 def count_words(request: LLMRequest, text: str) -> Usage:

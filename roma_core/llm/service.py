@@ -252,7 +252,14 @@ class LLMService:
                     stream = cast(Deltas, lane.provider.stream(attempt.request))
                     async with aclosing(stream):
                         with closing(Watchdog(attempt.first_by)) as watchdog:
-                            while (delta := await _next(stream, watchdog, attempt)) is not None:
+                            while True:
+                                try:
+                                    with watchdog:
+                                        delta = await anext(stream)
+                                except StopAsyncIteration:
+                                    break
+                                except TimeoutError:
+                                    raise attempt.late() from None
                                 if attempt.take(delta):
                                     watchdog.move(attempt.deadline)
                                 if delta.text:
@@ -407,17 +414,6 @@ class LLMService:
         record.log(**({"prompt": prompt, "answer": answer} if self._log_text else {}))
         for observer in self._observers:
             observer(record)
-
-
-async def _next(stream: Deltas, watchdog: Watchdog, attempt: Attempt) -> LLMDelta | None:
-    """The next delta in time; None after the last."""
-    try:
-        with watchdog:
-            return await anext(stream)
-    except StopAsyncIteration:
-        return None
-    except TimeoutError:
-        raise attempt.late() from None
 
 
 def _may_retry(error: BaseException) -> bool:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roma_core.errors import InputError
 from roma_core.ranking import ranked
 from roma_core.store.base import Entry, Filters
-from roma_core.store.filters import conditions
+from roma_core.store.filters import Conditions, conditions
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
 if TYPE_CHECKING:
@@ -26,24 +26,30 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class _Held:
-    document: Document
-    chunks: tuple[Chunk, ...]
-    vectors: Vectors
-    words: tuple[Counter[str], ...]
+class _Index:
+    """What searches of one tenant read; a row is a chunk."""
+
+    chunks: Sequence[Chunk]
+    vectors: Sequence[Vector]
+    relative_lengths: Sequence[float]
+    """Number of words, where 1 is the mean of all chunks."""
+    postings: dict[str, list[tuple[int, int]]]
+    """The rows that hold a word, and how often."""
 
 
 class InMemoryStore:
     """``ChunkStore`` that forgets everything at exit."""
 
     def __init__(self) -> None:
-        self._tenants: dict[str, dict[str, _Held]] = {}
+        self._tenants: dict[str, dict[str, Entry]] = {}
+        self._indexes: dict[str, _Index] = {}
+        """Made by the first search after a change."""
 
     async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         if len(chunks) != len(vectors):
             raise InputError(f"{len(chunks)} chunks came with {len(vectors)} vectors.")
-        words = tuple(Counter(_words(chunk.indexed_text)) for chunk in chunks)
-        self._tenants.setdefault(tenant, {})[document.id] = _Held(document, tuple(chunks), vectors, words)
+        self._tenants.setdefault(tenant, {})[document.id] = Entry(document, tuple(chunks), vectors)
+        self._indexes.pop(tenant, None)
 
     async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -54,6 +60,7 @@ class InMemoryStore:
 
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
         held = self._tenants.get(tenant, {})
+        self._indexes.pop(tenant, None)
         return sum(held.pop(document_id, None) is not None for document_id in set(document_ids))
 
     async def document(self, tenant: str, document_id: str) -> Document | None:
@@ -70,31 +77,23 @@ class InMemoryStore:
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
         """BM25 with the statistics of this tenant alone."""
-        everything = [words for held in self._tenants.get(tenant, {}).values() for words in held.words]
-        if not everything:
-            conditions(filters)
-            return []
-        wanted = set(_words(text))
-        frequency = {word: sum(word in words for words in everything) for word in wanted}
-        mean_length = sum(words.total() for words in everything) / len(everything) or 1.0
-        found = []
-        for chunk, _, words in self._rows(tenant, filters):
-            score = sum(
-                _idf(len(everything), frequency[word]) * _saturated(words[word], words.total() / mean_length)
-                for word in sorted(wanted & words.keys())
-            )
-            if score > 0:
-                found.append((chunk, score, {"bm25": score}))
-        return ranked(found, "bm25", limit=limit)
+        index, wanted = self._index(tenant), conditions(filters)
+        scores: dict[int, float] = defaultdict(float)
+        for word in sorted(set(_words(text))):
+            held = index.postings.get(word, ())
+            weight = _idf(len(index.chunks), len(held))
+            for row, count in held:
+                scores[row] += weight * _saturated(count, index.relative_lengths[row])
+        rows = _allowed(index, wanted, scores)
+        return ranked(((index.chunks[row], scores[row], {"bm25": scores[row]}) for row in rows), "bm25", limit=limit)
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
     ) -> list[ScoredChunk]:
-        found = []
-        for chunk, own, _ in self._rows(tenant, filters):
-            score = float(own @ vector)
-            found.append((chunk, score, {"dense": score}))
-        return ranked(found, "dense", limit=limit)
+        index, wanted = self._index(tenant), conditions(filters)
+        rows = _allowed(index, wanted, range(len(index.chunks)))
+        scores = {row: float(index.vectors[row] @ vector) for row in rows}
+        return ranked(((index.chunks[row], scores[row], {"dense": scores[row]}) for row in rows), "dense", limit=limit)
 
     async def counts(self, tenant: str) -> tuple[int, int]:
         held = self._tenants.get(tenant, {})
@@ -109,12 +108,34 @@ class InMemoryStore:
     async def close(self) -> None:
         """Nothing to let go of; the content stays, as that of a closed table would."""
 
-    def _rows(self, tenant: str, filters: Filters | None) -> Iterator[tuple[Chunk, Vector, Counter[str]]]:
-        """The one place where tenant and filters are applied to a search."""
-        wanted = conditions(filters)
-        for held in self._tenants.get(tenant, {}).values():
-            if wanted.match(held.document.id, held.document.uri):
-                yield from zip(held.chunks, held.vectors, held.words, strict=True)
+    def _index(self, tenant: str) -> _Index:
+        """The one place where the tenant is applied to a search."""
+        if tenant not in self._indexes:
+            self._indexes[tenant] = _indexed(self._tenants.get(tenant, {}).values())
+        return self._indexes[tenant]
+
+
+def _indexed(entries: Collection[Entry]) -> _Index:
+    chunks = [chunk for entry in entries for chunk in entry.chunks]
+    words = [Counter(_words(chunk.indexed_text)) for chunk in chunks]
+    postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row, counted in enumerate(words):
+        for word, count in counted.items():
+            postings[word].append((row, count))
+    mean_length = sum(counted.total() for counted in words) / max(1, len(words)) or 1.0
+    return _Index(
+        chunks,
+        [vector for entry in entries for vector in entry.vectors],
+        [counted.total() / mean_length for counted in words],
+        dict(postings),
+    )
+
+
+def _allowed(index: _Index, wanted: Conditions, rows: Collection[int]) -> Collection[int]:
+    """The rows that pass the filters."""
+    if wanted == Conditions():
+        return rows
+    return [row for row in rows if wanted.match(index.chunks[row].document_id, index.chunks[row].uri)]
 
 
 def _words(text: str) -> list[str]:

@@ -31,12 +31,12 @@ class _Watch:
     def see(self, event: StreamEvent) -> None:
         now = time.perf_counter()
         match event:
-            case StageEvent():
-                self._stage(event, now)
             case TokenEvent():
                 if not self._first_token:
                     self._first_token = True
                     metrics.observe_first_token(now - self.start)
+            case StageEvent():
+                self._stage(event, now)
             case CompleteEvent(output=output):
                 self._settle(now)
                 self.outcome = "answered" if output.answered else "unanswered"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from roma_core.agents.tailor import TailorAgent
 from roma_core.agents.untrusted import fence_of, neutral, one_line, render_passages
 from roma_core.evals.demo_corpus import gather
-from roma_core.injection import _SIGNS, _plain, signs, visible
+from roma_core.injection import _WORDS, _plain, signs, visible
 from roma_core.llm.fake import FakeLLM
 from roma_core.types import CompleteEvent, Query
 
@@ -123,7 +123,7 @@ def test_judging_stays_linear() -> None:
         counts = []
         for times in (2_000, 4_000):
             text = begin * times
-            counts.append(sum(1 for rules in _SIGNS.values() for rule in rules for _ in rule._ends(_plain(text))))
+            counts.append(sum(1 for _, rule, word in _WORDS for _ in rule.ends(_plain(text), word)))
         assert counts[1] <= 2 * counts[0] + 10
 
 
