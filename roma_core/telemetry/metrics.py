@@ -122,13 +122,13 @@ def count_ingest(report: IngestionReport) -> None:
 
 
 def count_cache(cache: str, *, hit: bool) -> None:
-    """A look-up in ``cache`` (parse, embed, llm, rerank)."""
+    """A look-up in ``cache`` (parse, embed, page, llm); one that is off looks nothing up."""
     _cache.labels(_bounded("cache", cache), "hit" if hit else "miss").inc()
 
 
-def count_guardrail(rule: str, action: str) -> None:
-    """Rule ``rule`` fired and did ``action`` (flag or block)."""
-    _guardrails.labels(_bounded("rule", rule), _bounded("action", action)).inc()
+def count_guardrail(rule: str, action: str, times: int = 1) -> None:
+    """Rule ``rule`` fired ``times`` and did ``action`` (flag or block) each time."""
+    _guardrails.labels(_bounded("rule", rule), _bounded("action", action)).inc(times)
 
 
 def observe_http(method: str, route: str, status: int, seconds: float) -> None:
