@@ -349,7 +349,8 @@ def _measure_call(record: CallRecord) -> None:
     from roma_core.telemetry import metrics
 
     metrics.count_usage(f"{record.provider}:{record.model}", record.usage)
-    metrics.count_cache("llm", hit=record.cached)
+    if record.outcome.startswith("ERR_"):
+        metrics.count_error("llm", record.outcome)
 
 
 def _embedder(settings: Settings) -> Embedder:

@@ -39,6 +39,10 @@ request_id: ContextVar[str | None] = ContextVar("roma_request_id", default=None)
 """The id of the request that is being served; set once by a skin, read by every log line and failure."""
 
 
+defects: list[Callable[[str, BaseException], None]] = []
+"""Told the agent and the exception when one that nobody expected becomes ``ERR_INTERNAL``: telemetry logs its place."""
+
+
 class ErrorCode(StrEnum):
     """Every code that ROMA can report. ``docs/errors.md`` says of each what it means and what to do."""
 
@@ -263,6 +267,9 @@ class AgentFailure(BaseModel):
         The text of an unknown exception is not shown: it may quote a document, a prompt or a key.
         """
         known = error if isinstance(error, RomaError) else _translate(error)
+        if known is not error and known.code is ErrorCode.INTERNAL:
+            for tell in defects:
+                tell(agent, error)
         return cls(
             agent=agent,
             code=known.code,

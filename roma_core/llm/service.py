@@ -15,8 +15,6 @@ from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import cast
 
-import structlog
-
 from roma_core.cache import Cache
 from roma_core.errors import ErrorCode, LLMError, RomaError
 from roma_core.llm import base
@@ -30,9 +28,10 @@ from roma_core.llm.limits import Limiter, Slot
 from roma_core.llm.pricing import Prices
 from roma_core.llm.watchdog import Watchdog
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
+from roma_core.telemetry import logs
 from roma_core.types import ComponentHealth, Usage
 
-log = structlog.get_logger(__name__)
+log = logs.get("llm")
 
 PROVIDERS = frozenset({"openai", "anthropic", "extractive", "fake"})
 Observer = Callable[[CallRecord], None]
@@ -136,17 +135,20 @@ class LLMService:
                 return
             except RomaError as error:
                 final = error.code is ErrorCode.LLM_CONTEXT_LENGTH or position == len(lanes) - 1
+                self._warn(lane, error, "llm_failed" if shown or final else "llm_fallback")
                 if shown or final:
                     error.details |= ({"partial": True} if shown else {}) | ({"tried": failures} if failures else {})
                     raise
                 failures.append(f"{lane.provider.name} {error.code.value}")
-                self._warn(lane, error)
 
-    def _warn(self, lane: Lane, error: RomaError) -> None:
-        """Say once why a provider is passed over: the answer itself holds no more than the code."""
-        if (lane.provider.name, error.code) not in self._warned:
-            self._warned.add((lane.provider.name, error.code))
-            log.warning("llm_fallback", provider=lane.provider.name, code=error.code.value, reason=error.message)
+    def _warn(self, lane: Lane, error: RomaError, event: str) -> None:
+        """Say once what is wrong with a provider, and where it is: who asks is told neither its address nor, when
+        another one answers, more than the code.
+        """
+        provider, code = lane.provider, error.code.value
+        if (provider.name, error.code) not in self._warned:
+            self._warned.add((provider.name, error.code))
+            log.warning(event, provider=provider.name, endpoint=provider.endpoint, code=code, reason=error.message)
 
     async def health(self) -> ComponentHealth:
         """Whether the first provider is believed to work. Asks nobody, so it costs nothing."""
@@ -232,8 +234,11 @@ class LLMService:
             stream = self._attempt(attempt, reason, key, spent)
             try:
                 return await anext(stream), stream
-            except BaseException:
+            except BaseException as error:
                 await stream.aclose()
+                if isinstance(error, RomaError) and not attempt.outcome:  # breaker, limits or budget: never sent
+                    attempt.outcome = error.code.value
+                    self._tell(attempt, Usage())
                 raise
 
         policy = RetryPolicy(attempts=self._limits.attempts)
@@ -318,7 +323,7 @@ class LLMService:
         """Account for a stream that ended by itself. Raises ``LLMError`` when it is no whole answer."""
         lane, finish = attempt.lane, attempt.finish
         if finish is None or finish.finish_reason is None:
-            raise LLMError(f"The answer of {lane.provider.name} broke off.", ErrorCode.LLM_TRUNCATED)
+            raise LLMError(f"{lane.provider.name} broke off its answer.", ErrorCode.LLM_TRUNCATED)
         if not attempt.parts and finish.finish_reason not in {"refusal", "content_filter"}:
             room = " within its token limit" if finish.finish_reason == "length" else ""
             raise LLMError(f"{lane.provider.name} sent no text{room}.", ErrorCode.LLM_EMPTY)
@@ -381,7 +386,8 @@ class LLMService:
             latency_ms=(time.monotonic() - attempt.started) * 1000,
             ttft_ms=None if first is None else (first - attempt.started) * 1000,
             usage=usage,
-            request_id=finish.request_id if finish else None,
+            provider_request_id=finish.request_id if finish else None,
+            endpoint=attempt.lane.provider.endpoint,
             tenant=request.tenant,
             session_id=request.session_id,
         )
