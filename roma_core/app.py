@@ -226,17 +226,7 @@ class Roma:
 
     async def close(self) -> None:
         """Close what was opened; the parts that were never used are not built for it."""
-        for name in (
-            "ingestion",
-            "orchestrator",
-            "llm",
-            "parsers",
-            "store",
-            "sessions",
-            "embedder",
-            "reranker",
-            "cache",
-        ):
+        for name in CLOSED:
             closing: Callable[[], Any] | None = getattr(self.__dict__.get(name), "close", None)
             if closing is not None:
                 done = closing()
@@ -267,8 +257,9 @@ class Roma:
         }
         for agent in self.orchestrator.agents:
             parts.setdefault(agent.name, _status(agent.health))
-        needed = ("store", "embedder", "disk")
-        return Health(parts, needed=needed, version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
+        # Not the embedder: without it questions are looked up by their words, and without a local model's files there
+        # is no store either.
+        return Health(parts, needed=("store", "disk"), version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
 
     async def _ask(self, part: str) -> ComponentHealth:
         """A part that cannot even be built is down, and takes no other probe with it."""
@@ -321,15 +312,15 @@ def _status(ask: Callable[[], Awaitable[ComponentHealth]]) -> Probe:
 
 
 def _model(part: Callable[[], Embedder | Reranker | None]) -> Probe:
-    """A probe that finds and checks a model's files, without running it."""
+    """A probe out of a model's own ``health()``, which does not run it."""
     from roma_core.telemetry.health import Status
 
     async def probe() -> Status:
         model = part()
         if model is None:
             return Status("ok", "switched off")
-        await asyncio.to_thread(lambda: model.fingerprint)
-        return Status("ok", "", {"model": model.name})
+        found = await model.health()
+        return found._replace(details={"model": model.name, **found.details})
 
     return probe
 
@@ -361,8 +352,11 @@ def _embedder(settings: Settings) -> Embedder:
         return FakeEmbedder()
     if kind == "openai":
         from roma_core.embeddings.openai import OpenAIEmbedder
+        from roma_core.llm.build import choose
 
-        key = settings.openai_api_key or settings.llm_api_key
+        # The general key counts when it is the one for this address: a key must not travel to another's.
+        general = choose(settings)[0] == "openai" and settings.llm_base_url in {None, settings.openai_base_url}
+        key = settings.openai_api_key or (settings.llm_api_key if general else None)
         if key is None:
             raise ConfigError("ROMA_EMBEDDER=openai needs OPENAI_API_KEY.")
         return OpenAIEmbedder(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.errors import ErrorCode, LLMError
+from roma_core.telemetry.health import Status
 from roma_core.types import ScoredChunk, Usage
 
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
@@ -139,6 +140,10 @@ class Provider(LLM, Protocol):
 
     async def ready(self) -> None:
         """Load what the first call needs (an SDK takes seconds); called before any deadline starts to run."""
+        ...
+
+    async def health(self) -> Status:
+        """Whether a call could be made now, as far as can be told free of charge."""
         ...
 
     async def aclose(self) -> None: ...

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from roma_core.cache import Cache
-from roma_core.errors import ErrorCode, LLMError, RomaError
+from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, guarded
 from roma_core.llm import base
 from roma_core.llm.answers import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
 from roma_core.llm.attempt import Attempt, Lane
@@ -29,6 +29,7 @@ from roma_core.llm.pricing import Prices
 from roma_core.llm.watchdog import Watchdog
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.telemetry import logs
+from roma_core.telemetry.health import NOT_IMPLEMENTED, Status
 from roma_core.types import ComponentHealth, Usage
 
 log = logs.get("llm")
@@ -151,20 +152,25 @@ class LLMService:
             log.warning(event, provider=provider.name, endpoint=provider.endpoint, code=code, reason=error.message)
 
     async def health(self) -> ComponentHealth:
-        """Whether the first provider is believed to work. Asks nobody, so it costs nothing."""
-        states = {lane.provider.name: lane.breaker.state for lane in self._lanes}
-        up = [name for name, state in states.items() if state != "open"]
-        ok = states[self.name] == "closed"
-        then = f"{up[0]} answers" if up else "no other is left"
+        """Whether questions are answered, and by whom. Asks no model, so it costs nothing.
+
+        ``degraded`` when one of the providers is away and another answers, ``down`` when nobody does.
+        """
+        found = await asyncio.gather(*(_state_of(lane) for lane in self._lanes))
+        states = {lane.provider.name: status for lane, status in zip(self._lanes, found, strict=True)}
+        away = [status.reason.rstrip(".") for status in found if status.state != "ok"]
+        answers = next((name for name, status in states.items() if status.state != "down"), None)
+        then = [f"{answers} answers" if answers else "no other is left"] if self.name != answers else []
         return ComponentHealth(
             name="llm",
-            state="ok" if ok else "degraded" if up else "down",
-            reason=self._why if ok else f"{self.name} keeps failing; {then}",
+            state="ok" if not away else "degraded" if answers else "down",
+            reason="; ".join([*away, *then]) or self._why,
             details={
                 "provider": self._lanes[0].vendor,
                 "model": self._lanes[0].model,
                 "generative": self.generative,
-                "breakers": states,
+                "providers": {name: status.state for name, status in states.items()},
+                "breakers": {lane.provider.name: lane.breaker.state for lane in self._lanes},
                 "concurrency": {lane.provider.name: lane.limiter.allowed for lane in self._lanes},
                 "prices": self._prices.source,
             },
@@ -420,6 +426,25 @@ class LLMService:
         record.log(**({"prompt": prompt, "answer": answer} if self._log_text else {}))
         for observer in self._observers:
             observer(record)
+
+
+_NO_LIST = frozenset({403, 404, 405, NOT_IMPLEMENTED})
+"""Statuses with which a server, or a key that may do nothing but answer, keeps its list of models to itself."""
+
+
+async def _state_of(lane: Lane) -> Status:
+    """What is known of a provider: what calls have met, else what its server says."""
+    if lane.breaker.state != "closed":
+        return Status("down" if lane.breaker.state == "open" else "degraded", lane.breaker.trouble)
+    asked = await guarded("llm", lane.provider.health())
+    if isinstance(asked, AgentFailure):
+        return Status("down", asked.message)
+    if asked.details.get("status") not in _NO_LIST:
+        return asked
+    if lane.breaker.proven:
+        return Status("ok", "", asked.details)
+    silent = f"{lane.provider.name} has no list of models; is LLM_BASE_URL right (most end in /v1)?"
+    return Status("degraded", asked.reason or silent)
 
 
 def _may_retry(error: BaseException) -> bool:

@@ -99,6 +99,7 @@ Start = Callable[..., Any]
 @asynccontextmanager
 async def running(workspace: Path, script: Script | None = None, **settings: Any) -> AsyncIterator[Service]:
     said = script or Script(text=ANSWER)
+    real_store = settings.pop("real_store", False)
     async with FakeModelServer(lambda asked: said).running() as model:
         chosen = Settings(
             _env_file=None,
@@ -116,8 +117,8 @@ async def running(workspace: Path, script: Script | None = None, **settings: Any
         chunks = chunk(held, embedder.count_tokens)
         await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
         ingestion = FakeIngestion()
-        parts = {"store": store, "embedder": embedder, "llm": build_llm(chosen), "ingestion": ingestion}
-        roma = Roma(chosen, **parts)
+        parts = {"embedder": embedder, "llm": build_llm(chosen), "ingestion": ingestion}
+        roma = Roma(chosen, **parts, store=None if real_store else store)
         roma.__dict__["reranker"] = None
         server = make_server(roma, port=0)
         task = asyncio.create_task(server.serve())

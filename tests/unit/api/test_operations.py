@@ -11,37 +11,47 @@ import pytest
 
 from roma_core.api.problems import STATUS
 from roma_core.errors import ErrorCode, StoreError
+from roma_core.llm.fakeserver import Script
 from roma_core.telemetry import metrics
-from roma_core.types import ComponentHealth, HealthReport
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-async def test_health_over_http(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_over_http(service: Any) -> None:
     reply = await service.client.get("/health")
     assert reply.status_code == 200, reply.text
     report = reply.json()
-    assert report["state"] in {"ok", "degraded"}
+    assert report["state"] == "ok", report
     assert {"store", "llm", "embedder", "disk", "sessions"} <= {c["name"] for c in report["components"]}
     assert report == (await service.roma.health()).model_dump(mode="json")
-    assert len(service.model.asked) == sum(a.path.endswith("/models") for a in service.model.asked), (
-        "no model was asked"
-    )
 
-    async def down() -> HealthReport:
-        part = ComponentHealth(name="store", state="down", reason="gone")
-        return HealthReport(state="down", version="1", components=(part,))
 
-    monkeypatch.setattr(service.roma, "health", down)
-    assert (await service.client.get("/health")).status_code == 503
+async def test_health_of_a_server_without_its_store_is_503(start: Any, workspace: Path) -> None:
+    workspace.mkdir()
+    (workspace / "store").write_text("a file where the store's folder should be")
+    async with start(real_store=True) as service:
+        reply = await service.client.get("/health")
+        assert (reply.status_code, reply.json()["state"]) == (503, "down")
+        store = next(c for c in reply.json()["components"] if c["name"] == "store")
+        assert (store["state"], "could not be read" in store["reason"]) == ("down", True)
 
 
 async def test_health_never_has_a_model_write(service: Any) -> None:
-    """A probe may ask the model server whether it is there, and nothing that is billed."""
-    assert (await service.client.get("/health")).status_code == 200
-    assert {asked.path for asked in service.model.asked} <= {"/v1/models"}
+    """A probe asks the model server whether it is there, and nothing that is billed; a report is kept for a while."""
+    for _ in range(3):
+        assert (await service.client.get("/health")).status_code == 200
+    assert [(asked.method, asked.path) for asked in service.model.asked] == [("GET", "/v1/models")]
     await service.client.post("/query", json={"text": "When was the rope bridge built?"})
-    assert "/v1/chat/completions" in {asked.path for asked in service.model.asked}, "the server would have seen it"
+    assert service.model.asked[-1].path == "/v1/chat/completions", "the server would have seen it"
+
+
+async def test_health_over_http_says_that_the_model_is_away(start: Any) -> None:
+    async with start() as service:
+        service.model.models = Script(status=503)
+        reply = await service.client.get("/health")
+    llm = next(c for c in reply.json()["components"] if c["name"] == "llm")
+    assert (reply.status_code, reply.json()["state"], llm["state"]) == (200, "degraded", "degraded")
+    assert llm["reason"] == "openai:gpt-4o-mini answers 503; extractive answers"
 
 
 async def test_metrics_count_requests_by_template(service: Any) -> None:
