@@ -234,6 +234,10 @@ class Roma:
                     await done
         for connector in self.__dict__.get("connectors", ()):
             await connector.close()
+        if self.settings.tracing:
+            from roma_core.telemetry import tracing
+
+            await asyncio.to_thread(tracing.flush)
 
     async def __aenter__(self) -> Self:
         return self

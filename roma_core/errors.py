@@ -25,7 +25,7 @@ from __future__ import annotations
 import builtins
 import errno
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from enum import StrEnum
@@ -310,6 +310,25 @@ async def guarded(agent: str, work: Awaitable[T]) -> T | AgentFailure:
         return await work
     except Exception as error:  # noqa: BLE001
         return AgentFailure.of(agent, error)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine in which nothing waits: one step ends it, where an event loop would cost more."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("work that is done at once must not wait")
+
+
+def guarded_call(agent: str, work: Callable[[], T]) -> T | AgentFailure:
+    """``guarded`` for a function, as a thread runs it."""
+
+    async def inside() -> T:
+        return work()
+
+    return at_once(guarded(agent, inside()))
 
 
 @overload

@@ -39,7 +39,7 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> u
     settings = roma.settings
     where = host or settings.host
     check_bind(where, TokenStore(settings.workspace))
-    tracing.configure(settings)
+    tracing.configure(settings, eager=True)
     config = uvicorn.Config(
         build(roma),
         host=where,
