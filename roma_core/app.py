@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -47,6 +48,7 @@ class Roma:
     def __init__(self, settings: Settings, *, prompt_files: Mapping[str, Path] | None = None, **parts: Any) -> None:
         self.settings = settings
         self._prompt_files = prompt_files
+        self._warming: asyncio.Future[None] | None = None
         unknown = set(parts) - PARTS
         if unknown:
             raise TypeError(f"Roma has no part named {', '.join(sorted(unknown))}")
@@ -177,6 +179,7 @@ class Roma:
         retry_failed: bool = False,
     ) -> IngestionReport:
         """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item."""
+        await _imported(*INGESTING)
         from roma_core.telemetry.observe import count_ingest
 
         report = await self.ingestion.ingest(
@@ -197,6 +200,7 @@ class Roma:
 
     async def query(self, query: Query | str, **fields: Any) -> TailorOutput | AgentFailure:
         """The answer: a fold over ``stream_query``."""
+        await _imported(*ANSWERING)
         from roma_core.agents.orchestrator import folded
 
         async with aclosing(self.stream_query(query, **fields)) as events:
@@ -222,7 +226,25 @@ class Roma:
 
     async def health(self) -> HealthReport:
         """State of every part; time-boxed, cached, and free of charge."""
+        await _imported(*ANSWERING)
         return await self._health.report()
+
+    async def warm(self) -> None:
+        """Import what questions, ingests and probes need, in a thread: for a server, whose loop has others to serve.
+
+        It takes seconds, once; whoever calls meanwhile waits for the same.
+        """
+        if self._warming is None or not (
+            self._warming.done() or self._warming.get_loop() is asyncio.get_running_loop()
+        ):
+            modules = [m for m in SERVING if m != LANCE or "store" not in self.__dict__]
+            self._warming = asyncio.ensure_future(_imported(*modules))
+        await asyncio.shield(self._warming)
+
+    @property
+    def starting(self) -> bool:
+        """Whether ``warm`` is under way."""
+        return self._warming is not None and not self._warming.done()
 
     async def close(self) -> None:
         """Close what was opened; the parts that were never used are not built for it."""
@@ -332,6 +354,40 @@ def _model(part: Callable[[], Embedder | Reranker | None]) -> Probe:
 CLOSED = ("ingestion", "orchestrator", "llm", "parsers", "store", "sessions", "embedder", "reranker", "cache")
 """The order in which parts are closed: users before what they use."""
 PARTS = {name for name, value in vars(Roma).items() if isinstance(value, cached_property) and name[0] != "_"}
+
+
+LANCE = "roma_core.store.lance:load"
+ANSWERING = (
+    "roma_core.telemetry.observe",
+    "roma_core.telemetry.health",
+    "roma_core.agents.build",
+    "roma_core.llm.build",
+)
+INGESTING = (
+    "roma_core.telemetry.observe",
+    "roma_core.ingestion",
+    "roma_core.parsers.dolphin",
+    *(f"roma_core.connectors.{kind}" for kind in ("gdrive", "web", "local")),
+)
+SERVING = (*ANSWERING, *INGESTING, "roma_core.agents.tables", LANCE)
+"""What takes a moment to import, or ``module:function`` that imports it."""
+_ready: set[str] = set()
+
+
+async def _imported(*names: str) -> None:
+    """See that ``names`` are imported, in a thread: other tasks go on meanwhile. What is missing is told when used."""
+    for name in names:
+        if name not in _ready:
+            await asyncio.to_thread(_import, name)
+            _ready.add(name)
+
+
+def _import(name: str) -> None:
+    module, _, load = name.partition(":")
+    with suppress(ModuleNotFoundError):
+        found = importlib.import_module(module)
+        if load:
+            getattr(found, load)()
 
 
 def build_roma(settings: Settings | None = None, **parts: Any) -> Roma:

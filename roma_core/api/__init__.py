@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
@@ -22,7 +22,7 @@ from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
 from roma_core.api.schemas import error_codes
 from roma_core.api.sse import Streams
 from roma_core.api.tokens import TokenStore
-from roma_core.errors import ErrorCode
+from roma_core.errors import ErrorCode, guarded
 from roma_core.types import IngestionReport
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.streams = Streams()
     app.state.jobs = JobQueue(settings.workspace)
     app.state.worker = JobWorker(app.state.jobs, _ingest(roma))
-    for router in (query.router, ingest.router, conversations.router, operations.router):
-        app.include_router(router)
+    for router in (query.router, ingest.router, conversations.router):
+        app.include_router(router, dependencies=[Depends(_warm)])
+    app.include_router(operations.router)  # says at once that the rest is starting
     install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.max_body_mb * 2**20))
     app.add_middleware(Gate, tokens=tokens or TokenStore(settings.workspace), settings=settings)
@@ -71,7 +72,8 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(app.state.worker.run()), asyncio.create_task(app.state.streams.run())]
+    own = (app.state.worker.run(), app.state.streams.run(), _opened(app.state.roma))
+    tasks = [asyncio.create_task(work) for work in own]
     try:
         yield
     finally:
@@ -80,6 +82,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def _warm(request: Request) -> None:
+    """No request imports anything on the loop: the first ones wait, others go on."""
+    await request.app.state.roma.warm()
+
+
+async def _opened(roma: Roma) -> None:
+    """Have the first question find everything imported and open. What is away says so when it is asked."""
+    await roma.warm()
+    await guarded("store", roma.store.counts(roma.settings.tenant))
+    await guarded("embedder", asyncio.to_thread(lambda: roma.embedder.count_tokens("")))
+    await guarded("llm", roma.llm.ready())
 
 
 def _ingest(roma: Roma) -> Any:

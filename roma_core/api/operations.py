@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from roma_core import __version__
 from roma_core.errors import AgentFailure, guarded
 from roma_core.telemetry import metrics
-from roma_core.types import HealthReport
+from roma_core.types import ComponentHealth, HealthReport
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
 
 router = APIRouter(tags=["operations"])
+STARTING = HealthReport(
+    state="degraded",
+    version=__version__,
+    components=(ComponentHealth(name="roma", state="degraded", reason="starting: libraries are being loaded"),),
+)
+"""While ``Roma.warm`` is under way: probes would wait for the same libraries."""
 
 
 @router.get(
@@ -24,7 +34,8 @@ router = APIRouter(tags=["operations"])
 )
 async def health(request: Request) -> Response:
     """`ok` and `degraded` are 200, `down` is 503. Strangers see the state alone."""
-    report: HealthReport = await request.app.state.roma.health()
+    roma: Roma = request.app.state.roma
+    report = STARTING if roma.starting else await roma.health()
     if request.state.principal is None:
         report = report.model_copy(update={"components": ()})
     status = 503 if report.state == "down" else 200

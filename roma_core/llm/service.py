@@ -151,6 +151,11 @@ class LLMService:
             self._warned.add((provider.name, error.code))
             log.warning(event, provider=provider.name, endpoint=provider.endpoint, code=code, reason=error.message)
 
+    async def ready(self) -> None:
+        """Load what the first call of each provider needs; asks nobody."""
+        for lane in self._lanes:
+            await lane.provider.ready()
+
     async def health(self) -> ComponentHealth:
         """Whether questions are answered, and by whom. Asks no model, so it costs nothing.
 

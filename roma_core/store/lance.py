@@ -8,6 +8,7 @@ no reader ever sees half of it. LanceDB's own upsert doubles keys when two write
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -151,6 +152,7 @@ class LanceStore:
     # Reading
 
     async def document(self, tenant: str, document_id: str) -> Document | None:
+        await self._table()
         where = _scope(tenant, "document") & _one_of("document_id", [document_id])
         found = await self._select(["payload"], where)
         return Document.model_validate_json(found[0]["payload"]) if found else None
@@ -164,19 +166,21 @@ class LanceStore:
                 yield Document.model_validate_json(row["payload"])
 
     async def contents(self, tenant: str) -> dict[str, str]:
+        await self._table()
         found = await self._select(["document_id", "content_sha256"], _scope(tenant, "document"))
         return {row["document_id"]: row["content_sha256"] for row in found}
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
+        await self._table()
         where = _scope(tenant, "chunk") & _one_of("document_id", [document_id])
         found = [chunk_of(row) for row in await self._select(list(CHUNK_FIELDS), where)]
         return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+        table = await self._table()
         where = _scope(tenant, "chunk", filters)
         if not text.strip():
             return []
-        table = await self._table()
         with _typed():
             found = await (
                 table.query()
@@ -192,8 +196,8 @@ class LanceStore:
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
     ) -> list[ScoredChunk]:
-        where = _scope(tenant, "chunk", filters)
         table = await self._table()
+        where = _scope(tenant, "chunk", filters)
         with _typed():
             found = await (
                 table.query()
@@ -257,6 +261,7 @@ class LanceStore:
     async def _table(self) -> Any:
         async with self._opening:
             if self._opened is None:
+                await asyncio.to_thread(load)
                 with _typed():
                     self._opened = await self._open()
         return self._opened
@@ -309,6 +314,11 @@ class LanceStore:
                 ErrorCode.STORAGE_FULL,
                 details={"free_bytes": free},
             )
+
+
+def load() -> None:
+    """Import LanceDB. It takes seconds, so call it in a thread: an event loop has other tasks."""
+    importlib.import_module("lancedb.expr")
 
 
 # Conditions

@@ -99,7 +99,7 @@ Start = Callable[..., Any]
 @asynccontextmanager
 async def running(workspace: Path, script: Script | None = None, **settings: Any) -> AsyncIterator[Service]:
     said = script or Script(text=ANSWER)
-    real_store = settings.pop("real_store", False)
+    real_store, warm = settings.pop("real_store", False), settings.pop("warm", True)
     async with FakeModelServer(lambda asked: said).running() as model:
         chosen = Settings(
             _env_file=None,
@@ -123,6 +123,8 @@ async def running(workspace: Path, script: Script | None = None, **settings: Any
         server = make_server(roma, port=0)
         task = asyncio.create_task(server.serve())
         await reached(lambda: server.started)
+        if warm:
+            await roma.warm()
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
             async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
