@@ -12,7 +12,7 @@ import pytest
 from roma_core.api.problems import STATUS
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.llm.fakeserver import Script
-from roma_core.telemetry import metrics
+from roma_core.telemetry import logs, metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -98,6 +98,30 @@ async def test_what_nobody_expected_is_a_problem_without_its_text(
     assert "words of a document" not in reply.text
     assert reply.headers["x-request-id"] == reply.json()["failure"]["request_id"]
     assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_defect_is_logged_once_with_its_place_also_when_the_answer_streams(
+    service: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stream: bool
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("the words of a document")
+
+    monkeypatch.setattr("roma_core.agents.guardrails.find", broken)
+    logs.configure("WARNING", "json")
+    try:
+        body = {"text": "When was it built?", "stream": stream}
+        reply = await service.client.post("/query", json=body, headers={"X-Request-ID": "req-8"})
+    finally:
+        logs.configure()
+    assert "ERR_INTERNAL" in reply.text
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (told,) = [line for line in lines if line["event"] == "defect"]
+    assert (told["agent"], told["request_id"]) == ("guardrails", "req-8")
+    assert re.search(
+        r"ZeroDivisionError\n  .*test_operations.py:\d+ in broken\n  .*guardrails.py:\d+ in question", told["exception"]
+    )
+    assert "words of a document" not in str(lines)
 
 
 async def test_a_store_that_is_away_is_503(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
