@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -180,7 +181,7 @@ async def complete_json(llm: LLM, request: LLMRequest, schema: type[M]) -> tuple
     Raises ``LLMError``: of the call, or ``ERR_LLM_MALFORMED`` when the answer is not what the schema says,
     ``ERR_LLM_REFUSED`` / ``ERR_LLM_TRUNCATED`` when the model declined or ran out of room.
     """
-    asked = request.model_copy(update={"json_schema": request.json_schema or schema.model_json_schema()})
+    asked = request.model_copy(update={"json_schema": request.json_schema or _json_schema(schema)})
     response = await complete(llm, asked)
     if response.finish_reason in {"refusal", "content_filter"}:
         raise LLMError(f"{response.provider} declined to answer.", ErrorCode.LLM_REFUSED)
@@ -195,6 +196,12 @@ async def complete_json(llm: LLM, request: LLMRequest, schema: type[M]) -> tuple
             ErrorCode.LLM_MALFORMED,
             details={"fields": fields},
         ) from None
+
+
+@functools.cache
+def _json_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """Made once: pydantic takes milliseconds for it. Nobody may change it."""
+    return schema.model_json_schema()
 
 
 def json_body(text: str) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import importlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,8 @@ Kind = Literal["document", "chunk"]
 TABLE = "passages"
 LAYOUT = 1
 """Version of the table's columns; rises when an older table cannot be read."""
+SCOPED = ("tenant", "kind")
+"""Columns with an index: every search asks for them, and without one reads them whole."""
 TIE_MARGIN = 32
 """Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
 ANN_FROM = 20_000
@@ -126,9 +128,12 @@ class LanceStore:
             )
 
     async def _compact(self, table: Any) -> None:
-        from lancedb.index import FTS, IvfPq
+        from lancedb.index import FTS, Bitmap, IvfPq
 
         await table.optimize()
+        for column in SCOPED:
+            if not await self._indexed(table, column):
+                await table.create_index(column, config=Bitmap())
         # This extends the indices too; a full-text index that still lacks rows is built anew.
         if await self._unindexed(table, "search_text"):
             await table.create_index("search_text", config=FTS(with_position=False), replace=True)
@@ -190,8 +195,7 @@ class LanceStore:
                 .limit(limit + TIE_MARGIN)
                 .to_arrow()
             )
-        scored = ((chunk_of(row), float(row["_score"])) for row in found.to_pylist())
-        return ranked(((chunk, score, {"bm25": score}) for chunk, score in scored), "bm25", limit=limit)
+        return _best(((row, float(row["_score"])) for row in found.to_pylist()), "bm25", limit)
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
@@ -210,8 +214,7 @@ class LanceStore:
                 .limit(limit + TIE_MARGIN)
                 .to_arrow()
             )
-        scored = ((chunk_of(row), 1.0 - float(row["_distance"])) for row in found.to_pylist())
-        return ranked(((chunk, score, {"dense": score}) for chunk, score in scored), "dense", limit=limit)
+        return _best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
 
     async def counts(self, tenant: str) -> tuple[int, int]:
         table = await self._table()
@@ -319,6 +322,12 @@ class LanceStore:
 def load() -> None:
     """Import LanceDB. It takes seconds, so call it in a thread: an event loop has other tasks."""
     importlib.import_module("lancedb.expr")
+
+
+def _best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: int) -> list[ScoredChunk]:
+    """The ``limit`` best rows as chunks, ties by id; a chunk is made of none of the others."""
+    best = sorted(found, key=lambda hit: (-hit[1], hit[0]["id"]))[:limit]
+    return ranked(((chunk_of(row), score, {retriever: score}) for row, score in best), retriever)
 
 
 # Conditions
