@@ -44,7 +44,10 @@ async def health(request: Request) -> Response:
 
 @router.get("/metrics", summary="Prometheus series", response_class=Response)
 async def prometheus(request: Request) -> Response:
-    """In Prometheus' text format; see docs/10_OBSERVABILITY.md."""
+    """In Prometheus' text format; see docs/10_OBSERVABILITY.md. A scrape looks at the parts as `/health` does."""
+    roma: Roma = request.app.state.roma
+    if not roma.starting:
+        await roma.health()
     counts = await guarded("jobs", asyncio.to_thread(request.app.state.jobs.counts))
     if not isinstance(counts, AgentFailure):
         metrics.set_jobs(counts)

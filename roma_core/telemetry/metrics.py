@@ -49,6 +49,7 @@ _streams = Gauge("roma_streams_open", "Answers being streamed.", registry=REGIST
 _gone = Counter("roma_clients_gone", "Streams whose client went away.", registry=REGISTRY)
 _jobs = Gauge("roma_jobs", "Ingest jobs by state.", ["state"], registry=REGISTRY)
 _health = Gauge("roma_health_state", "0 ok, 1 degraded, 2 down.", ["component"], registry=REGISTRY)
+_value = Gauge("roma_health_value", "A number that the last probe found.", ["component", "detail"], registry=REGISTRY)
 _latency = Gauge("roma_health_probe_seconds", "Time the last probe took.", ["component"], registry=REGISTRY)
 
 _seen: dict[str, set[str]] = {}
@@ -160,10 +161,13 @@ def set_jobs(counts: dict[str, int]) -> None:
 
 
 def set_health(report: HealthReport) -> None:
-    """The last health report."""
+    """The last health report: states, how long probes took, and the numbers that they found."""
     for part in report.components:
         name = _bounded("component", part.name)
         _health.labels(name).set(_STATES[part.state])
+        for detail, value in part.details.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                _value.labels(name, _bounded("detail", detail)).set(value)
         if part.latency_ms is not None:
             _latency.labels(name).set(part.latency_ms / 1000)
 

@@ -19,7 +19,6 @@ from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
 from roma_core.chunking import chunk
 from roma_core.embeddings.fake import FakeEmbedder
-from roma_core.llm.build import build_llm
 from roma_core.llm.fakeserver import FakeModelServer, Script
 from roma_core.settings import Settings
 from roma_core.store.inmemory import InMemoryStore
@@ -105,9 +104,9 @@ async def running(workspace: Path, script: Script | None = None, **settings: Any
             _env_file=None,
             workspace=workspace,
             llm_provider="openai",
-            llm_model="gpt-4o-mini",
+            llm_model=settings.pop("llm_model", "gpt-4o-mini"),
             llm_base_url=f"{model.url}/v1",
-            cache="off",
+            cache=settings.pop("cache", "off"),
             planner="off",
             rate_limit_per_minute=settings.pop("rate_limit_per_minute", 100_000),
             **settings,
@@ -117,7 +116,7 @@ async def running(workspace: Path, script: Script | None = None, **settings: Any
         chunks = chunk(held, embedder.count_tokens)
         await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
         ingestion = FakeIngestion()
-        parts = {"embedder": embedder, "llm": build_llm(chosen), "ingestion": ingestion}
+        parts = {"embedder": embedder, "ingestion": ingestion}
         roma = Roma(chosen, **parts, store=None if real_store else store)
         roma.__dict__["reranker"] = None
         server = make_server(roma, port=0)

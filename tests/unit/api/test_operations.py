@@ -162,14 +162,74 @@ def test_every_route_is_documented(workspace: Path) -> None:
 
 
 def test_every_metric_of_the_dashboard_exists_and_is_documented() -> None:
+    import yaml
+
     page = (ROOT / "docs/10_OBSERVABILITY.md").read_text("utf-8")
     dashboard = json.loads((ROOT / "docs/grafana/roma.json").read_text("utf-8"))
+    alerts = yaml.safe_load((ROOT / "docs/grafana/alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
     expressions = [t["expr"] for panel in dashboard["panels"] for t in panel.get("targets", [])]
+    assert len(expressions) >= 10 and len(alerts) >= 10
+    expressions += [rule["expr"] for rule in alerts]
     used = {name for text in expressions for name in re.findall(r"\b((?:roma|process|python)_\w+)", text)}
-    assert len(expressions) >= 10
     assert used <= metrics.names()
     families = {f.name for f in metrics.REGISTRY.collect() if f.name.startswith("roma_")}
-    assert {f for f in families if f"`{f}" not in page} == set()
+    assert {f for f in families if f"`{f}`" not in page} == set()
+    assert {rule["alert"] for rule in alerts if f"`{rule['alert']}`" not in page} == set()
+
+
+def grown(before: dict[str, float]) -> dict[str, float]:
+    """Samples of ``/metrics`` that are above what they were."""
+    return {name: value for name, value in exported().items() if value > before.get(name, 0)}
+
+
+def exported() -> dict[str, float]:
+    lines = (line.rpartition(" ") for line in metrics.exposition().decode().splitlines() if line.startswith("roma_"))
+    return {name: float(value) for name, _, value in lines}
+
+
+async def test_every_documented_series_moves_in_the_life_of_a_server(start: Any, until: Any) -> None:
+    """And its labels are those that the documentation names."""
+    page = (ROOT / "docs/10_OBSERVABILITY.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`roma_[^|]+)\|([^|]*)\|", page, re.M)
+    documented = {
+        name: set(re.findall(r"`(\w+)`", labels)) for cell, labels in rows for name in re.findall(r"\w+", cell)
+    }
+    for gauge in (metrics._health, metrics._latency, metrics._value):
+        gauge.clear()
+    before, moved = exported(), set[str]()
+    async with start(cache="write") as service:
+        ask = {"text": "When was the rope bridge built? Ask bob@example.org."}
+        for _ in range(2):  # the second answer is kept
+            assert (await service.client.post("/query", json=ask)).status_code == 200
+        assert (await service.client.post("/query", json={"text": "?"})).status_code == 422
+        job = await service.client.post("/ingest", json={"sources": ["https://example.org/"]})
+        async with service.client.stream(
+            "GET", job.headers["location"], headers={"Accept": "text/event-stream"}
+        ) as changes:
+            assert '"state":"done"' in (await changes.aread()).decode()
+        service.model._rule = lambda asked: Script(status=401)
+        assert (await service.client.post("/query", json={"text": "How long is the rope bridge?"})).json()["degraded"]
+        service.model._rule = lambda asked: Script("a b c d e f", word_wait_s=0.2)
+        service.model.models = Script(status=401)
+        slow = {"text": "What spans 48 metres?", "stream": True, "linger_s": 0}
+        async with service.client.stream("POST", "/query", json=slow) as reply:
+            async for line in reply.aiter_lines():
+                if line == "event: token":
+                    break
+            moved |= {"roma_streams_open"} if exported()["roma_streams_open"] else set()
+        await until(lambda: grown(before).get("roma_clients_gone_total"))
+        service.roma._health._ttl_s = -1
+        assert (await service.client.get("/metrics")).status_code == 200
+        text = (await service.client.get("/metrics")).text
+        assert 'roma_health_state{component="llm"} 1.0' in text, "a scrape looks, though nobody asks for /health"
+    async with start(llm_model="whose-price-nobody-knows") as service:
+        await service.client.post("/query", json={"text": "When was the rope bridge built?"})
+    for sample in grown(before):
+        name, _, labels = sample.partition("{")
+        family = re.sub(r"_(?:total|bucket|sum|count|created)$", "", name)
+        moved.add(family)
+        assert set(re.findall(r'(\w+)="', labels)) - {"le"} <= documented[family], sample
+    assert set(documented) - moved == set()
 
 
 @pytest.mark.slow
