@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from roma_core import __version__
-from roma_core.errors import AgentFailure, ConfigError, NotFoundError, guarded
+from roma_core.errors import AgentFailure, ConfigError, NotFoundError, RomaError, guarded
 from roma_core.settings import Settings
 from roma_core.types import (
     ComponentHealth,
@@ -281,11 +281,25 @@ class Roma:
             "sessions": _status(partial(self._ask, "sessions")),
             "disk": disk(self.settings.workspace, self.settings.min_free_mb),
         }
-        for agent in self.orchestrator.agents:
-            parts.setdefault(agent.name, _status(agent.health))
+        for name, probe in self._agents().items():
+            parts.setdefault(name, probe)
         # Not the embedder: without it questions are looked up by their words, and without a local model's files there
         # is no store either.
-        return Health(parts, needed=("store", "disk"), version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
+        return Health(parts, needed=("store", "disk", "agents"), version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
+
+    def _agents(self) -> dict[str, Probe]:
+        """A probe for each agent; or one that says why there are none, and takes no other part with it."""
+        from roma_core.telemetry.health import Status
+
+        try:
+            return {agent.name: _status(agent.health) for agent in self.orchestrator.agents}
+        except RomaError as error:
+            unusable = Status("down", f"{error.code}: {error.message}")
+
+        async def probe() -> Status:
+            return unusable
+
+        return {"agents": probe}
 
     async def _ask(self, part: str) -> ComponentHealth:
         """A part that cannot even be built is down, and takes no other probe with it."""

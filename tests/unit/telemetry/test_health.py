@@ -117,6 +117,16 @@ async def test_a_remote_embedder_is_asked_too(whole: Any, unused_tcp_port: int) 
             assert "refuses the key" in part(await roma.health(), "embedder").reason
 
 
+async def test_a_part_that_cannot_be_built_takes_no_other_with_it(whole: Any) -> None:
+    """An OpenAI embedder without a key of its own: Anthropic's must not travel there."""
+    async with whole(llm_provider="anthropic", llm_api_key="sk-ant-x", embedder="openai") as (roma, _):
+        result = await roma.health()
+    assert result.state == "down"
+    assert {c.name for c in result.components if c.state == "down"} == {"store", "embedder", "agents"}
+    assert "OPENAI_API_KEY" in part(result, "agents").reason
+    assert part(result, "llm").state == "ok"
+
+
 async def test_what_calls_have_met_counts_beside_what_the_server_says(
     whole: Any, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
