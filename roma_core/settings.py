@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -207,8 +208,13 @@ class Settings(BaseSettings):
     @field_validator("llm_base_url", "openai_base_url", "anthropic_base_url")
     @classmethod
     def _has_scheme(cls, value: str | None) -> str | None:
-        if value is not None and not value.lower().startswith(("http://", "https://")):
+        if value is None:
+            return None
+        if not value.lower().startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
+        parts = urlsplit(value)  # raises ValueError for brackets and ports that are none
+        if not parts.hostname or parts.port == 0:
+            raise ValueError("an address names a host")
         return value
 
     @field_validator("guardrails", mode="before")
