@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     INPUT_INVALID = "ERR_INPUT_INVALID"
     NOT_FOUND = "ERR_NOT_FOUND"
     TIMEOUT = "ERR_TIMEOUT"
+    STOPPED = "ERR_STOPPED"
     INTERNAL = "ERR_INTERNAL"
     DEPENDENCY_MISSING = "ERR_DEPENDENCY_MISSING"
 
@@ -112,6 +113,7 @@ class ErrorCode(StrEnum):
 RECOVERABLE: frozenset[ErrorCode] = frozenset(
     {
         ErrorCode.TIMEOUT,
+        ErrorCode.STOPPED,
         ErrorCode.CONNECTOR_RATE_LIMIT,
         ErrorCode.CONNECTOR_QUOTA,
         ErrorCode.CONNECTOR_UNAVAILABLE,

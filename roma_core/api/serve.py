@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from roma_core.app import Roma
 
 SHUTDOWN_S = 10
+ANSWERS_S = 7.0
+"""Of these, how long running answers may go on before their clients are told that the service ends."""
 _log = logs.get("serve")
 
 
@@ -32,6 +36,21 @@ def build(roma: Roma) -> FastAPI:
     else:
         mount(app, roma, tenant=serving.get)
     return app
+
+
+class Server(uvicorn.Server):
+    """Ends answers with a terminal event of their own before uvicorn cancels them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        ending = asyncio.create_task(self._end_answers())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
+
+    async def _end_answers(self) -> None:
+        await asyncio.sleep(ANSWERS_S)
+        await self.config.app.state.streams.close()  # type: ignore[union-attr]
 
 
 def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> uvicorn.Server:
@@ -53,7 +72,7 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> u
         limit_concurrency=None,
         backlog=2048,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 async def serve(roma: Roma, *, host: str | None = None, port: int | None = None) -> None:

@@ -19,7 +19,7 @@ import httpx2
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.faults import FaultTable, fault
-from roma_core.llm.watchdog import Watchdog
+from roma_core.watchdog import Watchdog
 
 CONNECT_S = 5.0
 
