@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -23,6 +24,7 @@ from roma_core.api.schemas import error_codes
 from roma_core.api.sse import Streams
 from roma_core.api.tokens import TokenStore
 from roma_core.errors import ErrorCode
+from roma_core.ingestion import IngestProgress
 from roma_core.types import IngestionReport
 
 if TYPE_CHECKING:
@@ -86,8 +88,8 @@ def _ingest(roma: Roma) -> Any:
     """How a job is done. Its progress is what ``ingest`` reports, as small JSON values."""
 
     async def run(job: Job, progress: Progress) -> IngestionReport:
-        def note(now: Any) -> None:
-            progress(now.model_dump(mode="json") if hasattr(now, "model_dump") else dict(now))
+        def note(now: IngestProgress) -> None:
+            progress({**asdict(now), "done": now.done})
 
         return await roma.ingest(*job.sources, tenant=job.tenant, progress=note, retry_failed=job.retry_failed)
 

@@ -81,7 +81,8 @@ class IngestionService:
         else:
             run = Run(self._parts, tenant, run_id, opened, progress, retry_failed)
             pending = self._failed(run, sources) if retry_failed else self._listed(run, sources, failures)
-            await run.through(pending)
+            stopped = await guarded(AGENT, run.through(pending))
+            failures += [stopped] if isinstance(stopped, AgentFailure) else []
             failures += await self._finish(run)
         items = sorted(run.items.values(), key=lambda item: item.uri) if run else []
         return IngestionReport(
@@ -180,7 +181,7 @@ class IngestionService:
         await asyncio.to_thread(ledger.deleted, run.tenant, run.run_id, items)
         for item, (_, _, had) in zip(items, vanished, strict=True):
             if had:
-                run.report(item)
+                await run.report(item)
 
     async def _finish(self, run: Run) -> list[AgentFailure]:
         """Near-duplicates, upkeep of the store and the end of the run, each whatever became of the others."""

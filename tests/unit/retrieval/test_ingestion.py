@@ -374,6 +374,37 @@ async def test_progress_counts_every_item_once(shop: Shop) -> None:
     assert {p.uri for p in seen} == {item.uri for item in report.items}
 
 
+async def test_a_watcher_that_raises_is_told_no_more_and_costs_nothing(shop: Shop, caplog: Any) -> None:
+    told: list[IngestProgress] = []
+
+    def broken(now: IngestProgress) -> None:
+        told.append(now)
+        raise ZeroDivisionError("the words of a document")
+
+    report = await ingest(shop, progress=broken)
+    assert (report.counts()["added"], report.failures) == (6, ())
+    assert len(told) == 1
+    assert "ZeroDivisionError" in caplog.text
+    assert "words of a document" not in caplog.text
+
+
+async def test_a_defect_on_the_way_is_a_failure_of_the_run_and_nothing_is_raised(shop: Shop) -> None:
+    class Broken(type(shop.connector)):  # type: ignore[misc]
+        async def list(self, source: Any) -> Any:  # type: ignore[override]
+            yield Listing(uri=f"{SOURCE}0.txt")
+            raise ZeroDivisionError("the words of a document")
+
+    whole, shop.connector = shop.connector, Broken(shop.connector.items)
+    report = await ingest(shop)
+    assert [f.code for f in report.failures] == [ErrorCode.INTERNAL]
+    assert report.failures[0].details["exception"] == "ZeroDivisionError"
+    service = shop.service()
+    assert (await service.runs())[0]["ended_at"], "the run has an end all the same"
+    await service.close()
+    shop.connector = whole
+    assert (await ingest(shop)).counts()["failed"] == 0
+
+
 async def test_runs_are_kept_and_asked_for_by_id(shop: Shop) -> None:
     first = await ingest(shop)
     shop.connector.items.pop(f"{SOURCE}0.txt")
