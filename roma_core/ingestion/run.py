@@ -136,6 +136,8 @@ class Run:
     on_progress: OnProgress | None = None
     retry: bool = False
     """Try also what ``FINAL`` failures would leave alone."""
+    within: Sequence[str] | None = None
+    """Places that sources are confined to."""
     items: dict[str, IngestItem] = field(default_factory=dict)
     changed: bool = False
     listed: int = 0

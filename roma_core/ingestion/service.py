@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector
+from roma_core.connectors.sources import resolved, shown
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, NotFoundError, guarded
 from roma_core.ingestion.captions import Captions
@@ -66,8 +67,11 @@ class IngestionService:
         tenant: str = DEFAULT_TENANT,
         progress: OnProgress | None = None,
         retry_failed: bool = False,
+        within: Sequence[str] | None = None,
     ) -> IngestionReport:
         """Bring ``sources`` into the store. ``retry_failed`` tries the items that failed before, and lists nothing.
+
+        ``within`` confines paths and Drive addresses to these places (``Connector.checked``); None confines nothing.
 
         Never raises but for cancellation: what goes wrong with an item is its row, what goes wrong with a source or the
         whole is in ``failures``. A run that was cut short at any point is made good by running it again.
@@ -79,7 +83,7 @@ class IngestionService:
         if isinstance(opened, AgentFailure):
             failures = [opened]
         else:
-            run = Run(self._parts, tenant, run_id, opened, progress, retry_failed)
+            run = Run(self._parts, tenant, run_id, opened, progress, retry_failed, within)
             pending = self._failed(run, sources) if retry_failed else self._listed(run, sources, failures)
             stopped = await guarded(AGENT, run.through(pending))
             failures += [stopped] if isinstance(stopped, AgentFailure) else []
@@ -87,7 +91,7 @@ class IngestionService:
         items = sorted(run.items.values(), key=lambda item: item.uri) if run else []
         return IngestionReport(
             run_id=run_id,
-            sources=tuple(sources),
+            sources=tuple(map(shown, sources)),
             items=tuple(items),
             seconds=time.monotonic() - began,
             failures=tuple(failures),
@@ -112,10 +116,10 @@ class IngestionService:
 
     async def _original(self, document: Document, tenant: str) -> RawDocument | AgentFailure:
         known = await asyncio.to_thread(self._parts.ledger.known, tenant, document.uri)
-        connector = self._connector(known.source) if known else None
-        if known is None or connector is None:
+        if known is None:
             raise NotFoundError("It is not known where this document came from.")
-        raw = await connector.fetch(Source(uri=known.source, kind=connector.kind), known.listing)
+        connector, source = await asyncio.to_thread(resolved, known.source, self._parts.connectors)
+        raw = await connector.fetch(source, known.listing)
         if isinstance(raw, RawDocument) and await asyncio.to_thread(lambda: raw.sha256) != document.content_sha256:
             await asyncio.to_thread(raw.discard)
             raise ConnectorError("The file has changed since it was ingested.", ErrorCode.CONNECTOR_CHANGED)
@@ -128,18 +132,20 @@ class IngestionService:
         """What would stop every item stops the run before it starts: no model, another model's store, no ledger."""
         await asyncio.to_thread(self._parts.embedder.count_tokens, "a model that is missing says so here")
         contents = await self._parts.store.contents(tenant)
-        await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, sources)
+        await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, [shown(uri) for uri in sources])
         return contents
 
     async def _listed(self, run: Run, sources: Sequence[str], failures: list[AgentFailure]) -> AsyncIterator[Candidate]:
         """Listed items that need work. Items of a completely listed source that are gone are deleted."""
         seen: set[str] = set()
         for uri in dict.fromkeys(sources):
-            connector = self._connector(uri)
-            if connector is None:
-                failures.append(_no_connector(uri))
+            found = await self._resolved(uri, run.within)
+            if isinstance(found, AgentFailure):
+                failures.append(found)
                 continue
-            source = Source(uri=uri, kind=connector.kind)
+            connector, source = found
+            if source.uri != uri:
+                await asyncio.to_thread(self._parts.ledger.respell, run.tenant, uri, source.uri)
             complete = True
             async for listing in connector.list(source):
                 if isinstance(listing, AgentFailure):
@@ -151,18 +157,22 @@ class IngestionService:
                     if candidate is not None:
                         yield candidate
             if complete:
-                gone = await guarded(AGENT, self._delete_vanished(run, uri, seen))
+                gone = await guarded(AGENT, self._delete_vanished(run, source.uri, seen))
                 failures += [gone] if isinstance(gone, AgentFailure) else []
         run.listing = False
 
     async def _failed(self, run: Run, sources: Sequence[str]) -> AsyncIterator[Candidate]:
-        for known in await asyncio.to_thread(self._parts.ledger.failed, run.tenant, sources):
-            connector = self._connector(known.source)
-            if connector is not None:
-                source = Source(uri=known.source, kind=connector.kind)
-                candidate = await run.admit(connector, source, known.listing)
-                if candidate is not None:
-                    yield candidate
+        named = [await self._resolved(uri, run.within) for uri in sources]
+        spelt = [*sources, *(found[1].uri for found in named if not isinstance(found, AgentFailure))]
+        for known in await asyncio.to_thread(self._parts.ledger.failed, run.tenant, spelt):
+            found = await self._resolved(known.source, run.within)
+            if isinstance(found, AgentFailure):
+                why = {"reason": found.message, "code": found.code.value}
+                await run.report(IngestItem(uri=known.uri, state="failed", **why))
+                continue
+            candidate = await run.admit(*found, known.listing)
+            if candidate is not None:
+                yield candidate
         run.listing = False
 
     async def _delete_vanished(self, run: Run, source: str, seen: set[str]) -> None:
@@ -203,15 +213,8 @@ class IngestionService:
             self._parts.ledger.warn(run.tenant, run.run_id, warned)
             run.items[item.uri] = warned
 
-    def _connector(self, uri: str) -> Connector | None:
-        return next((c for c in self._parts.connectors if c.accepts(uri)), None)
-
-
-def _no_connector(uri: str) -> AgentFailure:
-    return AgentFailure(
-        agent=AGENT,
-        code=ErrorCode.INPUT_INVALID,
-        message="Nothing here can read this address; use a path, https://... or gdrive://folder/ID.",
-        recoverable=False,
-        details={"uri": uri},
-    )
+    async def _resolved(self, uri: str, within: Sequence[str] | None) -> tuple[Connector, Source] | AgentFailure:
+        found = await guarded(AGENT, asyncio.to_thread(resolved, uri, self._parts.connectors, within))
+        if isinstance(found, AgentFailure):
+            return found.model_copy(update={"details": {**found.details, "uri": shown(uri)}})
+        return found
