@@ -18,11 +18,13 @@ from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
 from roma_core.chunking import chunk
+from roma_core.embeddings.base import Embedder
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.ingestion import IngestProgress, OnProgress
 from roma_core.llm.build import build_llm
 from roma_core.llm.fakeserver import FakeModelServer, Script
 from roma_core.settings import Settings
+from roma_core.store.base import ChunkStore
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Document, IngestionReport, IngestItem, digest
 
@@ -101,7 +103,13 @@ Start = Callable[..., Any]
 
 @asynccontextmanager
 async def running(
-    workspace: Path, script: Script | None = None, *, real: bool = False, **settings: Any
+    workspace: Path,
+    script: Script | None = None,
+    *,
+    real: bool = False,
+    embedder: Embedder | None = None,
+    store: ChunkStore | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Service]:
     """``real``: ingestion with its own connectors, parsers and ledger; only the embedder and the store are small."""
     said = script or Script(text=ANSWER)
@@ -117,10 +125,11 @@ async def running(
             rate_limit_per_minute=settings.pop("rate_limit_per_minute", 100_000),
             **settings,
         )
-        store, embedder = InMemoryStore(), FakeEmbedder()
+        store, embedder = store or InMemoryStore(), embedder or FakeEmbedder()
         held = document()
         chunks = chunk(held, embedder.count_tokens)
-        await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
+        if not real:
+            await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
         ingestion = FakeIngestion()
         parts = {"store": store, "embedder": embedder, "llm": build_llm(chosen)}
         parts |= {} if real else {"ingestion": ingestion}
