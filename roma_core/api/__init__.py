@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.roma = roma
     app.state.streams = Streams()
     app.state.jobs = JobQueue(settings.workspace)
+    app.state.watched = Counter()
     app.state.worker = JobWorker(app.state.jobs, _ingest(roma))
     for router in (query.router, ingest.router, conversations.router, operations.router):
         app.include_router(router)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -14,13 +16,15 @@ from roma_core.api.jobs import FINAL, MOST_ROWS, ROWS, Job, JobSummary
 from roma_core.api.query import principal
 from roma_core.api.schemas import IDENTIFIER, Identifier, IngestBody
 from roma_core.api.sse import KEEP_ALIVE_S
-from roma_core.errors import AgentFailure, guarded
+from roma_core.errors import AccessError, AgentFailure, ErrorCode, guarded
 from roma_core.telemetry import metrics
 from roma_core.types import ErrorEvent
 
 router = APIRouter(prefix="/ingest", tags=["ingest"])
 LOOK_S = 0.5
 """How often a watched job is looked at; it may be run by another process."""
+MOST_WATCHED = 50
+"""Streams that one caller may have open: each looks by itself."""
 From = Annotated[int, Parameter(ge=0, le=2**31, description="Number of the report's first row to send, from 0.")]
 Limit = Annotated[int, Parameter(ge=1, le=MOST_ROWS, description="Most rows of the report to send.")]
 _EVENTS = 'event: job\ndata: {"id":"…","state":"running","progress":{"done":3,"counts":{"added":3}}}\n'
@@ -74,20 +78,41 @@ async def watch(
 
     `report.items` has a page of the rows: failed, added, updated, deleted, skipped, unchanged, each by URI.
     """
-    tenant, queue = principal(request).tenant, request.app.state.jobs
+    who, queue = principal(request), request.app.state.jobs
 
     def look() -> Job:
-        found: Job = queue.get(job_id, tenant, items_from, items_limit)
+        found: Job = queue.get(job_id, who.tenant, items_from, items_limit)
         return found
 
     job = await asyncio.to_thread(look)
     if "text/event-stream" in accept:
-        unbuffered = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(_changes(job, look), media_type="text/event-stream", headers=unbuffered)
+        events = _counted(request.app.state.watched, who.id, _changes(job, look))
+        return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     return Response(job.model_dump_json(), media_type="application/json")
 
 
-async def _changes(job: Job, look: Callable[[], Job]) -> AsyncIterator[bytes]:
+def _counted(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """``events``, counted while they are sent. Raises ``AccessError`` (rate limit) over ``MOST_WATCHED``."""
+    if open_now[who] >= MOST_WATCHED:
+        raise AccessError(
+            f"{MOST_WATCHED} streams of jobs are open already; close some, or ask without a stream.",
+            ErrorCode.ACCESS_RATE_LIMIT,
+            retry_after_s=LOOK_S,
+        )
+
+    async def counted() -> AsyncGenerator[bytes]:
+        open_now[who] += 1
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        finally:
+            open_now[who] -= 1
+
+    return counted()
+
+
+async def _changes(job: Job, look: Callable[[], Job]) -> AsyncGenerator[bytes]:
     """The job at each change. A client that goes away ends this, never the job."""
     number, idle_s = 0, 0.0
     while True:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from roma_core.connectors.sources import shown
+from roma_core.connectors.sources import shown, shown_failure
 from roma_core.errors import AgentFailure
-from roma_core.telemetry.redact import SECRETS, redact, redact_value
+from roma_core.telemetry.redact import SECRETS, redact
 from roma_core.types import IngestionReport, IngestItem, ItemState, Noun
 
 if TYPE_CHECKING:
@@ -121,19 +121,19 @@ class Ending:
         if outcome is None:
             return cls("cancelled", last)
         if isinstance(outcome, AgentFailure):
-            return cls("failed", last, _clean(outcome))
+            return cls("failed", last, shown_failure(outcome))
         why = outcome.first_failure if outcome.worked == "none" else None
         return cls(
             "failed" if why else "done",
             JobProgress.after(outcome),
-            _clean(why) if why else None,
+            shown_failure(why) if why else None,
             _report(outcome),
-            [_clean_item(item) for item in nsmallest(KEPT_ROWS, outcome.items, key=_rank)],
+            [_shown_item(item) for item in nsmallest(KEPT_ROWS, outcome.items, key=_rank)],
         )
 
 
 def _report(report: IngestionReport) -> JobReport:
-    failures = tuple(_clean(failure) for failure in report.failures[:KEPT_FAILURES])
+    failures = tuple(shown_failure(failure) for failure in report.failures[:KEPT_FAILURES])
     return JobReport(
         run_id=report.run_id,
         seconds=report.seconds,
@@ -147,12 +147,7 @@ def _rank(item: IngestItem) -> tuple[int, str]:
     return _ORDER.index(item.state), item.uri
 
 
-def _clean(failure: AgentFailure) -> AgentFailure:
-    cleaned = {"message": redact(failure.message, SECRETS), "details": redact_value(failure.details, SECRETS)}
-    return failure.model_copy(update=cleaned)
-
-
-def _clean_item(item: IngestItem) -> IngestItem:
+def _shown_item(item: IngestItem) -> IngestItem:
     warnings = tuple(redact(warning, SECRETS) for warning in item.warnings)
     return item.model_copy(
         update={"uri": shown(item.uri), "reason": redact(item.reason, SECRETS), "warnings": warnings}

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from roma_core.connectors.base import Connector
-from roma_core.errors import InputError
-from roma_core.telemetry.redact import SECRETS, redact
+from roma_core.errors import AgentFailure, InputError
+from roma_core.telemetry.redact import SECRETS, redact, redact_value
 from roma_core.types import Source
 
 _USER: Final = re.compile(r"^(\s*(?:(?:https?|gdrive):/?|[a-z][a-z0-9+.-]*://))[^/?#]*@", re.IGNORECASE)
@@ -35,6 +35,13 @@ def resolved(
 def shown(uri: str) -> str:
     """``uri`` as it may be kept in histories and shown: without a user name or password, and without secrets."""
     return redact(_USER.sub(r"\1", uri), SECRETS)
+
+
+def shown_failure(failure: AgentFailure) -> AgentFailure:
+    """``failure`` without the secrets of the address that it is about."""
+    details, uri = redact_value(failure.details, SECRETS), failure.details.get("uri")
+    told = details | ({"uri": shown(uri)} if isinstance(uri, str) else {})
+    return failure.model_copy(update={"message": redact(failure.message, SECRETS), "details": told})
 
 
 def _refuse_credentials(uri: str) -> None:

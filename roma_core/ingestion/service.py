@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector
-from roma_core.connectors.sources import resolved, shown
+from roma_core.connectors.sources import resolved, shown, shown_failure
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, NotFoundError, guarded
 from roma_core.ingestion.captions import Captions
@@ -94,7 +94,7 @@ class IngestionService:
             sources=tuple(map(shown, sources)),
             items=tuple(items),
             seconds=time.monotonic() - began,
-            failures=tuple(failures),
+            failures=tuple(map(shown_failure, failures)),
         )
 
     async def ledger_items(
@@ -139,13 +139,11 @@ class IngestionService:
         """Listed items that need work. Items of a completely listed source that are gone are deleted."""
         seen: set[str] = set()
         for uri in dict.fromkeys(sources):
-            found = await self._resolved(uri, run.within)
+            found = await guarded(AGENT, asyncio.to_thread(self._resolved, run, uri))
             if isinstance(found, AgentFailure):
-                failures.append(found)
+                failures.append(found.model_copy(update={"details": {**found.details, "uri": uri}}))
                 continue
             connector, source = found
-            if source.uri != uri:
-                await asyncio.to_thread(self._parts.ledger.respell, run.tenant, uri, source.uri)
             complete = True
             async for listing in connector.list(source):
                 if isinstance(listing, AgentFailure):
@@ -162,10 +160,10 @@ class IngestionService:
         run.listing = False
 
     async def _failed(self, run: Run, sources: Sequence[str]) -> AsyncIterator[Candidate]:
-        named = [await self._resolved(uri, run.within) for uri in sources]
+        named = [await guarded(AGENT, asyncio.to_thread(self._resolved, run, uri)) for uri in sources]
         spelt = [*sources, *(found[1].uri for found in named if not isinstance(found, AgentFailure))]
         for known in await asyncio.to_thread(self._parts.ledger.failed, run.tenant, spelt):
-            found = await self._resolved(known.source, run.within)
+            found = await guarded(AGENT, asyncio.to_thread(self._resolved, run, known.source))
             if isinstance(found, AgentFailure):
                 why = {"reason": found.message, "code": found.code.value}
                 await run.report(IngestItem(uri=known.uri, state="failed", **why))
@@ -213,8 +211,9 @@ class IngestionService:
             self._parts.ledger.warn(run.tenant, run.run_id, warned)
             run.items[item.uri] = warned
 
-    async def _resolved(self, uri: str, within: Sequence[str] | None) -> tuple[Connector, Source] | AgentFailure:
-        found = await guarded(AGENT, asyncio.to_thread(resolved, uri, self._parts.connectors, within))
-        if isinstance(found, AgentFailure):
-            return found.model_copy(update={"details": {**found.details, "uri": shown(uri)}})
-        return found
+    def _resolved(self, run: Run, uri: str) -> tuple[Connector, Source]:
+        """Who reads ``uri`` as what; the ledger then knows it by its one spelling."""
+        connector, source = resolved(uri, self._parts.connectors, run.within)
+        if source.uri != uri:
+            self._parts.ledger.respell(run.tenant, uri, source.uri)
+        return connector, source

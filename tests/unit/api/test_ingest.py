@@ -376,6 +376,23 @@ async def test_a_watched_job_that_vanishes_ends_its_stream_with_an_error(
     assert (last["type"], last["failure"]["code"]) == ("error", code.value)
 
 
+async def test_one_caller_watches_so_many_jobs_and_no_more(
+    service: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roma_core.api.ingest.MOST_WATCHED", 2)
+    service.ingestion.step_s = 30
+    job = await posted(service, "docs")
+    asked = {"Accept": "text/event-stream"}
+    async with watching(service, job) as one, watching(service, job) as two:
+        await anext(one), await anext(two)
+        refused = await service.client.get(f"/ingest/{job}", headers=asked)
+        assert (refused.status_code, refused.json()["failure"]["code"]) == (429, "ERR_ACCESS_RATE_LIMIT")
+        assert (await service.client.get(f"/ingest/{job}")).status_code == 200
+    await until(lambda: not service.app.state.watched.total())
+    async with watching(service, job) as again:
+        assert (await anext(again))[0] == "job"
+
+
 async def test_a_running_ingest_is_cancelled(service: Any, until: Any) -> None:
     service.ingestion.step_s = 30
     client = service.client
