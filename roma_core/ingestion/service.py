@@ -84,7 +84,7 @@ class IngestionService:
             failures = [opened]
         else:
             run = Run(self._parts, tenant, run_id, opened, progress, retry_failed, within)
-            pending = self._failed(run, sources) if retry_failed else self._listed(run, sources, failures)
+            pending = self._failed(run, sources, failures) if retry_failed else self._listed(run, sources, failures)
             stopped = await guarded(AGENT, run.through(pending))
             failures += [stopped] if isinstance(stopped, AgentFailure) else []
             failures += await self._finish(run)
@@ -139,9 +139,9 @@ class IngestionService:
         """Listed items that need work. Items of a completely listed source that are gone are deleted."""
         seen: set[str] = set()
         for uri in dict.fromkeys(sources):
-            found = await guarded(AGENT, asyncio.to_thread(self._resolved, run, uri))
+            found = await self._resolved(run, uri)
             if isinstance(found, AgentFailure):
-                failures.append(found.model_copy(update={"details": {**found.details, "uri": uri}}))
+                failures.append(found)
                 continue
             connector, source = found
             complete = True
@@ -159,11 +159,18 @@ class IngestionService:
                 failures += [gone] if isinstance(gone, AgentFailure) else []
         run.listing = False
 
-    async def _failed(self, run: Run, sources: Sequence[str]) -> AsyncIterator[Candidate]:
-        named = [await guarded(AGENT, asyncio.to_thread(self._resolved, run, uri)) for uri in sources]
-        spelt = [*sources, *(found[1].uri for found in named if not isinstance(found, AgentFailure))]
-        for known in await asyncio.to_thread(self._parts.ledger.failed, run.tenant, spelt):
-            found = await guarded(AGENT, asyncio.to_thread(self._resolved, run, known.source))
+    async def _failed(self, run: Run, sources: Sequence[str], failures: list[AgentFailure]) -> AsyncIterator[Candidate]:
+        """Items that failed before: of ``sources``, in either spelling, or of all when none is named."""
+        spelt: list[str] = []
+        for uri in dict.fromkeys(sources):
+            named = await self._resolved(run, uri)
+            if isinstance(named, AgentFailure):
+                failures.append(named)
+            else:
+                spelt += [uri, named[1].uri]
+        wanted = await asyncio.to_thread(self._parts.ledger.failed, run.tenant, spelt) if spelt or not sources else []
+        for known in wanted:
+            found = await self._resolved(run, known.source)
             if isinstance(found, AgentFailure):
                 why = {"reason": found.message, "code": found.code.value}
                 await run.report(IngestItem(uri=known.uri, state="failed", **why))
@@ -211,9 +218,16 @@ class IngestionService:
             self._parts.ledger.warn(run.tenant, run.run_id, warned)
             run.items[item.uri] = warned
 
-    def _resolved(self, run: Run, uri: str) -> tuple[Connector, Source]:
+    async def _resolved(self, run: Run, uri: str) -> tuple[Connector, Source] | AgentFailure:
         """Who reads ``uri`` as what; the ledger then knows it by its one spelling."""
-        connector, source = resolved(uri, self._parts.connectors, run.within)
-        if source.uri != uri:
-            self._parts.ledger.respell(run.tenant, uri, source.uri)
-        return connector, source
+
+        def settle() -> tuple[Connector, Source]:
+            connector, source = resolved(uri, self._parts.connectors, run.within)
+            if source.uri != uri:
+                self._parts.ledger.respell(run.tenant, uri, source.uri)
+            return connector, source
+
+        found = await guarded(AGENT, asyncio.to_thread(settle))
+        if isinstance(found, AgentFailure):
+            return found.model_copy(update={"details": {**found.details, "uri": uri}})
+        return found

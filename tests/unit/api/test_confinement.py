@@ -311,9 +311,13 @@ async def test_a_retry_does_not_reach_what_the_owner_ingested(service: Any, plac
     assert report.counts()["failed"] == 1
     reply = await service.client.post("/ingest", json={"sources": [str(place.secret)], "retry_failed": True})
     assert reply.status_code == 403
+    before = await service.roma.ingestion.ledger_items()
     for within in ((), (str(place.root),)):
-        tried = await service.roma.ingest(place.secret, retry_failed=True, within=within)
-        assert [item.code for item in tried.items] == ["ERR_ACCESS_FORBIDDEN"]
+        named = await service.roma.ingest(place.secret, retry_failed=True, within=within)
+        assert ([f.code for f in named.failures], named.items) == ([ErrorCode.ACCESS_FORBIDDEN], ())
+        every = await service.roma.ingest(retry_failed=True, within=within)
+        assert [item.code for item in every.items] == ["ERR_ACCESS_FORBIDDEN"]
+    assert await service.roma.ingestion.ledger_items() == before
 
 
 async def test_what_is_not_confined_is_not(start: Any, place: Place) -> None:

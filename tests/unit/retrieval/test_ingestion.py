@@ -254,8 +254,10 @@ async def test_retry_takes_the_failed_items_alone(shop: Shop) -> None:
     assert states(report) == {"away": "added", "bad": "failed"}
     service = shop.service()
     nothing = await service.ingest(["fake://elsewhere/"], retry_failed=True)
+    refused = await service.ingest(["gopher://x"], retry_failed=True)
     await service.close()
-    assert nothing.items == ()
+    assert nothing.items == refused.items == ()
+    assert [f.code for f in refused.failures] == [ErrorCode.INPUT_INVALID], "a refused name does not mean all"
 
 
 async def test_a_failure_keeps_what_was_stored_before(shop: Shop) -> None:
