@@ -131,12 +131,16 @@ async def test_progress_is_streamed_with_counts_by_state(start: Any, docs: Path)
     embedder = Turnstile()
     (docs / "bad.pdf").write_bytes(b"%PDF-1.7 but no more of it")
     async with start(real=True, parser_workers=1, embedder=embedder) as service:
-        seen = []
+        seen, turns = [], 0
         async with watching(service, await posted(service, docs)) as events:
             async for name, data in events:
                 seen.append(data)
                 assert name == "job"
-                if data["state"] == "running":
+                if (
+                    data["state"] == "running"
+                    and (data["progress"] or {"counts": {}})["counts"].get("added", 0) == turns
+                ):
+                    turns += 1  # the next document goes on when this one was told of
                     embedder.turns.release()
     counts = [data["progress"]["counts"] for data in seen if data["progress"]]
     added = [count.get("added", 0) for count in counts]
