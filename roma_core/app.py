@@ -175,8 +175,12 @@ class Roma:
         tenant: str | None = None,
         progress: OnProgress | None = None,
         retry_failed: bool = False,
+        within: Sequence[str] | None = None,
     ) -> IngestionReport:
-        """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item."""
+        """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item.
+
+        ``within`` confines paths and Drive addresses to these places, as ``ROMA_INGEST_ROOTS`` does jobs over HTTP.
+        """
         from roma_core.telemetry.observe import count_ingest
 
         report = await self.ingestion.ingest(
@@ -184,9 +188,18 @@ class Roma:
             tenant=tenant or self.settings.tenant,
             progress=progress,
             retry_failed=retry_failed,
+            within=within,
         )
         count_ingest(report)
         return report
+
+    async def check(self, *sources: str | Path, within: Sequence[str] | None = None) -> None:
+        """Raises ``InputError`` or ``AccessError`` for the first source that ``ingest`` would refuse; reads nothing."""
+        from roma_core.connectors.sources import resolved
+
+        connectors = await asyncio.to_thread(lambda: self.connectors)  # the first time, their modules are loaded
+        for source in sources:
+            await asyncio.to_thread(resolved, str(source), connectors, within)
 
     def stream_query(self, query: Query | str, **fields: Any) -> AsyncGenerator[StreamEvent]:
         """Events of one answer; the last one is terminal. ``fields`` are those of ``Query``."""

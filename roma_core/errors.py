@@ -264,7 +264,8 @@ class AgentFailure(BaseModel):
 
         The text of an unknown exception is not shown: it may quote a document, a prompt or a key.
         """
-        known = error if isinstance(error, RomaError) else _translate(error)
+        cause = _cause(error)
+        known = cause if isinstance(cause, RomaError) else _translate(cause)
         return cls(
             agent=agent,
             code=known.code,
@@ -274,6 +275,13 @@ class AgentFailure(BaseModel):
             request_id=request_id.get(),
             details=known.details,
         )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What happened first inside of a task group: the group's own type and place (``__aexit__``) say nothing."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _translate(error: BaseException) -> RomaError:

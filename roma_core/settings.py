@@ -169,9 +169,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to bind; other than loopback needs a token.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Origins allowed by CORS.")
-    ingest_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+    ingest_roots: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Comma-separated folders that holders of a token may ingest from over HTTP; none = none.",
+        description="Comma-separated folders and gdrive:// addresses that tokens may ingest over HTTP; none = none.",
     )
     max_body_mb: float = Field(default=10.0, gt=0, description="Largest request body.")
     rate_limit_per_minute: int = Field(default=120, ge=1, description="Requests a minute per token or address.")
@@ -193,6 +193,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("ingest_roots", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return tuple(map(str, value)) if isinstance(value, tuple | list) else value
 
     @field_validator("llm_fallbacks", mode="before")
     @classmethod
