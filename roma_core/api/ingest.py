@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from roma_core.api.jobs import FINAL, MOST_ROWS, ROWS, Job, JobSummary
 from roma_core.api.query import principal
 from roma_core.api.schemas import IDENTIFIER, Identifier, IngestBody
-from roma_core.api.sse import KEEP_ALIVE_S
+from roma_core.api.sse import KEEP_ALIVE_S, stopping
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, guarded
 from roma_core.telemetry import metrics
 from roma_core.types import ErrorEvent
@@ -86,7 +86,8 @@ async def watch(
 
     job = await asyncio.to_thread(look)
     if "text/event-stream" in accept:
-        events = _counted(request.app.state.watched, who.id, _changes(job, look))
+        state = request.app.state
+        events = _counted(state.watched, who.id, _changes(job, look, state.streams.closing))
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     return Response(job.model_dump_json(), media_type="application/json")
 
@@ -112,8 +113,8 @@ def _counted(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) ->
     return counted()
 
 
-async def _changes(job: Job, look: Callable[[], Job]) -> AsyncGenerator[bytes]:
-    """The job at each change. A client that goes away ends this, never the job."""
+async def _changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) -> AsyncGenerator[bytes]:
+    """The job at each change. A client that goes away ends this, never the job; so does the end of the service."""
     number, idle_s = 0, 0.0
     while True:
         yield f"id: {number}\nevent: job\ndata: {job.model_dump_json()}\n\n".encode()
@@ -127,6 +128,8 @@ async def _changes(job: Job, look: Callable[[], Job]) -> AsyncGenerator[bytes]:
                 idle_s = 0.0
                 yield b": keep-alive\n\n"
             found = await guarded("api", asyncio.to_thread(look))
+            if closing.is_set():
+                found = AgentFailure.of("api", stopping())
             if isinstance(found, AgentFailure):  # the job was forgotten, or the workspace is away
                 metrics.count_failure(found)
                 yield f"event: error\ndata: {ErrorEvent(failure=found).model_dump_json()}\n\n".encode()

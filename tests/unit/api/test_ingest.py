@@ -380,6 +380,18 @@ async def test_a_watched_job_that_vanishes_ends_its_stream_with_an_error(
     assert (last["type"], last["failure"]["code"]) == ("error", code.value)
 
 
+async def test_the_end_of_the_service_is_told_to_who_watches(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roma_core.api.serve.ANSWERS_S", 0.1)
+    service.ingestion.step_s = 30
+    job = await posted(service, "docs")
+    async with watching(service, job) as events:
+        await anext(events)
+        service.server.should_exit = True
+        told = [event async for event in events]
+    assert told[-1][0] == "error" and told[-1][1]["failure"]["code"] == "ERR_STOPPED"
+    assert service.app.state.jobs.get(job, "default").state in {"running", "queued"}, "the next server goes on with it"
+
+
 async def test_one_caller_watches_so_many_jobs_and_no_more(
     service: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
