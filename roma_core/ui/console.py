@@ -3,48 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import panel as pn
 import panel_material_ui as pmui
 
 from roma_core.errors import AgentFailure, guarded
-from roma_core.types import CompleteEvent, Document, ErrorEvent, Persona, Query, StageEvent, TailorOutput, TokenEvent
-from roma_core.ui.answer import (
-    AnswerText,
-    failure_alert,
-    footnote,
-    safe_pane,
-    source_list,
-    stage_words,
-    with_badges,
-)
+from roma_core.types import Document, Persona, Query
+from roma_core.ui.answer import safe_pane, typed_pane
 from roma_core.ui.render import to_html
+from roma_core.ui.reply import Reply
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
 
-REDRAW_S = 0.05
-"""Tokens are drawn at most this often: a person sees no difference, the browser does."""
 COLOURS = {"ok": "success", "degraded": "warning", "down": "error"}
-HELP = "Ask about the documents in this workspace …"
-
-
-class ChatMessage(pmui.ChatMessage):  # type: ignore[misc]
-    """A message that keeps its renderers to itself: functions cannot be sent to the browser.
-
-    The name must stay: the browser's bundle finds a component by its class name.
-    """
-
-    _rename = {**pmui.ChatMessage._rename, "renderers": None}  # noqa: RUF012
-
-
-class ChatInterface(pmui.ChatInterface):  # type: ignore[misc]
-    _message_type = ChatMessage
-    _rename = {**pmui.ChatInterface._rename, "renderers": None}  # noqa: RUF012
+HELP = "Ask about the documents …"
+HELLO = "**Ask a question below.** Each statement of an answer has a number: click it to see the words it stands on."
+THEME = {
+    "light": {"palette": {"primary": {"main": "#1d4ed8"}}},
+    "dark": {"palette": {"primary": {"main": "#93c5fd"}}},
+}
+"""The blue of the badges, and one that can be read on black."""
+MAIN_WIDTH = 900
+"""Pixels: longer lines are hard to read."""
 
 
 class Console:
@@ -63,54 +49,65 @@ class Console:
         self.passages = pmui.IntSlider(
             label="Passages read for an answer", start=1, end=20, value=5, sizing_mode="stretch_width"
         )
-        self.chat = ChatInterface(
-            callback=self._reply,
-            callback_user="ROMA",
-            callback_exception="raise",
+        # Only the look of Panel's chat: it hands a callback what a message shows, which is HTML, not what was typed.
+        self.chat = pmui.ChatInterface(
             show_rerun=False,
             show_undo=False,
             show_clear=False,  # it would leave the session as it is; a new conversation does both
             show_button_name=False,
-            placeholder_text="Reading …",
-            message_params={"show_edit_icon": False, "show_reaction_icons": False},
-            renderers=[_safe],
+            message_params={
+                "show_copy_icon": False,  # it would copy HTML
+                "show_edit_icon": False,
+                "show_reaction_icons": False,
+                "show_timestamp": False,
+            },
             on_submit=lambda event, _: self.ask(event.new),
             input_params={"enable_upload": False, "placeholder": HELP},
             sizing_mode="stretch_both",
             min_height=420,
         )
+        self.health = pn.Column(pmui.Typography("Looking after ROMA's parts …", variant="caption"))
+        self._turn = asyncio.Lock()
+        self._answering: set[asyncio.Task[AgentFailure | None]] = set()
 
     def page(self) -> pmui.Page:
         """The whole page."""
-        status = pn.Column(sizing_mode="stretch_width")
+        hello = self._greet()
 
         async def loaded() -> None:
-            await self.welcome()
-            await self._fill_status(status)
+            await self._count(hello)
+            await self._look_after_health()
 
         pn.state.onload(loaded)
-        fresh = pmui.Button(label="New conversation", variant="outlined", sizing_mode="stretch_width")
-        fresh.on_click(self._start_anew)
+        if pn.state.curdoc:
+            pn.state.on_session_destroyed(lambda _: self.stop())  # nobody reads it any more
+        fresh = pmui.Button(
+            label="New conversation", variant="outlined", sizing_mode="stretch_width", on_click=self._start_anew
+        )
         return pmui.Page(
             title="ROMA",
+            site_url="#",  # "/" is nothing that a person could read
             main=[self.chat],
-            sidebar=[self.persona, self.passages, fresh, pmui.Divider(), status],
+            main_width=MAIN_WIDTH,
+            app_bar_width="100%",
+            sidebar=[
+                fresh,
+                pmui.Divider(sizing_mode="stretch_width"),
+                self.persona,
+                self.passages,
+                pmui.Divider(sizing_mode="stretch_width"),
+                self.health,
+            ],
             sidebar_width=280,
             sidebar_open=not on_a_phone(pn.state.headers),
+            theme_config=THEME,
             theme_toggle=True,
         )
 
     def ask(self, question: str) -> None:
-        """Send ``question`` as text: the chat's own way wraps it in Markdown, which would run its HTML."""
-        if question.strip():
-            self.chat.send(question, user="User", respond=True)
-
-    async def _reply(self, question: str, user: str, chat: Any) -> AsyncIterator[pn.Column]:
-        text = AnswerText(sizing_mode="stretch_width")
-        status = pmui.Typography("Reading …", variant="caption")
-        waiting = pn.Row(pmui.LoadingSpinner(value=True, size=20), status)
-        message = pn.Column(waiting, text, sizing_mode="stretch_width")
-        yield message
+        """Ask ``question``, each character as it was typed, when the answers are written that it may refer to."""
+        if not question.strip():
+            return
         query = Query(
             text=question,
             persona=self.persona.value,
@@ -118,40 +115,38 @@ class Console:
             session_id=self.session_id,
             tenant=self.tenant,
         )
-        words, drawn = "", 0.0
-        async for event in self.roma.stream_query(query):
-            match event:
-                case StageEvent():
-                    status.object = stage_words(event)
-                case TokenEvent():
-                    words += event.text
-                    if time.monotonic() - drawn > REDRAW_S:
-                        text.html, drawn = to_html(words), time.monotonic()
-                        await asyncio.sleep(0)  # let the server send it
-                case CompleteEvent(output=output):
-                    text.html = with_badges(output)
-                    message[:] = [text, *self._below(output, text)]
-                case ErrorEvent(failure=failure):
-                    message[:] = [text, failure_alert(failure, lambda: self.ask(question))]
+        reply = Reply(question, ask=self.ask, read=self._read, draw=self._draw)
+        self.chat.send(typed_pane(question), user="User", respond=False)
+        self.chat.send(reply.view, user="ROMA", respond=False)
+        pn.state.execute(partial(self._answer, query, reply))
 
-    def _below(self, output: TailorOutput, text: AnswerText) -> list[Any]:
-        parts: list[Any] = []
-        if output.citations:
-            sources = source_list(output.citations, self._read, self._draw)
-            text.param.watch(lambda e: _open(sources, output, e.new), "picked")
-            parts += [pmui.Typography(f"Sources ({len(output.citations)})", variant="subtitle2"), sources]
-        if output.degraded:
-            parts.append(
-                pmui.Alert(
-                    safe_pane("; ".join(output.degraded_reasons) or "A part of ROMA was away."),
-                    title="This answer may be incomplete",
-                    severity="warning",
-                    sizing_mode="stretch_width",
-                )
-            )
-        if output.follow_ups:
-            parts.append(pn.FlexBox(*(self._pill(f) for f in output.follow_ups)))
-        return [*parts, pn.pane.HTML(footnote(output))]
+    def stop(self) -> None:
+        """Stop all answers that are being written or wait for their turn."""
+        for task in tuple(self._answering):
+            task.cancel()
+
+    async def _answer(self, query: Query, reply: Reply) -> None:
+        task = asyncio.ensure_future(self._in_turn(query, reply))
+        self._answering.add(task)
+        reply.stop.on_click(lambda _: task.cancel())
+        await asyncio.wait({task})
+        self._answering.discard(task)
+        if task.cancelled():
+            reply.stopped()
+        elif (failed := task.result()) is not None:
+            reply.fail(failed)
+        await self._look_after_health()
+
+    async def _in_turn(self, query: Query, reply: Reply) -> AgentFailure | None:
+        async with self._turn:
+            reply.begin()
+            return await guarded("console", self._write(query, reply))
+
+    async def _write(self, query: Query, reply: Reply) -> None:
+        async with aclosing(self.roma.stream_query(query)) as events:
+            async for event in events:
+                if reply.show(event):
+                    await asyncio.sleep(0)  # let the server send it
 
     async def _read(self, document_id: str) -> Document | AgentFailure:
         return await self.roma.document(document_id, self.tenant)
@@ -159,33 +154,35 @@ class Console:
     async def _draw(self, document: Document, number: int) -> bytes | AgentFailure:
         return await self.roma.source_page(document, number, self.tenant)
 
-    def _pill(self, question: str) -> pmui.Button:
-        pill = pmui.Button(label=question, variant="outlined", size="small", margin=3, css_classes=["roma-follow-up"])
-        pill.on_click(lambda _: self.ask(question))
-        return pill
-
-    async def _fill_status(self, status: pn.Column) -> None:
-        """The whole in one chip, then only what is not well; reasons in small print."""
+    async def _look_after_health(self) -> None:
+        """The whole in one chip, then only what is not well, with its reason in small print."""
         report = await self.roma.health()
-        shown = [("ROMA", report.state), *((c.name, c.state) for c in report.components if c.state != "ok")]
-        status[:] = [
-            pmui.Typography(f"version {report.version}", variant="caption"),
+        unwell = [c for c in report.components if c.state != "ok"]
+        shown = [("ROMA", report.state), *((c.name, c.state) for c in unwell)]
+        self.health[:] = [
+            pmui.Typography(f"Version {report.version}", variant="caption"),
             *(
                 pmui.Chip(label=f"{name}: {state}", color=COLOURS[state], size="small", variant="outlined")
                 for name, state in shown
             ),
-            *(safe_pane(f"{c.name}: {c.reason}", small=True) for c in report.components if c.reason),
+            *(safe_pane(f"{c.name}: {c.reason}", small=True, margin=(0, 10)) for c in unwell if c.reason),
         ]
 
     async def _start_anew(self, _: object = None) -> None:
+        self.stop()
         self.session_id = uuid.uuid4().hex
         self.chat.clear()
-        await self.welcome()
+        await self._count(self._greet())
 
-    async def welcome(self) -> None:
-        """What there is to be asked, and how answers are to be read; or how to bring documents in."""
+    def _greet(self) -> pn.pane.HTML:
+        """At once, so that it stands above the first question; what there is to be asked is counted later."""
+        hello = safe_pane(HELLO)
+        self.chat.send(pn.Column(hello, sizing_mode="stretch_width"), user="ROMA", respond=False)
+        return hello
+
+    async def _count(self, hello: pn.pane.HTML) -> None:
         counts = await guarded("store", self.roma.store.counts(self.tenant))
-        self.chat.send(safe_pane(greeting(counts)), user="ROMA", respond=False)
+        hello.object = to_html(greeting(counts))
 
 
 def on_a_phone(headers: Mapping[str, str]) -> bool:
@@ -200,21 +197,7 @@ def greeting(counts: tuple[int, int] | AgentFailure) -> str:
     documents, passages = counts
     if not documents:
         return "**There are no documents yet.** Bring some in with `roma ingest FOLDER`, then ask here."
-    return (
-        f"**{documents:,} documents, {passages:,} passages.** Ask a question below. Each statement of an answer has a "
-        "number: click it to see the words that it stands on, in their document."
-    )
-
-
-def _safe(value: object) -> object:
-    """What a person typed, or a follow-up that a document suggested: text, never markup."""
-    return safe_pane(value) if isinstance(value, str) else value
-
-
-def _open(sources: pmui.Accordion, output: TailorOutput, marker: int) -> None:
-    """Open the cards of ``marker``; the others stay as they are."""
-    wanted = {i for i, c in enumerate(output.citations) if c.marker == marker}
-    sources.active = sorted({*sources.active, *wanted})
+    return f"{HELLO}\n\n{documents:,} documents in {passages:,} passages can be asked about."
 
 
 def mount(app: Any, roma: Roma, path: str = "/console", tenant: Callable[[], str | None] = lambda: None) -> None:
