@@ -59,8 +59,6 @@ CSP = (
 )
 # Panel compiles templates in the browser and styles elements in place; images stay at home all the same, because an
 # image is how a poisoned document would carry words out.
-serving: ContextVar[str | None] = ContextVar("roma_tenant", default=None)
-"""Tenant of the request that is being served, for what is not handed the request: the console."""
 CONSOLE_CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss: blob:; worker-src 'self' blob:; "
@@ -78,6 +76,10 @@ class Principal:
 
     def allows(self, scope: TokenScope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
+
+
+serving: ContextVar[Principal | None] = ContextVar("roma_principal", default=None)
+"""Who asks for what is being served, for what is not handed the request: the console."""
 
 
 class Buckets:
@@ -131,7 +133,7 @@ class Gate:
             found = AgentFailure.of("api", error)
         if isinstance(found, Principal) or found is None:
             scope.setdefault("state", {})["principal"] = found
-            mark = serving.set(found.tenant if found else None)
+            mark = serving.set(found)
             try:
                 defect = await guarded("api", self._app(scope, receive, response.send))
             finally:

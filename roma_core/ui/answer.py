@@ -31,10 +31,13 @@ STYLE = """
   text-decoration: none; vertical-align: text-top; cursor: pointer; }
 .roma-badge:focus-visible, .roma-badge:hover { outline: 2px solid #93c5fd; }
 .roma-host { opacity: .7; font-size: 85%; }
+.roma-small { font-size: 80%; }
 .roma-note { opacity: .7; }
 .roma-typed { white-space: pre-wrap; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
-td, th { border: 1px solid #8884; padding: .15em .5em; text-align: left; overflow-wrap: normal; }
+td, th { border: 1px solid #8884; padding: .15em .5em; text-align: left; overflow-wrap: normal; min-width: 5em; }
+.roma-text > :first-child { margin-top: 0; }
+.roma-text > :last-child { margin-bottom: 0; }
 pre { overflow-x: auto; padding: .6em; background: #8881; border-radius: 4px; }
 code { font-size: 90%; background: #8882; border-radius: 3px; padding: .1em .3em; }
 pre code { background: none; padding: 0; }
@@ -49,9 +52,7 @@ class AnswerText(pn.custom.JSComponent):  # type: ignore[misc]
     html = param.String(default="")
     picked = param.Integer(default=0)
 
-    _stylesheets = (
-        STYLE + ".roma-text > :first-child { margin-top: 0; } .roma-text > :last-child { margin-bottom: 0; }",
-    )
+    _stylesheets = (STYLE,)
     _esm = """
     export function render({ model }) {
       const box = document.createElement("div");
@@ -74,8 +75,13 @@ class AnswerText(pn.custom.JSComponent):  # type: ignore[misc]
 
 def safe_pane(text: str, *, small: bool = False, margin: int | tuple[int, ...] = 0) -> pn.pane.HTML:
     """Text of any origin as a pane: Panel's text panes (``Str`` too) show HTML that is in it."""
-    html = to_html(text)
-    return pn.pane.HTML(f"<small>{html}</small>" if small else html, stylesheets=[STYLE], margin=margin)
+    # A class of its own keeps the chat's padding away.
+    return pn.pane.HTML(safe_html(text, small=small), stylesheets=[STYLE], css_classes=["roma-pane"], margin=margin)
+
+
+def safe_html(text: str, *, small: bool = False) -> str:
+    """What ``safe_pane`` shows."""
+    return f'<div class="roma-text{" roma-small" if small else ""}">{to_html(text)}</div>'
 
 
 def typed_pane(text: str) -> pn.pane.HTML:
@@ -132,17 +138,13 @@ def degraded_alert(output: TailorOutput) -> pmui.Alert:
     )
 
 
-def footnote(output: TailorOutput, seconds: float | None = None) -> pn.pane.HTML:
-    """Who wrote the answer, how long it took and at what price."""
-    parts = [
-        "Quoted word for word, no language model was used"
-        if output.model == "extractive"
-        else f"Written by {output.model or 'unknown'}"
-    ]
-    if seconds is not None:
-        parts.append(f"{seconds:.1f} s")
+def footnote(output: TailorOutput, note: str = "") -> pn.pane.HTML:
+    """Who wrote the answer, what else is to be said of it, and its price."""
+    quoted = "Quoted word for word, no language model was used" if output.answered else "No language model was used"
+    parts = [quoted if output.model in {"extractive", ""} else f"Written by {output.model}"]
+    parts += [note] if note else []
     if output.usage.input_tokens or output.usage.output_tokens:
         cost = "price unknown" if output.usage.cost_usd is None else f"${output.usage.cost_usd:.4f}"
         parts.append(f"{output.usage.input_tokens:,} tokens read, {output.usage.output_tokens:,} written, {cost}")
-    note = f'<small class="roma-note">{escape(" · ".join(parts))}</small>'
-    return pn.pane.HTML(note, stylesheets=[STYLE], margin=(8, 0, 0, 0))
+    html = f'<small class="roma-note">{escape(" · ".join(parts))}</small>'
+    return pn.pane.HTML(html, stylesheets=[STYLE], margin=0)

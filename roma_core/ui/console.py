@@ -7,16 +7,16 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import panel as pn
 import panel_material_ui as pmui
 
 from roma_core.errors import AgentFailure, guarded
 from roma_core.types import Document, Persona, Query
-from roma_core.ui.answer import safe_pane, typed_pane
-from roma_core.ui.render import to_html
-from roma_core.ui.reply import Reply
+from roma_core.ui.answer import failure_alert, safe_html, safe_pane, typed_pane
+from roma_core.ui.conversations import Conversations
+from roma_core.ui.reply import Rating, Reply
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 COLOURS = {"ok": "success", "degraded": "warning", "down": "error"}
 HELP = "Ask about the documents …"
 HELLO = "**Ask a question below.** Each statement of an answer has a number: click it to see the words it stands on."
+RECALLED = "from an earlier conversation; sources are shown as they read now"
+BLUE = "#1d4ed8"
 THEME = {
-    "light": {"palette": {"primary": {"main": "#1d4ed8"}}},
+    "light": {"palette": {"primary": {"main": BLUE}}},
     "dark": {"palette": {"primary": {"main": "#93c5fd"}}},
 }
 """The blue of the badges, and one that can be read on black."""
@@ -33,13 +35,30 @@ MAIN_WIDTH = 900
 """Pixels: longer lines are hard to read."""
 
 
-class Console:
-    """One person's conversation. ``page()`` for the server, ``chat`` alone for a notebook."""
+class Person(Protocol):
+    """Who sits at the console: whose documents are asked, and whose conversations are shown."""
 
-    def __init__(self, roma: Roma, tenant: str | None = None) -> None:
+    @property
+    def id(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+
+
+class Console:
+    """One person's conversation. ``page()`` for the server, ``chat`` alone for a notebook.
+
+    Ids of its sessions begin with ``person``: the API keeps tenants apart, and here people of a tenant are apart too.
+    """
+
+    def __init__(self, roma: Roma, tenant: str | None = None, person: str = "local") -> None:
         self.roma = roma
         self.tenant = tenant or roma.settings.tenant
-        self.session_id = uuid.uuid4().hex
+        self._mine = f"{person}:"
+        self.earlier = Conversations(
+            roma, self.tenant, self._mine, opened=self.open_conversation, deleted=self._start_anew_without
+        )
+        self.session_id = self._fresh_id()
+        self.earlier.mark(self.session_id)
         self.persona = pmui.Select(
             label="Written for",
             options={persona.capitalize(): persona for persona in get_args(Persona)},
@@ -49,24 +68,9 @@ class Console:
         self.passages = pmui.IntSlider(
             label="Passages read for an answer", start=1, end=20, value=5, sizing_mode="stretch_width"
         )
-        # Only the look of Panel's chat: it hands a callback what a message shows, which is HTML, not what was typed.
-        self.chat = pmui.ChatInterface(
-            show_rerun=False,
-            show_undo=False,
-            show_clear=False,  # it would leave the session as it is; a new conversation does both
-            show_button_name=False,
-            message_params={
-                "show_copy_icon": False,  # it would copy HTML
-                "show_edit_icon": False,
-                "show_reaction_icons": False,
-                "show_timestamp": False,
-            },
-            on_submit=lambda event, _: self.ask(event.new),
-            input_params={"enable_upload": False, "placeholder": HELP},
-            sizing_mode="stretch_both",
-            min_height=420,
-        )
-        self.health = pn.Column(pmui.Typography("Looking after ROMA's parts …", variant="caption"))
+        self.chat = chat_view(self.ask)
+        self.health = pn.Column(pmui.Typography("Checking ROMA's parts …", variant="caption"))
+        self._uncover: Callable[[], None] = lambda: None
         self._turn = asyncio.Lock()
         self._answering: set[asyncio.Task[AgentFailure | None]] = set()
 
@@ -76,33 +80,35 @@ class Console:
 
         async def loaded() -> None:
             await self._count(hello)
-            await self._look_after_health()
+            await self.earlier.refresh()
+            await self._show_health()
 
         pn.state.onload(loaded)
         if pn.state.curdoc:
             pn.state.on_session_destroyed(lambda _: self.stop())  # nobody reads it any more
-        fresh = pmui.Button(
-            label="New conversation", variant="outlined", sizing_mode="stretch_width", on_click=self._start_anew
-        )
-        return pmui.Page(
+        phone = on_a_phone(pn.state.headers)
+        page = pmui.Page(
             title="ROMA",
             site_url="#",  # "/" is nothing that a person could read
             main=[self.chat],
             main_width=MAIN_WIDTH,
             app_bar_width="100%",
-            sidebar=[
-                fresh,
-                pmui.Divider(sizing_mode="stretch_width"),
-                self.persona,
-                self.passages,
-                pmui.Divider(sizing_mode="stretch_width"),
-                self.health,
-            ],
+            sidebar=self._sidebar(),
             sidebar_width=280,
-            sidebar_open=not on_a_phone(pn.state.headers),
+            sidebar_open=not phone,
             theme_config=THEME,
+            sx={"& .header": {"backgroundColor": BLUE, "color": "#fff"}},  # the title is white in the dark too
             theme_toggle=True,
         )
+        if phone:  # where the sidebar lies over the conversation that was chosen in it
+            self._uncover = partial(page.param.update, sidebar_open=False)
+        return page
+
+    def _sidebar(self) -> list[Any]:
+        wide = "stretch_width"
+        fresh = pmui.Button(label="New conversation", variant="outlined", sizing_mode=wide, on_click=self._start_anew)
+        settings = pn.Column(self.persona, self.passages, margin=(8, 0), sizing_mode=wide)
+        return [fresh, settings, self.earlier.view, pmui.Divider(sizing_mode=wide, margin=(8, 0)), self.health]
 
     def ask(self, question: str) -> None:
         """Ask ``question``, each character as it was typed, when the answers are written that it may refer to."""
@@ -115,15 +121,30 @@ class Console:
             session_id=self.session_id,
             tenant=self.tenant,
         )
-        reply = Reply(question, ask=self.ask, read=self._read, draw=self._draw)
-        self.chat.send(typed_pane(question), user="User", respond=False)
-        self.chat.send(reply.view, user="ROMA", respond=False)
-        pn.state.execute(partial(self._answer, query, reply))
+        pn.state.execute(partial(self._answer, query, self._say(question)))
+
+    async def open_conversation(self, session_id: str) -> None:
+        """Show an earlier conversation; what is asked next goes on with it."""
+        found = await self.earlier.past(session_id, self._read)
+        self._begin(session_id)
+        if isinstance(found, AgentFailure):
+            self.chat.send(failure_alert(found), user="ROMA", respond=False)
+            return
+        for past in found:
+            self._say(past.question).complete(past.output, RECALLED, past.rating)
 
     def stop(self) -> None:
         """Stop all answers that are being written or wait for their turn."""
         for task in tuple(self._answering):
             task.cancel()
+
+    def _say(self, question: str) -> Reply:
+        """Show ``question`` and below it the place of its answer."""
+        rate = partial(self._rate, self.session_id)
+        reply = Reply(question, ask=self.ask, read=self._read, draw=self._draw, rate=rate)
+        self.chat.send(typed_pane(question), user="User", respond=False)
+        self.chat.send(reply.view, user="ROMA", respond=False)
+        return reply
 
     async def _answer(self, query: Query, reply: Reply) -> None:
         task = asyncio.ensure_future(self._in_turn(query, reply))
@@ -135,7 +156,8 @@ class Console:
             reply.stopped()
         elif (failed := task.result()) is not None:
             reply.fail(failed)
-        await self._look_after_health()
+        await self.earlier.refresh()
+        await self._show_health()
 
     async def _in_turn(self, query: Query, reply: Reply) -> AgentFailure | None:
         async with self._turn:
@@ -154,7 +176,10 @@ class Console:
     async def _draw(self, document: Document, number: int) -> bytes | AgentFailure:
         return await self.roma.source_page(document, number, self.tenant)
 
-    async def _look_after_health(self) -> None:
+    async def _rate(self, session_id: str, answer_id: str, rating: Rating) -> AgentFailure | None:
+        return await self.roma.rate(answer_id, rating, session_id=session_id, tenant=self.tenant)
+
+    async def _show_health(self) -> None:
         """The whole in one chip, then only what is not well, with its reason in small print."""
         report = await self.roma.health()
         unwell = [c for c in report.components if c.state != "ok"]
@@ -168,11 +193,23 @@ class Console:
             *(safe_pane(f"{c.name}: {c.reason}", small=True, margin=(0, 10)) for c in unwell if c.reason),
         ]
 
-    async def _start_anew(self, _: object = None) -> None:
+    def _fresh_id(self) -> str:
+        return self._mine + uuid.uuid4().hex
+
+    def _begin(self, session_id: str) -> None:
         self.stop()
-        self.session_id = uuid.uuid4().hex
+        self.session_id = session_id
+        self.earlier.mark(session_id)
         self.chat.clear()
+        self._uncover()
+
+    async def _start_anew(self, _: object = None) -> None:
+        self._begin(self._fresh_id())
         await self._count(self._greet())
+
+    async def _start_anew_without(self, deleted: str) -> None:
+        if deleted == self.session_id:
+            await self._start_anew()
 
     def _greet(self) -> pn.pane.HTML:
         """At once, so that it stands above the first question; what there is to be asked is counted later."""
@@ -182,7 +219,28 @@ class Console:
 
     async def _count(self, hello: pn.pane.HTML) -> None:
         counts = await guarded("store", self.roma.store.counts(self.tenant))
-        hello.object = to_html(greeting(counts))
+        hello.object = safe_html(greeting(counts))
+
+
+def chat_view(ask: Callable[[str], None]) -> pmui.ChatInterface:
+    """The look of Panel's chat alone: a callback would be handed what a message shows, HTML, not what was typed."""
+    return pmui.ChatInterface(
+        show_rerun=False,
+        show_undo=False,
+        show_clear=False,  # it would leave the session as it is; a new conversation does both
+        show_button_name=False,
+        message_params={
+            "show_copy_icon": False,  # it would copy HTML
+            "show_edit_icon": False,
+            "show_reaction_icons": False,
+            "show_timestamp": False,
+        },
+        on_submit=lambda event, _: ask(event.new),
+        input_params={"enable_upload": False, "placeholder": HELP},
+        auto_scroll_limit=100_000,  # pixels: a new question is shown, however far up one has read
+        sizing_mode="stretch_both",
+        min_height=420,
+    )
 
 
 def on_a_phone(headers: Mapping[str, str]) -> bool:
@@ -200,13 +258,14 @@ def greeting(counts: tuple[int, int] | AgentFailure) -> str:
     return f"{HELLO}\n\n{documents:,} documents in {passages:,} passages can be asked about."
 
 
-def mount(app: Any, roma: Roma, path: str = "/console", tenant: Callable[[], str | None] = lambda: None) -> None:
+def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person | None] = lambda: None) -> None:
     """Serve the console of ``roma`` at ``path`` of the FastAPI ``app``: one conversation for each browser tab.
 
-    ``tenant`` tells whose documents the person who opens a tab may see; None is the tenant of the settings.
+    ``who`` tells who opens a tab; None is somebody on this machine, with the tenant of the settings.
     """
     from panel.io.fastapi import add_application
 
     @add_application(path, app=app, title="ROMA console")  # type: ignore[untyped-decorator]
     def console() -> pmui.Page:
-        return Console(roma, tenant()).page()
+        person = who()
+        return (Console(roma, person.tenant, person.id) if person else Console(roma)).page()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Literal
 
 import panel as pn
 import panel_material_ui as pmui
@@ -28,20 +29,25 @@ WAITING = "Waiting for the answer above …"
 READING = "Reading the question …"
 
 Ask = Callable[[str], None]
+Rating = Literal["up", "down"]
+Rate = Callable[[str, Rating], Awaitable[AgentFailure | None]]
+"""Keeps an opinion about the answer with an id."""
+PALE, CHOSEN, FAILED = ({"color": colour} for colour in ("text.disabled", "primary.main", "error.main"))
 
 
 class Reply:
     """``view`` is the message. ``question`` is what "Try again" asks, each character as it was typed."""
 
-    def __init__(self, question: str, *, ask: Ask, read: Read, draw: Draw) -> None:
+    def __init__(self, question: str, *, ask: Ask, read: Read, draw: Draw, rate: Rate) -> None:
         self._question = question
-        self._ask, self._read, self._draw = ask, read, draw
+        self._ask, self._read, self._draw, self._rate = ask, read, draw, rate
         self._words, self._drawn, self._began = "", 0.0, time.monotonic()
         self._text = AnswerText(sizing_mode="stretch_width")
-        self._status = pmui.Typography(WAITING, variant="caption", margin=(2, 8))
-        self.stop = pmui.Button(label="Stop", variant="text", size="small", margin=0)
-        spinner = pmui.LoadingSpinner(value=True, size=20, margin=0)
-        self.view = pn.Column(pn.Row(spinner, self._status, self.stop), self._text, sizing_mode="stretch_width")
+        self._status = pmui.Typography(WAITING, variant="caption", margin=(0, 8), align="center")
+        self.stop = pmui.Button(label="Stop", variant="text", size="small", margin=0, align="center")
+        spinner = pmui.LoadingSpinner(value=True, size=20, margin=0, align="center")
+        waiting = pn.Row(spinner, self._status, self.stop, margin=(0, 0, 8, 0))
+        self.view = pn.Column(waiting, self._text, sizing_mode="stretch_width")
 
     def begin(self) -> None:
         """Its turn has come."""
@@ -60,11 +66,17 @@ class Reply:
                     return False
                 self._draw_words()
             case CompleteEvent(output=output):
-                self._text.html = with_badges(output)
-                self.view[:] = [self._text, *self._below(output)]
+                self.complete(output, f"{time.monotonic() - self._began:.1f} s")
             case ErrorEvent(failure=failure):
                 self.fail(failure)
         return True
+
+    def complete(self, output: TailorOutput, note: str, rating: Rating | None = None) -> None:
+        """The whole answer; ``note`` is added to who wrote it, ``rating`` is what was thought of it before."""
+        thumbs = rating_buttons(partial(self._rate, output.answer_id), rating) if output.answer_id else []
+        last = pn.FlexBox(footnote(output, note), *thumbs, align_items="center", margin=(8, 0, 0, 0))
+        self._text.html = with_badges(output)
+        self.view[:] = [self._text, *self._below(output), last]
 
     def fail(self, failure: AgentFailure) -> None:
         """What was written so far, what went wrong, and another try where that may help."""
@@ -91,9 +103,36 @@ class Reply:
             parts.append(degraded_alert(output))
         if output.follow_ups:
             parts.append(pn.FlexBox(*map(self._pill, output.follow_ups), margin=(8, 0, 0, 0)))
-        return [*parts, footnote(output, time.monotonic() - self._began)]
+        return parts
 
     def _pill(self, question: str) -> pmui.Button:
         pill = pmui.Button(label=question, variant="outlined", size="small", margin=3, css_classes=["roma-follow-up"])
         pill.on_click(lambda _: self._ask(question))
         return pill
+
+
+def rating_buttons(
+    rate: Callable[[Rating], Awaitable[AgentFailure | None]], given: Rating | None = None
+) -> list[pmui.IconButton]:
+    """Two thumbs; the one that was pressed last, and kept, is coloured."""
+    up, down = (
+        pmui.IconButton(
+            icon=f"thumb_{rating}",
+            description=f"A {said} answer",
+            icon_size="16px",
+            size="small",
+            margin=0,
+            sx=CHOSEN if rating == given else PALE,
+        )
+        for rating, said in (("up", "good"), ("down", "bad"))
+    )
+
+    async def press(rating: Rating, pressed: pmui.IconButton, other: pmui.IconButton, _: object) -> None:
+        failed = await rate(rating)
+        pressed.sx = FAILED if failed else CHOSEN
+        pressed.description = failed.message if failed else "Thank you"
+        other.sx = PALE
+
+    up.on_click(partial(press, "up", up, down))
+    down.on_click(partial(press, "down", down, up))
+    return [up, down]

@@ -58,7 +58,7 @@ class Passage(pn.custom.JSComponent):  # type: ignore[misc]
       const reveal = () => {
         if (!model.asked || !model.html) return;
         const marked = box.querySelector("mark") || box;
-        const show = () => marked.scrollIntoView({ block: "nearest", behavior: "smooth" });
+        const show = () => marked.scrollIntoView({ block: "center", behavior: "smooth" });
         setTimeout(show, 400);  // the card unfolds first
       };
       const draw = () => { box.innerHTML = model.html; reveal(); };

@@ -214,6 +214,32 @@ def test_a_question_meanwhile_waits_for_its_turn_and_stop_ends_an_answer(page: A
     assert page.get_by_text("Waiting for the answer above").count() == 0
 
 
+def test_an_answer_is_rated_and_its_conversation_found_again_renamed_and_deleted(page: Any, service: Service) -> None:
+    def row(title: str) -> Any:
+        return page.locator(".MuiListItemButton-root").filter(has_text=title)
+
+    ask(page, "Is this <b>valve</b> mine?")
+    page.get_by_label("A good answer").click(timeout=30_000)
+    page.get_by_role("button", name="New conversation").click()
+    page.locator(".roma-typed").wait_for(state="detached", timeout=10_000)
+    row("Is this <b>valve</b> mine?").click()
+    assert typed(page, 0).inner_text() == "Is this <b>valve</b> mine?"
+    page.get_by_text("from an earlier conversation").wait_for(timeout=10_000)
+    page.locator(".roma-badge").first.click()
+    page.locator("mark").wait_for(timeout=10_000)
+    (kept,) = finished(service.roma.sessions.feedback("default"))
+    assert kept.rating == "up" and kept.session_id.startswith("local:")
+
+    dialog = page.get_by_role("dialog")
+    row("Is this <b>valve</b> mine?").get_by_title("Rename").click()
+    dialog.get_by_label("Title").fill("About <i>valves</i>")
+    dialog.get_by_role("button", name="Rename").click()
+    row("About <i>valves</i>").get_by_title("Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    row("About <i>valves</i>").wait_for(state="detached", timeout=10_000)
+    page.locator(".roma-typed").wait_for(state="detached", timeout=10_000)
+
+
 def test_a_citation_of_a_pdf_shows_its_page_with_the_cited_part_marked(page: Any) -> None:
     page.get_by_text("2 documents").wait_for(timeout=30_000)  # the greeting
     ask(page, "What did the keeper of the lighthouse write down?")
@@ -236,12 +262,25 @@ def test_on_a_phone_the_conversation_is_not_covered(open_page: Open, service: Se
     assert view.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_console_opens_with_a_token_as_often_as_one_likes(open_page: Open, tmp_path: Path) -> None:
+def test_each_token_opens_the_console_as_often_as_it_likes_and_sees_its_own_conversations(
+    open_page: Open, tmp_path: Path
+) -> None:
     from roma_core.api.tokens import TokenStore
 
-    secret, _ = TokenStore(tmp_path).create("a person", ["query"])
+    one, other = (TokenStore(tmp_path).create(name, ["query"])[0] for name in ("one", "other"))
     with Service(tmp_path).running() as service:
-        for _ in range(3):
-            view = open_page(service.address, http_credentials={"username": "me", "password": secret})
+
+        def signed_in(token: str) -> Any:
+            view = open_page(service.address, http_credentials={"username": "me", "password": token})
             view.get_by_text("There are no documents yet").wait_for(timeout=30_000)
+            view.get_by_text("ROMA: ok").wait_for(timeout=30_000)  # conversations are listed before
+            return view
+
+        view = signed_in(one)
+        ask(view, "What only I asked")
+        view.get_by_text("Earlier conversations").wait_for(timeout=30_000)
+        for token, listed in ((other, 0), (one, 1), (one, 1)):
             view.context.close()
+            view = signed_in(token)
+            assert view.get_by_text("What only I asked").count() == listed
+        view.context.close()

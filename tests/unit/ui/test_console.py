@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from html import escape
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -12,6 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 import pytest
 
+from roma_core.agents.sessions import SessionSummary
 from roma_core.errors import AgentFailure, ErrorCode, StoreError
 from roma_core.settings import Settings
 from roma_core.types import (
@@ -90,6 +91,13 @@ class ScriptedRoma:
             self.closed += 1
 
     settings = Settings()
+
+    @property
+    def sessions(self) -> ScriptedRoma:
+        return self
+
+    async def list(self, tenant: str, limit: int, prefix: str) -> Sequence[SessionSummary]:
+        return ()
 
     @property
     def store(self) -> ScriptedRoma:
@@ -265,7 +273,8 @@ async def test_a_console_stays_with_its_tenant() -> None:
     assert Console(roma).tenant == roma.settings.tenant  # type: ignore[arg-type]
 
 
-async def test_words_show_before_the_answer_is_complete_and_none_is_held_back_while_citations_are_checked() -> None:
+async def test_tokens_show_before_the_answer_is_complete() -> None:
+    """And none is held back while citations are checked."""
     roma = ScriptedRoma(
         TokenEvent(text="First "), TokenEvent(text="words"), StageEvent(stage="verifying", elapsed_ms=1)
     )
@@ -321,7 +330,9 @@ async def test_a_failure_is_an_alert_and_only_a_recoverable_one_offers_another_t
 async def test_a_degraded_answer_says_what_was_missing() -> None:
     _, message = await reply(CompleteEvent(output=output(degraded=True, degraded_reasons=("the reranker was away",))))
     (alert,) = every(message, pmui.Alert)
-    assert [pane.object.strip() for pane in alert.objects] == ["<p>the reranker was away</p>"]
+    assert [pane.object.strip() for pane in alert.objects] == [
+        '<div class="roma-text"><p>the reranker was away</p>\n</div>'
+    ]
 
 
 @pytest.mark.parametrize(
@@ -331,7 +342,7 @@ async def test_an_answer_of_another_model_says_so_in_words(model: str, words: st
     reasons = ("llm: fallback: openai:a ERR_LLM_UNAVAILABLE",)
     _, message = await reply(CompleteEvent(output=output(model=model, degraded=True, degraded_reasons=reasons)))
     (alert,) = every(message, pmui.Alert)
-    assert words in alert.objects[0].object and "<small>" in alert.objects[1].object
+    assert words in alert.objects[0].object and "roma-small" in alert.objects[1].object
 
 
 async def test_health_is_shown_without_markup_and_after_each_answer() -> None:
@@ -385,6 +396,18 @@ async def test_the_greeting_says_what_is_wrong() -> None:
 )
 def test_a_phone_is_known_by_its_agent(headers: dict[str, str], phone: bool) -> None:
     assert on_a_phone(headers) is phone
+
+
+async def test_on_a_phone_the_sidebar_gives_way_to_the_conversation_that_was_chosen_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for agent, stays in (("Android Mobile", False), ("X11", True)):
+        monkeypatch.setattr("roma_core.ui.console.on_a_phone", lambda _, phone=not stays: phone)
+        console = Console(ScriptedRoma())  # type: ignore[arg-type]
+        page = console.page()
+        page.sidebar_open = True  # by its button
+        await console._start_anew()
+        assert page.sidebar_open is stays, agent
 
 
 def pdf(**fields: Any) -> Document:
@@ -447,8 +470,9 @@ def test_a_source_that_changed_shows_what_was_quoted() -> None:
 
 def test_the_footnote_says_who_wrote_how_long_and_at_what_price() -> None:
     paid = output(usage=Usage(calls=1, input_tokens=1210, output_tokens=2, cost_usd=0.01))
-    assert "no language model was used · 1.5 s · 1,210 tokens read, 2 written, $0.0100" in footnote(paid, 1.5)
+    assert "no language model was used · 1.5 s · 1,210 tokens read, 2 written, $0.0100" in footnote(paid, "1.5 s")
     assert "Written by openai:m" in footnote(output(model="openai:m"))
+    assert footnote(output(answered=False, model="")).count("used") == 1, "nothing was quoted"
     unknown = output(usage=Usage(calls=1, input_tokens=10, output_tokens=2, cost_usd=None))
     assert "price unknown" in footnote(unknown)
 
