@@ -24,6 +24,8 @@ STAGES: dict[str, str] = {
 }
 """What goes on once a stage is reached: the events tell what has been done, a person waits for what comes."""
 FALLBACK = "llm: fallback"
+PLAIN = ["roma-pane"]
+"""A pane with a class of its own gets no padding from the chat."""
 STYLE = """
 :host { font: inherit; line-height: 1.55; overflow-wrap: anywhere; }
 .roma-badge { display: inline-block; min-width: 1.2em; padding: 0 .35em; margin: 0 .1em; border-radius: .7em;
@@ -75,8 +77,7 @@ class AnswerText(pn.custom.JSComponent):  # type: ignore[misc]
 
 def safe_pane(text: str, *, small: bool = False, margin: int | tuple[int, ...] = 0) -> pn.pane.HTML:
     """Text of any origin as a pane: Panel's text panes (``Str`` too) show HTML that is in it."""
-    # A class of its own keeps the chat's padding away.
-    return pn.pane.HTML(safe_html(text, small=small), stylesheets=[STYLE], css_classes=["roma-pane"], margin=margin)
+    return pn.pane.HTML(safe_html(text, small=small), stylesheets=[STYLE], css_classes=PLAIN, margin=margin)
 
 
 def safe_html(text: str, *, small: bool = False) -> str:
@@ -147,4 +148,4 @@ def footnote(output: TailorOutput, note: str = "") -> pn.pane.HTML:
         cost = "price unknown" if output.usage.cost_usd is None else f"${output.usage.cost_usd:.4f}"
         parts.append(f"{output.usage.input_tokens:,} tokens read, {output.usage.output_tokens:,} written, {cost}")
     html = f'<small class="roma-note">{escape(" · ".join(parts))}</small>'
-    return pn.pane.HTML(html, stylesheets=[STYLE], margin=0)
+    return pn.pane.HTML(html, stylesheets=[STYLE], css_classes=PLAIN, margin=0)

@@ -15,7 +15,7 @@ import panel_material_ui as pmui
 from roma_core.errors import AgentFailure, guarded
 from roma_core.types import Document, Persona, Query
 from roma_core.ui.answer import failure_alert, safe_html, safe_pane, typed_pane
-from roma_core.ui.conversations import Conversations
+from roma_core.ui.conversations import Conversations, Past
 from roma_core.ui.reply import Rating, Reply
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COLOURS = {"ok": "success", "degraded": "warning", "down": "error"}
 HELP = "Ask about the documents …"
 HELLO = "**Ask a question below.** Each statement of an answer has a number: click it to see the words it stands on."
+PAST = 10
+"""Turns of an earlier conversation that are shown at once: Panel takes a quarter of a second for each."""
 RECALLED = "from an earlier conversation; sources are shown as they read now"
 BLUE = "#1d4ed8"
 THEME = {
@@ -70,6 +72,7 @@ class Console:
         )
         self.chat = chat_view(self.ask)
         self.health = pn.Column(pmui.Typography("Checking ROMA's parts …", variant="caption"))
+        self._opening = ""
         self._uncover: Callable[[], None] = lambda: None
         self._turn = asyncio.Lock()
         self._answering: set[asyncio.Task[AgentFailure | None]] = set()
@@ -121,30 +124,44 @@ class Console:
             session_id=self.session_id,
             tenant=self.tenant,
         )
-        pn.state.execute(partial(self._answer, query, self._say(question)))
+        self._opening = ""
+        reply = self._reply(question, self.session_id)
+        self.chat.extend([*said(question, reply)])
+        pn.state.execute(partial(self._answer, query, reply))
 
-    async def open_conversation(self, session_id: str) -> None:
-        """Show an earlier conversation; what is asked next goes on with it."""
-        found = await self.earlier.past(session_id, self._read)
-        self._begin(session_id)
+    async def open_conversation(self, session_id: str, most: int = PAST) -> None:
+        """Show the last ``most`` turns of an earlier conversation; what is asked next goes on with it."""
+        self._opening = session_id
+        found = await self.earlier.past(session_id, self._read, most + 1)
         if isinstance(found, AgentFailure):
-            self.chat.send(failure_alert(found), user="ROMA", respond=False)
-            return
-        for past in found:
-            self._say(past.question).complete(past.output, RECALLED, past.rating)
+            shown = [message(failure_alert(found))]
+        else:
+            shown = [self._more(session_id, most)] if len(found) > most else []
+            for past in found[-most:]:
+                shown += self._again(session_id, past)
+                await asyncio.sleep(0)  # making one takes a while, and others are served meanwhile
+        if self._opening == session_id:  # nothing else was chosen or asked since
+            self._begin(session_id)
+            self.chat.extend(shown)
+
+    def _again(self, session_id: str, past: Past) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
+        reply = self._reply(past.question, session_id)
+        reply.complete(past.output, RECALLED, past.rating)
+        return said(past.question, reply)
+
+    def _more(self, session_id: str, most: int) -> pmui.ChatMessage:
+        button = pmui.Button(label="Show earlier questions", variant="text", size="small", margin=0)
+        button.on_click(lambda _: pn.state.execute(partial(self.open_conversation, session_id, 2 * most)))
+        return message(button)
 
     def stop(self) -> None:
         """Stop all answers that are being written or wait for their turn."""
         for task in tuple(self._answering):
             task.cancel()
 
-    def _say(self, question: str) -> Reply:
-        """Show ``question`` and below it the place of its answer."""
-        rate = partial(self._rate, self.session_id)
-        reply = Reply(question, ask=self.ask, read=self._read, draw=self._draw, rate=rate)
-        self.chat.send(typed_pane(question), user="User", respond=False)
-        self.chat.send(reply.view, user="ROMA", respond=False)
-        return reply
+    def _reply(self, question: str, session_id: str) -> Reply:
+        rate = partial(self._rate, session_id)
+        return Reply(question, ask=self.ask, read=self._read, draw=self._draw, rate=rate)
 
     async def _answer(self, query: Query, reply: Reply) -> None:
         task = asyncio.ensure_future(self._in_turn(query, reply))
@@ -198,7 +215,7 @@ class Console:
 
     def _begin(self, session_id: str) -> None:
         self.stop()
-        self.session_id = session_id
+        self.session_id, self._opening = session_id, ""
         self.earlier.mark(session_id)
         self.chat.clear()
         self._uncover()
@@ -214,7 +231,7 @@ class Console:
     def _greet(self) -> pn.pane.HTML:
         """At once, so that it stands above the first question; what there is to be asked is counted later."""
         hello = safe_pane(HELLO)
-        self.chat.send(pn.Column(hello, sizing_mode="stretch_width"), user="ROMA", respond=False)
+        self.chat.append(message(pn.Column(hello, sizing_mode="stretch_width")))
         return hello
 
     async def _count(self, hello: pn.pane.HTML) -> None:
@@ -229,18 +246,24 @@ def chat_view(ask: Callable[[str], None]) -> pmui.ChatInterface:
         show_undo=False,
         show_clear=False,  # it would leave the session as it is; a new conversation does both
         show_button_name=False,
-        message_params={
-            "show_copy_icon": False,  # it would copy HTML
-            "show_edit_icon": False,
-            "show_reaction_icons": False,
-            "show_timestamp": False,
-        },
         on_submit=lambda event, _: ask(event.new),
         input_params={"enable_upload": False, "placeholder": HELP},
         auto_scroll_limit=100_000,  # pixels: a new question is shown, however far up one has read
         sizing_mode="stretch_both",
         min_height=420,
     )
+
+
+def message(view: pn.viewable.Viewable, user: str = "ROMA") -> pmui.ChatMessage:
+    """``view`` in the conversation, without Panel's buttons: the one for copying would copy HTML."""
+    return pmui.ChatMessage(
+        view, user=user, show_copy_icon=False, show_edit_icon=False, show_reaction_icons=False, show_timestamp=False
+    )
+
+
+def said(question: str, reply: Reply) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
+    """A question, and below it the place of its answer."""
+    return message(typed_pane(question), "User"), message(reply.view)
 
 
 def on_a_phone(headers: Mapping[str, str]) -> bool:

@@ -81,13 +81,13 @@ class Conversations:
         self.list.value = None  # the same one may have moved, which the list would not notice
         self.list.value = next((item for item in self.list.items if item["id"] == current), None)
 
-    async def past(self, session_id: str, read: Read) -> list[Past] | AgentFailure:
-        """What was asked and answered in a conversation, and what was thought of it."""
-        return await guarded("sessions", self._past(session_id, read))
+    async def past(self, session_id: str, read: Read, most: int) -> list[Past] | AgentFailure:
+        """What was asked and answered in a conversation at last, and what was thought of it."""
+        return await guarded("sessions", self._past(session_id, read, most))
 
-    async def _past(self, session_id: str, read: Read) -> list[Past]:
+    async def _past(self, session_id: str, read: Read, most: int) -> list[Past]:
         sessions = self._roma.sessions
-        turns = await sessions.turns(self._tenant, session_id)
+        turns = await sessions.turns(self._tenant, session_id, most)
         opinions = await sessions.feedback(self._tenant, session_id=session_id)
         ratings = {opinion.answer_id: opinion.rating for opinion in opinions}
         return [Past(turn.question, await recalled(turn, read), ratings.get(turn.answer_id)) for turn in turns]

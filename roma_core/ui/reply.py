@@ -13,6 +13,7 @@ import panel_material_ui as pmui
 from roma_core.errors import AgentFailure
 from roma_core.types import CompleteEvent, ErrorEvent, StageEvent, StreamEvent, TailorOutput, TokenEvent
 from roma_core.ui.answer import (
+    PLAIN,
     AnswerText,
     degraded_alert,
     failure_alert,
@@ -98,7 +99,10 @@ class Reply:
         if output.citations:
             sources = Sources(output.citations, self._read, self._draw)
             self._text.param.watch(lambda event: sources.open(event.new), "picked")
-            parts += [pmui.Typography("Sources", variant="subtitle2", margin=(12, 0, 4, 0)), sources.view]
+            parts += [
+                pmui.Typography("Sources", variant="subtitle2", css_classes=PLAIN, margin=(12, 0, 4, 0)),
+                sources.view,
+            ]
         if output.degraded:
             parts.append(degraded_alert(output))
         if output.follow_ups:

@@ -15,7 +15,7 @@ from roma_core import Settings, build_roma
 from roma_core.app import Roma
 from roma_core.llm.fake import FakeLLM
 from roma_core.llm.service import LLMService
-from roma_core.ui import reply
+from roma_core.ui import console, reply
 from roma_core.ui.answer import AnswerText
 from roma_core.ui.console import RECALLED, Console
 
@@ -38,11 +38,11 @@ async def until(true: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def asked(console: Console, question: str) -> pn.Column:
-    console.ask(question)
-    message: pn.Column = console.chat.objects[-1].object
-    await until(lambda: not every(message, pmui.LoadingSpinner) and not console._answering)
-    await console.earlier.refresh()
+async def asked(view: Console, question: str) -> pn.Column:
+    view.ask(question)
+    message: pn.Column = view.chat.objects[-1].object
+    await until(lambda: not every(message, pmui.LoadingSpinner) and not view._answering)
+    await view.earlier.refresh()
     return message
 
 
@@ -50,28 +50,28 @@ def every(view: Any, kind: type) -> list[Any]:
     return list(view.select(kind))
 
 
-def titles(console: Console) -> list[str]:
-    return [item["label"] for item in console.earlier.list.items]
+def titles(view: Console) -> list[str]:
+    return [item["label"] for item in view.earlier.list.items]
 
 
 def press(button: Any) -> None:
     button.param.trigger("clicks")
 
 
-async def opened(console: Console, title: str) -> None:
-    await console.open_conversation(next(i["id"] for i in console.earlier.list.items if i["label"] == title))
+async def opened(view: Console, title: str) -> None:
+    await view.open_conversation(next(i["id"] for i in view.earlier.list.items if i["label"] == title))
 
 
 async def test_a_conversation_is_shown_again_and_goes_on(roma: Roma) -> None:
-    console = Console(roma)
-    await asked(console, TYPED)
-    assert titles(console) == [TYPED] and console.earlier.view.visible
-    first = console.session_id
-    await console._start_anew()
-    assert console.earlier.list.value is None, "the new one is not listed yet"
-    await opened(console, TYPED)
-    assert console.session_id == first and console.earlier.list.value["id"] == first
-    question, answer = (message.object for message in console.chat.objects)
+    view = Console(roma)
+    await asked(view, TYPED)
+    assert titles(view) == [TYPED] and view.earlier.view.visible
+    first = view.session_id
+    await view._start_anew()
+    assert view.earlier.list.value is None, "the new one is not listed yet"
+    await opened(view, TYPED)
+    assert view.session_id == first and view.earlier.list.value["id"] == first
+    question, answer = (message.object for message in view.chat.objects)
     assert "valve &lt; 3 &amp; *open*?" in question.object
     (text,), (cards,) = every(answer, AnswerText), every(answer, pmui.Accordion)
     assert "roma-badge" in text.html
@@ -79,17 +79,50 @@ async def test_a_conversation_is_shown_again_and_goes_on(roma: Roma) -> None:
     text.picked = 1
     await until(lambda: cards.objects[0].html)
     assert "<mark>The valve opens at 3 bar.</mark>" in cards.objects[0].html
-    await asked(console, "And when does it close?")
-    assert len(await roma.sessions.turns("default", first)) == 2 and titles(console) == [TYPED]
+    await asked(view, "And when does it close?")
+    assert len(await roma.sessions.turns("default", first)) == 2 and titles(view) == [TYPED]
+
+
+async def test_a_long_conversation_is_shown_from_its_end(roma: Roma) -> None:
+    for i in range(console.PAST + 2):
+        await roma.query(f"question {i}", session_id="local:long")
+    view = Console(roma)
+    await view.open_conversation("local:long")
+    more, *messages = view.chat.objects
+    assert len(messages) == 2 * console.PAST and "question 2<" in messages[0].object.object
+    press(more.object)
+    await until(lambda: len(view.chat.objects) == 2 * (console.PAST + 2))
+    assert "question 0<" in view.chat.objects[0].object.object
+
+
+@pytest.mark.parametrize("meanwhile", ["ask", "start anew", "open another"])
+async def test_what_is_chosen_last_is_shown(roma: Roma, meanwhile: str) -> None:
+    view = Console(roma)
+    for session_id in ("local:a", "local:b"):
+        await roma.query(f"of {session_id}", session_id=session_id)
+    opening = asyncio.ensure_future(view.open_conversation("local:a"))
+    await asyncio.sleep(0)
+    if meanwhile == "ask":
+        await asked(view, "typed at once")
+        shown = "typed at once"
+    elif meanwhile == "start anew":
+        await view._start_anew()
+        shown = "Ask a question below"
+    else:
+        await view.open_conversation("local:b")
+        shown = "of local:b"
+    await opening
+    first = view.chat.objects[0].object
+    assert shown in str(first[0].object if isinstance(first, pn.Column) else first.object)
 
 
 async def test_a_source_that_is_gone_is_said_in_its_card(roma: Roma) -> None:
-    console = Console(roma)
-    await asked(console, TYPED)
-    (turn,) = await roma.sessions.turns("default", console.session_id)
+    view = Console(roma)
+    await asked(view, TYPED)
+    (turn,) = await roma.sessions.turns("default", view.session_id)
     await roma.store.delete("default", [turn.references[0].document_id])
-    await opened(console, TYPED)
-    answer = console.chat.objects[-1].object
+    await opened(view, TYPED)
+    answer = view.chat.objects[-1].object
     every(answer, AnswerText)[0].picked = 1
     (cards,) = every(answer, pmui.Accordion)
     await until(lambda: cards.objects[0].html)
@@ -108,41 +141,41 @@ async def test_nobody_sees_what_others_asked(roma: Roma) -> None:
 
 
 async def test_a_conversation_is_renamed(roma: Roma) -> None:
-    console = Console(roma)
-    await asked(console, TYPED)
-    earlier = console.earlier
+    view = Console(roma)
+    await asked(view, TYPED)
+    earlier = view.earlier
     earlier._ask_title(earlier.list.items[0])
     assert earlier._dialog.open and earlier._title.value == TYPED
     earlier._title.value = "  A better <b>name</b> "
     press(earlier._done)
-    await until(lambda: titles(console) == ["A better <b>name</b>"])
+    await until(lambda: titles(view) == ["A better <b>name</b>"])
     assert not earlier._dialog.open and earlier.list.value, "it is still shown as the open one"
     earlier._ask_title(earlier.list.items[0])
     earlier._title.value = " "
     await earlier._do(None)
-    assert titles(console) == ["A better <b>name</b>"], "a title cannot be nothing"
+    assert titles(view) == ["A better <b>name</b>"], "a title cannot be nothing"
 
 
 async def test_the_open_conversation_is_deleted_with_all_that_belongs_to_it(roma: Roma) -> None:
-    console = Console(roma)
-    await asked(console, TYPED)
-    gone = console.session_id
-    await console._start_anew()
-    await asked(console, "another")
-    await opened(console, TYPED)
-    console.earlier._ask_whether(console.earlier.list.value)
-    assert TYPED in console.earlier._dialog.title and not console.earlier._title.visible
-    await console.earlier._do(None)
-    assert titles(console) == ["another"] and await roma.sessions.turns("default", gone) == []
-    assert console.session_id != gone and len(console.chat.objects) == 1, "a new conversation with its greeting"
-    console.earlier._chosen = "local:nothing"
-    await console.earlier._do(None)
-    assert "There is no such session." in every(console.earlier.view, pn.pane.HTML)[0].object
+    view = Console(roma)
+    await asked(view, TYPED)
+    gone = view.session_id
+    await view._start_anew()
+    await asked(view, "another")
+    await opened(view, TYPED)
+    view.earlier._ask_whether(view.earlier.list.value)
+    assert TYPED in view.earlier._dialog.title and not view.earlier._title.visible
+    await view.earlier._do(None)
+    assert titles(view) == ["another"] and await roma.sessions.turns("default", gone) == []
+    assert view.session_id != gone and len(view.chat.objects) == 1, "a new conversation with its greeting"
+    view.earlier._chosen = "local:nothing"
+    await view.earlier._do(None)
+    assert "There is no such session." in every(view.earlier.view, pn.pane.HTML)[0].object
 
 
 async def test_a_thumb_is_kept_as_the_api_keeps_it_and_shown_again(roma: Roma) -> None:
-    console = Console(roma)
-    message = await asked(console, TYPED)
+    view = Console(roma)
+    message = await asked(view, TYPED)
     up, down = every(message, pmui.IconButton)
     press(up)
     await until(lambda: up.sx == reply.CHOSEN)
@@ -150,25 +183,25 @@ async def test_a_thumb_is_kept_as_the_api_keeps_it_and_shown_again(roma: Roma) -
     await until(lambda: down.sx == reply.CHOSEN)
     assert up.sx == reply.PALE
     (opinion,) = await roma.sessions.feedback("default")
-    (turn,) = await roma.sessions.turns("default", console.session_id)
-    assert (opinion.rating, opinion.answer_id, opinion.session_id) == ("down", turn.answer_id, console.session_id)
-    await opened(console, TYPED)
-    up, down = every(console.chat.objects[-1].object, pmui.IconButton)
+    (turn,) = await roma.sessions.turns("default", view.session_id)
+    assert (opinion.rating, opinion.answer_id, opinion.session_id) == ("down", turn.answer_id, view.session_id)
+    await opened(view, TYPED)
+    up, down = every(view.chat.objects[-1].object, pmui.IconButton)
     assert (up.sx, down.sx) == (reply.PALE, reply.CHOSEN)
 
 
 async def test_without_the_database_answers_are_given_and_the_trouble_is_said(roma: Roma, tmp_path: Path) -> None:
-    console = Console(roma)
-    message = await asked(console, TYPED)
+    view = Console(roma)
+    message = await asked(view, TYPED)
     await roma.sessions.close()
     (tmp_path / "block").write_text("")
     roma.sessions._url = f"sqlite:///{tmp_path / 'block' / 'sessions.db'}"
     up, _ = every(message, pmui.IconButton)
     press(up)
     await until(lambda: up.sx == reply.FAILED)
-    await console.earlier.refresh()
-    assert every(console.earlier.view, pmui.Alert) and console.earlier.view.visible
-    await opened(console, TYPED)
-    assert every(console.chat.objects[-1].object, pmui.Alert)
-    late = await asked(console, "still?")
+    await view.earlier.refresh()
+    assert every(view.earlier.view, pmui.Alert) and view.earlier.view.visible
+    await opened(view, TYPED)
+    assert every(view.chat.objects[-1].object, pmui.Alert)
+    late = await asked(view, "still?")
     assert every(late, AnswerText)[0].html
