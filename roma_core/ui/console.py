@@ -26,7 +26,7 @@ HELP = "Ask about the documents …"
 HELLO = "**Ask a question below.** Each statement of an answer has a number: click it to see the words it stands on."
 PAST = 10
 """Turns of an earlier conversation that are shown at once: Panel takes a quarter of a second for each."""
-RECALLED = "from an earlier conversation; sources are shown as they read now"
+RECALLED = "from an earlier conversation"
 BLUE = "#1d4ed8"
 THEME = {
     "light": {"palette": {"primary": {"main": BLUE}}},
@@ -146,7 +146,8 @@ class Console:
 
     def _again(self, session_id: str, past: Past) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
         reply = self._reply(past.question, session_id)
-        reply.complete(past.output, RECALLED, past.rating)
+        sources = "; sources are shown as they read now" if past.output.citations else ""
+        reply.complete(past.output, RECALLED + sources, past.rating)
         return said(past.question, reply)
 
     def _more(self, session_id: str, most: int) -> pmui.ChatMessage:
