@@ -26,7 +26,7 @@ from roma_core.types import (
 
 if TYPE_CHECKING:
     from roma_core.agents.orchestrator import ROMAOrchestrator
-    from roma_core.agents.sessions import Sessions
+    from roma_core.agents.sessions import Rating, Sessions
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
@@ -232,6 +232,15 @@ class Roma:
     async def document(self, document_id: str, tenant: str | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into."""
         return await guarded("store", self._stored(document_id, tenant or self.settings.tenant))
+
+    async def rate(
+        self, answer_id: str, rating: Rating, *, session_id: str = "", comment: str = "", tenant: str | None = None
+    ) -> AgentFailure | None:
+        """Keep what somebody thinks of an answer; the last opinion of a session about an answer counts."""
+        from roma_core.agents.sessions import Feedback
+
+        opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)
+        return await guarded("sessions", self.sessions.rate(tenant or self.settings.tenant, opinion))
 
     async def health(self) -> HealthReport:
         """State of every part; time-boxed, cached, and free of charge."""

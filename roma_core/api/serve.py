@@ -34,7 +34,7 @@ def build(roma: Roma) -> FastAPI:
             raise
         _log.warning("no console", missing=missing.name, install="roma-core[ui]")
     else:
-        mount(app, roma, tenant=serving.get)
+        mount(app, roma, who=serving.get)
     return app
 
 

@@ -130,6 +130,44 @@ async def test_console_takes_a_token_as_password_and_nothing_else_does(service: 
     assert (await service.client.get("/sessions", headers=basic(secret))).status_code == 401
 
 
+async def test_the_files_that_the_console_is_made_of_go_with_it(start: Any, auth: Any) -> None:
+    """A page loads some fifty: they would use up a minute's requests, and the browser sends what it knows, Basic."""
+    async with start(rate_limit_per_minute=1) as service:
+        secret, _ = service.tokens.create("any", ["query"])
+        other, _ = service.tokens.create("other", ["ingest"])
+        script = "/static/js/bokeh.min.js"
+        for _ in range(3):
+            file = await service.client.get(script, headers=basic(secret))
+            assert file.status_code == 200 and file.headers["cache-control"] == "private, no-cache"
+        again = {**basic(secret), "If-None-Match": file.headers["etag"]}
+        assert (await service.client.get(script, headers=again)).status_code == 304
+        assert (await service.client.get(script, headers=auth(other))).status_code == 403
+        stranger = await service.client.get(script)
+        assert stranger.status_code == 401 and stranger.headers["www-authenticate"].startswith("Basic")
+        assert (await service.client.get("/components/os/path/css/x", headers=basic(other))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "let_in"), [(None, True), ("own", True), ("http://evil.example", False), ("null", False)]
+)
+async def test_a_page_of_another_site_cannot_open_the_consoles_connection(
+    service: Any, origin: str | None, let_in: bool
+) -> None:
+    """Browsers let any page open a websocket to any host, and send the password along."""
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import InvalidStatus
+
+    address = str(service.client.base_url).rstrip("/")
+    page = (await service.client.get("/console", follow_redirects=True)).text
+    (ticket,) = set(re.findall(r'"token":"([^"]+)"', page))
+    own = address if origin == "own" else origin
+    try:
+        async with connect(f"{address.replace('http', 'ws')}/console/ws", origin=own, subprotocols=["bokeh", ticket]):
+            assert let_in
+    except InvalidStatus as refused:
+        assert not let_in and refused.response.status_code == 403
+
+
 async def test_without_a_token_a_rebound_name_is_a_stranger(service: Any) -> None:
     assert (await service.client.get("/sessions")).status_code == 200
     for host in ("evil.example", "evil.example:8000", "10.0.0.7", ""):
