@@ -27,7 +27,7 @@ from roma_core.types import (
 
 if TYPE_CHECKING:
     from roma_core.agents.orchestrator import ROMAOrchestrator
-    from roma_core.agents.sessions import Sessions
+    from roma_core.agents.sessions import Rating, Sessions
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
@@ -177,8 +177,12 @@ class Roma:
         tenant: str | None = None,
         progress: OnProgress | None = None,
         retry_failed: bool = False,
+        within: Sequence[str] | None = None,
     ) -> IngestionReport:
-        """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item."""
+        """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item.
+
+        ``within`` confines paths and Drive addresses to these places, as ``ROMA_INGEST_ROOTS`` does jobs over HTTP.
+        """
         await _imported(*INGESTING)
         from roma_core.telemetry.observe import count_ingest
 
@@ -187,9 +191,18 @@ class Roma:
             tenant=tenant or self.settings.tenant,
             progress=progress,
             retry_failed=retry_failed,
+            within=within,
         )
         count_ingest(report)
         return report
+
+    async def check(self, *sources: str | Path, within: Sequence[str] | None = None) -> None:
+        """Raises ``InputError`` or ``AccessError`` for the first source that ``ingest`` would refuse; reads nothing."""
+        from roma_core.connectors.sources import resolved
+
+        connectors = await asyncio.to_thread(lambda: self.connectors)  # the first time, their modules are loaded
+        for source in sources:
+            await asyncio.to_thread(resolved, str(source), connectors, within)
 
     def stream_query(self, query: Query | str, **fields: Any) -> AsyncGenerator[StreamEvent]:
         """Events of one answer; the last one is terminal. ``fields`` are those of ``Query``."""
@@ -223,6 +236,15 @@ class Roma:
     async def document(self, document_id: str, tenant: str | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into."""
         return await guarded("store", self._stored(document_id, tenant or self.settings.tenant))
+
+    async def rate(
+        self, answer_id: str, rating: Rating, *, session_id: str = "", comment: str = "", tenant: str | None = None
+    ) -> AgentFailure | None:
+        """Keep what somebody thinks of an answer; the last opinion of a session about an answer counts."""
+        from roma_core.agents.sessions import Feedback
+
+        opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)
+        return await guarded("sessions", self.sessions.rate(tenant or self.settings.tenant, opinion))
 
     async def health(self) -> HealthReport:
         """State of every part; time-boxed, cached, and free of charge."""

@@ -50,6 +50,7 @@ class ErrorCode(StrEnum):
     INPUT_INVALID = "ERR_INPUT_INVALID"
     NOT_FOUND = "ERR_NOT_FOUND"
     TIMEOUT = "ERR_TIMEOUT"
+    STOPPED = "ERR_STOPPED"
     INTERNAL = "ERR_INTERNAL"
     DEPENDENCY_MISSING = "ERR_DEPENDENCY_MISSING"
 
@@ -116,6 +117,7 @@ class ErrorCode(StrEnum):
 RECOVERABLE: frozenset[ErrorCode] = frozenset(
     {
         ErrorCode.TIMEOUT,
+        ErrorCode.STOPPED,
         ErrorCode.CONNECTOR_RATE_LIMIT,
         ErrorCode.CONNECTOR_QUOTA,
         ErrorCode.CONNECTOR_UNAVAILABLE,
@@ -266,8 +268,9 @@ class AgentFailure(BaseModel):
 
         The text of an unknown exception is not shown: it may quote a document, a prompt or a key.
         """
-        known = error if isinstance(error, RomaError) else _translate(error)
-        if known is not error and known.code is ErrorCode.INTERNAL:
+        cause = _cause(error)
+        known = cause if isinstance(cause, RomaError) else _translate(cause)
+        if known is not cause and known.code is ErrorCode.INTERNAL:
             for tell in defects:
                 tell(agent, error)
         return cls(
@@ -279,6 +282,13 @@ class AgentFailure(BaseModel):
             request_id=request_id.get(),
             details=known.details,
         )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What happened first inside of a task group: the group's own type and place (``__aexit__``) say nothing."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _translate(error: BaseException) -> RomaError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -168,9 +169,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to bind; other than loopback needs a token.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Origins allowed by CORS.")
-    ingest_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+    ingest_roots: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Comma-separated folders that holders of a token may ingest from over HTTP; none = none.",
+        description="Comma-separated folders and gdrive:// addresses that tokens may ingest over HTTP; none = none.",
     )
     max_body_mb: float = Field(default=10.0, gt=0, description="Largest request body.")
     rate_limit_per_minute: int = Field(default=120, ge=1, description="Requests a minute per token or address.")
@@ -193,6 +194,11 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("ingest_roots", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return tuple(map(str, value)) if isinstance(value, tuple | list) else value
+
     @field_validator("llm_fallbacks", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
@@ -207,8 +213,13 @@ class Settings(BaseSettings):
     @field_validator("llm_base_url", "openai_base_url", "anthropic_base_url")
     @classmethod
     def _has_scheme(cls, value: str | None) -> str | None:
-        if value is not None and not value.lower().startswith(("http://", "https://")):
+        if value is None:
+            return None
+        if not value.lower().startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
+        parts = urlsplit(value)  # raises ValueError for brackets and ports that are none
+        if not parts.hostname or parts.port == 0:
+            raise ValueError("an address names a host")
         return value
 
     @field_validator("guardrails", mode="before")

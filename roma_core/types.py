@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from roma_core import display
-from roma_core.errors import AgentFailure
+from roma_core.errors import RECOVERABLE, AgentFailure, ErrorCode
 
 if TYPE_CHECKING:  # names for signatures; numpy and pandas are not loaded for them
     import numpy as np
@@ -482,10 +482,34 @@ class IngestionReport(Noun):
 
     run_id: str
     sources: tuple[str, ...]
+    """As given, but for secrets in addresses."""
     items: tuple[IngestItem, ...] = ()
     seconds: float = 0.0
     failures: tuple[AgentFailure, ...] = ()
     """Failures of whole sources (nothing could be listed)."""
+
+    @property
+    def worked(self) -> Literal["all", "some", "none"]:
+        """How much of it worked; where there was nothing to do, all."""
+        failed = sum(item.state == "failed" for item in self.items)
+        if not failed and not self.failures:
+            return "all"
+        return "some" if len(self.items) > failed else "none"
+
+    @property
+    def first_failure(self) -> AgentFailure | None:
+        """Of the sources, else of the items."""
+        item = next((item for item in self.items if item.state == "failed"), None)
+        if self.failures or item is None:
+            return self.failures[0] if self.failures else None
+        code = ErrorCode(item.code or ErrorCode.INTERNAL)
+        return AgentFailure(
+            agent="ingestion",
+            code=code,
+            message=item.reason,
+            recoverable=code in RECOVERABLE,
+            details={"uri": item.uri},
+        )
 
     def counts(self) -> dict[str, int]:
         states: tuple[ItemState, ...] = ("added", "updated", "unchanged", "skipped", "deleted", "failed")

@@ -13,6 +13,8 @@
 | ``answer_uncited`` | answer | flag | sentences that state something without a marker; *block* refuses the answer |
 | ``answer_secret`` | answer | flag | holds a key, token or password; *block* redacts it |
 
+Where ``answer_uncited`` or ``answer_secret`` blocks, an answer is shown once it is checked, not while it is written.
+
 *off* does not look, *flag* reports the name in ``TailorOutput.flags``, *block* acts. A rule that itself fails refuses
 the query: guardrails fail closed.
 """
@@ -133,6 +135,11 @@ class GuardrailsAgent(Agent):
         """The same for the tokens on their way: they may show no more than addresses of the passages."""
         allowed = addresses(p.chunk.text for p in passages)
         return LinkFilter(allowed, links=self._blocks("answer_links"), images=self._blocks("answer_images"))
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether a rule may yet change or refuse the words of an answer: then none is shown before all are checked."""
+        return self._blocks("answer_secret") or self._blocks("answer_uncited")
 
     def _on(self, rule: str) -> bool:
         return self._modes[rule] != "off"

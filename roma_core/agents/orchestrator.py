@@ -23,7 +23,6 @@ from roma_core.agents.planner import Finding, Plan, PlannerAgent, filled
 from roma_core.agents.tailor import Draft, TailorAgent
 from roma_core.errors import AgentFailure, DeadlineError, ErrorCode, LLMError, guarded_stream
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
-from roma_core.llm.watchdog import Watchdog
 from roma_core.types import (
     CompleteEvent,
     ErrorEvent,
@@ -37,6 +36,7 @@ from roma_core.types import (
     Usage,
     digest,
 )
+from roma_core.watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -285,7 +285,7 @@ class ROMAOrchestrator(Agent):
             yield CompleteEvent(output=await self._remembered(run, self._unknown(run, I_DONT_KNOW, None)))
             return
         yield run.event("writing", passages=len(run.passages))
-        links = self._guardrails.link_filter(run.passages)
+        links, late = self._guardrails.link_filter(run.passages), self._guardrails.holds_back
         draft: Draft | None = None
         async with aclosing(self._tailor.write(run.question, run.passages, run.query)) as pieces:
             async for piece in pieces:
@@ -293,7 +293,7 @@ class ROMAOrchestrator(Agent):
                     raise _Stopped(piece)
                 if isinstance(piece, Draft):
                     draft = piece
-                elif shown := links.feed(piece):
+                elif not late and (shown := links.feed(piece)):
                     yield TokenEvent(text=shown)
         if shown := links.rest():
             yield TokenEvent(text=shown)
@@ -301,7 +301,10 @@ class ROMAOrchestrator(Agent):
             raise LLMError("The answer ended before it was complete; ask again.", ErrorCode.LLM_TRUNCATED)
         run.usage += draft.usage
         yield run.event("verifying")
-        yield CompleteEvent(output=await self._remembered(run, await self._verified(run, draft)))
+        output = await self._verified(run, draft)
+        if late:
+            yield TokenEvent(text=output.answer)
+        yield CompleteEvent(output=await self._remembered(run, output))
 
     async def _verified(self, run: _Run, draft: Draft) -> TailorOutput:
         if draft.reason.startswith(FALLBACK):

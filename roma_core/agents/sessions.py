@@ -130,9 +130,11 @@ class Sessions:
 
         return await self._do(work)
 
-    async def list(self, tenant: str, limit: int = 100) -> list[SessionSummary]:
-        """The tenant's sessions, the one used last first."""
-        return await self._do(lambda db: [SessionSummary(**row) for row in _tables().summaries(db, tenant, limit)])
+    async def list(self, tenant: str, limit: int = 100, prefix: str = "") -> list[SessionSummary]:
+        """The tenant's sessions, the one used last first; ``prefix`` picks those whose id begins with it."""
+        return await self._do(
+            lambda db: [SessionSummary(**row) for row in _tables().summaries(db, tenant, limit, prefix)]
+        )
 
     async def rename(self, tenant: str, session_id: str, title: str) -> None:
         def work(db: Connection) -> int:
@@ -167,14 +169,18 @@ class Sessions:
         }
         await self._do(lambda db: _tables().upsert(db, _tables().feedback, row, ("rating", "comment", "created_at")))
 
-    async def feedback(self, tenant: str, answer_id: str | None = None, limit: int = 1000) -> builtins.list[Feedback]:
-        """Opinions, the newest first; of one answer when it is named."""
+    async def feedback(
+        self, tenant: str, answer_id: str | None = None, limit: int = 1000, session_id: str | None = None
+    ) -> builtins.list[Feedback]:
+        """Opinions, the newest first; about one answer, or of one session, when it is named."""
 
         def work(db: Connection) -> list[Feedback]:
             table = _tables().feedback
             statement = table.select().where(table.c.tenant == tenant)
             if answer_id is not None:
                 statement = statement.where(table.c.answer_id == answer_id)
+            if session_id is not None:
+                statement = statement.where(table.c.session_id == session_id)
             newest = statement.order_by(table.c.created_at.desc(), table.c.answer_id).limit(limit)
             return [_read(Feedback, _tables().in_utc(row)) for row in db.execute(newest).mappings()]
 

@@ -123,8 +123,8 @@ def of_session(tenant: str, session_id: str) -> tuple[Any, Any]:
     return turns.c.tenant == tenant, turns.c.session_id == session_id
 
 
-def summaries(connection: Connection, tenant: str, limit: int) -> list[dict[str, Any]]:
-    """Sessions of the tenant with their numbers of turns, the one used last first."""
+def summaries(connection: Connection, tenant: str, limit: int, prefix: str = "") -> list[dict[str, Any]]:
+    """Sessions of the tenant whose ids begin with ``prefix``, with their numbers of turns, the one used last first."""
     joined = sessions.outerjoin(turns, (turns.c.tenant == sessions.c.tenant) & (turns.c.session_id == sessions.c.id))
     statement = (
         select(
@@ -135,7 +135,7 @@ def summaries(connection: Connection, tenant: str, limit: int) -> list[dict[str,
             func.count(turns.c.position).label("turns"),
         )
         .select_from(joined)
-        .where(sessions.c.tenant == tenant)
+        .where(sessions.c.tenant == tenant, func.substr(sessions.c.id, 1, len(prefix)) == prefix)
         .group_by(sessions.c.tenant, sessions.c.id, sessions.c.title, sessions.c.created_at, sessions.c.updated_at)
         .order_by(sessions.c.updated_at.desc(), sessions.c.id)
         .limit(limit)

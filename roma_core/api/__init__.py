@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,19 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from roma_core import __version__
 from roma_core.api import conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
-from roma_core.api.jobs import Job, JobQueue, JobWorker, Progress
+from roma_core.api.jobqueue import JobQueue
+from roma_core.api.jobs import Work
 from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
 from roma_core.api.schemas import error_codes
 from roma_core.api.sse import Streams
 from roma_core.api.tokens import TokenStore
+from roma_core.api.worker import Ingest, JobWorker
 from roma_core.errors import ErrorCode, guarded
 from roma_core.types import IngestionReport
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
+    from roma_core.ingestion import OnProgress
 
 _ABOUT = (
     "Answers over a corpus with citations that can be checked at the source's character offsets. Every error is an "
@@ -51,6 +55,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.roma = roma
     app.state.streams = Streams()
     app.state.jobs = JobQueue(settings.workspace)
+    app.state.watched = Counter()
     app.state.worker = JobWorker(app.state.jobs, _ingest(roma))
     for router in (query.router, ingest.router, conversations.router):
         app.include_router(router, dependencies=[Depends(_warm)])
@@ -97,14 +102,14 @@ async def _opened(roma: Roma) -> None:
     await guarded("llm", roma.llm.ready())
 
 
-def _ingest(roma: Roma) -> Any:
-    """How a job is done. Its progress is what ``ingest`` reports, as small JSON values."""
+def _ingest(roma: Roma) -> Ingest:
+    """How a job is done. A token's job is confined by the roots of this moment, not of when it was accepted."""
 
-    async def run(job: Job, progress: Progress) -> IngestionReport:
-        def note(now: Any) -> None:
-            progress(now.model_dump(mode="json") if hasattr(now, "model_dump") else dict(now))
-
-        return await roma.ingest(*job.sources, tenant=job.tenant, progress=note, retry_failed=job.retry_failed)
+    async def run(work: Work, progress: OnProgress) -> IngestionReport:
+        within = roma.settings.ingest_roots if work.confined else None
+        return await roma.ingest(
+            *work.sources, tenant=work.tenant, progress=progress, retry_failed=work.retry_failed, within=within
+        )
 
     return run
 

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,10 +34,15 @@ SCOPE_OF: Mapping[str, TokenScope] = {
     "sessions": "query",
     "feedback": "query",
     "console": "query",
+    "static": "query",
+    "components": "query",
     "ingest": "ingest",
 }
 """By the first part of the path; everything else needs ``admin``."""
-_UNLIMITED = ("/health", "/console")  # the console loads a hundred small files; its websocket counts once
+_CONSOLE_FILES = frozenset({"static", "components"})
+"""Where Panel serves the libraries that the console is made of: beside it, not below it."""
+_CONSOLE = _CONSOLE_FILES | {"console"}
+_UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads fifty files
 FAILED_LOGINS_PER_MINUTE = 10
 
 HEADERS: Mapping[str, str] = {
@@ -53,8 +59,6 @@ CSP = (
 )
 # Panel compiles templates in the browser and styles elements in place; images stay at home all the same, because an
 # image is how a poisoned document would carry words out.
-serving: ContextVar[str | None] = ContextVar("roma_tenant", default=None)
-"""Tenant of the request that is being served, for what is not handed the request: the console."""
 CONSOLE_CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss: blob:; worker-src 'self' blob:; "
@@ -72,6 +76,10 @@ class Principal:
 
     def allows(self, scope: TokenScope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
+
+
+serving: ContextVar[Principal | None] = ContextVar("roma_principal", default=None)
+"""Who asks for what is being served, for what is not handed the request: the console."""
 
 
 class Buckets:
@@ -125,7 +133,7 @@ class Gate:
             found = AgentFailure.of("api", error)
         if isinstance(found, Principal) or found is None:
             scope.setdefault("state", {})["principal"] = found
-            mark = serving.set(found.tenant if found else None)
+            mark = serving.set(found)
             try:
                 defect = await guarded("api", self._app(scope, receive, response.send))
             finally:
@@ -144,16 +152,18 @@ class Gate:
     def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
         """Who may go on (None: a stranger, on an open path), or why not."""
         path, address = scope["path"], (scope.get("client") or ("", 0))[0]
+        if _of_another_site(scope):
+            return refusal("A page of another site may not connect to the console.", ErrorCode.ACCESS_FORBIDDEN)
         found = self._local(scope, address) if not self._tokens.configured() else self._by_token(scope, address)
         if isinstance(found, AgentFailure):
             stranger = found.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _secret(scope)
             if not (stranger and path in OPEN):
                 return found
         who = None if isinstance(found, AgentFailure) else found
-        wanted = SCOPE_OF.get(path.split("/")[1], "admin")
+        wanted = SCOPE_OF.get(_part(path), "admin")
         if who is not None and path not in OPEN and not who.allows(wanted):
             return refusal(f"This token lacks the scope {wanted!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=wanted)
-        wait_s = 0.0 if path.startswith(_UNLIMITED) else self._rates.wait_s(who.id if who else address)
+        wait_s = 0.0 if _part(path) in _UNLIMITED else self._rates.wait_s(who.id if who else address)
         if wait_s:
             return refusal("Too many requests; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
         return who
@@ -207,12 +217,12 @@ class _Response:
                 await problem(said, 413)(self._scope, _nothing, self.send)
                 self._replaced = True
                 return
-            headers = MutableHeaders(scope=message)
+            headers, part = MutableHeaders(scope=message), _part(self._scope["path"])
+            if part in _CONSOLE_FILES and self._status in {200, 304}:
+                headers["Cache-Control"] = "private, no-cache"  # asked for anew, sent only when changed: they are 5 MB
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault(
-                "Content-Security-Policy", CONSOLE_CSP if self._scope["path"].startswith("/console") else CSP
-            )
+            headers.setdefault("Content-Security-Policy", CONSOLE_CSP if part in _CONSOLE else CSP)
             headers["X-Request-ID"] = self._request_id
         await self._send(message)
 
@@ -234,9 +244,21 @@ async def _nothing() -> Message:
     return {"type": "http.disconnect"}
 
 
+def _part(path: str) -> str:
+    """The first part of a path: ``console`` of ``/console/ws``."""
+    return path.partition("/")[2].partition("/")[0]
+
+
+def _of_another_site(scope: Scope) -> bool:
+    """A websocket that some other site's page opens. Browsers ask nobody before, and send the password along."""
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    return scope["type"] == "websocket" and origin is not None and urlsplit(origin).netloc != headers.get("host")
+
+
 def _challenge(path: str) -> str:
     """Browsers cannot send bearer tokens by themselves, so the console takes one as the password."""
-    return 'Basic realm="ROMA console: any name, a token as password"' if path.startswith("/console") else "Bearer"
+    return 'Basic realm="ROMA console: any name, a token as password"' if _part(path) in _CONSOLE else "Bearer"
 
 
 def _secret(scope: Scope) -> str:
@@ -244,7 +266,7 @@ def _secret(scope: Scope) -> str:
     scheme, _, value = Headers(scope=scope).get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
-    if scheme.lower() == "basic" and scope["path"].startswith("/console"):
+    if scheme.lower() == "basic" and _part(scope["path"]) in _CONSOLE:
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):

@@ -26,6 +26,7 @@ def connection(folder: Path, schema: str, *, write: bool = True) -> Iterator[sql
         # an accepted job must outlive a power cut
         with closing(connect(folder / FILE, schema, busy_s=_BUSY_S, synchronous="FULL")) as db:
             db.row_factory = sqlite3.Row
+            db.execute("PRAGMA secure_delete = ON")  # what a job's address held is gone from the file too
             with transaction(db, write=write):
                 yield db
     except (OSError, sqlite3.Error) as error:

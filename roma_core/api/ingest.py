@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
 
-from roma_core.api.access import Principal
-from roma_core.api.jobs import FINAL, Job
+from roma_core.api.jobs import FINAL, MOST_ROWS, ROWS, Job, JobSummary
 from roma_core.api.query import principal
 from roma_core.api.schemas import IDENTIFIER, Identifier, IngestBody
-from roma_core.api.sse import KEEP_ALIVE_S
-from roma_core.errors import AccessError, ErrorCode
-from roma_core.settings import Settings
+from roma_core.api.sse import KEEP_ALIVE_S, stopping
+from roma_core.errors import AccessError, AgentFailure, ErrorCode, guarded
+from roma_core.telemetry import metrics
+from roma_core.types import ErrorEvent
 
 router = APIRouter(prefix="/ingest", tags=["ingest"])
 LOOK_S = 0.5
 """How often a watched job is looked at; it may be run by another process."""
+MOST_WATCHED = 50
+"""Streams that one caller may have open: each looks by itself."""
+From = Annotated[int, Parameter(ge=0, le=2**31, description="Number of the report's first row to send, from 0.")]
+Limit = Annotated[int, Parameter(ge=1, le=MOST_ROWS, description="Most rows of the report to send.")]
+_EVENTS = 'event: job\ndata: {"id":"…","state":"running","progress":{"done":3,"counts":{"added":3}}}\n'
 
 
 @router.post("", status_code=202, response_model=Job, summary="Ingest sources in the background")
@@ -32,47 +39,82 @@ async def enqueue(
         str | None, Header(pattern=IDENTIFIER, description="The same key gives the same job, never a second one.")
     ] = None,
 ) -> Job:
-    """The job is on disk when this answers: it outlives the server."""
+    """The job is on disk when this answers: it outlives the server.
+
+    A source that would be refused is refused here, and again when the job is run. A token's paths and Drive addresses
+    must be in `ROMA_INGEST_ROOTS`; an address must not hold a user name or password.
+    """
     app, who = request.app, principal(request)
-    for source in body.sources:
-        await asyncio.to_thread(check_source, source, who, app.state.roma.settings)
-    job: Job = await asyncio.to_thread(
-        app.state.jobs.add, body.sources, who.tenant, retry_failed=body.retry_failed, key=idempotency_key
-    )
+    # Somebody on this machine without a token may read what they can read anyhow.
+    within = None if who.id == "local" else app.state.roma.settings.ingest_roots
+    await app.state.roma.check(*body.sources, within=within)
+    options = {"retry_failed": body.retry_failed, "key": idempotency_key, "confined": within is not None}
+    job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, **options)
     app.state.worker.wake()
     response.headers["Location"] = f"/ingest/{job.id}"
     return job
 
 
-@router.get("", response_model=list[Job], summary="Jobs, the newest first")
-async def jobs(request: Request) -> list[Job]:
-    """At most 100."""
+@router.get("", response_model=list[JobSummary], summary="Jobs, the newest first")
+async def jobs(request: Request) -> list[JobSummary]:
+    """At most 100, with states and counts; the rows of a report are at `GET /ingest/{job_id}`."""
     return list(await asyncio.to_thread(request.app.state.jobs.list, principal(request).tenant))
 
 
 @router.get(
     "/{job_id}",
     response_model=Job,
-    summary="How far a job is",
-    responses={
-        200: {"content": {"text/event-stream": {"example": 'event: job\ndata: {"id":"…","state":"running"}\n'}}}
-    },
+    summary="How far a job is, and what it did",
+    responses={200: {"content": {"text/event-stream": {"example": _EVENTS}}}},
 )
 async def watch(
     request: Request,
     job_id: Identifier,
+    items_from: From = 0,
+    items_limit: Limit = ROWS,
     accept: Annotated[str, Header(description="`text/event-stream` streams each change until the job ends.")] = "",
 ) -> Response:
-    """One JSON document, or a stream of them."""
-    tenant = principal(request).tenant
-    job: Job = await asyncio.to_thread(request.app.state.jobs.get, job_id, tenant)
+    """One JSON document, or a stream of them whose last event is a job that has ended, or an `error`.
+
+    `report.items` has a page of the rows: failed, added, updated, deleted, skipped, unchanged, each by URI.
+    """
+    who, queue = principal(request), request.app.state.jobs
+
+    def look() -> Job:
+        found: Job = queue.get(job_id, who.tenant, items_from, items_limit)
+        return found
+
+    job = await asyncio.to_thread(look)
     if "text/event-stream" in accept:
-        return StreamingResponse(_changes(request, job), media_type="text/event-stream")
+        state = request.app.state
+        events = _counted(state.watched, who.id, _changes(job, look, state.streams.closing))
+        return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     return Response(job.model_dump_json(), media_type="application/json")
 
 
-async def _changes(request: Request, job: Job) -> AsyncIterator[bytes]:
-    """The job at each change; the last one is final. A client that goes away ends this, never the job."""
+def _counted(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """``events``, counted while they are sent. Raises ``AccessError`` (rate limit) over ``MOST_WATCHED``."""
+    if open_now[who] >= MOST_WATCHED:
+        raise AccessError(
+            f"{MOST_WATCHED} streams of jobs are open already; close some, or ask without a stream.",
+            ErrorCode.ACCESS_RATE_LIMIT,
+            retry_after_s=LOOK_S,
+        )
+
+    async def counted() -> AsyncGenerator[bytes]:
+        open_now[who] += 1
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        finally:
+            open_now[who] -= 1
+
+    return counted()
+
+
+async def _changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) -> AsyncGenerator[bytes]:
+    """The job at each change. A client that goes away ends this, never the job; so does the end of the service."""
     number, idle_s = 0, 0.0
     while True:
         yield f"id: {number}\nevent: job\ndata: {job.model_dump_json()}\n\n".encode()
@@ -85,7 +127,14 @@ async def _changes(request: Request, job: Job) -> AsyncIterator[bytes]:
             if idle_s >= KEEP_ALIVE_S:
                 idle_s = 0.0
                 yield b": keep-alive\n\n"
-            job = await asyncio.to_thread(request.app.state.jobs.get, job.id, job.tenant)
+            found = await guarded("api", asyncio.to_thread(look))
+            if closing.is_set():
+                found = AgentFailure.of("api", stopping())
+            if isinstance(found, AgentFailure):  # the job was forgotten, or the workspace is away
+                metrics.count_failure(found)
+                yield f"event: error\ndata: {ErrorEvent(failure=found).model_dump_json()}\n\n".encode()
+                return
+            job = found
         number, idle_s = number + 1, 0.0
 
 
@@ -94,19 +143,3 @@ async def cancel(request: Request, job_id: Identifier) -> Job:
     """What was ingested so far stays. A running job stops within about a second; its state then is `cancelled`."""
     job: Job = await asyncio.to_thread(request.app.state.jobs.cancel, job_id, principal(request).tenant)
     return job
-
-
-def check_source(source: str, who: Principal, settings: Settings) -> None:
-    """A token must not read any file of the server: paths lie in ``ROMA_INGEST_ROOTS``. Raises ``AccessError``.
-
-    Somebody on this machine without a token may read what they can read anyhow.
-    """
-    remote = source.startswith(("https://", "http://", "gdrive://"))
-    if remote or who.id == "local":
-        return
-    place = Path(source.removeprefix("file://")).resolve()
-    if not any(place.is_relative_to(root.resolve()) for root in settings.ingest_roots):
-        raise AccessError(
-            "This path is not in ROMA_INGEST_ROOTS, the folders that may be ingested over HTTP.",
-            ErrorCode.ACCESS_FORBIDDEN,
-        )

@@ -22,6 +22,7 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.INPUT_INVALID: 422,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.TIMEOUT: 504,
+    ErrorCode.STOPPED: 503,
     ErrorCode.CONNECTOR_UNSUPPORTED: 422,
     ErrorCode.CONNECTOR_BLOCKED: 403,
     ErrorCode.LLM_RATE_LIMIT: 503,

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from roma_core.api.access import Principal
 from roma_core.api.problems import problem, refusal
 from roma_core.api.schemas import CitedSpan, Identifier, QueryBody, SourceText
-from roma_core.api.sse import AnswerResponse, client_gone, until_gone
+from roma_core.api.sse import AnswerResponse, client_gone, stopping, until_gone
 from roma_core.errors import AgentFailure, ErrorCode, InputError, request_id
 from roma_core.types import CompleteEvent, Document, ErrorEvent, TailorOutput
 
@@ -70,22 +70,25 @@ async def ask(
     events = request.app.state.roma.stream_query(body.query(who.tenant))
     if body.stream:
         return AnswerResponse(streams.start(events, who.id, body.linger_s))
-    return await _whole(request, events)
+    return await _whole(request, events, streams.closing)
 
 
-async def _whole(request: Request, events: Any) -> Response:
-    """One JSON document; the work stops when the client goes away."""
+async def _whole(request: Request, events: Any, closing: asyncio.Event) -> Response:
+    """One JSON document; the work stops when the client goes away or the service ends."""
     answer = asyncio.ensure_future(_terminal(events))
     gone = asyncio.ensure_future(until_gone(request.receive))
+    ending = asyncio.ensure_future(closing.wait())
     try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({answer, gone, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
+            if not gone.done():
+                return problem(AgentFailure.of("api", stopping()))
             client_gone(0, request_id.get())
             return Response(status_code=499)  # nobody reads it
         event = answer.result()
     finally:
-        answer.cancel()
-        gone.cancel()
+        for task in (answer, gone, ending):
+            task.cancel()
         await asyncio.wait({answer})
     if isinstance(event, ErrorEvent):
         return problem(event.failure, counted=True)

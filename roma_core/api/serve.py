@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from roma_core.app import Roma
 
 SHUTDOWN_S = 10
+ANSWERS_S = 7.0
+"""Of these, how long running answers may go on before their clients are told that the service ends."""
 _log = logs.get("serve")
 
 
@@ -35,11 +37,36 @@ def build(roma: Roma) -> FastAPI:
             raise
         _log.warning("no console", missing=missing.name, install="roma-core[ui]")
     else:
-        mount(app, roma, tenant=serving.get)
+        mount(app, roma, who=serving.get)
     return app
 
 
-def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> _Server:
+class Server(uvicorn.Server):
+    """Says on stderr where it serves, once it does; ends answers with a terminal event before uvicorn cancels them."""
+
+    banner: str | None = None
+    """What it says; ``{address}`` is where."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.banner is not None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            sys.stderr.write(self.banner.format(address=address))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        ending = asyncio.create_task(self._end_answers())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
+
+    async def _end_answers(self) -> None:
+        await asyncio.sleep(ANSWERS_S)
+        await self.config.app.state.streams.close()  # type: ignore[union-attr]
+
+
+def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> Server:
     """A server that is ready to run. Raises ``ConfigError`` when strangers could reach it without a token."""
     settings = roma.settings
     where = host or settings.host
@@ -58,21 +85,7 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> _
         limit_concurrency=None,
         backlog=2048,
     )
-    return _Server(config)
-
-
-class _Server(uvicorn.Server):
-    """Says on stderr where it serves, once it does."""
-
-    banner: str | None = None
-    """What it says; ``{address}`` is where."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self.banner is not None:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            sys.stderr.write(self.banner.format(address=address))
+    return Server(config)
 
 
 async def serve(roma: Roma, *, host: str | None = None, port: int | None = None) -> None:

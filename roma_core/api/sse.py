@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from roma_core.errors import AgentFailure, ErrorCode, LLMError, guarded, request_id
+from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, guarded, request_id
 from roma_core.telemetry import logs, metrics
 from roma_core.types import CompleteEvent, ErrorEvent, StreamEvent, TokenEvent
+from roma_core.watchdog import Watchdog
 
 WINDOW_S = 60.0
 KEEP_ALIVE_S = 15.0
 STALLED_S = 60.0
 """A client that takes nothing for this long counts as gone."""
+LAST_WORDS_S = 1.0
+"""How long a client may take to be told that its answer was stopped."""
 MOST_STREAMS = 4096
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 _COMMENT = b": keep-alive\n\n"
@@ -44,18 +47,39 @@ def encode(event: StreamEvent, event_id: str) -> bytes:
     return f"id: {event_id}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
+class Reader:
+    """One client of a stream. ``over`` is set to the reason once somebody else reads in its place, or nobody can."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.over: asyncio.Future[RomaError] = asyncio.get_running_loop().create_future()
+
+    async def take(self, data: bytes, *, more: bool = True) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def end(self, why: RomaError) -> None:
+        if not self.over.done():
+            self.over.set_result(why)
+
+
 class AnswerStream:
     """One answer: what was written so far, and who reads it now."""
 
     def __init__(self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float) -> None:
+        self._now = asyncio.get_running_loop().time
         self.id = uuid.uuid4().hex
         self.owner = owner
         self.sent: list[bytes] = []
         self.tokens = 0
-        self.linger_s = linger_s
-        self.last_write = time.monotonic()
-        self.writing_since: float | None = None
-        self._reader: Send | None = None
+        self.last_write = self._now()
+        self._linger_s = linger_s
+        self._reader: Reader | None = None
+        self._alone: asyncio.TimerHandle | None = None
+        self._patience_s = STALLED_S
+        self._patience = Watchdog(self.last_write + STALLED_S)
+        self._why: RomaError = LLMError(
+            "The client went away, so the answer was stopped; ask again.", ErrorCode.LLM_TRUNCATED
+        )
         self._request_id = request_id.get()
         self.task = asyncio.create_task(self._pump(events), name="answer")
 
@@ -70,10 +94,11 @@ class AnswerStream:
                 if isinstance(ended, AgentFailure):
                     await self._write(ErrorEvent(failure=ended))
             except asyncio.CancelledError:
-                # Whoever resumes is told; nobody reads now, so it is only kept.
-                self._reader = None
-                await self._write(ErrorEvent(failure=AgentFailure.of("api", _gone())))
+                # Kept for whoever resumes, and sent to who reads now.
+                await self._write(ErrorEvent(failure=AgentFailure.of("api", self._why)))
                 raise
+            finally:
+                self._patience.close()
 
     async def _relay(self, events: AsyncGenerator[StreamEvent]) -> None:
         async with aclosing(events) as source:
@@ -87,44 +112,59 @@ class AnswerStream:
         data = encode(event, f"{self.id}:{len(self.sent)}")
         self.sent.append(data)
         self.tokens += isinstance(event, TokenEvent)
-        self.last_write = time.monotonic()
         if self._reader is not None:
-            self.writing_since = self.last_write
-            await self._reader({"type": "http.response.body", "body": data, "more_body": True})
-            self.writing_since = None
+            await self._pass_on(self._reader, data)
 
-    async def attach(self, send: Send, first: int) -> None:
-        """Send what was written from event ``first`` on, then everything as it comes."""
+    async def _pass_on(self, reader: Reader, data: bytes) -> None:
+        """To the client itself, so that a token costs no hand-over between tasks."""
+        self.last_write = now = self._now()
+        self._patience.move(now + self._patience_s)
+        try:
+            with self._patience:
+                await reader.take(data)
+        except TimeoutError:
+            if reader is self._reader:  # else another one has taken its place
+                reader.end(_stopped("The client takes nothing, so the answer was stopped; ask again."))
+                self._leave(reader, 0)
+
+    async def attach(self, reader: Reader, first: int) -> None:
+        """Send what was written from event ``first`` on, then everything as it comes. Who read before is told."""
         while first < len(self.sent):
-            data = self.sent[first]
-            first += 1
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        self._reader = send  # nothing was awaited since the last look, so no event lies between
+            missed = b"".join(self.sent[first:])
+            first = len(self.sent)
+            await reader.take(missed)
+        before, self._reader = self._reader, reader  # nothing was awaited since the last look: no event lies between
+        if self._alone is not None:
+            self._alone.cancel()
+        if before is not None:
+            before.end(_stopped("Another connection reads this answer now."))
+            self._patience.expire()  # should an event be on its way to who takes nothing
 
-    def leave(self, send: Send) -> None:
-        """The client of ``send`` has gone; unless another comes within ``linger_s`` the answer stops."""
-        if self._reader is send and not self.done:
+    def leave(self, reader: Reader) -> None:
+        """The client of ``reader`` has gone; unless another comes within ``linger_s`` the answer stops."""
+        self._leave(reader, self._linger_s)
+
+    def _leave(self, reader: Reader, linger_s: float) -> None:
+        if self._reader is reader and not self.done:
             self._reader = None
             client_gone(self.tokens, request_id.get() or self._request_id)
-            asyncio.get_running_loop().call_later(self.linger_s, self._stop_alone)
+            self._alone = asyncio.get_running_loop().call_later(linger_s, self.task.cancel)
 
-    def _stop_alone(self) -> None:
-        if self._reader is None:
-            self.task.cancel()
+    def stop(self, why: RomaError) -> None:
+        """End the answer with ``why``, which its reader is told unless it takes too long."""
+        self._why, self._patience_s = why, LAST_WORDS_S
+        self.task.cancel()
 
     async def beat(self, now: float) -> None:
-        """Keep an idle connection open; give up on a client that takes nothing."""
-        if self._reader is None or self.done:
+        """Keep an idle connection open. ``now`` is the loop's time."""
+        if self._reader is None or self.done or now - self.last_write <= KEEP_ALIVE_S:
             return
-        if self.writing_since is not None:
-            if now - self.writing_since > STALLED_S:
-                self.leave(self._reader)
-                self._stop_alone()
-        elif now - self.last_write > KEEP_ALIVE_S:
-            self.last_write = now
-            with suppress(TimeoutError):  # one client that takes nothing must not hold up the beat of the others
-                async with asyncio.timeout(0.1):
-                    await self._reader({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+        self.last_write = now
+        try:  # one client that takes nothing must not hold up the beat of the others
+            async with asyncio.timeout(0.1):
+                await self._reader.take(_COMMENT)
+        except TimeoutError:
+            return
 
 
 def client_gone(tokens: int, request: str | None) -> None:
@@ -133,8 +173,13 @@ def client_gone(tokens: int, request: str | None) -> None:
     _log.info("client_gone", tokens=tokens, request_id=request)
 
 
-def _gone() -> LLMError:
-    return LLMError("The client went away, so the answer was stopped; ask again.", ErrorCode.LLM_TRUNCATED)
+def _stopped(why: str) -> RomaError:
+    return RomaError(why, ErrorCode.STOPPED)
+
+
+def stopping() -> RomaError:
+    """What clients are told whose answer is not whole when the service ends."""
+    return _stopped("ROMA is being stopped; ask again in a moment.")
 
 
 class Streams:
@@ -142,6 +187,8 @@ class Streams:
 
     def __init__(self) -> None:
         self._streams: OrderedDict[str, AnswerStream] = OrderedDict()
+        self.closing = asyncio.Event()
+        """Set when the service ends and no answer may go on."""
 
     def start(self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float) -> AnswerStream:
         """Begin to read ``events``. Only ``owner`` can resume."""
@@ -164,9 +211,10 @@ class Streams:
 
     async def run(self) -> None:
         """Beat until cancelled."""
+        time = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(1.0)
-            now = time.monotonic()
+            now = time()
             for stream in list(self._streams.values()):
                 if stream.done and now - stream.last_write > WINDOW_S:
                     del self._streams[stream.id]
@@ -174,12 +222,12 @@ class Streams:
                     await stream.beat(now)
 
     async def close(self) -> None:
-        """Stop every answer that is being written."""
-        running = [s.task for s in self._streams.values() if not s.done]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        self._streams.clear()
+        """End every answer that is being written; its reader gets an ``ErrorEvent``."""
+        self.closing.set()
+        running = [s for s in self._streams.values() if not s.done]
+        for stream in running:
+            stream.stop(stopping())
+        await asyncio.gather(*(stream.task for stream in running), return_exceptions=True)
 
 
 class AnswerResponse(Response):
@@ -193,15 +241,30 @@ class AnswerResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        await self.stream.attach(send, self.first)
+        reader = Reader(send)
         gone = asyncio.create_task(until_gone(receive), name="client")
         try:
-            await asyncio.wait({self.stream.task, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not gone.done():
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self.stream.attach(reader, self.first)
+            ends: set[asyncio.Future[Any]] = {self.stream.task, gone, reader.over}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if reader.over.done():
+                await _last_words(reader)
+            elif not gone.done():
+                await reader.take(b"", more=False)
         finally:
-            self.stream.leave(send)
+            self.stream.leave(reader)
             gone.cancel()
+
+
+async def _last_words(reader: Reader) -> None:
+    """Tell a client why its stream ends here. It has no id: what is resumed goes on behind the last event."""
+    failure = AgentFailure.of("api", reader.over.result())
+    data = ErrorEvent(failure=failure).model_dump_json()
+    try:
+        async with asyncio.timeout(LAST_WORDS_S):
+            await reader.take(f"event: error\ndata: {data}\n\n".encode(), more=False)
+    except TimeoutError:
+        return
 
 
 async def until_gone(receive: Receive) -> None:

@@ -22,6 +22,7 @@ async def run_ingest(args: argparse.Namespace, settings: Settings) -> int:
     if not args.sources and not args.retry_failed:
         raise InputError("Say what to ingest: a path, https://..., gdrive://folder/ID, or --retry-failed.")
     async with build_roma(settings) as roma:
+        await roma.check(*args.sources)
         with ingest_bar(interactive(args)) as progress:
             report = await roma.ingest(*args.sources, progress=progress, retry_failed=args.retry_failed)
     counts = report.counts()
@@ -36,8 +37,7 @@ async def run_ingest(args: argparse.Namespace, settings: Settings) -> int:
             table(f"Warnings ({len(warnings)})", ["item", "warning"], warnings[:MOST_WARNINGS])
 
     emit(args, report, show)
-    bad = counts["failed"] + len(report.failures)
-    return OK if not bad else (PARTIAL if len(report.items) > counts["failed"] else FAILED)
+    return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
 
 
 async def run_show(args: argparse.Namespace, settings: Settings) -> int:

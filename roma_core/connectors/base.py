@@ -45,6 +45,16 @@ class Connector(Protocol):
         """Whether this connector handles ``uri`` (by its scheme; paths without one are local)."""
         ...
 
+    def checked(self, source: Source) -> Source:
+        """The source in the spelling that means the same from everywhere: by it the ledger knows what is whose.
+
+        ``source.options["within"]`` names the places that the asker is confined to; without it there are none. What is
+        this machine's or this installation's own must be in one of them, when it is checked and when it is read: else
+        raises ``AccessError``. ``InputError`` for what means nothing. May look at the file system (call it from a
+        thread), never at the network.
+        """
+        ...
+
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
         """Every item once, streamed. A failure is about the source (or a part of it named by ``details["uri"]``)."""
         ...

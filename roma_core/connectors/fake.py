@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 from roma_core.connectors.base import Listing
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
+from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.types import RawDocument, Source, SourceKind, digest
 
 AGENT: Final = "connector.fake"
@@ -51,10 +51,16 @@ class FakeConnector:
     def accepts(self, uri: str) -> bool:
         return uri.startswith(f"{self._scheme}://")
 
+    def checked(self, source: Source) -> Source:
+        if not source.uri.startswith(tuple(source.options.get("within", [source.uri]))):
+            raise AccessError("This source is outside.", ErrorCode.ACCESS_FORBIDDEN)
+        return source
+
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
         return guarded_stream(AGENT, self._list(source))
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
+        self.checked(source)
         uris = sorted(u for u in {*self.items, *self.skips} if u.startswith(source.uri))
         if not uris and self.list_error is None:
             raise ConnectorError(f"{source.uri} holds nothing.", ErrorCode.CONNECTOR_NOT_FOUND)

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 from roma_core.connectors.base import Listing
 from roma_core.connectors.gdrive_auth import DriveCredentials, load_credentials
 from roma_core.connectors.gdrive_errors import as_object, drive_error, is_worth_another_try, malformed
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
+from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind
@@ -91,6 +91,18 @@ class GDriveConnector:
     def accepts(self, uri: str) -> bool:
         return uri.startswith("gdrive://")
 
+    def checked(self, source: Source) -> Source:
+        """The account is the installation's, so whoever is confined may have what is named, to the letter."""
+        wanted = parse_uri(source.uri)
+        within = source.options.get("within")
+        if within is not None and wanted not in [parse_uri(place) for place in within if self.accepts(place)]:
+            raise AccessError(
+                "This address is not in ROMA_INGEST_ROOTS, which names the Drive addresses that may be ingested over "
+                "HTTP.",
+                ErrorCode.ACCESS_FORBIDDEN,
+            )
+        return source.model_copy(update={"uri": "gdrive://{}/{}".format(*wanted)})
+
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
         return guarded_stream(AGENT, self._list(source))
 
@@ -103,6 +115,7 @@ class GDriveConnector:
     # Listing
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
+        self.checked(source)
         kind, file_id = parse_uri(source.uri)
         if kind == "drive":
             async for item in self._files(

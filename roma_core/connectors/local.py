@@ -2,13 +2,16 @@
 
 Identity is the file's canonical absolute ``file://`` URI. Links below the source are never followed, so a source can
 neither loop, nor list a file twice, nor reach outside of the folder that the user named. Everything that is left out
-(ignored names, links, sockets) is listed once with the reason.
+(ignored names, links, sockets, ROMA's own workspace) is listed once with the reason.
+
+A source with ``options["within"]`` is confined to those places: when it is checked, listed and fetched.
 """
 
 from __future__ import annotations
 
 import asyncio
 import difflib
+import errno
 import glob
 import mimetypes
 import os
@@ -20,10 +23,10 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote_to_bytes, urlsplit
 
 from roma_core.connectors.base import Listing, in_batches
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
+from roma_core.connectors.paths import Fence, is_local, open_without_links, path_of, real
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded, guarded_stream
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind
 
@@ -34,11 +37,15 @@ MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Selection:
-    """Which files below ``root`` a source means; ``pattern`` holds a glob's segments, or is empty for all."""
+    """Which files below ``root`` a source means; ``pattern`` holds a glob's segments, or is empty for all.
+
+    ``private`` is a folder that is never entered on the way down.
+    """
 
     root: Path
     pattern: tuple[str, ...]
     ignore: tuple[str, ...]
+    private: Path | None = None
 
     def ignored_by(self, relative: str) -> str | None:
         """The ignore pattern that leaves ``relative`` (a posix path) out."""
@@ -61,49 +68,66 @@ class LocalConnector:
     def __init__(self, settings: Settings) -> None:
         self._ignore = settings.local_ignore
         self._max_bytes = settings.parser_max_mb * MIB
+        self._workspace = settings.workspace
 
     def accepts(self, uri: str) -> bool:
-        return uri.startswith("file:") or "://" not in uri
+        return is_local(uri)
+
+    def checked(self, source: Source) -> Source:
+        start(source.uri, self._fence(source))
+        path = path_of(source.uri)
+        if not path.is_absolute() and glob.has_magic(str(Path.cwd())):
+            return source  # the folder's name would become a part of the pattern
+        return source.model_copy(update={"uri": path.absolute().as_uri()})
 
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
         return guarded_stream(AGENT, self._list(source))
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
         ignore = self._ignore + tuple(source.options.get("ignore", ()))
-        selection = await asyncio.to_thread(select, source.uri, ignore)
+        selection = await asyncio.to_thread(lambda: select(source.uri, ignore, self._fence(source)))
         async for item in in_batches(walk(selection)):
             yield item
 
     async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
-        return await guarded(AGENT, asyncio.to_thread(self._read, listing.uri))
+        return await guarded(AGENT, asyncio.to_thread(self._read, source, listing.uri))
 
-    def _read(self, uri: str) -> RawDocument:
-        return read(path_of(uri).absolute(), uri, self._max_bytes)
+    def _read(self, source: Source, uri: str) -> RawDocument:
+        path = path_of(uri).absolute()
+        self._fence(source).demand(path)
+        return read(path, uri, self._max_bytes)
+
+    def _fence(self, source: Source) -> Fence:
+        return Fence.around(source.options.get("within"), self._workspace)
 
     async def close(self) -> None:
         """Nothing is held open."""
 
 
-def path_of(uri: str) -> Path:
-    """The path that a ``file://`` URI or a plain path names. Raises ``InputError`` for another host."""
-    if not uri.startswith("file:"):
-        return Path(uri).expanduser()
-    parts = urlsplit(uri)
-    if parts.netloc not in {"", "localhost"}:
-        raise InputError(f"{uri} names another machine; only files of this one can be read.")
-    return Path(os.fsdecode(unquote_to_bytes(uri.partition(":")[2].removeprefix(f"//{parts.netloc}"))))
+def start(uri: str, fence: Fence) -> tuple[Path, tuple[str, ...]]:
+    """Where ``uri`` begins and the glob behind it, if it is one. Raises ``InputError``, and ``AccessError`` outside.
 
-
-def select(uri: str, ignore: tuple[str, ...]) -> Selection:
-    """What ``uri`` means on this machine. Raises ``ConnectorError`` (not found) when there is nothing."""
+    Both the whole and its part before the first wildcard must lie inside: ``roots/../*`` does not.
+    """
     path = path_of(uri)
+    fence.demand(real(path))
     if _exists(path) or not glob.has_magic(str(path)):
-        return Selection(_resolve(path), (), ignore)
-    fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
-    root = _resolve(Path(*path.parts[:fixed]))
-    selection = Selection(root, path.parts[fixed:], ignore)
-    if next((i for i in walk(selection) if isinstance(i, AgentFailure) or i.skip is None), None) is None:
-        raise ConnectorError(f"No file matches {uri}.", ErrorCode.CONNECTOR_NOT_FOUND, details={"uri": uri})
+        return path, ()
+    wild = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
+    fixed = Path(*path.parts[:wild])
+    fence.demand(real(fixed))
+    return fixed, path.parts[wild:]
+
+
+def select(uri: str, ignore: tuple[str, ...], fence: Fence) -> Selection:
+    """What ``uri`` means on this machine. Raises ``ConnectorError`` (not found) when there is nothing."""
+    fixed, pattern = start(uri, fence)
+    root = _resolve(fixed, fence)
+    fence.demand(root)  # a link may have been put there since
+    selection = Selection(root, pattern, ignore, fence.private)
+    if pattern and next((i for i in walk(selection) if isinstance(i, AgentFailure) or i.skip is None), None) is None:
+        told = f"No file matches {fixed.joinpath(*pattern)}."
+        raise ConnectorError(told, ErrorCode.CONNECTOR_NOT_FOUND, details={"uri": uri})
     return selection
 
 
@@ -119,7 +143,7 @@ def walk(selection: Selection) -> Iterator[Listing | AgentFailure]:
     folder, prefix = selection.root, ""
     while True:
         try:
-            stack.append((folder, prefix, iter(sorted(path.name for path in folder.iterdir()))))
+            stack.append((folder, prefix, iter(_names(folder))))
         except OSError as error:
             yield AgentFailure.of(AGENT, _os_error(folder, error))
         found = yield from _until_folder(selection, stack)
@@ -145,6 +169,14 @@ def _until_folder(
     return None
 
 
+def _names(folder: Path) -> list[str]:
+    handle = open_without_links(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return sorted(os.listdir(handle))  # noqa: PTH208  (a path could have become another folder's)
+    finally:
+        os.close(handle)
+
+
 ENTER: Final = Listing(uri="")
 """Stands for a folder to descend into."""
 
@@ -162,6 +194,8 @@ def _judge(selection: Selection, path: Path, relative: str) -> Listing | AgentFa
         wanted = is_folder or selection.wants(relative)
         skipped = Listing(uri=path.as_uri(), title=_shown(path), skip=f"ignored by the pattern {pattern!r}")
         return skipped if wanted else None
+    if is_folder and path == selection.private:
+        return Listing(uri=path.as_uri(), title=_shown(path), skip="ROMA's own workspace")
     if is_folder:
         return ENTER if selection.enters(relative.count("/") + 1) else None
     return _entry(path, status) if selection.wants(relative) else None
@@ -214,12 +248,10 @@ def read(path: Path, uri: str, max_bytes: int) -> RawDocument:
 
 
 def _read_once(path: Path, uri: str, max_bytes: int) -> tuple[os.stat_result, bytes, os.stat_result]:
-    if path.resolve() != path:
-        raise ConnectorError(
-            f"{_shown(path)} has become a link and is not followed.", ErrorCode.CONNECTOR_BLOCKED, details={"uri": uri}
-        )
+    if real(path) != path:
+        raise _became_link(path)
     # O_NONBLOCK: opening a pipe must not wait for its writer.
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+    with open(open_without_links(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
         before = os.fstat(file.fileno())
         if reason := _unreadable_kind(before.st_mode):
             raise ConnectorError(f"{_shown(path)} is {reason}.", ErrorCode.CONNECTOR_UNSUPPORTED, details={"uri": uri})
@@ -238,6 +270,8 @@ def _os_error(path: Path, error: OSError) -> OSError | ConnectorError:
     details = {"uri": path.as_uri(), "errno": error.errno}
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return ConnectorError(f"{_shown(path)} is gone.", ErrorCode.CONNECTOR_NOT_FOUND, details=details)
+    if error.errno == errno.ELOOP:
+        return _became_link(path)
     if isinstance(error, PermissionError):
         return ConnectorError(
             f"{_shown(path)} may not be read by this user.", ErrorCode.CONNECTOR_PERMISSION, details=details
@@ -249,21 +283,28 @@ def _os_error(path: Path, error: OSError) -> OSError | ConnectorError:
     )
 
 
-def _resolve(path: Path) -> Path:
+def _became_link(path: Path) -> ConnectorError:
+    told = f"{_shown(path)} has become a link and is not followed."
+    return ConnectorError(told, ErrorCode.CONNECTOR_BLOCKED, details={"uri": path.as_uri()})
+
+
+def _resolve(path: Path, fence: Fence) -> Path:
     try:
         return path.resolve(strict=True)
     except PermissionError as error:
         raise _os_error(path.absolute(), error) from None
     except (OSError, RuntimeError):  # absent, below a file, or a loop of links
         raise ConnectorError(
-            f"{path} does not exist{_hint(path)}.", ErrorCode.CONNECTOR_NOT_FOUND, details={"path": str(path)}
+            f"{path} does not exist{_hint(path, fence)}.", ErrorCode.CONNECTOR_NOT_FOUND, details={"path": str(path)}
         ) from None
 
 
-def _hint(path: Path) -> str:
-    """The nearest thing that does exist, for a person who mistyped."""
+def _hint(path: Path, fence: Fence) -> str:
+    """The nearest thing that does exist, for a person who mistyped; of what is outside of the fence, nothing."""
     parent = next((p for p in path.absolute().parents if _exists(p)), None)
     if parent is None or not parent.is_dir() or not os.access(parent, os.R_OK | os.X_OK):
+        return ""
+    if not fence.holds(real(parent)):
         return ""
     missing = path.absolute().relative_to(parent).parts[0]
     close = difflib.get_close_matches(missing, (path.name for path in parent.iterdir()), n=1)
@@ -278,12 +319,27 @@ def _exists(path: Path) -> bool:
 
 
 def _matches(parts: list[str], pattern: tuple[str, ...]) -> bool:
-    """Glob match by segments; ``**`` stands for any number of folders, also none."""
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_matches(parts[i:], pattern[1:] or ("*",)) for i in range(len(parts)))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    """Glob match by segments; ``**`` stands for any number of folders, also none.
+
+    One pass over ``parts`` that keeps every place in the pattern which they may have reached, because trying one way
+    after the other takes for ever with a dozen ``**``.
+    """
+    segments = (*pattern, "*") if pattern and pattern[-1] == "**" else pattern
+    places = _with_skips({0}, segments)
+    for part in parts:
+        stay = {at for at in places if at < len(segments) and segments[at] == "**"}
+        step = {at + 1 for at in places - stay if at < len(segments) and fnmatchcase(part, segments[at])}
+        places = _with_skips(stay | step, segments)
+    return len(segments) in places
+
+
+def _with_skips(places: set[int], segments: tuple[str, ...]) -> set[int]:
+    """``places`` and what lies behind each ``**`` there."""
+    found, new = set(places), places
+    while new:
+        new = {at + 1 for at in new if at < len(segments) and segments[at] == "**"} - found
+        found |= new
+    return found
 
 
 def _version(status: os.stat_result) -> str:

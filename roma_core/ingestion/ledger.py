@@ -8,6 +8,7 @@ written before anything is stored, so that no document can be left behind that n
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,8 @@ CREATE TABLE IF NOT EXISTS history (
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, tenant TEXT NOT NULL, sources TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT);
 """
+_WILD = re.compile("%2A|%3F|%5B")
+"""Wildcards in the address of a glob."""
 _BANDS = ("band0", "band1", "band2", "band3")
 _STORED = ("version", "content_sha256", "parser", "made_with", "simhash", *_BANDS)
 """Columns that describe what is in the store; NULL when nothing is."""
@@ -139,6 +142,18 @@ class Ledger:
                 return _known(row), str(row["document_id"])
             own = Document.id_for(uri, tenant)
             return None, digest("document", tenant, uri, "reused")[:32] if _holder(db, tenant, own) else own
+
+    def respell(self, tenant: str, before: str, after: str) -> None:
+        """What ``before`` claims where ``after`` begins belongs to ``after``, the same source in another spelling.
+
+        Not all of it: a relative path that was written down as it stood means another folder somewhere else.
+        """
+        begin = _WILD.split(after)[0]
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE OR REPLACE claims SET source = ? WHERE tenant = ? AND source = ? AND substr(uri, 1, ?) = ?",
+                (after, tenant, before, len(begin), begin),
+            )
 
     def known(self, tenant: str, uri: str) -> Known | None:
         """What is known of an item; None when it was never listed."""

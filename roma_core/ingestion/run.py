@@ -22,12 +22,14 @@ from roma_core.injection import signs
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.figures import undescribed
 from roma_core.store.base import ChunkStore, Entry
+from roma_core.telemetry import logs
 from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vectors
 
 AGENT = "ingestion"
+_log = logs.get(AGENT)
 FINAL = frozenset(
     {ErrorCode.PARSER_MALFORMED, ErrorCode.PARSER_ENCRYPTED, ErrorCode.PARSER_UNSUPPORTED, ErrorCode.PARSER_EMPTY}
 )
@@ -68,6 +70,7 @@ class IngestProgress:
 
 
 OnProgress = Callable[[IngestProgress], None]
+"""Called after each ended item, from the event loop. One that raises is logged and called no more."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,8 @@ class Run:
     on_progress: OnProgress | None = None
     retry: bool = False
     """Try also what ``FINAL`` failures would leave alone."""
+    within: Sequence[str] | None = None
+    """Places that sources are confined to."""
     items: dict[str, IngestItem] = field(default_factory=dict)
     changed: bool = False
     listed: int = 0
@@ -168,7 +173,8 @@ class Run:
             AGENT, asyncio.to_thread(self.parts.ledger.admit, self.tenant, source.uri, listing, self.run_id)
         )
         if isinstance(admitted, AgentFailure):  # without a claim nothing may be written for it
-            self.report(IngestItem(uri=listing.uri, state="failed", reason=admitted.message, code=admitted.code.value))
+            why = {"reason": admitted.message, "code": admitted.code.value}
+            await self.report(IngestItem(uri=listing.uri, state="failed", **why))
             return None
         known, document_id = admitted
         present = known is not None and known.content_sha256 == self.contents.get(known.document_id, "")
@@ -189,14 +195,20 @@ class Run:
             self.blocked = failure
         await self._end(candidate, "failed", failure.message, failure.code.value)
 
-    def report(self, item: IngestItem) -> None:
+    async def report(self, item: IngestItem) -> None:
         """Count an ended item and tell whoever watches."""
         self.items[item.uri] = item
         self._counts[item.state] = self._counts.get(item.state, 0) + 1
         if self.on_progress is not None:
-            elapsed = max(time.monotonic() - self._began, 1e-9)
-            done = sum(self._counts.values())
-            self.on_progress(IngestProgress(self.listed, self.listing, dict(self._counts), done / elapsed, item.uri))
+            told = await guarded(AGENT, self._tell(self.on_progress, item.uri))
+            if isinstance(told, AgentFailure):  # a broken progress bar is no reason to lose documents
+                self.on_progress = None
+                _log.warning("progress is told no more", code=told.code.value, **told.details)
+
+    async def _tell(self, on_progress: OnProgress, uri: str) -> None:
+        elapsed = max(time.monotonic() - self._began, 1e-9)
+        done = sum(self._counts.values())
+        on_progress(IngestProgress(self.listed, self.listing, dict(self._counts), done / elapsed, uri))
 
     # Stages
 
@@ -327,7 +339,7 @@ class Run:
         outcomes = [self._stored_outcome(item) for item in items]
         await asyncio.to_thread(self.parts.ledger.record, self.tenant, self.run_id, outcomes)
         for outcome in outcomes:
-            self.report(outcome.item)
+            await self.report(outcome.item)
 
     # Ends
 
@@ -407,7 +419,7 @@ class Run:
         item = outcome.item
         if isinstance(wrote, AgentFailure) and item.state != "failed":
             item = item.model_copy(update={"state": "failed", "reason": wrote.message, "code": wrote.code.value})
-        self.report(item)
+        await self.report(item)
 
     # Decisions
 

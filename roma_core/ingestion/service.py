@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector
+from roma_core.connectors.sources import resolved, shown, shown_failure
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, NotFoundError, guarded
 from roma_core.ingestion.captions import Captions
@@ -66,8 +67,11 @@ class IngestionService:
         tenant: str = DEFAULT_TENANT,
         progress: OnProgress | None = None,
         retry_failed: bool = False,
+        within: Sequence[str] | None = None,
     ) -> IngestionReport:
         """Bring ``sources`` into the store. ``retry_failed`` tries the items that failed before, and lists nothing.
+
+        ``within`` confines paths and Drive addresses to these places (``Connector.checked``); None confines nothing.
 
         Never raises but for cancellation: what goes wrong with an item is its row, what goes wrong with a source or the
         whole is in ``failures``. A run that was cut short at any point is made good by running it again.
@@ -79,17 +83,18 @@ class IngestionService:
         if isinstance(opened, AgentFailure):
             failures = [opened]
         else:
-            run = Run(self._parts, tenant, run_id, opened, progress, retry_failed)
-            pending = self._failed(run, sources) if retry_failed else self._listed(run, sources, failures)
-            await run.through(pending)
+            run = Run(self._parts, tenant, run_id, opened, progress, retry_failed, within)
+            pending = self._failed(run, sources, failures) if retry_failed else self._listed(run, sources, failures)
+            stopped = await guarded(AGENT, run.through(pending))
+            failures += [stopped] if isinstance(stopped, AgentFailure) else []
             failures += await self._finish(run)
         items = sorted(run.items.values(), key=lambda item: item.uri) if run else []
         return IngestionReport(
             run_id=run_id,
-            sources=tuple(sources),
+            sources=tuple(map(shown, sources)),
             items=tuple(items),
             seconds=time.monotonic() - began,
-            failures=tuple(failures),
+            failures=tuple(map(shown_failure, failures)),
         )
 
     async def ledger_items(
@@ -111,10 +116,10 @@ class IngestionService:
 
     async def _original(self, document: Document, tenant: str) -> RawDocument | AgentFailure:
         known = await asyncio.to_thread(self._parts.ledger.known, tenant, document.uri)
-        connector = self._connector(known.source) if known else None
-        if known is None or connector is None:
+        if known is None:
             raise NotFoundError("It is not known where this document came from.")
-        raw = await connector.fetch(Source(uri=known.source, kind=connector.kind), known.listing)
+        connector, source = await asyncio.to_thread(resolved, known.source, self._parts.connectors)
+        raw = await connector.fetch(source, known.listing)
         if isinstance(raw, RawDocument) and await asyncio.to_thread(lambda: raw.sha256) != document.content_sha256:
             await asyncio.to_thread(raw.discard)
             raise ConnectorError("The file has changed since it was ingested.", ErrorCode.CONNECTOR_CHANGED)
@@ -127,18 +132,18 @@ class IngestionService:
         """What would stop every item stops the run before it starts: no model, another model's store, no ledger."""
         await asyncio.to_thread(self._parts.embedder.count_tokens, "a model that is missing says so here")
         contents = await self._parts.store.contents(tenant)
-        await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, sources)
+        await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, [shown(uri) for uri in sources])
         return contents
 
     async def _listed(self, run: Run, sources: Sequence[str], failures: list[AgentFailure]) -> AsyncIterator[Candidate]:
         """Listed items that need work. Items of a completely listed source that are gone are deleted."""
         seen: set[str] = set()
         for uri in dict.fromkeys(sources):
-            connector = self._connector(uri)
-            if connector is None:
-                failures.append(_no_connector(uri))
+            found = await self._resolved(run, uri)
+            if isinstance(found, AgentFailure):
+                failures.append(found)
                 continue
-            source = Source(uri=uri, kind=connector.kind)
+            connector, source = found
             complete = True
             async for listing in connector.list(source):
                 if isinstance(listing, AgentFailure):
@@ -150,18 +155,29 @@ class IngestionService:
                     if candidate is not None:
                         yield candidate
             if complete:
-                gone = await guarded(AGENT, self._delete_vanished(run, uri, seen))
+                gone = await guarded(AGENT, self._delete_vanished(run, source.uri, seen))
                 failures += [gone] if isinstance(gone, AgentFailure) else []
         run.listing = False
 
-    async def _failed(self, run: Run, sources: Sequence[str]) -> AsyncIterator[Candidate]:
-        for known in await asyncio.to_thread(self._parts.ledger.failed, run.tenant, sources):
-            connector = self._connector(known.source)
-            if connector is not None:
-                source = Source(uri=known.source, kind=connector.kind)
-                candidate = await run.admit(connector, source, known.listing)
-                if candidate is not None:
-                    yield candidate
+    async def _failed(self, run: Run, sources: Sequence[str], failures: list[AgentFailure]) -> AsyncIterator[Candidate]:
+        """Items that failed before: of ``sources``, in either spelling, or of all when none is named."""
+        spelt: list[str] = []
+        for uri in dict.fromkeys(sources):
+            named = await self._resolved(run, uri)
+            if isinstance(named, AgentFailure):
+                failures.append(named)
+            else:
+                spelt += [uri, named[1].uri]
+        wanted = await asyncio.to_thread(self._parts.ledger.failed, run.tenant, spelt) if spelt or not sources else []
+        for known in wanted:
+            found = await self._resolved(run, known.source)
+            if isinstance(found, AgentFailure):
+                why = {"reason": found.message, "code": found.code.value}
+                await run.report(IngestItem(uri=known.uri, state="failed", **why))
+                continue
+            candidate = await run.admit(*found, known.listing)
+            if candidate is not None:
+                yield candidate
         run.listing = False
 
     async def _delete_vanished(self, run: Run, source: str, seen: set[str]) -> None:
@@ -180,7 +196,7 @@ class IngestionService:
         await asyncio.to_thread(ledger.deleted, run.tenant, run.run_id, items)
         for item, (_, _, had) in zip(items, vanished, strict=True):
             if had:
-                run.report(item)
+                await run.report(item)
 
     async def _finish(self, run: Run) -> list[AgentFailure]:
         """Near-duplicates, upkeep of the store and the end of the run, each whatever became of the others."""
@@ -202,15 +218,16 @@ class IngestionService:
             self._parts.ledger.warn(run.tenant, run.run_id, warned)
             run.items[item.uri] = warned
 
-    def _connector(self, uri: str) -> Connector | None:
-        return next((c for c in self._parts.connectors if c.accepts(uri)), None)
+    async def _resolved(self, run: Run, uri: str) -> tuple[Connector, Source] | AgentFailure:
+        """Who reads ``uri`` as what; the ledger then knows it by its one spelling."""
 
+        def settle() -> tuple[Connector, Source]:
+            connector, source = resolved(uri, self._parts.connectors, run.within)
+            if source.uri != uri:
+                self._parts.ledger.respell(run.tenant, uri, source.uri)
+            return connector, source
 
-def _no_connector(uri: str) -> AgentFailure:
-    return AgentFailure(
-        agent=AGENT,
-        code=ErrorCode.INPUT_INVALID,
-        message="Nothing here can read this address; use a path, https://... or gdrive://folder/ID.",
-        recoverable=False,
-        details={"uri": uri},
-    )
+        found = await guarded(AGENT, asyncio.to_thread(settle))
+        if isinstance(found, AgentFailure):
+            return found.model_copy(update={"details": {**found.details, "uri": uri}})
+        return found

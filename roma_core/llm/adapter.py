@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import FinishReason, LLMDelta, LLMRequest, Message, Picture
 from roma_core.llm.faults import FaultTable, fault, from_response, mapped
-from roma_core.llm.wire import Clients, Refusals, at, http_options, transport_faults, unreachable
+from roma_core.llm.wire import Clients, Refusals, at
 from roma_core.telemetry.health import Probe, Status, model_server
 from roma_core.types import Usage
 
@@ -209,8 +209,7 @@ class VendorLLM(ABC):
         return self._key.get_secret_value() if self._key else "none"
 
     async def _client(self) -> Any:
-        with mapped(transport_faults(self._server)):
-            return await self._clients.get()
+        return await self._clients.get()
 
     async def _open(self, client: Any, request: LLMRequest) -> Any:
         """Send the request; again without a parameter that the model turns out to refuse."""
@@ -239,16 +238,23 @@ class VendorLLM(ABC):
         return text
 
     def _make(self, sdk: Any) -> Any:
-        return getattr(sdk, self.vendor.client)(
-            api_key=self._shown_key,
-            base_url=self._url,
-            max_retries=0,
-            http_client=sdk.DefaultAsyncHttpxClient(**http_options(**self._timing)),
-        )
+        from roma_core.llm.transport import http_options, transport_faults, without_credentials
+
+        url, headers = without_credentials(self._url)
+        with mapped(transport_faults(self._server)):
+            return getattr(sdk, self.vendor.client)(
+                api_key=self._shown_key,
+                base_url=url,
+                default_headers=headers,
+                max_retries=0,
+                http_client=sdk.DefaultAioHttpClient(**http_options(**self._timing)),
+            )
 
     @cached_property
     def _faults(self) -> FaultTable:
         """What becomes of the errors of the SDK, and of those that pass through it. Read once the SDK is imported."""
+        from roma_core.llm.transport import transport_faults, unreachable
+
         sdk, server = self._clients.module, self._server
 
         def status(error: Any) -> LLMError:

@@ -26,11 +26,11 @@ from roma_core.llm.budget import Budgets, Hold
 from roma_core.llm.calls import CallRecord
 from roma_core.llm.limits import Limiter, Slot
 from roma_core.llm.pricing import Prices
-from roma_core.llm.watchdog import Watchdog
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.telemetry import logs
 from roma_core.telemetry.health import NOT_IMPLEMENTED, Status
 from roma_core.types import ComponentHealth, Usage
+from roma_core.watchdog import Watchdog
 
 log = logs.get("llm")
 

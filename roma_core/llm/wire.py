@@ -1,18 +1,14 @@
-"""What both SDK adapters share: HTTP timeouts, one client per event loop, memory of refused parameters."""
+"""What both SDK adapters share: one client per event loop, memory of refused parameters, careful reading of JSON."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.faults import FaultTable, fault, refused_parameter
-
-if TYPE_CHECKING:
-    import httpx2
+from roma_core.errors import ErrorCode
+from roma_core.llm.faults import fault, refused_parameter
 
 C = TypeVar("C")
 
@@ -32,7 +28,7 @@ class Clients(Generic[C]):
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             # Importing an SDK takes a second or two, which other tasks should not have to wait for.
-            self.module = await asyncio.to_thread(importlib.import_module, self._package)
+            self.module = await asyncio.to_thread(_sdk, self._package)
             if self._client is None or self._loop is not loop:
                 self._client, self._loop = self._make(self.module), loop
         return self._client
@@ -43,56 +39,11 @@ class Clients(Generic[C]):
             await client.close()  # type: ignore[attr-defined]
 
 
-def http_options(
-    *, first_token_s: float, stall_s: float, transport: httpx2.AsyncBaseTransport | None
-) -> dict[str, Any]:
-    """Arguments of the SDK's HTTP client.
-
-    The wait for headers may last as long as the first token; once they are there, a silence of ``stall_s`` (no byte
-    at all: pings count as life) ends the stream. HTTPX keeps the limits of a request in one dict, which is read again
-    for each chunk of the body.
-    """
-    import httpx2
-
-    async def tighten(response: httpx2.Response) -> None:
-        limits = response.request.extensions.get("timeout")
-        if isinstance(limits, dict):
-            limits["read"] = stall_s
-
-    options: dict[str, Any] = {
-        "timeout": httpx2.Timeout(first_token_s, connect=min(first_token_s, 5.0)),
-        "event_hooks": {"response": [tighten]},
-        "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=32),
-    }
-    if transport is not None:
-        options["transport"] = transport
-    return options
-
-
-def transport_faults(vendor: str) -> FaultTable:
-    """Errors that reach us from under the SDKs, raw."""
-    import httpx2
-
-    return (
-        (httpx2.TimeoutException, lambda e: fault(vendor, ErrorCode.LLM_TIMEOUT, exception=type(e).__name__)),
-        (httpx2.InvalidURL, lambda e: fault(vendor, ErrorCode.LLM_NOT_FOUND)),
-        (httpx2.UnsupportedProtocol, lambda e: fault(vendor, ErrorCode.LLM_NOT_FOUND)),
-        (httpx2.HTTPError, lambda e: fault(vendor, ErrorCode.LLM_UNAVAILABLE, exception=type(e).__name__)),
-        (httpx2.StreamError, lambda e: fault(vendor, ErrorCode.LLM_UNAVAILABLE, exception=type(e).__name__)),
-        (json.JSONDecodeError, lambda e: fault(vendor, ErrorCode.LLM_MALFORMED)),
-        (UnicodeDecodeError, lambda e: fault(vendor, ErrorCode.LLM_MALFORMED)),
-    )
-
-
-def unreachable(vendor: str, error: Exception) -> LLMError:
-    """A connection that failed. ``sent`` is False where it never came about, so that nothing can have been billed."""
-    import httpx2
-
-    never = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-    code = ErrorCode.LLM_TIMEOUT if isinstance(error.__cause__, httpx2.TimeoutException) else ErrorCode.LLM_UNAVAILABLE
-    if not isinstance(error.__cause__ or error, never):
-        return fault(vendor, code)
-    return LLMError(f"{vendor} cannot be reached; check the network and LLM_BASE_URL.", code, details={"sent": False})
+def _sdk(package: str) -> Any:
+    """The SDK, with what speaks HTTP for it."""
+    module = importlib.import_module(package)
+    importlib.import_module("roma_core.llm.transport")
+    return module
 
 
 class Refusals:

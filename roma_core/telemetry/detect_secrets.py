@@ -90,6 +90,9 @@ _VENDOR_KEYS = (
 _API_KEY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_VENDOR_KEYS) + ")")
 
 _URL_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,80}:(?P<value>[^\s/@\"'<>]{1,200})@")
+_URL_SIGNATURE = re.compile(
+    r"[?&](?i:x-[a-z]{2,6}-signature|signature|sig|hmac)=(?P<value>[^&#\s\"'<>\[\]]{16,})"  # S3, GCS, OSS; Azure's SAS
+)
 _NAMED = re.compile(
     r"(?i:(?P<name>pass(?:word|wd|phrase|code)?|pwd|secret|token|api[_ -]?key|access[_ -]?key|account[_ -]?key"
     r"|private[_ -]?key|client[_ -]?secret|credentials?)(?:[_ -]?(?:id|key|value|hash))?)"
@@ -148,6 +151,8 @@ def passwords(text: str) -> Spans:
     for m in _URL_PASSWORD.finditer(text):
         if not _NO_SECRET.fullmatch(m["value"]) and not m["value"].startswith("[redacted:"):
             yield m.span("value")
+    for m in _URL_SIGNATURE.finditer(text):
+        yield m.span("value")
     for m in _NAMED.finditer(text):
         if _is_secret_value(m):
             yield m.span("value")

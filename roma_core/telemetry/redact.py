@@ -106,7 +106,7 @@ _SECRET_NAME = re.compile(
 _MAX_DEPTH = 12
 
 
-def redact_value(value: Any, depth: int = 0) -> Any:
+def redact_value(value: Any, kinds: Iterable[Kind] = KINDS, depth: int = 0) -> Any:
     """Like ``redact`` for anything that a log line or a trace may hold; the shape is kept.
 
     Values under a key that names a secret go whole. Objects are shown by ``str``; below 12 levels only their type.
@@ -114,17 +114,17 @@ def redact_value(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
-        return redact(value)
+        return redact(value, kinds)
     if depth >= _MAX_DEPTH:
         return f"<{type(value).__name__}>"
     if isinstance(value, Mapping):
-        return {redact(str(k)): _under(str(k), v, depth) for k, v in value.items()}
+        return {redact(str(k), kinds): _under(str(k), v, kinds, depth) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [redact_value(item, depth + 1) for item in value]
-    return redact(str(value))
+        return [redact_value(item, kinds, depth + 1) for item in value]
+    return redact(str(value), kinds)
 
 
-def _under(key: str, value: Any, depth: int) -> Any:
+def _under(key: str, value: Any, kinds: Iterable[Kind], depth: int) -> Any:
     if _SECRET_NAME.fullmatch(key) and value is not None and not isinstance(value, bool):
         return "[redacted:secret]"
-    return redact_value(value, depth + 1)
+    return redact_value(value, kinds, depth + 1)

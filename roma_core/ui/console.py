@@ -3,57 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import panel as pn
 import panel_material_ui as pmui
 
 from roma_core.errors import AgentFailure, guarded
-from roma_core.types import CompleteEvent, Document, ErrorEvent, Persona, Query, StageEvent, TailorOutput, TokenEvent
-from roma_core.ui.answer import (
-    AnswerText,
-    failure_alert,
-    footnote,
-    safe_pane,
-    source_list,
-    stage_words,
-    with_badges,
-)
-from roma_core.ui.render import to_html
+from roma_core.types import Document, Persona, Query
+from roma_core.ui.answer import failure_alert, safe_html, safe_pane, typed_pane
+from roma_core.ui.conversations import Conversations, Past
+from roma_core.ui.reply import Rating, Reply
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
 
-REDRAW_S = 0.05
-"""Tokens are drawn at most this often: a person sees no difference, the browser does."""
 COLOURS = {"ok": "success", "degraded": "warning", "down": "error"}
-HELP = "Ask about the documents in this workspace …"
+HELP = "Ask about the documents …"
+HELLO = "**Ask a question below.** Each statement of an answer has a number: click it to see the words it stands on."
+PAST = 10
+"""Turns of an earlier conversation that are shown at once: Panel takes a quarter of a second for each."""
+RECALLED = "from an earlier conversation"
+BLUE = "#1d4ed8"
+THEME = {
+    "light": {"palette": {"primary": {"main": BLUE}}},
+    "dark": {"palette": {"primary": {"main": "#93c5fd"}}},
+}
+"""The blue of the badges, and one that can be read on black."""
+MAIN_WIDTH = 900
+"""Pixels: longer lines are hard to read."""
 
 
-class ChatMessage(pmui.ChatMessage):  # type: ignore[misc]
-    """A message that keeps its renderers to itself: functions cannot be sent to the browser.
+class Person(Protocol):
+    """Who sits at the console: whose documents are asked, and whose conversations are shown."""
 
-    The name must stay: the browser's bundle finds a component by its class name.
-    """
-
-    _rename = {**pmui.ChatMessage._rename, "renderers": None}  # noqa: RUF012
-
-
-class ChatInterface(pmui.ChatInterface):  # type: ignore[misc]
-    _message_type = ChatMessage
-    _rename = {**pmui.ChatInterface._rename, "renderers": None}  # noqa: RUF012
+    @property
+    def id(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
 
 
 class Console:
-    """One person's conversation. ``page()`` for the server, ``chat`` alone for a notebook."""
+    """One person's conversation. ``page()`` for the server, ``chat`` alone for a notebook.
 
-    def __init__(self, roma: Roma, tenant: str | None = None) -> None:
+    Ids of its sessions begin with ``person``: the API keeps tenants apart, and here people of a tenant are apart too.
+    """
+
+    def __init__(self, roma: Roma, tenant: str | None = None, person: str = "local") -> None:
         self.roma = roma
         self.tenant = tenant or roma.settings.tenant
-        self.session_id = uuid.uuid4().hex
+        self._mine = f"{person}:"
+        self.earlier = Conversations(
+            roma, self.tenant, self._mine, opened=self.open_conversation, deleted=self._start_anew_without
+        )
+        self.session_id = self._fresh_id()
+        self.earlier.mark(self.session_id)
         self.persona = pmui.Select(
             label="Written for",
             options={persona.capitalize(): persona for persona in get_args(Persona)},
@@ -63,54 +70,53 @@ class Console:
         self.passages = pmui.IntSlider(
             label="Passages read for an answer", start=1, end=20, value=5, sizing_mode="stretch_width"
         )
-        self.chat = ChatInterface(
-            callback=self._reply,
-            callback_user="ROMA",
-            callback_exception="raise",
-            show_rerun=False,
-            show_undo=False,
-            show_clear=False,  # it would leave the session as it is; a new conversation does both
-            show_button_name=False,
-            placeholder_text="Reading …",
-            message_params={"show_edit_icon": False, "show_reaction_icons": False},
-            renderers=[_safe],
-            on_submit=lambda event, _: self.ask(event.new),
-            input_params={"enable_upload": False, "placeholder": HELP},
-            sizing_mode="stretch_both",
-            min_height=420,
-        )
+        self.chat = chat_view(self.ask)
+        self.health = pn.Column(pmui.Typography("Checking ROMA's parts …", variant="caption"))
+        self._opening = ""
+        self._uncover: Callable[[], None] = lambda: None
+        self._turn = asyncio.Lock()
+        self._answering: set[asyncio.Task[AgentFailure | None]] = set()
 
     def page(self) -> pmui.Page:
         """The whole page."""
-        status = pn.Column(sizing_mode="stretch_width")
+        hello = self._greet()
 
         async def loaded() -> None:
-            await self.welcome()
-            await self._fill_status(status)
+            await self._count(hello)
+            await self.earlier.refresh()
+            await self._show_health()
 
         pn.state.onload(loaded)
-        fresh = pmui.Button(label="New conversation", variant="outlined", sizing_mode="stretch_width")
-        fresh.on_click(self._start_anew)
-        return pmui.Page(
+        if pn.state.curdoc:
+            pn.state.on_session_destroyed(lambda _: self.stop())  # nobody reads it any more
+        phone = on_a_phone(pn.state.headers)
+        page = pmui.Page(
             title="ROMA",
+            site_url="#",  # "/" is nothing that a person could read
             main=[self.chat],
-            sidebar=[self.persona, self.passages, fresh, pmui.Divider(), status],
+            main_width=MAIN_WIDTH,
+            app_bar_width="100%",
+            sidebar=self._sidebar(),
             sidebar_width=280,
-            sidebar_open=not on_a_phone(pn.state.headers),
+            sidebar_open=not phone,
+            theme_config=THEME,
+            sx={"& .header": {"backgroundColor": BLUE, "color": "#fff"}},  # the title is white in the dark too
             theme_toggle=True,
         )
+        if phone:  # where the sidebar lies over the conversation that was chosen in it
+            self._uncover = partial(page.param.update, sidebar_open=False)
+        return page
+
+    def _sidebar(self) -> list[Any]:
+        wide = "stretch_width"
+        fresh = pmui.Button(label="New conversation", variant="outlined", sizing_mode=wide, on_click=self._start_anew)
+        settings = pn.Column(self.persona, self.passages, margin=(8, 0), sizing_mode=wide)
+        return [fresh, settings, self.earlier.view, pmui.Divider(sizing_mode=wide, margin=(8, 0)), self.health]
 
     def ask(self, question: str) -> None:
-        """Send ``question`` as text: the chat's own way wraps it in Markdown, which would run its HTML."""
-        if question.strip():
-            self.chat.send(question, user="User", respond=True)
-
-    async def _reply(self, question: str, user: str, chat: Any) -> AsyncIterator[pn.Column]:
-        text = AnswerText(sizing_mode="stretch_width")
-        status = pmui.Typography("Reading …", variant="caption")
-        waiting = pn.Row(pmui.LoadingSpinner(value=True, size=20), status)
-        message = pn.Column(waiting, text, sizing_mode="stretch_width")
-        yield message
+        """Ask ``question``, each character as it was typed, when the answers are written that it may refer to."""
+        if not question.strip():
+            return
         query = Query(
             text=question,
             persona=self.persona.value,
@@ -118,40 +124,69 @@ class Console:
             session_id=self.session_id,
             tenant=self.tenant,
         )
-        words, drawn = "", 0.0
-        async for event in self.roma.stream_query(query):
-            match event:
-                case StageEvent():
-                    status.object = stage_words(event)
-                case TokenEvent():
-                    words += event.text
-                    if time.monotonic() - drawn > REDRAW_S:
-                        text.html, drawn = to_html(words), time.monotonic()
-                        await asyncio.sleep(0)  # let the server send it
-                case CompleteEvent(output=output):
-                    text.html = with_badges(output)
-                    message[:] = [text, *self._below(output, text)]
-                case ErrorEvent(failure=failure):
-                    message[:] = [text, failure_alert(failure, lambda: self.ask(question))]
+        self._opening = ""
+        reply = self._reply(question, self.session_id)
+        self.chat.extend([*said(question, reply)])
+        pn.state.execute(partial(self._answer, query, reply))
 
-    def _below(self, output: TailorOutput, text: AnswerText) -> list[Any]:
-        parts: list[Any] = []
-        if output.citations:
-            sources = source_list(output.citations, self._read, self._draw)
-            text.param.watch(lambda e: _open(sources, output, e.new), "picked")
-            parts += [pmui.Typography(f"Sources ({len(output.citations)})", variant="subtitle2"), sources]
-        if output.degraded:
-            parts.append(
-                pmui.Alert(
-                    safe_pane("; ".join(output.degraded_reasons) or "A part of ROMA was away."),
-                    title="This answer may be incomplete",
-                    severity="warning",
-                    sizing_mode="stretch_width",
-                )
-            )
-        if output.follow_ups:
-            parts.append(pn.FlexBox(*(self._pill(f) for f in output.follow_ups)))
-        return [*parts, pn.pane.HTML(footnote(output))]
+    async def open_conversation(self, session_id: str, most: int = PAST) -> None:
+        """Show the last ``most`` turns of an earlier conversation; what is asked next goes on with it."""
+        self._opening = session_id
+        found = await self.earlier.past(session_id, self._read, most + 1)
+        if isinstance(found, AgentFailure):
+            shown = [message(failure_alert(found))]
+        else:
+            shown = [self._more(session_id, most)] if len(found) > most else []
+            for past in found[-most:]:
+                shown += self._again(session_id, past)
+                await asyncio.sleep(0)  # making one takes a while, and others are served meanwhile
+        if self._opening == session_id:  # nothing else was chosen or asked since
+            self._begin(session_id)
+            self.chat.extend(shown)
+
+    def _again(self, session_id: str, past: Past) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
+        reply = self._reply(past.question, session_id)
+        sources = "; sources are shown as they read now" if past.output.citations else ""
+        reply.complete(past.output, RECALLED + sources, past.rating)
+        return said(past.question, reply)
+
+    def _more(self, session_id: str, most: int) -> pmui.ChatMessage:
+        button = pmui.Button(label="Show earlier questions", variant="text", size="small", margin=0)
+        button.on_click(lambda _: pn.state.execute(partial(self.open_conversation, session_id, 2 * most)))
+        return message(button)
+
+    def stop(self) -> None:
+        """Stop all answers that are being written or wait for their turn."""
+        for task in tuple(self._answering):
+            task.cancel()
+
+    def _reply(self, question: str, session_id: str) -> Reply:
+        rate = partial(self._rate, session_id)
+        return Reply(question, ask=self.ask, read=self._read, draw=self._draw, rate=rate)
+
+    async def _answer(self, query: Query, reply: Reply) -> None:
+        task = asyncio.ensure_future(self._in_turn(query, reply))
+        self._answering.add(task)
+        reply.stop.on_click(lambda _: task.cancel())
+        await asyncio.wait({task})
+        self._answering.discard(task)
+        if task.cancelled():
+            reply.stopped()
+        elif (failed := task.result()) is not None:
+            reply.fail(failed)
+        await self.earlier.refresh()
+        await self._show_health()
+
+    async def _in_turn(self, query: Query, reply: Reply) -> AgentFailure | None:
+        async with self._turn:
+            reply.begin()
+            return await guarded("console", self._write(query, reply))
+
+    async def _write(self, query: Query, reply: Reply) -> None:
+        async with aclosing(self.roma.stream_query(query)) as events:
+            async for event in events:
+                if reply.show(event):
+                    await asyncio.sleep(0)  # let the server send it
 
     async def _read(self, document_id: str) -> Document | AgentFailure:
         return await self.roma.document(document_id, self.tenant)
@@ -159,33 +194,77 @@ class Console:
     async def _draw(self, document: Document, number: int) -> bytes | AgentFailure:
         return await self.roma.source_page(document, number, self.tenant)
 
-    def _pill(self, question: str) -> pmui.Button:
-        pill = pmui.Button(label=question, variant="outlined", size="small", margin=3, css_classes=["roma-follow-up"])
-        pill.on_click(lambda _: self.ask(question))
-        return pill
+    async def _rate(self, session_id: str, answer_id: str, rating: Rating) -> AgentFailure | None:
+        return await self.roma.rate(answer_id, rating, session_id=session_id, tenant=self.tenant)
 
-    async def _fill_status(self, status: pn.Column) -> None:
-        """The whole in one chip, then only what is not well; reasons in small print."""
+    async def _show_health(self) -> None:
+        """The whole in one chip, then only what is not well, with its reason in small print."""
         report = await self.roma.health()
-        shown = [("ROMA", report.state), *((c.name, c.state) for c in report.components if c.state != "ok")]
-        status[:] = [
-            pmui.Typography(f"version {report.version}", variant="caption"),
+        unwell = [c for c in report.components if c.state != "ok"]
+        shown = [("ROMA", report.state), *((c.name, c.state) for c in unwell)]
+        self.health[:] = [
+            pmui.Typography(f"Version {report.version}", variant="caption"),
             *(
                 pmui.Chip(label=f"{name}: {state}", color=COLOURS[state], size="small", variant="outlined")
                 for name, state in shown
             ),
-            *(safe_pane(f"{c.name}: {c.reason}", small=True) for c in report.components if c.reason),
+            *(safe_pane(f"{c.name}: {c.reason}", small=True, margin=(0, 10)) for c in unwell if c.reason),
         ]
 
-    async def _start_anew(self, _: object = None) -> None:
-        self.session_id = uuid.uuid4().hex
-        self.chat.clear()
-        await self.welcome()
+    def _fresh_id(self) -> str:
+        return self._mine + uuid.uuid4().hex
 
-    async def welcome(self) -> None:
-        """What there is to be asked, and how answers are to be read; or how to bring documents in."""
+    def _begin(self, session_id: str) -> None:
+        self.stop()
+        self.session_id, self._opening = session_id, ""
+        self.earlier.mark(session_id)
+        self.chat.clear()
+        self._uncover()
+
+    async def _start_anew(self, _: object = None) -> None:
+        self._begin(self._fresh_id())
+        await self._count(self._greet())
+
+    async def _start_anew_without(self, deleted: str) -> None:
+        if deleted == self.session_id:
+            await self._start_anew()
+
+    def _greet(self) -> pn.pane.HTML:
+        """At once, so that it stands above the first question; what there is to be asked is counted later."""
+        hello = safe_pane(HELLO)
+        self.chat.append(message(pn.Column(hello, sizing_mode="stretch_width")))
+        return hello
+
+    async def _count(self, hello: pn.pane.HTML) -> None:
         counts = await guarded("store", self.roma.store.counts(self.tenant))
-        self.chat.send(safe_pane(greeting(counts)), user="ROMA", respond=False)
+        hello.object = safe_html(greeting(counts))
+
+
+def chat_view(ask: Callable[[str], None]) -> pmui.ChatInterface:
+    """The look of Panel's chat alone: a callback would be handed what a message shows, HTML, not what was typed."""
+    return pmui.ChatInterface(
+        show_rerun=False,
+        show_undo=False,
+        show_clear=False,  # it would leave the session as it is; a new conversation does both
+        show_button_name=False,
+        on_submit=lambda event, _: ask(event.new),
+        input_params={"enable_upload": False, "placeholder": HELP},
+        auto_scroll_limit=100_000,  # pixels: a new question is shown, however far up one has read
+        sizing_mode="stretch_both",
+        min_height=420,
+    )
+
+
+def message(view: pn.viewable.Viewable, user: str = "ROMA") -> pmui.ChatMessage:
+    """``view`` in the conversation, without Panel's buttons: the one for copying would copy HTML."""
+    return pmui.ChatMessage(
+        view, user=user, show_copy_icon=False, show_edit_icon=False, show_reaction_icons=False, show_timestamp=False
+    )
+
+
+def said(question: str, reply: Reply) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
+    """A question, and below it the place of its answer."""
+    return message(typed_pane(question), "User"), message(reply.view)
 
 
 def on_a_phone(headers: Mapping[str, str]) -> bool:
@@ -200,30 +279,17 @@ def greeting(counts: tuple[int, int] | AgentFailure) -> str:
     documents, passages = counts
     if not documents:
         return "**There are no documents yet.** Bring some in with `roma ingest FOLDER`, then ask here."
-    return (
-        f"**{documents:,} documents, {passages:,} passages.** Ask a question below. Each statement of an answer has a "
-        "number: click it to see the words that it stands on, in their document."
-    )
+    return f"{HELLO}\n\n{documents:,} documents in {passages:,} passages can be asked about."
 
 
-def _safe(value: object) -> object:
-    """What a person typed, or a follow-up that a document suggested: text, never markup."""
-    return safe_pane(value) if isinstance(value, str) else value
-
-
-def _open(sources: pmui.Accordion, output: TailorOutput, marker: int) -> None:
-    """Open the cards of ``marker``; the others stay as they are."""
-    wanted = {i for i, c in enumerate(output.citations) if c.marker == marker}
-    sources.active = sorted({*sources.active, *wanted})
-
-
-def mount(app: Any, roma: Roma, path: str = "/console", tenant: Callable[[], str | None] = lambda: None) -> None:
+def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person | None] = lambda: None) -> None:
     """Serve the console of ``roma`` at ``path`` of the FastAPI ``app``: one conversation for each browser tab.
 
-    ``tenant`` tells whose documents the person who opens a tab may see; None is the tenant of the settings.
+    ``who`` tells who opens a tab; None is somebody on this machine, with the tenant of the settings.
     """
     from panel.io.fastapi import add_application
 
     @add_application(path, app=app, title="ROMA console")  # type: ignore[untyped-decorator]
     def console() -> pmui.Page:
-        return Console(roma, tenant()).page()
+        person = who()
+        return (Console(roma, person.tenant, person.id) if person else Console(roma)).page()

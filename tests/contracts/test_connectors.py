@@ -14,7 +14,7 @@ from roma_core.connectors.fake import FakeConnector
 from roma_core.connectors.gdrive import GDriveConnector
 from roma_core.connectors.local import LocalConnector
 from roma_core.connectors.web import WebConnector
-from roma_core.errors import AgentFailure, ErrorCode
+from roma_core.errors import AccessError, AgentFailure, ErrorCode
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
 from tests.fakes.drive import FOLDER, Entry, FakeDrive
@@ -84,6 +84,28 @@ class ConnectorContract:
                 failures.append(result)
         assert failures
         assert all(f.code == ErrorCode.CONNECTOR_NOT_FOUND and f.message for f in failures)
+
+    async def test_a_checked_source_means_the_same_and_stays_as_it_is(self, case: Case) -> None:
+        once = case.connector.checked(case.source)
+        assert case.connector.checked(once) == once
+        assert case.connector.accepts(once.uri)
+        assert {i.uri for i in await listed(case.connector, once) if isinstance(i, Listing)} == {
+            i.uri for i in await listed(case.connector, case.source) if isinstance(i, Listing)
+        }
+
+    async def test_what_is_this_installations_own_is_confined(self, case: Case) -> None:
+        """When it is checked, and by itself when it is listed."""
+        elsewhere = case.source.model_copy(update={"options": {"within": ("/nowhere/at-all", "gdrive://folder/none")}})
+        if case.source.kind == "web":
+            assert case.connector.checked(elsewhere).uri == case.source.uri
+            return
+        with pytest.raises(AccessError):
+            case.connector.checked(elsewhere)
+        (refused,) = await listed(case.connector, elsewhere)
+        assert isinstance(refused, AgentFailure)
+        assert refused.code == ErrorCode.ACCESS_FORBIDDEN
+        named = case.source.model_copy(update={"options": {"within": (case.source.uri,)}})
+        assert len([i for i in await listed(case.connector, named) if isinstance(i, Listing)]) == len(case.contents)
 
     async def test_closes_twice(self, case: Case) -> None:
         await case.connector.close()

@@ -184,6 +184,14 @@ def test_ingest_without_a_source_says_what_to_give(capsys: pytest.CaptureFixture
     assert "gdrive://" in capsys.readouterr().err
 
 
+def test_an_address_with_a_password_is_refused_and_not_repeated(run: Any, folder: Path, tmp_path: Path) -> None:
+    code, failure, err = run("ingest", str(folder), "https://bob:hunter2@host.example/x")
+    assert (code, failure["code"]) == (64, "ERR_INPUT_INVALID")
+    assert "save pages behind a login as files" in failure["message"]
+    assert "hunter2" not in f"{failure}{err}"
+    assert run("ledger")[1] == [], "nothing of the call was done"
+
+
 def test_people_see_tables_and_citations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["ingest", str(folder)])
     out = capsys.readouterr().out

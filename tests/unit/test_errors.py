@@ -48,6 +48,27 @@ async def test_pythons_errors_are_translated(error: Exception, code: ErrorCode, 
     assert "sk-secret" not in failure.model_dump_json()
 
 
+async def in_groups(error: Exception) -> None:
+    async with asyncio.TaskGroup() as outer:
+        outer.create_task(_in_a_group(error))
+
+
+async def _in_a_group(error: Exception) -> None:
+    async with asyncio.TaskGroup() as inner:
+        inner.create_task(fails(error))
+
+
+async def test_a_task_group_shows_what_happened_inside() -> None:
+    defect = await guarded("x", in_groups(KeyError("the words of a document")))
+    assert isinstance(defect, AgentFailure)
+    assert defect.details["exception"] == "KeyError"
+    assert defect.details["where"].startswith("fails:"), "the cause's place, not the group's __aexit__"
+    assert "words of a document" not in defect.model_dump_json()
+    known = await guarded("x", in_groups(LLMError("The key is wrong.", ErrorCode.LLM_AUTH, details={"n": 1})))
+    assert isinstance(known, AgentFailure)
+    assert (known.code, known.message, known.details) == (ErrorCode.LLM_AUTH, "The key is wrong.", {"n": 1})
+
+
 async def test_a_result_passes_and_cancellation_is_not_swallowed() -> None:
     async def works() -> int:
         return 3

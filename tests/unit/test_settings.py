@@ -84,3 +84,9 @@ def test_an_address_without_its_scheme_is_told(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv(name, "localhost:8000/v1")
     with pytest.raises(ConfigError, match=f"{name}: .*http://"):
         Settings.load(_env_file=None)
+
+
+@pytest.mark.parametrize("address", ["ftp://host/v1", "host:8000", "http://", "http://[::bad", "http://host:99999"])
+def test_an_address_that_cannot_be_asked_is_refused_at_once(address: str) -> None:
+    with pytest.raises(ConfigError, match="LLM_BASE_URL: "):
+        Settings.load(_env_file=None, llm_base_url=address)

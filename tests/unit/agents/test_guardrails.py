@@ -12,7 +12,7 @@ from roma_core.agents.guardrails import DEFAULTS, RULES, GuardrailsAgent, Passed
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, LLMError
 from roma_core.llm.fake import FakeLLM, Reply
 from roma_core.telemetry import metrics
-from roma_core.types import ErrorEvent
+from roma_core.types import CompleteEvent, ErrorEvent
 
 KEY = "sk-ant-" + "a1B2c3D4e5F6g7H8"
 
@@ -101,6 +101,18 @@ async def test_uncited_sentences_can_be_refused(kit: Any) -> None:
     events = await kit.events(kit.roma(await kit.store(), llm, guardrails={"answer_uncited": "block"}))
     assert isinstance(events[-1], ErrorEvent)
     assert events[-1].failure.details == {"rule": "answer_uncited"}
+    assert kit.tokens(events) == "", "nothing of a refused answer is shown"
+
+
+@pytest.mark.parametrize(("mode", "shown"), [("flag", True), ("block", False)])
+async def test_secrets_in_answers_on_their_way(kit: Any, mode: Any, shown: bool) -> None:
+    """Pieces that hold a part of a key each: it must not be put together from what was streamed."""
+    llm = FakeLLM([f"The rope bridge of Quellfeld was built in 1902 [1]. Its key is {KEY}. More words."])
+    events = await kit.events(kit.roma(await kit.store(), llm, guardrails={"answer_secret": mode}))
+    streamed = kit.tokens(events)
+    assert isinstance(events[-1], CompleteEvent)
+    assert (KEY in streamed) is shown
+    assert mode == "flag" or streamed == events[-1].output.answer
 
 
 @pytest.mark.parametrize("method", ["question", "passages", "answer"])

@@ -75,6 +75,14 @@ async def test_sessions_are_listed_renamed_and_deleted(sessions_url: str) -> Non
     await sessions.close()
 
 
+async def test_sessions_are_listed_by_how_their_ids_begin(sessions: Sessions) -> None:
+    for session_id in ("token:1:a", "token:11:b", "token_1:c", "TOKEN:1:d", "%:e"):
+        await sessions.append("t", session_id, turn())
+    for prefix, found in (("token:1:", ["token:1:a"]), ("%", ["%:e"]), ("token_1:", ["token_1:c"]), ("none", [])):
+        assert [s.id for s in await sessions.list("t", prefix=prefix)] == found
+    assert len(await sessions.list("t")) == 5
+
+
 @pytest.mark.parametrize("call", ["rename", "delete"])
 async def test_what_is_not_there_is_said(sessions: Sessions, call: str) -> None:
     arguments = ("t", "nothing", "title") if call == "rename" else ("t", "nothing")
@@ -115,6 +123,8 @@ async def test_the_last_opinion_counts(sessions: Sessions) -> None:
     assert len(await sessions.feedback("t")) == 2
     (found,) = await sessions.feedback("t", "a")
     assert (found.rating, found.comment) == ("down", "wrong year")
+    await sessions.rate("t", Feedback(answer_id="a", rating="up", session_id="s"))
+    assert [(f.answer_id, f.rating) for f in await sessions.feedback("t", session_id="s")] == [("a", "up")]
 
 
 async def test_several_writers_lose_nothing(sessions_url: str) -> None:

@@ -18,9 +18,12 @@ from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
 from roma_core.chunking import chunk
+from roma_core.embeddings.base import Embedder
 from roma_core.embeddings.fake import FakeEmbedder
+from roma_core.ingestion import IngestProgress, OnProgress
 from roma_core.llm.fakeserver import FakeModelServer, Script
 from roma_core.settings import Settings
+from roma_core.store.base import ChunkStore
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Document, IngestionReport, IngestItem, digest
 
@@ -52,10 +55,12 @@ class FakeIngestion:
     effects: list[tuple[str, ...]] = field(default_factory=list)
     error: Exception | None = None
 
-    async def ingest(self, sources: list[str], *, tenant: str, progress: Any = None, **_: Any) -> IngestionReport:
+    async def ingest(
+        self, sources: list[str], *, tenant: str, progress: OnProgress | None = None, **_: Any
+    ) -> IngestionReport:
         for step in range(self.steps):
             if progress is not None:
-                progress({"done": step, "tenant": tenant})
+                progress(IngestProgress(self.steps, step == 0, {"added": step}, per_s=1.0, uri=sources[0]))
             await asyncio.sleep(self.step_s)
         if self.error is not None:
             raise self.error
@@ -96,7 +101,16 @@ Start = Callable[..., Any]
 
 
 @asynccontextmanager
-async def running(workspace: Path, script: Script | None = None, **settings: Any) -> AsyncIterator[Service]:
+async def running(
+    workspace: Path,
+    script: Script | None = None,
+    *,
+    real: bool = False,
+    embedder: Embedder | None = None,
+    store: ChunkStore | None = None,
+    **settings: Any,
+) -> AsyncIterator[Service]:
+    """``real``: ingestion with its own connectors, parsers and ledger; only the embedder and the store are small."""
     said = script or Script(text=ANSWER)
     real_store, warm = settings.pop("real_store", False), settings.pop("warm", True)
     async with FakeModelServer(lambda asked: said).running() as model:
@@ -111,13 +125,15 @@ async def running(workspace: Path, script: Script | None = None, **settings: Any
             rate_limit_per_minute=settings.pop("rate_limit_per_minute", 100_000),
             **settings,
         )
-        store, embedder = InMemoryStore(), FakeEmbedder()
+        store, embedder = store or InMemoryStore(), embedder or FakeEmbedder()
         held = document()
         chunks = chunk(held, embedder.count_tokens)
-        await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
+        if not real:
+            await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
         ingestion = FakeIngestion()
-        parts = {"embedder": embedder, "ingestion": ingestion}
-        roma = Roma(chosen, **parts, store=None if real_store else store)
+        parts = {"store": None if real_store else store, "embedder": embedder}
+        parts |= {} if real else {"ingestion": ingestion}
+        roma = Roma(chosen, **parts)
         roma.__dict__["reranker"] = None
         server = make_server(roma, port=0)
         task = asyncio.create_task(server.serve())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from roma_core.api.problems import STATUS
+from roma_core.api.tokens import TokenStore
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.llm.fakeserver import Script
 from roma_core.telemetry import logs, metrics
@@ -232,42 +238,59 @@ async def test_every_documented_series_moves_in_the_life_of_a_server(start: Any,
     assert set(documented) - moved == set()
 
 
+@contextmanager
+def served(workspace: Path, **options: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Address and headers of a service in a thread of its own, for tests that cannot be coroutines."""
+    from tests.unit.api.conftest import running
+
+    secret, _ = TokenStore(workspace).create("probe", ("admin",))
+    ready: Future[str] = Future()
+    loop = asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        async with running(workspace, **options) as service:
+            ready.set_result(str(service.client.base_url).rstrip("/"))
+            await over.wait()
+
+    thread = Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        yield ready.result(60), {"Authorization": f"Bearer {secret}"}
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
 @pytest.mark.slow
-def test_schemathesis_finds_no_500(workspace: Path) -> None:
-    """Generated requests, valid and not, against every route: no crash, no answer outside of the document."""
+def test_schemathesis_finds_no_500(workspace: Path, tmp_path: Path) -> None:
+    """Generated requests, valid and not, against every route of a server with documents, a model and an ingest."""
     import schemathesis
     from hypothesis import HealthCheck, Phase, settings
 
-    from roma_core.api import create_app
-    from roma_core.app import Roma
-    from roma_core.embeddings.fake import FakeEmbedder
-    from roma_core.llm.fake import FakeLLM
-    from roma_core.settings import Settings
-    from roma_core.store.inmemory import InMemoryStore
-
-    chosen = Settings(_env_file=None, workspace=workspace, rate_limit_per_minute=10**6, llm_provider="fake")
-    roma = Roma(chosen, store=InMemoryStore(), embedder=FakeEmbedder(), llm=FakeLLM())
-    roma.__dict__["reranker"] = None
-    app = create_app(roma)
-    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Host": "127.0.0.1"})
-    assert schema is not None
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("# Harbour\n\nThe harbour was dredged in 1911.\n")
     seen: set[str] = set()
-    for result in schema.get_all_operations():
-        operation = result.ok()
+    with served(workspace, real=True, parser_workers=1, ingest_roots=(docs,)) as (url, headers):
+        schema = schemathesis.openapi.from_url(f"{url}/openapi.json", headers=headers)
+        for result in schema.get_all_operations():
+            operation = result.ok()
 
-        @settings(
-            max_examples=25, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        @schemathesis_given(operation)
-        def probe(case: Any) -> None:
-            reply = case.call(headers={"Host": "127.0.0.1"})
-            assert reply.status_code < 500 or (case.path == "/health" and reply.status_code == 503), reply.text
-            if reply.status_code >= 400 and case.path != "/health":
-                assert reply.headers["content-type"] == ["application/problem+json"]
+            @settings(
+                max_examples=25, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )  # fmt: skip
+            @schemathesis_given(operation)
+            def probe(case: Any) -> None:
+                reply = case.call(headers=headers)
+                assert reply.status_code < 500, reply.text
+                if reply.status_code >= 400:
+                    assert reply.headers["content-type"] == ["application/problem+json"]
 
-        probe()
-        seen.add(operation.label)
+            probe()
+            seen.add(operation.label)
     assert len(seen) >= 13
 
 

@@ -110,6 +110,35 @@ async def test_a_client_that_goes_away_is_logged_and_counted_once(start: Any, un
         assert gone() == before + 1
 
 
+async def test_the_end_of_the_service_ends_answers_with_an_event_or_a_problem(
+    start: Any, until: Any, events_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roma_core.api.serve.ANSWERS_S", 0.1)
+    async with start(script=SLOW) as service:
+        asked = [service.client.post("/query", json={**QUESTION, "stream": stream}) for stream in (True, False)]
+        replies = asyncio.gather(*asked)
+        await until(lambda: len(service.model.asked) == 2)
+        await asyncio.sleep(0.2)
+        service.server.should_exit = True
+        streamed, whole = await replies
+        events = events_of(streamed.text)
+        assert [e["event"] for e in events].count("error") == 1
+        assert events[-1]["data"]["failure"]["code"] == whole.json()["failure"]["code"] == "ERR_STOPPED"
+        assert events[-1]["data"]["failure"]["recoverable"]
+        assert (whole.status_code, whole.headers["content-type"]) == (503, "application/problem+json")
+
+
+async def test_an_answer_that_is_nearly_whole_may_end_before_the_service(
+    start: Any, until: Any, events_of: Any
+) -> None:
+    script = Script(text=" ".join(f"word{i}" for i in range(30)) + " [1]", word_wait_s=0.02)
+    async with start(script=script) as service:
+        reply = asyncio.create_task(service.client.post("/query", json={**QUESTION, "stream": True}))
+        await until(lambda: service.model.asked)
+        service.server.should_exit = True
+        assert events_of((await reply).text)[-1]["event"] == "complete"
+
+
 async def test_whoever_resumes_a_stopped_answer_is_told(start: Any, until: Any, events_of: Any) -> None:
     async with start(script=SLOW) as service:
         text = ""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roma_core.api import sse
-from roma_core.api.sse import AnswerResponse, Streams, encode
+from roma_core.api.sse import AnswerResponse, Reader, Streams, encode, stopping
 from roma_core.types import CompleteEvent, StreamEvent, TailorOutput, TokenEvent
 
 DONE = CompleteEvent(output=TailorOutput(answer="x"))
@@ -67,7 +67,7 @@ def test_any_text_is_one_event_and_comes_back(text: str) -> None:
 async def test_an_idle_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     streams, client, closed = Streams(), Client(), []  # type: ignore[var-annotated]
     stream = streams.start(silent(closed), "me", 0)
-    await stream.attach(client.send, 0)
+    await stream.attach(Reader(client.send), 0)
     await settle()
     await stream.beat(stream.last_write + sse.KEEP_ALIVE_S - 1)
     assert client.got[-1].startswith(b"id:")
@@ -77,18 +77,62 @@ async def test_an_idle_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> 
     assert closed == [True]
 
 
-async def test_a_client_that_takes_nothing_is_given_up_and_stops_the_model() -> None:
+async def test_a_client_that_takes_nothing_is_given_up_and_stops_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "STALLED_S", 0.02)
     streams, client, closed = Streams(), Client(shut=True), []  # type: ignore[var-annotated]
+    reader = Reader(client.send)
     stream = streams.start(silent(closed), "me", 30)
-    await stream.attach(client.send, 0)
-    await settle()
-    assert stream.writing_since is not None
-    await stream.beat(stream.writing_since + sse.STALLED_S - 1)
-    assert closed == []
-    await stream.beat(stream.writing_since + sse.STALLED_S + 1)
-    await settle()
+    await stream.attach(reader, 0)
+    await asyncio.wait({stream.task}, timeout=5)
     assert closed == [True]
+    assert reader.over.result().code == "ERR_STOPPED"
     assert b"ERR_LLM_TRUNCATED" in stream.sent[-1]
+
+
+async def test_who_resumes_gets_everything_while_the_connection_before_is_stalled() -> None:
+    """The first client takes nothing, so an event hangs on its way to it; the second gets it and all that follow."""
+    more = asyncio.Event()
+
+    async def events() -> AsyncGenerator[StreamEvent]:
+        yield TokenEvent(text="a")
+        await more.wait()
+        yield TokenEvent(text="b")
+        yield DONE
+
+    streams, stalled, fresh = Streams(), Client(shut=True), Client()
+    stream = streams.start(events(), "me", 30)
+    before = Reader(stalled.send)
+    await stream.attach(before, 0)
+    await settle()
+    await stream.attach(Reader(fresh.send), 0)
+    more.set()
+    await asyncio.wait({stream.task}, timeout=5)
+    assert b"".join(fresh.got) == b"".join(stream.sent)
+    assert [b"event: " + kind in b"".join(fresh.got) for kind in (b"token", b"complete")] == [True, True]
+    assert before.over.result().code == "ERR_STOPPED"
+
+
+async def test_a_clock_that_ran_for_one_absence_does_not_end_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams, closed = Streams(), []  # type: ignore[var-annotated]
+    stream = streams.start(silent(closed), "me", 0.05)
+    first, second = Reader(Client().send), Reader(Client().send)
+    await stream.attach(first, 0)
+    stream.leave(first)
+    await stream.attach(second, 0)
+    await asyncio.sleep(0.08)
+    assert closed == []
+    await streams.close()
+
+
+async def test_the_end_of_the_service_is_told_to_who_reads() -> None:
+    streams, client, shut, closed = Streams(), Client(), Client(shut=True), []  # type: ignore[var-annotated]
+    for reads in (client, shut):
+        await streams.start(silent(closed), "me", 30).attach(Reader(reads.send), 0)
+    await settle()
+    await streams.close()
+    assert closed == [True, True]
+    assert b"event: error" in client.got[-1] and stopping().message.encode() in client.got[-1]
+    assert streams.closing.is_set()
 
 
 async def test_events_that_end_without_a_terminal_one_get_one() -> None:
@@ -143,15 +187,14 @@ async def test_the_number_of_kept_answers_is_bounded(monkeypatch: pytest.MonkeyP
     await streams.close()
 
 
-async def test_a_second_reader_takes_over_and_the_first_leaving_stops_nothing() -> None:
+async def test_a_second_reader_takes_over_and_the_first_is_told() -> None:
     streams, first, second, closed = Streams(), Client(), Client(), []  # type: ignore[var-annotated]
     stream = streams.start(silent(closed), "me", 0)
     one = asyncio.create_task(AnswerResponse(stream)({}, first.receive, first.send))
     await settle()
     two = asyncio.create_task(AnswerResponse(stream, 0)({}, second.receive, second.send))
-    await settle()
-    first.left.set()
     await one
+    assert first.got[-1].startswith(b"event: error\ndata: ") and b"ERR_STOPPED" in first.got[-1]
     await settle()
     assert closed == []
     second.left.set()

@@ -58,6 +58,8 @@ def write(root: Path, *paths: str) -> None:
         ("/srv/docs", True),
         ("~/docs", True),
         ("file:///srv/a%20b", True),
+        ("FILE:///srv/a", True),
+        ("file:/srv/a", True),
         ("https://example.org", False),
         ("gdrive://folder/x", False),
     ],
@@ -72,6 +74,7 @@ async def test_same_file_has_one_identity_however_it_is_named(root: Path, monkey
     (root.parent / "alias").symlink_to(root)
     spellings = ["a b.md", "./a b.md", "../root/a b.md", root / "a b.md", (root / "a b.md").as_uri()]
     spellings += [root, "*.md", root.parent / "alias", root.parent / "alias/a b.md", "file://localhost" + str(root)]
+    spellings += [f"file:{root}", f"FILE://LocalHost{root}/a%20b.md", f"file:///{root}", f"/{root}/a b.md"]
     for spelling in spellings:
         (item,) = await listed(spelling)
         assert isinstance(item, Listing)
@@ -110,6 +113,45 @@ async def test_order_is_that_of_the_names(root: Path) -> None:
 async def test_globs(root: Path, pattern: str, expected: list[str]) -> None:
     write(root, "a.md", "sub/b.md", "sub/deep/c.md", "sub/n.txt")
     assert sorted(await names(root / pattern)) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("**", "a", True),
+        ("**", "a/b/c", True),
+        ("**/a", "a", True),
+        ("a/**", "a", False),
+        ("a/**", "a/b", True),
+        ("a/**/b", "a/b", True),
+        ("a/**/b", "a/x/y/b", True),
+        ("a/**/b", "a/x/y/c", False),
+        ("**/x/**/x/*", "x/y/x/z", True),
+        ("*", "a/b", False),
+        ("/".join(["**"] * 400), "/".join("abcdefghijklmnop"), True),
+        ("/".join(["**", "a"] * 200), "/".join("a" * 199), False),
+        ("/".join(["**/*"] * 30), "/".join("a" * 40), True),
+    ],
+)
+def test_no_pattern_takes_for_ever(pattern: str, path: str, matches: bool) -> None:
+    assert local._matches(path.split("/"), tuple(pattern.split("/"))) is matches
+
+
+async def test_a_source_has_one_spelling_from_everywhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, "docs/a.md", "[x]/b.md")
+
+    def spelt(uri: str) -> str:
+        return connector().checked(Source(uri=uri, kind="local")).uri
+
+    monkeypatch.chdir(root)
+    assert spelt("docs") == spelt("docs/") == spelt("./docs") == spelt(f"file:{root}/docs") == f"file://{root}/docs"
+    assert spelt("~/x") == (Path.home() / "x").as_uri()
+    assert spelt("*.md") == f"file://{root}/%2A.md"
+    assert await names(spelt("docs/*.md")) == ["a.md"]
+    (root / "now").symlink_to("docs")
+    assert spelt("now") == f"file://{root}/now", "a link that will lead elsewhere stays the source that it is"
+    monkeypatch.chdir(root / "[x]")
+    assert await names(spelt("*.md")) == ["b.md"]
 
 
 async def test_glob_without_match_is_not_found(root: Path) -> None:
@@ -192,6 +234,74 @@ async def test_uri_of_another_machine_is_refused() -> None:
     assert item.code == ErrorCode.INPUT_INVALID
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "file:",
+        "file://",
+        "file:///a%00b",
+        "a\0b",
+        "~nobody-has-this-name/x",
+        "\ud800",
+        "file://h%6Fst/x",
+        "file://[",
+    ],
+)
+async def test_what_names_no_path_is_said_to_be_wrong(uri: str) -> None:
+    (item,) = await listed(uri)
+    assert isinstance(item, AgentFailure)
+    assert item.code == ErrorCode.INPUT_INVALID
+
+
+class _Swap:
+    """``os.open`` before whose first look at ``folder`` that is replaced by a link."""
+
+    def __init__(self, folder: Path, target: Path) -> None:
+        self.folder, self.target, self.open = folder, target, os.open
+
+    def __call__(self, path: str, *args: int, **options: int) -> int:
+        if Path(path).name == self.folder.name and not self.folder.is_symlink():
+            self.folder.rename(self.folder.with_name("away"))
+            self.folder.symlink_to(self.target)
+        return self.open(path, *args, **options)
+
+
+async def test_a_folder_that_becomes_a_link_at_this_moment_is_not_entered(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "sub/own.md")
+    write(tmp_path, "secret/key")
+    monkeypatch.setattr(os, "open", _Swap(root / "sub", tmp_path / "secret"))
+    (item,) = await listed(root)
+    assert isinstance(item, AgentFailure)
+    assert "key" not in item.message
+
+
+@pytest.mark.parametrize("swapped", ["sub", "sub/deep"])
+async def test_a_folder_that_becomes_a_link_at_this_moment_is_not_read_through(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    write(root, "sub/deep/key")
+    write(tmp_path, "secret/key", "secret/deep/key")
+    monkeypatch.setattr(os, "open", _Swap(root / swapped, tmp_path / "secret"))
+    failure = await fetch(root / "sub/deep/key")
+    assert isinstance(failure, AgentFailure)
+    assert failure.code in {ErrorCode.CONNECTOR_BLOCKED, ErrorCode.CONNECTOR_NOT_FOUND}
+
+
+async def test_the_workspace_below_a_source_is_left_out(root: Path) -> None:
+    write(root, "a.md", "ws/inner.md")
+    reader = connector(workspace=root / "ws")
+    items = [i async for i in reader.list(Source(uri=str(root), kind="local"))]
+    assert [(i.title, i.skip) for i in items if isinstance(i, Listing)] == [
+        ("a.md", None),
+        ("ws", "ROMA's own workspace"),
+    ]
+    own = [i async for i in reader.list(Source(uri=str(root / "ws"), kind="local"))]
+    assert [i.title for i in own if isinstance(i, Listing)] == ["inner.md"], "who owns the machine may name it"
+
+
 async def test_names_that_are_not_utf8(root: Path) -> None:
     Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.txt")).write_text("x")
     (item,) = await listed(root)
@@ -207,14 +317,14 @@ async def test_unreadable_folder_and_file_are_failures_of_their_own(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(root, "a.md", "locked/x.md", "z.md")
-    iterdir = Path.iterdir
+    opened = os.open
 
-    def refuse(path: Path) -> object:  # the tests may run as root, whom no mode bit stops
-        if path.name == "locked":
-            raise PermissionError(13, "denied", str(path))
-        return iterdir(path)
+    def refuse(path: str, *args: int, **options: int) -> int:  # the tests may run as root, whom no mode bit stops
+        if path == "locked":
+            raise PermissionError(13, "denied", path)
+        return opened(path, *args, **options)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     first, failure, last = await listed(root)
     assert isinstance(failure, AgentFailure)
     assert failure.code == ErrorCode.CONNECTOR_PERMISSION

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from roma_core.connectors.base import Listing
+from roma_core.connectors.local import LocalConnector
 from roma_core.errors import AgentFailure, ConnectorError, EmbeddingError, ErrorCode, ParserError, StoreError
 from roma_core.ingestion import IngestProgress, Ledger
+from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, RawDocument
 from tests.fakes.ingest import FULL, CountingEmbedder, FaultyStore, Shop, table
 
@@ -251,8 +254,10 @@ async def test_retry_takes_the_failed_items_alone(shop: Shop) -> None:
     assert states(report) == {"away": "added", "bad": "failed"}
     service = shop.service()
     nothing = await service.ingest(["fake://elsewhere/"], retry_failed=True)
+    refused = await service.ingest(["gopher://x"], retry_failed=True)
     await service.close()
-    assert nothing.items == ()
+    assert nothing.items == refused.items == ()
+    assert [f.code for f in refused.failures] == [ErrorCode.INPUT_INVALID], "a refused name does not mean all"
 
 
 async def test_a_failure_keeps_what_was_stored_before(shop: Shop) -> None:
@@ -303,6 +308,71 @@ async def test_what_stops_everything_stops_before_anything_is_listed(shop: Shop)
     assert report.items == ()
     assert [f.code for f in report.failures] == [ErrorCode.EMBEDDING_MODEL]
     assert shop.connector.fetched == []
+
+
+async def test_a_relative_source_is_the_folder_that_it_names_here(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two folders of the same name, ingested from where they stand, do not push out each other's documents."""
+    shop.connector = LocalConnector(Settings(_env_file=None, workspace=tmp_path / "ws"))  # type: ignore[assignment]
+    for place in ("one", "two"):
+        (tmp_path / place / "docs").mkdir(parents=True)
+        (tmp_path / place / "docs" / f"{place}.txt").write_text(f"This is {place}.")
+    monkeypatch.chdir(tmp_path / "one")
+    await ingest(shop, "docs")
+    monkeypatch.chdir(tmp_path / "two")
+    assert {item.state for item in (await ingest(shop, "docs")).items} == {"added"}
+    assert (await shop.store.counts("default"))[0] == 2
+    (tmp_path / "one" / "docs" / "one.txt").unlink()
+    assert (await ingest(shop, str(tmp_path / "one" / "docs"))).counts()["deleted"] == 1, "however it is spelt"
+    assert (await shop.store.counts("default"))[0] == 1
+
+
+@pytest.mark.parametrize("source", ["docs", "docs/*.txt"])
+async def test_claims_of_a_relative_source_are_taken_over_where_they_are_its_own(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """The ledgers that there are have sources as they were typed."""
+    shop.connector = LocalConnector(Settings(_env_file=None, workspace=tmp_path / "ws"))  # type: ignore[assignment]
+    folder = tmp_path / "here" / "docs"
+    folder.mkdir(parents=True)
+    (folder / "old.txt").write_text("This is old.")
+    monkeypatch.chdir(tmp_path / "here")
+    await ingest(shop, source)
+    (folder / "bad.txt").write_text("BAD")
+    with sqlite3.connect(shop.folder / "ledger.sqlite") as db:
+        db.execute("UPDATE claims SET source = ?", (source,))
+        db.execute("INSERT INTO claims VALUES ('default', ?, 'file:///elsewhere/docs/x.txt', 'r')", (source,))
+    db.close()
+    (folder / "old.txt").unlink()
+    report = await ingest(shop, source)
+    assert {Path(i.uri).name: i.state for i in report.items} == {"old.txt": "deleted", "bad.txt": "failed"}
+    (folder / "bad.txt").write_text("Good now.")
+    assert (await ingest(shop, source, retry_failed=True)).counts()["added"] == 1
+
+
+async def test_secrets_of_addresses_are_not_in_reports_nor_in_the_history_of_runs(shop: Shop) -> None:
+    key = "sk-ant-api03-abcdefghijklmnopqrstu"
+    uri = f"fake://s/?api_key={key}"
+    shop.connector.items = {uri: "The words of a page."}
+    report = await ingest(shop, uri, "https://bob:hunter2@host.example/", "gopher://bob:hunter2@x/")
+    service = shop.service()
+    runs = json.dumps(await service.runs())
+    items = await service.ledger_items()
+    await service.close()
+    for told in (json.dumps(report.sources), json.dumps([f.model_dump(mode="json") for f in report.failures]), runs):
+        assert key not in told
+        assert "hunter2" not in told
+    assert [f.code for f in report.failures] == [ErrorCode.INPUT_INVALID] * 2
+    assert report.sources[0] == "fake://s/?api_key=[redacted:api_key]"
+    assert [item.uri for item in items] == [uri], "an item's address is its identity, and is needed to fetch it again"
+    assert (await ingest(shop, uri)).counts()["unchanged"] == 1
+
+
+async def test_sources_are_confined_to_the_places_that_the_caller_names(shop: Shop) -> None:
+    report = await ingest(shop, SOURCE, within=["fake://other/"])
+    assert (report.worked, [f.code for f in report.failures]) == ("none", [ErrorCode.ACCESS_FORBIDDEN])
+    assert (await ingest(shop, SOURCE, within=[SOURCE])).counts()["added"] == 6
 
 
 async def test_unknown_addresses_and_empty_sources_are_failures_of_the_source(shop: Shop) -> None:
@@ -372,6 +442,37 @@ async def test_progress_counts_every_item_once(shop: Shop) -> None:
     assert seen[-1].listed == 7
     assert seen[-1].per_s > 0
     assert {p.uri for p in seen} == {item.uri for item in report.items}
+
+
+async def test_a_watcher_that_raises_is_told_no_more_and_costs_nothing(shop: Shop, caplog: Any) -> None:
+    told: list[IngestProgress] = []
+
+    def broken(now: IngestProgress) -> None:
+        told.append(now)
+        raise ZeroDivisionError("the words of a document")
+
+    report = await ingest(shop, progress=broken)
+    assert (report.counts()["added"], report.failures) == (6, ())
+    assert len(told) == 1
+    assert "ZeroDivisionError" in caplog.text
+    assert "words of a document" not in caplog.text
+
+
+async def test_a_defect_on_the_way_is_a_failure_of_the_run_and_nothing_is_raised(shop: Shop) -> None:
+    class Broken(type(shop.connector)):  # type: ignore[misc]
+        async def list(self, source: Any) -> Any:  # type: ignore[override]
+            yield Listing(uri=f"{SOURCE}0.txt")
+            raise ZeroDivisionError("the words of a document")
+
+    whole, shop.connector = shop.connector, Broken(shop.connector.items)
+    report = await ingest(shop)
+    assert [f.code for f in report.failures] == [ErrorCode.INTERNAL]
+    assert report.failures[0].details["exception"] == "ZeroDivisionError"
+    service = shop.service()
+    assert (await service.runs())[0]["ended_at"], "the run has an end all the same"
+    await service.close()
+    shop.connector = whole
+    assert (await ingest(shop)).counts()["failed"] == 0
 
 
 async def test_runs_are_kept_and_asked_for_by_id(shop: Shop) -> None:

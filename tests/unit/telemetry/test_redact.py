@@ -88,6 +88,8 @@ def test_a_card_with_one_wrong_digit_is_no_card(place: int, by: int) -> None:
         ("basic dXNlcjpwYXNzd29yZA==", "auth"),
         ('{"password": "letmein"}', "password"),
         ("postgresql://roma:s3cret@db/x", "password"),
+        ("https://b.example/k?X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0", "password"),
+        ("https://a.example/c/f.pdf?sv=2020&sig=abcDEF%2B123abcDEF%3D&se=2030", "password"),
         ("AccountKey=abcdEFGH1234567890==", "password"),
         ("AKIAIOSFODNN7EXAMPLE", "api_key"),
         ("https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnop", "api_key"),

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from roma_core.llm.watchdog import Watchdog
+from roma_core.watchdog import Watchdog
 
 
 def due(seconds: float) -> closing[Watchdog]:
@@ -34,6 +34,17 @@ async def test_a_moved_deadline_holds_instead() -> None:
         watchdog.move(asyncio.get_running_loop().time() + 60)
         with watchdog:
             await asyncio.sleep(0.03)
+
+
+async def test_it_guards_on_after_an_interruption() -> None:
+    with due(60) as watchdog:
+        for _ in range(2):
+            asyncio.get_running_loop().call_soon(watchdog.expire)
+            with pytest.raises(TimeoutError), watchdog:
+                await asyncio.sleep(60)
+            watchdog.move(asyncio.get_running_loop().time() + 60)
+            with watchdog:
+                assert await asyncio.sleep(0, "quick") == "quick"
 
 
 async def test_a_closed_one_interrupts_nothing() -> None:

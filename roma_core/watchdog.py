@@ -26,7 +26,7 @@ class Watchdog:
         self._timer.cancel()
 
     def move(self, deadline: float) -> None:
-        """From now on ``deadline`` holds, also when the one before has passed and nobody was interrupted."""
+        """From now on ``deadline`` holds, also when the one before has passed."""
         self._deadline = deadline
         if self.expired or deadline < self._due:
             self._timer.cancel()
@@ -42,7 +42,7 @@ class Watchdog:
         if self._loop.time() < self._deadline:
             self._arm(self._deadline)
         else:
-            self._expire()
+            self.expire()
 
     def __enter__(self) -> None:
         if self.expired:
@@ -52,11 +52,13 @@ class Watchdog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         task, self._waiting = self._waiting, None
+        interrupted, self._interrupted = self._interrupted, False
         # As in asyncio.timeout: our own cancellation is a timeout unless somebody else cancels as well.
-        if self._interrupted and task is not None and task.uncancel() <= self._cancels:
+        if interrupted and task is not None and task.uncancel() <= self._cancels:
             raise TimeoutError
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """End what is awaited now, as if the deadline had passed."""
         self.expired = True
         if self._waiting is not None:
             self._interrupted = True

@@ -1,0 +1,252 @@
+"""The ingest jobs: a lease queue in SQLite that outlives ``kill -9``.
+
+A job is run by whoever holds its lease; a worker that dies stops renewing it, and after ``LEASE_S`` another takes the
+job over. Only the holder may finish a job, so each has one outcome; what an interrupted run had already written is
+not written again, because the ledger of ``ingestion`` knows it. Several servers may share a workspace.
+
+``addresses`` are the sources as they were given, which may hold secrets (a signed URL): they go when the job ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from roma_core.api.database import connection
+from roma_core.api.jobs import ROWS, Ending, Job, JobProgress, JobSummary, Work
+from roma_core.connectors.sources import shown
+from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
+
+LEASE_S = 10.0
+MOST_ATTEMPTS = 5
+MOST_WAITING = 100
+"""Jobs of a tenant that may wait; more are refused until some have begun."""
+KEPT = 1000
+"""Finished jobs of a tenant beyond this many are forgotten, the oldest first."""
+KEPT_REPORTS = 100
+"""Finished jobs of a tenant whose rows are kept."""
+
+_SCHEMA = """CREATE TABLE IF NOT EXISTS ingest_jobs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, sources TEXT NOT NULL,
+  addresses TEXT, confined INTEGER NOT NULL, retry_failed INTEGER NOT NULL, key TEXT, state TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, owner TEXT, lease_until REAL, cancel INTEGER NOT NULL DEFAULT 0, progress TEXT,
+  report TEXT, failure TEXT, created_at TEXT NOT NULL, started_at TEXT, finished_at TEXT, UNIQUE (tenant, key));
+CREATE INDEX IF NOT EXISTS ingest_jobs_by_state ON ingest_jobs (state, number);
+CREATE INDEX IF NOT EXISTS ingest_jobs_by_tenant ON ingest_jobs (tenant, number);
+CREATE INDEX IF NOT EXISTS ingest_jobs_by_start ON ingest_jobs (tenant, started_at);
+CREATE TABLE IF NOT EXISTS ingest_rows (
+  job INTEGER NOT NULL, position INTEGER NOT NULL, item TEXT NOT NULL, PRIMARY KEY (job, position)) WITHOUT ROWID"""
+_ENDED = "addresses = NULL, owner = NULL, lease_until = NULL"
+_IS_FINAL = "state IN ('done', 'failed', 'cancelled')"
+_CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1,
+  started_at = COALESCE(started_at, ?) WHERE number = (
+    SELECT number FROM ingest_jobs AS job WHERE state = 'queued' OR (state = 'running' AND lease_until < ?)
+    ORDER BY (SELECT max(started_at) FROM ingest_jobs AS served WHERE served.tenant = job.tenant), number LIMIT 1)
+  RETURNING *"""
+"""The tenant that was served longest ago comes first, so that none can fill the queue in front of the others."""
+_SUMMARY = """SELECT id, tenant, state, retry_failed, attempts, progress, failure, created_at, started_at, finished_at,
+  json_array_length(sources) AS sources_total, json_extract(sources, '$[0]', '$[1]', '$[2]') AS sources
+  FROM ingest_jobs WHERE tenant = ? ORDER BY number DESC LIMIT ?"""
+Told = Literal["go on", "cancel", "lost"]
+
+
+class JobQueue:
+    """The table. Every method is one transaction; none takes longer than the disk. Each raises ``StoreError``."""
+
+    def __init__(self, workspace: Path, clock: Callable[[], float] = time.time) -> None:
+        self._folder = workspace
+        self._clock = clock
+
+    def add(
+        self,
+        sources: Sequence[str],
+        tenant: str,
+        *,
+        retry_failed: bool = False,
+        key: str | None = None,
+        confined: bool = True,
+    ) -> Job:
+        """Enqueue. The same ``key`` of the same tenant gives the same job, however often it is sent.
+
+        Raises ``AccessError`` (rate limit) when ``MOST_WAITING`` jobs of the tenant wait already.
+        """
+        with connection(self._folder, _SCHEMA) as db:
+            row = None if key is None else _find(db, "key", key, tenant)
+            if row is None:
+                _make_room(db, tenant)
+                asked = {"tenant": tenant, "retry_failed": retry_failed, "key": key, "confined": confined}
+                job_id = uuid.uuid4().hex
+                _insert(db, sources, {"id": job_id, **asked})
+                row = _find(db, "id", job_id, tenant)
+            return _job(db, row)
+
+    def get(self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS) -> Job:
+        """The job with a page of its report. Raises ``NotFoundError``; other tenants' jobs do not exist."""
+        with connection(self._folder, _SCHEMA, write=False) as db:
+            return _job(db, _find(db, "id", job_id, tenant), items_from, items_limit)
+
+    def list(self, tenant: str, limit: int = 100) -> tuple[JobSummary, ...]:
+        """The tenant's jobs, the newest first, without reports and with their first sources."""
+        with connection(self._folder, _SCHEMA, write=False) as db:
+            rows = [_plain(row) for row in db.execute(_SUMMARY, (tenant, limit))]
+        return tuple(JobSummary(**{**row, "sources": [s for s in row["sources"] if s is not None]}) for row in rows)
+
+    def cancel(self, job_id: str, tenant: str) -> Job:
+        """A queued job is cancelled at once, a running one at its next beat; a final one stays as it is."""
+        with connection(self._folder, _SCHEMA) as db:
+            db.execute(
+                f"UPDATE ingest_jobs SET state = 'cancelled', finished_at = ?, {_ENDED} "  # noqa: S608
+                "WHERE id = ? AND tenant = ? AND state = 'queued'",
+                (_now(), job_id, tenant),
+            )
+            db.execute(
+                "UPDATE ingest_jobs SET cancel = 1 WHERE id = ? AND tenant = ? AND state = 'running'", (job_id, tenant)
+            )
+            return _job(db, _find(db, "id", job_id, tenant))
+
+    def claim(self, owner: str) -> Work | None:
+        """A job that waits or whose holder has died, now leased to ``owner``; None when there is none.
+
+        Jobs of a tenant come in their order, tenants in turn.
+        """
+        now = self._clock()
+        with connection(self._folder, _SCHEMA) as db:
+            _adopt(db)
+            _bury(db, now)
+            row = db.execute(_CLAIM, (owner, now + LEASE_S, _now(), now)).fetchone()
+        if row is None:
+            return None
+        sources, flags = tuple(json.loads(row["addresses"])), (bool(row["confined"]), bool(row["retry_failed"]))
+        return Work(row["id"], row["tenant"], sources, *flags, row["attempts"])
+
+    def beat(self, job_id: str, owner: str, progress: JobProgress | None) -> Told:
+        """Renew the lease and tell how far the job is; the answer says what the holder must do."""
+        with connection(self._folder, _SCHEMA) as db:
+            row = db.execute(
+                "UPDATE ingest_jobs SET lease_until = ?, progress = ? WHERE id = ? AND owner = ? AND state = 'running' "
+                "RETURNING cancel",
+                (self._clock() + LEASE_S, _json(progress), job_id, owner),
+            ).fetchone()
+        if row is None:
+            return "lost"
+        return "cancel" if row["cancel"] else "go on"
+
+    def finish(self, job_id: str, owner: str, ending: Ending) -> bool:
+        """Write how it ended. False when the lease was lost, so that nobody finishes twice."""
+        told = (ending.state, _json(ending.progress), _json(ending.report), _json(ending.failure))
+        with connection(self._folder, _SCHEMA) as db:
+            row = db.execute(
+                f"UPDATE ingest_jobs SET state = ?, progress = ?, report = ?, failure = ?, finished_at = ?, {_ENDED} "  # noqa: S608
+                "WHERE id = ? AND owner = ? AND state = 'running' RETURNING number, tenant",
+                (*told, _now(), job_id, owner),
+            ).fetchone()
+            if row is None:
+                return False
+            rows = ((row["number"], n, item.model_dump_json()) for n, item in enumerate(ending.rows))
+            db.executemany("INSERT INTO ingest_rows VALUES (?, ?, ?)", rows)
+            _trim(db, row["tenant"])
+        return True
+
+    def release(self, job_id: str, owner: str) -> None:
+        """Give a job back unfinished, for a server that shuts down; the attempt does not count."""
+        with connection(self._folder, _SCHEMA) as db:
+            db.execute(
+                "UPDATE ingest_jobs SET state = 'queued', owner = NULL, lease_until = NULL, attempts = attempts - 1 "
+                "WHERE id = ? AND owner = ? AND state = 'running'",
+                (job_id, owner),
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Jobs by state."""
+        with connection(self._folder, _SCHEMA, write=False) as db:
+            found = dict(db.execute("SELECT state, count(*) FROM ingest_jobs GROUP BY state").fetchall())
+        return {state: found.get(state, 0) for state in ("queued", "running", "done", "failed", "cancelled")}
+
+
+def _insert(db: sqlite3.Connection, sources: Sequence[str], columns: dict[str, Any]) -> None:
+    kept, given = json.dumps([shown(source) for source in sources]), json.dumps(list(sources))
+    row = {**columns, "sources": kept, "addresses": given, "state": "queued", "created_at": _now()}
+    values = ", ".join(f":{column}" for column in row)
+    db.execute(f"INSERT INTO ingest_jobs ({', '.join(row)}) VALUES ({values})", row)  # noqa: S608
+
+
+def _find(db: sqlite3.Connection, column: Literal["id", "key"], value: str, tenant: str) -> sqlite3.Row | None:
+    query = f"SELECT * FROM ingest_jobs WHERE {column} = ? AND tenant = ?"  # noqa: S608
+    found: sqlite3.Row | None = db.execute(query, (value, tenant)).fetchone()
+    return found
+
+
+def _make_room(db: sqlite3.Connection, tenant: str) -> None:
+    """Trims here too, because a job that was cancelled while it waited is never finished by anybody."""
+    query = "SELECT count(*) FROM ingest_jobs WHERE tenant = ? AND state = 'queued'"
+    if db.execute(query, (tenant,)).fetchone()[0] >= MOST_WAITING:
+        raise AccessError(
+            f"{MOST_WAITING} ingest jobs wait already; send more when some have begun, or several sources in one job.",
+            ErrorCode.ACCESS_RATE_LIMIT,
+            retry_after_s=60.0,
+        )
+    _trim(db, tenant)
+
+
+def _trim(db: sqlite3.Connection, tenant: str) -> None:
+    """A tenant's history pushes out that tenant's history alone."""
+    beyond = f"(SELECT number FROM ingest_jobs WHERE tenant = ? AND {_IS_FINAL} ORDER BY number DESC LIMIT -1 OFFSET ?)"  # noqa: S608
+    db.execute(f"DELETE FROM ingest_rows WHERE job IN {beyond}", (tenant, min(KEPT_REPORTS, KEPT)))  # noqa: S608
+    db.execute(f"DELETE FROM ingest_jobs WHERE number IN {beyond}", (tenant, KEPT))  # noqa: S608
+
+
+def _bury(db: sqlite3.Connection, now: float) -> None:
+    """Jobs whose holder died: cancelled if that was wanted, failed if they keep killing their holders."""
+    dead = "state = 'running' AND lease_until < ?"
+    ended = f"UPDATE ingest_jobs SET finished_at = ?, {_ENDED}"  # noqa: S608
+    db.execute(f"{ended}, state = 'cancelled' WHERE cancel = 1 AND {dead}", (_now(), now))
+    failure = AgentFailure.of("jobs", RomaError(f"The server died {MOST_ATTEMPTS} times at this job; see its log."))
+    db.execute(
+        f"{ended}, state = 'failed', failure = ? WHERE attempts >= ? AND {dead}",
+        (_now(), failure.model_dump_json(), MOST_ATTEMPTS, now),
+    )
+
+
+def _adopt(db: sqlite3.Connection) -> None:
+    """Take over what waits in the table that ROMA had before; its history, which held secrets, goes."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'jobs'").fetchone() is None:
+        return
+    for row in db.execute("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY number").fetchall():
+        columns = {name: row[name] for name in ("id", "tenant", "retry_failed")}
+        _insert(db, json.loads(row["sources"]), {**columns, "confined": True})
+    db.execute("DROP TABLE jobs")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else str(value.model_dump_json())
+
+
+def _plain(row: sqlite3.Row) -> dict[str, Any]:
+    """Columns of a summary, and the report, with their JSON read."""
+    fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
+    for name in {"sources", "progress", "report", "failure"} & set(fields):
+        fields[name] = None if fields[name] is None else json.loads(fields[name])
+    return {**fields, "retry_failed": bool(fields["retry_failed"])}
+
+
+def _job(db: sqlite3.Connection, row: sqlite3.Row | None, items_from: int = 0, items_limit: int = ROWS) -> Job:
+    if row is None:
+        raise NotFoundError("There is no such ingest job.")
+    fields = _plain(row)
+    if fields["report"] is not None:
+        number = row["number"]
+        page = "SELECT item FROM ingest_rows WHERE job = ? AND position >= ? ORDER BY position LIMIT ?"
+        items = [json.loads(found["item"]) for found in db.execute(page, (number, items_from, items_limit))]
+        kept = db.execute("SELECT count(*) FROM ingest_rows WHERE job = ?", (number,)).fetchone()[0]
+        fields["report"] |= {"items_from": items_from, "items": items, "items_kept": kept}
+    return Job.model_validate({**fields, "sources_total": len(fields["sources"])})

@@ -1,0 +1,138 @@
+"""Who does the ingest jobs: one after the other, because the store has one writer anyhow."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from roma_core.api.jobqueue import JobQueue
+from roma_core.api.jobs import Ending, JobProgress, Work
+from roma_core.errors import AgentFailure, RomaError, guarded
+from roma_core.telemetry import logs, metrics
+from roma_core.types import IngestionReport
+
+if TYPE_CHECKING:
+    from roma_core.ingestion import IngestProgress, OnProgress
+
+BEAT_S = 1.0
+FINISH_TRIES = 10
+"""How often an outcome is written, a beat apart, before the job is left to be done again."""
+
+Ingest = Callable[[Work, "OnProgress"], Awaitable[IngestionReport]]
+End = Literal["ended", "cancel", "lost"]
+
+
+class _Watched:
+    """Where an ingest stands: written by it at each item, read at each beat."""
+
+    def __init__(self) -> None:
+        self._now: IngestProgress | None = None
+
+    def note(self, now: IngestProgress) -> None:
+        self._now = now
+
+    @property
+    def progress(self) -> JobProgress | None:
+        return None if self._now is None else JobProgress.at(self._now)
+
+
+class JobWorker:
+    """Runs the jobs of a queue. Whatever goes wrong with one, it goes on with the next."""
+
+    def __init__(self, queue: JobQueue, ingest: Ingest, beat_s: float | None = None) -> None:
+        self._queue = queue
+        self._ingest = ingest
+        self._beat_s = BEAT_S if beat_s is None else beat_s
+        self._owner = uuid.uuid4().hex
+        self._wake = asyncio.Event()
+        self._log = logs.get("jobs")
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; a job that is under way then goes back to the queue."""
+        while True:
+            work = await self._asked(self._queue.claim, self._owner)
+            if isinstance(work, Work):
+                worked = await guarded("jobs", self._work(work))
+                if isinstance(worked, AgentFailure):
+                    self._tell("a job could not be run", worked)
+                continue
+            # None, or the workspace is away; it may come back
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._beat_s)
+            self._wake.clear()
+
+    async def _work(self, work: Work) -> None:
+        with logs.request(work.id), logs.timed(self._log, "ingest job", attempt=work.attempt) as line:
+            watched = _Watched()
+            task = asyncio.ensure_future(guarded("ingest", self._ingest(work, watched.note)))
+            try:
+                end = await self._watch(work, task, watched)
+            except asyncio.CancelledError:
+                await _stopped(task)
+                await asyncio.shield(self._asked(self._queue.release, work.id, self._owner))
+                raise
+            line["state"] = end
+            if end != "lost":  # else another server has the job, and its outcome
+                outcome = _outcome(task) if end == "ended" else None
+                ending = await asyncio.to_thread(Ending.of, outcome, watched.progress)
+                line["state"] = ending.state
+                self._tell_failure(ending, outcome)
+                await self._finish(work, ending)
+
+    async def _watch(self, work: Work, task: asyncio.Task[Any], watched: _Watched) -> End:
+        """Beat until the task is done or must stop. While the workspace is away nobody can tell it to."""
+        while True:
+            await asyncio.wait({task}, timeout=self._beat_s)
+            beat = await self._asked(self._queue.beat, work.id, self._owner, watched.progress)
+            told = beat if isinstance(beat, str) else "go on"
+            if told == "lost" or (told == "cancel" and not task.done()):
+                await _stopped(task)
+                return "lost" if told == "lost" else "cancel"
+            if task.done():
+                return "ended"
+
+    async def _finish(self, work: Work, ending: Ending) -> None:
+        for _ in range(FINISH_TRIES):
+            done = await self._asked(self._queue.finish, work.id, self._owner, ending)
+            if not isinstance(done, AgentFailure):
+                return
+            await asyncio.sleep(self._beat_s)
+        self._tell("an outcome could not be written, so the job will be done again", done)
+
+    async def _asked(self, method: Callable[..., Any], *args: Any) -> Any:
+        """What the queue answers; an ``AgentFailure`` is counted."""
+        answer = await guarded("jobs", asyncio.to_thread(method, *args))
+        if isinstance(answer, AgentFailure):
+            metrics.count_failure(answer)
+        return answer
+
+    def _tell_failure(self, ending: Ending, outcome: IngestionReport | AgentFailure | None) -> None:
+        """``Roma.ingest`` has counted what its report holds; what kept it from reporting is counted here."""
+        if isinstance(outcome, AgentFailure):
+            metrics.count_failure(outcome)
+        if ending.failure is not None:
+            self._tell("ingest job failed", ending.failure)
+
+    def _tell(self, event: str, failure: AgentFailure) -> None:
+        said = {"message": failure.message, "details": failure.details}
+        self._log.warning(event, code=failure.code.value, failed_agent=failure.agent, **said)
+
+
+async def _stopped(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _outcome(task: asyncio.Task[Any]) -> IngestionReport | AgentFailure:
+    """A task that ended as cancelled without being told to is a defect; its ``CancelledError`` would end the worker."""
+    if task.cancelled():
+        return AgentFailure.of("ingest", RomaError("The ingest was cancelled from within; please report it."))
+    result: IngestionReport | AgentFailure = task.result()
+    return result

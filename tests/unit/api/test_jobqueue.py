@@ -1,0 +1,299 @@
+"""The lease queue: one outcome for each job, whoever dies; a history without secrets and of bounded size."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roma_core.api import jobqueue as module
+from roma_core.api import jobs
+from roma_core.api.jobqueue import JobQueue
+from roma_core.api.jobs import Ending, JobProgress
+from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, StoreError
+from roma_core.ingestion import IngestProgress
+from roma_core.types import IngestionReport, IngestItem
+
+SIGNED = "https://b.example/k.pdf?X-Amz-Expires=60&X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0"
+KEYED = "https://h.example/?api_key=sk-ant-api03-abcdefghijklmnopqrstu"
+SECRETS = ("fe5f80f77d5fa3beca", "sk-ant-api03")
+
+
+def report(*items: IngestItem, failures: tuple[AgentFailure, ...] = ()) -> IngestionReport:
+    return IngestionReport(run_id="r", sources=("s",), items=items, failures=failures, seconds=2.0)
+
+
+def item(uri: str, state: Any = "added", **fields: Any) -> IngestItem:
+    return IngestItem(uri=uri, state=state, **fields)
+
+
+DONE = Ending.of(report(item("a")))
+CANCELLED = Ending.of(None)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(tmp_path: Path, clock: Clock) -> JobQueue:
+    return JobQueue(tmp_path, clock)
+
+
+def finished(queue: JobQueue, tenant: str = "t", ending: Ending = DONE) -> str:
+    job = queue.add(["a"], tenant)
+    while (work := queue.claim("x")) is not None:
+        queue.finish(work.id, "x", ending)
+    return job.id
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def test_jobs_are_claimed_in_order_and_once(queue: JobQueue) -> None:
+    first, second = queue.add(["a"], "t"), queue.add(["b"], "t")
+    assert [queue.claim("x").id, queue.claim("y").id] == [first.id, second.id]  # type: ignore[union-attr]
+    assert queue.claim("z") is None
+    assert queue.counts()["running"] == 2
+
+
+def test_tenants_are_served_in_turn(queue: JobQueue) -> None:
+    for n in range(3):
+        queue.add([f"a{n}"], "a")
+    queue.add(["b0"], "b")
+    queue.add(["c0"], "c")
+    claimed = [queue.claim("x") for _ in range(5)]
+    assert [work.sources[0] for work in claimed if work] == ["a0", "b0", "c0", "a1", "a2"]
+
+
+def test_the_same_key_gives_the_same_job_within_a_tenant(queue: JobQueue) -> None:
+    assert queue.add(["a"], "t", key="k").id == queue.add(["b"], "t", key="k").id
+    assert queue.add(["a"], "u", key="k").id != queue.add(["a"], "t", key="k").id
+    assert len({queue.add(["a"], "t").id for _ in range(3)}) == 3
+
+
+def test_a_dead_holder_loses_its_job_and_may_not_finish_it(queue: JobQueue, clock: Clock) -> None:
+    job = queue.add(["a"], "t")
+    queue.claim("dead")
+    clock.now += module.LEASE_S - 1
+    assert queue.claim("next") is None
+    assert queue.beat(job.id, "dead", None) == "go on"
+    clock.now += module.LEASE_S + 1
+    again = queue.claim("next")
+    assert again is not None
+    assert again.attempt == 2
+    assert queue.beat(job.id, "dead", None) == "lost"
+    assert not queue.finish(job.id, "dead", DONE)
+    assert queue.finish(job.id, "next", DONE)
+    assert not queue.finish(job.id, "next", DONE)
+    held = queue.get(job.id, "t")
+    assert held.state == "done"
+    assert held.report is not None
+    assert len(held.report.items) == 1
+
+
+def test_a_job_that_kills_its_holders_is_buried(queue: JobQueue, clock: Clock) -> None:
+    job = queue.add(["a"], "t")
+    for _ in range(module.MOST_ATTEMPTS):
+        assert queue.claim("x") is not None
+        clock.now += module.LEASE_S + 1
+    assert queue.claim("x") is None
+    buried = queue.get(job.id, "t")
+    assert buried.state == "failed"
+    assert buried.failure is not None
+    assert buried.failure.code is ErrorCode.INTERNAL
+
+
+def test_cancelling(queue: JobQueue, clock: Clock) -> None:
+    waiting, running, dead = (queue.add([n], "t") for n in "abc")
+    assert queue.cancel(waiting.id, "t").state == "cancelled"
+    queue.claim("x")
+    assert queue.cancel(running.id, "t").state == "running"
+    assert queue.beat(running.id, "x", None) == "cancel"
+    assert queue.finish(running.id, "x", CANCELLED)
+    assert queue.cancel(running.id, "t").state == "cancelled"
+    queue.claim("x")
+    queue.cancel(dead.id, "t")
+    clock.now += module.LEASE_S + 1
+    assert queue.claim("y") is None
+    assert queue.get(dead.id, "t").state == "cancelled"
+    with pytest.raises(NotFoundError):
+        queue.cancel(waiting.id, "other")
+
+
+def test_released_jobs_cost_no_attempt(queue: JobQueue) -> None:
+    job = queue.add(["a"], "t")
+    queue.claim("x")
+    queue.release(job.id, "x")
+    assert (queue.get(job.id, "t").state, queue.get(job.id, "t").attempts) == ("queued", 0)
+
+
+# History
+
+
+def test_old_finished_jobs_are_forgotten_tenant_by_tenant(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 2)
+    quiet = finished(queue, "quiet")
+    for _ in range(5):
+        finished(queue, "loud")
+    assert len(queue.list("loud")) == 2
+    assert queue.get(quiet, "quiet").state == "done", "one tenant's jobs do not push out another's"
+
+
+def test_jobs_that_were_cancelled_while_they_waited_are_forgotten_too(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT", 2)
+    for _ in range(6):
+        queue.cancel(queue.add(["a"], "t").id, "t")
+    assert len(queue.list("t")) <= 3
+
+
+def test_rows_are_kept_for_the_newest_jobs(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_REPORTS", 1)
+    old, new = finished(queue), finished(queue)
+    reports = [queue.get(job, "t").report for job in (old, new)]
+    assert [(r.items_total, r.items_kept, len(r.items)) for r in reports if r] == [(1, 0, 0), (1, 1, 1)]
+    assert queue.get(old, "t").progress == queue.get(new, "t").progress, "the counts stay"
+
+
+def test_a_tenant_cannot_queue_without_end(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    queue.add(["a"], "t", key="k")
+    queue.add(["b"], "t")
+    with pytest.raises(AccessError) as caught:
+        queue.add(["c"], "t")
+    assert caught.value.code is ErrorCode.ACCESS_RATE_LIMIT
+    assert caught.value.retry_after_s
+    queue.add(["a"], "t", key="k")
+    queue.add(["a"], "other")
+    queue.claim("x")
+    queue.add(["c"], "t")
+
+
+def test_a_report_is_paged_with_what_matters_first(queue: JobQueue) -> None:
+    states = ["unchanged", "skipped", "deleted", "updated", "added", "failed"]
+    rows = [item(f"{state}{n}", state) for state in states for n in (1, 0)]
+    job = finished(queue, ending=Ending.of(report(*rows)))
+    uris: list[str] = []
+    while len(uris) < len(rows):
+        page = queue.get(job, "t", items_from=len(uris), items_limit=5).report
+        assert page is not None
+        assert (page.items_from, page.items_total, page.items_kept) == (len(uris), 12, 12)
+        assert 0 < len(page.items) <= 5
+        uris += [row.uri for row in page.items]
+    order = ["failed", "added", "updated", "deleted", "skipped", "unchanged"]
+    assert uris == [f"{state}{n}" for state in order for n in (0, 1)]
+    assert queue.get(job, "t", items_from=99).report.items == ()  # type: ignore[union-attr]
+
+
+def test_a_report_without_end_is_kept_in_part(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "KEPT_ROWS", 3)
+    monkeypatch.setattr(jobs, "KEPT_FAILURES", 2)
+    failures = tuple(AgentFailure.of("c", StoreError(str(n))) for n in range(5))
+    rows = [item(f"u{n}", "unchanged") for n in range(8)] + [item("bad", "failed")]
+    held = queue.get(finished(queue, ending=Ending.of(report(*rows, failures=failures))), "t")
+    assert held.report is not None
+    assert (held.report.items_total, held.report.items_kept, held.report.items[0].uri) == (9, 3, "bad")
+    assert (held.report.failures_total, len(held.report.failures)) == (5, 2)
+    assert held.progress is not None
+    assert held.progress.counts == {"failed": 1, "unchanged": 8}
+
+
+def test_a_list_has_states_and_counts_but_no_rows(queue: JobQueue) -> None:
+    sources = [f"{'s' * 4000}{n}" for n in range(100)]
+    for _ in range(20):
+        queue.add(sources, "t")
+        work = queue.claim("x")
+        assert work is not None
+        queue.finish(work.id, "x", Ending.of(report(*(item(f"file:///d/{n}.md", "unchanged") for n in range(500)))))
+    listed = queue.list("t")
+    assert {(job.state, job.sources_total, len(job.sources)) for job in listed} == {("done", 100, 3)}
+    assert {job.progress.counts["unchanged"] for job in listed if job.progress} == {500}
+    assert sum(len(job.model_dump_json()) for job in listed) < 20 * 13_000
+
+
+# Outcomes
+
+
+def test_an_ingest_in_which_nothing_worked_has_failed() -> None:
+    gone = AgentFailure.of("store", StoreError("The store is away.", details={"uri": "x"}))
+    bad = item("a", "failed", reason="It is malformed.", code="ERR_PARSER_MALFORMED")
+    for nothing, code, message in (
+        (report(failures=(gone,)), ErrorCode.STORAGE_UNAVAILABLE, "The store is away."),
+        (report(bad, bad, failures=(gone,)), ErrorCode.STORAGE_UNAVAILABLE, "The store is away."),
+        (report(bad, item("b", "failed")), ErrorCode.PARSER_MALFORMED, "It is malformed."),
+        (report(item("b", "failed")), ErrorCode.INTERNAL, ""),
+    ):
+        ending = Ending.of(nothing)
+        assert ending.failure is not None
+        assert (ending.state, ending.failure.code, ending.failure.message) == ("failed", code, message)
+        assert len(ending.rows) == len(nothing.items), "the rows say of each item why"
+    for some in (report(bad, item("b")), report(item("b", "unchanged"), failures=(gone,)), report()):
+        assert (Ending.of(some).state, Ending.of(some).failure) == ("done", None)
+    failure = AgentFailure.of("x", StoreError("no"))
+    assert (Ending.of(failure).state, Ending.of(failure).report) == ("failed", None)
+    assert Ending.of(None).state == "cancelled"
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("end", ["done", "cancelled", "buried", "cancelled while it waited"])
+def test_an_address_keeps_its_secrets_only_while_they_are_needed(
+    tmp_path: Path, queue: JobQueue, clock: Clock, end: str
+) -> None:
+    job = queue.add([SIGNED, KEYED], "t")
+    assert not any(secret in job.model_dump_json() for secret in SECRETS)
+    if end == "cancelled while it waited":
+        queue.cancel(job.id, "t")
+    else:
+        work = queue.claim("x")
+        assert work is not None
+        assert work.sources == (SIGNED, KEYED), "the worker needs them whole"
+        assert SECRETS[0].encode() in bytes_of(tmp_path)
+        queue.beat(job.id, "x", JobProgress.at(IngestProgress(1, False, {"added": 1}, 1.0, SIGNED)))
+        if end == "buried":
+            for _ in range(module.MOST_ATTEMPTS):
+                clock.now += module.LEASE_S + 1
+                queue.claim("x")
+        else:
+            row = item(KEYED, reason=f"moved from {SIGNED}", warnings=(f"near-duplicate of {KEYED}",))
+            failure = AgentFailure.of("web", StoreError(f"{KEYED} is away.", details={"uri": SIGNED}))
+            queue.finish(job.id, "x", Ending.of(None if end == "cancelled" else report(row, failures=(failure,))))
+    shown = (queue.get(job.id, "t"), *queue.list("t"))
+    assert {s.split("?")[0] for s in shown[0].sources} == {"https://b.example/k.pdf", "https://h.example/"}
+    assert not any(secret in told.model_dump_json() for told in shown for secret in SECRETS)
+    assert not any(secret.encode() in bytes_of(tmp_path) for secret in SECRETS), "not in the file's free pages either"
+
+
+def test_the_table_of_before_is_taken_over(tmp_path: Path, queue: JobQueue) -> None:
+    queue.list("t")
+    with closing(sqlite3.connect(tmp_path / "service.db")) as db, db:
+        db.executescript(
+            "CREATE TABLE jobs (number INTEGER PRIMARY KEY, id TEXT, tenant TEXT, sources TEXT, retry_failed INTEGER,"
+            "key TEXT, state TEXT, report TEXT)"
+        )
+        rows = [("1", "t", json.dumps([KEYED]), 1, "k", "queued"), ("2", "t", json.dumps([KEYED]), 0, None, "done")]
+        db.executemany("INSERT INTO jobs (id, tenant, sources, retry_failed, key, state) VALUES (?,?,?,?,?,?)", rows)
+    work = queue.claim("x")
+    assert work is not None
+    assert (work.id, work.sources, work.retry_failed, work.confined) == ("1", (KEYED,), True, True)
+    queue.finish("1", "x", DONE)
+    assert queue.claim("x") is None
+    assert [job.id for job in queue.list("t")] == ["1"]
+    assert SECRETS[1].encode() not in bytes_of(tmp_path)
