@@ -1,0 +1,63 @@
+"""Folders and files that ROMA makes: for nobody but whoever runs it, and for a server never a second time.
+
+A server's workspace that is gone was taken away: a volume was unmounted, a folder renamed. A new one in its place would
+hide that, and what is written there would be lost when the old one comes back.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+_kept: set[Path] = set()
+
+
+class GoneError(FileNotFoundError):
+    """A file or a folder was there before, and is missed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.ENOENT, "was there and is gone", str(path))
+
+
+def private_folder(folder: Path) -> None:
+    """Make ``folder`` and what is missing above it with mode 0700. One that is there keeps its mode.
+
+    Raises ``OSError``; ``GoneError`` when a part of it is kept.
+    """
+    place = folder.absolute()
+    missing = [part for part in (*reversed(place.parents), place) if not part.exists()]
+    for part in missing:
+        require(part)
+    for part in missing:
+        part.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_file(path: Path) -> None:
+    """Make an empty file with mode 0600, so that it is at no moment readable by others. One that is there stays.
+
+    Raises ``OSError``; ``GoneError`` when the file or its folder is kept.
+    """
+    private_folder(path.parent)
+    if not path.exists():
+        require(path)
+        path.touch(mode=0o600, exist_ok=True)
+
+
+def keep(path: Path) -> None:
+    """From now on this process makes neither ``path`` nor the folder that it is in anew."""
+    _kept.update((path.absolute(), path.absolute().parent))
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file or folder is at ``path``: another one has another identity as long as both are there."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
+def require(path: Path) -> None:
+    """Raises ``GoneError`` when ``path`` is kept and not there."""
+    if path.absolute() in _kept and not path.exists():
+        raise GoneError(path)
