@@ -168,6 +168,9 @@ class Settings(BaseSettings):
     # Serving and telemetry
     host: str = Field(default="127.0.0.1", description="Address to bind; other than loopback needs a token.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
+    require_token: bool = Field(
+        default=False, description="Serve nobody without a token, also while there is none: a workspace may be missing."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Origins allowed by CORS.")
     ingest_roots: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -29,7 +29,7 @@ FOLDER = "evals"
 UNDECISIVE = frozenset(
     "workspace tenant min_free_mb host port cors_origins max_body_mb rate_limit_per_minute log_level log_format "
     "tracing mlflow_tracking_uri cache llm_log_text prices_file embed_threads database_url parser_timeout_s "
-    "parser_memory_mb parser_workers gdrive_credentials".split()
+    "require_token parser_memory_mb parser_workers gdrive_credentials".split()
 )
 """Settings that do not decide an answer over a given corpus. Every other one does, also those yet to come."""
 
