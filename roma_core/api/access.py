@@ -41,9 +41,13 @@ SCOPE_OF: Mapping[str, TokenScope] = {
 """By the first part of the path; everything else needs ``admin``."""
 SHUT = frozenset({"components"})
 """Never served: Panel's route of this name imports the module that the path names, and the console does not need it."""
-_CONSOLE = frozenset({"console", "static"})
-"""What a browser loads for the console: a hundred small files, so there is no limit (its websocket counts once)."""
-_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_CONSOLE_FILES = frozenset({"static"})
+"""Where Panel serves the libraries that the console is made of: beside it, not below it."""
+_CONSOLE = _CONSOLE_FILES | {"console"}
+_UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads fifty files
+_PROXIED = re.compile(
+    r"forwarded|x-forwarded.*|via|x-(?:real|client|cluster-client)-ip|(?:cf-connecting|true-client)-ip"
+)
 """Headers of a proxy, behind which everybody comes from this machine."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d*)?")
 FAILED_LOGINS_PER_MINUTE = 10
@@ -149,8 +153,8 @@ class Gate:
 
     async def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
         """Who may go on (None: a stranger, on an open path), or why not."""
-        path, area = scope["path"], area_of(scope["path"])
-        if area in SHUT:
+        path, part = scope["path"], _part(scope["path"])
+        if part in SHUT:
             return refusal("Not Found", ErrorCode.NOT_FOUND)
         known = await guarded("api", self._tokens.look())
         if isinstance(known, AgentFailure):
@@ -161,22 +165,21 @@ class Gate:
             if not (stranger and path in OPEN):
                 return found
         who = None if isinstance(found, AgentFailure) else found
-        wanted = SCOPE_OF.get(area, "admin")
+        wanted = SCOPE_OF.get(part, "admin")
         if who is not None and path not in OPEN and not who.allows(wanted):
             return refusal(f"This token lacks the scope {wanted!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=wanted)
-        unlimited = path == "/health" or area in _CONSOLE
-        wait_s = 0.0 if unlimited else self._rates.wait_s(who.id if who else _address(scope))
+        wait_s = 0.0 if part in _UNLIMITED else self._rates.wait_s(who.id if who else _address(scope))
         if wait_s:
             return refusal("Too many requests; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
         return who
 
     def _who(self, known: Known, scope: Scope) -> Principal | AgentFailure:
         """Who asks, whatever is asked for."""
-        headers = Headers(scope=scope)
-        if scope["type"] == "websocket" and not self._own_page(headers):
+        headers, in_console = Headers(scope=scope), _part(scope["path"]) in _CONSOLE
+        if (in_console or scope["type"] == "websocket") and not self._own_page(headers):
             said = "Another site's page may not open this; ROMA_CORS_ORIGINS names those that may."
             return refusal(said, ErrorCode.ACCESS_FORBIDDEN)
-        if area_of(scope["path"]) == "console" and "bokeh_session_id" in QueryParams(scope["query_string"]):
+        if in_console and "bokeh_session_id" in QueryParams(scope["query_string"]):
             # Whoever chose the session of somebody else would share it with them.
             return refusal("The server chooses the console's session.", ErrorCode.ACCESS_FORBIDDEN)
         needed = known.configured or self._always
@@ -189,7 +192,7 @@ class Gate:
         it, and what a browser sends for the page of another site says so in Origin. So is whoever comes by a proxy.
         """
         here = is_loopback(address) and is_loopback(_host(headers)) and self._own_page(headers)
-        if here and not any(name in headers for name in _PROXIED):
+        if here and not any(_PROXIED.fullmatch(name) for name in headers):
             return Principal("local", self._tenant, frozenset({"admin"}))
         return refusal(
             "Without a token only this machine is served, and nobody through a proxy; make one with "
@@ -198,9 +201,16 @@ class Gate:
         )
 
     def _own_page(self, headers: Headers) -> bool:
-        """Whether the request comes from no page, from one of this server, or from one of ``ROMA_CORS_ORIGINS``."""
-        host = headers.get("host", "").lower()
-        return all(origin in self._origins or _place(origin) == host for origin in headers.getlist("origin"))
+        """Whether the request comes from no page, from one of this server, or from one of ``ROMA_CORS_ORIGINS``.
+
+        Pictures and frames of another page come without Origin; what they are for says Sec-Fetch-Dest. A link does no
+        harm.
+        """
+        host, origins = headers.get("host", "").lower(), headers.getlist("origin")
+        if origins:
+            return all(origin in self._origins or _place(origin) == host for origin in origins)
+        site = headers.get("sec-fetch-site", "none")
+        return site in {"none", "same-origin"} or headers.get("sec-fetch-dest") == "document"
 
     def _by_token(self, known: Known, scope: Scope) -> Principal | AgentFailure:
         secret = _secret(scope)
@@ -221,7 +231,7 @@ class Gate:
             if message["type"] == "websocket.receive":
                 known = await guarded("api", self._tokens.look())
                 if isinstance(known, AgentFailure) or isinstance(self._who(known, scope), AgentFailure):
-                    await response.send({"type": "websocket.close", "code": 1008})
+                    await response.close()
                     return {"type": "websocket.disconnect", "code": 1008}
             return message
 
@@ -231,7 +241,7 @@ class Gate:
 async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, response: _Response) -> None:
     if scope["type"] == "websocket":
         await receive()
-        await response.send({"type": "websocket.close", "code": 1008, "reason": failure.code.value})
+        await response.close(failure.code.value)
         return
     asked = {"WWW-Authenticate": _challenge(scope["path"])} if failure.code == "ERR_ACCESS_UNAUTHENTICATED" else {}
     await problem(failure, headers=asked)(scope, receive, response.send)
@@ -249,6 +259,11 @@ class _Response:
         self.started = False
         self._start = time.perf_counter()
 
+    async def close(self, reason: str = "") -> None:
+        """End a websocket; what the application still sends has nobody to go to."""
+        await self.send({"type": "websocket.close", "code": 1008, "reason": reason})
+        self._replaced = True
+
     async def send(self, message: Message) -> None:
         if self._replaced:
             return
@@ -261,12 +276,12 @@ class _Response:
                 await problem(said, 413)(self._scope, _nothing, self.send)
                 self._replaced = True
                 return
-            headers = MutableHeaders(scope=message)
+            headers, part = MutableHeaders(scope=message), _part(self._scope["path"])
+            if part in _CONSOLE_FILES and self._status in {200, 304}:
+                headers["Cache-Control"] = "private, no-cache"  # asked for anew, sent only when changed: they are 5 MB
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault(
-                "Content-Security-Policy", CONSOLE_CSP if area_of(self._scope["path"]) == "console" else CSP
-            )
+            headers.setdefault("Content-Security-Policy", CONSOLE_CSP if part in _CONSOLE else CSP)
             headers["X-Request-ID"] = self._request_id
         await self._send(message)
 
@@ -288,8 +303,8 @@ async def _nothing() -> Message:
     return {"type": "http.disconnect"}
 
 
-def area_of(path: str) -> str:
-    """The first part of ``path``, as the router sees it: ``//query`` and ``*`` are in no area."""
+def _part(path: str) -> str:
+    """The first part of a path, as the router sees it: ``console`` of ``/console/ws``, none of ``//query`` or ``*``."""
     return path.split("/", 2)[1] if path.startswith("/") else ""
 
 
@@ -314,7 +329,7 @@ def _place(origin: str) -> str | None:
 
 def _challenge(path: str) -> str:
     """Browsers cannot send bearer tokens by themselves, so the console takes one as the password."""
-    return 'Basic realm="ROMA console: any name, a token as password"' if area_of(path) in _CONSOLE else "Bearer"
+    return 'Basic realm="ROMA console: any name, a token as password"' if _part(path) in _CONSOLE else "Bearer"
 
 
 def _secret(scope: Scope) -> str:
@@ -322,7 +337,7 @@ def _secret(scope: Scope) -> str:
     scheme, _, value = Headers(scope=scope).get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
-    if scheme.lower() == "basic" and area_of(scope["path"]) in _CONSOLE:
+    if scheme.lower() == "basic" and _part(scope["path"]) in _CONSOLE:
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):

@@ -22,6 +22,8 @@ from roma_core.ui.reply import Rating, Reply
 if TYPE_CHECKING:
     from roma_core.app import Roma
 
+KEPT_MS = 60_000
+"""How long a page that has lost its connection can come back to its conversation."""
 COLOURS = {"ok": "success", "degraded": "warning", "down": "error"}
 HELP = "Ask about the documents …"
 HELLO = "**Ask a question below.** Each statement of an answer has a number: click it to see the words it stands on."
@@ -290,6 +292,10 @@ def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person
     """
     from panel.io.fastapi import add_applications
 
+    from roma_core.ui.sockets import let_go
+
+    let_go()
+
     def console() -> pmui.Page:
         person = who()
         return (Console(roma, person.tenant, person.id) if person else Console(roma)).page()
@@ -302,4 +308,5 @@ def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person
         secret_key=secrets.token_bytes(32),  # of this process, whose end ends every session
         include_headers=["User-Agent"],  # what is kept stands in the page, and a password is among the headers
         include_cookies=[],
+        unused_session_lifetime_milliseconds=KEPT_MS,
     )

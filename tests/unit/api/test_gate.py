@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import re
 import sys
@@ -15,7 +16,7 @@ import pytest
 import websockets
 from structlog.testing import capture_logs
 
-from roma_core.api.access import area_of
+from roma_core.api.access import _part
 from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
@@ -129,11 +130,32 @@ async def test_without_a_token_pages_of_other_sites_are_strangers(service: Any) 
 
 async def test_without_a_token_nobody_is_served_through_a_proxy(service: Any) -> None:
     """Behind one on the same machine everybody comes from 127.0.0.1, and many send Host: localhost."""
-    for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"):
+    for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Prefix", "X-Real-IP", "Via", "CF-Connecting-IP"):
         for value in ("127.0.0.1", "203.0.113.9", "for=127.0.0.1", ""):
             reply = await service.client.get("/sessions", headers={name: value})
             assert reply.status_code == 401, (name, value)
             assert "proxy" in reply.json()["detail"]
+
+
+async def test_pictures_and_frames_of_other_pages_open_nothing(service: Any) -> None:
+    """They come without Origin, and each of them would make a console."""
+
+    def fetched(site: str, dest: str) -> dict[str, str]:
+        return {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": dest}
+
+    foreign = [fetched(site, dest) for site in ("cross-site", "same-site") for dest in ("image", "iframe", "empty")]
+    own = [fetched("same-origin", "script"), fetched("none", "document"), fetched("cross-site", "document"), {}]
+    for headers in foreign:
+        assert (await service.client.get("/console", headers=headers)).status_code == 403
+        assert (await service.client.get("/sessions", headers=headers)).status_code == 401
+    for headers in own:
+        assert (await service.client.get("/console", headers=headers)).status_code == 200
+        assert (await service.client.get("/sessions", headers=headers)).status_code == 200
+    secret, _ = service.tokens.create("any")
+    for headers in foreign:
+        assert (await service.client.get("/console", headers={**headers, **basic(secret)})).status_code == 403
+        reply = await service.client.get("/sessions", headers={**headers, "Authorization": f"Bearer {secret}"})
+        assert reply.status_code == 200, "a token that a page has been given is its own affair"
 
 
 async def test_names_of_this_machine_and_others(service: Any) -> None:
@@ -226,9 +248,9 @@ async def test_odd_targets_are_shut(service: Any) -> None:
         assert re.match(rb"HTTP/1.1 (400|401) ", answer), (method, target, answer[:60])
 
 
-def test_areas_are_what_the_router_sees() -> None:
-    assert [area_of(path) for path in ("/query", "/query/x", "/query;x")] == ["query", "query", "query;x"]
-    assert {area_of(path) for path in ("//query", "/", "", "*", "query")} == {""}
+def test_parts_are_what_the_router_sees() -> None:
+    assert [_part(path) for path in ("/query", "/query/x", "/query;x")] == ["query", "query", "query;x"]
+    assert {_part(path) for path in ("//query", "/", "", "*", "query")} == {""}
 
 
 async def test_no_path_imports_a_module(service: Any, auth: Any) -> None:
@@ -249,6 +271,8 @@ async def test_a_browser_with_a_token_gets_the_consoles_files_too(service: Any) 
     for file in files:
         assert (await service.client.get(f"/{file}", headers=basic(secret))).status_code == 200, file
         assert (await service.client.get(f"/{file}")).status_code == 401
+    kept = await service.client.get(f"/{files[0]}", headers=basic(secret))
+    assert kept.headers["cache-control"] == "private, no-cache"
     asked = await service.client.get(f"/{files[0]}")
     assert asked.headers["www-authenticate"].startswith("Basic")
 
@@ -297,6 +321,19 @@ async def test_an_open_console_ends_with_its_right(service: Any, how: str) -> No
                     await socket.send("{}")
                     await socket.recv()
         assert socket.close_code == 1008
+
+
+async def test_a_console_whose_browser_left_is_let_go(service: Any, until: Any) -> None:
+    """bokeh-fastapi forgets to tell its sessions: each would stay for ever, with its whole page."""
+    from bokeh.server.contexts import ApplicationContext
+
+    contexts = [o for o in gc.get_objects() if isinstance(o, ApplicationContext)]
+    for _ in range(2):
+        token = await page_token(service, {})
+        async with opened(service, token, {}, own(service)):
+            held = [s for context in contexts for s in context.sessions if s.connection_count == 1]
+            assert len(held) == 1
+        await until(lambda: all(s.connection_count == 0 for context in contexts for s in context.sessions))
 
 
 async def test_head_is_answered_where_load_balancers_ask(service: Any) -> None:
