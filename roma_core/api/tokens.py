@@ -20,6 +20,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,8 @@ class TokenStore:
         self._seen: tuple[object, ...] | None = None
         self._until = 0.0
         self._looking: asyncio.Future[Known] | None = None
+        self._thread = ThreadPoolExecutor(1, "roma-tokens")
+        """Its own: in the one that all share a look would wait behind models at work."""
 
     def create(
         self,
@@ -144,7 +147,7 @@ class TokenStore:
         if fresh is not None:
             return fresh
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.ensure_future(asyncio.to_thread(self.known))
+            self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self.known)
         return await asyncio.shield(self._looking)
 
     def known(self) -> Known:
