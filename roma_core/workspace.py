@@ -22,12 +22,12 @@ class GoneError(FileNotFoundError):
 def private_folder(folder: Path) -> None:
     """Make ``folder`` and what is missing above it with mode 0700. One that is there keeps its mode.
 
-    Raises ``OSError``; ``GoneError`` when a part of it is kept.
+    Raises ``OSError``; ``GoneError`` when it is of a workspace that was taken away.
     """
     place = folder.absolute()
     missing = [part for part in (*reversed(place.parents), place) if not part.exists()]
-    for part in missing:
-        require(part)
+    if missing:
+        require(place)
     for part in missing:
         part.mkdir(mode=0o700, exist_ok=True)
 
@@ -35,7 +35,7 @@ def private_folder(folder: Path) -> None:
 def private_file(path: Path) -> None:
     """Make an empty file with mode 0600, so that it is at no moment readable by others. One that is there stays.
 
-    Raises ``OSError``; ``GoneError`` when the file or its folder is kept.
+    Raises ``OSError``; ``GoneError`` when it is of a workspace that was taken away.
     """
     private_folder(path.parent)
     if not path.exists():
@@ -44,8 +44,11 @@ def private_file(path: Path) -> None:
 
 
 def keep(path: Path) -> None:
-    """From now on this process makes neither ``path`` nor the folder that it is in anew."""
-    _kept.update((path.absolute(), path.absolute().parent))
+    """From now on the file ``path`` is the mark of its folder: without it nothing is made there, nor the folder itself.
+
+    A folder alone is no mark: that of a volume which was unmounted is still there, and empty.
+    """
+    _kept.add(path.absolute())
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -58,6 +61,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def require(path: Path) -> None:
-    """Raises ``GoneError`` when ``path`` is kept and not there."""
-    if path.absolute() in _kept and not path.exists():
-        raise GoneError(path)
+    """Raises ``GoneError`` when ``path`` is, or is beside or below, a kept file that is not there."""
+    for kept in tuple(_kept):
+        if path.absolute().is_relative_to(kept.parent) and not kept.exists():
+            raise GoneError(kept)

@@ -34,15 +34,18 @@ def test_what_is_kept_is_not_made_anew(tmp_path: Path) -> None:
     private_folder(other)
     keep(kept)
     private_file(kept)
-    kept.unlink()
-    with pytest.raises(GoneError):
-        private_file(kept)
     private_file(tmp_path / "ws" / "y.db")
-    (tmp_path / "ws").rename(tmp_path / "away")
-    for make in (private_folder, private_file):
-        with pytest.raises(GoneError):
-            make(other)
+    for loss in ("file", "folder"):
+        if loss == "file":  # as when a volume was unmounted: the folder is there, and empty
+            kept.rename(tmp_path / "x.db")
+        else:
+            (tmp_path / "ws").rename(tmp_path / "away")
+        for path in (kept, tmp_path / "ws" / "new.db", tmp_path / "ws" / "new" / "x.db"):
+            for make in (private_folder, private_file):
+                with pytest.raises(GoneError):
+                    make(path)
     assert not (tmp_path / "ws").exists()
+    private_file(tmp_path / "elsewhere" / "x.db")
 
 
 def test_a_file_in_the_way_is_an_error_of_the_system(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -46,6 +47,20 @@ async def test_a_workspace_that_is_taken_away_opens_nothing_and_is_not_made_anew
     assert not workspace.exists(), "what is made in its place would be taken for it"
     workspace.with_name("away").rename(workspace)
     assert (await service.client.get("/sessions")).status_code == 401
+    assert (await service.client.get("/sessions", headers=auth(secret))).status_code == 200
+
+
+async def test_nothing_is_made_where_a_volume_was_unmounted(service: Any, workspace: Path, auth: Any) -> None:
+    """Its folder is there, and empty."""
+    secret, _ = service.tokens.create("any", ["admin"])
+    workspace.rename(workspace.with_name("away"))
+    workspace.mkdir()
+    service.client.timeout = 30
+    await closed(service, secret, auth)
+    await asyncio.sleep(1.2)  # the worker has looked for jobs
+    assert list(workspace.iterdir()) == []
+    workspace.rmdir()
+    workspace.with_name("away").rename(workspace)
     assert (await service.client.get("/sessions", headers=auth(secret))).status_code == 200
 
 
