@@ -17,7 +17,7 @@ import pytest
 
 from roma_core.api.access import OPEN
 from roma_core.api.database import FILE, keep_file
-from roma_core.api.jobs import JobQueue
+from roma_core.api.jobqueue import JobQueue
 from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
