@@ -174,7 +174,9 @@ class Settings(BaseSettings):
     require_token: bool = Field(
         default=False, description="Serve nobody without a token, also while there is none: a workspace may be missing."
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Origins allowed by CORS.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Origins of other sites whose pages may use the API (CORS) and open the console."
+    )
     ingest_roots: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated folders and gdrive:// addresses that tokens may ingest over HTTP; none = none.",

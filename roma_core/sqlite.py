@@ -104,6 +104,7 @@ class Database:
         self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
+        self._alone = False
         self._pid = 0
 
     @contextmanager
@@ -113,7 +114,7 @@ class Database:
         try:
             yield held
         finally:
-            if alone(held):
+            if self._alone:
                 self.close()
 
     def close(self) -> None:
@@ -135,6 +136,7 @@ class Database:
             self.close()
             self._connection = connect(self.path, self._schema, busy_s=self._busy_s)
             self._opened, self._pid = identity(self.path), os.getpid()
+            self._alone = alone(self._connection)
         return self._connection
 
 
