@@ -17,6 +17,7 @@ from typing import Any
 from roma_core.errors import ConfigError, ErrorCode, request_id
 from roma_core.settings import Settings
 from roma_core.telemetry.redact import redact_value
+from roma_core.workspace import private_file, private_folder
 
 _EXPERIMENT = "roma-traces"
 _mlflow: Any = None
@@ -40,8 +41,10 @@ def configure(settings: Settings) -> None:
         raise ConfigError(
             "ROMA_TRACING needs MLflow: pip install 'roma-core[evals]'.", ErrorCode.DEPENDENCY_MISSING
         ) from None
-    settings.workspace.mkdir(parents=True, exist_ok=True)
+    private_folder(settings.workspace)
     folder = settings.workspace.resolve()
+    if settings.mlflow_tracking_uri is None:
+        private_file(folder / "mlflow.db")
     uri = settings.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
     for name in ("mlflow.store.db.utils", "alembic"):  # they tell of every table that they make
         logging.getLogger(name).setLevel(logging.WARNING)
