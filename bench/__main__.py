@@ -4,7 +4,7 @@ import importlib
 import sys
 import time
 
-QUICK = ("core", "retrieval", "citations", "llm_overhead")
+QUICK = ("core", "query", "retrieval", "citations", "llm_overhead")
 
 
 def main() -> int:

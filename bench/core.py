@@ -1,7 +1,7 @@
-"""Speed of ingest and search beside their floors, in the same run.
+"""Speed of ingest beside its floor, in the same run.
 
-Ingest: the whole pipeline (list, read, parse in a sandbox, cut, embed, store, ledger) against the bare embedder on the
-same passages. Search: the store's two searches and the fusion at 10 000 passages, without the models, and the models.
+The whole pipeline (list, read, parse in a sandbox, cut, embed, store, ledger) against the bare embedder on the same
+passages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import random
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,8 +22,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from bench import parse_corpus, report
 from roma_core.cache import Cache
 from roma_core.connectors.local import LocalConnector
@@ -32,12 +29,8 @@ from roma_core.embeddings.local import LocalEmbedder
 from roma_core.evals.demo_corpus import gather
 from roma_core.ingestion import build_ingestion
 from roma_core.parsers.dolphin import DolphinParserService
-from roma_core.rerank import LocalReranker, mix
 from roma_core.settings import Settings
-from roma_core.store.base import Entry
-from roma_core.store.fusion import fuse
 from roma_core.store.lance import LanceStore
-from roma_core.types import Chunk, Document, ScoredChunk
 
 DOCUMENTS = 60
 READMES = 60
@@ -46,8 +39,6 @@ MOST_BYTES = 200_000
 ROUNDS = 3
 """Of the small corpus, whose one round says more about the machine than about ROMA."""
 SHARE = "share of the bare rate %"
-PASSAGES = 10_000
-QUERIES = 50
 TENANT = "default"
 _LETTERS = "etaoinshrdlucmfwyp"
 
@@ -146,26 +137,6 @@ def _children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def fill(store: LanceStore, rng: random.Random, dim: int) -> list[str]:
-    """``PASSAGES`` passages with random unit vectors; returns questions made of their words."""
-    vectors = np.random.default_rng(1).normal(size=(PASSAGES, dim)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    texts = [" ".join(words(rng, 60)) for _ in range(PASSAGES)]
-    per_document = 100
-    entries = []
-    for i in range(0, PASSAGES, per_document):
-        made = {"uri": f"bench://{i}", "title": "t"}
-        document = Document(id=f"d{i}", text=" ", content_sha256=str(i), parser="b/1", **made)
-        chunks = [
-            Chunk(id=f"c{n}", document_id=document.id, text=t, start=0, end=len(t), **made)
-            for n, t in enumerate(texts[i : i + per_document], start=i)
-        ]
-        entries.append(Entry(document, chunks, vectors[i : i + per_document]))
-    await store.put_many(TENANT, entries)
-    await store.optimize()
-    return [" ".join(rng.sample(rng.choice(texts).split(), 6)) for _ in range(QUERIES)]
-
-
 async def timed(work: Callable[[str], Awaitable[object]], questions: list[str]) -> list[float]:
     """Milliseconds a call, after two that warm up."""
     taken = []
@@ -174,40 +145,6 @@ async def timed(work: Callable[[str], Awaitable[object]], questions: list[str]) 
         await work(question)
         taken.append(1000 * (time.perf_counter() - began))
     return taken[2:]
-
-
-async def query_rows(base: Path, embedder: LocalEmbedder) -> list[dict[str, object]]:
-    settings = Settings()
-    store, reranker = store_at(base / "s", embedder), LocalReranker()
-    questions = await fill(store, random.Random(2), embedder.dim)
-    vectors = {q: await embedder.embed_query(q) for q in questions}
-    limit = settings.retrieve_limit
-
-    async def own(question: str) -> list[ScoredChunk]:
-        lexical, dense = await asyncio.gather(
-            store.lexical(TENANT, question, limit=limit), store.dense(TENANT, vectors[question], limit=limit)
-        )
-        return fuse(lexical, dense, lexical_weight=settings.lexical_weight)
-
-    async def whole(question: str) -> list[ScoredChunk]:
-        await embedder.embed_query(question)
-        hybrid = await own(question)
-        top = [hit.chunk.text for hit in hybrid[: settings.rerank_limit]]
-        return mix(hybrid, await reranker.scores(question, top), weight=settings.rerank_weight)
-
-    steps: dict[str, Callable[[str], Awaitable[object]]] = {
-        "BM25": lambda q: store.lexical(TENANT, q, limit=limit),
-        "vectors": lambda q: store.dense(TENANT, vectors[q], limit=limit),
-        "both and fusion (ROMA's own part)": own,
-        "embedding of the question": embedder.embed_query,
-        "everything, with the reranker over 20": whole,
-    }
-    rows: list[dict[str, object]] = []
-    for name, work in steps.items():
-        taken = await timed(work, questions if work is not whole else questions[:20])
-        rows.append({"step": name, "P50 ms": statistics.median(taken), "P95 ms": float(np.percentile(taken, 95))})
-    await store.close()
-    return rows
 
 
 def cold_start_s(workspace: Path, question: str) -> float:
@@ -228,7 +165,6 @@ def cold_start_s(workspace: Path, question: str) -> float:
 
 async def run(base: Path) -> None:
     embedder = LocalEmbedder()
-    packages = ["lancedb", "fastembed", "onnxruntime"]
     made_up(base / "made")
     mixed(base / "mixed", scans=False)
     mixed(base / "scans", scans=True)
@@ -244,9 +180,7 @@ async def run(base: Path) -> None:
         "embedder's: that of the ingesting process beyond it, and that of the parsers' processes (with their start). "
         "OCR is a model of its own, which a scan needs besides."
     )
-    report.write("core_ingest", "Ingest speed", found, note, packages)
-    rows = await query_rows(base, embedder)
-    report.write("core_query", f"Query latency at {PASSAGES:,} passages", rows, "", packages)
+    report.write("core_ingest", "Ingest speed", found, note, ["lancedb", "fastembed", "onnxruntime"])
 
 
 def main() -> int:

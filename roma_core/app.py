@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from roma_core import __version__
-from roma_core.errors import AgentFailure, ConfigError, NotFoundError, guarded
+from roma_core.errors import AgentFailure, ConfigError, NotFoundError, RomaError, guarded
 from roma_core.settings import Settings
 from roma_core.types import (
     ComponentHealth,
@@ -47,6 +48,7 @@ class Roma:
     def __init__(self, settings: Settings, *, prompt_files: Mapping[str, Path] | None = None, **parts: Any) -> None:
         self.settings = settings
         self._prompt_files = prompt_files
+        self._warming: asyncio.Future[None] | None = None
         unknown = set(parts) - PARTS
         if unknown:
             raise TypeError(f"Roma has no part named {', '.join(sorted(unknown))}")
@@ -181,6 +183,7 @@ class Roma:
 
         ``within`` confines paths and Drive addresses to these places, as ``ROMA_INGEST_ROOTS`` does jobs over HTTP.
         """
+        await _imported(*INGESTING)
         from roma_core.telemetry.observe import count_ingest
 
         report = await self.ingestion.ingest(
@@ -210,6 +213,7 @@ class Roma:
 
     async def query(self, query: Query | str, **fields: Any) -> TailorOutput | AgentFailure:
         """The answer: a fold over ``stream_query``."""
+        await _imported(*ANSWERING)
         from roma_core.agents.orchestrator import folded
 
         async with aclosing(self.stream_query(query, **fields)) as events:
@@ -244,21 +248,29 @@ class Roma:
 
     async def health(self) -> HealthReport:
         """State of every part; time-boxed, cached, and free of charge."""
+        await _imported(*ANSWERING)
         return await self._health.report()
+
+    async def warm(self) -> None:
+        """Import what questions, ingests and probes need, in a thread: for a server, whose loop has others to serve.
+
+        It takes seconds, once; whoever calls meanwhile waits for the same.
+        """
+        if self._warming is None or not (
+            self._warming.done() or self._warming.get_loop() is asyncio.get_running_loop()
+        ):
+            modules = [m for m in SERVING if m != LANCE or "store" not in self.__dict__]
+            self._warming = asyncio.ensure_future(_imported(*modules))
+        await asyncio.shield(self._warming)
+
+    @property
+    def starting(self) -> bool:
+        """Whether ``warm`` is under way."""
+        return self._warming is not None and not self._warming.done()
 
     async def close(self) -> None:
         """Close what was opened; the parts that were never used are not built for it."""
-        for name in (
-            "ingestion",
-            "orchestrator",
-            "llm",
-            "parsers",
-            "store",
-            "sessions",
-            "embedder",
-            "reranker",
-            "cache",
-        ):
+        for name in CLOSED:
             closing: Callable[[], Any] | None = getattr(self.__dict__.get(name), "close", None)
             if closing is not None:
                 done = closing()
@@ -266,6 +278,10 @@ class Roma:
                     await done
         for connector in self.__dict__.get("connectors", ()):
             await connector.close()
+        if self.settings.tracing:
+            from roma_core.telemetry import tracing
+
+            await asyncio.to_thread(tracing.flush)
 
     async def __aenter__(self) -> Self:
         return self
@@ -287,10 +303,25 @@ class Roma:
             "sessions": _status(partial(self._ask, "sessions")),
             "disk": disk(self.settings.workspace, self.settings.min_free_mb),
         }
-        for agent in self.orchestrator.agents:
-            parts.setdefault(agent.name, _status(agent.health))
-        needed = ("store", "embedder", "disk")
-        return Health(parts, needed=needed, version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
+        for name, probe in self._agents().items():
+            parts.setdefault(name, probe)
+        # Not the embedder: without it questions are looked up by their words, and without a local model's files there
+        # is no store either.
+        return Health(parts, needed=("store", "disk", "agents"), version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
+
+    def _agents(self) -> dict[str, Probe]:
+        """A probe for each agent; or one that says why there are none, and takes no other part with it."""
+        from roma_core.telemetry.health import Status
+
+        try:
+            return {agent.name: _status(agent.health) for agent in self.orchestrator.agents}
+        except RomaError as error:
+            unusable = Status("down", f"{error.code}: {error.message}")
+
+        async def probe() -> Status:
+            return unusable
+
+        return {"agents": probe}
 
     async def _ask(self, part: str) -> ComponentHealth:
         """A part that cannot even be built is down, and takes no other probe with it."""
@@ -343,15 +374,15 @@ def _status(ask: Callable[[], Awaitable[ComponentHealth]]) -> Probe:
 
 
 def _model(part: Callable[[], Embedder | Reranker | None]) -> Probe:
-    """A probe that finds and checks a model's files, without running it."""
+    """A probe out of a model's own ``health()``, which does not run it."""
     from roma_core.telemetry.health import Status
 
     async def probe() -> Status:
         model = part()
         if model is None:
             return Status("ok", "switched off")
-        await asyncio.to_thread(lambda: model.fingerprint)
-        return Status("ok", "", {"model": model.name})
+        found = await model.health()
+        return found._replace(details={"model": model.name, **found.details})
 
     return probe
 
@@ -359,6 +390,40 @@ def _model(part: Callable[[], Embedder | Reranker | None]) -> Probe:
 CLOSED = ("ingestion", "orchestrator", "llm", "parsers", "store", "sessions", "embedder", "reranker", "cache")
 """The order in which parts are closed: users before what they use."""
 PARTS = {name for name, value in vars(Roma).items() if isinstance(value, cached_property) and name[0] != "_"}
+
+
+LANCE = "roma_core.store.lance:load"
+ANSWERING = (
+    "roma_core.telemetry.observe",
+    "roma_core.telemetry.health",
+    "roma_core.agents.build",
+    "roma_core.llm.build",
+)
+INGESTING = (
+    "roma_core.telemetry.observe",
+    "roma_core.ingestion",
+    "roma_core.parsers.dolphin",
+    *(f"roma_core.connectors.{kind}" for kind in ("gdrive", "web", "local")),
+)
+SERVING = (*ANSWERING, *INGESTING, "roma_core.agents.tables", LANCE)
+"""What takes a moment to import, or ``module:function`` that imports it."""
+_ready: set[str] = set()
+
+
+async def _imported(*names: str) -> None:
+    """See that ``names`` are imported, in a thread: other tasks go on meanwhile. What is missing is told when used."""
+    for name in names:
+        if name not in _ready:
+            await asyncio.to_thread(_import, name)
+            _ready.add(name)
+
+
+def _import(name: str) -> None:
+    module, _, load = name.partition(":")
+    with suppress(ModuleNotFoundError):
+        found = importlib.import_module(module)
+        if load:
+            getattr(found, load)()
 
 
 def build_roma(settings: Settings | None = None, **parts: Any) -> Roma:
@@ -371,7 +436,8 @@ def _measure_call(record: CallRecord) -> None:
     from roma_core.telemetry import metrics
 
     metrics.count_usage(f"{record.provider}:{record.model}", record.usage)
-    metrics.count_cache("llm", hit=record.cached)
+    if record.outcome.startswith("ERR_"):
+        metrics.count_error("llm", record.outcome)
 
 
 def _embedder(settings: Settings) -> Embedder:
@@ -382,8 +448,11 @@ def _embedder(settings: Settings) -> Embedder:
         return FakeEmbedder()
     if kind == "openai":
         from roma_core.embeddings.openai import OpenAIEmbedder
+        from roma_core.llm.build import choose
 
-        key = settings.openai_api_key or settings.llm_api_key
+        # The general key counts when it is the one for this address: a key must not travel to another's.
+        general = choose(settings)[0] == "openai" and settings.llm_base_url in {None, settings.openai_base_url}
+        key = settings.openai_api_key or (settings.llm_api_key if general else None)
         if key is None:
             raise ConfigError("ROMA_EMBEDDER=openai needs OPENAI_API_KEY.")
         return OpenAIEmbedder(

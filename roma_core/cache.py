@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from roma_core.settings import CacheMode
 from roma_core.sqlite import Database
+from roma_core.telemetry import logs, metrics
 
-log = structlog.get_logger(__name__)
+log = logs.get("cache")
 
 DAY_S = 86_400.0
 _SCHEMA = """
@@ -66,6 +65,11 @@ class Cache:
     def get(self, kind: str, key: str) -> bytes | None:
         if not self.reads:
             return None
+        value = self._read(kind, key)
+        metrics.count_cache(kind, hit=value is not None)
+        return value
+
+    def _read(self, kind: str, key: str) -> bytes | None:
         with self._lock:
             try:
                 with self._database.connection() as db:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import builtins
 import errno
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from enum import StrEnum
@@ -37,6 +37,10 @@ T = TypeVar("T")
 
 request_id: ContextVar[str | None] = ContextVar("roma_request_id", default=None)
 """The id of the request that is being served; set once by a skin, read by every log line and failure."""
+
+
+defects: list[Callable[[str, BaseException], None]] = []
+"""Told the agent and the exception when one that nobody expected becomes ``ERR_INTERNAL``: telemetry logs its place."""
 
 
 class ErrorCode(StrEnum):
@@ -266,6 +270,9 @@ class AgentFailure(BaseModel):
         """
         cause = _cause(error)
         known = cause if isinstance(cause, RomaError) else _translate(cause)
+        if known is not cause and known.code is ErrorCode.INTERNAL:
+            for tell in defects:
+                tell(agent, error)
         return cls(
             agent=agent,
             code=known.code,
@@ -313,6 +320,25 @@ async def guarded(agent: str, work: Awaitable[T]) -> T | AgentFailure:
         return await work
     except Exception as error:  # noqa: BLE001
         return AgentFailure.of(agent, error)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine in which nothing waits: one step ends it, where an event loop would cost more."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("work that is done at once must not wait")
+
+
+def guarded_call(agent: str, work: Callable[[], T]) -> T | AgentFailure:
+    """``guarded`` for a function, as a thread runs it."""
+
+    async def inside() -> T:
+        return work()
+
+    return at_once(guarded(agent, inside()))
 
 
 @overload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import importlib.util
 import json
@@ -52,6 +53,13 @@ class ModelFiles:
                 )
 
 
+@functools.cache
+def verified(files: ModelFiles) -> ModelFiles:
+    """``files`` if they are what their checksums say, which is looked at once. Raises ``EmbeddingError``."""
+    files.verify()
+    return files
+
+
 def bundled(name: str, carrier: str = CARRIER) -> ModelFiles:
     """The files of the model that the package carries as ``name``. Raises ``EmbeddingError`` when it is not there."""
     spec = importlib.util.find_spec(carrier)
@@ -87,7 +95,7 @@ class OnnxModel:
     def __init__(self, files: ModelFiles, max_tokens: int) -> None:
         from onnxruntime import InferenceSession, SessionOptions
 
-        files.verify()
+        verified(files)
         options = SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         path = str(files.folder / "model.onnx")

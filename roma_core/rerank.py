@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, unusable, width
+from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, unusable, verified, width
 from roma_core.ranking import minmax, ranked
+from roma_core.telemetry.health import Status
 from roma_core.types import ScoredChunk, digest
 
 BUNDLED = "ms-marco-MiniLM-L-12-v2-int8"
@@ -30,6 +32,10 @@ class Reranker(Protocol):
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         """One raw score (logit) a text, in the order given. Raises ``EmbeddingError``."""
+        ...
+
+    async def health(self) -> Status:
+        """Whether it could score now. May raise ``EmbeddingError``."""
         ...
 
 
@@ -80,6 +86,9 @@ class FakeReranker:
         wanted = set(re.findall(r"\w+", question.lower()))
         return [_share(wanted, set(re.findall(r"\w+", text.lower()))) * 10.0 - 5.0 for text in texts]
 
+    async def health(self) -> Status:
+        return Status()
+
 
 def _share(wanted: set[str], present: set[str]) -> float:
     return len(wanted & present) / len(wanted) if wanted else 0.0
@@ -106,6 +115,12 @@ class LocalReranker:
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         return await spread(self._pool, self._width, functools.partial(self._score, question), texts, cost=len)
+
+    async def health(self) -> Status:
+        """Checks the bundled model's files, once; one from the hub is looked at when it is used."""
+        if self._hub is None:
+            await asyncio.to_thread(lambda: verified(_files()))
+        return Status()
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -8,6 +8,7 @@ bridge built?" becomes "Who replaces it? (rope bridge built)".
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,8 @@ class ConversationAgent(Agent):
     ) -> None:
         self._sessions = sessions
         self._llm = llm
-        self._count_tokens = count_tokens
+        # The same turns are counted with each question that follows them.
+        self._count_tokens = functools.lru_cache(maxsize=1024)(count_tokens)
         self._prompts = prompts or all_prompts()
         self._history_tokens = history_tokens
 

@@ -33,6 +33,7 @@ from roma_core.agents.links import LinkFilter, addresses, clean
 from roma_core.errors import ConfigError, ErrorCode, GuardrailError
 from roma_core.injection import signs
 from roma_core.settings import RuleMode
+from roma_core.telemetry import metrics
 from roma_core.telemetry.redact import PERSONAL, SECRETS, find, redact
 from roma_core.types import ComponentHealth, ScoredChunk
 
@@ -62,7 +63,10 @@ class Passed:
 
 
 class GuardrailsAgent(Agent):
-    """Checks by rules. ``counts`` holds how often each has fired since the start."""
+    """Checks by rules. ``counts`` holds how often each has fired since the start.
+
+    ``roma_guardrail_hits`` counts the same of all agents, there and then: whatever becomes of the query later.
+    """
 
     name = "guardrails"
 
@@ -97,8 +101,8 @@ class GuardrailsAgent(Agent):
         suspect = [_suspect(f"{p.chunk.title}\n{p.chunk.indexed_text}") for p in passages]
         if not any(suspect):
             return Passed(passages=tuple(passages))
-        self.counts["passage_injection"] += sum(suspect)
-        if self._modes["passage_injection"] == "block":
+        self._fires("passage_injection", sum(suspect))
+        if self._blocks("passage_injection"):
             kept = [p for p, bad in zip(passages, suspect, strict=True) if not bad]
             passages = [p.model_copy(update={"rank": rank}) for rank, p in enumerate(kept, start=1)]
         return Passed(passages=tuple(passages), flags=("passage_injection",))
@@ -114,7 +118,8 @@ class GuardrailsAgent(Agent):
                 flags.append(rule)
         if found.links or found.images:
             text = clean(text, allowed, links=self._blocks("answer_links"), images=self._blocks("answer_images")).text
-        if self._on("answer_secret") and find(text, SECRETS) and self._fires("answer_secret"):
+        secrets = find(text, SECRETS) if self._on("answer_secret") else []
+        if secrets and self._fires("answer_secret", len(secrets)):
             flags.append("answer_secret")
             text = redact(text, SECRETS) if self._blocks("answer_secret") else text
         return Passed(text=text, flags=tuple(flags))
@@ -143,9 +148,10 @@ class GuardrailsAgent(Agent):
         return self._modes[rule] == "block"
 
     def _fires(self, rule: str, times: int = 1) -> bool:
-        """Count the rule, unless it is off."""
+        """Count the rule with what it does, unless it is off."""
         if self._on(rule):
             self.counts[rule] += times
+            metrics.count_guardrail(rule, self._modes[rule], times)
         return self._on(rule)
 
     def _refuse_if(

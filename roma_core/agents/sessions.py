@@ -188,9 +188,7 @@ class Sessions:
 
     async def health(self) -> ComponentHealth:
         """Down when the database cannot be asked; conversations need it, single questions do not."""
-        from sqlalchemy import text
-
-        asked = await guarded("sessions", self._do(lambda db: db.execute(text("select 1")).scalar()))
+        asked = await guarded("sessions", self._do(lambda db: db.exec_driver_sql("select 1").scalar()))
         if isinstance(asked, AgentFailure):
             return ComponentHealth(name="sessions", state="down", reason=asked.message)
         return ComponentHealth(name="sessions", state="ok")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
@@ -59,8 +59,9 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.jobs = JobQueue(settings.workspace)
     app.state.watched = Counter()
     app.state.worker = JobWorker(app.state.jobs, _ingest(roma))
-    for router in (query.router, ingest.router, conversations.router, operations.router):
-        app.include_router(router)
+    for router in (query.router, ingest.router, conversations.router):
+        app.include_router(router, dependencies=[Depends(_warm)])
+    app.include_router(operations.router)  # says at once that the rest is starting
     install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.max_body_mb * 2**20))
     app.add_middleware(Gate, tokens=app.state.tokens, settings=settings)
@@ -79,7 +80,8 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await _begin(app)
-    tasks = [asyncio.create_task(app.state.worker.run()), asyncio.create_task(app.state.streams.run())]
+    own = (app.state.worker.run(), app.state.streams.run(), _opened(app.state.roma))
+    tasks = [asyncio.create_task(work) for work in own]
     try:
         yield
     finally:
@@ -94,6 +96,19 @@ async def _begin(app: FastAPI) -> None:
     """Know the tokens before the workspace can go away, and never make it anew. What fails here is told later."""
     await guarded("api", asyncio.to_thread(keep_file, app.state.roma.settings.workspace))
     await guarded("api", app.state.tokens.look())
+
+
+async def _warm(request: Request) -> None:
+    """No request imports anything on the loop: the first ones wait, others go on."""
+    await request.app.state.roma.warm()
+
+
+async def _opened(roma: Roma) -> None:
+    """Have the first question find everything imported and open. What is away says so when it is asked."""
+    await roma.warm()
+    await guarded("store", roma.store.counts(roma.settings.tenant))
+    await guarded("embedder", asyncio.to_thread(lambda: roma.embedder.count_tokens("")))
+    await guarded("llm", roma.llm.ready())
 
 
 def _ingest(roma: Roma) -> Ingest:

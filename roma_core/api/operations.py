@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from roma_core import __version__
 from roma_core.errors import AgentFailure, guarded
 from roma_core.telemetry import metrics
-from roma_core.types import HealthReport
+from roma_core.types import ComponentHealth, HealthReport
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
 
 router = APIRouter(tags=["operations"])
+STARTING = HealthReport(
+    state="degraded",
+    version=__version__,
+    components=(ComponentHealth(name="roma", state="degraded", reason="starting: libraries are being loaded"),),
+)
+"""While ``Roma.warm`` is under way: probes would wait for the same libraries."""
 
 
 @router.head("/health", include_in_schema=False)  # load balancers ask for no more than the status
@@ -25,7 +35,8 @@ router = APIRouter(tags=["operations"])
 )
 async def health(request: Request) -> Response:
     """`ok` and `degraded` are 200, `down` is 503. Strangers see the state alone."""
-    report: HealthReport = await request.app.state.roma.health()
+    roma: Roma = request.app.state.roma
+    report = STARTING if roma.starting else await roma.health()
     if request.state.principal is None:
         report = report.model_copy(update={"components": ()})
     status = 503 if report.state == "down" else 200
@@ -34,7 +45,10 @@ async def health(request: Request) -> Response:
 
 @router.get("/metrics", summary="Prometheus series", response_class=Response)
 async def prometheus(request: Request) -> Response:
-    """In Prometheus' text format; see docs/10_OBSERVABILITY.md."""
+    """In Prometheus' text format; see docs/10_OBSERVABILITY.md. A scrape looks at the parts as `/health` does."""
+    roma: Roma = request.app.state.roma
+    if not roma.starting:
+        await roma.health()
     counts = await guarded("jobs", asyncio.to_thread(request.app.state.jobs.counts))
     if not isinstance(counts, AgentFailure):
         metrics.set_jobs(counts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -42,7 +44,17 @@ def build(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 
 
 class Server(uvicorn.Server):
-    """Ends answers with a terminal event of their own before uvicorn cancels them."""
+    """Says on stderr where it serves, once it does; ends answers with a terminal event before uvicorn cancels them."""
+
+    banner: str | None = None
+    """What it says; ``{address}`` is where."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.banner is not None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            sys.stderr.write(self.banner.replace("{address}", address))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         ending = asyncio.create_task(self._end_answers())
@@ -56,13 +68,13 @@ class Server(uvicorn.Server):
         await self.config.app.state.streams.close()  # type: ignore[union-attr]
 
 
-def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> uvicorn.Server:
+def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> Server:
     """A server that is ready to run. Raises ``ConfigError`` when strangers could reach it without a token."""
     settings = roma.settings
     where = host or settings.host
     tokens = TokenStore(settings.workspace)
     _check(where, settings, tokens)
-    tracing.configure(settings)
+    tracing.configure(settings, eager=True)
     config = uvicorn.Config(
         build(roma, tokens),
         host=where,
@@ -107,16 +119,29 @@ def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
 
 
 async def serve(roma: Roma, *, host: str | None = None, port: int | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. Says on stderr where, to whom, and what is wrong with the disk."""
-    running = server(roma, host=host, port=port)
-    config = running.config
-    address = f"[{config.host}]" if ":" in config.host else config.host
-    guarded_by = await _guarded_by(running, roma.settings)
-    sys.stderr.write(f"ROMA on http://{address}:{config.port} ({guarded_by}); /console, /docs, /health\n")
-    state = await disk(roma.settings.workspace, roma.settings.min_free_mb)()
-    if state.reason:
-        sys.stderr.write(f"The disk of the workspace: {state.reason}\n")
-    await running.serve()
+    """Serve until SIGINT or SIGTERM. Says on stderr where, to whom, and what is wrong with the disk.
+
+    Raises ``ConfigError`` when the address cannot be bound, and what ``server`` raises.
+    """
+    settings = roma.settings
+    where, number = host or settings.host, settings.port if port is None else port
+    _check(where, settings, TokenStore(settings.workspace))  # before strangers could connect
+    # What a server does by itself is not part of the command that started it.
+    with logs.no_request(), _bound(where, number) as bound:
+        running = server(roma, host=where, port=number)
+        running.banner = await _banner(running, settings)
+        gc.collect()
+        gc.freeze()
+        settling = asyncio.create_task(_settled(roma))
+        await running.serve([bound])
+        settling.cancel()
+
+
+async def _banner(running: uvicorn.Server, settings: Settings) -> str:
+    guarded_by = await _guarded_by(running, settings)
+    state = await disk(settings.workspace, settings.min_free_mb)()
+    told = f"The disk of the workspace: {state.reason}\n" if state.reason else ""
+    return f"ROMA on http://{{address}} ({guarded_by}); /console, /docs, /health\n{told}"
 
 
 async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
@@ -127,3 +152,26 @@ async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
         return "a token"
     there = await asyncio.to_thread(settings.workspace.exists)
     return "no token: this machine only" if there else "no token: this machine only; the workspace is new"
+
+
+async def _settled(roma: Roma) -> None:
+    """What was loaded stays: were it looked through for garbage, every request would now and then wait for half a
+    second.
+    """
+    await roma.warm()
+    gc.freeze()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that nobody else has, taken first: uvicorn would find out after everything was loaded and started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            said = (
+                f"Port {port} of {host} is in use; stop what serves there, or choose another with --port or ROMA_PORT."
+            )
+        else:
+            said = f"{host}:{port} cannot be bound ({error.strerror}); check --host (ROMA_HOST) and --port (ROMA_PORT)."
+        raise ConfigError(said) from None

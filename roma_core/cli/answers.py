@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from roma_core.app import build_roma
@@ -22,8 +23,8 @@ async def run_ask(args: argparse.Namespace, settings: Settings) -> int:
         text=args.question, persona=args.persona, top_k=args.top_k, session_id=args.session, tenant=settings.tenant
     )
     watching = interactive(args)
-    async with build_roma(settings) as roma:
-        async for event in roma.stream_query(query):
+    async with build_roma(settings) as roma, aclosing(roma.stream_query(query)) as events:
+        async for event in events:
             match event:
                 case StageEvent() if watching:
                     print(f"\r\033[K{event.stage} …", end="", file=sys.stderr, flush=True)

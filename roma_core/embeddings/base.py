@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from roma_core.telemetry.health import Status
     from roma_core.types import Vector, Vectors
 
 
@@ -29,6 +30,10 @@ class Embedder(Protocol):
 
     async def embed_query(self, text: str) -> Vector:
         """Vector of a question (models with a query instruction add it here)."""
+        ...
+
+    async def health(self) -> Status:
+        """Whether it could embed now, as far as can be told free of charge. May raise ``EmbeddingError``."""
         ...
 
     def count_tokens(self, text: str) -> int:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from roma_core.telemetry.health import Status
 from roma_core.types import digest
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class FakeEmbedder:
 
     async def embed_query(self, text: str) -> Vector:
         return self._vector(text)
+
+    async def health(self) -> Status:
+        return Status()
 
     def count_tokens(self, text: str) -> int:
         """Words and punctuation marks."""

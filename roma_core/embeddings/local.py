@@ -6,13 +6,15 @@ any size, and it alone makes a vector independent of what else is embedded (``do
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import EmbeddingError, ErrorCode
-from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, tokenizer_of, unusable, width
+from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, tokenizer_of, unusable, verified, width
+from roma_core.telemetry.health import Status
 from roma_core.types import digest
 
 if TYPE_CHECKING:
@@ -62,6 +64,12 @@ class LocalEmbedder:
     async def embed_query(self, text: str) -> Vector:
         [vector] = await spread(self._pool, 1, self._vector, [self._query_prefix + text], cost=len)
         return vector
+
+    async def health(self) -> Status:
+        """Checks the bundled model's files, once; one from the hub is looked at when it is used."""
+        if self._hub is None:
+            await asyncio.to_thread(lambda: verified(_files()))
+        return Status()
 
     def count_tokens(self, text: str) -> int:
         return len(self._counter.encode(text, add_special_tokens=False))

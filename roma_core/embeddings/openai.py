@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
+from roma_core.telemetry.health import Status, model_server
 from roma_core.types import digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
 
 DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+OFFICIAL = "https://api.openai.com/v1"
+FORBIDDEN = 403
 BATCH = 96
 """Texts a request: far below the API's limits (2048 texts, 300 000 tokens) at the usual size of passages."""
 CHARS_PER_PIECE = 5
@@ -47,6 +50,7 @@ class OpenAIEmbedder:
         self._dim = dim or DIMS[model]
         self._options = {"api_key": api_key, "base_url": base_url, "timeout": timeout_s, "http_client": http_client}
         self._policy = policy
+        self._asked_for_models = model_server(base_url or OFFICIAL, api_key, name="the embedding server")
         self._slots = asyncio.Semaphore(concurrency)
 
     @property
@@ -73,6 +77,11 @@ class OpenAIEmbedder:
 
         [vector] = await self._batch([text])
         return np.asarray(vector)
+
+    async def health(self) -> Status:
+        """Asks the server for its list of models; a key that may embed and nothing else is refused that (403)."""
+        found = await self._asked_for_models()
+        return Status("ok", "", found.details) if found.details.get("status") == FORBIDDEN else found
 
     def count_tokens(self, text: str) -> int:
         """An estimate (the tokenizer is not to be had offline): words count one token for each five letters begun."""

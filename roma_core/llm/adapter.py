@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -21,6 +20,7 @@ from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import FinishReason, LLMDelta, LLMRequest, Message, Picture
 from roma_core.llm.faults import FaultTable, fault, from_response, mapped
 from roma_core.llm.wire import Clients, Refusals, at
+from roma_core.telemetry.health import Probe, Status, model_server
 from roma_core.types import Usage
 
 if TYPE_CHECKING:
@@ -134,6 +134,10 @@ class VendorLLM(ABC):
     async def ready(self) -> None:
         await self._client()
 
+    async def health(self) -> Status:
+        """Asks the server for its list of models, with the key and on the way of a call."""
+        return await self._asked_for_models()
+
     async def aclose(self) -> None:
         await self._clients.aclose()
 
@@ -167,6 +171,11 @@ class VendorLLM(ABC):
 
     @staticmethod
     @abstractmethod
+    def _headers(key: str) -> dict[str, str]:
+        """How the API is told the key, as the SDK does it."""
+
+    @staticmethod
+    @abstractmethod
     def _picture(picture: Picture) -> dict[str, Any]:
         """A picture as a part of a message's content."""
 
@@ -182,10 +191,22 @@ class VendorLLM(ABC):
 
     @property
     def _server(self) -> str:
-        """Who is blamed for errors."""
-        return (
-            self.vendor.title if self.official else f"The model server at {urlsplit(self._url).netloc.split('@')[-1]}"
+        """Who is blamed for errors. Not the address: who asks a question need not know where models run."""
+        return self.vendor.title if self.official else self.name
+
+    @cached_property
+    def _asked_for_models(self) -> Probe:
+        return model_server(
+            self._url + self.vendor.version,
+            name=self._server,
+            headers=self._headers(self._shown_key),
+            transport=self._timing["transport"],
         )
+
+    @property
+    def _shown_key(self) -> str:
+        """Servers of one's own need no key, but the SDKs need a string."""
+        return self._key.get_secret_value() if self._key else "none"
 
     async def _client(self) -> Any:
         return await self._clients.get()
@@ -222,8 +243,7 @@ class VendorLLM(ABC):
         url, headers = without_credentials(self._url)
         with mapped(transport_faults(self._server)):
             return getattr(sdk, self.vendor.client)(
-                # Servers of one's own need no key, but the SDKs need a string.
-                api_key=self._key.get_secret_value() if self._key else "none",
+                api_key=self._shown_key,
                 base_url=url,
                 default_headers=headers,
                 max_retries=0,

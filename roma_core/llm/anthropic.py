@@ -64,6 +64,10 @@ class AnthropicLLM(VendorLLM):
         }
 
     @staticmethod
+    def _headers(key: str) -> dict[str, str]:
+        return {"X-Api-Key": key, "anthropic-version": "2023-06-01"}
+
+    @staticmethod
     def _picture(picture: Picture) -> dict[str, Any]:
         return {
             "type": "image",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.errors import ErrorCode, LLMError
+from roma_core.telemetry.health import Status
 from roma_core.types import ScoredChunk, Usage
 
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
@@ -141,6 +143,10 @@ class Provider(LLM, Protocol):
         """Load what the first call needs (an SDK takes seconds); called before any deadline starts to run."""
         ...
 
+    async def health(self) -> Status:
+        """Whether a call could be made now, as far as can be told free of charge."""
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -175,7 +181,7 @@ async def complete_json(llm: LLM, request: LLMRequest, schema: type[M]) -> tuple
     Raises ``LLMError``: of the call, or ``ERR_LLM_MALFORMED`` when the answer is not what the schema says,
     ``ERR_LLM_REFUSED`` / ``ERR_LLM_TRUNCATED`` when the model declined or ran out of room.
     """
-    asked = request.model_copy(update={"json_schema": request.json_schema or schema.model_json_schema()})
+    asked = request.model_copy(update={"json_schema": request.json_schema or _json_schema(schema)})
     response = await complete(llm, asked)
     if response.finish_reason in {"refusal", "content_filter"}:
         raise LLMError(f"{response.provider} declined to answer.", ErrorCode.LLM_REFUSED)
@@ -190,6 +196,12 @@ async def complete_json(llm: LLM, request: LLMRequest, schema: type[M]) -> tuple
             ErrorCode.LLM_MALFORMED,
             details={"fields": fields},
         ) from None
+
+
+@functools.cache
+def _json_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """Made once: pydantic takes milliseconds for it. Nobody may change it."""
+    return schema.model_json_schema()
 
 
 def json_body(text: str) -> str:

@@ -29,6 +29,8 @@ class Breaker:
         self._opened_at: float | None = None
         self._probing = False
         self._why = ""
+        self.proven = False
+        """The last call that says something about the provider succeeded."""
 
     @property
     def state(self) -> BreakerState:
@@ -43,18 +45,25 @@ class Breaker:
         if self.state == "open" or self._probing:
             left = max(0.0, self._rest_s - (self._now() - (self._opened_at or 0.0)))
             raise LLMError(
-                f"{self._name} failed {self._failures} times in a row and is left alone for now. {self._why}".rstrip(),
+                self.trouble,
                 ErrorCode.LLM_UNAVAILABLE,
                 retry_after_s=left,
                 details={"breaker": self.state},
             )
         self._probing = True
 
+    @property
+    def trouble(self) -> str:
+        """What those are told who are turned away."""
+        return f"{self._name} failed {self._failures} times in a row and is left alone for now. {self._why}".rstrip()
+
     def succeeded(self) -> None:
+        self.proven = True
         self._failures, self._opened_at, self._probing = 0, None, False
 
     def failed(self, code: ErrorCode, why: str = "") -> None:
         """``why`` is told to those who are turned away because of it."""
+        self.proven = False
         if code not in COUNTED:
             self.abandoned()
             return

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-import structlog
-
+from roma_core.telemetry import logs
 from roma_core.types import Usage
 
-log = structlog.get_logger(__name__)
+log = logs.get("llm")
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,10 @@ class CallRecord:
     ttft_ms: float | None
     """Time to the first token, from when the call was sent; None when none came."""
     usage: Usage
-    request_id: str | None = None
+    provider_request_id: str | None = None
+    """What the vendor calls it, for a question to their support."""
+    endpoint: str = ""
+    """Vendor and address that were asked; for logs alone, an answer or a failure never names it."""
     tenant: str = "default"
     session_id: str | None = None
     cached: bool = False
@@ -37,4 +39,5 @@ class CallRecord:
         fields: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclass_fields(self) if f.name != "usage"}
         for name in ("latency_ms", "ttft_ms"):
             fields[name] = None if fields[name] is None else round(fields[name], 1)
+        fields["duration_ms"] = fields["latency_ms"]
         log.info("llm_call", **fields, **self.usage.model_dump(exclude={"calls", "cache_hits"}), **text)

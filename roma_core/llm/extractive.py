@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLMDelta, LLMRequest
 from roma_core.llm.quotable import Candidate, candidates
+from roma_core.telemetry.health import Status
 from roma_core.types import ScoredChunk, Usage, digest
 
 Scorer = Callable[[str, Sequence[str]], Awaitable[list[float]]]
@@ -96,6 +97,9 @@ class ExtractiveLLM:
 
     async def ready(self) -> None:
         """Nothing is loaded here."""
+
+    async def health(self) -> Status:
+        return Status()
 
     async def aclose(self) -> None:
         """Nothing is held open."""

@@ -51,6 +51,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    method: str = "POST"
 
     @property
     def anthropic(self) -> bool:
@@ -61,9 +62,13 @@ Rule = Callable[[Asked], Script]
 
 
 class FakeModelServer:
-    """``asked`` holds every request, ``left`` counts clients that hung up before their answer was whole."""
+    """``asked`` holds every request, ``left`` counts clients that hung up before their answer was whole.
 
-    def __init__(self, rule: Rule | Iterable[Script]) -> None:
+    ``GET .../models`` is answered by ``models``, which may be set anew at any time; the rest by the rule.
+    """
+
+    def __init__(self, rule: Rule | Iterable[Script], models: Script | None = None) -> None:
+        self.models = models or Script(raw=b'{"object": "list", "data": [{"id": "m", "object": "model"}]}')
         scripts = None if callable(rule) else iter(rule)
         self._rule: Rule = rule if callable(rule) else lambda asked: next(scripts)  # type: ignore[arg-type]
         self.asked: list[Asked] = []
@@ -94,7 +99,9 @@ class FakeModelServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while asked := await self._read(reader):
-                if not await self._answer(asked, self._rule(asked), reader, writer):
+                listed = asked.method == "GET" and asked.path.endswith("/models")
+                script = self.models if listed else self._rule(asked)
+                if not await self._answer(asked, script, reader, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             self.left += 1
@@ -109,7 +116,8 @@ class FakeModelServer:
         line, *fields = head.split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (f.partition(":") for f in fields if f)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        asked = Asked(len(self.asked) + 1, line.split(" ")[1], headers, json.loads(body or b"{}"))
+        method, path, _ = line.split(" ", 2)
+        asked = Asked(len(self.asked) + 1, path, headers, json.loads(body or b"{}"), method)
         self.asked.append(asked)
         return asked
 

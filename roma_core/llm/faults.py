@@ -68,7 +68,7 @@ _ADVICE: dict[ErrorCode, str] = {
     ErrorCode.LLM_QUOTA: "{vendor} says that the account has no credit left.",
     ErrorCode.LLM_UNAVAILABLE: "{vendor} cannot answer at the moment.",
     ErrorCode.LLM_TIMEOUT: "{vendor} did not answer in time.",
-    ErrorCode.LLM_TRUNCATED: "The answer of {vendor} broke off.",
+    ErrorCode.LLM_TRUNCATED: "{vendor} broke off its answer.",
     ErrorCode.LLM_MALFORMED: "{vendor} sent something that is no answer; is LLM_BASE_URL the address of an API?",
     ErrorCode.LLM_REFUSED: "{vendor} declined the request by its content rules.",
 }

@@ -66,6 +66,10 @@ class OpenAILLM(VendorLLM):
         return {**body, **kept, "messages": [self._message(m) for m in messages]}
 
     @staticmethod
+    def _headers(key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    @staticmethod
     def _picture(picture: Picture) -> dict[str, Any]:
         return {"type": "image_url", "image_url": {"url": picture.url}}
 

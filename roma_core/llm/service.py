@@ -15,10 +15,8 @@ from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import cast
 
-import structlog
-
 from roma_core.cache import Cache
-from roma_core.errors import ErrorCode, LLMError, RomaError, StoreError
+from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, StoreError, guarded
 from roma_core.llm import base
 from roma_core.llm.answers import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
 from roma_core.llm.attempt import Attempt, Lane
@@ -29,10 +27,12 @@ from roma_core.llm.calls import CallRecord
 from roma_core.llm.limits import Limiter, Slot
 from roma_core.llm.pricing import Prices
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
+from roma_core.telemetry import logs
+from roma_core.telemetry.health import NOT_IMPLEMENTED, Status
 from roma_core.types import ComponentHealth, Usage
 from roma_core.watchdog import Watchdog
 
-log = structlog.get_logger(__name__)
+log = logs.get("llm")
 
 PROVIDERS = frozenset({"openai", "anthropic", "extractive", "fake"})
 Observer = Callable[[CallRecord], None]
@@ -136,33 +136,46 @@ class LLMService:
                 return
             except RomaError as error:
                 final = error.code is ErrorCode.LLM_CONTEXT_LENGTH or position == len(lanes) - 1
+                self._warn(lane, error, "llm_failed" if shown or final else "llm_fallback")
                 if shown or final:
                     error.details |= ({"partial": True} if shown else {}) | ({"tried": failures} if failures else {})
                     raise
                 failures.append(f"{lane.provider.name} {error.code.value}")
-                self._warn(lane, error)
 
-    def _warn(self, lane: Lane, error: RomaError) -> None:
-        """Say once why a provider is passed over: the answer itself holds no more than the code."""
-        if (lane.provider.name, error.code) not in self._warned:
-            self._warned.add((lane.provider.name, error.code))
-            log.warning("llm_fallback", provider=lane.provider.name, code=error.code.value, reason=error.message)
+    def _warn(self, lane: Lane, error: RomaError, event: str) -> None:
+        """Say once what is wrong with a provider, and where it is: who asks is told neither its address nor, when
+        another one answers, more than the code.
+        """
+        provider, code = lane.provider, error.code.value
+        if (provider.name, error.code) not in self._warned:
+            self._warned.add((provider.name, error.code))
+            log.warning(event, provider=provider.name, endpoint=provider.endpoint, code=code, reason=error.message)
+
+    async def ready(self) -> None:
+        """Load what the first call of each provider needs; asks nobody."""
+        for lane in self._lanes:
+            await lane.provider.ready()
 
     async def health(self) -> ComponentHealth:
-        """Whether the first provider is believed to work. Asks nobody, so it costs nothing."""
-        states = {lane.provider.name: lane.breaker.state for lane in self._lanes}
-        up = [name for name, state in states.items() if state != "open"]
-        ok = states[self.name] == "closed"
-        then = f"{up[0]} answers" if up else "no other is left"
+        """Whether questions are answered, and by whom. Asks no model, so it costs nothing.
+
+        ``degraded`` when one of the providers is away and another answers, ``down`` when nobody does.
+        """
+        found = await asyncio.gather(*(_state_of(lane) for lane in self._lanes))
+        states = {lane.provider.name: status for lane, status in zip(self._lanes, found, strict=True)}
+        away = [status.reason.rstrip(".") for status in found if status.state != "ok"]
+        answers = next((name for name, status in states.items() if status.state != "down"), None)
+        then = [f"{answers} answers" if answers else "no other is left"] if self.name != answers else []
         return ComponentHealth(
             name="llm",
-            state="ok" if ok else "degraded" if up else "down",
-            reason=self._why if ok else f"{self.name} keeps failing; {then}",
+            state="ok" if not away else "degraded" if answers else "down",
+            reason="; ".join([*away, *then]) or self._why,
             details={
                 "provider": self._lanes[0].vendor,
                 "model": self._lanes[0].model,
                 "generative": self.generative,
-                "breakers": states,
+                "providers": {name: status.state for name, status in states.items()},
+                "breakers": {lane.provider.name: lane.breaker.state for lane in self._lanes},
                 "concurrency": {lane.provider.name: lane.limiter.allowed for lane in self._lanes},
                 "prices": self._prices.source,
             },
@@ -232,8 +245,11 @@ class LLMService:
             stream = self._attempt(attempt, reason, key, spent)
             try:
                 return await anext(stream), stream
-            except BaseException:
+            except BaseException as error:
                 await stream.aclose()
+                if isinstance(error, RomaError) and not attempt.outcome:  # breaker, limits or budget: never sent
+                    attempt.outcome = error.code.value
+                    self._tell(attempt, Usage())
                 raise
 
         policy = RetryPolicy(attempts=self._limits.attempts)
@@ -325,7 +341,7 @@ class LLMService:
         """Account for a stream that ended by itself. Raises ``LLMError`` when it is no whole answer."""
         lane, finish = attempt.lane, attempt.finish
         if finish is None or finish.finish_reason is None:
-            raise LLMError(f"The answer of {lane.provider.name} broke off.", ErrorCode.LLM_TRUNCATED)
+            raise LLMError(f"{lane.provider.name} broke off its answer.", ErrorCode.LLM_TRUNCATED)
         if not attempt.parts and finish.finish_reason not in {"refusal", "content_filter"}:
             room = " within its token limit" if finish.finish_reason == "length" else ""
             raise LLMError(f"{lane.provider.name} sent no text{room}.", ErrorCode.LLM_EMPTY)
@@ -388,7 +404,8 @@ class LLMService:
             latency_ms=(time.monotonic() - attempt.started) * 1000,
             ttft_ms=None if first is None else (first - attempt.started) * 1000,
             usage=usage,
-            request_id=finish.request_id if finish else None,
+            provider_request_id=finish.request_id if finish else None,
+            endpoint=attempt.lane.provider.endpoint,
             tenant=request.tenant,
             session_id=request.session_id,
         )
@@ -421,6 +438,25 @@ class LLMService:
         record.log(**({"prompt": prompt, "answer": answer} if self._log_text else {}))
         for observer in self._observers:
             observer(record)
+
+
+_NO_LIST = frozenset({403, 404, 405, NOT_IMPLEMENTED})
+"""Statuses with which a server, or a key that may do nothing but answer, keeps its list of models to itself."""
+
+
+async def _state_of(lane: Lane) -> Status:
+    """What is known of a provider: what calls have met, else what its server says."""
+    if lane.breaker.state != "closed":
+        return Status("down" if lane.breaker.state == "open" else "degraded", lane.breaker.trouble)
+    asked = await guarded("llm", lane.provider.health())
+    if isinstance(asked, AgentFailure):
+        return Status("down", asked.message)
+    if asked.details.get("status") not in _NO_LIST:
+        return asked
+    if lane.breaker.proven:
+        return Status("ok", "", asked.details)
+    silent = f"{lane.provider.name} has no list of models; is LLM_BASE_URL right (most end in /v1)?"
+    return Status("degraded", asked.reason or silent)
 
 
 def _may_retry(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ import struct
 import sys
 from typing import Protocol
 
-from roma_core.errors import AgentFailure, ErrorCode, ParserError, guarded
+from roma_core.errors import AgentFailure, ErrorCode, ParserError, at_once, guarded
 from roma_core.parsers.archives import check_archive
 from roma_core.parsers.base import ParseOptions
 from roma_core.types import Document, Noun, RawDocument
@@ -38,13 +38,7 @@ class Job(Noun):
 
 def outcome(job: Job) -> Result:
     """What ``job`` gives: a document (never an empty one), bytes, or the failure."""
-    work = guarded(AGENT, _attempt(job))
-    try:
-        work.send(None)  # nothing in it waits, so one step ends it; an event loop would cost more than a small file
-    except StopIteration as done:
-        result: Result = done.value
-        return result
-    raise RuntimeError("a parser must not wait")
+    return at_once(guarded(AGENT, _attempt(job)))
 
 
 async def _attempt(job: Job) -> Document | bytes:

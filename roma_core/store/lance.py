@@ -8,9 +8,10 @@ no reader ever sees half of it. LanceDB's own upsert doubles keys when two write
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,8 @@ Kind = Literal["document", "chunk"]
 TABLE = "passages"
 LAYOUT = 1
 """Version of the table's columns; rises when an older table cannot be read."""
+SCOPED = ("tenant", "kind")
+"""Columns with an index: every search asks for them, and without one reads them whole."""
 TIE_MARGIN = 32
 """Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
 ANN_FROM = 20_000
@@ -129,9 +132,12 @@ class LanceStore:
             )
 
     async def _compact(self, table: Any) -> None:
-        from lancedb.index import FTS, IvfPq
+        from lancedb.index import FTS, Bitmap, IvfPq
 
         await table.optimize()
+        for column in SCOPED:
+            if not await self._indexed(table, column):
+                await table.create_index(column, config=Bitmap())
         # This extends the indices too; a full-text index that still lacks rows is built anew.
         if await self._unindexed(table, "search_text"):
             await table.create_index("search_text", config=FTS(with_position=False), replace=True)
@@ -155,6 +161,7 @@ class LanceStore:
     # Reading
 
     async def document(self, tenant: str, document_id: str) -> Document | None:
+        await self._table()
         where = _scope(tenant, "document") & _one_of("document_id", [document_id])
         found = await self._select(["payload"], where)
         return Document.model_validate_json(found[0]["payload"]) if found else None
@@ -168,19 +175,21 @@ class LanceStore:
                 yield Document.model_validate_json(row["payload"])
 
     async def contents(self, tenant: str) -> dict[str, str]:
+        await self._table()
         found = await self._select(["document_id", "content_sha256"], _scope(tenant, "document"))
         return {row["document_id"]: row["content_sha256"] for row in found}
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
+        await self._table()
         where = _scope(tenant, "chunk") & _one_of("document_id", [document_id])
         found = [chunk_of(row) for row in await self._select(list(CHUNK_FIELDS), where)]
         return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+        table = await self._table()
         where = _scope(tenant, "chunk", filters)
         if not text.strip():
             return []
-        table = await self._table()
         with self._typed():
             found = await (
                 table.query()
@@ -190,14 +199,13 @@ class LanceStore:
                 .limit(limit + TIE_MARGIN)
                 .to_arrow()
             )
-        scored = ((chunk_of(row), float(row["_score"])) for row in found.to_pylist())
-        return ranked(((chunk, score, {"bm25": score}) for chunk, score in scored), "bm25", limit=limit)
+        return _best(((row, float(row["_score"])) for row in found.to_pylist()), "bm25", limit)
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
     ) -> list[ScoredChunk]:
-        where = _scope(tenant, "chunk", filters)
         table = await self._table()
+        where = _scope(tenant, "chunk", filters)
         with self._typed():
             found = await (
                 table.query()
@@ -210,8 +218,7 @@ class LanceStore:
                 .limit(limit + TIE_MARGIN)
                 .to_arrow()
             )
-        scored = ((chunk_of(row), 1.0 - float(row["_distance"])) for row in found.to_pylist())
-        return ranked(((chunk, score, {"dense": score}) for chunk, score in scored), "dense", limit=limit)
+        return _best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
 
     async def counts(self, tenant: str) -> tuple[int, int]:
         table = await self._table()
@@ -263,6 +270,7 @@ class LanceStore:
             if not self._same():
                 self._opened = None  # another one may be of another embedder
             if self._opened is None:
+                await asyncio.to_thread(load)
                 with self._typed():
                     self._opened = await self._open()
                     self._identity = identity(self._folder)
@@ -329,6 +337,17 @@ class LanceStore:
                 ErrorCode.STORAGE_FULL,
                 details={"free_bytes": free},
             )
+
+
+def load() -> None:
+    """Import LanceDB. It takes seconds, so call it in a thread: an event loop has other tasks."""
+    importlib.import_module("lancedb.expr")
+
+
+def _best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: int) -> list[ScoredChunk]:
+    """The ``limit`` best rows as chunks, ties by id; a chunk is made of none of the others."""
+    best = sorted(found, key=lambda hit: (-hit[1], hit[0]["id"]))[:limit]
+    return ranked(((chunk_of(row), score, {retriever: score}) for row, score in best), retriever)
 
 
 # Conditions

@@ -1,7 +1,8 @@
 """Detectors of personal data: addresses and numbers that lead to a person. Each takes a text and yields spans. Pure.
 
-Numbers are only reported when their own check holds: Luhn and issuer for cards (ISO/IEC 7812), mod 97 and the country's
-length for IBANs (ISO 13616), the ranges in use for SSNs, ``ipaddress`` for IPv6.
+Texts come as ``plain`` makes them. Numbers are only reported when their own check holds: Luhn and issuer for cards
+(ISO/IEC 7812), mod 97 and the country's length for IBANs (ISO 13616), the ranges in use for SSNs, ``ipaddress`` for
+IPv6.
 """
 
 from __future__ import annotations
@@ -13,16 +14,22 @@ from collections.abc import Iterator
 Spans = Iterator[tuple[int, int]]
 
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w.%+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}(?P<tld>[^\W\d_]{2,24}|xn--[\w-]{2,59})(?![\w@])"
+    r"(?<![\w.%+-])[\w.%+'-]{1,64}?(?:@|%(?:25)*40)(?P<host>(?:[\w-]{1,63}\.){1,8})(?P<tld>xn--[\w-]{2,59}|[^\W\d_]{2,24})"
+    r"(?![\w@])"
 )
-_FILE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "zip", "service"})
+_FILE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html"})
+"""No domain ends in one of them."""
+_ALSO_SUFFIXES = frozenset({"zip", "mov", "service", "timer", "socket", "mount", "target"})
+"""``icon@2x.zip`` and the unit ``getty@tty1.service`` have one label with a number; addresses have a name."""
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{1,4}){3,8}(?![A-Za-z0-9])")
 _CARD = re.compile(
-    r"(?<![\w.+-])(?:\d{14,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5})(?![\w-])(?!\.\d)"
+    r"(?<![\w.+-])(?:\d{14,19}|\d{4}([ -]{1,3}|[._/·])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?"
+    r"|\d{4}([ -]{1,3}|[._/·])\d{6}\2\d{4,5})(?![\w-])(?!\.\d)"
 )
-_SSN = re.compile(r"(?<![\w.+-])(?<!\d )(?!000|666|9)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])(?![ .]\d)")
+_SSN = re.compile(r"(?<![\w.+-])(?<!\d )(?!000|666|9)\d{3}([- ]{1,2})(?!00)\d\d\1(?!0000)\d{4}(?![\w-])(?![ .]\d)")
 _SSN_CUED = re.compile(
-    r"(?i:\bssn\b|social security)\D{0,24}?(?P<value>(?!000|666|9)\d{3}(?!00)\d\d(?!0000)\d{4})(?!\d)"
+    r"(?i:\bssn\b|social security)\D{0,24}?"
+    r"(?P<value>(?!000|666|9)\d{3}[ ./-]{0,2}(?!00)\d\d[ ./-]{0,2}(?!0000)\d{4})(?!\d)"
 )
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4 = re.compile(
@@ -36,13 +43,23 @@ _IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|:(?=:)){1,8}(?::?[0-9A-Fa-f]{0,4})(?:[0-9A-Fa-f]{0,4}:){0,7}[0-9A-Fa-f.]{0,15}(?![\w:])"
 )
 _PHONE_INTERNATIONAL = re.compile(
-    r"(?<![\w.+/=-])(?:\+|00(?=[1-9]\d[ .-]))[1-9]\d{0,2}(?:[ .-]?\(\d{1,4}\))?(?:[ .-]?\d{1,5}){1,6}(?![\w-])(?!\.\d)"
+    r"(?<![\w.+/=-])(?:\+|00(?=[1-9]\d[ .-](?!0)))[1-9]\d{0,2}(?:[ .-]?\(\d{1,4}\))?(?:[ .-]?\d{1,5}){1,6}"
+    r"(?![\w-])(?!\.\d)"
 )
 _COORDINATES = re.compile(r"\+\d{1,3}\.(?:\d{5,}|\d+[ -])")  # decimals, ISO 6709
 _PHONE_NANP = re.compile(
     r"(?<![\w.+/=-])(?<!\d )(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])"
     r"[2-9]\d\d[ .-]\d{4}(?![\w-])(?![ .]\d)"
 )
+_PHONE_NATIONAL = re.compile(
+    r"(?<![\w.,:+/=-])(?<![\da-fA-F] )0[1-9](?:"
+    r"([ .-])\d\d(?:\1\d\d){3}"  # 06 12 34 56 78
+    r"|\d{0,3}([ -])\d{3,4}\2\d{3,4}"  # 020 7946 0958, 03-1234-5678
+    r"|\d{1,3} \d{2,3}(?: \d\d){2}"  # 044 668 18 00, 0711 12 34 56
+    r"|\d{1,3}[ /-]\d{5,7}"  # 0171 1234567, 030/901820, 07911 123456
+    r")(?![\w-])(?![ .,:/]\d)(?! [\da-fA-F]{2}\b)"
+)
+"""Written as at home, with the trunk prefix 0 (ITU-T E.123) and in the groups that are usual."""
 _PHONE_CUED = re.compile(
     r"(?i:\b(?:phone|tel|telephone|mobile|cell|fax|call(?: me)?(?: at| on)?|ring|dial|whatsapp|sms"
     r"|text me(?: at| on)?)\b)"
@@ -67,8 +84,13 @@ _IBAN_LENGTH = {
 def emails(text: str) -> Spans:
     for m in _EMAIL.finditer(text):
         remote = m[0].startswith("git@") and text[m.end() : m.end() + 1] == ":"
-        if m["tld"].lower() not in _FILE_SUFFIXES and not remote:
+        if not remote and not _is_file(m["host"], m["tld"].lower()):
             yield m.span()
+
+
+def _is_file(host: str, suffix: str) -> bool:
+    numbered = host.count(".") == 1 and any(map(str.isdigit, host))
+    return suffix in _FILE_SUFFIXES or (suffix in _ALSO_SUFFIXES and numbered)
 
 
 def ibans(text: str) -> Spans:
@@ -161,4 +183,7 @@ def phones(text: str) -> Spans:
         if 9 <= digits <= 15 and not _COORDINATES.match(m[0]):
             yield m.span()
     yield from (m.span() for m in _PHONE_NANP.finditer(text))
+    for m in _PHONE_NATIONAL.finditer(text):
+        if 9 <= sum(c.isdigit() for c in m[0]) <= 11:
+            yield m.span()
     yield from (m.span("value") for m in _PHONE_CUED.finditer(text))

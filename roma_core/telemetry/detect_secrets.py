@@ -15,10 +15,21 @@ _PRIVATE_KEY = re.compile(
     re.DOTALL,
 )
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}")
+_COOKIE = re.compile(
+    r"(?i:\b(?:set-)?cookie2?)[\"']?\s*[:=]\s*[\"']?"
+    r"(?P<value>[\w.$-]{1,80}=[^\s;,\"'<>]+(?:;\s*[\w.$-]{1,80}(?:=[^\s;,\"'<>]*)?)*)"
+)
 _AUTH = re.compile(
     r"(?i:(?P<header>authorization[\"']?\s*[:=]\s*[\"']?)?\b(?P<scheme>bearer|basic|token)\s+)"
     r"(?P<value>[A-Za-z0-9._~+/=-]{8,})"
 )
+_ANY_KEY = re.compile(
+    r"(?<![A-Za-z0-9_/.+-])"
+    r"(?!(?:req|msg|resp|cmpl|chatcmpl|gen|run|step|thread|asst|call|toolu|file|batch|job|evt|trace|session|id)[_-])"
+    r"[a-z]{2,10}(?:[_-][a-z0-9]{1,8}){0,2}[_-](?P<random>[A-Za-z0-9]{24,})(?![A-Za-z0-9])"
+)
+"""A word and a long run: the shape that vendors have agreed on for keys, whoever they are. Ids of requests and messages
+have it too, and a support that is asked needs them."""
 LONG_RUN = re.compile(r"[A-Za-z0-9_./+-]{18}")
 
 # Prefixes as the vendors document them; lengths are lower bounds because vendors lengthen keys without notice.
@@ -56,6 +67,24 @@ _VENDOR_KEYS = (
     r"hv[sb]\.[A-Za-z0-9_-]{20,}",  # HashiCorp Vault
     r"\d{8,10}:AA[A-Za-z0-9_-]{32,}",  # Telegram bot
     r"roma_[A-Za-z0-9_-]{30,}",  # ROMA's own bearer tokens
+    r"pcsk_[A-Za-z0-9_]{40,}",  # Pinecone
+    r"tvly-(?:dev-|prod-)?[A-Za-z0-9_-]{16,}",  # Tavily
+    r"lsv2_(?:pt|sk)_[0-9a-f]{32}(?:_[0-9a-f]{8,})?",  # LangSmith
+    r"ls__[0-9a-f]{32}",
+    r"[sp]k-lf-[0-9a-f]{8}-[0-9a-f-]{27}",  # Langfuse
+    r"nvapi-[A-Za-z0-9_-]{40,}",  # NVIDIA
+    r"pa-(?=[A-Za-z_-]*\d)(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{40,}",  # Voyage
+    r"jina_[0-9a-f]{32}[A-Za-z0-9_-]{16,}",  # Jina
+    r"fw_(?=[A-Za-z]*\d)[A-Za-z0-9]{20,}",  # Fireworks
+    r"sbp_[0-9a-f]{40}",  # Supabase
+    r"sb_(?:secret|publishable)_[A-Za-z0-9_-]{20,}",
+    r"sntrys_[A-Za-z0-9+/=_.-]{30,}",  # Sentry
+    r"sntryu_[0-9a-f]{64}",
+    r"(?<=://)[0-9a-f]{32}(?=@[\w.-]*sentry)",
+    r"AT(?:ATT|CTT)3[A-Za-z0-9_=-]{20,}",  # Atlassian
+    r"ATBB[A-Za-z0-9]{28,}",
+    r"fig[dour]_[A-Za-z0-9_-]{30,}",  # Figma
+    r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}",  # Postman
     r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,}",
 )
 _API_KEY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_VENDOR_KEYS) + ")")
@@ -87,10 +116,21 @@ def jwts(text: str) -> Spans:
 
 
 def api_keys(text: str) -> Spans:
-    return (m.span() for m in _API_KEY.finditer(text))
+    yield from (m.span() for m in _API_KEY.finditer(text))
+    yield from (m.span() for m in _ANY_KEY.finditer(text) if _is_random(m["random"]))
+
+
+def _is_random(run: str) -> bool:
+    """Drawn from 62 characters: both cases and digits in no order. Hashes, ids and camelCase are not."""
+    digits, upper = sum(map(str.isdigit, run)), sum(map(str.isupper, run))
+    return digits >= 2 and 2 <= upper <= len(run) - digits - 2 and not _WORDY.search(run)
+
+
+_WORDY = re.compile(r"[a-z]{9}|[A-Z]{9}|\d{9}")
 
 
 def auth_headers(text: str) -> Spans:
+    yield from (m.span("value") for m in _COOKIE.finditer(text))
     for m in _AUTH.finditer(text):
         value = m["value"]
         if m["header"] or _is_credential(m["scheme"].lower(), value):

@@ -26,6 +26,11 @@ PROBE_TIMEOUT_S = 2.0
 COLD_TIMEOUT_S = 20.0
 """The first round of a process may take this long: libraries that are imported then need seconds, not the parts."""
 TTL_S = 5.0
+ANSWER_S = 1.5
+"""What a server may take for its answer: less than a probe, so that a part can still say what else works."""
+GIVEN_UP_S = 10.0
+"""How long a question without an answer is left open, and no second one asked beside it."""
+NOT_IMPLEMENTED = 501
 
 
 class Status(NamedTuple):
@@ -125,25 +130,51 @@ def disk(folder: Path, min_free_mb: int) -> Probe:
     return probe
 
 
-def model_server(base_url: str, api_key: str | None = None) -> Probe:
-    """Asks an OpenAI-compatible server for its list of models, which costs nothing.
+def model_server(
+    base_url: str,
+    api_key: str | None = None,
+    *,
+    name: str = "the model server",
+    headers: Mapping[str, str] | None = None,
+    transport: Any = None,
+) -> Probe:
+    """Asks for the list of models that vendors and compatible servers have at ``base_url``/models: it costs nothing.
 
-    Any answer but a refused key or a server error says that the server is there.
+    Any answer but a refused key or a server error says that the server is there; ``details`` hold its status. It takes
+    the way that calls take (proxies of the environment), reads no body and follows no redirect. One question at a time:
+    a name that does not resolve holds a thread for as long as the system likes.
     """
+    sent = dict(headers or ({"Authorization": f"Bearer {api_key}"} if api_key else {}))
+    asking: asyncio.Task[Status] | None = None
 
-    async def probe() -> Status:
+    async def ask() -> Status:
         import httpx2
 
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         try:
-            async with httpx2.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as client:
-                status = (await client.get(base_url.rstrip("/") + "/models", headers=headers)).status_code
+            async with (
+                httpx2.AsyncClient(timeout=GIVEN_UP_S, transport=transport) as client,
+                client.stream("GET", base_url.rstrip("/") + "/models", headers=sent) as answer,
+            ):
+                return judged(name, answer.status_code)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return Status("down", f"the model server cannot be reached ({type(error).__name__})")
-        if status in {401, 403}:
-            return Status("down", f"the model server refuses the key ({status})", {"status": status})
-        if status >= 500:
-            return Status("down", f"the model server answers {status}", {"status": status})
-        return Status("ok", "", {"status": status})
+            return Status(
+                "down", f"{name} cannot be reached ({type(error).__name__}); check the network and the address"
+            )
+
+    async def probe() -> Status:
+        nonlocal asking
+        if asking is None or asking.done() or asking.get_loop() is not asyncio.get_running_loop():
+            asking = asyncio.create_task(ask())
+        done, _ = await asyncio.wait({asking}, timeout=ANSWER_S)
+        return asking.result() if done else Status("down", f"{name} does not answer within {ANSWER_S:g} s")
 
     return probe
+
+
+def judged(name: str, status: int) -> Status:
+    """What the status of a list of models says of its server."""
+    if status in {401, 403}:
+        return Status("down", f"{name} refuses the key ({status})", {"status": status})
+    if status >= 500 and status != NOT_IMPLEMENTED:
+        return Status("down", f"{name} answers {status}", {"status": status})
+    return Status("ok", "", {"status": status})

@@ -1,7 +1,8 @@
 """Structured log lines on stderr: one processor chain for ROMA's own lines and for those of every library.
 
 Each line carries ``event``, ``level``, ``timestamp``, ``agent``, ``request_id`` and ``duration_ms`` (what the caller
-measured, else the time since the request began), and has passed redaction. Usage::
+measured, else the time since the request began), and has passed redaction. An exception that becomes ``ERR_INTERNAL``
+is logged here by itself, once, with its traceback. Usage::
 
     log = logs.get("memory")                      # agent="memory" on every line
     with logs.request():                          # a skin, once per request: sets errors.request_id
@@ -15,6 +16,7 @@ import logging
 import re
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from roma_core.errors import request_id
+from roma_core.errors import defects, request_id
 from roma_core.telemetry.redact import redact, redact_value
 
 _started: ContextVar[float | None] = ContextVar("roma_request_started", default=None)
@@ -108,6 +110,17 @@ def request(wanted: str | None = None) -> Iterator[str]:
 
 
 @contextmanager
+def no_request() -> Iterator[None]:
+    """What is started inside belongs to no request: a server's own work is not that of whoever started it."""
+    id_token, start_token = request_id.set(None), _started.set(None)
+    try:
+        yield
+    finally:
+        request_id.reset(id_token)
+        _started.reset(start_token)
+
+
+@contextmanager
 def timed(log: FilteringBoundLogger, event: str, **fields: Any) -> Iterator[dict[str, Any]]:
     """Log ``event`` at the end with ``duration_ms``; what is put into the yielded dict goes along.
 
@@ -147,6 +160,7 @@ _CHAIN: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     _add_request,
 ]
+_MOST_FRAMES = 20
 _KEEP = frozenset({"timestamp", "level", "request_id", "duration_ms", "agent"})
 
 
@@ -154,6 +168,29 @@ def _redacted(_logger: Any, _method: str, event: EventDict) -> MutableMapping[st
     kept = {k: v for k, v in event.items() if k in _KEEP}
     return {**kept, **redact_value({k: v for k, v in event.items() if k not in _KEEP})}
 
+
+def _log_defect(agent: str, error: BaseException) -> None:
+    get(agent).error("defect", exception=stack(error))
+
+
+def stack(error: BaseException) -> str:
+    """Where ``error`` and what caused it were raised: each type with its frames, the innermost first.
+
+    Neither locals nor the exceptions' own words, which may quote a document, a prompt or a key.
+    """
+    parts: list[str] = []
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        frames = traceback.extract_tb(at.__traceback__)[-_MOST_FRAMES:]
+        parts += [type(at).__qualname__, *(f"  {f.filename}:{f.lineno} in {f.name}" for f in reversed(frames))]
+        grouped = at.exceptions[0] if isinstance(at, BaseExceptionGroup) else None
+        at = grouped or at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+    return "\n".join(parts)
+
+
+defects.append(_log_defect)
 
 # Until ``configure`` is called (a notebook, somebody else's program) lines go to the standard library's logging, which
 # shows warnings alone, and they have passed redaction too.

@@ -49,6 +49,7 @@ _streams = Gauge("roma_streams_open", "Answers being streamed.", registry=REGIST
 _gone = Counter("roma_clients_gone", "Streams whose client went away.", registry=REGISTRY)
 _jobs = Gauge("roma_jobs", "Ingest jobs by state.", ["state"], registry=REGISTRY)
 _health = Gauge("roma_health_state", "0 ok, 1 degraded, 2 down.", ["component"], registry=REGISTRY)
+_value = Gauge("roma_health_value", "A number that the last probe found.", ["component", "detail"], registry=REGISTRY)
 _latency = Gauge("roma_health_probe_seconds", "Time the last probe took.", ["component"], registry=REGISTRY)
 
 _seen: dict[str, set[str]] = {}
@@ -122,13 +123,13 @@ def count_ingest(report: IngestionReport) -> None:
 
 
 def count_cache(cache: str, *, hit: bool) -> None:
-    """A look-up in ``cache`` (parse, embed, llm, rerank)."""
+    """A look-up in ``cache`` (parse, embed, page, llm); one that is off looks nothing up."""
     _cache.labels(_bounded("cache", cache), "hit" if hit else "miss").inc()
 
 
-def count_guardrail(rule: str, action: str) -> None:
-    """Rule ``rule`` fired and did ``action`` (flag or block)."""
-    _guardrails.labels(_bounded("rule", rule), _bounded("action", action)).inc()
+def count_guardrail(rule: str, action: str, times: int = 1) -> None:
+    """Rule ``rule`` fired ``times`` and did ``action`` (flag or block) each time."""
+    _guardrails.labels(_bounded("rule", rule), _bounded("action", action)).inc(times)
 
 
 def observe_http(method: str, route: str, status: int, seconds: float) -> None:
@@ -160,10 +161,13 @@ def set_jobs(counts: dict[str, int]) -> None:
 
 
 def set_health(report: HealthReport) -> None:
-    """The last health report."""
+    """The last health report: states, how long probes took, and the numbers that they found."""
     for part in report.components:
         name = _bounded("component", part.name)
         _health.labels(name).set(_STATES[part.state])
+        for detail, value in part.details.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                _value.labels(name, _bounded("detail", detail)).set(value)
         if part.latency_ms is not None:
             _latency.labels(name).set(part.latency_ms / 1000)
 

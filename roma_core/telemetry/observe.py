@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from roma_core.errors import AgentFailure, request_id
+from roma_core.errors import request_id
 from roma_core.telemetry import logs, metrics, tracing
 from roma_core.types import CompleteEvent, ErrorEvent, IngestionReport, Query, StageEvent, StreamEvent, TokenEvent
 
@@ -44,13 +44,11 @@ class _Watch:
                 for reason in output.degraded_reasons:
                     if found := _RECOVERED.match(reason):
                         metrics.count_error(found[1], found[2])
-                for rule in output.flags:
-                    metrics.count_guardrail(rule, "flag")
             case ErrorEvent(failure=failure):
                 self._settle(now)
                 self.outcome = "failed"
                 self.line = {"code": failure.code.value, "failed_agent": failure.agent}
-                count_failure(failure)
+                metrics.count_failure(failure)
 
     def end(self) -> None:
         seconds = time.perf_counter() - self.start
@@ -91,13 +89,6 @@ async def observed(events: AsyncGenerator[StreamEvent], query: Query) -> AsyncGe
         watch.end()
         # By hand: the token of ``set`` is of no use when the generator is closed in another context.
         request_id.set(outer)
-
-
-def count_failure(failure: AgentFailure) -> None:
-    """A failure that ended a query."""
-    metrics.count_failure(failure)
-    if failure.code.startswith("ERR_GUARDRAIL"):
-        metrics.count_guardrail(str(failure.details.get("rule", "unknown")), "block")
 
 
 def count_ingest(report: IngestionReport) -> None:

@@ -4,7 +4,8 @@
 ``redact_value`` does so inside dicts, lists and tuples, where the value under a key such as ``api_key`` goes whole.
 
 Each detector has a cheap gate (a character or a run that must be present) so that a line without anything to find
-costs a few substring tests.
+costs a few substring tests. Detectors read ``plain`` text, so none has to know that a blank may be a no-break space, a
+hyphen a dash, and a digit Arabic.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from roma_core.telemetry import detect_personal as personal
 from roma_core.telemetry import detect_secrets as secrets
+from roma_core.telemetry.plain import plain
 
 Kind = Literal["private_key", "api_key", "jwt", "auth", "password", "email", "iban", "card", "ssn", "ip", "phone"]
 """In order of precedence where two overlap."""
@@ -22,6 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SECRETS: frozenset[Kind] = frozenset({"private_key", "jwt", "auth", "api_key", "password"})
 PERSONAL: frozenset[Kind] = frozenset(KINDS) - SECRETS
 _MAX_PASSES = 8
+_SHORTEST = len("a@b.cc")
 Detector = Callable[[str], Iterator[tuple[int, int]]]
 
 
@@ -43,11 +46,11 @@ def _detectors(text: str, wanted: frozenset[Kind]) -> Iterator[tuple[Kind, Detec
         ("jwt", "eyJ" in text, secrets.jwts),
         (
             "auth",
-            "bearer" in lower or "basic" in lower or "token" in lower or "authorization" in lower,
+            "bearer" in lower or "basic" in lower or "token" in lower or "authorization" in lower or "cookie" in lower,
             secrets.auth_headers,
         ),
         ("password", "://" in text or any(word in lower for word in secrets.NAMED_GATE), secrets.passwords),
-        ("email", "@" in text, personal.emails),
+        ("email", "@" in text or "%" in text, personal.emails),
         ("iban", digits >= 8, personal.ibans),
         ("card", digits >= 14, personal.cards),
         ("ssn", digits >= 9, personal.ssns),
@@ -59,11 +62,19 @@ def _detectors(text: str, wanted: frozenset[Kind]) -> Iterator[tuple[Kind, Detec
 
 def find(text: str, kinds: Iterable[Kind] = KINDS) -> list[Finding]:
     """What ``text`` holds of ``kinds``: sorted, not overlapping; where two overlap the kind listed first wins."""
+    if len(text) < _SHORTEST:
+        return []
+    read, places = plain(text)
     taken: list[Finding] = []
-    for kind, detector in _detectors(text, frozenset(kinds)):
-        for start, end in detector(text):
-            if all(end <= f.start or f.end <= start for f in taken):
+    covered: bytearray | None = None
+    for kind, detector in _detectors(read, frozenset(kinds)):
+        for start, end in detector(read):
+            covered = covered or bytearray(len(read))
+            if not any(covered[start:end]):
+                covered[start:end] = b"\1" * (end - start)
                 taken.append(Finding(kind, start, end))
+    if places is not None:
+        taken = [Finding(kind, places[start], places[end - 1] + 1) for kind, start, end in taken]
     return sorted(taken, key=lambda f: f.start)
 
 

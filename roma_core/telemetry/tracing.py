@@ -1,132 +1,255 @@
 """MLflow spans, one per stage, with the request id of the log lines. Off until ``configure`` turns it on.
 
-``span`` costs one test when tracing is off, and nothing here imports MLflow before then. Spans are started without
-OpenTelemetry's context, which an async generator that is closed from another task would leave in disorder; the parent
-is the enclosing ``span`` of the same request.
+A query only notes what happened and when. Once it is over, a thread of its own writes its spans, so an MLflow that is
+slow, away or broken takes no answer: only the spans of that time are lost, which is said once. ``span`` costs one test
+when tracing is off, and nothing here imports MLflow before there is something to write.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
+import importlib.util
 import logging
+import os
+import queue
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
-from roma_core.errors import ConfigError, ErrorCode, request_id
+from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded_call, request_id
 from roma_core.settings import Settings
+from roma_core.telemetry import logs
 from roma_core.telemetry.redact import redact_value
 from roma_core.workspace import private_file, private_folder
 
-_EXPERIMENT = "roma-traces"
-_mlflow: Any = None
-_experiment_id: str | None = None
-_parent: ContextVar[Any] = ContextVar("roma_span", default=None)
+EXPERIMENT = "roma-traces"
+SWITCHES = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds instead of two minutes, and one more try instead of seven
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",  # it would write in a second thread, and hold up the end of a process
+    "MLFLOW_CONFIGURE_LOGGING": "false",  # its lines pass the chain of all others, and redaction
+}
+MOST_WAITING = 256
+"""Queries whose spans wait to be written; those of further ones are dropped."""
+CONNECT_S = 3.0
+LOOK_EVERY_S = 10.0
+TRY_AGAIN_S = 60.0
+FLUSH_S = 30.0
+"""The first use of a new tracking database takes MLflow's migrations, which are seconds."""
+_log = logs.get("tracing")
 
 
-def configure(settings: Settings) -> None:
-    """Turn tracing on or off as ``settings.tracing`` says.
+@dataclass
+class Span:
+    """What happened between two times (nanoseconds since the epoch), and what happened inside of it."""
 
-    The first use of a new tracking database takes seconds (MLflow's migrations). Raises ``ConfigError`` when tracing
-    is wanted and MLflow is not installed.
-    """
-    global _mlflow, _experiment_id
-    if not settings.tracing:
-        _mlflow = None
-        return
-    try:
+    name: str
+    attributes: dict[str, Any]
+    start_ns: int = field(default_factory=time.time_ns)
+    end_ns: int = 0
+    request_id: str | None = field(default_factory=request_id.get)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    failed: bool = False
+    inside: list[Span] = field(default_factory=list)
+
+
+class _Writer:
+    """The thread that writes spans to MLflow, one query's after the other's."""
+
+    def __init__(self, settings: Settings, *, eager: bool) -> None:
+        self.settings = settings
+        self._waiting: queue.Queue[Span | None] = queue.Queue(MOST_WAITING)
+        self._mlflow: Any = None
+        self._experiment_id: str | None = None
+        self._up = True
+        self._look_at = 0.0
+        threading.Thread(target=self._run, args=(eager,), name="roma-traces", daemon=True).start()
+
+    def put(self, span: Span | None) -> None:
+        """Have ``span`` written; None ends the thread. Never waits."""
+        try:
+            self._waiting.put_nowait(span)
+        except queue.Full:
+            return
+
+    def flush(self, timeout_s: float) -> None:
+        with self._waiting.all_tasks_done:
+            self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, timeout_s)
+
+    def _run(self, eager: bool) -> None:
+        if eager:
+            self._ready()
+        while (span := self._waiting.get()) is not None:
+            guarded_call("tracing", functools.partial(self._write, span))
+            self._waiting.task_done()
+        self._waiting.task_done()
+
+    def _write(self, span: Span) -> None:
+        if self._ready():
+            self._export(span, None)
+
+    def _ready(self) -> bool:
+        """Whether MLflow can be written to; looked at now and then, and told when it changes."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return self._up
+        found = guarded_call("tracing", self._connect)
+        up = not isinstance(found, AgentFailure)
+        if self._up and isinstance(found, AgentFailure):
+            _log.warning("tracing_away", reason=found.message, again_in_s=TRY_AGAIN_S)
+        elif up and not self._up:
+            _log.warning("tracing_back")
+        self._up, self._look_at = up, time.monotonic() + (LOOK_EVERY_S if up else TRY_AGAIN_S)
+        return up
+
+    def _connect(self) -> None:
+        """Raises ``ConfigError`` when MLflow is not there."""
+        remote = self.settings.mlflow_tracking_uri
+        if remote is not None and remote.startswith(("http://", "https://")):
+            _look(remote)
+        if self._mlflow is None:
+            self._mlflow = self._opened()
+
+    def _opened(self) -> Any:
+        for name, value in SWITCHES.items():
+            os.environ.setdefault(name, value)
+        for name in ("mlflow.store.db.utils", "alembic"):  # they tell of every table that they make
+            logging.getLogger(name).setLevel(logging.WARNING)
         import mlflow
-    except ModuleNotFoundError:
+        from mlflow.exceptions import MlflowException
+
+        settings = self.settings
+        private_folder(settings.workspace)
+        folder = settings.workspace.resolve()
+        if settings.mlflow_tracking_uri is None:
+            private_file(folder / "mlflow.db")
+        uri = settings.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
+        mlflow.set_tracking_uri(uri)
+        # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.
+        own = None if settings.mlflow_tracking_uri else (folder / "mlartifacts").as_uri()
+        try:
+            found = mlflow.get_experiment_by_name(EXPERIMENT)
+            self._experiment_id = (
+                found.experiment_id if found else mlflow.create_experiment(EXPERIMENT, artifact_location=own)
+            )
+        except (MlflowException, OSError) as error:
+            raise ConfigError(f"MLflow refused to be written to ({type(error).__name__}).") from None
+        return mlflow
+
+    def _export(self, span: Span, parent: Any) -> None:
+        current = self._mlflow.start_span_no_context(
+            name=span.name,
+            parent_span=parent,
+            attributes=redact_value({**span.attributes, "request_id": span.request_id}),
+            tags=None if parent else {"request_id": span.request_id or ""},
+            experiment_id=None if parent else self._experiment_id,
+            start_time_ns=span.start_ns,
+        )
+        for stage in span.inside:
+            self._export(stage, current)
+        current.set_outputs(redact_value(span.outputs))
+        current.end(status="ERROR" if span.failed else "OK", end_time_ns=span.end_ns)
+
+
+def _look(server: str) -> None:
+    """Raises ``ConfigError`` when nobody answers there, whatever the answer: MLflow itself would try for minutes."""
+    import httpx2
+
+    try:
+        httpx2.get(f"{server.rstrip('/')}/health", timeout=CONNECT_S)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise ConfigError(
-            "ROMA_TRACING needs MLflow: pip install 'roma-core[evals]'.", ErrorCode.DEPENDENCY_MISSING
+            f"The MLflow server cannot be reached ({type(error).__name__}); check ROMA_MLFLOW_TRACKING_URI."
         ) from None
-    private_folder(settings.workspace)
-    folder = settings.workspace.resolve()
-    if settings.mlflow_tracking_uri is None:
-        private_file(folder / "mlflow.db")
-    uri = settings.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
-    for name in ("mlflow.store.db.utils", "alembic"):  # they tell of every table that they make
-        logging.getLogger(name).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(uri)
-    found = mlflow.get_experiment_by_name(_EXPERIMENT)
-    # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.
-    own = None if settings.mlflow_tracking_uri else (folder / "mlartifacts").as_uri()
-    _experiment_id = found.experiment_id if found else mlflow.create_experiment(_EXPERIMENT, artifact_location=own)
-    _mlflow = mlflow
+
+
+_writer: _Writer | None = None
+_parent: ContextVar[Span | None] = ContextVar("roma_span", default=None)
+
+
+def configure(settings: Settings, *, eager: bool = False) -> None:
+    """Turn tracing on or off as ``settings.tracing`` says. Waits for nothing: MLflow is opened by the writing thread,
+    when there is something to write, or now (``eager``), as a server wants it.
+
+    Raises ``ConfigError`` when tracing is wanted and MLflow is not installed.
+    """
+    global _writer
+    if _writer is not None and settings.tracing and _writer.settings == settings:
+        return
+    if _writer is not None:
+        _writer.put(None)
+        _writer = None
+    if settings.tracing:
+        if importlib.util.find_spec("mlflow") is None:
+            raise ConfigError(
+                "ROMA_TRACING needs MLflow: pip install 'roma-core[evals]'.", ErrorCode.DEPENDENCY_MISSING
+            )
+        _writer = _Writer(settings, eager=eager)
 
 
 def enabled() -> bool:
-    """Whether spans are written."""
-    return _mlflow is not None
+    """Whether spans are noted."""
+    return _writer is not None
 
 
 @contextmanager
 def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
-    """A span around what happens inside. What is put into the yielded dict becomes its outputs. All is redacted."""
-    outputs: dict[str, Any] = {}
-    if _mlflow is None:
-        yield outputs
+    """A span around what happens inside. What is put into the yielded dict becomes its outputs. All is redacted.
+
+    The parent is the enclosing ``span`` of the same request.
+    """
+    if _writer is None:
+        yield {}
         return
-    parent = _parent.get()
-    current = _mlflow.start_span_no_context(
-        name=name,
-        parent_span=parent,
-        attributes=redact_value({**attributes, "request_id": request_id.get()}),
-        tags=None if parent else {"request_id": request_id.get() or ""},
-        experiment_id=None if parent else _experiment_id,
-    )
+    parent, current = _parent.get(), Span(name, attributes)
     _parent.set(current)
-    status = "OK"
     try:
-        yield outputs
+        yield current.outputs
     except BaseException as error:
         # Its type alone: the text may quote a document or a key. Cancellation is no fault.
-        outputs["failed"] = type(error).__name__
-        status = "ERROR" if isinstance(error, Exception) else "OK"
+        current.outputs["failed"] = type(error).__name__
+        current.failed = isinstance(error, Exception)
         raise
     finally:
         # By hand, not by token: a generator may be closed in another context than it was started in.
         _parent.set(parent)
-        current.set_outputs(redact_value(outputs))
-        current.end(status=status)
+        _ended(current, parent)
 
 
-def begin(name: str, **attributes: Any) -> Any:
+def begin(name: str, **attributes: Any) -> Span | None:
     """A span that ``end`` closes, for work whose stages are told by events; None when tracing is off."""
-    if _mlflow is None:
-        return None
-    return _mlflow.start_span_no_context(
-        name=name,
-        attributes=redact_value({**attributes, "request_id": request_id.get()}),
-        tags={"request_id": request_id.get() or ""},
-        experiment_id=_experiment_id,
-    )
+    return Span(name, attributes) if _writer is not None else None
 
 
-def record(parent: Any, name: str, start: float, end: float, outputs: dict[str, Any]) -> None:
+def record(parent: Span | None, name: str, start: float, end: float, outputs: dict[str, Any]) -> None:
     """A stage of ``parent`` that is over; times are those of ``time.perf_counter``."""
-    if parent is None or _mlflow is None:
-        return
-    offset_ns = time.time_ns() - time.perf_counter_ns()
-    stage = _mlflow.start_span_no_context(
-        name=name,
-        parent_span=parent,
-        attributes={"request_id": request_id.get()},
-        start_time_ns=offset_ns + int(start * 1e9),
-    )
-    stage.set_outputs(redact_value(outputs))
-    stage.end(end_time_ns=offset_ns + int(end * 1e9))
+    if parent is not None:
+        offset_ns = time.time_ns() - time.perf_counter_ns()
+        begun, over = (offset_ns + int(moment * 1e9) for moment in (start, end))
+        parent.inside.append(Span(name, {}, begun, over, parent.request_id, dict(outputs)))
 
 
-def end(current: Any, outputs: dict[str, Any], *, failed: bool) -> None:
+def end(current: Span | None, outputs: dict[str, Any], *, failed: bool) -> None:
     """Close what ``begin`` opened."""
     if current is not None:
-        current.set_outputs(redact_value(outputs))
-        current.end(status="ERROR" if failed else "OK")
+        current.outputs, current.failed = outputs, failed
+        _ended(current, None)
 
 
-def flush() -> None:
-    """Wait until the spans so far are written; for the end of a process and for tests."""
-    if _mlflow is not None:
-        _mlflow.flush_trace_async_logging()
+def _ended(span: Span, parent: Span | None) -> None:
+    span.end_ns = time.time_ns()
+    if parent is not None:
+        parent.inside.append(span)
+    elif _writer is not None:
+        _writer.put(span)
+
+
+def flush(timeout_s: float = FLUSH_S) -> None:
+    """Wait until the spans so far are written, or known to be lost; for the end of a process and for tests."""
+    if _writer is not None:
+        _writer.flush(timeout_s)

@@ -21,7 +21,6 @@ from roma_core.chunking import chunk
 from roma_core.embeddings.base import Embedder
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.ingestion import IngestProgress, OnProgress
-from roma_core.llm.build import build_llm
 from roma_core.llm.fakeserver import FakeModelServer, Script
 from roma_core.settings import Settings
 from roma_core.store.base import ChunkStore
@@ -113,14 +112,15 @@ async def running(
 ) -> AsyncIterator[Service]:
     """``real``: ingestion with its own connectors, parsers and ledger; only the embedder and the store are small."""
     said = script or Script(text=ANSWER)
+    real_store, warm = settings.pop("real_store", False), settings.pop("warm", True)
     async with FakeModelServer(lambda asked: said).running() as model:
         chosen = Settings(
             _env_file=None,
             workspace=workspace,
             llm_provider="openai",
-            llm_model="gpt-4o-mini",
+            llm_model=settings.pop("llm_model", "gpt-4o-mini"),
             llm_base_url=f"{model.url}/v1",
-            cache="off",
+            cache=settings.pop("cache", "off"),
             planner="off",
             rate_limit_per_minute=settings.pop("rate_limit_per_minute", 100_000),
             **settings,
@@ -131,13 +131,15 @@ async def running(
         if not real:
             await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
         ingestion = FakeIngestion()
-        parts = {"store": store, "embedder": embedder, "llm": build_llm(chosen)}
+        parts = {"store": None if real_store else store, "embedder": embedder}
         parts |= {} if real else {"ingestion": ingestion}
         roma = Roma(chosen, **parts)
         roma.__dict__["reranker"] = None
         server = make_server(roma, port=0)
         task = asyncio.create_task(server.serve())
         await reached(lambda: server.started)
+        if warm:
+            await roma.warm()
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
             async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:

@@ -17,37 +17,47 @@ import pytest
 from roma_core.api.problems import STATUS
 from roma_core.api.tokens import TokenStore
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.telemetry import metrics
-from roma_core.types import ComponentHealth, HealthReport
+from roma_core.llm.fakeserver import Script
+from roma_core.telemetry import logs, metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-async def test_health_over_http(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_over_http(service: Any) -> None:
     reply = await service.client.get("/health")
     assert reply.status_code == 200, reply.text
     report = reply.json()
-    assert report["state"] in {"ok", "degraded"}
+    assert report["state"] == "ok", report
     assert {"store", "llm", "embedder", "disk", "sessions"} <= {c["name"] for c in report["components"]}
     assert report == (await service.roma.health()).model_dump(mode="json")
-    assert len(service.model.asked) == sum(a.path.endswith("/models") for a in service.model.asked), (
-        "no model was asked"
-    )
 
-    async def down() -> HealthReport:
-        part = ComponentHealth(name="store", state="down", reason="gone")
-        return HealthReport(state="down", version="1", components=(part,))
 
-    monkeypatch.setattr(service.roma, "health", down)
-    assert (await service.client.get("/health")).status_code == 503
+async def test_health_of_a_server_without_its_store_is_503(start: Any, workspace: Path) -> None:
+    workspace.mkdir()
+    (workspace / "store").write_text("a file where the store's folder should be")
+    async with start(real_store=True) as service:
+        reply = await service.client.get("/health")
+        assert (reply.status_code, reply.json()["state"]) == (503, "down")
+        store = next(c for c in reply.json()["components"] if c["name"] == "store")
+        assert (store["state"], "could not be read" in store["reason"]) == ("down", True)
 
 
 async def test_health_never_has_a_model_write(service: Any) -> None:
-    """A probe may ask the model server whether it is there, and nothing that is billed."""
-    assert (await service.client.get("/health")).status_code == 200
-    assert {asked.path for asked in service.model.asked} <= {"/v1/models"}
+    """A probe asks the model server whether it is there, and nothing that is billed; a report is kept for a while."""
+    for _ in range(3):
+        assert (await service.client.get("/health")).status_code == 200
+    assert [(asked.method, asked.path) for asked in service.model.asked] == [("GET", "/v1/models")]
     await service.client.post("/query", json={"text": "When was the rope bridge built?"})
-    assert "/v1/chat/completions" in {asked.path for asked in service.model.asked}, "the server would have seen it"
+    assert service.model.asked[-1].path == "/v1/chat/completions", "the server would have seen it"
+
+
+async def test_health_over_http_says_that_the_model_is_away(start: Any) -> None:
+    async with start() as service:
+        service.model.models = Script(status=503)
+        reply = await service.client.get("/health")
+    llm = next(c for c in reply.json()["components"] if c["name"] == "llm")
+    assert (reply.status_code, reply.json()["state"], llm["state"]) == (200, "degraded", "degraded")
+    assert llm["reason"] == "openai:gpt-4o-mini answers 503; extractive answers"
 
 
 async def test_metrics_count_requests_by_template(service: Any) -> None:
@@ -96,6 +106,30 @@ async def test_what_nobody_expected_is_a_problem_without_its_text(
     assert reply.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_defect_is_logged_once_with_its_place_also_when_the_answer_streams(
+    service: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stream: bool
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("the words of a document")
+
+    monkeypatch.setattr("roma_core.agents.guardrails.find", broken)
+    logs.configure("WARNING", "json")
+    try:
+        body = {"text": "When was it built?", "stream": stream}
+        reply = await service.client.post("/query", json=body, headers={"X-Request-ID": "req-8"})
+    finally:
+        logs.configure()
+    assert "ERR_INTERNAL" in reply.text
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (told,) = [line for line in lines if line["event"] == "defect"]
+    assert (told["agent"], told["request_id"]) == ("guardrails", "req-8")
+    assert re.search(
+        r"ZeroDivisionError\n  .*test_operations.py:\d+ in broken\n  .*guardrails.py:\d+ in question", told["exception"]
+    )
+    assert "words of a document" not in str(lines)
+
+
 async def test_a_store_that_is_away_is_503(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any, **__: Any) -> None:
         raise StoreError("gone")
@@ -134,14 +168,74 @@ def test_every_route_is_documented(workspace: Path) -> None:
 
 
 def test_every_metric_of_the_dashboard_exists_and_is_documented() -> None:
+    import yaml
+
     page = (ROOT / "docs/10_OBSERVABILITY.md").read_text("utf-8")
     dashboard = json.loads((ROOT / "docs/grafana/roma.json").read_text("utf-8"))
+    alerts = yaml.safe_load((ROOT / "docs/grafana/alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
     expressions = [t["expr"] for panel in dashboard["panels"] for t in panel.get("targets", [])]
+    assert len(expressions) >= 10 and len(alerts) >= 10
+    expressions += [rule["expr"] for rule in alerts]
     used = {name for text in expressions for name in re.findall(r"\b((?:roma|process|python)_\w+)", text)}
-    assert len(expressions) >= 10
     assert used <= metrics.names()
     families = {f.name for f in metrics.REGISTRY.collect() if f.name.startswith("roma_")}
-    assert {f for f in families if f"`{f}" not in page} == set()
+    assert {f for f in families if f"`{f}`" not in page} == set()
+    assert {rule["alert"] for rule in alerts if f"`{rule['alert']}`" not in page} == set()
+
+
+def grown(before: dict[str, float]) -> dict[str, float]:
+    """Samples of ``/metrics`` that are above what they were."""
+    return {name: value for name, value in exported().items() if value > before.get(name, 0)}
+
+
+def exported() -> dict[str, float]:
+    lines = (line.rpartition(" ") for line in metrics.exposition().decode().splitlines() if line.startswith("roma_"))
+    return {name: float(value) for name, _, value in lines}
+
+
+async def test_every_documented_series_moves_in_the_life_of_a_server(start: Any, until: Any) -> None:
+    """And its labels are those that the documentation names."""
+    page = (ROOT / "docs/10_OBSERVABILITY.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`roma_[^|]+)\|([^|]*)\|", page, re.M)
+    documented = {
+        name: set(re.findall(r"`(\w+)`", labels)) for cell, labels in rows for name in re.findall(r"\w+", cell)
+    }
+    for gauge in (metrics._health, metrics._latency, metrics._value):
+        gauge.clear()
+    before, moved = exported(), set[str]()
+    async with start(cache="write") as service:
+        ask = {"text": "When was the rope bridge built? Ask bob@example.org."}
+        for _ in range(2):  # the second answer is kept
+            assert (await service.client.post("/query", json=ask)).status_code == 200
+        assert (await service.client.post("/query", json={"text": "?"})).status_code == 422
+        job = await service.client.post("/ingest", json={"sources": ["https://example.org/"]})
+        async with service.client.stream(
+            "GET", job.headers["location"], headers={"Accept": "text/event-stream"}
+        ) as changes:
+            assert '"state":"done"' in (await changes.aread()).decode()
+        service.model._rule = lambda asked: Script(status=401)
+        assert (await service.client.post("/query", json={"text": "How long is the rope bridge?"})).json()["degraded"]
+        service.model._rule = lambda asked: Script("a b c d e f", word_wait_s=0.2)
+        service.model.models = Script(status=401)
+        slow = {"text": "What spans 48 metres?", "stream": True, "linger_s": 0}
+        async with service.client.stream("POST", "/query", json=slow) as reply:
+            async for line in reply.aiter_lines():
+                if line == "event: token":
+                    break
+            moved |= {"roma_streams_open"} if exported()["roma_streams_open"] else set()
+        await until(lambda: grown(before).get("roma_clients_gone_total"))
+        service.roma._health._ttl_s = -1
+        assert (await service.client.get("/metrics")).status_code == 200
+        text = (await service.client.get("/metrics")).text
+        assert 'roma_health_state{component="llm"} 1.0' in text, "a scrape looks, though nobody asks for /health"
+    async with start(llm_model="whose-price-nobody-knows") as service:
+        await service.client.post("/query", json={"text": "When was the rope bridge built?"})
+    for sample in grown(before):
+        name, _, labels = sample.partition("{")
+        family = re.sub(r"_(?:total|bucket|sum|count|created)$", "", name)
+        moved.add(family)
+        assert set(re.findall(r'(\w+)="', labels)) - {"le"} <= documented[family], sample
+    assert set(documented) - moved == set()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """LLMService: who answers, how often it is asked, what ends it, and what is told of it afterwards."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -24,6 +25,7 @@ from roma_core.llm.openai import OpenAILLM
 from roma_core.llm.pricing import Price, Prices
 from roma_core.llm.service import Limits, LLMService
 from roma_core.settings import CacheMode
+from roma_core.telemetry import logs
 from roma_core.types import Chunk, ScoredChunk, Usage
 
 ASK = LLMRequest(messages=(Message(role="system", content="Be brief."), Message(role="user", content="Say hello.")))
@@ -594,18 +596,44 @@ async def test_why_a_provider_was_passed_over_is_told_once_in_words() -> None:
                 await service.complete(ASK)
         await service.close()
     (told,) = [line for line in lines if line["event"] == "llm_fallback"]
-    address = server.url.removeprefix("http://")
-    assert told["reason"] == f"The model server at {address} refused the key; set LLM_API_KEY to a valid one."
+    assert told["reason"] == "openai:gpt-4o-mini refused the key; set LLM_API_KEY to a valid one."
     assert (told["provider"], told["code"]) == ("openai:gpt-4o-mini", "ERR_LLM_AUTH")
+    assert told["endpoint"] == f"openai@{server.url}/v1"
 
 
-async def test_a_server_that_is_not_there_is_named_without_what_its_address_hides() -> None:
-    for make in (OpenAILLM, AnthropicLLM):
-        service = LLMService([make(base_url="http://user:sk-secret@127.0.0.1:9/v1")])
-        error = await failure(service)
+async def test_a_server_is_named_to_who_asks_and_its_address_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    cases: list[tuple[Any, str]] = [(OpenAILLM, "openai:m"), (AnthropicLLM, "anthropic:m")]
+    logs.configure("WARNING", "json")
+    try:
+        for make, name in cases:
+            service = LLMService([make("m", base_url="http://user:sk-secret@127.0.0.1:9/v1")])
+            error = await failure(service)
+            await service.close()
+            assert error.message == f"{name} cannot be reached; check the network and LLM_BASE_URL."
+            assert error.code is ErrorCode.LLM_UNAVAILABLE
+            assert "127.0.0.1" not in f"{error.message} {error.details}"
+    finally:
+        logs.configure()
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["agent"]) for line in told] == [("llm_failed", "llm")] * 2
+    assert all("127.0.0.1:9" in line["endpoint"] and "sk-secret" not in line["endpoint"] for line in told)
+
+
+async def test_a_stream_that_breaks_off_is_told_in_a_sentence() -> None:
+    async with FakeModelServer(lambda a: Script("a b c", end="cut", end_after_words=1)).running() as server:
+        service = LLMService([OpenAILLM("m", base_url=f"{server.url}/v1")])
+        assert (await failure(service)).message == "openai:m broke off its answer."
         await service.close()
-        assert error.message == "The model server at 127.0.0.1:9 cannot be reached; check the network and LLM_BASE_URL."
-        assert error.code is ErrorCode.LLM_UNAVAILABLE
+
+
+async def test_a_call_that_was_refused_before_it_was_sent_is_told_of_too() -> None:
+    """Answers that a fallback gave while the breaker is open have failed all the same."""
+    seen: list[CallRecord] = []
+    service = LLMService([cloud(*[Reply(error=DOWN)] * 5), cloud(name="anthropic:x")], observers=[seen.append])
+    for _ in range(3):
+        await service.complete(ASK)
+    failed = [r for r in seen if r.outcome == "ERR_LLM_UNAVAILABLE"]
+    assert [(r.attempt, r.usage.calls) for r in failed] == [(1, 1), (2, 1), (3, 1), (1, 1), (2, 1), (3, 0), (1, 0)]
 
 
 async def test_an_open_circuit_still_says_what_was_wrong() -> None:
@@ -627,7 +655,8 @@ async def test_every_call_leaves_one_line_without_key_or_text() -> None:
     calls = [line for line in lines if line["event"] == "llm_call"]
     assert [(c["outcome"], c["attempt"]) for c in calls] == [("ERR_LLM_UNAVAILABLE", 1), ("stop", 2)]
     wanted = {"provider", "model", "purpose", "input_tokens", "output_tokens", "cost_usd", "latency_ms", "ttft_ms"}
-    assert wanted | {"request_id", "tenant", "cached"} <= set(calls[1])
+    assert wanted | {"provider_request_id", "tenant", "cached"} <= set(calls[1])
+    assert all(c["duration_ms"] == c["latency_ms"] for c in calls)
     assert "Say hello" not in str(calls)
     assert "Hello there" not in str(calls)
 

@@ -17,6 +17,7 @@ from filelock import FileLock
 from roma_core.errors import ErrorCode, InputError, StoreError
 from roma_core.store import lance
 from roma_core.store.lance import LanceStore
+from roma_core.store.rows import rows
 from roma_core.types import Chunk, Document
 
 DIM = 16
@@ -177,6 +178,44 @@ async def test_vector_index_finds_what_the_flat_search_finds(tmp_path: Path, mon
     await store.put("t", document(2), chunks_of(document(2)), vectors(3, 5))
     await store.optimize()
     assert await store.counts("t") == (2, 603)
+
+
+async def test_tenants_and_kinds_have_an_index_and_rows_that_it_lacks_are_found_all_the_same(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    for tenant in ("t", "u"):
+        await store.put(tenant, document(1), chunks_of(document(1)), vectors(3))
+    await store.optimize()
+    table = await store._table()
+    assert all([await store._indexed(table, column) for column in lance.SCOPED])
+    await store.put("t", document(2), chunks_of(document(2)), vectors(3, 5))
+    await store.put("t", document(1), chunks_of(document(1), 2), vectors(2))  # replaced after it was indexed
+    assert await store.counts("t") == (2, 5)
+    for hits in (await store.lexical("t", "words", limit=50), await store.dense("t", vectors(1)[0], limit=50)):
+        assert sorted(hit.chunk.id for hit in hits) == ["d1-0", "d1-1", "d2-0", "d2-1", "d2-2"]
+    assert len(await store.dense("u", vectors(1)[0], limit=50)) == 3
+    assert await store.dense("v", vectors(1)[0], limit=50) == []
+
+
+async def test_a_table_whose_documents_have_no_vector_is_read_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ROMA made them before it gave documents one."""
+    import pyarrow as pa
+
+    def without(tenant: str, entries: Any, dim: int) -> Any:
+        made = rows(tenant, entries, dim)
+        kept = [row["vector"] if row["kind"] == "chunk" else None for row in made.to_pylist()]
+        at = made.schema.get_field_index("vector")
+        return made.set_column(at, made.schema.field(at), pa.array(kept, type=made.schema.field(at).type))
+
+    store = store_at(tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr(lance, "rows", without)
+        await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    await store.put("t", document(2), chunks_of(document(2)), vectors(3, 5))
+    await store.optimize()
+    assert len(await store.dense("t", vectors(1)[0], limit=50)) == 6
+    assert (await store.dense("t", vectors(3)[1], limit=1))[0].chunk.id == "d1-1"
 
 
 def test_prefix_range_ends_before_the_next_prefix() -> None:

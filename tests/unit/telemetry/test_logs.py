@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
-from roma_core.errors import AgentFailure, request_id
+import roma_core
+from roma_core.api import create_app
+from roma_core.errors import AgentFailure, ErrorCode, StoreError, guarded, request_id
 from roma_core.telemetry import logs
+from roma_core.types import TailorOutput
+
+QUESTION = "When was the rope bridge built?"
 
 SECRETS = ["bob@example.org", "4111 1111 1111 1111", "sk-ant-api03-abcdefgh12345678ABCD", "203.0.113.9", "hunter2!"]
 
@@ -26,8 +35,13 @@ class Stderr:
         self._text += self._capsys.readouterr().err
         return self._text
 
-    def lines(self) -> list[dict[str, object]]:
+    def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.text.splitlines()]
+
+    def fresh(self) -> list[dict[str, Any]]:
+        """Those that were written since the last time."""
+        before = len(self._text.splitlines())
+        return self.lines()[before:]
 
 
 @pytest.fixture
@@ -36,20 +50,105 @@ def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Stderr]:
     logs.configure()
 
 
-def test_structured_logging_includes_request_id(stderr: Stderr) -> None:
+async def test_structured_logging_includes_request_id(stderr: Stderr, whole: Any, corpus: Path) -> None:
+    """On every line, whoever writes it, of a whole ingest, a whole query and a request that is served."""
+    logs.configure("DEBUG", "json")
+    async with whole() as (roma, _):
+        with logs.request("ingest-1"):
+            assert (await roma.ingest(corpus)).counts()["added"] == 1
+        ingest = stderr.fresh()
+        with logs.request("query-1"):
+            assert isinstance(await roma.query(QUESTION), TailorOutput)
+        query = stderr.fresh()
+        await roma.health()
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(create_app(roma)), base_url="http://127.0.0.1"
+        ) as client:
+            stderr.fresh()
+            asked = await client.post("/query", json={"text": QUESTION}, headers={"X-Request-ID": "served-1"})
+            assert asked.status_code == 200
+        served = [line for line in stderr.fresh() if line["agent"] != "httpx2"]  # this test's own client
+    for name, lines in (("ingest-1", ingest), ("query-1", query), ("served-1", served)):
+        assert len(lines) >= 1, name
+        for line in lines:
+            assert line["request_id"] == name, line
+            assert isinstance(line["agent"], str) and line["agent"] not in {"", "unknown"}, line
+            assert isinstance(line["duration_ms"], float | int), line
+            assert {"timestamp", "level", "event"} <= set(line)
+    assert {line["event"] for line in ingest} >= {"ingest"}
+    assert {line["event"] for line in query} >= {"query", "llm_call"}
+    assert {line["event"] for line in served} >= {"query", "llm_call", "request"}
+    (call,) = [line for line in query if line["event"] == "llm_call"]
+    assert (call["agent"], call["provider_request_id"], call["duration_ms"]) == ("llm", "req-1", call["latency_ms"])
+
+
+def test_every_logger_of_the_package_names_its_agent() -> None:
+    """A logger made by hand has no agent; ``logs.get`` gives it one."""
+    package = Path(roma_core.__file__).parent
+    made = re.compile(
+        r"structlog\.\w*\.?get_logger|structlog\.getLogger|logging\.getLogger\((?!name\)\.setLevel)|\bprint\(.*stderr"
+    )
+    allowed = {"telemetry/logs.py"}
+    found = {str(p.relative_to(package)) for p in package.rglob("*.py") if made.search(p.read_text(encoding="utf-8"))}
+    assert {name for name in found - allowed if not name.startswith("cli/")} == set()
+
+
+def test_a_line_has_the_request_its_agent_and_a_duration(stderr: Stderr) -> None:
     logs.configure("INFO", "json")
     with logs.request("abc-1") as current:
         logs.get("memory").info("retrieved", n=20)
         logging.getLogger("some.library").warning("from %s", "a library")
+        with logs.no_request():
+            logs.get("serve").info("background")
     logs.get("memory").info("outside")
-    inside, library, outside = stderr.lines()
+    inside, library, background, outside = stderr.lines()
     assert current == "abc-1"
     assert (inside["request_id"], inside["agent"], inside["event"], inside["n"]) == ("abc-1", "memory", "retrieved", 20)
     assert isinstance(inside["duration_ms"], float)
     assert inside["level"] == "info"
     assert "timestamp" in inside
     assert (library["request_id"], library["agent"], library["event"]) == ("abc-1", "some", "from a library")
-    assert outside["request_id"] is None
+    assert outside["request_id"] is background["request_id"] is background["duration_ms"] is None
+
+
+@pytest.mark.parametrize("shape", ["json", "console"])
+async def test_what_nobody_expected_is_logged_once_with_its_place_and_without_its_words(
+    stderr: Stderr, shape: Any
+) -> None:
+    logs.configure("WARNING", shape)
+
+    def innermost(document: str) -> None:
+        raise KeyError(document)
+
+    async def work() -> None:
+        try:
+            innermost("the words of a document")
+        except KeyError as error:
+            raise ValueError("mail bob@example.org") from error
+
+    with logs.request("req-5"):
+        inner = await guarded("memory", guarded("memory.dense", work()))
+        refused = await guarded("memory", _refuse())
+    assert isinstance(inner, AgentFailure) and inner.code is ErrorCode.INTERNAL
+    assert isinstance(refused, AgentFailure)
+    out = stderr.text
+    assert out.count("defect") == 1, "once, and not what ROMA raises on purpose"
+    assert all(part in out for part in ("req-5", "memory.dense", "innermost", "KeyError", "ValueError"))
+    assert not any(part in out for part in ("words of a document", "bob@", "redacted"))
+    if shape == "json":
+        (line,) = stderr.lines()
+        assert (line["agent"], line["level"], line["request_id"]) == ("memory.dense", "error", "req-5")
+
+
+async def _refuse() -> None:
+    raise StoreError("The store is gone.")
+
+
+async def test_a_group_and_a_circle_of_causes_are_told_by_their_places() -> None:
+    first, second = ValueError("a"), TypeError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert logs.stack(first) == "ValueError\nTypeError"
+    assert logs.stack(ExceptionGroup("words", [OSError("c")])) == "ExceptionGroup\nOSError"
 
 
 async def test_concurrent_requests_keep_their_own_ids(stderr: Stderr) -> None:
