@@ -7,17 +7,16 @@ cache never breaks the work it serves: what cannot be read is a miss, what canno
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roma_core.settings import CacheMode
-from roma_core.sqlite import connect
+from roma_core.sqlite import Database
 from roma_core.telemetry import logs, metrics
 
 log = logs.get("cache")
@@ -52,8 +51,7 @@ class Cache:
         self._mode = mode
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._pid = 0
+        self._database = Database(path, _SCHEMA, busy_s=10.0)
         self._puts = 0
 
     @property
@@ -74,18 +72,8 @@ class Cache:
     def _read(self, kind: str, key: str) -> bytes | None:
         with self._lock:
             try:
-                row = (
-                    self._open()
-                    .execute("SELECT value, used_at FROM entries WHERE kind = ? AND key = ?", (kind, key))
-                    .fetchone()
-                )
-                if row is None:
-                    return None
-                if self.writes and row[1] < time.time() - DAY_S:
-                    self._open().execute(
-                        "UPDATE entries SET used_at = ? WHERE kind = ? AND key = ?", (time.time(), kind, key)
-                    )
-                return bytes(row[0])
+                with self._database.connection() as db:
+                    return self._found(db, kind, key)
             except (sqlite3.Error, OSError) as error:
                 self._give_up("read", error)
                 return None
@@ -94,14 +82,14 @@ class Cache:
         if not self.writes:
             return
         now = time.time()
+        row = (kind, key, value, len(value), now, now)
         with self._lock:
             try:
-                self._open().execute(
-                    "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", (kind, key, value, len(value), now, now)
-                )
-                self._puts += 1
-                if self._puts % 64 == 0 or len(value) * 64 > self._max_bytes:
-                    self._shrink()
+                with self._database.connection() as db:
+                    db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+                    self._puts += 1
+                    if self._puts % 64 == 0 or len(value) * 64 > self._max_bytes:
+                        self._shrink(db)
             except (sqlite3.Error, OSError) as error:
                 self._give_up("write", error)
 
@@ -115,31 +103,32 @@ class Cache:
 
     def clear(self, kind: str | None = None) -> int:
         """Drop the entries of ``kind``, or all; returns how many. Works in every mode."""
-        with self._lock:
-            chosen = "DELETE FROM entries WHERE ? IS NULL OR kind = ?"
-            dropped = self._open().execute(chosen, (kind, kind)).rowcount
-            self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._lock, self._database.connection() as db:
+            dropped = db.execute("DELETE FROM entries WHERE ? IS NULL OR kind = ?", (kind, kind)).rowcount
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return dropped
 
     def stats(self) -> list[CacheStats]:
-        with self._lock:
-            rows = self._open().execute("SELECT kind, COUNT(*), SUM(size) FROM entries GROUP BY kind ORDER BY kind")
+        with self._lock, self._database.connection() as db:
+            rows = db.execute("SELECT kind, COUNT(*), SUM(size) FROM entries GROUP BY kind ORDER BY kind")
             return [CacheStats(*row) for row in rows]
 
     def close(self) -> None:
         with self._lock:
-            self._drop_connection()
+            self._database.close()
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._pid == os.getpid():
-            return self._connection
-        connection = connect(self._path, _SCHEMA, busy_s=10.0)
-        self._connection, self._pid = connection, os.getpid()
-        return connection
+    def _found(self, db: sqlite3.Connection, kind: str, key: str) -> bytes | None:
+        row = db.execute("SELECT value, used_at FROM entries WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+        if row is None:
+            return None
+        now = time.time()
+        if self.writes and row[1] < now - DAY_S:
+            with suppress(sqlite3.OperationalError):  # on a full disk what is there can be read all the same
+                db.execute("UPDATE entries SET used_at = ? WHERE kind = ? AND key = ?", (now, kind, key))
+        return bytes(row[0])
 
-    def _shrink(self) -> None:
+    def _shrink(self, connection: sqlite3.Connection) -> None:
         """Drop the least recently used entries until nine tenths of the room are taken."""
-        connection = self._open()
         (taken,) = connection.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()
         if taken <= self._max_bytes:
             return
@@ -152,21 +141,17 @@ class Cache:
 
     def _give_up(self, action: str, error: Exception) -> None:
         log.warning("cache_failed", action=action, path=self._path.name, error=type(error).__name__, reason=str(error))
-        self._drop_connection()
+        self._database.close()
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             self._set_aside()
 
     def _set_aside(self) -> None:
         """A damaged file is kept for whoever wants to look, out of the way of a fresh one."""
         if self._path.is_file() and not is_sound(self._path):
+            self._database.forget()
             self._path.replace(self._path.with_suffix(".damaged"))
             for suffix in ("-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-
-    def _drop_connection(self) -> None:
-        if self._connection is not None and self._pid == os.getpid():
-            self._connection.close()
-        self._connection = None
 
 
 def is_sound(path: Path) -> bool:

@@ -6,6 +6,8 @@ variables (``OPENAI_API_KEY``, ``ANTHROPIC_API_KEY``, ``OPENAI_BASE_URL``, ``ANT
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -36,6 +38,7 @@ class Settings(BaseSettings):
         populate_by_name=True,
         frozen=True,
         env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     # Where things are kept
@@ -168,7 +171,12 @@ class Settings(BaseSettings):
     # Serving and telemetry
     host: str = Field(default="127.0.0.1", description="Address to bind; other than loopback needs a token.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Origins allowed by CORS.")
+    require_token: bool = Field(
+        default=False, description="Serve nobody without a token, also while there is none: a workspace may be missing."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Origins of other sites whose pages may use the API (CORS) and open the console."
+    )
     ingest_roots: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated folders and gdrive:// addresses that tokens may ingest over HTTP; none = none.",
@@ -217,8 +225,7 @@ class Settings(BaseSettings):
             return None
         if not value.lower().startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
-        parts = urlsplit(value)  # raises ValueError for brackets and ports that are none
-        if not parts.hostname or parts.port == 0:
+        if not _names_host(value):
             raise ValueError("an address names a host")
         return value
 
@@ -229,6 +236,9 @@ class Settings(BaseSettings):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
         return {rule.strip(): mode.strip() for rule, _, mode in pairs}
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, shown(value)) for name, value in super().__repr_args__())
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
@@ -247,12 +257,39 @@ def env_name(field: str) -> str:
     return f"ROMA_{field.upper()}"
 
 
+def shown(value: Any) -> Any:
+    """``value`` as it may be printed: keys as ``(set)``, addresses without the credentials that they may hold."""
+    if isinstance(value, SecretStr):
+        return "(set)"
+    if isinstance(value, tuple):
+        return tuple(shown(part) for part in value)
+    return _bare(value) if isinstance(value, str) and "://" in value else value
+
+
+_CREDENTIALS = re.compile(r"\A([^:/?#]*://)?.*@", re.DOTALL)  # up to the last @: a password may hold any sign
+_ARGUMENT = re.compile(r"([?&;][^=&;#]*=)[^&;#]*")
+
+
+def _bare(address: str) -> str:
+    return _ARGUMENT.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", address))
+
+
+def _names_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets and ports that are none; its words quote the address
+        return False
+
+
 def _explain(error: Any) -> str:
     key = str(error["loc"][0]) if error["loc"] else "settings"
     field = next((f for f in Settings.model_fields if key in {f, env_name(f), env_name(f).lower()}), None)
     name = env_name(field) if field else key
-    # A value is named only where it cannot be a secret.
+    # A value is named only where it cannot be a secret, nor hold one.
     secret = field is not None and "Secret" in str(Settings.model_fields[field].annotation)
-    got = "" if secret else f", not {error['input']!r}"
+    secret |= name.endswith(("_URL", "_URI", "_ENDPOINT"))
+    given = error["input"]
+    got = "" if secret else f", not {(_bare(given) if isinstance(given, str) else given)!r}"
     said = str(error["msg"]).removeprefix("Value error, ")
     return f"{name}: {said[0].lower()}{said[1:]}{got}"

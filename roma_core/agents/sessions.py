@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from roma_core.errors import AgentFailure, NotFoundError, StoreError, guarded
+from roma_core.errors import AgentFailure, ErrorCode, NotFoundError, StoreError, guarded
 from roma_core.sqlite import error_code
 from roma_core.telemetry.redact import redact
 from roma_core.types import Citation, ComponentHealth, Noun, Verdict
@@ -211,7 +211,7 @@ class Sessions:
             with self._engine().begin() as connection:
                 return work(connection)
         except (SQLAlchemyError, OSError) as error:
-            raise _store_error(error) from None
+            raise _store_error(error, _file_of(self._opened)) from None
 
     def _engine(self) -> Engine:
         with self._lock:
@@ -225,6 +225,12 @@ def _tables() -> ModuleType:
     from roma_core.agents import tables
 
     return tables
+
+
+def _file_of(engine: Engine | None) -> Path | None:
+    """The SQLite file behind ``engine``."""
+    found: Path | None = None if engine is None else _tables().file_of(engine.url)
+    return found
 
 
 def _read(kind: type[N], row: Mapping[str, Any]) -> N:
@@ -241,7 +247,9 @@ def _title(question: str) -> str:
     return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1].rstrip() + "…"
 
 
-def _store_error(error: Exception) -> StoreError:
+def _store_error(error: Exception, path: Path | None) -> StoreError:
     """What the driver says decides the code; its words are not shown, for they quote the statement's values."""
-    cause = getattr(error, "orig", None) or error
-    return StoreError(f"The database of conversations failed ({type(error).__name__}).", error_code(cause))
+    code = error_code(getattr(error, "orig", None) or error, path)
+    if code is ErrorCode.STORAGE_FULL:
+        return StoreError("The disk is full, so conversations and feedback cannot be kept; free some room.", code)
+    return StoreError(f"The database of conversations failed ({type(error).__name__}).", code)

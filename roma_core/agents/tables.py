@@ -6,8 +6,10 @@ of failing on a snapshot that has grown old.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,13 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from roma_core.sqlite import use_wal
+from roma_core import sqlite as files
+from roma_core.errors import ConfigError, ErrorCode
+from roma_core.workspace import identity, private_file
 
 BUSY_S = 10.0
 _MAKING_TABLES = 0x726F6D61
@@ -80,30 +85,77 @@ feedback = Table(
 
 
 def connect(url: str) -> Engine:
-    """An engine with its tables made. Several processes may do so at once, hence no look before the leap."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        if parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed)
-        event.listen(engine, "connect", _prepare_sqlite)
-    else:
-        engine = create_engine(parsed, pool_pre_ping=True)
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # its IF NOT EXISTS fails when two transactions make the same table
-            connection.execute(select(func.pg_advisory_xact_lock(_MAKING_TABLES)))
-        for table in metadata.sorted_tables:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+    """An engine with its tables made. Several processes may do so at once, hence no look before the leap.
+
+    Raises ``ConfigError`` for an address that cannot be read and for a driver that is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        path = file_of(parsed)
+        return _over_file(parsed, path) if path is not None else _over_server(parsed)
+    except ArgumentError:
+        raise ConfigError("ROMA_DATABASE_URL is no SQLAlchemy URL like postgresql+psycopg://user@host/db.") from None
+    except ModuleNotFoundError as missing:
+        package = "roma-core[postgres]" if missing.name == "psycopg" else missing.name
+        raise ConfigError(
+            f"ROMA_DATABASE_URL needs a driver that is not installed: pip install '{package}'.",
+            ErrorCode.DEPENDENCY_MISSING,
+            details={"module": missing.name or ""},
+        ) from None
+
+
+def file_of(url: URL) -> Path | None:
+    """The SQLite file that ``url`` names."""
+    name = url.database or ""
+    is_file = url.get_backend_name() == "sqlite" and name not in {"", ":memory:"} and not name.startswith("file:")
+    return Path(name) if is_file else None
+
+
+def _over_file(url: URL, path: Path) -> Engine:
+    """The file is made here and never again: in the place of one that was taken away it would be empty."""
+    private_file(path)
+    engine = create_engine(url, creator=partial(_opened, path))
+    event.listen(engine, "connect", lambda _, record: record.info.update(file=identity(path)))
+    event.listen(engine, "checkout", partial(_same_file, path))
+    event.listen(engine, "checkin", _not_alone)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_S)}")
-    use_wal(connection, BUSY_S)
+def _same_file(path: Path, _connection: Any, record: Any, _proxy: Any) -> None:
+    """What is written goes to the file that is there now, and to none that was moved away, deleted or replaced."""
+    if identity(path) != record.info["file"]:
+        raise DisconnectionError
+
+
+def _not_alone(connection: Any, record: Any) -> None:
+    if connection is not None and files.alone(connection):
+        record.invalidate()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    schema = ";".join(str(statement.compile(dialect=sqlite.dialect())) for statement in _statements())
+    connection = files.connect(path, schema, busy_s=BUSY_S, make=False)
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.isolation_level = "DEFERRED"  # the driver begins transactions, as SQLAlchemy expects
+    return connection
+
+
+def _over_server(url: URL) -> Engine:
+    engine = create_engine(url) if url.get_backend_name() == "sqlite" else create_engine(url, pool_pre_ping=True)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # its IF NOT EXISTS fails when two transactions make the same table
+            connection.execute(select(func.pg_advisory_xact_lock(_MAKING_TABLES)))
+        for statement in _statements():
+            connection.execute(statement)
+    return engine
+
+
+def _statements() -> Iterator[CreateTable | CreateIndex]:
+    """What makes the tables and their indices where they are not there."""
+    for table in metadata.sorted_tables:
+        yield CreateTable(table, if_not_exists=True)
+        for index in table.indexes:
+            yield CreateIndex(index, if_not_exists=True)
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update: tuple[str, ...]) -> None:

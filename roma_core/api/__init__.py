@@ -18,6 +18,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from roma_core import __version__
 from roma_core.api import conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
+from roma_core.api.database import keep_file
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import Work
 from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
@@ -53,6 +54,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.roma = roma
+    app.state.tokens = tokens or TokenStore(settings.workspace)
     app.state.streams = Streams()
     app.state.jobs = JobQueue(settings.workspace)
     app.state.watched = Counter()
@@ -62,7 +64,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.include_router(operations.router)  # says at once that the rest is starting
     install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.max_body_mb * 2**20))
-    app.add_middleware(Gate, tokens=tokens or TokenStore(settings.workspace), settings=settings)
+    app.add_middleware(Gate, tokens=app.state.tokens, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -77,6 +79,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await _begin(app)
     own = (app.state.worker.run(), app.state.streams.run(), _opened(app.state.roma))
     tasks = [asyncio.create_task(work) for work in own]
     try:
@@ -87,6 +90,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def _begin(app: FastAPI) -> None:
+    """Know the tokens before the workspace can go away, and never make it anew. What fails here is told later."""
+    await guarded("api", asyncio.to_thread(keep_file, app.state.roma.settings.workspace))
+    await guarded("api", app.state.tokens.look())
 
 
 async def _warm(request: Request) -> None:

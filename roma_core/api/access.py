@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -15,14 +16,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from roma_core.api.problems import MEDIA_TYPE, problem, refusal
+from roma_core.api.tokens import Known, TokenStore, is_loopback
 from roma_core.api.tokens import Scope as TokenScope
-from roma_core.api.tokens import TokenStore, is_loopback
-from roma_core.errors import AgentFailure, ErrorCode, StoreError, guarded
+from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.settings import Settings
 from roma_core.telemetry import logs, metrics
 
@@ -35,14 +36,20 @@ SCOPE_OF: Mapping[str, TokenScope] = {
     "feedback": "query",
     "console": "query",
     "static": "query",
-    "components": "query",
     "ingest": "ingest",
 }
 """By the first part of the path; everything else needs ``admin``."""
-_CONSOLE_FILES = frozenset({"static", "components"})
+SHUT = frozenset({"components"})
+"""Never served: Panel's route of this name imports the module that the path names, and the console does not need it."""
+_CONSOLE_FILES = frozenset({"static"})
 """Where Panel serves the libraries that the console is made of: beside it, not below it."""
 _CONSOLE = _CONSOLE_FILES | {"console"}
 _UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads fifty files
+_PROXIED = re.compile(
+    r"forwarded|x-forwarded.*|via|x-(?:real|client|cluster-client)-ip|(?:cf-connecting|true-client)-ip"
+)
+"""Headers of a proxy, behind which everybody comes from this machine."""
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d*)?")
 FAILED_LOGINS_PER_MINUTE = 10
 
 HEADERS: Mapping[str, str] = {
@@ -111,6 +118,8 @@ class Gate:
         self._app = app
         self._tokens = tokens
         self._tenant = settings.tenant
+        self._always = settings.require_token
+        self._origins = frozenset(settings.cors_origins)
         self._rates = Buckets(settings.rate_limit_per_minute)
         self._failed = Buckets(FAILED_LOGINS_PER_MINUTE)
         self._log = logs.get("api")
@@ -127,70 +136,115 @@ class Gate:
                 response.observe(self._log)
 
     async def _serve(self, scope: Scope, receive: Receive, response: _Response) -> None:
+        found = await guarded("api", self._admit(scope))
+        if isinstance(found, AgentFailure):
+            await _refuse(found, scope, receive, response)
+            return
+        if scope["type"] == "websocket":
+            receive = self._while_admitted(scope, receive, response)
+        scope.setdefault("state", {})["principal"] = found
+        mark = serving.set(found)
         try:
-            found = self._admit(scope)
-        except StoreError as error:
-            found = AgentFailure.of("api", error)
-        if isinstance(found, Principal) or found is None:
-            scope.setdefault("state", {})["principal"] = found
-            mark = serving.set(found)
-            try:
-                defect = await guarded("api", self._app(scope, receive, response.send))
-            finally:
-                serving.reset(mark)
-            if defect is not None and not response.started:
-                await problem(defect)(scope, receive, response.send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await response.send({"type": "websocket.close", "code": 1008, "reason": found.code.value})
-        else:
-            asked = (
-                {"WWW-Authenticate": _challenge(scope["path"])} if found.code == "ERR_ACCESS_UNAUTHENTICATED" else {}
-            )
-            await problem(found, headers=asked)(scope, receive, response.send)
+            defect = await guarded("api", self._app(scope, receive, response.send))
+        finally:
+            serving.reset(mark)
+        if defect is not None and not response.started:
+            await problem(defect)(scope, receive, response.send)
 
-    def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
+    async def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
         """Who may go on (None: a stranger, on an open path), or why not."""
-        path, address = scope["path"], (scope.get("client") or ("", 0))[0]
-        if _of_another_site(scope):
-            return refusal("A page of another site may not connect to the console.", ErrorCode.ACCESS_FORBIDDEN)
-        found = self._local(scope, address) if not self._tokens.configured() else self._by_token(scope, address)
+        path, part = scope["path"], _part(scope["path"])
+        if part in SHUT:
+            return refusal("Not Found", ErrorCode.NOT_FOUND)
+        known = await guarded("api", self._tokens.look())
+        if isinstance(known, AgentFailure):
+            return None if path in OPEN else known
+        found = self._who(known, scope)
         if isinstance(found, AgentFailure):
             stranger = found.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _secret(scope)
             if not (stranger and path in OPEN):
                 return found
         who = None if isinstance(found, AgentFailure) else found
-        wanted = SCOPE_OF.get(_part(path), "admin")
+        wanted = SCOPE_OF.get(part, "admin")
         if who is not None and path not in OPEN and not who.allows(wanted):
             return refusal(f"This token lacks the scope {wanted!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=wanted)
-        wait_s = 0.0 if _part(path) in _UNLIMITED else self._rates.wait_s(who.id if who else address)
+        wait_s = 0.0 if part in _UNLIMITED else self._rates.wait_s(who.id if who else _address(scope))
         if wait_s:
             return refusal("Too many requests; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
         return who
 
-    def _local(self, scope: Scope, address: str) -> Principal | AgentFailure:
+    def _who(self, known: Known, scope: Scope) -> Principal | AgentFailure:
+        """Who asks, whatever is asked for."""
+        headers, in_console = Headers(scope=scope), _part(scope["path"]) in _CONSOLE
+        if (in_console or scope["type"] == "websocket") and not self._own_page(headers):
+            said = "Another site's page may not open this; ROMA_CORS_ORIGINS names those that may."
+            return refusal(said, ErrorCode.ACCESS_FORBIDDEN)
+        if in_console and "bokeh_session_id" in QueryParams(scope["query_string"]):
+            # Whoever chose the session of somebody else would share it with them.
+            return refusal("The server chooses the console's session.", ErrorCode.ACCESS_FORBIDDEN)
+        needed = known.configured or self._always
+        return self._by_token(known, scope) if needed else self._local(headers, _address(scope))
+
+    def _local(self, headers: Headers, address: str) -> Principal | AgentFailure:
         """While there is no token this machine may do everything, and nobody else anything.
 
-        The Host header must name this machine too: a web page whose own name was rebound to it is a stranger.
+        A web page is somebody else: the Host header must name this machine, since a page's own name can be rebound to
+        it, and what a browser sends for the page of another site says so in Origin. So is whoever comes by a proxy.
         """
-        host = Headers(scope=scope).get("host", "localhost").rsplit(":", 1)[0]
-        if is_loopback(address) and is_loopback(host):
+        here = is_loopback(address) and is_loopback(_host(headers)) and self._own_page(headers)
+        if here and not any(_PROXIED.fullmatch(name) for name in headers):
             return Principal("local", self._tenant, frozenset({"admin"}))
         return refusal(
-            "Without a token only this machine is served; make one with `roma token create NAME`.",
+            "Without a token only this machine is served, and nobody through a proxy; make one with "
+            "`roma token create NAME`.",
             ErrorCode.ACCESS_UNAUTHENTICATED,
         )
 
-    def _by_token(self, scope: Scope, address: str) -> Principal | AgentFailure:
+    def _own_page(self, headers: Headers) -> bool:
+        """Whether the request comes from no page, from one of this server, or from one of ``ROMA_CORS_ORIGINS``.
+
+        Pictures and frames of another page come without Origin; what they are for says Sec-Fetch-Dest. A link does no
+        harm.
+        """
+        host, origins = headers.get("host", "").lower(), headers.getlist("origin")
+        if origins:
+            return all(origin in self._origins or _place(origin) == host for origin in origins)
+        site = headers.get("sec-fetch-site", "none")
+        return site in {"none", "same-origin"} or headers.get("sec-fetch-dest") == "document"
+
+    def _by_token(self, known: Known, scope: Scope) -> Principal | AgentFailure:
         secret = _secret(scope)
-        token = self._tokens.verify(secret) if secret else None
+        token = known.verify(secret) if secret else None
         if token is not None:
             return Principal(f"token:{token.id}", token.tenant, frozenset(token.scopes))
-        wait_s = self._failed.wait_s(address) if secret else 0.0
+        wait_s = self._failed.wait_s(_address(scope)) if secret else 0.0
         if wait_s:
             said = "Too many wrong tokens from this address; wait a little."
             return refusal(said, ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
         return refusal("Send a valid token: `Authorization: Bearer roma_...`.", ErrorCode.ACCESS_UNAUTHENTICATED)
+
+    def _while_admitted(self, scope: Scope, receive: Receive, response: _Response) -> Receive:
+        """A console may stay open for days: who was let in is looked at again with each message."""
+
+        async def received() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                known = await guarded("api", self._tokens.look())
+                if isinstance(known, AgentFailure) or isinstance(self._who(known, scope), AgentFailure):
+                    await response.close()
+                    return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        return received
+
+
+async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, response: _Response) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await response.close(failure.code.value)
+        return
+    asked = {"WWW-Authenticate": _challenge(scope["path"])} if failure.code == "ERR_ACCESS_UNAUTHENTICATED" else {}
+    await problem(failure, headers=asked)(scope, receive, response.send)
 
 
 class _Response:
@@ -204,6 +258,11 @@ class _Response:
         self._replaced = False
         self.started = False
         self._start = time.perf_counter()
+
+    async def close(self, reason: str = "") -> None:
+        """End a websocket; what the application still sends has nobody to go to."""
+        await self.send({"type": "websocket.close", "code": 1008, "reason": reason})
+        self._replaced = True
 
     async def send(self, message: Message) -> None:
         if self._replaced:
@@ -245,15 +304,27 @@ async def _nothing() -> Message:
 
 
 def _part(path: str) -> str:
-    """The first part of a path: ``console`` of ``/console/ws``."""
-    return path.partition("/")[2].partition("/")[0]
+    """The first part of a path, as the router sees it: ``console`` of ``/console/ws``, none of ``//query`` or ``*``."""
+    return path.split("/", 2)[1] if path.startswith("/") else ""
 
 
-def _of_another_site(scope: Scope) -> bool:
-    """A websocket that some other site's page opens. Browsers ask nobody before, and send the password along."""
-    headers = Headers(scope=scope)
-    origin = headers.get("origin")
-    return scope["type"] == "websocket" and origin is not None and urlsplit(origin).netloc != headers.get("host")
+def _address(scope: Scope) -> str:
+    """Whose connection it is; what a proxy says of others is not believed."""
+    return str((scope.get("client") or ("", 0))[0])
+
+
+def _host(headers: Headers) -> str:
+    """The name in the Host header, without its port; nothing for what is no name."""
+    form = _HOST.fullmatch(headers.get("host", "localhost"))
+    return form[1] if form else ""
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin, as a browser puts them into Host; None when it has none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _challenge(path: str) -> str:

@@ -26,6 +26,7 @@ STARTING = HealthReport(
 """While ``Roma.warm`` is under way: probes would wait for the same libraries."""
 
 
+@router.head("/health", include_in_schema=False)  # load balancers ask for no more than the status
 @router.get(
     "/health",
     response_model=HealthReport,
@@ -54,6 +55,7 @@ async def prometheus(request: Request) -> Response:
     return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
 
+@router.head("/docs", include_in_schema=False)
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> HTMLResponse:
     """A page without scripts, so that it works offline and under the strictest policy."""

@@ -123,7 +123,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> Response:
         # Places and rules, never the values: they may be secret, and they come back in logs.
-        wrong = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()[:20]]
+        wrong = [{"where": ".".join(map(str, e["loc"]))[:200], "what": e["msg"]} for e in error.errors()[:20]]
         said = "; ".join(f"{w['where']}: {w['what']}" for w in wrong[:3]) or "The request cannot be read."
         return problem(refusal(said, ErrorCode.INPUT_INVALID, errors=wrong))
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from roma_core.errors import ErrorCode
+from roma_core.store.filters import LONGEST_VALUE, MOST_VALUES
 from roma_core.types import Persona, Query
 
 IDENTIFIER = r"^[A-Za-z0-9_.:-]{1,64}$"
 Identifier = Annotated[str, Path(pattern=IDENTIFIER)]
-Filter = str | list[str]
+Value = Annotated[str, Field(max_length=LONGEST_VALUE)]
+Filter = Value | Annotated[list[Value], Field(max_length=MOST_VALUES)]
+FilterName = Literal["document_id", "uri", "uri_prefix"]
+
+
+MOST_FIELDS = 100
+
+
+def _few(data: Any, most: int) -> Any:
+    if isinstance(data, dict) and len(data) > most:
+        raise ValueError(f"at most {most} fields are allowed")
+    return data
 
 
 class Body(BaseModel):
     """Base of request bodies: an unknown field is a mistake, and is said to be one."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, data: Any) -> Any:
+        """Each unknown field is an error with its own words: of 400 000 they took 2 s and half a gigabyte."""
+        return _few(data, MOST_FIELDS)
 
 
 class QueryBody(Body):
@@ -36,7 +54,7 @@ class QueryBody(Body):
     text: str = Field(description="The question.", max_length=100_000)
     persona: Persona = "general"
     top_k: int = Field(default=5, ge=1, le=50, description="Passages that the answer may use.")
-    filters: dict[str, Filter] = Field(
+    filters: dict[FilterName, Filter] = Field(
         default_factory=dict,
         description="Which documents may be used: `document_id` or `uri` (one or several), or `uri_prefix`.",
     )
@@ -50,12 +68,17 @@ class QueryBody(Body):
         "resume it with `Last-Event-ID`. After that the model is stopped.",
     )
 
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _few_filters(cls, filters: Any) -> Any:
+        return _few(filters, len(get_args(FilterName)))
+
     def query(self, tenant: str) -> Query:
         return Query(
             text=self.text,
             persona=self.persona,
             top_k=self.top_k,
-            filters=dict(self.filters),
+            filters={str(name): value for name, value in self.filters.items()},
             session_id=self.session_id,
             tenant=tenant,
         )
@@ -85,6 +108,13 @@ class RenameBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Telemetry switches"}]})
 
     title: str = Field(min_length=1, max_length=200)
+
+    @field_validator("title")
+    @classmethod
+    def _can_be_seen(cls, title: str) -> str:
+        if not any(c.isprintable() and not c.isspace() for c in title):
+            raise ValueError("a title has at least one character that can be seen")
+        return title
 
 
 class CitedSpan(BaseModel):

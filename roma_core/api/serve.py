@@ -14,9 +14,11 @@ from fastapi import FastAPI
 
 from roma_core.api import create_app
 from roma_core.api.access import serving
-from roma_core.api.tokens import TokenStore, check_bind
-from roma_core.errors import ConfigError
+from roma_core.api.tokens import PASSING, TokenStore, check_bind
+from roma_core.errors import AgentFailure, ConfigError, StoreError, guarded
+from roma_core.settings import Settings
 from roma_core.telemetry import logs, tracing
+from roma_core.telemetry.health import disk
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -27,9 +29,9 @@ ANSWERS_S = 7.0
 _log = logs.get("serve")
 
 
-def build(roma: Roma) -> FastAPI:
+def build(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     """The application with the console under ``/console`` if the extra ``ui`` is installed."""
-    app = create_app(roma)
+    app = create_app(roma, tokens)
     try:
         from roma_core.ui.console import mount
     except ModuleNotFoundError as missing:
@@ -52,7 +54,7 @@ class Server(uvicorn.Server):
         if self.started and self.banner is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            sys.stderr.write(self.banner.format(address=address))
+            sys.stderr.write(self.banner.replace("{address}", address))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         ending = asyncio.create_task(self._end_answers())
@@ -70,14 +72,16 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> S
     """A server that is ready to run. Raises ``ConfigError`` when strangers could reach it without a token."""
     settings = roma.settings
     where = host or settings.host
-    check_bind(where, TokenStore(settings.workspace))
+    tokens = TokenStore(settings.workspace)
+    _check(where, settings, tokens)
     tracing.configure(settings, eager=True)
     config = uvicorn.Config(
-        build(roma),
+        build(roma, tokens),
         host=where,
         port=settings.port if port is None else port,
         log_config=None,  # ROMA's own chain writes uvicorn's lines too
         access_log=False,  # the gate writes one line for each request
+        proxy_headers=False,  # X-Forwarded-For is what a client says: the lock-out would count what it likes
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
@@ -88,24 +92,66 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> S
     return Server(config)
 
 
-async def serve(roma: Roma, *, host: str | None = None, port: int | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. Says on stderr where, and that without a token only this machine is served.
+def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
+    """Raises ``ConfigError`` for what would be open to others, and ``StoreError`` when the tokens cannot be read.
 
-    Raises ``ConfigError`` when the address cannot be bound.
+    On a full disk the server starts all the same: what can be answered is, and ``/health`` says what is wrong.
     """
-    settings, tokens = roma.settings, TokenStore(roma.settings.workspace)
+    try:
+        configured = tokens.configured()
+    except StoreError as error:
+        if error.code in PASSING:
+            return  # nobody is served before they can be read
+        raise
+    if configured:
+        return
+    if settings.require_token:
+        raise ConfigError(
+            f"ROMA_REQUIRE_TOKEN is set, and the workspace {settings.workspace.name} has no token: mount it, or "
+            "make one (`roma token create NAME`)."
+        )
+    if "*" in settings.cors_origins:
+        raise ConfigError(
+            "ROMA_CORS_ORIGINS: without a token, * lets every website do everything; name the origins, or make a token "
+            "(`roma token create NAME`)."
+        )
+    check_bind(host, tokens)
+
+
+async def serve(roma: Roma, *, host: str | None = None, port: int | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. Says on stderr where, to whom, and what is wrong with the disk.
+
+    Raises ``ConfigError`` when the address cannot be bound, and what ``server`` raises.
+    """
+    settings = roma.settings
     where, number = host or settings.host, settings.port if port is None else port
-    check_bind(where, tokens)
-    guarded_by = "a token" if tokens.configured() else "no token: this machine only"
+    _check(where, settings, TokenStore(settings.workspace))  # before strangers could connect
     # What a server does by itself is not part of the command that started it.
     with logs.no_request(), _bound(where, number) as bound:
         running = server(roma, host=where, port=number)
-        running.banner = f"ROMA on http://{{address}} ({guarded_by}); /console, /docs, /health\n"
+        running.banner = await _banner(running, settings)
         gc.collect()
         gc.freeze()
         settling = asyncio.create_task(_settled(roma))
         await running.serve([bound])
         settling.cancel()
+
+
+async def _banner(running: uvicorn.Server, settings: Settings) -> str:
+    guarded_by = await _guarded_by(running, settings)
+    state = await disk(settings.workspace, settings.min_free_mb)()
+    told = f"The disk of the workspace: {state.reason}\n" if state.reason else ""
+    return f"ROMA on http://{{address}} ({guarded_by}); /console, /docs, /health\n{told}"
+
+
+async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
+    known = await guarded("api", running.config.app.state.tokens.look())  # type: ignore[union-attr]
+    if isinstance(known, AgentFailure):
+        return f"nobody, as the tokens cannot be read: {known.message}"
+    if known.configured:
+        return "a token"
+    there = await asyncio.to_thread(settings.workspace.exists)
+    return "no token: this machine only" if there else "no token: this machine only; the workspace is new"
 
 
 async def _settled(roma: Roma) -> None:

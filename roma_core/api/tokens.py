@@ -2,10 +2,14 @@
 
 A token is ``roma_<id>_<secret>`` with 256 random bits, so a fast hash is enough (a slow one protects guessable
 passwords). ``id`` finds the row; only the hash of the whole decides.
+
+There are few of them, so all are kept in memory: a request costs two look-ups of file times, and one that carries a
+wrong token no more than one that carries a right one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
@@ -13,20 +17,27 @@ import json
 import re
 import secrets
 import sqlite3
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
 from roma_core.api.database import FILE, connection
-from roma_core.errors import ConfigError, InputError, NotFoundError
+from roma_core.errors import ConfigError, ErrorCode, InputError, NotFoundError, StoreError
 from roma_core.types import DEFAULT_TENANT, Noun
 
 Scope = Literal["query", "ingest", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 _FORM = re.compile(r"roma_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 _TRUST_S = 1.0
+_LONGEST_DAYS = 36_500
+PASSING = frozenset({ErrorCode.STORAGE_LOCKED, ErrorCode.STORAGE_FULL})
+"""While a database is locked or has no room nothing in it changes, so what was read before still holds."""
+_COLUMNS = "id, hash, name, scopes, tenant, created_at, expires_at, revoked_at"
 _SCHEMA = """CREATE TABLE IF NOT EXISTS tokens (id TEXT PRIMARY KEY, hash TEXT NOT NULL, name TEXT NOT NULL,
 scopes TEXT NOT NULL, tenant TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT)"""
 
@@ -49,15 +60,38 @@ class Token(Noun):
         return scope in self.scopes or "admin" in self.scopes
 
 
+@dataclass(frozen=True)
+class Known:
+    """The tokens as they were read last: hash and token by id. A row that cannot be read is a token nobody has."""
+
+    held: Mapping[str, tuple[str, Token | None]]
+
+    @property
+    def configured(self) -> bool:
+        """Whether a token was ever made. From then on everybody needs one: revoking the last opens nothing."""
+        return bool(self.held)
+
+    def verify(self, secret: str) -> Token | None:
+        """The valid token that ``secret`` is, or None. Takes as long for a wrong secret as for a wrong id."""
+        form = _FORM.fullmatch(secret)
+        hashed = _hash(secret)
+        expected, token = self.held.get(form[1] if form else "", (_NOBODY, None))
+        same = hmac.compare_digest(hashed, expected)
+        return token if same and token is not None and token.valid_at(datetime.now(UTC)) else None
+
+
 class TokenStore:
-    """The tokens of a workspace."""
+    """The tokens of a workspace. Once it has seen one, no loss of the file opens the service again."""
 
     def __init__(self, workspace: Path) -> None:
         self._folder = workspace
-        self._known: dict[str, Token] = {}
-        self._configured = False
+        self._lock = threading.Lock()
+        self._known: Known | None = None
         self._seen: tuple[object, ...] | None = None
         self._until = 0.0
+        self._looking: asyncio.Future[Known] | None = None
+        self._thread = ThreadPoolExecutor(1, "roma-tokens")
+        """Its own: in the one that all share a look would wait behind models at work."""
 
     def create(
         self,
@@ -74,8 +108,8 @@ class TokenStore:
         wanted = tuple(dict.fromkeys(scopes))
         if not wanted or set(wanted) - set(SCOPES):
             raise InputError(f"Scopes are {', '.join(SCOPES)}; at least one is needed.")
-        if days is not None and days <= 0:
-            raise InputError("A token lives for more than 0 days.")
+        if days is not None and not 0 < days <= _LONGEST_DAYS:
+            raise InputError(f"A token lives for more than 0 and at most {_LONGEST_DAYS} days.")
         now = datetime.now(UTC)
         token_id = secrets.token_hex(6)
         secret = f"roma_{token_id}_{secrets.token_urlsafe(32)}"
@@ -100,41 +134,56 @@ class TokenStore:
             return tuple(_read(row) for row in db.execute("SELECT * FROM tokens ORDER BY created_at, id"))
 
     def configured(self) -> bool:
-        """Whether a token was ever made. From then on everybody needs one: revoking the last opens nothing."""
-        self._refresh()
-        return self._configured
+        """Whether a token was ever made."""
+        return self.known().configured
 
     def verify(self, secret: str) -> Token | None:
-        """The valid token that ``secret`` is, or None. Takes as long for a wrong secret as for a wrong id."""
-        self._refresh()
-        hashed = _hash(secret)
-        if hashed not in self._known:
-            found = self._find(secret, hashed)
-            if found is None:
-                return None  # not remembered: there is no end of wrong secrets
-            self._known[hashed] = found
-        token = self._known[hashed]
-        return token if token.valid_at(datetime.now(UTC)) else None
+        """The valid token that ``secret`` is, or None."""
+        return self.known().verify(secret)
 
-    def _find(self, secret: str, hashed: str) -> Token | None:
-        form = _FORM.fullmatch(secret)
-        with connection(self._folder, _SCHEMA, write=False) as db:
-            row = db.execute("SELECT * FROM tokens WHERE id = ?", (form[1] if form else "",)).fetchone()
-        same = hmac.compare_digest(hashed, row["hash"] if row else _hash(""))
-        return _read(row) if row is not None and same else None
+    async def look(self) -> Known:
+        """Like ``known``, but never on the event loop: a slow disk or a locked database would stop every stream."""
+        fresh = self._fresh()
+        if fresh is not None:
+            return fresh
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self.known)
+        return await asyncio.shield(self._looking)
 
-    def _refresh(self) -> None:
-        """Forget what was read when another connection has written, and once a second in any case.
+    def known(self) -> Known:
+        """Read again when another connection has written, and once a second in any case. Raises ``StoreError``."""
+        with self._lock:
+            fresh = self._fresh()
+            if fresh is not None:
+                return fresh
+            state = _state(self._folder)  # before the read: what is written meanwhile is read the next time
+            self._known = self._read()
+            self._seen, self._until = state, time.monotonic() + _TRUST_S
+            return self._known
 
-        Two look-ups of file times cost a hundredth of opening the database, which each request would pay twice.
-        """
-        now, state = time.monotonic(), _state(self._folder)
-        if state == self._seen and now < self._until:
-            return
-        with connection(self._folder, _SCHEMA, write=False) as db:
-            self._configured = db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None
-        self._known.clear()
-        self._seen, self._until = _state(self._folder), now + _TRUST_S
+    def _fresh(self) -> Known | None:
+        trusted = time.monotonic() < self._until and _state(self._folder) == self._seen
+        return self._known if trusted else None
+
+    def _read(self) -> Known:
+        before = self._known
+        try:
+            found = Known(self._rows())
+        except StoreError as error:
+            if before is None or error.code not in PASSING:
+                raise
+            return before
+        if before is not None and before.configured and not found.configured:
+            raise StoreError("The workspace's service.db has lost its tokens; put the right one back.")
+        return found
+
+    def _rows(self) -> dict[str, tuple[str, Token | None]]:
+        there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tokens'"
+        with connection(self._folder, "", write=False) as db:
+            if db.execute(there).fetchone() is None:
+                return {}
+            rows = db.execute(f"SELECT {_COLUMNS} FROM tokens")  # noqa: S608
+            return {row["id"]: (row["hash"], _valid(row)) for row in rows}
 
 
 def _state(folder: Path) -> tuple[object, ...]:
@@ -176,6 +225,16 @@ def _hash(secret: str) -> str:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+_NOBODY = _hash("")
+
+
+def _valid(row: sqlite3.Row) -> Token | None:
+    try:
+        return _read(row)
+    except ValueError:
+        return None
 
 
 def _read(row: sqlite3.Row) -> Token:

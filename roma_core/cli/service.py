@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import SecretStr
-
 from roma_core.app import build_roma
 from roma_core.cli.output import FAILED, OK, emit, table
 from roma_core.errors import InputError
-from roma_core.settings import Settings, env_name
+from roma_core.settings import Settings, env_name, shown
 
 
 async def run_health(args: argparse.Namespace, settings: Settings) -> int:
@@ -82,11 +80,10 @@ async def run_settings(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _shown(value: object) -> Any:
-    if isinstance(value, SecretStr):
-        return "(set)"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value) if isinstance(value, Path) else value
+    plain = shown(value)
+    if isinstance(plain, tuple):
+        return ",".join(map(str, plain))
+    return str(plain) if isinstance(plain, Path) else plain
 
 
 def settings_table() -> str:

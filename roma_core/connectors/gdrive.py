@@ -27,6 +27,7 @@ from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCod
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind
+from roma_core.workspace import private_folder
 
 AGENT: Final = "connector.gdrive"
 T = TypeVar("T")
@@ -381,7 +382,7 @@ def _is_corrupt(error: BaseException) -> bool:
 
 
 def _spool(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     handle, name = tempfile.mkstemp(dir=folder, prefix="gdrive-")
     os.close(handle)
     return Path(name)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from roma_core.errors import ConfigError, ConnectorError, ErrorCode
 from roma_core.settings import Settings
+from roma_core.workspace import private_folder
 
 SCOPES: Final = ("https://www.googleapis.com/auth/drive.readonly",)
 HELP: Final = "see docs/08_GDRIVE_SETUP.md, or run `roma auth gdrive`"
@@ -84,7 +85,7 @@ def authorize(settings: Settings, client_secrets: Path, *, port: int = 0, open_b
 
 def write_secret(path: Path, text: str) -> None:
     """Replace ``path`` in one step; at no moment is it readable by others or half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
     try:
         with os.fdopen(handle, "w") as file:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from roma_core.errors import EvalError
 from roma_core.evals.golden import Evidence, Golden, GoldenCase, Kind, Nugget
 from roma_core.evals.measures import normalise
+from roma_core.workspace import private_folder
 
 LONGEST_NUGGET = 10
 """Words. Longer answers are prose; whether they are contained in an answer says nothing."""
@@ -40,7 +41,7 @@ def load_beir(folder: Path) -> Golden:
 
 def write_corpus(folder: Path, target: Path) -> int:
     """Write each document of a BEIR corpus as a text file, so that it is ingested like any other; returns how many."""
-    target.mkdir(parents=True, exist_ok=True)
+    private_folder(target)
     written = 0
     for record in _records(folder, "corpus.jsonl"):
         path = target / file_name(str(record["_id"]))

@@ -19,6 +19,7 @@ from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.golden import Kind
 from roma_core.evals.stats import Interval, interval
 from roma_core.types import Citation, Noun, Persona, Usage, digest
+from roma_core.workspace import private_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,7 +225,7 @@ def _remarks(row: EvalRow) -> display.Html:
 def write(report: EvalReport, folder: Path) -> Path:
     """Write ``report.json``, ``report.html`` and ``facts.json`` below ``folder/<run id>`` and return that folder."""
     target = folder / report.run_id
-    target.mkdir(parents=True, exist_ok=True)
+    private_folder(target)
     (target / "report.json").write_bytes(report.canonical())
     (target / "report.html").write_text(page(report), encoding="utf-8")
     (target / "facts.json").write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")

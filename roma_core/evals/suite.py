@@ -18,7 +18,7 @@ from roma_core.evals.judge import Judge
 from roma_core.evals.measures import default_measures
 from roma_core.evals.report import EvalReport, write
 from roma_core.evals.runner import Evaluation, Progress, evaluate
-from roma_core.settings import Settings
+from roma_core.settings import Settings, shown
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, digest
 
 BEIR = "beir:"
@@ -29,7 +29,7 @@ FOLDER = "evals"
 UNDECISIVE = frozenset(
     "workspace tenant min_free_mb host port cors_origins max_body_mb rate_limit_per_minute log_level log_format "
     "tracing mlflow_tracking_uri cache llm_log_text prices_file embed_threads database_url parser_timeout_s "
-    "parser_memory_mb parser_workers gdrive_credentials".split()
+    "require_token parser_memory_mb parser_workers gdrive_credentials".split()
 )
 """Settings that do not decide an answer over a given corpus. Every other one does, also those yet to come."""
 
@@ -128,7 +128,7 @@ def decisive(settings: Settings) -> dict[str, Any]:
     """The settings that decide an answer, as JSON values; never a secret, and no path of this machine."""
     values = settings.model_dump(mode="json", exclude=set(UNDECISIVE))
     secret = {name for name in type(settings).model_fields if isinstance(getattr(settings, name), SecretStr)}
-    return {name: value for name, value in sorted(values.items()) if name not in secret}
+    return {name: shown(value) for name, value in sorted(values.items()) if name not in secret}
 
 
 def fingerprint(system: System, corpus: Corpus) -> str:

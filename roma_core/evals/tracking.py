@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from roma_core.evals.report import EvalReport, page
 from roma_core.prompts import Prompt
 from roma_core.settings import Settings
+from roma_core.workspace import private_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,7 +67,8 @@ def _client(settings: Settings) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.WARNING)
     from mlflow import MlflowClient
 
-    settings.workspace.mkdir(parents=True, exist_ok=True)
+    if settings.mlflow_tracking_uri is None:
+        private_file(settings.workspace / "mlflow.db")
     uri = tracking_uri(settings)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 

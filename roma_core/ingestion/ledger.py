@@ -20,7 +20,7 @@ from pathlib import Path
 from roma_core.connectors.base import Listing
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.ingestion.simhash import bands, near
-from roma_core.sqlite import connect, error_code, transaction
+from roma_core.sqlite import Database, error_code, transaction
 from roma_core.types import Document, IngestItem, ItemState, digest
 
 _SCHEMA = """
@@ -110,9 +110,8 @@ class Ledger:
     """Blocking calls, to be made from a thread. Raises ``StoreError``."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._database = Database(path, _SCHEMA)
 
     def begin(self, run_id: str, tenant: str, sources: Sequence[str]) -> None:
         with self._transaction() as db:
@@ -250,29 +249,24 @@ class Ledger:
 
     def close(self) -> None:
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._database.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _typed():
-            if self._connection is None:
-                self._connection = connect(self._path, _SCHEMA)
-                self._connection.row_factory = sqlite3.Row
-            with transaction(self._connection):
-                yield self._connection
+        with self._lock, self._typed(), self._database.connection() as db:
+            db.row_factory = sqlite3.Row
+            with transaction(db):
+                yield db
 
-
-@contextmanager
-def _typed() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        code = error_code(error)
-        full = code is ErrorCode.STORAGE_FULL
-        message = "The disk is full; free some room and run it again." if full else "The ledger cannot be used."
-        raise StoreError(message, code) from error
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            code = error_code(error, self._database.path)
+            full = code is ErrorCode.STORAGE_FULL
+            message = "The disk is full; free some room and run it again." if full else "The ledger cannot be used."
+            raise StoreError(message, code) from error
 
 
 def _row(db: sqlite3.Connection, tenant: str, uri: str) -> sqlite3.Row | None:

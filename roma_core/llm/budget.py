@@ -6,15 +6,16 @@ process that dies in a call leaves its reservation standing, as nobody knows wha
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from roma_core.errors import ErrorCode, LLMError, StoreError
-from roma_core.sqlite import connect, transaction
+from roma_core.sqlite import Database, error_code, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spent (scope TEXT, key TEXT, nanos INTEGER NOT NULL, PRIMARY KEY (scope, key));
@@ -56,11 +57,10 @@ class Budgets:
         session_usd: float | None = None,
         tenant_usd: float | None = None,
     ) -> None:
-        self._path = path
         self._limits = {"run": run_usd, "session": session_usd, "tenant": tenant_usd}
         self._lock = threading.Lock()
         self._run: sqlite3.Connection | None = None
-        self._shared: sqlite3.Connection | None = None
+        self._shared = None if path is None else Database(path, _SCHEMA)
 
     @property
     def limited(self) -> bool:
@@ -99,15 +99,15 @@ class Budgets:
 
     def spent_usd(self, scope: str, key: str) -> float:
         """What is spent or reserved."""
-        with self._guard():
-            return self._taken(self._connection(scope), scope, key) / NANO
+        with self._guard(), self._account(scope) as db:
+            return self._taken(db, scope, key) / NANO
 
     def close(self) -> None:
         with self._lock:
-            for connection in (self._run, self._shared):
-                if connection is not None:
-                    connection.close()
-            self._run = self._shared = None
+            for held in (self._run, self._shared):
+                if held is not None:
+                    held.close()
+            self._run = None
 
     def _reserve(self, accounts: Sequence[Account], nanos: int) -> list[int]:
         """Rows of the reservations; all or nothing."""
@@ -122,15 +122,16 @@ class Budgets:
         return rows
 
     def _reserve_one(self, account: Account, nanos: int) -> int:
-        with transaction(self._connection(account.scope)) as db:
+        with self._account(account.scope) as connection, transaction(connection) as db:
             taken = self._taken(db, account.scope, account.key)
             if taken + nanos > round(account.limit_usd * NANO):
                 raise _exhausted(account, taken, nanos)
-            insert = "INSERT INTO reserved (scope, key, nanos) VALUES (?, ?, ?)"
-            return db.execute(insert, (account.scope, account.key, nanos)).lastrowid or 0
+            row = secrets.randbits(62)  # a count would name another's reservation once a backup is restored
+            db.execute("INSERT INTO reserved VALUES (?, ?, ?, ?)", (row, account.scope, account.key, nanos))
+            return row
 
     def _settle(self, account: Account, row: int, nanos: int) -> None:
-        with transaction(self._connection(account.scope)) as db:
+        with self._account(account.scope) as connection, transaction(connection) as db:
             db.execute("DELETE FROM reserved WHERE id = ?", (row,))
             db.execute(
                 "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET nanos = nanos + excluded.nanos",
@@ -146,16 +147,14 @@ class Budgets:
         ).fetchone()
         return int(taken)
 
-    def _connection(self, scope: str) -> sqlite3.Connection:
+    def _account(self, scope: str) -> AbstractContextManager[sqlite3.Connection]:
         """A run's account lives as long as this object; the others outlive the process."""
-        if scope == "run" or self._path is None:
-            if self._run is None:
-                self._run = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-                self._run.executescript(_SCHEMA)
-            return self._run
-        if self._shared is None:
-            self._shared = connect(self._path, _SCHEMA)
-        return self._shared
+        if scope != "run" and self._shared is not None:
+            return self._shared.connection()
+        if self._run is None:
+            self._run = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._run.executescript(_SCHEMA)
+        return nullcontext(self._run)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -165,6 +164,7 @@ class Budgets:
             except (sqlite3.Error, OSError) as error:
                 raise StoreError(
                     "The account of model costs cannot be kept, so no paid call is made; check the workspace folder.",
+                    error_code(error, self._shared.path if self._shared else None),
                     details={"error": type(error).__name__},
                 ) from error
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from roma_core.cache import Cache
-from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, guarded
+from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, StoreError, guarded
 from roma_core.llm import base
 from roma_core.llm.answers import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
 from roma_core.llm.attempt import Attempt, Lane
@@ -311,7 +311,14 @@ class LLMService:
         try:
             yield hold
         finally:
+            await self._settled(hold)
+
+    async def _settled(self, hold: Hold) -> None:
+        """What cannot be written stays reserved at its worst case: no reason to lose an answer that was paid for."""
+        try:
             await asyncio.shield(asyncio.to_thread(self._budgets.settle, hold))
+        except StoreError as error:
+            log.warning("budget_not_settled", code=error.code.value, reserved_usd=hold.worst_usd)
 
     def _warm(self, lane: Lane) -> asyncio.Future[None]:
         """Have the price table read beside the first call rather than after it."""

@@ -12,7 +12,7 @@ import importlib
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -25,6 +25,7 @@ from roma_core.store.filters import conditions
 from roma_core.store.lease import Lease
 from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
+from roma_core.workspace import GoneError, identity, private_folder
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -54,7 +55,8 @@ class LanceStore:
 
     ``fingerprint`` and ``dim`` are the embedder's; ``model`` is its name for messages. Writes wait up to ``lease_s``
     for other writers (ERR_STORAGE_LOCKED); with less than ``min_free_mb`` on the disk they are refused
-    (ERR_STORAGE_FULL).
+    (ERR_STORAGE_FULL). A table that was open and is gone is not made anew (ERR_STORAGE_UNAVAILABLE); one that is back,
+    or in its place, is opened.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class LanceStore:
         self._lease_s = lease_s
         self._min_free = min_free_mb << 20
         self._opened: Any = None
+        self._identity: tuple[int, int] | None = None
+        """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
 
     # Writing
@@ -146,7 +150,7 @@ class LanceStore:
         async def leased() -> T:
             table = await self._table()
             async with Lease(self._path, self._lease_s):
-                with _typed():
+                with self._typed():
                     await table.checkout_latest()
                     done = await work(table)
             return_freed_memory()
@@ -186,7 +190,7 @@ class LanceStore:
         where = _scope(tenant, "chunk", filters)
         if not text.strip():
             return []
-        with _typed():
+        with self._typed():
             found = await (
                 table.query()
                 .nearest_to_text(text, columns=["search_text"])
@@ -202,7 +206,7 @@ class LanceStore:
     ) -> list[ScoredChunk]:
         table = await self._table()
         where = _scope(tenant, "chunk", filters)
-        with _typed():
+        with self._typed():
             found = await (
                 table.query()
                 .nearest_to(vector)
@@ -218,7 +222,7 @@ class LanceStore:
 
     async def counts(self, tenant: str) -> tuple[int, int]:
         table = await self._table()
-        with _typed():
+        with self._typed():
             documents = await table.count_rows(_scope(tenant, "document").to_sql())
             return documents, await table.count_rows(_scope(tenant, "chunk").to_sql())
 
@@ -226,7 +230,7 @@ class LanceStore:
         """``degraded`` when the last check found doubled keys or the disk is nearly full; ``down`` when unreadable."""
         try:
             table = await self._table()
-            with _typed():
+            with self._typed():
                 stats = await table.stats()
                 unindexed = await self._unindexed(table, "search_text")
         except RomaError as error:
@@ -257,23 +261,39 @@ class LanceStore:
 
     async def _select(self, columns: list[str], where: Any) -> list[dict[str, Any]]:
         table = await self._table()
-        with _typed():
+        with self._typed():
             found: list[dict[str, Any]] = (await table.query().where(where).select(columns).to_arrow()).to_pylist()
         return found
 
     async def _table(self) -> Any:
         async with self._opening:
+            if not self._same():
+                self._opened = None  # another one may be of another embedder
             if self._opened is None:
                 await asyncio.to_thread(load)
-                with _typed():
+                with self._typed():
                     self._opened = await self._open()
+                    self._identity = identity(self._folder)
         return self._opened
+
+    @property
+    def _folder(self) -> Path:
+        return self._path / f"{TABLE}.lance"
+
+    def _same(self) -> bool:
+        """Whether the table that was opened last is still in its place."""
+        return self._identity is None or identity(self._folder) == self._identity
+
+    def _typed(self) -> AbstractContextManager[None]:
+        return _typed(self._same)
 
     async def _open(self) -> Any:
         import lancedb
 
         limit_pools()
-        self._path.mkdir(parents=True, exist_ok=True)
+        if self._identity is not None and identity(self._folder) is None:
+            raise GoneError(self._folder)
+        private_folder(self._path)
         # Zero: a reader sees what other processes commit; by default it would keep its first snapshot for ever.
         session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
         database = await lancedb.connect_async(str(self._path), read_consistency_interval=timedelta(0), session=session)
@@ -375,13 +395,18 @@ _DAMAGED = ("not found:", "corrupt", "invalid magic", "unexpected end of file", 
 
 
 @contextmanager
-def _typed() -> Iterator[None]:
-    """LanceDB's errors are RuntimeError, ValueError or OSError with the reason in their text alone."""
+def _typed(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """LanceDB's errors are RuntimeError, ValueError or OSError with the reason in their text alone.
+
+    When it is no longer the ``same`` table, files are not damaged but elsewhere.
+    """
     try:
         yield
     except RomaError:
         raise
     except (RuntimeError, ValueError, OSError) as error:
+        if isinstance(error, GoneError) or not same():
+            raise StoreError("The store's folder is gone or another one; put it back and ask again.") from error
         reason = str(error).lower()
         if any(sign in reason for sign in _FULL):
             raise StoreError("The disk is full; free some room and run it again.", ErrorCode.STORAGE_FULL) from error

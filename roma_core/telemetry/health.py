@@ -118,6 +118,8 @@ def disk(folder: Path, min_free_mb: int) -> Probe:
         details = {"free_mb": free_mb}
         if not os.access(place, os.W_OK):
             return Status("down", f"{place.name} cannot be written", details)
+        if free_mb < 1:
+            return Status("degraded", "the disk is full; nothing can be written", details)
         if free_mb < min_free_mb:
             return Status("degraded", f"{free_mb} MB free; ingest stops below {min_free_mb} MB", details)
         return Status("ok", "", details)

@@ -28,7 +28,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from roma_core.errors import defects, request_id
-from roma_core.telemetry.redact import redact_value
+from roma_core.telemetry.redact import redact, redact_value
 
 _started: ContextVar[float | None] = ContextVar("roma_request_started", default=None)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -92,8 +92,9 @@ def get(agent: str) -> FilteringBoundLogger:
 
 
 def new_request_id(wanted: str | None = None) -> str:
-    """``wanted`` when it is short and plain (it will stand in headers and logs), else a fresh random id."""
-    return wanted if wanted and _REQUEST_ID.fullmatch(wanted) else uuid.uuid4().hex
+    """``wanted`` when it is short, plain and no secret (it will stand in headers and logs), else a fresh random id."""
+    usable = wanted and _REQUEST_ID.fullmatch(wanted) and redact(wanted) == wanted
+    return wanted if wanted and usable else uuid.uuid4().hex
 
 
 @contextmanager

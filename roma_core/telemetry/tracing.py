@@ -25,6 +25,7 @@ from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded_call,
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
 from roma_core.telemetry.redact import redact_value
+from roma_core.workspace import private_file, private_folder
 
 EXPERIMENT = "roma-traces"
 SWITCHES = {
@@ -123,8 +124,10 @@ class _Writer:
         from mlflow.exceptions import MlflowException
 
         settings = self.settings
-        settings.workspace.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.workspace)
         folder = settings.workspace.resolve()
+        if settings.mlflow_tracking_uri is None:
+            private_file(folder / "mlflow.db")
         uri = settings.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
         mlflow.set_tracking_uri(uri)
         # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.

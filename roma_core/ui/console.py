@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -21,6 +22,8 @@ from roma_core.ui.reply import Rating, Reply
 if TYPE_CHECKING:
     from roma_core.app import Roma
 
+KEPT_MS = 60_000
+"""How long a page that has lost its connection can come back to its conversation."""
 COLOURS = {"ok": "success", "degraded": "warning", "down": "error"}
 HELP = "Ask about the documents …"
 HELLO = "**Ask a question below.** Each statement of an answer has a number: click it to see the words it stands on."
@@ -287,9 +290,23 @@ def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person
 
     ``who`` tells who opens a tab; None is somebody on this machine, with the tenant of the settings.
     """
-    from panel.io.fastapi import add_application
+    from panel.io.fastapi import add_applications
 
-    @add_application(path, app=app, title="ROMA console")  # type: ignore[untyped-decorator]
+    from roma_core.ui.sockets import let_go
+
+    let_go()
+
     def console() -> pmui.Page:
         person = who()
         return (Console(roma, person.tenant, person.id) if person else Console(roma)).page()
+
+    add_applications(
+        {path: console},
+        app=app,
+        title="ROMA console",
+        sign_sessions=True,
+        secret_key=secrets.token_bytes(32),  # of this process, whose end ends every session
+        include_headers=["User-Agent"],  # what is kept stands in the page, and a password is among the headers
+        include_cookies=[],
+        unused_session_lifetime_milliseconds=KEPT_MS,
+    )

@@ -204,11 +204,24 @@ class StoreContract:
             assert {h.chunk.document_id for h in lexical} == expected - {YEAST.id}, filters
 
     @pytest.mark.parametrize(
-        "filters", [{"tenant": "u"}, {"uri": 3}, {"uri": [3]}, {"uri_prefix": ["x"]}, {"1=1": "x"}]
+        "filters",
+        [
+            {"tenant": "u"},
+            {"uri": 3},
+            {"uri": [3]},
+            {"uri_prefix": ["x"]},
+            {"1=1": "x"},
+            {"uri": ["x"] * 1001},
+            {"document_id": "x" * 8193},
+            {"uri_prefix": "x" * 8193},
+            {str(n) * 100: "x" for n in range(1000)},
+        ],
+        ids=lambda filters: f"{min(filters)[:12]} {str(min(filters.values()))[:12]}",
     )
     async def test_other_filters_are_refused(self, store: ChunkStore, filters: dict[str, Any]) -> None:
-        with pytest.raises(InputError):
+        with pytest.raises(InputError) as caught:
             await store.lexical("t", "harbour", limit=5, filters=filters)
+        assert len(caught.value.message) < 250
         with pytest.raises(InputError):
             await store.dense("t", await EMBEDDER.embed_query("x"), limit=5, filters=filters)
 

@@ -8,6 +8,7 @@ import pytest
 
 from roma_core.cache import Cache, is_sound
 from roma_core.settings import CacheMode
+from tests.fakes.disk import fill, small_disk
 
 
 def test_what_is_put_comes_back_by_kind_and_key(tmp_path: Path) -> None:
@@ -102,3 +103,27 @@ def test_several_processes_write_at_once_and_lose_nothing(tmp_path: Path) -> Non
     assert [w.exitcode for w in workers] == [0, 0, 0]
     (stats,) = Cache(path).stats()
     assert stats.entries == 3 * 50 + 50
+
+
+def test_a_cache_whose_folder_is_away_misses_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    folder, away = tmp_path / "ws", tmp_path / "away"
+    cache = Cache(folder / "cache.sqlite")
+    cache.put("x", "k", b"v")
+    folder.rename(away)
+    cache.put("x", "lost", b"v")
+    assert cache.get("x", "k") is None
+    assert not folder.exists()
+    away.rename(folder)
+    assert (cache.get("x", "k"), cache.get("x", "lost")) == (b"v", None)
+
+
+def test_what_is_kept_is_found_on_a_full_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        Cache(disk / "cache.sqlite").put("x", "k", b"v")
+        with sqlite3.connect(disk / "cache.sqlite") as db:
+            db.execute("UPDATE entries SET used_at = 1")
+        db.close()
+        fill(disk)
+        cache = Cache(disk / "cache.sqlite")
+        cache.put("x", "other", bytes(100_000))
+        assert (cache.get("x", "k"), cache.get("x", "other")) == (b"v", None)

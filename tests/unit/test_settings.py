@@ -90,3 +90,73 @@ def test_an_address_without_its_scheme_is_told(monkeypatch: pytest.MonkeyPatch, 
 def test_an_address_that_cannot_be_asked_is_refused_at_once(address: str) -> None:
     with pytest.raises(ConfigError, match="LLM_BASE_URL: "):
         Settings.load(_env_file=None, llm_base_url=address)
+
+
+ADDRESSES = (
+    "llm_base_url",
+    "openai_base_url",
+    "anthropic_base_url",
+    "gdrive_api_endpoint",
+    "database_url",
+    "mlflow_tracking_uri",
+)
+SECRET = "pw-0f-joe"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://joe:{SECRET}@host.example:8443/db",
+        f"https://{SECRET}@host.example/db",
+        f"https://host.example/db?user=joe&password={SECRET}&sslmode=require",
+        f"https://host.example/db?x=1;token={SECRET}#part",
+    ],
+)
+def test_addresses_are_shown_without_their_credentials(workspace: Path, address: str) -> None:
+    """Everywhere where settings are shown: the command, reprs, reports of evaluations."""
+    from roma_core.cli.service import _shown
+    from roma_core.evals.suite import decisive
+
+    settings = Settings(_env_file=None, **dict.fromkeys(ADDRESSES, address), cors_origins=(address,))
+    for text in (repr(settings), str(settings), str(decisive(settings)), f"{settings.__rich_repr__}"):
+        assert SECRET not in text
+    for field in (*ADDRESSES, "cors_origins"):
+        told = str(_shown(getattr(settings, field)))
+        assert SECRET not in told
+        assert "host.example" in told
+    assert settings.database_url == address
+
+
+def test_a_password_that_breaks_its_address_is_not_shown() -> None:
+    settings = Settings(_env_file=None, database_url=f"postgresql://joe:a/b@c?d#{SECRET}@host.example/db?x=1")
+    assert "'postgresql://***@host.example/db?x=***'" in repr(settings)
+
+
+def test_every_setting_that_may_hold_an_address_is_covered() -> None:
+    named = {f for f in Settings.model_fields if f.endswith(("url", "uri", "endpoint"))}
+    assert named == set(ADDRESSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LLM_BASE_URL", f"joe:{SECRET}@host/v1"),
+        ("LLM_BASE_URL", SECRET),
+        ("LLM_BASE_URL", f"ftp://joe:{SECRET}@host/v1"),
+        ("LLM_BASE_URL", f"http://joe:{SECRET}/x@host/v1"),
+        ("LLM_BASE_URL", f"http://joe:x@host:{SECRET}/v1"),
+        ("LLM_BASE_URL", f"http://[{SECRET}/v1"),
+        ("LLM_BASE_URL", f"http://joe:{SECRET}℀@host/v1"),
+        ("ROMA_PORT", f"http://joe:{SECRET}@host/v1"),
+    ],
+)
+def test_a_wrong_address_is_told_without_its_credentials(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"{name}: ") as caught:
+        Settings.load(_env_file=None)
+    assert SECRET not in caught.value.message
+    with pytest.raises(ValueError) as raw:
+        Settings(_env_file=None)
+    assert SECRET not in str(raw.value)

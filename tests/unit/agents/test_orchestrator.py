@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from roma_core.agents.orchestrator import RECOVERY, Step, Then, answer_id, is_unknown
+from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError, LLMError, StoreError
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
 from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.fake import FakeLLM, Reply
+from roma_core.store.lance import LanceStore
 from roma_core.types import CompleteEvent, Document, ErrorEvent, Query, StageEvent, TailorOutput, TokenEvent
 
 BUILT = "The rope bridge of Quellfeld was built in 1902 [1]."
@@ -108,6 +111,25 @@ async def test_orchestrator_fallback_on_memory_failure(kit: Any) -> None:
     assert store.calls.count("lexical") == 1 + RECOVERY[Step.RETRIEVE].retries
 
 
+async def test_a_store_on_disk_that_is_away_is_tried_again_and_answers_when_it_is_back(
+    kit: Any, tmp_path: Path
+) -> None:
+    embedder = FakeEmbedder()
+    disk = LanceStore(tmp_path / "store", fingerprint=embedder.fingerprint, dim=embedder.dim)
+    await kit.put(disk, "bridge", "The rope bridge of Quellfeld was built in 1902.")
+    store = kit.Flaky(disk, lexical=[])
+    roma = kit.roma(store, FakeLLM(rule=lambda _: BUILT))
+    assert (await output(kit, roma)).answer == BUILT
+    (tmp_path / "store").rename(tmp_path / "away")
+    store.calls.clear()
+    lost = await output(kit, roma)
+    assert (lost.answer, lost.degraded_reasons) == (I_DONT_KNOW, (f"memory: {ErrorCode.STORAGE_UNAVAILABLE}",))
+    assert store.calls.count("lexical") == 1 + RECOVERY[Step.RETRIEVE].retries
+    (tmp_path / "away").rename(tmp_path / "store")
+    back = await output(kit, roma)
+    assert (back.answer, back.degraded) == (BUILT, False)
+
+
 async def test_a_final_failure_of_memory_is_not_tried_again(kit: Any) -> None:
     broken = StoreError("The table is corrupt.", ErrorCode.STORAGE_CORRUPT)
     store = kit.Flaky(await kit.store(), lexical=[broken] * 9, dense=[broken] * 9)
@@ -123,8 +145,6 @@ async def test_a_wrong_filter_is_the_callers_fault(kit: Any) -> None:
 
 
 async def test_without_the_embedder_the_lexical_order_stands(kit: Any) -> None:
-    from roma_core.embeddings.fake import FakeEmbedder
-
     embedder = kit.Flaky(FakeEmbedder(), embed_query=[EmbeddingError("The model is away.")] * 9)
     found = await output(kit, kit.roma(await kit.store(), FakeLLM([BUILT]), embedder=embedder))
     assert found.answered and found.degraded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from roma_core.agents.sessions import Feedback, Reference, Sessions, Turn, database_url
-from roma_core.errors import ErrorCode, NotFoundError, StoreError
+from roma_core.errors import ConfigError, ErrorCode, NotFoundError, StoreError
 from roma_core.types import Citation
+from tests.fakes.disk import fill, small_disk
 
 KEY = "sk-ant-" + "a1B2c3D4e5F6g7H8"
 
@@ -208,3 +210,82 @@ def test_the_statements_are_portable() -> None:
     made = [str(CreateTable(t).compile(dialect=postgresql.dialect())) for t in tables.metadata.sorted_tables]
     assert any("position SERIAL" in statement for statement in made)
     assert all("CREATE TABLE roma_" in statement for statement in made)
+
+
+async def test_a_workspace_that_is_away_and_comes_back(tmp_path: Path) -> None:
+    """What is said meanwhile is refused and never written to the file that was moved; then all goes on."""
+    folder, away = tmp_path / "ws", tmp_path / "away"
+    sessions = Sessions(database_url(folder))
+    await asyncio.gather(*(sessions.append("t", "s", turn(f"before {i}")) for i in range(8)))
+    folder.rename(away)
+    for call in (lambda: sessions.append("t", "s", turn("lost")), lambda: sessions.list("t")):
+        with pytest.raises(StoreError) as caught:
+            await call()
+        assert caught.value.code is ErrorCode.STORAGE_UNAVAILABLE
+    assert ((await sessions.health()).state, folder.exists()) == ("down", False)
+    away.rename(folder)
+    await sessions.append("t", "s", turn("after"))
+    assert [t.question for t in await sessions.turns("t", "s")][8:] == ["after"]
+    assert (await sessions.list("t"))[0].turns == 9
+    await sessions.close()
+
+
+async def test_a_database_that_is_deleted_or_replaced(tmp_path: Path) -> None:
+    sessions, other = Sessions(database_url(tmp_path / "ws")), Sessions(database_url(tmp_path / "backup"))
+    await sessions.append("t", "s", turn("old"))
+    await other.append("t", "s", turn("restored"))
+    await other.close()
+    for path in (tmp_path / "ws").iterdir():
+        path.unlink()
+    with pytest.raises(StoreError):
+        await sessions.append("t", "s", turn("lost"))
+    assert list((tmp_path / "ws").iterdir()) == [], "an empty one would hide what comes back"
+    (tmp_path / "backup" / "sessions.db").rename(tmp_path / "ws" / "sessions.db")
+    await sessions.append("t", "s", turn("new"))
+    assert [t.question for t in await sessions.turns("t", "s")] == ["restored", "new"]
+    await sessions.close()
+
+
+@pytest.mark.parametrize("opened_before", [True, False])
+async def test_a_full_disk_can_be_read_and_is_named(tmp_path: Path, opened_before: bool) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        sessions = Sessions(database_url(disk))
+        await sessions.append("t", "s", turn("before"))
+        if not opened_before:
+            await sessions.close()
+        ballast = fill(disk)
+        assert (await sessions.health()).state == "ok"
+        lists = await asyncio.gather(*(sessions.list("t") for _ in range(8)))
+        assert {found[0].turns for found in lists} == {1}
+        with pytest.raises(StoreError, match="disk is full") as caught:
+            await sessions.append("t", "s", turn("more " * 10_000))
+        assert caught.value.code is ErrorCode.STORAGE_FULL
+        ballast.unlink()
+        await sessions.append("t", "s", turn("after"))
+        assert [t.question for t in await sessions.turns("t", "s")] == ["before", "after"]
+        await sessions.close()
+
+
+def test_the_file_is_private(tmp_path: Path) -> None:
+    asyncio.run(Sessions(database_url(tmp_path / "ws")).list("t"))
+    assert (tmp_path / "ws" / "sessions.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "ws").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql+psycopg://joe:pw-of-joe@host/db", r"pip install 'roma-core\[postgres\]'"),
+        ("mysql+nosuchdriver://joe:pw-of-joe@host/db", "no SQLAlchemy URL"),
+        ("joe:pw-of-joe@host", "no SQLAlchemy URL"),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str, says: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=says) as caught:
+        await Sessions(url).list("t")
+    assert "pw-of-joe" not in caught.value.message
+    health = await Sessions(url).health()
+    assert (health.state, health.reason) == ("down", caught.value.message)

@@ -180,3 +180,9 @@ def events_of() -> Callable[[str], list[dict[str, Any]]]:
 @pytest.fixture
 def auth() -> Callable[[str], dict[str, str]]:
     return lambda secret: {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+def start_at() -> Start:
+    """``async with start_at(workspace, ...) as service``."""
+    return running

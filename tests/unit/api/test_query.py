@@ -183,6 +183,26 @@ async def test_wrong_bodies_are_problems_without_the_values(service: Any, body: 
     assert reply.json()["failure"]["code"] == "ERR_INPUT_INVALID"
 
 
+async def test_filters_are_bounded(service: Any) -> None:
+    good: list[dict[str, Any]] = [{"uri": ["bridge"] * 1000}, {"uri": "bridge", "uri_prefix": "b" * 8192}]
+    bad: list[dict[str, Any]] = [
+        {"uri": [f"file:///{n}" for n in range(200_000)]},
+        {"uri": "x" * 8193},
+        {"uri_prefix": "x" * 8193},
+        {"document_id": ["x", "y" * 8193]},
+        {"colour": "red"},
+        {f"{n:>0200}": "x" for n in range(20_000)},
+    ]
+    for filters in good:
+        assert (await service.client.post("/query", json={**QUESTION, "filters": filters})).status_code == 200
+    for filters in bad:
+        reply = await service.client.post("/query", json={**QUESTION, "filters": filters})
+        assert (reply.status_code, reply.json()["failure"]["code"]) == (422, "ERR_INPUT_INVALID")
+        assert len(reply.content) < 10_000
+    reply = await service.client.post("/query", json={**QUESTION, **{f"f{n}": n for n in range(100_000)}})
+    assert (reply.status_code, len(reply.content) < 2000) == (422, True)
+
+
 async def test_an_empty_question_is_refused_by_the_guardrails(service: Any) -> None:
     reply = await service.client.post("/query", json={"text": "   "})
     assert (reply.status_code, reply.json()["failure"]["code"]) == (422, "ERR_GUARDRAIL_EMPTY")
@@ -221,6 +241,9 @@ async def test_sessions_and_feedback(service: Any) -> None:
     (session,) = (await client.get("/sessions")).json()
     assert (session["id"], session["turns"]) == ("s1", 1)
     assert (await client.patch("/sessions/s1", json={"title": "Bridges"})).status_code == 204
+    for blank in ("", "  ", "\t\n", "\u00a0", "\u200b\u2060", "\x00"):
+        refused = await client.patch("/sessions/s1", json={"title": blank})
+        assert (refused.status_code, refused.json()["failure"]["code"]) == (422, "ERR_INPUT_INVALID"), blank
     assert (await client.get("/sessions")).json()[0]["title"] == "Bridges"
     assert (await client.get("/sessions/s1")).json()[0]["question"] == QUESTION["text"]
     rated = {"answer_id": answer["answer_id"], "rating": "up", "session_id": "s1"}

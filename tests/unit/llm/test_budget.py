@@ -8,6 +8,7 @@ import pytest
 
 from roma_core.errors import ErrorCode, LLMError, StoreError
 from roma_core.llm.budget import Account, Budgets
+from tests.fakes.disk import fill, small_disk
 
 
 def spend(budgets: Budgets, accounts: list[Account], worst: float, cost: float | None) -> bool:
@@ -109,3 +110,50 @@ def test_processes_never_pass_the_limit_together(tmp_path: Path) -> None:
         worker.join()
     assert [w.exitcode for w in workers] == [0, 0, 0]
     assert 0.9 <= Budgets(path, tenant_usd=1.0).spent_usd("tenant", "t") <= 1.0
+
+
+def test_a_workspace_that_is_away_stops_paid_calls_and_its_account_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    """A fresh account in its place would let the money be spent twice."""
+    folder, away = tmp_path / "ws", tmp_path / "away"
+    budgets = Budgets(folder / "b.sqlite", tenant_usd=1.0)
+    accounts = budgets.accounts(None, "t")
+    assert spend(budgets, accounts, 0.6, 0.6)
+    folder.rename(away)
+    with pytest.raises(StoreError) as caught:
+        budgets.reserve(accounts, 0.1, "m")
+    assert caught.value.code is ErrorCode.STORAGE_UNAVAILABLE
+    assert not folder.exists()
+    away.rename(folder)
+    assert not spend(budgets, accounts, 0.6, 0.6)
+    assert spend(budgets, accounts, 0.3, 0.3)
+    assert Budgets(folder / "b.sqlite", tenant_usd=1.0).spent_usd("tenant", "t") == pytest.approx(0.9)
+
+
+def test_an_account_that_is_restored_under_a_call_keeps_the_reservations_of_others(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "b.sqlite", tmp_path / "backup.sqlite"
+    restored = Budgets(theirs, tenant_usd=1.0)
+    restored.reserve(restored.accounts(None, "t"), 0.5, "m")
+    restored.close()
+    budgets = Budgets(ours, tenant_usd=1.0)
+    hold = budgets.reserve(budgets.accounts(None, "t"), 0.2, "m")
+    for suffix in ("-wal", "-shm"):
+        ours.with_name(f"{ours.name}{suffix}").unlink(missing_ok=True)
+    theirs.replace(ours)
+    hold.cost_usd = 0.1
+    budgets.settle(hold)
+    assert budgets.spent_usd("tenant", "t") == pytest.approx(0.6)
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        budgets = Budgets(disk / "b.sqlite", tenant_usd=1.0)
+        accounts = budgets.accounts(None, "t")
+        assert spend(budgets, accounts, 0.6, 0.6)
+        budgets.close()
+        ballast = fill(disk)
+        with pytest.raises(StoreError, match="no paid call") as caught:
+            budgets.reserve(accounts, 0.1, "m")
+        assert caught.value.code is ErrorCode.STORAGE_FULL
+        assert budgets.spent_usd("tenant", "t") == 0.6
+        ballast.unlink()
+        assert spend(budgets, accounts, 0.3, 0.3)

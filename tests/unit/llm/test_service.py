@@ -406,6 +406,23 @@ async def test_an_exhausted_budget_leaves_the_free_provider(tmp_path: Path) -> N
     assert (answer.reason, first.calls) == (f"{FALLBACK}openai:gpt-4o ERR_LLM_BUDGET; low confidence", 0)
 
 
+async def test_an_account_that_goes_away_during_a_call_does_not_cost_the_answer(tmp_path: Path) -> None:
+    """It is paid for; its reservation, the worst case, stays in the account."""
+    folder, away = tmp_path / "ws", tmp_path / "away"
+    budgets = Budgets(folder / "b.sqlite", tenant_usd=1.0)
+    service = LLMService([cloud(), cloud(name="anthropic:x")], budgets=budgets)
+    streamed = service.stream(ASK)
+    parts = [await anext(streamed)]
+    folder.rename(away)
+    with structlog.testing.capture_logs() as lines:
+        parts += [delta async for delta in streamed]
+    assert "".join(part.text for part in parts) == "Hello there."
+    assert (parts[-1].finish_reason, parts[-1].provider) == ("stop", "openai")
+    assert [line["code"] for line in lines if line["event"] == "budget_not_settled"] == ["ERR_STORAGE_UNAVAILABLE"]
+    away.rename(folder)
+    assert budgets.spent_usd("tenant", "default") > 0.01
+
+
 async def test_a_budget_needs_a_known_price() -> None:
     unknown = cloud(name="openai:my-own-model")
     error = await failure(LLMService([unknown], budgets=Budgets(run_usd=5.0)))

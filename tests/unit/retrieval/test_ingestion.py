@@ -544,3 +544,17 @@ async def test_a_ledger_that_cannot_be_opened_stops_the_run(shop: Shop) -> None:
     report = await ingest(shop)
     assert [f.code for f in report.failures] == [ErrorCode.STORAGE_UNAVAILABLE]
     assert isinstance(report.failures[0], AgentFailure)
+
+
+def test_a_ledger_that_is_away_is_not_begun_anew(tmp_path: Path) -> None:
+    folder, away = tmp_path / "ws", tmp_path / "away"
+    ledger = Ledger(folder / "ledger.sqlite")
+    ledger.begin("r1", "t", ["s"])
+    folder.rename(away)
+    with pytest.raises(StoreError) as caught:
+        ledger.begin("r2", "t", ["s"])
+    assert caught.value.code is ErrorCode.STORAGE_UNAVAILABLE
+    assert not folder.exists()
+    away.rename(folder)
+    ledger.begin("r3", "t", ["s"])
+    assert {run["run_id"] for run in Ledger(folder / "ledger.sqlite").runs("t")} == {"r1", "r3"}

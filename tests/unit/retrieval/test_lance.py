@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import shutil
 from collections import namedtuple
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,82 @@ def test_processes_that_upsert_the_same_documents_double_nothing(tmp_path: Path,
         assert len(found) == len(set(found)) == 72
 
     asyncio.run(check())
+
+
+async def test_a_store_that_is_away_is_said_to_be_and_used_again_when_it_is_back(tmp_path: Path) -> None:
+    """Nothing is damaged, and nothing may be made in its place."""
+    folder, away = tmp_path / "store", tmp_path / "away"
+    store = store_at(folder)
+    await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    folder.rename(away)
+    calls: list[Callable[[], Awaitable[Any]]] = [
+        lambda: store.counts("t"),
+        lambda: store.document("t", "d1"),
+        lambda: store.lexical("t", "words", limit=5),
+        lambda: store.dense("t", vectors(1)[0], limit=5),
+        lambda: store.put("t", document(2), chunks_of(document(2)), vectors(3)),
+        lambda: store.delete("t", ["d1"]),
+        store.optimize,
+    ]
+    for call in calls:
+        with pytest.raises(StoreError, match="folder is gone") as caught:
+            await call()
+        assert caught.value.code is ErrorCode.STORAGE_UNAVAILABLE
+        assert caught.value.recoverable
+    assert ((await store.health()).state, folder.exists()) == ("down", False)
+    away.rename(folder)
+    assert await store.counts("t") == (1, 3)
+    await store.put("t", document(2), chunks_of(document(2)), vectors(3))
+    assert (await store.health()).details["rows"] == 8
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_a_store_in_whose_place_another_is_put_is_read_anew(tmp_path: Path, noticed: bool) -> None:
+    """As when a backup is restored under a running server."""
+    folder, other = tmp_path / "store", tmp_path / "other"
+    store = store_at(folder)
+    for place, n in ((folder, 1), (other, 2)):
+        made = store if place == folder else store_at(place)
+        await made.put("t", document(n, f"harbour {n}"), chunks_of(document(n, f"harbour {n}")), vectors(3))
+        await made.optimize()
+        assert len(await made.lexical("t", "harbour", limit=5)) == 3
+    folder.rename(tmp_path / "away")
+    if noticed:
+        with pytest.raises(StoreError):
+            await store.counts("t")
+    other.rename(folder)
+    assert {hit.chunk.text for hit in await store.lexical("t", "harbour", limit=5)} == {"harbour 2"}
+    assert {hit.chunk.document_id for hit in await store.dense("t", vectors(1)[0], limit=5)} == {"d2"}
+    assert await store.document("t", "d1") is None
+    await store.put("t", document(3), chunks_of(document(3)), vectors(3))
+    assert (await store.counts("t"))[0] == 2
+
+
+async def test_a_store_of_another_embedder_that_is_put_in_the_place_is_refused(tmp_path: Path) -> None:
+    folder, other = tmp_path / "store", tmp_path / "other"
+    store = store_at(folder)
+    await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    await store_at(other, fingerprint="g").put("t", document(2), chunks_of(document(2)), vectors(3))
+    folder.rename(tmp_path / "away")
+    other.rename(folder)
+    with pytest.raises(StoreError) as caught:
+        await store.dense("t", vectors(1)[0], limit=5)
+    assert caught.value.code is ErrorCode.STORAGE_MISMATCH
+    folder.rename(other)
+    (tmp_path / "away").rename(folder)
+    assert len(await store.dense("t", vectors(1)[0], limit=5)) == 3
+
+
+async def test_files_that_are_missed_in_a_store_that_is_there_are_damage(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    await store.put("t", document(1), chunks_of(document(1)), vectors(3))
+    for data in (tmp_path / "passages.lance" / "data").iterdir():
+        data.unlink()
+    with pytest.raises(StoreError) as caught:
+        await store.document("t", "d1")
+    assert caught.value.code is ErrorCode.STORAGE_CORRUPT
+
+
+async def test_a_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    await store_at(tmp_path / "ws" / "store").counts("t")
+    assert [(tmp_path / p).stat().st_mode & 0o777 for p in ("ws", "ws/store")] == [0o700, 0o700]

@@ -1,0 +1,28 @@
+"""What bokeh-fastapi 0.1.8 leaves out: it never tells a session that its browser has left.
+
+Its loop over messages waits for an exception that Starlette does not raise there, so each tab that was ever opened
+would keep its page, its conversation and its session for ever.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from bokeh_fastapi.handler import WSHandler
+
+_plain = WSHandler.ws_connect
+
+
+@wraps(_plain)
+async def _ws_connect(self: Any, websocket: Any) -> None:
+    try:
+        await _plain(self, websocket)
+    finally:
+        if self.connection is not None:
+            self.application.client_lost(self.connection)
+
+
+def let_go() -> None:
+    """From now on a session whose last browser has left ends after its time. May be called again."""
+    WSHandler.ws_connect = _ws_connect
