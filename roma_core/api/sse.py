@@ -241,7 +241,7 @@ class AnswerResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        reader = Reader(send)
+        reader = Reader(scope.get("state", {}).get("wire", send))
         gone = asyncio.create_task(until_gone(receive), name="client")
         try:
             await self.stream.attach(reader, self.first)

@@ -181,6 +181,8 @@ class Console:
         await self._show_health()
 
     async def _in_turn(self, query: Query, reply: Reply) -> AgentFailure | None:
+        if self._turn.locked():
+            reply.wait()
         async with self._turn:
             reply.begin()
             return await guarded("console", self._write(query, reply))

@@ -44,11 +44,15 @@ class Reply:
         self._ask, self._read, self._draw, self._rate = ask, read, draw, rate
         self._words, self._drawn, self._began = "", 0.0, time.monotonic()
         self._text = AnswerText(sizing_mode="stretch_width")
-        self._status = pmui.Typography(WAITING, variant="caption", margin=(0, 8), align="center")
+        self._status = pmui.Typography(READING, variant="caption", margin=(0, 8), align="center")
         self.stop = pmui.Button(label="Stop", variant="text", size="small", margin=0, align="center")
         spinner = pmui.LoadingSpinner(value=True, size=20, margin=0, align="center")
         waiting = pn.Row(spinner, self._status, self.stop, margin=(0, 0, 8, 0))
         self.view = pn.Column(waiting, self._text, sizing_mode="stretch_width")
+
+    def wait(self) -> None:
+        """Another answer is being written, which the question may refer to."""
+        self._status.object = WAITING
 
     def begin(self) -> None:
         """Its turn has come."""

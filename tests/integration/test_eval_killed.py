@@ -16,7 +16,7 @@ import pytest
 from roma_core.llm.fakeserver import Asked, FakeModelServer, Script
 
 ROOT = Path(__file__).parents[2]
-KILLS, CASES = 50, 100
+KILLS, CASES = 50, 150
 
 RUNS = """
 import json, os, random, re, signal, sqlite3, sys, time

@@ -22,6 +22,13 @@ from roma_core.store.lance import LanceStore
 from roma_core.types import Document, digest
 
 TEXT = "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n"
+CUT = "ERR_LLM_UNAVAILABLE"
+"""What an answer ends with whose model went away in the middle of it: no other model may go on in its place."""
+ENDS = {
+    "model": {"answered", "degraded", CUT},
+    "store": {"answered", "degraded"},
+    "both": {"answered", "degraded", CUT},
+}
 ANSWER = "The rope bridge of Quellfeld was built in 1902. [1]"
 
 
@@ -102,9 +109,10 @@ async def test_every_query_ends_and_the_service_recovers(workspace: Path, what: 
                 folder.rename(away)
             ends = Counter(await asyncio.gather(*queries))
             assert sum(ends.values()) == 40
-            assert not [end for end in ends if "terminal" in end], ends
+            assert ends.keys() <= ENDS[what], ends
+            assert ends["degraded"], "nothing was asked while it was away"
             state = (await client.get("/health")).json()["state"]
-            assert state in {"degraded", "down"} if what != "model" else {"ok", "degraded", "down"}
+            assert state == ("degraded" if what == "model" else "down"), "extractive answers need no model server"
             if what in {"model", "both"}:
                 await model.up()
             if what in {"store", "both"}:
