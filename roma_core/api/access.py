@@ -253,7 +253,7 @@ class _Response:
 
     def __init__(self, scope: Scope, send: Send, current: str) -> None:
         self._scope = scope
-        self.wire = self._send = send
+        self.wire = send
         """Past the layers behind the gate, none of which looks at the body: an answer is hundreds of small pieces."""
         self._request_id = current
         self._status = 500
@@ -285,7 +285,7 @@ class _Response:
                 headers.setdefault(name, value)
             headers.setdefault("Content-Security-Policy", CONSOLE_CSP if part in _CONSOLE else CSP)
             headers["X-Request-ID"] = self._request_id
-        await self._send(message)
+        await self.wire(message)
 
     def observe(self, log: FilteringBoundLogger) -> None:
         if self._scope["type"] != "http":

@@ -22,6 +22,7 @@ from roma_core.store.lance import LanceStore
 from roma_core.types import Document, digest
 
 TEXT = "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n"
+ANSWER = "The rope bridge of Quellfeld was built in 1902. [1]"
 CUT = "ERR_LLM_UNAVAILABLE"
 """What an answer ends with whose model went away in the middle of it: no other model may go on in its place."""
 ENDS = {
@@ -29,7 +30,6 @@ ENDS = {
     "store": {"answered", "degraded"},
     "both": {"answered", "degraded", CUT},
 }
-ANSWER = "The rope bridge of Quellfeld was built in 1902. [1]"
 
 
 class Model:
