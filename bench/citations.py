@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import ROOT, write
-from roma_core.agents.support import Support, support, words
+from roma_core.citations.support import Support, support, words
+from roma_core.markup.sentences import split_sentences
 from roma_core.rerank import LocalReranker
-from roma_core.sentences import split_sentences
 
 SHARED = Path(os.environ.get("ROMA_SHARED") or ROOT.parent / "shared") / "data"
 LABELS = ("not_supported", "partially_supported", "supported")

@@ -24,11 +24,11 @@ from typing import cast
 
 from bench import parse_corpus, report
 from roma_core.cache import Cache
-from roma_core.connectors.local import LocalConnector
+from roma_core.connectors.local.connector import LocalConnector
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.evals.demo_corpus import gather
 from roma_core.ingestion import build_ingestion
-from roma_core.parsers.dolphin import DolphinParserService
+from roma_core.parsers.service import DolphinParserService
 from roma_core.settings import Settings
 from roma_core.store.lance import LanceStore
 

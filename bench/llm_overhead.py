@@ -11,8 +11,8 @@ from typing import Any
 from bench import report
 from bench.model_server import serving
 from roma_core.llm.base import LLMRequest, Message
-from roma_core.llm.fakeserver import Script
-from roma_core.llm.openai import OpenAILLM
+from roma_core.llm.providers.openai import OpenAILLM
+from roma_core.llm.providers.server import Script
 from roma_core.llm.service import LLMService
 from roma_core.telemetry import logs
 

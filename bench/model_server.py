@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
-from roma_core.llm.fakeserver import Asked, FakeModelServer, Script
+from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 
 
 @contextmanager

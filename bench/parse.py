@@ -17,12 +17,13 @@ import roma_core  # noqa: F401  (sets the quiet switches before a library is imp
 from bench import parse_corpus, parse_scores, report
 from bench.parse_corpus import Case
 from roma_core.errors import AgentFailure
-from roma_core.parsers import markup, tables
+from roma_core.parsers import tables
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.docx import FURNITURE
-from roma_core.parsers.dolphin import DolphinParserService
-from roma_core.parsers.html import parse_html
-from roma_core.parsers.sandbox import InlineSandbox, ProcessSandbox, Sandbox
+from roma_core.parsers.office.docx import FURNITURE
+from roma_core.parsers.sandbox.pool import InlineSandbox, ProcessSandbox, Sandbox
+from roma_core.parsers.service import DolphinParserService
+from roma_core.parsers.web import markup
+from roma_core.parsers.web.html import parse_html
 from roma_core.types import Document
 
 Extract = Callable[[Path], str | tuple[str, ...]]

@@ -15,8 +15,8 @@ from bench import parse_corpus
 from roma_core.errors import AgentFailure
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.diff import shape
-from roma_core.parsers.dolphin import DolphinParserService
-from roma_core.parsers.sandbox import ProcessSandbox
+from roma_core.parsers.sandbox.pool import ProcessSandbox
+from roma_core.parsers.service import DolphinParserService
 
 BASELINE = Path(__file__).resolve().parents[1] / "tests" / "baselines" / "parse.json"
 SLACK = 0.005

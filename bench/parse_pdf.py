@@ -13,8 +13,8 @@ from statistics import fmean, median
 from bench import parse_corpus, parse_scores, report
 from bench.parse_corpus import Case
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.dolphin import DolphinParserService
-from roma_core.parsers.sandbox import InlineSandbox, ProcessSandbox
+from roma_core.parsers.sandbox.pool import InlineSandbox, ProcessSandbox
+from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document
 
 Extract = Callable[[bytes], tuple[str, int]]

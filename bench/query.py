@@ -29,12 +29,12 @@ from roma_core.cache import Cache
 from roma_core.chunking import chunk
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.llm.base import LLMRequest
-from roma_core.llm.fake import FakeLLM, Reply
+from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.service import LLMService
-from roma_core.parsers import markdown
+from roma_core.markup.sentences import split_sentences
 from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.text import markdown
 from roma_core.rerank import LocalReranker, mix
-from roma_core.sentences import split_sentences
 from roma_core.settings import Settings
 from roma_core.store.base import Entry
 from roma_core.store.fusion import fuse

@@ -26,10 +26,10 @@ from typing import Any
 
 from bench import report
 from roma_core.cache import Cache
-from roma_core.connectors.local import LocalConnector
+from roma_core.connectors.local.connector import LocalConnector
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.ingestion import Ledger, build_ingestion
-from roma_core.parsers.dolphin import DolphinParserService
+from roma_core.parsers.service import DolphinParserService
 from roma_core.settings import Settings
 from roma_core.store.base import Entry
 from roma_core.store.lance import LanceStore

@@ -20,12 +20,12 @@ from typing import Any, cast
 
 from bench import report
 from roma_core.errors import ErrorCode, RomaError
-from roma_core.llm.anthropic import AnthropicLLM
 from roma_core.llm.base import LLMRequest, Message, Provider
-from roma_core.llm.budget import Budgets
-from roma_core.llm.fakeserver import Asked, FakeModelServer, Script
-from roma_core.llm.openai import OpenAILLM
-from roma_core.llm.pricing import Price, Prices
+from roma_core.llm.control.budget import Budgets
+from roma_core.llm.control.pricing import Price, Prices
+from roma_core.llm.providers.anthropic import AnthropicLLM
+from roma_core.llm.providers.openai import OpenAILLM
+from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 from roma_core.llm.service import Deltas, Limits, LLMService
 from roma_core.telemetry import logs
 from roma_core.types import Usage

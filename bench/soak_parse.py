@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from bench import parse_corpus, report
 from roma_core.errors import AgentFailure
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.dolphin import DolphinParserService
-from roma_core.parsers.sandbox import Limits, ProcessSandbox
+from roma_core.parsers.sandbox.pool import Limits, ProcessSandbox
+from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
 
 COUNT = 1200

@@ -53,7 +53,7 @@ def asker(text: str) -> str:
 
 def model_process(pipe: Any) -> None:
     """The model server: chat completions at ``PER_S`` tokens a second."""
-    from roma_core.llm.fakeserver import Asked, FakeModelServer, Script
+    from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 
     def rule(asked: Asked) -> Script:
         said = " ".join(words(asker(json.dumps(asked.body))))
@@ -74,7 +74,7 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
     from roma_core.app import Roma
     from roma_core.chunking import chunk
     from roma_core.embeddings.fake import FakeEmbedder
-    from roma_core.llm import fake
+    from roma_core.llm.providers import fake
     from roma_core.settings import Settings
     from roma_core.store.inmemory import InMemoryStore
     from roma_core.types import Document, digest

@@ -97,9 +97,9 @@ def _rounded(row: dict[str, object]) -> dict[str, object]:
 
 
 def _ours(name: str, body: bytes) -> str:
-    from roma_core.connectors.page import read_page
+    from roma_core.connectors.web.page import read_page
     from roma_core.parsers.base import ParseOptions
-    from roma_core.parsers.html import parse
+    from roma_core.parsers.web.html import parse
     from roma_core.types import RawDocument
 
     url = f"https://pages.example.org/{name}"
@@ -152,7 +152,7 @@ def download() -> None:
 
 async def _download(job: dict[str, str]) -> dict[str, object]:
     from roma_core.connectors.base import Listing
-    from roma_core.connectors.gdrive import GDriveConnector
+    from roma_core.connectors.gdrive.connector import GDriveConnector
     from roma_core.settings import Settings
     from roma_core.types import RawDocument, Source
 

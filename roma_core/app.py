@@ -27,17 +27,17 @@ from roma_core.types import (
 
 if TYPE_CHECKING:
     from roma_core.agents.orchestrator import ROMAOrchestrator
-    from roma_core.agents.sessions import Rating, Sessions
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
     from roma_core.ingestion import IngestionService, OnProgress
     from roma_core.ingestion.captions import Captions
-    from roma_core.llm.calls import CallRecord
+    from roma_core.llm.control.calls import CallRecord
     from roma_core.llm.service import LLMService
     from roma_core.parsers.base import ParseOptions
-    from roma_core.parsers.dolphin import DolphinParserService
+    from roma_core.parsers.service import DolphinParserService
     from roma_core.rerank import Reranker
+    from roma_core.sessions.service import Rating, Sessions
     from roma_core.store.base import ChunkStore
     from roma_core.telemetry.health import Health, Probe
 
@@ -94,7 +94,7 @@ class Roma:
 
     @cached_property
     def parsers(self) -> DolphinParserService:
-        from roma_core.parsers.dolphin import DolphinParserService
+        from roma_core.parsers.service import DolphinParserService
 
         return DolphinParserService.of(self.settings)
 
@@ -148,7 +148,7 @@ class Roma:
 
     @cached_property
     def sessions(self) -> Sessions:
-        from roma_core.agents.sessions import Sessions, database_url
+        from roma_core.sessions.service import Sessions, database_url
 
         return Sessions(database_url(self.settings.workspace, self.settings.database_url))
 
@@ -241,7 +241,7 @@ class Roma:
         self, answer_id: str, rating: Rating, *, session_id: str = "", comment: str = "", tenant: str | None = None
     ) -> AgentFailure | None:
         """Keep what somebody thinks of an answer; the last opinion of a session about an answer counts."""
-        from roma_core.agents.sessions import Feedback
+        from roma_core.sessions.service import Feedback
 
         opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)
         return await guarded("sessions", self.sessions.rate(tenant or self.settings.tenant, opinion))
@@ -334,7 +334,7 @@ class Roma:
         return Query(text=query, **{"tenant": self.settings.tenant, **fields})
 
     async def _read(self, path: Path) -> RawDocument:
-        from roma_core.connectors.local import read
+        from roma_core.connectors.local.connector import read
 
         place = await asyncio.to_thread(path.resolve)
         return await asyncio.to_thread(read, place, place.as_uri(), self.settings.parser_max_mb << 20)
@@ -402,10 +402,10 @@ ANSWERING = (
 INGESTING = (
     "roma_core.telemetry.observe",
     "roma_core.ingestion",
-    "roma_core.parsers.dolphin",
+    "roma_core.parsers.service",
     *(f"roma_core.connectors.{kind}" for kind in ("gdrive", "web", "local")),
 )
-SERVING = (*ANSWERING, *INGESTING, "roma_core.agents.tables", LANCE)
+SERVING = (*ANSWERING, *INGESTING, "roma_core.sessions.tables", LANCE)
 """What takes a moment to import, or ``module:function`` that imports it."""
 _ready: set[str] = set()
 
@@ -475,8 +475,8 @@ def _reranker(settings: Settings) -> Reranker | None:
 
 def _connectors(settings: Settings) -> Sequence[Connector]:
     """Every connector; the one that takes what no other does comes last. Their libraries are loaded when first used."""
-    from roma_core.connectors.gdrive import GDriveConnector
-    from roma_core.connectors.local import LocalConnector
-    from roma_core.connectors.web import WebConnector
+    from roma_core.connectors.gdrive.connector import GDriveConnector
+    from roma_core.connectors.local.connector import LocalConnector
+    from roma_core.connectors.web.connector import WebConnector
 
     return [GDriveConnector(settings), WebConnector(settings), LocalConnector(settings)]

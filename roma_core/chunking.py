@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import regex
 
-from roma_core.sentences import split_sentences
+from roma_core.markup.sentences import split_sentences
 from roma_core.types import Block, Chunk, Document, Page, Section, digest, place_of
 
 CHUNKER = "structure/2"

@@ -12,11 +12,11 @@ from roma_core.agents.memory import MemoryAgent, MemoryLimits
 from roma_core.agents.orchestrator import ROMAOrchestrator
 from roma_core.agents.planner import PlannerAgent
 from roma_core.agents.prompts import all_prompts
-from roma_core.agents.sessions import Sessions
 from roma_core.agents.tailor import TailorAgent
 from roma_core.embeddings.base import Embedder
 from roma_core.llm.base import LLM
 from roma_core.rerank import Reranker
+from roma_core.sessions.service import Sessions
 from roma_core.settings import Settings
 from roma_core.store.base import ChunkStore
 

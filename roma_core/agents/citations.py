@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roma_core.agents.base import Agent, boundary
-from roma_core.agents.markers import Claim, claims, escape_quoted, markers, masked, rewrite
-from roma_core.agents.support import each_word, support
+from roma_core.citations.markers import Claim, claims, escape_quoted, markers, masked, rewrite
+from roma_core.citations.support import each_word, support
 from roma_core.store.base import ChunkStore
 from roma_core.types import Citation, ComponentHealth, Document, ScoredChunk
 

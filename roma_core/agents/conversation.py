@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 from roma_core.agents.base import Agent, boundary
 from roma_core.agents.prompts import all_prompts
-from roma_core.agents.sessions import Reference, Sessions, Turn
-from roma_core.agents.support import words
 from roma_core.agents.untrusted import neutral
+from roma_core.citations.support import words
 from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.base import LLM, LLMRequest, Message, complete
 from roma_core.prompts import Prompt
+from roma_core.sessions.service import Reference, Sessions, Turn
 from roma_core.types import ComponentHealth, Query, TailorOutput, Usage
 
 _OPENS = re.compile(

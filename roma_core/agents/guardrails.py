@@ -32,9 +32,9 @@ from roma_core.agents.citations import Cited
 from roma_core.agents.links import LinkFilter, addresses, clean
 from roma_core.errors import ConfigError, ErrorCode, GuardrailError
 from roma_core.injection import signs
+from roma_core.redaction.rules import PERSONAL, SECRETS, find, redact
 from roma_core.settings import RuleMode
 from roma_core.telemetry import metrics
-from roma_core.telemetry.redact import PERSONAL, SECRETS, find, redact
 from roma_core.types import ComponentHealth, ScoredChunk
 
 RULES = (

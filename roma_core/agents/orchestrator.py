@@ -17,10 +17,10 @@ from roma_core.agents.base import Agent
 from roma_core.agents.citations import CitationAgent, Cited
 from roma_core.agents.conversation import ConversationAgent, Standalone
 from roma_core.agents.guardrails import GuardrailsAgent, Passed
-from roma_core.agents.markers import rewrite
 from roma_core.agents.memory import MemoryAgent, Recall, interleave
 from roma_core.agents.planner import Finding, Plan, PlannerAgent, filled
 from roma_core.agents.tailor import Draft, TailorAgent
+from roma_core.citations.markers import rewrite
 from roma_core.errors import AgentFailure, DeadlineError, ErrorCode, LLMError, guarded_stream
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
 from roma_core.types import (

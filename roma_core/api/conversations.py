@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi import Query as Parameter
 from pydantic import ConfigDict, Field
 
-from roma_core.agents.sessions import Feedback, SessionSummary, Turn
 from roma_core.api.query import principal
 from roma_core.api.schemas import IDENTIFIER, Body, Identifier, RenameBody
 from roma_core.errors import NotFoundError
+from roma_core.sessions.service import Feedback, SessionSummary, Turn
 
 router = APIRouter(tags=["conversations"])
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from roma_core.connectors.sources import shown, shown_failure
 from roma_core.errors import AgentFailure
-from roma_core.telemetry.redact import SECRETS, redact
+from roma_core.redaction.rules import SECRETS, redact
 from roma_core.types import IngestionReport, IngestItem, ItemState, Noun
 
 if TYPE_CHECKING:

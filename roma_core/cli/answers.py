@@ -14,7 +14,7 @@ from roma_core.types import CompleteEvent, ErrorEvent, Query, StageEvent, TokenE
 from roma_core.ui.progress import eval_bar
 
 if TYPE_CHECKING:
-    from roma_core.evals.report import EvalReport
+    from roma_core.evals.report.record import EvalReport
     from roma_core.types import TailorOutput
 
 
@@ -58,7 +58,7 @@ def show_answer(output: TailorOutput) -> None:
 
 async def run_eval(args: argparse.Namespace, settings: Settings) -> int:
     from roma_core.evals.gate import check, load_floors
-    from roma_core.evals.judge import Judge
+    from roma_core.evals.judge.model import Judge
     from roma_core.evals.suite import run_eval as evaluate
 
     async with build_roma(settings) as roma:
@@ -102,8 +102,8 @@ def show_scores(report: EvalReport) -> None:
 
 
 async def run_compare(args: argparse.Namespace, settings: Settings) -> int:
-    from roma_core.evals.compare import compare
-    from roma_core.evals.report import read
+    from roma_core.evals.report.compare import compare
+    from roma_core.evals.report.record import read
     from roma_core.evals.suite import FOLDER
 
     folder = settings.workspace / FOLDER

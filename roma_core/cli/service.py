@@ -59,7 +59,7 @@ async def run_token(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def run_auth(args: argparse.Namespace, settings: Settings) -> int:
-    from roma_core.connectors.gdrive_auth import authorize
+    from roma_core.connectors.gdrive.auth import authorize
 
     path = await asyncio.to_thread(authorize, settings, args.client)
     emit(args, {"credentials": str(path)}, lambda: print(f"signed in; ROMA_GDRIVE_CREDENTIALS={path}"))

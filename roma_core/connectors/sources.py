@@ -8,7 +8,7 @@ from typing import Final
 
 from roma_core.connectors.base import Connector
 from roma_core.errors import AgentFailure, InputError
-from roma_core.telemetry.redact import SECRETS, redact, redact_value
+from roma_core.redaction.rules import SECRETS, redact, redact_value
 from roma_core.types import Source
 
 _USER: Final = re.compile(r"^(\s*(?:(?:https?|gdrive):/?|[a-z][a-z0-9+.-]*://))[^/?#]*@", re.IGNORECASE)

@@ -14,8 +14,8 @@ from pydantic import Field, ValidationError, computed_field
 
 from roma_core import display
 from roma_core.errors import ErrorCode, EvalError
-from roma_core.evals.judge import PASS_GRADE
-from roma_core.evals.report import EvalReport, MeasureInfo
+from roma_core.evals.judge.model import PASS_GRADE
+from roma_core.evals.report.record import EvalReport, MeasureInfo
 from roma_core.types import Noun
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from roma_core.errors import AgentFailure, guarded
 from roma_core.evals.checkpoint import Checkpoint
-from roma_core.evals.evidence import Corpus
-from roma_core.evals.golden import Golden, GoldenCase
-from roma_core.evals.judge import Judge
-from roma_core.evals.measures import NUGGET_RECALL, Measure, Outcome, missed
-from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo, RunFacts
+from roma_core.evals.golden.dataset import Golden, GoldenCase
+from roma_core.evals.golden.evidence import Corpus
+from roma_core.evals.judge.model import Judge
+from roma_core.evals.measures.builtin import NUGGET_RECALL, Measure, Outcome, missed
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, RunFacts
 from roma_core.types import DEFAULT_TENANT, Citation, Query, TailorOutput, Usage, digest
 
 Task = Callable[[Query], Awaitable[TailorOutput | AgentFailure]]

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from roma_core.errors import AgentFailure, EvalError
-from roma_core.evals.beir import load_beir, write_corpus
 from roma_core.evals.checkpoint import SqliteCheckpoint
-from roma_core.evals.evidence import Corpus, find
-from roma_core.evals.golden import Golden, load_golden
-from roma_core.evals.judge import Judge
-from roma_core.evals.measures import default_measures
-from roma_core.evals.report import EvalReport, write
+from roma_core.evals.golden.beir import load_beir, write_corpus
+from roma_core.evals.golden.dataset import Golden, load_golden
+from roma_core.evals.golden.evidence import Corpus, find
+from roma_core.evals.judge.model import Judge
+from roma_core.evals.measures.builtin import default_measures
+from roma_core.evals.report.record import EvalReport, write
 from roma_core.evals.runner import Evaluation, Progress, evaluate
 from roma_core.settings import Settings, shown
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, digest

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roma_core.evals.report import EvalReport, page
+from roma_core.evals.report.record import EvalReport, page
 from roma_core.prompts import Prompt
 from roma_core.settings import Settings
 from roma_core.workspace import private_file

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from roma_core.cache import Cache
 from roma_core.errors import ConfigError
 from roma_core.llm.base import Provider
-from roma_core.llm.budget import Budgets
+from roma_core.llm.control.budget import Budgets
+from roma_core.llm.control.pricing import Prices
 from roma_core.llm.extractive import ExtractiveLLM, Scorer
-from roma_core.llm.pricing import Prices
 from roma_core.llm.service import PROVIDERS, Limits, LLMService
 from roma_core.settings import Settings
 
@@ -91,17 +91,17 @@ def make_provider(spec: str, settings: Settings, scorer: Scorer | None = None, s
     vendor, _, model = spec.partition(":")
     match vendor:
         case "openai":
-            from roma_core.llm.openai import OpenAILLM
+            from roma_core.llm.providers.openai import OpenAILLM
 
             return OpenAILLM(model or None, **_access(settings, "openai"))
         case "anthropic":
-            from roma_core.llm.anthropic import AnthropicLLM
+            from roma_core.llm.providers.anthropic import AnthropicLLM
 
             return AnthropicLLM(model or None, **_access(settings, "anthropic"))
         case "extractive":
             return ExtractiveLLM(scorer, scorer_name)
         case "fake":
-            from roma_core.llm.fake import FakeLLM
+            from roma_core.llm.providers.fake import FakeLLM
 
             return FakeLLM(name=f"fake:{model or 'fake'}")
     raise ConfigError(f"ROMA_LLM_FALLBACKS: {vendor!r} is no provider; there are {', '.join(sorted(PROVIDERS))}.")

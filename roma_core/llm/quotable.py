@@ -14,7 +14,7 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from roma_core.sentences import Sentence, split_sentences
+from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import BlockKind, Chunk, ScoredChunk
 
 SHORTEST_WORDS = 3

@@ -18,14 +18,14 @@ from typing import cast
 from roma_core.cache import Cache
 from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, StoreError, guarded
 from roma_core.llm import base
-from roma_core.llm.answers import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
-from roma_core.llm.attempt import Attempt, Lane
 from roma_core.llm.base import LLMDelta, LLMRequest, LLMResponse, M, Provider
-from roma_core.llm.breaker import Breaker
-from roma_core.llm.budget import Budgets, Hold
-from roma_core.llm.calls import CallRecord
-from roma_core.llm.limits import Limiter, Slot
-from roma_core.llm.pricing import Prices
+from roma_core.llm.control.attempt import Attempt, Lane
+from roma_core.llm.control.breaker import Breaker
+from roma_core.llm.control.budget import Budgets, Hold
+from roma_core.llm.control.cache import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
+from roma_core.llm.control.calls import CallRecord
+from roma_core.llm.control.limits import Limiter, Slot
+from roma_core.llm.control.pricing import Prices
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.telemetry import logs
 from roma_core.telemetry.health import NOT_IMPLEMENTED, Status

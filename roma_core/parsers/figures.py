@@ -19,7 +19,7 @@ from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import media
 from roma_core.parsers.archives import read_entry
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.build import one_line
+from roma_core.parsers.builder import one_line
 from roma_core.types import Box, Document, Noun, RawDocument, Span
 
 DPI = 110
@@ -57,7 +57,7 @@ def page_image(raw: RawDocument, options: ParseOptions) -> bytes:
     """
     kind = media.detect(raw)
     if kind.startswith("image/"):
-        from roma_core.parsers import image
+        from roma_core.parsers.images import image
 
         return _png(image.drawn(raw.data, (options.pages or (1,))[0], MAX_SIDE))
     if kind != media.PDF:
@@ -71,7 +71,7 @@ def page_image(raw: RawDocument, options: ParseOptions) -> bytes:
 def _pdf_page(raw: RawDocument, options: ParseOptions) -> bytes:
     import pypdfium2 as pdfium
 
-    from roma_core.parsers.pdf import open_pdf, wanted_pages
+    from roma_core.parsers.pdf.parser import open_pdf, wanted_pages
 
     document = open_pdf(raw.data, options.password)
     try:
@@ -123,7 +123,7 @@ def _for_model(data: bytes) -> bytes:
 
 def _in_pdf(raw: RawDocument, options: ParseOptions) -> list[dict[str, Any]]:
     """Cut out of the drawn page, so that masks, soft edges and overlaid labels look as the reader sees them."""
-    from roma_core.parsers.pdf import open_pdf, parse
+    from roma_core.parsers.pdf.parser import open_pdf, parse
 
     made = parse(raw, options)
     blocks = [b for b in made.blocks if b.kind == "figure" and b.box and b.page]

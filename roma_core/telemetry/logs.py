@@ -28,7 +28,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from roma_core.errors import defects, request_id
-from roma_core.telemetry.redact import redact, redact_value
+from roma_core.redaction.rules import redact, redact_value
 
 _started: ContextVar[float | None] = ContextVar("roma_request_started", default=None)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")

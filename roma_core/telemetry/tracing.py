@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded_call, request_id
+from roma_core.redaction.rules import redact_value
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
-from roma_core.telemetry.redact import redact_value
 from roma_core.workspace import private_file, private_folder
 
 EXPERIMENT = "roma-traces"

@@ -15,8 +15,8 @@ from roma_core.ui.reply import Rating
 from roma_core.ui.sources import Read
 
 if TYPE_CHECKING:
-    from roma_core.agents.sessions import Reference, Turn
     from roma_core.app import Roma
+    from roma_core.sessions.service import Reference, Turn
 
 MOST = 50
 """Conversations that are listed."""

@@ -11,9 +11,9 @@ import pytest
 
 from roma_core.connectors.base import Connector, Listing
 from roma_core.connectors.fake import FakeConnector
-from roma_core.connectors.gdrive import GDriveConnector
-from roma_core.connectors.local import LocalConnector
-from roma_core.connectors.web import WebConnector
+from roma_core.connectors.gdrive.connector import GDriveConnector
+from roma_core.connectors.local.connector import LocalConnector
+from roma_core.connectors.web.connector import WebConnector
 from roma_core.errors import AccessError, AgentFailure, ErrorCode
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from roma_core.errors import LLMError
-from roma_core.llm.anthropic import AnthropicLLM
 from roma_core.llm.base import LLMRequest, Message, Provider, complete
 from roma_core.llm.extractive import ExtractiveLLM
-from roma_core.llm.fake import FakeLLM, Reply
-from roma_core.llm.fakeserver import FakeModelServer, Script
-from roma_core.llm.openai import OpenAILLM
+from roma_core.llm.providers.anthropic import AnthropicLLM
+from roma_core.llm.providers.fake import FakeLLM, Reply
+from roma_core.llm.providers.openai import OpenAILLM
+from roma_core.llm.providers.server import FakeModelServer, Script
 from roma_core.types import Chunk, ScoredChunk
 
 TEXT = "The sky is blue today. Blue is the colour that the sky shows on a clear day."

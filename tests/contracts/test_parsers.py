@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from roma_core.errors import AgentFailure, ErrorCode
-from roma_core.parsers import ocr
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.dolphin import DolphinParserService
+from roma_core.parsers.images import ocr
 from roma_core.parsers.registry import PARSERS, by_media_type
-from roma_core.parsers.sandbox import InlineSandbox, Limits, ProcessSandbox
+from roma_core.parsers.sandbox.pool import InlineSandbox, Limits, ProcessSandbox
+from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
 from tests.fixtures import make_pdf
 

@@ -11,19 +11,19 @@ import pytest
 from roma_core.agents import prompts
 from roma_core.app import Roma, build_roma
 from roma_core.cache import Cache
-from roma_core.evals.compare import compare
 from roma_core.evals.demo_corpus import gather
-from roma_core.evals.golden import load_golden
-from roma_core.evals.judge import RUBRIC, Judge
-from roma_core.evals.report import EvalReport
+from roma_core.evals.golden.dataset import load_golden
+from roma_core.evals.judge.model import RUBRIC, Judge
+from roma_core.evals.report.compare import compare
+from roma_core.evals.report.record import EvalReport
 from roma_core.evals.suite import run_eval
 from roma_core.llm.base import LLMRequest
-from roma_core.llm.fake import FakeLLM, Reply, first_passage
+from roma_core.llm.providers.fake import FakeLLM, Reply, first_passage
 from roma_core.llm.service import LLMService
 from roma_core.prompts import load_prompt
 from roma_core.settings import Settings
 
-GOLDEN = Path(__file__).parents[2] / "datasets" / "golden" / "golden_dataset.json"
+GOLDEN = Path(__file__).resolve().parents[2] / "datasets" / "golden" / "golden_dataset.json"
 DOCUMENTS = {"docs/02_QUIET.md", "tenacity.rst", "nh3.md", "lancedb.md"}
 
 

@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from roma_core.app import Roma, build_roma
 from roma_core.errors import AgentFailure, ErrorCode, LLMError
-from roma_core.llm.anthropic import AnthropicLLM
 from roma_core.llm.base import FALLBACK, LLMRequest, Message, Provider, complete
-from roma_core.llm.fakeserver import FakeModelServer, Script
-from roma_core.llm.openai import OpenAILLM
+from roma_core.llm.providers.anthropic import AnthropicLLM
+from roma_core.llm.providers.openai import OpenAILLM
+from roma_core.llm.providers.server import FakeModelServer, Script
 from roma_core.llm.service import LLMService
 from roma_core.settings import Settings
 from roma_core.types import Query, TailorOutput

@@ -8,7 +8,7 @@ from pathlib import Path
 from roma_core.agents.guardrails import DEFAULTS, RULES
 from roma_core.agents.orchestrator import CALLERS_FAULT, RECOVERY
 from roma_core.agents.prompts import all_prompts
-from roma_core.agents.support import ONE_FACT, PARTIAL, STRICTER, SUPPORTED
+from roma_core.citations.support import ONE_FACT, PARTIAL, STRICTER, SUPPORTED
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "04_AGENTS.md").read_text(encoding="utf-8")
 

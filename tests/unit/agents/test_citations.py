@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roma_core.agents.citations import CitationAgent, Cited, cite
-from roma_core.agents.markers import markers
+from roma_core.citations.markers import markers
 from roma_core.errors import AgentFailure, ErrorCode, StoreError
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Chunk, Document, Page, ScoredChunk, Section, digest

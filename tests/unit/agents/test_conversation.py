@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from roma_core.agents.conversation import ConversationAgent, Standalone, by_rule, depends, within
-from roma_core.agents.sessions import Sessions, Turn
 from roma_core.errors import ErrorCode, LLMError, StoreError
 from roma_core.llm.extractive import ExtractiveLLM
-from roma_core.llm.fake import FakeLLM, Reply
+from roma_core.llm.providers.fake import FakeLLM, Reply
+from roma_core.sessions.service import Sessions, Turn
 from roma_core.types import CompleteEvent, Query
 
 FIRST = "When was the rope bridge of Quellfeld built?"

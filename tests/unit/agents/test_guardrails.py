@@ -10,7 +10,7 @@ import pytest
 from roma_core.agents.citations import Cited
 from roma_core.agents.guardrails import DEFAULTS, RULES, GuardrailsAgent, Passed
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, LLMError
-from roma_core.llm.fake import FakeLLM, Reply
+from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.telemetry import metrics
 from roma_core.types import CompleteEvent, ErrorEvent
 

@@ -9,7 +9,7 @@ import pytest
 from roma_core.agents.planner import Finding, Plan, PlannerAgent, SubQuestion, filled, layers
 from roma_core.errors import AgentFailure, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW
-from roma_core.llm.fake import FakeLLM
+from roma_core.llm.providers.fake import FakeLLM
 from roma_core.types import Query
 
 QUERY = Query(text="q", session_id="s", tenant="t")

@@ -15,7 +15,7 @@ from roma_core.agents.tailor import Draft, TailorAgent
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.llm.extractive import ExtractiveLLM
-from roma_core.llm.fake import FakeLLM, Reply
+from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.types import Persona, Query, Usage
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals import gate
-from roma_core.evals.compare import compare
-from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo, page, words_an_answer
+from roma_core.evals.report.compare import compare
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, page, words_an_answer
 
 HIGHER = MeasureInfo(name="nugget_recall", source="s")
 LOWER = MeasureInfo(name="false_answers", source="s", higher=False)

@@ -13,7 +13,7 @@ import pytest
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.notebooks import checked, defaults, run_notebook
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = ["00_setup", "01_ingest", "02_ask", "02b_parse_explorer", "03_golden_eval", "04_prompt_lab", "05_chat_console"]
 

@@ -16,14 +16,14 @@ import pytest
 
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, LLMError
 from roma_core.evals.checkpoint import Checkpoint, MemoryCheckpoint, SqliteCheckpoint
-from roma_core.evals.evidence import find
-from roma_core.evals.golden import Golden, GoldenCase, Nugget
-from roma_core.evals.judge import Judge
-from roma_core.evals.measures import default_measures
-from roma_core.evals.report import EvalReport, EvalRow, MeasureInfo, page, read, write
+from roma_core.evals.golden.dataset import Golden, GoldenCase, Nugget
+from roma_core.evals.golden.evidence import find
+from roma_core.evals.judge.model import Judge
+from roma_core.evals.measures.builtin import default_measures
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, page, read, write
 from roma_core.evals.runner import Evaluation, evaluate, proof
 from roma_core.evals.suite import code_sha256, decisive, run_eval
-from roma_core.llm.fake import FakeLLM, Reply
+from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.settings import Settings
 from roma_core.types import (
     Chunk,
@@ -487,7 +487,7 @@ KILLED = """
 import asyncio, os, random, signal, sys, time
 from pathlib import Path
 from roma_core.evals.checkpoint import SqliteCheckpoint
-from roma_core.evals.golden import Golden, GoldenCase
+from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.runner import Evaluation, evaluate
 from roma_core.types import TailorOutput
 

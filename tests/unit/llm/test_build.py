@@ -7,10 +7,10 @@ import pytest
 from pydantic import SecretStr
 
 from roma_core.errors import ConfigError
-from roma_core.llm.anthropic import AnthropicLLM
 from roma_core.llm.base import LLMRequest, Message
 from roma_core.llm.build import build_llm, choose, make_provider
-from roma_core.llm.openai import OpenAILLM
+from roma_core.llm.providers.anthropic import AnthropicLLM
+from roma_core.llm.providers.openai import OpenAILLM
 from roma_core.settings import Settings
 
 KEY = SecretStr("sk-1")

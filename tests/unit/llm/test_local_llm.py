@@ -9,9 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.anthropic import AnthropicLLM
 from roma_core.llm.base import LLMRequest, Message, complete
-from roma_core.llm.openai import OpenAILLM
+from roma_core.llm.providers.anthropic import AnthropicLLM
+from roma_core.llm.providers.openai import OpenAILLM
 from roma_core.llm.service import Limits, LLMService
 from roma_core.types import Usage
 

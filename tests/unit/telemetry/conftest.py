@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from roma_core.app import Roma, build_roma
-from roma_core.llm.fakeserver import FakeModelServer, Rule, Script
+from roma_core.llm.providers.server import FakeModelServer, Rule, Script
 from roma_core.settings import Settings
 
 ANSWER = "The rope bridge of Quellfeld was built in 1902. [1]"

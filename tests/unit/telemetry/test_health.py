@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from roma_core.llm.fakeserver import FakeModelServer, Script
+from roma_core.llm.providers.server import FakeModelServer, Script
 from roma_core.telemetry.health import Health, Probe, Status, disk, model_server
 from roma_core.types import ComponentHealth, HealthReport
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from roma_core.evals import demo_pdf
-from roma_core.llm.fakeserver import Script
+from roma_core.llm.providers.server import Script
 from roma_core.telemetry import metrics
 from roma_core.types import Document, TailorOutput
 

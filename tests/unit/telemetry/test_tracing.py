@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from roma_core.llm.fakeserver import FakeModelServer, Script
+from roma_core.llm.providers.server import FakeModelServer, Script
 from roma_core.settings import Settings
 from roma_core.telemetry import logs, tracing
 from roma_core.types import TailorOutput

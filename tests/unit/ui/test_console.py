@@ -12,8 +12,8 @@ import panel as pn
 import panel_material_ui as pmui
 import pytest
 
-from roma_core.agents.sessions import SessionSummary
 from roma_core.errors import AgentFailure, ErrorCode, StoreError
+from roma_core.sessions.service import SessionSummary
 from roma_core.settings import Settings
 from roma_core.types import (
     Block,

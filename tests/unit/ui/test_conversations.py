@@ -13,7 +13,7 @@ import pytest
 
 from roma_core import Settings, build_roma
 from roma_core.app import Roma
-from roma_core.llm.fake import FakeLLM
+from roma_core.llm.providers.fake import FakeLLM
 from roma_core.llm.service import LLMService
 from roma_core.ui import console, reply
 from roma_core.ui.answer import AnswerText

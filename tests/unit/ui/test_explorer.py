@@ -12,8 +12,8 @@ from roma_core import Settings, build_roma
 from roma_core.app import Roma
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.evals import demo_pdf
-from roma_core.parsers.dolphin import DolphinParserService
-from roma_core.parsers.sandbox import InlineSandbox
+from roma_core.parsers.sandbox.pool import InlineSandbox
+from roma_core.parsers.service import DolphinParserService
 from roma_core.ui.explorer import explore
 
 

@@ -1,0 +1,411 @@
+"""Google Drive: ``gdrive://folder/ID``, ``gdrive://file/ID`` and ``gdrive://drive/ID`` (a shared drive).
+
+Identity is the file's id (``gdrive://file/ID``), so moves and renames keep it; names are titles and never paths.
+The SDK's own retries are off: every call is one request, and ``roma_core.retry`` decides about the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import http.client
+import os
+import re
+import tempfile
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeVar
+
+from roma_core.connectors.base import Listing
+from roma_core.connectors.gdrive.auth import DriveCredentials, load_credentials
+from roma_core.connectors.gdrive.errors import as_object, drive_error, is_worth_another_try, malformed
+from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
+from roma_core.retry import RetryPolicy, retrying
+from roma_core.settings import Settings
+from roma_core.types import RawDocument, Source, SourceKind
+from roma_core.workspace import private_folder
+
+AGENT: Final = "connector.gdrive"
+T = TypeVar("T")
+
+PAGE_SIZE: Final = 1000
+CHUNK_BYTES: Final = 8 * 1024 * 1024
+HELD_BYTES: Final = 4 * 1024 * 1024
+"""Downloads up to this size are held in memory, larger ones wait in their temporary file."""
+HTTP_TIMEOUT_S: Final = 60.0
+POLICY: Final = RetryPolicy(attempts=6, base_s=0.5, longest_backoff_s=32.0, longest_retry_after_s=120.0)
+AGAIN: Final = RetryPolicy(attempts=3)
+"""For whole downloads whose checksum does not match."""
+
+_FIELDS: Final = (
+    "id,name,mimeType,size,md5Checksum,modifiedTime,trashed,webViewLink,capabilities/canDownload,"
+    "shortcutDetails(targetId,targetMimeType)"
+)
+_NATIVE: Final = "application/vnd.google-apps."
+FOLDER: Final = f"{_NATIVE}folder"
+SHORTCUT: Final = f"{_NATIVE}shortcut"
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+EXPORTS: Final = {
+    f"{_NATIVE}document": "text/markdown",
+    f"{_NATIVE}spreadsheet": f"{_OFFICE}spreadsheetml.sheet",  # the CSV export holds the first sheet alone
+    f"{_NATIVE}presentation": f"{_OFFICE}presentationml.presentation",
+    f"{_NATIVE}drawing": "image/png",
+}
+_URI: Final = re.compile(r"gdrive://(folder|file|drive)/([A-Za-z0-9_-]{1,200})/?")
+
+
+@dataclass
+class _Walk:
+    """State of one listing: folders still to open, and every id that was met."""
+
+    folders: deque[str] = field(default_factory=deque)
+    seen: set[str] = field(default_factory=set)
+
+    def is_new(self, file_id: str) -> bool:
+        new = file_id not in self.seen
+        self.seen.add(file_id)
+        return new
+
+
+@dataclass(frozen=True)
+class _Download:
+    """The SDK's request and its reader in chunks, which knows the bytes that are there."""
+
+    request: Any
+    media: Any
+
+
+class GDriveConnector:
+    kind: SourceKind = "gdrive"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._max_bytes = settings.parser_max_mb * 1024 * 1024
+        self._credentials: DriveCredentials | None = None
+        self._opening = threading.Lock()
+        self._local = threading.local()
+
+    def accepts(self, uri: str) -> bool:
+        return uri.startswith("gdrive://")
+
+    def checked(self, source: Source) -> Source:
+        """The account is the installation's, so whoever is confined may have what is named, to the letter."""
+        wanted = parse_uri(source.uri)
+        within = source.options.get("within")
+        if within is not None and wanted not in [parse_uri(place) for place in within if self.accepts(place)]:
+            raise AccessError(
+                "This address is not in ROMA_INGEST_ROOTS, which names the Drive addresses that may be ingested over "
+                "HTTP.",
+                ErrorCode.ACCESS_FORBIDDEN,
+            )
+        return source.model_copy(update={"uri": "gdrive://{}/{}".format(*wanted)})
+
+    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
+        return guarded_stream(AGENT, self._list(source))
+
+    async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
+        return await guarded(AGENT, self._fetch(listing))
+
+    async def close(self) -> None:
+        self._local = threading.local()
+
+    # Listing
+
+    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
+        self.checked(source)
+        kind, file_id = parse_uri(source.uri)
+        if kind == "drive":
+            async for item in self._files(
+                _Walk(), f"{source.uri}", corpora="drive", driveId=file_id, q="trashed=false"
+            ):
+                yield item
+            return
+        meta = await self._meta(file_id)
+        if meta["mimeType"] != FOLDER:
+            async for item in self._judge(_Walk(), meta):
+                yield item
+            return
+        walk = _Walk(deque([file_id]), {file_id})
+        while walk.folders:
+            folder = walk.folders.popleft()
+            query = f"'{folder}' in parents and trashed=false"
+            async for item in self._files(walk, f"gdrive://folder/{folder}", q=query):
+                yield item
+
+    async def _files(self, walk: _Walk, uri: str, **query: str) -> AsyncGenerator[Listing | AgentFailure, None]:
+        """Pages of one folder or drive. A failure ends this folder only, unless nothing else could be read either."""
+        token: str | None = None
+        tokens: set[str] = set()
+        while True:
+            page = await guarded(AGENT, self._page(token, **query))
+            if isinstance(page, AgentFailure):
+                yield page.model_copy(update={"details": {**page.details, "uri": uri}})
+                if page.code in {ErrorCode.CONNECTOR_AUTH, ErrorCode.CONNECTOR_QUOTA}:
+                    walk.folders.clear()
+                return
+            for meta in page.get("files", ()):
+                async for item in self._judge(walk, meta):
+                    yield item
+            token = page.get("nextPageToken")
+            if not token:
+                return
+            if token in tokens:
+                raise malformed("the same page of a listing again and again")
+            tokens.add(token)
+
+    async def _judge(self, walk: _Walk, meta: dict[str, Any]) -> AsyncGenerator[Listing | AgentFailure, None]:
+        """What to say of one entry: nothing when it was met before (Drive repeats entries across pages)."""
+        file_id, kind = meta["id"], meta["mimeType"]
+        if not walk.is_new(file_id):
+            return
+        if kind == FOLDER:
+            walk.folders.append(file_id)
+        elif kind == SHORTCUT:
+            async for item in self._follow(walk, meta):
+                yield item
+        else:
+            yield listing_of(meta)
+
+    async def _follow(self, walk: _Walk, meta: dict[str, Any]) -> AsyncGenerator[Listing | AgentFailure, None]:
+        """A shortcut leads once to what it names; its target may be listed by its own folder as well."""
+        target = meta.get("shortcutDetails", {}).get("targetId", "")
+        if target in walk.seen:
+            return
+        found = await guarded(AGENT, self._meta(target)) if target else None
+        if isinstance(found, dict) and found["mimeType"] != SHORTCUT:
+            async for item in self._judge(walk, found):
+                yield item
+        elif isinstance(found, AgentFailure) and found.recoverable:
+            yield found.model_copy(update={"details": {**found.details, "uri": uri_of(meta["id"])}})
+        else:
+            yield Listing(uri=uri_of(meta["id"]), title=meta.get("name"), skip="a shortcut to nothing that can be read")
+
+    async def _page(self, token: str | None, **query: str) -> dict[str, Any]:
+        def ask(service: Any) -> Any:
+            return service.files().list(
+                **query,
+                pageSize=PAGE_SIZE,
+                pageToken=token,
+                orderBy="name",
+                supportsAllDrives=True,
+                includeItemsFromAllDrives=True,
+                fields=f"nextPageToken,incompleteSearch,files({_FIELDS})",
+            )
+
+        return await self._call(ask, _whole_page)
+
+    async def _meta(self, file_id: str) -> dict[str, Any]:
+        return await self._call(
+            lambda service: service.files().get(fileId=file_id, supportsAllDrives=True, fields=_FIELDS), as_object
+        )
+
+    # Fetching
+
+    async def _fetch(self, listing: Listing) -> RawDocument:
+        meta = listing.options.get("drive") or await self._meta(parse_uri(listing.uri)[1])
+        if reason := skip_reason(meta):
+            raise ConnectorError(f"The file is not fetched: {reason}.", ErrorCode.CONNECTOR_UNSUPPORTED)
+        facts = {
+            "uri": uri_of(meta["id"]),
+            "title": meta.get("name"),
+            "modified_at": _modified(meta),
+            "metadata": {"url": meta["webViewLink"]} if meta.get("webViewLink") else {},
+        }
+        if export := EXPORTS.get(meta["mimeType"]):
+            return RawDocument(data=await self._export(meta["id"], export), media_type=export, **facts)
+        content = await self._download(meta)
+        return RawDocument(media_type=meta["mimeType"], **content, **facts)
+
+    async def _export(self, file_id: str, media_type: str) -> bytes:
+        def check(answer: Any) -> bytes:
+            if not isinstance(answer, bytes):
+                raise malformed("an export that is no file")
+            return answer
+
+        return await self._call(lambda s: s.files().export(fileId=file_id, mimeType=media_type), check)
+
+    async def _download(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """``{"data": ...}`` or ``{"path": ...}``. Raises TOO_LARGE before a byte is loaded, CORRUPT at last."""
+        size = int(meta.get("size") or 0)
+        if size > self._max_bytes:
+            raise ConnectorError(
+                f"The file has {size / 1024 / 1024:.0f} MiB, more than ROMA_PARSER_MAX_MB allows "
+                f"({self._settings.parser_max_mb}).",
+                ErrorCode.CONNECTOR_TOO_LARGE,
+                details={"size": size},
+            )
+        path = await asyncio.to_thread(_spool, self._settings.workspace / "tmp")
+        content: dict[str, Any] = {}
+        try:
+            await retrying(lambda: self._download_once(meta, path), policy=AGAIN, retry_if=_is_corrupt)
+            content = await asyncio.to_thread(_content, path)
+            return content
+        finally:
+            if "path" not in content:
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    async def _download_once(self, meta: dict[str, Any], path: Path) -> None:
+        """In chunks: a cut costs its chunk only, since the download goes on at the byte that the file has."""
+        with path.open("wb") as file:
+            download = await asyncio.to_thread(self._begin, meta["id"], file)
+            done = False
+            while not done:
+                done = await self._retried(lambda: self._next_chunk(download))
+                if file.tell() > self._max_bytes:
+                    raise ConnectorError("The file is larger than it said.", ErrorCode.CONNECTOR_TOO_LARGE)
+        await asyncio.to_thread(_verify, path, meta)
+
+    def _begin(self, file_id: str, file: BinaryIO) -> _Download:
+        from googleapiclient.http import MediaIoBaseDownload
+
+        request = self._service().files().get_media(fileId=file_id, supportsAllDrives=True)
+        return _Download(request, MediaIoBaseDownload(file, request, chunksize=CHUNK_BYTES))
+
+    def _next_chunk(self, download: _Download) -> bool:
+        """Whether the download is done."""
+        download.request.http = self._http()  # the connection of this thread, not of the one that began
+        return bool(self._mapped(lambda: download.media.next_chunk(num_retries=0)[1]))
+
+    # Calls
+
+    async def _call(self, ask: Callable[[Any], Any], check: Callable[[Any], T]) -> T:
+        """One API call, tried again as the policy says; ``check`` judges the decoded answer."""
+
+        def once() -> T:
+            return check(self._mapped(lambda: ask(self._service()).execute(http=self._http(), num_retries=0)))
+
+        return await self._retried(once)
+
+    async def _retried(self, work: Callable[[], T]) -> T:
+        return await retrying(lambda: asyncio.to_thread(work), policy=POLICY, retry_if=is_worth_another_try)
+
+    def _mapped(self, work: Callable[[], T]) -> T:
+        """Run ``work``; errors of the SDK and of the wire become ``ConnectorError``."""
+        import httplib2
+        from google.auth.exceptions import RefreshError, TransportError
+        from googleapiclient.errors import HttpError
+
+        try:
+            result = work()
+        except HttpError as error:
+            raise drive_error(error.resp.status, dict(error.resp), error.content) from None
+        except RefreshError as error:
+            if error.retryable:
+                raise ConnectorError("Google gives no access token now.") from None
+            raise ConnectorError(
+                "Google refuses these credentials (expired or revoked); authorize again.", ErrorCode.CONNECTOR_AUTH
+            ) from None
+        except (TransportError, httplib2.HttpLib2Error, http.client.HTTPException, OSError) as error:
+            raise ConnectorError(f"The connection to Drive failed ({type(error).__name__}).") from None
+        except (ValueError, TypeError):  # the SDK decodes half a JSON body to these
+            raise malformed("an answer that cannot be read") from None
+        self._known_credentials().save_if_refreshed()
+        return result
+
+    def _service(self) -> Any:
+        """The API client. It is not safe to share between threads, so each has its own."""
+        if not hasattr(self._local, "service"):
+            from googleapiclient.discovery import build
+
+            endpoint = self._settings.gdrive_api_endpoint
+            options = {"client_options": {"api_endpoint": endpoint}} if endpoint else {}
+            self._local.service = build(
+                "drive", "v3", http=self._http(), cache_discovery=False, static_discovery=True, **options
+            )
+        return self._local.service
+
+    def _http(self) -> Any:
+        """The thread's connection; a 401 makes it refresh the token once and ask again."""
+        if not hasattr(self._local, "http"):
+            import google_auth_httplib2
+            import httplib2
+
+            self._local.http = google_auth_httplib2.AuthorizedHttp(
+                self._known_credentials().google, http=httplib2.Http(timeout=HTTP_TIMEOUT_S), max_refresh_attempts=1
+            )
+        return self._local.http
+
+    def _known_credentials(self) -> DriveCredentials:
+        with self._opening:
+            if self._credentials is None:
+                self._credentials = load_credentials(self._settings)
+            return self._credentials
+
+
+def parse_uri(uri: str) -> tuple[str, str]:
+    """Kind and id. Raises ``InputError`` that shows the three forms."""
+    found = _URI.fullmatch(uri)
+    if found is None:
+        raise InputError("A Drive source is gdrive://folder/ID, gdrive://file/ID or gdrive://drive/ID.")
+    return found[1], found[2]
+
+
+def uri_of(file_id: str) -> str:
+    return f"gdrive://file/{file_id}"
+
+
+def listing_of(meta: dict[str, Any]) -> Listing:
+    """``version`` is the checksum, or for Google's own formats (which have none) the time of the last edit."""
+    return Listing(
+        uri=uri_of(meta["id"]),
+        version=meta.get("md5Checksum") or meta.get("modifiedTime"),
+        title=meta.get("name"),
+        size=int(meta["size"]) if meta.get("size") else None,
+        modified_at=_modified(meta),
+        skip=skip_reason(meta),
+        options={"drive": meta},
+    )
+
+
+def skip_reason(meta: dict[str, Any]) -> str | None:
+    kind = meta["mimeType"]
+    if meta.get("trashed"):
+        return "in the trash"
+    if kind.startswith(_NATIVE) and kind not in EXPORTS:
+        return f"a {kind.removeprefix(_NATIVE)}, which Drive gives no text of"
+    return None
+
+
+def _whole_page(answer: Any) -> dict[str, Any]:
+    page = as_object(answer)
+    if page.get("incompleteSearch"):
+        raise malformed("an incomplete listing")
+    return page
+
+
+def _is_corrupt(error: BaseException) -> bool:
+    return isinstance(error, ConnectorError) and error.code == ErrorCode.CONNECTOR_CORRUPT
+
+
+def _spool(folder: Path) -> Path:
+    private_folder(folder)
+    handle, name = tempfile.mkstemp(dir=folder, prefix="gdrive-")
+    os.close(handle)
+    return Path(name)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What ``RawDocument`` takes: small files as ``data``, large ones as ``path``."""
+    return {"path": path} if path.stat().st_size > HELD_BYTES else {"data": path.read_bytes()}
+
+
+def _verify(path: Path, meta: dict[str, Any]) -> None:
+    """Raises ``ConnectorError`` (corrupt) when size or checksum are not those that Drive told."""
+    expected = meta.get("md5Checksum")
+    if meta.get("size") and path.stat().st_size != int(meta["size"]):
+        raise malformed("another number of bytes than the file has")
+    if expected:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() != expected:
+                raise malformed("bytes that do not match the file's checksum")
+
+
+def _modified(meta: dict[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(meta["modifiedTime"])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,355 @@
+"""Files, folders, globs and ``file://`` URIs of this machine.
+
+Identity is the file's canonical absolute ``file://`` URI. Links below the source are never followed, so a source can
+neither loop, nor list a file twice, nor reach outside of the folder that the user named. Everything that is left out
+(ignored names, links, sockets, ROMA's own workspace) is listed once with the reason.
+
+A source with ``options["within"]`` is confined to those places: when it is checked, listed and fetched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import errno
+import glob
+import mimetypes
+import os
+import stat
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from roma_core.connectors.base import Listing, in_batches
+from roma_core.connectors.local.paths import Fence, is_local, open_without_links, path_of, real
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded, guarded_stream
+from roma_core.settings import Settings
+from roma_core.types import RawDocument, Source, SourceKind
+
+AGENT: Final = "connector.local"
+READ_TRIES: Final = 3
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files below ``root`` a source means; ``pattern`` holds a glob's segments, or is empty for all.
+
+    ``private`` is a folder that is never entered on the way down.
+    """
+
+    root: Path
+    pattern: tuple[str, ...]
+    ignore: tuple[str, ...]
+    private: Path | None = None
+
+    def ignored_by(self, relative: str) -> str | None:
+        """The ignore pattern that leaves ``relative`` (a posix path) out."""
+        name = relative.rpartition("/")[2]
+        return next((p for p in self.ignore if fnmatchcase(relative if "/" in p else name, p)), None)
+
+    def wants(self, relative: str) -> bool:
+        return not self.pattern or _matches(relative.split("/"), self.pattern)
+
+    def enters(self, depth: int) -> bool:
+        """Whether a folder ``depth`` levels below the root can hold anything that the glob means."""
+        return not self.pattern or "**" in self.pattern or depth < len(self.pattern)
+
+
+class LocalConnector:
+    """Reads local files. ``Source.options["ignore"]`` adds ignore patterns to ``Settings.local_ignore``."""
+
+    kind: SourceKind = "local"
+
+    def __init__(self, settings: Settings) -> None:
+        self._ignore = settings.local_ignore
+        self._max_bytes = settings.parser_max_mb * MIB
+        self._workspace = settings.workspace
+
+    def accepts(self, uri: str) -> bool:
+        return is_local(uri)
+
+    def checked(self, source: Source) -> Source:
+        start(source.uri, self._fence(source))
+        path = path_of(source.uri)
+        if not path.is_absolute() and glob.has_magic(str(Path.cwd())):
+            return source  # the folder's name would become a part of the pattern
+        return source.model_copy(update={"uri": path.absolute().as_uri()})
+
+    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
+        return guarded_stream(AGENT, self._list(source))
+
+    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
+        ignore = self._ignore + tuple(source.options.get("ignore", ()))
+        selection = await asyncio.to_thread(lambda: select(source.uri, ignore, self._fence(source)))
+        async for item in in_batches(walk(selection)):
+            yield item
+
+    async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
+        return await guarded(AGENT, asyncio.to_thread(self._read, source, listing.uri))
+
+    def _read(self, source: Source, uri: str) -> RawDocument:
+        path = path_of(uri).absolute()
+        self._fence(source).demand(path)
+        return read(path, uri, self._max_bytes)
+
+    def _fence(self, source: Source) -> Fence:
+        return Fence.around(source.options.get("within"), self._workspace)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def start(uri: str, fence: Fence) -> tuple[Path, tuple[str, ...]]:
+    """Where ``uri`` begins and the glob behind it, if it is one. Raises ``InputError``, and ``AccessError`` outside.
+
+    Both the whole and its part before the first wildcard must lie inside: ``roots/../*`` does not.
+    """
+    path = path_of(uri)
+    fence.demand(real(path))
+    if _exists(path) or not glob.has_magic(str(path)):
+        return path, ()
+    wild = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
+    fixed = Path(*path.parts[:wild])
+    fence.demand(real(fixed))
+    return fixed, path.parts[wild:]
+
+
+def select(uri: str, ignore: tuple[str, ...], fence: Fence) -> Selection:
+    """What ``uri`` means on this machine. Raises ``ConnectorError`` (not found) when there is nothing."""
+    fixed, pattern = start(uri, fence)
+    root = _resolve(fixed, fence)
+    fence.demand(root)  # a link may have been put there since
+    selection = Selection(root, pattern, ignore, fence.private)
+    if pattern and next((i for i in walk(selection) if isinstance(i, AgentFailure) or i.skip is None), None) is None:
+        told = f"No file matches {fixed.joinpath(*pattern)}."
+        raise ConnectorError(told, ErrorCode.CONNECTOR_NOT_FOUND, details={"uri": uri})
+    return selection
+
+
+def walk(selection: Selection) -> Iterator[Listing | AgentFailure]:
+    """Files of the selection, depth first, each folder in the order of its names.
+
+    Memory holds the names of the folders on the way down, never the tree; depth costs no recursion.
+    """
+    if not selection.root.is_dir():
+        yield _entry(selection.root)
+        return
+    stack: list[tuple[Path, str, Iterator[str]]] = []
+    folder, prefix = selection.root, ""
+    while True:
+        try:
+            stack.append((folder, prefix, iter(_names(folder))))
+        except OSError as error:
+            yield AgentFailure.of(AGENT, _os_error(folder, error))
+        found = yield from _until_folder(selection, stack)
+        if found is None:
+            return
+        folder, prefix = found
+
+
+def _until_folder(
+    selection: Selection, stack: list[tuple[Path, str, Iterator[str]]]
+) -> Generator[Listing | AgentFailure, None, tuple[Path, str] | None]:
+    """Yield what the innermost open folder holds up to its next folder to enter; returns that one, None at the end."""
+    while stack:
+        folder, prefix, names = stack[-1]
+        for name in names:
+            path, relative = folder / name, f"{prefix}{name}"
+            item = _judge(selection, path, relative)
+            if item is ENTER:
+                return path, f"{relative}/"
+            if item is not None:
+                yield item
+        stack.pop()
+    return None
+
+
+def _names(folder: Path) -> list[str]:
+    handle = open_without_links(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return sorted(os.listdir(handle))  # noqa: PTH208  (a path could have become another folder's)
+    finally:
+        os.close(handle)
+
+
+ENTER: Final = Listing(uri="")
+"""Stands for a folder to descend into."""
+
+
+def _judge(selection: Selection, path: Path, relative: str) -> Listing | AgentFailure | None:
+    """What to say of one name: its listing, a failure, ``ENTER`` for a folder, None when it is not meant."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None  # gone since the folder was read: not part of the source any more
+    except OSError as error:
+        return AgentFailure.of(AGENT, _os_error(path, error))
+    is_folder = stat.S_ISDIR(status.st_mode)
+    if pattern := selection.ignored_by(relative):
+        wanted = is_folder or selection.wants(relative)
+        skipped = Listing(uri=path.as_uri(), title=_shown(path), skip=f"ignored by the pattern {pattern!r}")
+        return skipped if wanted else None
+    if is_folder and path == selection.private:
+        return Listing(uri=path.as_uri(), title=_shown(path), skip="ROMA's own workspace")
+    if is_folder:
+        return ENTER if selection.enters(relative.count("/") + 1) else None
+    return _entry(path, status) if selection.wants(relative) else None
+
+
+def _entry(path: Path, status: os.stat_result | None = None) -> Listing:
+    status = status or path.lstat()
+    base = Listing(uri=path.as_uri(), title=_shown(path))
+    if reason := _unreadable_kind(status.st_mode):
+        return base.model_copy(update={"skip": reason})
+    return base.model_copy(
+        update={"version": _version(status), "size": status.st_size, "modified_at": _modified(status)}
+    )
+
+
+def _unreadable_kind(mode: int) -> str | None:
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISLNK(mode):
+        return "a link; links below a source are not followed (ingest what it points to by its own path)"
+    return "not a regular file (device, pipe or socket)"
+
+
+def read(path: Path, uri: str, max_bytes: int) -> RawDocument:
+    """The file's bytes as they were at one moment.
+
+    Raises ``ConnectorError``: NOT_FOUND, PERMISSION, TOO_LARGE (before anything is read), BLOCKED (it has become a
+    link), UNSUPPORTED (not a regular file), CHANGED (it was written to during each of ``READ_TRIES`` reads).
+    """
+    for attempt in range(READ_TRIES):
+        time.sleep(0.05 * attempt)
+        try:
+            before, data, after = _read_once(path, uri, max_bytes)
+        except OSError as error:
+            raise _os_error(path, error) from None
+        if _version(before) == _version(after) and len(data) == after.st_size:
+            return RawDocument(
+                uri=uri,
+                data=data,
+                media_type=mimetypes.guess_type(path.name)[0],
+                title=_shown(path),
+                modified_at=_modified(after),
+                metadata={"path": os.fsencode(path).decode("utf-8", "replace")},
+            )
+    raise ConnectorError(
+        f"{_shown(path)} was written to while it was read; ingest it again when it is at rest.",
+        ErrorCode.CONNECTOR_CHANGED,
+        details={"uri": uri},
+    )
+
+
+def _read_once(path: Path, uri: str, max_bytes: int) -> tuple[os.stat_result, bytes, os.stat_result]:
+    if real(path) != path:
+        raise _became_link(path)
+    # O_NONBLOCK: opening a pipe must not wait for its writer.
+    with open(open_without_links(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+        before = os.fstat(file.fileno())
+        if reason := _unreadable_kind(before.st_mode):
+            raise ConnectorError(f"{_shown(path)} is {reason}.", ErrorCode.CONNECTOR_UNSUPPORTED, details={"uri": uri})
+        if before.st_size > max_bytes:
+            raise ConnectorError(
+                f"{_shown(path)} has {before.st_size / MIB:.0f} MiB, more than ROMA_PARSER_MAX_MB allows "
+                f"({max_bytes // MIB}).",
+                ErrorCode.CONNECTOR_TOO_LARGE,
+                details={"uri": uri, "size": before.st_size},
+            )
+        return before, file.read(before.st_size + 1), os.fstat(file.fileno())
+
+
+def _os_error(path: Path, error: OSError) -> OSError | ConnectorError:
+    """What an operating system's refusal means; errors of the disk itself keep their own meaning."""
+    details = {"uri": path.as_uri(), "errno": error.errno}
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ConnectorError(f"{_shown(path)} is gone.", ErrorCode.CONNECTOR_NOT_FOUND, details=details)
+    if error.errno == errno.ELOOP:
+        return _became_link(path)
+    if isinstance(error, PermissionError):
+        return ConnectorError(
+            f"{_shown(path)} may not be read by this user.", ErrorCode.CONNECTOR_PERMISSION, details=details
+        )
+    return ConnectorError(
+        f"{_shown(path)} cannot be read ({os.strerror(error.errno or 0)}).",
+        ErrorCode.CONNECTOR_UNAVAILABLE,
+        details=details,
+    )
+
+
+def _became_link(path: Path) -> ConnectorError:
+    told = f"{_shown(path)} has become a link and is not followed."
+    return ConnectorError(told, ErrorCode.CONNECTOR_BLOCKED, details={"uri": path.as_uri()})
+
+
+def _resolve(path: Path, fence: Fence) -> Path:
+    try:
+        return path.resolve(strict=True)
+    except PermissionError as error:
+        raise _os_error(path.absolute(), error) from None
+    except (OSError, RuntimeError):  # absent, below a file, or a loop of links
+        raise ConnectorError(
+            f"{path} does not exist{_hint(path, fence)}.", ErrorCode.CONNECTOR_NOT_FOUND, details={"path": str(path)}
+        ) from None
+
+
+def _hint(path: Path, fence: Fence) -> str:
+    """The nearest thing that does exist, for a person who mistyped; of what is outside of the fence, nothing."""
+    parent = next((p for p in path.absolute().parents if _exists(p)), None)
+    if parent is None or not parent.is_dir() or not os.access(parent, os.R_OK | os.X_OK):
+        return ""
+    if not fence.holds(real(parent)):
+        return ""
+    missing = path.absolute().relative_to(parent).parts[0]
+    close = difflib.get_close_matches(missing, (path.name for path in parent.iterdir()), n=1)
+    return f"; did you mean {parent / close[0]}?" if close else f" (in {parent} there is no {missing!r})"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _matches(parts: list[str], pattern: tuple[str, ...]) -> bool:
+    """Glob match by segments; ``**`` stands for any number of folders, also none.
+
+    One pass over ``parts`` that keeps every place in the pattern which they may have reached, because trying one way
+    after the other takes for ever with a dozen ``**``.
+    """
+    segments = (*pattern, "*") if pattern and pattern[-1] == "**" else pattern
+    places = _with_skips({0}, segments)
+    for part in parts:
+        stay = {at for at in places if at < len(segments) and segments[at] == "**"}
+        step = {at + 1 for at in places - stay if at < len(segments) and fnmatchcase(part, segments[at])}
+        places = _with_skips(stay | step, segments)
+    return len(segments) in places
+
+
+def _with_skips(places: set[int], segments: tuple[str, ...]) -> set[int]:
+    """``places`` and what lies behind each ``**`` there."""
+    found, new = set(places), places
+    while new:
+        new = {at + 1 for at in new if at < len(segments) and segments[at] == "**"} - found
+        found |= new
+    return found
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _modified(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime, UTC)
+
+
+def _shown(path: Path) -> str:
+    """The name as text, also when its bytes are not UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")

@@ -1,0 +1,202 @@
+"""One bounded HTTP GET: at most so many bytes after decompression, so much time, so many hops, each one guarded."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+from urllib.parse import urljoin
+
+import httpcore2
+
+from roma_core.connectors.net.guard import Netguard, PinnedBackend, Target
+from roma_core.errors import ConnectorError, ErrorCode
+
+MAX_HOPS: Final = 10
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+GZIP_OR_ZLIB: Final = 47  # zlib's wbits: 15 + 32 detects either header
+
+BeforeHop = Callable[[Target], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Response:
+    """``url`` is where the body came from after redirects; header names are lower case."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Fetcher:
+    """A connection pool behind a ``Netguard``. Environment proxies are not used: they would connect unguarded."""
+
+    def __init__(
+        self, guard: Netguard, *, timeout_s: float, max_bytes: int, ssl_context: ssl.SSLContext | None = None
+    ) -> None:
+        self.guard = guard
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=ssl_context or _system_tls(),
+            network_backend=PinnedBackend(guard),
+            max_connections=64,
+            keepalive_expiry=5.0,
+        )
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, before_hop: BeforeHop | None = None, max_bytes: int | None = None
+    ) -> Response:
+        """Follow redirects to a response of any status. ``before_hop`` may wait or refuse; its time is not counted.
+
+        Raises ``ConnectorError``: BLOCKED, TIMEOUT, TOO_LARGE, CORRUPT (bad encoding), NOT_FOUND (no such host) or
+        UNAVAILABLE (refused or broken connection, TLS failure, endless redirects).
+        """
+        left_s, seen = self._timeout_s, set[str]()
+        while True:
+            target = self.guard.check_url(url)
+            if target.url in seen or len(seen) > MAX_HOPS:
+                raise ConnectorError(f"{target.host} redirects in circles.", details={"host": target.host})
+            seen.add(target.url)
+            if before_hop is not None:
+                await before_hop(target)
+            started = time.monotonic()
+            response = await self._once(target, headers, left_s, max_bytes or self._max_bytes)
+            left_s -= time.monotonic() - started
+            location = response.headers.get("location")
+            if response.status not in REDIRECTS or not location:
+                return response
+            url = urljoin(target.url, location.strip()).partition("#")[0]
+
+    async def close(self) -> None:
+        await self._pool.aclose()
+
+    async def _once(self, target: Target, headers: Mapping[str, str], timeout_s: float, max_bytes: int) -> Response:
+        try:
+            async with asyncio.timeout(max(timeout_s, 0.0)):
+                return await self._exchange(target, headers, max_bytes)
+        except (TimeoutError, httpcore2.TimeoutException):
+            raise ConnectorError(
+                f"{target.host} did not answer in full within {self._timeout_s:g} s.",
+                ErrorCode.CONNECTOR_TIMEOUT,
+                details={"host": target.host},
+            ) from None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
+            raise ConnectorError(
+                f"The connection to {target.host} failed ({type(error).__name__}).", details={"host": target.host}
+            ) from None
+
+    async def _exchange(self, target: Target, headers: Mapping[str, str], max_bytes: int) -> Response:
+        url = httpcore2.URL(
+            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path
+        )
+        # Only encodings whose output we can cut while it is decoded.
+        sent = {"Host": target.authority, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive", **headers}
+        async with self._pool.stream("GET", url, headers=list(sent.items())) as answer:
+            got = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in answer.headers}
+            if answer.status in REDIRECTS and got.get("location"):
+                return Response(target.url, answer.status, got, b"")
+            body = await read_bounded(answer.aiter_stream(), got, max_bytes, target.host)
+            return Response(target.url, answer.status, got, body)
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+async def read_bounded(chunks: AsyncIterator[bytes], headers: Mapping[str, str], max_bytes: int, host: str) -> bytes:
+    """The decoded body. Never holds more than ``max_bytes`` and one network chunk."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > max_bytes:
+        raise _too_large(host, max_bytes)
+    decoder = _decoder(headers.get("content-encoding", "").strip().lower(), host)
+    body, received = bytearray(), 0
+    async for chunk in chunks:
+        received += len(chunk)
+        body += decoder.feed(chunk, max_bytes + 1 - len(body))
+        if len(body) > max_bytes or received > max_bytes:
+            raise _too_large(host, max_bytes)
+    decoder.finish()
+    return bytes(body)
+
+
+class _Identity:
+    def feed(self, chunk: bytes, limit: int) -> bytes:
+        return chunk[:limit]
+
+    def finish(self) -> None:
+        """Nothing to check."""
+
+
+class _Inflate:
+    """gzip (also of several members), zlib, or the bare deflate that some servers send for it."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._inflate = zlib.decompressobj(GZIP_OR_ZLIB)
+        self._started = False
+
+    def feed(self, chunk: bytes, limit: int) -> bytes:
+        out = bytearray()
+        while chunk and len(out) < limit:
+            out += self._step(chunk, limit - len(out))
+            chunk = self._inflate.unused_data.lstrip(b"\0") if self._inflate.eof else b""
+            if chunk:
+                self._inflate = zlib.decompressobj(GZIP_OR_ZLIB)
+        return bytes(out)
+
+    def _step(self, chunk: bytes, limit: int) -> bytes:
+        try:
+            out = self._inflate.decompress(chunk, limit)
+        except zlib.error:
+            if self._started:
+                raise _corrupt(self._host) from None
+            out = self._bare(chunk, limit)
+        self._started = True
+        return out
+
+    def _bare(self, chunk: bytes, limit: int) -> bytes:
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            return self._inflate.decompress(chunk, limit)
+        except zlib.error:
+            raise _corrupt(self._host) from None
+
+    def finish(self) -> None:
+        if self._started and not self._inflate.eof:
+            raise _corrupt(self._host)
+
+
+def _decoder(encoding: str, host: str) -> _Identity | _Inflate:
+    if encoding in {"", "identity", "none"}:
+        return _Identity()
+    if encoding in {"gzip", "x-gzip", "deflate"}:
+        return _Inflate(host)
+    raise ConnectorError(
+        f"{host} sent an encoding that was not asked for ({encoding[:20]}).",
+        ErrorCode.CONNECTOR_CORRUPT,
+        details={"host": host},
+    )
+
+
+def _too_large(host: str, max_bytes: int) -> ConnectorError:
+    return ConnectorError(
+        f"{host} sent more than {max_bytes / 1024 / 1024:g} MiB (ROMA_WEB_MAX_MB).",
+        ErrorCode.CONNECTOR_TOO_LARGE,
+        details={"host": host},
+    )
+
+
+def _corrupt(host: str) -> ConnectorError:
+    return ConnectorError(
+        f"{host} sent a compressed body that cannot be unpacked.",
+        ErrorCode.CONNECTOR_CORRUPT,
+        details={"host": host},
+    )

@@ -1,0 +1,258 @@
+"""The record of an evaluation: one row a case, summaries with intervals, the same bytes for the same inputs.
+
+``canonical`` holds no time, no latency and nothing that depends on what a cache knew; those are in ``RunFacts``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, computed_field
+
+from roma_core import display
+from roma_core.errors import ErrorCode, EvalError
+from roma_core.evals.golden.dataset import Kind
+from roma_core.evals.stats.inference import Interval, interval
+from roma_core.types import Citation, Noun, Persona, Usage, digest
+from roma_core.workspace import private_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MARKER = re.compile(r"\[\d{1,3}\]")
+JUDGED = (
+    "The judge's grades are a model's. How far they agree with people is unknown until both have graded some of these "
+    "answers (roma_core.evals.judge.calibration): compare runs by them, and do not take them for a rate of good "
+    "answers."
+)
+
+
+class MeasureInfo(Noun):
+    """What a column of scores means."""
+
+    name: str
+    source: str
+    higher: bool = True
+    scale: tuple[float, float] = (0.0, 1.0)
+
+
+class EvalRow(Noun):
+    """One case. ``scores`` has a key for each measure that applies; None there means unscored, never 0."""
+
+    case_id: str
+    question: str
+    kind: Kind
+    persona: Persona
+    cluster: str
+    answer: str | None = None
+    answered: bool | None = None
+    degraded: bool = False
+    citations: tuple[Citation, ...] = ()
+    model: str = ""
+    scores: dict[str, float | None] = Field(default_factory=dict)
+    notes: dict[str, str] = Field(default_factory=dict)
+    """What a measure has to say about its score: a judge's reason, the facts that were missed."""
+    error: str | None = None
+    """``ErrorCode`` of the failure, if there was no answer."""
+
+
+class Summary(Noun):
+    """One measure over some rows: the scored ones with an interval, the others counted."""
+
+    measure: str
+    interval: Interval
+    unscored: int
+
+
+class RunFacts(Noun):
+    """What differs between two runs of the same evaluation."""
+
+    seconds: float = 0.0
+    asked: int = 0
+    resumed: int = 0
+    usage: Usage = Usage()
+    case_seconds: dict[str, float] = Field(default_factory=dict)
+
+
+class EvalReport(Noun):
+    """Everything that one evaluation found, and what decided it."""
+
+    dataset: str
+    dataset_sha256: str
+    corpus_sha256: str = ""
+    fingerprint: str = ""
+    """Hash of all that decides an answer beside the question: system, settings, prompts, corpus, code."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    prompts: dict[str, str] = Field(default_factory=dict)
+    measures: tuple[MeasureInfo, ...] = ()
+    rows: tuple[EvalRow, ...] = Field(default=(), repr=False)
+    missing_evidence: tuple[str, ...] = ()
+    """Cases whose evidence the corpus does not hold; their retrieval is unscored."""
+    facts: RunFacts = Field(default=RunFacts(), exclude=True, repr=False)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def run_id(self) -> str:
+        """Names the run by what decided it: the same evaluation again has the same id."""
+        scored = (*(m.name for m in self.measures), *(f"{k}={v}" for k, v in sorted(self.prompts.items())))
+        return digest("run", self.dataset_sha256, self.fingerprint, *scored)[:12]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def errors(self) -> int:
+        """Cases without an answer because something failed."""
+        return sum(row.error is not None for row in self.rows)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def summaries(self) -> tuple[Summary, ...]:
+        """Each measure over all rows."""
+        return self.summary()
+
+    def summary(self, rows: Sequence[EvalRow] | None = None) -> tuple[Summary, ...]:
+        """Each measure that applies to one of the rows (all of the report's by default)."""
+        found = (summarise(m, self.rows if rows is None else rows) for m in self.measures)
+        return tuple(s for s in found if s is not None)
+
+    def groups(self) -> dict[str, list[EvalRow]]:
+        """The rows by kind and by persona, under a title each."""
+        found: dict[str, list[EvalRow]] = {}
+        for title in ("Kind: {0.kind}", "Persona: {0.persona}"):
+            for row in self.rows:
+                found.setdefault(title.format(row), []).append(row)
+        return found
+
+    def mean(self, measure: str) -> float:
+        """Mean of the scored rows; NaN when there is none. Raises ``EvalError`` for an unknown measure."""
+        if measure not in {m.name for m in self.measures}:
+            known = ", ".join(m.name for m in self.measures)
+            raise EvalError(f"There is no measure {measure!r} in this report; it has {known}.")
+        found = [s.interval.mean for s in self.summary() if s.measure == measure]
+        return found[0] if found else math.nan
+
+    def canonical(self) -> bytes:
+        """The report as JSON: sorted keys, no times, null for what has no number."""
+        data = json.loads(self.model_dump_json())
+        return (json.dumps(data, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a case, one column a measure (missing where it does not apply or is unscored)."""
+        import pandas as pd
+
+        plain = ("case_id", "kind", "persona", "question", "answer", "answered", "degraded", "error", "cluster")
+        names = [m.name for m in self.measures]
+        records = [{**{k: getattr(r, k) for k in plain}, **{n: r.scores.get(n) for n in names}} for r in self.rows]
+        # ``answered`` is a fact of the row and a measure: one column, or a writer of JSON drops both.
+        return pd.DataFrame(records, columns=list(dict.fromkeys([*plain, *names])))
+
+    def _repr_html_(self) -> str:
+        head = f"{self.dataset}: {len(self.rows)} cases, {self.errors} errors, run {self.run_id}"
+        return display.box(display.heading(head), summary_table(self.summary()))
+
+
+def words_an_answer(rows: Iterable[EvalRow]) -> float:
+    """Mean number of words of the answers that were given, without their markers; NaN when there is none."""
+    found = [len(_MARKER.sub(" ", row.answer).split()) for row in rows if row.answered and row.answer]
+    return sum(found) / len(found) if found else math.nan
+
+
+def summarise(measure: MeasureInfo, rows: Sequence[EvalRow]) -> Summary | None:
+    """One measure over the rows; None when it applies to none of them."""
+    held = [(row.scores[measure.name], row.cluster) for row in rows if measure.name in row.scores]
+    if not held:
+        return None
+    scored = [(value, cluster) for value, cluster in held if value is not None]
+    return Summary(
+        measure=measure.name,
+        interval=interval([v for v, _ in scored], [c for _, c in scored], measure.scale),
+        unscored=len(held) - len(scored),
+    )
+
+
+def summary_table(summaries: Iterable[Summary]) -> display.Html:
+    """Means with their intervals, and how many rows stand behind them."""
+    rows = [
+        (s.measure, s.interval.mean, _range(s.interval), s.interval.n, s.interval.clusters, s.unscored)
+        for s in summaries
+    ]
+    return display.table(("Measure", "Mean", "95 % interval", "Cases", "Clusters", "Unscored"), rows)
+
+
+def _range(found: Interval) -> str:
+    return "–" if math.isnan(found.mean) else f"{found.low:.3f} to {found.high:.3f}"
+
+
+def page(report: EvalReport) -> str:
+    """The report as one HTML file that needs nothing else."""
+    words = f"{words_an_answer(report.rows):.1f} words an answer"
+    asked = display.paragraph(f"{len(report.rows)} cases, {report.errors} errors, {words}")
+    parts = [display.heading("All cases"), asked, summary_table(report.summary())]
+    if "judge" in {m.name for m in report.measures}:
+        parts.append(display.paragraph(JUDGED))
+    for title, rows in report.groups().items():
+        parts += [display.heading(title), summary_table(report.summary(rows))]
+    sources = [(m.name, m.source, "higher" if m.higher else "lower") for m in report.measures]
+    parts += [display.heading("Cases"), _case_table(report)]
+    parts += [display.heading("Measures"), display.table(("Measure", "Source", "Better"), sources)]
+    decided = {"run": report.run_id, "dataset": report.dataset_sha256, "corpus": report.corpus_sha256}
+    decided |= {f"prompt {name}": sha for name, sha in report.prompts.items()} | report.settings
+    parts += [display.heading("What decided this run"), display.table(("Name", "Value"), list(decided.items()))]
+    name = display.cell(f"ROMA evaluation of {report.dataset}")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title></head>'
+        f"<body><h1>{name}</h1>{display.box(*parts)}</body></html>\n"
+    )
+
+
+def _case_table(report: EvalReport) -> display.Html:
+    names = [m.name for m in report.measures]
+    rows = [
+        (r.case_id, r.kind, r.question, r.answer, _remarks(r), *(r.scores.get(n) for n in names)) for r in report.rows
+    ]
+    return display.table(("Case", "Kind", "Question", "Answer", "Remarks", *names), rows)
+
+
+def _remarks(row: EvalRow) -> display.Html:
+    """What failed, and what measures had to say beside their number."""
+    notes = display.cell("; ".join(f"{name}: {note}" for name, note in row.notes.items()))
+    return display.Html((display.state(row.error) if row.error else "") + notes)
+
+
+def write(report: EvalReport, folder: Path) -> Path:
+    """Write ``report.json``, ``report.html`` and ``facts.json`` below ``folder/<run id>`` and return that folder."""
+    target = folder / report.run_id
+    private_folder(target)
+    (target / "report.json").write_bytes(report.canonical())
+    (target / "report.html").write_text(page(report), encoding="utf-8")
+    (target / "facts.json").write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def read(name: str, folder: Path) -> EvalReport:
+    """A report by its path, its folder, or the beginning of its run id below ``folder``. Raises ``EvalError``."""
+    path = _find(name, folder)
+    try:
+        data = dict(json.loads(path.read_text(encoding="utf-8")))
+        derived = set(EvalReport.model_computed_fields)
+        return EvalReport.model_validate({k: v for k, v in data.items() if k not in derived})
+    except (OSError, TypeError, ValueError) as error:
+        raise EvalError(f"{path} is not a report of ROMA ({type(error).__name__}).", ErrorCode.EVAL_DATASET) from None
+
+
+def _find(name: str, folder: Path) -> Path:
+    given = Path(name)
+    if given.is_file():
+        return given
+    if (given / "report.json").is_file():
+        return given / "report.json"
+    found = sorted(p for p in folder.glob("*/report.json") if name and p.parent.name.startswith(name))
+    if len(found) != 1:
+        runs = ", ".join(sorted(p.parent.name for p in folder.glob("*/report.json"))) or "none yet"
+        what = "no run" if not found else "more than one run"
+        raise EvalError(f"{what.capitalize()} matches {name!r}; runs: {runs}.", ErrorCode.NOT_FOUND)
+    return found[0]

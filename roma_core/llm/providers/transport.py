@@ -1,0 +1,132 @@
+"""How the SDKs reach their servers: HTTP by aiohttp, a limit to silence, and what a broken connection means.
+
+Both SDKs bring aiohttp as their second way to speak HTTP. For streams it costs half of the first (``docs/benchmarks``,
+SSE). Import this once the SDK is imported: it loads both libraries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import aiohttp
+import httpx2
+
+from roma_core.errors import ErrorCode, LLMError
+from roma_core.llm.providers.faults import FaultTable, fault
+from roma_core.watchdog import Watchdog
+
+CONNECT_S = 5.0
+
+
+def http_options(
+    *, first_token_s: float, stall_s: float, transport: httpx2.AsyncBaseTransport | None
+) -> dict[str, Any]:
+    """Arguments of the SDK's HTTP client.
+
+    The wait for headers may last as long as the first token; once they are there, a silence of ``stall_s`` ends the
+    stream. ``transport`` replaces the network in tests.
+    """
+
+    async def listen(response: httpx2.Response) -> None:
+        response.stream = Heard(cast(httpx2.AsyncByteStream, response.stream), stall_s)
+
+    options: dict[str, Any] = {
+        # aiohttp has one limit for the wait for headers and for silence behind them; ``Heard`` is the stricter one.
+        "timeout": httpx2.Timeout(max(first_token_s, stall_s), connect=min(first_token_s, CONNECT_S)),
+        "event_hooks": {"response": [listen]},
+        "limits": httpx2.Limits(max_connections=0),  # aiohttp's word for no limit: the service's limiter has the say
+    }
+    if transport is not None:
+        options["transport"] = transport
+    return options
+
+
+def without_credentials(url: str) -> tuple[str, dict[str, str]]:
+    """``url`` as it may be requested, and the header that its ``user:password@`` stands for.
+
+    It goes instead of the key: a gateway in front of a model server may want it (RFC 7617).
+    """
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, {}
+    words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    return urlunsplit(bare), {"Authorization": f"Basic {b64encode(words.encode()).decode()}"}
+
+
+class Heard(httpx2.AsyncByteStream):
+    """``stream`` as it is; a silence of ``stall_s`` (no byte at all: pings count as life) is a ``ReadTimeout``."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, stall_s: float) -> None:
+        self._stream = stream
+        self._stall_s = stall_s
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        time = asyncio.get_running_loop().time
+        chunks = aiter(self._stream)
+        with closing(Watchdog(time() + self._stall_s)) as watchdog:
+            while True:
+                try:
+                    with watchdog:
+                        chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise httpx2.ReadTimeout("the server fell silent") from None
+                yield chunk
+                watchdog.move(time() + self._stall_s)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def transport_faults(vendor: str) -> FaultTable:
+    """Errors that reach us from under the SDKs, raw."""
+    return (
+        (httpx2.InvalidURL, lambda e: fault(vendor, ErrorCode.LLM_NOT_FOUND)),
+        (httpx2.UnsupportedProtocol, lambda e: fault(vendor, ErrorCode.LLM_NOT_FOUND)),
+        (httpx2.HTTPError, lambda e: unreachable(vendor, e)),
+        (httpx2.StreamError, lambda e: unreachable(vendor, e)),
+        (aiohttp.ClientError, lambda e: unreachable(vendor, e)),
+        (json.JSONDecodeError, lambda e: fault(vendor, ErrorCode.LLM_MALFORMED)),
+        (UnicodeDecodeError, lambda e: fault(vendor, ErrorCode.LLM_MALFORMED)),
+    )
+
+
+_LATE = (aiohttp.ServerTimeoutError, httpx2.TimeoutException)
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+)
+
+
+def unreachable(vendor: str, error: BaseException) -> LLMError:
+    """A connection that failed. ``sent`` is False where it never came about, so that nothing can have been billed.
+
+    aiohttp's own error decides where there is one: the SDKs translate every broken connection to a late one.
+    """
+    causes = list(_causes(error))
+    causes = [cause for cause in causes if isinstance(cause, aiohttp.ClientError)] or causes
+    if any(isinstance(cause, aiohttp.ClientResponseError) for cause in causes):
+        return fault(vendor, ErrorCode.LLM_MALFORMED)
+    late = any(isinstance(cause, _LATE) for cause in causes)
+    code = ErrorCode.LLM_TIMEOUT if late else ErrorCode.LLM_UNAVAILABLE
+    if not any(isinstance(cause, _NEVER_SENT) for cause in causes):
+        return fault(vendor, code, exception=type(causes[-1]).__name__)
+    return LLMError(f"{vendor} cannot be reached; check the network and LLM_BASE_URL.", code, details={"sent": False})
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and what led to it, the first cause last."""
+    while error is not None:
+        yield error
+        error = error.__cause__

@@ -1,0 +1,238 @@
+"""Pages to a document: each page in reading order, headings over all of them, spans by the builder.
+
+PDF pages and pictures share this: what comes in are words and their places, wherever they were read from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from roma_core.parsers.builder import DocumentBuilder, ListItem, clean
+from roma_core.parsers.pdf.blocks import Item, code_text, continues, joined, list_item, note_of, paragraphs, vocabulary
+from roma_core.parsers.pdf.furniture import remove_furniture
+from roma_core.parsers.pdf.headings import Entry, body_size, mark_headings
+from roma_core.parsers.pdf.layout import Line, regions, rows_of, segments_of
+from roma_core.parsers.pdf.leaders import leader_tables
+from roma_core.parsers.pdf.page import PageContent, Rect, Style, Word
+from roma_core.parsers.pdf.ruled import ruled_tables
+from roma_core.parsers.pdf.tables import TableRegion, text_lines
+from roma_core.parsers.pdf.unruled import unruled_tables
+from roma_core.types import Box
+
+_DOTS = re.compile(r"\s*(?:\.\s?){8,}\s*")
+"""Dots that lead the eye to a page number; a reader of Markdown needs one sign."""
+
+FIGURE_SHARE = 0.015
+"""Images below this share of the page are ornaments."""
+
+
+def assemble(builder: DocumentBuilder, pages: Sequence[PageContent], outline: Sequence[Entry] = ()) -> list[Item]:
+    """Add everything on ``pages`` to ``builder``; the blocks are returned for a look at the headings.
+
+    Running headers and footers are left out and named in ``metadata["running"]``.
+    """
+    running = remove_furniture(pages)
+    if running:
+        builder.metadata["running"] = [text[:200] for text in running[:20]]
+    body, body_bold = body_size(pages)
+    items = [item for page in pages for item in _page_items(page, body)]
+    mark_headings(items, outline, body, body_bold)
+    known = vocabulary([line for item in items for line in item.lines])
+    _emit(builder, pages, items, known)
+    return items
+
+
+def _page_items(page: PageContent, body: float) -> list[Item]:
+    """Blocks of a page in reading order."""
+    tables = ruled_tables(page)
+    taken = {id(w) for table in tables for w in (*table.words, *table.turned)}
+    page.strays = [w for w in page.strays if id(w) not in taken]
+    free = [w for w in page.words if id(w) not in taken]
+    segments = [s for row in rows_of(free) for s in segments_of(row)]
+    figures = _figures(page)
+    obstacles: dict[int, TableRegion | Rect] = {}
+    for table in tables:
+        obstacles[id(_placed(segments, table.rect))] = table
+    for rect in figures:
+        obstacles[id(_placed(segments, rect))] = rect
+    items: list[Item] = []
+    for number, region in enumerate(regions(segments)):
+        items += _region_items(page, region, obstacles, number)
+    items += _stray_items(page, len(items))
+    return _footnotes_marked(items, page, body)
+
+
+def _placed(segments: list[Line], rect: Rect) -> Line:
+    """Append a line that stands for a table or a figure while the page is cut into regions."""
+    line = Line((Word("\ufffc" * 20, *rect, Style(max(1.0, min(12.0, rect[3] - rect[1])))),))
+    segments.append(line)
+    return line
+
+
+def _figures(page: PageContent) -> list[Rect]:
+    width, height = page.frame
+    found: list[Rect] = []
+    for x0, y0, x1, y1 in page.images:
+        share = max(0.0, x1 - x0) * max(0.0, y1 - y0) / (width * height)
+        if FIGURE_SHARE <= share < 0.9:
+            found.append((x0, y0, x1, y1))
+    return found[:50]
+
+
+def _region_items(
+    page: PageContent, region: list[Line], obstacles: dict[int, TableRegion | Rect], number: int
+) -> list[Item]:
+    lines = [line for line in region if id(line) not in obstacles]
+    tables = leader_tables(lines)
+    tables += unruled_tables(text_lines(lines, tables), page.rules)
+    placed: list[Item] = [_table_item(page, table, number) for table in tables]
+    for line in region:
+        thing = obstacles.get(id(line))
+        if isinstance(thing, TableRegion):
+            placed.append(_table_item(page, thing, number))
+        elif thing is not None:
+            placed.append(Item("figure", page.number, thing, region=number))
+    rest = text_lines(lines, tables)
+    items: list[Item] = []
+    start = 0
+    for item in sorted(placed, key=lambda i: i.rect[1]):
+        above = [line for line in rest[start:] if line.top < item.rect[1]]
+        items += [*paragraphs(above, page.number, number), item]
+        start += len(above)
+    return items + paragraphs(rest[start:], page.number, number)
+
+
+def _table_item(page: PageContent, table: TableRegion, region: int) -> Item:
+    return Item("table", page.number, table.rect, [Line(table.words)], table.grid, region=region)
+
+
+def _stray_items(page: PageContent, number: int) -> list[Item]:
+    """Text at another angle (axis labels, stamps), after the rest of its page.
+
+    Words on a slope share no height: those of one angle are one line, in the order in which the file draws them.
+    """
+    lines = [s for row in rows_of(w for w in page.strays if w.style.turn % 90 == 0) for s in segments_of(row, 3.0)]
+    slopes: dict[int, list[Word]] = {}
+    for word in page.strays:
+        if word.style.turn % 90:
+            slopes.setdefault(word.style.turn, []).append(word)
+    flows = [lines, *([Line(tuple(words))] for words in slopes.values())]
+    return [item for flow in flows for item in paragraphs(flow, page.number, number + 1)]
+
+
+def _footnotes_marked(items: list[Item], page: PageContent, body: float) -> list[Item]:
+    """Small print with a mark in front, in the lower half and below all that is set in body size, is a footnote."""
+    height = page.frame[1]
+    text_end = max((i.rect[3] for i in items if i.kind == "paragraph" and i.size > 0.93 * body), default=0.0)
+    for item in items:
+        small = item.kind in {"paragraph", "list"} and bool(item.lines) and item.size <= 0.93 * body
+        if small and item.rect[1] > max(0.5 * height, text_end - item.size) and note_of(item.text):
+            item.kind = "footnote"
+    return items
+
+
+Flow = list[Item]
+"""Items that become one block: a list's items, or the parts of a paragraph that a column or a page breaks."""
+
+
+def _flows(items: Sequence[Item]) -> list[Flow]:
+    flows: list[Flow] = []
+    for item in items:
+        last = flows[-1][-1] if flows else None
+        if last is not None and (continues(last, item) or _one_block(last, item)):
+            flows[-1].append(item)
+        else:
+            flows.append([item])
+    return flows
+
+
+def _one_block(one: Item, two: Item) -> bool:
+    together = (one.kind, one.page, one.region) == (two.kind, two.page, two.region)
+    return together and one.kind in {"list", "code"}
+
+
+def _emit(builder: DocumentBuilder, pages: Sequence[PageContent], items: Sequence[Item], known: set[str]) -> None:
+    by_number = {page.number: page for page in pages}
+    waiting = list(pages)
+    figures: Counter[int] = Counter()
+    for flow in _flows(items):
+        _open_pages(builder, waiting, flow[0].page)
+        page = by_number[flow[0].page]
+        figures[page.number] += flow[0].kind == "figure"
+        if flow[0].kind == "paragraph":
+            _emit_paragraph(builder, page, flow, waiting, known)
+        else:
+            _emit_block(builder, page, flow, figures[page.number], known)
+    _open_pages(builder, waiting, pages[-1].number)
+
+
+def _open_pages(builder: DocumentBuilder, waiting: list[PageContent], number: int, at: int | None = None) -> None:
+    """Open the pages up to ``number`` (those in between are blank)."""
+    while waiting and waiting[0].number <= number:
+        page = waiting.pop(0)
+        facts = {"label": page.label, "width": round(page.width, 2), "height": round(page.height, 2)}
+        builder.page(page.number, at, **facts, ocr_confidence=_confidence(page))
+
+
+def _confidence(page: PageContent) -> float | None:
+    values = [w.confidence for w in page.words if w.confidence is not None]
+    return round(sum(values) / len(values), 3) if values else None
+
+
+def _emit_paragraph(
+    builder: DocumentBuilder, page: PageContent, flow: Flow, waiting: list[PageContent], known: set[str]
+) -> None:
+    """One paragraph; a page that begins inside of it begins at its first word there."""
+    lines = [line for item in flow for line in item.lines]
+    text = _joined(lines, known)
+    block = builder.paragraph(text, box=page.box(flow[0].rect), confidence=flow[0].confidence)
+    count = 0
+    for one, two in pairwise(flow):
+        count += len(one.lines)
+        if block is not None and two.page != one.page:
+            before = _joined(lines[:count], known)
+            shared = len(before) - (not text.startswith(before))  # a hyphen at the page's end may be gone
+            rest = clean(text[shared:]).lstrip()
+            _open_pages(builder, waiting, two.page, at=block.end - len(rest))
+
+
+def _joined(lines: Sequence[Line], known: set[str]) -> str:
+    text = joined([line.text for line in lines], [line.hyphenated for line in lines], known)
+    return _DOTS.sub(" … ", text)
+
+
+def _emit_block(builder: DocumentBuilder, page: PageContent, flow: Flow, figure: int, known: set[str]) -> None:
+    item = flow[0]
+    box = page.box(_hull(flow))
+    if item.kind == "table":
+        builder.table(item.grid, box=box)
+    elif item.kind == "figure":
+        builder.figure("", f"page-{page.number}-figure-{figure}", box=box)
+    elif item.kind == "code":
+        builder.code("\n\n".join(code_text(part.lines) for part in flow), box=box)
+    elif item.kind == "list":
+        left = min(part.rect[0] for part in flow)
+        listed: list[ListItem] = [list_item(part, left, known) for part in flow]
+        builder.list(listed, box=box, confidence=item.confidence)
+    else:
+        _emit_text(builder, item, box, _joined(item.lines, known))
+
+
+def _emit_text(builder: DocumentBuilder, item: Item, box: Box, text: str) -> None:
+    note = note_of(text) if item.kind == "footnote" else None
+    if item.kind == "heading":
+        builder.heading(text, item.level, box=box, confidence=item.confidence)
+    elif note:
+        builder.footnote(*note, box=box)
+    else:
+        builder.paragraph(
+            text, "caption" if item.kind == "caption" else "footnote", box=box, confidence=item.confidence
+        )
+
+
+def _hull(items: Sequence[Item]) -> Rect:
+    rects = [i.rect for i in items]
+    return min(r[0] for r in rects), min(r[1] for r in rects), max(r[2] for r in rects), max(r[3] for r in rects)

@@ -1,0 +1,103 @@
+"""CSV and TSV: encoding and delimiter found, rows of any length, quotes and line breaks inside quotes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from roma_core.errors import ParserError
+from roma_core.parsers import tables
+from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.builder import DocumentBuilder, file_name
+from roma_core.parsers.office import sheets
+from roma_core.parsers.text.encodings import decode
+from roma_core.types import Document, RawDocument
+
+DELIMITERS = ",;\t|:"
+_SAMPLE_ROWS, _SAMPLE_CHARACTERS = 100, 1 << 18
+
+
+def parse(raw: RawDocument, options: ParseOptions) -> Document:
+    """Raises ``EMPTY`` and ``TOO_LARGE``. Each record is a row; its number counts records, as spreadsheets do."""
+    builder = DocumentBuilder(raw, options, "csv", title=raw.title or file_name(raw.uri))
+    text = decode(raw.data)
+    delimiter = find_delimiter(text)
+    cells: dict[int, dict[int, str]] = {}
+    count = 0
+    for number, record in enumerate(records(text, delimiter)):
+        line = {x: value for x, value in enumerate(record) if value.strip()}
+        count += len(line)
+        sheets.check_count(count)
+        if line:
+            cells[number] = line
+    builder.metadata["delimiter"] = delimiter
+    _warn_of_lengths(builder, cells)
+    _write(builder, cells)
+    return builder.build()
+
+
+def _write(builder: DocumentBuilder, cells: dict[int, dict[int, str]]) -> None:
+    """One table, whatever its rows hold; lines above its header are text."""
+    grid, first = _grid(cells), 1 + min(cells, default=0)
+    header = tables.header_row(grid)
+    for number, row in enumerate(grid[:header], start=first):
+        builder.paragraph(" | ".join(filter(None, row)), row=number)
+    builder.table(grid[header:], row=first + header)
+
+
+def _grid(cells: dict[int, dict[int, str]]) -> list[list[str]]:
+    """All records from the first filled to the last."""
+    width = 1 + max((max(line) for line in cells.values()), default=0)
+    rows = range(min(cells, default=0), max(cells, default=-1) + 1)
+    return [[cells.get(y, {}).get(x, "") for x in range(width)] for y in rows]
+
+
+def _warn_of_lengths(builder: DocumentBuilder, cells: dict[int, dict[int, str]]) -> None:
+    if not cells:
+        return
+    header = 1 + max(cells[min(cells)])
+    longer = sum(1 for line in cells.values() if 1 + max(line) > header)
+    if longer:
+        builder.warn(f"{longer} rows have more fields than the header ({header}).")
+
+
+def records(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Raises ``MALFORMED``."""
+    csv.field_size_limit(sys.maxsize)
+    if not delimiter:
+        yield from ([line] for line in text.split("\n"))
+        return
+    lines = io.StringIO(text)
+    try:
+        if text.count('"') % 2:  # a stray quote would swallow the rows after it
+            yield from csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        else:
+            yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t")
+    except csv.Error as error:
+        raise ParserError("The table cannot be read as CSV; export it again from the program it came from.") from error
+
+
+def find_delimiter(text: str) -> str:
+    """The delimiter by which most rows of the head have the same number of fields; "" when that number is one."""
+    head = text[:_SAMPLE_CHARACTERS]
+    if len(text) > len(head):
+        head = head.rpartition("\n")[0] or head
+    scores = {delimiter: _score(head, delimiter) for delimiter in DELIMITERS}
+    best = max(scores, key=lambda delimiter: scores[delimiter])
+    return best if scores[best] else ""
+
+
+def _score(head: str, delimiter: str) -> float:
+    """Share of rows with the usual number of fields, a little more for more fields; 0 when most have only one."""
+    csv.field_size_limit(sys.maxsize)
+    try:
+        rows = [row for row in islice(csv.reader(io.StringIO(head), delimiter=delimiter), _SAMPLE_ROWS) if row]
+    except csv.Error:
+        return 0.0
+    sizes = Counter(map(len, rows))
+    usual, count = max(sizes.items(), key=lambda pair: (pair[1], pair[0]), default=(1, 0))
+    return count / len(rows) + 0.01 * min(usual, 20) if usual > 1 else 0.0

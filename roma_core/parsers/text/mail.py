@@ -1,0 +1,201 @@
+"""E-mail: EML and Outlook's MSG as header lines, body, quoted parts, list of attachments; saved pages (MHTML)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from email import policy
+from email.message import EmailMessage, MIMEPart
+from email.parser import BytesParser
+from itertools import groupby
+from typing import Any
+
+from roma_core.errors import ErrorCode, ParserError
+from roma_core.parsers import hyperlinks
+from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line
+from roma_core.parsers.text.encodings import decode
+from roma_core.parsers.web import html, markup
+from roma_core.types import Document, RawDocument
+
+HEADERS = ("From", "To", "Cc", "Date")
+MAX_NESTED = 10
+
+
+@dataclass
+class Mail:
+    """A message, whatever file it came in."""
+
+    subject: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+    html: bytes = b""
+    charset: str | None = None
+    attachments: list[str] = field(default_factory=list)
+    nested: list[Mail] = field(default_factory=list)
+
+
+def parse_eml(raw: RawDocument, options: ParseOptions) -> Document:
+    """EML. Raises ``EMPTY``."""
+    return _document(raw, options, "eml", read_mail(_message(raw.data)))
+
+
+def parse_msg(raw: RawDocument, options: ParseOptions) -> Document:
+    """MSG. Raises ``MALFORMED`` and ``EMPTY``."""
+    from oxmsg import Message
+
+    try:
+        found = Message.load(io.BytesIO(raw.data))
+        mail = _outlook(found)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeError) as error:
+        raise ParserError("The message is damaged; save it again in Outlook, as .msg or .eml.") from error
+    return _document(raw, options, "msg", mail)
+
+
+def parse_mhtml(raw: RawDocument, options: ParseOptions) -> Document:
+    """A page saved with its images. Raises ``MALFORMED`` when no page is in it, and as ``html.parse``."""
+    message = _message(raw.data)
+    page = next(
+        (part for part in message.walk() if part.get_content_type() in {"text/html", "application/xhtml+xml"}), None
+    )
+    if page is None:
+        raise ParserError("The archive holds no page; save it again from the browser.")
+    charset = page.get_content_charset()
+    address = str(page.get("Content-Location") or message.get("Snapshot-Content-Location") or "")
+    address = address if address.startswith("http") else ""
+    inner = RawDocument(
+        uri=raw.uri,
+        data=_payload(page),
+        media_type=f"text/html; charset={charset}" if charset else "text/html",
+        title=raw.title or one_line(str(message.get("Subject") or "")) or None,
+        metadata={"url": address} if address else {},
+    )
+    document = html.parse(inner, options)
+    metadata = {"canonical": address, **document.metadata} if address else document.metadata
+    return document.model_copy(update={"content_sha256": raw.sha256, "metadata": metadata, "parser": "mhtml"})
+
+
+def _message(data: bytes) -> EmailMessage:
+    message = BytesParser(policy=policy.default).parsebytes(data.lstrip())
+    if not isinstance(message, EmailMessage) or not message.keys():
+        raise ParserError("The file has no mail headers; it is damaged or no e-mail.")
+    return message
+
+
+def read_mail(message: MIMEPart, depth: int = 0) -> Mail:
+    """Headers, bodies and attachments of a message; forwarded messages are read as well."""
+    mail = Mail(subject=one_line(_header(message, "Subject")))
+    mail.headers = {name: text for name in HEADERS if (text := one_line(_header(message, name)))}
+    for part in _own_parts(message):
+        kind = part.get_content_type()
+        if part.get_content_disposition() == "attachment" or part.get_filename():
+            mail.attachments.append(f"{part.get_filename() or 'unnamed'} ({kind}, {len(_payload(part))} bytes)")
+        elif kind == "text/plain":
+            mail.text += decoded(part) + "\n\n"
+        elif kind == "text/html" and not mail.html:
+            mail.html, mail.charset = _payload(part), part.get_content_charset()
+    return _with_nested(mail, message, depth)
+
+
+def _own_parts(message: MIMEPart) -> Iterator[MIMEPart]:
+    """The leaves of a message without those of the messages inside it."""
+    if not message.is_multipart():
+        yield message
+        return
+    for part in message.iter_parts():
+        if isinstance(part, MIMEPart) and part.get_content_type() != "message/rfc822":
+            yield from _own_parts(part)
+
+
+def _with_nested(mail: Mail, message: MIMEPart, depth: int) -> Mail:
+    for part in message.iter_parts() if message.is_multipart() and depth < MAX_NESTED else ():
+        if part.get_content_type() == "message/rfc822":
+            inner = part.get_payload()
+            found = inner[0] if isinstance(inner, list) and inner else None
+            if isinstance(found, MIMEPart):
+                mail.nested.append(read_mail(found, depth + 1))
+    return mail
+
+
+def _header(message: MIMEPart, name: str) -> str:
+    try:
+        return str(message.get(name) or "")
+    except (ValueError, IndexError, AttributeError, TypeError):  # the standard library stumbles over some headers
+        return ""
+
+
+def _payload(part: Any) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def decoded(part: Any) -> str:
+    data = _payload(part)
+    return decode(data, part.get_content_charset()) if data.strip() else ""
+
+
+def _outlook(message: Any) -> Mail:
+    people = [f"{r.name} <{r.email_address}>" if r.email_address else r.name for r in message.recipients]
+    sent = message.sent_date
+    headers = {"From": message.sender or "", "To": ", ".join(filter(None, people)), "Date": str(sent) if sent else ""}
+    page = message.html_body or ""
+    return Mail(
+        subject=one_line(message.subject or ""),
+        headers={name: one_line(text) for name, text in headers.items() if text},
+        text=message.body or "",
+        html=page.encode("utf-8", "replace") if isinstance(page, str) else bytes(page),
+        charset="utf-8",
+        attachments=[
+            f"{a.file_name or 'unnamed'} ({a.mime_type or 'unknown'}, {a.size} bytes)" for a in message.attachments
+        ],
+    )
+
+
+def _document(raw: RawDocument, options: ParseOptions, name: str, mail: Mail) -> Document:
+    builder = DocumentBuilder(raw, options, name, title=mail.subject or None)
+    builder.metadata = {key.lower(): value for key, value in mail.headers.items()}
+    if mail.attachments:
+        builder.metadata["attachments"] = mail.attachments
+    if not (mail.text.strip() or mail.html.strip() or mail.headers or mail.nested):
+        raise ParserError("The message has neither headers nor text.", ErrorCode.PARSER_EMPTY)
+    _write(builder, mail, 1)
+    return builder.build()
+
+
+def _write(builder: DocumentBuilder, mail: Mail, level: int) -> None:
+    builder.open_section(mail.subject or "Message", "message", level)
+    builder.heading(mail.subject, min(level, 6), section=False)
+    builder.paragraph("\n".join(f"{name}: {text}" for name, text in mail.headers.items()))
+    if mail.html.strip() and _html_says_more(mail):
+        page = html.parse_html(mail.html, mail.charset)
+        hyperlinks.mark_anchors(page, html.base_of(page, ""), markup.BLOCKS)
+        markup.write(builder, markup.read_blocks(next(page.iter("body"), page)))
+    else:
+        write_plain(builder, mail.text)
+    if mail.attachments:
+        builder.paragraph("Attachments:")
+        builder.list([ListItem(text) for text in mail.attachments])
+    for inner in mail.nested:
+        _write(builder, inner, level + 1)
+
+
+def _html_says_more(mail: Mail) -> bool:
+    """The HTML form is read when it holds a table, or when there is hardly any plain text."""
+    return len(mail.text.split()) < 5 or b"<th" in mail.html.lower() or b"<ul" in mail.html.lower()
+
+
+def write_plain(builder: DocumentBuilder, text: str) -> None:
+    """Paragraphs between blank lines; lines that begin with ``>`` are quotes."""
+    for is_quote, lines in groupby(text.split("\n"), key=lambda line: line.startswith(">")):
+        body = "\n".join(line.lstrip("> ") if is_quote else line.rstrip() for line in lines)
+        if is_quote:
+            builder.quote(body)
+            continue
+        for paragraph in _paragraphs(body.split("\n")):
+            builder.paragraph(paragraph)
+
+
+def _paragraphs(lines: Sequence[str]) -> list[str]:
+    groups = groupby(lines, key=lambda line: bool(line.strip()))
+    return ["\n".join(group) for filled, group in groups if filled]

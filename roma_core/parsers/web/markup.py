@@ -1,0 +1,454 @@
+"""An HTML tree (lxml) as a flat list of blocks, in reading order.
+
+Shared by everything that is HTML inside: web pages, EPUB chapters, mail bodies, notebook outputs. It decides nothing
+about what is main text; ``html.py`` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from textwrap import dedent
+from typing import Any, Literal
+
+from roma_core.parsers import tables
+from roma_core.parsers.builder import DocumentBuilder, ListItem, clean, raised
+from roma_core.parsers.hyperlinks import bare
+
+Kind = Literal[
+    "heading", "paragraph", "list", "definitions", "table", "code", "quote", "caption", "figure", "footnote", "anchor"
+]
+
+DROPPED = frozenset(
+    "script style noscript template iframe object embed svg canvas button input select textarea head link meta audio"
+    " video map dialog".split()
+)
+BLOCKS = frozenset(
+    "address article aside blockquote body center dd details dir div dl dt fieldset figcaption figure footer form"
+    " h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol p pre section summary table tbody td tfoot th"
+    " thead tr ul caption".split()
+)
+BOILERPLATE_TAGS = frozenset({"nav", "footer", "aside", "menu", "dialog"})
+_BOILERPLATE_ROLES = frozenset({"navigation", "banner", "contentinfo", "complementary", "search", "dialog", "menu"})
+_BOILERPLATE_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:nav|navbar|navigation|menu|footer|sidebar|cookies?|consent|gdpr|breadcrumbs?|share|sharing|social|"
+    r"related|comments?|advert\w*|ads?|promo|newsletter|subscribe|popup|modal|pagination|pager|skip-?link|masthead|"
+    r"mw-editsection|navbox|catlinks|printfooter|mw-jump-link|toc)(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+_HEADINGS = {f"h{n}": n for n in range(1, 7)}
+_LANGUAGE = re.compile(r"(?:language|lang|highlight(?:-source)?|brush:)[-\s]?([\w+#]+)", re.IGNORECASE)
+_SPACE = re.compile(r"[ \t\n\r\f]+")
+ANCHOR = "data-place"
+"""Attribute of an ``<hr>`` that a caller put into the tree to find the place again: it becomes an ``anchor`` block."""
+MAX_DEPTH = 150
+"""Deeper trees are read as flat text: no honest page nests so far, and Python's stack is finite."""
+
+
+@dataclass
+class HtmlBlock:
+    """One block; which fields are set depends on ``kind``. ``boilerplate``: inside navigation, a footer, an advert."""
+
+    kind: Kind
+    text: str = ""
+    level: int = 0
+    items: list[ListItem] = field(default_factory=list)
+    rows: tables.Grid = field(default_factory=list)
+    name: str = ""
+    boilerplate: bool = False
+    link_share: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """All of its text, for comparison."""
+        if self.rows:
+            return bare(" ".join(" ".join(row) for row in self.rows))
+        return bare(" ".join(item.text for item in self.items) if self.items else self.text)
+
+
+def is_shown(element: Any) -> bool:
+    """False for comments, scripts, controls, and the marks of a printed book's pages."""
+    if not isinstance(element.tag, str) or element.tag in DROPPED:
+        return False
+    return not {"pagebreak", "doc-pagebreak", "pagenum"} & {
+        *epub_type(element).split(),
+        *(element.get("role") or "").split(),
+        *(element.get("class") or "").split(),
+    }
+
+
+def is_boilerplate(element: Any) -> bool:
+    if element.tag in BOILERPLATE_TAGS or (element.get("role") or "").lower() in _BOILERPLATE_ROLES:
+        return True
+    if element.tag in {"body", "html", "main", "article"}:
+        return False
+    return any(_BOILERPLATE_NAMES.search(element.get(name) or "") for name in ("class", "id"))
+
+
+def read_blocks(root: Any) -> list[HtmlBlock]:
+    """Blocks of the tree below ``root``."""
+    return list(_Reader().children(root, 0, is_boilerplate(root)))
+
+
+@dataclass
+class _Run:
+    """Inline text that is being collected."""
+
+    parts: list[str] = field(default_factory=list)
+    linked: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def take(self) -> tuple[str, float]:
+        """The text, marks of notes at its end (a sentence must be quotable as written), and its share in links."""
+        text = _tidy("".join(self.parts))
+        share = min(1.0, self.linked / max(1, len(bare(text))))
+        text += "".join(f"[^{note}]" for note in self.notes) if text else ""
+        self.parts.clear()
+        self.notes.clear()
+        self.linked = 0
+        return text, share
+
+
+def _tidy(text: str) -> str:
+    """Collapsed spaces; ``\\n`` only where the source breaks the line (``<br>``, carried as U+2028)."""
+    lines = clean_spaces(text).split("\u2028")
+    return clean("\n".join(line.strip() for line in lines)).strip()
+
+
+def clean_spaces(text: str) -> str:
+    return _SPACE.sub(" ", text)
+
+
+class _Reader:
+    def children(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
+        """Blocks of an element's content; runs of inline content become paragraphs."""
+        run = _Run()
+        if element.text:
+            run.parts.append(element.text)
+        for child in element:
+            if is_shown(child):
+                if _is_inline(child):
+                    self.inline(child, run)
+                else:
+                    yield from _paragraph(run, boilerplate)
+                    yield from self.block(child, depth + 1, boilerplate or is_boilerplate(child))
+            if child.tail:
+                run.parts.append(child.tail)
+        yield from _paragraph(run, boilerplate)
+
+    def inline(self, element: Any, run: _Run) -> None:
+        """Append the text of inline content, with line breaks, code marks, formulas and note marks."""
+        tag = element.tag
+        if tag == "br":
+            run.parts.append("\u2028")
+        elif tag == "img":
+            run.parts.append(f" {element.get('alt') or ''} ")
+        elif tag == "math":
+            run.parts.append(_math(element))
+        elif tag in {"code", "kbd", "samp", "tt"}:
+            run.parts.append(_code_span(text_of(element)))
+        elif tag == "sup" and (power := raised(text_of(element))) != text_of(element) and not _holds_note_mark(element):
+            run.parts.append(power)
+        elif _is_note_mark(element):
+            run.notes.append(text_of(element).strip("[]() "))
+        else:
+            text = element.text or ""
+            run.parts.append(text)
+            for child in element:
+                if is_shown(child):
+                    self.inline(child, run)
+                run.parts.append(child.tail or "")
+            run.linked += len(bare(text_of(element))) if tag == "a" and element.get("href") else 0
+
+    def block(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
+        tag = element.tag
+        if depth > MAX_DEPTH:
+            yield HtmlBlock("paragraph", text=_tidy(text_of(element)), boilerplate=boilerplate)
+        elif tag in _HEADINGS:
+            yield HtmlBlock("heading", text=self.line(element), level=_HEADINGS[tag], boilerplate=boilerplate)
+        elif tag == "pre":
+            yield HtmlBlock("code", text=_preformatted(element), name=_language(element), boilerplate=boilerplate)
+        elif tag in {"ul", "ol", "menu", "dir"}:
+            yield from self.listing(element, depth, boilerplate)
+        elif tag == "hr":
+            if element.get(ANCHOR):
+                yield HtmlBlock("anchor", name=element.get(ANCHOR))
+        elif tag == "dl":
+            yield from self.definitions(element, boilerplate)
+        elif tag == "table":
+            yield from self.table(element, depth, boilerplate)
+        elif tag == "blockquote":
+            yield from self.quote(element, depth, boilerplate)
+        elif tag in {"figcaption", "caption"}:
+            yield HtmlBlock("caption", text=self.line(element), boilerplate=boilerplate)
+        elif tag == "img":
+            yield HtmlBlock(
+                "figure", text=element.get("alt") or "", name=element.get("src") or "", boilerplate=boilerplate
+            )
+        elif _is_note(element):
+            yield self.note(element, boilerplate)
+        else:
+            yield from self.children(element, depth, boilerplate)
+
+    def line(self, element: Any) -> str:
+        run = _Run()
+        self.inline(element, run)
+        return run.take()[0]
+
+    def quote(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
+        for block in self.children(element, depth, boilerplate):
+            block.kind = "quote" if block.kind == "paragraph" else block.kind
+            yield block
+
+    def note(self, element: Any, boilerplate: bool) -> HtmlBlock:
+        text = " ".join(self.line(element).split())
+        label = re.match(r"[\[(]?(\d{1,4}|[a-z*†‡§])[\])]?\.?\s+", text)
+        name = label[1] if label else re.sub(r"\W+", "", element.get("id") or "note")
+        return HtmlBlock("footnote", text=text[label.end() :] if label else text, name=name, boilerplate=boilerplate)
+
+    def listing(self, element: Any, depth: int, boilerplate: bool, level: int = 0) -> Iterator[HtmlBlock]:
+        """Items with their labels; a table or code inside an item stands after it, and the list goes on."""
+        items: list[ListItem] = []
+        number = _integer(element.get("start"), 1)
+        linked = 0.0
+        for child in element:
+            if child.tag in {"ul", "ol"}:
+                inner = list(self.listing(child, depth + 1, boilerplate, level + 1)) if depth < MAX_DEPTH else []
+                items += [item for block in inner for item in block.items]
+            if child.tag != "li":
+                continue
+            number = _integer(child.get("value"), number)
+            marker = f"{number}." if element.tag == "ol" else "-"
+            number += 1
+            head, rest = self.item(child, depth + 1, boilerplate or is_boilerplate(child), level)
+            items.append(ListItem(head.text, level, marker))
+            linked += head.link_share * len(head.text)
+            for block in rest:
+                if block.kind == "list":
+                    items += block.items
+                    linked += block.link_share * len(block.words)
+                else:
+                    yield from _listed(items, linked, boilerplate)
+                    items, linked = [], 0.0
+                    yield block
+        yield from _listed(items, linked, boilerplate)
+
+    def item(self, element: Any, depth: int, boilerplate: bool, level: int) -> tuple[HtmlBlock, list[HtmlBlock]]:
+        """An item's own text (its paragraphs, as lines) and the blocks inside it that are more than text."""
+        if depth > MAX_DEPTH:
+            return HtmlBlock("paragraph", text=_tidy(text_of(element))), []
+        head = HtmlBlock("paragraph")
+        rest: list[HtmlBlock] = []
+        for block in self.children(element, depth, boilerplate):
+            if block.kind in {"paragraph", "heading", "caption", "quote"} and not rest:
+                total = len(head.text) + len(block.text)
+                share = head.link_share * len(head.text) + block.link_share * len(block.text)
+                head.link_share = share / max(1, total)
+                head.text = f"{head.text}\n{block.text}".strip()
+            elif block.kind == "list":
+                deeper = [ListItem(i.text, i.depth + level + 1, i.marker) for i in block.items]
+                rest.append(HtmlBlock("list", items=deeper, boilerplate=boilerplate, link_share=block.link_share))
+            else:
+                rest.append(block)
+        return head, rest
+
+    def definitions(self, element: Any, boilerplate: bool) -> Iterator[HtmlBlock]:
+        """``Term`` and ``: definition`` lines, as PHP Markdown Extra and Pandoc write them."""
+        lines: list[str] = []
+        for child in _unnested(element):
+            blocks = self.children(child, MAX_DEPTH // 2, False)
+            text = " ".join(" ".join(_lines_of(block)) for block in blocks)
+            if text.strip():
+                lines.append(" ".join(text.split()) if child.tag == "dt" else f": {' '.join(text.split())}")
+        yield HtmlBlock("definitions", text="\n".join(lines), boilerplate=boilerplate)
+
+    def table(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
+        rows = list(_rows(element))
+        cells = [cell for row in rows for cell in row]
+        code = [pre for cell in cells for pre in cell.iter("pre")]
+        if code and _HIGHLIGHTED.search(element.get("class") or ""):
+            yield HtmlBlock("code", text=_preformatted(code[-1]), boilerplate=boilerplate)
+            return
+        for caption in element.iterchildren("caption"):
+            yield HtmlBlock("caption", text=self.line(caption), boilerplate=boilerplate)
+        if _is_layout(element, rows):
+            for cell in cells:
+                yield from self.children(cell, depth + 1, boilerplate)
+            return
+        grid = tables.expand([[self.cell(cell, len(rows)) for cell in row] for row in rows])
+        linked = sum(len(bare(text_of(a))) for a in element.iter("a"))
+        share = linked / max(1, len(bare(text_of(element))))
+        yield HtmlBlock("table", rows=without_blank_columns(grid), boilerplate=boilerplate, link_share=min(1.0, share))
+
+    def cell(self, element: Any, rows: int) -> tables.Cell:
+        """A cell's blocks as lines; the rows of a table inside it are lines too."""
+        lines = [line for block in self.children(element, MAX_DEPTH // 2, False) for line in _lines_of(block)]
+        height = _integer(element.get("rowspan"), 1) or rows  # 0 means: to the end
+        return tables.Cell("\n".join(lines), height, _integer(element.get("colspan"), 1))
+
+
+def _lines_of(block: HtmlBlock) -> list[str]:
+    """A block inside of a cell or a definition."""
+    if block.rows:
+        return [" | ".join(text.replace("\n", " ") for text in row) for row in block.rows]
+    return [f"{item.marker} {item.text}" for item in block.items] or [block.text]
+
+
+def _unnested(element: Any) -> list[Any]:
+    """Terms and definitions of a ``<dl>``; libxml2 puts one whose end tag is left out inside of the one before."""
+    for child in reversed(list(element.iter("dt", "dd"))):
+        parent = child.getparent()
+        if parent.tag in {"dt", "dd"}:
+            parent.addnext(child)
+    return [child for child in element.iter("dt", "dd") if next(child.iterancestors("dl"), element) is element]
+
+
+_HIGHLIGHTED = re.compile(r"highlight|rouge|codetable|linenos", re.IGNORECASE)
+
+
+def _paragraph(run: _Run, boilerplate: bool) -> Iterator[HtmlBlock]:
+    text, share = run.take()
+    if text:
+        yield HtmlBlock("paragraph", text=text, boilerplate=boilerplate, link_share=share)
+
+
+def _listed(items: list[ListItem], linked: float, boilerplate: bool) -> Iterator[HtmlBlock]:
+    size = sum(len(item.text) for item in items)
+    if size:
+        yield HtmlBlock("list", items=items, boilerplate=boilerplate, link_share=min(1.0, linked / size))
+
+
+def _is_inline(element: Any) -> bool:
+    """Inline by its tag, and without a block inside (``<a><div>`` is a block); an image alone is a figure."""
+    if element.tag in BLOCKS or _is_note(element):
+        return False
+    if element.tag == "img":
+        before = element.getprevious()
+        alone = (
+            not (element.tail or "").strip()
+            and not ((element.getparent().text if before is None else "") or "").strip()
+        )
+        return not (alone and before is None)
+    return not any(child.tag in BLOCKS for child in element.iter() if child is not element)
+
+
+def _is_note(element: Any) -> bool:
+    kinds = f"{epub_type(element)} {element.get('role') or ''}".split()
+    return bool({"footnote", "rearnote", "endnote", "doc-footnote", "doc-endnote"} & set(kinds))
+
+
+def _is_note_mark(element: Any) -> bool:
+    return element.tag == "a" and bool({"noteref", "doc-noteref"} & {*epub_type(element).split(), element.get("role")})
+
+
+def _holds_note_mark(element: Any) -> bool:
+    return any(map(_is_note_mark, element.iterdescendants("a")))
+
+
+def epub_type(element: Any) -> str:
+    return element.get("{http://www.idpf.org/2007/ops}type") or element.get("epub:type") or ""
+
+
+def _math(element: Any) -> str:
+    """TeX where the page carries it, else the symbols."""
+    tex = element.get("alttext") or next(
+        (a.text for a in element.iter() if str(a.tag).endswith("annotation") and "tex" in (a.get("encoding") or "")),
+        None,
+    )
+    return f"${tex.strip()}$" if tex else text_of(element)
+
+
+def _code_span(text: str) -> str:
+    body = clean_spaces(text).strip()
+    fence = "``" if "`" in body else "`"
+    return f"{fence}{body}{fence}" if body else ""
+
+
+def text_of(element: Any) -> str:
+    return "".join(element.itertext())
+
+
+def _preformatted(element: Any) -> str:
+    """Text with its spaces; ``<br>`` breaks the line there too."""
+    return dedent("".join(_raw(element)))
+
+
+def _raw(element: Any) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if isinstance(child.tag, str):
+            yield from ("\n",) if child.tag == "br" else _raw(child)
+        yield child.tail or ""
+
+
+def _language(element: Any) -> str:
+    nodes = [element, *element.iterchildren("code"), element.getparent()]
+    for node in nodes:
+        found = _LANGUAGE.search(node.get("class") or "") if node is not None else None
+        if found and found[1].lower() not in {"default", "none", "highlight", "source"}:
+            return found[1].lower()
+    return ""
+
+
+def _integer(text: str | None, default: int) -> int:
+    return int(text) if text and re.fullmatch(r"\d{1,9}", text.strip()) else default
+
+
+def _rows(table: Any) -> Iterator[Sequence[Any]]:
+    """Rows of cells of this table alone, in the order head, bodies, foot."""
+    groups = [table, *(g for tag in ("thead", "tbody", "tfoot") for g in table.iterchildren(tag))]
+    for group in groups:
+        for row in group.iterchildren("tr"):
+            yield list(row.iterchildren("td", "th"))
+
+
+def _is_layout(table: Any, rows: Sequence[Sequence[Any]]) -> bool:
+    """A table that only arranges a page: declared so, or one cell wide, or with headings or tables of weight inside."""
+    if (table.get("role") or "").lower() in {"presentation", "none"}:
+        return True
+    if max(map(len, rows), default=0) <= 1 and (
+        len(rows) <= 1 or any(_has_blocks(cell) for row in rows for cell in row)
+    ):
+        return True
+    return any(
+        len(bare(text_of(cell))) > 2000 or any(True for _ in cell.iter("h1", "h2", "h3"))
+        for row in rows
+        for cell in row
+    )
+
+
+def _has_blocks(cell: Any) -> bool:
+    return any(child.tag in BLOCKS for child in cell)
+
+
+def without_blank_columns(grid: tables.Grid) -> tables.Grid:
+    """The grid without the rows and columns that only make room."""
+    kept = [x for x in range(len(grid[0]) if grid else 0) if any(row[x].strip() for row in grid)]
+    return [[row[x] for x in kept] for row in grid if any(cell.strip() for cell in row)]
+
+
+def write(builder: DocumentBuilder, blocks: Iterable[HtmlBlock]) -> None:
+    """Append blocks to a document; images without description are left out."""
+    for block in blocks:
+        if block.kind == "heading":
+            builder.heading(block.text, block.level)
+        elif block.kind == "anchor":
+            continue
+        elif block.kind == "list":
+            builder.list(block.items)
+        elif block.kind == "definitions":
+            builder.add("list", clean(block.text))
+        elif block.kind == "table":
+            builder.table(block.rows)
+        elif block.kind == "code":
+            builder.code(block.text, block.name)
+        elif block.kind == "quote":
+            builder.quote(block.text)
+        elif block.kind == "footnote":
+            builder.footnote(block.name, block.text)
+        elif block.kind == "figure":
+            if block.text.strip():
+                builder.figure(block.text, block.name.partition("?")[0] if not block.name.startswith("data:") else "")
+        else:
+            builder.paragraph(block.text, block.kind)

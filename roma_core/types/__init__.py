@@ -1,0 +1,91 @@
+"""The nouns. Frozen values without I/O; one meaning each.
+
+Offsets everywhere are half-open code-point offsets into ``Document.text``: ``text[start:end]``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roma_core.types.answer import (
+    CITATION_COLUMNS,
+    Citation,
+    CompleteEvent,
+    ErrorEvent,
+    Stage,
+    StageEvent,
+    StreamEvent,
+    TailorOutput,
+    TokenEvent,
+    Usage,
+    Verdict,
+)
+from roma_core.types.base import DEFAULT_TENANT, Noun, digest, frame
+from roma_core.types.document import (
+    Block,
+    BlockKind,
+    Box,
+    Chunk,
+    Document,
+    Link,
+    Page,
+    RawDocument,
+    ScoredChunk,
+    Section,
+    SectionKind,
+    Source,
+    SourceKind,
+    Span,
+    place_of,
+)
+from roma_core.types.health import ComponentHealth, HealthReport, HealthState
+from roma_core.types.query import Persona, Query
+from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState
+
+if TYPE_CHECKING:
+    from roma_core.types.base import Vector, Vectors
+
+__all__ = [
+    "CITATION_COLUMNS",
+    "DEFAULT_TENANT",
+    "ITEM_COLUMNS",
+    "MOST_WARNINGS",
+    "Block",
+    "BlockKind",
+    "Box",
+    "Chunk",
+    "Citation",
+    "CompleteEvent",
+    "ComponentHealth",
+    "Document",
+    "ErrorEvent",
+    "HealthReport",
+    "HealthState",
+    "IngestItem",
+    "IngestionReport",
+    "ItemState",
+    "Link",
+    "Noun",
+    "Page",
+    "Persona",
+    "Query",
+    "RawDocument",
+    "ScoredChunk",
+    "Section",
+    "SectionKind",
+    "Source",
+    "SourceKind",
+    "Span",
+    "Stage",
+    "StageEvent",
+    "StreamEvent",
+    "TailorOutput",
+    "TokenEvent",
+    "Usage",
+    "Vector",
+    "Vectors",
+    "Verdict",
+    "digest",
+    "frame",
+    "place_of",
+]

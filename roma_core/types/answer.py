@@ -1,0 +1,171 @@
+"""Answers: citations with the words they stand on, what an answer cost, and the events of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from roma_core import display
+from roma_core.errors import AgentFailure
+from roma_core.types.base import Noun, frame
+from roma_core.types.document import ScoredChunk
+from roma_core.types.query import Persona
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Verdict = Literal["verbatim", "supported", "partial", "unsupported", "unverified"]
+
+
+class Citation(Noun):
+    """A marker ``[n]`` in the answer and the words of the source that it stands for.
+
+    ``document.text[start:end] == quote``; ``answer[answer_start:answer_end]`` is the claim that the marker supports.
+    """
+
+    marker: int = Field(ge=1)
+    chunk_id: str
+    document_id: str
+    uri: str
+    title: str
+    page: int | None = None
+    place: str = ""
+    start: int
+    end: int
+    quote: str
+    answer_start: int
+    answer_end: int
+    verdict: Verdict = "unverified"
+    score: float | None = None
+
+
+class Usage(Noun):
+    """What model calls used. ``cost_usd`` is None when a price is unknown, never 0; None is contagious in sums."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = 0.0
+    cache_hits: int = 0
+    saved_usd: float | None = 0.0
+    estimated: bool = False
+    """True when the provider reported no usage and the tokens were counted here."""
+
+    def __add__(self, other: Usage) -> Usage:
+        def plus(a: float | None, b: float | None) -> float | None:
+            return None if a is None or b is None else a + b
+
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cost_usd=plus(self.cost_usd, other.cost_usd),
+            cache_hits=self.cache_hits + other.cache_hits,
+            saved_usd=plus(self.saved_usd, other.saved_usd),
+            estimated=self.estimated or other.estimated,
+        )
+
+    @classmethod
+    def total(cls, parts: Iterable[Usage]) -> Usage:
+        result = cls()
+        for part in parts:
+            result = result + part
+        return result
+
+
+CITATION_COLUMNS = (
+    "marker",
+    "title",
+    "place",
+    "page",
+    "quote",
+    "start",
+    "end",
+    "verdict",
+    "score",
+    "uri",
+    "document_id",
+)
+
+
+class TailorOutput(Noun):
+    """An answer with its citations."""
+
+    answer: str
+    citations: tuple[Citation, ...] = ()
+    follow_ups: tuple[str, ...] = ()
+    persona: Persona = "general"
+    usage: Usage = Usage()
+    degraded: bool = False
+    degraded_reasons: tuple[str, ...] = ()
+    answer_id: str = ""
+    model: str = ""
+    """``provider:model`` that wrote the answer; extractive answers say ``extractive``."""
+    model_reason: str = ""
+    """Why that model: configured, auto, or the failure that led to a fallback."""
+    passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
+    answered: bool = True
+    """False when ROMA says that it does not know."""
+    flags: tuple[str, ...] = ()
+    """Names of the guardrail rules that fired without blocking."""
+    prompt_hash: str = ""
+    """Hash of the prompt that the answer was written with; empty when no prompt was read (extractive)."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """The citations, one a row."""
+        return frame(self.citations, CITATION_COLUMNS)
+
+    def _repr_html_(self) -> str:
+        rows = [(c.marker, c.title, c.place, c.quote, c.verdict) for c in self.citations]
+        facts = [
+            self.model,
+            self.persona,
+            *(["degraded: " + ", ".join(self.degraded_reasons)] if self.degraded else []),
+        ]
+        return display.box(
+            f'<p style="white-space:pre-wrap">{display.badges(self.answer)}</p>',
+            display.table(("", "Source", "Where", "Quote", "Verdict"), rows) if rows else "",
+            display.paragraph(" · ".join(f for f in facts if f)),
+        )
+
+
+Stage = Literal["guarded", "planned", "retrieved", "reranked", "writing", "verifying"]
+
+
+class StageEvent(Noun):
+    """A stage has ended (or, for ``writing`` and ``verifying``, begun). ``elapsed_ms`` counts from the query."""
+
+    type: Literal["stage"] = "stage"
+    stage: Stage
+    elapsed_ms: float
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class TokenEvent(Noun):
+    """The next piece of the answer, in order."""
+
+    type: Literal["token"] = "token"
+    text: str
+
+
+class CompleteEvent(Noun):
+    """The final answer; its text may differ from the tokens (guardrails, dropped markers). Terminal."""
+
+    type: Literal["complete"] = "complete"
+    output: TailorOutput
+
+
+class ErrorEvent(Noun):
+    """No answer. Terminal."""
+
+    type: Literal["error"] = "error"
+    failure: AgentFailure
+
+
+StreamEvent = Annotated[StageEvent | TokenEvent | CompleteEvent | ErrorEvent, Field(discriminator="type")]

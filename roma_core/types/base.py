@@ -1,0 +1,44 @@
+"""The base of all values, and the hash that every id is made with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:  # names for signatures; numpy and pandas are not loaded for them
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+    """Shape (n, dim), rows of unit length."""
+    Vector = NDArray[np.float32]
+    """Shape (dim,), unit length."""
+
+DEFAULT_TENANT = "default"
+
+
+def digest(*parts: str | bytes) -> str:
+    """SHA-256 (hex) of the parts, each framed by its length so that no two lists of parts collide."""
+    h = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        h.update(len(data).to_bytes(8, "big"))
+        h.update(data)
+    return h.hexdigest()
+
+
+class Noun(BaseModel):
+    """Base of all values: frozen, and unknown fields are a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def frame(rows: Iterable[BaseModel], columns: Sequence[str]) -> pd.DataFrame:
+    """One row a value, with the columns named (also when there is no row)."""
+    import pandas as pd
+
+    return pd.DataFrame([row.model_dump(include=set(columns)) for row in rows], columns=list(columns))

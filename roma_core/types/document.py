@@ -1,0 +1,252 @@
+"""Documents: what is fetched, what a parser makes of it, and the passages it is cut into."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from roma_core.types.base import DEFAULT_TENANT, Noun, digest
+
+SourceKind = Literal["local", "web", "gdrive"]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom as fractions (0..1) of the page, origin top left."""
+
+BlockKind = Literal[
+    "heading", "paragraph", "list", "table", "code", "quote", "caption", "footnote", "comment", "notes", "figure"
+]
+SectionKind = Literal["heading", "slide", "notes", "sheet", "chapter", "message", "cell"]
+
+
+class Source(Noun):
+    """Something that can be ingested: a folder, a site, a Drive folder."""
+
+    uri: str
+    kind: SourceKind
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class RawDocument(Noun):
+    """Bytes as fetched. ``media_type`` is what the source claims; the parser service decides by content.
+
+    The bytes are either held (``data=...``) or, when there are many, wait in a temporary file (``path=...``) that
+    ``data`` reads when asked: so a large download crosses threads and processes without being in memory.
+    """
+
+    uri: str
+    content: bytes | None = Field(default=None, alias="data", repr=False)
+    path: Path | None = Field(default=None, repr=False)
+    media_type: str | None = None
+    title: str | None = None
+    modified_at: datetime | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> RawDocument:
+        if (self.content is None) == (self.path is None):
+            raise ValueError("a raw document has either data or a path")
+        return self
+
+    @property
+    def data(self) -> bytes:
+        """All bytes; read from ``path`` at every call when they wait there."""
+        return self.content if self.content is not None else self._file.read_bytes()
+
+    @property
+    def size(self) -> int:
+        """Number of bytes, without reading them."""
+        return len(self.content) if self.content is not None else self._file.stat().st_size
+
+    @property
+    def sha256(self) -> str:
+        if self.content is not None:
+            return hashlib.sha256(self.content).hexdigest()
+        with self._file.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def _file(self) -> Path:
+        assert self.path is not None  # noqa: S101  (held by the validator)
+        return self.path
+
+    def discard(self) -> None:
+        """Delete the temporary file, if there is one. Whoever fetched calls it when the document is parsed."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+class Span(Noun):
+    """A half-open range of code points of a document's text."""
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Span:
+        if self.end < self.start:
+            raise ValueError(f"span ends before it starts: [{self.start}, {self.end})")
+        return self
+
+    def of(self, text: str) -> str:
+        return text[self.start : self.end]
+
+    def overlaps(self, other: Span) -> bool:
+        return self.start < other.end and other.start < self.end
+
+
+class Page(Span):
+    """One page (or slide) of the source. ``width`` and ``height`` are in points, after rotation."""
+
+    number: int = Field(ge=1)
+    label: str | None = None
+    width: float | None = None
+    height: float | None = None
+    ocr_confidence: float | None = None
+    """Mean confidence (0..1) when the page's text came from OCR, else None."""
+
+
+class Section(Span):
+    """A titled part: from its title to the next section of the same or a higher level."""
+
+    title: str
+    level: int = Field(ge=1)
+    kind: SectionKind = "heading"
+
+
+class Block(Span):
+    """A heading, paragraph, table, ... with its place on the page when the format has one."""
+
+    kind: BlockKind
+    page: int | None = None
+    box: Box | None = None
+    level: int | None = None
+    row: int | None = None
+    """In a sheet: the 1-based row of the block's first line. A table's further lines are the rows that follow (the line
+    of dashes under the header belongs to the header)."""
+    confidence: float | None = None
+
+    def row_at(self, offset: int, text: str) -> int | None:
+        """The sheet's row that ``offset`` (inside this block of ``text``) is in; None outside of sheets."""
+        if self.row is None:
+            return None
+        line = text.count("\n", self.start, offset)
+        return self.row + max(0, line - 1 if self.kind == "table" else 0)
+
+
+class Link(Span):
+    """Words that lead to ``url`` (http, https or mailto, absolute)."""
+
+    url: str
+
+
+class Document(Noun):
+    """What a parser makes of a file: Markdown text and the places in it."""
+
+    id: str
+    uri: str
+    title: str
+    text: str = Field(repr=False)
+    content_sha256: str
+    parser: str
+    """Name and version, e.g. ``pdf/3``: part of what makes two parses the same."""
+    media_type: str = "text/plain"
+    pages: tuple[Page, ...] = ()
+    sections: tuple[Section, ...] = ()
+    blocks: tuple[Block, ...] = Field(default=(), repr=False)
+    links: tuple[Link, ...] = Field(default=(), repr=False)
+    """Beside the text, not in it: an address is no words to search, embed or quote. ``markdown`` writes them in."""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @staticmethod
+    def id_for(uri: str, tenant: str = DEFAULT_TENANT) -> str:
+        """Stable across edits of the content: it names the place, not the words."""
+        return digest("document", tenant, uri)[:32]
+
+    @model_validator(mode="after")
+    def _spans_inside(self) -> Document:
+        size = len(self.text)
+        for span in (*self.pages, *self.sections, *self.blocks, *self.links):
+            if span.end > size:
+                raise ValueError(f"{type(span).__name__} [{span.start}, {span.end}) lies outside of the text ({size})")
+        return self
+
+    def markdown(self) -> str:
+        """The text with its links written in, ``[words](url)``: for readers; offsets point into ``text``."""
+        parts: list[str] = []
+        at = 0
+        for link in sorted(self.links, key=lambda found: found.start):
+            if link.start < at:
+                continue
+            words = link.of(self.text).replace("[", r"\[").replace("]", r"\]")
+            parts += [self.text[at : link.start], f"[{words}]({link.url})"]
+            at = link.end
+        return "".join([*parts, self.text[at:]])
+
+    def page_at(self, offset: int) -> Page | None:
+        return next((p for p in self.pages if p.start <= offset < p.end), None)
+
+    def headings_at(self, offset: int) -> tuple[str, ...]:
+        """Titles of the sections that hold ``offset``, outermost first."""
+        return tuple(s.title for s in self.sections if s.start <= offset < s.end)
+
+    def place(self, start: int) -> str:
+        """Where ``start`` is, for a person: ``page 7``, ``slide 3, notes``, ``sheet “Q2”, row 14``, or a heading."""
+        held = [s for s in self.sections if s.start <= start < s.end]
+        return place_of(self.page_at(start), held, self.row_at(start))
+
+    def row_at(self, offset: int) -> int | None:
+        """The 1-based row of the sheet that ``offset`` is in; None outside of sheets."""
+        held = next((b for b in self.blocks if b.row is not None and b.start <= offset < b.end), None)
+        return held.row_at(offset, self.text) if held else None
+
+
+def place_of(page: Page | None, held: Sequence[Section], row: int | None) -> str:
+    """``Document.place`` of a spot on ``page``, inside the sections ``held`` (outermost first), in ``row``."""
+    words: list[str] = []
+    if page is not None:
+        unit = "slide" if any(s.kind == "slide" for s in held) else "page"
+        words.append(f"{unit} {page.label or page.number}")
+    if any(s.kind == "notes" for s in held):
+        words.append("notes")
+    named = [s for s in held if s.kind in {"sheet", "chapter"}] or ([] if page else list(held[-1:]))
+    words += [f"{s.kind} “{s.title}”" if s.kind != "heading" else f"“{s.title}”" for s in named[-1:]]
+    words += [f"row {row}"] if row is not None else []
+    return ", ".join(words)
+
+
+class Chunk(Noun):
+    """A passage that can be retrieved: ``document.text[start:end] == text``, always."""
+
+    id: str
+    document_id: str
+    uri: str
+    title: str
+    text: str
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    page: int | None = None
+    place: str = ""
+    headings: tuple[str, ...] = ()
+    context: str = ""
+    """What a reader of the passage alone would miss (headings, a split table's header row); embedded and indexed in
+    front of ``text`` but never quoted."""
+
+    @property
+    def indexed_text(self) -> str:
+        """The text that is embedded and searched."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+class ScoredChunk(Noun):
+    """A chunk with its rank (1-based), the score it is ranked by, and the scores it came from."""
+
+    chunk: Chunk
+    score: float
+    rank: int = Field(ge=1)
+    retriever: str
+    scores: dict[str, float] = Field(default_factory=dict)

@@ -1,0 +1,23 @@
+"""Questions and how to answer them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from roma_core.types.base import DEFAULT_TENANT, Noun
+
+Persona = Literal["technical", "executive", "general"]
+
+
+class Query(Noun):
+    """A question and how to answer it."""
+
+    text: str
+    persona: Persona = "general"
+    top_k: int = Field(default=5, ge=1, le=50)
+    filters: dict[str, Any] = Field(default_factory=dict)
+    """Which documents may be used: ``document_id`` or ``uri`` (a value or a list of values), ``uri_prefix``."""
+    session_id: str | None = None
+    tenant: str = DEFAULT_TENANT

@@ -1,0 +1,89 @@
+"""Reports of ingests: one row for each item of the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from roma_core import display
+from roma_core.errors import RECOVERABLE, AgentFailure, ErrorCode
+from roma_core.types.base import Noun, frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ITEM_COLUMNS = ("uri", "state", "code", "reason", "chunks", "document_id", "warnings")
+ItemState = Literal["added", "updated", "unchanged", "skipped", "deleted", "failed"]
+
+
+class IngestItem(Noun):
+    """One row of the ledger: what became of one listed item."""
+
+    uri: str
+    state: ItemState
+    document_id: str | None = None
+    reason: str = ""
+    code: str | None = None
+    chunks: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+MOST_WARNINGS = 50
+"""Warnings that a report shows to people; all of them are in ``items``."""
+
+
+class IngestionReport(Noun):
+    """What one ingest did. Every listed item is in ``items`` exactly once."""
+
+    run_id: str
+    sources: tuple[str, ...]
+    """As given, but for secrets in addresses."""
+    items: tuple[IngestItem, ...] = ()
+    seconds: float = 0.0
+    failures: tuple[AgentFailure, ...] = ()
+    """Failures of whole sources (nothing could be listed)."""
+
+    @property
+    def worked(self) -> Literal["all", "some", "none"]:
+        """How much of it worked; where there was nothing to do, all."""
+        failed = sum(item.state == "failed" for item in self.items)
+        if not failed and not self.failures:
+            return "all"
+        return "some" if len(self.items) > failed else "none"
+
+    @property
+    def first_failure(self) -> AgentFailure | None:
+        """Of the sources, else of the items."""
+        item = next((item for item in self.items if item.state == "failed"), None)
+        if self.failures or item is None:
+            return self.failures[0] if self.failures else None
+        code = ErrorCode(item.code or ErrorCode.INTERNAL)
+        return AgentFailure(
+            agent="ingestion",
+            code=code,
+            message=item.reason,
+            recoverable=code in RECOVERABLE,
+            details={"uri": item.uri},
+        )
+
+    def counts(self) -> dict[str, int]:
+        states: tuple[ItemState, ...] = ("added", "updated", "unchanged", "skipped", "deleted", "failed")
+        return {state: sum(i.state == state for i in self.items) for state in states}
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """URI and warning, one a row: suspected prompt injections, near-duplicates, what a parser could not read."""
+        return [(item.uri, warning) for item in self.items for warning in item.warnings]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The items, one a row."""
+        return frame(self.items, ITEM_COLUMNS)
+
+    def _repr_html_(self) -> str:
+        bad = [(i.uri, display.state(i.state), i.code, i.reason) for i in self.items if i.state == "failed"]
+        bad += [(f.details.get("uri", f.agent), display.state("failed"), f.code, f.message) for f in self.failures]
+        more = len(self.sources) - 3
+        return display.box(
+            display.heading(f"Ingested {', '.join(self.sources[:3])}{f' and {more} more' if more > 0 else ''}"),
+            f"<p>{display.counts(self.counts())} · {self.seconds:.1f} s</p>",
+            display.table(("Item", "State", "Code", "Reason"), bad) if bad else "",
+            display.table(("Item", "Warning"), self.warnings()[:MOST_WARNINGS]) if self.warnings() else "",
+        )

@@ -1,0 +1,159 @@
+"""Hard budgets: no interleaving of tasks, threads or processes passes a limit."""
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from roma_core.errors import ErrorCode, LLMError, StoreError
+from roma_core.llm.control.budget import Account, Budgets
+from tests.fakes.disk import fill, small_disk
+
+
+def spend(budgets: Budgets, accounts: list[Account], worst: float, cost: float | None) -> bool:
+    try:
+        hold = budgets.reserve(accounts, worst, "m")
+    except LLMError as error:
+        assert error.code is ErrorCode.LLM_BUDGET
+        return False
+    hold.cost_usd = cost
+    budgets.settle(hold)
+    return True
+
+
+def test_the_worst_case_is_held_and_the_cost_is_kept(tmp_path: Path) -> None:
+    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+    accounts = budgets.accounts(None, "acme")
+    hold = budgets.reserve(accounts, 0.6, "m")
+    assert budgets.spent_usd("tenant", "acme") == 0.6
+    assert not spend(budgets, accounts, 0.5, 0.1)
+    hold.cost_usd = 0.2
+    budgets.settle(hold)
+    assert budgets.spent_usd("tenant", "acme") == 0.2
+    assert spend(budgets, accounts, 0.5, 0.1)
+    assert budgets.spent_usd("tenant", "other") == 0.0
+
+
+def test_an_unknown_cost_counts_as_the_worst_case() -> None:
+    budgets = Budgets(run_usd=1.0)
+    assert spend(budgets, budgets.accounts(None, "t"), 0.6, None)
+    assert budgets.spent_usd("run", "run") == 0.6
+
+
+def test_sessions_and_tenants_outlive_the_process_and_runs_do_not(tmp_path: Path) -> None:
+    limits = {"run_usd": 1.0, "session_usd": 1.0, "tenant_usd": 1.0}
+    first = Budgets(tmp_path / "b.sqlite", **limits)
+    spend(first, first.accounts("s", "t"), 0.5, 0.5)
+    first.close()
+    second = Budgets(tmp_path / "b.sqlite", **limits)
+    assert second.spent_usd("tenant", "t") == second.spent_usd("session", "t/s") == 0.5
+    assert second.spent_usd("run", "run") == 0.0
+
+
+def test_a_call_that_fits_one_account_and_not_another_holds_nothing(tmp_path: Path) -> None:
+    budgets = Budgets(tmp_path / "b.sqlite", run_usd=10.0, session_usd=10.0, tenant_usd=0.1)
+    with pytest.raises(LLMError) as caught:
+        budgets.reserve(budgets.accounts("s", "t"), 0.5, "m")
+    assert caught.value.details["scope"] == "tenant"
+    assert budgets.spent_usd("run", "run") == budgets.spent_usd("session", "t/s") == 0.0
+
+
+def test_a_killed_process_leaves_its_reservation_standing(tmp_path: Path) -> None:
+    dead = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+    dead.reserve(dead.accounts(None, "t"), 0.7, "m")
+    dead.close()
+    assert Budgets(tmp_path / "b.sqlite", tenant_usd=1.0).spent_usd("tenant", "t") == 0.7
+
+
+def test_limits_are_exact_where_floats_are_not() -> None:
+    budgets = Budgets(run_usd=0.3)
+    accounts = budgets.accounts(None, "t")
+    assert [spend(budgets, accounts, 0.1, 0.1) for _ in range(4)] == [True, True, True, False]
+
+
+def test_without_limits_there_are_no_accounts() -> None:
+    budgets = Budgets()
+    assert (budgets.accounts("s", "t"), budgets.limited) == ([], False)
+
+
+def test_an_account_that_cannot_be_kept_stops_paid_calls(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    budgets = Budgets(tmp_path / "file" / "b.sqlite", tenant_usd=1.0)
+    with pytest.raises(StoreError, match="no paid call"):
+        budgets.reserve(budgets.accounts(None, "t"), 0.1, "m")
+
+
+def test_threads_never_pass_the_limit(tmp_path: Path) -> None:
+    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+    accounts = budgets.accounts(None, "t")
+    with ThreadPoolExecutor(8) as pool:
+        paid = sum(pool.map(lambda _: spend(budgets, accounts, 0.05, 0.03), range(100)))
+    assert budgets.spent_usd("tenant", "t") <= 1.0
+    assert paid == pytest.approx(budgets.spent_usd("tenant", "t") / 0.03)
+    assert paid >= 30
+
+
+def _spend_much(path: Path) -> None:
+    budgets = Budgets(path, tenant_usd=1.0)
+    for _ in range(40):
+        spend(budgets, budgets.accounts(None, "t"), 0.05, 0.03)
+
+
+def test_processes_never_pass_the_limit_together(tmp_path: Path) -> None:
+    path = tmp_path / "b.sqlite"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_spend_much, args=(path,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [w.exitcode for w in workers] == [0, 0, 0]
+    assert 0.9 <= Budgets(path, tenant_usd=1.0).spent_usd("tenant", "t") <= 1.0
+
+
+def test_a_workspace_that_is_away_stops_paid_calls_and_its_account_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    """A fresh account in its place would let the money be spent twice."""
+    folder, away = tmp_path / "ws", tmp_path / "away"
+    budgets = Budgets(folder / "b.sqlite", tenant_usd=1.0)
+    accounts = budgets.accounts(None, "t")
+    assert spend(budgets, accounts, 0.6, 0.6)
+    folder.rename(away)
+    with pytest.raises(StoreError) as caught:
+        budgets.reserve(accounts, 0.1, "m")
+    assert caught.value.code is ErrorCode.STORAGE_UNAVAILABLE
+    assert not folder.exists()
+    away.rename(folder)
+    assert not spend(budgets, accounts, 0.6, 0.6)
+    assert spend(budgets, accounts, 0.3, 0.3)
+    assert Budgets(folder / "b.sqlite", tenant_usd=1.0).spent_usd("tenant", "t") == pytest.approx(0.9)
+
+
+def test_an_account_that_is_restored_under_a_call_keeps_the_reservations_of_others(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "b.sqlite", tmp_path / "backup.sqlite"
+    restored = Budgets(theirs, tenant_usd=1.0)
+    restored.reserve(restored.accounts(None, "t"), 0.5, "m")
+    restored.close()
+    budgets = Budgets(ours, tenant_usd=1.0)
+    hold = budgets.reserve(budgets.accounts(None, "t"), 0.2, "m")
+    for suffix in ("-wal", "-shm"):
+        ours.with_name(f"{ours.name}{suffix}").unlink(missing_ok=True)
+    theirs.replace(ours)
+    hold.cost_usd = 0.1
+    budgets.settle(hold)
+    assert budgets.spent_usd("tenant", "t") == pytest.approx(0.6)
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        budgets = Budgets(disk / "b.sqlite", tenant_usd=1.0)
+        accounts = budgets.accounts(None, "t")
+        assert spend(budgets, accounts, 0.6, 0.6)
+        budgets.close()
+        ballast = fill(disk)
+        with pytest.raises(StoreError, match="no paid call") as caught:
+            budgets.reserve(accounts, 0.1, "m")
+        assert caught.value.code is ErrorCode.STORAGE_FULL
+        assert budgets.spent_usd("tenant", "t") == 0.6
+        ballast.unlink()
+        assert spend(budgets, accounts, 0.3, 0.3)

@@ -1,0 +1,59 @@
+"""Kept answers are played back exactly, and what cannot be read is asked again."""
+
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roma_core.cache import Cache
+from roma_core.llm.base import LLMRequest, Message, Picture
+from roma_core.llm.control.cache import KIND, AnswerCache, KeptAnswer, replay, request_key
+from roma_core.llm.providers.schemas import strict_schema
+from roma_core.types import Usage, digest
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_a_replay_is_the_same_text_in_pieces(text: str) -> None:
+    deltas = list(replay(KeptAnswer(text=text, provider="p", model="m", usage=Usage(cost_usd=0.5))))
+    assert "".join(d.text for d in deltas) == text
+    assert deltas[-1].usage == Usage(cache_hits=1, saved_usd=0.5)
+
+
+def test_pictures_decide_the_key_and_words_alone_keep_theirs() -> None:
+    def key(*pictures: bytes) -> str:
+        shown = tuple(Picture.of(p) for p in pictures)
+        return request_key("f", LLMRequest(messages=(Message(role="user", content="Say it.", pictures=shown),)))
+
+    assert len({key(), key(b"a"), key(b"b"), key(b"a", b"b")}) == 4
+    fields = LLMRequest(messages=()).model_dump(
+        mode="json", exclude={"model", "purpose", "session_id", "tenant", "passages"}
+    )
+    asked = fields | {"messages": [{"role": "user", "content": "Say it."}]}
+    assert key() == digest("llm", "1", "f", json.dumps([asked, []], sort_keys=True, ensure_ascii=False))
+
+
+def test_entries_of_another_version_are_asked_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "c.sqlite")
+    cache.put(KIND, "k", b'{"old": 1}')
+    assert AnswerCache(cache).get("k") is None
+
+
+def test_strict_schemas_close_every_object_and_keep_names_that_look_like_keywords() -> None:
+    inner = {"type": "object", "properties": {"title": {"type": "string", "title": "Title", "default": "x"}}}
+    schema = {
+        "type": "object",
+        "title": "T",
+        "$defs": {"default": inner},
+        "properties": {"a": {"anyOf": [inner, {"type": "null"}]}},
+    }
+    closed = strict_schema(schema)
+    want = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}},
+        "required": ["title"],
+        "additionalProperties": False,
+    }
+    assert closed["$defs"]["default"] == want
+    assert closed["properties"]["a"] == {"anyOf": [want, {"type": "null"}]}
+    assert (closed["required"], closed["additionalProperties"], "title" in closed) == (["a"], False, False)

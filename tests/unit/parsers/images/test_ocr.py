@@ -1,0 +1,190 @@
+"""Routing of OCR by script and confidence: tesseract is a script on PATH, rapidocr is told what to see."""
+
+from __future__ import annotations
+
+import io
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from roma_core.errors import ErrorCode, ParserError
+from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.images import image, ocr
+from roma_core.parsers.pdf import scans as pdf_ocr
+from roma_core.parsers.pdf.page import PageContent, Style, Word
+from roma_core.parsers.sandbox import deadline
+from roma_core.types import RawDocument
+from tests.fixtures import make_pdf
+
+PICTURE = Image.new("RGB", (300, 200), "white")
+
+
+def lines(text: str, confidence: float) -> list[ocr.OcrLine]:
+    return [ocr.OcrLine(text, 10, 10, 200, 40, confidence)]
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    ocr._languages.cache_clear()
+    yield
+    ocr._languages.cache_clear()
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """``engines(script=..., packs=..., tess=(text, confidence), rapid=(text, confidence))`` installs fakes."""
+
+    def install(script="Latin", packs=(), tess=("", 0), rapid=None, rotate=0, upside_down=None):
+        row = "5\t1\t1\t1\t1\t1\t10\t10\t90\t20\t{}\t{}"
+        table = "header\n" + "\n".join(row.format(tess[1], word) for word in tess[0].split())
+        osd = f"Rotate: {rotate}\nOrientation confidence: 9.1\nScript: {script}\nScript confidence: 4.2\n"
+        listing = "\n".join(["List of available languages (2):", *packs, "osd"])
+        program = tmp_path / "tesseract"
+        program.write_text(
+            f"#!{sys.executable}\nimport sys\na = sys.argv\n"
+            f"print({listing!r} if '--list-langs' in a else {osd!r} if '0' in a else {table!r})\n"
+        )
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(ocr, "_has_rapidocr", lambda: rapid is not None)
+        seen = iter([rapid, upside_down or rapid])
+        monkeypatch.setattr(ocr, "_rapidocr", lambda picture: lines(*next(seen)) if rapid else [])
+        ocr._languages.cache_clear()
+
+    return install
+
+
+def texts(result: ocr.OcrResult) -> list[str]:
+    return [line.text for line in result.lines]
+
+
+def test_latin_goes_to_rapidocr(engines):
+    engines(rapid=("Harbour dues", 0.98))
+    result = ocr.read(PICTURE)
+    assert texts(result) == ["Harbour dues"] and result.warning is None
+
+
+def test_other_script_goes_to_tesseract_when_the_pack_is_there(engines):
+    engines("Cyrillic", ("rus",), tess=("Все люди", 91), rapid=("Bce", 0.7))
+    result = ocr.read(PICTURE)
+    assert texts(result) == ["Все люди"] and result.confidence == pytest.approx(0.91) and result.warning is None
+
+
+def test_script_that_no_engine_reads_is_said_and_noise_is_not_kept(engines):
+    engines("Thai", ("eng",), rapid=("nl3u", 0.8))
+    result = ocr.read(PICTURE)
+    assert texts(result) == [] and "Thai" in result.warning and "'tha'" in result.warning
+
+
+def test_wrong_script_detection_is_overruled_by_confidence(engines):
+    engines("Cyrillic", (), rapid=("SEATTLE GENERAL", 0.98))
+    assert texts(ocr.read(PICTURE)) == ["SEATTLE GENERAL"]
+
+
+def test_tesseract_alone_reads_latin(engines):
+    engines("Latin", ("eng",), tess=("Harbour dues", 88))
+    assert texts(ocr.read(PICTURE)) == ["Harbour dues"] and ocr.available()
+
+
+def test_page_upside_down_is_turned(engines):
+    engines(rapid=("sǝnp", 0.55), upside_down=("Harbour dues", 0.97))
+    result = ocr.read(PICTURE)
+    assert texts(result) == ["Harbour dues"] and result.turns == 2
+
+
+def test_turn_that_detection_is_sure_of_is_taken(engines):
+    engines(rapid=("Harbour dues", 0.97), rotate=90)
+    assert ocr.read(PICTURE).turns == 1
+
+
+def test_nothing_readable_is_a_warning(engines):
+    engines(rapid=("x", 0.52))
+    assert "hardly" in ocr.read(PICTURE).warning
+
+
+def test_lines_become_words_with_place_and_even_sizes():
+    page = PageContent(1, 600, 800)
+    normal = ocr.OcrLine("two words", 100, 100, 280, 120, 0.9)
+    result = ocr.OcrResult((normal, ocr.OcrLine("BIG", 100, 10, 300, 90, 0.8)))
+    ocr.place(result, page, scale=2.0)
+    first, second, big = page.words
+    assert (first.text, second.text, big.text) == ("two", "words", "BIG")
+    assert first.x0 == 50 and second.x1 == pytest.approx(140) and first.x1 < second.x0
+    assert first.confidence == 0.9 and big.size > first.size
+
+
+def words(count: int, text: str = "xqzt") -> list[Word]:
+    return [Word(text, 10, 10, 40, 20, Style(10)) for _ in range(count)]
+
+
+def test_which_pages_need_ocr():
+    scan = [(0.0, 0.0, 600.0, 800.0)]
+    assert pdf_ocr.needs_ocr(PageContent(1, 600, 800, images=scan))
+    assert not pdf_ocr.needs_ocr(PageContent(1, 600, 800))  # blank
+    assert not pdf_ocr.needs_ocr(PageContent(1, 600, 800, words=[*words(70), *words(3, "the")], images=scan))
+    assert pdf_ocr.needs_ocr(PageContent(1, 600, 800, words=words(70), images=scan))  # shifted by a wrong font map
+    assert pdf_ocr.needs_ocr(PageContent(1, 600, 800, words=words(20), map_errors=90))
+
+
+async def test_pages_that_time_does_not_suffice_for_are_named():
+    from roma_core.errors import AgentFailure
+    from roma_core.parsers.sandbox.pool import InlineSandbox
+    from roma_core.parsers.service import DolphinParserService
+
+    deadline.start(0.5)
+    try:
+        result = await DolphinParserService(InlineSandbox()).parse(RawDocument(uri="a.pdf", data=make_pdf.scan()))
+    finally:
+        deadline.start(float("inf"))
+    assert isinstance(result, AgentFailure) and result.code is ErrorCode.PARSER_EMPTY
+    assert "time ran out" in result.message or "no OCR engine" in result.message
+
+
+def tiff(count: int) -> bytes:
+    buffer = io.BytesIO()
+    frames = [make_pdf.picture(f"Frame number {n}") for n in range(1, count + 1)]
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+def test_each_frame_of_a_tiff_is_a_page(monkeypatch):
+    monkeypatch.setattr(ocr, "available", lambda: True)
+    told = iter("abc")
+    monkeypatch.setattr(ocr, "read", lambda frame: ocr.OcrResult(tuple(lines(f"Frame {next(told)} text", 0.9))))
+    document = image.parse(RawDocument(uri="a.tiff", data=tiff(3)), ParseOptions(pages=(1, 3)))
+    assert [p.number for p in document.pages] == [1, 3] and document.metadata["page_count"] == 3
+    assert document.page_at(document.text.index("Frame b")).number == 3
+
+
+def test_exif_that_matters_is_kept_and_a_description_is_text(monkeypatch):
+    monkeypatch.setattr(ocr, "available", lambda: False)
+    exif = Image.Exif()
+    exif[270], exif[271], exif[306] = "The harbour at dawn", "Lumen", "2024:05:01 06:00:00"
+    exif.get_ifd(0x8825).update({1: "N", 2: (54.0, 30.0, 0.0), 3: "W", 4: (3.0, 15.0, 36.0)})
+    buffer = io.BytesIO()
+    PICTURE.save(buffer, "JPEG", exif=exif)
+    document = image.parse(RawDocument(uri="a.jpg", data=buffer.getvalue()), ParseOptions())
+    assert "The harbour at dawn" in document.text and document.blocks[0].kind == "figure"
+    assert document.metadata["camera_make"] == "Lumen" and document.metadata["modified"].startswith("2024")
+    assert (document.metadata["latitude"], document.metadata["longitude"]) == (54.5, -3.26)
+
+
+def test_pictures_that_cannot_be_read_are_typed(monkeypatch):
+    def code(data: bytes) -> ErrorCode:
+        with pytest.raises(ParserError) as caught:
+            image.parse(RawDocument(uri="a.png", data=data), ParseOptions())
+        return caught.value.code
+
+    buffer = io.BytesIO()
+    PICTURE.save(buffer, "PNG")
+    monkeypatch.setattr(ocr, "available", lambda: False)
+    assert code(buffer.getvalue()) is ErrorCode.PARSER_EMPTY
+    assert code(b"\x89PNG\r\n\x1a\n" + bytes(50)) is ErrorCode.PARSER_MALFORMED
+    monkeypatch.setattr(ocr, "available", lambda: True)
+    assert code(buffer.getvalue()[:-40]) in {ErrorCode.PARSER_MALFORMED, ErrorCode.PARSER_EMPTY}
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # what the parser sets for its process is undone
+    monkeypatch.setattr(image, "MAX_PIXELS", 100)
+    assert code(buffer.getvalue()) is ErrorCode.PARSER_TOO_LARGE

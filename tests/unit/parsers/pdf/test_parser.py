@@ -1,0 +1,226 @@
+"""PDF through the one dispatcher: structure, place, limits and failures."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+
+from roma_core.errors import AgentFailure, ErrorCode
+from roma_core.parsers import tables
+from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.images import ocr
+from roma_core.parsers.sandbox.pool import InlineSandbox
+from roma_core.parsers.service import DolphinParserService
+from roma_core.types import Document, RawDocument
+from tests.fixtures import make_pdf
+
+URI = "file:///corpus/island.pdf"
+needs_ocr = pytest.mark.skipif(not ocr.available(), reason="no OCR engine is installed (extra 'ocr')")
+
+
+@pytest.fixture
+def service() -> DolphinParserService:
+    return DolphinParserService(InlineSandbox())
+
+
+async def parse(service: DolphinParserService, data: bytes, **options: object) -> Document:
+    result = await service.parse(RawDocument(uri=URI, data=data), ParseOptions(**options))
+    assert isinstance(result, Document), result
+    for block in result.blocks:
+        assert result.text[block.start : block.end].strip()
+        assert block.box is None or (0 <= block.box[0] <= block.box[2] <= 1 and 0 <= block.box[1] <= block.box[3] <= 1)
+    return result
+
+
+async def failure(service: DolphinParserService, data: bytes, **options: object) -> AgentFailure:
+    result = await service.parse(RawDocument(uri=URI, data=data), ParseOptions(**options))
+    assert isinstance(result, AgentFailure), result
+    return result
+
+
+def grids(document: Document) -> list[tables.Grid]:
+    return [tables.from_markdown(b.of(document.text)) for b in document.blocks if b.kind == "table"]
+
+
+def kinds(document: Document, kind: str) -> list[str]:
+    return [b.of(document.text) for b in document.blocks if b.kind == kind]
+
+
+async def test_parse_pdf_with_tables(service):
+    ruled = await parse(service, make_pdf.report())
+    assert grids(ruled) == [make_pdf.FARES]
+    unruled = await parse(service, make_pdf.unruled_table())
+    assert grids(unruled) == [make_pdf.FARES]
+    assert make_pdf.HARBOUR.strip() in unruled.text and make_pdf.LIGHT.strip() in unruled.text
+    assert [b.kind for b in unruled.blocks] == ["paragraph", "table", "paragraph"]
+
+
+async def test_headings_have_levels_and_sections(service):
+    document = await parse(service, make_pdf.report())
+    assert kinds(document, "heading") == [
+        "# The Island Ferry Report",
+        "# 1 History",
+        "## 1.1 The Lighthouse",
+        "# 2 Rules",
+    ]
+    at = document.text.index("Later a lighthouse")
+    assert document.headings_at(at) == ("1 History", "1.1 The Lighthouse")
+    assert document.title == "Ferry report of the island"
+    assert document.metadata["author"] == "Harbour office" and document.metadata["page_count"] == 2
+
+
+async def test_pages_and_lists_and_captions_keep_their_place(service):
+    document = await parse(service, make_pdf.report())
+    assert [p.number for p in document.pages] == [1, 2]
+    assert document.page_at(document.text.index("2 Rules")).number == 2
+    assert document.place(document.text.index("Dogs")).startswith("page 2")
+    assert kinds(document, "list") == ["- Dogs travel free.\n- Bicycles need a ticket."]
+    assert kinds(document, "caption") == ["Table 1. Fares of the ferry."]
+    assert document.pages[0].width == pytest.approx(make_pdf.WIDTH, abs=0.1)
+
+
+async def test_outline_names_headings_that_type_does_not(service):
+    document = await parse(service, make_pdf.outlined())
+    assert kinds(document, "heading") == ["# Alpha part", "# Beta part"]
+
+
+async def test_columns_are_read_one_after_the_other_and_words_made_whole(service):
+    document = await parse(service, make_pdf.two_columns())
+    text = document.text
+    assert text.startswith("# A Title Over Both Columns")
+    assert (
+        text.index("Left begins here")
+        < text.index("lighthouse road which ends at the cliff.")
+        < text.index("Right goes")
+    )
+    assert text.count("down the hill.") == 4
+
+
+async def test_running_headers_and_page_numbers_are_dropped(service):
+    document = await parse(service, make_pdf.with_furniture())
+    assert "Annual Report of the Harbour Office" not in document.text and "of 4" not in document.text
+    assert "Annual Report of the Harbour Office" in document.metadata["running"]
+    assert all(f"Unique sentence number {n}." in document.text for n in (1, 2, 3, 4))
+
+
+async def test_paragraph_over_a_page_is_one_and_the_page_begins_inside(service):
+    document = await parse(service, make_pdf.with_furniture())
+    joined = "and the story of this page goes on after the page with its very last sentence."
+    assert joined in document.text
+    assert document.page_at(document.text.index("goes on after")).number == 4
+    page = document.page_at(document.text.index("after the page"))
+    assert page.number == 5 and document.text[page.start :].startswith("after the page")
+    assert all(a.end == b.start for a, b in zip(document.pages, document.pages[1:], strict=False))
+
+
+async def test_turned_pages_are_read_upright(service):
+    document = await parse(service, make_pdf.rotated())
+    assert "Turned by the page dictionary second line of the turned page" in document.text
+    assert "Drawn upwards by its matrix second line drawn upwards too" in document.text
+    assert (document.pages[0].width, document.pages[0].height) == (595.28, 841.89)  # as shown
+    for block in document.blocks:  # both are shown as tall boxes: the block lies where it is seen
+        left, top, right, bottom = block.box
+        assert right - left < bottom - top
+
+
+async def test_code_caption_and_footnote_are_told_apart(service):
+    document = await parse(service, make_pdf.code_and_notes())
+    assert kinds(document, "code") == ["```\ndef fare(km):\n    return 2 + km / 2\nprint(fare(12))\n```"]
+    assert kinds(document, "caption") == ["Figure 3. The harbour in winter."]
+    assert kinds(document, "footnote") == ["[^1]: The notebooks are kept in the chapel."]
+
+
+async def test_pictures_and_form_fields_are_kept(service):
+    document = await parse(service, make_pdf.with_picture())
+    assert [b.kind for b in document.blocks] == ["paragraph", "figure", "caption", "paragraph"]
+    assert "Grey Heron" in (await parse(service, make_pdf.form())).text
+
+
+async def test_only_the_pages_asked_for_are_read(service):
+    document = await parse(service, make_pdf.with_furniture(), pages=(2, 3, 99))
+    assert [p.number for p in document.pages] == [2, 3]
+    assert "number 2." in document.text and "number 1." not in document.text
+    assert (await failure(service, make_pdf.report(), pages=(9,))).code is ErrorCode.PARSER_EMPTY
+
+
+async def test_blank_pages_keep_the_numbering(service):
+    document = await parse(service, make_pdf.blank_and_text())
+    assert [p.number for p in document.pages] == [1, 2, 3]
+    assert document.page_at(document.text.index("Third")).number == 3
+
+
+async def test_encrypted_pdf_opens_with_empty_or_right_password_only(service):
+    data = make_pdf.encrypted("secret")
+    refused = await failure(service, data)
+    assert refused.code is ErrorCode.PARSER_ENCRYPTED and "password" in refused.message
+    assert (await failure(service, data, password="wrong")).code is ErrorCode.PARSER_ENCRYPTED
+    assert "Behind the lock" in (await parse(service, data, password="secret")).text
+    assert "Behind the lock" in (await parse(service, make_pdf.encrypted(""))).text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%PDF-1.7\n",
+        b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer << /Root 1 0 R >>\n%%EOF",
+        make_pdf.report()[:900],
+        b"%PDF-1.5\n" + bytes(range(256)) * 40,
+    ],
+    ids=["header", "no pages", "cut", "noise"],
+)
+async def test_parse_malformed_pdf(service, data):
+    result = await failure(service, data)
+    assert result.code in {ErrorCode.PARSER_MALFORMED, ErrorCode.PARSER_EMPTY}
+    assert result.message and result.agent == "parser" and not result.recoverable
+    assert result.details["media_type"] == "application/pdf"
+
+
+async def test_flipped_bytes_never_raise(service):
+    data, rng = bytearray(make_pdf.report()), random.Random(7)
+    for _ in range(30):
+        broken = bytearray(data)
+        for _ in range(20):
+            broken[rng.randrange(len(broken))] = rng.randrange(256)
+        result = await service.parse(RawDocument(uri=URI, data=bytes(broken)))
+        assert isinstance(result, Document) or result.code.value.startswith("ERR_PARSER_")
+
+
+async def test_one_damaged_page_is_a_warning(service):
+    document = await parse(service, make_pdf.one_broken_page())
+    assert "Sentence of page 1" in document.text and "Sentence of page 3" in document.text
+
+
+async def test_scan_without_ocr_says_why_it_is_empty(service):
+    result = await failure(service, make_pdf.scan(), ocr=False)
+    assert result.code is ErrorCode.PARSER_EMPTY and "OCR was switched off" in result.message
+
+
+@needs_ocr
+async def test_scan_is_read_by_ocr_with_confidence(service):
+    document = await parse(service, make_pdf.scan())
+    assert "Harbour dues are payable in advance" in document.text
+    assert 0.5 < document.pages[0].ocr_confidence <= 1
+    assert document.blocks[0].confidence > 0.5
+
+
+async def test_too_large_is_refused_before_any_work():
+    service = DolphinParserService(InlineSandbox(), max_bytes=100)
+    assert (await failure(service, make_pdf.report())).code is ErrorCode.PARSER_TOO_LARGE
+
+
+async def test_parsing_twice_gives_the_same_bytes(service):
+    one, two = [await parse(service, make_pdf.report()) for _ in range(2)]
+    assert one == two and one.parser == service.parser_id(RawDocument(uri=URI, data=make_pdf.report()))
+
+
+@needs_ocr
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+async def test_pictures_of_words_are_read(service, kind):
+    buffer = io.BytesIO()
+    make_pdf.picture("Ferry tickets are sold at the pier").save(buffer, kind)
+    document = await parse(service, buffer.getvalue())
+    assert "Ferry tickets are sold at the pier" in document.text
+    assert (document.metadata["width"], document.metadata["height"]) == (1200, 500)
+    assert document.media_type == f"image/{kind.lower()}"

@@ -1,0 +1,291 @@
+"""Conversations on disk: kept, listed, renamed, deleted, redacted, apart by tenant, safe under several writers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from roma_core.errors import ConfigError, ErrorCode, NotFoundError, StoreError
+from roma_core.sessions.service import Feedback, Reference, Sessions, Turn, database_url
+from roma_core.types import Citation
+from tests.fakes.disk import fill, small_disk
+
+KEY = "sk-ant-" + "a1B2c3D4e5F6g7H8"
+
+
+def turn(question: str = "When was it built?", answer: str = "In 1902 [1].", **fields: Any) -> Turn:
+    return Turn(question=question, standalone=question, answer=answer, answer_id="id", **fields)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+async def test_what_is_appended_is_read_back(sessions: Sessions) -> None:
+    citation = Citation(
+        marker=1, chunk_id="c", document_id="d", uri="u", title="T", start=3, end=9, quote="quoted", answer_start=0,
+        answer_end=4, verdict="verbatim",
+    )  # fmt: skip
+    reference = Reference.of(citation)
+    await sessions.append("t", "s", turn(references=(reference,), answered=False, model="fake:fake"))
+    (found,) = await sessions.turns("t", "s")
+    assert found.question == "When was it built?"
+    assert found.references == (reference,)
+    assert (found.answered, found.model) == (False, "fake:fake")
+    assert found.created_at is not None
+    assert found.created_at.tzinfo is not None
+    assert "quote" not in reference.model_dump()
+
+
+async def test_turns_keep_their_order_and_the_last_ones_win(sessions: Sessions) -> None:
+    for i in range(5):
+        await sessions.append("t", "s", turn(f"q{i}"))
+    assert [t.question for t in await sessions.turns("t", "s")] == [f"q{i}" for i in range(5)]
+    assert [t.question for t in await sessions.turns("t", "s", limit=2)] == ["q3", "q4"]
+    assert await sessions.turns("t", "other") == []
+
+
+async def test_sessions_are_listed_renamed_and_deleted(sessions_url: str) -> None:
+    sessions = Sessions(sessions_url, now=Clock())
+    await sessions.append("t", "a", turn("First question of a?"))
+    await sessions.append("t", "b", turn("x" * 200))
+    await sessions.append("t", "a", turn("Second"))
+    listed = await sessions.list("t")
+    assert [(s.id, s.turns) for s in listed] == [("a", 2), ("b", 1)]
+    assert listed[0].title == "First question of a?"
+    assert len(listed[1].title) == 80
+    assert listed[0].updated_at > listed[0].created_at
+    assert [s.id for s in await sessions.list("t", limit=1)] == ["a"]
+    await sessions.rename("t", "b", " A better\n name ")
+    assert (await sessions.list("t"))[1].title == "A better name"
+    await sessions.rate("t", Feedback(answer_id="id", rating="up", session_id="a"))
+    await sessions.delete("t", "a")
+    assert [s.id for s in await sessions.list("t")] == ["b"]
+    assert await sessions.turns("t", "a") == []
+    assert await sessions.feedback("t") == []
+    await sessions.close()
+
+
+async def test_sessions_are_listed_by_how_their_ids_begin(sessions: Sessions) -> None:
+    for session_id in ("token:1:a", "token:11:b", "token_1:c", "TOKEN:1:d", "%:e"):
+        await sessions.append("t", session_id, turn())
+    for prefix, found in (("token:1:", ["token:1:a"]), ("%", ["%:e"]), ("token_1:", ["token_1:c"]), ("none", [])):
+        assert [s.id for s in await sessions.list("t", prefix=prefix)] == found
+    assert len(await sessions.list("t")) == 5
+
+
+@pytest.mark.parametrize("call", ["rename", "delete"])
+async def test_what_is_not_there_is_said(sessions: Sessions, call: str) -> None:
+    arguments = ("t", "nothing", "title") if call == "rename" else ("t", "nothing")
+    with pytest.raises(NotFoundError):
+        await getattr(sessions, call)(*arguments)
+
+
+async def test_tenants_are_apart(sessions: Sessions) -> None:
+    await sessions.append("one", "s", turn("of one"))
+    await sessions.append("two", "s", turn("of two"))
+    await sessions.rate("one", Feedback(answer_id="id", rating="up", session_id="s"))
+    assert [t.question for t in await sessions.turns("one", "s")] == ["of one"]
+    assert await sessions.feedback("two") == []
+    with pytest.raises(NotFoundError):
+        await sessions.delete("three", "s")
+    await sessions.delete("two", "s")
+    assert [t.question for t in await sessions.turns("one", "s")] == ["of one"]
+    assert len(await sessions.feedback("one")) == 1
+
+
+async def test_secrets_and_personal_data_never_reach_the_disk(tmp_path: Path) -> None:
+    sessions = Sessions(database_url(tmp_path))
+    text = f"my key {KEY} and mail jane.doe@example.org"
+    await sessions.append("t", "s", turn(text, text))
+    await sessions.rename("t", "s", text)
+    await sessions.rate("t", Feedback(answer_id="id", rating="down", comment=text))
+    await sessions.close()
+    written = b"".join(path.read_bytes() for path in tmp_path.glob("sessions.db*"))
+    assert b"redacted:api_key" in written
+    assert KEY.encode() not in written
+    assert b"jane.doe" not in written
+
+
+async def test_the_last_opinion_counts(sessions: Sessions) -> None:
+    await sessions.rate("t", Feedback(answer_id="a", rating="up"))
+    await sessions.rate("t", Feedback(answer_id="a", rating="down", comment="wrong year"))
+    await sessions.rate("t", Feedback(answer_id="b", rating="up"))
+    assert len(await sessions.feedback("t")) == 2
+    (found,) = await sessions.feedback("t", "a")
+    assert (found.rating, found.comment) == ("down", "wrong year")
+    await sessions.rate("t", Feedback(answer_id="a", rating="up", session_id="s"))
+    assert [(f.answer_id, f.rating) for f in await sessions.feedback("t", session_id="s")] == [("a", "up")]
+
+
+async def test_several_writers_lose_nothing(sessions_url: str) -> None:
+    """Several handles on one empty database, as several processes have, and many tasks."""
+    handles = [Sessions(sessions_url) for _ in range(4)]
+    await asyncio.gather(*(handles[i % 4].append("t", f"s{i % 3}", turn(f"q{i}")) for i in range(60)))
+    listed = await handles[0].list("t")
+    assert sum(s.turns for s in listed) == 60
+    said = [t.question for s in listed for t in await handles[1].turns("t", s.id)]
+    assert sorted(said) == sorted(f"q{i}" for i in range(60))
+    for handle in handles:
+        await handle.close()
+
+
+async def test_characters_that_databases_refuse_are_left_out(sessions: Sessions) -> None:
+    """A question may hold U+0000 (JSON can spell it), which PostgreSQL cannot store."""
+    await sessions.append("t", "s", turn("a\x00b", "c\x00d"))
+    await sessions.rename("t", "s", "e\x00f")
+    await sessions.rate("t", Feedback(answer_id="id", rating="up", comment="g\x00h"))
+    (found,) = await sessions.turns("t", "s")
+    assert (found.question, found.standalone, found.answer) == ("ab", "ab", "cd")
+    assert (await sessions.list("t"))[0].title == "ef"
+    assert (await sessions.feedback("t"))[0].comment == "gh"
+
+
+async def test_closing_twice_and_opening_again(sessions: Sessions) -> None:
+    await sessions.append("t", "s", turn())
+    await sessions.close()
+    await sessions.close()
+    assert len(await sessions.turns("t", "s")) == 1
+
+
+async def test_a_broken_file_is_a_typed_error_without_its_text(tmp_path: Path) -> None:
+    (tmp_path / "sessions.db").write_bytes(b"this is not a database at all" * 200)
+    sessions = Sessions(database_url(tmp_path))
+    with pytest.raises(StoreError) as raised:
+        await sessions.append("t", "s", turn("a very private question"))
+    assert raised.value.code is ErrorCode.STORAGE_CORRUPT
+    assert "private" not in raised.value.message
+    health = await sessions.health()
+    assert (health.name, health.state) == ("sessions", "down")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("database is locked", ErrorCode.STORAGE_LOCKED),
+        ("database or disk is full", ErrorCode.STORAGE_FULL),
+        ("connection refused", ErrorCode.STORAGE_UNAVAILABLE),
+    ],
+)
+async def test_what_the_driver_says_decides_the_code(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, words: str, code: ErrorCode
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OperationalError("insert private text", {}, Exception(words))
+
+    monkeypatch.setattr("roma_core.sessions.tables.connect", refuse)
+    with pytest.raises(StoreError) as raised:
+        await sessions.turns("t", "s")
+    assert raised.value.code is code
+    assert raised.value.recoverable
+
+
+async def test_health(sessions: Sessions) -> None:
+    assert (await sessions.health()).state == "ok"
+
+
+def test_another_database_can_be_named(tmp_path: Path) -> None:
+    assert database_url(tmp_path, "postgresql+psycopg://host/db") == "postgresql+psycopg://host/db"
+    assert database_url(tmp_path).endswith("/sessions.db")
+
+
+def test_the_statements_are_portable() -> None:
+    """The same statements compile for PostgreSQL."""
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.schema import CreateTable
+
+    from roma_core.sessions import tables
+
+    made = [str(CreateTable(t).compile(dialect=postgresql.dialect())) for t in tables.metadata.sorted_tables]
+    assert any("position SERIAL" in statement for statement in made)
+    assert all("CREATE TABLE roma_" in statement for statement in made)
+
+
+async def test_a_workspace_that_is_away_and_comes_back(tmp_path: Path) -> None:
+    """What is said meanwhile is refused and never written to the file that was moved; then all goes on."""
+    folder, away = tmp_path / "ws", tmp_path / "away"
+    sessions = Sessions(database_url(folder))
+    await asyncio.gather(*(sessions.append("t", "s", turn(f"before {i}")) for i in range(8)))
+    folder.rename(away)
+    for call in (lambda: sessions.append("t", "s", turn("lost")), lambda: sessions.list("t")):
+        with pytest.raises(StoreError) as caught:
+            await call()
+        assert caught.value.code is ErrorCode.STORAGE_UNAVAILABLE
+    assert ((await sessions.health()).state, folder.exists()) == ("down", False)
+    away.rename(folder)
+    await sessions.append("t", "s", turn("after"))
+    assert [t.question for t in await sessions.turns("t", "s")][8:] == ["after"]
+    assert (await sessions.list("t"))[0].turns == 9
+    await sessions.close()
+
+
+async def test_a_database_that_is_deleted_or_replaced(tmp_path: Path) -> None:
+    sessions, other = Sessions(database_url(tmp_path / "ws")), Sessions(database_url(tmp_path / "backup"))
+    await sessions.append("t", "s", turn("old"))
+    await other.append("t", "s", turn("restored"))
+    await other.close()
+    for path in (tmp_path / "ws").iterdir():
+        path.unlink()
+    with pytest.raises(StoreError):
+        await sessions.append("t", "s", turn("lost"))
+    assert list((tmp_path / "ws").iterdir()) == [], "an empty one would hide what comes back"
+    (tmp_path / "backup" / "sessions.db").rename(tmp_path / "ws" / "sessions.db")
+    await sessions.append("t", "s", turn("new"))
+    assert [t.question for t in await sessions.turns("t", "s")] == ["restored", "new"]
+    await sessions.close()
+
+
+@pytest.mark.parametrize("opened_before", [True, False])
+async def test_a_full_disk_can_be_read_and_is_named(tmp_path: Path, opened_before: bool) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        sessions = Sessions(database_url(disk))
+        await sessions.append("t", "s", turn("before"))
+        if not opened_before:
+            await sessions.close()
+        ballast = fill(disk)
+        assert (await sessions.health()).state == "ok"
+        lists = await asyncio.gather(*(sessions.list("t") for _ in range(8)))
+        assert {found[0].turns for found in lists} == {1}
+        with pytest.raises(StoreError, match="disk is full") as caught:
+            await sessions.append("t", "s", turn("more " * 10_000))
+        assert caught.value.code is ErrorCode.STORAGE_FULL
+        ballast.unlink()
+        await sessions.append("t", "s", turn("after"))
+        assert [t.question for t in await sessions.turns("t", "s")] == ["before", "after"]
+        await sessions.close()
+
+
+def test_the_file_is_private(tmp_path: Path) -> None:
+    asyncio.run(Sessions(database_url(tmp_path / "ws")).list("t"))
+    assert (tmp_path / "ws" / "sessions.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "ws").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql+psycopg://joe:pw-of-joe@host/db", r"pip install 'roma-core\[postgres\]'"),
+        ("mysql+nosuchdriver://joe:pw-of-joe@host/db", "no SQLAlchemy URL"),
+        ("joe:pw-of-joe@host", "no SQLAlchemy URL"),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str, says: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=says) as caught:
+        await Sessions(url).list("t")
+    assert "pw-of-joe" not in caught.value.message
+    health = await Sessions(url).health()
+    assert (health.state, health.reason) == ("down", caught.value.message)
