@@ -23,9 +23,10 @@ An area's exceptions differ in their code, not in their class: what a caller doe
 from __future__ import annotations
 
 import builtins
+import difflib
 import errno
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from enum import StrEnum
@@ -34,6 +35,9 @@ from typing import Any, ClassVar, TypeVar, overload
 from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
+
+MOST_NAMES_LISTED = 12
+"""An error about an unknown name lists all known ones up to this many; beyond, the nearest alone."""
 
 request_id: ContextVar[str | None] = ContextVar("roma_request_id", default=None)
 """The id of the request that is being served; set once by a skin, read by every log line and failure."""
@@ -282,6 +286,20 @@ class AgentFailure(BaseModel):
             request_id=request_id.get(),
             details=known.details,
         )
+
+
+def suggest_name(name: str, known: Iterable[str]) -> str:
+    """Return the sentences about an unknown ``name``: the nearest known one, and all of them where they are few.
+
+    >>> suggest_name("gdrvie", ["gdrive", "web"])
+    "Did you mean 'gdrive'? Known: gdrive, web."
+    """
+    names = sorted(set(known))
+    nearest = difflib.get_close_matches(name, names, n=1)
+    sentences = [f"Did you mean {nearest[0]!r}?"] if nearest else []
+    if len(names) <= MOST_NAMES_LISTED:
+        sentences.append(f"Known: {', '.join(names) or 'none'}.")
+    return " ".join(sentences) or "No known name is near it."
 
 
 def _cause(error: BaseException) -> BaseException:

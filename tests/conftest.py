@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,33 @@ def shared_folder(name: str) -> Path:
 def shared_dir() -> object:
     """``shared_dir("docs-dev")`` is the folder, or the test is skipped with a reason."""
     return shared_folder
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """``install_plugin(group, distribution, module, source, **entry_points)`` installs a package."""
+    from roma_core.plugins import forget_specs
+
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    modules: list[str] = []
+
+    def write(group: str, distribution: str, module: str, source: str, **entry_points: str) -> None:
+        (folder / f"{module}.py").write_text(source)
+        info = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        lines = [f"{name} = {value}" for name, value in entry_points.items()]
+        (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+        importlib.invalidate_caches()
+        modules.append(module)
+        forget_specs()
+
+    yield write
+    for module in modules:
+        sys.modules.pop(module, None)
+    forget_specs()
 
 
 @pytest.fixture(scope="session")
