@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """One value an event loop, made by ``make`` when that loop first asks. A loop that is gone takes its value along."""
+    """One value an event loop, made by ``make`` at first use; a loop that is gone takes it along."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
