@@ -17,6 +17,9 @@ from roma_core.ui.progress import ingest_bar
 if TYPE_CHECKING:
     from roma_core.types import Document
 
+MOST_LEFT_OUT = 30
+"""Entries of the loss ledger that a person is shown; ``--json`` has all."""
+
 
 async def run_ingest(args: argparse.Namespace, settings: Settings) -> int:
     if not args.sources and not args.retry_failed:
@@ -56,9 +59,21 @@ def _show_document(document: Document) -> None:
     spans += [(s.kind, s.title, s.start, s.end) for s in document.sections]
     if spans:
         table("Places", ["kind", "name", "start", "end"], spans)
+    _report_losses(document)
+    print(document.text)
+
+
+def _report_losses(document: Document) -> None:
+    """Print the warnings and what was left out to the standard error, so that the text alone goes to a pipe."""
     for warning in document.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(document.text)
+    for entry in document.left_out[:MOST_LEFT_OUT]:
+        words = " ".join(entry.text.split())
+        text = words if len(words) <= 100 else f"{words[:100]} …"
+        print(f"left out ({entry.why.replace('_', ' ')}, {entry.place}): {text}", file=sys.stderr)
+    more = len(document.left_out) - MOST_LEFT_OUT
+    if more > 0:
+        print(f"left out: {more} more; --json lists all", file=sys.stderr)
 
 
 async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
@@ -84,8 +99,7 @@ async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
         print(to_html(document.markdown(), most=None))
         return OK
     emit(args, document, lambda: print(document.markdown()))
-    for warning in document.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    _report_losses(document)
     return OK
 
 

@@ -352,7 +352,7 @@ class Run:
             document_id=item.document.id,
             reason=self._why(old, candidate, item),
             chunks=len(item.chunks),
-            warnings=item.document.warnings,
+            warnings=tuple(filter(None, (*item.document.warnings, item.document.summarize_left_out()))),
         )
         return Outcome(
             entry, candidate.source.uri, candidate.listing, candidate.document_id, candidate.attempt, stored=item.stored

@@ -7,7 +7,7 @@ one begins, so that every offset of a paged document has a page.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,9 +16,23 @@ from urllib.parse import unquote, urlsplit
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import hyperlinks, tables
 from roma_core.parsers.base import ParseOptions
-from roma_core.types import Block, BlockKind, Box, Document, Link, Page, RawDocument, Section, SectionKind
+from roma_core.types import (
+    Block,
+    BlockKind,
+    Box,
+    Document,
+    LeftOut,
+    Link,
+    Page,
+    RawDocument,
+    Section,
+    SectionKind,
+    WhyLeftOut,
+)
 
 GAP = "\n\n"
+MAX_LEFT_OUT_CHARS = 1_000_000
+"""The loss ledger of one document holds at most this many characters; further entries are counted in a warning."""
 
 _DROPPED = dict.fromkeys([*range(9), *range(14, 32), 0x7F, 0xAD, 0x200B, 0x2060, 0xFEFF, 0xFFFE, 0xFFFF])
 _CLEAN = _DROPPED | {0x0B: "\n", 0x0C: "\n", 0x85: "\n", 0x2028: "\n", 0x2029: "\n", 0xA0: " ", 0x202F: " "}
@@ -89,6 +103,38 @@ class _Open:
 
 
 @dataclass
+class _Loss:
+    pages: set[int] = field(default_factory=set)
+    places: list[str] = field(default_factory=list)
+
+    def describe_place(self) -> str:
+        ranges = page_ranges(self.pages)
+        parts = [f"page{'s' if len(self.pages) > 1 else ''} {ranges}"] if ranges else []
+        return "; ".join([*parts, *self.places])
+
+
+def page_ranges(numbers: Iterable[int]) -> str:
+    """Return page numbers in order, runs of three or more as ranges.
+
+    >>> page_ranges([1, 2, 3, 7, 8])
+    '1-3, 7, 8'
+    """
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts: list[str] = []
+    for run in runs:
+        if len(run) >= 3:
+            parts.append(f"{run[0]}-{run[-1]}")
+        else:
+            parts += map(str, run)
+    return ", ".join(parts)
+
+
+@dataclass
 class DocumentBuilder:
     """Collects one document. ``parser`` is the format's name; the worker adds its version and the media type."""
 
@@ -106,6 +152,9 @@ class DocumentBuilder:
     _sections: list[Section] = field(default_factory=list, repr=False)
     _open: list[_Open] = field(default_factory=list, repr=False)
     _page: dict[str, Any] | None = field(default=None, repr=False)
+    _losses: dict[tuple[str, WhyLeftOut], _Loss] = field(default_factory=dict, repr=False)
+    _loss_chars: int = 0
+    _losses_dropped: int = 0
 
     @property
     def position(self) -> int:
@@ -119,6 +168,30 @@ class DocumentBuilder:
     def warn(self, message: str) -> None:
         if message not in self.warnings:
             self.warnings.append(message)
+
+    def leave_out(self, text: str, why: WhyLeftOut, *, page: int | None = None, place: str = "") -> None:
+        """Record something of the file that does not go into the text. Blank text records nothing.
+
+        The place is ``page`` (1-based), or ``place`` in words. Equal texts with one reason become one entry that names
+        all their pages.
+
+        >>> builder.leave_out("Annual report 2024", "furniture", page=3)
+        >>> builder.leave_out("Salary | 4,200", "hidden_row", place="sheet “Q2”, row 14")
+        """
+        words = clean(text).strip()
+        if not words:
+            return
+        loss = self._losses.get((words, why))
+        if loss is None:
+            if self._loss_chars + len(words) > MAX_LEFT_OUT_CHARS:
+                self._losses_dropped += 1
+                return
+            self._loss_chars += len(words)
+            loss = self._losses[words, why] = _Loss()
+        if page is not None:
+            loss.pages.add(page)
+        elif place and place not in loss.places:
+            loss.places.append(place)
 
     def add(
         self,
@@ -235,6 +308,12 @@ class DocumentBuilder:
                 Section(start=done.start, end=self.position, title=done.title, level=done.level, kind=done.kind)
             )
 
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Return the loss ledger so far, in order of first appearance."""
+        return tuple(
+            LeftOut(text=text, place=loss.describe_place(), why=why) for (text, why), loss in self._losses.items()
+        )
+
     def build(self) -> Document:
         """The document. Raises ``EMPTY`` when no block was added."""
         if self.is_empty:
@@ -244,6 +323,8 @@ class DocumentBuilder:
             )
         self.close_sections()
         self.close_page()
+        if self._losses_dropped:
+            self.warn(f"{self._losses_dropped} more parts were left out than the loss ledger holds")
         return assemble(
             self.raw,
             self.options,
@@ -256,6 +337,7 @@ class DocumentBuilder:
             title=self.title,
             metadata=self.metadata,
             warnings=self.warnings,
+            left_out=self.left_out(),
         )
 
 
@@ -272,6 +354,7 @@ def assemble(
     title: str | None = None,
     metadata: dict[str, Any] | None = None,
     warnings: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> Document:
     """A document of text whose spans are known. Sections are put outermost first; spans are cut at the text's end."""
     size = len(text)
@@ -290,6 +373,7 @@ def assemble(
         links=tuple(links),
         metadata=metadata or {},
         warnings=tuple(warnings),
+        left_out=tuple(left_out),
     )
 
 

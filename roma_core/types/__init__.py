@@ -27,6 +27,7 @@ from roma_core.types.document import (
     Box,
     Chunk,
     Document,
+    LeftOut,
     Link,
     Page,
     RawDocument,
@@ -36,6 +37,7 @@ from roma_core.types.document import (
     Source,
     SourceKind,
     Span,
+    WhyLeftOut,
     place_of,
 )
 from roma_core.types.health import ComponentHealth, HealthReport, HealthState
@@ -64,6 +66,7 @@ __all__ = [
     "IngestItem",
     "IngestionReport",
     "ItemState",
+    "LeftOut",
     "Link",
     "Noun",
     "Page",
@@ -85,6 +88,7 @@ __all__ = [
     "Vector",
     "Vectors",
     "Verdict",
+    "WhyLeftOut",
     "digest",
     "frame",
     "place_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,21 @@ BlockKind = Literal[
     "heading", "paragraph", "list", "table", "code", "quote", "caption", "footnote", "comment", "notes", "figure"
 ]
 SectionKind = Literal["heading", "slide", "notes", "sheet", "chapter", "message", "cell"]
+WhyLeftOut = Literal[
+    "furniture",
+    "hidden",
+    "hidden_row",
+    "hidden_column",
+    "boilerplate",
+    "ocr_unread",
+    "attachment",
+    "unknown_object",
+    "deleted",
+    "doubtful",
+    "over_limit",
+]
+"""Reason for which a parser kept something out of the text. ``furniture`` is a running header, footer or stamp,
+``deleted`` a tracked deletion, ``doubtful`` what the parser read but does not believe."""
 
 
 class Source(Noun):
@@ -143,6 +159,18 @@ class Link(Span):
     url: str
 
 
+class LeftOut(Noun):
+    """Something of the file that is not in ``Document.text``: neither searched nor cited.
+
+    ``text`` is what was left out, or its name where it has no text (an attachment, a page that could not be read).
+    """
+
+    text: str
+    place: str
+    """Place for a person: ``page 3``, ``pages 1-40``, ``sheet “Q2”, row 14``."""
+    why: WhyLeftOut
+
+
 class Document(Noun):
     """What a parser makes of a file: Markdown text and the places in it."""
 
@@ -161,6 +189,8 @@ class Document(Noun):
     """Beside the text, not in it: an address is no words to search, embed or quote. ``markdown`` writes them in."""
     metadata: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = Field(default=(), repr=False)
+    """Loss ledger: what the parser kept out of the text, and why."""
 
     @staticmethod
     def id_for(uri: str, tenant: str = DEFAULT_TENANT) -> str:
@@ -186,6 +216,18 @@ class Document(Noun):
             parts += [self.text[at : link.start], f"[{words}]({link.url})"]
             at = link.end
         return "".join([*parts, self.text[at:]])
+
+    def summarize_left_out(self) -> str | None:
+        """Return one sentence with the counts by reason, or None when nothing was left out.
+
+        >>> document.summarize_left_out()
+        'left out of the text: 12 furniture, 1 attachment'
+        """
+        if not self.left_out:
+            return None
+        counts = Counter(entry.why for entry in self.left_out)
+        parts = [f"{count} {why.replace('_', ' ')}" for why, count in counts.most_common()]
+        return f"left out of the text: {', '.join(parts)}"
 
     def page_at(self, offset: int) -> Page | None:
         return next((p for p in self.pages if p.start <= offset < p.end), None)

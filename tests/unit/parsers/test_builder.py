@@ -6,8 +6,16 @@ from hypothesis import strategies as st
 
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.builder import DocumentBuilder, ListItem, clean, file_name, list_markdown
-from roma_core.types import Document, RawDocument
+from roma_core.parsers.builder import (
+    MAX_LEFT_OUT_CHARS,
+    DocumentBuilder,
+    ListItem,
+    clean,
+    file_name,
+    list_markdown,
+    page_ranges,
+)
+from roma_core.types import Document, LeftOut, RawDocument
 
 
 def builder(uri: str = "file:///tmp/annual%20report.docx", title: str | None = None) -> DocumentBuilder:
@@ -140,3 +148,51 @@ def test_titles_of_last_resort() -> None:
     assert (document.title, document.warnings) == ("Given", ("twice",))
     assert file_name("https://example.org/") == "https://example.org/"
     assert file_name("a/b.tar.gz") == "b.tar"
+
+
+def test_equal_left_out_texts_are_one_entry_that_names_all_pages() -> None:
+    made = builder()
+    made.paragraph("text")
+    for page in (1, 2, 3, 9):
+        made.leave_out("Annual report", "furniture", page=page)
+    made.leave_out("Annual report", "hidden", page=4)
+    assert made.build().left_out == (
+        LeftOut(text="Annual report", place="pages 1-3, 9", why="furniture"),
+        LeftOut(text="Annual report", place="page 4", why="hidden"),
+    )
+
+
+def test_blank_left_out_text_is_no_entry() -> None:
+    made = builder()
+    made.paragraph("text")
+    made.leave_out(" \n\u200b", "hidden", place="sheet “Q2”")
+    assert made.build().left_out == ()
+
+
+def test_left_out_texts_beyond_the_limit_are_counted_in_a_warning() -> None:
+    made = builder()
+    made.paragraph("text")
+    made.leave_out("a" * MAX_LEFT_OUT_CHARS, "hidden", place="sheet “Q2”")
+    made.leave_out("b", "hidden", place="sheet “Q2”")
+    document = made.build()
+    assert [entry.text[:1] for entry in document.left_out] == ["a"]
+    assert document.warnings == ("1 more parts were left out than the loss ledger holds",)
+
+
+def test_the_summary_counts_the_left_out_texts_by_reason() -> None:
+    made = builder()
+    made.paragraph("text")
+    assert made.build().summarize_left_out() is None
+    made.leave_out("one", "hidden_row", place="row 1")
+    made.leave_out("two", "hidden_row", place="row 2")
+    made.leave_out("scan.pdf", "attachment", place="page 1")
+    assert made.build().summarize_left_out() == "left out of the text: 2 hidden row, 1 attachment"
+
+
+@given(st.sets(st.integers(1, 60)))
+def test_page_ranges_name_every_number_once(numbers: set[int]) -> None:
+    read: list[int] = []
+    for part in filter(None, page_ranges(numbers).split(", ")):
+        first, _, last = part.partition("-")
+        read += range(int(first), int(last or first) + 1)
+    assert read == sorted(numbers)
