@@ -15,6 +15,7 @@ from roma_core.connectors.base import Connector, Listing
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
+from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
 from roma_core.ingestion.ledger import Known, Ledger, Outcome, Stored
 from roma_core.ingestion.pipeline import Stage, flow
 from roma_core.ingestion.simhash import simhash
@@ -180,14 +181,17 @@ class Run:
         present = known is not None and known.content_sha256 == self.contents.get(known.document_id, "")
         attempt = digest(str(listing.version), *sorted(self.parts.parsers.parser_ids))[:32]
         candidate = Candidate(connector, source, listing, known, document_id, present, attempt)
-        if listing.skip is not None:
-            await self._skip(candidate)
-        elif self._same(candidate):
-            await self._unchanged(candidate)
-        elif known is not None and self._hopeless(known, listing, attempt):
-            await self._end(candidate, "failed", known.reason, known.code)
-        else:
+        action = decide_item("listed", self._facts(candidate))
+        if action == "fetch":
             return candidate
+        if action == "take_out":
+            await self._take_out(candidate)
+        elif action == "leave_out":
+            await self._end(candidate, "skipped", listing.skip or "", None)
+        elif action == "keep":
+            await self._unchanged(candidate)
+        elif known is not None:
+            await self._end(candidate, "failed", known.reason, known.code)
         return None
 
     async def fail(self, candidate: Candidate, failure: AgentFailure) -> None:
@@ -229,29 +233,24 @@ class Run:
         try:
             sha256 = await asyncio.to_thread(lambda: raw.sha256)
             parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
-            known = candidate.known
-            same = known is not None and (known.content_sha256, base_parser(known.parser)) == (sha256, parser)
-            if known is not None and same and candidate.present and self._current(known) and not renamed(candidate):
+            facts = self._facts(candidate, has_same_content=_has_same_content(candidate, sha256, parser))
+            if decide_item("fetched", facts) == "keep":
                 await self._unchanged(candidate)
                 return None
             document = await self._parsed(raw, sha256, parser)
             if isinstance(document, Document):
-                document = await self._told(document, raw)
+                document = await self._with_captions(document, raw)
         finally:
             await asyncio.to_thread(raw.discard)
         if isinstance(document, AgentFailure):
             return document
-        if (
-            known is not None
-            and candidate.present
-            and not renamed(candidate)
-            and self._as_stored(known, sha256, document)
-        ):
+        facts = self._facts(candidate, has_same_document=self._has_same_document(candidate, sha256, document))
+        if decide_item("parsed", facts) == "keep":
             await self._unchanged(candidate)
             return None
         identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
-        told = document.model_copy(update={**identity, "metadata": {**raw.metadata, **document.metadata}})
-        return await asyncio.to_thread(lambda: self._cut(candidate, judged(told)))
+        merged = document.model_copy(update={**identity, "metadata": {**raw.metadata, **document.metadata}})
+        return await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged)))
 
     async def _parsed(self, raw: RawDocument, sha256: str, parser: str | None) -> Document | AgentFailure:
         """The document, from the cache when the same bytes were parsed before under the same name."""
@@ -265,8 +264,11 @@ class Run:
             await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
         return document
 
-    async def _told(self, document: Document, raw: RawDocument) -> Document:
-        """The document with its figures in words where that is wanted; its identity says which."""
+    async def _with_captions(self, document: Document, raw: RawDocument) -> Document:
+        """Return the document with a caption for each figure, when captioning is on.
+
+        The parser id records whether captions were made, so that switching them on parses the document again.
+        """
         if not undescribed(document):
             return document
         if self.parts.captions is None:
@@ -359,19 +361,28 @@ class Run:
         )
 
     def _why(self, old: Known | None, candidate: Candidate, item: Prepared) -> str:
+        """Return the reason of an update; empty for what is new."""
         if old is None:
             return ""
-        if candidate.listing.previous_uri is not None and old.version is None and old.made_with is None:
-            return f"moved from {candidate.listing.previous_uri}"
-        if old.content_sha256 != item.stored.content_sha256:
-            return "content changed"
-        if old.parser != item.stored.parser and base_parser(old.parser) == base_parser(item.stored.parser):
-            return "its figures were described anew" if self.parts.captions else "descriptions of figures are off"
-        if old.parser != item.stored.parser:
-            return f"parser {old.parser} became {item.stored.parser}"
-        if renamed(candidate):
-            return f"renamed from {old.listing.title}"
-        return "chunking or embedding changed" if old.made_with != item.stored.made_with else "it was not in the store"
+        new = item.stored
+        has_moved = candidate.listing.previous_uri is not None and old.version is None and old.made_with is None
+        has_same_base = base_parser(old.parser) == base_parser(new.parser)
+        facts = UpdateFacts(
+            has_moved=has_moved,
+            has_new_content=old.content_sha256 != new.content_sha256,
+            has_new_captions=old.parser != new.parser and has_same_base,
+            has_new_parser=old.parser != new.parser,
+            has_new_title=old.listing.title != candidate.listing.title,
+            has_new_making=old.made_with != new.made_with,
+        )
+        words = {
+            "previous_uri": candidate.listing.previous_uri,
+            "captions": "its figures were described anew" if self.parts.captions else "descriptions of figures are off",
+            "old_parser": old.parser,
+            "new_parser": new.parser,
+            "old_title": old.listing.title,
+        }
+        return explain_update(facts, words)
 
     async def _unchanged(self, candidate: Candidate) -> None:
         known = candidate.known
@@ -388,14 +399,13 @@ class Run:
             Outcome(item, candidate.source.uri, listing, known.document_id, candidate.attempt, version=listing.version)
         )
 
-    async def _skip(self, candidate: Candidate) -> None:
-        """What is not to be fetched (any more) is not to be found either."""
-        if candidate.known is not None and candidate.known.content_sha256:
-            gone = await guarded(AGENT, self.parts.store.delete(self.tenant, [candidate.document_id]))
-            if isinstance(gone, AgentFailure):
-                await self.fail(candidate, gone)
-                return
-            self.changed = True
+    async def _take_out(self, candidate: Candidate) -> None:
+        """Skip an item and remove what is stored of it."""
+        removed = await guarded(AGENT, self.parts.store.delete(self.tenant, [candidate.document_id]))
+        if isinstance(removed, AgentFailure):
+            await self.fail(candidate, removed)
+            return
+        self.changed = True
         await self._end(candidate, "skipped", candidate.listing.skip or "", None, gone=True)
 
     async def _end(
@@ -421,53 +431,55 @@ class Run:
             item = item.model_copy(update={"state": "failed", "reason": wrote.message, "code": wrote.code.value})
         await self.report(item)
 
-    # Decisions
+    # Facts
 
-    def _current(self, known: Known) -> bool:
-        """Whether what is stored was made by the parser and with the chunker and embedder of today."""
-        return known.made_with == self.parts.made_with and known.parser in self._identities
+    def _facts(
+        self, candidate: Candidate, *, has_same_content: bool = False, has_same_document: bool = False
+    ) -> ItemFacts:
+        """Return what is known of an item, for ``decide_item``."""
+        known, listing = candidate.known, candidate.listing
+        if known is None:
+            return ItemFacts(is_excluded=listing.skip is not None)
+        has_version = listing.version is not None
+        return ItemFacts(
+            is_excluded=listing.skip is not None,
+            is_recorded=known.content_sha256 is not None,
+            is_stored=candidate.present,
+            is_made_as_today=known.made_with == self.parts.made_with and known.parser in self._identities,
+            is_known_failure=has_version and self._is_known_failure(known, candidate.attempt),
+            has_same_version=has_version and known.version == listing.version,
+            has_same_title=known.listing.title == listing.title,
+            has_same_content=has_same_content,
+            has_same_document=has_same_document,
+        )
 
-    def _as_stored(self, known: Known, sha256: str, document: Document) -> bool:
-        """Whether doing it again came to what is stored, as when its figures still cannot be described."""
+    def _is_known_failure(self, known: Known, attempt: str) -> bool:
+        """Return whether this version failed before, with the same parsers, in a way that it always will."""
+        return not self.retry and known.state == "failed" and known.code in FINAL and known.attempt == attempt
+
+    def _has_same_document(self, candidate: Candidate, sha256: str, document: Document) -> bool:
+        """Return whether parsing again came to what is stored, as when figures still cannot be described."""
+        known = candidate.known
+        if known is None:
+            return False
         made = (known.content_sha256, known.parser, known.made_with)
         return made == (sha256, document.parser, self.parts.made_with)
 
-    def _same(self, candidate: Candidate) -> bool:
-        """Whether the source's version alone tells that nothing has to be done."""
-        known, version = candidate.known, candidate.listing.version
-        return (
-            known is not None
-            and version is not None
-            and known.version == version
-            and candidate.present
-            and self._current(known)
-            and not renamed(candidate)
-        )
 
-    def _hopeless(self, known: Known, listing: Listing, attempt: str) -> bool:
-        return (
-            not self.retry
-            and known.state == "failed"
-            and known.code in FINAL
-            and listing.version is not None
-            and known.attempt == attempt
-        )
-
-
-def renamed(candidate: Candidate) -> bool:
-    """Whether the source has given the item another name: its content is the same, its citations are not."""
+def _has_same_content(candidate: Candidate, sha256: str, parser: str | None) -> bool:
+    """Return whether the stored document was made of these bytes, by this parser."""
     known = candidate.known
-    return known is not None and known.listing.title != candidate.listing.title
+    return known is not None and (known.content_sha256, base_parser(known.parser)) == (sha256, parser)
 
 
-def judged(document: Document) -> Document:
-    """The document with its signs of prompt injection, in its metadata and as a warning.
+def flag_injection(document: Document) -> Document:
+    """Return the document with its signs of prompt injection, in its metadata and as a warning.
 
-    A connector may have found some that only it could see: a page's hidden text is gone when the parser reads it.
+    A connector may have seen some that only it could see: a page's hidden text is gone when the parser reads it.
     """
-    found = sorted({*document.metadata.get("suspected_injection", ()), *signs(document.text)})
-    if not found:
+    flagged = sorted({*document.metadata.get("suspected_injection", ()), *signs(document.text)})
+    if not flagged:
         return document
-    warning = f"suspected prompt injection: {', '.join(found)}"
-    metadata = {**document.metadata, "suspected_injection": found}
+    warning = f"suspected prompt injection: {', '.join(flagged)}"
+    metadata = {**document.metadata, "suspected_injection": flagged}
     return document.model_copy(update={"metadata": metadata, "warnings": (*document.warnings, warning)})
