@@ -1,7 +1,7 @@
 """The orchestrator: from a question to exactly one terminal event, whatever fails on the way.
 
 ``stream_query`` is the primitive and ``query`` folds it. What happens when a step fails is ``RECOVERY`` and nothing
-else; ``docs/04_AGENTS.md`` shows the same table and a test compares the two.
+else; ``docs/02_AGENT_SPECS.md`` shows the same table and a test compares the two.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ROMA over HTTP. ``create_app(roma)`` gives a FastAPI application; ``api.serve`` runs it.
 
-``docs/06_HTTP_API.md`` describes every route.
+``docs/05_API.md`` describes every route.
 """
 
 from __future__ import annotations

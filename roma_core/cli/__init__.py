@@ -99,7 +99,7 @@ def _add_service(command: Command) -> None:
     command("health", "service:run_health", "say of every part whether it works, and why not")
 
     listing = command("settings", "service:run_settings", "list every setting with its value and meaning")
-    listing.add_argument("--markdown", action="store_true", help="the table of docs/settings.md")
+    listing.add_argument("--markdown", action="store_true", help="the table of docs/07_CONFIGURATION.md")
 
     serve = command("serve", "service:run_serve", "serve the HTTP API, with the console at /console")
     serve.add_argument("--host", help="address to bind (ROMA_HOST)")

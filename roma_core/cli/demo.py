@@ -15,7 +15,7 @@ from roma_core.cli.output import FAILED, OK, emit, fail
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.settings import Settings
 
-QUESTION = "Which environment variable turns off telemetry in MLflow?"
+QUESTION = "How do I make tenacity stop after a number of attempts?"
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOLDEN = CHECKOUT / "datasets" / "golden" / "golden_dataset.json"
 

@@ -87,7 +87,7 @@ def _shown(value: object) -> Any:
 
 
 def settings_table() -> str:
-    """The table of ``docs/settings.md``."""
+    """The table of ``docs/07_CONFIGURATION.md``."""
     lines = ["| setting | allowed | default | meaning |", "| --- | --- | --- | --- |"]
     for field, info in Settings.model_fields.items():
         allowed = ", ".join(f"`{v}`" for v in _literals(info.annotation)) or _bounds(info.metadata)

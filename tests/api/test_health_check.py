@@ -159,12 +159,12 @@ def test_every_route_is_documented(workspace: Path) -> None:
     from roma_core.app import Roma
     from roma_core.settings import Settings
 
-    page = (ROOT / "docs/06_HTTP_API.md").read_text("utf-8")
+    page = (ROOT / "docs/05_API.md").read_text("utf-8")
     schema = create_app(Roma(Settings(workspace=workspace))).openapi()
     for path, methods in schema["paths"].items():
         for method in methods:
             assert f"`{method.upper()} {path}`" in page, (
-                f"docs/06_HTTP_API.md does not describe {method.upper()} {path}"
+                f"docs/05_API.md does not describe {method.upper()} {path}"
             )
 
 

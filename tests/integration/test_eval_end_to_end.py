@@ -24,7 +24,7 @@ from roma_core.prompts import load_prompt
 from roma_core.settings import Settings
 
 GOLDEN = Path(__file__).resolve().parents[2] / "datasets" / "golden" / "golden_dataset.json"
-DOCUMENTS = {"docs/02_QUIET.md", "tenacity.rst", "nh3.md", "lancedb.md"}
+DOCUMENTS = {"docs/11_SECURITY.md", "tenacity.rst", "nh3.md", "lancedb.md"}
 
 
 def scripted(request: Any) -> Reply:

@@ -9,6 +9,8 @@ from roma_core.errors import RECOVERABLE, ErrorCode
 from roma_core.settings import Settings, env_name
 
 ROOT = Path(__file__).resolve().parents[2]
+TABLES = set(ROOT.glob("docs/benchmarks/*.md"))
+"""Tables that ``bench`` writes; ``docs/benchmarks.md`` shows them all."""
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("datasets/**/*.md")])
 
 
@@ -20,8 +22,8 @@ def test_every_error_code_is_documented_with_its_recoverability() -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     from roma_core.cli.service import settings_table
 
-    page = (ROOT / "docs/settings.md").read_text("utf-8")
-    assert settings_table() in page, "run: roma settings --markdown, and paste the table into docs/settings.md"
+    page = (ROOT / "docs/07_CONFIGURATION.md").read_text("utf-8")
+    assert settings_table() in page, "run: roma settings --markdown, and paste the table into docs/07_CONFIGURATION.md"
     assert all(f"`{env_name(field)}`" in page for field in Settings.model_fields)
 
 
@@ -41,3 +43,24 @@ def test_links_lead_to_files(page: Path) -> None:
     prose = re.sub(r"`[^`\n]+`", "", page.read_text("utf-8"))  # a link shown as code is an example
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", prose):
         assert (page.parent / target).exists(), f"{page.name} links to {target}, which does not exist"
+
+
+def _links(page: Path) -> set[Path]:
+    prose = re.sub(r"`[^`\n]+`", "", page.read_text("utf-8"))
+    targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", prose)
+    return {(page.parent / target).resolve() for target in targets}
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - TABLES), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_page_has_one_title(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    assert len(re.findall(r"^# ", text, re.M)) == 1
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, waiting = set[Path](), {(ROOT / "README.md").resolve()}
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        waiting |= {link for link in _links(page) if link.suffix == ".md"} - reached
+    assert set(PAGES) - TABLES - reached == {ROOT / "CHANGELOG.md"}

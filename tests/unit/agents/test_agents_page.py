@@ -10,7 +10,7 @@ from roma_core.agents.orchestrator import CALLERS_FAULT, RECOVERY
 from roma_core.agents.prompts import all_prompts
 from roma_core.citations.support import ONE_FACT, PARTIAL, STRICTER, SUPPORTED
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "04_AGENTS.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "02_AGENT_SPECS.md").read_text(encoding="utf-8")
 
 
 def rows(title: str) -> list[list[str]]:
