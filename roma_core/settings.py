@@ -1,4 +1,4 @@
-"""All settings, read once from the environment and ``.env`` and passed in. ``docs/07_CONFIGURATION.md`` lists them (tested).
+"""All settings, read once from the environment and ``.env`` and passed in.
 
 ``LLM_*`` variables keep the names that the outside world uses; every other one is ``ROMA_<FIELD>``. The vendors' own
 variables (``OPENAI_API_KEY``, ``ANTHROPIC_API_KEY``, ``OPENAI_BASE_URL``, ``ANTHROPIC_BASE_URL``) are fallbacks.

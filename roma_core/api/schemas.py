@@ -45,7 +45,7 @@ class QueryBody(Body):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"text": "How do I make tenacity stop after a number of attempts?"},
+                {"text": "What does tenacity do?"},
                 {"text": "And in DeepEval?", "persona": "executive", "session_id": "demo", "stream": True},
             ]
         }

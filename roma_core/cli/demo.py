@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import click
+
 from roma_core.app import build_roma
 from roma_core.cli.answers import answer_lines, show_scores
-from roma_core.cli.output import FAILED, OK, emit, fail
+from roma_core.cli.command import Invocation, command
+from roma_core.cli.output import FAILED, OK, write
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.settings import Settings
 
-QUESTION = "How do I make tenacity stop after a number of attempts?"
+QUESTION = "What does tenacity do?"
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOLDEN = CHECKOUT / "datasets" / "golden" / "golden_dataset.json"
 
 
-async def run_demo_corpus(args: argparse.Namespace, settings: Settings) -> int:
+@command("demo-corpus", examples=("roma demo-corpus /tmp/corpus",))
+@click.argument("folder", type=click.Path(path_type=Path))
+async def demo_corpus(call: Invocation, folder: Path) -> int:
+    """Gather a real corpus from the installed packages."""
     from roma_core.evals.demo_corpus import gather
 
-    paths = gather(Path(args.folder))
-    emit(
-        args,
-        {"folder": args.folder, "files": [str(p) for p in paths]},
-        lambda: print(f"{len(paths)} documents in {args.folder}"),
+    paths = gather(folder)
+    call.emit(
+        {"folder": str(folder), "files": [str(path) for path in paths]},
+        lambda: write(f"{len(paths)} documents in {folder}"),
     )
     return OK
 
 
-async def run_demo(args: argparse.Namespace, settings: Settings) -> int:
-    """The notebooks do the work; what they found is then printed from the workspace, without asking anything anew."""
+@command(examples=("roma demo --workspace /tmp/demo",), resumes=True)
+async def demo(call: Invocation) -> int:
+    """Ingest the demo corpus, ask it, score it: the whole path in one go.
+
+    The notebooks do the work; what they found is then printed from the workspace, and nothing is asked again.
+    """
     from roma_core.evals.suite import run_eval
 
+    settings = call.settings
     steps: dict[str, dict[str, Any]] = {
         "01_ingest": {"documents": []},
         "02_ask": {"question": QUESTION, "documents": []},
@@ -44,21 +53,21 @@ async def run_demo(args: argparse.Namespace, settings: Settings) -> int:
     for name, parameters in steps.items():
         await _run_step(name, {**parameters, "workspace": str(settings.workspace.resolve())}, settings)
     async with build_roma(settings) as roma:
-        documents, chunks = await roma.store.counts(settings.tenant)
+        documents, passages = await roma.store.counts(settings.tenant)
         report = await run_eval(roma, str(GOLDEN))
         answer = await roma.query(QUESTION)
     if isinstance(answer, AgentFailure):
-        return fail(args, answer)
+        return call.fail(answer)
 
     def show() -> None:
-        print(f"\n{documents} documents, {chunks} passages\n")
+        write(f"\n{documents} documents, {passages} passages\n")
         show_scores(report)
-        print(f"\n> {QUESTION}\n")
-        print("\n".join(answer_lines(answer)))
-        print(f"\nnotebooks with their outputs: {settings.workspace / 'notebooks'}")
-        print("the console:                  make console")
+        write(f"\n> {QUESTION}\n")
+        write("\n".join(answer_lines(answer)))
+        write(f"\nnotebooks with their outputs: {settings.workspace / 'notebooks'}")
+        write("the console:                  make console")
 
-    emit(args, {"scores": report.model_dump(mode="json"), "answer": answer.model_dump(mode="json")}, show)
+    call.emit({"scores": report.model_dump(mode="json"), "answer": answer.model_dump(mode="json")}, show)
     return OK if report.errors < len(report.rows) else FAILED
 
 
@@ -87,15 +96,20 @@ async def _watch(name: str, work: asyncio.Future[Path], settings: Settings) -> N
         print(f"\r\033[Knotebook {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 
-async def run_notebook(args: argparse.Namespace, settings: Settings) -> int:
+@command(examples=('roma notebook notebooks/02_ask.ipynb out.ipynb -p question="What did the trial find?"',))
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+async def notebook(call: Invocation, notebook: Path, output: Path, parameter: tuple[str, ...]) -> int:
+    """Run a notebook with parameters that are checked first."""
     from roma_core.evals.notebooks import run_notebook
 
-    pairs = [part.partition("=") for part in args.parameter]
+    pairs = [part.partition("=") for part in parameter]
     if wrong := [name for name, sign, _ in pairs if not sign]:
         raise InputError(f"A parameter is NAME=VALUE, not {wrong[0]!r}.")
-    given: dict[str, Any] = {name: value for name, _, value in pairs}
-    if args.workspace:
-        given.setdefault("workspace", args.workspace)
-    path = await run_notebook(args.notebook, args.output, given)
-    emit(args, {"notebook": str(path)}, lambda: print(path))
+    parameters: dict[str, Any] = {name: value for name, _, value in pairs}
+    if call.workspace is not None:
+        parameters.setdefault("workspace", str(call.workspace))
+    path = await run_notebook(notebook, output, parameters)
+    call.emit({"notebook": str(path)}, lambda: write(str(path)))
     return OK

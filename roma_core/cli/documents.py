@@ -2,117 +2,151 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
 
 from roma_core.app import build_roma
-from roma_core.cli.output import FAILED, OK, PARTIAL, emit, fail, interactive, table
+from roma_core.cli.command import Invocation, command
+from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.errors import AgentFailure, InputError
-from roma_core.settings import Settings
-from roma_core.types import MOST_WARNINGS
+from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
 
 if TYPE_CHECKING:
-    from roma_core.types import Document
+    from roma_core.types import Document, IngestionReport
 
 MOST_LEFT_OUT = 30
 """Entries of the loss ledger that a person is shown; ``--json`` has all."""
 
 
-async def run_ingest(args: argparse.Namespace, settings: Settings) -> int:
-    if not args.sources and not args.retry_failed:
+@command(
+    examples=("roma ingest ~/papers", "roma ingest 'papers/**/*.pdf' https://example.org/handbook?depth=2"),
+    resumes=True,
+)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--retry-failed", is_flag=True, help="Only the items that failed before.")
+async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool) -> int:
+    """Read documents into the workspace.
+
+    SOURCE is a file, a folder, a glob, https:// or gdrive://.
+    """
+    if not sources and not retry_failed:
         raise InputError("Say what to ingest: a path, https://..., gdrive://folder/ID, or --retry-failed.")
-    async with build_roma(settings) as roma:
-        await roma.check(*args.sources)
-        with ingest_bar(interactive(args)) as progress:
-            report = await roma.ingest(*args.sources, progress=progress, retry_failed=args.retry_failed)
-    counts = report.counts()
-
-    def show() -> None:
-        table("", ["state", "items"], [(s, n) for s, n in counts.items() if n] or [("nothing was listed", 0)])
-        failed = [(i.code, i.uri, i.reason) for i in report.items if i.state == "failed"]
-        failed += [(f.code, f.details.get("uri", ""), f.message) for f in report.failures]
-        if failed:
-            table("Failed", ["code", "item", "what to do"], failed)
-        if warnings := report.warnings():
-            table(f"Warnings ({len(warnings)})", ["item", "warning"], warnings[:MOST_WARNINGS])
-
-    emit(args, report, show)
+    async with build_roma(call.settings) as roma:
+        await roma.check(*sources)
+        with ingest_bar(call.is_interactive) as progress:
+            report = await roma.ingest(*sources, progress=progress, retry_failed=retry_failed)
+    call.emit(report, lambda: _show_ingest(report))
     return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
 
 
-async def run_show(args: argparse.Namespace, settings: Settings) -> int:
-    async with build_roma(settings) as roma:
-        document = await roma.document(args.document_id)
+def _show_ingest(report: IngestionReport) -> None:
+    counts = [(state, count) for state, count in report.counts().items() if count]
+    write_table("", ["state", "items"], counts or [("nothing was listed", 0)])
+    failed = [(item.code, item.uri, item.reason) for item in report.items if item.state == "failed"]
+    failed += [(failure.code, failure.details.get("uri", ""), failure.message) for failure in report.failures]
+    if failed:
+        write_table("Failed", ["code", "item", "what to do"], failed)
+    if warnings := report.warnings():
+        write_table(f"Warnings ({len(warnings)})", ["item", "warning"], warnings[:MOST_WARNINGS])
+
+
+@command(examples=("roma show 3f2a...", "roma show 3f2a... --json"))
+@click.argument("document_id")
+async def show(call: Invocation, document_id: str) -> int:
+    """Print a stored document: its text, metadata and spans."""
+    async with build_roma(call.settings) as roma:
+        document = await roma.document(document_id)
     if isinstance(document, AgentFailure):
-        return fail(args, document)
-    emit(args, document, lambda: _show_document(document))
+        return call.fail(document)
+    call.emit(document, lambda: _show_document(document))
     return OK
 
 
 def _show_document(document: Document) -> None:
     facts = {"id": document.id, "uri": document.uri, "parser": document.parser, **document.metadata}
-    table(document.title, ["", ""], list(facts.items()))
-    spans: list[Sequence[object]] = [("page", p.label or p.number, p.start, p.end) for p in document.pages]
-    spans += [(s.kind, s.title, s.start, s.end) for s in document.sections]
+    write_table(document.title, ["", ""], list(facts.items()))
+    spans: list[Sequence[object]] = [
+        ("page", page.label or page.number, page.start, page.end) for page in document.pages
+    ]
+    spans += [(section.kind, section.title, section.start, section.end) for section in document.sections]
     if spans:
-        table("Places", ["kind", "name", "start", "end"], spans)
-    _report_losses(document)
-    print(document.text)
+        write_table("Places", ["kind", "name", "start", "end"], spans)
+    _show_losses(document)
+    write(document.text)
 
 
-def _report_losses(document: Document) -> None:
-    """Print the warnings and what was left out to the standard error, so that the text alone goes to a pipe."""
+def _show_losses(document: Document) -> None:
+    """Print the warnings and what was left out on stderr, so that the text alone goes to a pipe."""
     for warning in document.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        note(f"warning: {warning}")
     for entry in document.left_out[:MOST_LEFT_OUT]:
         words = " ".join(entry.text.split())
         text = words if len(words) <= 100 else f"{words[:100]} …"
-        print(f"left out ({entry.why.replace('_', ' ')}, {entry.place}): {text}", file=sys.stderr)
+        note(f"left out ({entry.why.replace('_', ' ')}, {entry.place}): {text}")
     more = len(document.left_out) - MOST_LEFT_OUT
     if more > 0:
-        print(f"left out: {more} more; --json lists all", file=sys.stderr)
+        note(f"left out: {more} more; --json lists all")
 
 
-async def run_parse(args: argparse.Namespace, settings: Settings) -> int:
+@command(examples=("roma parse report.pdf", "roma parse report.pdf --pages 1-3 --json", "roma parse --diff old new"))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="The text alone (default).")
+@click.option("--html", is_flag=True, help="The text rendered as safe HTML.")
+@click.option("--pages", metavar="1-3", help="Only these pages.")
+@click.option("--password", metavar="WORD", help="Password of an encrypted file.")
+@click.option("--whole-page", is_flag=True, help="Of a web page also what surrounds its main text.")
+@click.option("--diff", nargs=2, type=click.Path(path_type=Path), metavar="OLD NEW", help="Compare two sets of parses.")
+async def parse(
+    call: Invocation,
+    file: Path | None,
+    markdown: bool,
+    html: bool,
+    pages: str | None,
+    password: str | None,
+    whole_page: bool,
+    diff: tuple[Path, Path] | None,
+) -> int:
+    """Show what a parser makes of a file, without storing it."""
     from roma_core.parsers.base import ParseOptions
 
-    if args.diff:
-        return _show_diff(args)
-    if args.file is None:
+    if diff:
+        return _compare_parses(call, *diff)
+    if file is None:
         raise InputError("roma parse FILE, or roma parse --diff OLD NEW.")
     options = ParseOptions(
-        tenant=settings.tenant,
-        password=args.password,
-        pages=pages(args.pages),
-        main_text=not args.whole_page,
+        tenant=call.settings.tenant,
+        password=password,
+        pages=read_pages(pages),
+        main_text=not whole_page,
     )
-    async with build_roma(settings) as roma:
-        document = await roma.parse(args.file, options)
+    async with build_roma(call.settings) as roma:
+        document = await roma.parse(file, options)
     if isinstance(document, AgentFailure):
-        return fail(args, document)
-    if args.html:
+        return call.fail(document)
+    if html:
         from roma_core.ui.render import to_html
 
-        print(to_html(document.markdown(), most=None))
+        write(to_html(document.markdown(), most=None))
         return OK
-    emit(args, document, lambda: print(document.markdown()))
-    _report_losses(document)
+    call.emit(document, lambda: write(document.markdown()))
+    _show_losses(document)
     return OK
 
 
-def _show_diff(args: argparse.Namespace) -> int:
+def _compare_parses(call: Invocation, old: Path, new: Path) -> int:
     from roma_core.parsers.diff import diff, load
 
-    report = diff(load(args.diff[0]), load(args.diff[1]))
-    emit(args, report, lambda: print(report.to_markdown()))
+    report = diff(load(old), load(new))
+    call.emit(report, lambda: write(report.to_markdown()))
     return PARTIAL if report.has_loss else OK
 
 
-def pages(text: str | None) -> tuple[int, ...] | None:
-    """``1-3,7`` as ``(1, 2, 3, 7)``. Raises ``InputError``."""
+def read_pages(text: str | None) -> tuple[int, ...] | None:
+    """Return the numbers that ``1-3,7`` names: ``(1, 2, 3, 7)``. Raises ``InputError``."""
     if text is None:
         return None
     numbers: list[int] = []
@@ -124,13 +158,18 @@ def pages(text: str | None) -> tuple[int, ...] | None:
     return tuple(sorted(set(numbers)))
 
 
-async def run_ledger(args: argparse.Namespace, settings: Settings) -> int:
-    async with build_roma(settings) as roma:
-        items = await roma.ingestion.ledger_items(roma.settings.tenant, state=args.state)
-    rows = [(i.state, i.uri, i.document_id, i.code, "; ".join(filter(None, (i.reason, *i.warnings)))) for i in items]
-    emit(
-        args,
-        [i.model_dump(mode="json") for i in items],
-        lambda: table("", ["state", "item", "document", "code", "reason and warnings"], rows),
+@command(examples=("roma ledger --state failed", "roma ledger | grep report.pdf"))
+@click.option("--state", type=click.Choice(get_args(ItemState)), help="Only items in this state.")
+async def ledger(call: Invocation, state: ItemState | None) -> int:
+    """List what became of every item that was ever listed."""
+    async with build_roma(call.settings) as roma:
+        items = await roma.ingestion.ledger_items(roma.settings.tenant, state=state)
+    rows = [
+        (item.state, item.uri, item.document_id, item.code, "; ".join(filter(None, (item.reason, *item.warnings))))
+        for item in items
+    ]
+    call.emit(
+        [item.model_dump(mode="json") for item in items],
+        lambda: write_table("", ["state", "item", "document", "code", "reason and warnings"], rows),
     )
     return OK

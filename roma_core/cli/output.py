@@ -1,12 +1,16 @@
-"""What a command prints: one JSON document, a table for a person, or a failure."""
+"""Output of commands: one JSON document, a table for a person, plain rows for a pipe, or a failure.
+
+Text of documents and models may hold control characters that move a terminal's cursor, set its title or write its
+clipboard. Nothing printed here lets one through.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
+import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TextIO
 
 from pydantic import BaseModel
 
@@ -14,28 +18,78 @@ from roma_core.errors import AgentFailure
 
 OK, FAILED, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys: C0 but tab and line feed, C1, and the overrides of writing direction."""
+STYLES = {
+    "ok": "green",
+    "added": "green",
+    "updated": "green",
+    "degraded": "yellow",
+    "skipped": "yellow",
+    "deleted": "yellow",
+    "down": "red",
+    "failed": "red",
+}
+"""Colours of states in tables."""
 
-def emit(args: argparse.Namespace, value: BaseModel | dict[str, Any] | list[Any], show: Callable[[], None]) -> None:
-    """One JSON document on stdout with ``--json``, else whatever ``show`` prints."""
-    if not args.json:
-        show()
-    elif isinstance(value, BaseModel):
-        print(value.model_dump_json(indent=2))
+Value = BaseModel | dict[str, Any] | list[Any]
+
+
+def neutralise(text: str) -> str:
+    r"""Replace each control character by a visible spelling.
+
+    >>> neutralise("red \x1b[31m")
+    'red \\x1b[31m'
+    """
+    return CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def prepare_streams() -> None:
+    """Let no character that the terminal's encoding lacks end a command: it is shown as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def write(text: str = "", file: TextIO | None = None) -> None:
+    """Print a line without control characters, to stdout unless ``file`` says otherwise."""
+    print(neutralise(text), file=file or sys.stdout)
+
+
+def note(text: str) -> None:
+    """Print a line for the person on stderr, where no pipe reads it."""
+    write(text, sys.stderr)
+
+
+def write_json(value: Value) -> None:
+    """Print one JSON document as UTF-8, whatever the terminal's encoding is."""
+    if isinstance(value, BaseModel):
+        text = value.model_dump_json(indent=2)
     else:
-        print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8")
+    print(CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}" if match.group() != "\r" else "\r", text))
 
 
-def fail(args: argparse.Namespace, failure: AgentFailure) -> int:
-    """Print a failure where the caller looks for it."""
-    if args.json:
-        print(failure.model_dump_json(indent=2))
+def write_failure(failure: AgentFailure, *, as_json: bool) -> int:
+    """Print a failure where the caller looks for it; returns the exit code."""
+    if as_json:
+        write_json(failure)
     else:
-        print(f"{failure.code}: {failure.message}", file=sys.stderr)
+        note(f"{failure.code}: {failure.message}")
     return FAILED
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout, as wide as the terminal."""
+def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table as wide as the terminal; for a pipe one row a line, cells apart by tabs, nothing folded."""
+    cells = [["" if cell is None else neutralise(str(cell)) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in [*([[title]] if title else []), list(columns), *cells]:
+            print("\t".join(" ".join(cell.split()) for cell in row))
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -43,11 +97,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     grid = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:
         grid.add_column(column, overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    for row in cells:
+        grid.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
     Console().print(grid)
 
 
-def interactive(args: argparse.Namespace) -> bool:
-    """Whether a person watches: progress bars and streamed words are for terminals."""
-    return not args.json and sys.stderr.isatty()
+Show = Callable[[], None]

@@ -1,85 +1,142 @@
-"""Commands about this installation and its server: health, settings, serve, token, auth."""
+"""Commands about this installation and its server: health, settings, serve, token, auth, completion."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
 
 from roma_core.app import build_roma
-from roma_core.cli.output import FAILED, OK, emit, table
-from roma_core.errors import InputError
+from roma_core.cli.command import Invocation, RomaGroup, command
+from roma_core.cli.output import FAILED, OK, note, write, write_table
 from roma_core.settings import Settings, env_name, shown
 
+if TYPE_CHECKING:
+    from roma_core.api.tokens import Scope, TokenStore
 
-async def run_health(args: argparse.Namespace, settings: Settings) -> int:
-    async with build_roma(settings) as roma:
+
+@command(examples=("roma health", "roma health --json"))
+async def health(call: Invocation) -> int:
+    """Say of every part whether it works, and why not."""
+    async with build_roma(call.settings) as roma:
         report = await roma.health()
     rows = [(c.name, c.state, c.reason, c.latency_ms and f"{c.latency_ms:.0f} ms") for c in report.components]
-    emit(args, report, lambda: table(f"ROMA {report.version}: {report.state}", ["part", "state", "why", "took"], rows))
+    title = f"ROMA {report.version}: {report.state}"
+    call.emit(report, lambda: write_table(title, ["part", "state", "why", "took"], rows))
     return OK if report.state != "down" else FAILED
 
 
-async def run_serve(args: argparse.Namespace, settings: Settings) -> int:
-    from roma_core.api.serve import serve
+@command(examples=("roma serve", "roma serve --port 8080"), serves=True)
+@click.option("--host", help="Address to bind (ROMA_HOST).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to bind (ROMA_PORT).")
+async def serve(call: Invocation, host: str | None, port: int | None) -> int:
+    """Serve the HTTP API, with the console at /console."""
+    from roma_core.api.serve import serve as run_server
 
-    async with build_roma(settings) as roma:
-        await serve(roma, host=args.host, port=args.port)
+    async with build_roma(call.settings) as roma:
+        await run_server(roma, host=host, port=port)
     return OK
 
 
-async def run_token(args: argparse.Namespace, settings: Settings) -> int:
+@click.group(cls=RomaGroup)
+def token() -> None:
+    """Create, list or revoke bearer tokens of the HTTP API."""
+
+
+def _tokens(call: Invocation) -> TokenStore:
     from roma_core.api.tokens import TokenStore
 
-    tokens = TokenStore(settings.workspace)
-    if args.action == "list":
-        known = tokens.list()
-        rows = [(t.id, t.name, ", ".join(t.scopes), t.expires_at, t.revoked_at) for t in known]
-        emit(
-            args,
-            [t.model_dump(mode="json") for t in known],
-            lambda: table("", ["id", "name", "scopes", "expires", "revoked"], rows),
-        )
-        return OK
-    if not args.name:
-        raise InputError("roma token create NAME, or roma token revoke ID.")
-    if args.action == "revoke":
-        tokens.revoke(args.name)
-        emit(args, {"revoked": args.name}, lambda: print(f"{args.name} is revoked"))
-        return OK
-    secret, token = tokens.create(args.name, args.scope or ("query",), tenant=settings.tenant, days=args.days)
-    emit(args, {"token": secret, **token.model_dump(mode="json")}, lambda: print(secret))
-    if not args.json:
-        print("Keep it: only its hash is stored, so it cannot be shown again.", file=sys.stderr)
+    return TokenStore(call.settings.workspace)
+
+
+@command("create", examples=("roma token create ci --scope query --scope ingest --days 90",))
+@click.argument("name")
+@click.option("--scope", multiple=True, type=click.Choice(("query", "ingest", "admin")), help="May be repeated.")
+@click.option("--days", type=click.IntRange(min=1), metavar="N", help="Valid for N days; default: until revoked.")
+async def create_token(call: Invocation, name: str, scope: tuple[Scope, ...], days: int | None) -> int:
+    """Create a token; NAME says what it is for. It is shown once."""
+    secret, record = _tokens(call).create(name, scope or ("query",), tenant=call.settings.tenant, days=days)
+    call.emit({"token": secret, **record.model_dump(mode="json")}, lambda: write(secret))
+    if not call.as_json:
+        note("Keep it: only its hash is stored, so it cannot be shown again.")
     return OK
 
 
-async def run_auth(args: argparse.Namespace, settings: Settings) -> int:
+@command("list", examples=("roma token list",))
+async def list_tokens(call: Invocation) -> int:
+    """List the tokens, without their secrets."""
+    records = _tokens(call).list()
+    rows = [(r.id, r.name, ", ".join(r.scopes), r.expires_at, r.revoked_at) for r in records]
+    call.emit(
+        [record.model_dump(mode="json") for record in records],
+        lambda: write_table("", ["id", "name", "scopes", "expires", "revoked"], rows),
+    )
+    return OK
+
+
+@command("revoke", examples=("roma token revoke 7c1e",))
+@click.argument("token_id")
+async def revoke_token(call: Invocation, token_id: str) -> int:
+    """End a token."""
+    _tokens(call).revoke(token_id)
+    call.emit({"revoked": token_id}, lambda: write(f"{token_id} is revoked"))
+    return OK
+
+
+for part in (create_token, list_tokens, revoke_token):
+    token.add_command(part)
+
+
+@command(examples=("roma auth gdrive --client client_secret.json",))
+@click.argument("source", type=click.Choice(("gdrive",)))
+@click.option("--client", type=click.Path(path_type=Path), required=True, metavar="FILE", help="OAuth desktop client.")
+async def auth(call: Invocation, source: str, client: Path) -> int:
+    """Sign in to a source with a user account."""
     from roma_core.connectors.gdrive.auth import authorize
 
-    path = await asyncio.to_thread(authorize, settings, args.client)
-    emit(args, {"credentials": str(path)}, lambda: print(f"signed in; ROMA_GDRIVE_CREDENTIALS={path}"))
+    path = await asyncio.to_thread(authorize, call.settings, client)
+    call.emit({"credentials": str(path)}, lambda: write(f"signed in; ROMA_GDRIVE_CREDENTIALS={path}"))
     return OK
 
 
-async def run_settings(args: argparse.Namespace, settings: Settings) -> int:
-    if args.markdown:
-        print(settings_table())
+@command(examples=('eval "$(roma completion bash)"', "roma completion fish > ~/.config/fish/completions/roma.fish"))
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+async def completion(call: Invocation, shell: str) -> int:
+    """Print the script that completes commands and options in a shell."""
+    from click.shell_completion import get_completion_class
+
+    from roma_core.cli import roma
+
+    maker = get_completion_class(shell)
+    if maker is None:
+        raise click.UsageError(f"click completes no {shell}.")
+    script = maker(roma, {}, "roma", "_ROMA_COMPLETE").source()
+    call.emit({"shell": shell, "script": script}, lambda: print(script))
+    return OK
+
+
+@command(examples=("roma settings", "ROMA_TENANT=lab roma settings --json"))
+@click.option("--markdown", is_flag=True, help="The table of docs/07_CONFIGURATION.md.")
+async def settings(call: Invocation, markdown: bool) -> int:
+    """List every setting with its value and meaning."""
+    if markdown:
+        write(settings_table())
         return OK
-    values = {env_name(f): _shown(getattr(settings, f)) for f in Settings.model_fields}
+    values = {env_name(f): show_value(getattr(call.settings, f)) for f in Settings.model_fields}
     rows = [
         (name, value, info.description)
         for (name, value), info in zip(values.items(), Settings.model_fields.values(), strict=True)
     ]
-    emit(args, values, lambda: table("", ["setting", "value", "meaning"], rows))
+    call.emit(values, lambda: write_table("", ["setting", "value", "meaning"], rows))
     return OK
 
 
-def _shown(value: object) -> Any:
+def show_value(value: object) -> Any:
+    """Return a setting's value as it may be printed."""
     plain = shown(value)
     if isinstance(plain, tuple):
         return ",".join(map(str, plain))
@@ -87,13 +144,13 @@ def _shown(value: object) -> Any:
 
 
 def settings_table() -> str:
-    """The table of ``docs/07_CONFIGURATION.md``."""
+    """Return the table of ``docs/07_CONFIGURATION.md``."""
     lines = ["| setting | allowed | default | meaning |", "| --- | --- | --- | --- |"]
     for field, info in Settings.model_fields.items():
         allowed = ", ".join(f"`{v}`" for v in _literals(info.annotation)) or _bounds(info.metadata)
-        default = _shown(info.get_default(call_default_factory=True))
-        shown = "" if default in (None, "", {}) else f"`{default}`"
-        lines.append(f"| `{env_name(field)}` | {allowed} | {shown} | {info.description} |")
+        default = show_value(info.get_default(call_default_factory=True))
+        spelling = "" if default in (None, "", {}) else f"`{default}`"
+        lines.append(f"| `{env_name(field)}` | {allowed} | {spelling} | {info.description} |")
     return "\n".join(lines)
 
 
@@ -103,5 +160,5 @@ def _literals(annotation: Any) -> list[str]:
 
 def _bounds(metadata: Sequence[Any]) -> str:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    found = [f"{sign} {getattr(m, name)}" for m in metadata for name, sign in signs.items() if hasattr(m, name)]
-    return ", ".join(found)
+    bounds = [f"{sign} {getattr(m, name)}" for m in metadata for name, sign in signs.items() if hasattr(m, name)]
+    return ", ".join(bounds)

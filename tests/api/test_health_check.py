@@ -163,9 +163,7 @@ def test_every_route_is_documented(workspace: Path) -> None:
     schema = create_app(Roma(Settings(workspace=workspace))).openapi()
     for path, methods in schema["paths"].items():
         for method in methods:
-            assert f"`{method.upper()} {path}`" in page, (
-                f"docs/05_API.md does not describe {method.upper()} {path}"
-            )
+            assert f"`{method.upper()} {path}`" in page, f"docs/05_API.md does not describe {method.upper()} {path}"
 
 
 def test_every_metric_of_the_dashboard_exists_and_is_documented() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from roma_core.cli import main
-from roma_core.cli.documents import pages
+from roma_core.cli.documents import read_pages
 from roma_core.errors import InputError
 from roma_core.llm.base import I_DONT_KNOW
 
@@ -219,13 +219,13 @@ def test_the_demo_corpus_is_gathered(run: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "expected"), [(None, None), ("3", (3,)), ("1-3,7", (1, 2, 3, 7)), ("2,2", (2,))])
 def test_pages_are_numbers_and_ranges(text: str | None, expected: tuple[int, ...] | None) -> None:
-    assert pages(text) == expected
+    assert read_pages(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "-2", "1,,2"])
 def test_other_pages_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="--pages"):
-        pages(text)
+        read_pages(text)
 
 
 def test_two_parses_are_compared(run: Any, folder: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     assert "\n" not in caught.value.message
 
 
-def test_secrets_are_not_shown(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_notshow_value(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_API_KEY", "sk-very-secret")
     monkeypatch.setenv("ROMA_PORT", "x")
     with pytest.raises(ConfigError) as caught:
@@ -114,20 +114,20 @@ SECRET = "pw-0f-joe"
 )
 def test_addresses_are_shown_without_their_credentials(workspace: Path, address: str) -> None:
     """Everywhere where settings are shown: the command, reprs, reports of evaluations."""
-    from roma_core.cli.service import _shown
+    from roma_core.cli.service import show_value
     from roma_core.evals.suite import decisive
 
     settings = Settings(_env_file=None, **dict.fromkeys(ADDRESSES, address), cors_origins=(address,))
     for text in (repr(settings), str(settings), str(decisive(settings)), f"{settings.__rich_repr__}"):
         assert SECRET not in text
     for field in (*ADDRESSES, "cors_origins"):
-        told = str(_shown(getattr(settings, field)))
+        told = str(show_value(getattr(settings, field)))
         assert SECRET not in told
         assert "host.example" in told
     assert settings.database_url == address
 
 
-def test_a_password_that_breaks_its_address_is_not_shown() -> None:
+def test_a_password_that_breaks_its_address_is_notshow_value() -> None:
     settings = Settings(_env_file=None, database_url=f"postgresql://joe:a/b@c?d#{SECRET}@host.example/db?x=1")
     assert "'postgresql://***@host.example/db?x=***'" in repr(settings)
 

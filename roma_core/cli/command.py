@@ -1,0 +1,174 @@
+"""How a command is declared: options that all share, one failure path, and help with examples.
+
+A command is an ``async`` function whose first parameter is its ``Invocation``::
+
+    @command(examples=("roma ledger --state failed",))
+    @click.option("--state", type=click.Choice(STATES), help="only items in this state")
+    async def ledger(call: Invocation, state: str | None) -> int:
+        '''List what became of every item that was ever listed.'''
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import functools
+import importlib
+import importlib.util
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from roma_core.cli.output import INTERRUPTED, USAGE, Show, Value, note, prepare_streams, write_failure, write_json
+from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.settings import Settings
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One call of a command: its settings, and how its result is wanted."""
+
+    settings: Settings
+    as_json: bool
+    workspace: Path | None = None
+    """The folder of ``--workspace``, when it was given."""
+
+    @property
+    def is_interactive(self) -> bool:
+        """True when a person watches: progress bars and streamed words are for terminals."""
+        return not self.as_json and sys.stderr.isatty()
+
+    def emit(self, value: Value, show: Show) -> None:
+        """Print ``value`` as one JSON document with ``--json``, else whatever ``show`` prints."""
+        if self.as_json:
+            write_json(value)
+        else:
+            show()
+
+    def fail(self, failure: AgentFailure) -> int:
+        """Print a failure; returns the exit code."""
+        return write_failure(failure, as_json=self.as_json)
+
+
+class RomaCommand(click.Command):
+    """A command whose help ends with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write ``usage: roma ...``."""
+        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="usage: ")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write_text(f"\b\n{example}")
+
+
+class RomaGroup(click.Group):
+    """A group that imports a command's module when the command is used, and suggests the nearest name."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy or {})
+        """``module:attribute`` of each command by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, those imported on use included."""
+        return list(dict.fromkeys([*self.lazy, *super().list_commands(ctx)]))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, importing its module when needed."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name].partition(":")
+        found: click.Command = getattr(importlib.import_module(f"roma_core.cli.{module}"), attribute)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that ``args`` begins with. Raises ``UsageError`` that names the nearest one."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            nearest = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2)
+            hint = f" Did you mean {' or '.join(nearest)}?" if nearest else f" See {ctx.command_path} --help."
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write ``usage: roma ...``."""
+        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="usage: ")
+
+
+Body = Callable[Concatenate[Invocation, P], Awaitable[int]]
+
+
+def command(
+    name: str | None = None, *, examples: Sequence[str] = (), resumes: bool = False, serves: bool = False
+) -> Callable[[Body[P]], RomaCommand]:
+    """Make a command of an ``async`` function that returns an exit code.
+
+    ``--json`` and ``--workspace`` are added. An exception of ROMA becomes one line on stderr (or the failure as JSON)
+    and exit code 1, wrong input exit code 64. ``resumes`` says that what was done before an interruption is kept;
+    ``serves`` runs the command on uvloop where that is installed.
+    """
+
+    def declare(body: Body[P]) -> RomaCommand:
+        @functools.wraps(body)
+        def run(*args: P.args, **options: P.kwargs) -> int:
+            as_json = bool(options.pop("as_json"))
+            workspace = options.pop("workspace")
+            folder = Path(str(workspace)) if workspace else None
+            prepare_streams()
+            try:
+                return _run(lambda call: body(call, *args, **options), folder, as_json=as_json, serves=serves)
+            except KeyboardInterrupt:
+                note("interrupted; what was done is kept, run it again to go on" if resumes else "interrupted")
+                return INTERRUPTED
+
+        options = (
+            click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, logs on stderr."),
+            click.option("--workspace", metavar="DIR", help="Folder that holds everything (ROMA_WORKSPACE, .roma)."),
+        )
+        for option in options:
+            run = option(run)
+        return click.command(name or body.__name__.replace("_", "-"), cls=RomaCommand, examples=examples)(run)
+
+    return declare
+
+
+def _run(body: Callable[[Invocation], Awaitable[int]], workspace: Path | None, *, as_json: bool, serves: bool) -> int:
+    with asyncio.Runner(loop_factory=_server_loop() if serves else None) as runner:
+        result = runner.run(guarded("cli", _invoke(body, workspace, as_json=as_json)))
+    sys.stdout.flush()
+    if not isinstance(result, AgentFailure):
+        return result
+    code = write_failure(result, as_json=as_json)
+    return USAGE if result.code is ErrorCode.INPUT_INVALID else code
+
+
+async def _invoke(body: Callable[[Invocation], Awaitable[int]], workspace: Path | None, *, as_json: bool) -> int:
+    settings = Settings.load(**({"workspace": workspace} if workspace else {}))
+    from roma_core.telemetry import logs
+
+    logs.configure(settings.log_level, settings.log_format)
+    with logs.request():
+        return await body(Invocation(settings, as_json, workspace))
+
+
+def _server_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's factory where it is installed (not on Windows): it halves the time for each event sent."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    return factory
