@@ -27,7 +27,7 @@ from roma_core.llm.base import I_DONT_KNOW, LLMRequest, Message, complete
 from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.quotable import candidates
 from roma_core.rerank import LocalReranker, mix
-from roma_core.store.base import Entry
+from roma_core.store.base import EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import ScoredChunk, digest
 
@@ -95,7 +95,7 @@ async def found(root: Path, name: str, questions: Sequence[Row], reranker: Local
     store = InMemoryStore()
     parts = [entry_parts(key, title, text) for key, (title, text) in beir.load(root, name).corpus.items()]
     blank = np.zeros((1, 4), dtype=np.float32)
-    await store.put_many(TENANT, [Entry(document, [chunk], blank) for document, chunk in parts])
+    await store.put_many(TENANT, [EmbeddedDocument(document, [chunk], blank) for document, chunk in parts])
     asked = []
     for q in questions:
         near = await store.lexical(TENANT, q["question"], limit=CANDIDATES)

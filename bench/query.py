@@ -36,7 +36,7 @@ from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.text import markdown
 from roma_core.rerank import LocalReranker, mix
 from roma_core.settings import Settings
-from roma_core.store.base import Entry
+from roma_core.store.base import EmbeddedDocument
 from roma_core.store.fusion import fuse
 from roma_core.store.lance import LanceStore
 from roma_core.types import CompleteEvent, RawDocument, ScoredChunk, StageEvent
@@ -67,7 +67,7 @@ def _sentence(rng: random.Random) -> str:
 async def fill(store: LanceStore, embedder: LocalEmbedder) -> list[str]:
     """``PASSAGES`` passages with random unit vectors; returns questions made of the words of some."""
     rng, vectors = random.Random(2), np.random.default_rng(1)
-    entries: list[Entry] = []
+    entries: list[EmbeddedDocument] = []
     total = 0
     while total < PASSAGES:
         number = len(entries)
@@ -75,7 +75,7 @@ async def fill(store: LanceStore, embedder: LocalEmbedder) -> list[str]:
         document = markdown.parse(raw, ParseOptions(tenant=TENANT))
         chunks = chunk(document, embedder.count_tokens)[: PASSAGES - total]
         rows = vectors.normal(size=(len(chunks), embedder.dim)).astype(np.float32)
-        entries.append(Entry(document, chunks, rows / np.linalg.norm(rows, axis=1, keepdims=True)))
+        entries.append(EmbeddedDocument(document, chunks, rows / np.linalg.norm(rows, axis=1, keepdims=True)))
         total += len(chunks)
     await store.put_many(TENANT, entries)
     await store.optimize()

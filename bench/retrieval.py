@@ -18,7 +18,7 @@ from roma_core.embeddings.local import LocalEmbedder
 from roma_core.ranking import ranked
 from roma_core.rerank import LocalReranker, mix
 from roma_core.settings import Settings
-from roma_core.store.base import Entry
+from roma_core.store.base import EmbeddedDocument
 from roma_core.store.fusion import fuse
 from roma_core.store.lance import LanceStore
 from roma_core.types import Chunk, Document, ScoredChunk, digest
@@ -55,7 +55,7 @@ def entry_parts(key: str, title: str, text: str) -> tuple[Document, Chunk]:
 async def fill(store: LanceStore, embedder: LocalEmbedder, corpus: Mapping[str, tuple[str, str]]) -> None:
     parts = [entry_parts(key, title, text) for key, (title, text) in corpus.items()]
     vectors = await embedder.embed([chunk.indexed_text for _, chunk in parts])
-    await store.put_many(TENANT, [Entry(d, [c], vectors[i : i + 1]) for i, (d, c) in enumerate(parts)])
+    await store.put_many(TENANT, [EmbeddedDocument(d, [c], vectors[i : i + 1]) for i, (d, c) in enumerate(parts)])
     await store.optimize()
 
 

@@ -31,7 +31,7 @@ from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.ingestion import Ledger, build_ingestion
 from roma_core.parsers.service import DolphinParserService
 from roma_core.settings import Settings
-from roma_core.store.base import Entry
+from roma_core.store.base import EmbeddedDocument
 from roma_core.store.lance import LanceStore
 from roma_core.types import digest
 
@@ -83,7 +83,7 @@ class TracedStore(LanceStore):
     trace: Path | None = None
     upkeep_s = 0.0
 
-    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+    async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
         self._say("commit")
         await super().put_many(tenant, entries)
         self._say("reading")

@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from bench import parse_corpus, report
 from roma_core.errors import AgentFailure
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.sandbox.pool import Limits, ProcessSandbox
+from roma_core.parsers.sandbox.pool import ProcessSandbox, WorkerLimits
 from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
 
 COUNT = 1200
-LIMITS = Limits(timeout_s=20.0, memory_mb=1024)
+LIMITS = WorkerLimits(timeout_s=20.0, memory_mb=1024)
 GRACE_S = 3.0
 
 Mutation = Callable[[random.Random, bytes, bytes], bytes]

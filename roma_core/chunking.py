@@ -63,7 +63,7 @@ def chunk(document: Document, count_tokens: CountTokens, target_tokens: int = TA
     holds the document's title, the headings that the passage lies under and does not show, and the header of a table
     whose first row is in an earlier passage. The id is a hash of document, offsets and text.
     """
-    measure = _Measure(document.text, count_tokens, target_tokens)
+    measure = _TokenBudget(document.text, count_tokens, target_tokens)
     places = _Places(document)
     groups = _packed(_bonded(_pieces(document, measure), target_tokens), target_tokens)
     return [_chunk(document, group, places) for group in groups]
@@ -130,7 +130,7 @@ def _boundary(text: str, at: int) -> bool:
 
 
 @dataclass(frozen=True)
-class _Measure:
+class _TokenBudget:
     text: str
     count: CountTokens
     target: int
@@ -141,7 +141,7 @@ class _Measure:
         return least if least > self.target else max(self.count(self.text[start:end]), least)
 
 
-def _pieces(document: Document, measure: _Measure) -> Iterator[_Piece]:
+def _pieces(document: Document, measure: _TokenBudget) -> Iterator[_Piece]:
     starts = _own_places(document)
     passed = 0
     for unit in _units(document):
@@ -150,7 +150,7 @@ def _pieces(document: Document, measure: _Measure) -> Iterator[_Piece]:
         passed = reached
 
 
-def _split(unit: Block, measure: _Measure, *, opens: bool) -> Iterator[_Piece]:
+def _split(unit: Block, measure: _TokenBudget, *, opens: bool) -> Iterator[_Piece]:
     """One piece for a unit that fits, else as few as the next finer joints allow."""
     size = measure.size(unit.start, unit.end)
     if size <= measure.target:
@@ -172,7 +172,7 @@ def _joints(unit: Block) -> tuple[Joint, ...]:
     return (_sentences, _lines, _words, _graphemes)
 
 
-def _fitting(joints: tuple[Joint, ...], start: int, end: int, measure: _Measure) -> Iterator[tuple[int, int, int]]:
+def _fitting(joints: tuple[Joint, ...], start: int, end: int, measure: _TokenBudget) -> Iterator[tuple[int, int, int]]:
     """Spans with sizes, each within the target unless it is a single grapheme."""
     for left, right in _whole(measure.text, joints[0](measure.text, start, end)):
         size = measure.size(left, right)
@@ -196,7 +196,7 @@ def _whole(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, i
         yield held
 
 
-def _grouped(spans: Iterable[tuple[int, int, int]], measure: _Measure) -> Iterator[tuple[int, int, int]]:
+def _grouped(spans: Iterable[tuple[int, int, int]], measure: _TokenBudget) -> Iterator[tuple[int, int, int]]:
     """Neighbouring spans put together again into parts of about equal size within the target."""
     held = list(spans)
     total = sum(size for _, _, size in held)

@@ -17,7 +17,7 @@ Place = Literal["word", "sentence", "anywhere"]
 
 
 @dataclass(frozen=True)
-class Rule:
+class SignRule:
     """One of ``words``, beginning at a ``place`` of that kind, with ``tail`` right behind it.
 
     Looking for the words first is what makes it fast: a search for a plain string reads gigabytes a second, an
@@ -49,8 +49,8 @@ _SENTENCE_END: Final = re.compile(r"(?:^|[\n.!?:;>\"'(*]) ?(?:[#*_>-]+ ?)*$")
 """What stands right before the first word of a sentence, a heading, a list item or a quotation."""
 
 
-def _rule(words: str, tail: str = "", place: Place = "word") -> Rule:
-    return Rule(tuple(words.split(" | ")), re.compile(tail, re.DOTALL), place)
+def _rule(words: str, tail: str = "", place: Place = "word") -> SignRule:
+    return SignRule(tuple(words.split(" | ")), re.compile(tail, re.DOTALL), place)
 
 
 _JOINERS = "\u200c\u200d"
@@ -70,7 +70,7 @@ _PRIVATE = (
 )
 _TELL = "say|reply|answer|respond|write|output|print|tell"
 
-_SIGNS: dict[str, tuple[Rule, ...]] = {
+_SIGNS: dict[str, tuple[SignRule, ...]] = {
     "override": (
         _rule(
             "ignore | disregard | forget | override | bypass | skip | drop"
@@ -219,7 +219,7 @@ def signs(text: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _goes_on(text: str, rule: Rule, word: str) -> bool:
+def _goes_on(text: str, rule: SignRule, word: str) -> bool:
     return any(rule.tail.match(text, end) for end in rule.ends(text, word))
 
 

@@ -47,7 +47,7 @@ def encode(event: StreamEvent, event_id: str) -> bytes:
     return f"id: {event_id}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
-class Reader:
+class StreamClient:
     """One client of a stream. ``over`` is set to the reason once somebody else reads in its place, or nobody can."""
 
     def __init__(self, send: Send) -> None:
@@ -73,7 +73,7 @@ class AnswerStream:
         self.tokens = 0
         self.last_write = self._now()
         self._linger_s = linger_s
-        self._reader: Reader | None = None
+        self._reader: StreamClient | None = None
         self._alone: asyncio.TimerHandle | None = None
         self._patience_s = STALLED_S
         self._patience = Watchdog(self.last_write + STALLED_S)
@@ -115,7 +115,7 @@ class AnswerStream:
         if self._reader is not None:
             await self._pass_on(self._reader, data)
 
-    async def _pass_on(self, reader: Reader, data: bytes) -> None:
+    async def _pass_on(self, reader: StreamClient, data: bytes) -> None:
         """To the client itself, so that a token costs no hand-over between tasks."""
         self.last_write = now = self._now()
         self._patience.move(now + self._patience_s)
@@ -127,7 +127,7 @@ class AnswerStream:
                 reader.end(_stopped("The client takes nothing, so the answer was stopped; ask again."))
                 self._leave(reader, 0)
 
-    async def attach(self, reader: Reader, first: int) -> None:
+    async def attach(self, reader: StreamClient, first: int) -> None:
         """Send what was written from event ``first`` on, then everything as it comes. Who read before is told."""
         while first < len(self.sent):
             missed = b"".join(self.sent[first:])
@@ -140,11 +140,11 @@ class AnswerStream:
             before.end(_stopped("Another connection reads this answer now."))
             self._patience.expire()  # should an event be on its way to who takes nothing
 
-    def leave(self, reader: Reader) -> None:
+    def leave(self, reader: StreamClient) -> None:
         """The client of ``reader`` has gone; unless another comes within ``linger_s`` the answer stops."""
         self._leave(reader, self._linger_s)
 
-    def _leave(self, reader: Reader, linger_s: float) -> None:
+    def _leave(self, reader: StreamClient, linger_s: float) -> None:
         if self._reader is reader and not self.done:
             self._reader = None
             client_gone(self.tokens, request_id.get() or self._request_id)
@@ -241,7 +241,7 @@ class AnswerResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        reader = Reader(scope.get("state", {}).get("wire", send))
+        reader = StreamClient(scope.get("state", {}).get("wire", send))
         gone = asyncio.create_task(until_gone(receive), name="client")
         try:
             await self.stream.attach(reader, self.first)
@@ -256,7 +256,7 @@ class AnswerResponse(Response):
             gone.cancel()
 
 
-async def _last_words(reader: Reader) -> None:
+async def _last_words(reader: StreamClient) -> None:
     """Tell a client why its stream ends here. It has no id: what is resumed goes on behind the last event."""
     failure = AgentFailure.of("api", reader.over.result())
     data = ErrorEvent(failure=failure).model_dump_json()

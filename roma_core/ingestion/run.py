@@ -22,7 +22,7 @@ from roma_core.ingestion.simhash import simhash
 from roma_core.injection import signs
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.figures import undescribed
-from roma_core.store.base import ChunkStore, Entry
+from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.telemetry import logs
 from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, digest
 
@@ -335,7 +335,7 @@ class Run:
         return []
 
     async def _committed(self, items: list[Prepared]) -> None:
-        entries = [Entry(i.document, i.chunks, i.vectors) for i in items if i.vectors is not None]
+        entries = [EmbeddedDocument(i.document, i.chunks, i.vectors) for i in items if i.vectors is not None]
         await self.parts.store.put_many(self.tenant, entries)
         self.changed = True
         outcomes = [self._stored_outcome(item) for item in items]

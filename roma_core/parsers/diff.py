@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"\w+")
 SHOWN = 12
 
 
-class Shape(Noun):
+class DocumentShape(Noun):
     """How much a document holds; what the parse gate pins (numbers only)."""
 
     tokens: int
@@ -73,10 +73,10 @@ class DiffReport(Noun):
         return "\n".join(lines).rstrip() + "\n"
 
 
-def shape(document: Document) -> Shape:
+def shape(document: Document) -> DocumentShape:
     """Counts of tokens, headings, filled table cells and pages."""
     parts = _parts(document)
-    return Shape(pages=len(document.pages), **{name: sum(counter.values()) for name, counter in parts.items()})
+    return DocumentShape(pages=len(document.pages), **{name: sum(counter.values()) for name, counter in parts.items()})
 
 
 def compare(old: Document, new: Document) -> Change:

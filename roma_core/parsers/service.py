@@ -10,8 +10,8 @@ from roma_core.parsers import media
 from roma_core.parsers.base import ParseOptions, Parser
 from roma_core.parsers.figures import Figure, unpacked
 from roma_core.parsers.registry import PARSERS, by_media_type
-from roma_core.parsers.sandbox.pool import Limits, ProcessSandbox, Sandbox
-from roma_core.parsers.sandbox.worker import AGENT, Job, Result
+from roma_core.parsers.sandbox.pool import ProcessSandbox, Sandbox, WorkerLimits
+from roma_core.parsers.sandbox.worker import AGENT, ParseJob, Result
 from roma_core.settings import Settings
 from roma_core.types import Document, RawDocument
 
@@ -39,7 +39,7 @@ class DolphinParserService:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Service with the limits of ``settings``. No process is started before the first file."""
-        limits = Limits(timeout_s=settings.parser_timeout_s, memory_mb=settings.parser_memory_mb)
+        limits = WorkerLimits(timeout_s=settings.parser_timeout_s, memory_mb=settings.parser_memory_mb)
         return cls(ProcessSandbox(settings.parser_workers, limits), max_bytes=settings.parser_max_mb << 20)
 
     async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure:
@@ -115,7 +115,7 @@ class DolphinParserService:
         parser = self._parsers.get(kind)
         if parser is None:
             raise _unsupported(kind)
-        job = Job(target=target or parser.parse, parser_id=parser.id, media_type=kind, raw=held, options=options)
+        job = ParseJob(target=target or parser.parse, parser_id=parser.id, media_type=kind, raw=held, options=options)
         result = await self._sandbox.run(job)
         return _explained(result, kind) if isinstance(result, AgentFailure) else result
 

@@ -27,7 +27,7 @@ _SHORTEST = len("a@b.cc")
 Detector = Callable[[str], Iterator[tuple[int, int]]]
 
 
-class Finding(NamedTuple):
+class SensitiveSpan(NamedTuple):
     """``text[start:end]`` is of ``kind``; half-open code-point offsets."""
 
     kind: Kind
@@ -59,21 +59,21 @@ def _detectors(text: str, wanted: frozenset[Kind]) -> Iterator[tuple[Kind, Detec
     return ((kind, detector) for kind, is_open, detector in gates if is_open and kind in wanted)
 
 
-def find(text: str, kinds: Iterable[Kind] = KINDS) -> list[Finding]:
+def find(text: str, kinds: Iterable[Kind] = KINDS) -> list[SensitiveSpan]:
     """What ``text`` holds of ``kinds``: sorted, not overlapping; where two overlap the kind listed first wins."""
     if len(text) < _SHORTEST:
         return []
     read, places = plain(text)
-    taken: list[Finding] = []
+    taken: list[SensitiveSpan] = []
     covered: bytearray | None = None
     for kind, detector in _detectors(read, frozenset(kinds)):
         for start, end in detector(read):
             covered = covered or bytearray(len(read))
             if not any(covered[start:end]):
                 covered[start:end] = b"\1" * (end - start)
-                taken.append(Finding(kind, start, end))
+                taken.append(SensitiveSpan(kind, start, end))
     if places is not None:
-        taken = [Finding(kind, places[start], places[end - 1] + 1) for kind, start, end in taken]
+        taken = [SensitiveSpan(kind, places[start], places[end - 1] + 1) for kind, start, end in taken]
     return sorted(taken, key=lambda f: f.start)
 
 
@@ -89,7 +89,7 @@ def redact(text: str, kinds: Iterable[Kind] = KINDS) -> str:
     return text
 
 
-def _replace(text: str, findings: list[Finding]) -> str:
+def _replace(text: str, findings: list[SensitiveSpan]) -> str:
     parts: list[str] = []
     last = 0
     for kind, start, end in findings:

@@ -14,7 +14,7 @@ Filters = dict[str, Any]
 """``document_id`` or ``uri``: a value or a list of values; ``uri_prefix``: a string. Others raise ``InputError``."""
 
 
-class Entry(NamedTuple):
+class EmbeddedDocument(NamedTuple):
     """A document, its only chunks, and their vectors of shape (len(chunks), dim), unit rows."""
 
     document: Document
@@ -32,7 +32,7 @@ class ChunkStore(Protocol):
         """
         ...
 
-    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+    async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
         """``put`` of all of them in one commit; of several entries for one document the last counts."""
         ...
 

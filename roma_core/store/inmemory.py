@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from roma_core.errors import InputError
 from roma_core.ranking import ranked
-from roma_core.store.base import Entry, Filters
+from roma_core.store.base import EmbeddedDocument, Filters
 from roma_core.store.filters import Conditions, conditions
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
@@ -41,17 +41,17 @@ class InMemoryStore:
     """``ChunkStore`` that forgets everything at exit."""
 
     def __init__(self) -> None:
-        self._tenants: dict[str, dict[str, Entry]] = {}
+        self._tenants: dict[str, dict[str, EmbeddedDocument]] = {}
         self._indexes: dict[str, _Index] = {}
         """Made by the first search after a change."""
 
     async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         if len(chunks) != len(vectors):
             raise InputError(f"{len(chunks)} chunks came with {len(vectors)} vectors.")
-        self._tenants.setdefault(tenant, {})[document.id] = Entry(document, tuple(chunks), vectors)
+        self._tenants.setdefault(tenant, {})[document.id] = EmbeddedDocument(document, tuple(chunks), vectors)
         self._indexes.pop(tenant, None)
 
-    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+    async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
         for entry in entries:
             await self.put(tenant, *entry)
 
@@ -115,7 +115,7 @@ class InMemoryStore:
         return self._indexes[tenant]
 
 
-def _indexed(entries: Collection[Entry]) -> _Index:
+def _indexed(entries: Collection[EmbeddedDocument]) -> _Index:
     chunks = [chunk for entry in entries for chunk in entry.chunks]
     words = [Counter(_words(chunk.indexed_text)) for chunk in chunks]
     postings: dict[str, list[tuple[int, int]]] = defaultdict(list)

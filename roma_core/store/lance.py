@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from roma_core.errors import ErrorCode, RomaError, StoreError
 from roma_core.ranking import ranked
 from roma_core.store.allocator import limit_pools, return_freed_memory, sparing
-from roma_core.store.base import Entry, Filters
+from roma_core.store.base import EmbeddedDocument, Filters
 from roma_core.store.filters import conditions
 from roma_core.store.lease import Lease
 from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
@@ -75,9 +75,9 @@ class LanceStore:
     # Writing
 
     async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        await self.put_many(tenant, [Entry(document, chunks, vectors)])
+        await self.put_many(tenant, [EmbeddedDocument(document, chunks, vectors)])
 
-    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+    async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
         if not entries:
             return
         fresh = rows(tenant, entries, self._dim)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import InputError
-from roma_core.store.base import Entry
+from roma_core.store.base import EmbeddedDocument
 from roma_core.types import Chunk, Document, digest
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def schema(dim: int, made_with: dict[str, Any]) -> Any:
     )
 
 
-def rows(tenant: str, entries: Sequence[Entry], dim: int) -> Any:
+def rows(tenant: str, entries: Sequence[EmbeddedDocument], dim: int) -> Any:
     """Arrow table of documents and chunks; the last of several entries for one document counts."""
     import numpy as np
     import pyarrow as pa

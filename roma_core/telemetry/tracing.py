@@ -45,7 +45,7 @@ _log = logs.get("tracing")
 
 
 @dataclass
-class Span:
+class TraceSpan:
     """What happened between two times (nanoseconds since the epoch), and what happened inside of it."""
 
     name: str
@@ -55,22 +55,22 @@ class Span:
     request_id: str | None = field(default_factory=request_id.get)
     outputs: dict[str, Any] = field(default_factory=dict)
     failed: bool = False
-    inside: list[Span] = field(default_factory=list)
+    inside: list[TraceSpan] = field(default_factory=list)
 
 
-class _Writer:
+class _SpanWriter:
     """The thread that writes spans to MLflow, one query's after the other's."""
 
     def __init__(self, settings: Settings, *, eager: bool) -> None:
         self.settings = settings
-        self._waiting: queue.Queue[Span | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[TraceSpan | None] = queue.Queue(MOST_WAITING)
         self._mlflow: Any = None
         self._experiment_id: str | None = None
         self._up = True
         self._look_at = 0.0
         threading.Thread(target=self._run, args=(eager,), name="roma-traces", daemon=True).start()
 
-    def put(self, span: Span | None) -> None:
+    def put(self, span: TraceSpan | None) -> None:
         """Have ``span`` written; None ends the thread. Never waits."""
         try:
             self._waiting.put_nowait(span)
@@ -89,7 +89,7 @@ class _Writer:
             self._waiting.task_done()
         self._waiting.task_done()
 
-    def _write(self, span: Span) -> None:
+    def _write(self, span: TraceSpan) -> None:
         if self._ready():
             self._export(span, None)
 
@@ -141,7 +141,7 @@ class _Writer:
             raise ConfigError(f"MLflow refused to be written to ({type(error).__name__}).") from None
         return mlflow
 
-    def _export(self, span: Span, parent: Any) -> None:
+    def _export(self, span: TraceSpan, parent: Any) -> None:
         current = self._mlflow.start_span_no_context(
             name=span.name,
             parent_span=parent,
@@ -168,8 +168,8 @@ def _look(server: str) -> None:
         ) from None
 
 
-_writer: _Writer | None = None
-_parent: ContextVar[Span | None] = ContextVar("roma_span", default=None)
+_writer: _SpanWriter | None = None
+_parent: ContextVar[TraceSpan | None] = ContextVar("roma_span", default=None)
 
 
 def configure(settings: Settings, *, eager: bool = False) -> None:
@@ -189,7 +189,7 @@ def configure(settings: Settings, *, eager: bool = False) -> None:
             raise ConfigError(
                 "ROMA_TRACING needs MLflow: pip install 'roma-core[evals]'.", ErrorCode.DEPENDENCY_MISSING
             )
-        _writer = _Writer(settings, eager=eager)
+        _writer = _SpanWriter(settings, eager=eager)
 
 
 def enabled() -> bool:
@@ -206,7 +206,7 @@ def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
     if _writer is None:
         yield {}
         return
-    parent, current = _parent.get(), Span(name, attributes)
+    parent, current = _parent.get(), TraceSpan(name, attributes)
     _parent.set(current)
     try:
         yield current.outputs
@@ -221,27 +221,27 @@ def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
         _ended(current, parent)
 
 
-def begin(name: str, **attributes: Any) -> Span | None:
+def begin(name: str, **attributes: Any) -> TraceSpan | None:
     """A span that ``end`` closes, for work whose stages are told by events; None when tracing is off."""
-    return Span(name, attributes) if _writer is not None else None
+    return TraceSpan(name, attributes) if _writer is not None else None
 
 
-def record(parent: Span | None, name: str, start: float, end: float, outputs: dict[str, Any]) -> None:
+def record(parent: TraceSpan | None, name: str, start: float, end: float, outputs: dict[str, Any]) -> None:
     """A stage of ``parent`` that is over; times are those of ``time.perf_counter``."""
     if parent is not None:
         offset_ns = time.time_ns() - time.perf_counter_ns()
         begun, over = (offset_ns + int(moment * 1e9) for moment in (start, end))
-        parent.inside.append(Span(name, {}, begun, over, parent.request_id, dict(outputs)))
+        parent.inside.append(TraceSpan(name, {}, begun, over, parent.request_id, dict(outputs)))
 
 
-def end(current: Span | None, outputs: dict[str, Any], *, failed: bool) -> None:
+def end(current: TraceSpan | None, outputs: dict[str, Any], *, failed: bool) -> None:
     """Close what ``begin`` opened."""
     if current is not None:
         current.outputs, current.failed = outputs, failed
         _ended(current, None)
 
 
-def _ended(span: Span, parent: Span | None) -> None:
+def _ended(span: TraceSpan, parent: TraceSpan | None) -> None:
     span.end_ns = time.time_ns()
     if parent is not None:
         parent.inside.append(span)

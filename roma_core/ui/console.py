@@ -17,7 +17,7 @@ from roma_core.errors import AgentFailure, guarded
 from roma_core.types import Document, Persona, Query
 from roma_core.ui.answer import failure_alert, safe_html, safe_pane, typed_pane
 from roma_core.ui.conversations import Conversations, Past
-from roma_core.ui.reply import Rating, Reply
+from roma_core.ui.reply import AnswerMessage, Rating
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -163,11 +163,11 @@ class Console:
         for task in tuple(self._answering):
             task.cancel()
 
-    def _reply(self, question: str, session_id: str) -> Reply:
+    def _reply(self, question: str, session_id: str) -> AnswerMessage:
         rate = partial(self._rate, session_id)
-        return Reply(question, ask=self.ask, read=self._read, draw=self._draw, rate=rate)
+        return AnswerMessage(question, ask=self.ask, read=self._read, draw=self._draw, rate=rate)
 
-    async def _answer(self, query: Query, reply: Reply) -> None:
+    async def _answer(self, query: Query, reply: AnswerMessage) -> None:
         task = asyncio.ensure_future(self._in_turn(query, reply))
         self._answering.add(task)
         reply.stop.on_click(lambda _: task.cancel())
@@ -180,14 +180,14 @@ class Console:
         await self.earlier.refresh()
         await self._show_health()
 
-    async def _in_turn(self, query: Query, reply: Reply) -> AgentFailure | None:
+    async def _in_turn(self, query: Query, reply: AnswerMessage) -> AgentFailure | None:
         if self._turn.locked():
             reply.wait()
         async with self._turn:
             reply.begin()
             return await guarded("console", self._write(query, reply))
 
-    async def _write(self, query: Query, reply: Reply) -> None:
+    async def _write(self, query: Query, reply: AnswerMessage) -> None:
         async with aclosing(self.roma.stream_query(query)) as events:
             async for event in events:
                 if reply.show(event):
@@ -267,7 +267,7 @@ def message(view: pn.viewable.Viewable, user: str = "ROMA") -> pmui.ChatMessage:
     )
 
 
-def said(question: str, reply: Reply) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
+def said(question: str, reply: AnswerMessage) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
     """A question, and below it the place of its answer."""
     return message(typed_pane(question), "User"), message(reply.view)
 

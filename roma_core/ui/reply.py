@@ -36,7 +36,7 @@ Rate = Callable[[str, Rating], Awaitable[AgentFailure | None]]
 PALE, CHOSEN, FAILED = ({"color": colour} for colour in ("text.disabled", "primary.main", "error.main"))
 
 
-class Reply:
+class AnswerMessage:
     """``view`` is the message. ``question`` is what "Try again" asks, each character as it was typed."""
 
     def __init__(self, question: str, *, ask: Ask, read: Read, draw: Draw, rate: Rate) -> None:

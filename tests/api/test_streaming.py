@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roma_core.api import sse
-from roma_core.api.sse import AnswerResponse, Reader, Streams, encode, stopping
+from roma_core.api.sse import AnswerResponse, StreamClient, Streams, encode, stopping
 from roma_core.types import CompleteEvent, StreamEvent, TailorOutput, TokenEvent
 
 DONE = CompleteEvent(output=TailorOutput(answer="x"))
@@ -67,7 +67,7 @@ def test_any_text_is_one_event_and_comes_back(text: str) -> None:
 async def test_an_idle_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     streams, client, closed = Streams(), Client(), []  # type: ignore[var-annotated]
     stream = streams.start(silent(closed), "me", 0)
-    await stream.attach(Reader(client.send), 0)
+    await stream.attach(StreamClient(client.send), 0)
     await settle()
     await stream.beat(stream.last_write + sse.KEEP_ALIVE_S - 1)
     assert client.got[-1].startswith(b"id:")
@@ -80,7 +80,7 @@ async def test_an_idle_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_client_that_takes_nothing_is_given_up_and_stops_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "STALLED_S", 0.02)
     streams, client, closed = Streams(), Client(shut=True), []  # type: ignore[var-annotated]
-    reader = Reader(client.send)
+    reader = StreamClient(client.send)
     stream = streams.start(silent(closed), "me", 30)
     await stream.attach(reader, 0)
     await asyncio.wait({stream.task}, timeout=5)
@@ -101,10 +101,10 @@ async def test_who_resumes_gets_everything_while_the_connection_before_is_stalle
 
     streams, stalled, fresh = Streams(), Client(shut=True), Client()
     stream = streams.start(events(), "me", 30)
-    before = Reader(stalled.send)
+    before = StreamClient(stalled.send)
     await stream.attach(before, 0)
     await settle()
-    await stream.attach(Reader(fresh.send), 0)
+    await stream.attach(StreamClient(fresh.send), 0)
     more.set()
     await asyncio.wait({stream.task}, timeout=5)
     assert b"".join(fresh.got) == b"".join(stream.sent)
@@ -115,7 +115,7 @@ async def test_who_resumes_gets_everything_while_the_connection_before_is_stalle
 async def test_a_clock_that_ran_for_one_absence_does_not_end_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     streams, closed = Streams(), []  # type: ignore[var-annotated]
     stream = streams.start(silent(closed), "me", 0.05)
-    first, second = Reader(Client().send), Reader(Client().send)
+    first, second = StreamClient(Client().send), StreamClient(Client().send)
     await stream.attach(first, 0)
     stream.leave(first)
     await stream.attach(second, 0)
@@ -127,7 +127,7 @@ async def test_a_clock_that_ran_for_one_absence_does_not_end_the_next(monkeypatc
 async def test_the_end_of_the_service_is_told_to_who_reads() -> None:
     streams, client, shut, closed = Streams(), Client(), Client(shut=True), []  # type: ignore[var-annotated]
     for reads in (client, shut):
-        await streams.start(silent(closed), "me", 30).attach(Reader(reads.send), 0)
+        await streams.start(silent(closed), "me", 30).attach(StreamClient(reads.send), 0)
     await settle()
     await streams.close()
     assert closed == [True, True]

@@ -13,7 +13,7 @@ from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.images import ocr
 from roma_core.parsers.registry import PARSERS, by_media_type
-from roma_core.parsers.sandbox.pool import InlineSandbox, Limits, ProcessSandbox
+from roma_core.parsers.sandbox.pool import InlineSandbox, ProcessSandbox, WorkerLimits
 from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
 from tests.fixtures import make_pdf
@@ -82,7 +82,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def service(kind: str) -> AsyncIterator[DolphinParserService]:
-    sandbox = InlineSandbox() if kind == "inline" else ProcessSandbox(1, Limits(timeout_s=60))
+    sandbox = InlineSandbox() if kind == "inline" else ProcessSandbox(1, WorkerLimits(timeout_s=60))
     async with DolphinParserService(sandbox) as made:
         yield made
 

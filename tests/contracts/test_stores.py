@@ -12,7 +12,7 @@ import pytest
 from roma_core.chunking import chunk
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import InputError
-from roma_core.store.base import ChunkStore, Entry
+from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.store.lance import LanceStore
 from roma_core.types import Document, Page, ScoredChunk, Section
@@ -44,12 +44,12 @@ def document(uri: str, text: str, tenant: str = "t", **fields: Any) -> Document:
     )
 
 
-async def entry(doc: Document, target: int = 40) -> Entry:
+async def entry(doc: Document, target: int = 40) -> EmbeddedDocument:
     chunks = chunk(doc, EMBEDDER.count_tokens, target)
-    return Entry(doc, chunks, await EMBEDDER.embed([c.indexed_text for c in chunks]))
+    return EmbeddedDocument(doc, chunks, await EMBEDDER.embed([c.indexed_text for c in chunks]))
 
 
-async def put(store: ChunkStore, doc: Document, tenant: str = "t") -> Entry:
+async def put(store: ChunkStore, doc: Document, tenant: str = "t") -> EmbeddedDocument:
     made = await entry(doc)
     await store.put(tenant, *made)
     return made

@@ -14,7 +14,7 @@ from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, ParserErro
 from roma_core.ingestion import IngestionService, Ledger
 from roma_core.ingestion.run import Parts
 from roma_core.parsers.base import ParseOptions
-from roma_core.store.base import ChunkStore, Entry
+from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Document, RawDocument
 
@@ -69,7 +69,7 @@ class FaultyStore(InMemoryStore):
 
     fault: RomaError | None = None
 
-    async def put_many(self, tenant: str, entries: Sequence[Entry]) -> None:
+    async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
         if self.fault is not None:
             raise self.fault
         if any("NOSTORE" in entry.document.text for entry in entries):

@@ -35,13 +35,13 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """Raises ``MALFORMED`` and ``EMPTY``."""
     package = Package(raw.data)
     builder = DocumentBuilder(raw, options, "docx", metadata=dict(package.properties()))
-    reader = Reader(package, package.main("word/document.xml"), builder)
+    reader = StoryReader(package, package.main("word/document.xml"), builder)
     reader.read()
     return builder.build()
 
 
 @dataclass(frozen=True)
-class Style:
+class ParagraphStyle:
     """What of a paragraph style matters here, inherited values included."""
 
     name: str = ""
@@ -51,7 +51,7 @@ class Style:
 
 
 @dataclass
-class Line:
+class ParagraphText:
     """A paragraph's text, and what hangs on it: drawings, text boxes, comments and notes, in order."""
 
     text: str = ""
@@ -60,7 +60,7 @@ class Line:
     comments: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
 
-    def take(self, other: Line) -> None:
+    def take(self, other: ParagraphText) -> None:
         self.drawings += other.drawings
         self.boxes += other.boxes
         self.comments += other.comments
@@ -68,18 +68,18 @@ class Line:
 
 
 @dataclass
-class Reader:
+class StoryReader:
     """Writes one story (the body, a note, a header) of a document to a builder."""
 
     package: Package
     part: str
     builder: DocumentBuilder
-    styles: dict[str, Style] = field(init=False)
+    styles: dict[str, ParagraphStyle] = field(init=False)
     numbering: Numbering = field(init=False)
     notes: dict[tuple[str, str], Any] = field(init=False)
     comments: dict[str, Any] = field(init=False)
     _items: list[ListItem] = field(default_factory=list)
-    _hanging: Line = field(default_factory=Line)
+    _hanging: ParagraphText = field(default_factory=ParagraphText)
     _nesting: int = 0
 
     def __post_init__(self) -> None:
@@ -133,18 +133,18 @@ class Reader:
             self._prose(element, style, line)
         self._after(line)
 
-    def _heading(self, element: Any, style: Style, line: Line, level: int) -> None:
+    def _heading(self, element: Any, style: ParagraphStyle, line: ParagraphText, level: int) -> None:
         self._flush()
         self._write_notes()
         label = self.label(element, style)
         self.builder.heading(f"{label[0].rstrip('.')} {line.text}" if label and label[0] != "-" else line.text, level)
 
-    def _title(self, line: Line) -> None:
+    def _title(self, line: ParagraphText) -> None:
         self._flush()
         self.builder.title = self.builder.title or one_line(line.text)
         self.builder.heading(line.text, 1, section=False)
 
-    def _prose(self, element: Any, style: Style, line: Line) -> None:
+    def _prose(self, element: Any, style: ParagraphStyle, line: ParagraphText) -> None:
         label = self.label(element, style)
         if label is not None:
             self._items.append(ListItem(line.text, label[1], label[0] or "-"))
@@ -164,7 +164,7 @@ class Reader:
         self._flush()
         self.builder.add("paragraph", f"$${latex(element)}$$")
 
-    def _after(self, line: Line) -> None:
+    def _after(self, line: ParagraphText) -> None:
         """What hangs on a paragraph; notes wait for the end of the section."""
         self._hanging.notes += [note for note in line.notes if note not in self._hanging.notes]
         if line.drawings or line.boxes or line.comments:
@@ -226,7 +226,7 @@ class Reader:
             self._nesting -= 1
             return
         self.builder.table(self.grid(element))
-        hanging, self._hanging = self._hanging, Line(notes=self._hanging.notes)
+        hanging, self._hanging = self._hanging, ParagraphText(notes=self._hanging.notes)
         hanging.notes, hanging.boxes = [], []
         self._after(hanging)
 
@@ -251,12 +251,12 @@ class Reader:
             text = above[column]
         return [text] * span
 
-    def style_of(self, element: Any) -> Style:
+    def style_of(self, element: Any) -> ParagraphStyle:
         properties = element.find(f"{W}pPr")
         name = _setting(properties, "pStyle") if properties is not None else ""
-        return self.styles.get(name) or Style()
+        return self.styles.get(name) or ParagraphStyle()
 
-    def label(self, element: Any, style: Style) -> tuple[str, int] | None:
+    def label(self, element: Any, style: ParagraphStyle) -> tuple[str, int] | None:
         """Label and depth of a list paragraph; None for one that is in no list."""
         own = element.find(f"{W}pPr/{W}numPr")
         number, depth = style.number, style.depth
@@ -269,7 +269,7 @@ class Reader:
         named = _LIST_STYLE.fullmatch(style.name)  # each of these built-in styles is a list of its own, one level deep
         return (found, max(depth, int(named[1]) - 1 if named else 0)) if found is not None else None
 
-    def line(self, element: Any) -> Line:
+    def line(self, element: Any) -> ParagraphText:
         """Inline content of a paragraph."""
         writer = _Inline(self.package, self.part)
         writer.children(element)
@@ -301,7 +301,7 @@ class _Inline:
     package: Package
     part: str
     parts: list[str] = field(default_factory=list)
-    line: Line = field(default_factory=Line)
+    line: ParagraphText = field(default_factory=ParagraphText)
     _fields: list[tuple[list[str], int]] = field(default_factory=list)
     _in_code: int = 0
 
@@ -424,7 +424,7 @@ _INLINE = {
 """Everything else (deleted and moved-away text, properties, bookmarks) has no text to show."""
 
 
-def read_styles(package: Package, part: str) -> dict[str, Style]:
+def read_styles(package: Package, part: str) -> dict[str, ParagraphStyle]:
     """Paragraph styles by id, each with what it inherits."""
     root = package.part(next(iter(package.related(part, "styles")), None))
     found = {s.get(f"{W}styleId") or "": s for s in (root.iterchildren(f"{W}style") if root is not None else ())}
@@ -440,7 +440,7 @@ def _ancestry(name: str, found: dict[str, Any]) -> list[Any]:
     return chain
 
 
-def _inherited(chain: Iterable[Any]) -> Style:
+def _inherited(chain: Iterable[Any]) -> ParagraphStyle:
     name, outline, number, depth = "", "", "", ""
     for style in chain:
         own = _setting(style, "name")
@@ -454,10 +454,10 @@ def _inherited(chain: Iterable[Any]) -> Style:
             if numbered is not None:
                 number = number or _setting(numbered, "numId")
                 depth = depth or _setting(numbered, "ilvl")
-    return Style(name, integer(outline, 9) if outline else None, number, integer(depth, 0))
+    return ParagraphStyle(name, integer(outline, 9) if outline else None, number, integer(depth, 0))
 
 
-def heading_level(element: Any, style: Style) -> int | None:
+def heading_level(element: Any, style: ParagraphStyle) -> int | None:
     """1..9 for a heading: by its own outline level, its style's, or its style's name."""
     own = element.find(f"{W}pPr/{W}outlineLvl")
     outline = integer(value(own), 9) if own is not None else style.outline

@@ -35,7 +35,7 @@ _LAST_SERIAL = 2_958_466
 
 
 @dataclass(frozen=True)
-class Section:
+class FormatSection:
     """One of a format's parts: its tokens as (kind, text)."""
 
     tokens: tuple[tuple[str, str], ...]
@@ -65,7 +65,7 @@ def general(value: float) -> str:
 
 
 @lru_cache(maxsize=1024)
-def sections(code: str) -> tuple[Section, ...]:
+def sections(code: str) -> tuple[FormatSection, ...]:
     """The parts of a format: positive, negative, zero, text."""
     parts = [""]
     for piece in _PIECE.findall(code):
@@ -76,16 +76,16 @@ def sections(code: str) -> tuple[Section, ...]:
     return tuple(map(_section, parts[:4]))
 
 
-def _section(part: str) -> Section:
+def _section(part: str) -> FormatSection:
     condition = _CONDITION.search(part)
     tokens = []
     for match in _TOKEN.finditer("" if part == "@" else part):
         kind = match.lastgroup or "other"
         tokens.append((kind, match[kind]))
-    return Section(tuple(tokens), (condition[1], float(condition[2])) if condition else None)
+    return FormatSection(tuple(tokens), (condition[1], float(condition[2])) if condition else None)
 
 
-def _choose(parts: tuple[Section, ...], value: float) -> tuple[Section | None, float]:
+def _choose(parts: tuple[FormatSection, ...], value: float) -> tuple[FormatSection | None, float]:
     """The section for a value, and the number that it shows (a section of its own for negatives drops the sign)."""
     if not parts:
         return None, value
@@ -110,7 +110,7 @@ def _holds(condition: tuple[str, float], value: float) -> bool:
     }[sign]
 
 
-def _show_number(value: float, section: Section) -> str:
+def _show_number(value: float, section: FormatSection) -> str:
     digits = "".join(text for kind, text in section.tokens if kind == "digits")
     if sum(kind == "digits" for kind, _ in section.tokens) > 1 or any(t == ("other", "/") for t in section.tokens):
         return general(value)  # fractions, and digits spread over literals
@@ -147,7 +147,7 @@ def _literal(kind: str, text: str) -> str:
     return " " if kind == "room" else text if kind != "percent" else "%"
 
 
-def _literals(section: Section) -> str:
+def _literals(section: FormatSection) -> str:
     return "".join(_literal(kind, text) for kind, text in section.tokens).strip()
 
 
@@ -160,7 +160,7 @@ def moment(serial: float, epoch_1904: bool = False) -> datetime | None:
     return base + timedelta(seconds=round(days * 86400))
 
 
-def show_date(value: float, section: Section, epoch_1904: bool) -> str:
+def show_date(value: float, section: FormatSection, epoch_1904: bool) -> str:
     if section.has("elapsed"):
         return _elapsed(value, section)
     at = moment(value, epoch_1904)
@@ -210,7 +210,7 @@ def _is_minutes(tokens: tuple[tuple[str, str], ...], index: int) -> bool:
     return before == "h" or after == "s"
 
 
-def _elapsed(value: float, section: Section) -> str:
+def _elapsed(value: float, section: FormatSection) -> str:
     seconds = round(abs(value) * 86400)
     pieces = []
     for kind, text in section.tokens:

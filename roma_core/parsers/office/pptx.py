@@ -98,7 +98,7 @@ def _slide(
 
 
 @dataclass
-class Shape:
+class SlideShape:
     """A shape in reading order: ``kind`` is its placeholder's type ("" for none)."""
 
     element: Any
@@ -115,12 +115,12 @@ class SlideReader:
     package: Package
     part: str
 
-    def shapes(self, tree: Any, depth: int = 0) -> Iterator[Shape]:
+    def shapes(self, tree: Any, depth: int = 0) -> Iterator[SlideShape]:
         """Shapes of a tree with those of its groups: titles first, the others as the author stacked them."""
         found = list(self._shapes(tree, depth)) if tree is not None else []
         yield from sorted(found, key=lambda shape: shape.kind not in _TITLES)
 
-    def _shapes(self, tree: Any, depth: int) -> Iterator[Shape]:
+    def _shapes(self, tree: Any, depth: int) -> Iterator[SlideShape]:
         for element in alternatives(tree):
             name = local(element)
             if name == "grpSp" and depth < 50:
@@ -129,9 +129,9 @@ class SlideReader:
                 mark = next((node for node in element.iter(f"{P}ph")), None)
                 kind = (mark.get("type") or "") if mark is not None else ""
                 if kind not in _FURNITURE:
-                    yield Shape(element, kind, mark is not None, self.text(element.find(f"{P}txBody")))
+                    yield SlideShape(element, kind, mark is not None, self.text(element.find(f"{P}txBody")))
 
-    def write(self, shape: Shape) -> None:
+    def write(self, shape: SlideShape) -> None:
         element = shape.element
         body = element.find(f"{P}txBody")
         if local(element) == "graphicFrame":

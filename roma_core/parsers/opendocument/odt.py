@@ -23,7 +23,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """ODT. Raises ``MALFORMED``, ``ENCRYPTED`` and ``EMPTY``."""
     package = Odf(raw.data)
     builder = DocumentBuilder(raw, options, "odt", metadata=dict(package.metadata()))
-    writer = Writer(builder, _style_names(package), _numbered_lists(package))
+    writer = BodyWriter(builder, _style_names(package), _numbered_lists(package))
     writer.children(package.body("text"))
     writer.notes_at_end()
     return builder.build()
@@ -33,7 +33,7 @@ def parse_presentation(raw: RawDocument, options: ParseOptions) -> Document:
     """ODP: each slide a page and a section. Raises as ``parse``."""
     package = Odf(raw.data)
     builder = DocumentBuilder(raw, options, "odp", metadata=dict(package.metadata()))
-    writer = Writer(builder, _style_names(package), _numbered_lists(package))
+    writer = BodyWriter(builder, _style_names(package), _numbered_lists(package))
     slides = [page for page in package.body("presentation") if local(page) == "page"]
     for number, slide in enumerate(slides, start=1):
         if options.pages is None or number in options.pages:
@@ -41,7 +41,7 @@ def parse_presentation(raw: RawDocument, options: ParseOptions) -> Document:
     return builder.build()
 
 
-def _slide(builder: DocumentBuilder, writer: Writer, slide: Any, number: int) -> None:
+def _slide(builder: DocumentBuilder, writer: BodyWriter, slide: Any, number: int) -> None:
     builder.page(number)
     frames = [shape for shape in slide if local(shape) not in {"notes", "forms"}]
     titled = next((f for f in frames if f.get(f"{PRESENTATION}class") == "title"), None)
@@ -78,7 +78,7 @@ def _numbered_lists(package: Odf) -> dict[str, set[int]]:
 
 
 @dataclass
-class Writer:
+class BodyWriter:
     """Writes the elements of a body in order."""
 
     builder: DocumentBuilder
@@ -186,11 +186,11 @@ def _owner(row: Any) -> Any:
 
 
 _HANDLERS = {
-    "h": Writer.heading,
-    "p": Writer.paragraph,
-    "list": Writer.listing,
-    "table": Writer.table,
-    "frame": Writer.frame,
+    "h": BodyWriter.heading,
+    "p": BodyWriter.paragraph,
+    "list": BodyWriter.listing,
+    "table": BodyWriter.table,
+    "frame": BodyWriter.frame,
 }
 _WRAPPERS = frozenset("section index-body text-box g custom-shape page".split())
 """Tables of contents are wrappers that are not entered: ``table-of-content`` holds ``index-body`` one level down."""

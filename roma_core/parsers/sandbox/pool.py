@@ -26,7 +26,7 @@ from roma_core.parsers.sandbox.confine import EXIT_MEMORY
 from roma_core.parsers.sandbox.pipes import Pipe
 from roma_core.parsers.sandbox.worker import (
     AGENT,
-    Job,
+    ParseJob,
     Result,
     decode_result,
     encode_job,
@@ -41,7 +41,7 @@ KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEM
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """Limits of one worker. ``file_mb`` bounds what it may write to its temporary folder."""
 
     timeout_s: float = 60.0
@@ -54,7 +54,7 @@ class Limits:
 class Sandbox(Protocol):
     """Where a parser runs."""
 
-    async def run(self, job: Job) -> Result: ...
+    async def run(self, job: ParseJob) -> Result: ...
 
     async def close(self) -> None: ...
 
@@ -62,7 +62,7 @@ class Sandbox(Protocol):
 class InlineSandbox:
     """Runs jobs in a thread of this process, one at a time: no limits. For tests, and for files of one's own making."""
 
-    async def run(self, job: Job) -> Result:
+    async def run(self, job: ParseJob) -> Result:
         return await asyncio.to_thread(_alone, job)
 
     async def close(self) -> None:
@@ -73,7 +73,7 @@ _inline = threading.Lock()
 """Held by the one inline job of the process: PDFium ends the process when two threads are inside of it."""
 
 
-def _alone(job: Job) -> Result:
+def _alone(job: ParseJob) -> Result:
     with _inline:
         return outcome(job)
 
@@ -81,17 +81,17 @@ def _alone(job: Job) -> Result:
 class ProcessSandbox:
     """Runs jobs in worker processes, at most ``workers`` at once. Safe to use from any event loop or thread."""
 
-    def __init__(self, workers: int = 0, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, workers: int = 0, limits: WorkerLimits | None = None) -> None:
+        self.limits = limits or WorkerLimits()
         self.workers = workers or os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="roma-parser")
         self._idle: deque[Worker] = deque()
         self._folder = tempfile.TemporaryDirectory(prefix="roma-parser-", ignore_cleanup_errors=True)
         self._closed = False
 
-    async def run(self, job: Job) -> Result:
+    async def run(self, job: ParseJob) -> Result:
         """Result of ``job``. Cancelling the call kills its worker."""
-        lease = _Lease()
+        lease = _CallBinding()
         call = asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, lease)
         try:
             return await call
@@ -106,7 +106,7 @@ class ProcessSandbox:
             self._idle.pop().kill()
         self._folder.cleanup()
 
-    def _run(self, job: Job, lease: _Lease) -> Result:
+    def _run(self, job: ParseJob, lease: _CallBinding) -> Result:
         try:
             worker = self._take()
         except ParserError as error:
@@ -128,7 +128,7 @@ class ProcessSandbox:
         return Worker(self.limits, self._folder.name)
 
 
-class _Lease:
+class _CallBinding:
     """Ties a call to the worker that serves it, so that cancelling the one kills the other."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class _Lease:
 class Worker:
     """One worker process, seen from the parent."""
 
-    def __init__(self, limits: Limits, folder: str) -> None:
+    def __init__(self, limits: WorkerLimits, folder: str) -> None:
         self.limits = limits
         self.files = 0
         self._retired = False
@@ -177,7 +177,7 @@ class Worker:
     def usable(self) -> bool:
         return self.alive and not self._retired and self.files < self.limits.files
 
-    def call(self, job: Job) -> Result:
+    def call(self, job: ParseJob) -> Result:
         """Send the job and wait for its result, at most ``timeout_s``; then the worker is killed."""
         self.files += 1
         self._pipe.allow(self.limits.timeout_s)
@@ -202,7 +202,7 @@ class Worker:
         self._process.wait()
         self._pipe.close()
 
-    def _exchange(self, job: Job) -> Result:
+    def _exchange(self, job: ParseJob) -> Result:
         write_frame(self._pipe, *encode_job(job))
         header, payload = read_frame(self._pipe)
         self._retired = bool(header.get("retire"))

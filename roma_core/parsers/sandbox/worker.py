@@ -26,7 +26,7 @@ SMALL = 1 << 20
 Result = Document | bytes | AgentFailure
 
 
-class Job(Noun):
+class ParseJob(Noun):
     """A function to call on a file. ``target`` is ``module:function`` of ``(RawDocument, ParseOptions)``."""
 
     target: str
@@ -36,12 +36,12 @@ class Job(Noun):
     options: ParseOptions
 
 
-def outcome(job: Job) -> Result:
+def outcome(job: ParseJob) -> Result:
     """What ``job`` gives: a document (never an empty one), bytes, or the failure."""
     return at_once(guarded(AGENT, _attempt(job)))
 
 
-async def _attempt(job: Job) -> Document | bytes:
+async def _attempt(job: ParseJob) -> Document | bytes:
     try:
         return _finish(job, _call(job))
     except MemoryError:
@@ -55,7 +55,7 @@ async def _attempt(job: Job) -> Document | bytes:
         raise ParserError("A step of parsing ran out of time.", ErrorCode.PARSER_TIMEOUT) from None
 
 
-def _call(job: Job) -> Document | bytes:
+def _call(job: ParseJob) -> Document | bytes:
     if job.raw.data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         check_archive(job.raw.data)
     module, _, name = job.target.partition(":")
@@ -63,7 +63,7 @@ def _call(job: Job) -> Document | bytes:
     return result
 
 
-def _finish(job: Job, result: Document | bytes) -> Document | bytes:
+def _finish(job: ParseJob, result: Document | bytes) -> Document | bytes:
     if isinstance(result, bytes):
         return result
     if not result.text.strip():
@@ -115,17 +115,17 @@ def _exactly(stream: Stream, size: int) -> bytes:
     return data
 
 
-def encode_job(job: Job) -> tuple[dict[str, object], bytes]:
+def encode_job(job: ParseJob) -> tuple[dict[str, object], bytes]:
     header = job.model_dump(mode="json", exclude={"raw": {"content", "path"}})
     return header, job.raw.data
 
 
-def decode_job(header: dict[str, object], data: bytes) -> Job:
+def decode_job(header: dict[str, object], data: bytes) -> ParseJob:
     fields = {key: value for key, value in header.items() if key != "size"}
     raw = fields["raw"]
     if not isinstance(raw, dict):
         raise ValueError("job without a file")
-    return Job.model_validate({**fields, "raw": {**raw, "data": data}})
+    return ParseJob.model_validate({**fields, "raw": {**raw, "data": data}})
 
 
 def encode_result(result: Result) -> tuple[str, bytes]:

@@ -41,7 +41,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     book = Book(raw.data)
     builder = DocumentBuilder(raw, options, "epub", title=book.metadata.get("title"), metadata=dict(book.metadata))
     entries = book.contents()
-    places: dict[str, list[Entry]] = {}
+    places: dict[str, list[ContentsEntry]] = {}
     for entry in entries:
         places.setdefault(entry.path, []).append(entry)
     for path in book.spine:
@@ -56,7 +56,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ContentsEntry:
     """A line of the table of contents: the file and the place in it that it points to; ``depth`` counts from 0."""
 
     title: str
@@ -142,7 +142,7 @@ class Book:
         data = self._bytes(path)
         return parse_page(data) if data.strip() else None
 
-    def contents(self) -> list[Entry]:
+    def contents(self) -> list[ContentsEntry]:
         """The first table of contents that has lines."""
         for path in self._contents:
             data = self._bytes(path, b"")
@@ -195,7 +195,7 @@ def _declared(data: bytes) -> str | None:
     return found[1].decode("ascii", "replace") if found else None
 
 
-def _navigation(root: Any, folder: str) -> Iterator[Entry]:
+def _navigation(root: Any, folder: str) -> Iterator[ContentsEntry]:
     """Lines of an EPUB 3 navigation page: its ``toc``, not its landmarks or page list."""
     for nav in root.iter("nav"):
         if "toc" in markup.epub_type(nav).split() or nav.get("role") == "doc-toc":
@@ -204,19 +204,19 @@ def _navigation(root: Any, folder: str) -> Iterator[Entry]:
             return
 
 
-def _nav_list(listing: Any, folder: str, depth: int) -> Iterator[Entry]:
+def _nav_list(listing: Any, folder: str, depth: int) -> Iterator[ContentsEntry]:
     for item in listing.iterchildren("li"):
         link = next((e for e in item if local(e) in {"a", "span"}), None)
         if link is not None:
             path, fragment = _join(folder, link.get("href") or "")
             title = one_line(markup.text_of(link))
             if title and link.get("href"):
-                yield Entry(title, path, fragment, depth)
+                yield ContentsEntry(title, path, fragment, depth)
         for inner in item.iterchildren("ol") if depth < MAX_DEPTH else ():
             yield from _nav_list(inner, folder, depth + 1)
 
 
-def _ncx(root: Any, folder: str, depth: int = 0) -> Iterator[Entry]:
+def _ncx(root: Any, folder: str, depth: int = 0) -> Iterator[ContentsEntry]:
     """Lines of an NCX. (Tags are lower case, as ``parse_page`` leaves them.)"""
     points = root.iter("navmap") if depth == 0 else [root]
     for parent in points:
@@ -225,7 +225,7 @@ def _ncx(root: Any, folder: str, depth: int = 0) -> Iterator[Entry]:
             source = next((e.get("src") or "" for e in point.iterchildren("content")), "")
             path, fragment = _join(folder, source)
             if title and source:
-                yield Entry(title, path, fragment, depth)
+                yield ContentsEntry(title, path, fragment, depth)
             if depth < MAX_DEPTH:
                 yield from _ncx(point, folder, depth + 1)
 
@@ -240,7 +240,7 @@ def _is_navigation(root: Any) -> bool:
     return bool(text) and linked > 0.8 * text and sum(1 for _ in root.iter("a")) > 4
 
 
-def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[Entry], *, has_contents: bool) -> None:
+def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[ContentsEntry], *, has_contents: bool) -> None:
     """A page's blocks; each of its lines in the contents opens a chapter where it points to."""
     body = next(root.iter("body"), root)
     at_start = [e for e in entries if not e.fragment or not _mark(body, e.fragment)]
@@ -255,7 +255,7 @@ def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[Entry], *
     if not entries and not has_contents:
         title = _title(root, blocks)
         known.add(_letters(title))
-        _open(builder, Entry(title, "", "", 0), blocks)
+        _open(builder, ContentsEntry(title, "", "", 0), blocks)
     for index, block in enumerate(blocks):
         if block.kind == "anchor":
             if block.name in by_fragment:
@@ -266,7 +266,7 @@ def _write_page(builder: DocumentBuilder, root: Any, entries: Sequence[Entry], *
             markup.write(builder, [block])
 
 
-def _open(builder: DocumentBuilder, entry: Entry, following: Sequence[HtmlBlock]) -> None:
+def _open(builder: DocumentBuilder, entry: ContentsEntry, following: Sequence[HtmlBlock]) -> None:
     """Open a chapter; its title is written where the page has no heading of its own."""
     builder.open_section(entry.title, "chapter", entry.depth + 1)
     near = [b for b in following if b.kind not in {"anchor", "figure"} and b.words][:3]

@@ -88,11 +88,11 @@ def is_boilerplate(element: Any) -> bool:
 
 def read_blocks(root: Any) -> list[HtmlBlock]:
     """Blocks of the tree below ``root``."""
-    return list(_Reader().children(root, 0, is_boilerplate(root)))
+    return list(_BlockReader().children(root, 0, is_boilerplate(root)))
 
 
 @dataclass
-class _Run:
+class _InlineRun:
     """Inline text that is being collected."""
 
     parts: list[str] = field(default_factory=list)
@@ -120,10 +120,10 @@ def clean_spaces(text: str) -> str:
     return _SPACE.sub(" ", text)
 
 
-class _Reader:
+class _BlockReader:
     def children(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
         """Blocks of an element's content; runs of inline content become paragraphs."""
-        run = _Run()
+        run = _InlineRun()
         if element.text:
             run.parts.append(element.text)
         for child in element:
@@ -137,7 +137,7 @@ class _Reader:
                 run.parts.append(child.tail)
         yield from _paragraph(run, boilerplate)
 
-    def inline(self, element: Any, run: _Run) -> None:
+    def inline(self, element: Any, run: _InlineRun) -> None:
         """Append the text of inline content, with line breaks, code marks, formulas and note marks."""
         tag = element.tag
         if tag == "br":
@@ -192,7 +192,7 @@ class _Reader:
             yield from self.children(element, depth, boilerplate)
 
     def line(self, element: Any) -> str:
-        run = _Run()
+        run = _InlineRun()
         self.inline(element, run)
         return run.take()[0]
 
@@ -307,7 +307,7 @@ def _unnested(element: Any) -> list[Any]:
 _HIGHLIGHTED = re.compile(r"highlight|rouge|codetable|linenos", re.IGNORECASE)
 
 
-def _paragraph(run: _Run, boilerplate: bool) -> Iterator[HtmlBlock]:
+def _paragraph(run: _InlineRun, boilerplate: bool) -> Iterator[HtmlBlock]:
     text, share = run.take()
     if text:
         yield HtmlBlock("paragraph", text=text, boilerplate=boilerplate, link_share=share)

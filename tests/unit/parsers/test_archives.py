@@ -11,7 +11,7 @@ from roma_core.errors import AgentFailure, ErrorCode, ParserError
 from roma_core.parsers import xml
 from roma_core.parsers.archives import ArchiveLimits, check_archive, read_entry
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.sandbox.worker import Job, outcome
+from roma_core.parsers.sandbox.worker import ParseJob, outcome
 from roma_core.types import RawDocument
 
 SMALL = ArchiveLimits(entries=20, entry_bytes=4096, total_bytes=8192, ratio=10, small_bytes=512, nested=2)
@@ -81,7 +81,7 @@ def test_honest_archives_pass_and_entries_are_read_up_to_what_they_declare():
 
 def test_every_job_with_a_zip_passes_the_gate_first():
     raw = RawDocument(uri="a.docx", data=zipped(("../x", b"x")))
-    job = Job(target="no.such:module", parser_id="x/1", media_type="x", raw=raw, options=ParseOptions())
+    job = ParseJob(target="no.such:module", parser_id="x/1", media_type="x", raw=raw, options=ParseOptions())
     result = outcome(job)
     assert isinstance(result, AgentFailure) and result.code is ErrorCode.PARSER_MALFORMED
 

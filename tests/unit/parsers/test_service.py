@@ -9,7 +9,7 @@ from roma_core.parsers import media
 from roma_core.parsers.base import Parser
 from roma_core.parsers.registry import PARSERS, by_media_type
 from roma_core.parsers.sandbox.pool import InlineSandbox
-from roma_core.parsers.sandbox.worker import Job, Result
+from roma_core.parsers.sandbox.worker import ParseJob, Result
 from roma_core.parsers.service import ADVICE, DolphinParserService, _unsupported
 from roma_core.settings import Settings
 from roma_core.types import Document, RawDocument
@@ -23,9 +23,9 @@ class Canned(InlineSandbox):
     """Answers every job with one thing."""
 
     def __init__(self, result: Result) -> None:
-        self.result, self.jobs, self.closed = result, list[Job](), 0
+        self.result, self.jobs, self.closed = result, list[ParseJob](), 0
 
-    async def run(self, job: Job) -> Result:
+    async def run(self, job: ParseJob) -> Result:
         self.jobs.append(job)
         return self.result
 

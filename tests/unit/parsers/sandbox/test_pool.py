@@ -12,8 +12,8 @@ import pytest
 
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.sandbox.pool import InlineSandbox, Limits, ProcessSandbox, environment
-from roma_core.parsers.sandbox.worker import Job, Result
+from roma_core.parsers.sandbox.pool import InlineSandbox, ProcessSandbox, WorkerLimits, environment
+from roma_core.parsers.sandbox.worker import ParseJob, Result
 from roma_core.types import Document, RawDocument
 from tests.fixtures import make_pdf
 
@@ -24,14 +24,16 @@ TARGETS = "hostile_targets"
 @pytest.fixture
 async def sandbox(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", HERE)
-    pool = ProcessSandbox(1, Limits(timeout_s=3.0, memory_mb=400, files=3))
+    pool = ProcessSandbox(1, WorkerLimits(timeout_s=3.0, memory_mb=400, files=3))
     yield pool
     await pool.close()
 
 
-def job(name: str, data: bytes = b"data") -> Job:
+def job(name: str, data: bytes = b"data") -> ParseJob:
     raw = RawDocument(uri="file:///a.txt", data=data)
-    return Job(target=f"{TARGETS}:{name}", parser_id="test/1", media_type="text/plain", raw=raw, options=ParseOptions())
+    return ParseJob(
+        target=f"{TARGETS}:{name}", parser_id="test/1", media_type="text/plain", raw=raw, options=ParseOptions()
+    )
 
 
 async def code(pool: ProcessSandbox, name: str) -> ErrorCode:
@@ -138,7 +140,7 @@ async def test_inline_jobs_take_turns():
     """Several threads inside of PDFium end the process; three pools at once must not bring that about."""
     raw = RawDocument(uri="a.pdf", data=make_pdf.with_picture())
     target = "roma_core.parsers.figures:page_image"
-    drawn = Job(target=target, parser_id="t/1", media_type="image/png", raw=raw, options=ParseOptions())
+    drawn = ParseJob(target=target, parser_id="t/1", media_type="image/png", raw=raw, options=ParseOptions())
     pools = [InlineSandbox() for _ in range(3)]
     results = await asyncio.gather(*(pool.run(drawn) for pool in pools for _ in range(8)))
     assert len(set(results)) == 1 and isinstance(results[0], bytes) and results[0].startswith(b"\x89PNG")

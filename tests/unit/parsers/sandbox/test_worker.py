@@ -16,7 +16,7 @@ import pytest
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.sandbox import confine, deadline, worker
-from roma_core.parsers.sandbox.worker import Job
+from roma_core.parsers.sandbox.worker import ParseJob
 from roma_core.types import Document, RawDocument
 from tests.fixtures import make_office
 
@@ -30,10 +30,12 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "_end", math.inf)
 
 
-def job(name: str, data: bytes = b"data") -> Job:
+def job(name: str, data: bytes = b"data") -> ParseJob:
     raw = RawDocument(uri="file:///a.txt", data=data)
     target = f"hostile_targets:{name}"
-    return Job(target=target, parser_id="test/1", media_type="text/plain", raw=raw, options=ParseOptions(pages=(2,)))
+    return ParseJob(
+        target=target, parser_id="test/1", media_type="text/plain", raw=raw, options=ParseOptions(pages=(2,))
+    )
 
 
 def frames(data: bytes) -> list[tuple[dict[str, object], bytes]]:
@@ -43,7 +45,7 @@ def frames(data: bytes) -> list[tuple[dict[str, object], bytes]]:
     return found
 
 
-def sent(*jobs: Job) -> io.BytesIO:
+def sent(*jobs: ParseJob) -> io.BytesIO:
     stream = io.BytesIO()
     for one in jobs:
         worker.write_frame(stream, *worker.encode_job(one))
@@ -107,7 +109,7 @@ def test_what_a_parser_raises_is_a_typed_failure(monkeypatch, raised, code):
 
 
 def test_a_parser_that_waits_is_a_defect(monkeypatch):
-    async def attempt(one: Job) -> Document:
+    async def attempt(one: ParseJob) -> Document:
         import asyncio
 
         await asyncio.sleep(0)
