@@ -5,7 +5,6 @@ Knows no type of ROMA; ``types`` and the reports of ``evals`` call it from their
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -13,8 +12,6 @@ BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
 CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
 BADGE = "background:#2563eb;color:#fff;border-radius:.6em;padding:0 .4em;font-size:85%"
 COLOURS = {"ok": "#15803d", "degraded": "#b45309", "down": "#b91c1c", "failed": "#b91c1c"}
-
-_MARKER = re.compile(r"\[(\d+)\]")
 
 
 class Html(str):
@@ -61,6 +58,18 @@ def counts(values: Mapping[str, int]) -> Html:
     return Html(" · ".join(f"{n} {state(word)}" for word, n in values.items() if n) or "nothing")
 
 
-def badges(text: str) -> Html:
-    """Text with its markers ``[n]`` as badges."""
-    return Html(_MARKER.sub(rf'<span style="{BADGE}">\1</span>', escape(text)))
+def badges(text: str, markers: Iterable[tuple[int, int, int]]) -> Html:
+    """Return text with a badge for each ``(start, end, number)`` of ``markers``, which are in order."""
+    parts: list[str] = []
+    last = 0
+    for start, end, number in markers:
+        parts.append(escape(_unescape(text[last:start])))
+        parts.append(f'<span style="{BADGE}">{number}</span>')
+        last = end
+    parts.append(escape(_unescape(text[last:])))
+    return Html("".join(parts))
+
+
+def _unescape(text: str) -> str:
+    r"""Show a source's own ``\[1]`` as ``[1]``: a notebook shows words, not Markdown."""
+    return text.replace("\\[", "[")

@@ -12,8 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roma_core.agents.base import Agent, boundary
-from roma_core.citations.markers import Claim, claims, escape_quoted, markers, masked, rewrite
 from roma_core.citations.support import each_word, support
+from roma_core.markup import (
+    Claim,
+    mask_markers,
+    normalise_markers,
+    read_markers,
+    rewrite_markers,
+    split_claims,
+)
 from roma_core.store.base import ChunkStore
 from roma_core.types import Citation, ComponentHealth, Document, ScoredChunk
 
@@ -49,11 +56,11 @@ class CitationAgent(Agent):
     @boundary
     async def resolve(self, answer: str, passages: Sequence[ScoredChunk], tenant: str) -> Cited:
         """The answer with proven citations. Raises ``StoreError`` (as a failure) when the store is away."""
-        escaped = escape_quoted(answer, [p.chunk.text for p in passages])
-        numbers = {n for m in markers(escaped, len(passages)) for n in m.numbers if 1 <= n <= len(passages)}
+        normal = normalise_markers(answer, len(passages), [p.chunk.text for p in passages])
+        numbers = {n for m in read_markers(normal, len(passages)) for n in m.numbers if 1 <= n <= len(passages)}
         documents = await self._documents({passages[n - 1].chunk.document_id for n in numbers}, tenant)
         proven = {n: d for n in sorted(numbers) if (d := stands_in(passages[n - 1], documents)) is not None}
-        return cite(escaped, passages, proven)
+        return cite(normal, passages, proven)
 
     async def _documents(self, ids: set[str], tenant: str) -> dict[str, Document]:
         found = await asyncio.gather(*(self._store.document(tenant, id_) for id_ in sorted(ids)))
@@ -72,10 +79,10 @@ def stands_in(passage: ScoredChunk, documents: Mapping[str, Document]) -> Docume
 def cite(answer: str, passages: Sequence[ScoredChunk], proven: Mapping[int, Document]) -> Cited:
     """Citations of ``answer`` from ``proven``, which gives the document of each number that may be cited. Pure."""
     size = len(passages)
-    known, unknown = rewrite(answer, size, lambda n: True)
-    text, stale = rewrite(known, size, proven.__contains__)
-    found = claims(text, size)
-    blank = masked(text, list(markers(text, size)))
+    known, unknown = rewrite_markers(answer, size, lambda n: True)
+    text, stale = rewrite_markers(known, size, proven.__contains__)
+    found = split_claims(text, size)
+    blank = mask_markers(text, read_markers(text, size))
     return Cited(
         answer=text,
         citations=tuple(_citations(blank, found, passages, proven)),

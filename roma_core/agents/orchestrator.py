@@ -20,9 +20,9 @@ from roma_core.agents.guardrails import GuardrailsAgent, Passed
 from roma_core.agents.memory import MemoryAgent, Recall, interleave
 from roma_core.agents.planner import Finding, Plan, PlannerAgent, filled
 from roma_core.agents.tailor import Draft, TailorAgent
-from roma_core.citations.markers import rewrite
 from roma_core.errors import AgentFailure, DeadlineError, ErrorCode, LLMError, guarded_stream
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
+from roma_core.markup import normalise_markers, read_markers, rewrite_markers
 from roma_core.types import (
     CompleteEvent,
     ErrorEvent,
@@ -314,11 +314,10 @@ class ROMAOrchestrator(Agent):
             run.passages = run.passages[: draft.read]
         if is_unknown(draft.text, len(run.passages)):
             return self._unknown(run, draft.text, draft)
-        cited = cited_passages(draft.text, run.passages)
-        passed = await self._settle(
-            Step.GUARD_ANSWER, run, lambda: self._guardrails.answer(draft.text, cited), Passed()
-        )
-        bare, _ = rewrite(passed.text, len(run.passages), lambda n: False)
+        text = normalise_markers(draft.text, len(run.passages), [p.chunk.text for p in run.passages])
+        cited = cited_passages(text, run.passages)
+        passed = await self._settle(Step.GUARD_ANSWER, run, lambda: self._guardrails.answer(text, cited), Passed())
+        bare, _ = rewrite_markers(passed.text, len(run.passages), lambda n: False)
         proven = await self._settle(
             Step.VERIFY,
             run,
@@ -356,7 +355,7 @@ class ROMAOrchestrator(Agent):
 
     def _unknown(self, run: _Run, text: str, draft: Draft | None) -> TailorOutput:
         """ "I don't know" with no citation; degraded only when something was away."""
-        answer, _ = rewrite(text, len(run.passages), lambda n: False)
+        answer, _ = rewrite_markers(text, len(run.passages), lambda n: False)
         return TailorOutput(
             answer=answer.strip(),
             persona=run.query.persona,
@@ -402,14 +401,9 @@ async def folded(events: AsyncIterator[StreamEvent]) -> TailorOutput | AgentFail
 
 def cited_passages(text: str, passages: Sequence[ScoredChunk]) -> list[ScoredChunk]:
     """The passages that ``text`` names by marker."""
-    named: set[int] = set()
-
-    def note(number: int) -> bool:
-        named.add(number)
-        return True
-
-    rewrite(text, len(passages), note)
-    return [passages[n - 1] for n in sorted(named)]
+    size = len(passages)
+    named = {number for marker in read_markers(text, size) for number in marker.numbers if 1 <= number <= size}
+    return [passages[number - 1] for number in sorted(named)]
 
 
 def is_unknown(text: str, passages: int) -> bool:
@@ -417,7 +411,7 @@ def is_unknown(text: str, passages: int) -> bool:
     plain = " ".join(text.replace("’", "'").split()).casefold()
     if plain.startswith(I_DONT_KNOW.casefold().rstrip(".")):
         return True
-    cites = rewrite(text, passages, lambda n: False)[0] != text
+    cites = rewrite_markers(text, passages, lambda n: False)[0] != text
     return plain.startswith("i don't know") and not cites
 
 

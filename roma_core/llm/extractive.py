@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLMDelta, LLMRequest
 from roma_core.llm.quotable import Candidate, candidates
+from roma_core.markup import escape_markers
 from roma_core.telemetry.health import Status
 from roma_core.types import ScoredChunk, Usage, digest
 
@@ -210,14 +211,6 @@ def _shown(option: Candidate) -> str:
         fence = "``" if "`" in option.quote else "`"
         return f"{fence}{option.quote}{fence}"
     return escape_markers(option.quote)
-
-
-_MARKER_LIKE = re.compile(r"(?<!\\)\[(?=\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*\](?!\())")
-
-
-def escape_markers(quote: str) -> str:
-    """The source's own ``[3]`` as ``\\[3]``, which Markdown shows as ``[3]``: it is no citation of ours."""
-    return _MARKER_LIKE.sub(r"\\[", quote)
 
 
 _STOP_WORDS = """

@@ -1,0 +1,40 @@
+"""The grammar of an answer: sentences, markers, claims and segments, each read in one place.
+
+>>> from roma_core.markup import read_segments
+>>> [segment.kind for segment in read_segments("It spans 48 metres [1].")]
+['text', 'marker', 'text']
+"""
+
+from roma_core.markup.claims import Claim, read_statements, split_claims
+from roma_core.markup.markers import (
+    Marker,
+    escape_markers,
+    escape_quoted,
+    mask_markers,
+    normalise_markers,
+    read_markers,
+    remove_markers,
+    rewrite_markers,
+)
+from roma_core.markup.parse import markdown
+from roma_core.markup.segments import Segment, read_segments
+from roma_core.markup.sentences import Sentence, split_sentences
+
+__all__ = [
+    "Claim",
+    "Marker",
+    "Segment",
+    "Sentence",
+    "escape_markers",
+    "escape_quoted",
+    "markdown",
+    "mask_markers",
+    "normalise_markers",
+    "read_markers",
+    "read_segments",
+    "read_statements",
+    "remove_markers",
+    "rewrite_markers",
+    "split_claims",
+    "split_sentences",
+]

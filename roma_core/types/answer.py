@@ -129,10 +129,18 @@ class TailorOutput(Noun):
             *(["degraded: " + ", ".join(self.degraded_reasons)] if self.degraded else []),
         ]
         return display.box(
-            f'<p style="white-space:pre-wrap">{display.badges(self.answer)}</p>',
+            f'<p style="white-space:pre-wrap">{display.badges(self.answer, self._badges())}</p>',
             display.table(("", "Source", "Where", "Quote", "Verdict"), rows) if rows else "",
             display.paragraph(" · ".join(f for f in facts if f)),
         )
+
+    def _badges(self) -> list[tuple[int, int, int]]:
+        """Return where the markers of the citations stand in the answer."""
+        from roma_core.markup import read_markers  # above this floor: what a notebook shows is parsed when it is shown
+
+        cited = {citation.marker for citation in self.citations}
+        markers = [marker for marker in read_markers(self.answer) if len(marker.numbers) == 1]
+        return [(m.start, m.end, m.numbers[0]) for m in markers if m.numbers[0] in cited]
 
 
 Stage = Literal["guarded", "planned", "retrieved", "reranked", "writing", "verifying"]

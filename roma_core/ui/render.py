@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from html import escape
 from urllib.parse import urlsplit
 
 import nh3
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from roma_core.markup import markdown as parser
+from roma_core.markup import read_markers
 
 TAGS = {
     *"a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li mark ol p pre s small".split(),
@@ -27,9 +28,10 @@ ATTRIBUTES = {
     "th": {"colspan", "rowspan"},
     "ol": {"start"},
 }
-CLASSES = {"a": {"roma-badge"}, "span": {"roma-badge", "roma-host"}}
-MARKER = re.compile(r"\[(\d{1,3})\]")
-
+CLASSES = {"span": {"roma-host"}}
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Private characters that stand for a badge while Markdown is rendered; texts lose theirs."""
+_BADGE = re.compile(rf"\[{_OPEN}(\d+){_CLOSE}\]")
 
 MAX_CHARS = 500_000
 """Characters that are shown at once: more takes a browser and the parsers many seconds."""
@@ -41,14 +43,33 @@ def to_html(markdown: str, badges: Mapping[int, str] | None = None, most: int | 
     ``badges`` maps citation markers to the address of their source; ``[n]`` becomes a badge there. A link shows its
     host, because its words may lie. Images become their words: loading one would tell its server what was asked.
     """
-    tokens = _markdown().parse(markdown[:most])
+    shown = markdown[:most].replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
+    tokens = parser().parse(_hold_places(shown, badges) if badges else shown)
     for token in tokens:
         if token.type == "inline" and token.children:
-            token.children = [new for old in token.children for new in _tamed(old, badges or {})]
-    html = str(_markdown().renderer.render(tokens, _markdown().options, {}))
-    left = len(markdown) - len(markdown[:most])
+            token.children = [new for old in token.children for new in _harmless(old)]
+    html = clean(str(parser().renderer.render(tokens, parser().options, {})))
+    if badges:
+        html = _BADGE.sub(lambda match: _badge(int(match[1]), badges), html)
+    left = len(markdown) - len(shown)
     note = f"<hr><p><strong>Cut here: {left:,} more characters are not shown.</strong></p>" if left else ""
-    return clean(html) + note
+    return html + note
+
+
+def _hold_places(text: str, badges: Mapping[int, str]) -> str:
+    """Put private characters where badges will stand; brackets around them keep the Markdown as it is."""
+    parts: list[str] = []
+    last = 0
+    for marker in read_markers(text):
+        if all(number in badges for number in marker.numbers):
+            parts += (text[last : marker.start], *(f"[{_OPEN}{n}{_CLOSE}]" for n in marker.numbers))
+            last = marker.end
+    return "".join((*parts, text[last:]))
+
+
+def _badge(number: int, badges: Mapping[int, str]) -> str:
+    address = escape(badges[number])
+    return f'<a class="roma-badge" target="_blank" href="{address}" title="Show source {number}">{number}</a>'
 
 
 def clean(html: str) -> str:
@@ -84,12 +105,8 @@ def highlighted(text: str, start: int, end: int, around: int = 400) -> str:
     return f"{lead}{escape(before)}<mark>{escape(quote)}</mark>{escape(after)}{trail}"
 
 
-@cache
-def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
-
-
-def _tamed(token: Token, badges: Mapping[int, str]) -> list[Token]:
+def _harmless(token: Token) -> list[Token]:
+    """Return what is shown of an inline token: an image's words, a link with its host."""
     if token.type == "image":
         return [_text(token.content or "image")]
     if token.type == "link_close":
@@ -98,25 +115,7 @@ def _tamed(token: Token, badges: Mapping[int, str]) -> list[Token]:
         host = urlsplit(str(token.attrs.get("href", ""))).hostname or ""
         token.attrs["target"] = "_blank"
         return [token, *([_raw(f'<span class="roma-host">[{escape(host)}]</span> ')] if host else [])]
-    if token.type == "text" and badges:
-        return [part for part in _badged(token.content, badges) if part.content]
     return [token]
-
-
-def _badged(text: str, badges: Mapping[int, str]) -> list[Token]:
-    parts: list[Token] = []
-    at = 0
-    for match in MARKER.finditer(text):
-        address = badges.get(int(match.group(1)))
-        if address is None:
-            continue
-        marker = match.group(1)
-        link = (
-            f'<a class="roma-badge" target="_blank" href="{escape(address)}" title="Show source {marker}">{marker}</a>'
-        )
-        parts += [_text(text[at : match.start()]), _raw(link)]
-        at = match.end()
-    return [*parts, _text(text[at:])]
 
 
 def _text(content: str) -> Token:

@@ -63,7 +63,8 @@ def test_cells_of_numbers_and_nothing() -> None:
 
 
 def test_markers_become_badges() -> None:
-    assert display.badges("so [2] it <is>") == f'so <span style="{display.BADGE}">2</span> it &lt;is&gt;'
+    html = display.badges(r"so [2] it <is> \[3]", [(3, 6, 2)])
+    assert html == f'so <span style="{display.BADGE}">2</span> it &lt;is&gt; [3]'
 
 
 def test_counts_leave_zeros_out() -> None:

@@ -16,8 +16,8 @@ from typing import Any
 from roma_core.errors import AgentFailure
 from roma_core.evals.golden.dataset import GoldenCase, Nugget
 from roma_core.evals.golden.evidence import Places
-from roma_core.markup.sentences import split_sentences
-from roma_core.types import Citation, Noun, ScoredChunk, Span, TailorOutput
+from roma_core.markup import Claim, read_statements, remove_markers
+from roma_core.types import Citation, Noun, ScoredChunk, TailorOutput
 
 Score = float | None
 
@@ -128,7 +128,6 @@ def ndcg_at(k: int) -> Measure:
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
-_MARKER = re.compile(r"\[\d{1,3}\]")
 
 
 def normalise(text: str) -> str:
@@ -146,7 +145,7 @@ def states(answer: str, nugget: Nugget) -> bool:
 
 def missed(case: GoldenCase, answer: str) -> list[str]:
     """The facts of the case that the answer does not state."""
-    said = _MARKER.sub(" ", answer)
+    said = remove_markers(answer)
     return [nugget.fact for nugget in case.nuggets if not states(said, nugget)]
 
 
@@ -158,13 +157,7 @@ def _nugget_recall(case: GoldenCase, outcome: Outcome) -> Score:
     return 1 - len(missed(case, outcome.output.answer)) / len(case.nuggets)
 
 
-def claims(answer: str) -> Sequence[Span]:
-    """Sentences of an answer that state something: no headings or figures, and a word beside their markers."""
-    stating = (s for s in split_sentences(answer) if s.kind not in {"heading", "figure"})
-    return [span for span in stating if _TOKEN.search(_MARKER.sub(" ", span.of(answer)))]
-
-
-def _supports(citation: Citation, claim: Span) -> bool:
+def _supports(citation: Citation, claim: Claim) -> bool:
     return citation.answer_start < claim.end and claim.start < citation.answer_end
 
 
@@ -173,7 +166,7 @@ def _citation_coverage(case: GoldenCase, outcome: Outcome) -> Score:
         return math.nan
     if not outcome.output.answered:
         return None
-    stated = claims(outcome.output.answer)
+    stated = read_statements(outcome.output.answer)
     if not stated:
         return None
     proven = [c for c, proof in zip(outcome.output.citations, outcome.proofs, strict=True) if proof]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +17,13 @@ from roma_core import display
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.golden.dataset import Kind
 from roma_core.evals.stats.inference import Interval, interval
+from roma_core.markup import remove_markers
 from roma_core.types import Citation, Noun, Persona, Usage, digest
 from roma_core.workspace import private_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MARKER = re.compile(r"\[\d{1,3}\]")
 JUDGED = (
     "The judge's grades are a model's. How far they agree with people is unknown until both have graded some of these "
     "answers (roma_core.evals.judge.calibration): compare runs by them, and do not take them for a rate of good "
@@ -157,7 +156,7 @@ class EvalReport(Noun):
 
 def words_an_answer(rows: Iterable[EvalRow]) -> float:
     """Mean number of words of the answers that were given, without their markers; NaN when there is none."""
-    found = [len(_MARKER.sub(" ", row.answer).split()) for row in rows if row.answered and row.answer]
+    found = [len(remove_markers(row.answer).split()) for row in rows if row.answered and row.answer]
     return sum(found) / len(found) if found else math.nan
 
 

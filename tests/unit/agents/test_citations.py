@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roma_core.agents.citations import CitationAgent, Cited, cite
-from roma_core.citations.markers import markers
 from roma_core.errors import AgentFailure, ErrorCode, StoreError
+from roma_core.markup import read_markers
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Chunk, Document, Page, ScoredChunk, Section, digest
 
@@ -157,6 +157,6 @@ def test_any_answer_over_any_passages_is_exact_and_never_raises(answer: str, tex
         assert held.text[c.start : c.end] == c.quote
         assert passages[c.marker - 1].chunk.start <= c.start <= c.end <= passages[c.marker - 1].chunk.end
         assert 0 <= c.answer_start < c.answer_end <= len(found.answer)
-    left = {n for m in markers(found.answer, len(passages)) for n in m.numbers}
+    left = {n for m in read_markers(found.answer, len(passages)) for n in m.numbers}
     assert left <= set(proven)
     assert {c.marker for c in found.citations} <= left

@@ -157,3 +157,29 @@ def test_highlight_marks_the_code_points(text: str, data: st.DataObject) -> None
     parser.feed(html)
     parser.close()
     assert "".join(parts) == text[start:end]
+
+
+def badges_of(html: str) -> list[str]:
+    return re.findall(r'class="roma-badge"[^>]*>(\d+)</a>', html)
+
+
+@pytest.mark.parametrize(
+    ("answer", "badges"),
+    [
+        ("Built in 1902 [1].", ["1"]),
+        (r"Built by Kern \[1], not in 1901 \[2]. [1]", ["1"]),
+        ("Set `x[1]` first.\n\n```\ny[2]\n```\n\nThen go [2].", ["2"]),
+        ("**Bold.**[1] and *more*[2]", ["1", "2"]),
+        ("- one [1]\n- two [2]", ["1", "2"]),
+        ("| a |\n|---|\n| b [2] |", ["2"]),
+        ("See [9] and [1](https://a.example).", []),
+        ("So [1].\n\n[1]: https://a.example", ["1"]),
+        ("A forged \ue0001\ue001 [\ue0001\ue001] badge.", []),
+    ],
+)
+def test_a_badge_stands_for_each_marker_with_a_citation_and_for_nothing_else(answer: str, badges: list[str]) -> None:
+    assert badges_of(to_html(answer, {1: "/sources/a", 2: "/sources/b"})) == badges
+
+
+def test_an_emphasised_word_before_a_badge_stays_emphasised() -> None:
+    assert "<strong>Bold.</strong><a" in to_html("**Bold.**[1]", {1: "/sources/a"})

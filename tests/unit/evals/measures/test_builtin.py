@@ -14,6 +14,7 @@ from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.evals.golden.dataset import Evidence, GoldenCase, Kind, Nugget
 from roma_core.evals.golden.evidence import Place
 from roma_core.evals.measures import builtin as m
+from roma_core.markup import read_statements
 from roma_core.types import Chunk, Citation, ScoredChunk, TailorOutput
 
 FAILED = m.Outcome(failure=AgentFailure(agent="x", code=ErrorCode.TIMEOUT, message="late", recoverable=True))
@@ -165,7 +166,7 @@ SAID = "Red it is [1]. Blue as well. Green [2]."
 
 
 def test_citation_coverage_by_hand() -> None:
-    assert [c.of(SAID) for c in m.claims(SAID)] == ["Red it is [1].", "Blue as well.", "Green [2]."]
+    assert [SAID[c.start : c.end] for c in read_statements(SAID)] == ["Red it is [1].", "Blue as well.", "Green [2]."]
     both = answer(SAID, (0, 9), (29, 34), proofs=(True, True))
     assert m.CITATION_COVERAGE.score(case(), both) == pytest.approx(2 / 3)
     wrong = answer(SAID, (0, 9), (29, 34), proofs=(True, False))
