@@ -21,7 +21,7 @@ import numpy as np
 from bench import beir, report
 from bench.retrieval import TENANT, entry_parts
 from roma_core.evals.golden.dataset import Nugget
-from roma_core.evals.measures.builtin import states
+from roma_core.evals.measures.nuggets import states
 from roma_core.evals.stats.inference import interval
 from roma_core.llm.base import I_DONT_KNOW, LLMRequest, Message, complete
 from roma_core.llm.extractive import ExtractiveLLM

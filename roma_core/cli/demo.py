@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from roma_core.app import build_roma
-from roma_core.cli.answers import answer_lines, show_scores
+from roma_core.cli.answers import answer_lines
 from roma_core.cli.command import Invocation, command
+from roma_core.cli.evals import show_scores
 from roma_core.cli.output import FAILED, OK, write
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.settings import Settings
@@ -42,7 +43,7 @@ async def demo(call: Invocation) -> int:
 
     The notebooks do the work; what they found is then printed from the workspace, and nothing is asked again.
     """
-    from roma_core.evals.suite import run_eval
+    from roma_core.evals import evaluate
 
     settings = call.settings
     steps: dict[str, dict[str, Any]] = {
@@ -54,7 +55,7 @@ async def demo(call: Invocation) -> int:
         await _run_step(name, {**parameters, "workspace": str(settings.workspace.resolve())}, settings)
     async with build_roma(settings) as roma:
         documents, passages = await roma.store.counts(settings.tenant)
-        report = await run_eval(roma, str(GOLDEN))
+        report = await evaluate(str(GOLDEN), roma)
         answer = await roma.query(QUESTION)
     if isinstance(answer, AgentFailure):
         return call.fail(answer)

@@ -1,0 +1,31 @@
+"""Evaluation one can decide by: score a system on a golden set, compare two runs, add measures of one's own.
+
+>>> from roma_core.evals import Score, compare, evaluate, measure  # doctest: +SKIP
+>>> report = await evaluate("golden.json", roma)  # doctest: +SKIP
+"""
+
+from roma_core.evals.evaluation import evaluate, load_dataset
+from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget, load_golden
+from roma_core.evals.judge.model import Judge
+from roma_core.evals.measures.base import CaseOutcome, Measure, Score, measure
+from roma_core.evals.report.comparison import Comparison, compare
+from roma_core.evals.report.record import EvalReport, EvalRow
+
+__all__ = [
+    "CaseOutcome",
+    "Comparison",
+    "EvalReport",
+    "EvalRow",
+    "Evidence",
+    "Golden",
+    "GoldenCase",
+    "Judge",
+    "Measure",
+    "Nugget",
+    "Score",
+    "compare",
+    "evaluate",
+    "load_dataset",
+    "load_golden",
+    "measure",
+]

@@ -98,9 +98,15 @@ def _rule(info: MeasureInfo, seen: float, floor: float) -> GateRule:
 
 def strict_mean(report: EvalReport, info: MeasureInfo) -> float:
     """Mean over the rows that the measure applies to, where unscored counts as the worst score."""
-    worst = info.scale[0] if info.higher else info.scale[1]
+    worst = _worst_score(info)
     values = [row.scores[info.name] for row in report.rows if info.name in row.scores]
     return _mean([worst if v is None else v for v in values], empty=worst)
+
+
+def _worst_score(info: MeasureInfo) -> float:
+    if info.scale is None or info.higher is None:
+        raise EvalError(f"{info.name} has no worst score, so no floor can hold it.", ErrorCode.EVAL_GATE)
+    return info.scale[0] if info.higher else info.scale[1]
 
 
 def pass_rate(report: EvalReport, measure: str = "judge", grade: float = PASS_GRADE) -> float:
@@ -121,7 +127,7 @@ def pin(report: EvalReport, old: Floors | None, slack: float = 0.0) -> Floors:
         check(report, old).require()
     measures = {}
     for info in report.measures:
-        if any(info.name in row.scores for row in report.rows):
+        if info.scale and info.higher is not None and any(info.name in row.scores for row in report.rows):
             seen = strict_mean(report, info)
             measures[info.name] = round(seen - slack if info.higher else seen + slack, 6)
     return Floors(dataset_sha256=report.dataset_sha256, measures=measures, max_errors=report.errors)

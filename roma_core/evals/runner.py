@@ -1,42 +1,55 @@
-"""Ask every case, score every answer, lose nothing: one function for notebook, command line and regression test."""
+"""Ask every case, score every answer, lose nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from pydantic import TypeAdapter
 
 from roma_core.errors import AgentFailure, guarded
 from roma_core.evals.checkpoint import Checkpoint
 from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.golden.evidence import Corpus
-from roma_core.evals.judge.model import Judge
-from roma_core.evals.measures.builtin import NUGGET_RECALL, Measure, Outcome, missed
+from roma_core.evals.measures.base import CaseOutcome, Measure, Score
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, RunFacts
 from roma_core.types import DEFAULT_TENANT, Citation, Query, TailorOutput, Usage, digest
 
 Task = Callable[[Query], Awaitable[TailorOutput | AgentFailure]]
 """The system under test: any RAG system that takes a ``Query``."""
-Text = Callable[[str], Awaitable[str | None]]
+ReadText = Callable[[str], Awaitable[str | None]]
 """Text of a document by id; None when there is none. Citations are proven against it."""
 Progress = Callable[[int, int], None]
 """Called with how many cases are done, of how many."""
+ANSWERS = "answer"
+"""Role under which the cost of the answers is shown."""
+_SCORE = TypeAdapter(Score)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """An outcome and what it took; ``kept`` when it was not asked anew."""
+class _TimedOutcome:
+    """An outcome and the seconds it took; ``resumed`` when it was not asked again."""
 
-    outcome: Outcome
+    outcome: CaseOutcome
     seconds: float
-    kept: bool
+    resumed: bool
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """All that ``evaluate`` needs beside the cases.
+class _CaseResult:
+    """A row, the outcome it was made of, and the cost of each measure's calls by role."""
+
+    row: EvalRow
+    timed: _TimedOutcome
+    usage: dict[str, Usage]
+
+
+@dataclass(frozen=True)
+class CaseRunner:
+    """Asks and scores cases one by one.
 
     ``fingerprint`` is the hash of everything that decides an answer beside the question. Answers are kept in
     ``checkpoint`` under it; without a fingerprint nothing is kept. Failed and degraded answers are never kept.
@@ -48,83 +61,107 @@ class Evaluation:
     tenant: str = DEFAULT_TENANT
     concurrency: int = 4
     corpus: Corpus | None = None
-    text: Text | None = None
-    judge: Judge | None = None
+    read_text: ReadText | None = None
     checkpoint: Checkpoint | None = None
     fingerprint: str = ""
 
-    async def outcome(self, case: GoldenCase) -> _Asked:
-        """The case's answer, from the checkpoint or from the task, with the proofs of its citations."""
+    async def run(self, case: GoldenCase) -> _CaseResult:
+        """Return the row of a case."""
+        timed = await self.ask(case)
+        scores: dict[str, Score] = {}
+        usage: dict[str, Usage] = defaultdict(Usage)
+        for measure in self.measures:
+            score = await self.score(measure, case, timed.outcome)
+            scores[measure.name] = score
+            usage[measure.role] += score.usage
+        return _CaseResult(make_row(case, timed.outcome, scores), timed, dict(usage))
+
+    async def ask(self, case: GoldenCase) -> _TimedOutcome:
+        """Return the case's answer, from the checkpoint or from the task, with the proofs of its citations."""
         started = time.perf_counter()
         query = case.query(self.top_k, self.tenant)
+        checkpoint = self.checkpoint if self.fingerprint else None
         key = digest("outcome", self.fingerprint, query.model_dump_json())
-        kept = await self.checkpoint.get(key) if self.checkpoint and self.fingerprint else None
-        if kept is not None:
-            return _Asked(self._placed(case, Outcome.model_validate_json(kept)), time.perf_counter() - started, True)
+        stored = await checkpoint.get(key) if checkpoint else None
+        if stored is not None:
+            outcome = self._locate(case, CaseOutcome.model_validate_json(stored))
+            return _TimedOutcome(outcome, time.perf_counter() - started, resumed=True)
         answer = await guarded("task", self.task(query))
-        outcome = await self._proven(answer)
-        if self.checkpoint and self.fingerprint and outcome.output and not outcome.output.degraded:
-            await self.checkpoint.put(key, outcome.model_dump_json())
-        return _Asked(self._placed(case, outcome), time.perf_counter() - started, False)
+        outcome = await self._prove(answer)
+        if checkpoint and outcome.state == "ok":
+            await checkpoint.put(key, outcome.model_dump_json())
+        return _TimedOutcome(self._locate(case, outcome), time.perf_counter() - started, resumed=False)
 
-    async def row(self, case: GoldenCase, asked: _Asked) -> EvalRow:
-        """The case scored by every measure that applies, and by the judge if there is one."""
-        outcome = asked.outcome
-        scores = {m.name: v for m in self.measures if (v := m.score(case, outcome)) is not None}
-        notes = {NUGGET_RECALL.name: f"missed {', '.join(gone)}" if (gone := _missed(case, outcome)) else ""}
-        if self.judge is not None:
-            grade = await self.judge.grade(case, outcome, self.checkpoint)
-            scores[self.judge.info.name] = grade.value
-            notes[self.judge.info.name] = grade.reason
-        output = outcome.output or TailorOutput(answer="")
-        return EvalRow(
-            case_id=case.id,
-            question=case.question,
-            kind=case.kind,
-            persona=case.persona,
-            cluster=case.group,
-            answer=None if outcome.output is None else output.answer,
-            answered=None if outcome.output is None else output.answered,
-            degraded=output.degraded,
-            citations=output.citations,
-            model=output.model,
-            scores={name: None if math.isnan(v) else v for name, v in scores.items()},
-            notes={name: note for name, note in notes.items() if note},
-            error=outcome.failure.code if outcome.failure else None,
-        )
+    async def score(self, measure: Measure, case: GoldenCase, outcome: CaseOutcome) -> Score:
+        """Return the score of a measure; one that is worth caching is taken once for the same inputs."""
+        if self.checkpoint is None or measure.cache_key is None or outcome.why_unusable or not measure.applies(case):
+            return await measure.score(case, outcome)
+        key = digest("score", measure.identity, measure.cache_key(case, outcome))
+        stored = await self.checkpoint.get(key)
+        if stored is not None:
+            return _SCORE.validate_json(stored)
+        score = await measure.score(case, outcome)
+        if score.state == "scored":
+            free = Score(score.value, score.reason)
+            await self.checkpoint.put(key, _SCORE.dump_json(free).decode())
+        return score
 
-    def _placed(self, case: GoldenCase, outcome: Outcome) -> Outcome:
+    def _locate(self, case: GoldenCase, outcome: CaseOutcome) -> CaseOutcome:
         places = self.corpus.places.get(case.id, ()) if self.corpus else ()
         return outcome.model_copy(update={"evidence": places})
 
-    async def _proven(self, answer: TailorOutput | AgentFailure) -> Outcome:
+    async def _prove(self, answer: TailorOutput | AgentFailure) -> CaseOutcome:
         if isinstance(answer, AgentFailure):
-            return Outcome(failure=answer)
+            return CaseOutcome(failure=answer)
         ids = sorted({c.document_id for c in answer.citations})
-        texts = {i: await self.text(i) for i in ids} if self.text else {}
-        return Outcome(output=answer, proofs=tuple(proof(c, texts.get(c.document_id)) for c in answer.citations))
+        texts = {i: await self.read_text(i) for i in ids} if self.read_text else {}
+        proofs = [prove_quote(c, texts.get(c.document_id)) for c in answer.citations]
+        return CaseOutcome(output=answer, proofs=tuple(proofs))
 
 
-def proof(citation: Citation, text: str | None) -> bool | None:
-    """Whether the source holds the quote at the citation's offsets; None without the source."""
+def prove_quote(citation: Citation, text: str | None) -> bool | None:
+    """Return True when the source holds the quote at the citation's offsets; None without the source."""
     return None if text is None else text[citation.start : citation.end] == citation.quote
 
 
-async def evaluate(golden: Golden, evaluation: Evaluation, progress: Progress | None = None) -> EvalReport:
+def make_row(case: GoldenCase, outcome: CaseOutcome, scores: dict[str, Score]) -> EvalRow:
+    """Return the record of a case. ``scores`` are by measure; those that do not apply leave no trace."""
+    applying = {name: score for name, score in scores.items() if score.state != "not_applicable"}
+    reasons = {} if outcome.why_unusable else {name: s.reason for name, s in applying.items() if s.reason}
+    output = outcome.output
+    return EvalRow(
+        case_id=case.id,
+        question=case.question,
+        kind=case.kind,
+        persona=case.persona,
+        cluster=case.group,
+        state=outcome.state,
+        why=outcome.why_unusable,
+        answer=output.answer if output else None,
+        answered=output.answered if output else None,
+        citations=output.citations if output else (),
+        passages=output.passages if output else (),
+        model=output.model if output else "",
+        scores={name: score.value for name, score in applying.items()},
+        reasons=reasons,
+        error=outcome.failure.code if outcome.failure else None,
+    )
+
+
+async def run_cases(golden: Golden, runner: CaseRunner, progress: Progress | None = None) -> EvalReport:
     """Ask and score every case; rows come in the order of the cases, whatever finished first."""
     started = time.perf_counter()
-    gate = asyncio.Semaphore(evaluation.concurrency)
+    gate = asyncio.Semaphore(runner.concurrency)
     done = 0
 
-    async def work(case: GoldenCase) -> tuple[EvalRow, _Asked]:
+    async def work(case: GoldenCase) -> _CaseResult:
         nonlocal done
         async with gate:
-            asked = await evaluation.outcome(case)
-            row = await evaluation.row(case, asked)
+            result = await runner.run(case)
         done += 1
         if progress is not None:
             progress(done, len(golden.cases))
-        return row, asked
+        return result
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work(case)) for case in golden.cases]
@@ -132,37 +169,47 @@ async def evaluate(golden: Golden, evaluation: Evaluation, progress: Progress | 
     return EvalReport(
         dataset=golden.name,
         dataset_sha256=golden.sha256,
-        corpus_sha256=evaluation.corpus.sha256 if evaluation.corpus else "",
-        fingerprint=evaluation.fingerprint,
-        measures=measure_infos(evaluation),
-        rows=tuple(row for row, _ in results),
-        missing_evidence=_missing(evaluation.corpus),
-        facts=facts(results, time.perf_counter() - started),
+        corpus_sha256=runner.corpus.sha256 if runner.corpus else "",
+        fingerprint=runner.fingerprint,
+        top_k=runner.top_k,
+        measures=tuple(describe_measure(measure) for measure in runner.measures),
+        rows=tuple(result.row for result in results),
+        missing_evidence=_missing(runner.corpus),
+        facts=collect_facts(results, time.perf_counter() - started),
     )
 
 
-def _missed(case: GoldenCase, outcome: Outcome) -> list[str]:
-    return missed(case, outcome.output.answer) if outcome.output else []
-
-
-def measure_infos(evaluation: Evaluation) -> tuple[MeasureInfo, ...]:
-    """What the columns of the report mean."""
-    infos = (MeasureInfo(name=m.name, source=m.source, higher=m.higher, scale=m.scale) for m in evaluation.measures)
-    return (*infos, *((evaluation.judge.info,) if evaluation.judge else ()))
+def describe_measure(measure: Measure) -> MeasureInfo:
+    """Return what a column of the report means."""
+    return MeasureInfo(
+        name=measure.name,
+        source=measure.source,
+        higher=measure.higher,
+        scale=measure.scale,
+        identity=measure.identity,
+        models=dict(measure.models),
+    )
 
 
 def _missing(corpus: Corpus | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(case for case, _ in corpus.missing)) if corpus else ()
 
 
-def facts(results: Iterable[tuple[EvalRow, _Asked]], seconds: float) -> RunFacts:
-    """What this run took; answers that were kept cost nothing now."""
-    pairs = list(results)
-    outputs = [asked.outcome.output for _, asked in pairs if not asked.kept and asked.outcome.output]
+def collect_facts(results: Iterable[_CaseResult], seconds: float) -> RunFacts:
+    """Return what this run took; answers and scores that were kept cost nothing now."""
+    held = list(results)
+    usage: dict[str, Usage] = {ANSWERS: Usage()}
+    for result in held:
+        output = result.timed.outcome.output
+        if output and not result.timed.resumed:
+            usage[ANSWERS] += output.usage
+        for role, cost in result.usage.items():
+            if cost != Usage():
+                usage[role] = usage.get(role, Usage()) + cost
     return RunFacts(
         seconds=seconds,
-        asked=sum(not asked.kept for _, asked in pairs),
-        resumed=sum(asked.kept for _, asked in pairs),
-        usage=Usage.total(output.usage for output in outputs),
-        case_seconds={row.case_id: asked.seconds for row, asked in pairs},
+        asked=sum(not result.timed.resumed for result in held),
+        resumed=sum(result.timed.resumed for result in held),
+        usage=usage,
+        case_seconds={result.row.case_id: result.timed.seconds for result in held},
     )

@@ -11,12 +11,11 @@ import pytest
 from roma_core.agents import prompts
 from roma_core.app import Roma, build_roma
 from roma_core.cache import Cache
+from roma_core.evals import compare, evaluate
 from roma_core.evals.demo_corpus import gather
 from roma_core.evals.golden.dataset import load_golden
 from roma_core.evals.judge.model import RUBRIC, Judge
-from roma_core.evals.report.compare import compare
 from roma_core.evals.report.record import EvalReport
-from roma_core.evals.suite import run_eval
 from roma_core.llm.base import LLMRequest
 from roma_core.llm.providers.fake import FakeLLM, Reply, first_passage
 from roma_core.llm.service import LLMService
@@ -48,7 +47,7 @@ async def evaluated(tmp_path: Path, dataset: str, llm: FakeLLM, **parts: Any) ->
     settings = Settings(_env_file=None, workspace=tmp_path / "w", embedder="fake", reranker="fake", planner="off")  # type: ignore[call-arg]
     async with build_roma(settings, llm=llm, **parts) as roma:
         await ingested(roma, tmp_path)
-        return await run_eval(roma, dataset, judge=Judge(llm))
+        return await evaluate(dataset, roma, measures=[Judge(llm)])
 
 
 async def ingested(roma: Roma, tmp_path: Path) -> None:
@@ -122,8 +121,8 @@ async def test_a_prompt_word_asks_again_exactly_what_it_was_part_of(tmp_path: Pa
         async with build_roma(settings, llm=service, prompt_files=files) as roma:
             await ingested(roma, tmp_path)
             rubric = {"rubric": load_prompt(path)} if changed == "judge" else {}
-            report = await run_eval(roma, dataset, judge=Judge(service, **rubric))
-        assert report.errors == 0 and not any(row.degraded for row in report.rows)
+            report = await evaluate(dataset, roma, measures=[Judge(service, **rubric)])
+        assert report.errors == 0 and report.is_whole
         return llm.requests
 
     def what(requests: list[LLMRequest]) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 # Read once, not in each run: what takes long to import.
 import lancedb, openai, prometheus_client, scipy.stats
-import roma_core.agents.build, roma_core.evals.judge.model, roma_core.evals.suite, roma_core.llm.providers.openai, roma_core.store.lance
+import roma_core.agents.build, roma_core.evals, roma_core.llm.providers.openai, roma_core.store.lance
 from roma_core.cli import main
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])

@@ -13,7 +13,7 @@ from roma_core.evals.demo_corpus import gather
 from roma_core.evals.gate import load_floors
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import locate
-from roma_core.evals.measures.builtin import states
+from roma_core.evals.measures.nuggets import states
 
 PATH = Path(__file__).resolve().parents[2] / "datasets" / "golden" / "golden_dataset.json"
 MOST_PLACES = 2

@@ -115,7 +115,7 @@ SECRET = "pw-0f-joe"
 def test_addresses_are_shown_without_their_credentials(workspace: Path, address: str) -> None:
     """Everywhere where settings are shown: the command, reprs, reports of evaluations."""
     from roma_core.cli.service import show_value
-    from roma_core.evals.suite import decisive
+    from roma_core.evals.evaluation import decisive
 
     settings = Settings(_env_file=None, **dict.fromkeys(ADDRESSES, address), cors_origins=(address,))
     for text in (repr(settings), str(settings), str(decisive(settings)), f"{settings.__rich_repr__}"):

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from roma_core.errors import EvalError
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Kind, Nugget
-from roma_core.evals.measures.builtin import normalise
+from roma_core.evals.measures.nuggets import normalise
 from roma_core.workspace import private_folder
 
 LONGEST_NUGGET = 10

@@ -99,8 +99,9 @@ class Golden(Noun):
         return self.model_copy(update={"cases": tuple(c for c in self.cases if c.id in drawn)})
 
 
-def load_golden(path: Path) -> Golden:
+def load_golden(path: str | Path) -> Golden:
     """Read a golden set. Raises ``EvalError`` that names the item and the field that is wrong."""
+    path = Path(path)
     items = _items(path)
     cases = tuple(_case(path, i, item) for i, item in enumerate(items, 1))
     if not cases:

@@ -1,19 +1,19 @@
 """A second opinion: DeepEval's metrics over ROMA's rows, with ROMA's own model as the judge.
 
-DeepEval asks two to four calls a metric where ``judge.py`` asks one; it is for checking the judge, not for every run.
+DeepEval asks two to four calls a metric where the judge asks one; it is for checking the judge, not for every run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from roma_core.errors import AgentFailure, guarded
 from roma_core.evals.golden.dataset import GoldenCase
-from roma_core.evals.judge.model import UNANSWERABLE, Grade, require_generative
+from roma_core.evals.judge.model import UNANSWERABLE, require_generative
+from roma_core.evals.measures.base import Score
 from roma_core.evals.report.record import EvalRow
 from roma_core.llm.base import LLM, LLMRequest, Message, complete, complete_json
 
@@ -26,25 +26,26 @@ CRITERIA = (
 )
 
 
-async def crosscheck(case: GoldenCase, row: EvalRow, llm: LLM) -> Grade:
-    """Correctness of one answer by DeepEval's GEval, 0..1 with its reason; NaN when it cannot be read or there is none.
+async def crosscheck(case: GoldenCase, row: EvalRow, llm: LLM) -> Score:
+    """Return the correctness of one answer by DeepEval's GEval, 0..1 with its reason; unscored when it cannot be read.
 
     Raises ``EvalError`` when the model cannot follow instructions.
     """
     require_generative(llm)
     if row.answer is None:
-        return Grade()
-    found = await guarded("crosscheck", _measure(case, row.answer, llm))
-    return Grade(reason=f"unscored: {found.code}") if isinstance(found, AgentFailure) else found
+        return Score.unscored("there is no answer")
+    score = await guarded("crosscheck", _take_score(case, row.answer, llm))
+    return Score.unscored(score.code) if isinstance(score, AgentFailure) else score
 
 
-async def _measure(case: GoldenCase, answer: str, llm: LLM) -> Grade:
+async def _take_score(case: GoldenCase, answer: str, llm: LLM) -> Score:
     from deepeval.test_case import LLMTestCase
 
     metric = _geval(llm)
     test = LLMTestCase(input=case.question, actual_output=answer, expected_output=case.answer or UNANSWERABLE)
     await metric.a_measure(test, _show_indicator=False)
-    return Grade(value=math.nan if metric.score is None else float(metric.score), reason=str(metric.reason or ""))
+    reason = str(metric.reason or "")
+    return Score.unscored(reason) if metric.score is None else Score(float(metric.score), reason)
 
 
 def _geval(llm: LLM) -> GEval:

@@ -1,51 +1,38 @@
-"""A model as judge: grades 1 to 5 by a rubric kept in a file. What it does not say readably is unscored, never 1."""
+"""A model as judge: grades 1 to 5 by a rubric kept in a file. A reply that cannot be read is unscored, never 1."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded
-from roma_core.evals.checkpoint import Checkpoint
 from roma_core.evals.golden.dataset import GoldenCase
-from roma_core.evals.measures.builtin import Outcome
-from roma_core.evals.report.record import MeasureInfo
-from roma_core.llm.base import LLM, LLMRequest, Message, complete_json
+from roma_core.evals.measures.base import CaseOutcome, Measure, Score
+from roma_core.llm.base import LLM, LLMRequest, Message, complete, json_body
 from roma_core.prompts import Prompt, load_prompt
-from roma_core.types import Noun, digest
+from roma_core.types import digest
 
 RUBRIC = Path(__file__).parent / "prompts" / "judge.md"
+JUDGE = "judge"
+"""Name of the measure."""
+GRADES = (1.0, 5.0)
 PASS_GRADE = 4
 """Grades from here on count as passed."""
 UNANSWERABLE = "(none: the documents do not hold the answer; the right answer is to say so and to claim nothing)"
+SOURCE = "LLM as judge, reference-guided grading of Zheng et al., NeurIPS 2023; see the rubric"
 
 
-class Verdict(BaseModel):
-    """What the judge is asked to reply; the reason comes first so that the grade follows from it."""
+class Grade(BaseModel):
+    """The reply that the judge is asked for; the reason comes first so that the grade follows from it."""
 
     reason: str
     grade: int = Field(ge=1, le=5)
 
 
-class Grade(Noun):
-    """A grade 1..5 with its reason, or NaN with the reason why there is none."""
-
-    value: float = math.nan
-    reason: str = ""
-
-
-JUDGE = MeasureInfo(
-    name="judge",
-    source="LLM as judge, reference-guided grading of Zheng et al., NeurIPS 2023; see the rubric",
-    scale=(1.0, 5.0),
-)
-
-
 def require_generative(llm: LLM) -> None:
-    """Raises ``EvalError`` for a model that cannot follow instructions."""
+    """Raise ``EvalError`` for a model that cannot follow instructions."""
     if not llm.generative:
         raise EvalError(
             f"{llm.name} cannot judge; configure LLM_PROVIDER with a generative model.", ErrorCode.EVAL_JUDGE
@@ -54,42 +41,62 @@ def require_generative(llm: LLM) -> None:
 
 @dataclass(frozen=True)
 class Judge:
-    """Grades answers with one call each. Raises ``EvalError`` when the model cannot follow instructions."""
+    """A model that grades answers, one call each: ``evaluate(..., measures=[Judge(llm)])``.
+
+    Raises ``EvalError`` when the model cannot follow instructions.
+    """
 
     llm: LLM
     rubric: Prompt = field(default_factory=lambda: load_prompt(RUBRIC))
-    info: MeasureInfo = JUDGE
 
     def __post_init__(self) -> None:
         require_generative(self.llm)
 
+    @property
+    def measure(self) -> Measure:
+        """The judge as a measure. Grades are cached by rubric, model, question and answer."""
+        return Measure(
+            name=JUDGE,
+            function=self.grade,
+            source=SOURCE,
+            scale=GRADES,
+            prompts={self.rubric.name: self.rubric.sha256},
+            models={JUDGE: self.llm.name},
+            role=JUDGE,
+            cache_key=lambda case, outcome: digest(self.request(case, outcome.answer).model_dump_json()),
+        )
+
     def request(self, case: GoldenCase, answer: str) -> LLMRequest:
-        """The one call that grades an answer; the answer is data, whatever it says."""
+        """Return the one call that grades an answer.
+
+        The answer is data: the line around it is made of the answer's own hash, so that no answer can close it.
+        """
+        fence = f"answer-{digest('fence', self.rubric.sha256, case.question, answer)[:16]}"
         text = self.rubric.render(
             question=case.question,
             reference=case.answer or UNANSWERABLE,
             facts="\n".join(f"- {n.fact}" for n in case.nuggets) or "- (none)",
             answer=answer,
+            fence=fence,
         )
         return LLMRequest(
             messages=(Message(role="user", content=text),),
-            json_schema=Verdict.model_json_schema(),
+            json_schema=Grade.model_json_schema(),
             prompt_hash=self.rubric.sha256,
-            purpose="judge",
+            purpose=JUDGE,
         )
 
-    async def grade(self, case: GoldenCase, outcome: Outcome, checkpoint: Checkpoint | None = None) -> Grade:
-        """Grade an outcome. A failed task is unscored and costs no call; unreadable replies are not kept."""
-        if outcome.output is None:
-            return Grade()
-        request = self.request(case, outcome.output.answer)
-        key = digest("judge", self.llm.name, request.model_dump_json())
-        if checkpoint is not None and (kept := await checkpoint.get(key)) is not None:
-            return Grade.model_validate_json(kept)
-        reply = await guarded("judge", complete_json(self.llm, request, Verdict))
-        if isinstance(reply, AgentFailure):
-            return Grade(reason=f"unscored: {reply.code}")
-        grade = Grade(value=float(reply[0].grade), reason=reply[0].reason)
-        if checkpoint is not None:
-            await checkpoint.put(key, grade.model_dump_json())
-        return grade
+    async def grade(self, case: GoldenCase, outcome: CaseOutcome) -> Score:
+        """Return the grade of an answer with the judge's reason and what the call cost."""
+        response = await guarded(JUDGE, complete(self.llm, self.request(case, outcome.answer)))
+        if isinstance(response, AgentFailure):
+            return Score.unscored(response.code)
+        if response.finish_reason in {"refusal", "content_filter"}:
+            return Score.unscored(ErrorCode.LLM_REFUSED, response.usage)
+        if response.finish_reason == "length":
+            return Score.unscored(ErrorCode.LLM_TRUNCATED, response.usage)
+        try:
+            grade = Grade.model_validate_json(json_body(response.text))
+        except ValidationError:
+            return Score.unscored(ErrorCode.LLM_MALFORMED, response.usage)
+        return Score(float(grade.grade), grade.reason, usage=response.usage)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, computed_field
 
@@ -18,12 +19,13 @@ from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.golden.dataset import Kind
 from roma_core.evals.stats.inference import Interval, interval
 from roma_core.markup import remove_markers
-from roma_core.types import Citation, Noun, Persona, Usage, digest
+from roma_core.types import Citation, Noun, Persona, ScoredChunk, Usage, digest
 from roma_core.workspace import private_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
+RowState = Literal["ok", "degraded", "fallback", "failed"]
 JUDGED = (
     "The judge's grades are a model's. How far they agree with people is unknown until both have graded some of these "
     "answers (roma_core.evals.judge.calibration): compare runs by them, and do not take them for a rate of good "
@@ -32,12 +34,22 @@ JUDGED = (
 
 
 class MeasureInfo(Noun):
-    """What a column of scores means."""
+    """A column of scores: its source, which way is better (``higher``; None when neither is), and its scale."""
 
     name: str
-    source: str
-    higher: bool = True
-    scale: tuple[float, float] = (0.0, 1.0)
+    source: str = ""
+    higher: bool | None = True
+    scale: tuple[float, float] | None = (0.0, 1.0)
+    """Least and greatest score; None when there is no limit."""
+    identity: str = ""
+    """Hash of the measure's code, prompts and models."""
+    models: dict[str, str] = Field(default_factory=dict)
+    """Each model that the measure asks, by its role."""
+
+    @property
+    def direction(self) -> str:
+        """Which way is better, in a word."""
+        return {True: "higher", False: "lower", None: "neither"}[self.higher]
 
 
 class EvalRow(Noun):
@@ -48,14 +60,19 @@ class EvalRow(Noun):
     kind: Kind
     persona: Persona
     cluster: str
+    state: RowState = "ok"
+    """``ok`` when the system wrote the answer with all its parts at work. Every other row is unscored."""
+    why: str = ""
+    """The reason of another state."""
     answer: str | None = None
     answered: bool | None = None
-    degraded: bool = False
     citations: tuple[Citation, ...] = ()
+    passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
+    """The passages that the answer was written from, best first."""
     model: str = ""
     scores: dict[str, float | None] = Field(default_factory=dict)
-    notes: dict[str, str] = Field(default_factory=dict)
-    """What a measure has to say about its score: a judge's reason, the facts that were missed."""
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """The reason of a score by its measure: a judge's words, the facts that were missed."""
     error: str | None = None
     """``ErrorCode`` of the failure, if there was no answer."""
 
@@ -69,12 +86,13 @@ class Summary(Noun):
 
 
 class RunFacts(Noun):
-    """What differs between two runs of the same evaluation."""
+    """Time and cost: what differs between two runs of the same evaluation."""
 
     seconds: float = 0.0
     asked: int = 0
     resumed: int = 0
-    usage: Usage = Usage()
+    usage: dict[str, Usage] = Field(default_factory=dict)
+    """What model calls used, by role: ``answer``, ``judge``, ..."""
     case_seconds: dict[str, float] = Field(default_factory=dict)
 
 
@@ -86,6 +104,7 @@ class EvalReport(Noun):
     corpus_sha256: str = ""
     fingerprint: str = ""
     """Hash of all that decides an answer beside the question: system, settings, prompts, corpus, code."""
+    top_k: int = 5
     settings: dict[str, Any] = Field(default_factory=dict)
     prompts: dict[str, str] = Field(default_factory=dict)
     measures: tuple[MeasureInfo, ...] = ()
@@ -98,14 +117,26 @@ class EvalReport(Noun):
     @property
     def run_id(self) -> str:
         """Names the run by what decided it: the same evaluation again has the same id."""
-        scored = (*(m.name for m in self.measures), *(f"{k}={v}" for k, v in sorted(self.prompts.items())))
-        return digest("run", self.dataset_sha256, self.fingerprint, *scored)[:12]
+        measures = [f"{m.name}={m.identity}" for m in self.measures]
+        prompts = [f"{name}={sha256}" for name, sha256 in sorted(self.prompts.items())]
+        return digest("run", self.dataset_sha256, self.fingerprint, str(self.top_k), *measures, *prompts)[:12]
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def errors(self) -> int:
         """Cases without an answer because something failed."""
         return sum(row.error is not None for row in self.rows)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def states(self) -> dict[str, int]:
+        """Number of cases in each state."""
+        return dict(Counter(row.state for row in self.rows))
+
+    @property
+    def is_whole(self) -> bool:
+        """True when every answer is one: none failed, none is degraded, none is a fallback's."""
+        return set(self.states) <= {"ok"}
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -143,15 +174,22 @@ class EvalReport(Noun):
         """One row a case, one column a measure (missing where it does not apply or is unscored)."""
         import pandas as pd
 
-        plain = ("case_id", "kind", "persona", "question", "answer", "answered", "degraded", "error", "cluster")
+        plain = ("case_id", "kind", "persona", "question", "answer", "answered", "state", "error", "cluster")
         names = [m.name for m in self.measures]
         records = [{**{k: getattr(r, k) for k in plain}, **{n: r.scores.get(n) for n in names}} for r in self.rows]
         # ``answered`` is a fact of the row and a measure: one column, or a writer of JSON drops both.
         return pd.DataFrame(records, columns=list(dict.fromkeys([*plain, *names])))
 
     def _repr_html_(self) -> str:
-        head = f"{self.dataset}: {len(self.rows)} cases, {self.errors} errors, run {self.run_id}"
+        head = f"{self.dataset}: {describe_states(self)}, run {self.run_id}"
         return display.box(display.heading(head), summary_table(self.summary()))
+
+
+def describe_states(report: EvalReport) -> str:
+    """Return the number of cases and of those that are no answers of this system, in words."""
+    other = [f"{n} {state}" for state, n in sorted(report.states.items()) if state != "ok"]
+    suffix = f" ({', '.join(other)}: unscored)" if other else ""
+    return f"{len(report.rows)} cases{suffix}"
 
 
 def words_an_answer(rows: Iterable[EvalRow]) -> float:
@@ -189,13 +227,13 @@ def _range(found: Interval) -> str:
 def page(report: EvalReport) -> str:
     """The report as one HTML file that needs nothing else."""
     words = f"{words_an_answer(report.rows):.1f} words an answer"
-    asked = display.paragraph(f"{len(report.rows)} cases, {report.errors} errors, {words}")
+    asked = display.paragraph(f"{describe_states(report)}, {words}")
     parts = [display.heading("All cases"), asked, summary_table(report.summary())]
     if "judge" in {m.name for m in report.measures}:
         parts.append(display.paragraph(JUDGED))
     for title, rows in report.groups().items():
         parts += [display.heading(title), summary_table(report.summary(rows))]
-    sources = [(m.name, m.source, "higher" if m.higher else "lower") for m in report.measures]
+    sources = [(m.name, m.source, m.direction) for m in report.measures]
     parts += [display.heading("Cases"), _case_table(report)]
     parts += [display.heading("Measures"), display.table(("Measure", "Source", "Better"), sources)]
     decided = {"run": report.run_id, "dataset": report.dataset_sha256, "corpus": report.corpus_sha256}
@@ -218,8 +256,8 @@ def _case_table(report: EvalReport) -> display.Html:
 
 def _remarks(row: EvalRow) -> display.Html:
     """What failed, and what measures had to say beside their number."""
-    notes = display.cell("; ".join(f"{name}: {note}" for name, note in row.notes.items()))
-    return display.Html((display.state(row.error) if row.error else "") + notes)
+    reasons = display.cell("; ".join([row.why] * bool(row.why) + [f"{n}: {why}" for n, why in row.reasons.items()]))
+    return display.Html((display.state(row.error) if row.error else "") + reasons)
 
 
 def write(report: EvalReport, folder: Path) -> Path:

@@ -124,10 +124,10 @@ def wilson(successes: float, n: float, z: float) -> tuple[float, float]:
 def interval(
     values: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
-    scale: tuple[float, float] = (0.0, 1.0),
+    scale: tuple[float, float] | None = (0.0, 1.0),
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """Mean of bounded values with a confidence interval that stays on their scale.
+    """Mean of values with a confidence interval that stays on their scale; without a scale, Student's t.
 
     Wilson's interval on the effective sample size n_eff = p(1-p)/se², se cluster-robust and t with G-1 degrees of
     freedom (Korn & Graubard, Survey Methodology 1998; Dean & Pagano, J. Off. Stat. 2015). For independent 0/1 values
@@ -137,6 +137,8 @@ def interval(
     n = len(values)
     if n == 0:
         return Interval(mean=math.nan, low=math.nan, high=math.nan, n=0, clusters=0, confidence=confidence)
+    if scale is None:
+        return _unbounded_interval(values, clusters, confidence)
     low, high = scale
     unit = [(v - low) / (high - low) for v in values]
     groups = len(set(clusters)) if clusters is not None else n
@@ -146,6 +148,13 @@ def interval(
     left, right = wilson(p * size, size, quantile(groups - 1, confidence))
     back = [low + (high - low) * x for x in (p, left, right)]
     return Interval(mean=back[0], low=back[1], high=back[2], n=n, clusters=groups, confidence=confidence)
+
+
+def _unbounded_interval(values: Sequence[float], clusters: Sequence[Hashable] | None, confidence: float) -> Interval:
+    groups = len(set(clusters)) if clusters is not None else len(values)
+    mean = math.fsum(values) / len(values)
+    half = quantile(groups - 1, confidence) * standard_error(values, clusters) if groups > 1 else math.inf
+    return Interval(mean=mean, low=mean - half, high=mean + half, n=len(values), clusters=groups, confidence=confidence)
 
 
 def bootstrap(

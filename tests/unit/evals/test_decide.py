@@ -10,7 +10,7 @@ import pytest
 
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals import gate
-from roma_core.evals.report.compare import compare
+from roma_core.evals.report.comparison import compare
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, page, words_an_answer
 
 HIGHER = MeasureInfo(name="nugget_recall", source="s")
@@ -111,7 +111,7 @@ def test_longer_answers_are_told() -> None:
 
 def test_the_page_tells_what_was_missed_and_that_a_judge_is_no_person() -> None:
     noted = row("q", error="ERR_X", nugget_recall=0.0, judge=4.0).model_copy(
-        update={"notes": {"nugget_recall": "missed <2038>"}}
+        update={"reasons": {"nugget_recall": "missed <2038>"}}
     )
     html = page(report(noted))
     assert "nugget_recall: missed &lt;2038&gt;" in html and "ERR_X" in html

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, LLMError
+from roma_core.evals import Judge, Score, evaluate, measure
 from roma_core.evals.checkpoint import Checkpoint, MemoryCheckpoint, SqliteCheckpoint
+from roma_core.evals.evaluation import decisive
 from roma_core.evals.golden.dataset import Golden, GoldenCase, Nugget
 from roma_core.evals.golden.evidence import find
-from roma_core.evals.judge.model import Judge
-from roma_core.evals.measures.builtin import default_measures
+from roma_core.evals.measures import CaseOutcome, default_measures
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, page, read, write
-from roma_core.evals.runner import Evaluation, evaluate, proof
-from roma_core.evals.suite import code_sha256, decisive, run_eval
+from roma_core.evals.runner import CaseRunner, prove_quote, run_cases
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.settings import Settings
 from roma_core.types import (
@@ -129,7 +129,7 @@ class Painter:
         return IngestionReport(run_id="r", sources=sources, items=items)
 
 
-async def evaluation(system: Painter, checkpoint: Checkpoint | None = None, **fields: Any) -> Evaluation:
+async def runner(system: Painter, checkpoint: Checkpoint | None = None, **fields: Any) -> CaseRunner:
     async def text(document_id: str) -> str | None:
         found = await system.document("", document_id)
         return found.text if found else None
@@ -138,17 +138,17 @@ async def evaluation(system: Painter, checkpoint: Checkpoint | None = None, **fi
         "task": system.query,
         "measures": default_measures(5),
         "corpus": await find(CASES, system.documents("")),
-        "text": text,
+        "read_text": text,
         "checkpoint": checkpoint,
         "fingerprint": "f",
     }
-    return Evaluation(**given | fields)
+    return CaseRunner(**given | fields)
 
 
 async def test_every_case_has_one_row_in_order_and_failures_are_counted_apart() -> None:
     system = Painter()
     seen: list[tuple[int, int]] = []
-    report = await evaluate(GOLDEN, await evaluation(system), lambda done, n: seen.append((done, n)))
+    report = await run_cases(GOLDEN, await runner(system), lambda done, n: seen.append((done, n)))
     assert [row.case_id for row in report.rows] == ["door", "roof", "wall", "crash"]
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     door, _, wall, crash = report.rows
@@ -162,7 +162,7 @@ async def test_every_case_has_one_row_in_order_and_failures_are_counted_apart() 
     summary = {s.measure: s for s in report.summary()}
     assert summary["false_answers"].unscored == 1 and summary["false_answers"].interval.mean == 0.0
     assert report.mean("nugget_recall") == 1.0
-    assert report.facts.asked == 4 and report.facts.usage.calls == 2
+    assert report.facts.asked == 4 and report.facts.usage["answer"].calls == 2
 
 
 async def test_at_most_so_many_are_asked_at_once() -> None:
@@ -170,7 +170,7 @@ async def test_at_most_so_many_are_asked_at_once() -> None:
     many = Golden(
         name="g", cases=tuple(GoldenCase(id=f"q{i}", question=f"wall {i}?", kind="no_answer") for i in range(20))
     )
-    await evaluate(many, await evaluation(system, concurrency=3))
+    await run_cases(many, await runner(system, concurrency=3))
     assert system.most_active == 3
 
 
@@ -180,7 +180,7 @@ async def test_a_quote_that_is_not_at_its_offsets_is_no_proof() -> None:
     async def shifted(query: Query) -> TailorOutput:
         return answer("The colour of the door is red.", document(), shift=1)
 
-    report = await evaluate(GOLDEN.model_copy(update={"cases": CASES[:1]}), await evaluation(system, task=shifted))
+    report = await run_cases(GOLDEN.model_copy(update={"cases": CASES[:1]}), await runner(system, task=shifted))
     assert report.rows[0].scores["citation_validity"] == 0.0
     assert report.rows[0].scores["citation_coverage"] == 0.0
 
@@ -188,7 +188,7 @@ async def test_a_quote_that_is_not_at_its_offsets_is_no_proof() -> None:
 async def test_without_documents_citations_and_retrieval_are_unscored() -> None:
     system = Painter()
     one = GOLDEN.model_copy(update={"cases": CASES[:1]})
-    report = await evaluate(one, await evaluation(system, text=None, corpus=None))
+    report = await run_cases(one, await runner(system, read_text=None, corpus=None))
     scores = report.rows[0].scores
     assert scores["citation_validity"] is None and scores["R@5"] is None and scores["nugget_recall"] == 1.0
     assert report.corpus_sha256 == "" and report.missing_evidence == ()
@@ -196,47 +196,50 @@ async def test_without_documents_citations_and_retrieval_are_unscored() -> None:
 
 def test_a_proof_needs_the_source() -> None:
     (cited,) = answer("The colour of the door is red.", document()).citations
-    assert proof(cited, TEXT) is True
-    assert proof(cited, TEXT[1:]) is False
-    assert proof(cited, None) is None
+    assert prove_quote(cited, TEXT) is True
+    assert prove_quote(cited, TEXT[1:]) is False
+    assert prove_quote(cited, None) is None
 
 
 async def test_a_second_run_asks_only_what_failed() -> None:
     kept = MemoryCheckpoint()
     first, second = Painter(), Painter()
-    one = await evaluate(GOLDEN, await evaluation(first, kept))
-    two = await evaluate(GOLDEN, await evaluation(second, kept))
+    one = await run_cases(GOLDEN, await runner(first, kept))
+    two = await run_cases(GOLDEN, await runner(second, kept))
     assert [q.text for q in second.asked] == ["Crash, please"]
     assert one.canonical() == two.canonical()
-    assert (two.facts.asked, two.facts.resumed) == (1, 3) and two.facts.usage.calls == 0
+    assert (two.facts.asked, two.facts.resumed) == (1, 3) and two.facts.usage["answer"].calls == 0
 
 
 async def test_another_fingerprint_asks_anew_and_none_keeps_nothing() -> None:
     kept = MemoryCheckpoint()
-    await evaluate(GOLDEN, await evaluation(Painter(), kept))
+    await run_cases(GOLDEN, await runner(Painter(), kept))
     other = Painter()
-    await evaluate(GOLDEN, await evaluation(other, kept, fingerprint="g"))
+    await run_cases(GOLDEN, await runner(other, kept, fingerprint="g"))
     assert len(other.asked) == 4
     size = len(kept.values)
-    await evaluate(GOLDEN, await evaluation(Painter(), kept, fingerprint=""))
+    await run_cases(GOLDEN, await runner(Painter(), kept, fingerprint=""))
     assert len(kept.values) == size
 
 
 async def test_new_nuggets_score_anew_without_asking() -> None:
     kept = MemoryCheckpoint()
-    await evaluate(GOLDEN, await evaluation(Painter(), kept))
+    await run_cases(GOLDEN, await runner(Painter(), kept))
     harder = CASES[0].model_copy(update={"nuggets": (Nugget(fact="green"),)})
     system = Painter()
-    report = await evaluate(Golden(name="g", cases=(harder,)), await evaluation(system, kept))
+    report = await run_cases(Golden(name="g", cases=(harder,)), await runner(system, kept))
     assert system.asked == [] and report.rows[0].scores["nugget_recall"] == 0.0
-    assert report.rows[0].notes == {"nugget_recall": "missed green"}
+    assert report.rows[0].reasons == {"nugget_recall": "missed green"}
 
 
 async def test_degraded_answers_are_not_kept() -> None:
     kept, system = MemoryCheckpoint(), Painter()
     system.degraded = True
-    report = await evaluate(GOLDEN, await evaluation(system, kept))
-    assert report.rows[0].degraded and len(kept.values) == 1  # only the honest "I don't know"
+    report = await run_cases(GOLDEN, await runner(system, kept))
+    assert report.rows[0].state == "degraded" and set(report.rows[0].scores.values()) == {None}
+    assert report.states == {"degraded": 2, "ok": 1, "failed": 1} and not report.is_whole
+    assert "2 degraded, 1 failed: unscored" in page(report) and "2 degraded" in report._repr_html_()
+    assert len(kept.values) == 1  # only the honest "I don't know"
 
 
 def judge(*replies: str | Reply) -> Judge:
@@ -250,10 +253,10 @@ def grade(value: object) -> str:
 async def test_grades_and_unreadable_grades() -> None:
     bad = Reply(error=LLMError("no", ErrorCode.LLM_QUOTA))
     referee = judge(grade(5), "four, I think", bad)
-    report = await evaluate(GOLDEN, await evaluation(Painter(), judge=referee, concurrency=1))
+    report = await run_cases(GOLDEN, await runner(Painter(), measures=[referee.measure], concurrency=1))
     assert [row.scores["judge"] for row in report.rows] == [5.0, None, None, None]
-    assert [row.notes.get("judge") for row in report.rows] == [
-        "because", "unscored: ERR_LLM_MALFORMED", "unscored: ERR_LLM_QUOTA", None,
+    assert [row.reasons.get("judge") for row in report.rows] == [
+        "because", "ERR_LLM_MALFORMED", "ERR_LLM_QUOTA", None,
     ]  # fmt: skip
     (summary,) = [s for s in report.summary() if s.measure == "judge"]
     assert summary.interval.mean == 5.0 and summary.unscored == 3 and summary.interval.low >= 1
@@ -261,7 +264,7 @@ async def test_grades_and_unreadable_grades() -> None:
 
 @pytest.mark.parametrize("value", [0, 6, "x", None, 2.5])
 async def test_grades_off_the_scale_are_unscored(value: object) -> None:
-    report = await evaluate(GOLDEN.sample(1), await evaluation(Painter(), judge=judge(*[grade(value)] * 4)))
+    report = await run_cases(GOLDEN.sample(1), await runner(Painter(), measures=[judge(*[grade(value)] * 4).measure]))
     assert [row.scores["judge"] for row in report.rows] == [None]
 
 
@@ -269,16 +272,16 @@ async def test_a_grade_is_kept_by_the_rubric_and_the_answer() -> None:
     kept = MemoryCheckpoint()
     one = GOLDEN.model_copy(update={"cases": CASES[:1]})
     first, second = judge(grade(3)), judge(grade(1))
-    await evaluate(one, await evaluation(Painter(), kept, judge=first))
-    report = await evaluate(one, await evaluation(Painter(), kept, judge=second))
+    await run_cases(one, await runner(Painter(), kept, measures=[first.measure]))
+    report = await run_cases(one, await runner(Painter(), kept, measures=[second.measure]))
     assert report.rows[0].scores["judge"] == 3.0 and second.llm.calls == 0  # type: ignore[attr-defined]
 
 
 async def test_an_unreadable_grade_is_asked_again() -> None:
     kept = MemoryCheckpoint()
     one = GOLDEN.model_copy(update={"cases": CASES[:1]})
-    await evaluate(one, await evaluation(Painter(), kept, judge=judge("?")))
-    report = await evaluate(one, await evaluation(Painter(), kept, judge=judge(grade(2))))
+    await run_cases(one, await runner(Painter(), kept, measures=[judge("?").measure]))
+    report = await run_cases(one, await runner(Painter(), kept, measures=[judge(grade(2)).measure]))
     assert report.rows[0].scores["judge"] == 2.0
 
 
@@ -297,7 +300,7 @@ def test_an_extractive_model_cannot_judge() -> None:
     assert caught.value.code is ErrorCode.EVAL_JUDGE
 
 
-# --- run_eval --------------------------------------------------------------------------------------------------------
+# --- evaluate --------------------------------------------------------------------------------------------------------
 
 
 def golden_file(folder: Path) -> Path:
@@ -314,10 +317,10 @@ async def test_the_same_eval_twice_asks_nothing_and_writes_the_same_bytes(tmp_pa
     path = golden_file(tmp_path)
     path.write_text(json.dumps([c.model_dump(mode="json") for c in CASES[:3]]))
     first, second = Painter(settings(tmp_path / "w")), Painter(settings(tmp_path / "w"))
-    one = await run_eval(first, str(path))
+    one = await evaluate(str(path), first)
     folder = tmp_path / "w" / "evals" / one.run_id
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "facts.json"}
-    two = await run_eval(second, str(path))
+    two = await evaluate(str(path), second)
     assert len(first.asked) == 3 and second.asked == []
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "facts.json"} == before
     assert set(before) == {"report.json", "report.html"} and two.run_id == one.run_id
@@ -325,15 +328,15 @@ async def test_the_same_eval_twice_asks_nothing_and_writes_the_same_bytes(tmp_pa
 
 async def test_another_workspace_gives_the_same_bytes(tmp_path: Path) -> None:
     path = str(golden_file(tmp_path))
-    one = await run_eval(Painter(settings(tmp_path / "a")), path)
-    two = await run_eval(Painter(settings(tmp_path / "b")), path)
+    one = await evaluate(path, Painter(settings(tmp_path / "a")))
+    two = await evaluate(path, Painter(settings(tmp_path / "b")))
     assert one.canonical() == two.canonical() and page(one) == page(two)
 
 
 @pytest.mark.parametrize("what", ["setting", "prompt", "model", "corpus"])
 async def test_whatever_decides_answers_makes_another_run(tmp_path: Path, what: str) -> None:
     path = str(golden_file(tmp_path))
-    one = await run_eval(Painter(settings(tmp_path)), path)
+    one = await evaluate(path, Painter(settings(tmp_path)))
     other = Painter(settings(tmp_path, rerank_limit=3) if what == "setting" else settings(tmp_path))
     if what == "prompt":
         other.prompts = {"answer": "p2"}
@@ -341,26 +344,26 @@ async def test_whatever_decides_answers_makes_another_run(tmp_path: Path, what: 
         other.fingerprints = {"llm": "fake:other"}
     if what == "corpus":
         other.held = (document(TEXT + " And more."),)
-    two = await run_eval(other, path)
+    two = await evaluate(path, other)
     assert two.run_id != one.run_id and len(other.asked) == 4
 
 
 async def test_asking_anew_on_request_and_limits(tmp_path: Path) -> None:
     path = str(golden_file(tmp_path))
-    await run_eval(Painter(settings(tmp_path)), path)
+    await evaluate(path, Painter(settings(tmp_path)))
     again = Painter(settings(tmp_path))
-    report = await run_eval(again, path, resume=False, limit=2, top_k=3)
+    report = await evaluate(path, again, resume=False, limit=2, top_k=3)
     assert len(again.asked) == 2 == len(report.rows)
     assert {q.top_k for q in again.asked} == {3} and "R@3" in {m.name for m in report.measures}
 
 
 async def test_an_empty_corpus_is_said(tmp_path: Path) -> None:
     with pytest.raises(EvalError, match="corpus is empty"):
-        await run_eval(Painter(settings(tmp_path), documents=()), str(golden_file(tmp_path)))
+        await evaluate(str(golden_file(tmp_path)), Painter(settings(tmp_path), documents=()))
 
 
 async def test_missing_evidence_is_told_and_unscored(tmp_path: Path) -> None:
-    report = await run_eval(Painter(settings(tmp_path), (document("Nothing."),)), str(golden_file(tmp_path)))
+    report = await evaluate(str(golden_file(tmp_path)), Painter(settings(tmp_path), (document("Nothing."),)))
     assert report.missing_evidence == ("door", "roof")
     assert report.rows[0].scores["R@5"] is None
 
@@ -369,7 +372,35 @@ def test_no_secret_and_no_path_decides(tmp_path: Path) -> None:
     held = decisive(settings(tmp_path, llm_api_key="sk-secret", openai_api_key="sk-other"))
     assert "secret" not in json.dumps(held) and str(tmp_path) not in json.dumps(held)
     assert "rerank_limit" in held and "port" not in held
-    assert len(code_sha256()) == 64
+
+
+async def test_a_measure_of_ones_own_is_taken_beside_the_others_and_names_the_run(tmp_path: Path) -> None:
+    def politeness(word: str) -> Any:
+        @measure(source="house style", applies=lambda case: case.kind == "single")
+        def polite(case: GoldenCase, outcome: CaseOutcome) -> Score:
+            return Score(float(word in outcome.answer), f"looked for {word}")
+
+        return polite
+
+    path = str(golden_file(tmp_path))
+    plain = await evaluate(path, Painter(settings(tmp_path)))
+    system = Painter(settings(tmp_path))
+    report = await evaluate(path, system, measures=[politeness("red")])
+    assert [row.scores.get("polite") for row in report.rows] == [1.0, 0.0, None, None]
+    assert report.rows[1].reasons["polite"] == "looked for red" and "polite" not in report.rows[2].scores
+    assert [q.text for q in system.asked] == ["Crash, please"], "the answers were kept"
+    other = await evaluate(path, Painter(settings(tmp_path)), measures=[politeness("blue")])
+    assert len({plain.run_id, report.run_id, other.run_id}) == 3
+    alone = await evaluate(path, Painter(settings(tmp_path)), measures=[politeness("red")], defaults=False)
+    assert [m.name for m in alone.measures] == ["polite"]
+
+
+async def test_any_function_that_answers_can_be_evaluated() -> None:
+    system = Painter()
+    report = await evaluate(GOLDEN, system.query, measures=[judge(*[grade(4)] * 3)])
+    assert report.mean("nugget_recall") == 1.0 and report.mean("judge") == 4.0
+    assert report.rows[0].scores["R@5"] is None, "there is no corpus to find the evidence in"
+    assert set(report.prompts) == {"judge"} and report.facts.usage["judge"].calls == 3
 
 
 async def test_beir_folders_are_ingested_under_a_tenant_of_their_own(tmp_path: Path) -> None:
@@ -379,7 +410,7 @@ async def test_beir_folders_are_ingested_under_a_tenant_of_their_own(tmp_path: P
     (folder / "queries.jsonl").write_text('{"_id": "1", "text": "door?"}')
     (folder / "qrels.tsv").write_text("1\td1\t1\n")
     system = Painter(settings(tmp_path / "w"))
-    report = await run_eval(system, f"beir:{folder}")
+    report = await evaluate(f"beir:{folder}", system)
     ((source, tenant),) = system.ingested
     assert tenant and tenant.startswith("beir-set-") and tenant in source
     assert {q.tenant for q in system.asked} == {tenant}
@@ -397,14 +428,14 @@ async def test_a_beir_corpus_that_fails_is_no_basis(tmp_path: Path, monkeypatch:
     (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "door?"}')
     (tmp_path / "qrels.tsv").write_text("1\td1\t1\n")
     with pytest.raises(EvalError, match="could not be ingested"):
-        await run_eval(system, f"beir:{tmp_path}")
+        await evaluate(f"beir:{tmp_path}", system)
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 
 async def test_a_report_survives_being_written_and_read(tmp_path: Path) -> None:
-    report = await evaluate(GOLDEN, await evaluation(Painter()))
+    report = await run_cases(GOLDEN, await runner(Painter()))
     folder = write(report, tmp_path)
     for name in (str(folder), str(folder / "report.json"), report.run_id[:5], report.run_id):
         assert read(name, tmp_path).canonical() == report.canonical()
@@ -440,16 +471,16 @@ def test_runs_that_do_not_exist_are_told_with_those_that_do(tmp_path: Path) -> N
 
 async def test_the_page_is_whole_escaped_and_without_scripts() -> None:
     evil = CASES[0].model_copy(update={"question": "door <script>alert(1)</script>?"})
-    report = await evaluate(Golden(name="<b>", cases=(evil, *CASES[1:])), await evaluation(Painter()))
+    report = await run_cases(Golden(name="<b>", cases=(evil, *CASES[1:])), await runner(Painter()))
     html = page(report)
     assert html.startswith("<!doctype html>") and "<script" not in html and "<b>" not in html
     assert "http" not in html.replace("file:///", "")
     assert "ERR_LLM_QUOTA" in html and "Kind: no_answer" in html and "Persona: executive" in html
-    assert "nugget_recall" in report._repr_html_() and "1 errors" in report._repr_html_()
+    assert "nugget_recall" in report._repr_html_() and "1 failed" in report._repr_html_()
 
 
 async def test_the_frame_has_a_row_a_case_and_a_column_a_measure() -> None:
-    frame = (await evaluate(GOLDEN, await evaluation(Painter()))).to_frame()
+    frame = (await run_cases(GOLDEN, await runner(Painter()))).to_frame()
     assert frame.columns.is_unique, "a measure is lost where the frame is written as JSON"
     assert frame["case_id"].tolist() == ["door", "roof", "wall", "crash"]
     assert frame["nugget_recall"].tolist()[:2] == [1.0, 1.0] and math.isnan(frame["nugget_recall"][2])
@@ -488,7 +519,7 @@ import asyncio, os, random, signal, sys, time
 from pathlib import Path
 from roma_core.evals.checkpoint import SqliteCheckpoint
 from roma_core.evals.golden.dataset import Golden, GoldenCase
-from roma_core.evals.runner import Evaluation, evaluate
+from roma_core.evals.runner import CaseRunner, run_cases
 from roma_core.types import TailorOutput
 
 folder, cases, kills = Path(sys.argv[1]), 120, 50
@@ -503,7 +534,7 @@ async def task(query):
 
 def run():
     checkpoint = Noting(folder / "kept.db")
-    report = asyncio.run(evaluate(golden, Evaluation(task=task, measures=(), checkpoint=checkpoint, fingerprint="f")))
+    report = asyncio.run(run_cases(golden, CaseRunner(task=task, measures=(), checkpoint=checkpoint, fingerprint="f")))
     os.write(log, f"rows {len(report.rows)}\\n".encode())
 
 class Noting(SqliteCheckpoint):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from roma_core.evals import tracking
+from roma_core.evals.evaluation import decisive
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo
-from roma_core.evals.suite import decisive
 from roma_core.prompts import Prompt
 from roma_core.settings import Settings
 

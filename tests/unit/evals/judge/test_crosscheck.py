@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import pytest
 
@@ -35,11 +34,11 @@ async def test_deepeval_grades_with_our_model() -> None:
 @pytest.mark.parametrize("reply", ["no json", Reply(error=LLMError("no", ErrorCode.LLM_QUOTA))])
 async def test_what_cannot_be_read_is_unscored(reply: str | Reply) -> None:
     grade = await crosscheck(CASE, row(), FakeLLM([reply] * 6))
-    assert math.isnan(grade.value) and grade.reason.startswith("unscored: ERR_LLM")
+    assert grade.state == "unscored" and grade.reason.startswith("ERR_LLM")
 
 
 async def test_no_answer_costs_no_call_and_extractive_models_cannot_judge() -> None:
     llm = FakeLLM()
-    assert math.isnan((await crosscheck(CASE, row(None), llm)).value) and llm.calls == 0
+    assert (await crosscheck(CASE, row(None), llm)).state == "unscored" and llm.calls == 0
     with pytest.raises(EvalError, match="cannot judge"):
         await crosscheck(CASE, row(), FakeLLM(generative=False))

@@ -1,28 +1,30 @@
-"""``run_eval``: the one call behind ``roma eval``, the notebook and the regression test."""
+"""``evaluate``: the one call behind ``roma eval``, the notebook and the regression test."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from functools import cache
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from roma_core.codehash import package_sha256
 from roma_core.errors import AgentFailure, EvalError
 from roma_core.evals.checkpoint import SqliteCheckpoint
 from roma_core.evals.golden.beir import load_beir, write_corpus
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import Corpus, find
-from roma_core.evals.judge.model import Judge
-from roma_core.evals.measures.builtin import default_measures
+from roma_core.evals.measures.base import Measurable, Measure
+from roma_core.evals.measures.registry import resolve_measures
 from roma_core.evals.report.record import EvalReport, write
-from roma_core.evals.runner import Evaluation, Progress, evaluate
+from roma_core.evals.runner import CaseRunner, Progress, Task, run_cases
 from roma_core.settings import Settings, shown
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, digest
 
 BEIR = "beir:"
 TOP_K = 5
+SKINS = frozenset({"evals", "ui", "api", "telemetry", "cli", "__main__.py", "display.py", "codehash.py"})
+"""Folders and files of ROMA's code that do not decide an answer."""
 FOLDER = "evals"
 """Below the workspace: a folder for each run, and the answers kept."""
 
@@ -66,55 +68,75 @@ class System(Protocol):
     def ingest(self, *sources: str, tenant: str | None = None) -> Awaitable[IngestionReport]: ...
 
 
-async def run_eval(
-    system: System,
-    dataset: str,
+async def evaluate(
+    golden: Golden | str | Path,
+    system: System | Task,
     *,
-    limit: int | None = None,
+    measures: Sequence[Measurable | str] = (),
+    defaults: bool = True,
     top_k: int = TOP_K,
-    judge: Judge | None = None,
+    limit: int | None = None,
     concurrency: int = 4,
     resume: bool = True,
+    fingerprint: str = "",
     progress: Progress | None = None,
 ) -> EvalReport:
-    """Evaluate ``system`` on a golden set (a path) or a BEIR folder (``beir:DIR``, ingested under a tenant of its own).
+    """Return how well ``system`` answers a golden set, measure by measure.
 
-    The report is written below ``<workspace>/evals/<run id>``. Answers are kept by the hash of all that decided them:
-    a run that was killed goes on where it was, the same run again asks nothing and writes the same bytes.
-    ``resume=False`` asks everything anew. Raises ``EvalError``.
+    >>> report = await evaluate("golden.json", roma, measures=[mine, Judge(roma.llm)])  # doctest: +SKIP
+
+    ``golden`` is a set, its path, or ``beir:DIR`` (a BEIR folder, ingested under a tenant of its own). ``measures`` are
+    taken beside the default ones (``defaults=False``: alone); a string names one as ``roma eval --measure`` does.
+
+    ``system`` is ``Roma``, or any ``async`` function from a ``Query`` to an answer or a failure: a rival's too. With
+    ``Roma`` the report is written below ``<workspace>/evals/<run id>`` and answers are kept by the hash of all that
+    decided them: a run that was killed goes on, the same run again asks nothing and writes the same bytes.
+    ``resume=False`` asks everything again. A function's answers are kept nowhere; ``fingerprint`` names its version.
+
+    Raises ``EvalError``.
     """
-    settings = system.settings
-    whole = load_dataset(dataset)
-    golden = whole.sample(limit)
-    tenant = settings.tenant
-    if dataset.startswith(BEIR):
-        tenant = await _ingest_beir(system, Path(dataset.removeprefix(BEIR)), whole)
-    corpus = await find(golden.cases, system.store.documents(tenant))
+    dataset = golden if isinstance(golden, Golden) else load_dataset(str(golden))
+    wanted = resolve_measures(measures, top_k, defaults)
+    if callable(system):
+        runner = CaseRunner(system, wanted, top_k=top_k, concurrency=concurrency, fingerprint=fingerprint)
+        report = await run_cases(dataset.sample(limit), runner, progress)
+        return report.model_copy(update={"prompts": _measure_prompts(wanted)})
+    tenant = system.settings.tenant
+    beir_folder = _beir_folder(golden)
+    if beir_folder:
+        tenant = await _ingest_beir(system, beir_folder, dataset)
+    cases = dataset.sample(limit)
+    corpus = await find(cases.cases, system.store.documents(tenant))
     if not corpus.documents:
         raise EvalError("The corpus is empty: ingest documents before the evaluation.")
-    identity = fingerprint(system, corpus)
 
-    async def text(document_id: str) -> str | None:
+    async def read_text(document_id: str) -> str | None:
         document = await system.store.document(tenant, document_id)
         return document.text if document else None
 
-    evaluation = Evaluation(
+    folder = system.settings.workspace / FOLDER
+    runner = CaseRunner(
         task=system.query,
-        measures=default_measures(top_k),
+        measures=wanted,
         top_k=top_k,
         tenant=tenant,
         concurrency=concurrency,
         corpus=corpus,
-        text=text,
-        judge=judge,
-        checkpoint=SqliteCheckpoint(settings.workspace / FOLDER / "answers.db") if resume else None,
-        fingerprint=identity,
+        read_text=read_text,
+        checkpoint=SqliteCheckpoint(folder / "answers.db") if resume else None,
+        fingerprint=system_fingerprint(system, corpus),
     )
-    report = (await evaluate(golden, evaluation, progress)).model_copy(
-        update={"settings": {**decisive(settings), **system.fingerprints}, "prompts": _prompts(system, judge)}
-    )
-    write(report, settings.workspace / FOLDER)
+    decided = {
+        "settings": {**decisive(system.settings), **system.fingerprints},
+        "prompts": {**system.prompts, **_measure_prompts(wanted)},
+    }
+    report = (await run_cases(cases, runner, progress)).model_copy(update=decided)
+    write(report, folder)
     return report
+
+
+def _measure_prompts(measures: Sequence[Measure]) -> dict[str, str]:
+    return {name: sha256 for measure in measures for name, sha256 in measure.prompts.items()}
 
 
 def load_dataset(spec: str) -> Golden:
@@ -131,24 +153,16 @@ def decisive(settings: Settings) -> dict[str, Any]:
     return {name: shown(value) for name, value in sorted(values.items()) if name not in secret}
 
 
-def fingerprint(system: System, corpus: Corpus) -> str:
-    """Hash of all that decides an answer beside the question."""
+def system_fingerprint(system: System, corpus: Corpus) -> str:
+    """Return the hash of all that decides an answer beside the question."""
     parts = [f"{k}={v}" for k, v in sorted({**system.prompts, **system.fingerprints}.items())]
     settings = [f"{k}={v}" for k, v in decisive(system.settings).items()]
-    return digest("system", code_sha256(), corpus.sha256, *settings, *parts)
+    return digest("system", package_sha256(without=SKINS), corpus.sha256, *settings, *parts)
 
 
-@cache
-def code_sha256() -> str:
-    """Hash of ROMA's own code as far as it decides answers: all of it but skins and evaluation."""
-    root = Path(__file__).resolve().parents[1]
-    skins = {"evals", "ui", "api", "telemetry", "cli.py", "__main__.py", "display.py"}
-    files = sorted(p for p in root.rglob("*.py") if p.relative_to(root).parts[0] not in skins)
-    return digest("code", *(part for p in files for part in (p.relative_to(root).as_posix(), p.read_bytes())))
-
-
-def _prompts(system: System, judge: Judge | None) -> dict[str, str]:
-    return {**system.prompts, **({judge.rubric.name: judge.rubric.sha256} if judge else {})}
+def _beir_folder(golden: Golden | str | Path) -> Path | None:
+    named = isinstance(golden, str) and golden.startswith(BEIR)
+    return Path(str(golden).removeprefix(BEIR)) if named else None
 
 
 async def _ingest_beir(system: System, folder: Path, golden: Golden) -> str:

@@ -23,7 +23,7 @@ class MeasureComparison(Noun):
     """B minus A in one measure. ``unscored`` cases have no score in one of the runs and are left out."""
 
     measure: str
-    higher: bool
+    higher: bool | None
     a: float
     b: float
     difference: Difference
@@ -42,6 +42,8 @@ class MeasureComparison(Noun):
             return "same"
         if not self.adjusted_p < ALPHA or self.difference.mean == 0:
             return "undecided"
+        if self.higher is None:
+            return "different"
         return "better" if (self.difference.mean > 0) == self.higher else "worse"
 
 
@@ -114,7 +116,7 @@ def _measure(info: MeasureInfo, a: EvalReport, b: EvalReport, cases: list[str], 
     if not scored:
         return None
     before, after = [x for _, x, _ in scored], [y for _, _, y in scored]
-    gains = [y - x if info.higher else x - y for _, x, y in scored]
+    gains = [x - y if info.higher is False else y - x for _, x, y in scored]
     return MeasureComparison(
         measure=info.name,
         higher=info.higher,

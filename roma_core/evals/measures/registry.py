@@ -1,0 +1,99 @@
+"""Measures by name: the ones of a run, ROMA's own, those of plug-ins, and anybody's by ``package:name``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded_call
+from roma_core.evals.measures import answers, citations, retrieval
+from roma_core.evals.measures.base import Measurable, Measure, measure
+
+PLUGINS = "roma.measures"
+"""Entry point group of measures that other packages bring."""
+
+
+def default_measures(top_k: int) -> tuple[Measure, ...]:
+    """Return the measures that every run takes, for questions that are shown ``top_k`` passages."""
+    return (
+        retrieval.recall_at(top_k),
+        retrieval.reciprocal_rank_at(top_k),
+        retrieval.ndcg_at(top_k),
+        answers.nugget_recall,
+        citations.cited,
+        citations.citation_coverage,
+        citations.citation_validity,
+        answers.false_answers,
+        answers.answered,
+    )
+
+
+def resolve_measures(wanted: Iterable[Measurable | str], top_k: int, defaults: bool = True) -> tuple[Measure, ...]:
+    """Return the measures of a run: the default ones (unless ``defaults`` is off), then ``wanted``.
+
+    A string names a measure of ROMA, of a plug-in, or ``package:name``. A measure replaces a default one of its name.
+    Raises ``EvalError`` (``ERR_EVAL_PARAMETERS``).
+    """
+    own = [find_measure(each, top_k) if isinstance(each, str) else _require_measure(each) for each in wanted]
+    names = [each.name for each in own]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise EvalError(f"Two measures have the name {', '.join(twice)}; rename one.", ErrorCode.EVAL_PARAMETERS)
+    before = [each for each in default_measures(top_k) if each.name not in names] if defaults else []
+    if not before and not own:
+        raise EvalError("There is nothing to measure; name a measure.", ErrorCode.EVAL_PARAMETERS)
+    return (*before, *own)
+
+
+def find_measure(name: str, top_k: int) -> Measure:
+    """Return a measure by its name, or by ``package:name``. Raises ``EvalError`` (``ERR_EVAL_PARAMETERS``)."""
+    module, colon, attribute = name.partition(":")
+    if colon:
+        return _require_measure(_import_attribute(module, attribute), name)
+    known = {each.name: each for each in default_measures(top_k)}
+    if name in known:
+        return known[name]
+    plugins = _plugin_names()
+    if name in plugins:
+        return _require_measure(plugins[name].load(), name)
+    raise EvalError(
+        f"There is no measure {name!r}. Known are {', '.join([*known, *sorted(plugins)])}; "
+        "one of your own is named package:name.",
+        ErrorCode.EVAL_PARAMETERS,
+    )
+
+
+def _plugin_names() -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=PLUGINS)}
+
+
+def _import_attribute(module: str, attribute: str) -> Any:
+    found: Any = guarded_call("evals", partial(importlib.import_module, module))
+    if isinstance(found, AgentFailure):
+        why = found.details.get("exception", found.message)
+        raise EvalError(
+            f"The measure {module}:{attribute} cannot be imported ({why}); run in the folder of its module, or "
+            "install it.",
+            ErrorCode.EVAL_PARAMETERS,
+        )
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise EvalError(f"The module {module} has no {attribute!r}.", ErrorCode.EVAL_PARAMETERS)
+    return found
+
+
+def _require_measure(value: Any, name: str = "") -> Measure:
+    """Return ``value`` as a measure; a plain function of a case and its outcome is one too."""
+    offered = getattr(value, "measure", None)
+    if isinstance(offered, Measure):
+        return offered
+    if callable(value) and not isinstance(value, type):
+        return measure(value)
+    raise EvalError(
+        f"{name or value!r} is no measure: write @measure(source=...) over a function of a case and its outcome.",
+        ErrorCode.EVAL_PARAMETERS,
+    )
