@@ -99,7 +99,7 @@ def answer(request: LLMRequest) -> Reply:
 async def asked_about(workspace: Path, store: LanceStore, embedder: LocalEmbedder) -> AsyncIterator[Roma]:
     """ROMA with its default settings over ``store``, but the model that takes no time and no reranker."""
     model = LLMService([FakeLLM(rule=answer)], cache=Cache(workspace / "cache.sqlite"))
-    settings = Settings(_env_file=None, workspace=workspace, reranker="none")  # type: ignore[call-arg]
+    settings = Settings(workspace=workspace, reranker="none")  # type: ignore[call-arg]
     async with build_roma(settings, store=store, embedder=embedder, llm=model) as roma:
         yield roma
 
@@ -136,20 +136,20 @@ def _row(name: str, taken: list[float]) -> dict[str, object]:
 
 async def step_rows(store: LanceStore, embedder: LocalEmbedder, questions: list[str]) -> list[dict[str, object]]:
     settings, reranker = Settings(), LocalReranker()
-    limit = settings.retrieve_limit
+    limit = settings.retrieval.retrieve_limit
     vectors = {q: await embedder.embed_query(q) for q in questions}
 
     async def own(question: str) -> list[ScoredChunk]:
         lexical, dense = await asyncio.gather(
             store.lexical(TENANT, question, limit=limit), store.dense(TENANT, vectors[question], limit=limit)
         )
-        return fuse(lexical, dense, lexical_weight=settings.lexical_weight, limit=limit)
+        return fuse(lexical, dense, lexical_weight=settings.retrieval.lexical_weight, limit=limit)
 
     async def reranked(question: str) -> list[ScoredChunk]:
         await embedder.embed_query(question)
         hybrid = await own(question)
-        top = [hit.chunk.text for hit in hybrid[: settings.rerank_limit]]
-        return mix(hybrid, await reranker.scores(question, top), weight=settings.rerank_weight)
+        top = [hit.chunk.text for hit in hybrid[: settings.retrieval.rerank_limit]]
+        return mix(hybrid, await reranker.scores(question, top), weight=settings.retrieval.rerank_weight)
 
     steps: dict[str, Callable[[str], Awaitable[object]]] = {
         "BM25": lambda q: store.lexical(TENANT, q, limit=limit),

@@ -72,12 +72,12 @@ def rrf(lists: Sequence[Sequence[ScoredChunk]]) -> list[ScoredChunk]:
 async def rankings(
     store: LanceStore, embedder: LocalEmbedder, reranker: LocalReranker, settings: Settings, question: str
 ) -> dict[str, list[ScoredChunk]]:
-    limit = settings.retrieve_limit
+    limit = settings.retrieval.retrieve_limit
     lexical = await store.lexical(TENANT, question, limit=limit)
     dense = await store.dense(TENANT, await embedder.embed_query(question), limit=limit)
-    hybrid = fuse(lexical, dense, lexical_weight=settings.lexical_weight)
-    top = [hit.chunk.text for hit in hybrid[: settings.rerank_limit]]
-    mixed = mix(hybrid, await reranker.scores(question, top), weight=settings.rerank_weight)
+    hybrid = fuse(lexical, dense, lexical_weight=settings.retrieval.lexical_weight)
+    top = [hit.chunk.text for hit in hybrid[: settings.retrieval.rerank_limit]]
+    mixed = mix(hybrid, await reranker.scores(question, top), weight=settings.retrieval.rerank_weight)
     return dict(zip(SYSTEMS, (lexical, dense, rrf([lexical, dense]), hybrid, mixed), strict=True))
 
 

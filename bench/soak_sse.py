@@ -88,7 +88,6 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
     async def run() -> None:
         wire = {"llm_provider": "openai", "llm_model": "gpt-4o-mini", "llm_base_url": f"{model_url}/v1"}
         settings = Settings(
-            _env_file=None,
             workspace=Path(workspace),
             cache="off",
             planner="off",

@@ -158,7 +158,6 @@ async def _download(job: dict[str, str]) -> dict[str, object]:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            _env_file=None,
             workspace=Path(folder),
             parser_max_mb=2048,
             gdrive_api_endpoint=job["endpoint"],

@@ -61,7 +61,7 @@ class Roma:
     def cache(self) -> Cache:
         from roma_core.cache import Cache
 
-        return Cache(self.settings.workspace / "cache.sqlite", self.settings.cache)
+        return Cache(self.settings.workspace / "cache.sqlite", self.settings.storage.cache)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -80,7 +80,7 @@ class Roma:
             fingerprint=self.embedder.fingerprint,
             dim=self.embedder.dim,
             model=self.embedder.name,
-            min_free_mb=self.settings.min_free_mb,
+            min_free_mb=self.settings.storage.min_free_mb,
         )
 
     @cached_property
@@ -119,20 +119,20 @@ class Roma:
     @cached_property
     def captions(self) -> Captions | None:
         """Who describes figures while documents are ingested; None when that is off."""
-        if self.settings.figure_captions == "off":
+        if self.settings.figures.captions == "off":
             return None
         from roma_core.ingestion.captions import Captions, load_figure_prompt
 
         settings = self.settings
-        if settings.figure_model is None and not self.llm.generative:
+        if settings.figures.model is None and not self.llm.generative:
             raise ConfigError("ROMA_FIGURE_CAPTIONS=on needs a model that sees: set LLM_PROVIDER or ROMA_FIGURE_MODEL.")
-        return Captions(self.llm, self.parsers, load_figure_prompt(), settings.figure_model, settings.figure_limit)
+        return Captions(self.llm, self.parsers, load_figure_prompt(), settings.figures.model, settings.figures.limit)
 
     @cached_property
     def orchestrator(self) -> ROMAOrchestrator:
         from roma_core.agents.build import build_orchestrator
 
-        if self.settings.tracing:
+        if self.settings.telemetry.tracing:
             from roma_core.telemetry import tracing
 
             tracing.configure(self.settings)
@@ -150,7 +150,7 @@ class Roma:
     def sessions(self) -> Sessions:
         from roma_core.sessions.service import Sessions, database_url
 
-        return Sessions(database_url(self.settings.workspace, self.settings.database_url))
+        return Sessions(database_url(self.settings.workspace, self.settings.storage.database_url))
 
     @cached_property
     def prompts(self) -> Mapping[str, str]:
@@ -278,7 +278,7 @@ class Roma:
                     await done
         for connector in self.__dict__.get("connectors", ()):
             await connector.close()
-        if self.settings.tracing:
+        if self.settings.telemetry.tracing:
             from roma_core.telemetry import tracing
 
             await asyncio.to_thread(tracing.flush)
@@ -301,7 +301,7 @@ class Roma:
             "reranker": _model(lambda: self.reranker),
             "llm": _status(partial(self._ask, "llm")),
             "sessions": _status(partial(self._ask, "sessions")),
-            "disk": disk(self.settings.workspace, self.settings.min_free_mb),
+            "disk": disk(self.settings.workspace, self.settings.storage.min_free_mb),
         }
         for name, probe in self._agents().items():
             parts.setdefault(name, probe)
@@ -337,7 +337,7 @@ class Roma:
         from roma_core.connectors.local.connector import read
 
         place = await asyncio.to_thread(path.resolve)
-        return await asyncio.to_thread(read, place, place.as_uri(), self.settings.parser_max_mb << 20)
+        return await asyncio.to_thread(read, place, place.as_uri(), self.settings.parsing.max_mb << 20)
 
     async def _source_page(self, document: Document, number: int, tenant: str) -> bytes | AgentFailure:
         key = digest("page", document.content_sha256, document.parser, str(number))
@@ -441,7 +441,7 @@ def _measure_call(record: CallRecord) -> None:
 
 
 def _embedder(settings: Settings) -> Embedder:
-    kind, _, model = settings.embedder.partition(":")
+    kind, _, model = settings.retrieval.embedder.partition(":")
     if kind == "fake":
         from roma_core.embeddings.fake import FakeEmbedder
 
@@ -451,26 +451,32 @@ def _embedder(settings: Settings) -> Embedder:
         from roma_core.llm.build import choose
 
         # The general key counts when it is the one for this address: a key must not travel to another's.
-        general = choose(settings)[0] == "openai" and settings.llm_base_url in {None, settings.openai_base_url}
-        key = settings.openai_api_key or (settings.llm_api_key if general else None)
+        general = choose(settings)[0] == "openai" and settings.llm.base_url in {None, settings.openai.base_url}
+        key = settings.openai.api_key or (settings.llm.api_key if general else None)
         if key is None:
             raise ConfigError("ROMA_EMBEDDER=openai needs OPENAI_API_KEY.")
         return OpenAIEmbedder(
-            model or "text-embedding-3-small", api_key=key.get_secret_value(), base_url=settings.openai_base_url
+            model or "text-embedding-3-small", api_key=key.get_secret_value(), base_url=settings.openai.base_url
         )
     from roma_core.embeddings.local import LocalEmbedder
 
-    return LocalEmbedder(None if settings.embedder == "local" else settings.embedder, threads=settings.embed_threads)
+    return LocalEmbedder(
+        None if settings.retrieval.embedder == "local" else settings.retrieval.embedder,
+        threads=settings.retrieval.embed_threads,
+    )
 
 
 def _reranker(settings: Settings) -> Reranker | None:
     from roma_core.rerank import FakeReranker, LocalReranker
 
-    if settings.reranker == "none" or settings.rerank_limit == 0:
+    if settings.retrieval.reranker == "none" or settings.retrieval.rerank_limit == 0:
         return None
-    if settings.reranker == "fake":
+    if settings.retrieval.reranker == "fake":
         return FakeReranker()
-    return LocalReranker(None if settings.reranker == "local" else settings.reranker, threads=settings.embed_threads)
+    return LocalReranker(
+        None if settings.retrieval.reranker == "local" else settings.retrieval.reranker,
+        threads=settings.retrieval.embed_threads,
+    )
 
 
 def _connectors(settings: Settings) -> Sequence[Connector]:

@@ -38,22 +38,24 @@ def build_orchestrator(
     """
     prompts = all_prompts(prompt_files)
     limits = MemoryLimits(
-        retrieve=settings.retrieve_limit,
-        lexical_weight=settings.lexical_weight,
-        rerank=settings.rerank_limit,
-        rerank_weight=settings.rerank_weight,
+        retrieve=settings.retrieval.retrieve_limit,
+        lexical_weight=settings.retrieval.lexical_weight,
+        rerank=settings.retrieval.rerank_limit,
+        rerank_weight=settings.retrieval.rerank_weight,
     )
     conversation = None
     if sessions is not None:
         conversation = ConversationAgent(
-            sessions, llm, embedder.count_tokens, prompts, history_tokens=settings.history_tokens
+            sessions, llm, embedder.count_tokens, prompts, history_tokens=settings.answering.history_tokens
         )
     return ROMAOrchestrator(
         memory=MemoryAgent(store, embedder, reranker, limits),
-        tailor=TailorAgent(llm, prompts, max_output_tokens=settings.llm_max_output_tokens),
+        tailor=TailorAgent(llm, prompts, max_output_tokens=settings.llm.max_output_tokens),
         citations=CitationAgent(store),
-        guardrails=GuardrailsAgent(settings.guardrails, max_question_chars=settings.max_question_chars),
-        planner=PlannerAgent(llm, prompts) if settings.planner == "auto" else None,
+        guardrails=GuardrailsAgent(
+            settings.answering.guardrails, max_question_chars=settings.answering.max_question_chars
+        ),
+        planner=PlannerAgent(llm, prompts) if settings.answering.planner == "auto" else None,
         conversation=conversation,
-        timeout_s=settings.query_timeout_s,
+        timeout_s=settings.answering.query_timeout_s,
     )

@@ -63,12 +63,12 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         app.include_router(router, dependencies=[Depends(_warm)])
     app.include_router(operations.router)  # says at once that the rest is starting
     install(app)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.max_body_mb * 2**20))
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.serving.max_body_mb * 2**20))
     app.add_middleware(Gate, tokens=app.state.tokens, settings=settings)
-    if settings.cors_origins:
+    if settings.serving.cors_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
+            allow_origins=list(settings.serving.cors_origins),
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Last-Event-ID", "Idempotency-Key"],
             expose_headers=["X-Request-ID", "Retry-After", "Location"],
@@ -115,7 +115,7 @@ def _ingest(roma: Roma) -> Ingest:
     """How a job is done. A token's job is confined by the roots of this moment, not of when it was accepted."""
 
     async def run(work: Work, progress: OnProgress) -> IngestionReport:
-        within = roma.settings.ingest_roots if work.confined else None
+        within = roma.settings.serving.ingest_roots if work.confined else None
         return await roma.ingest(
             *work.sources, tenant=work.tenant, progress=progress, retry_failed=work.retry_failed, within=within
         )

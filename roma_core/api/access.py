@@ -118,9 +118,9 @@ class Gate:
         self._app = app
         self._tokens = tokens
         self._tenant = settings.tenant
-        self._always = settings.require_token
-        self._origins = frozenset(settings.cors_origins)
-        self._rates = Buckets(settings.rate_limit_per_minute)
+        self._always = settings.serving.require_token
+        self._origins = frozenset(settings.serving.cors_origins)
+        self._rates = Buckets(settings.serving.rate_limit_per_minute)
         self._failed = Buckets(FAILED_LOGINS_PER_MINUTE)
         self._log = logs.get("api")
 

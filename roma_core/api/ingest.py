@@ -46,7 +46,7 @@ async def enqueue(
     """
     app, who = request.app, principal(request)
     # Somebody on this machine without a token may read what they can read anyhow.
-    within = None if who.id == "local" else app.state.roma.settings.ingest_roots
+    within = None if who.id == "local" else app.state.roma.settings.serving.ingest_roots
     await app.state.roma.check(*body.sources, within=within)
     options = {"retry_failed": body.retry_failed, "key": idempotency_key, "confined": within is not None}
     job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, **options)

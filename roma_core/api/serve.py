@@ -71,14 +71,14 @@ class Server(uvicorn.Server):
 def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> Server:
     """A server that is ready to run. Raises ``ConfigError`` when strangers could reach it without a token."""
     settings = roma.settings
-    where = host or settings.host
+    where = host or settings.serving.host
     tokens = TokenStore(settings.workspace)
     _check(where, settings, tokens)
     tracing.configure(settings, eager=True)
     config = uvicorn.Config(
         build(roma, tokens),
         host=where,
-        port=settings.port if port is None else port,
+        port=settings.serving.port if port is None else port,
         log_config=None,  # ROMA's own chain writes uvicorn's lines too
         access_log=False,  # the gate writes one line for each request
         proxy_headers=False,  # X-Forwarded-For is what a client says: the lock-out would count what it likes
@@ -105,12 +105,12 @@ def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
         raise
     if configured:
         return
-    if settings.require_token:
+    if settings.serving.require_token:
         raise ConfigError(
             f"ROMA_REQUIRE_TOKEN is set, and the workspace {settings.workspace.name} has no token: mount it, or "
             "make one (`roma token create NAME`)."
         )
-    if "*" in settings.cors_origins:
+    if "*" in settings.serving.cors_origins:
         raise ConfigError(
             "ROMA_CORS_ORIGINS: without a token, * lets every website do everything; name the origins, or make a token "
             "(`roma token create NAME`)."
@@ -124,7 +124,7 @@ async def serve(roma: Roma, *, host: str | None = None, port: int | None = None)
     Raises ``ConfigError`` when the address cannot be bound, and what ``server`` raises.
     """
     settings = roma.settings
-    where, number = host or settings.host, settings.port if port is None else port
+    where, number = host or settings.serving.host, settings.serving.port if port is None else port
     _check(where, settings, TokenStore(settings.workspace))  # before strangers could connect
     # What a server does by itself is not part of the command that started it.
     with logs.no_request(), _bound(where, number) as bound:
@@ -139,7 +139,7 @@ async def serve(roma: Roma, *, host: str | None = None, port: int | None = None)
 
 async def _banner(running: uvicorn.Server, settings: Settings) -> str:
     guarded_by = await _guarded_by(running, settings)
-    state = await disk(settings.workspace, settings.min_free_mb)()
+    state = await disk(settings.workspace, settings.storage.min_free_mb)()
     told = f"The disk of the workspace: {state.reason}\n" if state.reason else ""
     return f"ROMA on http://{{address}} ({guarded_by}); /console, /docs, /health\n{told}"
 

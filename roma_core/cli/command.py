@@ -161,7 +161,7 @@ async def _invoke(body: Callable[[Invocation], Awaitable[int]], workspace: Path 
     settings = Settings.load(**({"workspace": workspace} if workspace else {}))
     from roma_core.telemetry import logs
 
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
     with logs.request():
         return await body(Invocation(settings, as_json, workspace))
 

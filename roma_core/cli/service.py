@@ -13,7 +13,7 @@ import click
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, note, write, write_table
-from roma_core.settings import Settings, env_name, shown
+from roma_core.settings import all_settings, mask_value, own_settings
 
 if TYPE_CHECKING:
     from roma_core.api.tokens import Scope, TokenStore
@@ -126,31 +126,30 @@ async def settings(call: Invocation, markdown: bool) -> int:
     if markdown:
         write(settings_table())
         return OK
-    values = {env_name(f): show_value(getattr(call.settings, f)) for f in Settings.model_fields}
-    rows = [
-        (name, value, info.description)
-        for (name, value), info in zip(values.items(), Settings.model_fields.values(), strict=True)
-    ]
+    known = all_settings()
+    values = {setting.env: show_value(call.settings.value(setting)) for setting in known}
+    rows = [(setting.env, values[setting.env], setting.description) for setting in known]
     call.emit(values, lambda: write_table("", ["setting", "value", "meaning"], rows))
     return OK
 
 
 def show_value(value: object) -> Any:
     """Return a setting's value as it may be printed."""
-    plain = shown(value)
-    if isinstance(plain, tuple):
-        return ",".join(map(str, plain))
-    return str(plain) if isinstance(plain, Path) else plain
+    masked = mask_value(value)
+    if isinstance(masked, tuple):
+        return ",".join(map(str, masked))
+    return str(masked) if isinstance(masked, Path) else masked
 
 
 def settings_table() -> str:
     """Return the table of ``docs/07_CONFIGURATION.md``."""
     lines = ["| setting | allowed | default | meaning |", "| --- | --- | --- | --- |"]
-    for field, info in Settings.model_fields.items():
-        allowed = ", ".join(f"`{v}`" for v in _literals(info.annotation)) or _bounds(info.metadata)
-        default = show_value(info.get_default(call_default_factory=True))
+    for setting in own_settings():
+        literals = ", ".join(f"`{value}`" for value in _literals(setting.info.annotation))
+        allowed = literals or _bounds(setting.info.metadata)
+        default = show_value(setting.default)
         spelling = "" if default in (None, "", {}) else f"`{default}`"
-        lines.append(f"| `{env_name(field)}` | {allowed} | {spelling} | {info.description} |")
+        lines.append(f"| `{setting.env}` | {allowed} | {spelling} | {setting.description} |")
     return "\n".join(lines)
 
 

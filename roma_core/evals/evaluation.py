@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
-
-from pydantic import SecretStr
+from typing import Protocol
 
 from roma_core.codehash import package_sha256
 from roma_core.errors import AgentFailure, EvalError
@@ -18,7 +16,7 @@ from roma_core.evals.measures.base import Measurable, Measure
 from roma_core.evals.measures.registry import resolve_measures
 from roma_core.evals.report.record import EvalReport, write
 from roma_core.evals.runner import CaseRunner, Progress, Task, run_cases
-from roma_core.settings import Settings, shown
+from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, digest
 
 BEIR = "beir:"
@@ -27,13 +25,6 @@ SKINS = frozenset({"evals", "ui", "api", "telemetry", "cli", "__main__.py", "dis
 """Folders and files of ROMA's code that do not decide an answer."""
 FOLDER = "evals"
 """Below the workspace: a folder for each run, and the answers kept."""
-
-UNDECISIVE = frozenset(
-    "workspace tenant min_free_mb host port cors_origins max_body_mb rate_limit_per_minute log_level log_format "
-    "tracing mlflow_tracking_uri cache llm_log_text prices_file embed_threads database_url parser_timeout_s "
-    "require_token parser_memory_mb parser_workers gdrive_credentials".split()
-)
-"""Settings that do not decide an answer over a given corpus. Every other one does, also those yet to come."""
 
 
 class Documents(Protocol):
@@ -127,7 +118,7 @@ async def evaluate(
         fingerprint=system_fingerprint(system, corpus),
     )
     decided = {
-        "settings": {**decisive(system.settings), **system.fingerprints},
+        "settings": {**system.settings.deciding(), **system.fingerprints},
         "prompts": {**system.prompts, **_measure_prompts(wanted)},
     }
     report = (await run_cases(cases, runner, progress)).model_copy(update=decided)
@@ -146,17 +137,10 @@ def load_dataset(spec: str) -> Golden:
     return load_golden(Path(spec))
 
 
-def decisive(settings: Settings) -> dict[str, Any]:
-    """The settings that decide an answer, as JSON values; never a secret, and no path of this machine."""
-    values = settings.model_dump(mode="json", exclude=set(UNDECISIVE))
-    secret = {name for name in type(settings).model_fields if isinstance(getattr(settings, name), SecretStr)}
-    return {name: shown(value) for name, value in sorted(values.items()) if name not in secret}
-
-
 def system_fingerprint(system: System, corpus: Corpus) -> str:
     """Return the hash of all that decides an answer beside the question."""
     parts = [f"{k}={v}" for k, v in sorted({**system.prompts, **system.fingerprints}.items())]
-    settings = [f"{k}={v}" for k, v in decisive(system.settings).items()]
+    settings = [f"{k}={v}" for k, v in system.settings.deciding().items()]
     return digest("system", package_sha256(without=SKINS), corpus.sha256, *settings, *parts)
 
 

@@ -34,7 +34,7 @@ LONGEST_VALUE = 500
 
 def tracking_uri(settings: Settings) -> str:
     """The server that is configured, else SQLite in the workspace."""
-    return settings.mlflow_tracking_uri or f"sqlite:///{(settings.workspace / 'mlflow.db').resolve()}"
+    return settings.telemetry.mlflow_tracking_uri or f"sqlite:///{(settings.workspace / 'mlflow.db').resolve()}"
 
 
 async def track(report: EvalReport, settings: Settings, prompts: Iterable[Prompt] = ()) -> str:
@@ -67,7 +67,7 @@ def _client(settings: Settings) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.WARNING)
     from mlflow import MlflowClient
 
-    if settings.mlflow_tracking_uri is None:
+    if settings.telemetry.mlflow_tracking_uri is None:
         private_file(settings.workspace / "mlflow.db")
     uri = tracking_uri(settings)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -78,7 +78,7 @@ def _experiment(client: MlflowClient, settings: Settings) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
-    local = settings.mlflow_tracking_uri is None
+    local = settings.telemetry.mlflow_tracking_uri is None
     place = (settings.workspace / "mlflow-artifacts").resolve().as_uri() if local else None
     return str(client.create_experiment(EXPERIMENT, artifact_location=place))
 

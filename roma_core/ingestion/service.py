@@ -43,8 +43,8 @@ def build_ingestion(
             store=store,
             cache=cache,
             ledger=Ledger(settings.workspace / "ledger.sqlite"),
-            chunk_tokens=settings.chunk_tokens,
-            workers=settings.parser_workers or os.cpu_count() or 1,
+            chunk_tokens=settings.chunking.tokens,
+            workers=settings.parsing.workers or os.cpu_count() or 1,
             captions=captions,
         )
     )

@@ -22,34 +22,34 @@ def build_llm(settings: Settings, scorer: Scorer | None = None, scorer_name: str
     ``scorer`` (``Reranker.scores``) and its name serve extractive answers. Raises ``ConfigError``.
     """
     vendor, why = choose(settings)
-    first = f"{vendor}:{settings.llm_model}" if settings.llm_model else vendor
+    first = f"{vendor}:{settings.llm.model}" if settings.llm.model else vendor
 
     def make(spec: str) -> Provider:
         return make_provider(spec, settings, scorer, scorer_name)
 
-    specs = dict.fromkeys((first, *settings.llm_fallbacks))
+    specs = dict.fromkeys((first, *settings.llm.fallbacks))
     return LLMService(
         [make(spec) for spec in specs if spec == first or not _covered(spec, first)],
         why=why,
         limits=Limits(
-            first_token_s=settings.llm_first_token_s,
-            total_s=settings.llm_total_s,
-            attempts=settings.llm_max_attempts,
-            max_output_tokens=settings.llm_max_output_tokens,
-            requests_per_minute=settings.llm_requests_per_minute,
-            tokens_per_minute=settings.llm_tokens_per_minute,
-            max_concurrency=settings.llm_max_concurrency,
+            first_token_s=settings.llm.first_token_s,
+            total_s=settings.llm.total_s,
+            attempts=settings.llm.max_attempts,
+            max_output_tokens=settings.llm.max_output_tokens,
+            requests_per_minute=settings.llm.requests_per_minute,
+            tokens_per_minute=settings.llm.tokens_per_minute,
+            max_concurrency=settings.llm.max_concurrency,
         ),
         make=make,
-        prices=Prices.load(settings.prices_file),
+        prices=Prices.load(settings.budgets.prices_file),
         budgets=Budgets(
             settings.workspace / "budgets.sqlite",
-            run_usd=settings.budget_run_usd,
-            session_usd=settings.budget_session_usd,
-            tenant_usd=settings.budget_tenant_usd,
+            run_usd=settings.budgets.run_usd,
+            session_usd=settings.budgets.session_usd,
+            tenant_usd=settings.budgets.tenant_usd,
         ),
-        cache=Cache(settings.workspace / "cache.sqlite", settings.cache),
-        log_text=settings.llm_log_text,
+        cache=Cache(settings.workspace / "cache.sqlite", settings.storage.cache),
+        log_text=settings.llm.log_text,
     )
 
 
@@ -60,18 +60,18 @@ def _covered(spec: str, first: str) -> bool:
 
 def choose(settings: Settings) -> tuple[str, str]:
     """The provider and why it is that one. ``auto`` takes the first that has a key, else quotes."""
-    if settings.llm_provider != "auto":
-        return settings.llm_provider, "configured"
-    claude = _looks_like_claude(settings.llm_model, settings.llm_api_key)
-    if settings.llm_api_key is not None:
+    if settings.llm.provider != "auto":
+        return settings.llm.provider, "configured"
+    claude = _looks_like_claude(settings.llm.model, settings.llm.api_key)
+    if settings.llm.api_key is not None:
         return ("anthropic" if claude else "openai"), "auto: LLM_API_KEY is set"
-    if settings.llm_base_url is not None:
+    if settings.llm.base_url is not None:
         return ("anthropic" if claude else "openai"), "auto: LLM_BASE_URL is set"
     found = [
         (vendor, f"auto: {name} is set")
         for vendor, name, key in (
-            ("openai", "OPENAI_API_KEY", settings.openai_api_key),
-            ("anthropic", "ANTHROPIC_API_KEY", settings.anthropic_api_key),
+            ("openai", "OPENAI_API_KEY", settings.openai.api_key),
+            ("anthropic", "ANTHROPIC_API_KEY", settings.anthropic.api_key),
         )
         if key is not None
     ]
@@ -118,12 +118,12 @@ class _Access(TypedDict):
 
 def _access(settings: Settings, vendor: str) -> _Access:
     """Key, address and patience for ``vendor``. The general variables belong to the provider that is configured."""
-    own_key = settings.openai_api_key if vendor == "openai" else settings.anthropic_api_key
-    own_url = settings.openai_base_url if vendor == "openai" else settings.anthropic_base_url
+    own_key = settings.openai.api_key if vendor == "openai" else settings.anthropic.api_key
+    own_url = settings.openai.base_url if vendor == "openai" else settings.anthropic.base_url
     general = choose(settings)[0] == vendor
-    key = (settings.llm_api_key if general else None) or own_key
+    key = (settings.llm.api_key if general else None) or own_key
     # A key must not travel to an address that was meant for another.
-    url = (settings.llm_base_url if general else None) or own_url
+    url = (settings.llm.base_url if general else None) or own_url
     if key is None and url is None:
         raise ConfigError(
             f"LLM_API_KEY: {vendor} needs a key (or {vendor.upper()}_API_KEY), or LLM_BASE_URL names a server of yours."
@@ -131,6 +131,6 @@ def _access(settings: Settings, vendor: str) -> _Access:
     return _Access(
         api_key=key,
         base_url=url,
-        first_token_s=settings.llm_first_token_s,
-        stall_s=settings.llm_stall_timeout_s,
+        first_token_s=settings.llm.first_token_s,
+        stall_s=settings.llm.stall_timeout_s,
     )

@@ -39,8 +39,8 @@ class DolphinParserService:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Service with the limits of ``settings``. No process is started before the first file."""
-        limits = WorkerLimits(timeout_s=settings.parser_timeout_s, memory_mb=settings.parser_memory_mb)
-        return cls(ProcessSandbox(settings.parser_workers, limits), max_bytes=settings.parser_max_mb << 20)
+        limits = WorkerLimits(timeout_s=settings.parsing.timeout_s, memory_mb=settings.parsing.memory_mb)
+        return cls(ProcessSandbox(settings.parsing.workers, limits), max_bytes=settings.parsing.max_mb << 20)
 
     async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure:
         """Document of ``raw``, never an empty one; otherwise a failure with an ``ERR_PARSER_*`` code."""

@@ -109,7 +109,7 @@ class _SpanWriter:
 
     def _connect(self) -> None:
         """Raises ``ConfigError`` when MLflow is not there."""
-        remote = self.settings.mlflow_tracking_uri
+        remote = self.settings.telemetry.mlflow_tracking_uri
         if remote is not None and remote.startswith(("http://", "https://")):
             _look(remote)
         if self._mlflow is None:
@@ -126,12 +126,12 @@ class _SpanWriter:
         settings = self.settings
         private_folder(settings.workspace)
         folder = settings.workspace.resolve()
-        if settings.mlflow_tracking_uri is None:
+        if settings.telemetry.mlflow_tracking_uri is None:
             private_file(folder / "mlflow.db")
-        uri = settings.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
+        uri = settings.telemetry.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
         mlflow.set_tracking_uri(uri)
         # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.
-        own = None if settings.mlflow_tracking_uri else (folder / "mlartifacts").as_uri()
+        own = None if settings.telemetry.mlflow_tracking_uri else (folder / "mlartifacts").as_uri()
         try:
             found = mlflow.get_experiment_by_name(EXPERIMENT)
             self._experiment_id = (
@@ -179,12 +179,12 @@ def configure(settings: Settings, *, eager: bool = False) -> None:
     Raises ``ConfigError`` when tracing is wanted and MLflow is not installed.
     """
     global _writer
-    if _writer is not None and settings.tracing and _writer.settings == settings:
+    if _writer is not None and settings.telemetry.tracing and _writer.settings == settings:
         return
     if _writer is not None:
         _writer.put(None)
         _writer = None
-    if settings.tracing:
+    if settings.telemetry.tracing:
         if importlib.util.find_spec("mlflow") is None:
             raise ConfigError(
                 "ROMA_TRACING needs MLflow: pip install 'roma-core[evals]'.", ErrorCode.DEPENDENCY_MISSING

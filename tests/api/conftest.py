@@ -115,7 +115,6 @@ async def running(
     real_store, warm = settings.pop("real_store", False), settings.pop("warm", True)
     async with FakeModelServer(lambda asked: said).running() as model:
         chosen = Settings(
-            _env_file=None,
             workspace=workspace,
             llm_provider="openai",
             llm_model=settings.pop("llm_model", "gpt-4o-mini"),

@@ -118,7 +118,7 @@ EMPTY = [
 
 
 def connector(place: Place) -> LocalConnector:
-    return LocalConnector(Settings(_env_file=None, workspace=place.top / "ws"))
+    return LocalConnector(Settings(workspace=place.top / "ws"))
 
 
 def confined(place: Place, template: str) -> Source:
@@ -130,7 +130,7 @@ async def listed(place: Place, template: str) -> list[Any]:
 
 
 def local(templates: list[str]) -> list[str]:
-    reader = LocalConnector(Settings(_env_file=None))
+    reader = LocalConnector(Settings())
     return [template for template in templates if reader.accepts(template)]
 
 
@@ -336,7 +336,7 @@ async def test_a_named_drive_address_is_let_in(service: Any, source: str) -> Non
 async def test_drive_listing_is_confined_by_itself(tmp_path: Path) -> None:
     from roma_core.connectors.gdrive.connector import GDriveConnector
 
-    reader = GDriveConnector(Settings(_env_file=None, workspace=tmp_path))
+    reader = GDriveConnector(Settings(workspace=tmp_path))
     source = Source(uri="gdrive://folder/other", kind="gdrive", options={"within": (DRIVE, "/srv")})
     (item,) = [item async for item in reader.list(source)]
     assert isinstance(item, AgentFailure)

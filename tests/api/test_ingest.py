@@ -499,7 +499,7 @@ def test_jobs_survive_kill_9_with_one_effect_each(workspace: Path, tmp_path: Pat
 
 async def _same_as_undisturbed(workspace: Path, docs: Path, count: int) -> None:
     embedder = FakeEmbedder()
-    settings = Settings(_env_file=None, workspace=workspace.with_name("clean"), parser_workers=1)
+    settings = Settings(workspace=workspace.with_name("clean"), parser_workers=1)
     async with Roma(settings, embedder=embedder, store=InMemoryStore()) as clean:
         assert (await clean.ingest(docs)).counts()["added"] == count
         store = LanceStore(workspace / "store", fingerprint=embedder.fingerprint, dim=embedder.dim, model=embedder.name)

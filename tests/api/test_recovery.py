@@ -79,8 +79,7 @@ async def test_every_query_ends_and_the_service_recovers(workspace: Path, what: 
 
     model, embedder = Model(), FakeEmbedder()
     await model.up()
-    settings = Settings(
-        _env_file=None, workspace=workspace, llm_provider="openai", llm_model="gpt-4o-mini", cache="off",
+    settings = Settings( workspace=workspace, llm_provider="openai", llm_model="gpt-4o-mini", cache="off",
         llm_base_url=f"http://127.0.0.1:{model.port}/v1", planner="off", rate_limit_per_minute=10**6,
         llm_fallbacks=("extractive",), llm_max_attempts=2,
     )  # fmt: skip

@@ -135,7 +135,7 @@ class TestLocalConnector(ConnectorContract):
         (tmp_path / "sub").mkdir()
         for name, data in zip(("b.md", "a.txt", "sub/ü #1.bin"), CONTENTS, strict=True):
             (tmp_path / name).write_bytes(data)
-        connector = LocalConnector(Settings(_env_file=None))
+        connector = LocalConnector(Settings())
         yield Case(
             connector,
             Source(uri=str(tmp_path), kind="local"),
@@ -156,7 +156,6 @@ class TestWebConnector(ConnectorContract):
             site.routes |= {n: Reply(d, media_type="text/plain") for n, d in zip(names, CONTENTS, strict=True)}
             connector = WebConnector(
                 Settings(
-                    _env_file=None,
                     workspace=tmp_path,
                     web_allowed_private_hosts=("127.0.0.1",),
                     web_rate_per_s=500.0,
@@ -180,7 +179,6 @@ class TestGDriveConnector(ConnectorContract):
         async with FakeDrive(Entry("top", "Top", FOLDER), *files) as drive:
             connector = GDriveConnector(
                 Settings(
-                    _env_file=None,
                     workspace=tmp_path,
                     gdrive_api_endpoint=drive.base,
                     gdrive_credentials=json.dumps(drive.service_account()),

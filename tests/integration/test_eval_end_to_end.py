@@ -44,7 +44,7 @@ def dataset(tmp_path: Path) -> str:
 
 
 async def evaluated(tmp_path: Path, dataset: str, llm: FakeLLM, **parts: Any) -> EvalReport:
-    settings = Settings(_env_file=None, workspace=tmp_path / "w", embedder="fake", reranker="fake", planner="off")  # type: ignore[call-arg]
+    settings = Settings(workspace=tmp_path / "w", embedder="fake", reranker="fake", planner="off")  # type: ignore[call-arg]
     async with build_roma(settings, llm=llm, **parts) as roma:
         await ingested(roma, tmp_path)
         return await evaluate(dataset, roma, measures=[Judge(llm)])
@@ -115,7 +115,7 @@ async def test_a_prompt_word_asks_again_exactly_what_it_was_part_of(tmp_path: Pa
             folder = RUBRIC.parent if changed == "judge" else Path(prompts.__file__).parent
             original = (folder / f"{changed}.md").read_text("utf-8")
             path.write_text(f"{original}\nBe brief.\n", "utf-8")
-        settings = Settings(_env_file=None, workspace=tmp_path / "w", embedder="fake", reranker="fake")  # type: ignore[call-arg]
+        settings = Settings(workspace=tmp_path / "w", embedder="fake", reranker="fake")  # type: ignore[call-arg]
         service = LLMService([llm], cache=Cache(tmp_path / "w" / "cache.sqlite"))
         files = {changed: path} if changed not in {"", "judge"} else None
         async with build_roma(settings, llm=service, prompt_files=files) as roma:

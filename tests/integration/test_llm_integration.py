@@ -35,7 +35,6 @@ def corpus(tmp_path: Path) -> Path:
 def asking(workspace: Path, url: str, **values: object) -> Roma:
     """ROMA with the model server at ``url``."""
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]
         workspace=workspace,
         llm_provider="openai",
         llm_base_url=f"{url}/v1",

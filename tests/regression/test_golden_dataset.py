@@ -75,7 +75,7 @@ def test_evidence_is_of_locked_packages_or_own_documents(golden: Golden) -> None
 @pytest.mark.slow
 async def test_every_anchor_survives_the_parsers(golden: Golden, corpus: Path, tmp_path: Path) -> None:
     wrong = []
-    async with build_roma(Settings(_env_file=None, workspace=tmp_path)) as roma:  # type: ignore[call-arg]
+    async with build_roma(Settings(workspace=tmp_path)) as roma:  # type: ignore[call-arg]
         texts = {}
         for uri in sorted({e.uri for case in golden.cases for e in case.evidence}):
             document = await roma.parse(corpus / uri)

@@ -98,12 +98,12 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def _read(settings: Settings) -> tuple[dict[str, Any], Path | None]:
-    if settings.gdrive_credentials is None:
+    if settings.gdrive.credentials is None:
         path = token_path(settings)
         if not path.exists():
             raise ConnectorError(f"There are no Drive credentials; {HELP}.", ErrorCode.CONNECTOR_AUTH)
         return _parse(_read_file(path)), path
-    given = settings.gdrive_credentials.get_secret_value().strip()
+    given = settings.gdrive.credentials.get_secret_value().strip()
     if given.startswith("{"):
         return _parse(given), None
     path = Path(given).expanduser()

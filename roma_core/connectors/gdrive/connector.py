@@ -84,7 +84,7 @@ class GDriveConnector:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._max_bytes = settings.parser_max_mb * 1024 * 1024
+        self._max_bytes = settings.parsing.max_mb * 1024 * 1024
         self._credentials: DriveCredentials | None = None
         self._opening = threading.Lock()
         self._local = threading.local()
@@ -234,7 +234,7 @@ class GDriveConnector:
         if size > self._max_bytes:
             raise ConnectorError(
                 f"The file has {size / 1024 / 1024:.0f} MiB, more than ROMA_PARSER_MAX_MB allows "
-                f"({self._settings.parser_max_mb}).",
+                f"({self._settings.parsing.max_mb}).",
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"size": size},
             )
@@ -311,7 +311,7 @@ class GDriveConnector:
         if not hasattr(self._local, "service"):
             from googleapiclient.discovery import build
 
-            endpoint = self._settings.gdrive_api_endpoint
+            endpoint = self._settings.gdrive.api_endpoint
             options = {"client_options": {"api_endpoint": endpoint}} if endpoint else {}
             self._local.service = build(
                 "drive", "v3", http=self._http(), cache_discovery=False, static_discovery=True, **options

@@ -66,8 +66,8 @@ class LocalConnector:
     kind: SourceKind = "local"
 
     def __init__(self, settings: Settings) -> None:
-        self._ignore = settings.local_ignore
-        self._max_bytes = settings.parser_max_mb * MIB
+        self._ignore = settings.local.ignore
+        self._max_bytes = settings.parsing.max_mb * MIB
         self._workspace = settings.workspace
 
     def accepts(self, uri: str) -> bool:

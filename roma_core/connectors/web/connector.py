@@ -78,14 +78,14 @@ class Crawl:
 class WebConnector:
     def __init__(self, settings: Settings, *, resolve: Resolve = system_resolve) -> None:
         self._settings = settings
-        max_bytes = int(settings.web_max_mb * 1024 * 1024)
-        guard = Netguard(settings.web_allowed_private_hosts, resolve)
-        self._fetcher = Fetcher(guard, timeout_s=settings.web_timeout_s, max_bytes=max_bytes)
-        self._manners = Manners(self._fetcher, rate_per_s=settings.web_rate_per_s, concurrency=settings.web_concurrency)
+        max_bytes = int(settings.web.max_mb * 1024 * 1024)
+        guard = Netguard(settings.web.allowed_private_hosts, resolve)
+        self._fetcher = Fetcher(guard, timeout_s=settings.web.timeout_s, max_bytes=max_bytes)
+        self._manners = Manners(self._fetcher, rate_per_s=settings.web.rate_per_s, concurrency=settings.web.concurrency)
         self._browser = Browser(
             guard,
-            chromium=settings.web_chromium,
-            timeout_s=settings.web_timeout_s,
+            chromium=settings.web.chromium,
+            timeout_s=settings.web.timeout_s,
             max_bytes=max_bytes,
             folder=settings.workspace / "cache",
         )
@@ -93,7 +93,7 @@ class WebConnector:
         self._cache = WebCache(self._cache_file())
         self._waiting: dict[str, AgentFailure | None] = {}
         """Listed and not yet fetched: None when the page is in the cache, else why it is not."""
-        self._policy = RetryPolicy(base_s=min(1.0, 1.0 / settings.web_rate_per_s))
+        self._policy = RetryPolicy(base_s=min(1.0, 1.0 / settings.web.rate_per_s))
 
     kind: SourceKind = "web"
 
@@ -128,20 +128,20 @@ class WebConnector:
         return _raw(uri, read)
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
-        plan = plan_of(source, self._settings.web_max_depth)
+        plan = plan_of(source, self._settings.web.max_depth)
         start = self._fetcher.guard.check_url(plan.url)
         crawl = Crawl(plan.depth, {start.host})
         crawl.add(canonical(plan.url), 0)
         while crawl.queue:
-            if crawl.read >= self._settings.web_max_pages:
+            if crawl.read >= self._settings.web.max_pages:
                 break
-            batch = [crawl.queue.popleft() for _ in range(min(len(crawl.queue), self._settings.web_concurrency))]
+            batch = [crawl.queue.popleft() for _ in range(min(len(crawl.queue), self._settings.web.concurrency))]
             crawl.read += len(batch)
             results = await asyncio.gather(*(guarded(AGENT, self._read(url)) for url, _ in batch))
             for (url, depth), result in zip(batch, results, strict=True):
                 yield self._take(crawl, url, depth, result)
         for url, _ in crawl.queue:
-            yield Listing(uri=url, skip=f"over the limit of {self._settings.web_max_pages} pages (ROMA_WEB_MAX_PAGES)")
+            yield Listing(uri=url, skip=f"over the limit of {self._settings.web.max_pages} pages (ROMA_WEB_MAX_PAGES)")
         if crawl.dropped:
             raise ConnectorError(
                 f"The site names {crawl.dropped} addresses more than a crawl can hold; crawl its parts.",
@@ -211,14 +211,14 @@ class WebConnector:
     def _in_scope(self, crawl: Crawl, url: str) -> bool:
         """The start's host, and domains that the user named."""
         host, settings = host_of(url), self._settings
-        if in_domain(host, settings.web_denied_domains):
+        if in_domain(host, settings.web.denied_domains):
             return False
-        return host in crawl.hosts or in_domain(host, settings.web_allowed_domains)
+        return host in crawl.hosts or in_domain(host, settings.web.allowed_domains)
 
     async def _read(self, url: str) -> Read:
         """Ask for one page, politely, drawing it when needed; what came is in the cache afterwards."""
         known = await self._cache.get(url)
-        agents = (HONEST, *BROWSERS) if self._settings.web_rotate_user_agent else (HONEST,)
+        agents = (HONEST, *BROWSERS) if self._settings.web.rotate_user_agent else (HONEST,)
         attempt = 0
 
         async def once() -> Response:
@@ -252,9 +252,9 @@ class WebConnector:
         return Read(stored, await asyncio.to_thread(read_page, stored.body, stored.url, stored.media_type))
 
     def _needs_drawing(self, read: Read) -> bool:
-        if read.page is None or self._settings.web_render == "never":
+        if read.page is None or self._settings.web.render == "never":
             return False
-        return self._settings.web_render == "always" or (read.page.words < MIN_WORDS and read.page.scripted)
+        return self._settings.web.render == "always" or (read.page.words < MIN_WORDS and read.page.scripted)
 
     async def _ask(self, url: str, known: Stored | None, user_agent: str) -> Response:
         """One conditional GET. Raises ``ConnectorError`` for every status that is no page."""
@@ -270,7 +270,7 @@ class WebConnector:
         raise _status_error(response)
 
     async def _before_hop(self, target: Target) -> None:
-        allowed, denied = self._settings.web_allowed_domains, self._settings.web_denied_domains
+        allowed, denied = self._settings.web.allowed_domains, self._settings.web.denied_domains
         if in_domain(target.host, denied) or (allowed and not in_domain(target.host, allowed)):
             raise ConnectorError(
                 f"{target.host} is not among the domains that may be read "
@@ -282,7 +282,7 @@ class WebConnector:
         await self._manners.wait_turn(target)
 
     def _cache_file(self) -> Path:
-        if self._settings.cache == "off":
+        if self._settings.storage.cache == "off":
             self._scratch = tempfile.TemporaryDirectory(prefix="roma-web-")
             return Path(self._scratch.name) / "web.db"
         return self._settings.workspace / "cache" / "web.db"

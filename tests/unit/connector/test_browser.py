@@ -35,7 +35,7 @@ def connector(site: Site, tmp_path: Path, **settings: Any) -> WebConnector:
         "web_allowed_private_hosts": (f"127.0.0.1:{site.port}",),
         "web_rate_per_s": 500.0,
     }
-    return WebConnector(Settings(_env_file=None, **(defaults | settings)))
+    return WebConnector(Settings(**(defaults | settings)))
 
 
 async def read(web: WebConnector, url: str) -> RawDocument | AgentFailure:

@@ -42,7 +42,7 @@ def connect(drive: FakeDrive, tmp_path: Path, pauses: list[float]) -> Connect:
             "gdrive_api_endpoint": drive.base,
             "gdrive_credentials": json.dumps(drive.service_account()),
         }
-        return GDriveConnector(Settings(_env_file=None, **(defaults | settings)))
+        return GDriveConnector(Settings(**(defaults | settings)))
 
     return make
 
@@ -540,7 +540,7 @@ async def test_authorize_saves_a_private_token(
             threading.Timer(0.2, lambda: urllib.request.urlopen(answer).read()).start()
 
     monkeypatch.setattr("webbrowser.get", lambda name=None: Consent())
-    settings = Settings(_env_file=None, workspace=tmp_path / "ws")
+    settings = Settings(workspace=tmp_path / "ws")
     path = await asyncio.to_thread(authorize, settings, secrets)
     assert path == token_path(settings)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -552,10 +552,10 @@ def test_authorize_wants_a_desktop_client(tmp_path: Path) -> None:
     secrets = tmp_path / "client.json"
     secrets.write_text('{"web": {}}')
     with pytest.raises(ConfigError):
-        authorize(Settings(_env_file=None, workspace=tmp_path), secrets)
+        authorize(Settings(workspace=tmp_path), secrets)
 
 
 def test_missing_credentials_are_an_auth_error(tmp_path: Path) -> None:
     with pytest.raises(ConnectorError) as caught:
-        load_credentials(Settings(_env_file=None, workspace=tmp_path))
+        load_credentials(Settings(workspace=tmp_path))
     assert caught.value.code == ErrorCode.CONNECTOR_AUTH

@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def connector(**settings: object) -> LocalConnector:
-    return LocalConnector(Settings(_env_file=None, **settings))
+    return LocalConnector(Settings(**settings))
 
 
 async def listed(uri: str | Path, **options: object) -> list[Listing | AgentFailure]:

@@ -48,7 +48,7 @@ async def connect(tmp_path: Path, site: Site) -> AsyncIterator[Connect]:
             "web_rate_per_s": 500.0,
             "web_render": "never",
         }
-        made.append(WebConnector(Settings(_env_file=None, **(defaults | settings))))
+        made.append(WebConnector(Settings(**(defaults | settings))))
         return made[-1]
 
     yield make

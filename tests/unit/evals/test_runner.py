@@ -17,7 +17,6 @@ import pytest
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, LLMError
 from roma_core.evals import Judge, Score, evaluate, measure
 from roma_core.evals.checkpoint import Checkpoint, MemoryCheckpoint, SqliteCheckpoint
-from roma_core.evals.evaluation import decisive
 from roma_core.evals.golden.dataset import Golden, GoldenCase, Nugget
 from roma_core.evals.golden.evidence import find
 from roma_core.evals.measures import CaseOutcome, default_measures
@@ -88,7 +87,7 @@ class Painter:
     """A system with one document that knows two colours, and may be told to fail."""
 
     def __init__(self, settings: Settings | None = None, documents: tuple[Document, ...] = (document(),)) -> None:
-        self.settings = settings or Settings(_env_file=None)  # type: ignore[call-arg]
+        self.settings = settings or Settings()  # type: ignore[call-arg]
         self.held = documents
         self.asked: list[Query] = []
         self.ingested: list[tuple[str, str | None]] = []
@@ -310,7 +309,7 @@ def golden_file(folder: Path) -> Path:
 
 
 def settings(workspace: Path, **fields: Any) -> Settings:
-    return Settings(_env_file=None, workspace=workspace, **fields)  # type: ignore[call-arg]
+    return Settings(workspace=workspace, **fields)  # type: ignore[call-arg]
 
 
 async def test_the_same_eval_twice_asks_nothing_and_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -369,7 +368,7 @@ async def test_missing_evidence_is_told_and_unscored(tmp_path: Path) -> None:
 
 
 def test_no_secret_and_no_path_decides(tmp_path: Path) -> None:
-    held = decisive(settings(tmp_path, llm_api_key="sk-secret", openai_api_key="sk-other"))
+    held = settings(tmp_path, llm_api_key="sk-secret", openai_api_key="sk-other").deciding()
     assert "secret" not in json.dumps(held) and str(tmp_path) not in json.dumps(held)
     assert "rerank_limit" in held and "port" not in held
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from roma_core.evals import tracking
-from roma_core.evals.evaluation import decisive
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo
 from roma_core.prompts import Prompt
 from roma_core.settings import Settings
@@ -31,7 +30,7 @@ def report(**fields: object) -> EvalReport:
 
 
 def settings(workspace: Path, **fields: object) -> Settings:
-    return Settings(_env_file=None, workspace=workspace, **fields)  # type: ignore[call-arg, arg-type]
+    return Settings(workspace=workspace, **fields)  # type: ignore[call-arg, arg-type]
 
 
 def test_metrics_have_intervals_and_count_what_is_unscored() -> None:
@@ -43,7 +42,7 @@ def test_metrics_have_intervals_and_count_what_is_unscored() -> None:
 
 def test_parameters_name_what_decided_and_hold_no_secret(tmp_path: Path) -> None:
     held = settings(tmp_path, llm_api_key="sk-secret", gdrive_credentials="/some/key.json")
-    found = tracking.parameters(report(settings=decisive(held), prompts={"answer": "p" * 64}))
+    found = tracking.parameters(report(settings=held.deciding(), prompts={"answer": "p" * 64}))
     assert found["dataset_sha256"] == "sha" and found["prompt.answer"] == "p" * 64
     assert found["setting.rerank_limit"] == "20"
     assert "secret" not in json.dumps(found) and "key.json" not in json.dumps(found)

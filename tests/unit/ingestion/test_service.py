@@ -314,7 +314,7 @@ async def test_a_relative_source_is_the_folder_that_it_names_here(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two folders of the same name, ingested from where they stand, do not push out each other's documents."""
-    shop.connector = LocalConnector(Settings(_env_file=None, workspace=tmp_path / "ws"))  # type: ignore[assignment]
+    shop.connector = LocalConnector(Settings(workspace=tmp_path / "ws"))  # type: ignore[assignment]
     for place in ("one", "two"):
         (tmp_path / place / "docs").mkdir(parents=True)
         (tmp_path / place / "docs" / f"{place}.txt").write_text(f"This is {place}.")
@@ -333,7 +333,7 @@ async def test_claims_of_a_relative_source_are_taken_over_where_they_are_its_own
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     """The ledgers that there are have sources as they were typed."""
-    shop.connector = LocalConnector(Settings(_env_file=None, workspace=tmp_path / "ws"))  # type: ignore[assignment]
+    shop.connector = LocalConnector(Settings(workspace=tmp_path / "ws"))  # type: ignore[assignment]
     folder = tmp_path / "here" / "docs"
     folder.mkdir(parents=True)
     (folder / "old.txt").write_text("This is old.")

@@ -39,7 +39,7 @@ def code(result: object) -> ErrorCode:
 
 
 async def test_limits_come_from_the_settings(tmp_path):
-    settings = Settings(data_dir=tmp_path, parser_max_mb=1, parser_timeout_s=7, parser_memory_mb=512, parser_workers=1)
+    settings = Settings(parser_max_mb=1, parser_timeout_s=7, parser_memory_mb=512, parser_workers=1)
     async with DolphinParserService.of(settings) as service:
         sandbox = service._sandbox
         assert (sandbox.workers, sandbox.limits.timeout_s, sandbox.limits.memory_mb) == (1, 7, 512)

@@ -45,7 +45,7 @@ def whole(workspace: Path) -> Whole:
                 "parser_workers": 1,
                 **settings,
             }
-            async with build_roma(Settings(_env_file=None, **chosen)) as roma:  # type: ignore[call-arg]
+            async with build_roma(Settings(**chosen)) as roma:  # type: ignore[call-arg]
                 yield roma, server
 
     return make

@@ -25,7 +25,7 @@ TYPED = "When does the valve < 3 & *open*?"
 @pytest.fixture
 async def roma(workspace: Path, tmp_path: Path) -> AsyncIterator[Roma]:
     (tmp_path / "manual.md").write_text("# Manual\n\nThe valve opens at 3 bar.\n")
-    settings = Settings(_env_file=None, workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
+    settings = Settings(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
     llm = LLMService([FakeLLM(rule=lambda _: "The valve opens at 3 bar [1].", generative=False)])
     async with build_roma(settings, llm=llm) as made:
         await made.ingest(tmp_path / "manual.md")

@@ -1,0 +1,54 @@
+"""All settings, read once from the environment and ``.env`` and passed in. The documentation lists them (tested).
+
+``LLM_*`` variables keep the names that the outside world uses; every other one begins with ``ROMA_``. The vendors' own
+variables (``OPENAI_API_KEY``, ``ANTHROPIC_API_KEY``, ``OPENAI_BASE_URL``, ``ANTHROPIC_BASE_URL``) are fallbacks::
+
+    settings = Settings.load(workspace="w", lexical_weight=0.0)
+    settings.retrieval.lexical_weight
+"""
+
+from roma_core.settings.answering import AnsweringSettings, RuleMode
+from roma_core.settings.base import Section, Setting, setting
+from roma_core.settings.budgets import BudgetSettings
+from roma_core.settings.chunking import ChunkingSettings
+from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
+from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings, Provider, ProviderSettings
+from roma_core.settings.masking import mask_address, mask_value
+from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
+from roma_core.settings.parsing import FigureSettings, ParsingSettings
+from roma_core.settings.retrieval import RetrievalSettings
+from roma_core.settings.serving import ServingSettings
+from roma_core.settings.storage import CacheMode, StorageSettings
+from roma_core.settings.telemetry import TelemetrySettings
+
+__all__ = [
+    "AnsweringSettings",
+    "AnthropicSettings",
+    "BudgetSettings",
+    "CacheMode",
+    "ChunkingSettings",
+    "FigureSettings",
+    "GDriveSettings",
+    "LLMSettings",
+    "LocalSettings",
+    "OpenAISettings",
+    "ParsingSettings",
+    "Provider",
+    "ProviderSettings",
+    "RetrievalSettings",
+    "RuleMode",
+    "Section",
+    "ServingSettings",
+    "Setting",
+    "Settings",
+    "StorageSettings",
+    "TelemetrySettings",
+    "WebSettings",
+    "all_settings",
+    "env_name",
+    "mask_address",
+    "mask_value",
+    "own_settings",
+    "plugin_settings",
+    "setting",
+]

@@ -1,0 +1,29 @@
+"""Settings of answering a question."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from roma_core.settings.base import Section, setting
+
+RuleMode = Literal["off", "flag", "block"]
+
+
+class AnsweringSettings(Section):
+    """Limits, planner, rules and history of a question."""
+
+    query_timeout_s: float = setting(90.0, "Deadline of a whole query.", gt=0, decides_answers=False)
+    max_question_chars: int = setting(4000, "Longer questions are refused.", ge=1)
+    planner: Literal["auto", "off"] = setting("auto", "auto: plan when a generative model is there.")
+    guardrails: dict[str, RuleMode] = setting({}, "Comma-separated rule=off|flag|block that override the defaults.")
+    history_tokens: int = setting(2000, "Most tokens of history a follow-up sees.", ge=0)
+
+    @field_validator("guardrails", mode="before")
+    @classmethod
+    def _split_rules(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {rule.strip(): mode.strip() for rule, _, mode in pairs}

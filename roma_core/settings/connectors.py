@@ -1,0 +1,63 @@
+"""Settings of ROMA's own connectors. None decides an answer over a given corpus: the corpus itself does."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import SecretStr
+
+from roma_core.settings.base import Section, setting
+
+
+class LocalSettings(Section):
+    """Reading files and folders."""
+
+    prefix: ClassVar[str] = "ROMA_LOCAL_"
+
+    ignore: tuple[str, ...] = setting(
+        (
+            ".git",
+            ".roma",
+            "__pycache__",
+            "node_modules",
+            ".venv",
+            ".ipynb_checkpoints",
+            ".DS_Store",
+            "~$*",
+            ".~lock.*",
+        ),
+        "Comma-separated globs over names (or, with a slash, relative paths) that LocalConnector skips.",
+        decides_answers=False,
+    )
+
+
+class GDriveSettings(Section):
+    """Reading Google Drive."""
+
+    prefix: ClassVar[str] = "ROMA_GDRIVE_"
+
+    credentials: SecretStr | None = setting(
+        None, "Service account or user token: a file's path or the JSON itself.", decides_answers=False
+    )
+    api_endpoint: str | None = setting(None, "Other address of the Drive API (proxy).", decides_answers=False)
+
+
+class WebSettings(Section):
+    """Reading web pages."""
+
+    prefix: ClassVar[str] = "ROMA_WEB_"
+
+    render: Literal["auto", "always", "never"] = setting("auto", "When to use Chromium.", decides_answers=False)
+    timeout_s: float = setting(20.0, "Time one page may take.", gt=0, decides_answers=False)
+    max_mb: float = setting(10.0, "Largest body after decompression.", gt=0, decides_answers=False)
+    max_depth: int = setting(3, "Largest depth of a crawl.", ge=0, decides_answers=False)
+    max_pages: int = setting(200, "Most pages of one crawl.", ge=1, decides_answers=False)
+    rate_per_s: float = setting(1.0, "Requests a second to one host.", gt=0, decides_answers=False)
+    concurrency: int = setting(2, "Requests at once to one host.", ge=1, decides_answers=False)
+    allowed_domains: tuple[str, ...] = setting((), "Only these; none = any.", decides_answers=False)
+    denied_domains: tuple[str, ...] = setting((), "Never these.", decides_answers=False)
+    allowed_private_hosts: tuple[str, ...] = setting(
+        (), "host or host:port that may resolve to a private address.", decides_answers=False
+    )
+    rotate_user_agent: bool = setting(False, "Use browsers' User-Agents after 403/429.", decides_answers=False)
+    chromium: str | None = setting(None, "Path of Chromium; none = search PATH.", decides_answers=False)

@@ -1,0 +1,52 @@
+"""The variables that set something: those of the environment, and of ``.env`` below them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from roma_core.errors import ConfigError
+from roma_core.settings.base import PREFIX
+
+TOOLING: Final = ("ROMA_SHARED", "ROMA_TEST_", "ROMA_SOAK_", "ROMA_SCREENSHOTS")
+"""Beginnings of variables that ROMA's own tests and benchmarks read; they set nothing."""
+OUTSIDE_PREFIX: Final = "LLM_"
+"""Other programs use this prefix too, so only a name that is nearly one of ROMA's is taken for a slip."""
+NEARLY: Final = 0.85
+
+
+def read_variables(env_file: Path | str | None) -> dict[str, str]:
+    """Return the variables by name in upper case. The environment wins over ``env_file``; empty ones count as unset."""
+    variables: dict[str, str] = {}
+    if env_file is not None and Path(env_file).is_file():
+        variables |= _read_file(Path(env_file))
+    variables |= {name.upper(): value for name, value in os.environ.items() if value}
+    return variables
+
+
+def misspelt_variables(variables: Collection[str], known: Collection[str]) -> list[str]:
+    """Return the names in ``variables`` that are meant for ROMA but are none of the ``known`` ones."""
+    outside = [name for name in known if name.startswith(OUTSIDE_PREFIX)]
+    misspelt = []
+    for name in sorted(set(variables) - set(known)):
+        if name.startswith(PREFIX):
+            if not name.startswith(TOOLING):
+                misspelt.append(name)
+        elif name.startswith(OUTSIDE_PREFIX):
+            is_former_own = PREFIX + name in known
+            if is_former_own or difflib.get_close_matches(name, outside, n=1, cutoff=NEARLY):
+                misspelt.append(name)
+    return misspelt
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it must be a text file in UTF-8.") from None
+    return {name.upper(): value for name, value in values.items() if value}

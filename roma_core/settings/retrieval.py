@@ -1,0 +1,17 @@
+"""Settings of finding passages: the models that read, and the numbers of the search."""
+
+from __future__ import annotations
+
+from roma_core.settings.base import Section, setting
+
+
+class RetrievalSettings(Section):
+    """How passages are looked up, fused and reranked."""
+
+    embedder: str = setting("local", "local, fake, openai, openai:<model> or a fastembed hub name.")
+    reranker: str = setting("local", "local, none, fake or a fastembed cross-encoder hub name.")
+    embed_threads: int = setting(0, "Embedding sessions side by side; 0 = one per core.", ge=0, decides_answers=False)
+    retrieve_limit: int = setting(100, "Candidates taken from each retriever.", ge=1, le=1000)
+    lexical_weight: float = setting(0.4, "Weight of BM25 in the min-max fusion.", ge=0, le=1)
+    rerank_limit: int = setting(20, "Candidates that the cross-encoder sees.", ge=0, le=200)
+    rerank_weight: float = setting(0.5, "Weight of the cross-encoder in the mix.", ge=0, le=1)

@@ -1,0 +1,29 @@
+"""Settings of the HTTP service."""
+
+from __future__ import annotations
+
+from roma_core.settings.base import Section, setting
+
+
+class ServingSettings(Section):
+    """Where the service listens, and whom it serves."""
+
+    host: str = setting("127.0.0.1", "Address to bind; other than loopback needs a token.", decides_answers=False)
+    port: int = setting(8000, "Port to bind.", ge=0, le=65535, decides_answers=False)
+    require_token: bool = setting(
+        False,
+        "Serve nobody without a token, also while there is none: a workspace may be missing.",
+        decides_answers=False,
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Origins of other sites whose pages may use the API (CORS) and open the console.",
+        decides_answers=False,
+    )
+    ingest_roots: tuple[str, ...] = setting(
+        (),
+        "Comma-separated folders and addresses (`gdrive://...`) that tokens may ingest over HTTP; none = none.",
+        decides_answers=False,
+    )
+    max_body_mb: float = setting(10.0, "Largest request body.", gt=0, decides_answers=False)
+    rate_limit_per_minute: int = setting(120, "Requests a minute per token or address.", ge=1, decides_answers=False)

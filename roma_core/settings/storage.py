@@ -1,0 +1,23 @@
+"""Settings of what is kept."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from roma_core.settings.base import Section, setting
+
+CacheMode = Literal["off", "read", "write", "refresh"]
+
+
+class StorageSettings(Section):
+    """Caches, databases and the room that they may fill."""
+
+    min_free_mb: int = setting(
+        256, "Ingest stops with ERR_STORAGE_FULL below this free space.", ge=0, decides_answers=False
+    )
+    cache: CacheMode = setting(
+        "write", "off: never; read: use only; write: use and fill; refresh.", decides_answers=False
+    )
+    database_url: str | None = setting(
+        None, "SQLAlchemy URL for sessions; none = workspace SQLite.", decides_answers=False
+    )
