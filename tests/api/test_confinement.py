@@ -298,7 +298,7 @@ async def test_a_link_put_in_place_between_the_door_and_the_run_is_not_followed(
 async def test_narrower_roots_hold_for_jobs_that_wait(service: Any, place: Place, monkeypatch: Any) -> None:
     monkeypatch.setattr(service.app.state.jobs, "claim", lambda owner: None)
     made = await service.client.post("/ingest", json={"sources": [str(place.root)]})
-    service.roma.settings = service.roma.settings.model_copy(update={"ingest_roots": ()})
+    service.roma.settings = service.roma.settings.replace(ingest_roots=())
     monkeypatch.undo()
     job = await outcome(service, made.json()["id"])
     assert (job["state"], job["failure"]["code"]) == ("failed", "ERR_ACCESS_FORBIDDEN")
