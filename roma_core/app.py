@@ -24,6 +24,7 @@ from roma_core.types import (
     TailorOutput,
     digest,
 )
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.agents.orchestrator import ROMAOrchestrator
@@ -61,7 +62,7 @@ class Roma:
     def cache(self) -> Cache:
         from roma_core.cache import Cache
 
-        return Cache(self.settings.workspace / "cache.sqlite", self.settings.storage.cache)
+        return Cache(Workspace(self.settings.workspace).cache, self.settings.storage.cache)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -76,7 +77,7 @@ class Roma:
         from roma_core.store.lance import LanceStore
 
         return LanceStore(
-            self.settings.workspace / "store",
+            Workspace(self.settings.workspace).store,
             fingerprint=self.embedder.fingerprint,
             dim=self.embedder.dim,
             model=self.embedder.name,

@@ -8,31 +8,38 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roma_core.database import Database, Schema, is_sound
+from roma_core.errors import ErrorCode, StoreError
 from roma_core.settings import CacheMode
-from roma_core.sqlite import Database
 from roma_core.telemetry import logs, metrics
 
 log = logs.get("cache")
 
 DAY_S = 86_400.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, size INTEGER NOT NULL,
-    created_at REAL NOT NULL, used_at REAL NOT NULL, PRIMARY KEY (kind, key));
-CREATE INDEX IF NOT EXISTS by_use ON entries (used_at, size);
-"""
+CACHE = Schema(
+    "cache",
+    "The cache",
+    (
+        """
+        CREATE TABLE IF NOT EXISTS entries (
+            kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, size INTEGER NOT NULL,
+            created_at REAL NOT NULL, used_at REAL NOT NULL, PRIMARY KEY (kind, key));
+        CREATE INDEX IF NOT EXISTS by_use ON entries (used_at, size);
+        """,
+    ),
+    rebuildable=True,
+)
 
 
 @dataclass(frozen=True)
 class CacheStats:
-    """What one kind of entry takes up."""
+    """Room that the entries of one kind take."""
 
     kind: str
     entries: int
@@ -50,8 +57,7 @@ class Cache:
         self._path = path
         self._mode = mode
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._database = Database(path, _SCHEMA, busy_s=10.0)
+        self._database = Database(path, CACHE, busy_s=10.0)
         self._puts = 0
 
     @property
@@ -63,61 +69,60 @@ class Cache:
         return self._mode in {"write", "refresh"}
 
     def get(self, kind: str, key: str) -> bytes | None:
+        """Return the value that ``put`` kept, or None."""
         if not self.reads:
             return None
-        value = self._read(kind, key)
+        try:
+            with self._database.connection() as db:
+                value = self._select(db, kind, key)
+        except StoreError as error:
+            self._give_up("read", error)
+            value = None
         metrics.count_cache(kind, hit=value is not None)
         return value
 
-    def _read(self, kind: str, key: str) -> bytes | None:
-        with self._lock:
-            try:
-                with self._database.connection() as db:
-                    return self._found(db, kind, key)
-            except (sqlite3.Error, OSError) as error:
-                self._give_up("read", error)
-                return None
-
     def put(self, kind: str, key: str, value: bytes) -> None:
+        """Keep a value, in place of an older one of this kind and key."""
         if not self.writes:
             return
         now = time.time()
         row = (kind, key, value, len(value), now, now)
-        with self._lock:
-            try:
-                with self._database.connection() as db:
-                    db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
-                    self._puts += 1
-                    if self._puts % 64 == 0 or len(value) * 64 > self._max_bytes:
-                        self._shrink(db)
-            except (sqlite3.Error, OSError) as error:
-                self._give_up("write", error)
+        try:
+            with self._database.connection() as db:
+                db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+                self._puts += 1
+                if self._puts % 64 == 0 or len(value) * 64 > self._max_bytes:
+                    self._shrink(db)
+        except StoreError as error:
+            self._give_up("write", error)
 
     def get_json(self, kind: str, key: str) -> Any | None:
-        """The value that ``put_json`` kept, or None."""
+        """Return the value that ``put_json`` kept, or None."""
         data = self.get(kind, key)
         return None if data is None else json.loads(data)
 
     def put_json(self, kind: str, key: str, value: Any) -> None:
+        """Keep a JSON value."""
         self.put(kind, key, json.dumps(value, ensure_ascii=False, sort_keys=True).encode())
 
     def clear(self, kind: str | None = None) -> int:
-        """Drop the entries of ``kind``, or all; returns how many. Works in every mode."""
-        with self._lock, self._database.connection() as db:
+        """Drop the entries of ``kind``, or all, in every mode; return how many. Raises ``StoreError``."""
+        with self._database.connection() as db:
             dropped = db.execute("DELETE FROM entries WHERE ? IS NULL OR kind = ?", (kind, kind)).rowcount
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return dropped
 
     def stats(self) -> list[CacheStats]:
-        with self._lock, self._database.connection() as db:
+        """Return the room that each kind takes. Raises ``StoreError``."""
+        with self._database.connection() as db:
             rows = db.execute("SELECT kind, COUNT(*), SUM(size) FROM entries GROUP BY kind ORDER BY kind")
             return [CacheStats(*row) for row in rows]
 
     def close(self) -> None:
-        with self._lock:
-            self._database.close()
+        """Close the file; the next use opens it again."""
+        self._database.close()
 
-    def _found(self, db: sqlite3.Connection, kind: str, key: str) -> bytes | None:
+    def _select(self, db: sqlite3.Connection, kind: str, key: str) -> bytes | None:
         row = db.execute("SELECT value, used_at FROM entries WHERE kind = ? AND key = ?", (kind, key)).fetchone()
         if row is None:
             return None
@@ -127,37 +132,28 @@ class Cache:
                 db.execute("UPDATE entries SET used_at = ? WHERE kind = ? AND key = ?", (now, kind, key))
         return bytes(row[0])
 
-    def _shrink(self, connection: sqlite3.Connection) -> None:
+    def _shrink(self, db: sqlite3.Connection) -> None:
         """Drop the least recently used entries until nine tenths of the room are taken."""
-        (taken,) = connection.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()
+        (taken,) = db.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()
         if taken <= self._max_bytes:
             return
         excess = taken - int(self._max_bytes * 0.9)
-        for rowid, size in connection.execute("SELECT rowid, size FROM entries ORDER BY used_at, rowid").fetchall():
+        for rowid, size in db.execute("SELECT rowid, size FROM entries ORDER BY used_at, rowid").fetchall():
             if excess <= 0:
                 break
-            connection.execute("DELETE FROM entries WHERE rowid = ?", (rowid,))
+            db.execute("DELETE FROM entries WHERE rowid = ?", (rowid,))
             excess -= size
 
-    def _give_up(self, action: str, error: Exception) -> None:
-        log.warning("cache_failed", action=action, path=self._path.name, error=type(error).__name__, reason=str(error))
+    def _give_up(self, action: str, error: StoreError) -> None:
+        log.warning("cache_failed", action=action, path=self._path.name, code=error.code.value, reason=error.message)
         self._database.close()
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        if error.code is ErrorCode.STORAGE_CORRUPT:
             self._set_aside()
 
     def _set_aside(self) -> None:
-        """A damaged file is kept for whoever wants to look, out of the way of a fresh one."""
+        """Keep a damaged file for inspection, out of the way of a fresh one."""
         if self._path.is_file() and not is_sound(self._path):
             self._database.forget()
             self._path.replace(self._path.with_suffix(".damaged"))
             for suffix in ("-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-
-
-def is_sound(path: Path) -> bool:
-    """Whether SQLite can read ``path``."""
-    try:
-        with closing(sqlite3.connect(path, timeout=10.0)) as connection:
-            return bool(connection.execute("PRAGMA quick_check").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError:
-        return False

@@ -43,6 +43,9 @@ request_id: ContextVar[str | None] = ContextVar("roma_request_id", default=None)
 """The id of the request that is being served; set once by a skin, read by every log line and failure."""
 
 
+DISK_FULL = "The disk is full; free some room and try again."
+"""The sentence for a full disk, whatever could not be written."""
+
 defects: list[Callable[[str, BaseException], None]] = []
 """Told the agent and the exception when one that nobody expected becomes ``ERR_INTERNAL``: telemetry logs its place."""
 
@@ -102,6 +105,7 @@ class ErrorCode(StrEnum):
     STORAGE_LOCKED = "ERR_STORAGE_LOCKED"
     STORAGE_MISMATCH = "ERR_STORAGE_MISMATCH"
     STORAGE_CORRUPT = "ERR_STORAGE_CORRUPT"
+    STORAGE_NEWER = "ERR_STORAGE_NEWER"
 
     GUARDRAIL_EMPTY = "ERR_GUARDRAIL_EMPTY"
     GUARDRAIL_TOO_LONG = "ERR_GUARDRAIL_TOO_LONG"
@@ -314,7 +318,7 @@ def _translate(error: BaseException) -> RomaError:
     if isinstance(error, builtins.TimeoutError):
         return DeadlineError("The time allowed for this step ran out; try again or raise the limit.")
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StoreError("The disk is full; free some room and run it again.", ErrorCode.STORAGE_FULL)
+        return StoreError(DISK_FULL, ErrorCode.STORAGE_FULL)
     if isinstance(error, ModuleNotFoundError):
         return ConfigError(
             f"The Python package {error.name!r} is not installed; install roma-core[all] or the extra that needs it.",

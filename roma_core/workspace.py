@@ -1,15 +1,184 @@
-"""Folders and files that ROMA makes: for nobody but whoever runs it, and for a server never a second time.
+"""A workspace: the folder that holds everything ROMA writes, every file in it by its name, and how it is found.
 
-A server's workspace that is gone was taken away: a volume was unmounted, a folder renamed. A new one in its place would
-hide that, and what is written there would be lost when the old one comes back.
+Files and folders are made for their owner alone, and for a server never a second time. A server's workspace that is
+gone was taken away: a volume was unmounted, a folder renamed. A new one in its place would hide that, and what is
+written there would be lost when the old one comes back.
 """
 
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-_kept: set[Path] = set()
+DEFAULT_WORKSPACE = ".roma"
+PROJECT_FILE = "roma.toml"
+BACKUPS = "backups"
+"""Folder beside a database: its copies from before its tables were changed."""
+
+_required: set[Path] = set()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Every file and folder of a workspace. A name says where something is, not that it exists.
+
+    >>> Workspace(Path(".roma")).ledger
+    PosixPath('.roma/ledger.sqlite')
+    """
+
+    folder: Path
+
+    @property
+    def cache(self) -> Path:
+        """Results of parsers, embedders and models."""
+        return self.folder / "cache.sqlite"
+
+    @property
+    def ledger(self) -> Path:
+        """State of every item that was ever listed."""
+        return self.folder / "ledger.sqlite"
+
+    @property
+    def store(self) -> Path:
+        """Folder of the table of passages."""
+        return self.folder / "store"
+
+    @property
+    def budgets(self) -> Path:
+        """What sessions and tenants have spent."""
+        return self.folder / "budgets.sqlite"
+
+    @property
+    def service(self) -> Path:
+        """Tokens and ingest jobs of the HTTP API."""
+        return self.folder / "service.db"
+
+    @property
+    def sessions(self) -> Path:
+        """Conversations and feedback, unless ``ROMA_DATABASE_URL`` names another database."""
+        return self.folder / "sessions.db"
+
+    @property
+    def evals(self) -> Path:
+        """Folder of the evaluations' reports, one folder a run."""
+        return self.folder / "evals"
+
+    @property
+    def eval_answers(self) -> Path:
+        """Answers that evaluations have asked for."""
+        return self.evals / "answers.db"
+
+    @property
+    def beir(self) -> Path:
+        """Folder of the corpora of BEIR sets, as they are ingested."""
+        return self.folder / "beir"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's own database, unless ``ROMA_MLFLOW_TRACKING_URI`` names a server."""
+        return self.folder / "mlflow.db"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Address of MLflow's database."""
+        return f"sqlite:///{self.mlflow.resolve()}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Folder of MLflow's artifacts, of evaluations and of traces."""
+        return self.folder / "mlflow-artifacts"
+
+    @property
+    def web_cache(self) -> Path:
+        """Folder of pages as last fetched."""
+        return self.folder / "cache"
+
+    @property
+    def web_pages(self) -> Path:
+        """Pages as last fetched."""
+        return self.web_cache / "web.db"
+
+    @property
+    def gdrive_token(self) -> Path:
+        """Sign-in of a user to Google Drive."""
+        return self.folder / "gdrive-token.json"
+
+    @property
+    def notebooks(self) -> Path:
+        """Folder of the demo's notebooks with their outputs."""
+        return self.folder / "notebooks"
+
+    @property
+    def temporary(self) -> Path:
+        """Folder of files that a download or a parse needs for a while."""
+        return self.folder / "tmp"
+
+    @property
+    def backups(self) -> Path:
+        """Folder of copies of databases from before their tables were changed."""
+        return self.folder / BACKUPS
+
+
+# Finding
+
+
+def find_project(start: Path | None = None) -> Path | None:
+    """Return the nearest folder from ``start`` upwards that holds ``roma.toml`` or ``.roma``; None without one.
+
+    Above ``start`` (default: where one stands) only folders count that belong to the user or to the owner of ``start``:
+    a file that somebody else has put into a common folder must not choose settings.
+    """
+    place = Path.cwd() if start is None else start.absolute()
+    for folder in (place, *place.parents):
+        if any(_is_own(marker, place) for marker in (folder / PROJECT_FILE, folder / DEFAULT_WORKSPACE)):
+            return folder
+    return None
+
+
+def resolve_workspace(path: Path) -> Path:
+    """Return the folder that the setting ``path`` means. An absolute path stays.
+
+    A relative one is looked for upwards from where one stands as far as the project (``find_project``), so that a
+    notebook in a folder of its own means the same workspace as a command at the project's root. When it is nowhere,
+    the default name stands for a new folder at the root, and another name for one where one stands.
+    """
+    project = None if path.is_absolute() or path.exists() else find_project()
+    if project is None:
+        return path
+    for folder in _up_to(project):
+        if (folder / path).exists():
+            return folder / path
+    return project / path if path == Path(DEFAULT_WORKSPACE) else path
+
+
+def find_env_files() -> tuple[Path, ...]:
+    """Return the ``.env`` of the project and the one where one stands, which counts more."""
+    project, here = find_project(), Path.cwd()
+    folders = [here] if project in (None, here) else [project, here]
+    return tuple(folder / ".env" for folder in folders if folder is not None)
+
+
+def _up_to(project: Path) -> Iterator[Path]:
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        yield folder
+        if folder == project:
+            return
+
+
+def _is_own(marker: Path, start: Path) -> bool:
+    try:
+        owner = marker.stat().st_uid
+        if marker.parent == start or not hasattr(os, "getuid"):
+            return True
+        return owner in {os.getuid(), start.stat().st_uid}
+    except OSError:
+        return False
+
+
+# Making
 
 
 class GoneError(FileNotFoundError):
@@ -17,6 +186,7 @@ class GoneError(FileNotFoundError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(errno.ENOENT, "was there and is gone", str(path))
+        self.path = path
 
 
 def private_folder(folder: Path) -> None:
@@ -27,7 +197,7 @@ def private_folder(folder: Path) -> None:
     place = folder.absolute()
     missing = [part for part in (*reversed(place.parents), place) if not part.exists()]
     if missing:
-        require(place)
+        require_present(place)
     for part in missing:
         part.mkdir(mode=0o700, exist_ok=True)
 
@@ -39,20 +209,20 @@ def private_file(path: Path) -> None:
     """
     private_folder(path.parent)
     if not path.exists():
-        require(path)
+        require_present(path)
         path.touch(mode=0o600, exist_ok=True)
 
 
-def keep(path: Path) -> None:
-    """From now on the file ``path`` is the mark of its folder: without it nothing is made there, nor the folder itself.
+def mark_required(path: Path) -> None:
+    """Make the file ``path`` the mark of its folder: without it nothing is made there, nor the folder itself.
 
     A folder alone is no mark: that of a volume which was unmounted is still there, and empty.
     """
-    _kept.add(path.absolute())
+    _required.add(path.absolute())
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file or folder is at ``path``: another one has another identity as long as both are there."""
+    """Return device and number of the file at ``path``: another one differs as long as both are there."""
     try:
         stat = path.stat()
     except FileNotFoundError:
@@ -60,8 +230,8 @@ def identity(path: Path) -> tuple[int, int] | None:
     return stat.st_dev, stat.st_ino
 
 
-def require(path: Path) -> None:
-    """Raises ``GoneError`` when ``path`` is, or is beside or below, a kept file that is not there."""
-    for kept in tuple(_kept):
-        if path.absolute().is_relative_to(kept.parent) and not kept.exists():
-            raise GoneError(kept)
+def require_present(path: Path) -> None:
+    """Raise ``GoneError`` when ``path`` is, or is beside or below, a marked file that is not there."""
+    for marked in tuple(_required):
+        if path.absolute().is_relative_to(marked.parent) and not marked.exists():
+            raise GoneError(marked)

@@ -18,12 +18,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from roma_core import __version__
 from roma_core.api import conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
-from roma_core.api.database import keep_file
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import Work
 from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
 from roma_core.api.schemas import error_codes
 from roma_core.api.sse import Streams
+from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
 from roma_core.api.worker import Ingest, JobWorker
 from roma_core.errors import ErrorCode, guarded

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from roma_core.api.database import connection
 from roma_core.api.jobs import ROWS, Ending, Job, JobProgress, JobSummary, Work
+from roma_core.api.storage import open_service
 from roma_core.connectors.sources import shown
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
 
@@ -32,16 +32,6 @@ KEPT = 1000
 KEPT_REPORTS = 100
 """Finished jobs of a tenant whose rows are kept."""
 
-_SCHEMA = """CREATE TABLE IF NOT EXISTS ingest_jobs (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, sources TEXT NOT NULL,
-  addresses TEXT, confined INTEGER NOT NULL, retry_failed INTEGER NOT NULL, key TEXT, state TEXT NOT NULL,
-  attempts INTEGER NOT NULL DEFAULT 0, owner TEXT, lease_until REAL, cancel INTEGER NOT NULL DEFAULT 0, progress TEXT,
-  report TEXT, failure TEXT, created_at TEXT NOT NULL, started_at TEXT, finished_at TEXT, UNIQUE (tenant, key));
-CREATE INDEX IF NOT EXISTS ingest_jobs_by_state ON ingest_jobs (state, number);
-CREATE INDEX IF NOT EXISTS ingest_jobs_by_tenant ON ingest_jobs (tenant, number);
-CREATE INDEX IF NOT EXISTS ingest_jobs_by_start ON ingest_jobs (tenant, started_at);
-CREATE TABLE IF NOT EXISTS ingest_rows (
-  job INTEGER NOT NULL, position INTEGER NOT NULL, item TEXT NOT NULL, PRIMARY KEY (job, position)) WITHOUT ROWID"""
 _ENDED = "addresses = NULL, owner = NULL, lease_until = NULL"
 _IS_FINAL = "state IN ('done', 'failed', 'cancelled')"
 _CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1,
@@ -60,7 +50,7 @@ class JobQueue:
     """The table. Every method is one transaction; none takes longer than the disk. Each raises ``StoreError``."""
 
     def __init__(self, workspace: Path, clock: Callable[[], float] = time.time) -> None:
-        self._folder = workspace
+        self._database = open_service(workspace)
         self._clock = clock
 
     def add(
@@ -76,7 +66,7 @@ class JobQueue:
 
         Raises ``AccessError`` (rate limit) when ``MOST_WAITING`` jobs of the tenant wait already.
         """
-        with connection(self._folder, _SCHEMA) as db:
+        with self._database.transaction() as db:
             row = None if key is None else _find(db, "key", key, tenant)
             if row is None:
                 _make_room(db, tenant)
@@ -88,18 +78,18 @@ class JobQueue:
 
     def get(self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS) -> Job:
         """The job with a page of its report. Raises ``NotFoundError``; other tenants' jobs do not exist."""
-        with connection(self._folder, _SCHEMA, write=False) as db:
+        with self._database.snapshot() as db:
             return _job(db, _find(db, "id", job_id, tenant), items_from, items_limit)
 
     def list(self, tenant: str, limit: int = 100) -> tuple[JobSummary, ...]:
         """The tenant's jobs, the newest first, without reports and with their first sources."""
-        with connection(self._folder, _SCHEMA, write=False) as db:
+        with self._database.snapshot() as db:
             rows = [_plain(row) for row in db.execute(_SUMMARY, (tenant, limit))]
         return tuple(JobSummary(**{**row, "sources": [s for s in row["sources"] if s is not None]}) for row in rows)
 
     def cancel(self, job_id: str, tenant: str) -> Job:
         """A queued job is cancelled at once, a running one at its next beat; a final one stays as it is."""
-        with connection(self._folder, _SCHEMA) as db:
+        with self._database.transaction() as db:
             db.execute(
                 f"UPDATE ingest_jobs SET state = 'cancelled', finished_at = ?, {_ENDED} "  # noqa: S608
                 "WHERE id = ? AND tenant = ? AND state = 'queued'",
@@ -116,8 +106,7 @@ class JobQueue:
         Jobs of a tenant come in their order, tenants in turn.
         """
         now = self._clock()
-        with connection(self._folder, _SCHEMA) as db:
-            _adopt(db)
+        with self._database.transaction() as db:
             _bury(db, now)
             row = db.execute(_CLAIM, (owner, now + LEASE_S, _now(), now)).fetchone()
         if row is None:
@@ -127,7 +116,7 @@ class JobQueue:
 
     def beat(self, job_id: str, owner: str, progress: JobProgress | None) -> Told:
         """Renew the lease and tell how far the job is; the answer says what the holder must do."""
-        with connection(self._folder, _SCHEMA) as db:
+        with self._database.transaction() as db:
             row = db.execute(
                 "UPDATE ingest_jobs SET lease_until = ?, progress = ? WHERE id = ? AND owner = ? AND state = 'running' "
                 "RETURNING cancel",
@@ -140,7 +129,7 @@ class JobQueue:
     def finish(self, job_id: str, owner: str, ending: Ending) -> bool:
         """Write how it ended. False when the lease was lost, so that nobody finishes twice."""
         told = (ending.state, _json(ending.progress), _json(ending.report), _json(ending.failure))
-        with connection(self._folder, _SCHEMA) as db:
+        with self._database.transaction() as db:
             row = db.execute(
                 f"UPDATE ingest_jobs SET state = ?, progress = ?, report = ?, failure = ?, finished_at = ?, {_ENDED} "  # noqa: S608
                 "WHERE id = ? AND owner = ? AND state = 'running' RETURNING number, tenant",
@@ -155,7 +144,7 @@ class JobQueue:
 
     def release(self, job_id: str, owner: str) -> None:
         """Give a job back unfinished, for a server that shuts down; the attempt does not count."""
-        with connection(self._folder, _SCHEMA) as db:
+        with self._database.transaction() as db:
             db.execute(
                 "UPDATE ingest_jobs SET state = 'queued', owner = NULL, lease_until = NULL, attempts = attempts - 1 "
                 "WHERE id = ? AND owner = ? AND state = 'running'",
@@ -164,7 +153,7 @@ class JobQueue:
 
     def counts(self) -> dict[str, int]:
         """Jobs by state."""
-        with connection(self._folder, _SCHEMA, write=False) as db:
+        with self._database.snapshot() as db:
             found = dict(db.execute("SELECT state, count(*) FROM ingest_jobs GROUP BY state").fetchall())
         return {state: found.get(state, 0) for state in ("queued", "running", "done", "failed", "cancelled")}
 
@@ -211,16 +200,6 @@ def _bury(db: sqlite3.Connection, now: float) -> None:
         f"{ended}, state = 'failed', failure = ? WHERE attempts >= ? AND {dead}",
         (_now(), failure.model_dump_json(), MOST_ATTEMPTS, now),
     )
-
-
-def _adopt(db: sqlite3.Connection) -> None:
-    """Take over what waits in the table that ROMA had before; its history, which held secrets, goes."""
-    if db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'jobs'").fetchone() is None:
-        return
-    for row in db.execute("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY number").fetchall():
-        columns = {name: row[name] for name in ("id", "tenant", "retry_failed")}
-        _insert(db, json.loads(row["sources"]), {**columns, "confined": True})
-    db.execute("DROP TABLE jobs")
 
 
 def _now() -> str:

@@ -45,6 +45,7 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.STORAGE_FULL: 507,
     ErrorCode.STORAGE_MISMATCH: 503,
     ErrorCode.STORAGE_CORRUPT: 503,
+    ErrorCode.STORAGE_NEWER: 503,
     ErrorCode.GUARDRAIL_EMPTY: 422,
     ErrorCode.GUARDRAIL_TOO_LONG: 422,
     ErrorCode.GUARDRAIL_BLOCKED: 422,

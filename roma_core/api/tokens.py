@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
-from roma_core.api.database import FILE, connection
+from roma_core.api.storage import open_service
 from roma_core.errors import ConfigError, ErrorCode, InputError, NotFoundError, StoreError
 from roma_core.types import DEFAULT_TENANT, Noun
 
@@ -38,8 +38,6 @@ _LONGEST_DAYS = 36_500
 PASSING = frozenset({ErrorCode.STORAGE_LOCKED, ErrorCode.STORAGE_FULL})
 """While a database is locked or has no room nothing in it changes, so what was read before still holds."""
 _COLUMNS = "id, hash, name, scopes, tenant, created_at, expires_at, revoked_at"
-_SCHEMA = """CREATE TABLE IF NOT EXISTS tokens (id TEXT PRIMARY KEY, hash TEXT NOT NULL, name TEXT NOT NULL,
-scopes TEXT NOT NULL, tenant TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT)"""
 
 
 class Token(Noun):
@@ -84,7 +82,7 @@ class TokenStore:
     """The tokens of a workspace. Once it has seen one, no loss of the file opens the service again."""
 
     def __init__(self, workspace: Path) -> None:
-        self._folder = workspace
+        self._database = open_service(workspace)
         self._lock = threading.Lock()
         self._known: Known | None = None
         self._seen: tuple[object, ...] | None = None
@@ -116,13 +114,13 @@ class TokenStore:
         expires = None if days is None else now + timedelta(days=days)
         token = Token(id=token_id, name=name, scopes=wanted, tenant=tenant, created_at=now, expires_at=expires)
         row = (token_id, _hash(secret), name, json.dumps(wanted), tenant, now.isoformat(), _iso(expires))
-        with connection(self._folder, _SCHEMA) as db:
+        with self._database.transaction() as db:
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row)
         return secret, token
 
     def revoke(self, token_id: str) -> None:
         """Take back a token at once. Raises ``NotFoundError``."""
-        with connection(self._folder, _SCHEMA) as db:
+        with self._database.transaction() as db:
             now = datetime.now(UTC).isoformat()
             done = db.execute("UPDATE tokens SET revoked_at = COALESCE(revoked_at, ?) WHERE id = ?", (now, token_id))
             if not done.rowcount:
@@ -130,7 +128,7 @@ class TokenStore:
 
     def list(self) -> tuple[Token, ...]:
         """All tokens, also those that are expired or revoked; oldest first."""
-        with connection(self._folder, _SCHEMA, write=False) as db:
+        with self._database.snapshot() as db:
             return tuple(_read(row) for row in db.execute("SELECT * FROM tokens ORDER BY created_at, id"))
 
     def configured(self) -> bool:
@@ -156,13 +154,13 @@ class TokenStore:
             fresh = self._fresh()
             if fresh is not None:
                 return fresh
-            state = _state(self._folder)  # before the read: what is written meanwhile is read the next time
+            state = _state(self._database.path)  # before the read: what is written meanwhile is read the next time
             self._known = self._read()
             self._seen, self._until = state, time.monotonic() + _TRUST_S
             return self._known
 
     def _fresh(self) -> Known | None:
-        trusted = time.monotonic() < self._until and _state(self._folder) == self._seen
+        trusted = time.monotonic() < self._until and _state(self._database.path) == self._seen
         return self._known if trusted else None
 
     def _read(self) -> Known:
@@ -178,25 +176,22 @@ class TokenStore:
         return found
 
     def _rows(self) -> dict[str, tuple[str, Token | None]]:
-        there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tokens'"
-        with connection(self._folder, "", write=False) as db:
-            if db.execute(there).fetchone() is None:
-                return {}
+        with self._database.snapshot() as db:
             rows = db.execute(f"SELECT {_COLUMNS} FROM tokens")  # noqa: S608
             return {row["id"]: (row["hash"], _valid(row)) for row in rows}
 
 
-def _state(folder: Path) -> tuple[object, ...]:
-    """Changes with every write to the database."""
-    found: list[object] = []
-    for path in (folder / FILE, folder / f"{FILE}-wal"):
+def _state(path: Path) -> tuple[object, ...]:
+    """Return what changes with every write to the database at ``path``."""
+    states: list[object] = []
+    for part in (path, path.with_name(f"{path.name}-wal")):
         try:
-            stat = path.stat()
+            stat = part.stat()
         except OSError:
-            found.append(None)
+            states.append(None)
         else:
-            found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
+            states.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(states)
 
 
 def check_bind(host: str, tokens: TokenStore) -> None:

@@ -17,6 +17,7 @@ from roma_core.cli.evals import show_scores
 from roma_core.cli.output import FAILED, OK, write
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.settings import Settings
+from roma_core.workspace import Workspace
 
 QUESTION = "What does tenacity do?"
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,7 @@ async def demo(call: Invocation) -> int:
         show_scores(report)
         write(f"\n> {QUESTION}\n")
         write("\n".join(answer_lines(answer)))
-        write(f"\nnotebooks with their outputs: {settings.workspace / 'notebooks'}")
+        write(f"\nnotebooks with their outputs: {Workspace(settings.workspace).notebooks}")
         write("the console:                  make console")
 
     call.emit({"scores": report.model_dump(mode="json"), "answer": answer.model_dump(mode="json")}, show)
@@ -78,7 +79,9 @@ async def _run_step(name: str, parameters: dict[str, Any], settings: Settings) -
     source = CHECKOUT / "notebooks" / f"{name}.ipynb"
     if not source.is_file():
         raise NotFoundError("The demo runs the notebooks of a checkout: clone the repository and run it there.")
-    work = asyncio.ensure_future(run_notebook(source, settings.workspace / "notebooks" / source.name, parameters))
+    work = asyncio.ensure_future(
+        run_notebook(source, Workspace(settings.workspace).notebooks / source.name, parameters)
+    )
     await _watch(name, work, settings)
     await work
 

@@ -14,6 +14,7 @@ from roma_core.cli.answers import top_k_option
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.ui.progress import eval_bar
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.evals.report.comparison import Comparison
@@ -115,10 +116,9 @@ def show_scores(report: EvalReport) -> None:
 async def compare(call: Invocation, run_a: str, run_b: str) -> int:
     """Decide whether run B is better than run A."""
     from roma_core.evals import compare as compare_runs
-    from roma_core.evals.evaluation import FOLDER
     from roma_core.evals.report.record import read
 
-    folder = call.settings.workspace / FOLDER
+    folder = Workspace(call.settings.workspace).evals
     comparison = compare_runs(read(run_a, folder), read(run_b, folder))
     call.emit(comparison, lambda: _show_comparison(comparison))
     return OK

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from roma_core.sqlite import connect
+from roma_core.database import Database, Schema
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+EVAL_ANSWERS = Schema(
+    "eval_answers",
+    "The file of evaluated answers",
+    ("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",),
+)
 
 
 class Checkpoint(Protocol):
@@ -38,7 +40,7 @@ class SqliteCheckpoint:
     """One table in WAL mode; several processes may use the file at once."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._database = Database(path, EVAL_ANSWERS, stays_open=False)
 
     async def get(self, key: str) -> str | None:
         return await asyncio.to_thread(self._get, key)
@@ -46,14 +48,11 @@ class SqliteCheckpoint:
     async def put(self, key: str, value: str) -> None:
         await asyncio.to_thread(self._put, key, value)
 
-    def _connect(self) -> sqlite3.Connection:
-        return connect(self._path, _SCHEMA)
-
     def _get(self, key: str) -> str | None:
-        with closing(self._connect()) as connection:
-            row = connection.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
+        with self._database.snapshot() as db:
+            row = db.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def _put(self, key: str, value: str) -> None:
-        with closing(self._connect()) as connection:
-            connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, value))
+        with self._database.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, value))

@@ -18,13 +18,12 @@ from roma_core.evals.report.record import EvalReport, write
 from roma_core.evals.runner import CaseRunner, Progress, Task, run_cases
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, digest
+from roma_core.workspace import Workspace
 
 BEIR = "beir:"
 TOP_K = 5
 SKINS = frozenset({"evals", "ui", "api", "telemetry", "cli", "__main__.py", "display.py", "codehash.py"})
 """Folders and files of ROMA's code that do not decide an answer."""
-FOLDER = "evals"
-"""Below the workspace: a folder for each run, and the answers kept."""
 
 
 class Documents(Protocol):
@@ -105,7 +104,7 @@ async def evaluate(
         document = await system.store.document(tenant, document_id)
         return document.text if document else None
 
-    folder = system.settings.workspace / FOLDER
+    workspace = Workspace(system.settings.workspace)
     runner = CaseRunner(
         task=system.query,
         measures=wanted,
@@ -114,7 +113,7 @@ async def evaluate(
         concurrency=concurrency,
         corpus=corpus,
         read_text=read_text,
-        checkpoint=SqliteCheckpoint(folder / "answers.db") if resume else None,
+        checkpoint=SqliteCheckpoint(workspace.eval_answers) if resume else None,
         fingerprint=system_fingerprint(system, corpus),
     )
     decided = {
@@ -122,7 +121,7 @@ async def evaluate(
         "prompts": {**system.prompts, **_measure_prompts(wanted)},
     }
     report = (await run_cases(cases, runner, progress)).model_copy(update=decided)
-    write(report, folder)
+    write(report, workspace.evals)
     return report
 
 
@@ -152,7 +151,7 @@ def _beir_folder(golden: Golden | str | Path) -> Path | None:
 async def _ingest_beir(system: System, folder: Path, golden: Golden) -> str:
     """Ingest a BEIR corpus under a tenant named for its questions; returns the tenant."""
     tenant = f"beir-{folder.name}-{golden.sha256[:8]}"
-    target = system.settings.workspace / "beir" / tenant
+    target = Workspace(system.settings.workspace).beir / tenant
     write_corpus(folder, target)
     report = await system.ingest(str(target), tenant=tenant)
     if failed := report.counts()["failed"]:

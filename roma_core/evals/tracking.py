@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import math
 import shutil
 import subprocess
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from roma_core.evals.report.record import EvalReport, page
 from roma_core.prompts import Prompt
 from roma_core.settings import Settings
-from roma_core.workspace import private_file
+from roma_core.telemetry import logs
+from roma_core.workspace import Workspace, private_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,7 +34,7 @@ LONGEST_VALUE = 500
 
 def tracking_uri(settings: Settings) -> str:
     """The server that is configured, else SQLite in the workspace."""
-    return settings.telemetry.mlflow_tracking_uri or f"sqlite:///{(settings.workspace / 'mlflow.db').resolve()}"
+    return settings.telemetry.mlflow_tracking_uri or Workspace(settings.workspace).mlflow_uri
 
 
 async def track(report: EvalReport, settings: Settings, prompts: Iterable[Prompt] = ()) -> str:
@@ -62,13 +62,11 @@ def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...]) 
 
 
 def _client(settings: Settings) -> MlflowClient:
-    # The first use of a new database reports its migrations line by line.
-    for name in ("mlflow.store.db.utils", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logs.quiet("mlflow.store.db.utils", "alembic")
     from mlflow import MlflowClient
 
     if settings.telemetry.mlflow_tracking_uri is None:
-        private_file(settings.workspace / "mlflow.db")
+        private_file(Workspace(settings.workspace).mlflow)
     uri = tracking_uri(settings)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -79,7 +77,7 @@ def _experiment(client: MlflowClient, settings: Settings) -> str:
     if found is not None:
         return str(found.experiment_id)
     local = settings.telemetry.mlflow_tracking_uri is None
-    place = (settings.workspace / "mlflow-artifacts").resolve().as_uri() if local else None
+    place = Workspace(settings.workspace).mlflow_artifacts.resolve().as_uri() if local else None
     return str(client.create_experiment(EXPERIMENT, artifact_location=place))
 
 

@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from roma_core.connectors.base import Listing
-from roma_core.errors import ErrorCode, StoreError
+from roma_core.database import Database, Schema
 from roma_core.ingestion.simhash import bands, near
-from roma_core.sqlite import Database, error_code, transaction
 from roma_core.types import Document, IngestItem, ItemState, digest
 
-_SCHEMA = """
+TABLES_OF_2026 = """
 CREATE TABLE IF NOT EXISTS items (
     tenant TEXT NOT NULL, uri TEXT NOT NULL, document_id TEXT NOT NULL, source TEXT NOT NULL, listing TEXT NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, code TEXT, warnings TEXT NOT NULL, run_id TEXT NOT NULL,
@@ -45,6 +42,7 @@ CREATE TABLE IF NOT EXISTS history (
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, tenant TEXT NOT NULL, sources TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT);
 """
+LEDGER = Schema("ledger", "The ledger", (TABLES_OF_2026,))
 _WILD = re.compile("%2A|%3F|%5B")
 """Wildcards in the address of a glob."""
 _BANDS = ("band0", "band1", "band2", "band3")
@@ -110,17 +108,16 @@ class Ledger:
     """Blocking calls, to be made from a thread. Raises ``StoreError``."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._database = Database(path, _SCHEMA)
+        self._database = Database(path, LEDGER)
 
     def begin(self, run_id: str, tenant: str, sources: Sequence[str]) -> None:
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             db.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, NULL)", (run_id, tenant, json.dumps(list(sources)), _now())
             )
 
     def end(self, run_id: str) -> None:
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             db.execute("UPDATE runs SET ended_at = ? WHERE run_id = ?", (_now(), run_id))
 
     def admit(self, tenant: str, source: str, listing: Listing, run_id: str) -> tuple[Known | None, str]:
@@ -130,7 +127,7 @@ class Ledger:
         whose own id went with a moved item gets another, so no two items share a document.
         """
         uri = listing.uri
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)", (tenant, source, uri, run_id))
             row = _row(db, tenant, uri)
             before = listing.previous_uri
@@ -148,7 +145,7 @@ class Ledger:
         Not all of it: a relative path that was written down as it stood means another folder somewhere else.
         """
         begin = _WILD.split(after)[0]
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             db.execute(
                 "UPDATE OR REPLACE claims SET source = ? WHERE tenant = ? AND source = ? AND substr(uri, 1, ?) = ?",
                 (after, tenant, before, len(begin), begin),
@@ -156,13 +153,13 @@ class Ledger:
 
     def known(self, tenant: str, uri: str) -> Known | None:
         """What is known of an item; None when it was never listed."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             row = _row(db, tenant, uri)
         return None if row is None else _known(row)
 
     def failed(self, tenant: str, sources: Sequence[str] = ()) -> list[Known]:
         """Items whose last state is failed, of ``sources`` or of all."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             rows = db.execute(
                 "SELECT * FROM items WHERE tenant = ? AND state = 'failed' ORDER BY uri", (tenant,)
             ).fetchall()
@@ -170,7 +167,7 @@ class Ledger:
 
     def record(self, tenant: str, run_id: str, outcomes: Sequence[Outcome]) -> None:
         """All of them or none."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             for outcome in outcomes:
                 _record(db, tenant, run_id, outcome)
 
@@ -183,7 +180,7 @@ class Ledger:
         past = "FROM claims WHERE tenant = ? AND source = ? AND run_id <> ?"
         others = "SELECT 1 FROM claims WHERE tenant = ? AND uri = ? AND source <> ?"
         found: list[tuple[str, str | None, bool]] = []
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             for uri in [row["uri"] for row in db.execute(f"SELECT uri {past} ORDER BY uri", (tenant, source, run_id))]:
                 row = _row(db, tenant, uri)
                 if db.execute(others, (tenant, uri, source)).fetchone():
@@ -197,7 +194,7 @@ class Ledger:
 
     def deleted(self, tenant: str, run_id: str, items: Sequence[IngestItem]) -> None:
         """The documents of these vanished items have left the store."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             for item in items:
                 db.execute("DELETE FROM claims WHERE tenant = ? AND uri = ?", (tenant, item.uri))
                 nothing = ", ".join(f"{column} = NULL" for column in ("code", *_STORED))
@@ -208,7 +205,7 @@ class Ledger:
 
     def near_duplicate(self, tenant: str, uri: str) -> str | None:
         """The first URI (in order) of another stored item with almost the same text."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             own = _row(db, tenant, uri)
             if own is None or own["simhash"] is None:
                 return None
@@ -224,7 +221,7 @@ class Ledger:
 
     def warn(self, tenant: str, run_id: str, item: IngestItem) -> None:
         """Replace the warnings of an item in its row and in the run."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             warnings = json.dumps(item.warnings)
             db.execute("UPDATE items SET warnings = ? WHERE tenant = ? AND uri = ?", (warnings, tenant, item.uri))
             _write_history(db, run_id, item)
@@ -237,36 +234,18 @@ class Ledger:
             chosen = "run_id = ? AND EXISTS (SELECT 1 FROM runs WHERE runs.run_id = history.run_id AND tenant = ?)"
         if state is not None:
             chosen, given = f"{chosen} AND state = ?", [*given, state]
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             rows = db.execute(f"SELECT {_ITEM} FROM {table} WHERE {chosen} ORDER BY uri", given).fetchall()  # noqa: S608
         return [IngestItem(**{**dict(row), "warnings": tuple(json.loads(row["warnings"]))}) for row in rows]
 
     def runs(self, tenant: str) -> list[dict[str, str | None]]:
         """``run_id, sources (JSON), started_at, ended_at`` of every run, the newest first; killed runs have no end."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             rows = db.execute("SELECT * FROM runs WHERE tenant = ? ORDER BY started_at DESC, run_id", (tenant,))
             return [dict(row) for row in rows]
 
     def close(self) -> None:
-        with self._lock:
-            self._database.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._typed(), self._database.connection() as db:
-            db.row_factory = sqlite3.Row
-            with transaction(db):
-                yield db
-
-    @contextmanager
-    def _typed(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            code = error_code(error, self._database.path)
-            full = code is ErrorCode.STORAGE_FULL
-            message = "The disk is full; free some room and run it again." if full else "The ledger cannot be used."
-            raise StoreError(message, code) from error
+        self._database.close()
 
 
 def _row(db: sqlite3.Connection, tenant: str, uri: str) -> sqlite3.Row | None:

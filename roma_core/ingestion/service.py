@@ -20,6 +20,7 @@ from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService,
 from roma_core.settings import Settings
 from roma_core.store.base import ChunkStore
 from roma_core.types import DEFAULT_TENANT, Document, IngestionReport, IngestItem, ItemState, RawDocument, Source
+from roma_core.workspace import Workspace
 
 NEAR_DUPLICATE = "near-duplicate of "
 
@@ -42,7 +43,7 @@ def build_ingestion(
             embedder=embedder,
             store=store,
             cache=cache,
-            ledger=Ledger(settings.workspace / "ledger.sqlite"),
+            ledger=Ledger(Workspace(settings.workspace).ledger),
             chunk_tokens=settings.chunking.tokens,
             workers=settings.parsing.workers or os.cpu_count() or 1,
             captions=captions,

@@ -14,6 +14,7 @@ from roma_core.llm.control.pricing import Prices
 from roma_core.llm.extractive import ExtractiveLLM, Scorer
 from roma_core.llm.service import PROVIDERS, Limits, LLMService
 from roma_core.settings import Settings
+from roma_core.workspace import Workspace
 
 
 def build_llm(settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> LLMService:
@@ -43,12 +44,12 @@ def build_llm(settings: Settings, scorer: Scorer | None = None, scorer_name: str
         make=make,
         prices=Prices.load(settings.budgets.prices_file),
         budgets=Budgets(
-            settings.workspace / "budgets.sqlite",
+            Workspace(settings.workspace).budgets,
             run_usd=settings.budgets.run_usd,
             session_usd=settings.budgets.session_usd,
             tenant_usd=settings.budgets.tenant_usd,
         ),
-        cache=Cache(settings.workspace / "cache.sqlite", settings.storage.cache),
+        cache=Cache(Workspace(settings.workspace).cache, settings.storage.cache),
         log_text=settings.llm.log_text,
     )
 

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from roma_core.errors import AgentFailure, ErrorCode, NotFoundError, StoreError, guarded
+from roma_core.database import storage_error
+from roma_core.errors import AgentFailure, NotFoundError, guarded
 from roma_core.redaction.rules import redact
-from roma_core.sqlite import error_code
 from roma_core.types import Citation, ComponentHealth, Noun, Verdict
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -85,7 +86,7 @@ class Feedback(Noun):
 
 def database_url(workspace: Path, url: str | None = None) -> str:
     """``url``, or the SQLite file in the workspace."""
-    return url or f"sqlite:///{workspace / 'sessions.db'}"
+    return url or f"sqlite:///{Workspace(workspace).sessions}"
 
 
 class Sessions:
@@ -211,7 +212,8 @@ class Sessions:
             with self._engine().begin() as connection:
                 return work(connection)
         except (SQLAlchemyError, OSError) as error:
-            raise _store_error(error, _file_of(self._opened)) from None
+            cause = getattr(error, "orig", None) or error
+            raise storage_error(cause, _tables().SESSIONS, _file_of(self._opened)) from None
 
     def _engine(self) -> Engine:
         with self._lock:
@@ -245,11 +247,3 @@ def _kept(text: str) -> str:
 def _title(question: str) -> str:
     line = " ".join(question.split())
     return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1].rstrip() + "…"
-
-
-def _store_error(error: Exception, path: Path | None) -> StoreError:
-    """What the driver says decides the code; its words are not shown, for they quote the statement's values."""
-    code = error_code(getattr(error, "orig", None) or error, path)
-    if code is ErrorCode.STORAGE_FULL:
-        return StoreError("The disk is full, so conversations and feedback cannot be kept; free some room.", code)
-    return StoreError(f"The database of conversations failed ({type(error).__name__}).", code)

@@ -7,11 +7,11 @@ of failing on a snapshot that has grown old.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -35,15 +35,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
-from sqlalchemy.schema import CreateIndex, CreateTable
 
-from roma_core import sqlite as files
+from roma_core import database
 from roma_core.errors import ConfigError, ErrorCode
 from roma_core.workspace import identity, private_file
 
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
 BUSY_S = 10.0
-_MAKING_TABLES = 0x726F6D61
-"""Key of the lock under which PostgreSQL's tables are made: any number that others are unlikely to use."""
+_MIGRATION_LOCK = 0x726F6D61
+"""Key of the lock under which PostgreSQL's tables are changed: any number that others are unlikely to use."""
 metadata = MetaData()
 
 sessions = Table(
@@ -84,8 +86,58 @@ feedback = Table(
 )
 
 
+def _create_tables(op: Operations) -> None:
+    op.create_table(
+        "roma_sessions",
+        Column("tenant", String(200), primary_key=True),
+        Column("id", String(200), primary_key=True),
+        Column("title", Text, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+        Column("updated_at", DateTime(timezone=True), nullable=False),
+        if_not_exists=True,
+    )
+    op.create_table(
+        "roma_turns",
+        Column("position", Integer, primary_key=True, autoincrement=True),
+        Column("tenant", String(200), nullable=False),
+        Column("session_id", String(200), nullable=False),
+        Column("question", Text, nullable=False),
+        Column("standalone", Text, nullable=False),
+        Column("answer", Text, nullable=False),
+        Column("answer_id", String(64), nullable=False),
+        Column("answered", Boolean, nullable=False),
+        Column("model", Text, nullable=False),
+        Column("references", JSON, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+        ForeignKeyConstraint(
+            ["tenant", "session_id"], ["roma_sessions.tenant", "roma_sessions.id"], ondelete="CASCADE"
+        ),
+        if_not_exists=True,
+    )
+    op.create_index("roma_turns_of_session", "roma_turns", ["tenant", "session_id", "position"], if_not_exists=True)
+    op.create_table(
+        "roma_feedback",
+        Column("tenant", String(200), primary_key=True),
+        Column("answer_id", String(64), primary_key=True),
+        Column("session_id", String(200), primary_key=True),
+        Column("rating", String(8), nullable=False),
+        Column("comment", Text, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+        if_not_exists=True,
+    )
+
+
+SESSIONS = database.Schema(
+    "sessions",
+    "The database of conversations",
+    (_create_tables,),
+    consequence="conversations and feedback cannot be kept",
+)
+"""The steps to the tables above; a test compares them."""
+
+
 def connect(url: str) -> Engine:
-    """An engine with its tables made. Several processes may do so at once, hence no look before the leap.
+    """Return an engine whose tables are up to date. Several processes may ask at once.
 
     Raises ``ConfigError`` for an address that cannot be read and for a driver that is not installed.
     """
@@ -114,27 +166,27 @@ def file_of(url: URL) -> Path | None:
 def _over_file(url: URL, path: Path) -> Engine:
     """The file is made here and never again: in the place of one that was taken away it would be empty."""
     private_file(path)
-    engine = create_engine(url, creator=partial(_opened, path))
+    engine = create_engine(url, creator=partial(_connect_file, path))
     event.listen(engine, "connect", lambda _, record: record.info.update(file=identity(path)))
-    event.listen(engine, "checkout", partial(_same_file, path))
-    event.listen(engine, "checkin", _not_alone)
+    event.listen(engine, "checkout", partial(_require_same_file, path))
+    event.listen(engine, "checkin", _drop_when_alone)
     return engine
 
 
-def _same_file(path: Path, _connection: Any, record: Any, _proxy: Any) -> None:
+def _require_same_file(path: Path, _connection: Any, record: Any, _proxy: Any) -> None:
     """What is written goes to the file that is there now, and to none that was moved away, deleted or replaced."""
     if identity(path) != record.info["file"]:
         raise DisconnectionError
 
 
-def _not_alone(connection: Any, record: Any) -> None:
-    if connection is not None and files.alone(connection):
+def _drop_when_alone(connection: Any, record: Any) -> None:
+    if connection is not None and database.is_alone(connection):
         record.invalidate()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    schema = ";".join(str(statement.compile(dialect=sqlite.dialect())) for statement in _statements())
-    connection = files.connect(path, schema, busy_s=BUSY_S, make=False)
+def _connect_file(path: Path) -> sqlite3.Connection:
+    connection = database.connect(path, SESSIONS, busy_s=BUSY_S, may_create=False)
+    connection.row_factory = None  # SQLAlchemy makes its own rows
     connection.execute("PRAGMA foreign_keys = ON")
     connection.isolation_level = "DEFERRED"  # the driver begins transactions, as SQLAlchemy expects
     return connection
@@ -144,18 +196,9 @@ def _over_server(url: URL) -> Engine:
     engine = create_engine(url) if url.get_backend_name() == "sqlite" else create_engine(url, pool_pre_ping=True)
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # its IF NOT EXISTS fails when two transactions make the same table
-            connection.execute(select(func.pg_advisory_xact_lock(_MAKING_TABLES)))
-        for statement in _statements():
-            connection.execute(statement)
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        database.bring_server_up_to_date(connection, SESSIONS)
     return engine
-
-
-def _statements() -> Iterator[CreateTable | CreateIndex]:
-    """What makes the tables and their indices where they are not there."""
-    for table in metadata.sorted_tables:
-        yield CreateTable(table, if_not_exists=True)
-        for index in table.indexes:
-            yield CreateIndex(index, if_not_exists=True)
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update: tuple[str, ...]) -> None:

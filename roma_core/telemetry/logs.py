@@ -45,6 +45,12 @@ class _Stderr(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
+def quiet(*names: str) -> None:
+    """Let libraries' loggers pass warnings alone: what makes tables reports every one of them."""
+    for name in names:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def configure(level: str = "WARNING", shape: Literal["console", "json"] = "console") -> None:
     """Send every line of ``level`` and above to stderr. May be called again; the last call holds."""
     handler = _Stderr()

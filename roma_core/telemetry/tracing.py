@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import logging
 import os
 import queue
 import threading
@@ -25,7 +24,7 @@ from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded_call,
 from roma_core.redaction.rules import redact_value
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
-from roma_core.workspace import private_file, private_folder
+from roma_core.workspace import Workspace, private_file, private_folder
 
 EXPERIMENT = "roma-traces"
 SWITCHES = {
@@ -118,20 +117,17 @@ class _SpanWriter:
     def _opened(self) -> Any:
         for name, value in SWITCHES.items():
             os.environ.setdefault(name, value)
-        for name in ("mlflow.store.db.utils", "alembic"):  # they tell of every table that they make
-            logging.getLogger(name).setLevel(logging.WARNING)
+        logs.quiet("mlflow.store.db.utils", "alembic")
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        settings = self.settings
-        private_folder(settings.workspace)
-        folder = settings.workspace.resolve()
-        if settings.telemetry.mlflow_tracking_uri is None:
-            private_file(folder / "mlflow.db")
-        uri = settings.telemetry.mlflow_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
-        mlflow.set_tracking_uri(uri)
+        workspace, server = Workspace(self.settings.workspace), self.settings.telemetry.mlflow_tracking_uri
+        private_folder(workspace.folder)
+        if server is None:
+            private_file(workspace.mlflow)
+        mlflow.set_tracking_uri(server or workspace.mlflow_uri)
         # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.
-        own = None if settings.telemetry.mlflow_tracking_uri else (folder / "mlartifacts").as_uri()
+        own = None if server else workspace.mlflow_artifacts.resolve().as_uri()
         try:
             found = mlflow.get_experiment_by_name(EXPERIMENT)
             self._experiment_id = (

@@ -261,7 +261,7 @@ def test_a_broken_database_is_a_typed_error(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_a_typed_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roma_core.api.database._BUSY_S", 0.01)
+    monkeypatch.setattr("roma_core.api.storage.BUSY_S", 0.01)
     TokenStore(tmp_path).create("a")
     holder = sqlite3.connect(tmp_path / "service.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 import roma_core
-from roma_core.api.database import connection
+from roma_core.api.storage import open_service
 from roma_core.app import Roma
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import ErrorCode, StoreError
@@ -365,7 +365,7 @@ async def test_a_watched_job_that_vanishes_ends_its_stream_with_an_error(
     async with watching(service, job) as events:
         assert (await anext(events))[0] == "job"
         if how == "job":
-            with connection(workspace, "") as db:
+            with open_service(workspace).transaction() as db:
                 db.execute("DELETE FROM ingest_jobs")
         else:
             workspace.rename(workspace.with_name("away"))

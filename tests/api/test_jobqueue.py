@@ -61,7 +61,7 @@ def finished(queue: JobQueue, tenant: str = "t", ending: Ending = DONE) -> str:
 
 
 def bytes_of(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.iterdir())
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
 def test_jobs_are_claimed_in_order_and_once(queue: JobQueue) -> None:

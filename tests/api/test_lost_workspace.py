@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 
 from roma_core.api.access import OPEN
-from roma_core.api.database import FILE, keep_file
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.serve import server as make_server
+from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
 from roma_core.errors import ConfigError, ErrorCode, StoreError
 from roma_core.settings import Settings
 from tests.fakes.disk import NO_BYTES, fill, small_disk
+
+FILE = "service.db"
 
 
 async def closed(service: Any, secret: str | None, auth: Any) -> None:

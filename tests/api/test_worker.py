@@ -151,7 +151,7 @@ async def test_worker_outlives_a_workspace_that_is_away(tmp_path: Path) -> None:
 async def test_worker_outlives_a_database_that_is_locked_while_it_beats_and_finishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("roma_core.api.database._BUSY_S", 0.01)
+    monkeypatch.setattr("roma_core.api.storage.BUSY_S", 0.01)
     queue = JobQueue(tmp_path)
     first, second = queue.add(["first"], "t"), queue.add(["second"], "t")
     holder = sqlite3.connect(tmp_path / "service.db", isolation_level=None, check_same_thread=False)

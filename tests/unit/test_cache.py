@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from roma_core.cache import Cache, is_sound
+from roma_core.cache import Cache
+from roma_core.database import is_sound
 from roma_core.settings import CacheMode
 from tests.fakes.disk import fill, small_disk
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from roma_core.workspace import GoneError, keep, private_file, private_folder
+from roma_core.workspace import GoneError, mark_required, private_file, private_folder
 
 
 def mode(path: Path) -> int:
@@ -32,7 +32,7 @@ def test_what_is_kept_is_not_made_anew(tmp_path: Path) -> None:
     kept, other = tmp_path / "ws" / "x.db", tmp_path / "ws" / "store"
     private_file(kept)
     private_folder(other)
-    keep(kept)
+    mark_required(kept)
     private_file(kept)
     private_file(tmp_path / "ws" / "y.db")
     for loss in ("file", "folder"):

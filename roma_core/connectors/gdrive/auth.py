@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from roma_core.errors import ConfigError, ConnectorError, ErrorCode
 from roma_core.settings import Settings
-from roma_core.workspace import private_folder
+from roma_core.workspace import Workspace, private_folder
 
 SCOPES: Final = ("https://www.googleapis.com/auth/drive.readonly",)
 HELP: Final = "see docs/08_GDRIVE_SETUP.md, or run `roma auth gdrive`"
@@ -33,7 +33,7 @@ class DriveCredentials:
 
 def token_path(settings: Settings) -> Path:
     """Where ``roma auth gdrive`` keeps the user's token."""
-    return settings.workspace / "gdrive-token.json"
+    return Workspace(settings.workspace).gdrive_token
 
 
 def load_credentials(settings: Settings) -> DriveCredentials:

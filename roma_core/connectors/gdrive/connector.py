@@ -27,7 +27,7 @@ from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCod
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind
-from roma_core.workspace import private_folder
+from roma_core.workspace import Workspace, private_folder
 
 AGENT: Final = "connector.gdrive"
 T = TypeVar("T")
@@ -238,7 +238,7 @@ class GDriveConnector:
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"size": size},
             )
-        path = await asyncio.to_thread(_spool, self._settings.workspace / "tmp")
+        path = await asyncio.to_thread(_spool, Workspace(self._settings.workspace).temporary)
         content: dict[str, Any] = {}
         try:
             await retrying(lambda: self._download_once(meta, path), policy=AGAIN, retry_if=_is_corrupt)

@@ -6,22 +6,26 @@ The cache is also where a listed page waits for its fetch, so memory does not gr
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
-from roma_core.sqlite import connect, transaction
+from roma_core.database import Database, Schema
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS page (
-  url TEXT PRIMARY KEY, media_type TEXT NOT NULL, etag TEXT NOT NULL, last_modified TEXT NOT NULL,
-  rendered INTEGER NOT NULL, body BLOB NOT NULL
-)"""
+WEB_PAGES: Final = Schema(
+    "web_pages",
+    "The cache of web pages",
+    (
+        """
+        CREATE TABLE IF NOT EXISTS page (
+            url TEXT PRIMARY KEY, media_type TEXT NOT NULL, etag TEXT NOT NULL, last_modified TEXT NOT NULL,
+            rendered INTEGER NOT NULL, body BLOB NOT NULL)
+        """,
+    ),
+    rebuildable=True,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Stored:
 
 class WebCache:
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._database = Database(path, WEB_PAGES, stays_open=False)
 
     async def get(self, url: str) -> Stored | None:
         return await asyncio.to_thread(self._get, url)
@@ -51,7 +55,7 @@ class WebCache:
         await asyncio.to_thread(self._prune, max_bytes)
 
     def _get(self, url: str) -> Stored | None:
-        with self._open(write=False) as db:
+        with self._database.snapshot() as db:
             row = db.execute("SELECT * FROM page WHERE url = ?", (url,)).fetchone()
         if row is None:
             return None
@@ -59,21 +63,16 @@ class WebCache:
         return Stored(url, media_type, etag, last_modified, bool(rendered), body)
 
     def _put(self, page: Stored) -> None:
-        with self._open() as db:
+        with self._database.transaction() as db:
             db.execute("DELETE FROM page WHERE url = ?", (page.url,))  # so that rowids keep the order of storing
             db.execute("INSERT INTO page VALUES (?, ?, ?, ?, ?, ?)", astuple(page))
 
     def _prune(self, max_bytes: int) -> None:
-        if not self._path.exists():
+        if not self._database.path.exists():
             return
-        with self._open() as db:
+        with self._database.transaction() as db:
             db.execute(
                 "DELETE FROM page WHERE rowid IN (SELECT rowid FROM (SELECT rowid, sum(length(body)) OVER "
                 "(ORDER BY rowid DESC) AS total FROM page) WHERE total > ?)",
                 (max_bytes,),
             )
-
-    @contextmanager
-    def _open(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
-        with closing(connect(self._path, _SCHEMA)) as db, transaction(db, write=write):
-            yield db

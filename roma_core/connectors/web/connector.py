@@ -32,6 +32,7 @@ from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError,
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, SourceKind, digest
+from roma_core.workspace import Workspace
 
 AGENT: Final = "connector.web"
 HTML: Final = ("text/html", "application/xhtml+xml")
@@ -87,7 +88,7 @@ class WebConnector:
             chromium=settings.web.chromium,
             timeout_s=settings.web.timeout_s,
             max_bytes=max_bytes,
-            folder=settings.workspace / "cache",
+            folder=Workspace(settings.workspace).web_cache,
         )
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._cache = WebCache(self._cache_file())
@@ -285,7 +286,7 @@ class WebConnector:
         if self._settings.storage.cache == "off":
             self._scratch = tempfile.TemporaryDirectory(prefix="roma-web-")
             return Path(self._scratch.name) / "web.db"
-        return self._settings.workspace / "cache" / "web.db"
+        return Workspace(self._settings.workspace).web_pages
 
 
 def _words(read: Read) -> int:

@@ -9,20 +9,27 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from roma_core.errors import ErrorCode, LLMError, StoreError
-from roma_core.sqlite import Database, error_code, transaction
+from roma_core.database import Database, Schema, open_in_memory, transaction
+from roma_core.errors import ErrorCode, LLMError
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS spent (scope TEXT, key TEXT, nanos INTEGER NOT NULL, PRIMARY KEY (scope, key));
-CREATE TABLE IF NOT EXISTS reserved (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT NOT NULL, nanos INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS reserved_by ON reserved (scope, key);
-"""
+BUDGETS = Schema(
+    "budgets",
+    "The account of model costs",
+    (
+        """
+        CREATE TABLE IF NOT EXISTS spent (scope TEXT, key TEXT, nanos INTEGER NOT NULL, PRIMARY KEY (scope, key));
+        CREATE TABLE IF NOT EXISTS reserved (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT NOT NULL, nanos INTEGER NOT NULL);
+        CREATE INDEX IF NOT EXISTS reserved_by ON reserved (scope, key);
+        """,
+    ),
+    consequence="no paid call is made",
+)
 NANO = 1_000_000_000
 """Money is counted in whole billionths of a dollar: sums of floats would drift past a limit."""
 
@@ -60,7 +67,7 @@ class Budgets:
         self._limits = {"run": run_usd, "session": session_usd, "tenant": tenant_usd}
         self._lock = threading.Lock()
         self._run: sqlite3.Connection | None = None
-        self._shared = None if path is None else Database(path, _SCHEMA)
+        self._shared = None if path is None else Database(path, BUDGETS)
 
     @property
     def limited(self) -> bool:
@@ -87,19 +94,19 @@ class Budgets:
                 ErrorCode.LLM_BUDGET,
                 details={"model": what},
             )
-        with self._guard():
+        with self._lock:
             return Hold(accounts, self._reserve(accounts, _nanos_up(worst_usd)), worst_usd)
 
     def settle(self, hold: Hold) -> None:
         """Turn the reservation into what the call cost."""
         billed = hold.worst_usd if hold.cost_usd is None else hold.cost_usd
-        with self._guard():
+        with self._lock:
             for account, row in zip(hold.accounts, hold.rows, strict=True):
                 self._settle(account, row, _nanos_up(billed))
 
     def spent_usd(self, scope: str, key: str) -> float:
         """What is spent or reserved."""
-        with self._guard(), self._account(scope) as db:
+        with self._lock, self._account(scope) as db:
             return self._taken(db, scope, key) / NANO
 
     def close(self) -> None:
@@ -152,21 +159,8 @@ class Budgets:
         if scope != "run" and self._shared is not None:
             return self._shared.connection()
         if self._run is None:
-            self._run = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            self._run.executescript(_SCHEMA)
+            self._run = open_in_memory(BUDGETS)
         return nullcontext(self._run)
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                yield
-            except (sqlite3.Error, OSError) as error:
-                raise StoreError(
-                    "The account of model costs cannot be kept, so no paid call is made; check the workspace folder.",
-                    error_code(error, self._shared.path if self._shared else None),
-                    details={"error": type(error).__name__},
-                ) from error
 
 
 def _nanos_up(usd: float) -> int:

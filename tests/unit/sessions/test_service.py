@@ -289,3 +289,32 @@ async def test_an_address_that_cannot_be_used_is_told_without_its_password(
     assert "pw-of-joe" not in caught.value.message
     health = await Sessions(url).health()
     assert (health.state, health.reason) == ("down", caught.value.message)
+
+
+async def test_the_steps_make_the_tables_that_the_statements_need(sessions_url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from roma_core.sessions import tables
+
+    engine = tables.connect(sessions_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, kind, _: (kind, name) != ("table", "roma_schema")}
+        )
+        assert compare_metadata(context, tables.metadata) == []
+    engine.dispose()
+
+
+async def test_a_database_of_a_newer_roma_is_refused(sessions_url: str) -> None:
+    from roma_core.sessions import tables
+
+    engine = tables.connect(sessions_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO roma_schema VALUES ('sessions', 99, '9.1.0', '')")
+    engine.dispose()
+    sessions = Sessions(sessions_url)
+    with pytest.raises(StoreError, match=r"ROMA 9\.1\.0 or newer") as caught:
+        await sessions.list("t")
+    assert caught.value.code is ErrorCode.STORAGE_NEWER
+    assert (await sessions.health()).state == "down"

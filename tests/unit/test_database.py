@@ -10,20 +10,31 @@ from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 
-from roma_core.errors import ErrorCode
-from roma_core.sqlite import Database, alone, connect, error_code, transaction, use_wal
-from roma_core.workspace import GoneError
+import roma_core
+from roma_core.database import (
+    Database,
+    Schema,
+    connect,
+    error_code,
+    is_alone,
+    storage_error,
+    transaction,
+    use_wal,
+)
+from roma_core.errors import DISK_FULL, ErrorCode, StoreError
 from tests.fakes.disk import NO_BYTES, fill, small_disk
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY)"
+SCHEMA = Schema("kept", "The test's file", ("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY)",))
 
 
 def put(path: Path, key: str) -> None:
     with closing(connect(path, SCHEMA)) as db, transaction(db):
-        db.execute("INSERT INTO kept VALUES (?)", (key,))
+        db.execute("INSERT INTO kept (key) VALUES (?)", (key,))
 
 
 def kept(path: Path) -> int:
@@ -44,9 +55,10 @@ def test_many_processes_may_make_a_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "new.db"
     code = (
         "import sys; from pathlib import Path; from contextlib import closing\n"
-        "from roma_core.sqlite import connect, transaction\n"
+        "from roma_core.database import Schema, connect, transaction\n"
+        "schema = Schema('kept', 'The file', ('CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY)',))\n"
         "for i in range(20):\n"
-        f"    with closing(connect(Path(sys.argv[1]), {SCHEMA!r})) as db, transaction(db):\n"
+        "    with closing(connect(Path(sys.argv[1]), schema)) as db, transaction(db):\n"
         "        db.execute('INSERT INTO kept VALUES (?)', (f'{sys.argv[2]}-{i}',))\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, str(path), str(n)]) for n in range(4)]
@@ -75,11 +87,11 @@ def test_what_fails_is_rolled_back_and_the_connection_goes_on(tmp_path: Path) ->
             _ = 1 / 0
         with transaction(db):
             db.execute("INSERT INTO kept VALUES ('kept')")
-        assert db.execute("SELECT key FROM kept").fetchall() == [("kept",)]
+        assert [*map(tuple, db.execute("SELECT key FROM kept"))] == [("kept",)]
 
 
 def test_a_full_disk_that_sqlite_rolled_back_itself(tmp_path: Path) -> None:
-    with closing(connect(tmp_path / "x.db", "CREATE TABLE IF NOT EXISTS big (x BLOB)")) as db:
+    with closing(connect(tmp_path / "x.db", Schema("big", "The file", ("CREATE TABLE big (x BLOB)",)))) as db:
         db.execute("PRAGMA max_page_count = 8")
         with pytest.raises(sqlite3.OperationalError) as failed, transaction(db):
             db.execute("INSERT INTO big VALUES (zeroblob(1000000))")
@@ -91,7 +103,7 @@ def test_a_file_of_another_kind_is_called_corrupt(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(sqlite3.DatabaseError) as failed:
-        connect(path)
+        connect(path, SCHEMA)
     assert error_code(failed.value) is ErrorCode.STORAGE_CORRUPT
 
 
@@ -111,15 +123,15 @@ def test_a_file_and_what_sqlite_puts_beside_it_are_private(tmp_path: Path) -> No
 
 def test_only_what_is_there_is_opened_when_nothing_may_be_made(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
-        connect(tmp_path / "x.db", make=False)
+        connect(tmp_path / "x.db", SCHEMA, may_create=False)
     assert list(tmp_path.iterdir()) == []
     connect(tmp_path / "a ?#%41.db", SCHEMA).close()
-    connect(tmp_path / "a ?#%41.db", make=False).close()
+    connect(tmp_path / "a ?#%41.db", SCHEMA, may_create=False).close()
 
 
 def add(database: Database, key: str) -> None:
     with database.connection() as db:
-        db.execute("INSERT INTO kept VALUES (?)", (key,))
+        db.execute("INSERT INTO kept (key) VALUES (?)", (key,))
 
 
 def keys(database: Database) -> list[str]:
@@ -134,7 +146,7 @@ def test_a_database_that_is_taken_away_and_put_back(tmp_path: Path) -> None:
     add(database, "before")
     folder.rename(away)
     for _ in range(2):
-        with pytest.raises(GoneError):
+        with pytest.raises(StoreError, match="gone"):
             add(database, "lost")
     assert not folder.exists()
     away.rename(folder)
@@ -147,7 +159,7 @@ def test_a_database_that_is_deleted_is_not_begun_anew(tmp_path: Path) -> None:
     add(database, "before")
     database.close()
     (tmp_path / "x.db").unlink()
-    with pytest.raises(GoneError):
+    with pytest.raises(StoreError, match="gone"):
         keys(database)
     database.forget()
     assert keys(database) == []
@@ -179,8 +191,8 @@ def test_a_full_disk_can_be_read_and_says_that_it_is_full(tmp_path: Path, clean:
                     shutil.copy(disk / f"y.db{suffix}", disk / f"x.db{suffix}")
         ballast = fill(disk)
         with closing(connect(path, SCHEMA)) as db:
-            assert alone(db)
-            assert db.execute("SELECT key FROM kept").fetchall() == [("kept",)]
+            assert is_alone(db)
+            assert [*map(tuple, db.execute("SELECT key FROM kept"))] == [("kept",)]
             with pytest.raises(sqlite3.OperationalError) as failed, transaction(db):
                 db.execute("INSERT INTO kept VALUES ('more')")
             assert error_code(failed.value, path) is ErrorCode.STORAGE_FULL
@@ -197,13 +209,14 @@ def test_a_process_without_a_byte_left_can_read(tmp_path: Path) -> None:
     put(path, "kept")
     code = (
         f"{NO_BYTES}\nimport sys, sqlite3; from pathlib import Path\n"
-        "from roma_core.sqlite import connect, error_code\n"
+        "from roma_core.database import Schema, connect, error_code\n"
+        "schema = Schema('kept', 'The file', ('CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY)',))\n"
         "path = Path(sys.argv[1])\n"
         "plain = sqlite3.connect(path)\n"
         "try:\n    plain.execute('SELECT key FROM kept')\n"
         "except sqlite3.OperationalError as error:\n    print(error_code(error, path))\n"
         "plain.close()\n"
-        "print(connect(path).execute('SELECT key FROM kept').fetchall())\n"
+        "print([*map(tuple, connect(path, schema).execute('SELECT key FROM kept'))])\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["ERR_STORAGE_FULL", "[('kept',)]"], done.stderr
@@ -222,3 +235,139 @@ def test_an_error_of_the_disk_is_for_want_of_room_where_there_is_none(
     busy = sqlite3.OperationalError("database is locked")
     busy.sqlite_errorname = "SQLITE_BUSY"
     assert error_code(busy, tmp_path / "x.db") is ErrorCode.STORAGE_LOCKED
+
+
+# Versions
+
+
+def add_language(op: Any) -> None:
+    op.add_column("kept", sqlalchemy.Column("language", sqlalchemy.String, server_default="en"))
+
+
+NEXT = Schema("kept", "The test's file", (*SCHEMA.steps, add_language))
+
+
+def versions(path: Path) -> list[tuple[int, str]]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT version, roma FROM roma_schema ORDER BY version").fetchall()
+
+
+def test_a_file_from_before_versions_is_brought_up_to_date_after_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE kept (key TEXT PRIMARY KEY)")
+        db.execute("INSERT INTO kept VALUES ('old')")
+    with Database(path, NEXT).connection() as db:
+        assert [*map(tuple, db.execute("SELECT * FROM kept"))] == [("old", "en")]
+    assert versions(path) == [(1, roma_core.__version__), (2, roma_core.__version__)]
+    with closing(sqlite3.connect(tmp_path / "backups" / "x.db.v0")) as copy:
+        assert copy.execute("SELECT * FROM kept").fetchall() == [("old",)]
+    assert (tmp_path / "backups" / "x.db.v0").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_file_and_one_that_is_up_to_date_need_no_copy(tmp_path: Path) -> None:
+    for _ in range(2):
+        add(Database(tmp_path / "x.db", NEXT), str(_))
+    assert not (tmp_path / "backups").exists()
+
+
+def test_a_file_of_a_newer_roma_is_refused_by_name_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    add(Database(path, NEXT), "kept")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE roma_schema SET roma = '9.1.0' WHERE version = 2")
+    with pytest.raises(StoreError, match=r"use ROMA 9\.1\.0 or newer") as caught:
+        keys(Database(path, SCHEMA))
+    assert (caught.value.code, caught.value.recoverable) == (ErrorCode.STORAGE_NEWER, False)
+    assert caught.value.details == {"file": "x.db", "version": 2, "known_version": 1, "needs_roma": "9.1.0"}
+    assert keys(Database(path, NEXT)) == ["kept"]
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    def fail(op: Any) -> None:
+        op.drop_table("kept")
+        op.execute("SELECT * FROM kept")
+
+    path = tmp_path / "x.db"
+    put(path, "kept")
+    with pytest.raises(sqlalchemy.exc.OperationalError):
+        connect(path, Schema("kept", "The test's file", (*SCHEMA.steps, fail)))
+    assert kept(path) == 1
+    assert [number for number, _ in versions(path)] == [1]
+
+
+MIGRATING = """
+import os, signal, sys
+from pathlib import Path
+from roma_core.database import Database, Schema
+
+def add_language(op):
+    for number in range(2000):
+        op.execute(f"INSERT INTO kept VALUES ('new-{number}')")
+        if number == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    op.execute("ALTER TABLE kept ADD COLUMN language TEXT")
+
+schema = Schema("kept", "The file", ("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY)", add_language))
+with Database(Path(sys.argv[1]), schema).connection() as db:
+    print(len(db.execute("SELECT language FROM kept").fetchall()))
+"""
+
+
+def test_a_process_that_is_killed_in_the_middle_of_a_step_leaves_nothing_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    put(path, "kept")
+    for moment in ("0", "1500"):
+        killed = subprocess.run([sys.executable, "-c", MIGRATING, str(path), moment], check=False)
+        assert killed.returncode == -9
+        assert kept(path) == 1, "the ROMA of before can still work with it"
+    again = subprocess.run([sys.executable, "-c", MIGRATING, str(path), "-1"], capture_output=True, text=True)
+    assert again.stdout.split() == ["2001"], again.stderr
+
+
+def test_of_several_processes_one_takes_the_steps(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    put(path, "kept")
+    command = [sys.executable, "-c", MIGRATING, str(path), "-1"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate(timeout=60)[0].split() for process in processes] == [["2001"]] * 3
+    assert [number for number, _ in versions(path)] == [1, 2]
+
+
+def test_what_may_not_be_copied_is_not_in_the_copy(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    secret = Schema("kept", "The file", ("CREATE TABLE kept (key TEXT)", "CREATE TABLE secrets (word TEXT)"))
+    with Database(path, secret).transaction() as db:
+        db.execute("INSERT INTO secrets VALUES ('open sesame')")
+        db.execute("INSERT INTO kept VALUES ('a')")
+    more = Schema("kept", "The file", (*secret.steps, "CREATE TABLE more (x)"), not_copied=("secrets", "none"))
+    keys(Database(path, more))
+    copy = tmp_path / "backups" / "x.db.v2"
+    assert b"open sesame" not in copy.read_bytes()
+    with closing(sqlite3.connect(copy)) as db:
+        assert db.execute("SELECT key FROM kept").fetchall() == [("a",)]
+
+
+def test_statements_of_a_step_may_hold_semicolons(tmp_path: Path) -> None:
+    step = "CREATE TABLE kept (key TEXT DEFAULT 'a;b'); INSERT INTO kept DEFAULT VALUES;\n"
+    assert keys(Database(tmp_path / "x.db", Schema("kept", "The file", (step,)))) == ["a;b"]
+
+
+def test_a_snapshot_of_nothing_makes_no_file(tmp_path: Path) -> None:
+    database = Database(tmp_path / "ws" / "x.db", SCHEMA, stays_open=False)
+    with database.snapshot() as db:
+        assert db.execute("SELECT * FROM kept").fetchall() == []
+    assert not (tmp_path / "ws").exists()
+    with database.transaction() as db:
+        db.execute("INSERT INTO kept VALUES ('a')")
+    with database.snapshot() as db:
+        assert db.execute("SELECT count(*) FROM kept").fetchone()[0] == 1
+
+
+def test_a_full_disk_is_one_sentence_for_every_file(tmp_path: Path) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    assert storage_error(full, SCHEMA).message == DISK_FULL
+    paid = Schema("paid", "The account", (), consequence="no paid call is made")
+    assert (
+        storage_error(full, paid).message == "The disk is full, so no paid call is made; free some room and try again."
+    )
