@@ -30,9 +30,31 @@ class Listing(Noun):
     size: int | None = None
     modified_at: datetime | None = None
     skip: str | None = None
+    deferred: bool = False
+    """The item is skipped in this listing alone (over a limit, not to be asked for now): what is stored of it stays."""
     previous_uri: str | None = None
     """The URI that the same item had before it was moved, when the source can tell."""
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ListingEnd(Noun):
+    """The last value of a listing: whether it showed everything that the source has.
+
+    A listing that ends without one is complete when it had no failure. Nothing is deleted after an incomplete one.
+
+    >>> ListingEnd(limit_reached=True).is_complete
+    False
+    """
+
+    errors: tuple[AgentFailure, ...] = ()
+    """Parts of the source that gave no answer, so that what they would have named is unknown."""
+    limit_reached: bool = False
+    state: dict[str, Any] | None = None
+    """JSON that the connector gets back as ``Source.options["state"]`` in the next listing; None changes nothing."""
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.errors and not self.limit_reached
 
 
 class Connector(Protocol):
@@ -55,8 +77,18 @@ class Connector(Protocol):
         """
         ...
 
-    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
-        """Every item once, streamed. A failure is about the source (or a part of it named by ``details["uri"]``)."""
+    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:
+        """Yield every item once. A failure is about the source (or a part of it named by ``details["uri"]``).
+
+        A ``ListingEnd`` may come last; it must when the listing is incomplete without a failure.
+        """
+        ...
+
+    async def is_gone(self, source: Source, listing: Listing) -> bool | AgentFailure:
+        """Return whether an item that was listed before is surely not there, asked for by itself.
+
+        True takes evidence (404, 410, no such file in a folder that is there); doubt is False or a failure.
+        """
         ...
 
     async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:

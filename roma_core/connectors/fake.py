@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container
 from typing import Final
 
-from roma_core.connectors.base import Listing
+from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.types import RawDocument, Source, SourceKind, digest
 
@@ -21,6 +21,7 @@ class FakeConnector:
 
     ``skips`` maps URI to the reason for which it is listed but not to be fetched. ``list_error`` is raised after
     ``list_error_after`` items. ``moved`` maps a URI to the one it had before. ``fetched`` records every fetch.
+    ``limit`` lists at most so many items and says so; ``silent`` URIs give no evidence that they are gone.
     """
 
     def __init__(
@@ -35,6 +36,8 @@ class FakeConnector:
         list_error_after: int = 0,
         versioned: bool = True,
         delay_s: float = 0.0,
+        limit: int | None = None,
+        silent: Container[str] = (),
     ) -> None:
         self.kind = kind
         self.items: dict[str, Script] = items if items is not None else {}
@@ -42,6 +45,8 @@ class FakeConnector:
         self.moved = moved if moved is not None else {}
         self.list_error = list_error
         self.list_error_after = list_error_after
+        self.limit = limit
+        self.silent = silent
         self.fetched: list[str] = []
         self.closed = False
         self._scheme = scheme
@@ -56,15 +61,15 @@ class FakeConnector:
             raise AccessError("This source is outside.", ErrorCode.ACCESS_FORBIDDEN)
         return source
 
-    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
+    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:
         return guarded_stream(AGENT, self._list(source))
 
-    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
+    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
         self.checked(source)
         uris = sorted(u for u in {*self.items, *self.skips} if u.startswith(source.uri))
         if not uris and self.list_error is None:
             raise ConnectorError(f"{source.uri} holds nothing.", ErrorCode.CONNECTOR_NOT_FOUND)
-        for n, uri in enumerate(uris):
+        for n, uri in enumerate(uris[: self.limit]):
             if self.list_error is not None and n >= self.list_error_after:
                 raise self.list_error
             await asyncio.sleep(self._delay_s)
@@ -73,6 +78,13 @@ class FakeConnector:
             )
         if self.list_error is not None and len(uris) <= self.list_error_after:
             raise self.list_error
+        if self.limit is not None and len(uris) > self.limit:
+            yield ListingEnd(limit_reached=True)
+
+    async def is_gone(self, source: Source, listing: Listing) -> bool | AgentFailure:
+        if listing.uri in self.silent or self.list_error is not None:
+            return False
+        return listing.uri not in self.items
 
     async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
         return await guarded(AGENT, self._fetch(listing.uri))

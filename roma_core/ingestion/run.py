@@ -439,10 +439,11 @@ class Run:
         """Return what is known of an item, for ``decide_item``."""
         known, listing = candidate.known, candidate.listing
         if known is None:
-            return ItemFacts(is_excluded=listing.skip is not None)
+            return ItemFacts(is_excluded=listing.skip is not None, is_deferred=listing.deferred)
         has_version = listing.version is not None
         return ItemFacts(
             is_excluded=listing.skip is not None,
+            is_deferred=listing.deferred,
             is_recorded=known.content_sha256 is not None,
             is_stored=candidate.present,
             is_made_as_today=known.made_with == self.parts.made_with and known.parser in self._identities,

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from roma_core.cache import Cache
-from roma_core.connectors.base import Connector
+from roma_core.connectors.base import Connector, ListingEnd
 from roma_core.connectors.sources import resolved, shown, shown_failure
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, NotFoundError, guarded
@@ -147,7 +147,9 @@ class IngestionService:
             connector, source = found
             complete = True
             async for listing in connector.list(source):
-                if isinstance(listing, AgentFailure):
+                if isinstance(listing, ListingEnd):
+                    complete = complete and listing.is_complete
+                elif isinstance(listing, AgentFailure):
                     failures.append(listing)
                     complete = False
                 elif listing.uri not in seen:

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-from roma_core.connectors.base import Listing
+from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.gdrive.auth import DriveCredentials, load_credentials
 from roma_core.connectors.gdrive.errors import as_object, drive_error, is_worth_another_try, malformed
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
@@ -104,11 +104,18 @@ class GDriveConnector:
             )
         return source.model_copy(update={"uri": "gdrive://{}/{}".format(*wanted)})
 
-    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
+    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:
         return guarded_stream(AGENT, self._list(source))
 
     async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
         return await guarded(AGENT, self._fetch(listing))
+
+    async def is_gone(self, source: Source, listing: Listing) -> bool | AgentFailure:
+        """Ask for the file: gone when Drive does not know it, or has it in the trash."""
+        meta = await guarded(AGENT, self._meta(parse_uri(listing.uri)[1]))
+        if isinstance(meta, AgentFailure):
+            return meta.code == ErrorCode.CONNECTOR_NOT_FOUND or meta
+        return bool(meta.get("trashed"))
 
     async def close(self) -> None:
         self._local = threading.local()

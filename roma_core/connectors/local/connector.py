@@ -24,7 +24,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from roma_core.connectors.base import Listing, in_batches
+from roma_core.connectors.base import Listing, ListingEnd, in_batches
+from roma_core.connectors.local.ignore import FolderRules, NameRules
 from roma_core.connectors.local.paths import Fence, is_local, open_without_links, path_of, real
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded, guarded_stream
 from roma_core.settings import Settings
@@ -39,20 +40,21 @@ MIB: Final = 1024 * 1024
 class Selection:
     """Which files below ``root`` a source means; ``pattern`` holds a glob's segments, or is empty for all.
 
-    ``private`` is a folder that is never entered on the way down.
+    ``private`` is a folder that is never entered on the way down. With ``reads_ignore_files``, ``.gitignore`` and
+    ``.romaignore`` at or below the root count.
     """
 
     root: Path
     pattern: tuple[str, ...]
-    ignore: tuple[str, ...]
+    rules: NameRules
     private: Path | None = None
-
-    def ignored_by(self, relative: str) -> str | None:
-        """The ignore pattern that leaves ``relative`` (a posix path) out."""
-        name = relative.rpartition("/")[2]
-        return next((p for p in self.ignore if fnmatchcase(relative if "/" in p else name, p)), None)
+    reads_ignore_files: bool = True
+    include: tuple[str, ...] = ()
+    """Patterns of which a file's name (or, with a slash, relative path) must match one; none = all."""
 
     def wants(self, relative: str) -> bool:
+        if self.include and not any(_fits(relative, pattern) for pattern in self.include):
+            return False
         return not self.pattern or _matches(relative.split("/"), self.pattern)
 
     def enters(self, depth: int) -> bool:
@@ -60,8 +62,24 @@ class Selection:
         return not self.pattern or "**" in self.pattern or depth < len(self.pattern)
 
 
+@dataclass(frozen=True)
+class OpenFolder:
+    """A folder on the way down: what is left of its names, and what holds for them."""
+
+    path: Path
+    prefix: str
+    names: Iterator[str]
+    rules: FolderRules
+    identity: str
+
+
 class LocalConnector:
-    """Reads local files. ``Source.options["ignore"]`` adds ignore patterns to ``Settings.local_ignore``."""
+    """Reads local files.
+
+    ``Source.options``: ``ignore`` adds patterns to ``Settings.local_ignore``, ``include`` names the files that are
+    wanted, ``secrets="include"`` takes in dot-folders and files with the names of keys, ``ignore_files=False`` does not
+    read ``.gitignore`` and ``.romaignore``.
+    """
 
     kind: SourceKind = "local"
 
@@ -80,14 +98,24 @@ class LocalConnector:
             return source  # the folder's name would become a part of the pattern
         return source.model_copy(update={"uri": path.absolute().as_uri()})
 
-    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
+    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:
         return guarded_stream(AGENT, self._list(source))
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
-        ignore = self._ignore + tuple(source.options.get("ignore", ()))
-        selection = await asyncio.to_thread(lambda: select(source.uri, ignore, self._fence(source)))
+        selection = await asyncio.to_thread(self._select, source)
         async for item in in_batches(walk(selection)):
             yield item
+
+    def _select(self, source: Source) -> Selection:
+        options = source.options
+        rules = NameRules(self._ignore + tuple(options.get("ignore", ())), options.get("secrets") != "include")
+        return select(
+            source.uri,
+            rules,
+            self._fence(source),
+            include=tuple(options.get("include", ())),
+            reads_ignore_files=bool(options.get("ignore_files", True)),
+        )
 
     async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
         return await guarded(AGENT, asyncio.to_thread(self._read, source, listing.uri))
@@ -96,6 +124,15 @@ class LocalConnector:
         path = path_of(uri).absolute()
         self._fence(source).demand(path)
         return read(path, uri, self._max_bytes)
+
+    async def is_gone(self, source: Source, listing: Listing) -> bool | AgentFailure:
+        """Look for the file: it is gone when its folder, or the nearest one that is left, is there without it."""
+        return await guarded(AGENT, asyncio.to_thread(self._is_gone, source, listing))
+
+    def _is_gone(self, source: Source, listing: Listing) -> bool:
+        path = path_of(listing.uri).absolute()
+        self._fence(source).demand(path)
+        return is_surely_gone(path, path_of(source.uri).absolute(), listing.options.get("folder"))
 
     def _fence(self, source: Source) -> Fence:
         return Fence.around(source.options.get("within"), self._workspace)
@@ -119,15 +156,17 @@ def start(uri: str, fence: Fence) -> tuple[Path, tuple[str, ...]]:
     return fixed, path.parts[wild:]
 
 
-def select(uri: str, ignore: tuple[str, ...], fence: Fence) -> Selection:
-    """What ``uri`` means on this machine. Raises ``ConnectorError`` (not found) when there is nothing."""
+def select(
+    uri: str, rules: NameRules, fence: Fence, *, include: tuple[str, ...] = (), reads_ignore_files: bool = True
+) -> Selection:
+    """Return what ``uri`` means on this machine. Raises ``ConnectorError`` (not found) when there is nothing."""
     fixed, pattern = start(uri, fence)
     root = _resolve(fixed, fence)
     fence.demand(root)  # a link may have been put there since
-    selection = Selection(root, pattern, ignore, fence.private)
+    selection = Selection(root, pattern, rules, fence.private, reads_ignore_files, include)
     if pattern and next((i for i in walk(selection) if isinstance(i, AgentFailure) or i.skip is None), None) is None:
-        told = f"No file matches {fixed.joinpath(*pattern)}."
-        raise ConnectorError(told, ErrorCode.CONNECTOR_NOT_FOUND, details={"uri": uri})
+        message = f"No file matches {fixed.joinpath(*pattern)}."
+        raise ConnectorError(message, ErrorCode.CONNECTOR_NOT_FOUND, details={"uri": uri})
     return selection
 
 
@@ -139,50 +178,101 @@ def walk(selection: Selection) -> Iterator[Listing | AgentFailure]:
     if not selection.root.is_dir():
         yield _entry(selection.root)
         return
-    stack: list[tuple[Path, str, Iterator[str]]] = []
-    folder, prefix = selection.root, ""
+    stack: list[OpenFolder] = []
+    path, prefix, rules = selection.root, "", FolderRules()
     while True:
         try:
-            stack.append((folder, prefix, iter(_names(folder))))
+            stack.append(_open_folder(selection, path, prefix, rules))
         except OSError as error:
-            yield AgentFailure.of(AGENT, _os_error(folder, error))
-        found = yield from _until_folder(selection, stack)
-        if found is None:
+            yield AgentFailure.of(AGENT, _os_error(path, error))
+        below = yield from _until_folder(selection, stack)
+        if below is None:
             return
-        folder, prefix = found
+        path, prefix, rules = below
+
+
+def _open_folder(selection: Selection, path: Path, prefix: str, rules: FolderRules) -> OpenFolder:
+    """Read the names of a folder. Raises ``OSError``."""
+    handle = open_without_links(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        status = os.fstat(handle)
+        names = sorted(os.listdir(handle))  # noqa: PTH208  (a path could have become another folder's)
+    finally:
+        os.close(handle)
+    if selection.reads_ignore_files:
+        rules = rules.inside(path, prefix, names)
+    return OpenFolder(path, prefix, iter(names), rules, _identity_from(status))
 
 
 def _until_folder(
-    selection: Selection, stack: list[tuple[Path, str, Iterator[str]]]
-) -> Generator[Listing | AgentFailure, None, tuple[Path, str] | None]:
+    selection: Selection, stack: list[OpenFolder]
+) -> Generator[Listing | AgentFailure, None, tuple[Path, str, FolderRules] | None]:
     """Yield what the innermost open folder holds up to its next folder to enter; returns that one, None at the end."""
     while stack:
-        folder, prefix, names = stack[-1]
-        for name in names:
-            path, relative = folder / name, f"{prefix}{name}"
-            item = _judge(selection, path, relative)
+        folder = stack[-1]
+        for name in folder.names:
+            path, relative = folder.path / name, f"{folder.prefix}{name}"
+            item = _list_entry(selection, folder, path, relative)
             if item is ENTER:
-                return path, f"{relative}/"
+                return path, f"{relative}/", folder.rules
             if item is not None:
                 yield item
         stack.pop()
     return None
 
 
-def _names(folder: Path) -> list[str]:
-    handle = open_without_links(folder, os.O_RDONLY | os.O_DIRECTORY)
+def is_surely_gone(path: Path, root: Path, folder_identity: str | None) -> bool:
+    """Return whether the file is not there and its place is: an unmounted disk takes the place away as well.
+
+    ``folder_identity`` is that of its folder when the file was listed. A folder that is another one, or that went with
+    the file, is evidence only when something else is left in the folder that is there.
+    """
     try:
-        return sorted(os.listdir(handle))  # noqa: PTH208  (a path could have become another folder's)
-    finally:
-        os.close(handle)
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError:
+        return False
+    else:
+        return False
+    folder = path.parent
+    if folder_identity is not None and _identity_of(folder) == folder_identity:
+        return True
+    top = root.parent if path == root else root
+    while not folder.is_dir():
+        if folder == top or not folder.is_relative_to(top):
+            return False
+        folder = folder.parent
+    return folder.is_relative_to(top) and _has_entries(folder)
+
+
+def _identity_of(folder: Path) -> str | None:
+    """Return device and inode of a folder: another disk in the same place has others."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return _identity_from(status)
+
+
+def _identity_from(status: os.stat_result) -> str:
+    return f"{status.st_dev}-{status.st_ino}"
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 ENTER: Final = Listing(uri="")
 """Stands for a folder to descend into."""
 
 
-def _judge(selection: Selection, path: Path, relative: str) -> Listing | AgentFailure | None:
-    """What to say of one name: its listing, a failure, ``ENTER`` for a folder, None when it is not meant."""
+def _list_entry(selection: Selection, folder: OpenFolder, path: Path, relative: str) -> Listing | AgentFailure | None:
+    """Return the listing of one name, a failure, ``ENTER`` for a folder, None for what is not meant."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -190,24 +280,32 @@ def _judge(selection: Selection, path: Path, relative: str) -> Listing | AgentFa
     except OSError as error:
         return AgentFailure.of(AGENT, _os_error(path, error))
     is_folder = stat.S_ISDIR(status.st_mode)
-    if pattern := selection.ignored_by(relative):
-        wanted = is_folder or selection.wants(relative)
-        skipped = Listing(uri=path.as_uri(), title=_shown(path), skip=f"ignored by the pattern {pattern!r}")
-        return skipped if wanted else None
     if is_folder and path == selection.private:
         return Listing(uri=path.as_uri(), title=_shown(path), skip="ROMA's own workspace")
+    reason = selection.rules.reason(relative, is_folder=is_folder)
+    reason = reason or folder.rules.reason(relative, is_folder=is_folder)
+    if reason is not None:
+        is_meant = is_folder or selection.wants(relative)
+        return Listing(uri=path.as_uri(), title=_shown(path), skip=reason) if is_meant else None
     if is_folder:
         return ENTER if selection.enters(relative.count("/") + 1) else None
-    return _entry(path, status) if selection.wants(relative) else None
+    return _entry(path, status, folder.identity) if selection.wants(relative) else None
 
 
-def _entry(path: Path, status: os.stat_result | None = None) -> Listing:
+def _entry(path: Path, status: os.stat_result | None = None, folder: str | None = None) -> Listing:
     status = status or path.lstat()
-    base = Listing(uri=path.as_uri(), title=_shown(path))
-    if reason := _unreadable_kind(status.st_mode):
-        return base.model_copy(update={"skip": reason})
-    return base.model_copy(
-        update={"version": _version(status), "size": status.st_size, "modified_at": _modified(status)}
+    folder = folder or _identity_of(path.parent)
+    options = {"folder": folder} if folder else {}
+    reason = _unreadable_kind(status.st_mode)
+    if reason is not None:
+        return Listing(uri=path.as_uri(), title=_shown(path), skip=reason, options=options)
+    return Listing(
+        uri=path.as_uri(),
+        title=_shown(path),
+        version=_version(status),
+        size=status.st_size,
+        modified_at=_modified(status),
+        options=options,
     )
 
 
@@ -318,6 +416,11 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _fits(relative: str, pattern: str) -> bool:
+    """Return whether a name, or a relative path when the pattern holds a slash, fits a pattern."""
+    return fnmatchcase(relative if "/" in pattern else relative.rpartition("/")[2], pattern)
+
+
 def _matches(parts: list[str], pattern: tuple[str, ...]) -> bool:
     """Glob match by segments; ``**`` stands for any number of folders, also none.
 
@@ -343,7 +446,11 @@ def _with_skips(places: set[int], segments: tuple[str, ...]) -> set[int]:
 
 
 def _version(status: os.stat_result) -> str:
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    """Return size, time of change, time of change of the inode, and inode.
+
+    The last two tell of an edit that kept size and time, as ``rsync -t`` and restored backups make.
+    """
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
 def _modified(status: os.stat_result) -> datetime:

@@ -145,6 +145,17 @@ class Netguard:
             raise _unresolved(host, socket.gaierror(socket.EAI_NONAME, ""))
         return found
 
+    async def check_resolvable(self, host: str, port: int) -> None:
+        """Judge a host that an egress proxy will connect to. Raises ``ConnectorError`` (blocked) when it is not public.
+
+        Where names are resolved by the proxy alone, the name itself is all that can be judged here.
+        """
+        try:
+            await self.addresses(host, port)
+        except ConnectorError as error:
+            if error.code == ErrorCode.CONNECTOR_BLOCKED:
+                raise
+
     @staticmethod
     def _check_address(address: IPv4Address | IPv6Address | None, host: str = "") -> None:
         if address is None or not is_public(address):

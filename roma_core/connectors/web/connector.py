@@ -10,23 +10,32 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import zlib
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
-from roma_core.connectors.base import Listing
+from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.net.guard import Netguard, Resolve, Target, system_resolve
+from roma_core.connectors.web.access import SiteAccess, load_access
 from roma_core.connectors.web.browser import Browser
 from roma_core.connectors.web.cache import Stored, WebCache
+from roma_core.connectors.web.crawl import (
+    REREAD_AFTER_S,
+    Crawl,
+    Frontier,
+    SeenPage,
+    Visit,
+    pages_from_json,
+    pages_to_json,
+)
 from roma_core.connectors.web.fetcher import Fetcher, Response
-from roma_core.connectors.web.page import MIN_WORDS, NEAR, Page, alike, read_page
-from roma_core.connectors.web.polite import BROWSERS, HONEST, Manners
-from roma_core.connectors.web.sitemap import read_sitemap
+from roma_core.connectors.web.page import MIN_WORDS, NEAR, Page, alike, read_page, read_robots_rules
+from roma_core.connectors.web.polite import BROWSERS, HONEST, ROBOT, Manners
+from roma_core.connectors.web.sitemap import Sitemap, read_sitemap, unpack_sitemap
 from roma_core.connectors.web.urls import canonical, canonical_or_none, host_of, in_domain, page_link, plan_of
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
@@ -36,47 +45,25 @@ from roma_core.workspace import Workspace
 
 AGENT: Final = "connector.web"
 HTML: Final = ("text/html", "application/xhtml+xml")
-FRONTIER: Final = 20_000
-"""Addresses that a crawl remembers; what a site names beyond them is told as one failure."""
+GONE_STATUSES: Final = frozenset({404, 410})
+NOINDEX: Final = "the page asks not to be indexed (noindex)"
+UNREAD_AT_ONCE: Final = 256
+"""Pages that a sitemap calls unchanged, listed between two requests."""
 ACCEPT: Final = "text/html,application/xhtml+xml,application/pdf;q=0.9,*/*;q=0.5"
 
 
 @dataclass(frozen=True)
 class Read:
-    """A page that was read. ``page`` is None for what is not HTML."""
+    """A page that was read. ``page`` is None for what is not HTML; ``may_index`` is False if its server forbids it."""
 
     stored: Stored
     page: Page | None
-
-
-@dataclass
-class Crawl:
-    """State of one listing."""
-
-    depth: int
-    hosts: set[str]
-    queue: deque[tuple[str, int]] = field(default_factory=deque)
-    seen: set[str] = field(default_factory=set)
-    aliases: set[str] = field(default_factory=set)
-    """Pages left out because they name another address as their own."""
-    sketches: list[tuple[str, frozenset[int]]] = field(default_factory=list)
-    read: int = 0
-    dropped: int = 0
-
-    def add(self, url: str, depth: int) -> None:
-        if url in self.seen:
-            return
-        if len(self.seen) >= FRONTIER:
-            self.dropped += 1
-            return
-        self.seen.add(url)
-        self.queue.append((url, depth))
-
-    def twin(self, page: Page) -> str | None:
-        return next((url for url, known in self.sketches if alike(known, page.sketch) >= NEAR), None)
+    may_index: bool = True
 
 
 class WebConnector:
+    """Lists and reads pages. ``Source.options``: ``depth``, ``max_pages``, ``render``, ``cookies``, ``headers``."""
+
     def __init__(self, settings: Settings, *, resolve: Resolve = system_resolve) -> None:
         self._settings = settings
         max_bytes = int(settings.web.max_mb * 1024 * 1024)
@@ -94,6 +81,8 @@ class WebConnector:
         self._cache = WebCache(self._cache_file())
         self._waiting: dict[str, AgentFailure | None] = {}
         """Listed and not yet fetched: None when the page is in the cache, else why it is not."""
+        self._missing_pages: dict[str, Page | None] = {}
+        """By origin: the page that stands for addresses which do not exist, where it is sent with status 200."""
         self._policy = RetryPolicy(base_s=min(1.0, 1.0 / settings.web.rate_per_s))
 
     kind: SourceKind = "web"
@@ -105,7 +94,7 @@ class WebConnector:
         """The web is nobody's own: the netguard says at each connection where it ends."""
         return source
 
-    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure]:
+    def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:
         return guarded_stream(AGENT, self._list(source))
 
     async def fetch(self, source: Source, listing: Listing) -> RawDocument | AgentFailure:
@@ -113,7 +102,11 @@ class WebConnector:
         failure = self._waiting.pop(listing.uri, None)
         if failure is not None:
             return failure
-        return await guarded(AGENT, self._fetch(listing.uri, in_cache=known))
+        return await guarded(AGENT, self._fetch(source, listing.uri, in_cache=known))
+
+    async def is_gone(self, source: Source, listing: Listing) -> bool | AgentFailure:
+        """Ask for the address again: 404, 410 and the site's page for missing addresses are evidence."""
+        return await guarded(AGENT, self._is_gone(source, listing.uri))
 
     async def close(self) -> None:
         await self._browser.close()
@@ -123,91 +116,215 @@ class WebConnector:
         else:
             await self._cache.prune()
 
-    async def _fetch(self, uri: str, *, in_cache: bool) -> RawDocument:
+    async def _fetch(self, source: Source, uri: str, *, in_cache: bool) -> RawDocument:
         stored = await self._cache.get(uri) if in_cache else None
-        read = await self._interpret(stored) if stored is not None else await self._read(uri)
-        return _raw(uri, read)
+        if stored is not None:
+            return _raw(uri, await self._interpret(stored))
+        access = await self._access(source, uri)
+        return _raw(uri, await self._read(uri, access, _render_of(source, self._settings)))
 
-    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
+    async def _is_gone(self, source: Source, uri: str) -> bool:
+        access = await self._access(source, uri)
+        try:
+            read = await self._read_plainly(uri, access)
+        except ConnectorError as error:
+            if error.code == ErrorCode.CONNECTOR_NOT_FOUND and error.details.get("status") in GONE_STATUSES:
+                return True
+            raise
+        return read.page is not None and self._is_missing_page(uri, read.page)
+
+    async def _access(self, source: Source, uri: str) -> SiteAccess:
+        return await asyncio.to_thread(load_access, source.options, host_of(uri))
+
+    # Listing
+
+    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
         plan = plan_of(source, self._settings.web.max_depth)
         start = self._fetcher.guard.check_url(plan.url)
-        crawl = Crawl(plan.depth, {start.host})
-        crawl.add(canonical(plan.url), 0)
-        while crawl.queue:
-            if crawl.read >= self._settings.web.max_pages:
-                break
-            batch = [crawl.queue.popleft() for _ in range(min(len(crawl.queue), self._settings.web.concurrency))]
-            crawl.read += len(batch)
-            results = await asyncio.gather(*(guarded(AGENT, self._read(url)) for url, _ in batch))
-            for (url, depth), result in zip(batch, results, strict=True):
-                yield self._take(crawl, url, depth, result)
-        for url, _ in crawl.queue:
-            yield Listing(uri=url, skip=f"over the limit of {self._settings.web.max_pages} pages (ROMA_WEB_MAX_PAGES)")
+        access = await self._access(source, plan.url)
+        limit = int(source.options.get("max_pages") or self._settings.web.max_pages)
+        render = _render_of(source, self._settings)
+        known = _known_pages(source)
+        frontier = Frontier(self._frontier_folder(), canonical(plan.url), str(plan.depth), str(limit), render)
+        crawl = await asyncio.to_thread(frontier.load)
+        if crawl is None:
+            crawl = Crawl(plan.depth, {start.host}, canonical(plan.url))
+            crawl.add(crawl.start, 0)
+        else:
+            for listing in crawl.listed:
+                self._wait_for(listing)
+                yield listing
+        try:
+            while crawl.queue and crawl.read < limit:
+                visits = self._next_visits(crawl, known, limit)
+                results = await asyncio.gather(
+                    *(guarded(AGENT, self._visit(crawl, visit, known, access, render)) for visit in visits)
+                )
+                for visit, result in zip(visits, results, strict=True):
+                    taken = await self._take(crawl, visit, result)
+                    crawl.listed.append(taken)
+                    yield taken
+                await asyncio.to_thread(frontier.save, crawl)
+        except (asyncio.CancelledError, GeneratorExit):
+            frontier.save(crawl, now=True)
+            raise
+        for left in crawl.queue:
+            skip = f"over the limit of {limit} pages (ROMA_WEB_MAX_PAGES)"
+            yield Listing(uri=left.url, skip=skip, deferred=True)
+        await asyncio.to_thread(frontier.forget)
         if crawl.dropped:
             raise ConnectorError(
                 f"The site names {crawl.dropped} addresses more than a crawl can hold; crawl its parts.",
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"uri": source.uri, "dropped": crawl.dropped},
             )
+        state = {**source.options.get("state", {}), "pages": pages_to_json({**known, **crawl.pages})}
+        yield ListingEnd(
+            errors=tuple(crawl.errors),
+            limit_reached=bool(crawl.queue),
+            state=state if crawl.pages else None,
+        )
 
-    def _take(self, crawl: Crawl, url: str, depth: int, result: Read | AgentFailure) -> Listing:
-        """What to say of one address that was read, and where it leads."""
+    def _next_visits(self, crawl: Crawl, known: Mapping[str, SeenPage], limit: int) -> Sequence[Visit]:
+        """Take the next addresses; those that need no request do not count towards the limit."""
+        visits: list[Visit] = []
+        requests = 0
+        while crawl.queue and requests < self._settings.web.concurrency and len(visits) < UNREAD_AT_ONCE:
+            if crawl.read >= limit:
+                break
+            visit = crawl.queue.popleft()
+            if self._seen_page(crawl, visit, known) is None:
+                requests += 1
+                crawl.read += 1
+            visits.append(visit)
+        return visits
+
+    def _seen_page(self, crawl: Crawl, visit: Visit, known: Mapping[str, SeenPage]) -> SeenPage | None:
+        """Return what is known of a page that its sitemap calls unchanged, and that leads no further."""
+        page = known.get(visit.url)
+        if page is None or not visit.modified or page.modified != visit.modified or crawl.leads_on(visit):
+            return None
+        return page if time.time() - page.read_at < REREAD_AFTER_S else None
+
+    async def _visit(
+        self, crawl: Crawl, visit: Visit, known: Mapping[str, SeenPage], access: SiteAccess, render: str
+    ) -> Read | SeenPage:
+        seen = self._seen_page(crawl, visit, known)
+        if seen is not None:
+            return seen
+        read = await self._read(visit.url, access, render)
+        if crawl.depth > 0 or visit.url != crawl.start:
+            await self._learn_missing_page(crawl, read, access)
+        return read
+
+    async def _take(self, crawl: Crawl, visit: Visit, result: Read | SeenPage | AgentFailure) -> Listing:
+        """Return the listing of an address that was visited, and add to the crawl where it leads."""
+        url = visit.url
+        if isinstance(result, SeenPage):
+            crawl.pages[url] = result
+            crawl.seen.add(result.uri)
+            return Listing(uri=result.uri, version=result.version, title=result.title)
         if isinstance(result, AgentFailure):
-            if result.code == ErrorCode.CONNECTOR_ROBOTS and depth > 0:
-                return Listing(uri=url, skip="forbidden by robots.txt")
-            self._waiting[url] = result
-            return Listing(uri=url)
+            return await self._take_failure(crawl, visit, result)
         final = result.stored.url
         if final != url:
-            if depth == 0:
+            if url == crawl.start:
                 crawl.hosts.add(host_of(final))
             if final in crawl.seen:
                 return Listing(uri=url, skip=f"leads to {final}")
             if not self._in_scope(crawl, final):
                 return Listing(uri=url, skip=f"leads to another site ({host_of(final)})")
             crawl.seen.add(final)
-        if (sitemap := read_sitemap(result.stored.body)) is not None:
-            self._follow_sitemap(crawl, sitemap.urls, depth, is_index=sitemap.is_index)
-            return Listing(uri=final, title="Sitemap", skip=f"a sitemap of {len(sitemap.urls)} addresses")
+        sitemap = read_sitemap(result.stored.body, final, result.stored.media_type)
+        if sitemap is not None and (sitemap.kind != "text" or visit.is_list or url == crawl.start):
+            self._follow_sitemap(crawl, sitemap, visit.depth)
+            skip = f"a {sitemap.noun} of {len(sitemap.entries)} addresses"
+            return Listing(uri=final, title=sitemap.noun.capitalize(), skip=skip)
+        if url == crawl.start and crawl.depth > 0:
+            await self._add_sitemaps_of_robots(crawl, final)
         if result.page is None:
-            return self._listed(final, result)
-        return self._judge(crawl, final, depth, result, result.page)
+            return self._listed(crawl, visit, final, result, None if result.may_index else NOINDEX)
+        return self._take_page(crawl, visit, final, result, result.page)
 
-    def _judge(self, crawl: Crawl, url: str, depth: int, read: Read, page: Page) -> Listing:
-        if depth < crawl.depth and page.follow:
+    async def _take_failure(self, crawl: Crawl, visit: Visit, failure: AgentFailure) -> Listing:
+        url = visit.url
+        is_absent = failure.code == ErrorCode.CONNECTOR_NOT_FOUND and failure.details.get("status") in GONE_STATUSES
+        if failure.code == ErrorCode.CONNECTOR_ROBOTS and url != crawl.start:
+            if crawl.leads_on(visit) and await self._cache.get(url) is not None:
+                crawl.errors.append(failure)  # it was read before, so what it leads to was listed
+            return Listing(uri=url, skip="forbidden by robots.txt", deferred=True)
+        # A site is what its links lead to, so a page or a sitemap that is gone takes nothing with it; but of a source
+        # that is a sitemap, each part is needed.
+        is_needed = url == crawl.start or (visit.is_list and crawl.depth == 0)
+        if crawl.leads_on(visit) and (is_needed or not is_absent):
+            crawl.errors.append(failure)
+        if visit.is_list and is_absent and not is_needed:
+            return Listing(uri=url, skip="a sitemap that the site names and does not have", deferred=True)
+        self._waiting[url] = failure
+        return Listing(uri=url)
+
+    def _take_page(self, crawl: Crawl, visit: Visit, url: str, read: Read, page: Page) -> Listing:
+        if self._is_missing_page(url, page):
+            skip = "the site's page for addresses that do not exist (a soft 404)"
+            return Listing(uri=url, title=page.title, skip=skip)
+        if visit.depth < crawl.depth and page.follow:
             for link in page.links:
                 target = page_link(link)
                 if target is not None and self._in_scope(crawl, target):
-                    crawl.add(target, depth + 1)
+                    crawl.add(target, visit.depth + 1)
+        if not (page.index and read.may_index):
+            return Listing(uri=url, title=page.title, skip=NOINDEX)
         own = page_link(page.canonical) if page.canonical else None
         # Two pages that name each other must not both be left out.
         if own is not None and own not in {url, *crawl.aliases} and host_of(own) == host_of(url):
-            crawl.add(own, depth)
+            crawl.add(own, visit.depth)
             crawl.aliases.add(url)
             return Listing(uri=url, title=page.title, skip=f"calls itself {own}")
         twin = crawl.twin(page)
         if twin is not None:
             return Listing(uri=url, title=page.title, skip=f"nearly the same as {twin}")
         crawl.sketches.append((url, page.sketch))
-        return self._listed(url, read)
+        return self._listed(crawl, visit, url, read, None)
 
-    def _listed(self, url: str, read: Read) -> Listing:
-        self._waiting[url] = None
+    def _listed(self, crawl: Crawl, visit: Visit, url: str, read: Read, skip: str | None) -> Listing:
+        """Return the listing of a page. Its version is the hash of its words, so that markup alone changes nothing."""
         body = read.page.html if read.page else read.stored.body
-        return Listing(
+        version = (read.page.text_sha256 if read.page else digest(body))[:32]
+        title = read.page.title if read.page and read.page.title else None
+        if visit.modified and skip is None:
+            crawl.pages[visit.url] = SeenPage(visit.modified, url, version, title, time.time())
+        listing = Listing(
             uri=url,
-            version=digest(body)[:32],
-            title=read.page.title if read.page and read.page.title else None,
+            version=version,
+            title=title,
             size=len(body),
             modified_at=_http_date(read.stored.last_modified),
+            skip=skip,
         )
+        self._wait_for(listing)
+        return listing
 
-    def _follow_sitemap(self, crawl: Crawl, urls: tuple[str, ...], depth: int, *, is_index: bool) -> None:
-        """Pages of a sitemap are starts of their own; an index may name sitemaps, which may not name further ones."""
-        for url in urls:
-            target = canonical_or_none(url) if is_index else page_link(url)
+    def _wait_for(self, listing: Listing) -> None:
+        """Remember that the page waits in the cache until it is fetched."""
+        if listing.skip is None and listing.version is not None:
+            self._waiting[listing.uri] = None
+
+    def _follow_sitemap(self, crawl: Crawl, sitemap: Sitemap, depth: int) -> None:
+        """Add the entries: pages as starts of their own; an index names sitemaps, which may not name further ones."""
+        for entry in sitemap.entries:
+            target = canonical_or_none(entry.url) if sitemap.is_index else page_link(entry.url)
             if target is not None and self._in_scope(crawl, target):
-                crawl.add(target, depth)
+                crawl.add(target, depth, is_list=sitemap.is_index, modified=entry.modified)
+
+    async def _add_sitemaps_of_robots(self, crawl: Crawl, url: str) -> None:
+        """Add the sitemaps that robots.txt names, when the crawl began at the root of its site."""
+        target = self._fetcher.guard.check_url(url)
+        if target.path != b"/":
+            return
+        for address in await self._manners.sitemaps(target):
+            listed = canonical_or_none(address)
+            if listed is not None and self._in_scope(crawl, listed):
+                crawl.add(listed, 1, is_list=True)
 
     def _in_scope(self, crawl: Crawl, url: str) -> bool:
         """The start's host, and domains that the user named."""
@@ -216,56 +333,97 @@ class WebConnector:
             return False
         return host in crawl.hosts or in_domain(host, settings.web.allowed_domains)
 
-    async def _read(self, url: str) -> Read:
+    # Pages that stand for what does not exist
+
+    async def _learn_missing_page(self, crawl: Crawl, read: Read, access: SiteAccess) -> None:
+        """Ask once an origin for an address that cannot exist, to know the page that the site sends for it."""
+        target = self._fetcher.guard.check_url(read.stored.url)
+        if target.origin in self._missing_pages or read.page is None:
+            return
+        self._missing_pages[target.origin] = None
+        address = f"{target.origin}/{digest('no such page', target.origin)[:24]}"
+        answer = await guarded(AGENT, self._read_plainly(address, access))
+        if isinstance(answer, AgentFailure) or answer.page is None or answer.stored.url != canonical(address):
+            return
+        is_start = answer.page.text_sha256 == read.page.text_sha256 or _is_alike(answer.page, read.page)
+        if not is_start:  # an application that answers everything with its one page has no other
+            self._missing_pages[target.origin] = answer.page
+
+    async def _read_plainly(self, url: str, access: SiteAccess) -> Read:
+        response, _ = await self._ask_politely(url, None, access)
+        return await self._interpret_response(response)
+
+    def _is_missing_page(self, url: str, page: Page) -> bool:
+        missing = self._missing_pages.get(self._fetcher.guard.check_url(url).origin)
+        return missing is not None and (page.shape_sha256 == missing.shape_sha256 or _is_alike(page, missing))
+
+    # Reading
+
+    async def _read(self, url: str, access: SiteAccess, render: str) -> Read:
         """Ask for one page, politely, drawing it when needed; what came is in the cache afterwards."""
         known = await self._cache.get(url)
-        agents = (HONEST, *BROWSERS) if self._settings.web.rotate_user_agent else (HONEST,)
-        attempt = 0
-
-        async def once() -> Response:
-            nonlocal attempt
-            attempt += 1
-            return await self._ask(url, known, agents[min(attempt, len(agents)) - 1])
-
-        def again(error: BaseException) -> bool:
-            refused = isinstance(error, RomaError) and error.code == ErrorCode.CONNECTOR_PERMISSION
-            waited = isinstance(error, RomaError) and error.code == ErrorCode.CONNECTOR_TIMEOUT
-            return isinstance(error, RomaError) and not waited and (error.recoverable or refused)
-
-        response = await retrying(once, policy=self._policy, retry_if=again)
+        response, agent = await self._ask_politely(url, known, access)
         if response.status == 304 and known is not None:
-            return await self._interpret(known)
-        stored = _stored(response)
-        read = await self._interpret(stored)
-        if self._needs_drawing(read):
-            drawn = await self._browser.render(stored.url, agents[min(attempt, len(agents)) - 1])
+            return await self._interpret(known, may_index=_may_index(response))
+        read = await self._interpret_response(response)
+        if self._needs_drawing(read, render):
+            stored = read.stored
+            drawn = await self._browser.render(stored.url, agent)
             stored = Stored(stored.url, "text/html; charset=utf-8", stored.etag, stored.last_modified, True, drawn)
-            plain, read = read, await self._interpret(stored)
-            if _words(read) < _words(plain):  # its scripts led away
-                read = plain
-        await self._cache.put(read.stored)
+            drawn_read = await self._interpret(stored, may_index=read.may_index)
+            if _words(drawn_read) >= _words(read):  # else its scripts led away
+                read = drawn_read
+        if read.may_index:  # without a place for this wish in the cache, it has to be asked for again
+            await self._cache.put(read.stored)
         return read
 
-    async def _interpret(self, stored: Stored) -> Read:
+    async def _ask_politely(self, url: str, known: Stored | None, access: SiteAccess) -> tuple[Response, str]:
+        """Ask until there is an answer that counts, and return it with the name that we gave for it.
+
+        Other names are tried after a refusal, where that is allowed.
+        """
+        agents = (HONEST, *BROWSERS) if self._settings.web.rotate_user_agent else (HONEST,)
+        untried = list(agents)
+
+        async def once() -> tuple[Response, str]:
+            agent = untried.pop(0) if len(untried) > 1 else untried[0]
+            return await self._ask(url, known, agent, access), agent
+
+        def is_worth_another_try(error: BaseException) -> bool:
+            if not isinstance(error, RomaError) or error.code == ErrorCode.CONNECTOR_TIMEOUT:
+                return False
+            return error.recoverable or error.code == ErrorCode.CONNECTOR_PERMISSION
+
+        return await retrying(once, policy=self._policy, retry_if=is_worth_another_try)
+
+    async def _interpret_response(self, response: Response) -> Read:
+        return await self._interpret(_stored(response), may_index=_may_index(response))
+
+    async def _interpret(self, stored: Stored, *, may_index: bool = True) -> Read:
         is_html = stored.media_type.partition(";")[0].strip().lower() in (*HTML, "")
         if not is_html or not stored.body:
-            return Read(stored, None)
-        return Read(stored, await asyncio.to_thread(read_page, stored.body, stored.url, stored.media_type))
+            return Read(stored, None, may_index)
+        page = await asyncio.to_thread(read_page, stored.body, stored.url, stored.media_type, ROBOT)
+        return Read(stored, page, may_index)
 
-    def _needs_drawing(self, read: Read) -> bool:
-        if read.page is None or self._settings.web.render == "never":
+    def _needs_drawing(self, read: Read, render: str) -> bool:
+        if read.page is None or render == "never":
             return False
-        return self._settings.web.render == "always" or (read.page.words < MIN_WORDS and read.page.scripted)
+        return render == "always" or (read.page.words < MIN_WORDS and read.page.scripted)
 
-    async def _ask(self, url: str, known: Stored | None, user_agent: str) -> Response:
+    async def _ask(self, url: str, known: Stored | None, user_agent: str, access: SiteAccess) -> Response:
         """One conditional GET. Raises ``ConnectorError`` for every status that is no page."""
         headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Language": "en,*;q=0.5"}
         # A drawn page depends on more than the HTML that the validators speak of.
         if known is not None and not known.rendered:
             headers |= {"If-None-Match": known.etag} if known.etag else {}
             headers |= {"If-Modified-Since": known.last_modified} if known.last_modified and not known.etag else {}
+
+        def headers_of_hop(target: Target) -> dict[str, str]:
+            return {**headers, **access.headers_for(target)}
+
         async with self._manners.slot(self._fetcher.guard.check_url(url)):
-            response = await self._fetcher.get(url, headers, before_hop=self._before_hop)
+            response = await self._fetcher.get(url, headers_of_hop, before_hop=self._before_hop)
         if response.status in {200, 203} or (response.status == 304 and known is not None):
             return response
         raise _status_error(response)
@@ -282,6 +440,14 @@ class WebConnector:
         await self._manners.check_robots(target)
         await self._manners.wait_turn(target)
 
+    def _frontier_folder(self) -> Path | None:
+        """The folder of crawls that are under way; without a cache their pages would be lost, so nothing is kept."""
+        return (
+            None
+            if self._settings.storage.cache == "off"
+            else Workspace(self._settings.workspace).web_cache / "frontiers"
+        )
+
     def _cache_file(self) -> Path:
         if self._settings.storage.cache == "off":
             self._scratch = tempfile.TemporaryDirectory(prefix="roma-web-")
@@ -296,8 +462,9 @@ def _words(read: Read) -> int:
 def _stored(response: Response) -> Stored:
     headers = response.headers
     body, media_type = response.body, headers.get("content-type", "")
-    if body.startswith(b"\x1f\x8b") and response.url.endswith(".xml.gz"):
-        body, media_type = _gunzip_sitemap(body), "application/xml"
+    if body.startswith(b"\x1f\x8b") and response.url.partition("?")[0].endswith((".xml.gz", ".txt.gz")):
+        is_text = response.url.partition("?")[0].endswith(".txt.gz")
+        body, media_type = unpack_sitemap(body), "text/plain" if is_text else "application/xml"
     return Stored(
         url=canonical(response.url),
         media_type=media_type,
@@ -308,12 +475,25 @@ def _stored(response: Response) -> Stored:
     )
 
 
-def _gunzip_sitemap(body: bytes, limit: int = 50 * 1024 * 1024) -> bytes:
-    """A sitemap file that is itself compressed; 50 MiB is the protocol's limit."""
+def _may_index(response: Response) -> bool:
+    """Return False when the server's ``X-Robots-Tag`` asks not to index what it sent."""
+    return read_robots_rules([response.headers.get("x-robots-tag", "")], ROBOT).index
+
+
+def _is_alike(page: Page, other: Page) -> bool:
+    return alike(page.sketch, other.sketch) >= NEAR
+
+
+def _render_of(source: Source, settings: Settings) -> str:
+    return str(source.options.get("render") or settings.web.render)
+
+
+def _known_pages(source: Source) -> dict[str, SeenPage]:
+    """Return the pages that the last listing read under a change time. A state of another shape counts as none."""
     try:
-        return zlib.decompressobj(31).decompress(body, limit)
-    except zlib.error:
-        raise ConnectorError("The sitemap cannot be unpacked.", ErrorCode.CONNECTOR_CORRUPT) from None
+        return pages_from_json(source.options.get("state", {}).get("pages", {}))
+    except (AttributeError, TypeError):
+        return {}
 
 
 def _raw(uri: str, read: Read) -> RawDocument:

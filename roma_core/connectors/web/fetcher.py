@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 import httpcore2
 
+from roma_core.connectors.net.egress import EgressProxies
 from roma_core.connectors.net.guard import Netguard, PinnedBackend, Target
 from roma_core.errors import ConnectorError, ErrorCode
 
@@ -22,6 +23,8 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 GZIP_OR_ZLIB: Final = 47  # zlib's wbits: 15 + 32 detects either header
 
 BeforeHop = Callable[[Target], Awaitable[None]]
+Headers = Mapping[str, str] | Callable[[Target], Mapping[str, str]]
+"""Headers of every hop, or a function that gives those of one: a secret must not follow a redirect to another host."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +38,36 @@ class Response:
 
 
 class Fetcher:
-    """A connection pool behind a ``Netguard``. Environment proxies are not used: they would connect unguarded."""
+    """A connection pool behind a ``Netguard``, and another for each egress proxy that the environment names.
+
+    Through a proxy (``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``) the guard judges every address before it is asked
+    for; the proxy itself then resolves the name. Hosts that are allowed to be private are never asked through one.
+    """
 
     def __init__(
-        self, guard: Netguard, *, timeout_s: float, max_bytes: int, ssl_context: ssl.SSLContext | None = None
+        self,
+        guard: Netguard,
+        *,
+        timeout_s: float,
+        max_bytes: int,
+        ssl_context: ssl.SSLContext | None = None,
+        proxies: EgressProxies | None = None,
     ) -> None:
         self.guard = guard
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
+        self._tls = ssl_context or _system_tls()
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl_context or _system_tls(),
+            ssl_context=self._tls,
             network_backend=PinnedBackend(guard),
             max_connections=64,
             keepalive_expiry=5.0,
         )
+        self._proxies = EgressProxies.from_environment() if proxies is None else proxies
+        self._proxy_pools: dict[str, httpcore2.AsyncConnectionPool] = {}
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, before_hop: BeforeHop | None = None, max_bytes: int | None = None
+        self, url: str, headers: Headers, *, before_hop: BeforeHop | None = None, max_bytes: int | None = None
     ) -> Response:
         """Follow redirects to a response of any status. ``before_hop`` may wait or refuse; its time is not counted.
 
@@ -67,7 +83,8 @@ class Fetcher:
             if before_hop is not None:
                 await before_hop(target)
             started = time.monotonic()
-            response = await self._once(target, headers, left_s, max_bytes or self._max_bytes)
+            sent = headers(target) if callable(headers) else headers
+            response = await self._once(target, sent, left_s, max_bytes or self._max_bytes)
             left_s -= time.monotonic() - started
             location = response.headers.get("location")
             if response.status not in REDIRECTS or not location:
@@ -76,6 +93,22 @@ class Fetcher:
 
     async def close(self) -> None:
         await self._pool.aclose()
+        for pool in self._proxy_pools.values():
+            await pool.aclose()
+
+    async def _pool_for(self, target: Target) -> httpcore2.AsyncConnectionPool:
+        """Return the pool that reaches ``target``. Raises ``ConnectorError`` for an address that is not public."""
+        if self.guard.is_allowed(target.host, target.port):
+            return self._pool
+        proxy = self._proxies.proxy_for(target)
+        if proxy is None:
+            return self._pool
+        await self.guard.check_resolvable(target.host, target.port)
+        if proxy not in self._proxy_pools:
+            self._proxy_pools[proxy] = httpcore2.AsyncConnectionPool(
+                ssl_context=self._tls, proxy=httpcore2.Proxy(proxy), max_connections=64, keepalive_expiry=5.0
+            )
+        return self._proxy_pools[proxy]
 
     async def _once(self, target: Target, headers: Mapping[str, str], timeout_s: float, max_bytes: int) -> Response:
         try:
@@ -98,12 +131,22 @@ class Fetcher:
         )
         # Only encodings whose output we can cut while it is decoded.
         sent = {"Host": target.authority, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive", **headers}
-        async with self._pool.stream("GET", url, headers=list(sent.items())) as answer:
-            got = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in answer.headers}
+        pool = await self._pool_for(target)
+        async with pool.stream("GET", url, headers=list(sent.items())) as answer:
+            got = _headers_of(answer.headers)
             if answer.status in REDIRECTS and got.get("location"):
                 return Response(target.url, answer.status, got, b"")
             body = await read_bounded(answer.aiter_stream(), got, max_bytes, target.host)
             return Response(target.url, answer.status, got, body)
+
+
+def _headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by lower-case name; of one that is sent twice, the values with a comma between them."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key == "x-robots-tag" and key in headers else text
+    return headers
 
 
 @cache

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
+from urllib.parse import unquote
 
 import lxml.html
 from lxml import etree
@@ -19,6 +20,7 @@ from lxml import etree
 from roma_core import injection
 from roma_core.errors import ConnectorError, ErrorCode
 from roma_core.htmltree import with_body
+from roma_core.types import digest
 
 MAX_TAG: Final = 16_384
 """Bytes of one tag that are read; embedded images, the honest reason for longer ones, are taken out first."""
@@ -46,6 +48,9 @@ _INVISIBLE: Final = re.compile(
 )
 _ACTIVE: Final = ("script", "style", "template", "iframe", "frame", "object", "embed", "applet", "link", "base")
 _AROUND: Final = ("nav", "header", "footer", "aside", "form", "noscript", "script", "style", "template")
+_NO_CONTENT: Final = ("nav", "head", "script", "style", "template")
+_WITH_VALUE: Final = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+"""Rules of a robots tag that hold a colon themselves."""
 _ADDRESSES: Final = ("href", "src", "action", "formaction", "poster", "cite", "data", "background", "srcset")
 _WORDS: Final = re.compile(r"\w+")
 
@@ -65,21 +70,63 @@ class Page:
     """Signs of prompt injection in what the page shows and in what it hid; ``hidden`` when only readers miss it."""
     sketch: frozenset[int]
     follow: bool
+    index: bool = True
+    """False when the page asks not to be indexed (``noindex``)."""
+    text_sha256: str = ""
+    """Hash of the title and of all that readers see but navigation: two fetches with the same one say the same."""
+    shape_sha256: str = ""
+    """The same without the words of the page's own address: equal for all pages that say "/x does not exist"."""
 
 
-def read_page(body: bytes, url: str, media_type: str | None = None) -> Page:
-    """Raises ``ConnectorError`` (corrupt) for what holds no HTML at all."""
+@dataclass(frozen=True)
+class RobotsRules:
+    """Wishes of one page about indexing it and about following its links."""
+
+    index: bool
+    follow: bool
+
+
+def read_robots_rules(values: Iterable[str], robot: str) -> RobotsRules:
+    """Return the wishes in ``X-Robots-Tag`` headers or ``<meta name=robots>`` contents, for all robots or ``robot``.
+
+    A value may begin with the name of the robot that it is for. Others' are not ours. Source of the grammar:
+    developers.google.com/search/docs/crawling-indexing/robots-meta-tag.
+
+    >>> read_robots_rules(["otherbot: noindex, nofollow"], "ROMAbot").follow
+    True
+    """
+    words: set[str] = set()
+    for value in values:
+        is_ours = True
+        for part in value.lower().split(","):
+            name, colon, rule = part.partition(":")
+            names_robot = bool(colon) and name.strip() not in _WITH_VALUE
+            if names_robot:
+                is_ours = name.strip() == robot.lower()
+            if is_ours:
+                words.add((rule if names_robot else part).strip())
+    return RobotsRules(index=not words & {"noindex", "none"}, follow=not words & {"nofollow", "none"})
+
+
+def read_page(body: bytes, url: str, media_type: str | None = None, robot: str = "") -> Page:
+    """Return the page. ``robot`` is the name by which ``<meta>`` tags may speak to us alone.
+
+    Raises ``ConnectorError`` (corrupt) for what holds no HTML at all."""
     root = _tree(body, media_type)
     root.make_links_absolute(url, resolve_base_href=True, handle_failures="discard")
     canonical = next(iter(root.xpath('//link[@rel="canonical"]/@href')), None)
-    robots = " ".join(root.xpath('//meta[@name="robots" or @name="ROBOTS"]/@content')).lower()
+    rules = read_robots_rules(_robots_metas(root, robot), robot)
     links = tuple(dict.fromkeys(str(a) for a in root.xpath("//a[not(contains(@rel, 'nofollow'))]/@href")))
     scripted = bool(root.xpath("//script[not(contains(@type, 'json'))]"))
     hidden = " ".join(_sanitise(root))
     text = main_text(root)
+    title = " ".join("".join(root.xpath("//title[1]//text()")).split())[:300]
+    identity = " ".join(" ".join(_text_for_identity(root)).split())
+    own_words = set(_WORDS.findall(unquote(url).lower()))
+    shape = " ".join(word for word in _WORDS.findall(f"{title} {identity}".lower()) if word not in own_words)
     return Page(
         html=b"<!DOCTYPE html>\n" + lxml.html.tostring(root, encoding="utf-8"),
-        title=" ".join("".join(root.xpath("//title[1]//text()")).split())[:300],
+        title=title,
         links=links,
         canonical=str(canonical) if canonical else None,
         words=len(_WORDS.findall(text)),
@@ -87,8 +134,17 @@ def read_page(body: bytes, url: str, media_type: str | None = None) -> Page:
         hidden=hidden,
         signs=_signs(root.text_content(), hidden),
         sketch=sketch(text),
-        follow="nofollow" not in robots and "none" not in robots.split(","),
+        follow=rules.follow,
+        index=rules.index,
+        text_sha256=digest("page", title, identity),
+        shape_sha256=digest("shape", shape),
     )
+
+
+def _robots_metas(root: Any, robot: str) -> Iterator[str]:
+    for element in root.xpath("//meta[@name and @content]"):
+        if element.get("name").strip().lower() in {"robots", robot.lower()}:
+            yield element.get("content")
 
 
 def _tree(body: bytes, media_type: str | None) -> Any:
@@ -191,16 +247,25 @@ def main_text(root: Any) -> str:
 
 def _own_text(element: Any) -> Iterator[str]:
     """Text below ``element`` but not in navigation, headers, footers or forms."""
-    skipped = 0
+    return _text_outside(element, _AROUND)
+
+
+def _text_for_identity(root: Any) -> Iterator[str]:
+    """All text that may be content: a change of it must not be overlooked, so only navigation and code are left out."""
+    return _text_outside(root, _NO_CONTENT)
+
+
+def _text_outside(element: Any, excluded: tuple[str, ...]) -> Iterator[str]:
+    depth = 0
     for event, node in etree.iterwalk(element, events=("start", "end")):
-        around = node.tag in _AROUND
+        is_excluded = node.tag in excluded
         if event == "start":
-            skipped += around
-            if not skipped and node.text:
+            depth += is_excluded
+            if not depth and node.text:
                 yield node.text
         else:
-            skipped -= around
-            if not skipped and node.tail and node is not element:
+            depth -= is_excluded
+            if not depth and node.tail and node is not element:
                 yield node.tail
 
 

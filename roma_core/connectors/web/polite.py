@@ -75,6 +75,10 @@ class Manners:
                 details={"host": target.host},
             )
 
+    async def sitemaps(self, target: Target) -> list[str]:
+        """Return the sitemaps that the robots.txt of ``target``'s origin names. Raises as ``check_robots``."""
+        return list((await self._robots(target)).sitemaps)
+
     def _gap(self, target: Target) -> float:
         rules = self._rules.get(target.origin)
         delay = rules.robots.crawl_delay(ROBOT) if rules else None

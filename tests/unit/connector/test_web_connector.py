@@ -382,7 +382,7 @@ async def test_requests_are_spaced_and_crawl_delay_counts(
     monkeypatch.setattr("roma_core.connectors.web.polite.time.monotonic", lambda: now[0])
     site.routes = a_site() | {"/robots.txt": Reply("User-agent: *\nCrawl-delay: 4\n")}
     await listed(connect(web_rate_per_s=0.5), f"{site.base}/?depth=1")
-    assert [p for p in pauses if p > 1] == [4.0, 4.0]
+    assert [p for p in pauses if p > 1] == [4.0, 4.0, 4.0], "two pages, and one address that cannot exist"
 
 
 async def test_near_duplicates_are_dropped_with_the_reason(site: Site, connect: Connect) -> None:
