@@ -17,8 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from roma_core.errors import ErrorCode, RomaError, StoreError
+from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
 from roma_core.ranking import ranked
+from roma_core.store import migrations
 from roma_core.store.allocator import limit_pools, return_freed_memory, sparing
 from roma_core.store.base import EmbeddedDocument, Filters
 from roma_core.store.filters import conditions
@@ -34,8 +35,6 @@ T = TypeVar("T")
 Kind = Literal["document", "chunk"]
 
 TABLE = "passages"
-LAYOUT = 1
-"""Version of the table's columns; rises when an older table cannot be read."""
 SCOPED = ("tenant", "kind")
 """Columns with an index: every search asks for them, and without one reads them whole."""
 TIE_MARGIN = 32
@@ -63,7 +62,7 @@ class LanceStore:
         self, path: Path, *, fingerprint: str, dim: int, model: str = "", lease_s: float = 120.0, min_free_mb: int = 0
     ) -> None:
         self._path = path
-        self._made_with = {"layout": LAYOUT, "fingerprint": fingerprint, "dim": dim, "model": model}
+        self._made_with = {"fingerprint": fingerprint, "dim": dim, "model": model}
         self._dim = dim
         self._lease_s = lease_s
         self._min_free = min_free_mb << 20
@@ -301,13 +300,17 @@ class LanceStore:
             await self._create(database)
         table = await database.open_table(TABLE)
         made_with = json.loads(((await table.schema()).metadata or {}).get(b"roma", b"{}"))
-        if any(made_with.get(key) != self._made_with[key] for key in ("layout", "fingerprint", "dim")):
+        if any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim")):
             raise StoreError(
                 f"The store was built with the embedding model {made_with.get('model') or 'unknown'!r}, not with "
                 f"{self._made_with['model']!r}: set ROMA_EMBEDDER back, or ingest into another ROMA_WORKSPACE.",
                 ErrorCode.STORAGE_MISMATCH,
                 details={"stored": made_with.get("model"), "configured": self._made_with["model"]},
             )
+        if not await migrations.is_current(table):
+            self._require_room()
+            async with Lease(self._path, self._lease_s):
+                await migrations.bring_up_to_date(table)
         return table
 
     async def _create(self, database: Any) -> None:
@@ -409,7 +412,7 @@ def _typed(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
             raise StoreError("The store's folder is gone or another one; put it back and ask again.") from error
         reason = str(error).lower()
         if any(sign in reason for sign in _FULL):
-            raise StoreError("The disk is full; free some room and run it again.", ErrorCode.STORAGE_FULL) from error
+            raise StoreError(DISK_FULL, ErrorCode.STORAGE_FULL) from error
         code = ErrorCode.STORAGE_CORRUPT if any(s in reason for s in _DAMAGED) else ErrorCode.STORAGE_UNAVAILABLE
         raise StoreError(
             f"The store could not be read or written ({type(error).__name__}).",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import InputError
 from roma_core.store.base import EmbeddedDocument
+from roma_core.store.migrations import version_metadata
 from roma_core.types import Chunk, Document, digest
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ CHUNK_FIELDS = ("id", "document_id", "uri", "title", "text", "start", "end", "pa
 def schema(dim: int, made_with: dict[str, Any]) -> Any:
     import pyarrow as pa
 
-    key = pa.field("key", pa.string(), nullable=False, metadata={"lance-schema:unenforced-primary-key": "true"})
+    key_metadata = {"lance-schema:unenforced-primary-key": "true", **version_metadata()}
+    key = pa.field("key", pa.string(), nullable=False, metadata=key_metadata)
     text = ("kind", "tenant", "id", "document_id", "uri", "title", "text", "place", "context", "search_text")
     return pa.schema(
         [

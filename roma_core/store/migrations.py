@@ -1,0 +1,98 @@
+"""Versions of the table of passages, and the steps from one to the next.
+
+The table says in the metadata of its key column which version it has, so that a version of the table that is restored
+brings its number along. A new table is made at the version of today (``rows.schema``). An older one is brought up to
+date when it is opened: under the writers' lease, after a tag that keeps its present state, one step after the other.
+
+To change the columns, change ``rows.schema``, add a step here, and test it with a table of the version before. A step
+is one commit of the table. A process may be killed before the version is noted, so the step is taken again then:
+``add_columns`` below adds what is missing and leaves the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from roma_core import __version__
+from roma_core.errors import ErrorCode, StoreError
+from roma_core.telemetry import logs
+
+FIRST_VERSION = 1
+"""Of tables that do not say which version they have."""
+_KEY = "key"
+_FIELD = "roma:schema"
+_log = logs.get("store")
+
+TableStep = Callable[[Any], Awaitable[None]]
+"""A change of a LanceDB table."""
+STEPS: tuple[TableStep, ...] = ()
+"""The step at index N leads to version N + 2."""
+
+
+class TableVersion(NamedTuple):
+    """The version of a table's columns, and the ROMA that made them."""
+
+    number: int
+    roma: str
+
+
+def current_version() -> int:
+    """Return the version that this ROMA makes and reads."""
+    return FIRST_VERSION + len(STEPS)
+
+
+def version_metadata(number: int | None = None) -> dict[str, str]:
+    """Return what the key column's metadata says of ``number``, by default of the version of today."""
+    version = TableVersion(current_version() if number is None else number, __version__)
+    return {_FIELD: json.dumps(version._asdict())}
+
+
+async def read_version(table: Any) -> TableVersion:
+    """Return the version of a table's columns."""
+    metadata = (await table.schema()).field(_KEY).metadata or {}
+    noted = metadata.get(_FIELD.encode())
+    return TableVersion(**json.loads(noted)) if noted else TableVersion(FIRST_VERSION, "0.1.0")
+
+
+async def is_current(table: Any) -> bool:
+    """Whether a table has the version of today. Raises ``StoreError`` for a newer one."""
+    stored = await read_version(table)
+    if stored.number > current_version():
+        raise StoreError(
+            f"The store was changed by ROMA {stored.roma} (columns of version {stored.number}) and this is ROMA "
+            f"{__version__}, which knows version {current_version()}: use ROMA {stored.roma} or newer.",
+            ErrorCode.STORAGE_NEWER,
+            details={"version": stored.number, "known_version": current_version(), "needs_roma": stored.roma},
+        )
+    return stored.number == current_version()
+
+
+async def bring_up_to_date(table: Any) -> None:
+    """Take the steps that a table lacks. The caller holds the writers' lease.
+
+    The state of before is kept under the tag ``schema-<version>-at-<table version>``.
+    """
+    await table.checkout_latest()
+    if await is_current(table):
+        return
+    stored = await read_version(table)
+    state = await table.version()
+    tag = f"schema-{stored.number}-at-{state}"
+    await table.tags.create(tag, state)
+    for number in range(stored.number + 1, current_version() + 1):
+        await STEPS[number - FIRST_VERSION - 1](table)
+        await table.update_field_metadata({"path": _KEY, "metadata": version_metadata(number)})
+    _log.info("store_migrated", from_version=stored.number, to_version=current_version(), backup=tag)
+
+
+async def add_columns(table: Any, columns: Mapping[str, str]) -> None:
+    """Add the columns that a table lacks; each is given as an SQL expression of its value.
+
+    >>> await add_columns(table, {"language": "'en'"})
+    """
+    present: Sequence[str] = (await table.schema()).names
+    missing = {name: value for name, value in columns.items() if name not in present}
+    if missing:
+        await table.add_columns(missing)
