@@ -170,6 +170,11 @@ class Roma:
             "llm": self.llm.name,
         }
 
+    def observe_calls(self, observer: Callable[[CallRecord], None]) -> Callable[[], None]:
+        """Report every model call to ``observer`` until the returned function is called."""
+        observe = getattr(self.llm, "observe", None)  # a bare provider, as tests hand in, has no observers
+        return observe(observer) if observe else lambda: None
+
     # --- what it does ---
 
     async def ingest(

@@ -24,6 +24,7 @@ COMMANDS = {
     "ask": "answers:ask",
     "eval": "evals:evaluate",
     "compare": "evals:compare",
+    "runs": "evals:runs",
     "serve": "service:serve",
     "health": "service:health",
     "settings": "service:settings",

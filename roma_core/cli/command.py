@@ -110,6 +110,21 @@ class RomaGroup(click.Group):
         formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="usage: ")
 
 
+class DefaultGroup(RomaGroup):
+    """A group that runs its ``default`` command when none is named: ``roma runs`` is ``roma runs list``."""
+
+    def __init__(self, *args: Any, default: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command before options that stand alone."""
+        own = {"-h", "--help"}
+        if self.default and not (own & set(args)) and (not args or args[0].startswith("-")):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
 Body = Callable[Concatenate[Invocation, P], Awaitable[int]]
 
 

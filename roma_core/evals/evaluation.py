@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -13,11 +14,13 @@ from roma_core.evals.golden.beir import load_beir, write_corpus
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import Corpus, find
 from roma_core.evals.measures.base import Measurable, Measure
-from roma_core.evals.measures.registry import resolve_measures
-from roma_core.evals.report.record import EvalReport, write
+from roma_core.evals.measures.registry import require_measure, resolve_measures
+from roma_core.evals.report.record import EvalReport, RunFacts
 from roma_core.evals.runner import CaseRunner, Progress, Task, run_cases
+from roma_core.evals.runs import RunStore, require_run_name
+from roma_core.llm.control.calls import CallRecord
 from roma_core.settings import Settings
-from roma_core.types import Document, IngestionReport, Query, TailorOutput, digest
+from roma_core.types import Document, IngestionReport, Query, TailorOutput, Usage, digest
 from roma_core.workspace import Workspace
 
 BEIR = "beir:"
@@ -32,6 +35,8 @@ class Documents(Protocol):
     def documents(self, tenant: str) -> AsyncIterator[Document]: ...
 
     async def document(self, tenant: str, document_id: str) -> Document | None: ...
+
+    async def index_sha256(self, tenant: str) -> str: ...
 
 
 class System(Protocol):
@@ -53,6 +58,10 @@ class System(Protocol):
         """What decides vectors, ranks and answers beside settings and prompts: models by their role."""
         ...
 
+    def observe_calls(self, observer: Callable[[CallRecord], None]) -> Callable[[], None]:
+        """Report every model call to ``observer`` until the returned function is called."""
+        ...
+
     def query(self, query: Query, /) -> Awaitable[TailorOutput | AgentFailure]: ...
 
     def ingest(self, *sources: str, tenant: str | None = None) -> Awaitable[IngestionReport]: ...
@@ -66,6 +75,8 @@ async def evaluate(
     defaults: bool = True,
     top_k: int = TOP_K,
     limit: int | None = None,
+    name: str = "",
+    primary: str = "",
     concurrency: int = 4,
     resume: bool = True,
     fingerprint: str = "",
@@ -81,12 +92,17 @@ async def evaluate(
     ``system`` is ``Roma``, or any ``async`` function from a ``Query`` to an answer or a failure: a rival's too. With
     ``Roma`` the report is written below ``<workspace>/evals/<run id>`` and answers are kept by the hash of all that
     decided them: a run that was killed goes on, the same run again asks nothing and writes the same bytes.
-    ``resume=False`` asks everything again. A function's answers are kept nowhere; ``fingerprint`` names its version.
+    ``resume=False`` asks everything again. ``name`` is what the run is called from then on; ``primary`` is the measure
+    that is to decide, written down before anything is asked.
+
+    A function's answers are kept nowhere; ``fingerprint`` names its version.
 
     Raises ``EvalError``.
     """
+    require_run_name(name)
     dataset = golden if isinstance(golden, Golden) else load_dataset(str(golden))
     wanted = resolve_measures(measures, top_k, defaults)
+    require_measure(primary, wanted)
     if callable(system):
         runner = CaseRunner(system, wanted, top_k=top_k, concurrency=concurrency, fingerprint=fingerprint)
         report = await run_cases(dataset.sample(limit), runner, progress)
@@ -105,6 +121,7 @@ async def evaluate(
         return document.text if document else None
 
     workspace = Workspace(system.settings.workspace)
+    index_sha256 = await system.store.index_sha256(tenant)
     runner = CaseRunner(
         task=system.query,
         measures=wanted,
@@ -114,15 +131,38 @@ async def evaluate(
         corpus=corpus,
         read_text=read_text,
         checkpoint=SqliteCheckpoint(workspace.eval_answers) if resume else None,
-        fingerprint=system_fingerprint(system, corpus),
+        fingerprint=system_fingerprint(system, corpus, index_sha256),
     )
     decided = {
+        "index_sha256": index_sha256,
         "settings": {**system.settings.deciding(), **system.fingerprints},
         "prompts": {**system.prompts, **_measure_prompts(wanted)},
     }
-    report = (await run_cases(cases, runner, progress)).model_copy(update=decided)
-    write(report, workspace.evals)
+    meter = CallMeter()
+    stop = system.observe_calls(meter.record)
+    try:
+        report = await run_cases(cases, runner, progress)
+    finally:
+        stop()
+    report = report.model_copy(update={**decided, "facts": meter.add_to(report.facts)})
+    RunStore(workspace.evals).save(report, name, primary)
     return report
+
+
+@dataclass
+class CallMeter:
+    """Counts what model calls use, by their purpose."""
+
+    usage: dict[str, Usage] = field(default_factory=dict)
+
+    def record(self, call: CallRecord) -> None:
+        """Count one call."""
+        self.usage[call.purpose] = self.usage.get(call.purpose, Usage()) + call.usage
+
+    def add_to(self, facts: RunFacts) -> RunFacts:
+        """Return ``facts`` with the usage of each purpose, in place of what answers and measures report themselves."""
+        counted = {role: usage for role, usage in self.usage.items() if usage != Usage()}
+        return facts.model_copy(update={"usage": {**facts.usage, **counted}})
 
 
 def _measure_prompts(measures: Sequence[Measure]) -> dict[str, str]:
@@ -136,11 +176,14 @@ def load_dataset(spec: str) -> Golden:
     return load_golden(Path(spec))
 
 
-def system_fingerprint(system: System, corpus: Corpus) -> str:
-    """Return the hash of all that decides an answer beside the question."""
+def system_fingerprint(system: System, corpus: Corpus, index_sha256: str) -> str:
+    """Return the hash of all that decides an answer beside the question and ``top_k``.
+
+    The index counts beside the settings: it was made by those of the last ingest, whatever they are now.
+    """
     parts = [f"{k}={v}" for k, v in sorted({**system.prompts, **system.fingerprints}.items())]
     settings = [f"{k}={v}" for k, v in system.settings.deciding().items()]
-    return digest("system", package_sha256(without=SKINS), corpus.sha256, *settings, *parts)
+    return digest("system", package_sha256(without=SKINS), corpus.sha256, index_sha256, *settings, *parts)
 
 
 def _beir_folder(golden: Golden | str | Path) -> Path | None:

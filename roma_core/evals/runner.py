@@ -16,7 +16,7 @@ from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.golden.evidence import Corpus
 from roma_core.evals.measures.base import CaseOutcome, Measure, Score
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, RunFacts
-from roma_core.types import DEFAULT_TENANT, Citation, Query, TailorOutput, Usage, digest
+from roma_core.types import DEFAULT_TENANT, Citation, Noun, Query, TailorOutput, Usage, digest
 
 Task = Callable[[Query], Awaitable[TailorOutput | AgentFailure]]
 """The system under test: any RAG system that takes a ``Query``."""
@@ -29,13 +29,11 @@ ANSWERS = "answer"
 _SCORE = TypeAdapter(Score)
 
 
-@dataclass(frozen=True)
-class _TimedOutcome:
-    """An outcome and the seconds it took; ``resumed`` when it was not asked again."""
+class TimedOutcome(Noun):
+    """An outcome and the seconds that asking took, then as now."""
 
     outcome: CaseOutcome
     seconds: float
-    resumed: bool
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,9 @@ class _CaseResult:
     """A row, the outcome it was made of, and the cost of each measure's calls by role."""
 
     row: EvalRow
-    timed: _TimedOutcome
+    timed: TimedOutcome
+    resumed: bool
+    """True when the answer was known from an earlier run."""
     usage: dict[str, Usage]
 
 
@@ -67,30 +67,28 @@ class CaseRunner:
 
     async def run(self, case: GoldenCase) -> _CaseResult:
         """Return the row of a case."""
-        timed = await self.ask(case)
+        key = digest("outcome", self.fingerprint, case.query(self.top_k, self.tenant).model_dump_json())
+        stored = await self.checkpoint.get(key) if self.checkpoint and self.fingerprint else None
+        timed = TimedOutcome.model_validate_json(stored) if stored is not None else await self.ask(case, key)
+        places = self.corpus.places.get(case.id, ()) if self.corpus else ()
+        outcome = timed.outcome.model_copy(update={"evidence": places})
         scores: dict[str, Score] = {}
         usage: dict[str, Usage] = defaultdict(Usage)
         for measure in self.measures:
-            score = await self.score(measure, case, timed.outcome)
+            score = await self.score(measure, case, outcome)
             scores[measure.name] = score
             usage[measure.role] += score.usage
-        return _CaseResult(make_row(case, timed.outcome, scores), timed, dict(usage))
+        return _CaseResult(make_row(case, outcome, scores), timed, stored is not None, dict(usage))
 
-    async def ask(self, case: GoldenCase) -> _TimedOutcome:
-        """Return the case's answer, from the checkpoint or from the task, with the proofs of its citations."""
+    async def ask(self, case: GoldenCase, key: str) -> TimedOutcome:
+        """Return the answer of the task with the proofs of its citations; a whole one is kept under ``key``."""
         started = time.perf_counter()
-        query = case.query(self.top_k, self.tenant)
-        checkpoint = self.checkpoint if self.fingerprint else None
-        key = digest("outcome", self.fingerprint, query.model_dump_json())
-        stored = await checkpoint.get(key) if checkpoint else None
-        if stored is not None:
-            outcome = self._locate(case, CaseOutcome.model_validate_json(stored))
-            return _TimedOutcome(outcome, time.perf_counter() - started, resumed=True)
-        answer = await guarded("task", self.task(query))
-        outcome = await self._prove(answer)
-        if checkpoint and outcome.state == "ok":
-            await checkpoint.put(key, outcome.model_dump_json())
-        return _TimedOutcome(self._locate(case, outcome), time.perf_counter() - started, resumed=False)
+        answer = await guarded("task", self.task(case.query(self.top_k, self.tenant)))
+        seconds = time.perf_counter() - started
+        timed = TimedOutcome(outcome=await self._prove(answer), seconds=seconds)
+        if self.checkpoint and self.fingerprint and timed.outcome.state == "ok":
+            await self.checkpoint.put(key, timed.model_dump_json())
+        return timed
 
     async def score(self, measure: Measure, case: GoldenCase, outcome: CaseOutcome) -> Score:
         """Return the score of a measure; one that is worth caching is taken once for the same inputs."""
@@ -105,10 +103,6 @@ class CaseRunner:
             free = Score(score.value, score.reason)
             await self.checkpoint.put(key, _SCORE.dump_json(free).decode())
         return score
-
-    def _locate(self, case: GoldenCase, outcome: CaseOutcome) -> CaseOutcome:
-        places = self.corpus.places.get(case.id, ()) if self.corpus else ()
-        return outcome.model_copy(update={"evidence": places})
 
     async def _prove(self, answer: TailorOutput | AgentFailure) -> CaseOutcome:
         if isinstance(answer, AgentFailure):
@@ -201,15 +195,15 @@ def collect_facts(results: Iterable[_CaseResult], seconds: float) -> RunFacts:
     usage: dict[str, Usage] = {ANSWERS: Usage()}
     for result in held:
         output = result.timed.outcome.output
-        if output and not result.timed.resumed:
+        if output and not result.resumed:
             usage[ANSWERS] += output.usage
         for role, cost in result.usage.items():
             if cost != Usage():
                 usage[role] = usage.get(role, Usage()) + cost
     return RunFacts(
         seconds=seconds,
-        asked=sum(not result.timed.resumed for result in held),
-        resumed=sum(result.timed.resumed for result in held),
+        asked=sum(not result.resumed for result in held),
+        resumed=sum(result.resumed for result in held),
         usage=usage,
         case_seconds={result.row.case_id: result.timed.seconds for result in held},
     )

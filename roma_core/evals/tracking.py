@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roma_core.evals.report.record import EvalReport, page
+from roma_core.evals.report.record import EvalReport, render_page
 from roma_core.prompts import Prompt
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
@@ -94,7 +94,7 @@ def _log(client: MlflowClient, run: str, report: EvalReport) -> None:
     client.set_tag(run, "mlflow.loggedArtifacts", json.dumps([{"path": ROWS, "type": "table"}]))
     rows = report.to_frame().to_json(orient="split", index=False)
     with tempfile.TemporaryDirectory() as folder:
-        files = {"report.json": report.canonical(), "report.html": page(report).encode(), ROWS: rows.encode()}
+        files = {"report.json": report.canonical(), "report.html": render_page(report).encode(), ROWS: rows.encode()}
         for name, data in files.items():
             (Path(folder) / name).write_bytes(data)
         client.log_artifacts(run, folder)
@@ -116,6 +116,8 @@ def parameters(report: EvalReport) -> dict[str, str]:
         "dataset": report.dataset,
         "dataset_sha256": report.dataset_sha256,
         "corpus_sha256": report.corpus_sha256,
+        "index_sha256": report.index_sha256,
+        "top_k": report.top_k,
         "fingerprint": report.fingerprint,
         **{f"setting.{name}": value for name, value in report.settings.items()},
         **{f"prompt.{name}": sha for name, sha in report.prompts.items()},

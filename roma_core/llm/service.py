@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from roma_core.cache import Cache
@@ -100,9 +101,10 @@ class LLMService:
     def generative(self) -> bool:
         return self._lanes[0].provider.generative
 
-    def observe(self, observer: Observer) -> None:
-        """Tell ``observer`` of every call (metrics, traces)."""
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Report every call to ``observer`` (metrics, traces) until the returned function is called."""
         self._observers.append(observer)
+        return partial(self._observers.remove, observer)
 
     async def complete(self, request: LLMRequest) -> LLMResponse:
         """The whole answer. Raises ``LLMError``."""

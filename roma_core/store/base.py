@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
+from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -68,6 +68,13 @@ class ChunkStore(Protocol):
         """Numbers of documents and of chunks."""
         ...
 
+    async def index_sha256(self, tenant: str) -> str:
+        """Hash of all chunks of the tenant as they are searched and shown: the same index has the same one.
+
+        Order, time and versions of the table do not count. Names what an evaluation was made over.
+        """
+        ...
+
     async def optimize(self) -> None:
         """Compact and index. Never removes a version that a reader may hold."""
         ...
@@ -75,3 +82,8 @@ class ChunkStore(Protocol):
     async def health(self) -> ComponentHealth: ...
 
     async def close(self) -> None: ...
+
+
+def hash_chunks(chunks: Iterable[Chunk]) -> str:
+    """Return the hash of a set of chunks, whatever their order."""
+    return digest("index", *sorted(chunk.model_dump_json() for chunk in chunks))

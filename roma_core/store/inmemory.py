@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from roma_core.errors import InputError
 from roma_core.ranking import ranked
-from roma_core.store.base import EmbeddedDocument, Filters
+from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, conditions
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
@@ -74,6 +74,10 @@ class InMemoryStore:
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
         held = self._tenants.get(tenant, {}).get(document_id)
         return sorted(held.chunks, key=lambda chunk: (chunk.start, chunk.id)) if held else []
+
+    async def index_sha256(self, tenant: str) -> str:
+        held = self._tenants.get(tenant, {}).values()
+        return hash_chunks(chunk for entry in held for chunk in entry.chunks)
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
         """BM25 with the statistics of this tenant alone."""

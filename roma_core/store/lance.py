@@ -21,7 +21,7 @@ from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
 from roma_core.ranking import ranked
 from roma_core.store import migrations
 from roma_core.store.allocator import limit_pools, return_freed_memory, sparing
-from roma_core.store.base import EmbeddedDocument, Filters
+from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import conditions
 from roma_core.store.lease import Lease
 from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
@@ -183,6 +183,11 @@ class LanceStore:
         where = _scope(tenant, "chunk") & _one_of("document_id", [document_id])
         found = [chunk_of(row) for row in await self._select(list(CHUNK_FIELDS), where)]
         return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
+
+    async def index_sha256(self, tenant: str) -> str:
+        await self._table()
+        found = await self._select(list(CHUNK_FIELDS), _scope(tenant, "chunk"))
+        return await asyncio.to_thread(lambda: hash_chunks(chunk_of(row) for row in found))
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
         table = await self._table()

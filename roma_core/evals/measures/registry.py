@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded_call
+from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded_call, suggest_name
 from roma_core.evals.measures import answers, citations, retrieval
 from roma_core.evals.measures.base import Measurable, Measure, measure
+from roma_core.plugins import declared_names, load_specs
 
 PLUGINS = "roma.measures"
 """Entry point group of measures that other packages bring."""
@@ -46,6 +47,13 @@ def resolve_measures(wanted: Iterable[Measurable | str], top_k: int, defaults: b
     return (*before, *own)
 
 
+def require_measure(name: str, measures: Sequence[Measure]) -> None:
+    """Raise ``EvalError`` when ``name`` is given and none of ``measures`` has it."""
+    names = [each.name for each in measures]
+    if name and name not in names:
+        raise EvalError(f"The measure {name!r} is not taken. {suggest_name(name, names)}", ErrorCode.EVAL_PARAMETERS)
+
+
 def find_measure(name: str, top_k: int) -> Measure:
     """Return a measure by its name, or by ``package:name``. Raises ``EvalError`` (``ERR_EVAL_PARAMETERS``)."""
     module, colon, attribute = name.partition(":")
@@ -54,20 +62,14 @@ def find_measure(name: str, top_k: int) -> Measure:
     known = {each.name: each for each in default_measures(top_k)}
     if name in known:
         return known[name]
-    plugins = _plugin_names()
-    if name in plugins:
-        return _require_measure(plugins[name].load(), name)
+    if name in declared_names(PLUGINS):
+        plugin: Measure = load_specs(PLUGINS, Measure).require(name)
+        return plugin
     raise EvalError(
-        f"There is no measure {name!r}. Known are {', '.join([*known, *sorted(plugins)])}; "
-        "one of your own is named package:name.",
+        f"There is no measure {name!r}. {suggest_name(name, [*known, *declared_names(PLUGINS)])} "
+        "One of your own is named package:name.",
         ErrorCode.EVAL_PARAMETERS,
     )
-
-
-def _plugin_names() -> dict[str, Any]:
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=PLUGINS)}
 
 
 def _import_attribute(module: str, attribute: str) -> Any:

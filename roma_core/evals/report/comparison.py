@@ -136,7 +136,14 @@ def changes(a: EvalReport, b: EvalReport) -> dict[str, tuple[str, str]]:
 
     def facts(report: EvalReport) -> dict[str, str]:
         prompts = {f"prompt {name}": sha[:12] for name, sha in report.prompts.items()}
-        data = {"dataset": report.dataset_sha256[:12], "corpus": report.corpus_sha256[:12]}
+        data = {
+            "dataset": report.dataset_sha256[:12],
+            "corpus": report.corpus_sha256[:12],
+            "index": report.index_sha256[:12],
+            "top_k": str(report.top_k),
+            **{f"measure {m.name}": m.identity[:12] for m in report.measures},
+            **{f"model of {m.name}": model for m in report.measures for model in m.models.values()},
+        }
         return {**{k: str(v) for k, v in report.settings.items()}, **prompts, **data}
 
     first, second = facts(a), facts(b)

@@ -20,7 +20,6 @@ from roma_core.evals.golden.dataset import Kind
 from roma_core.evals.stats.inference import Interval, interval
 from roma_core.markup import remove_markers
 from roma_core.types import Citation, Noun, Persona, ScoredChunk, Usage, digest
-from roma_core.workspace import private_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +101,8 @@ class EvalReport(Noun):
     dataset: str
     dataset_sha256: str
     corpus_sha256: str = ""
+    index_sha256: str = ""
+    """Hash of the chunks that were searched: cut by another chunker, they are another index over the same corpus."""
     fingerprint: str = ""
     """Hash of all that decides an answer beside the question: system, settings, prompts, corpus, code."""
     top_k: int = 5
@@ -224,8 +225,8 @@ def _range(found: Interval) -> str:
     return "–" if math.isnan(found.mean) else f"{found.low:.3f} to {found.high:.3f}"
 
 
-def page(report: EvalReport) -> str:
-    """The report as one HTML file that needs nothing else."""
+def render_page(report: EvalReport) -> str:
+    """Return the report as one HTML file that needs nothing else."""
     words = f"{words_an_answer(report.rows):.1f} words an answer"
     asked = display.paragraph(f"{describe_states(report)}, {words}")
     parts = [display.heading("All cases"), asked, summary_table(report.summary())]
@@ -236,7 +237,13 @@ def page(report: EvalReport) -> str:
     sources = [(m.name, m.source, m.direction) for m in report.measures]
     parts += [display.heading("Cases"), _case_table(report)]
     parts += [display.heading("Measures"), display.table(("Measure", "Source", "Better"), sources)]
-    decided = {"run": report.run_id, "dataset": report.dataset_sha256, "corpus": report.corpus_sha256}
+    decided = {
+        "run": report.run_id,
+        "dataset": report.dataset_sha256,
+        "corpus": report.corpus_sha256,
+        "index": report.index_sha256,
+        "top_k": report.top_k,
+    }
     decided |= {f"prompt {name}": sha for name, sha in report.prompts.items()} | report.settings
     parts += [display.heading("What decided this run"), display.table(("Name", "Value"), list(decided.items()))]
     name = display.cell(f"ROMA evaluation of {report.dataset}")
@@ -260,36 +267,11 @@ def _remarks(row: EvalRow) -> display.Html:
     return display.Html((display.state(row.error) if row.error else "") + reasons)
 
 
-def write(report: EvalReport, folder: Path) -> Path:
-    """Write ``report.json``, ``report.html`` and ``facts.json`` below ``folder/<run id>`` and return that folder."""
-    target = folder / report.run_id
-    private_folder(target)
-    (target / "report.json").write_bytes(report.canonical())
-    (target / "report.html").write_text(page(report), encoding="utf-8")
-    (target / "facts.json").write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    return target
-
-
-def read(name: str, folder: Path) -> EvalReport:
-    """A report by its path, its folder, or the beginning of its run id below ``folder``. Raises ``EvalError``."""
-    path = _find(name, folder)
+def read_report(path: Path) -> EvalReport:
+    """Return the report in a file. Raises ``EvalError``."""
     try:
         data = dict(json.loads(path.read_text(encoding="utf-8")))
         derived = set(EvalReport.model_computed_fields)
         return EvalReport.model_validate({k: v for k, v in data.items() if k not in derived})
     except (OSError, TypeError, ValueError) as error:
         raise EvalError(f"{path} is not a report of ROMA ({type(error).__name__}).", ErrorCode.EVAL_DATASET) from None
-
-
-def _find(name: str, folder: Path) -> Path:
-    given = Path(name)
-    if given.is_file():
-        return given
-    if (given / "report.json").is_file():
-        return given / "report.json"
-    found = sorted(p for p in folder.glob("*/report.json") if name and p.parent.name.startswith(name))
-    if len(found) != 1:
-        runs = ", ".join(sorted(p.parent.name for p in folder.glob("*/report.json"))) or "none yet"
-        what = "no run" if not found else "more than one run"
-        raise EvalError(f"{what.capitalize()} matches {name!r}; runs: {runs}.", ErrorCode.NOT_FOUND)
-    return found[0]

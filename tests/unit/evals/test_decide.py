@@ -11,7 +11,7 @@ import pytest
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals import gate
 from roma_core.evals.report.comparison import compare
-from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, page, words_an_answer
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, render_page, words_an_answer
 
 HIGHER = MeasureInfo(name="nugget_recall", source="s")
 LOWER = MeasureInfo(name="false_answers", source="s", higher=False)
@@ -113,9 +113,9 @@ def test_the_page_tells_what_was_missed_and_that_a_judge_is_no_person() -> None:
     noted = row("q", error="ERR_X", nugget_recall=0.0, judge=4.0).model_copy(
         update={"reasons": {"nugget_recall": "missed <2038>"}}
     )
-    html = page(report(noted))
+    html = render_page(report(noted))
     assert "nugget_recall: missed &lt;2038&gt;" in html and "ERR_X" in html
-    assert ("agree with people" in html) and ("agree with people" not in page(run([1.0], measures=(HIGHER,))))
+    assert ("agree with people" in html) and ("agree with people" not in render_page(run([1.0], measures=(HIGHER,))))
 
 
 def test_runs_that_cannot_be_compared() -> None:

@@ -8,7 +8,8 @@ import math
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from roma_core.evals import Judge, Score, evaluate, measure
 from roma_core.evals.checkpoint import Checkpoint, MemoryCheckpoint, SqliteCheckpoint
 from roma_core.evals.golden.dataset import Golden, GoldenCase, Nugget
 from roma_core.evals.golden.evidence import find
+from roma_core.evals.judge.model import RUBRIC
 from roma_core.evals.measures import CaseOutcome, default_measures
-from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, page, read, write
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, read_report, render_page
 from roma_core.evals.runner import CaseRunner, prove_quote, run_cases
+from roma_core.llm.control.calls import CallRecord
 from roma_core.llm.providers.fake import FakeLLM, Reply
+from roma_core.prompts import load_prompt
 from roma_core.settings import Settings
 from roma_core.types import (
     Chunk,
@@ -94,6 +98,8 @@ class Painter:
         self.prompts: Mapping[str, str] = {"answer": "p1"}
         self.fingerprints: Mapping[str, str] = {"llm": "fake:fake"}
         self.degraded = False
+        self.cut = "200"
+        self.observers: list[Callable[[CallRecord], None]] = []
         self.active = self.most_active = 0
 
     @property
@@ -103,6 +109,13 @@ class Painter:
     async def documents(self, tenant: str) -> AsyncIterator[Document]:
         for held in self.held:
             yield held
+
+    async def index_sha256(self, tenant: str) -> str:
+        return digest("index", self.cut, *(d.text for d in self.held))
+
+    def observe_calls(self, observer: Callable[[CallRecord], None]) -> Callable[[], None]:
+        self.observers.append(observer)
+        return lambda: self.observers.remove(observer)
 
     async def document(self, tenant: str, document_id: str) -> Document | None:
         return next((d for d in self.held if d.id == document_id), None)
@@ -237,7 +250,7 @@ async def test_degraded_answers_are_not_kept() -> None:
     report = await run_cases(GOLDEN, await runner(system, kept))
     assert report.rows[0].state == "degraded" and set(report.rows[0].scores.values()) == {None}
     assert report.states == {"degraded": 2, "ok": 1, "failed": 1} and not report.is_whole
-    assert "2 degraded, 1 failed: unscored" in page(report) and "2 degraded" in report._repr_html_()
+    assert "2 degraded, 1 failed: unscored" in render_page(report) and "2 degraded" in report._repr_html_()
     assert len(kept.values) == 1  # only the honest "I don't know"
 
 
@@ -318,10 +331,10 @@ async def test_the_same_eval_twice_asks_nothing_and_writes_the_same_bytes(tmp_pa
     first, second = Painter(settings(tmp_path / "w")), Painter(settings(tmp_path / "w"))
     one = await evaluate(str(path), first)
     folder = tmp_path / "w" / "evals" / one.run_id
-    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "facts.json"}
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.name not in {"facts.json", "run.json"}}
     two = await evaluate(str(path), second)
     assert len(first.asked) == 3 and second.asked == []
-    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "facts.json"} == before
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name not in {"facts.json", "run.json"}} == before
     assert set(before) == {"report.json", "report.html"} and two.run_id == one.run_id
 
 
@@ -329,22 +342,105 @@ async def test_another_workspace_gives_the_same_bytes(tmp_path: Path) -> None:
     path = str(golden_file(tmp_path))
     one = await evaluate(path, Painter(settings(tmp_path / "a")))
     two = await evaluate(path, Painter(settings(tmp_path / "b")))
-    assert one.canonical() == two.canonical() and page(one) == page(two)
+    assert one.canonical() == two.canonical() and render_page(one) == render_page(two)
 
 
-@pytest.mark.parametrize("what", ["setting", "prompt", "model", "corpus"])
-async def test_whatever_decides_answers_makes_another_run(tmp_path: Path, what: str) -> None:
+def change_setting(system: Painter) -> None:
+    system.settings = Settings.load({"workspace": system.settings.workspace, "rerank_limit": 3})
+
+
+def change_prompt(system: Painter) -> None:
+    system.prompts = {"answer": "p2"}
+
+
+def change_model(system: Painter) -> None:
+    system.fingerprints = {"llm": "fake:other"}
+
+
+def change_stage(system: Painter) -> None:
+    system.fingerprints = {"llm": "fake:fake", "stage rerank": "2"}
+
+
+def change_documents(system: Painter) -> None:
+    system.held = (document(TEXT + " And more."),)
+
+
+def change_parser(system: Painter) -> None:
+    system.held = (document().model_copy(update={"parser": "t/2"}),)
+
+
+def change_chunks(system: Painter) -> None:
+    system.cut = "32"
+
+
+INGREDIENTS = [
+    change_setting, change_prompt, change_model, change_stage, change_documents, change_parser, change_chunks,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", INGREDIENTS, ids=lambda change: change.__name__)
+async def test_whatever_decides_answers_makes_another_run_and_asks_again(
+    tmp_path: Path, change: Callable[[Painter], None]
+) -> None:
     path = str(golden_file(tmp_path))
     one = await evaluate(path, Painter(settings(tmp_path)))
-    other = Painter(settings(tmp_path, rerank_limit=3) if what == "setting" else settings(tmp_path))
-    if what == "prompt":
-        other.prompts = {"answer": "p2"}
-    if what == "model":
-        other.fingerprints = {"llm": "fake:other"}
-    if what == "corpus":
-        other.held = (document(TEXT + " And more."),)
+    other, back = Painter(settings(tmp_path)), Painter(settings(tmp_path))
+    change(other)
     two = await evaluate(path, other)
     assert two.run_id != one.run_id and len(other.asked) == 4
+    same = await evaluate(path, back)
+    assert same.run_id == one.run_id and [q.text for q in back.asked] == ["Crash, please"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"top_k": 3}, {"measures": [judge(*[grade(4)] * 3)]}, {"limit": 3}],
+    ids=["top_k", "judge", "dataset"],
+)
+async def test_top_k_judge_and_dataset_make_another_run(tmp_path: Path, fields: dict[str, Any]) -> None:
+    path = str(golden_file(tmp_path))
+    one = await evaluate(path, Painter(settings(tmp_path)))
+    two = await evaluate(path, Painter(settings(tmp_path)), **fields)
+    assert two.run_id != one.run_id
+
+
+async def test_two_judges_and_two_rubrics_are_three_runs(tmp_path: Path) -> None:
+    path = str(golden_file(tmp_path))
+    rubric = load_prompt(RUBRIC)
+    judges = [
+        Judge(FakeLLM([grade(4)] * 3)),
+        Judge(FakeLLM([grade(4)] * 3, name="fake:other")),
+        Judge(FakeLLM([grade(4)] * 3), rubric=replace(rubric, sha256="0" * 64)),
+    ]
+    runs = [await evaluate(path, Painter(settings(tmp_path)), measures=[each]) for each in judges]
+    assert len({run.run_id for run in runs}) == 3
+
+
+async def test_calls_are_counted_by_their_purpose(tmp_path: Path) -> None:
+    class Planning(Painter):
+        async def query(self, query: Query) -> TailorOutput | AgentFailure:
+            for purpose in ("plan", "answer"):
+                for observer in self.observers:
+                    observer(call(purpose))
+            return await super().query(query)
+
+    def call(purpose: str) -> CallRecord:
+        usage = Usage(calls=1, input_tokens=7)
+        return CallRecord("fake", "fake", purpose, "stop", 1, 1.0, None, usage)
+
+    system = Planning(settings(tmp_path))
+    report = await evaluate(str(golden_file(tmp_path)), system, measures=[judge(*[grade(4)] * 3)])
+    assert {role: usage.calls for role, usage in report.facts.usage.items()} == {"answer": 4, "plan": 4, "judge": 3}
+    assert system.observers == []
+
+
+async def test_every_case_keeps_the_seconds_of_its_answer(tmp_path: Path) -> None:
+    path = str(golden_file(tmp_path))
+    one = await evaluate(path, Painter(settings(tmp_path)))
+    two = await evaluate(path, Painter(settings(tmp_path)))
+    assert {k: v for k, v in one.facts.case_seconds.items() if k != "crash"} == {
+        k: v for k, v in two.facts.case_seconds.items() if k != "crash"
+    }
 
 
 async def test_asking_anew_on_request_and_limits(tmp_path: Path) -> None:
@@ -435,13 +531,13 @@ async def test_a_beir_corpus_that_fails_is_no_basis(tmp_path: Path, monkeypatch:
 
 async def test_a_report_survives_being_written_and_read(tmp_path: Path) -> None:
     report = await run_cases(GOLDEN, await runner(Painter()))
-    folder = write(report, tmp_path)
-    for name in (str(folder), str(folder / "report.json"), report.run_id[:5], report.run_id):
-        assert read(name, tmp_path).canonical() == report.canonical()
-    assert json.loads((folder / "facts.json").read_text())["asked"] == 4
+    path = tmp_path / "report.json"
+    path.write_bytes(report.canonical())
+    assert read_report(path).canonical() == report.canonical()
     plain = json.loads(report.canonical(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert plain["run_id"] == report.run_id and plain["errors"] == 1 and "facts" not in plain
     assert {s["measure"] for s in plain["summaries"]} == {m.name for m in report.measures}
+    assert [len(row["passages"]) for row in plain["rows"]] == [1, 1, 0, 0]
 
 
 def test_what_has_no_number_is_null_in_json() -> None:
@@ -453,25 +549,10 @@ def test_what_has_no_number_is_null_in_json() -> None:
     assert b"NaN" not in report.canonical()
 
 
-def test_runs_that_do_not_exist_are_told_with_those_that_do(tmp_path: Path) -> None:
-    for name in ("aa1", "aa2"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "report.json").write_text("[]")
-    with pytest.raises(EvalError, match="No run matches 'zz'; runs: aa1, aa2") as caught:
-        read("zz", tmp_path)
-    assert caught.value.code is ErrorCode.NOT_FOUND
-    with pytest.raises(EvalError, match="More than one run"):
-        read("aa", tmp_path)
-    with pytest.raises(EvalError, match="is not a report"):
-        read("aa1", tmp_path)
-    with pytest.raises(EvalError, match="none yet"):
-        read("x", tmp_path / "absent")
-
-
 async def test_the_page_is_whole_escaped_and_without_scripts() -> None:
     evil = CASES[0].model_copy(update={"question": "door <script>alert(1)</script>?"})
     report = await run_cases(Golden(name="<b>", cases=(evil, *CASES[1:])), await runner(Painter()))
-    html = page(report)
+    html = render_page(report)
     assert html.startswith("<!doctype html>") and "<script" not in html and "<b>" not in html
     assert "http" not in html.replace("file:///", "")
     assert "ERR_LLM_QUOTA" in html and "Kind: no_answer" in html and "Persona: executive" in html

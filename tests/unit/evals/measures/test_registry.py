@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.measures import Measure, Score, find_measure, measure, resolve_measures
+from roma_core.plugins import forget_specs
 
 OWN = """
 from roma_core.evals import Score, measure
@@ -25,7 +27,7 @@ number = 3
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A module of somebody's, and a distribution that brings it as a plug-in."""
     (tmp_path / "house_style.py").write_text(OWN)
     (tmp_path / "house_broken.py").write_text("import does_not_exist\n")
@@ -35,7 +37,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (info / "entry_points.txt").write_text("[roma.measures]\npolite = house_style:polite\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "house_style", raising=False)
-    return "house_style"
+    forget_specs()
+    yield "house_style"
+    forget_specs()
 
 
 def names(measures: tuple[Measure, ...]) -> list[str]:
@@ -70,7 +74,7 @@ def test_measures_alone_and_in_place_of_a_default_one() -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("beauty", "There is no measure 'beauty'. Known are R@5, .*polite; one of your own is named package:name"),
+        ("beauty", "There is no measure 'beauty'. Known: R@5, .*polite. One of your own is named package:name"),
         ("house_style:absent", "has no 'absent'"),
         ("house_style:number", "is no measure: write @measure"),
         ("nowhere_to_be_found:m", r"cannot be imported \(.*nowhere_to_be_found"),

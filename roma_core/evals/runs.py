@@ -1,0 +1,196 @@
+"""Runs of evaluations in a workspace: a folder each, with a name, a date and labels, found by any of them.
+
+A run's id is the hash of what decided it, so the same evaluation again is the same run. Its name is what a person calls
+it; a name that is given again belongs to the newest run that has it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from roma_core.errors import ErrorCode, EvalError, suggest_name
+from roma_core.evals.report.record import EvalReport, read_report, render_page
+from roma_core.types import Noun
+from roma_core.workspace import private_folder
+
+CARD, REPORT, PAGE, FACTS = "run.json", "report.json", "report.html", "facts.json"
+INCOMPLETE = "incomplete.json"
+"""The report of a later attempt at the same run that scored less than the one that is kept."""
+NAME = re.compile(r"[\w.@+-]{1,80}")
+
+
+class RunCard(Noun):
+    """A run as it is listed: what it is called, when it was made, what it is of."""
+
+    run_id: str
+    name: str
+    created_at: datetime
+    labels: tuple[str, ...] = ()
+    dataset: str = ""
+    cases: int = 0
+    states: dict[str, int] = Field(default_factory=dict)
+    """Number of cases in each state; only those that are ``ok`` are scored."""
+    primary: str = ""
+    """The measure that was named before the run as the one that decides."""
+
+    @property
+    def is_whole(self) -> bool:
+        """True when every case was answered by the system itself."""
+        return set(self.states) <= {"ok"}
+
+
+class RunStore:
+    """The runs below one folder.
+
+    >>> runs = RunStore(roma.settings.workspace / "evals")  # doctest: +SKIP
+    >>> runs.read("lazy").mean("nugget_recall")  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, report: EvalReport, name: str = "", primary: str = "") -> RunCard:
+        """Write a run's files and return its card. A report that scored less than the kept one does not replace it.
+
+        Raises ``EvalError`` for a name that could not be typed in a shell.
+        """
+        require_run_name(name)
+        target = self.folder / report.run_id
+        private_folder(target)
+        card = self._make_card(report, name, primary)
+        held = _read_held(target)
+        if held is not None and count_scores(held) > count_scores(report):
+            (target / INCOMPLETE).write_bytes(report.canonical())
+            card = card.model_copy(update={"states": held.states})
+        else:
+            (target / INCOMPLETE).unlink(missing_ok=True)
+            (target / REPORT).write_bytes(report.canonical())
+            (target / PAGE).write_text(render_page(report), encoding="utf-8")
+            (target / FACTS).write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        self._write_card(card)
+        return card
+
+    def list(self) -> Sequence[RunCard]:
+        """Return the cards of all runs, the newest last."""
+        cards = [self._card_of(path.parent) for path in self.folder.glob(f"*/{REPORT}")]
+        return sorted(cards, key=lambda card: (card.created_at, card.run_id))
+
+    def find(self, name: str) -> RunCard:
+        """Return a run by name, label, or the beginning of its id. Raises ``EvalError`` (``ERR_NOT_FOUND``)."""
+        cards = self.list()
+        named = [card for card in cards if card.name == name]
+        if named:
+            return named[-1]
+        labelled = [card for card in cards if name in card.labels]
+        matching = labelled or [card for card in cards if name and card.run_id.startswith(name)]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise EvalError(
+                f"More than one run matches {name!r}: {_name_runs(matching)}. Use a run id.", ErrorCode.NOT_FOUND
+            )
+        known = [card.name for card in cards]
+        hint = suggest_name(name, known) if known else "There are none yet; `roma eval` makes one."
+        raise EvalError(f"There is no run {name!r}. {hint}", ErrorCode.NOT_FOUND)
+
+    def read(self, name: str) -> EvalReport:
+        """Return a report by ``find``, by its file or by its folder. Raises ``EvalError``."""
+        given = Path(name)
+        for path in (given, given / REPORT):
+            if path.is_file():
+                return read_report(path)
+        return read_report(self.folder / self.find(name).run_id / REPORT)
+
+    def page(self, name: str) -> Path:
+        """Return the path of a run's HTML report. Raises ``EvalError``."""
+        return self.folder / self.find(name).run_id / PAGE
+
+    def remove(self, name: str) -> RunCard:
+        """Delete a run's files; its answers stay cached. Raises ``EvalError``."""
+        card = self.find(name)
+        shutil.rmtree(self.folder / card.run_id)
+        return card
+
+    def rename(self, name: str, to: str) -> RunCard:
+        """Give a run another name. Raises ``EvalError``."""
+        require_run_name(to)
+        return self._update(name, name=to)
+
+    def label(self, name: str, labels: Iterable[str], remove: bool = False) -> RunCard:
+        """Add labels to a run, or remove them. Raises ``EvalError``."""
+        held, given = self.find(name).labels, tuple(labels)
+        kept = tuple(label for label in held if label not in given)
+        return self._update(name, labels=kept if remove else (*kept, *given))
+
+    def _update(self, run: str, **fields: object) -> RunCard:
+        card = self.find(run).model_copy(update=fields)
+        self._write_card(card)
+        return card
+
+    def _make_card(self, report: EvalReport, name: str, primary: str) -> RunCard:
+        held = self._read_card(self.folder / report.run_id)
+        return RunCard(
+            run_id=report.run_id,
+            name=name or (held.name if held else self._next_name(report.dataset)),
+            created_at=held.created_at if held and not name else datetime.now(UTC).replace(microsecond=0),
+            labels=held.labels if held else (),
+            dataset=report.dataset,
+            cases=len(report.rows),
+            states=report.states,
+            primary=primary or (held.primary if held else ""),
+        )
+
+    def _next_name(self, dataset: str) -> str:
+        """Return ``<dataset>-<n>`` with the next free number."""
+        stem = re.sub(r"[^\w.@+-]+", "-", dataset) or "run"
+        taken = [card.name.removeprefix(f"{stem}-") for card in self.list()]
+        return f"{stem}-{max([int(n) for n in taken if n.isdigit()], default=0) + 1}"
+
+    def _card_of(self, folder: Path) -> RunCard:
+        """Return a run's card; one without (made by hand, or copied) is called by its folder."""
+        card = self._read_card(folder)
+        if card is not None:
+            return card
+        created = datetime.fromtimestamp((folder / REPORT).stat().st_mtime, UTC).replace(microsecond=0)
+        return RunCard(run_id=folder.name, name=folder.name, created_at=created)
+
+    def _read_card(self, folder: Path) -> RunCard | None:
+        try:
+            return RunCard.model_validate_json((folder / CARD).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def _write_card(self, card: RunCard) -> None:
+        text = json.dumps(card.model_dump(mode="json"), indent=1, sort_keys=True)
+        (self.folder / card.run_id / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def require_run_name(name: str) -> None:
+    """Raise ``EvalError`` for a name that could not be typed in a shell; an empty one is none."""
+    if name and not NAME.fullmatch(name):
+        raise EvalError(
+            f"A run cannot be called {name!r}: use up to 80 letters, digits and . _ - + @.", ErrorCode.EVAL_PARAMETERS
+        )
+
+
+def count_scores(report: EvalReport) -> int:
+    """Return the number of scores that were taken."""
+    return sum(value is not None for row in report.rows for value in row.scores.values())
+
+
+def _read_held(folder: Path) -> EvalReport | None:
+    try:
+        return read_report(folder / REPORT)
+    except EvalError:  # none yet, or one that a kill has cut
+        return None
+
+
+def _name_runs(cards: Iterable[RunCard]) -> str:
+    return ", ".join(f"{card.name} ({card.run_id})" for card in cards)
