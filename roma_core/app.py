@@ -101,7 +101,9 @@ class Roma:
 
     @cached_property
     def connectors(self) -> Sequence[Connector]:
-        return _connectors(self.settings)
+        from roma_core.connectors.registry import make_connectors
+
+        return make_connectors(self.settings)[0]
 
     @cached_property
     def ingestion(self) -> IngestionService:
@@ -204,11 +206,11 @@ class Roma:
 
     async def check(self, *sources: str | Path, within: Sequence[str] | None = None) -> None:
         """Raises ``InputError`` or ``AccessError`` for the first source that ``ingest`` would refuse; reads nothing."""
-        from roma_core.connectors.sources import resolved
+        from roma_core.connectors.sources import resolve_source
 
         connectors = await asyncio.to_thread(lambda: self.connectors)  # the first time, their modules are loaded
         for source in sources:
-            await asyncio.to_thread(resolved, str(source), connectors, within)
+            await asyncio.to_thread(resolve_source, str(source), connectors, within)
 
     def stream_query(self, query: Query | str, **fields: Any) -> AsyncGenerator[StreamEvent]:
         """Events of one answer; the last one is terminal. ``fields`` are those of ``Query``."""
@@ -409,7 +411,7 @@ INGESTING = (
     "roma_core.telemetry.observe",
     "roma_core.ingestion",
     "roma_core.parsers.service",
-    *(f"roma_core.connectors.{kind}" for kind in ("gdrive", "web", "local")),
+    "roma_core.connectors.registry:connector_specs",
 )
 SERVING = (*ANSWERING, *INGESTING, "roma_core.sessions.tables", LANCE)
 """What takes a moment to import, or ``module:function`` that imports it."""
@@ -483,12 +485,3 @@ def _reranker(settings: Settings) -> Reranker | None:
         None if settings.retrieval.reranker == "local" else settings.retrieval.reranker,
         threads=settings.retrieval.embed_threads,
     )
-
-
-def _connectors(settings: Settings) -> Sequence[Connector]:
-    """Every connector; the one that takes what no other does comes last. Their libraries are loaded when first used."""
-    from roma_core.connectors.gdrive.connector import GDriveConnector
-    from roma_core.connectors.local.connector import LocalConnector
-    from roma_core.connectors.web.connector import WebConnector
-
-    return [GDriveConnector(settings), WebConnector(settings), LocalConnector(settings)]

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from roma_core.api.jobs import ROWS, Ending, Job, JobProgress, JobSummary, Work
 from roma_core.api.storage import open_service
-from roma_core.connectors.sources import shown
+from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
 
 LEASE_S = 10.0
@@ -159,7 +159,7 @@ class JobQueue:
 
 
 def _insert(db: sqlite3.Connection, sources: Sequence[str], columns: dict[str, Any]) -> None:
-    kept, given = json.dumps([shown(source) for source in sources]), json.dumps(list(sources))
+    kept, given = json.dumps([redact_uri(source) for source in sources]), json.dumps(list(sources))
     row = {**columns, "sources": kept, "addresses": given, "state": "queued", "created_at": _now()}
     values = ", ".join(f":{column}" for column in row)
     db.execute(f"INSERT INTO ingest_jobs ({', '.join(row)}) VALUES ({values})", row)  # noqa: S608

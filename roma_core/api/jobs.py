@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from roma_core.connectors.sources import shown, shown_failure
+from roma_core.connectors.sources import redact_failure, redact_uri
 from roma_core.errors import AgentFailure
 from roma_core.redaction.rules import SECRETS, redact
 from roma_core.types import IngestionReport, IngestItem, ItemState, Noun
@@ -47,7 +47,7 @@ class JobProgress(Noun):
     @classmethod
     def at(cls, now: IngestProgress) -> JobProgress:
         fields = {"listed": now.listed, "listing": now.listing, "done": now.done, "per_s": now.per_s}
-        return cls(**fields, counts=now.counts, uri=shown(now.uri))
+        return cls(**fields, counts=now.counts, uri=redact_uri(now.uri))
 
     @classmethod
     def after(cls, report: IngestionReport) -> JobProgress:
@@ -121,19 +121,19 @@ class Ending:
         if outcome is None:
             return cls("cancelled", last)
         if isinstance(outcome, AgentFailure):
-            return cls("failed", last, shown_failure(outcome))
+            return cls("failed", last, redact_failure(outcome))
         why = outcome.first_failure if outcome.worked == "none" else None
         return cls(
             "failed" if why else "done",
             JobProgress.after(outcome),
-            shown_failure(why) if why else None,
+            redact_failure(why) if why else None,
             _report(outcome),
             [_shown_item(item) for item in nsmallest(KEPT_ROWS, outcome.items, key=_rank)],
         )
 
 
 def _report(report: IngestionReport) -> JobReport:
-    failures = tuple(shown_failure(failure) for failure in report.failures[:KEPT_FAILURES])
+    failures = tuple(redact_failure(failure) for failure in report.failures[:KEPT_FAILURES])
     return JobReport(
         run_id=report.run_id,
         seconds=report.seconds,
@@ -150,5 +150,5 @@ def _rank(item: IngestItem) -> tuple[int, str]:
 def _shown_item(item: IngestItem) -> IngestItem:
     warnings = tuple(redact(warning, SECRETS) for warning in item.warnings)
     return item.model_copy(
-        update={"uri": shown(item.uri), "reason": redact(item.reason, SECRETS), "warnings": warnings}
+        update={"uri": redact_uri(item.uri), "reason": redact(item.reason, SECRETS), "warnings": warnings}
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from roma_core.connectors.registry import describe_sources
 from roma_core.errors import ErrorCode
 from roma_core.store.filters import LONGEST_VALUE, MOST_VALUES
 from roma_core.types import Persona, Query
@@ -90,7 +91,7 @@ class IngestBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"sources": ["https://example.org/handbook?depth=1"]}]})
 
     sources: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(
-        min_length=1, max_length=100, description="Addresses (`https://`, `gdrive://`) or paths on the server."
+        min_length=1, max_length=100, description=f"What to read on the server: {describe_sources()}."
     )
     retry_failed: bool = Field(default=False, description="Only what failed the last time.")
 

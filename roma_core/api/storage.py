@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roma_core.connectors.sources import shown
+from roma_core.connectors.sources import redact_uri
 from roma_core.database import Database, Schema, storage_error
 from roma_core.workspace import Workspace, mark_required, private_file
 
@@ -49,7 +49,7 @@ def adopt_first_jobs(op: Operations) -> None:
     for row in database.execute(waiting).mappings().all():
         addresses: list[str] = json.loads(row["sources"])
         job = {name: row[name] for name in ("id", "tenant", "retry_failed")}
-        job |= {"addresses": row["sources"], "sources": json.dumps([shown(address) for address in addresses])}
+        job |= {"addresses": row["sources"], "sources": json.dumps([redact_uri(address) for address in addresses])}
         job["created_at"] = datetime.now(UTC).isoformat()
         database.execute(insert, job)
     op.drop_table("jobs")

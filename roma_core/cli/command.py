@@ -28,6 +28,7 @@ from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.settings import Settings
 
 P = ParamSpec("P")
+Fill = Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,23 @@ class Invocation:
 
 
 class RomaCommand(click.Command):
-    """A command whose help ends with examples."""
+    """A command whose help ends with examples. ``fills`` makes the words for ``{names}`` in it, when it is shown."""
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, examples: Sequence[str] = (), fills: Mapping[str, Fill] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
+        self.fills = dict(fills or {})
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the text, with the words of ``fills`` in their places."""
+        text = self.help or ""
+        for name, fill in self.fills.items():
+            text = text.replace(f"{{{name}}}", fill())
+        self.help, template = text, self.help
+        super().format_help_text(ctx, formatter)
+        self.help = template
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write ``usage: roma ...``."""
@@ -129,7 +142,12 @@ Body = Callable[Concatenate[Invocation, P], Awaitable[int]]
 
 
 def command(
-    name: str | None = None, *, examples: Sequence[str] = (), resumes: bool = False, serves: bool = False
+    name: str | None = None,
+    *,
+    examples: Sequence[str] = (),
+    fills: Mapping[str, Fill] | None = None,
+    resumes: bool = False,
+    serves: bool = False,
 ) -> Callable[[Body[P]], RomaCommand]:
     """Make a command of an ``async`` function that returns an exit code.
 
@@ -157,7 +175,9 @@ def command(
         )
         for option in options:
             run = option(run)
-        return click.command(name or body.__name__.replace("_", "-"), cls=RomaCommand, examples=examples)(run)
+        return click.command(name or body.__name__.replace("_", "-"), cls=RomaCommand, examples=examples, fills=fills)(
+            run
+        )
 
     return declare
 

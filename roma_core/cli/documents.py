@@ -11,6 +11,7 @@ import click
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
+from roma_core.connectors.registry import describe_sources
 from roma_core.errors import AgentFailure, InputError
 from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
@@ -24,6 +25,7 @@ MOST_LEFT_OUT = 30
 
 @command(
     examples=("roma ingest ~/papers", "roma ingest 'papers/**/*.pdf' https://example.org/handbook?depth=2"),
+    fills={"sources": describe_sources},
     resumes=True,
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
@@ -31,10 +33,10 @@ MOST_LEFT_OUT = 30
 async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool) -> int:
     """Read documents into the workspace.
 
-    SOURCE is a file, a folder, a glob, https:// or gdrive://.
+    SOURCE is a file, a folder, a glob or an address: {sources}.
     """
     if not sources and not retry_failed:
-        raise InputError("Say what to ingest: a path, https://..., gdrive://folder/ID, or --retry-failed.")
+        raise InputError(f"Say what to ingest: {describe_sources()}; or --retry-failed.")
     async with build_roma(call.settings) as roma:
         await roma.check(*sources)
         with ingest_bar(call.is_interactive) as progress:

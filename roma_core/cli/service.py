@@ -13,6 +13,8 @@ import click
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, note, write, write_table
+from roma_core.connectors.registry import connector_specs, describe_sign_ins
+from roma_core.errors import InputError
 from roma_core.settings import all_settings, mask_value, own_settings
 
 if TYPE_CHECKING:
@@ -91,15 +93,19 @@ for part in (create_token, list_tokens, revoke_token):
     token.add_command(part)
 
 
-@command(examples=("roma auth gdrive --client client_secret.json",))
-@click.argument("source", type=click.Choice(("gdrive",)))
+@command(examples=("roma auth gdrive --client client_secret.json",), fills={"sources": describe_sign_ins})
+@click.argument("source")
 @click.option("--client", type=click.Path(path_type=Path), required=True, metavar="FILE", help="OAuth desktop client.")
 async def auth(call: Invocation, source: str, client: Path) -> int:
-    """Sign in to a source with a user account."""
-    from roma_core.connectors.gdrive.auth import authorize
+    """Sign in to a source with a user account.
 
-    path = await asyncio.to_thread(authorize, call.settings, client)
-    call.emit({"credentials": str(path)}, lambda: write(f"signed in; ROMA_GDRIVE_CREDENTIALS={path}"))
+    SOURCE is one of: {sources}.
+    """
+    spec = connector_specs().require(source)
+    if spec.sign_in is None:
+        raise InputError(f"{source} needs no sign-in; {describe_sign_ins()} do.")
+    path = await asyncio.to_thread(spec.sign_in, call.settings, client)
+    call.emit({"credentials": str(path)}, lambda: write(f"signed in; {source} reads its credentials from {path}"))
     return OK
 
 

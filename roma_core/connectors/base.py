@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pydantic import Field
 
 from roma_core.errors import AgentFailure
-from roma_core.types import Noun, RawDocument, Source, SourceKind
+from roma_core.settings import Section, Settings
+from roma_core.types import Noun, RawDocument, Source
 
 T = TypeVar("T")
 
@@ -61,7 +64,9 @@ class Connector(Protocol):
     """Lists and fetches. Everything that goes wrong is an ``AgentFailure``; nothing is raised but cancellation."""
 
     @property
-    def kind(self) -> SourceKind: ...
+    def kind(self) -> str:
+        """The scheme of the connector's spec."""
+        ...
 
     def accepts(self, uri: str) -> bool:
         """Whether this connector handles ``uri`` (by its scheme; paths without one are local)."""
@@ -101,6 +106,32 @@ class Connector(Protocol):
     async def close(self) -> None:
         """Release connections and temporary files. May be called twice."""
         ...
+
+
+@dataclass(frozen=True)
+class ConnectorSpec:
+    """The declaration of a connector: one entry point of the group ``roma.connectors``, named like ``scheme``.
+
+    A package that reads ``gopher://`` addresses declares::
+
+        SPEC = ConnectorSpec("gopher", make=GopherConnector, example="gopher://host/menu", settings=GopherSettings)
+    """
+
+    scheme: str
+    """Name of the connector: what ``Source.kind`` holds and what its settings begin with."""
+    make: Callable[[Settings], Connector]
+    """Makes the connector. Cheap, but for the import of the module that has it: SDKs wait for their first use."""
+    example: str
+    """A source as users write it, for help and errors."""
+    settings: type[Section] | None = None
+    addresses: tuple[str, ...] | None = None
+    """Schemes of the addresses that are read; None: ``scheme`` alone. Empty: paths, which have none."""
+    sign_in: Callable[[Settings, Path], Path] | None = None
+    """Signs in with a client's secrets from a file, for ``roma auth``; returns where the credentials are kept."""
+
+    @property
+    def address_schemes(self) -> tuple[str, ...]:
+        return (self.scheme,) if self.addresses is None else self.addresses
 
 
 async def in_batches(items: Iterator[T], size: int = 256) -> AsyncGenerator[T, None]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
-from roma_core.types import RawDocument, Source, SourceKind, digest
+from roma_core.types import RawDocument, Source, digest
 
 AGENT: Final = "connector.fake"
 
@@ -28,7 +28,7 @@ class FakeConnector:
         self,
         items: dict[str, Script] | None = None,
         *,
-        kind: SourceKind = "local",
+        kind: str = "local",
         scheme: str = "fake",
         skips: dict[str, str] | None = None,
         moved: dict[str, str] | None = None,

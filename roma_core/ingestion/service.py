@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector, ListingEnd
-from roma_core.connectors.sources import resolved, shown, shown_failure
+from roma_core.connectors.sources import redact_failure, redact_uri, resolve_source
 from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, NotFoundError, guarded
 from roma_core.ingestion.captions import Captions
@@ -92,10 +92,10 @@ class IngestionService:
         items = sorted(run.items.values(), key=lambda item: item.uri) if run else []
         return IngestionReport(
             run_id=run_id,
-            sources=tuple(map(shown, sources)),
+            sources=tuple(map(redact_uri, sources)),
             items=tuple(items),
             seconds=time.monotonic() - began,
-            failures=tuple(map(shown_failure, failures)),
+            failures=tuple(map(redact_failure, failures)),
         )
 
     async def ledger_items(
@@ -119,7 +119,7 @@ class IngestionService:
         known = await asyncio.to_thread(self._parts.ledger.known, tenant, document.uri)
         if known is None:
             raise NotFoundError("It is not known where this document came from.")
-        connector, source = await asyncio.to_thread(resolved, known.source, self._parts.connectors)
+        connector, source = await asyncio.to_thread(resolve_source, known.source, self._parts.connectors)
         raw = await connector.fetch(source, known.listing)
         if isinstance(raw, RawDocument) and await asyncio.to_thread(lambda: raw.sha256) != document.content_sha256:
             await asyncio.to_thread(raw.discard)
@@ -133,7 +133,7 @@ class IngestionService:
         """What would stop every item stops the run before it starts: no model, another model's store, no ledger."""
         await asyncio.to_thread(self._parts.embedder.count_tokens, "a model that is missing says so here")
         contents = await self._parts.store.contents(tenant)
-        await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, [shown(uri) for uri in sources])
+        await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, [redact_uri(uri) for uri in sources])
         return contents
 
     async def _listed(self, run: Run, sources: Sequence[str], failures: list[AgentFailure]) -> AsyncIterator[Candidate]:
@@ -225,7 +225,7 @@ class IngestionService:
         """Who reads ``uri`` as what; the ledger then knows it by its one spelling."""
 
         def settle() -> tuple[Connector, Source]:
-            connector, source = resolved(uri, self._parts.connectors, run.within)
+            connector, source = resolve_source(uri, self._parts.connectors, run.within)
             if source.uri != uri:
                 self._parts.ledger.respell(run.tenant, uri, source.uri)
             return connector, source

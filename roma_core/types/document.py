@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from roma_core.types.base import DEFAULT_TENANT, Noun, digest
 
-SourceKind = Literal["local", "web", "gdrive"]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom as fractions (0..1) of the page, origin top left."""
 
@@ -42,7 +41,8 @@ class Source(Noun):
     """Something that can be ingested: a folder, a site, a Drive folder."""
 
     uri: str
-    kind: SourceKind
+    kind: str
+    """Scheme of the connector that reads it (``local``, ``web``, ...); open, as plug-ins bring others."""
     options: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -26,7 +26,7 @@ from roma_core.connectors.gdrive.errors import as_object, drive_error, is_worth_
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
-from roma_core.types import RawDocument, Source, SourceKind
+from roma_core.types import RawDocument, Source
 from roma_core.workspace import Workspace, private_folder
 
 AGENT: Final = "connector.gdrive"
@@ -80,7 +80,7 @@ class _Download:
 
 
 class GDriveConnector:
-    kind: SourceKind = "gdrive"
+    kind = "gdrive"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

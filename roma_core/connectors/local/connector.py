@@ -29,7 +29,7 @@ from roma_core.connectors.local.ignore import FolderRules, NameRules
 from roma_core.connectors.local.paths import Fence, is_local, open_without_links, path_of, real
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded, guarded_stream
 from roma_core.settings import Settings
-from roma_core.types import RawDocument, Source, SourceKind
+from roma_core.types import RawDocument, Source
 
 AGENT: Final = "connector.local"
 READ_TRIES: Final = 3
@@ -81,7 +81,7 @@ class LocalConnector:
     read ``.gitignore`` and ``.romaignore``.
     """
 
-    kind: SourceKind = "local"
+    kind = "local"
 
     def __init__(self, settings: Settings) -> None:
         self._ignore = settings.local.ignore

@@ -40,7 +40,7 @@ from roma_core.connectors.web.urls import canonical, canonical_or_none, host_of,
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
 from roma_core.settings import Settings
-from roma_core.types import RawDocument, Source, SourceKind, digest
+from roma_core.types import RawDocument, Source, digest
 from roma_core.workspace import Workspace
 
 AGENT: Final = "connector.web"
@@ -85,7 +85,7 @@ class WebConnector:
         """By origin: the page that stands for addresses which do not exist, where it is sent with status 200."""
         self._policy = RetryPolicy(base_s=min(1.0, 1.0 / settings.web.rate_per_s))
 
-    kind: SourceKind = "web"
+    kind = "web"
 
     def accepts(self, uri: str) -> bool:
         return uri.lower().startswith(("http://", "https://"))
