@@ -94,6 +94,12 @@ class LLMDelta(NamedTuple):
     """Why this model answered, set on the last delta by the service."""
     request_id: str | None = None
     cached: bool = False
+    reasoning: str = ""
+    """Thoughts of the model: never part of the answer."""
+    restart: bool = False
+    """All text before this delta was reasoning: a model that marks only the end of its thoughts."""
+    unread_bytes: int = 0
+    """Bytes of the response that could not be understood, on the last delta."""
 
 
 class LLMResponse(BaseModel):
@@ -158,6 +164,8 @@ async def complete(llm: LLM, request: LLMRequest) -> LLMResponse:
     # Both SDK-backed and scripted streams are async generators; closing them ends the call upstream.
     async with aclosing(cast(AsyncGenerator[LLMDelta, None], llm.stream(request))) as stream:
         async for delta in stream:
+            if delta.restart:
+                parts.clear()
             parts.append(delta.text)
             usage = delta.usage or usage
             last = delta if delta.finish_reason else last

@@ -179,6 +179,7 @@ class LLMService:
                 "providers": {name: status.state for name, status in states.items()},
                 "breakers": {lane.provider.name: lane.breaker.state for lane in self._lanes},
                 "concurrency": {lane.provider.name: lane.limiter.allowed for lane in self._lanes},
+                "unread_bytes": {lane.provider.name: lane.unread_bytes for lane in self._lanes if lane.unread_bytes},
                 "prices": self._prices.source,
             },
         )
@@ -345,8 +346,7 @@ class LLMService:
         if finish is None or finish.finish_reason is None:
             raise LLMError(f"{lane.provider.name} broke off its answer.", ErrorCode.LLM_TRUNCATED)
         if not attempt.parts and finish.finish_reason not in {"refusal", "content_filter"}:
-            room = " within its token limit" if finish.finish_reason == "length" else ""
-            raise LLMError(f"{lane.provider.name} sent no text{room}.", ErrorCode.LLM_EMPTY)
+            raise _empty(attempt, finish)
         usage = self._priced(lane, attempt.usage())
         money.cost_usd = self._billed(attempt, usage)
         slot.tokens, slot.succeeded = usage.input_tokens + usage.output_tokens, True
@@ -397,6 +397,9 @@ class LLMService:
     def _tell(self, attempt: Attempt, usage: Usage) -> None:
         finish, request = attempt.finish, attempt.request
         first = attempt.first_token
+        unread_bytes = finish.unread_bytes if finish else 0
+        if unread_bytes:
+            self._note_unread(attempt.lane, unread_bytes)
         record = CallRecord(
             provider=attempt.lane.vendor,
             model=attempt.lane.model,
@@ -410,8 +413,21 @@ class LLMService:
             endpoint=attempt.lane.provider.endpoint,
             tenant=request.tenant,
             session_id=request.session_id,
+            unread_bytes=unread_bytes,
         )
         self._publish(record, request, attempt.text)
+
+    def _note_unread(self, lane: Lane, size_bytes: int) -> None:
+        """Count what of a response could not be understood; the first time for a server it is a warning."""
+        if lane.unread_bytes == 0:
+            log.warning(
+                "llm_unread_bytes",
+                provider=lane.provider.name,
+                endpoint=lane.provider.endpoint,
+                unread_bytes=size_bytes,
+                reason="Parts of the response were not understood; compare the answer with the server's own log.",
+            )
+        lane.unread_bytes += size_bytes
 
     async def _replayed(self, lane: Lane, request: LLMRequest, kept: KeptAnswer, reason: str) -> Deltas:
         started = time.monotonic()
@@ -459,6 +475,22 @@ async def _state_of(lane: Lane) -> Status:
         return Status("ok", "", asked.details)
     silent = f"{lane.provider.name} has no list of models; is LLM_BASE_URL right (most end in /v1)?"
     return Status("degraded", asked.reason or silent)
+
+
+def _empty(attempt: Attempt, finish: LLMDelta) -> LLMError:
+    """Return the error for an answer without a word: what used up the limit, and what to do."""
+    name, cut = attempt.lane.provider.name, finish.finish_reason == "length"
+    reasoning = finish.usage.reasoning_tokens if finish.usage else 0
+    if attempt.thoughts or reasoning:
+        message = f"{name} thought" + (" until its token limit was used up" if cut else ", but sent no answer")
+        advice = "raise ROMA_LLM_THINKING_TOKENS or lower ROMA_LLM_EFFORT"
+    elif cut:
+        message, advice = f"{name} sent no text within its token limit", "raise ROMA_LLM_MAX_OUTPUT_TOKENS"
+    else:
+        message, advice = f"{name} sent no text", "ask again, or set LLM_MODEL to another model"
+    return LLMError(
+        f"{message}; {advice}.", ErrorCode.LLM_EMPTY, details={"thought": bool(attempt.thoughts or reasoning)}
+    )
 
 
 def _may_retry(error: BaseException) -> bool:

@@ -85,9 +85,10 @@ class AnthropicSettings(ProviderSettings):
 
 
 def check_address(value: str | None) -> str | None:
-    """Return ``value``. Raises ``ValueError`` when it is no address of a server."""
+    """Return ``value`` without blanks and quotes around it. Raises ``ValueError`` when it is no address of a server."""
     if value is None:
         return None
+    value = value.strip().strip("\"'").strip()
     if not value.lower().startswith(("http://", "https://")):
         raise ValueError("an address begins with http:// or https://")
     if not _names_host(value):

@@ -22,6 +22,8 @@ class Lane:
     provider: Provider
     breaker: Breaker
     limiter: Limiter
+    unread_bytes: int = 0
+    """Bytes of all responses that could not be understood."""
 
     @property
     def vendor(self) -> str:
@@ -44,6 +46,7 @@ class Attempt:
     started: float = field(default_factory=time.monotonic)
     first_token: float | None = None
     parts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     finish: LLMDelta | None = None
     outcome: str = ""
     own_usage: Usage = field(default_factory=Usage)
@@ -63,6 +66,10 @@ class Attempt:
 
     def take(self, delta: LLMDelta) -> bool:
         """Note ``delta``; True when it is the first that holds text."""
+        if delta.restart:
+            self.thoughts, self.parts = [*self.thoughts, *self.parts], []
+        if delta.reasoning:
+            self.thoughts.append(delta.reasoning)
         if delta.finish_reason is not None:
             self.finish = delta
         if not delta.text:

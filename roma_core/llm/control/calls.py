@@ -33,6 +33,8 @@ class CallRecord:
     tenant: str = "default"
     session_id: str | None = None
     cached: bool = False
+    unread_bytes: int = 0
+    """Bytes of the response that could not be understood."""
 
     def log(self, **text: str) -> None:
         """One line. ``text`` (prompt and answer) is only given when the user wants it logged."""

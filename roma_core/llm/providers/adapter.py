@@ -1,27 +1,29 @@
-"""A model behind a vendor's SDK: everything but the shapes of that vendor's requests and events.
+"""A model behind a vendor's SDK: everything but the shapes of that vendor's requests.
 
-The SDKs come from one generator, so their clients, errors and streams have the same members. Events are taken as the
-JSON that they are (``cast_to=object``): the typed object that an SDK builds for each token is more work than all of the
-rest, and checks nothing.
+The SDKs come from one generator, so their clients and errors have the same members. They make the request; the bytes
+of the response are read by ``reader.py``, since what an SDK does not expect it drops in silence or calls an error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
 
 from pydantic import SecretStr
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.base import FinishReason, LLMDelta, LLMRequest, Message, Picture
-from roma_core.llm.providers.faults import FaultTable, fault, from_response, mapped
-from roma_core.llm.providers.wire import Clients, Refusals, at
+from roma_core.llm.base import LLMDelta, LLMRequest, Message, Picture
+from roma_core.llm.providers.faults import FaultTable, Private, fault, from_response, mapped, read_error
+from roma_core.llm.providers.meanings import meaning_of
+from roma_core.llm.providers.reader import WireReader
+from roma_core.llm.providers.wire import ClientPool, Endpoint, RejectedParameters, Rung, SchemaLadder
 from roma_core.telemetry.health import Probe, Status, model_server
-from roma_core.types import Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,7 +34,7 @@ class Vendor:
     """What is different about one SDK and the API behind it."""
 
     name: str
-    """As in ``provider:model``; the SDK's package has the same name."""
+    """As in ``provider:model``."""
     title: str
     """As people write it."""
     url: str
@@ -43,46 +45,76 @@ class Vendor:
     request_id: str
     """The header that holds it."""
     optional: tuple[str, ...]
-    """Parameters that a call can do without when a model refuses them."""
+    """Parameters that a call can do without when a model rejects them."""
     default_model: str
+    ladder: tuple[Rung, ...]
+    """Ways to structured output, best first."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Names in common use and the ids that the API knows them by. Every other id is passed on as it is."""
     version: str = ""
     """The part of the path that people put at the end of addresses, or not."""
 
 
-class Reading(ABC):
-    """What the events of one stream have told so far."""
+@dataclass(frozen=True)
+class Reach:
+    """How a server is reached and what its model may do. Times are in seconds."""
 
-    def __init__(self, server: str) -> None:
-        self._server = server
-        self.finish: FinishReason | None = None
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    max_output_tokens: int = 1024
+    first_token_s: float = 60.0
+    """Longest silence before the first token."""
+    stall_s: float = 15.0
+    """Longest silence after it."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request, besides the SDK's own."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that are added to every request, over ROMA's own."""
+    thinking_tokens: int | None = None
+    """Most tokens of thoughts; None leaves it to the model."""
+    effort: str | None = None
+    """How much a model thinks: none, minimal, low, medium, high; None leaves it to the model."""
 
-    @property
-    def complete(self) -> bool:
-        """Whether the vendor has said that nothing follows."""
-        return self.finish is not None
 
-    @abstractmethod
-    def take(self, event: object) -> str:
-        """Note one event, or a whole answer from a server that does not stream; returns its text.
+class ReachChanges(TypedDict, total=False):
+    """Fields of ``Reach``, as keyword arguments."""
 
-        Events of kinds that are not known are passed over. Raises ``LLMError`` for what is no object, for text that is
-        none, and for a finish marker that means "broken off".
-        """
+    api_key: SecretStr | None
+    base_url: str | None
+    max_output_tokens: int
+    first_token_s: float
+    stall_s: float
+    headers: Mapping[str, str]
+    extra_body: Mapping[str, Any]
+    thinking_tokens: int | None
+    effort: str | None
 
-    @property
-    @abstractmethod
-    def usage(self) -> Usage | None:
-        """As counted by the server; None when it does not say."""
 
-    def _marked(self, marker: object, known: Mapping[str, FinishReason]) -> FinishReason | None:
-        """What ``marker`` means. One that nobody knows (abort, error, ...) says that the answer broke off."""
-        if not marker:
-            return None
-        if not isinstance(marker, str) or marker not in known:
-            raise fault(self._server, ErrorCode.LLM_TRUNCATED)
-        return known[marker]
+UNASKED_THINKING_TOKENS = 4096
+"""Room that is given to a model that was seen to think, when no setting says how much."""
+
+_NOT_ABOUT_THE_SCHEMA = frozenset(
+    {
+        ErrorCode.LLM_AUTH,
+        ErrorCode.LLM_QUOTA,
+        ErrorCode.LLM_RATE_LIMIT,
+        ErrorCode.LLM_CONTEXT_LENGTH,
+        ErrorCode.LLM_TIMEOUT,
+        ErrorCode.LLM_REFUSED,
+    }
+)
+_REST_S = 0.25
+"""How long the end of a response is waited for, so that its connection can be used again."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request on its way, in the shape that is sent."""
+
+    request: LLMRequest
+    rung: Rung | None
+    """The way to structured output; None when there is no schema."""
+    private: Private
 
 
 class VendorLLM(ABC):
@@ -93,22 +125,21 @@ class VendorLLM(ABC):
     def __init__(
         self,
         model: str | None = None,
+        reach: Reach | None = None,
         *,
-        api_key: SecretStr | None = None,
-        base_url: str | None = None,
-        max_output_tokens: int = 1024,
-        first_token_s: float = 10.0,
-        stall_s: float = 15.0,
         transport: httpx2.AsyncBaseTransport | None = None,
+        **changes: Unpack[ReachChanges],
     ) -> None:
-        model = model or self.vendor.default_model
+        self.reach = replace(reach or Reach(), **changes)
+        model = (model or "").strip() or self.vendor.default_model
+        self._asked_model = model
         self._model = self.vendor.aliases.get(model, model)
-        self._key = api_key
-        self._url = (base_url or self.vendor.url).rstrip("/").removesuffix(self.vendor.version)
-        self._max_output_tokens = max_output_tokens
-        self._timing: dict[str, Any] = {"first_token_s": first_token_s, "stall_s": stall_s, "transport": transport}
-        self._clients: Clients[Any] = Clients(self.vendor.name, self._make)
-        self._refusals = Refusals(self.vendor.optional)
+        self._endpoint = Endpoint.parse(self.reach.base_url or self.vendor.url, self.vendor.version)
+        self._transport = transport
+        self._clients: ClientPool[Any] = ClientPool(self._load, self._make)
+        self._rejected = RejectedParameters(self.vendor.optional)
+        self._ladder = SchemaLadder(self.vendor.ladder)
+        self._thinks = False
 
     @property
     def name(self) -> str:
@@ -120,154 +151,263 @@ class VendorLLM(ABC):
 
     @property
     def endpoint(self) -> str:
-        return f"{self.vendor.name}@{self._url}"
+        return f"{self.vendor.name}@{self._endpoint.url}"
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.name}@{self._url}"
+        settings = [f"{name}={value}" for name, value in self._decisive().items()]
+        return "&".join([f"{self.name}@{self._endpoint.url}", *settings])
 
     @property
     def official(self) -> bool:
-        """Whether the vendor itself is asked."""
-        return self._url == self.vendor.url
+        """Return whether the vendor itself is asked."""
+        return self._endpoint.url == Endpoint.parse(self.vendor.url, self.vendor.version).url
+
+    @property
+    def thinking_tokens(self) -> int:
+        """Return how many tokens thoughts may take beside those of the answer."""
+        if self.reach.thinking_tokens is not None:
+            return self.reach.thinking_tokens
+        return UNASKED_THINKING_TOKENS if self._thinks else 0
+
+    @property
+    def traits(self) -> Mapping[str, Any]:
+        """Return what has been learned about the model: its rung of structured output, what it rejects, thoughts."""
+        return {
+            "structured_output": self._ladder.rung if self._ladder.proven else f"{self._ladder.rung} (not tried)",
+            "rejects": list(self._rejected),
+            "thinks": self._thinks,
+        }
 
     async def ready(self) -> None:
-        await self._client()
+        await self._clients.get()
 
     async def health(self) -> Status:
-        """Asks the server for its list of models, with the key and on the way of a call."""
-        return await self._asked_for_models()
+        """Ask the server for its list of models, with the key and on the way of a call."""
+        return await self._ask_for_models()
 
     async def aclose(self) -> None:
         await self._clients.aclose()
 
     async def stream(self, request: LLMRequest) -> AsyncIterator[LLMDelta]:
-        client = await self._client()
-        with mapped(self._faults):
-            async with await self._open(client, request) as events:
-                headers: Mapping[str, str] = events.response.headers
-                reading = self._reading()
-                if "event-stream" in headers.get("content-type", "text/event-stream"):
-                    async for event in events:
-                        if text := reading.take(event):
-                            yield LLMDelta(text)
-                else:
-                    text = self._whole(reading, await events.response.aread(), headers)
-                    if text and reading.complete:
-                        yield LLMDelta(text)
-                if not reading.complete:
-                    raise fault(self._server, ErrorCode.LLM_TRUNCATED)
-                yield LLMDelta(
-                    finish_reason=reading.finish,
-                    usage=reading.usage,
-                    provider=self.vendor.name,
-                    model=self._model,
-                    request_id=headers.get(self.vendor.request_id),
-                )
+        """Yield the answer. Before its first token a delta without content is a sign of life."""
+        client = await self._clients.get()
+        key = self.reach.api_key.get_secret_value() if self.reach.api_key else ""
+        private = (key, *(message.content for message in request.messages))
+        call = Call(request, self._ladder.rung if request.json_schema else None, private)
+        with mapped(self._faults(private)):
+            events, call = await self._open(client, call)
+            async with events:
+                response = events.response
+                reader = self._reader(response.headers, call)
+                chunks = aiter(response.aiter_bytes())
+                begun = False
+                while not reader.ended:
+                    try:
+                        chunk = await anext(chunks)
+                    except StopAsyncIteration:
+                        break
+                    except tuple(kind for kind, _ in self._faults(private)):
+                        # Whatever ends the connection once the answer is whole costs the connection alone.
+                        if reader.complete:
+                            break
+                        raise
+                    deltas = reader.feed(chunk)
+                    for delta in deltas:
+                        yield delta
+                    if not begun and any(delta.text or delta.reasoning for delta in deltas):
+                        begun = True
+                        response.stream.silence_s = self.reach.stall_s
+                    if not begun and not deltas:
+                        yield LLMDelta()
+                if reader.ended:
+                    await _drain(chunks)
+                for delta in reader.close():
+                    yield delta
+                yield self._last(reader, response.headers)
+
+    def _last(self, reader: WireReader, headers: Mapping[str, str]) -> LLMDelta:
+        usage = reader.counts.usage
+        if reader.thought or (usage is not None and usage.reasoning_tokens):
+            self._thinks = True
+        return LLMDelta(
+            finish_reason=reader.finish,
+            usage=usage,
+            provider=self.vendor.name,
+            model=self._model,
+            reason=reader.note or None,
+            request_id=headers.get(self.vendor.request_id),
+            unread_bytes=reader.unread_bytes,
+        )
+
+    # --- what a vendor's adapter says ---
+
+    @staticmethod
+    @abstractmethod
+    def _load() -> Any:
+        """Import the SDK and what speaks HTTP for it."""
 
     @abstractmethod
-    def _body(self, request: LLMRequest) -> dict[str, Any]:
-        """The request as the API wants it, without the parameters that the model is known to refuse."""
+    def _body(self, request: LLMRequest, rung: Rung | None) -> dict[str, Any]:
+        """Return the request as the API wants it, without the parameters that the model is known to reject."""
 
     @staticmethod
     @abstractmethod
     def _headers(key: str) -> dict[str, str]:
-        """How the API is told the key, as the SDK does it."""
+        """Return how the API is told the key, as the SDK does it."""
 
     @staticmethod
     @abstractmethod
     def _picture(picture: Picture) -> dict[str, Any]:
-        """A picture as a part of a message's content."""
-
-    @abstractmethod
-    def _reading(self) -> Reading: ...
+        """Return a picture as a part of a message's content."""
 
     def _message(self, message: Message) -> dict[str, Any]:
-        """Plain text where there is no picture: many compatible servers know nothing else."""
+        """Return a message; plain text where there is no picture: many compatible servers know nothing else."""
         if not message.pictures:
             return {"role": message.role, "content": message.content}
         parts = [self._picture(picture) for picture in message.pictures]
         return {"role": message.role, "content": [*parts, {"type": "text", "text": message.content}]}
 
+    # --- the call ---
+
+    def _decisive(self) -> dict[str, str]:
+        """Return settings of this provider that decide an answer besides the request; the usual ones are left out."""
+        settings = {
+            "query": "&".join("=".join(pair) for pair in self._endpoint.query),
+            "body": json.dumps(dict(self.reach.extra_body), sort_keys=True) if self.reach.extra_body else "",
+            "thinking": "" if self.reach.thinking_tokens is None else str(self.reach.thinking_tokens),
+            "effort": self.reach.effort or "",
+        }
+        return {name: value for name, value in settings.items() if value}
+
     @property
     def _server(self) -> str:
-        """Who is blamed for errors. Not the address: who asks a question need not know where models run."""
+        """Return who is blamed for errors. Not the address: who asks a question need not know where models run."""
         return self.vendor.title if self.official else self.name
 
+    def _limit(self, request: LLMRequest) -> int:
+        """Return the most tokens that may be generated: those of the answer and those of thoughts."""
+        return (request.max_output_tokens or self.reach.max_output_tokens) + self.thinking_tokens
+
+    def _reader(self, headers: Mapping[str, str], call: Call) -> WireReader:
+        return WireReader(self._server, headers, read_tool_calls=call.rung == "tool", private=call.private)
+
     @cached_property
-    def _asked_for_models(self) -> Probe:
+    def _ask_for_models(self) -> Probe:
         return model_server(
-            self._url + self.vendor.version,
+            self._endpoint.url + self.vendor.version,
             name=self._server,
-            headers=self._headers(self._shown_key),
-            transport=self._timing["transport"],
+            headers={**self._headers(self._key), **self._own_headers()},
+            transport=self._transport,
         )
 
     @property
-    def _shown_key(self) -> str:
-        """Servers of one's own need no key, but the SDKs need a string."""
-        return self._key.get_secret_value() if self._key else "none"
+    def _key(self) -> str:
+        """Return the key. Servers of one's own need none, but the SDKs need a string."""
+        return self.reach.api_key.get_secret_value() if self.reach.api_key else "none"
 
-    async def _client(self) -> Any:
-        return await self._clients.get()
+    def _own_headers(self) -> dict[str, str]:
+        azure = {"api-key": self._key} if self._endpoint.is_azure and self.reach.api_key else {}
+        return {**azure, **self.reach.headers}
 
-    async def _open(self, client: Any, request: LLMRequest) -> Any:
-        """Send the request; again without a parameter that the model turns out to refuse."""
-        sdk = self._clients.module
+    async def _open(self, client: Any, call: Call) -> tuple[Any, Call]:
+        """Send the request; again without what the model turns out to reject, each thing once."""
+        sdk = self._clients.sdk
+        rung, first_error = call.rung, None
         while True:
             try:
-                return await client.post(
+                body = {**self._body(call.request, rung), **self.reach.extra_body}
+                events = await client.post(
                     self.vendor.version + self.vendor.path,
-                    body=self._body(request),
+                    body=body,
                     cast_to=object,
                     stream=True,
                     stream_cls=sdk.AsyncStream[object],
                 )
-            except (sdk.BadRequestError, sdk.UnprocessableEntityError) as error:
-                if not self._refusals.learn(error.body):
-                    raise
+            except sdk.APIStatusError as error:
+                if self._may_reject(error) and self._rejected.learn(_body_of(error.response)):
+                    continue
+                first_error = first_error or error
+                lower = self._ladder.below(rung) if rung and _may_be_the_schema(error) else None
+                if lower is None:
+                    raise first_error from None
+                rung = lower
+            else:
+                if rung is not None:
+                    self._ladder.settle(rung)
+                return events, replace(call, rung=rung)
 
-    def _whole(self, reading: Reading, body: bytes, headers: Mapping[str, str]) -> str:
-        """The answer of a server that does not stream; some send errors, or pages, with status 200."""
-        data = json.loads(body)
-        if at(data, "error"):
-            raise from_response(self._server, 200, data, headers)
-        text = reading.take(data)
-        if not text and not reading.complete:
-            raise fault(self._server, ErrorCode.LLM_MALFORMED)
-        return text
+    @staticmethod
+    def _may_reject(error: Any) -> bool:
+        return error.status_code in {400, 404, 405, 415, 422, 501}
 
     def _make(self, sdk: Any) -> Any:
         from roma_core.llm.providers.transport import http_options, transport_faults, without_credentials
 
-        url, headers = without_credentials(self._url)
+        url, headers = without_credentials(self._endpoint.url)
+        options = http_options(
+            first_token_s=self.reach.first_token_s, stall_s=self.reach.stall_s, transport=self._transport
+        )
         with mapped(transport_faults(self._server)):
             return getattr(sdk, self.vendor.client)(
-                api_key=self._shown_key,
+                api_key=self._key,
                 base_url=url,
-                default_headers=headers,
+                default_headers={**headers, **self._own_headers()},
+                default_query=dict(self._endpoint.query) or None,
                 max_retries=0,
-                http_client=sdk.DefaultAioHttpClient(**http_options(**self._timing)),
+                http_client=sdk.DefaultAioHttpClient(**options),
             )
 
-    @cached_property
-    def _faults(self) -> FaultTable:
-        """What becomes of the errors of the SDK, and of those that pass through it. Read once the SDK is imported."""
+    def _faults(self, private: Private) -> FaultTable:
+        """Return what becomes of the errors of the SDK, and of those that pass through it."""
         from roma_core.llm.providers.transport import transport_faults, unreachable
 
-        sdk, server = self._clients.module, self._server
+        sdk, server = self._clients.sdk, self._server
 
-        def status(error: Any) -> LLMError:
-            return from_response(server, error.status_code, error.body, error.response.headers)
+        def by_status(error: Any) -> LLMError:
+            response = error.response
+            return from_response(server, error.status_code, _body_of(response), response.headers, private)
+
+        def unusable(error: Any) -> LLMError:
+            return fault(server, ErrorCode.LLM_BAD_REQUEST, exception=type(error).__name__)
 
         return (
             (sdk.APIConnectionError, lambda e: unreachable(server, e)),
-            (sdk.APIStatusError, status),
+            (sdk.APIStatusError, by_status),
             (sdk.APIResponseValidationError, lambda e: fault(server, ErrorCode.LLM_MALFORMED)),
-            (sdk.APIError, lambda e: from_response(server, 200, e.body, {})),
-            (
-                getattr(sdk, self.vendor.error),
-                lambda e: fault(server, ErrorCode.LLM_BAD_REQUEST, exception=type(e).__name__),
-            ),
+            (sdk.APIError, lambda e: from_response(server, 200, e.body, {}, private)),
+            (getattr(sdk, self.vendor.error), unusable),
             *transport_faults(server),
         )
+
+
+def _body_of(response: Any) -> object:
+    """Return the body of an error as JSON, or else as text."""
+    try:
+        text = response.text
+        return json.loads(text)
+    except ValueError:
+        return text
+    except RuntimeError:  # it was closed before it was read
+        return ""
+
+
+def _may_be_the_schema(error: Any) -> bool:
+    """Return whether a refusal may come from the schema: any 4xx or 501 that says nothing else for certain."""
+    if not (400 <= error.status_code < 500 or error.status_code == 501):
+        return False
+    said = read_error(_body_of(error.response))
+    if "response_format" in said.sentence or "json_schema" in said.sentence or "structured" in said.sentence.lower():
+        return True
+    if error.status_code in {401, 402, 403, 408, 413, 429}:
+        return False
+    meaning = meaning_of(error.status_code, said.words, said.sentence)
+    return meaning is None or meaning.code not in _NOT_ABOUT_THE_SCHEMA
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read the end of a response, which is mostly there already."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REST_S):
+            async for _ in chunks:
+                pass

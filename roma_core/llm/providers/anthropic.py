@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from roma_core.errors import ErrorCode
-from roma_core.llm.base import FinishReason, LLMRequest, Picture
-from roma_core.llm.providers.adapter import Reading, Vendor, VendorLLM
-from roma_core.llm.providers.faults import fault
+from roma_core.llm.base import LLMRequest, Picture
+from roma_core.llm.providers.adapter import Vendor, VendorLLM
+from roma_core.llm.providers.openai import ANSWER_TOOL
 from roma_core.llm.providers.schemas import schema_instruction, strict_schema
-from roma_core.llm.providers.wire import at, count_of, text_of
-from roma_core.types import Usage
+from roma_core.llm.providers.wire import Rung
 
-_FINISH: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "refusal",
-    "tool_use": "tool",
-}
+LEAST_THINKING_TOKENS = 1024
+"""The API takes no smaller budget."""
 
 
 class AnthropicLLM(VendorLLM):
@@ -34,34 +26,64 @@ class AnthropicLLM(VendorLLM):
         client="AsyncAnthropic",
         error="AnthropicError",
         request_id="request-id",
-        optional=("temperature", "output_config", "stop_sequences"),
+        optional=("temperature", "stop_sequences", "thinking", "effort", "stream"),
         default_model="claude-sonnet-3.5",
+        ladder=("json_schema", "tool", "words"),
         aliases={"claude-sonnet-3.5": "claude-3-5-sonnet-latest", "claude-opus-3": "claude-3-opus-latest"},
     )
 
-    def _reading(self) -> Reading:
-        return _Events(self._server)
+    @staticmethod
+    def _load() -> Any:
+        import anthropic
 
-    def _body(self, request: LLMRequest) -> dict[str, Any]:
+        import roma_core.llm.providers.transport  # noqa: F401
+
+        return anthropic
+
+    def _body(self, request: LLMRequest, rung: Rung | None) -> dict[str, Any]:
         system = [m.content for m in request.messages if m.role == "system"]
-        optional: dict[str, Any] = {
-            "temperature": request.temperature,
-            "stop_sequences": list(request.stop) or None,
-        }
-        if request.json_schema is not None:
-            if "output_config" in self._refusals:
-                system.append(schema_instruction(request.json_schema))
-            wanted = {"type": "json_schema", "schema": strict_schema(request.json_schema)}
-            optional["output_config"] = {"format": wanted}
-        kept = {k: v for k, v in optional.items() if v is not None and k not in self._refusals}
-        return {
+        body: dict[str, Any] = {
             "model": self._model,
-            "stream": True,
-            "max_tokens": request.max_output_tokens or self._max_output_tokens,
+            "stream": "stream" not in self._rejected,
+            "max_tokens": self._limit(request),
             "messages": [self._message(m) for m in request.messages if m.role != "system"],
-            **({"system": "\n\n".join(system)} if system else {}),
-            **kept,
         }
+        thinking = self._thinking(rung)
+        optional: dict[str, Any] = {
+            # A model that thinks takes no other temperature than its own.
+            "temperature": request.temperature if thinking is None else None,
+            "stop_sequences": list(request.stop) or None,
+            "thinking": thinking,
+        }
+        body |= {name: value for name, value in optional.items() if value is not None and name not in self._rejected}
+        config: dict[str, Any] = {}
+        if self.reach.effort and self.reach.effort != "none" and "effort" not in self._rejected:
+            config["effort"] = self.reach.effort
+        schema = request.json_schema
+        if schema is not None and rung == "json_schema":
+            config["format"] = {"type": "json_schema", "schema": strict_schema(schema)}
+        elif schema is not None and rung == "tool":
+            body["tools"] = [
+                {"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": strict_schema(schema)}
+            ]
+            body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL}
+        elif schema is not None:
+            system.append(schema_instruction(schema))
+        if config:
+            body["output_config"] = config
+        if system:
+            body["system"] = "\n\n".join(system)
+        return body
+
+    def _thinking(self, rung: Rung | None) -> dict[str, Any] | None:
+        """Return how much the model is to think; None leaves it to the model. A forced tool and thoughts exclude
+        each other.
+        """
+        if self.reach.effort == "none" or self.reach.thinking_tokens == 0:
+            return {"type": "disabled"}
+        if self.reach.thinking_tokens is None or rung == "tool":
+            return None
+        return {"type": "enabled", "budget_tokens": max(LEAST_THINKING_TOKENS, self.reach.thinking_tokens)}
 
     @staticmethod
     def _headers(key: str) -> dict[str, str]:
@@ -73,61 +95,3 @@ class AnthropicLLM(VendorLLM):
             "type": "image",
             "source": {"type": "base64", "media_type": "image/png", "data": picture.base64},
         }
-
-
-class _Events(Reading):
-    """The events of one message, or the message in one piece."""
-
-    def __init__(self, server: str) -> None:
-        super().__init__(server)
-        self._counts: dict[str, int] = {}
-        self._stopped = False
-
-    @property
-    def complete(self) -> bool:
-        return self._stopped and super().complete
-
-    def take(self, event: object) -> str:
-        if not isinstance(event, dict):
-            raise fault(self._server, ErrorCode.LLM_MALFORMED)
-        match event.get("type"):
-            case "content_block_delta":
-                return text_of(at(event, "delta", "text"), self._server)
-            case "message_start":
-                self._count(at(event, "message", "usage"))
-            case "message_delta":
-                self._count(at(event, "usage"))
-                self._stop(at(event, "delta", "stop_reason"))
-            case "message_stop":
-                self._stopped = True
-            case "message":
-                self._stopped = True
-                self._count(at(event, "usage"))
-                self._stop(at(event, "stop_reason"))
-                blocks = at(event, "content")
-                texts = [at(block, "text") for block in blocks] if isinstance(blocks, list) else [blocks]
-                return "".join(text_of(text, self._server) for text in texts)
-        return ""
-
-    def _stop(self, reason: object) -> None:
-        self.finish = self._marked(reason, _FINISH) or self.finish
-
-    def _count(self, raw: object) -> None:
-        """Counts are cumulative: the last one that is told holds."""
-        for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            if count := count_of(raw, name):
-                self._counts[name] = count
-
-    @property
-    def usage(self) -> Usage | None:
-        """Input tokens include what was read from or written to the vendor's prompt cache."""
-        if not self._counts:
-            return None
-        cached = self._counts.get("cache_read_input_tokens", 0)
-        written = self._counts.get("cache_creation_input_tokens", 0)
-        return Usage(
-            calls=1,
-            input_tokens=self._counts.get("input_tokens", 0) + cached + written,
-            output_tokens=self._counts.get("output_tokens", 0),
-            cached_tokens=cached,
-        )

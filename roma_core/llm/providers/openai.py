@@ -1,30 +1,16 @@
-"""OpenAI, and every server that speaks its chat completions: vLLM, Ollama, llama.cpp, gateways."""
+"""OpenAI, and every server that speaks its chat completions: vLLM, Ollama, llama.cpp, gateways, Azure."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from roma_core.errors import ErrorCode
-from roma_core.llm.base import FinishReason, LLMRequest, Picture
-from roma_core.llm.providers.adapter import Reading, Vendor, VendorLLM
-from roma_core.llm.providers.faults import fault
+from roma_core.llm.base import LLMRequest, Message, Picture
+from roma_core.llm.providers.adapter import Vendor, VendorLLM
 from roma_core.llm.providers.schemas import schema_instruction, strict_schema
-from roma_core.llm.providers.wire import at, count_of, text_of
-from roma_core.types import Usage
+from roma_core.llm.providers.wire import Rung
 
-_FINISH: dict[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "content_filter": "content_filter",
-    "refusal": "refusal",
-    "tool_calls": "tool",
-    "function_call": "tool",
-}
-"""Finish markers of OpenAI and of servers that resemble it."""
+ANSWER_TOOL = "give_answer"
+"""Name of the tool whose arguments are the answer, on the rung of the ladder that uses one."""
 
 
 class OpenAILLM(VendorLLM):
@@ -38,32 +24,51 @@ class OpenAILLM(VendorLLM):
         client="AsyncOpenAI",
         error="OpenAIError",
         request_id="x-request-id",
-        optional=("max_completion_tokens", "max_tokens", "temperature", "stream_options", "response_format", "stop"),
+        optional=(
+            "max_completion_tokens",
+            "max_tokens",
+            "temperature",
+            "stream_options",
+            "stop",
+            "reasoning_effort",
+            "system_role",
+            "stream",
+        ),
         default_model="gpt-4o-mini",
+        ladder=("json_schema", "json_object", "tool", "words"),
     )
 
-    def _reading(self) -> Reading:
-        return _Chunks(self._server)
+    @staticmethod
+    def _load() -> Any:
+        import openai
 
-    def _body(self, request: LLMRequest) -> dict[str, Any]:
-        messages = list(request.messages)
-        limit = request.max_output_tokens or self._max_output_tokens
-        body: dict[str, Any] = {"model": self._model, "stream": True, self._limit_name(): limit}
+        import roma_core.llm.providers.transport  # noqa: F401
+
+        return openai
+
+    def _body(self, request: LLMRequest, rung: Rung | None) -> dict[str, Any]:
+        streams = "stream" not in self._rejected
+        body: dict[str, Any] = {"model": self._model, "stream": streams, self._limit_name(): self._limit(request)}
         optional: dict[str, Any] = {
-            "stream_options": {"include_usage": True},
+            "stream_options": {"include_usage": True} if streams else None,
             "temperature": request.temperature,
             "stop": list(request.stop) or None,
+            "reasoning_effort": self.reach.effort,
         }
-        if request.json_schema is not None:
-            if "response_format" in self._refusals:
-                told = f"{messages[-1].content}\n\n{schema_instruction(request.json_schema)}"
-                messages[-1] = messages[-1].model_copy(update={"content": told})
-            optional["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "strict": True, "schema": strict_schema(request.json_schema)},
-            }
-        kept = {k: v for k, v in optional.items() if v is not None and k not in self._refusals}
-        return {**body, **kept, "messages": [self._message(m) for m in messages]}
+        body |= {name: value for name, value in optional.items() if value is not None and name not in self._rejected}
+        schema = request.json_schema
+        if schema is not None and rung is not None:
+            body |= _structured(schema, rung)
+        return {**body, "messages": [self._message(m) for m in self._messages(request, rung)]}
+
+    def _messages(self, request: LLMRequest, rung: Rung | None) -> list[Message]:
+        messages = list(request.messages)
+        if request.json_schema is not None and rung in {"json_object", "words"}:
+            asked = f"{messages[-1].content}\n\n{schema_instruction(request.json_schema)}"
+            messages[-1] = messages[-1].model_copy(update={"content": asked})
+        if "system_role" in self._rejected:
+            messages = _without_system(messages)
+        return messages
 
     @staticmethod
     def _headers(key: str) -> dict[str, str]:
@@ -77,38 +82,30 @@ class OpenAILLM(VendorLLM):
         """OpenAI renamed ``max_tokens``; older compatible servers silently ignore the new name, so they get the old."""
         names = ("max_completion_tokens", "max_tokens")
         preferred, other = names if self.official else names[::-1]
-        return other if preferred in self._refusals else preferred
+        return other if preferred in self._rejected else preferred
 
 
-class _Chunks(Reading):
-    """Chat completion chunks, or one chat completion."""
+def _structured(schema: dict[str, Any], rung: Rung) -> dict[str, Any]:
+    """Return the fields of a request that ask for ``schema`` in the way of ``rung``."""
+    strict = strict_schema(schema)
+    match rung:
+        case "json_schema":
+            answer = {"name": "answer", "strict": True, "schema": strict}
+            return {"response_format": {"type": "json_schema", "json_schema": answer}}
+        case "json_object":
+            return {"response_format": {"type": "json_object"}}
+        case "tool":
+            function = {"name": ANSWER_TOOL, "description": "Give the answer.", "parameters": strict}
+            choice = {"type": "function", "function": {"name": ANSWER_TOOL}}
+            return {"tools": [{"type": "function", "function": function}], "tool_choice": choice}
+    return {}
 
-    _counted: object = None
 
-    def take(self, event: object) -> str:
-        if not isinstance(event, dict):
-            raise fault(self._server, ErrorCode.LLM_MALFORMED)
-        if counted := event.get("usage"):
-            self._counted = counted
-        choice = at(event, "choices", 0)
-        piece = at(choice, "delta") or at(choice, "message")
-        text, declined = text_of(at(piece, "content"), self._server), text_of(at(piece, "refusal"), self._server)
-        if declined:
-            self.finish = "refusal"
-        elif self.finish != "refusal":  # a declined answer ends with "stop"; the refusal came before
-            self.finish = self._marked(at(choice, "finish_reason"), _FINISH) or self.finish
-        return text or declined
-
-    @property
-    def usage(self) -> Usage | None:
-        """Input tokens include cached ones, output tokens include reasoning: the parts are told beside the sum."""
-        raw = self._counted
-        if raw is None:
-            return None
-        return Usage(
-            calls=1,
-            input_tokens=count_of(raw, "prompt_tokens"),
-            output_tokens=count_of(raw, "completion_tokens"),
-            cached_tokens=count_of(raw, "prompt_tokens_details", "cached_tokens"),
-            reasoning_tokens=count_of(raw, "completion_tokens_details", "reasoning_tokens"),
-        )
+def _without_system(messages: list[Message]) -> list[Message]:
+    """Return the messages with the system's words at the head of the first message of the user."""
+    system = [m.content for m in messages if m.role == "system"]
+    others = [m for m in messages if m.role != "system"]
+    if not system or not others:
+        return messages
+    first = others[0].model_copy(update={"content": "\n\n".join([*system, others[0].content])})
+    return [first, *others[1:]]

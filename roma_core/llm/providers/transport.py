@@ -29,15 +29,15 @@ def http_options(
 ) -> dict[str, Any]:
     """Arguments of the SDK's HTTP client.
 
-    The wait for headers may last as long as the first token; once they are there, a silence of ``stall_s`` ends the
-    stream. ``transport`` replaces the network in tests.
+    A silence of ``first_token_s`` ends the wait for headers and for the first token; the adapter makes it ``stall_s``
+    once that is there. ``transport`` replaces the network in tests.
     """
 
     async def listen(response: httpx2.Response) -> None:
-        response.stream = Heard(cast(httpx2.AsyncByteStream, response.stream), stall_s)
+        response.stream = WatchedStream(cast(httpx2.AsyncByteStream, response.stream), max(first_token_s, stall_s))
 
     options: dict[str, Any] = {
-        # aiohttp has one limit for the wait for headers and for silence behind them; ``Heard`` is the stricter one.
+        # aiohttp has one limit for the wait for headers and for silence behind them; ``WatchedStream`` is stricter.
         "timeout": httpx2.Timeout(max(first_token_s, stall_s), connect=min(first_token_s, CONNECT_S)),
         "event_hooks": {"response": [listen]},
         "limits": httpx2.Limits(max_connections=0),  # aiohttp's word for no limit: the service's limiter has the say
@@ -60,17 +60,17 @@ def without_credentials(url: str) -> tuple[str, dict[str, str]]:
     return urlunsplit(bare), {"Authorization": f"Basic {b64encode(words.encode()).decode()}"}
 
 
-class Heard(httpx2.AsyncByteStream):
-    """``stream`` as it is; a silence of ``stall_s`` (no byte at all: pings count as life) is a ``ReadTimeout``."""
+class WatchedStream(httpx2.AsyncByteStream):
+    """The bytes of a response. A silence of ``silence_s`` is a ``ReadTimeout``; any byte, also of a ping, is life."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream, stall_s: float) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, silence_s: float) -> None:
         self._stream = stream
-        self._stall_s = stall_s
+        self.silence_s = silence_s
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         time = asyncio.get_running_loop().time
         chunks = aiter(self._stream)
-        with closing(Watchdog(time() + self._stall_s)) as watchdog:
+        with closing(Watchdog(time() + self.silence_s)) as watchdog:
             while True:
                 try:
                     with watchdog:
@@ -80,7 +80,7 @@ class Heard(httpx2.AsyncByteStream):
                 except TimeoutError:
                     raise httpx2.ReadTimeout("the server fell silent") from None
                 yield chunk
-                watchdog.move(time() + self._stall_s)
+                watchdog.move(time() + self.silence_s)
 
     async def aclose(self) -> None:
         await self._stream.aclose()

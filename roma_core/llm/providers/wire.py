@@ -1,90 +1,135 @@
-"""What both SDK adapters share: one client per event loop, memory of refused parameters, careful reading of JSON."""
+"""What the adapters remember and share: one client an event loop, what a model rejected, addresses."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from roma_core.errors import ErrorCode
-from roma_core.llm.providers.faults import fault, refused_parameter
-
-C = TypeVar("C")
+from roma_core.llm.providers.faults import rejected_parameter
+from roma_core.perloop import PerLoop
 
 
-class Clients(Generic[C]):
-    """One SDK client for the running event loop: connection pools do not survive their loop."""
+class Closable(Protocol):
+    """A client as the SDKs make them."""
 
-    def __init__(self, package: str, make: Callable[[Any], C]) -> None:
-        self._package = package
-        self._make = make
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: C | None = None
-        self.module: Any = None
-        """The SDK itself, once the first client was made."""
+    def close(self) -> Awaitable[None]: ...
+
+
+C = TypeVar("C", bound=Closable)
+
+
+class ClientPool(Generic[C]):
+    """One SDK client for each event loop: connection pools do not survive their loop.
+
+    ``load`` imports the SDK, which takes a second or two, and so runs in a thread.
+    """
+
+    def __init__(self, load: Callable[[], Any], make: Callable[[Any], C]) -> None:
+        self._load = load
+        self._clients: PerLoop[C] = PerLoop(lambda: make(self.sdk))
+        self.sdk: Any = None
+        """The SDK's module, once it is imported."""
 
     async def get(self) -> C:
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            # Importing an SDK takes a second or two, which other tasks should not have to wait for.
-            self.module = await asyncio.to_thread(_sdk, self._package)
-            if self._client is None or self._loop is not loop:
-                self._client, self._loop = self._make(self.module), loop
-        return self._client
+        """Return the client of the running loop."""
+        if self.sdk is None:
+            self.sdk = await asyncio.to_thread(self._load)
+        return self._clients.get()
 
     async def aclose(self) -> None:
-        client, self._client = self._client, None
-        if client is not None and self._loop is asyncio.get_running_loop():
-            await client.close()  # type: ignore[attr-defined]
+        client = self._clients.discard()
+        if client is not None:
+            await client.close()
 
 
-def _sdk(package: str) -> Any:
-    """The SDK, with what speaks HTTP for it."""
-    module = importlib.import_module(package)
-    importlib.import_module("roma_core.llm.providers.transport")
-    return module
+class RejectedParameters:
+    """Parameters that a model was found to reject, so that each is tried once a process and not once a call."""
 
-
-class Refusals:
-    """Parameters that a model was found to refuse, so that each is tried once per process and not per call."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
-        self._refused: set[str] = set()
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._rejected: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
-        return name in self._refused
+        return name in self._rejected
+
+    def __iter__(self) -> Any:
+        return iter(sorted(self._rejected))
 
     def learn(self, body: object) -> bool:
-        """Note the parameter that ``body`` refuses; False when it names none that we could do without."""
-        name = refused_parameter(body, self._names)
-        if name is None or name in self._refused:
+        """Note the parameter that ``body`` rejects; False when it names none that a call can do without."""
+        name = rejected_parameter(body, self._names)
+        if name is None or name in self._rejected:
             return False
-        self._refused.add(name)
+        self._rejected.add(name)
         return True
 
 
-def text_of(value: object, vendor: str) -> str:
-    """A piece of text as sent, where null means none."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise fault(vendor, ErrorCode.LLM_MALFORMED)
-    return value
+Rung = Literal["json_schema", "json_object", "tool", "words"]
 
 
-def at(value: Any, *path: str | int) -> Any:
-    """What ``path`` leads to inside decoded JSON; None where it leads nowhere."""
-    try:
-        for step in path:
-            value = value[step]
-    except (KeyError, IndexError, TypeError):
-        return None
-    return value
+class SchemaLadder:
+    """The ways to structured output, best first, and the one that a model has been found to accept.
+
+    ::
+
+        ladder = SchemaLadder(("json_schema", "words"))
+        ladder.below("json_schema")  # "words"
+        ladder.settle("words")       # from now on the first choice
+    """
+
+    def __init__(self, rungs: tuple[Rung, ...]) -> None:
+        self._rungs = rungs
+        self.rung: Rung = rungs[0]
+        self.proven = False
+        """A request with a schema has been accepted on ``rung``."""
+
+    def below(self, rung: Rung) -> Rung | None:
+        """Return the next lower rung; None below the last one."""
+        place = self._rungs.index(rung) + 1
+        return self._rungs[place] if place < len(self._rungs) else None
+
+    def settle(self, rung: Rung) -> None:
+        """Remember that ``rung`` was accepted, and those above it were not."""
+        self.rung, self.proven = rung, True
 
 
-def count_of(usage: object, *path: str) -> int:
-    """A number inside a usage object; servers leave out, or send null for, what they do not count."""
-    count = at(usage, *path)
-    return count if isinstance(count, int) and count > 0 else 0
+_PATHS = ("/chat/completions", "/completions", "/messages", "/responses")
+_QUOTES = "\"'`<> \t\r\n"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an API is reached. ``url`` has no query and no path of a single operation."""
+
+    url: str
+    query: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, address: str, version: str = "") -> Endpoint:
+        """Return the endpoint that ``address`` means, as people write it.
+
+        Blanks and quotes around it, a whole ``/chat/completions``, a query (Azure's ``?api-version=``) and slashes at
+        the end are understood; ``version`` is the part of the path that the adapter adds itself::
+
+            Endpoint.parse(" https://host/v1/chat/completions?api-version=1 ")
+            # Endpoint("https://host/v1", (("api-version", "1"),))
+        """
+        parts = urlsplit(address.strip(_QUOTES))
+        path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")
+        for operation in _PATHS:
+            if path.endswith(operation):
+                path = path.removesuffix(operation)
+                break
+        path = path.rstrip("/").removesuffix(version)
+        bare = urlunsplit(parts._replace(path=path, query="", fragment=""))
+        return cls(bare, tuple(parse_qsl(parts.query, keep_blank_values=True)))
+
+    @property
+    def is_azure(self) -> bool:
+        """Return whether this is Azure, which is told its key by a header of its own."""
+        host = urlsplit(self.url).hostname or ""
+        return host.endswith((".azure.com", ".azure.us", ".azure.cn", ".azure-api.net"))

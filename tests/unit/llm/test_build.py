@@ -95,9 +95,9 @@ def test_keys_stay_with_their_vendor() -> None:
     assert isinstance(claude, AnthropicLLM)
     assert isinstance(gpt, OpenAILLM)
     assert (claude.endpoint, gpt.endpoint) == ("anthropic@http://gate:1", "openai@https://api.openai.com/v1")
-    assert claude._key is not None
-    assert gpt._key is not None
-    assert (claude._key.get_secret_value(), gpt._key.get_secret_value()) == ("sk-ant", "sk-oa")
+    assert claude.reach.api_key is not None
+    assert gpt.reach.api_key is not None
+    assert (claude.reach.api_key.get_secret_value(), gpt.reach.api_key.get_secret_value()) == ("sk-ant", "sk-oa")
 
 
 def test_a_server_of_ones_own_needs_no_key() -> None:

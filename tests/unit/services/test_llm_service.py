@@ -236,7 +236,8 @@ async def test_a_stream_without_its_finish_marker_is_one_typed_failure(
     script = Script("one two three", end=end, end_after_words=words)
     async with FakeModelServer(lambda a: script).running() as server:
         make: Any = OpenAILLM if vendor == "openai" else AnthropicLLM
-        provider = make(api_key=KEY, base_url=server.url + ("/v1" if vendor == "openai" else ""), stall_s=0.05)
+        url = server.url + ("/v1" if vendor == "openai" else "")
+        provider = make(api_key=KEY, base_url=url, first_token_s=0.05, stall_s=0.05)
         service = LLMService([provider])
         seen: list[str] = []
         with pytest.raises(LLMError) as caught:
@@ -596,7 +597,10 @@ async def test_why_a_provider_was_passed_over_is_told_once_in_words() -> None:
                 await service.complete(ASK)
         await service.close()
     (told,) = [line for line in lines if line["event"] == "llm_fallback"]
-    assert told["reason"] == "openai:gpt-4o-mini refused the key; set LLM_API_KEY to a valid one."
+    assert told["reason"] == (
+        "openai:gpt-4o-mini refused the key; set LLM_API_KEY to a valid one. "
+        'openai:gpt-4o-mini said: "Incorrect key: **********"'
+    )
     assert (told["provider"], told["code"]) == ("openai:gpt-4o-mini", "ERR_LLM_AUTH")
     assert told["endpoint"] == f"openai@{server.url}/v1"
 
@@ -622,7 +626,7 @@ async def test_a_server_is_named_to_who_asks_and_its_address_is_logged(capsys: p
 async def test_a_stream_that_breaks_off_is_told_in_a_sentence() -> None:
     async with FakeModelServer(lambda a: Script("a b c", end="cut", end_after_words=1)).running() as server:
         service = LLMService([OpenAILLM("m", base_url=f"{server.url}/v1")])
-        assert (await failure(service)).message == "openai:m broke off its answer."
+        assert (await failure(service)).message == "openai:m broke off its answer; ask again."
         await service.close()
 
 
@@ -645,7 +649,7 @@ async def test_an_open_circuit_still_says_what_was_wrong() -> None:
         await service.close()
     assert error.details["breaker"] == "open"
     assert "5 times in a row" in error.message
-    assert "is LLM_BASE_URL the address of an API?" in error.message
+    assert "check that LLM_BASE_URL is the address of a chat API" in error.message
 
 
 async def test_every_call_leaves_one_line_without_key_or_text() -> None:

@@ -232,14 +232,17 @@ async def test_models_without_structured_output_are_told_the_schema_instead() ->
     ok = events(chunk('{"title": "x"}'), chunk(None, "stop"))
     openai, wire = openai_on(refused("response_format is not supported by this model", param="response_format"), ok)
     assert (await complete_json(openai, ASK, Answer))[0].title == "x"
+    assert wire.bodies[1]["response_format"] == {"type": "json_object"}
     assert "JSON schema" in wire.bodies[1]["messages"][-1]["content"]
     said = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": '{"title": "y"}'}}
     anthropic, wire = anthropic_on(
         refused("output_config.format: not supported for this model"),
+        refused("tools are not supported for this model"),
         events(*ANTHROPIC_OK[:1], said, *ANTHROPIC_OK[3:]),
     )
     assert (await complete_json(anthropic, ASK, Answer))[0].title == "y"
-    assert "JSON schema" in wire.bodies[1]["system"]
+    assert wire.bodies[1]["tool_choice"] == {"type": "tool", "name": "give_answer"}
+    assert "JSON schema" in wire.bodies[2]["system"]
 
 
 async def test_a_refusal_that_repeats_itself_is_final() -> None:
@@ -317,7 +320,7 @@ async def test_of_a_whole_answer_that_broke_off_nothing_is_shown() -> None:
         with pytest.raises(LLMError) as caught:
             async for delta in llm.stream(ASK):
                 seen.append(delta)
-        assert (seen, caught.value.code) == ([], ErrorCode.LLM_TRUNCATED)
+        assert ("".join(delta.text for delta in seen), caught.value.code) == ("", ErrorCode.LLM_TRUNCATED)
 
 
 @pytest.mark.parametrize(
