@@ -154,11 +154,10 @@ def resolve_workspace(path: Path) -> Path:
     return project / path if path == Path(DEFAULT_WORKSPACE) else path
 
 
-def find_env_files() -> tuple[Path, ...]:
-    """Return the ``.env`` of the project and the one where one stands, which counts more."""
-    project, here = find_project(), Path.cwd()
-    folders = [here] if project in (None, here) else [project, here]
-    return tuple(folder / ".env" for folder in folders if folder is not None)
+def find_in_project(path: Path) -> tuple[Path, ...]:
+    """Return ``path`` at the project's root, when one stands below that, and where one stands."""
+    project = None if path.is_absolute() else find_project()
+    return (path,) if project in {None, Path.cwd()} else (project / path, path)
 
 
 def _up_to(project: Path) -> Iterator[Path]:

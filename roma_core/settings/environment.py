@@ -10,6 +10,7 @@ from typing import Final
 
 from roma_core.errors import ConfigError
 from roma_core.settings.base import PREFIX
+from roma_core.workspace import find_in_project
 
 TOOLING: Final = ("ROMA_SHARED", "ROMA_TEST_", "ROMA_SOAK_", "ROMA_SCREENSHOTS")
 """Beginnings of variables that ROMA's own tests and benchmarks read; they set nothing."""
@@ -19,10 +20,14 @@ NEARLY: Final = 0.85
 
 
 def read_variables(env_file: Path | str | None) -> dict[str, str]:
-    """Return the variables by name in upper case. The environment wins over ``env_file``; empty ones count as unset."""
+    """Return the variables by name in upper case; empty ones count as unset.
+
+    ``env_file`` is read at the project's root and where one stands, which wins; the environment wins over both.
+    """
     variables: dict[str, str] = {}
-    if env_file is not None and Path(env_file).is_file():
-        variables |= _read_file(Path(env_file))
+    for path in () if env_file is None else find_in_project(Path(env_file)):
+        if path.is_file():
+            variables |= _read_file(path)
     variables |= {name.upper(): value for name, value in os.environ.items() if value}
     return variables
 
@@ -49,4 +54,7 @@ def _read_file(path: Path) -> dict[str, str]:
         values = dotenv_values(path, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it must be a text file in UTF-8.") from None
-    return {name.upper(): value for name, value in values.items() if value}
+    variables = {name.upper(): value for name, value in values.items() if value}
+    if "ROMA_WORKSPACE" in variables:
+        variables["ROMA_WORKSPACE"] = str(path.parent / variables["ROMA_WORKSPACE"])  # beside the file that names it
+    return variables

@@ -26,6 +26,7 @@ from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.serving import ServingSettings
 from roma_core.settings.storage import StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
+from roma_core.workspace import DEFAULT_WORKSPACE, resolve_workspace
 
 S = TypeVar("S", bound=Section)
 
@@ -43,7 +44,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    workspace: Path = base.setting(Path(".roma"), "Folder that holds everything ROMA writes.", decides_answers=False)
+    workspace: Path = base.setting(
+        Path(DEFAULT_WORKSPACE), "Folder that holds everything ROMA writes.", decides_answers=False
+    )
     tenant: str = base.setting(
         "default", "Whose documents CLI and notebooks work on.", min_length=1, decides_answers=False
     )
@@ -84,6 +87,7 @@ class Settings(BaseModel):
     ) -> Self:
         """Return the settings of the environment and ``env_file``, with ``values`` and ``more`` above them.
 
+        A relative workspace is found from where one stands upwards (``resolve_workspace``).
         Raises ``ConfigError`` with one line that names each wrong setting, and each variable and name that is none.
         """
         variables = read_variables(env_file)
@@ -95,7 +99,8 @@ class Settings(BaseModel):
         if unknown:
             raise ConfigError("; ".join(_explain_unknown(name) for name in unknown))
         given = {env: value for env, value in variables.items() if env in named}
-        return cls({**given, **(values or {}), **more})
+        settings = cls({**given, **(values or {}), **more})
+        return settings.model_copy(update={"workspace": resolve_workspace(settings.workspace)})
 
     def section(self, kind: type[S]) -> S:
         """Return the section of this kind; one of a plug-in that nothing was set in has its defaults."""
