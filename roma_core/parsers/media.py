@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -41,33 +42,61 @@ SRT = "application/x-subrip"
 VTT = "text/vtt"
 IPYNB = "application/x-ipynb+json"
 JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
 XML = "application/xml"
+YAML = "application/yaml"
+TOML = "application/toml"
+TEX = "text/x-tex"
+ASCIIDOC = "text/asciidoc"
+WIKI = "text/x-wiki"
+CODE = "text/x-source-code"
+MBOX = "application/mbox"
+ICS = "text/calendar"
 TEXT = "text/plain"
 PNG, JPEG, TIFF, WEBP = "image/png", "image/jpeg", "image/tiff", "image/webp"
 GIF, BMP = "image/gif", "image/bmp"
 BINARY = "application/octet-stream"
 
 EXTENSIONS: dict[str, str] = {
+    ".adoc": ASCIIDOC,
+    ".asciidoc": ASCIIDOC,
     ".csv": CSV,
     ".eml": EML,
+    ".geojson": JSON,
     ".htm": HTML,
     ".html": HTML,
+    ".ics": ICS,
     ".ipynb": IPYNB,
     ".json": JSON,
+    ".jsonl": JSON_LINES,
     ".markdown": MARKDOWN,
     ".md": MARKDOWN,
+    ".mbox": MBOX,
+    ".mediawiki": WIKI,
     ".mht": MHTML,
     ".mhtml": MHTML,
+    ".ndjson": JSON_LINES,
+    ".nxml": XML,
     ".org": ORG,
     ".rst": RST,
     ".rtf": RTF,
     ".srt": SRT,
     ".tab": TSV,
+    ".tex": TEX,
+    ".toml": TOML,
     ".tsv": TSV,
     ".txt": TEXT,
     ".vtt": VTT,
+    ".wiki": WIKI,
     ".xhtml": HTML,
     ".xml": XML,
+    ".yaml": YAML,
+    ".yml": YAML,
+    **dict.fromkeys(
+        ".py .pyi .js .mjs .ts .tsx .jsx .java .c .h .cc .cpp .hpp .cs .go .rs .rb .php .sh .bash .sql .r .jl .kt "
+        ".swift .scala .lua .pl .m .hs .ex .exs .clj .dart .zig .ps1 .vue .svelte .css .proto .gradle .cmake".split(),
+        CODE,
+    ),
 }
 """Text formats only: a binary format shows itself by its magic bytes or is not that format."""
 
@@ -113,6 +142,12 @@ _STREAMS: tuple[tuple[str, str], ...] = (
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|body|title|meta|div|p|table|h1)[\s>/]", re.IGNORECASE)
 _MAIL = re.compile(rb"\A(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){2}", re.DOTALL)
 _MAIL_HEADER = re.compile(rb"^(from|received|message-id|return-path|mime-version|delivered-to):", re.IGNORECASE | re.M)
+_UTF8_SEQUENCE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+"""Well-formed sequences of two to four bytes (Unicode 16, table 3-7)."""
+_NON_ASCII = re.compile(rb"[\x80-\xff]")
 _SRT = re.compile(rb"\A\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
 
 
@@ -210,25 +245,86 @@ def _claimed_text(claimed: str | None) -> str:
 
 
 def looks_like_text(data: bytes) -> bool:
-    """Whether the start of ``data`` can be text: a byte order mark, or no NUL and few control characters."""
+    """Return whether ``data`` can be text: a byte order mark, UTF-16 or UTF-32, or few control characters.
+
+    A NUL here and there is damage, not proof of a binary format; programs and media have many control characters.
+    """
     head = data[:_HEAD]
-    if any(head.startswith(bom) for bom, _ in BOMS) or _is_wide(head):
+    if any(head.startswith(bom) for bom, _ in BOMS) or find_wide_encoding(data):
         return True
     controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x08" for byte in head)
-    return b"\x00" not in head and controls <= len(head) // 50
+    return controls <= len(head) // 50
 
 
-def _is_wide(head: bytes) -> bool:
-    """UTF-16 or UTF-32 without a byte order mark: mostly Latin text leaves NULs in every other byte."""
-    pairs = len(head) // 2
-    if pairs < 4:
+def find_wide_encoding(data: bytes) -> str | None:
+    """Return UTF-16 or UTF-32 for text without a byte order mark that is written in it, else None.
+
+    ASCII characters leave zero bytes at one place of each unit: most of Latin text, the spaces and line feeds of any
+    other. Where none do, the characters of the sentence marks of East Asia stand in for them.
+
+    >>> find_wide_encoding("第一条".encode("utf-16-le") + "\\n".encode("utf-16-le"))
+    'utf-16-le'
+    """
+    head = data[: _HEAD - _HEAD % 4]
+    if len(head) < 4 or b"\x00" not in head:
+        return "utf-16-le" if _reads_as_cjk(head, "utf-16-le") else None
+    if head.count(0) < len(head) // 5 and _reads_as_bytes(head.replace(b"\x00", b"")):
+        return None
+    for name, unit, low in (("utf-32-le", 4, 0), ("utf-32-be", 4, 3), ("utf-16-le", 2, 0), ("utf-16-be", 2, 1)):
+        if _holds_units(head, unit, low) and _reads_as_text(head, name):
+            return name
+    return None
+
+
+def valid_utf8_share(data: bytes) -> float:
+    """Return the share of the bytes above 0x7F that stand in valid UTF-8 sequences; 1 when there are none."""
+    letters = len(_NON_ASCII.findall(data))
+    valid = sum(len(sequence) for sequence in _UTF8_SEQUENCE.findall(data))
+    return valid / letters if letters else 1.0
+
+
+def _reads_as_bytes(head: bytes) -> bool:
+    """Return whether ``head`` is UTF-8 with some zero bytes in it: hardly a control character, valid sequences."""
+    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
+    # The high byte of Devanagari is that of a tab.
+    return controls <= len(head) // 50 and head.count(9) <= len(head) // 5 and valid_utf8_share(head) >= 0.9
+
+
+def _holds_units(head: bytes, unit: int, low: int) -> bool:
+    """Return whether every zero byte of ``head`` belongs to a unit whose low byte is a character."""
+    units = [head[i : i + unit] for i in range(0, len(head) - unit + 1, unit)]
+    with_zero = [part for part in units if 0 in part]
+    return bool(with_zero) and all(part[low] != 0 for part in with_zero)
+
+
+def _reads_as_text(head: bytes, name: str) -> bool:
+    """Return whether ``head`` decodes, and to letters rather than to unassigned and control characters."""
+    unit = 4 if "32" in name else 2
+    try:
+        text = head[: len(head) - len(head) % unit].decode(name, "strict")
+    except UnicodeDecodeError as error:
+        if error.end < len(head) - unit:  # a pair cut at the end of the sample is no fault
+            return False
+        text = head[: error.start].decode(name, "replace")
+    odd = sum(unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"} and c not in "\t\n\r\f\x1b\x08" for c in text)
+    return bool(text) and odd <= len(text) // 50
+
+
+def _reads_as_cjk(head: bytes, name: str) -> bool:
+    if len(head) < 16 or len(head) % 2:
         return False
-    odd, even = head[1::2].count(0), head[0::2].count(0)
-    return max(odd, even) > 0.7 * pairs and (min(odd, even) < 0.1 * pairs or max(odd, even) > 0.95 * pairs)
+    try:
+        text = head.decode(name)
+    except UnicodeDecodeError:
+        return False
+    wide = sum("\u3000" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" or "\uff00" <= c <= "\uffef" for c in text)
+    marks = sum(c in "\u3001\u3002\uff0c" for c in text)
+    return wide >= 0.98 * len(text) and marks >= len(text) // 100 and marks > 0
 
 
 def _as_ascii(head: bytes) -> bytes:
     for bom, encoding in BOMS:
         if head.startswith(bom):
             return head.decode(encoding, "ignore").encode("ascii", "replace")
-    return head.replace(b"\x00", b"") if _is_wide(head) else head
+    wide = find_wide_encoding(head)
+    return head.decode(wide, "ignore").encode("ascii", "replace") if wide else head.replace(b"\x00", b"")

@@ -8,7 +8,9 @@ from roma_core.parsers import media
 from roma_core.parsers.base import Parser
 
 PARSERS: tuple[Parser, ...] = (
-    Parser("csv", 1, (media.CSV, media.TSV), "roma_core.parsers.text.delimited:parse"),
+    Parser("asciidoc", 1, (media.ASCIIDOC,), "roma_core.parsers.text.light:parse_asciidoc"),
+    Parser("code", 1, (media.CODE,), "roma_core.parsers.text.code:parse"),
+    Parser("csv", 2, (media.CSV, media.TSV), "roma_core.parsers.text.delimited:parse"),
     Parser("docx", 4, (media.DOCX,), "roma_core.parsers.office.docx:parse"),
     Parser("eml", 3, (media.EML,), "roma_core.parsers.text.mail:parse_eml"),
     Parser("encrypted", 1, (media.ENCRYPTED_OFFICE,), "roma_core.parsers.office.encrypted:parse"),
@@ -16,21 +18,28 @@ PARSERS: tuple[Parser, ...] = (
     Parser("html", 4, (media.HTML,), "roma_core.parsers.web.html:parse"),
     Parser("image", 2, (media.PNG, media.JPEG, media.TIFF, media.WEBP), "roma_core.parsers.images.image:parse"),
     Parser("ipynb", 1, (media.IPYNB,), "roma_core.parsers.text.ipynb:parse"),
-    Parser("markdown", 1, (media.MARKDOWN,), "roma_core.parsers.text.markdown:parse"),
+    Parser("json", 1, (media.JSON, media.JSON_LINES), "roma_core.parsers.text.tree:parse_json"),
+    Parser("latex", 1, (media.TEX,), "roma_core.parsers.text.latex:parse"),
+    Parser("markdown", 2, (media.MARKDOWN,), "roma_core.parsers.text.markdown:parse"),
     Parser("mhtml", 3, (media.MHTML,), "roma_core.parsers.text.mail:parse_mhtml"),
     Parser("msg", 3, (media.MSG,), "roma_core.parsers.text.mail:parse_msg"),
     Parser("odp", 3, (media.ODP,), "roma_core.parsers.opendocument.odt:parse_presentation"),
     Parser("ods", 1, (media.ODS,), "roma_core.parsers.office.spreadsheet:parse_ods"),
     Parser("odt", 3, (media.ODT,), "roma_core.parsers.opendocument.odt:parse"),
+    Parser("org", 1, (media.ORG,), "roma_core.parsers.text.light:parse_org"),
     Parser("pdf", 4, (media.PDF,), "roma_core.parsers.pdf.parser:parse"),
     Parser("pptx", 4, (media.PPTX,), "roma_core.parsers.office.pptx:parse"),
     Parser("rst", 3, (media.RST,), "roma_core.parsers.text.rst:parse"),
     Parser("rtf", 2, (media.RTF,), "roma_core.parsers.office.rtf:parse"),
     Parser("subtitles", 1, (media.SRT, media.VTT), "roma_core.parsers.text.subtitles:parse"),
-    Parser("text", 1, (media.TEXT, media.JSON, media.XML, media.ORG), "roma_core.parsers.text.plain:parse"),
+    Parser("text", 2, (media.TEXT,), "roma_core.parsers.text.plain:parse"),
+    Parser("toml", 1, (media.TOML,), "roma_core.parsers.text.code:parse_toml"),
+    Parser("wiki", 1, (media.WIKI,), "roma_core.parsers.text.light:parse_wiki"),
     Parser("xls", 1, (media.XLS,), "roma_core.parsers.office.spreadsheet:parse_xls"),
     Parser("xlsb", 1, (media.XLSB,), "roma_core.parsers.office.spreadsheet:parse_calamine"),
     Parser("xlsx", 1, (media.XLSX,), "roma_core.parsers.office.xlsx:parse"),
+    Parser("xml", 1, (media.XML,), "roma_core.parsers.text.tree:parse_xml_file"),
+    Parser("yaml", 1, (media.YAML,), "roma_core.parsers.text.code:parse_yaml"),
 )
 """Functions are named, not imported: the parent process loads no format library."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -18,17 +19,19 @@ from roma_core.parsers.text.encodings import decode
 from roma_core.types import Document, RawDocument
 
 DELIMITERS = ",;\t|:"
+_SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?[ \t]*\n", re.IGNORECASE)
 _SAMPLE_ROWS, _SAMPLE_CHARACTERS = 100, 1 << 18
 
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """Raises ``EMPTY`` and ``TOO_LARGE``. Each record is a row; its number counts records, as spreadsheets do."""
     builder = DocumentBuilder(raw, options, "csv", title=raw.title or file_name(raw.uri))
-    text = decode(raw.data)
-    delimiter = find_delimiter(text)
+    text, delimiter = take_separator_line(decode(raw.data, warn=builder.warn))
+    if delimiter is None:
+        delimiter = find_delimiter(text)
     cells: dict[int, dict[int, str]] = {}
     count = 0
-    for number, record in enumerate(records(text, delimiter)):
+    for number, record in enumerate(read_records(text, delimiter)):
         line = {x: value for x, value in enumerate(record) if value.strip()}
         count += len(line)
         sheets.check_count(count)
@@ -65,20 +68,62 @@ def _warn_of_lengths(builder: DocumentBuilder, cells: dict[int, dict[int, str]])
         builder.warn(f"{longer} rows have more fields than the header ({header}).")
 
 
-def records(text: str, delimiter: str) -> Iterator[list[str]]:
-    """Raises ``MALFORMED``."""
-    csv.field_size_limit(sys.maxsize)
+def take_separator_line(text: str) -> tuple[str, str | None]:
+    """Return the text without Excel's first line ``sep=;``, and the delimiter that it names.
+
+    >>> take_separator_line("sep=;\\na;b")
+    ('a;b', ';')
+    """
+    match = _SEPARATOR_LINE.match(text)
+    return (text[match.end() :], match[1]) if match else (text, None)
+
+
+def read_records(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Return the fields of each record. Each field decides for itself if it is quoted: an inch mark quotes nothing.
+
+    A quoted field begins with a quote and ends with one that a delimiter or a line's end follows; inside, quotes are
+    doubled. What begins with a quote and does not end so is taken as it stands. Raises ``MALFORMED``.
+    """
     if not delimiter:
         yield from ([line] for line in text.split("\n"))
         return
-    lines = io.StringIO(text)
+    if _has_stray_quote(text, delimiter):
+        yield from _read_tolerantly(text, delimiter)
+        return
+    csv.field_size_limit(sys.maxsize)
     try:
-        if text.count('"') % 2:  # a stray quote would swallow the rows after it
-            yield from csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        else:
-            yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t")
+        yield from csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=delimiter != "\t")
     except csv.Error as error:
         raise ParserError("The table cannot be read as CSV; export it again from the program it came from.") from error
+
+
+def _has_stray_quote(text: str, delimiter: str) -> bool:
+    """Return whether some quote is neither at the beginning nor at the end of a field."""
+    if '"' not in text:
+        return False
+    edge = re.escape(delimiter)
+    bare = text.replace('""', "")
+    stray = re.search(rf'(?<=[^{edge}\n ])"(?=[^{edge}\n])', bare)
+    return stray is not None or bare.count('"') % 2 == 1
+
+
+def _read_tolerantly(text: str, delimiter: str) -> Iterator[list[str]]:
+    edge = re.escape(delimiter)
+    field = re.compile(rf' *"((?:[^"]|"")*)" *(?=[{edge}\n]|\Z)|([^{edge}\n]*)')
+    record: list[str] = []
+    at, end = 0, len(text)
+    while at <= end:
+        match = field.match(text, at)
+        if match is None:  # cannot be: the second half of the pattern matches nothing, too
+            return
+        record.append(match[2].strip(" ") if match[1] is None else match[1].replace('""', '"'))
+        at = match.end()
+        if at == end or text[at] == "\n":
+            yield record
+            record = []
+            if at == end:
+                return
+        at += 1
 
 
 def find_delimiter(text: str) -> str:

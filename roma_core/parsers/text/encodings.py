@@ -1,12 +1,25 @@
-"""Bytes to text: the encoding of a file that may or may not say which one it has."""
+"""Bytes to text: the encoding of a file that may or may not say which one it has.
+
+UTF-8 is read with tolerance: a log with one broken line, or a download cut inside a character, is UTF-8 all the same.
+What had to be replaced or guessed is a warning, never silent.
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable, Iterable
 
 from roma_core.errors import ErrorCode, ParserError
-from roma_core.parsers.media import BOMS
+from roma_core.parsers.media import BOMS, find_wide_encoding, valid_utf8_share
+
+Warn = Callable[[str], None]
+
+LEAST_VALID_SHARE = 0.9
+"""Share of the bytes above 0x7F in valid sequences, from which on a file is UTF-8 with damage. Legacy encodings stay
+far below: their letters do not follow UTF-8's pattern of lead and continuation bytes."""
+SURE_NON_ASCII = 200
+"""Letters outside of ASCII from which on the statistics of a legacy encoding are reliable."""
 
 _RUN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{2,}")
 _KANA = re.compile(r"[\u3040-\u30ff]")
@@ -19,35 +32,53 @@ _COMMON: dict[str, tuple[tuple[int, int], ...]] = {
 }
 """Lead bytes of the characters in daily use: kana, hangul and level 1 of JIS X 0208, Big5 and GB 2312."""
 _SAMPLE = 1 << 16
+_TERMINAL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]"
+)
+"""Control sequences of terminals (ECMA-48): colours and cursor moves in logs are no words."""
 
 
-def decode(data: bytes, declared: str | None = None) -> str:
-    """Text of ``data``, with line breaks as ``\\n`` and without byte order mark. Raises ``EMPTY`` for nothing.
+def ignore_warning(message: str) -> None:
+    """Drop a warning, for callers that have nowhere to show it."""
 
-    In order: byte order mark, UTF-16/32 by its zero bytes, UTF-8, the declared encoding, then a guess.
+
+def decode(data: bytes, declared: str | None = None, warn: Warn = ignore_warning) -> str:
+    """Return the text of ``data``, with line breaks as ``\\n``, without byte order mark and terminal codes.
+
+    In order: byte order mark, UTF-16 or UTF-32 by structure, UTF-8, the declared encoding, UTF-8 with damage, a guess.
+    ``warn`` is handed what was replaced or guessed. Raises ``EMPTY`` for nothing.
     """
     if not data.strip(b"\x00 \t\r\n"):
         raise ParserError("The file is empty.", ErrorCode.PARSER_EMPTY)
-    text = data.decode(encoding_of(data, declared), errors="replace")
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    text = data.decode(find_encoding(data, declared, warn), errors="replace")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    return _TERMINAL.sub("", text) if "\x1b" in text or "\x9b" in text else text
 
 
-def encoding_of(data: bytes, declared: str | None = None) -> str:
-    """Name of the codec that ``data`` is most likely written in."""
+def find_encoding(data: bytes, declared: str | None = None, warn: Warn = ignore_warning) -> str:
+    """Return the name of the codec that ``data`` is most likely written in."""
     for mark, name in BOMS:
         if data.startswith(mark):
             return name
-    wide = _wide(data[:4096])
+    wide = find_wide_encoding(data)
     if wide:
         return wide
-    for candidate in ("utf-8", known(declared)):
-        if candidate and _reads(data, candidate):
+    named = find_codec(declared)
+    for candidate in ("utf-8", named):
+        if candidate and _can_decode(data, candidate):
             return candidate
-    return _guess(data)
+    valid_share = valid_utf8_share(data)
+    if valid_share >= LEAST_VALID_SHARE or (named == "utf-8" and valid_share >= 0.5):
+        warn("some bytes are no valid UTF-8 and were replaced by \ufffd; the file may be damaged")
+        return "utf-8"
+    guess = _guess(data)
+    if sum(byte > 0x7F for byte in data[:_SAMPLE]) < SURE_NON_ASCII:
+        warn(f"the file does not say its encoding, and is too short to be sure: it was read as {guess}")
+    return guess
 
 
-def known(name: str | None) -> str | None:
-    """The codec behind a declared name; what pages call latin-1 is read as cp1252, as browsers do."""
+def find_codec(name: str | None) -> str | None:
+    """Return the codec behind a declared name; what pages call latin-1 is read as cp1252, as browsers do."""
     try:
         codec = codecs.lookup((name or "").strip()).name
     except (LookupError, ValueError):
@@ -55,23 +86,7 @@ def known(name: str | None) -> str | None:
     return {"iso8859-1": "cp1252", "ascii": "cp1252", "shift_jis": "cp932", "gb2312": "gb18030"}.get(codec, codec)
 
 
-def _wide(head: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark: Latin text has zeros at fixed places."""
-    if len(head) < 4 or b"\x00" not in head:
-        return None
-    share = [head[i::4].count(0) / max(1, len(head[i::4])) for i in range(4)]
-    for name, zeros in (
-        ("utf-32-le", (1, 2, 3)),
-        ("utf-32-be", (0, 1, 2)),
-        ("utf-16-le", (1, 3)),
-        ("utf-16-be", (0, 2)),
-    ):
-        if all(share[i] > 0.6 for i in zeros) and all(share[i] < 0.2 for i in range(4) if i not in zeros):
-            return name
-    return None
-
-
-def _reads(data: bytes, name: str) -> bool:
+def _can_decode(data: bytes, name: str) -> bool:
     try:
         data.decode(name)
     except (UnicodeError, LookupError):
@@ -80,22 +95,22 @@ def _reads(data: bytes, name: str) -> bool:
 
 
 def _guess(data: bytes) -> str:
-    """A legacy encoding: East Asian ones by what they decode to, the rest by charset-normalizer's statistics."""
+    """Return a legacy encoding: East Asian by what it decodes to, the rest by charset-normalizer's statistics."""
     sample = data[:_SAMPLE]
-    score, name = max(((_asian_score(sample, name), name) for name in _COMMON), key=lambda pair: pair[0])
-    if score > 0.85 and _reads(data, name):
+    score, name = max(((_score_asian(sample, name), name) for name in _COMMON), key=lambda pair: pair[0])
+    if score > 0.85 and _can_decode(data, name):
         return name
-    from charset_normalizer import from_bytes
+    from charset_normalizer import CharsetMatch, from_bytes
 
-    matches = list(from_bytes(sample, cp_exclusion=list(_COMMON))) if len(sample) >= 64 else []
-    readable = [match for match in matches if _reads(data, match.encoding)]
+    matches: Iterable[CharsetMatch] = from_bytes(sample, cp_exclusion=list(_COMMON)) if len(sample) >= 32 else []
+    readable = [match for match in matches if _can_decode(data, match.encoding)]
     # Western European is by far the likeliest where the statistics see no difference.
     best = min(readable, key=lambda m: (m.chaos, -m.coherence, "cp1252" not in m.could_be_from_charset), default=None)
     return "cp1252" if best is None or "cp1252" in best.could_be_from_charset else best.encoding
 
 
-def _asian_score(sample: bytes, name: str) -> float:
-    """Share of the wide characters of ``sample``, read as ``name``, that are in daily use; 0 if few stand in runs."""
+def _score_asian(sample: bytes, name: str) -> float:
+    """Return the share of the wide characters, read as ``name``, that are in daily use; 0 if few stand in runs."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(sample)
     except UnicodeError:

@@ -34,11 +34,22 @@ _FIELD = re.compile(r"^(title|author|date|description|lang|language|tags)\s*:\s*
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """Raises ``EMPTY``."""
-    text = decode(raw.data)
+    warnings: list[str] = []
+    text = decode(raw.data, warn=warnings.append)
     blocks, sections = structure(text)
     metadata = front_matter(text)
     title = metadata.get("title")
-    return assemble(raw, options, "markdown", text, blocks=blocks, sections=sections, title=title, metadata=metadata)
+    return assemble(
+        raw,
+        options,
+        "markdown",
+        text,
+        blocks=blocks,
+        sections=sections,
+        title=title,
+        metadata=metadata,
+        warnings=warnings,
+    )
 
 
 def _tokens(text: str) -> tuple[list[Token], MarkdownIt]:

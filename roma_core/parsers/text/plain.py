@@ -15,9 +15,10 @@ _BREAK = re.compile(r"\n[^\S\n\f]*(?=\n)|\f|\Z")
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """Raises ``EMPTY``."""
-    text = decode(raw.data)
+    warnings: list[str] = []
+    text = decode(raw.data, warn=warnings.append)
     pages = tuple(_pages(text)) if "\f" in text.strip("\f") else ()
-    return assemble(raw, options, "text", text, blocks=tuple(paragraphs(text, pages)), pages=pages)
+    return assemble(raw, options, "text", text, blocks=tuple(paragraphs(text, pages)), pages=pages, warnings=warnings)
 
 
 def paragraphs(text: str, pages: tuple[Page, ...] = ()) -> Iterator[Block]:

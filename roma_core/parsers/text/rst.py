@@ -39,12 +39,13 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     from docutils.core import publish_parts
     from docutils.utils import SystemMessage
 
-    text = without_sphinx(decode(raw.data))
+    warnings: list[str] = []
+    text = without_sphinx(decode(raw.data, warn=warnings.append))
     try:
         page = publish_parts(text, writer="html5", settings_overrides=_SETTINGS)["html_body"]
     except (SystemMessage, ValueError, IndexError, AssertionError, AttributeError) as error:
         raise ParserError("The reStructuredText cannot be read; check it with docutils.") from error
-    builder = DocumentBuilder(raw, options, "rst")
+    builder = DocumentBuilder(raw, options, "rst", warnings=warnings)
     root = _plain_marks(parse_html(page.encode(), "utf-8"))
     hyperlinks.mark_anchors(root, "", markup.BLOCKS)
     markup.write(builder, markup.read_blocks(root))

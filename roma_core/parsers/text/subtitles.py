@@ -33,10 +33,11 @@ class Cue:
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """Raises ``MALFORMED`` when there is no cue, and ``EMPTY``."""
-    cues = list(read_cues(decode(raw.data)))
+    warnings: list[str] = []
+    cues = list(read_cues(decode(raw.data, warn=warnings.append)))
     if not cues:
         raise ParserError("The file has no timed lines; it is damaged or no subtitle file.")
-    builder = DocumentBuilder(raw, options, "subtitles")
+    builder = DocumentBuilder(raw, options, "subtitles", warnings=warnings)
     builder.metadata = {"duration_s": max(cue.end_s for cue in cues)}
     for group in paragraphs(cues):
         speaker = f"{group[0].speaker}: " if group[0].speaker else ""

@@ -20,7 +20,7 @@ from roma_core.htmltree import with_body
 from roma_core.parsers import hyperlinks
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, one_line
-from roma_core.parsers.text.encodings import decode
+from roma_core.parsers.text.encodings import Warn, decode, ignore_warning
 from roma_core.parsers.web import markup
 from roma_core.parsers.web.markup import HtmlBlock
 from roma_core.types import Document, RawDocument
@@ -56,8 +56,8 @@ PLAIN_BOILERPLATE, PLAIN_LINKS = 0.1, 0.3
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
     """Raises ``EMPTY`` and ``MALFORMED``."""
     declared = _CHARSET.search(raw.media_type or "")
-    root = parse_html(raw.data, declared[1] if declared else None)
     builder = DocumentBuilder(raw, options, "html")
+    root = parse_html(raw.data, declared[1] if declared else None, builder.warn)
     builder.metadata, builder.title = metadata(root, raw.uri)
     address = raw.metadata.get("url") or builder.metadata.get("canonical") or raw.uri
     hyperlinks.mark_anchors(root, base_of(root, str(address)), markup.BLOCKS)
@@ -80,10 +80,13 @@ def html_to_markdown(html: str | bytes, url: str = "") -> str:
     return parse(RawDocument(uri=url or "page", data=data, media_type=media_type), ParseOptions()).markdown()
 
 
-def parse_html(data: bytes, declared: str | None = None) -> Any:
-    """Root of the page's tree, without scripts and what is hidden. Encoding: mark, header, ``<meta>``, guess."""
+def parse_html(data: bytes, declared: str | None = None, warn: Warn = ignore_warning) -> Any:
+    """Return the root of the page's tree, without scripts and what is hidden.
+
+    The encoding is that of the byte order mark, the header, ``<meta>`` or a guess; ``warn`` is handed its doubts.
+    """
     found = _META.search(data[:4096]) or _XML.search(data[:400])
-    text = decode(data, declared or (found[1].decode("ascii", "replace") if found else None))
+    text = decode(data, declared or (found[1].decode("ascii", "replace") if found else None), warn)
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     body = _CONTROLS.sub("", _DECLARATION.sub("", text)).encode("utf-8", "replace")
     try:

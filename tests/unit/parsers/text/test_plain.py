@@ -46,8 +46,8 @@ def test_encodings_are_found(words: str, encoding: str) -> None:
 def test_a_declared_encoding_counts_where_utf8_does_not_read() -> None:
     assert encodings.decode("łódź".encode("iso8859-2"), "ISO-8859-2") == "łódź"
     assert encodings.decode("łódź".encode(), "ISO-8859-2") == "łódź", "valid UTF-8 is no accident"
-    assert encodings.known("no-such-code") is None
-    assert encodings.known("latin-1") == "cp1252"
+    assert encodings.find_codec("no-such-code") is None
+    assert encodings.find_codec("latin-1") == "cp1252"
 
 
 @given(st.binary(max_size=200))
