@@ -44,7 +44,7 @@ _UNSPACED = re.compile(
 
 @dataclass(frozen=True)
 class _Piece:
-    """What packing does not take apart: ``text[start:end]``, trimmed, with its size in tokens."""
+    """A unit that packing does not take apart: ``text[start:end]``, trimmed, with its size in tokens."""
 
     start: int
     end: int
@@ -119,7 +119,7 @@ def trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _boundary(text: str, at: int) -> bool:
-    """Whether a new grapheme cluster begins at ``at``, judged from the character before."""
+    """Return whether a new grapheme cluster begins at ``at``, by the character before."""
     if at == 0:
         return True
     found = regex.match(r"\X", text, pos=at - 1, endpos=at + 1)
@@ -166,7 +166,7 @@ Joint = Callable[[str, int, int], Iterable[tuple[int, int]]]
 
 
 def _joints(unit: Block) -> tuple[Joint, ...]:
-    """Where a unit of this kind may be taken apart, coarse to fine."""
+    """Return the joints of a unit of this kind, coarse to fine."""
     if unit.kind in {"table", "code", "list"}:
         return (_lines, _sentences, _words, _graphemes) if unit.kind == "list" else (_lines, _words, _graphemes)
     return (_sentences, _lines, _words, _graphemes)

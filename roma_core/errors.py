@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree, and the one place where exceptions become values.
+"""Errors as one tree, and the one place where exceptions become values.
 
 Inside, code raises; at a boundary (agent, connector, parser service, CLI, HTTP) callers get ``T | AgentFailure``::
 
@@ -192,13 +192,13 @@ class ConfigError(RomaError):
 
 
 class InputError(RomaError):
-    """What the caller passed cannot be used."""
+    """The caller's input cannot be used."""
 
     default_code = ErrorCode.INPUT_INVALID
 
 
 class NotFoundError(InputError):
-    """What was named does not exist."""
+    """The named thing does not exist."""
 
     default_code = ErrorCode.NOT_FOUND
 
@@ -307,7 +307,7 @@ def suggest_name(name: str, known: Iterable[str]) -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What happened first inside of a task group: the group's own type and place (``__aexit__``) say nothing."""
+    """Return the first exception of a task group: the group's own type and place (``__aexit__``) say nothing."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

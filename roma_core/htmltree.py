@@ -1,4 +1,4 @@
-"""What libxml2's tree of a page lacks of HTML's own rules; for whoever reads pages."""
+"""Repairs of libxml2's tree of a page by HTML's own rules."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class SignRule:
     place: Place
 
     def ends(self, text: str, word: str) -> Iterator[int]:
-        """Where ``word`` ends in ``text`` each time that it begins where it has to."""
+        """Yield the end of each ``word`` in ``text`` that begins where it has to."""
         at = text.find(word)
         while at >= 0:
             if _begins(text, at, self.place):

@@ -119,7 +119,7 @@ class OnnxModel:
 
 
 class Loaded(Generic[A, B]):
-    """What ``load`` makes of a name, made once a process however many ask for it, also at the same time."""
+    """Objects by name that ``load`` makes once a process, however many callers want one at the same time."""
 
     def __init__(self, load: Callable[[A], B]) -> None:
         self._load = load
@@ -134,7 +134,7 @@ class Loaded(Generic[A, B]):
 
 
 def unusable(name: str, error: Exception) -> EmbeddingError:
-    """What to raise when a model cannot be loaded: unknown to the library, or not to be had without a network."""
+    """Return the error for a model that cannot be loaded: unknown to the library, or missing without a network."""
     return EmbeddingError(
         f"The model {name!r} could not be loaded ({type(error).__name__}): check its name and the network, or use the "
         "bundled one: pip install 'roma-core[local]' and ROMA_EMBEDDER=local, ROMA_RERANKER=local.",

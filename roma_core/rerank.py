@@ -35,7 +35,7 @@ class Reranker(Protocol):
         ...
 
     async def health(self) -> Status:
-        """Whether it could score now. May raise ``EmbeddingError``."""
+        """Return whether it could score now. May raise ``EmbeddingError``."""
         ...
 
 

@@ -112,7 +112,7 @@ async def _opened(roma: Roma) -> None:
 
 
 def _ingest(roma: Roma) -> Ingest:
-    """How a job is done. A token's job is confined by the roots of this moment, not of when it was accepted."""
+    """Run a job. A token's job is confined by the roots of this moment, not of when it was accepted."""
 
     async def run(work: Work, progress: OnProgress) -> IngestionReport:
         within = roma.settings.serving.ingest_roots if work.confined else None

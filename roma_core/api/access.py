@@ -75,7 +75,7 @@ CONSOLE_CSP = (
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: a token, or somebody on this machine while there is none."""
+    """The caller: a token, or anybody on this machine while there is none."""
 
     id: str
     tenant: str
@@ -153,7 +153,7 @@ class Gate:
             await problem(defect)(scope, receive, response.send)
 
     async def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
-        """Who may go on (None: a stranger, on an open path), or why not."""
+        """Return the caller who may go on (None: a stranger, on an open path), or why not."""
         path, part = scope["path"], _part(scope["path"])
         if part in SHUT:
             return refusal("Not Found", ErrorCode.NOT_FOUND)
@@ -175,7 +175,7 @@ class Gate:
         return who
 
     def _who(self, known: Known, scope: Scope) -> Principal | AgentFailure:
-        """Who asks, whatever is asked for."""
+        """Return the caller, whatever is asked for."""
         headers, in_console = Headers(scope=scope), _part(scope["path"]) in _CONSOLE
         if (in_console or scope["type"] == "websocket") and not self._own_page(headers):
             said = "Another site's page may not open this; ROMA_CORS_ORIGINS names those that may."
@@ -202,7 +202,7 @@ class Gate:
         )
 
     def _own_page(self, headers: Headers) -> bool:
-        """Whether the request comes from no page, from one of this server, or from one of ``ROMA_CORS_ORIGINS``.
+        """Return whether the request comes from no page, from one of this server, or from one of ``ROMA_CORS_ORIGINS``.
 
         Pictures and frames of another page come without Origin; what they are for says Sec-Fetch-Dest. A link does no
         harm.

@@ -17,7 +17,7 @@ router = APIRouter(tags=["conversations"])
 
 
 class FeedbackBody(Body):
-    """What somebody thinks of an answer; the last opinion of a session about an answer counts."""
+    """An opinion of an answer; the last one of a session about an answer counts."""
 
     model_config = ConfigDict(
         json_schema_extra={

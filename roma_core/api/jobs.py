@@ -1,4 +1,4 @@
-"""What is said of ingest jobs: how far they are, how they ended, and the rows of their reports.
+"""Ingest jobs as clients see them: progress, outcome, and the rows of their reports.
 
 Nothing here holds a secret of an address: it is taken out before a job is written down or shown. Only the addresses
 that a waiting or running job has still to read are kept as they are, apart, until it ends (``jobqueue``).
@@ -35,7 +35,7 @@ _ORDER: Sequence[ItemState] = ("failed", "added", "updated", "deleted", "skipped
 
 
 class JobProgress(Noun):
-    """How far a job is, or came."""
+    """Progress of a job."""
 
     listed: int = Field(description="Items met so far.")
     listing: bool = Field(description="Whether there may be more.")
@@ -58,7 +58,7 @@ class JobProgress(Noun):
 
 
 class JobReport(Noun):
-    """What an ingest did, a page of its rows at a time: failed, added, updated, deleted, skipped, unchanged, by URI."""
+    """A report of an ingest, a page of its rows at a time: failed, added, updated, deleted, skipped, unchanged, by URI."""
 
     run_id: str
     seconds: float
@@ -107,7 +107,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job ended, as it is written down."""
+    """The end of a job, as it is stored."""
 
     state: JobState
     progress: JobProgress | None = None

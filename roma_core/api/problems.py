@@ -68,7 +68,7 @@ _OF_STATUS = {
 
 
 class Problem(BaseModel):
-    """What every error response holds."""
+    """The body of every error response."""
 
     type: str = Field(examples=["urn:roma:error:ERR_INPUT_INVALID"])
     title: str = Field(examples=["Cannot be processed"])

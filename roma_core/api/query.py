@@ -35,7 +35,7 @@ data: {"type":"complete","output":{"answer":"Set `MLFLOW_DISABLE_TELEMETRY` … 
 
 
 def principal(request: Request) -> Principal:
-    """Who asks; the gate has let them in."""
+    """Return the caller; the gate has let them in."""
     found: Principal = request.state.principal
     return found
 

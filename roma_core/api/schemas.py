@@ -1,4 +1,4 @@
-"""What callers send and get beyond ROMA's own nouns."""
+"""Bodies of requests and responses beyond ROMA's own nouns."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class QueryBody(Body):
 
 
 class IngestBody(Body):
-    """What to ingest."""
+    """Sources to ingest."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"sources": ["https://example.org/handbook?depth=1"]}]})
 

@@ -155,7 +155,7 @@ async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
 
 
 async def _settled(roma: Roma) -> None:
-    """What was loaded stays: were it looked through for garbage, every request would now and then wait for half a
+    """Freeze what was loaded: were it looked through for garbage, every request would now and then wait for half a
     second.
     """
     await roma.warm()

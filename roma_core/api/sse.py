@@ -178,7 +178,7 @@ def _stopped(why: str) -> RomaError:
 
 
 def stopping() -> RomaError:
-    """What clients are told whose answer is not whole when the service ends."""
+    """Return the failure for clients whose answer is not complete when the service ends."""
     return _stopped("ROMA is being stopped; ask again in a moment.")
 
 

@@ -41,7 +41,7 @@ _COLUMNS = "id, hash, name, scopes, tenant, created_at, expires_at, revoked_at"
 
 
 class Token(Noun):
-    """What is known of a token; the token itself is not."""
+    """A token's record; the token itself is not stored."""
 
     id: str
     name: str
@@ -66,7 +66,7 @@ class Known:
 
     @property
     def configured(self) -> bool:
-        """Whether a token was ever made. From then on everybody needs one: revoking the last opens nothing."""
+        """True once a token was made. From then on every caller needs one: revoking the last opens nothing."""
         return bool(self.held)
 
     def verify(self, secret: str) -> Token | None:
@@ -132,7 +132,7 @@ class TokenStore:
             return tuple(_read(row) for row in db.execute("SELECT * FROM tokens ORDER BY created_at, id"))
 
     def configured(self) -> bool:
-        """Whether a token was ever made."""
+        """True once a token was made."""
         return self.known().configured
 
     def verify(self, secret: str) -> Token | None:
@@ -204,7 +204,7 @@ def check_bind(host: str, tokens: TokenStore) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this machine alone."""
+    """Return whether ``host`` names this machine alone."""
     bare = host.strip("[]").lower()
     if bare == "localhost":
         return True

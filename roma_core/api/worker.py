@@ -1,4 +1,4 @@
-"""Who does the ingest jobs: one after the other, because the store has one writer anyhow."""
+"""The worker of the ingest jobs: one after the other, because the store has one writer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ End = Literal["ended", "cancel", "lost"]
 
 
 class _Watched:
-    """Where an ingest stands: written by it at each item, read at each beat."""
+    """Progress of an ingest: written by it at each item, read at each beat."""
 
     def __init__(self) -> None:
         self._now: IngestProgress | None = None
@@ -107,7 +107,7 @@ class JobWorker:
         self._tell("an outcome could not be written, so the job will be done again", done)
 
     async def _asked(self, method: Callable[..., Any], *args: Any) -> Any:
-        """What the queue answers; an ``AgentFailure`` is counted."""
+        """Return what the queue answers; an ``AgentFailure`` is counted."""
         answer = await guarded("jobs", asyncio.to_thread(method, *args))
         if isinstance(answer, AgentFailure):
             metrics.count_failure(answer)

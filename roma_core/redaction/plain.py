@@ -57,7 +57,7 @@ def _seen(text: str) -> list[int] | None:
 
 @functools.cache
 def _table() -> dict[str, str]:
-    """What stands for each character that has an equal; one for one, so that offsets hold."""
+    """Return the plain equal of each character that has one; one for one, so that offsets hold."""
     found = ((c, _equal(c)) for first, last in _BLOCKS for c in map(chr, range(first, last)))
     return {c: equal for c, equal in found if equal is not None}
 

@@ -1,4 +1,4 @@
-"""What a caller may filter by, checked once for every store."""
+"""Filters of a caller, checked once for every store."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class _Index:
-    """What searches of one tenant read; a row is a chunk."""
+    """Index of one tenant's chunks; a row is a chunk."""
 
     chunks: Sequence[Chunk]
     vectors: Sequence[Vector]

@@ -34,7 +34,7 @@ NOT_IMPLEMENTED = 501
 
 
 class Status(NamedTuple):
-    """What a probe found. ``reason`` is empty or a sentence that says what to do; ``details`` are small values."""
+    """Result of a probe. ``reason`` is empty or a sentence that says what to do; ``details`` are small values."""
 
     state: HealthState = "ok"
     reason: str = ""
@@ -172,7 +172,7 @@ def model_server(
 
 
 def judged(name: str, status: int) -> Status:
-    """What the status of a list of models says of its server."""
+    """Return the state of a server by the status of its list of models."""
     if status in {401, 403}:
         return Status("down", f"{name} refuses the key ({status})", {"status": status})
     if status >= 500 and status != NOT_IMPLEMENTED:

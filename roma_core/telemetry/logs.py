@@ -117,7 +117,7 @@ def request(wanted: str | None = None) -> Iterator[str]:
 
 @contextmanager
 def no_request() -> Iterator[None]:
-    """What is started inside belongs to no request: a server's own work is not that of whoever started it."""
+    """Detach work from the request: a server's own work does not belong to the request that started it."""
     id_token, start_token = request_id.set(None), _started.set(None)
     try:
         yield
@@ -180,7 +180,7 @@ def _log_defect(agent: str, error: BaseException) -> None:
 
 
 def stack(error: BaseException) -> str:
-    """Where ``error`` and what caused it were raised: each type with its frames, the innermost first.
+    """Return the places where ``error`` and its causes were raised: each type with its frames, the innermost first.
 
     Neither locals nor the exceptions' own words, which may quote a document, a prompt or a key.
     """

@@ -111,12 +111,12 @@ def count_failure(failure: AgentFailure) -> None:
 
 
 def count_error(agent: str, code: str) -> None:
-    """The same by name, also for failures that were recovered from."""
+    """Count an error by its names, also one that was recovered from."""
     _errors.labels(_bounded("agent", agent), _bounded("code", code)).inc()
 
 
 def count_ingest(report: IngestionReport) -> None:
-    """What an ingest did, by state."""
+    """Count the items of an ingest by state."""
     for state, n in report.counts().items():
         _items.labels(state).inc(n)
     _chunks.inc(sum(i.chunks for i in report.items if i.state in {"added", "updated"}))

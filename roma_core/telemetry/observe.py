@@ -1,4 +1,4 @@
-"""What an answer's events tell operators: metrics, one log line and spans, measured where every skin passes by."""
+"""Metrics, one log line and spans of each answer, measured where every skin passes by."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _log = logs.get("tracing")
 
 @dataclass
 class TraceSpan:
-    """What happened between two times (nanoseconds since the epoch), and what happened inside of it."""
+    """An interval of time (nanoseconds since the epoch) with the intervals inside of it."""
 
     name: str
     attributes: dict[str, Any]
@@ -93,7 +93,7 @@ class _SpanWriter:
             self._export(span, None)
 
     def _ready(self) -> bool:
-        """Whether MLflow can be written to; looked at now and then, and told when it changes."""
+        """Return whether MLflow can be written to; checked now and then, and logged when it changes."""
         now = time.monotonic()
         if now < self._look_at:
             return self._up
@@ -189,7 +189,7 @@ def configure(settings: Settings, *, eager: bool = False) -> None:
 
 
 def enabled() -> bool:
-    """Whether spans are noted."""
+    """Return whether spans are recorded."""
     return _writer is not None
 
 

@@ -42,7 +42,7 @@ class Citation(Noun):
 
 
 class Usage(Noun):
-    """What model calls used. ``cost_usd`` is None when a price is unknown, never 0; None is contagious in sums."""
+    """Usage of model calls. ``cost_usd`` is None when a price is unknown, never 0; None is contagious in sums."""
 
     calls: int = 0
     input_tokens: int = 0

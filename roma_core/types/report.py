@@ -32,7 +32,7 @@ MOST_WARNINGS = 50
 
 
 class IngestionReport(Noun):
-    """What one ingest did. Every listed item is in ``items`` exactly once."""
+    """Report of one ingest. Every listed item is in ``items`` exactly once."""
 
     run_id: str
     sources: tuple[str, ...]
@@ -44,7 +44,7 @@ class IngestionReport(Noun):
 
     @property
     def worked(self) -> Literal["all", "some", "none"]:
-        """How much of it worked; where there was nothing to do, all."""
+        """Return how much of it worked; where there was nothing to do, all."""
         failed = sum(item.state == "failed" for item in self.items)
         if not failed and not self.failures:
             return "all"

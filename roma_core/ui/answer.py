@@ -81,17 +81,17 @@ def safe_pane(text: str, *, small: bool = False, margin: int | tuple[int, ...] =
 
 
 def safe_html(text: str, *, small: bool = False) -> str:
-    """What ``safe_pane`` shows."""
+    """Return the HTML that ``safe_pane`` shows."""
     return f'<div class="roma-text{" roma-small" if small else ""}">{to_html(text)}</div>'
 
 
 def typed_pane(text: str) -> pn.pane.HTML:
-    """What somebody typed, each character as it is: neither Markdown nor HTML."""
+    """Return a pane with typed words, each character as it is: neither Markdown nor HTML."""
     return pn.pane.HTML(f'<div class="roma-typed">{escape(text)}</div>', stylesheets=[STYLE])
 
 
 def source_address(citation: Citation) -> str:
-    """Where the API serves the document with the cited span."""
+    """Return the API's address of the document with the cited span."""
     return f"/sources/{quote(citation.document_id)}?start={citation.start}&end={citation.end}"
 
 
@@ -106,7 +106,7 @@ def stage_words(event: StageEvent) -> str:
 
 
 def failure_alert(failure: AgentFailure, retry: Callable[[], None] | None = None) -> pn.Column:
-    """What went wrong and what to do; a recoverable failure offers to try again."""
+    """Return the alert of a failure: its cause and what to do; a recoverable one offers to try again."""
     wait = f" Wait {failure.retry_after_s:.0f} s first." if failure.retry_after_s else ""
     alert = pmui.Alert(
         safe_pane(f"{failure.message}{wait}"),
@@ -123,7 +123,7 @@ def failure_alert(failure: AgentFailure, retry: Callable[[], None] | None = None
 
 
 def degraded_alert(output: TailorOutput) -> pmui.Alert:
-    """What was missing: in plain words when another model (or none) had to write, and as it was reported."""
+    """Return the alert of a degraded answer: in plain words when another model (or none) wrote, and as reported."""
     words = ""
     if any(reason.startswith(FALLBACK) for reason in output.degraded_reasons):
         instead = "is quoted from the sources" if output.model == "extractive" else f"was written by {output.model}"
@@ -140,7 +140,7 @@ def degraded_alert(output: TailorOutput) -> pmui.Alert:
 
 
 def footnote(output: TailorOutput, note: str = "") -> pn.pane.HTML:
-    """Who wrote the answer, what else is to be said of it, and its price."""
+    """Return the line below an answer: its author, remarks and price."""
     quoted = "Quoted word for word, no language model was used" if output.answered else "No language model was used"
     parts = [quoted if output.model in {"extractive", ""} else f"Written by {output.model}"]
     parts += [note] if note else []

@@ -41,7 +41,7 @@ MAIN_WIDTH = 900
 
 
 class Person(Protocol):
-    """Who sits at the console: whose documents are asked, and whose conversations are shown."""
+    """The user of the console: owner of the documents that are asked and of the conversations that are shown."""
 
     @property
     def id(self) -> str: ...
@@ -273,7 +273,7 @@ def said(question: str, reply: AnswerMessage) -> tuple[pmui.ChatMessage, pmui.Ch
 
 
 def on_a_phone(headers: Mapping[str, str]) -> bool:
-    """Whether the sidebar would lie over the conversation. Phones say "Mobi" (MDN, on user agents)."""
+    """Return whether the sidebar would lie over the conversation. Phones say "Mobi" (MDN, on user agents)."""
     return any("Mobi" in value for name, value in headers.items() if name.lower() == "user-agent")
 
 

@@ -82,7 +82,7 @@ class Conversations:
         self.list.value = next((item for item in self.list.items if item["id"] == current), None)
 
     async def past(self, session_id: str, read: Read, most: int) -> list[Past] | AgentFailure:
-        """What was asked and answered in a conversation at last, and what was thought of it."""
+        """Return the last questions and answers of a conversation, with their ratings."""
         return await guarded("sessions", self._past(session_id, read, most))
 
     async def _past(self, session_id: str, read: Read, most: int) -> list[Past]:

@@ -1,4 +1,4 @@
-"""What the parsers make of a file, page by page, for a notebook: static as it stands, with a slider when live."""
+"""A parsed file page by page, for a notebook: static as it stands, with a slider when live."""
 
 from __future__ import annotations
 

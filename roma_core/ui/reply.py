@@ -84,7 +84,7 @@ class AnswerMessage:
         self.view[:] = [self._text, *self._below(output), last]
 
     def fail(self, failure: AgentFailure) -> None:
-        """What was written so far, what went wrong, and another try where that may help."""
+        """Show the words so far, the failure, and another try where that may help."""
         self._draw_words()
         self.view[:] = [self._text, failure_alert(failure, lambda: self._ask(self._question))]
 

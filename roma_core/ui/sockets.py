@@ -1,4 +1,4 @@
-"""What bokeh-fastapi 0.1.8 leaves out: it never tells a session that its browser has left.
+"""A repair of bokeh-fastapi 0.1.8, which never tells a session that its browser has left.
 
 Its loop over messages waits for an exception that Starlette does not raise there, so each tab that was ever opened
 would keep its page, its conversation and its session for ever.
