@@ -27,7 +27,7 @@ Cloudflare, in front of many APIs, says when the server behind it fails."""
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Number and length of waits. Waits are drawn from ``0 .. base_s * 2**n`` (exponential backoff with full jitter)."""
+    """Limits of retries. Waits are drawn from ``0 .. base_s * 2**n`` (exponential backoff with full jitter)."""
 
     attempts: int = 3
     base_s: float = 0.5

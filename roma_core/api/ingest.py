@@ -140,6 +140,6 @@ async def _changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) ->
 
 @router.delete("/{job_id}", response_model=Job, summary="Cancel a job")
 async def cancel(request: Request, job_id: Identifier) -> Job:
-    """Stop a job; its documents so far stay. A running job stops within about a second; its state then is `cancelled`."""
+    """Stop a job; its documents so far stay. A running one stops within about a second, as `cancelled`."""
     job: Job = await asyncio.to_thread(request.app.state.jobs.cancel, job_id, principal(request).tenant)
     return job

@@ -58,7 +58,7 @@ class JobProgress(Noun):
 
 
 class JobReport(Noun):
-    """A report of an ingest, a page of its rows at a time: failed, added, updated, deleted, skipped, unchanged, by URI."""
+    """A report of an ingest, a page of its rows at a time: failed, added, updated, deleted, skipped, unchanged."""
 
     run_id: str
     seconds: float

@@ -60,7 +60,7 @@ def _detectors(text: str, wanted: frozenset[Kind]) -> Iterator[tuple[Kind, Detec
 
 
 def find(text: str, kinds: Iterable[Kind] = KINDS) -> list[SensitiveSpan]:
-    """Return the spans of ``kinds`` in ``text``: sorted, not overlapping; where two overlap the kind listed first wins."""
+    """Return the spans of ``kinds`` in ``text``: sorted, not overlapping; the kind listed first wins."""
     if len(text) < _SHORTEST:
         return []
     read, places = plain(text)

@@ -237,7 +237,7 @@ class Document(Noun):
         return tuple(s.title for s in self.sections if s.start <= offset < s.end)
 
     def place(self, start: int) -> str:
-        """Return the place of ``start`` for a person: ``page 7``, ``slide 3, notes``, ``sheet “Q2”, row 14``, or a heading."""
+        """The place of ``start`` for a person: ``page 7``, ``slide 3, notes``, ``sheet “Q2”, row 14``, or a heading."""
         held = [s for s in self.sections if s.start <= start < s.end]
         return place_of(self.page_at(start), held, self.row_at(start))
 
