@@ -138,7 +138,7 @@ def from_markdown(text: str) -> Grid:
     return normalised([split_row(line) for line in lines])
 
 
-_NUMBER = re.compile(r"[^\w]*[-+(]?[\d][\d\s.,:/%()-]*[^\w]*")
+_NUMBER = re.compile(r"[^\w]*[-+(]?[\d][\d\s.,:/%()-]*[^\w]*(?:\^\w{1,3})?")
 
 
 def is_number(text: str) -> bool:

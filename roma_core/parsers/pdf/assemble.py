@@ -8,16 +8,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from roma_core.parsers.builder import DocumentBuilder, ListItem, clean
 from roma_core.parsers.pdf.blocks import Item, code_text, continues, joined, list_item, note_of, paragraphs, vocabulary
+from roma_core.parsers.pdf.check import MIN_PAIRS, squash
+from roma_core.parsers.pdf.columns import Gutter, column_gutters, find_gutters, regions
 from roma_core.parsers.pdf.furniture import remove_furniture
 from roma_core.parsers.pdf.headings import Entry, body_size, mark_headings
-from roma_core.parsers.pdf.layout import Line, regions, rows_of, segments_of
+from roma_core.parsers.pdf.layout import Line, rows_of, segments_of
 from roma_core.parsers.pdf.leaders import leader_tables
 from roma_core.parsers.pdf.page import PageContent, Rect, Style, Word
 from roma_core.parsers.pdf.ruled import ruled_tables
+from roma_core.parsers.pdf.stream import stream_joints, stream_regions
 from roma_core.parsers.pdf.tables import TableRegion, text_lines
 from roma_core.parsers.pdf.unruled import unruled_tables
 from roma_core.types import Box
@@ -25,6 +29,14 @@ from roma_core.types import Box
 _DOTS = re.compile(r"\s*(?:\.\s?){8,}\s*")
 """Dots that lead the eye to a page number; a reader of Markdown needs one sign."""
 
+SURE_CONTINUITY = 0.97
+"""A page that keeps this share of its sentences across lines is read right; else other orders are tried."""
+DOUBTFUL_CONTINUITY = 0.9
+"""A page that keeps less than this whatever is tried gets a warning."""
+MIN_GAIN = 0.02
+"""Another order must keep so much more of them."""
+MIN_GAIN_FOR_TABLES = 0.1
+"""Giving up the page's tables must."""
 FIGURE_SHARE = 0.015
 """Images below this share of the page are ornaments."""
 
@@ -32,11 +44,12 @@ FIGURE_SHARE = 0.015
 def assemble(builder: DocumentBuilder, pages: Sequence[PageContent], outline: Sequence[Entry] = ()) -> list[Item]:
     """Add everything on ``pages`` to ``builder``; the blocks are returned for a look at the headings.
 
-    Running headers and footers are left out and named in ``metadata["running"]``.
+    Running headers and footers are left out and named in the loss ledger.
     """
-    running = remove_furniture(pages)
-    if running:
-        builder.metadata["running"] = [text[:200] for text in running[:20]]
+    for row in remove_furniture(pages):
+        builder.leave_out(row.text, "furniture", page=row.page)
+    for page in pages:
+        builder.leave_out(" ".join(page.hidden), "hidden", page=page.number)
     body, body_bold = body_size(pages)
     items = [item for page in pages for item in _page_items(page, body)]
     mark_headings(items, outline, body, body_bold)
@@ -46,30 +59,103 @@ def assemble(builder: DocumentBuilder, pages: Sequence[PageContent], outline: Se
 
 
 def _page_items(page: PageContent, body: float) -> list[Item]:
-    """Blocks of a page in reading order."""
+    """Return the blocks of a page in reading order.
+
+    The page is cut into columns first. Where that tears sentences apart which the file draws together, it is read in
+    the file's order instead, and, if that does not help, without the tables that only white space holds together.
+    """
+    layout = _layout(page)
+    joints = page.joints = stream_joints([line for line in layout.segments if id(line) not in layout.obstacles])
+    best: list[Item] = []
+    best_continuity = -1.0
+    for read, gain in ((_by_columns, 0.0), (_by_stream, MIN_GAIN), (_by_stream_without_tables, MIN_GAIN_FOR_TABLES)):
+        items = read(page, layout)
+        continuity = _continuity(items, joints)
+        if continuity > best_continuity + gain:
+            best, best_continuity = items, continuity
+        if best_continuity >= SURE_CONTINUITY:
+            break
+    best += _stray_items(page, len(best))
+    return _footnotes_marked(best, page, body)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The pieces of a page before they have an order."""
+
+    segments: list[Line]
+    obstacles: dict[int, TableRegion | Rect]
+    """Tables and figures by the ``id`` of the segment that stands for them."""
+    gutters: list[Gutter]
+
+
+def _layout(page: PageContent) -> _Layout:
     tables = ruled_tables(page)
     taken = {id(w) for table in tables for w in (*table.words, *table.turned)}
     page.strays = [w for w in page.strays if id(w) not in taken]
     free = [w for w in page.words if id(w) not in taken]
-    segments = [s for row in rows_of(free) for s in segments_of(row)]
     figures = _figures(page)
+    candidates = find_gutters(free, [*(table.rect for table in tables), *figures])
+
+    def parted(left: Word, right: Word) -> bool:
+        return any(gutter.parts(left, right) for gutter in candidates)
+
+    segments = [s for row in rows_of(free) for s in segments_of(row, breaks=parted if candidates else None)]
     obstacles: dict[int, TableRegion | Rect] = {}
+    lines = list(segments)
     for table in tables:
-        obstacles[id(_placed(segments, table.rect))] = table
+        obstacles[id(_placed(segments, table.rect, min(w.order for w in table.words)))] = table
     for rect in figures:
-        obstacles[id(_placed(segments, rect))] = rect
+        obstacles[id(_placed(segments, rect, _order_above(lines, rect)))] = rect
+    return _Layout(segments, obstacles, column_gutters(candidates, segments))
+
+
+def _by_columns(page: PageContent, layout: _Layout) -> list[Item]:
+    return _read(page, layout, regions(layout.segments, layout.gutters))
+
+
+def _by_stream(page: PageContent, layout: _Layout) -> list[Item]:
+    return _read(page, layout, stream_regions(layout.segments))
+
+
+def _by_stream_without_tables(page: PageContent, layout: _Layout) -> list[Item]:
+    return _read(page, layout, stream_regions(layout.segments), with_tables=False)
+
+
+def _read(page: PageContent, layout: _Layout, parts: list[list[Line]], *, with_tables: bool = True) -> list[Item]:
     items: list[Item] = []
-    for number, region in enumerate(regions(segments)):
-        items += _region_items(page, region, obstacles, number)
-    items += _stray_items(page, len(items))
-    return _footnotes_marked(items, page, body)
+    for number, part in enumerate(parts):
+        items += _region_items(page, part, layout.obstacles, number, with_tables=with_tables)
+    return items
 
 
-def _placed(segments: list[Line], rect: Rect) -> Line:
+def _continuity(items: Sequence[Item], joints: Sequence[str]) -> float:
+    """Return the share of the joints that stand together in the items' text; 1 where there are too few to say."""
+    if len(joints) < MIN_PAIRS:
+        return 1.0
+    text = squash("\n".join(_raw_text(item) for item in items))
+    return sum(joint in text for joint in joints) / len(joints)
+
+
+def _raw_text(item: Item) -> str:
+    if item.kind == "table":
+        return "\n".join(cell for row in item.grid for cell in row)
+    return "\n".join(line.text for line in item.lines)
+
+
+def _placed(segments: list[Line], rect: Rect, order: int) -> Line:
     """Append a line that stands for a table or a figure while the page is cut into regions."""
-    line = Line((Word("\ufffc" * 20, *rect, Style(max(1.0, min(12.0, rect[3] - rect[1])))),))
+    style = Style(max(1.0, min(12.0, rect[3] - rect[1])))
+    line = Line((Word("\ufffc" * 20, *rect, style, order=order),))
     segments.append(line)
     return line
+
+
+def _order_above(lines: Sequence[Line], rect: Rect) -> int:
+    """Return the place in the stream of the nearest line above a figure."""
+    above = [line for line in lines if line.bottom <= rect[1] + 2 and line.x0 < rect[2] and line.x1 > rect[0]]
+    nearest = max(above, key=lambda line: line.bottom, default=None)
+    return nearest.order if nearest else -1
 
 
 def _figures(page: PageContent) -> list[Rect]:
@@ -83,11 +169,17 @@ def _figures(page: PageContent) -> list[Rect]:
 
 
 def _region_items(
-    page: PageContent, region: list[Line], obstacles: dict[int, TableRegion | Rect], number: int
+    page: PageContent,
+    region: list[Line],
+    obstacles: dict[int, TableRegion | Rect],
+    number: int,
+    *,
+    with_tables: bool = True,
 ) -> list[Item]:
     lines = [line for line in region if id(line) not in obstacles]
-    tables = leader_tables(lines)
-    tables += unruled_tables(text_lines(lines, tables), page.rules)
+    tables = leader_tables(lines) if with_tables else []
+    if with_tables:
+        tables += unruled_tables(text_lines(lines, tables), page.rules)
     placed: list[Item] = [_table_item(page, table, number) for table in tables]
     for line in region:
         thing = obstacles.get(id(line))

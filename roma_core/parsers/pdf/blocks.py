@@ -24,7 +24,8 @@ CAPTION = re.compile(
     r"\s*[A-Z]?\d+[a-z]?(?:[.\-–]\d+)*\s*(?:[.:|–—-]|\s(?=[A-Z(])|$)",
     re.IGNORECASE,
 )
-NOTE = re.compile(r"^(\d{1,3}|[*†‡§¶])(?=\s*\S)\)?\s*")
+NOTE = re.compile(r"^(\d{1,3}(?!\d)|[*†‡§¶])(?=\s*\S)\)?\s*")
+_NOTE_NUMBER = re.compile(r"^(\d{1,3})\)?\s+[^\W\d_]")
 _CODE = re.compile(r"[;{}=$<>]|\(\)|^[-=_*]{6,}$|^\s*#")
 _TITLE_NUMBER = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\.?\s+[^\W\d_a-z]")
 LEADER = re.compile(r"(?:\.\s?){5,}\s*(?:\d{1,4}|[ivxlc]{1,6})$|…{2,}\s*\d{1,4}$")
@@ -167,7 +168,7 @@ def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: Mea
         return True  # an entry of a table of contents
     if (last.share("bold") > 0.9) != (line.share("bold") > 0.9) and len(group) <= 3 and _whole(last, line):
         return True
-    if _other_face(group, line, measure):
+    if _other_face(group, line, measure) or _next_note(group, line):
         return True
     if _begins_item(group, line) or (_TITLE_NUMBER.match(line.text) and line.share("bold") > 0.9):
         return True
@@ -182,6 +183,13 @@ def _other_face(group: list[Line], line: Line, measure: Measure) -> bool:
     one, two = {line.face for line in group}, {word.style.face for word in line.words}
     short = measure.slack(group[-1]) > 0.12 * measure.width or (len(group) == 1 and is_numbered(group[0].text))
     return len(group) <= 2 and len(one) == 1 and None not in one and not one & two and short
+
+
+def _next_note(group: list[Line], line: Line) -> bool:
+    """Return whether both begin with a number at the margin, the second with the next one: two notes."""
+    one, two = _NOTE_NUMBER.match(group[0].text), _NOTE_NUMBER.match(line.text)
+    aligned = abs(group[0].x0 - line.x0) < 0.5 * line.size
+    return one is not None and two is not None and aligned and int(two[1]) == int(one[1]) + 1
 
 
 def _begins_item(group: list[Line], line: Line) -> bool:

@@ -1,22 +1,24 @@
-"""Words to lines in reading order: columns are found as bands of lines that leave a gutter free.
-
-The cut is a variant of the recursive XY-cut (Nagy and Seth 1984) that asks which lines *cross* a gutter rather than
-whether any does: a title over two columns then costs one band, not the columns.
-"""
+"""Words to rows and lines: baselines, pieces, direction of writing."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
 from roma_core.parsers.pdf.page import SOFT_HYPHEN, Rect, Word
 
+Breaks = Callable[[Word, Word], bool]
+"""Return whether two neighbours of one row belong to different pieces."""
+SMALL = 0.85
+"""Type of at most this share of a line's largest is small: raised and lowered marks are."""
+_NOTE_MARK = re.compile(r"[-+−–]?\d{1,4}(?:[,–-]\d{1,3})*[a-z,]?|[a-zA-Z](?:,[a-zA-Z])*,?")
+"""Numbers and single letters; other raised text (1st, ™) reads well as it is."""
 SPLIT = 1.0
 """A gap of this many ems inside of a line parts it into segments."""
-MAX_DEPTH = 6
 _STRIP = 12.0
 
 
@@ -41,6 +43,11 @@ class Line:
     @cached_property
     def bottom(self) -> float:
         return max(w.bottom for w in self.words)
+
+    @cached_property
+    def order(self) -> int:
+        """Place of its first word in the order in which the file draws."""
+        return min(w.order for w in self.words)
 
     @property
     def rect(self) -> Rect:
@@ -76,15 +83,58 @@ class Line:
 
 
 def text_of(words: Sequence[Word]) -> str:
-    """Words joined by blanks; words that touch (a change of style inside a word, CJK) by nothing."""
+    """Return words joined by blanks; words that touch (a change of style inside a word, CJK) by nothing.
+
+    A raised mark is set apart from what it stands on by ``^``: 1,250 with note 1 reads ``1,250^1`` and not 1,2501.
+    """
     parts: list[str] = []
     last: Word | None = None
+    raised = _raised_marks(words)
     for word in words:
-        if last is not None and not _touching(last, word):
-            parts.append(" ")
-        parts.append(word.text.replace(SOFT_HYPHEN, "-"))
+        text = word.text.replace(SOFT_HYPHEN, "-")
+        mark = raised.get(id(word), "")
+        if last is not None:
+            if mark and _is_near(last, word):
+                text = mark + text
+            elif not _touching(last, word) or (id(last) in raised and raised[id(last)] and text[0].isdigit()):
+                parts.append(" ")
+        parts.append(text)
         last = word
     return "".join(parts)
+
+
+def _raised_marks(words: Sequence[Word]) -> dict[int, str]:
+    """Return the sign in front of each word (by ``id``) of smaller type that stands above or below the line."""
+    usual = _usual_size(words)
+    if all(word.size > SMALL * usual for word in words):
+        return {}
+    base = median(word.bottom for word in words if word.size > SMALL * usual)
+    signs: dict[int, str] = {}
+    above_digit = False
+    for word in words:
+        is_small = word.size <= SMALL * usual
+        raised = is_small and word.bottom < base - 0.15 * usual
+        lowered = is_small and not raised and word.bottom > base + 0.02 * usual
+        if raised and _NOTE_MARK.fullmatch(word.text) and (word.glued or not word.text.isalpha()):
+            signs[id(word)] = "^"
+        elif lowered and above_digit and word.text[0].isdigit():
+            signs[id(word)] = "_"
+        above_digit = word.text[-1].isdigit()
+    return signs
+
+
+def _usual_size(words: Sequence[Word]) -> float:
+    """Return the largest size that at least a third of the characters have."""
+    sizes: dict[float, int] = {}
+    for word in words:
+        sizes[word.size] = sizes.get(word.size, 0) + len(word.text)
+    total = sum(sizes.values())
+    return max((size for size, count in sizes.items() if 3 * count >= total), default=max(sizes, default=0.0))
+
+
+def _is_near(one: Word, two: Word) -> bool:
+    gap = max(two.x0 - one.x1, one.x0 - two.x1)
+    return gap < 0.35 * max(one.size, two.size)
 
 
 def _touching(one: Word, two: Word) -> bool:
@@ -113,6 +163,8 @@ def rows_of(words: Iterable[Word]) -> list[list[Word]]:
     row that they overlap most."""
     rows: list[list[Word]] = []
     spans: list[tuple[float, float]] = []
+    reaches: list[tuple[float, float, float]] = []
+    """Left, right and type size of each row."""
     near: dict[int, list[int]] = {}
     """Rows by the strips of ``_STRIP`` points that they cross, so that a word is compared with few."""
     for word in sorted(words, key=lambda w: (-w.size, w.top, w.x0)):
@@ -122,25 +174,35 @@ def rows_of(words: Iterable[Word]) -> list[list[Word]]:
             top, bottom = spans[index]
             overlap = min(bottom, word.bottom) - max(top, word.top)
             gain = overlap / max(min(word.bottom - word.top, bottom - top), 0.1)
-            if gain > best_gain and top <= middle <= bottom:
+            if gain > best_gain and top <= middle <= bottom and not _is_far_smaller(word, reaches[index]):
                 best, best_gain = index, gain
         if best >= 0:
             rows[best].append(word)
+            left, right, size = reaches[best]
+            reaches[best] = min(left, word.x0), max(right, word.x1), size
             continue
         for strip in range(int(word.top // _STRIP), int(word.bottom // _STRIP) + 1):
             near.setdefault(strip, []).append(len(rows))
         rows.append([word])
         spans.append((word.top, word.bottom))
+        reaches.append((word.x0, word.x1, word.size))
     order = sorted(range(len(rows)), key=lambda i: spans[i][1])
     return [sorted(rows[i], key=lambda w: w.x0) for i in order]
 
 
-def segments_of(row: Sequence[Word], split: float = SPLIT) -> list[Line]:
-    """The pieces of a row (sorted by x) that wide gaps separate."""
+def _is_far_smaller(word: Word, row: tuple[float, float, float]) -> bool:
+    """Return whether a word of less than half the row's type stands away from it: small print beside a title."""
+    left, right, size = row
+    return word.size < 0.5 * size and (word.x0 > right + 2 * size or word.x1 < left - 2 * size)
+
+
+def segments_of(row: Sequence[Word], split: float = SPLIT, breaks: Breaks | None = None) -> list[Line]:
+    """Return the pieces of a row (sorted by x) that gaps of ``split`` ems separate, or where ``breaks`` says so."""
     pieces: list[list[Word]] = []
     right = 0.0
     for word in row:
-        if pieces and word.x0 - right <= split * max(word.size, 1.0):
+        joined = bool(pieces) and word.x0 - right <= split * max(word.size, 1.0)
+        if joined and not (breaks is not None and breaks(pieces[-1][-1], word)):
             pieces[-1].append(word)
             right = max(right, word.x1)
         else:
@@ -162,108 +224,3 @@ def _logical(piece: list[Word]) -> list[Word]:
         ordered += [*run, word]
         run = []
     return ordered + run
-
-
-def regions(lines: list[Line], depth: int = 0) -> list[list[Line]]:
-    """Segments of a page parted into regions (columns and full-width bands) in reading order."""
-    gutter = _gutter(lines) if depth < MAX_DEPTH and len(lines) >= 4 else None
-    if gutter is None:
-        return [sorted(lines, key=lambda s: (s.bottom, s.x0))] if lines else []
-    parts: list[list[Line]] = []
-    for crossing, band in _bands(lines, gutter):
-        if crossing:
-            parts += regions(band, depth + 1) if len(band) < len(lines) else [band]
-            continue
-        sides = [s for s in band if s.x1 <= gutter + 1], [s for s in band if s.x1 > gutter + 1]
-        if is_rtl("".join(s.text for s in band)):
-            sides = sides[1], sides[0]
-        for side in sides:
-            parts += regions(side, depth + 1)
-    return parts
-
-
-def _bands(lines: list[Line], gutter: float) -> list[tuple[bool, list[Line]]]:
-    """Runs of lines from top to bottom that cross the gutter (True) or leave it free (False)."""
-    bands: list[tuple[bool, list[Line]]] = []
-    crossing = sorted((s for s in lines if s.x0 < gutter - 1 and s.x1 > gutter + 1), key=lambda s: s.bottom)
-    free = sorted((s for s in lines if s not in set(crossing)), key=lambda s: s.bottom)
-    for segment in crossing:
-        above = [s for s in free if (s.top + s.bottom) / 2 < segment.top + 0.2 * (segment.bottom - segment.top)]
-        beside = [s for s in free if s not in set(above) and (s.top + s.bottom) / 2 < segment.bottom]
-        if above:
-            bands.append((False, above))
-        if bands and bands[-1][0]:
-            bands[-1][1].extend([segment, *beside])
-        else:
-            bands.append((True, [segment, *beside]))
-        taken = {*above, *beside}
-        free = [s for s in free if s not in taken]
-    if free:
-        bands.append((False, free))
-    return bands
-
-
-def _gutter(lines: list[Line]) -> float | None:
-    """Centre of the best gutter between two columns of prose, or None."""
-    left, right = min(s.x0 for s in lines), max(s.x1 for s in lines)
-    width = right - left
-    if width < 60:
-        return None
-    best, best_score = None, 0.0
-    for x, gap in _valleys(lines, left, right):
-        score = _prose_sides(lines, x, gap)
-        if score > best_score:
-            best, best_score = x, score
-    return best
-
-
-def _valleys(lines: list[Line], left: float, right: float) -> list[tuple[float, float]]:
-    """Candidate gutters (centre, width): runs of x that few lines cover although lines lie on both sides."""
-    bins = int(right - left) + 2
-    cover = [0] * (bins + 1)
-    for s in lines:
-        cover[max(0, int(s.x0 - left))] += 1
-        cover[min(bins, int(s.x1 - left) + 1)] -= 1
-    total, profile = 0, []
-    for step in cover:
-        total += step
-        profile.append(total)
-    peak = max(profile)
-    found: list[tuple[int, int]] = []
-    start: int | None = None
-    for i, height in enumerate(profile):
-        low = height <= 0.35 * peak
-        if low and start is None:
-            start = i
-        elif not low and start is not None:
-            found.append((start, i))
-            start = None
-    centres = []
-    for a, b in found:
-        floor = min(profile[a:b])
-        run = [i for i in range(a, b) if profile[i] == floor]
-        x0, x1 = run[0], run[-1] + 1
-        if left + 0.12 * (right - left) < left + (x0 + x1) / 2 < right - 0.12 * (right - left):
-            centres.append((left + (x0 + x1) / 2, float(x1 - x0)))
-    return centres
-
-
-def _prose_sides(lines: list[Line], x: float, gap: float) -> float:
-    """How well ``x`` parts two columns of prose: 0 when it parts the cells of a table or too little."""
-    left = [s for s in lines if s.x1 <= x + 1]
-    right = [s for s in lines if s.x0 >= x - 1]
-    size = median(s.size for s in lines)
-    if min(len(left), len(right)) < 2 or gap < 0.5 * size or not (_is_column(left) and _is_column(right)):
-        return 0.0
-    top = max(min(s.top for s in left), min(s.top for s in right))
-    bottom = min(max(s.bottom for s in left), max(s.bottom for s in right))
-    return max(0.0, bottom - top) * min(gap, 3 * size)
-
-
-def _is_column(side: list[Line]) -> bool:
-    """Prose fills its column; the cells of a table do not, and lie beside one another."""
-    x0, x1 = min(s.x0 for s in side), max(s.x1 for s in side)
-    long = [s for s in side if s.x1 - s.x0 >= 0.55 * (x1 - x0)]
-    words = sorted(len(s.words) for s in side)
-    letters = sum(len(s.text) for s in side) / len(side)
-    return len(long) >= 0.45 * len(side) and (words[len(words) // 2] >= 3 or letters >= 14)

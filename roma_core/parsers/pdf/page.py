@@ -68,6 +68,8 @@ class Word:
     """Of OCR, 0..1; None for text that the file holds."""
     glued: bool = False
     """Whether no blank stands before it: it begins because the type changes or a gap is wide."""
+    order: int = 0
+    """Place in the order in which the file draws its words."""
 
     @property
     def size(self) -> float:
@@ -108,6 +110,14 @@ class PageContent:
     warnings: list[str] = field(default_factory=list)
     map_errors: int = 0
     """Characters that the font maps to no Unicode value."""
+    layer: list[str] = field(default_factory=list)
+    """Lines of the text layer as PDFium gives them: the raw truth that the self-check compares with."""
+    joints: list[str] = field(default_factory=list)
+    """Squashed ends and beginnings of lines that one sentence runs through (``stream.stream_joints``)."""
+    doubled: list[str] = field(default_factory=list)
+    """Words of the layer that are drawn again in the same place, to look bold or to cast a shadow."""
+    hidden: list[str] = field(default_factory=list)
+    """Text of the layer that the page does not show."""
 
     @property
     def frame(self) -> tuple[float, float]:
@@ -176,9 +186,13 @@ def _read(page: Any, number: int) -> PageContent:
 
     upright = [c for c in chars if c is None or c.style.turn == turns * 90]
     frame_width, frame_height = content.frame
-    words = _once(_words(upright, to_frame))
+    words = _once(_words(upright, to_frame), content.doubled)
     # What lies off the page is not shown (the other half of a cut spread, text that somebody hid).
-    content.words = [w for w in words if w.x1 > 0 and w.x0 < frame_width and w.bottom > 0 and w.top < frame_height]
+    for word in words:
+        if word.x1 > 0 and word.x0 < frame_width and word.bottom > 0 and word.top < frame_height:
+            content.words.append(word)
+        else:
+            content.hidden.append(word.text)
     for angle in sorted({c.style.turn for c in chars if c is not None} - {turns * 90}):
         quarter = round(angle / 90) % 4
         group = [c for c in chars if c is None or c.style.turn == angle]
@@ -228,6 +242,8 @@ def _chars(page: Any, content: PageContent, left: float, top: float, rotation: i
         content.map_errors += pdf.FPDFText_HasUnicodeMapError(raw, i) == 1
         text = SOFT_HYPHEN if code in _HYPHENS else _LIGATURES.get(code) or chr(code)
         yield _Char(text, (rect.left - left, top - rect.top, rect.right - left, top - rect.bottom), style)
+    if count:
+        content.layer = textpage.get_text_range(0, min(count, MAX_CHARS)).replace("\r\n", "\n").split("\n")
     textpage.close()
 
 
@@ -263,30 +279,34 @@ def _words(chars: list[_Char | None], to_frame: Callable[[Rect], Rect]) -> Itera
     run: list[tuple[str, Rect]] = []
     style: Style | None = None
     glued = False
+    order = 0
     for char in chars:
         if char is None:
             if run and style:
-                yield _word(run, style, glued)
+                yield _word(run, style, glued, order)
+                order += 1
             run, glued = [], False
             continue
         rect = to_frame(char.rect)
         if run and style and (char.style != style or _apart(run[-1][1], rect, style.size)):
-            yield _word(run, style, glued)
+            yield _word(run, style, glued, order)
+            order += 1
             run, glued = [], True
         if not run:
             style = char.style
         run.append((char.text, rect))
     if run and style:
-        yield _word(run, style, glued)
+        yield _word(run, style, glued, order)
 
 
-def _once(words: Iterable[Word]) -> Iterator[Word]:
-    """Words without those that are set twice in (nearly) the same place to look bold or to cast a shadow."""
+def _once(words: Iterable[Word], doubled: list[str]) -> Iterator[Word]:
+    """Yield the words without those that are set again in (nearly) the same place, which go to ``doubled``."""
     seen: dict[tuple[str, int, int], Word] = {}
     for word in words:
         step = max(0.25 * word.size, 0.5)
         x, y = round(word.x0 / step), round(word.top / step)
         if any((word.text, x + dx, y + dy) in seen for dx in (-1, 0, 1) for dy in (-1, 0, 1)):
+            doubled.append(word.text)
             continue
         seen[word.text, x, y] = word
         yield word
@@ -298,11 +318,11 @@ def _apart(one: Rect, two: Rect, size: float) -> bool:
     return gap > 0.3 * max(size, 1.0) or abs((one[1] + one[3]) - (two[1] + two[3])) > height
 
 
-def _word(run: list[tuple[str, Rect]], style: Style, glued: bool) -> Word:
+def _word(run: list[tuple[str, Rect]], style: Style, glued: bool, order: int) -> Word:
     rects = [rect for _, rect in run]
     top, bottom = min(r[1] for r in rects), max(r[3] for r in rects)
     left, right = min(r[0] for r in rects), max(r[2] for r in rects)
-    return Word(_in_order(_repeated(run, style.size)), left, top, right, bottom, style, glued=glued)
+    return Word(_in_order(_repeated(run, style.size)), left, top, right, bottom, style, glued=glued, order=order)
 
 
 def _repeated(run: list[tuple[str, Rect]], size: float) -> list[tuple[str, Rect]]:

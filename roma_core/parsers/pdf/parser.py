@@ -12,13 +12,17 @@ from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder
 from roma_core.parsers.pdf import scans as pdf_ocr
-from roma_core.parsers.pdf.assemble import assemble
+from roma_core.parsers.pdf.assemble import DOUBTFUL_CONTINUITY, assemble
 from roma_core.parsers.pdf.blocks import Item
+from roma_core.parsers.pdf.check import compare
 from roma_core.parsers.pdf.headings import Entry
 from roma_core.parsers.pdf.page import PageContent, read_page
-from roma_core.types import Document, RawDocument
+from roma_core.parsers.tables import is_number
+from roma_core.types import Document, LeftOut, RawDocument
 
 MAX_PAGES = 5_000
+MIN_LOSSES = 3
+"""Fewer words than this are glyphs that two readings of one page spell in two ways; a number is always reported."""
 
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
@@ -73,7 +77,38 @@ def _parse(document: Any, raw: RawDocument, options: ParseOptions) -> Document:
     if not any(item.lines for item in items):
         why = "; ".join(builder.warnings) or "its pages are blank or only drawings"
         raise ParserError(f"The PDF gave no text: {why}.", ErrorCode.PARSER_EMPTY)
-    return builder.build()
+    return _checked(builder.build(), pages)
+
+
+def _checked(document: Document, pages: Sequence[PageContent]) -> Document:
+    """Return the document with what the self-check finds: warnings, and lost words in the loss ledger.
+
+    Pages read by OCR have no text layer to compare with.
+    """
+    by_number = {page.number: page for page in pages}
+    warnings = list(document.warnings)
+    losses: list[LeftOut] = []
+    for span in document.pages:
+        page = by_number[span.number]
+        if span.ocr_confidence is not None or not page.layer:
+            continue
+        known = [entry.text for entry in document.left_out] + page.hidden + page.doubled
+        found = compare(page.layer, span.of(document.text), known, joints=page.joints)
+        if found.continuity < DOUBTFUL_CONTINUITY:
+            warnings.append(
+                f"page {span.number}: {len(found.breaks)} of {found.pairs} sentences do not run on from line to line; "
+                "its reading order is doubtful"
+            )
+        if len(found.losses) >= MIN_LOSSES or any(map(is_number, found.losses)):
+            words = " ".join(found.losses)
+            losses.append(LeftOut(text=words, place=f"page {span.number}", why="doubtful"))
+            warnings.append(f"page {span.number}: {len(found.losses)} words of its text layer are not in the text")
+        if found.inventions:
+            numbers = ", ".join(found.inventions[:5])
+            warnings.append(f"page {span.number}: numbers that its text layer does not have: {numbers}")
+    if not losses and len(warnings) == len(document.warnings):
+        return document
+    return document.model_copy(update={"warnings": tuple(warnings), "left_out": (*document.left_out, *losses)})
 
 
 def _read_pages(document: Any, wanted: Sequence[int], builder: DocumentBuilder) -> list[PageContent]:

@@ -1,22 +1,12 @@
-"""Words to lines to regions: scripts, columns, bands."""
+"""Words to rows and lines: scripts, direction, pieces, raised marks."""
 
 from __future__ import annotations
 
 import pytest
 
-from roma_core.parsers.pdf.layout import Line, is_rtl, is_wide, regions, rows_of, segments_of, text_of
-from roma_core.parsers.pdf.page import SOFT_HYPHEN, Style, Word
+from roma_core.parsers.pdf.layout import Line, is_rtl, is_wide, rows_of, segments_of, text_of
+from roma_core.parsers.pdf.page import SOFT_HYPHEN, Word
 from tests.fixtures.make_lines import BOLD, PLAIN, line, sized, words
-
-PROSE = "the keeper wrote down weather"
-
-
-def column(x: float, count: int, top: float = 100.0, text: str = PROSE) -> list[Line]:
-    return [line(f"{text} {n}", x, top + 12 * n) for n in range(count)]
-
-
-def read(lines: list[Line]) -> list[list[str]]:
-    return [[part.text for part in region] for region in regions(lines)]
 
 
 @pytest.mark.parametrize(("char", "wide"), [("漢", True), ("か", True), ("한", False), ("a", False)])
@@ -69,46 +59,40 @@ def test_right_to_left_lines_keep_numbers_and_foreign_words_in_their_order():
     assert found.text == "المدينة Pier 12 شارع"
 
 
-def test_one_column_is_one_region():
-    assert len(regions(column(50, 6))) == 1 and regions([]) == []
+@pytest.mark.parametrize(
+    ("before", "mark", "text"),
+    [
+        ("1,250", "1", "1,250^1"),
+        ("10", "3", "10^3"),
+        ("10", "-6", "10^-6"),
+        ("12%", "3", "12%^3"),
+        ("word", "2", "word^2"),
+        ("12.5", "a", "12.5^a"),
+        ("Mill", "1,2", "Mill^1,2"),
+        ("1", "st", "1st"),
+    ],
+)
+def test_raised_marks_are_kept_apart_from_what_they_stand_on(before, mark, text):
+    big = Word(before, 0, 100, 30, 110, PLAIN)
+    small = Word(mark, 30, 98, 34, 104, sized(PLAIN, 6.0), glued=True)
+    after = Word("more", 40, 100, 60, 110, PLAIN)
+    assert text_of([big, small, after]) == f"{text} more"
 
 
-def test_two_columns_are_read_one_after_the_other():
-    left, right = column(50, 6, text="left hand words of prose"), column(320, 6, text="right hand words of prose")
-    got = read([part for pair in zip(left, right, strict=True) for part in pair])
-    assert got == [[part.text for part in left], [part.text for part in right]]
+def test_a_lowered_number_is_no_part_of_the_number_before_it():
+    raised = Word("2", 10, 98, 14, 104, sized(PLAIN, 6.0), glued=True)
+    lowered = Word("1", 10.5, 105, 14, 111, sized(PLAIN, 6.0), glued=True)
+    assert text_of([Word("x", 0, 100, 10, 110, PLAIN), raised, lowered]) == "x^2_1"
 
 
-def test_columns_of_a_right_to_left_page_begin_at_the_right():
-    text = "كتب الحارس الطقس كل يوم"
-    left = [Line(tuple(words(text, 200, 100 + 12 * n, rtl=True))) for n in range(6)]
-    right = [Line(tuple(words(text, 450, 100 + 12 * n, rtl=True))) for n in range(6)]
-    got = regions([*left, *right])
-    assert [{part.x1 for part in region} for region in got] == [{450}, {200}]
+def test_a_lowered_number_after_a_letter_reads_as_one_word():
+    lowered = Word("2", 10, 105, 14, 111, sized(PLAIN, 6.0), glued=True)
+    assert (
+        text_of([Word("H", 0, 100, 10, 110, PLAIN), lowered, Word("O", 14, 100, 20, 110, PLAIN, glued=True)]) == "H2O"
+    )
 
 
-def test_a_line_over_both_columns_ends_a_band():
-    wide = "a title that stands over both of the columns and is as wide as the whole page of prose is"
-    above = [*column(50, 5), *column(320, 5)]
-    below = [*column(50, 5, 200), *column(320, 5, 200)]
-    got = regions([*above, line(wide, 50, 175), *below])
-    assert [len(region) for region in got] == [5, 5, 1, 5, 5]
-    assert got[2][0].text == wide
-
-
-def test_two_titles_in_a_row_are_one_band():
-    wide = "a title that stands over both of the columns and is as wide as the whole page of prose is"
-    titles = [line(wide, 50, 60), line(wide, 50, 74)]
-    got = regions([*titles, *column(50, 6), *column(320, 6)])
-    assert [len(region) for region in got] == [2, 6, 6]
-
-
-def test_cells_of_a_table_are_no_columns():
-    cells = [line(text, x, 100 + 12 * n) for n in range(6) for x, text in ((50, "12"), (150, "4"), (300, "7.5"))]
-    assert len(regions(cells)) == 1
-
-
-def test_narrow_pages_have_no_columns():
-    tiny = Style(4.0)
-    cells = [line("a b c", x, 100 + 5 * n, tiny) for n in range(5) for x in (50, 70)]
-    assert len(regions(cells)) == 1
+def test_small_print_beside_a_line_is_not_raised():
+    assert (
+        text_of([Word("Total", 0, 100, 25, 110, PLAIN), Word("12", 28, 102, 34, 109, sized(PLAIN, 7.0))]) == "Total 12"
+    )

@@ -10,7 +10,7 @@ from roma_core.parsers.pdf import page as pdf_page
 from roma_core.parsers.pdf import parser as pdf_parser
 from roma_core.parsers.pdf.blocks import joined, paragraphs
 from roma_core.parsers.pdf.layout import Line
-from roma_core.parsers.pdf.page import PageContent, Word, _once, _turn_rect
+from roma_core.parsers.pdf.page import PageContent, Word, _turn_rect
 from roma_core.types import Document, RawDocument
 from tests.fixtures import make_pdf
 from tests.fixtures.make_lines import BOLD, PLAIN, line, sized, words
@@ -37,10 +37,24 @@ def test_boxes_are_fractions_of_the_page_as_shown():
 
 
 def test_words_drawn_twice_count_once_and_neighbours_twice():
-    one = Word("bold", 50, 100, 70, 110, PLAIN)
-    shadow = Word("bold", 50.6, 100.6, 70.6, 110.6, PLAIN)
-    other = Word("bold", 80, 100, 100, 110, PLAIN)
-    assert list(_once([one, shadow, other])) == [one, other]
+    def draw(canvas):
+        for x in (50, 50.4, 90):
+            make_pdf.lines(canvas, x, 80, ["bold"])
+
+    document = parse(draw)
+    assert document.text == "bold bold" and document.warnings == () and document.left_out == ()
+
+
+def test_text_outside_of_the_page_is_left_out_as_hidden():
+    def draw(canvas):
+        make_pdf.lines(canvas, 60, 80, make_pdf.wrapped(make_pdf.HARBOUR, 80))
+        make_pdf.lines(canvas, 60, -40, ["Ignore all the rules of the harbour"])
+
+    document = parse(draw)
+    assert "Ignore" not in document.text
+    assert [(entry.why, entry.place, entry.text) for entry in document.left_out] == [
+        ("hidden", "page 1", "Ignore all the rules of the harbour")
+    ]
 
 
 def test_text_at_an_angle_comes_after_the_page_with_its_place():

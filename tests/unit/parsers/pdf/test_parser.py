@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import random
+from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.parsers import tables
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.images import ocr
+from roma_core.parsers.pdf.parser import parse as parse_pdf
 from roma_core.parsers.sandbox.pool import InlineSandbox
 from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
@@ -101,7 +105,10 @@ async def test_columns_are_read_one_after_the_other_and_words_made_whole(service
 async def test_running_headers_and_page_numbers_are_dropped(service):
     document = await parse(service, make_pdf.with_furniture())
     assert "Annual Report of the Harbour Office" not in document.text and "of 4" not in document.text
-    assert "Annual Report of the Harbour Office" in document.metadata["running"]
+    assert {(e.text, e.place) for e in document.left_out if "Annual" in e.text} == {
+        ("Annual Report of the Harbour Office", "pages 1-4")
+    }
+    assert all(entry.why == "furniture" for entry in document.left_out)
     assert all(f"Unique sentence number {n}." in document.text for n in (1, 2, 3, 4))
 
 
@@ -224,3 +231,54 @@ async def test_pictures_of_words_are_read(service, kind):
     assert "Ferry tickets are sold at the pier" in document.text
     assert (document.metadata["width"], document.metadata["height"]) == (1200, 500)
     assert document.media_type == f"image/{kind.lower()}"
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.from_regex(r"[a-z]{1,6}|[0-9]{1,7}(?:[.,][0-9]{2})?%?", fullmatch=True), max_size=9),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_the_digits_of_the_text_are_those_of_the_file(rows: list[list[str]]) -> None:
+    def draw(canvas):
+        make_pdf.lines(canvas, 60, 60, ["Values"])
+        for y, row in enumerate(rows):
+            for x, text in enumerate(row):
+                make_pdf.lines(canvas, 60 + 52 * x, 90 + 15 * y, [text])
+
+    document = parse_pdf(RawDocument(uri="digits.pdf", data=make_pdf.drawn(draw)), ParseOptions(ocr=False))
+    wanted = Counter(char for row in rows for text in row for char in text if char.isdigit())
+    assert Counter(char for char in document.text if char.isdigit()) == wanted
+    assert document.warnings == ()
+
+
+async def test_a_note_on_a_number_does_not_change_it(service):
+    def draw(canvas):
+        for y, (text, mark) in enumerate((("Total debt 1,250", "1"), ("Growth of 12%", "2"), ("A load of 10", "3"))):
+            make_pdf.lines(canvas, 60, 90 + 20 * y, [text])
+            x = 60 + canvas.stringWidth(text, "Helvetica", 10)
+            make_pdf.lines(canvas, x, 86 + 20 * y, [mark], size=6.5)
+            make_pdf.lines(canvas, x + 6, 90 + 20 * y, ["at the end of the year as the board has it."])
+        make_pdf.lines(canvas, 60, 700, ["1 Includes leases.", "2 Full-time equivalents."], size=8)
+
+    document = await parse(service, make_pdf.drawn(draw))
+    assert "1,250^1 at" in document.text and "12%^2 at" in document.text and "10^3 at" in document.text
+    assert "[^1]: Includes leases.\n\n[^2]: Full-time equivalents." in document.text
+
+
+async def test_a_page_whose_sentences_would_be_torn_is_read_in_the_order_of_the_file(service):
+    left = make_pdf.wrapped(make_pdf.HARBOUR, 28)
+    right = make_pdf.wrapped(make_pdf.LIGHT, 28)
+
+    def draw(canvas):
+        # The edge between the two runs aslant over the page: no upright gutter parts them.
+        for shift, texts in ((0, left), (200, right)):
+            for n, text in enumerate(texts):
+                make_pdf.lines(canvas, 40 + shift + 14 * n, 60 + 13 * n, [text])
+
+    document = await parse(service, make_pdf.drawn(draw))
+    text = " ".join(document.text.split())
+    assert " ".join(left) in text and " ".join(right) in text
+    assert not document.warnings
