@@ -11,7 +11,7 @@ PARSERS: tuple[Parser, ...] = (
     Parser("asciidoc", 1, (media.ASCIIDOC,), "roma_core.parsers.text.light:parse_asciidoc"),
     Parser("code", 1, (media.CODE,), "roma_core.parsers.text.code:parse"),
     Parser("csv", 2, (media.CSV, media.TSV), "roma_core.parsers.text.delimited:parse"),
-    Parser("docx", 4, (media.DOCX,), "roma_core.parsers.office.docx:parse"),
+    Parser("docx", 5, (media.DOCX,), "roma_core.parsers.office.docx:parse"),
     Parser("eml", 3, (media.EML,), "roma_core.parsers.text.mail:parse_eml"),
     Parser("encrypted", 1, (media.ENCRYPTED_OFFICE,), "roma_core.parsers.office.encrypted:parse"),
     Parser("epub", 4, (media.EPUB,), "roma_core.parsers.web.epub:parse"),

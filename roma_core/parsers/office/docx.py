@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
-from roma_core.parsers import tables
+from roma_core.parsers import hyperlinks, media, tables
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raised
 from roma_core.parsers.hyperlinks import linked
@@ -18,6 +19,8 @@ from roma_core.parsers.office.docx_numbering import Numbering, W, integer, read_
 from roma_core.parsers.office.drawingml import write_drawing
 from roma_core.parsers.office.omml import latex
 from roma_core.parsers.office.ooxml import Package, R, alternatives, local, walk
+from roma_core.parsers.text.encodings import decode
+from roma_core.parsers.web import html, markup
 from roma_core.types import Document, RawDocument
 
 FURNITURE = "Headers and footers"
@@ -48,6 +51,7 @@ class ParagraphStyle:
     outline: int | None = None
     number: str = ""
     depth: int = 0
+    is_hidden: bool = False
 
 
 @dataclass
@@ -59,12 +63,17 @@ class ParagraphText:
     boxes: list[Any] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
+    """Names of the parts that hold embedded files."""
 
     def take(self, other: ParagraphText) -> None:
         self.drawings += other.drawings
         self.boxes += other.boxes
         self.comments += other.comments
         self.notes += other.notes
+        self.hidden += other.hidden
+        self.embedded += other.embedded
 
 
 @dataclass
@@ -118,12 +127,46 @@ class StoryReader:
                 self.block(child)
         elif name in {"oMathPara", "oMath"}:
             self._display(element)
+        elif name == "altChunk":
+            self._import(element)
+
+    def _import(self, element: Any) -> None:
+        """Write a file that the body takes in whole (``altChunk``): a page, text or another document."""
+        relation = self.package.relations(self.part).get(element.get(f"{R}id") or "")
+        if relation is None or relation.external:
+            self.builder.warn("a part that the document takes in from outside is missing")
+            return
+        self._flush()
+        self._write_embedded(relation.target, self.package.bytes_of(relation.target) or b"", "imported part")
+
+    def _write_embedded(self, name: str, data: bytes, what: str) -> None:
+        """Write a file inside of this one; what no reader here takes is named in the loss ledger."""
+        raw = RawDocument(uri=name, data=data)
+        kind = media.detect(raw) if data else ""
+        if kind == media.DOCX and self._nesting < MAX_NESTING:
+            package = Package(data)
+            inner = StoryReader(package, package.main("word/document.xml"), self.builder, _nesting=self._nesting + 1)
+            inner.read()
+        elif kind in {media.HTML, media.MHTML}:
+            page = html.parse_html(data, warn=self.builder.warn)
+            hyperlinks.mark_anchors(page, "", markup.BLOCKS)
+            markup.write(self.builder, markup.read_blocks(next(page.iter("body"), page)))
+        elif kind in {media.TEXT, media.MARKDOWN}:
+            for paragraph in decode(data, warn=self.builder.warn).split("\n\n"):
+                self.builder.paragraph(paragraph)
+        else:
+            file = PurePosixPath(name).name
+            self.builder.leave_out(file, "attachment", place=what)
+            self.builder.warn(f"{what} {file} ({kind or 'empty'}) was not read")
 
     def paragraph(self, element: Any) -> None:
         style = self.style_of(element)
         line = self.line(element)
         level = heading_level(element, style)
         if _CONTENTS.match(style.name):
+            return
+        if style.is_hidden:
+            self.builder.leave_out(line.text, "hidden", place="text hidden by its style")
             return
         if line.text and level is not None:
             self._heading(element, style, line, level)
@@ -167,10 +210,16 @@ class StoryReader:
     def _after(self, line: ParagraphText) -> None:
         """What hangs on a paragraph; notes wait for the end of the section."""
         self._hanging.notes += [note for note in line.notes if note not in self._hanging.notes]
-        if line.drawings or line.boxes or line.comments:
+        if line.drawings or line.boxes or line.comments or line.embedded:
             self._flush()
         for drawing in line.drawings:
             write_drawing(self.builder, drawing, self.package, self.part)
+        for hidden in line.hidden:
+            self.builder.leave_out(hidden, "hidden", place="hidden text")
+        for name in line.embedded:
+            self._flush()
+            self.builder.paragraph(f"Embedded file: {PurePosixPath(name).name}", "caption")
+            self._write_embedded(name, self.package.bytes_of(name) or b"", "embedded file")
         if line.boxes and self._nesting < MAX_NESTING:
             self._nesting += 1
             for box in line.boxes:
@@ -209,6 +258,9 @@ class StoryReader:
                         yield " | ".join(text.replace("\n", " ") for text in row)
                 continue
             line, style = self.line(child), self.style_of(child)
+            if style.is_hidden:
+                self.builder.leave_out(line.text, "hidden", place="text hidden by its style")
+                continue
             label = self.label(child, style) if line.text else None
             yield f"{label[0]} {line.text}" if label else line.text
             self._hanging.take(line)
@@ -271,7 +323,7 @@ class StoryReader:
 
     def line(self, element: Any) -> ParagraphText:
         """Inline content of a paragraph."""
-        writer = _Inline(self.package, self.part)
+        writer = _Inline(self.package, self.part, self.styles)
         writer.children(element)
         line = writer.line
         text = "".join(writer.parts).strip()
@@ -300,6 +352,7 @@ class _Inline:
 
     package: Package
     part: str
+    styles: dict[str, ParagraphStyle]
     parts: list[str] = field(default_factory=list)
     line: ParagraphText = field(default_factory=ParagraphText)
     _fields: list[tuple[list[str], int]] = field(default_factory=list)
@@ -316,13 +369,22 @@ class _Inline:
 
     def run(self, element: Any) -> None:
         properties = element.find(f"{W}rPr")
-        hidden = properties.find(f"{W}vanish") if properties is not None else None
-        if hidden is not None and hidden.get(f"{W}val") not in {"0", "false"}:
-            return
         before = len(self.parts)
         self.children(element)
+        if properties is not None and self._is_hidden(properties):
+            self.line.hidden.append("".join(self.parts[before:]))
+            del self.parts[before:]
+            return
         if properties is not None and value(properties.find(f"{W}vertAlign")) == "superscript":
             self.parts[before:] = [raised("".join(self.parts[before:]))]
+
+    def _is_hidden(self, properties: Any) -> bool:
+        """Return whether a run is hidden, by itself or by its style."""
+        own = _switch(properties, "vanish")
+        if own is not None:
+            return own
+        style = self.styles.get(_setting(properties, "rStyle"))
+        return style is not None and style.is_hidden
 
     def text(self, element: Any) -> None:
         self.put(element.text or "")
@@ -353,6 +415,7 @@ class _Inline:
     def field_mark(self, element: Any) -> None:
         kind = element.get(f"{W}fldCharType")
         if kind == "begin":
+            self.put(read_form_field(element.find(f"{W}ffData")))
             self._fields.append(([], len(self.parts)))
             self._in_code += 1
         elif kind == "separate" and self._fields:
@@ -383,6 +446,15 @@ class _Inline:
 
     def comment(self, element: Any) -> None:
         self.line.comments.append(element.get(f"{W}id") or "")
+
+    def object(self, element: Any) -> None:
+        """Note an embedded file; its picture is drawn as any other."""
+        relations = self.package.relations(self.part)
+        for embedded in walk(element, "OLEObject"):
+            relation = relations.get(embedded.get(f"{R}id") or "")
+            if relation is not None and not relation.external:
+                self.line.embedded.append(relation.target)
+        self.drawing(element)
 
     def drawing(self, element: Any) -> None:
         boxes = list(walk(element, "txbxContent"))
@@ -415,7 +487,7 @@ _INLINE = {
     "commentReference": _Inline.comment,
     "drawing": _Inline.drawing,
     "pict": _Inline.drawing,
-    "object": _Inline.drawing,
+    "object": _Inline.object,
     "oMath": _Inline.equation,
     "oMathPara": _Inline.display,
 } | dict.fromkeys(
@@ -425,7 +497,7 @@ _INLINE = {
 
 
 def read_styles(package: Package, part: str) -> dict[str, ParagraphStyle]:
-    """Paragraph styles by id, each with what it inherits."""
+    """Return paragraph and character styles by id, each with what it inherits."""
     root = package.part(next(iter(package.related(part, "styles")), None))
     found = {s.get(f"{W}styleId") or "": s for s in (root.iterchildren(f"{W}style") if root is not None else ())}
     return {name: _inherited(_ancestry(name, found)) for name in found}
@@ -442,7 +514,10 @@ def _ancestry(name: str, found: dict[str, Any]) -> list[Any]:
 
 def _inherited(chain: Iterable[Any]) -> ParagraphStyle:
     name, outline, number, depth = "", "", "", ""
+    is_hidden: bool | None = None
     for style in chain:
+        if is_hidden is None:
+            is_hidden = _switch(style.find(f"{W}rPr"), "vanish")
         own = _setting(style, "name")
         # A style made by the user "based on Heading 1" is a heading too.
         if not name or (_HEADING.match(own) and not _HEADING.match(name)):
@@ -454,7 +529,8 @@ def _inherited(chain: Iterable[Any]) -> ParagraphStyle:
             if numbered is not None:
                 number = number or _setting(numbered, "numId")
                 depth = depth or _setting(numbered, "ilvl")
-    return ParagraphStyle(name, integer(outline, 9) if outline else None, number, integer(depth, 0))
+    level = integer(outline, 9) if outline else None
+    return ParagraphStyle(name, level, number, integer(depth, 0), bool(is_hidden))
 
 
 def heading_level(element: Any, style: ParagraphStyle) -> int | None:
@@ -473,6 +549,27 @@ def note_label(kind: str, number: str) -> str:
 
 def integer_base16(text: str | None) -> int:
     return int(text, 16) if text and re.fullmatch(r"[0-9A-Fa-f]{1,4}", text) else 0
+
+
+def read_form_field(data: Any) -> str:
+    """Return what a legacy form field shows of itself: a box, checked or not, or the chosen entry of a list."""
+    if data is None:
+        return ""
+    box, entries = data.find(f"{W}checkBox"), data.find(f"{W}ddList")
+    if box is not None:
+        checked = _switch(box, "checked")
+        return "☒" if (checked if checked is not None else _switch(box, "default")) else "☐"
+    if entries is not None:
+        names = [entry.get(f"{W}val") or "" for entry in entries.iterchildren(f"{W}listEntry")]
+        chosen = integer(_setting(entries, "result") or _setting(entries, "default"), 0)
+        return names[chosen] if 0 <= chosen < len(names) else ""
+    return ""
+
+
+def _switch(element: Any, name: str) -> bool | None:
+    """Return an on-off property: None when it is not set, True without a value."""
+    found = element.find(f"{W}{name}") if element is not None else None
+    return None if found is None else found.get(f"{W}val") not in {"0", "false", "off"}
 
 
 def _setting(element: Any, name: str) -> str:

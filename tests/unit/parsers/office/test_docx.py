@@ -273,3 +273,75 @@ def test_broken_files_are_typed_failures(data: bytes, code: ErrorCode) -> None:
         read(data)
     assert error.value.code is code
     assert error.value.message.endswith(".")
+
+
+HIDDEN_STYLES = part(
+    "styles",
+    '<w:style w:type="paragraph" w:styleId="Hid"><w:name w:val="Hid"/><w:rPr><w:vanish/></w:rPr></w:style>'
+    '<w:style w:type="character" w:styleId="HidC"><w:name w:val="HidC"/><w:basedOn w:val="Base"/></w:style>'
+    '<w:style w:type="character" w:styleId="Base"><w:name w:val="Base"/><w:rPr><w:vanish w:val="true"/></w:rPr></w:style>',
+)
+
+
+def test_text_hidden_by_itself_or_by_a_style_is_left_out_by_name() -> None:
+    body = (
+        p("Seen. ")
+        + p("By paragraph style.", style("Hid"))
+        + p("By character style.", run='<w:rStyle w:val="HidC"/>')
+        + p("By itself.", run="<w:vanish/>")
+        + p("Shown again.", style("Hid"), '<w:vanish w:val="0"/>').replace(style("Hid"), "")
+        + f"<w:tbl><w:tr><w:tc>{p('cell')}{p('In a cell.', style('Hid'))}</w:tc><w:tc>{p('b')}</w:tc></w:tr></w:tbl>"
+    )
+    document = read(make.docx(body, {"word/styles.xml": HIDDEN_STYLES}, rId1="styles:styles.xml"))
+    assert document.text == "Seen.\n\nShown again.\n\n| cell | b |\n| --- | --- |"
+    left_out = {entry.text for entry in document.left_out if entry.why == "hidden"}
+    assert left_out == {"By paragraph style.", "By character style.", "By itself.", "In a cell."}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("chunk.html", "<html><body><h1>Imported</h1><p>The tariff is 41 crowns.</p></body></html>", "# Imported\n\nThe tariff is 41 crowns."),
+        ("chunk.txt", "First part.\n\nThe tariff is 41 crowns.", "First part.\n\nThe tariff is 41 crowns."),
+        ("chunk.docx", make.docx(p("The tariff is 41 crowns.")), "The tariff is 41 crowns."),
+    ],
+)  # fmt: skip
+def test_a_part_taken_in_whole_stands_in_its_place(name: str, content: str | bytes, words: str) -> None:
+    body = p("Before.") + '<w:altChunk r:id="rId9"/>' + p("After.")
+    document = read(make.docx(body, {f"word/{name}": content}, rId9=f"aFChunk:{name}"))
+    assert document.text == f"Before.\n\n{words}\n\nAfter."
+
+
+def test_an_embedded_document_is_read_and_another_file_is_named() -> None:
+    inner = make.docx(p("Retention is 19 months."))
+    body = "".join(
+        f'<w:p><w:r><w:object><o:OLEObject xmlns:o="urn:o" r:id="{rel}"/></w:object></w:r></w:p>'
+        for rel in ("rId8", "rId9")
+    )
+    parts = {"word/embeddings/annex.docx": inner, "word/embeddings/oleObject1.bin": bytes(range(256)) * 4}
+    targets = {"rId8": "package:embeddings/annex.docx", "rId9": "oleObject:embeddings/oleObject1.bin"}
+    document = read(make.docx(p("See the annex.") + body, parts, **targets))
+    assert "Embedded file: annex.docx\n\nRetention is 19 months." in document.text
+    assert [(entry.text, entry.why) for entry in document.left_out] == [("oleObject1.bin", "attachment")]
+
+
+def field(data: str) -> str:
+    mark = '<w:r><w:fldChar w:fldCharType="{}">{}</w:fldChar></w:r>'
+    begin = mark.format("begin", f"<w:ffData>{data}</w:ffData>")
+    return f"{begin}<w:r><w:instrText> FORM </w:instrText></w:r>{mark.format('end', '')}"
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ('<w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox>', "☒"),
+        ('<w:checkBox><w:default w:val="1"/></w:checkBox>', "☒"),
+        ('<w:checkBox><w:default w:val="1"/><w:checked w:val="0"/></w:checkBox>', "☐"),
+        ('<w:checkBox><w:default w:val="0"/></w:checkBox>', "☐"),
+        ('<w:ddList><w:result w:val="1"/><w:listEntry w:val="A"/><w:listEntry w:val="AB-neg"/></w:ddList>', "AB-neg"),
+        ('<w:ddList><w:listEntry w:val="A"/><w:listEntry w:val="B"/></w:ddList>', "A"),
+    ],
+)
+def test_a_form_field_shows_its_state(data: str, shown: str) -> None:
+    body = f"<w:p>{field(data)}<w:r><w:t xml:space='preserve'> Smoker</w:t></w:r></w:p>"
+    assert read(make.docx(body)).text == f"{shown} Smoker"
