@@ -11,6 +11,7 @@ import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from roma_core.parsers import ole
 from roma_core.types import RawDocument
 
 PDF = "application/pdf"
@@ -117,6 +118,10 @@ BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\x00asm", b"OggS", b"ID3", b"fLaC")
+"""Magic bytes of programs and media whose first bytes could pass for text."""
+_MIMETYPE = re.compile(rb"PK\x03\x04.{4}\x00\x00.{16}\x08\x00..mimetype", re.DOTALL)
+"""A stored (not packed) entry of that name, wherever it stands."""
 _HEAD = 4096
 _TAIL = 4 << 20
 """Bytes of a zip file's end that are searched for its directory."""
@@ -177,14 +182,16 @@ def _by_magic(data: bytes) -> str | None:
         return BMP
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _inside_zip(data)
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+    if head.startswith(ole.MAGIC):
         return _inside_ole(data)
+    if head.startswith(PROGRAMS):
+        return BINARY
     return None
 
 
 def _inside_zip(data: bytes) -> str:
-    if data[30:38] == b"mimetype":
-        declared = data[38:138]
+    for entry in _MIMETYPE.finditer(data):
+        declared = data[entry.end() : entry.end() + 100]
         for media in (EPUB, ODT, ODS, ODP):
             if declared.startswith(media.encode()):
                 return media
@@ -192,7 +199,17 @@ def _inside_zip(data: bytes) -> str:
     for part, media in _PARTS:
         if part in found:
             return media
+    if b"content.xml" in found:
+        return _open_document_kind(data)
     return _inside_broken_zip(data[:_HEAD])
+
+
+def _open_document_kind(data: bytes) -> str:
+    """Return the kind of an OpenDocument file whose ``mimetype`` is missing or packed, by its manifest or its tail."""
+    for media in (ODS, ODP, ODT):
+        if media.encode() in data:
+            return media
+    return ODT
 
 
 def _inside_broken_zip(head: bytes) -> str:
@@ -204,8 +221,10 @@ def _inside_broken_zip(head: bytes) -> str:
 
 
 def _inside_ole(data: bytes) -> str:
+    """Return what a compound file is by the names at its top level: what it embeds or speaks of does not count."""
+    names = ole.list_streams(data)
     for stream, media in _STREAMS:
-        if stream.encode("utf-16-le") in data:
+        if stream in names:
             return media
     return OLE
 

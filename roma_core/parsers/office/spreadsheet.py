@@ -24,6 +24,7 @@ def parse_xls(raw: RawDocument, options: ParseOptions) -> Document:
     """XLS. Raises ``MALFORMED``, ``ENCRYPTED``, ``EMPTY`` and ``TOO_LARGE``."""
     import xlrd
     from xlrd.compdoc import CompDocError
+    from xlrd.formula import FormulaError
 
     data = raw.data
     try:
@@ -34,7 +35,16 @@ def parse_xls(raw: RawDocument, options: ParseOptions) -> Document:
                 "The workbook is protected by a password; save it without one.", ErrorCode.PARSER_ENCRYPTED
             ) from error
         return parse_calamine(raw, options)
-    except (CompDocError, struct.error, IndexError, AssertionError, ValueError, KeyError, NotImplementedError):
+    except (
+        CompDocError,
+        FormulaError,
+        struct.error,
+        IndexError,
+        AssertionError,
+        ValueError,
+        KeyError,
+        NotImplementedError,
+    ):
         return parse_calamine(raw, options)
     return _write(raw, options, "xls", (_xls_sheet(book, sheet) for sheet in book.sheets()))
 

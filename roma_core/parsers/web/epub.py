@@ -32,6 +32,9 @@ _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>\s*(?:<!DOCTYPE[^>\[]*(?:\[[^\
 _META = {"title": "title", "creator": "author", "language": "language", "date": "date", "publisher": "publisher",
          "identifier": "identifier", "description": "description", "subject": "subject"}  # fmt: skip
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/x-dtbook+xml"})
+_ALSO_PAGES = frozenset({"text/xml", "application/xml", ""})
+"""Types that some books declare for their pages; the file's name decides then."""
+_PAGE_SUFFIXES = (".xhtml", ".html", ".htm", ".xml")
 _INSIDE = frozenset("li td th tr tbody thead tfoot dd dt caption figcaption".split())
 MAX_DEPTH = 12
 
@@ -111,7 +114,8 @@ class Book:
             name = reference.get("idref")
             if name not in items or name in navigation or paths[name] in self.spine:
                 continue
-            if (items[name].get("media-type") or "") in _PAGES:
+            kind = items[name].get("media-type") or ""
+            if kind in _PAGES or (kind in _ALSO_PAGES and paths[name].lower().endswith(_PAGE_SUFFIXES)):
                 self.spine.append(paths[name])
 
     def _refuse_encrypted(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from roma_core.parsers import media
 from roma_core.types import RawDocument
+from tests.fixtures.make_ole import compound
 
 
 def zipped(*names: str, first: tuple[str, str] | None = None) -> bytes:
@@ -21,8 +22,10 @@ def zipped(*names: str, first: tuple[str, str] | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def ole(stream: str) -> bytes:
-    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + stream.encode("utf-16-le") + bytes(100)
+def ole(*streams: str, inside: str = "", text: str = "") -> bytes:
+    """A compound file of these streams; ``inside`` is a stream in a storage, ``text`` words that a stream holds."""
+    tree = {name: text.encode("utf-16-le").ljust(5000, b"\0") for name in streams}
+    return compound({**tree, "Attachment": {inside: b"x"}} if inside else tree)
 
 
 CASES = [
@@ -52,6 +55,13 @@ CASES = [
     ("a", ole("__properties_version1.0"), media.MSG),
     ("a.docx", ole("EncryptedPackage"), media.ENCRYPTED_OFFICE),
     ("a", ole("nothing known"), media.OLE),
+    ("a.msg", ole("__properties_version1.0", inside="WordDocument"), media.MSG),
+    ("a.msg", ole("__properties_version1.0", text="WordDocument EncryptedPackage Workbook"), media.MSG),
+    ("a.doc", ole("WordDocument", inside="Workbook"), media.DOC),
+    ("a.doc", ole("WordDocument")[:700], media.OLE),
+    ("a.odt", zipped("META-INF/manifest.xml", "content.xml"), media.ODT),
+    ("a.txt", b"\x7fELF" + b"a" * 500, media.BINARY),
+    ("a.txt", b"MZ\x90\x00" + b"This program cannot be run in DOS mode." * 9, media.BINARY),
     ("a.doc", b"  {\\rtf1 words}", media.RTF),
     ("a.txt", b"<!DOCTYPE html><html><body>x", media.HTML),
     ("a", b"<?xml version='1.0'?><!-- c --><html><p>x", media.HTML),
@@ -88,3 +98,21 @@ def test_what_the_source_claims_counts_for_text_alone():
 
 def test_text_kept_by_shape_without_an_extension():
     assert media.looks_like_text(b"") and not media.looks_like_text(b"\x00\x01")
+
+
+@pytest.mark.parametrize("kind", [media.ODT, media.ODS, media.ODP, media.EPUB])
+def test_a_mimetype_that_is_not_the_first_entry_counts(kind: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("META-INF/manifest.xml", "x")
+        archive.writestr("mimetype", kind)
+        archive.writestr("content.xml", "x")
+    assert media.detect(RawDocument(uri="a.zip", data=buffer.getvalue())) == kind
+
+
+@pytest.mark.parametrize("cut", range(0, 3000, 97))
+def test_a_cut_or_twisted_compound_file_has_some_type(cut: int) -> None:
+    data = bytearray(ole("WordDocument", "Data", inside="Workbook"))
+    data[512 + cut : 512 + cut + 64] = b"\xff" * 64
+    assert media.detect(RawDocument(uri="a.doc", data=bytes(data))) in {media.DOC, media.OLE}
+    assert media.detect(RawDocument(uri="a.doc", data=bytes(data[: 600 + cut]))) in {media.DOC, media.OLE}
