@@ -153,6 +153,7 @@ _UTF8_SEQUENCE = re.compile(
 )
 """Well-formed sequences of two to four bytes (Unicode 16, table 3-7)."""
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
+_MBOX = re.compile(rb"From \S+ [^\n]*\d{4}[^\n]*\n[A-Za-z][\w-]*:")
 _SRT = re.compile(rb"\A\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
 
 
@@ -249,6 +250,10 @@ def _by_shape(head: bytes) -> str | None:
     lead = head.lstrip()
     if _HTML.match(lead) or (lead.startswith((b"<?xml", b"<!--")) and _HTML.search(lead)):
         return HTML
+    if lead.startswith(b"BEGIN:VCALENDAR"):
+        return ICS
+    if _MBOX.match(head):
+        return MBOX
     if _MAIL.match(lead) and _MAIL_HEADER.search(lead):
         return MHTML if b"multipart/related" in lead.lower() and b"text/html" in lead.lower() else EML
     if lead.startswith(b"{") and b'"nbformat"' in head and b'"cells"' in head:

@@ -9,10 +9,11 @@ from roma_core.parsers.base import Parser
 
 PARSERS: tuple[Parser, ...] = (
     Parser("asciidoc", 1, (media.ASCIIDOC,), "roma_core.parsers.text.light:parse_asciidoc"),
+    Parser("calendar", 1, (media.ICS,), "roma_core.parsers.text.calendar:parse"),
     Parser("code", 1, (media.CODE,), "roma_core.parsers.text.code:parse"),
     Parser("csv", 2, (media.CSV, media.TSV), "roma_core.parsers.text.delimited:parse"),
     Parser("docx", 5, (media.DOCX,), "roma_core.parsers.office.docx:parse"),
-    Parser("eml", 3, (media.EML,), "roma_core.parsers.text.mail:parse_eml"),
+    Parser("eml", 4, (media.EML,), "roma_core.parsers.text.mail:parse_eml"),
     Parser("encrypted", 1, (media.ENCRYPTED_OFFICE,), "roma_core.parsers.office.encrypted:parse"),
     Parser("epub", 5, (media.EPUB,), "roma_core.parsers.web.epub:parse"),
     Parser("html", 4, (media.HTML,), "roma_core.parsers.web.html:parse"),
@@ -21,6 +22,7 @@ PARSERS: tuple[Parser, ...] = (
     Parser("json", 1, (media.JSON, media.JSON_LINES), "roma_core.parsers.text.tree:parse_json"),
     Parser("latex", 1, (media.TEX,), "roma_core.parsers.text.latex:parse"),
     Parser("markdown", 2, (media.MARKDOWN,), "roma_core.parsers.text.markdown:parse"),
+    Parser("mbox", 1, (media.MBOX,), "roma_core.parsers.text.mail:parse_mbox"),
     Parser("mhtml", 3, (media.MHTML,), "roma_core.parsers.text.mail:parse_mhtml"),
     Parser("msg", 4, (media.MSG,), "roma_core.parsers.text.mail:parse_msg"),
     Parser("odp", 3, (media.ODP,), "roma_core.parsers.opendocument.odt:parse_presentation"),

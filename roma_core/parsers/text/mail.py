@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email import policy
@@ -14,12 +15,13 @@ from typing import Any
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import hyperlinks
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line
+from roma_core.parsers.builder import DocumentBuilder, ListItem, file_name, one_line
+from roma_core.parsers.text import calendar
 from roma_core.parsers.text.encodings import decode
 from roma_core.parsers.web import html, markup
 from roma_core.types import Document, RawDocument
 
-HEADERS = ("From", "To", "Cc", "Date")
+HEADERS = ("From", "To", "Cc", "Reply-To", "Date")
 MAX_NESTED = 10
 
 
@@ -32,6 +34,7 @@ class Mail:
     text: str = ""
     html: bytes = b""
     charset: str | None = None
+    calendars: list[str] = field(default_factory=list)
     attachments: list[str] = field(default_factory=list)
     nested: list[Mail] = field(default_factory=list)
 
@@ -89,7 +92,9 @@ def read_mail(message: MIMEPart, depth: int = 0) -> Mail:
     mail.headers = {name: text for name in HEADERS if (text := one_line(_header(message, name)))}
     for part in _own_parts(message):
         kind = part.get_content_type()
-        if part.get_content_disposition() == "attachment" or part.get_filename():
+        if kind == "text/calendar":
+            mail.calendars.append(decoded(part))
+        elif part.get_content_disposition() == "attachment" or part.get_filename():
             mail.attachments.append(f"{part.get_filename() or 'unnamed'} ({kind}, {len(_payload(part))} bytes)")
         elif kind == "text/plain":
             mail.text += decoded(part) + "\n\n"
@@ -173,16 +178,53 @@ def _write(builder: DocumentBuilder, mail: Mail, level: int) -> None:
         markup.write(builder, markup.read_blocks(next(page.iter("body"), page)))
     else:
         write_plain(builder, mail.text)
+    for text in dict.fromkeys(mail.calendars):
+        calendar.write_events(builder, text, min(level + 1, 6))
     if mail.attachments:
         builder.paragraph("Attachments:")
         builder.list([ListItem(text) for text in mail.attachments])
+        for text in mail.attachments:
+            builder.leave_out(text, "attachment", place=f"message {mail.subject!r}")
     for inner in mail.nested:
         _write(builder, inner, level + 1)
 
 
+_STRUCTURE = re.compile(rb"<(?:table|ul|ol|h[1-6])[\s>]", re.IGNORECASE)
+_SILENT = re.compile(rb"<(style|script|head)\b.*?</\1\s*>|<[^>]*>|&\w+;", re.IGNORECASE | re.DOTALL)
+
+
 def _html_says_more(mail: Mail) -> bool:
-    """The HTML form is read when it holds a table, or when there is hardly any plain text."""
-    return len(mail.text.split()) < 5 or b"<th" in mail.html.lower() or b"<ul" in mail.html.lower()
+    """Return whether the HTML form holds more than the plain one: a structure, or a fifth more words."""
+    plain_words = len(mail.text.split())
+    html_words = len(_SILENT.sub(b" ", mail.html).split())
+    is_stub = html_words > 1.2 * plain_words + 5
+    return is_stub or (_STRUCTURE.search(mail.html) is not None and html_words >= 0.8 * plain_words)
+
+
+def parse_mbox(raw: RawDocument, options: ParseOptions) -> Document:
+    """Read a mailbox file: its messages in order, each a section. Raises ``MALFORMED`` and ``EMPTY``."""
+    parts = _MESSAGE_START.split(raw.data.replace(b"\r\n", b"\n"))
+    builder = DocumentBuilder(raw, options, "mbox", title=raw.title or file_name(raw.uri))
+    count = 0
+    for part in parts:
+        if not part.strip():
+            continue
+        try:
+            mail = read_mail(_message(_QUOTED_FROM.sub(rb"\1", part)))
+        except ParserError as error:
+            builder.warn(f"A message cannot be read: {error.message}")
+            continue
+        _write(builder, mail, 1)
+        count += 1
+    if not count:
+        raise ParserError("The mailbox holds no message; it is damaged or no mbox file.")
+    builder.metadata["messages"] = count
+    return builder.build()
+
+
+_MESSAGE_START = re.compile(rb"(?:\A|(?<=\n))From [^\n]*\d{4}[^\n]*\n(?=[A-Za-z][\w-]*:)")
+"""The line that separates messages (RFC 4155): sender and date, then headers."""
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
 def write_plain(builder: DocumentBuilder, text: str) -> None:
