@@ -19,7 +19,7 @@ from roma_core import __version__
 from roma_core.api import conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import Work
+from roma_core.api.jobs import ClaimedJob
 from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
 from roma_core.api.schemas import error_codes
 from roma_core.api.sse import Streams
@@ -95,7 +95,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _begin(app: FastAPI) -> None:
     """Know the tokens before the workspace can go away, and never make it anew. What fails here is told later."""
     await guarded("api", asyncio.to_thread(keep_file, app.state.roma.settings.workspace))
-    await guarded("api", app.state.tokens.look())
+    await guarded("api", app.state.tokens.snapshot())
 
 
 async def _warm(request: Request) -> None:
@@ -114,7 +114,7 @@ async def _opened(roma: Roma) -> None:
 def _ingest(roma: Roma) -> Ingest:
     """Run a job. A token's job is confined by the roots of this moment, not of when it was accepted."""
 
-    async def run(work: Work, progress: OnProgress) -> IngestionReport:
+    async def run(work: ClaimedJob, progress: OnProgress) -> IngestionReport:
         within = roma.settings.serving.ingest_roots if work.confined else None
         return await roma.ingest(
             *work.sources, tenant=work.tenant, progress=progress, retry_failed=work.retry_failed, within=within

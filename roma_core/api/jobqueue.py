@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from roma_core.api.jobs import ROWS, Ending, Job, JobProgress, JobSummary, Work
+from roma_core.api.jobs import ROWS, ClaimedJob, Job, JobOutcome, JobProgress, JobSummary
 from roma_core.api.storage import open_service
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
@@ -43,7 +43,7 @@ _CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = ?, lease_until = ?
 _SUMMARY = """SELECT id, tenant, state, retry_failed, attempts, progress, failure, created_at, started_at, finished_at,
   json_array_length(sources) AS sources_total, json_extract(sources, '$[0]', '$[1]', '$[2]') AS sources
   FROM ingest_jobs WHERE tenant = ? ORDER BY number DESC LIMIT ?"""
-Told = Literal["go on", "cancel", "lost"]
+BeatAnswer = Literal["go on", "cancel", "lost"]
 
 
 class JobQueue:
@@ -100,7 +100,7 @@ class JobQueue:
             )
             return _job(db, _find(db, "id", job_id, tenant))
 
-    def claim(self, owner: str) -> Work | None:
+    def claim(self, owner: str) -> ClaimedJob | None:
         """A job that waits or whose holder has died, now leased to ``owner``; None when there is none.
 
         Jobs of a tenant come in their order, tenants in turn.
@@ -112,9 +112,9 @@ class JobQueue:
         if row is None:
             return None
         sources, flags = tuple(json.loads(row["addresses"])), (bool(row["confined"]), bool(row["retry_failed"]))
-        return Work(row["id"], row["tenant"], sources, *flags, row["attempts"])
+        return ClaimedJob(row["id"], row["tenant"], sources, *flags, row["attempts"])
 
-    def beat(self, job_id: str, owner: str, progress: JobProgress | None) -> Told:
+    def beat(self, job_id: str, owner: str, progress: JobProgress | None) -> BeatAnswer:
         """Renew the lease and tell how far the job is; the answer says what the holder must do."""
         with self._database.transaction() as db:
             row = db.execute(
@@ -126,7 +126,7 @@ class JobQueue:
             return "lost"
         return "cancel" if row["cancel"] else "go on"
 
-    def finish(self, job_id: str, owner: str, ending: Ending) -> bool:
+    def finish(self, job_id: str, owner: str, ending: JobOutcome) -> bool:
         """Write how it ended. False when the lease was lost, so that nobody finishes twice."""
         told = (ending.state, _json(ending.progress), _json(ending.report), _json(ending.failure))
         with self._database.transaction() as db:

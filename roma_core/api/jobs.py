@@ -94,7 +94,7 @@ class Job(JobSummary):
 
 
 @dataclass(frozen=True)
-class Work:
+class ClaimedJob:
     """A job as its worker gets it: with the addresses as they were given. ``confined``: to ``ROMA_INGEST_ROOTS``."""
 
     id: str
@@ -106,7 +106,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Ending:
+class JobOutcome:
     """The end of a job, as it is stored."""
 
     state: JobState
@@ -116,7 +116,7 @@ class Ending:
     rows: Sequence[IngestItem] = ()
 
     @classmethod
-    def of(cls, outcome: IngestionReport | AgentFailure | None, last: JobProgress | None = None) -> Ending:
+    def of(cls, outcome: IngestionReport | AgentFailure | None, last: JobProgress | None = None) -> JobOutcome:
         """``outcome`` None: it was cancelled. An ingest in which nothing worked has failed, for its first reason."""
         if outcome is None:
             return cls("cancelled", last)

@@ -145,10 +145,10 @@ async def _banner(running: uvicorn.Server, settings: Settings) -> str:
 
 
 async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
-    known = await guarded("api", running.config.app.state.tokens.look())  # type: ignore[union-attr]
-    if isinstance(known, AgentFailure):
-        return f"nobody, as the tokens cannot be read: {known.message}"
-    if known.configured:
+    tokens = await guarded("api", running.config.app.state.tokens.snapshot())  # type: ignore[union-attr]
+    if isinstance(tokens, AgentFailure):
+        return f"nobody, as the tokens cannot be read: {tokens.message}"
+    if tokens.configured:
         return "a token"
     there = await asyncio.to_thread(settings.workspace.exists)
     return "no token: this machine only" if there else "no token: this machine only; the workspace is new"

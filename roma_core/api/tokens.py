@@ -59,35 +59,38 @@ class Token(Noun):
 
 
 @dataclass(frozen=True)
-class Known:
-    """The tokens as they were read last: hash and token by id. A row that cannot be read is a token nobody has."""
+class TokenSnapshot:
+    """Tokens as they were read last: hash and token by id. A row that cannot be read is a token that nobody has."""
 
-    held: Mapping[str, tuple[str, Token | None]]
+    hashes_and_tokens: Mapping[str, tuple[str, Token | None]]
 
     @property
     def configured(self) -> bool:
         """True once a token was made. From then on every caller needs one: revoking the last opens nothing."""
-        return bool(self.held)
+        return bool(self.hashes_and_tokens)
 
     def verify(self, secret: str) -> Token | None:
-        """The valid token that ``secret`` is, or None. Takes as long for a wrong secret as for a wrong id."""
+        """Return the valid token that ``secret`` is, or None; it takes as long for a wrong secret as for a wrong id."""
         form = _FORM.fullmatch(secret)
-        hashed = _hash(secret)
-        expected, token = self.held.get(form[1] if form else "", (_NOBODY, None))
-        same = hmac.compare_digest(hashed, expected)
-        return token if same and token is not None and token.valid_at(datetime.now(UTC)) else None
+        token_id = form[1] if form else ""
+        expected, token = self.hashes_and_tokens.get(token_id, (_HASH_OF_NOBODY, None))
+        is_same = hmac.compare_digest(_hash(secret), expected)
+        return token if is_same and token is not None and token.valid_at(datetime.now(UTC)) else None
 
 
 class TokenStore:
-    """The tokens of a workspace. Once it has seen one, no loss of the file opens the service again."""
+    """Tokens of a workspace. Once it has seen one, no loss of the file opens the service again.
+
+    >>> secret, token = TokenStore(Path(".roma")).create("reader", ["query"], days=30)
+    """
 
     def __init__(self, workspace: Path) -> None:
         self._database = open_service(workspace)
         self._lock = threading.Lock()
-        self._known: Known | None = None
-        self._seen: tuple[object, ...] | None = None
-        self._until = 0.0
-        self._looking: asyncio.Future[Known] | None = None
+        self._snapshot: TokenSnapshot | None = None
+        self._file_state: tuple[object, ...] | None = None
+        self._trusted_until = 0.0
+        self._reading: asyncio.Future[TokenSnapshot] | None = None
         self._thread = ThreadPoolExecutor(1, "roma-tokens")
         """Its own: in the one that all share a look would wait behind models at work."""
 
@@ -99,7 +102,7 @@ class TokenStore:
         tenant: str = DEFAULT_TENANT,
         days: float | None = None,
     ) -> tuple[str, Token]:
-        """A new token and what is stored of it. The first value is never seen again.
+        """Make a token; return its secret, which is never seen again, and what is stored of it.
 
         Raises ``InputError`` for an unknown scope or a lifetime that is not positive.
         """
@@ -127,61 +130,64 @@ class TokenStore:
                 raise NotFoundError(f"There is no token {token_id!r}; `roma token list` shows those that there are.")
 
     def list(self) -> tuple[Token, ...]:
-        """All tokens, also those that are expired or revoked; oldest first."""
+        """Return all tokens, also those that are expired or revoked; oldest first."""
         with self._database.snapshot() as db:
-            return tuple(_read(row) for row in db.execute("SELECT * FROM tokens ORDER BY created_at, id"))
+            return tuple(_as_token(row) for row in db.execute("SELECT * FROM tokens ORDER BY created_at, id"))
 
     def configured(self) -> bool:
         """True once a token was made."""
-        return self.known().configured
+        return self.read().configured
 
     def verify(self, secret: str) -> Token | None:
-        """The valid token that ``secret`` is, or None."""
-        return self.known().verify(secret)
+        """Return the valid token that ``secret`` is, or None."""
+        return self.read().verify(secret)
 
-    async def look(self) -> Known:
-        """Like ``known``, but never on the event loop: a slow disk or a locked database would stop every stream."""
-        fresh = self._fresh()
+    async def snapshot(self) -> TokenSnapshot:
+        """``read`` in a thread: a slow disk or a locked database would stop every stream of the event loop."""
+        fresh = self._trusted_snapshot()
         if fresh is not None:
             return fresh
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self.known)
-        return await asyncio.shield(self._looking)
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().run_in_executor(self._thread, self.read)
+        return await asyncio.shield(self._reading)
 
-    def known(self) -> Known:
-        """Read again when another connection has written, and once a second in any case. Raises ``StoreError``."""
+    def read(self) -> TokenSnapshot:
+        """Return the tokens, read again when a connection has written, and once a second in any case.
+
+        Raises ``StoreError``.
+        """
         with self._lock:
-            fresh = self._fresh()
+            fresh = self._trusted_snapshot()
             if fresh is not None:
                 return fresh
-            state = _state(self._database.path)  # before the read: what is written meanwhile is read the next time
-            self._known = self._read()
-            self._seen, self._until = state, time.monotonic() + _TRUST_S
-            return self._known
+            file_state = _file_state(self._database.path)  # first: what is written meanwhile is read the next time
+            self._snapshot = self._read_rows()
+            self._file_state, self._trusted_until = file_state, time.monotonic() + _TRUST_S
+            return self._snapshot
 
-    def _fresh(self) -> Known | None:
-        trusted = time.monotonic() < self._until and _state(self._database.path) == self._seen
-        return self._known if trusted else None
+    def _trusted_snapshot(self) -> TokenSnapshot | None:
+        is_trusted = time.monotonic() < self._trusted_until and _file_state(self._database.path) == self._file_state
+        return self._snapshot if is_trusted else None
 
-    def _read(self) -> Known:
-        before = self._known
+    def _read_rows(self) -> TokenSnapshot:
+        before = self._snapshot
         try:
-            found = Known(self._rows())
+            now = TokenSnapshot(self._select_rows())
         except StoreError as error:
             if before is None or error.code not in PASSING:
                 raise
             return before
-        if before is not None and before.configured and not found.configured:
+        if before is not None and before.configured and not now.configured:
             raise StoreError("The workspace's service.db has lost its tokens; put the right one back.")
-        return found
+        return now
 
-    def _rows(self) -> dict[str, tuple[str, Token | None]]:
+    def _select_rows(self) -> dict[str, tuple[str, Token | None]]:
         with self._database.snapshot() as db:
             rows = db.execute(f"SELECT {_COLUMNS} FROM tokens")  # noqa: S608
-            return {row["id"]: (row["hash"], _valid(row)) for row in rows}
+            return {row["id"]: (row["hash"], _parse_row(row)) for row in rows}
 
 
-def _state(path: Path) -> tuple[object, ...]:
+def _file_state(path: Path) -> tuple[object, ...]:
     """Return what changes with every write to the database at ``path``."""
     states: list[object] = []
     for part in (path, path.with_name(f"{path.name}-wal")):
@@ -222,16 +228,16 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-_NOBODY = _hash("")
+_HASH_OF_NOBODY = _hash("")
 
 
-def _valid(row: sqlite3.Row) -> Token | None:
+def _parse_row(row: sqlite3.Row) -> Token | None:
     try:
-        return _read(row)
+        return _as_token(row)
     except ValueError:
         return None
 
 
-def _read(row: sqlite3.Row) -> Token:
+def _as_token(row: sqlite3.Row) -> Token:
     fields = {name: row[name] for name in Token.model_fields}
     return Token(**{**fields, "scopes": tuple(json.loads(row["scopes"]))})

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import Ending, JobProgress, Work
+from roma_core.api.jobs import ClaimedJob, JobOutcome, JobProgress
 from roma_core.errors import AgentFailure, RomaError, guarded
 from roma_core.telemetry import logs, metrics
 from roma_core.types import IngestionReport
@@ -21,7 +21,7 @@ BEAT_S = 1.0
 FINISH_TRIES = 10
 """How often an outcome is written, a beat apart, before the job is left to be done again."""
 
-Ingest = Callable[[Work, "OnProgress"], Awaitable[IngestionReport]]
+Ingest = Callable[[ClaimedJob, "OnProgress"], Awaitable[IngestionReport]]
 End = Literal["ended", "cancel", "lost"]
 
 
@@ -58,7 +58,7 @@ class JobWorker:
         """Work until cancelled; a job that is under way then goes back to the queue."""
         while True:
             work = await self._asked(self._queue.claim, self._owner)
-            if isinstance(work, Work):
+            if isinstance(work, ClaimedJob):
                 worked = await guarded("jobs", self._work(work))
                 if isinstance(worked, AgentFailure):
                     self._tell("a job could not be run", worked)
@@ -68,7 +68,7 @@ class JobWorker:
                 await asyncio.wait_for(self._wake.wait(), self._beat_s)
             self._wake.clear()
 
-    async def _work(self, work: Work) -> None:
+    async def _work(self, work: ClaimedJob) -> None:
         with logs.request(work.id), logs.timed(self._log, "ingest job", attempt=work.attempt) as line:
             watched = _Watched()
             task = asyncio.ensure_future(guarded("ingest", self._ingest(work, watched.note)))
@@ -81,12 +81,12 @@ class JobWorker:
             line["state"] = end
             if end != "lost":  # else another server has the job, and its outcome
                 outcome = _outcome(task) if end == "ended" else None
-                ending = await asyncio.to_thread(Ending.of, outcome, watched.progress)
+                ending = await asyncio.to_thread(JobOutcome.of, outcome, watched.progress)
                 line["state"] = ending.state
                 self._tell_failure(ending, outcome)
                 await self._finish(work, ending)
 
-    async def _watch(self, work: Work, task: asyncio.Task[Any], watched: _Watched) -> End:
+    async def _watch(self, work: ClaimedJob, task: asyncio.Task[Any], watched: _Watched) -> End:
         """Beat until the task is done or must stop. While the workspace is away nobody can tell it to."""
         while True:
             await asyncio.wait({task}, timeout=self._beat_s)
@@ -98,7 +98,7 @@ class JobWorker:
             if task.done():
                 return "ended"
 
-    async def _finish(self, work: Work, ending: Ending) -> None:
+    async def _finish(self, work: ClaimedJob, ending: JobOutcome) -> None:
         for _ in range(FINISH_TRIES):
             done = await self._asked(self._queue.finish, work.id, self._owner, ending)
             if not isinstance(done, AgentFailure):
@@ -113,7 +113,7 @@ class JobWorker:
             metrics.count_failure(answer)
         return answer
 
-    def _tell_failure(self, ending: Ending, outcome: IngestionReport | AgentFailure | None) -> None:
+    def _tell_failure(self, ending: JobOutcome, outcome: IngestionReport | AgentFailure | None) -> None:
         """``Roma.ingest`` has counted what its report holds; what kept it from reporting is counted here."""
         if isinstance(outcome, AgentFailure):
             metrics.count_failure(outcome)

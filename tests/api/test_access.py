@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.api.access import OPEN, SCOPE_OF, Buckets
+from roma_core.api.access import OPEN, SCOPE_OF, RateLimiter
 from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import SCOPES, TokenStore, check_bind, is_loopback
 from roma_core.app import Roma
@@ -296,8 +296,8 @@ def test_serve_refuses_to_bind_openly_without_a_token(workspace: Path) -> None:
 def test_buckets_refill_and_forget(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    monkeypatch.setattr(Buckets, "_MOST", 2)
-    buckets = Buckets(60)
+    monkeypatch.setattr(RateLimiter, "_MOST", 2)
+    buckets = RateLimiter(60)
     assert [buckets.wait_s("a") for _ in range(61)][-2:] == [0.0, 1.0]
     now[0] = 1.0
     assert buckets.wait_s("a") == 0.0

@@ -13,7 +13,7 @@ import pytest
 from roma_core.api import jobqueue as module
 from roma_core.api import jobs
 from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import Ending, JobProgress
+from roma_core.api.jobs import JobOutcome, JobProgress
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, StoreError
 from roma_core.ingestion import IngestProgress
 from roma_core.types import IngestionReport, IngestItem
@@ -31,8 +31,8 @@ def item(uri: str, state: Any = "added", **fields: Any) -> IngestItem:
     return IngestItem(uri=uri, state=state, **fields)
 
 
-DONE = Ending.of(report(item("a")))
-CANCELLED = Ending.of(None)
+DONE = JobOutcome.of(report(item("a")))
+CANCELLED = JobOutcome.of(None)
 
 
 class Clock:
@@ -53,7 +53,7 @@ def queue(tmp_path: Path, clock: Clock) -> JobQueue:
     return JobQueue(tmp_path, clock)
 
 
-def finished(queue: JobQueue, tenant: str = "t", ending: Ending = DONE) -> str:
+def finished(queue: JobQueue, tenant: str = "t", ending: JobOutcome = DONE) -> str:
     job = queue.add(["a"], tenant)
     while (work := queue.claim("x")) is not None:
         queue.finish(work.id, "x", ending)
@@ -188,7 +188,7 @@ def test_a_tenant_cannot_queue_without_end(queue: JobQueue, monkeypatch: pytest.
 def test_a_report_is_paged_with_what_matters_first(queue: JobQueue) -> None:
     states = ["unchanged", "skipped", "deleted", "updated", "added", "failed"]
     rows = [item(f"{state}{n}", state) for state in states for n in (1, 0)]
-    job = finished(queue, ending=Ending.of(report(*rows)))
+    job = finished(queue, ending=JobOutcome.of(report(*rows)))
     uris: list[str] = []
     while len(uris) < len(rows):
         page = queue.get(job, "t", items_from=len(uris), items_limit=5).report
@@ -206,7 +206,7 @@ def test_a_report_without_end_is_kept_in_part(queue: JobQueue, monkeypatch: pyte
     monkeypatch.setattr(jobs, "KEPT_FAILURES", 2)
     failures = tuple(AgentFailure.of("c", StoreError(str(n))) for n in range(5))
     rows = [item(f"u{n}", "unchanged") for n in range(8)] + [item("bad", "failed")]
-    held = queue.get(finished(queue, ending=Ending.of(report(*rows, failures=failures))), "t")
+    held = queue.get(finished(queue, ending=JobOutcome.of(report(*rows, failures=failures))), "t")
     assert held.report is not None
     assert (held.report.items_total, held.report.items_kept, held.report.items[0].uri) == (9, 3, "bad")
     assert (held.report.failures_total, len(held.report.failures)) == (5, 2)
@@ -220,7 +220,7 @@ def test_a_list_has_states_and_counts_but_no_rows(queue: JobQueue) -> None:
         queue.add(sources, "t")
         work = queue.claim("x")
         assert work is not None
-        queue.finish(work.id, "x", Ending.of(report(*(item(f"file:///d/{n}.md", "unchanged") for n in range(500)))))
+        queue.finish(work.id, "x", JobOutcome.of(report(*(item(f"file:///d/{n}.md", "unchanged") for n in range(500)))))
     listed = queue.list("t")
     assert {(job.state, job.sources_total, len(job.sources)) for job in listed} == {("done", 100, 3)}
     assert {job.progress.counts["unchanged"] for job in listed if job.progress} == {500}
@@ -239,15 +239,15 @@ def test_an_ingest_in_which_nothing_worked_has_failed() -> None:
         (report(bad, item("b", "failed")), ErrorCode.PARSER_MALFORMED, "It is malformed."),
         (report(item("b", "failed")), ErrorCode.INTERNAL, ""),
     ):
-        ending = Ending.of(nothing)
+        ending = JobOutcome.of(nothing)
         assert ending.failure is not None
         assert (ending.state, ending.failure.code, ending.failure.message) == ("failed", code, message)
         assert len(ending.rows) == len(nothing.items), "the rows say of each item why"
     for some in (report(bad, item("b")), report(item("b", "unchanged"), failures=(gone,)), report()):
-        assert (Ending.of(some).state, Ending.of(some).failure) == ("done", None)
+        assert (JobOutcome.of(some).state, JobOutcome.of(some).failure) == ("done", None)
     failure = AgentFailure.of("x", StoreError("no"))
-    assert (Ending.of(failure).state, Ending.of(failure).report) == ("failed", None)
-    assert Ending.of(None).state == "cancelled"
+    assert (JobOutcome.of(failure).state, JobOutcome.of(failure).report) == ("failed", None)
+    assert JobOutcome.of(None).state == "cancelled"
 
 
 # Secrets
@@ -274,7 +274,7 @@ def test_an_address_keeps_its_secrets_only_while_they_are_needed(
         else:
             row = item(KEYED, reason=f"moved from {SIGNED}", warnings=(f"near-duplicate of {KEYED}",))
             failure = AgentFailure.of("web", StoreError(f"{KEYED} is away.", details={"uri": SIGNED}))
-            queue.finish(job.id, "x", Ending.of(None if end == "cancelled" else report(row, failures=(failure,))))
+            queue.finish(job.id, "x", JobOutcome.of(None if end == "cancelled" else report(row, failures=(failure,))))
     shown = (queue.get(job.id, "t"), *queue.list("t"))
     assert {s.split("?")[0] for s in shown[0].sources} == {"https://b.example/k.pdf", "https://h.example/"}
     assert not any(secret in told.model_dump_json() for told in shown for secret in SECRETS)

@@ -173,11 +173,11 @@ async def test_a_service_that_needs_tokens_is_closed_while_there_is_none(
     """As when another program than ``roma serve`` runs the application."""
     TokenStore(workspace).create("a")
     async with start(require_token=True) as service:
-        service.app.state.tokens._known = None
+        service.app.state.tokens._snapshot = None
         (workspace / FILE).write_bytes(b"")
         for name in ("-wal", "-shm"):
             (workspace / f"{FILE}{name}").unlink(missing_ok=True)
-        service.app.state.tokens._until = 0.0
+        service.app.state.tokens._trusted_until = 0.0
         assert (await service.client.get("/sessions")).status_code == 401
 
 
@@ -196,7 +196,7 @@ async def test_on_a_full_disk_answers_go_on_and_writes_say_so(tmp_path: Path, st
                 answer = (await service.client.post("/query", json=question)).json()
                 assert (answer["answered"], bool(answer["citations"])) == (True, True)
                 assert answer["degraded_reasons"] == ["conversation: ERR_STORAGE_FULL"]
-                service.app.state.tokens._until = 0.0
+                service.app.state.tokens._trusted_until = 0.0
             assert [s["turns"] for s in (await service.client.get("/sessions")).json()] == [1]
             assert (await service.client.get("/ingest")).json() == []
             rated = {"answer_id": "a", "rating": "up", "comment": "x" * 4000}
@@ -256,10 +256,10 @@ def test_what_was_read_holds_while_nothing_can_be_written(
     def stuck() -> Any:
         raise StoreError("no", code)
 
-    store._until = 0.0
-    monkeypatch.setattr(store, "_rows", stuck)
+    store._trusted_until = 0.0
+    monkeypatch.setattr(store, "_select_rows", stuck)
     assert store.verify(secret) is not None
     fresh = TokenStore(tmp_path)
-    monkeypatch.setattr(fresh, "_rows", stuck)
+    monkeypatch.setattr(fresh, "_select_rows", stuck)
     with pytest.raises(StoreError):
         fresh.configured()

@@ -12,7 +12,7 @@ import pytest
 
 from roma_core.api import jobqueue as module
 from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import Work
+from roma_core.api.jobs import ClaimedJob
 from roma_core.api.worker import JobWorker
 from roma_core.errors import AgentFailure, ErrorCode, StoreError
 from roma_core.ingestion import IngestProgress, OnProgress
@@ -42,7 +42,7 @@ async def test_worker_finishes_with_report_failure_or_cancel(tmp_path: Path) -> 
     queue = JobQueue(tmp_path)
     good, bad, slow = (queue.add([n], "t") for n in ("good", "bad", "slow"))
 
-    async def ingest(work: Work, progress: OnProgress) -> IngestionReport:
+    async def ingest(work: ClaimedJob, progress: OnProgress) -> IngestionReport:
         progress(IngestProgress(2, True, {"added": 1}, 1.0, work.sources[0]))
         if work.sources == ("bad",):
             raise StoreError("full", ErrorCode.STORAGE_FULL)
@@ -73,7 +73,7 @@ async def test_a_failed_job_is_a_warning_with_code_and_reason_and_is_counted(
     why = StoreError("The store is away; key sk-ant-api03-abcdefghijklmnopqrstu.", details={"errno": 5})
     before = counted("ingest", "ERR_STORAGE_UNAVAILABLE")
 
-    async def ingest(_work: Work, _progress: OnProgress) -> IngestionReport:
+    async def ingest(_work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
         if how == "raised":
             raise why
         return IngestionReport(run_id="r", sources=(), failures=(AgentFailure.of("store", why),))
@@ -95,7 +95,7 @@ async def test_worker_that_stops_gives_its_job_back(tmp_path: Path) -> None:
     job = queue.add(["a"], "t")
     started, stopped = [], []
 
-    async def ingest(_work: Work, _progress: OnProgress) -> IngestionReport:
+    async def ingest(_work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
         started.append(True)
         try:
             await asyncio.sleep(60)
@@ -114,7 +114,7 @@ async def test_worker_that_lost_its_lease_stops_and_writes_nothing(tmp_path: Pat
     job = queue.add(["a"], "t")
     stopped = []
 
-    async def ingest(_work: Work, _progress: OnProgress) -> IngestionReport:
+    async def ingest(_work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
         if not stopped:
             now[0] += 10 * module.LEASE_S
             assert queue.claim("other") is not None
@@ -126,7 +126,7 @@ async def test_worker_that_lost_its_lease_stops_and_writes_nothing(tmp_path: Pat
 
     await _run(JobWorker(queue, ingest, beat_s=0.01), lambda: stopped)
     assert queue.get(job.id, "t").state == "running"
-    assert queue.finish(job.id, "other", module.Ending.of(REPORT))
+    assert queue.finish(job.id, "other", module.JobOutcome.of(REPORT))
 
 
 async def test_worker_outlives_a_workspace_that_is_away(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_worker_outlives_a_workspace_that_is_away(tmp_path: Path) -> None:
     queue = JobQueue(folder)
     made: list[str] = []
 
-    async def ingest(_work: Work, _progress: OnProgress) -> IngestionReport:
+    async def ingest(_work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
         return REPORT
 
     async def come_back() -> None:
@@ -157,7 +157,7 @@ async def test_worker_outlives_a_database_that_is_locked_while_it_beats_and_fini
     holder = sqlite3.connect(tmp_path / "service.db", isolation_level=None, check_same_thread=False)
     before = counted("jobs", "ERR_STORAGE_LOCKED")
 
-    async def ingest(work: Work, _progress: OnProgress) -> IngestionReport:
+    async def ingest(work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
         if work.sources == ("first",):
             holder.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(0.1)  # several beats
@@ -175,7 +175,7 @@ async def test_an_ingest_that_is_cancelled_from_within_fails_and_the_worker_live
     queue = JobQueue(tmp_path)
     first, second = queue.add(["first"], "t"), queue.add(["second"], "t")
 
-    async def ingest(work: Work, _progress: OnProgress) -> IngestionReport:
+    async def ingest(work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
         if work.sources == ("first",):
             raise asyncio.CancelledError
         return REPORT

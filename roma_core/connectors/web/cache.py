@@ -29,7 +29,7 @@ WEB_PAGES: Final = Schema(
 
 
 @dataclass(frozen=True)
-class Stored:
+class CachedPage:
     """A page under the address that it came from after redirects. ``body`` is as sent, or as drawn if ``rendered``."""
 
     url: str
@@ -44,25 +44,25 @@ class WebCache:
     def __init__(self, path: Path) -> None:
         self._database = Database(path, WEB_PAGES, stays_open=False)
 
-    async def get(self, url: str) -> Stored | None:
+    async def get(self, url: str) -> CachedPage | None:
         return await asyncio.to_thread(self._get, url)
 
-    async def put(self, page: Stored) -> None:
+    async def put(self, page: CachedPage) -> None:
         await asyncio.to_thread(self._put, page)
 
     async def prune(self, max_bytes: int = MAX_BYTES) -> None:
         """Forget the pages that were stored longest ago, until the rest fits."""
         await asyncio.to_thread(self._prune, max_bytes)
 
-    def _get(self, url: str) -> Stored | None:
+    def _get(self, url: str) -> CachedPage | None:
         with self._database.snapshot() as db:
             row = db.execute("SELECT * FROM page WHERE url = ?", (url,)).fetchone()
         if row is None:
             return None
         url, media_type, etag, last_modified, rendered, body = row
-        return Stored(url, media_type, etag, last_modified, bool(rendered), body)
+        return CachedPage(url, media_type, etag, last_modified, bool(rendered), body)
 
-    def _put(self, page: Stored) -> None:
+    def _put(self, page: CachedPage) -> None:
         with self._database.transaction() as db:
             db.execute("DELETE FROM page WHERE url = ?", (page.url,))  # so that rowids keep the order of storing
             db.execute("INSERT INTO page VALUES (?, ?, ?, ?, ?, ?)", astuple(page))

@@ -22,7 +22,7 @@ from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.net.guard import Netguard, Resolve, Target, system_resolve
 from roma_core.connectors.web.access import SiteAccess, load_access
 from roma_core.connectors.web.browser import Browser
-from roma_core.connectors.web.cache import Stored, WebCache
+from roma_core.connectors.web.cache import CachedPage, WebCache
 from roma_core.connectors.web.crawl import (
     REREAD_AFTER_S,
     Crawl,
@@ -56,7 +56,7 @@ ACCEPT: Final = "text/html,application/xhtml+xml,application/pdf;q=0.9,*/*;q=0.5
 class Read:
     """A page that was read. ``page`` is None for what is not HTML; ``may_index`` is False if its server forbids it."""
 
-    stored: Stored
+    stored: CachedPage
     page: Page | None
     may_index: bool = True
 
@@ -369,7 +369,7 @@ class WebConnector:
         if self._needs_drawing(read, render):
             stored = read.stored
             drawn = await self._browser.render(stored.url, agent)
-            stored = Stored(stored.url, "text/html; charset=utf-8", stored.etag, stored.last_modified, True, drawn)
+            stored = CachedPage(stored.url, "text/html; charset=utf-8", stored.etag, stored.last_modified, True, drawn)
             drawn_read = await self._interpret(stored, may_index=read.may_index)
             if _words(drawn_read) >= _words(read):  # else its scripts led away
                 read = drawn_read
@@ -377,7 +377,7 @@ class WebConnector:
             await self._cache.put(read.stored)
         return read
 
-    async def _ask_politely(self, url: str, known: Stored | None, access: SiteAccess) -> tuple[Response, str]:
+    async def _ask_politely(self, url: str, known: CachedPage | None, access: SiteAccess) -> tuple[Response, str]:
         """Ask until there is an answer that counts, and return it with the name that we gave for it.
 
         Other names are tried after a refusal, where that is allowed.
@@ -399,7 +399,7 @@ class WebConnector:
     async def _interpret_response(self, response: Response) -> Read:
         return await self._interpret(_stored(response), may_index=_may_index(response))
 
-    async def _interpret(self, stored: Stored, *, may_index: bool = True) -> Read:
+    async def _interpret(self, stored: CachedPage, *, may_index: bool = True) -> Read:
         is_html = stored.media_type.partition(";")[0].strip().lower() in (*HTML, "")
         if not is_html or not stored.body:
             return Read(stored, None, may_index)
@@ -411,7 +411,7 @@ class WebConnector:
             return False
         return render == "always" or (read.page.words < MIN_WORDS and read.page.scripted)
 
-    async def _ask(self, url: str, known: Stored | None, user_agent: str, access: SiteAccess) -> Response:
+    async def _ask(self, url: str, known: CachedPage | None, user_agent: str, access: SiteAccess) -> Response:
         """One conditional GET. Raises ``ConnectorError`` for every status that is no page."""
         headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Language": "en,*;q=0.5"}
         # A drawn page depends on more than the HTML that the validators speak of.
@@ -459,13 +459,13 @@ def _words(read: Read) -> int:
     return read.page.words if read.page else 0
 
 
-def _stored(response: Response) -> Stored:
+def _stored(response: Response) -> CachedPage:
     headers = response.headers
     body, media_type = response.body, headers.get("content-type", "")
     if body.startswith(b"\x1f\x8b") and response.url.partition("?")[0].endswith((".xml.gz", ".txt.gz")):
         is_text = response.url.partition("?")[0].endswith(".txt.gz")
         body, media_type = unpack_sitemap(body), "text/plain" if is_text else "application/xml"
-    return Stored(
+    return CachedPage(
         url=canonical(response.url),
         media_type=media_type,
         etag=headers.get("etag", ""),
