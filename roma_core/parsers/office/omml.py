@@ -6,29 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from roma_core.parsers.office.ooxml import local
+from roma_core.parsers.tex import ESCAPES, FUNCTIONS, OPERATORS, ROW_END, spell_symbol
 
 M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 
-_GREEK = "αβγδεζηθικλμνξπρστυφχψωϵϕΓΔΘΛΞΠΣΦΨΩ"
-_GREEK_NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi
- chi psi omega epsilon varphi Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"""
-_SIGNS = "×÷±∓·∗≤≥≠≈≡∞∂∇∈∉⊂⊆∪∩→←⇒⇔∀∃∅∝√∘…⋯∥⊥∼≪≫⋅"
-_SIGN_NAMES = """times div pm mp cdot ast leq geq neq approx equiv infty partial nabla in notin subset subseteq cup cap
- to gets Rightarrow Leftrightarrow forall exists emptyset propto surd circ ldots cdots parallel perp sim ll gg cdot"""
-SYMBOLS = dict(zip(_GREEK + _SIGNS, f"{_GREEK_NAMES} {_SIGN_NAMES}".split(), strict=True)) | {"−": "-"}
-OPERATORS = dict(zip("∑∏∐∫∬∭∮∯∰⋃⋂⋁⋀", (
-    "sum prod coprod int iint iiint oint oiint oiiint bigcup bigcap bigvee bigwedge"
-).split(), strict=True))  # fmt: skip
 ACCENTS = {
     "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0305": "overline", "\u0307": "dot", "\u0308": "ddot",
     "\u20d7": "vec", "\u030c": "check", "\u0306": "breve", "\u0301": "acute", "\u0300": "grave",
 }  # fmt: skip
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth log ln lg exp min max sup inf lim det dim ker gcd"
-    " deg arg limsup liminf".split()
-)
-ROW_END = r" \\ "
-_ESCAPES = {"{": r"\{", "}": r"\}", "%": r"\%", "#": r"\#", "&": r"\&", "\\": r"\backslash "}
 
 
 def latex(element: Any) -> str:
@@ -53,16 +38,7 @@ def _value(element: Any, path: str, default: str) -> str:
 
 def _run(element: Any) -> str:
     text = "".join(t.text or "" for t in element.iter(f"{M}t"))
-    return "".join(_symbol(character) for character in text)
-
-
-def _symbol(character: str) -> str:
-    name = SYMBOLS.get(character)
-    if name is None:
-        name = OPERATORS.get(character)
-    if name is None:
-        return _ESCAPES.get(character, character)
-    return name if name == "-" else f" \\{name} "
+    return "".join(spell_symbol(character) for character in text)
 
 
 def _fraction(element: Any) -> str:
@@ -97,7 +73,7 @@ def _delimited(element: Any) -> str:
     opening, closing = _value(element, "dPr/begChr", "("), _value(element, "dPr/endChr", ")")
     separator = _value(element, "dPr/sepChr", "|")
     inner = f" {separator} ".join(_content(child).strip() for child in element.iterchildren(f"{M}e"))
-    left, right = (_ESCAPES.get(mark, mark) or "." for mark in (opening, closing))
+    left, right = (ESCAPES.get(mark, mark) or "." for mark in (opening, closing))
     return f"\\left{left}{inner}\\right{right}"
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from roma_core.parsers import tables
 from roma_core.parsers.builder import DocumentBuilder, ListItem, clean, raised
 from roma_core.parsers.hyperlinks import bare
+from roma_core.parsers.web import mathml
 
 Kind = Literal[
     "heading", "paragraph", "list", "definitions", "table", "code", "quote", "caption", "figure", "footnote", "anchor"
@@ -351,12 +352,15 @@ def epub_type(element: Any) -> str:
 
 
 def _math(element: Any) -> str:
-    """TeX where the page carries it, else the symbols."""
+    """Return a formula as TeX: the page's own, else made from its MathML; a bare sign as it is."""
     tex = element.get("alttext") or next(
         (a.text for a in element.iter() if str(a.tag).endswith("annotation") and "tex" in (a.get("encoding") or "")),
         None,
     )
-    return f"${tex.strip()}$" if tex else text_of(element)
+    if tex:
+        return f"${tex.strip()}$"
+    formula, words = mathml.to_latex(element).strip(), text_of(element).strip()
+    return words if formula == words else f"${formula}$"
 
 
 def _code_span(text: str) -> str:
