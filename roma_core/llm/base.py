@@ -11,8 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.telemetry.health import Status
-from roma_core.types import ScoredChunk, Usage
+from roma_core.types import ComponentHealth, ScoredChunk, Usage
 
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
 """What ROMA says when the sources hold no answer. Providers, prompts, agents and evaluation compare with this."""
@@ -149,7 +148,7 @@ class Provider(LLM, Protocol):
         """Load what the first call needs (an SDK takes seconds); called before any deadline starts to run."""
         ...
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Whether a call could be made now, as far as can be told free of charge."""
         ...
 

@@ -13,7 +13,7 @@ from roma_core.llm.control.budget import Budgets
 from roma_core.llm.control.pricing import Prices
 from roma_core.llm.extractive import ExtractiveLLM, Scorer
 from roma_core.llm.service import PROVIDERS, Limits, LLMService
-from roma_core.settings import Settings
+from roma_core.settings import Settings, choose_vendor, find_model_access
 from roma_core.workspace import Workspace
 
 
@@ -22,7 +22,7 @@ def build_llm(settings: Settings, scorer: Scorer | None = None, scorer_name: str
 
     ``scorer`` (``Reranker.scores``) and its name serve extractive answers. Raises ``ConfigError``.
     """
-    vendor, why = choose(settings)
+    vendor, why = choose_vendor(settings)
     first = f"{vendor}:{settings.llm.model}" if settings.llm.model else vendor
 
     def make(spec: str) -> Provider:
@@ -59,34 +59,6 @@ def _covered(spec: str, first: str) -> bool:
     return spec == first.partition(":")[0] and spec in {"extractive", "fake"}
 
 
-def choose(settings: Settings) -> tuple[str, str]:
-    """The provider and why it is that one. ``auto`` takes the first that has a key, else quotes."""
-    if settings.llm.provider != "auto":
-        return settings.llm.provider, "configured"
-    claude = _looks_like_claude(settings.llm.model, settings.llm.api_key)
-    if settings.llm.api_key is not None:
-        return ("anthropic" if claude else "openai"), "auto: LLM_API_KEY is set"
-    if settings.llm.base_url is not None:
-        return ("anthropic" if claude else "openai"), "auto: LLM_BASE_URL is set"
-    found = [
-        (vendor, f"auto: {name} is set")
-        for vendor, name, key in (
-            ("openai", "OPENAI_API_KEY", settings.openai.api_key),
-            ("anthropic", "ANTHROPIC_API_KEY", settings.anthropic.api_key),
-        )
-        if key is not None
-    ]
-    # With both keys, a Claude model decides for its vendor.
-    preferred = [pair for pair in found if pair[0] == "anthropic"] if claude else []
-    return (preferred or found or [("extractive", "auto: no key is set, so answers are quoted from the sources")])[0]
-
-
-def _looks_like_claude(model: str | None, key: SecretStr | None) -> bool:
-    if model is not None:
-        return model.startswith("claude")
-    return key is not None and key.get_secret_value().startswith("sk-ant-")
-
-
 def make_provider(spec: str, settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> Provider:
     """The provider that ``provider[:model]`` names. Raises ``ConfigError``, also when its key is missing."""
     vendor, _, model = spec.partition(":")
@@ -119,19 +91,14 @@ class _Access(TypedDict):
 
 def _access(settings: Settings, vendor: str) -> _Access:
     """Key, address and patience for ``vendor``. The general variables belong to the provider that is configured."""
-    own_key = settings.openai.api_key if vendor == "openai" else settings.anthropic.api_key
-    own_url = settings.openai.base_url if vendor == "openai" else settings.anthropic.base_url
-    general = choose(settings)[0] == vendor
-    key = (settings.llm.api_key if general else None) or own_key
-    # A key must not travel to an address that was meant for another.
-    url = (settings.llm.base_url if general else None) or own_url
-    if key is None and url is None:
+    access = find_model_access(settings, vendor)
+    if access.api_key is None and access.base_url is None:
         raise ConfigError(
             f"LLM_API_KEY: {vendor} needs a key (or {vendor.upper()}_API_KEY), or LLM_BASE_URL names a server of yours."
         )
     return _Access(
-        api_key=key,
-        base_url=url,
+        api_key=access.api_key,
+        base_url=access.base_url,
         first_token_s=settings.llm.first_token_s,
         stall_s=settings.llm.stall_timeout_s,
     )

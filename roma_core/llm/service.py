@@ -29,7 +29,7 @@ from roma_core.llm.control.limits import Limiter, Slot
 from roma_core.llm.control.pricing import Prices
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.telemetry import logs
-from roma_core.telemetry.health import NOT_IMPLEMENTED, Status
+from roma_core.telemetry.health import NOT_IMPLEMENTED
 from roma_core.types import ComponentHealth, Usage
 from roma_core.watchdog import Watchdog
 
@@ -462,19 +462,21 @@ _NO_LIST = frozenset({403, 404, 405, NOT_IMPLEMENTED})
 """Statuses with which a server, or a key that may do nothing but answer, keeps its list of models to itself."""
 
 
-async def _state_of(lane: Lane) -> Status:
+async def _state_of(lane: Lane) -> ComponentHealth:
     """What is known of a provider: what calls have met, else what its server says."""
     if lane.breaker.state != "closed":
-        return Status("down" if lane.breaker.state == "open" else "degraded", lane.breaker.trouble)
+        return ComponentHealth(
+            state="down" if lane.breaker.state == "open" else "degraded", reason=lane.breaker.trouble
+        )
     asked = await guarded("llm", lane.provider.health())
     if isinstance(asked, AgentFailure):
-        return Status("down", asked.message)
+        return ComponentHealth(state="down", reason=asked.message)
     if asked.details.get("status") not in _NO_LIST:
         return asked
     if lane.breaker.proven:
-        return Status("ok", "", asked.details)
+        return ComponentHealth(details=asked.details)
     silent = f"{lane.provider.name} has no list of models; is LLM_BASE_URL right (most end in /v1)?"
-    return Status("degraded", asked.reason or silent)
+    return ComponentHealth(state="degraded", reason=asked.reason or silent)
 
 
 def _empty(attempt: Attempt, finish: LLMDelta) -> LLMError:

@@ -23,7 +23,8 @@ from roma_core.llm.providers.faults import FaultTable, Private, fault, from_resp
 from roma_core.llm.providers.meanings import meaning_of
 from roma_core.llm.providers.reader import WireReader
 from roma_core.llm.providers.wire import ClientPool, Endpoint, RejectedParameters, Rung, SchemaLadder
-from roma_core.telemetry.health import Probe, Status, model_server
+from roma_core.telemetry.health import Probe, model_server
+from roma_core.types import ComponentHealth
 
 if TYPE_CHECKING:
     import httpx2
@@ -182,7 +183,7 @@ class VendorLLM(ABC):
     async def ready(self) -> None:
         await self._clients.get()
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Ask the server for its list of models, with the key and on the way of a call."""
         return await self._ask_for_models()
 

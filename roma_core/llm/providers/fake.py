@@ -13,8 +13,7 @@ from typing import Any
 from roma_core.errors import RomaError
 from roma_core.llm.base import I_DONT_KNOW, FinishReason, LLMDelta, LLMRequest
 from roma_core.markup.sentences import split_sentences
-from roma_core.telemetry.health import Status
-from roma_core.types import Usage
+from roma_core.types import ComponentHealth, Usage
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ class FakeLLM:
     async def ready(self) -> None:
         """Nothing is loaded here."""
 
-    async def health(self) -> Status:
-        return Status()
+    async def health(self) -> ComponentHealth:
+        return ComponentHealth()
 
     async def aclose(self) -> None:
         """Nothing is held open."""
