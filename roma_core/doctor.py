@@ -20,7 +20,7 @@ from pydantic import Field
 
 from roma_core.app import Roma
 from roma_core.database import is_sound, set_aside
-from roma_core.errors import ErrorCode
+from roma_core.errors import ErrorCode, StoreError
 from roma_core.types import Document, IngestItem, Noun
 from roma_core.workspace import BACKUPS, Workspace
 
@@ -70,8 +70,12 @@ async def examine(roma: Roma, *, repair: bool = False) -> DoctorReport:
         *await asyncio.to_thread(lambda: list(_examine_files(workspace, repair))),
     ]
     if workspace.store.exists():
-        diagnoses += await _examine_store(roma, repair)
-        diagnoses += await _examine_documents(roma, repair)
+        try:
+            diagnoses += await _examine_store(roma, repair)
+            diagnoses += await _examine_documents(roma, repair)
+        except StoreError as error:
+            advice = "Mend this first; until then store and ledger cannot be compared."
+            diagnoses.append(Diagnosis(part="documents", message=error.message, advice=advice))
     return DoctorReport(diagnoses=tuple(diagnoses))
 
 
@@ -98,7 +102,10 @@ def _examine_databases(workspace: Workspace, repair: bool) -> Iterator[Diagnosis
 def _advise_copy(path: Path) -> str:
     copies = sorted((path.parent / BACKUPS).glob(f"{path.name}.v*"), key=lambda copy: copy.stat().st_mtime)
     newest = f" The newest that ROMA made is {copies[-1]}." if copies else ""
-    return f"Stop what uses it and put a copy in its place.{newest}"
+    without = (
+        " Without one, move it away: --repair makes a new ledger out of the store." if path.stem == "ledger" else ""
+    )
+    return f"Stop what uses it and put a copy in its place.{newest}{without}"
 
 
 # Files

@@ -123,6 +123,27 @@ async def test_a_damaged_cache_is_put_aside_and_another_file_is_left_to_a_person
     assert place.budgets.read_bytes().startswith(b"no database")
 
 
+async def test_a_damaged_ledger_is_left_to_a_person_who_is_told_what_to_do(place: Workspace) -> None:
+    remove(place.ledger)
+    place.ledger.write_bytes(b"no database at all" * 99)
+    report = await diagnose(place, repair=True)
+    assert [(d.part, d.is_mended) for d in report.diagnoses] == [("databases", False), ("documents", False)]
+    assert "move it away" in report.diagnoses[0].advice
+    remove(place.ledger)
+    assert messages(await diagnose(place, repair=True)) == [("documents", 3, 3)]
+
+
+async def test_a_store_of_a_newer_roma_is_reported_and_left(place: Workspace) -> None:
+    import lancedb
+
+    table = await (await lancedb.connect_async(str(place.store))).open_table("passages")
+    newer = {"path": "key", "metadata": {"roma:schema": '{"number": 99, "roma": "9.1.0"}'}}
+    await table.update_field_metadata(newer)
+    report = await diagnose(place, repair=True)
+    assert [d.part for d in report.diagnoses] == ["documents"]
+    assert "use ROMA 9.1.0 or newer" in report.diagnoses[0].message
+
+
 async def test_files_of_killed_processes_go_and_those_in_use_stay(place: Workspace) -> None:
     place.temporary.mkdir()
     old, young = place.temporary / "old", place.temporary / "young"
