@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from roma_core.types import ComponentHealth, digest
+from roma_core.telemetry.health import Status
+from roma_core.types import digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +50,8 @@ class FakeEmbedder:
     async def embed_query(self, text: str) -> Vector:
         return self._vector(text)
 
-    async def health(self) -> ComponentHealth:
-        return ComponentHealth()
+    async def health(self) -> Status:
+        return Status()
 
     def count_tokens(self, text: str) -> int:
         """Words and punctuation marks."""
