@@ -1,166 +1,84 @@
-"""``build_roma(settings) -> Roma``: the only place that chooses concretes. Everything heavy waits for its first use."""
+"""``build_roma(settings) -> Roma``: the whole system over one workspace. Everything heavy waits for its first use."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
-from functools import cached_property, partial
+import threading
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from roma_core import __version__
-from roma_core.errors import AgentFailure, ConfigError, NotFoundError, RomaError, guarded
+from pydantic import ValidationError
+
+from roma_core import __version__, parts
+from roma_core.errors import AgentFailure, InputError, NotFoundError, explain_invalid, guarded, guarded_call
+from roma_core.parts import Part, RomaParts, import_in_thread, list_parts
+from roma_core.perloop import PerLoop
 from roma_core.settings import Settings
 from roma_core.types import (
-    ComponentHealth,
     Document,
+    ErrorEvent,
     HealthReport,
     IngestionReport,
+    Persona,
     Query,
     RawDocument,
     StreamEvent,
     TailorOutput,
     digest,
 )
-from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from roma_core.agents.orchestrator import ROMAOrchestrator
-    from roma_core.cache import Cache
-    from roma_core.connectors.base import Connector
-    from roma_core.embeddings.base import Embedder
-    from roma_core.ingestion import IngestionService, OnProgress
-    from roma_core.ingestion.captions import Captions
+    from roma_core.ingestion import OnProgress
     from roma_core.llm.control.calls import CallRecord
-    from roma_core.llm.service import LLMService
     from roma_core.parsers.base import ParseOptions
-    from roma_core.parsers.service import DolphinParserService
-    from roma_core.rerank import Reranker
-    from roma_core.sessions.service import Rating, Sessions
-    from roma_core.store.base import ChunkStore
-    from roma_core.telemetry.health import Health, Probe
+    from roma_core.plugins import BrokenPlugin
+    from roma_core.sessions.service import Rating
+    from roma_core.telemetry.health import HealthMonitor
+
+_TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
 
 
 class Roma:
-    """The whole system over one workspace. Parts that are handed in replace those that settings would choose."""
+    """The whole system over one workspace. Parts that are handed in replace those that settings would choose.
 
-    def __init__(self, settings: Settings, *, prompt_files: Mapping[str, Path] | None = None, **parts: Any) -> None:
+    >>> async with build_roma(Settings.load(workspace="w")) as roma:  # doctest: +SKIP
+    ...     await roma.ingest("papers/")
+    ...     await roma.query("What does the bridge span?")
+    """
+
+    cache = Part(parts.build_cache)
+    reranker = Part(parts.build_reranker, is_probed=True)
+    embedder = Part(parts.build_embedder, is_probed=True)
+    sessions = Part(parts.build_sessions, imports=("roma_core.sessions.tables",), is_probed=True)
+    store = Part(parts.build_store, imports=("roma_core.store.lance:load",), is_probed=True, is_needed=True)
+    parsers = Part(parts.build_parsers, imports=("roma_core.parsers.service",))
+    connectors = Part(parts.build_connectors, is_quick_to_build=True)
+    llm = Part(parts.build_llm, imports=("roma_core.llm.build",), is_probed=True)
+    captions = Part(parts.build_captions)
+    ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
+    orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))
+
+    def __init__(self, settings: Settings, **given: Unpack[RomaParts]) -> None:
         self.settings = settings
-        self._prompt_files = prompt_files
-        self._warming: asyncio.Future[None] | None = None
-        unknown = set(parts) - PARTS
+        self.locks = {part.name: threading.RLock() for part in list_parts(Roma)}
+        self.broken_connectors: tuple[BrokenPlugin, ...] = ()
+        self.prompt_files = given.pop("prompt_files", None)
+        self._warming: PerLoop[asyncio.Task[None]] = PerLoop(lambda: asyncio.create_task(self._warm()))
+        unknown = set(given) - {part.name for part in list_parts(Roma)}
         if unknown:
             raise TypeError(f"Roma has no part named {', '.join(sorted(unknown))}")
-        # A cached_property looks in the instance first, so a part that is handed in is never built.
-        self.__dict__.update({name: part for name, part in parts.items() if part is not None})
-
-    # --- parts ---
-
-    @cached_property
-    def cache(self) -> Cache:
-        from roma_core.cache import Cache
-
-        return Cache(Workspace(self.settings.workspace).cache, self.settings.storage.cache)
-
-    @cached_property
-    def embedder(self) -> Embedder:
-        return _embedder(self.settings)
-
-    @cached_property
-    def reranker(self) -> Reranker | None:
-        return _reranker(self.settings)
-
-    @cached_property
-    def store(self) -> ChunkStore:
-        from roma_core.store.lance import LanceStore
-
-        return LanceStore(
-            Workspace(self.settings.workspace).store,
-            fingerprint=self.embedder.fingerprint,
-            dim=self.embedder.dim,
-            model=self.embedder.name,
-            min_free_mb=self.settings.storage.min_free_mb,
-        )
-
-    @cached_property
-    def llm(self) -> LLMService:
-        from roma_core.llm.build import build_llm
-
-        ranker = self.reranker
-        service = build_llm(self.settings, ranker.scores if ranker else None, ranker.name if ranker else "")
-        service.observe(_measure_call)
-        return service
-
-    @cached_property
-    def parsers(self) -> DolphinParserService:
-        from roma_core.parsers.service import DolphinParserService
-
-        return DolphinParserService.of(self.settings)
-
-    @cached_property
-    def connectors(self) -> Sequence[Connector]:
-        from roma_core.connectors.registry import make_connectors
-
-        return make_connectors(self.settings)[0]
-
-    @cached_property
-    def ingestion(self) -> IngestionService:
-        from roma_core.ingestion import build_ingestion
-
-        return build_ingestion(
-            self.settings,
-            connectors=self.connectors,
-            parsers=self.parsers,
-            embedder=self.embedder,
-            store=self.store,
-            cache=self.cache,
-            captions=self.captions,
-        )
-
-    @cached_property
-    def captions(self) -> Captions | None:
-        """Who describes figures while documents are ingested; None when that is off."""
-        if self.settings.figures.captions == "off":
-            return None
-        from roma_core.ingestion.captions import Captions, load_figure_prompt
-
-        settings = self.settings
-        if settings.figures.model is None and not self.llm.generative:
-            raise ConfigError("ROMA_FIGURE_CAPTIONS=on needs a model that sees: set LLM_PROVIDER or ROMA_FIGURE_MODEL.")
-        return Captions(self.llm, self.parsers, load_figure_prompt(), settings.figures.model, settings.figures.limit)
-
-    @cached_property
-    def orchestrator(self) -> ROMAOrchestrator:
-        from roma_core.agents.build import build_orchestrator
-
-        if self.settings.telemetry.tracing:
-            from roma_core.telemetry import tracing
-
-            tracing.configure(self.settings)
-        return build_orchestrator(
-            self.settings,
-            store=self.store,
-            embedder=self.embedder,
-            reranker=self.reranker,
-            llm=self.llm,
-            sessions=self.sessions,
-            prompt_files=self._prompt_files,
-        )
-
-    @cached_property
-    def sessions(self) -> Sessions:
-        from roma_core.sessions.service import Sessions, database_url
-
-        return Sessions(database_url(self.settings.workspace, self.settings.storage.database_url))
+        # A part looks in the instance first, so one that is handed in is never built.
+        self.__dict__.update({name: part for name, part in given.items() if part is not None})
 
     @cached_property
     def prompts(self) -> Mapping[str, str]:
         """Hash of each prompt by name: part of every evaluation's record."""
         from roma_core.agents.prompts import all_prompts
 
-        return {name: prompt.sha256 for name, prompt in all_prompts(self._prompt_files).items()}
+        return {name: prompt.sha256 for name, prompt in all_prompts(self.prompt_files).items()}
 
     @cached_property
     def fingerprints(self) -> Mapping[str, str]:
@@ -191,7 +109,9 @@ class Roma:
 
         ``within`` confines paths and Drive addresses to these places, as ``ROMA_INGEST_ROOTS`` does jobs over HTTP.
         """
-        await _imported(*INGESTING)
+        for part in (Roma.ingestion, Roma.parsers, Roma.connectors):
+            await part.warm(self)
+        await import_in_thread(_TELEMETRY[0])
         from roma_core.telemetry.observe import count_ingest
 
         report = await self.ingestion.ingest(
@@ -212,19 +132,52 @@ class Roma:
         for source in sources:
             await asyncio.to_thread(resolve_source, str(source), connectors, within)
 
-    def stream_query(self, query: Query | str, **fields: Any) -> AsyncGenerator[StreamEvent]:
-        """Events of one answer; the last one is terminal. ``fields`` are those of ``Query``."""
+    def stream_query(
+        self,
+        query: Query | str,
+        *,
+        persona: Persona | None = None,
+        top_k: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+        tenant: str | None = None,
+    ) -> AsyncGenerator[StreamEvent]:
+        """Yield the events of one answer; the last one is terminal. What is given replaces the fields of ``query``.
+
+        A query that cannot be asked (an unknown persona, ``top_k=0``) is one ``ErrorEvent`` with ERR_INPUT_INVALID.
+        """
+        given = {"persona": persona, "top_k": top_k, "filters": filters, "session_id": session_id, "tenant": tenant}
+        asked = guarded_call("query", lambda: self._make_query(query, given))
+        if isinstance(asked, AgentFailure):
+            return _refuse(asked)
         from roma_core.telemetry.observe import observed
 
-        asked = self._query(query, fields)
         return observed(self.orchestrator.stream_query(asked), asked)
 
-    async def query(self, query: Query | str, **fields: Any) -> TailorOutput | AgentFailure:
-        """The answer: a fold over ``stream_query``."""
-        await _imported(*ANSWERING)
+    async def query(
+        self,
+        query: Query | str,
+        *,
+        persona: Persona | None = None,
+        top_k: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+        tenant: str | None = None,
+    ) -> TailorOutput | AgentFailure:
+        """Return the answer: a fold over ``stream_query``.
+
+        >>> await roma.query("What does the bridge span?", persona="executive")  # doctest: +SKIP
+        """
+        for part in (Roma.orchestrator, Roma.llm):
+            await part.warm(self)
+        for module in _TELEMETRY:
+            await import_in_thread(module)
         from roma_core.agents.orchestrator import folded
 
-        async with aclosing(self.stream_query(query, **fields)) as events:
+        events = self.stream_query(
+            query, persona=persona, top_k=top_k, filters=filters, session_id=session_id, tenant=tenant
+        )
+        async with aclosing(events):
             return await folded(events)
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
@@ -255,37 +208,30 @@ class Roma:
         return await guarded("sessions", self.sessions.rate(tenant or self.settings.tenant, opinion))
 
     async def health(self) -> HealthReport:
-        """State of every part; time-boxed, cached, and free of charge."""
-        await _imported(*ANSWERING)
+        """Return the state of every part; time-boxed, cached, and free of charge."""
+        for part in (Roma.orchestrator, Roma.llm):
+            await part.warm(self)
+        for module in _TELEMETRY:
+            await import_in_thread(module)
         return await self._health.report()
 
     async def warm(self) -> None:
         """Import what questions, ingests and probes need, in a thread: for a server, whose loop has others to serve.
 
-        It takes seconds, once; whoever calls meanwhile waits for the same.
+        It takes seconds, once; callers that come meanwhile wait for the same.
         """
-        if self._warming is None or not (
-            self._warming.done() or self._warming.get_loop() is asyncio.get_running_loop()
-        ):
-            modules = [m for m in SERVING if m != LANCE or "store" not in self.__dict__]
-            self._warming = asyncio.ensure_future(_imported(*modules))
-        await asyncio.shield(self._warming)
+        await asyncio.shield(self._warming.get())
 
     @property
     def starting(self) -> bool:
         """Whether ``warm`` is under way."""
-        return self._warming is not None and not self._warming.done()
+        warming = self._warming.peek()
+        return warming is not None and not warming.done()
 
     async def close(self) -> None:
         """Close what was opened; the parts that were never used are not built for it."""
-        for name in CLOSED:
-            closing: Callable[[], Any] | None = getattr(self.__dict__.get(name), "close", None)
-            if closing is not None:
-                done = closing()
-                if done is not None:
-                    await done
-        for connector in self.__dict__.get("connectors", ()):
-            await connector.close()
+        for part in reversed(list_parts(Roma)):
+            await part.close(self)
         if self.settings.telemetry.tracing:
             from roma_core.telemetry import tracing
 
@@ -300,46 +246,33 @@ class Roma:
     # --- inside ---
 
     @cached_property
-    def _health(self) -> Health:
-        from roma_core.telemetry.health import COLD_TIMEOUT_S, Health, disk
+    def _health(self) -> HealthMonitor:
+        from roma_core.telemetry.health import COLD_TIMEOUT_S, HealthMonitor
 
-        parts: dict[str, Probe] = {
-            "store": _status(partial(self._ask, "store")),
-            "embedder": _model(lambda: self.embedder),
-            "reranker": _model(lambda: self.reranker),
-            "llm": _status(partial(self._ask, "llm")),
-            "sessions": _status(partial(self._ask, "sessions")),
-            "disk": disk(self.settings.workspace, self.settings.storage.min_free_mb),
-        }
-        for name, probe in self._agents().items():
-            parts.setdefault(name, probe)
-        # Not the embedder: without it questions are looked up by their words, and without a local model's files there
-        # is no store either.
-        return Health(parts, needed=("store", "disk", "agents"), version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
+        return HealthMonitor(
+            parts.list_probes(self),
+            needed=parts.list_needed(Roma),
+            version=__version__,
+            cold_timeout_s=COLD_TIMEOUT_S,
+        )
 
-    def _agents(self) -> dict[str, Probe]:
-        """A probe for each agent; or one that says why there are none, and takes no other part with it."""
-        from roma_core.telemetry.health import Status
+    async def _warm(self) -> None:
+        for module in _TELEMETRY:
+            await import_in_thread(module)
+        for part in list_parts(Roma):
+            await part.warm(self)
 
-        try:
-            return {agent.name: _status(agent.health) for agent in self.orchestrator.agents}
-        except RomaError as error:
-            unusable = Status("down", f"{error.code}: {error.message}")
-
-        async def probe() -> Status:
-            return unusable
-
-        return {"agents": probe}
-
-    async def _ask(self, part: str) -> ComponentHealth:
-        """A part that cannot even be built is down, and takes no other probe with it."""
-        state: ComponentHealth = await getattr(self, part).health()
-        return state
-
-    def _query(self, query: Query | str, fields: dict[str, Any]) -> Query:
+    def _make_query(self, query: Query | str, given: Mapping[str, object]) -> Query:
+        """Return the query as it is asked. Raises ``InputError`` that names each field that cannot be used."""
+        fields = {name: value for name, value in given.items() if value is not None}
         if isinstance(query, Query):
-            return query.model_copy(update=fields) if fields else query
-        return Query(text=query, **{"tenant": self.settings.tenant, **fields})
+            fields = {**dict(query), **fields}
+        else:
+            fields = {"tenant": self.settings.tenant, "text": query, **fields}
+        try:
+            return Query.model_validate(fields)
+        except ValidationError as error:
+            raise InputError(f"The question cannot be asked: {explain_invalid(error)}.") from None
 
     async def _read(self, path: Path) -> RawDocument:
         from roma_core.connectors.local.connector import read
@@ -370,118 +303,15 @@ class Roma:
         return found
 
 
-def _status(ask: Callable[[], Awaitable[ComponentHealth]]) -> Probe:
-    """A probe out of a part's own ``health()``."""
-    from roma_core.telemetry.health import Status
+def build_roma(settings: Settings | None = None, **given: Unpack[RomaParts]) -> Roma:
+    """Return ROMA over the workspace that ``settings`` (or the environment) name.
 
-    async def probe() -> Status:
-        found = await ask()
-        return Status(found.state, found.reason, found.details)
+    Cheap: nothing is loaded or opened yet. ``given`` parts replace those that settings would choose::
 
-    return probe
-
-
-def _model(part: Callable[[], Embedder | Reranker | None]) -> Probe:
-    """A probe out of a model's own ``health()``, which does not run it."""
-    from roma_core.telemetry.health import Status
-
-    async def probe() -> Status:
-        model = part()
-        if model is None:
-            return Status("ok", "switched off")
-        found = await model.health()
-        return found._replace(details={"model": model.name, **found.details})
-
-    return probe
+        roma = build_roma(Settings.load(workspace="w"), embedder=FakeEmbedder())
+    """
+    return Roma(settings or Settings.load(), **given)
 
 
-CLOSED = ("ingestion", "orchestrator", "llm", "parsers", "store", "sessions", "embedder", "reranker", "cache")
-"""The order in which parts are closed: users before what they use."""
-PARTS = {name for name, value in vars(Roma).items() if isinstance(value, cached_property) and name[0] != "_"}
-
-
-LANCE = "roma_core.store.lance:load"
-ANSWERING = (
-    "roma_core.telemetry.observe",
-    "roma_core.telemetry.health",
-    "roma_core.agents.build",
-    "roma_core.llm.build",
-)
-INGESTING = (
-    "roma_core.telemetry.observe",
-    "roma_core.ingestion",
-    "roma_core.parsers.service",
-    "roma_core.connectors.registry:connector_specs",
-)
-SERVING = (*ANSWERING, *INGESTING, "roma_core.sessions.tables", LANCE)
-"""What takes a moment to import, or ``module:function`` that imports it."""
-_ready: set[str] = set()
-
-
-async def _imported(*names: str) -> None:
-    """See that ``names`` are imported, in a thread: other tasks go on meanwhile. What is missing is told when used."""
-    for name in names:
-        if name not in _ready:
-            await asyncio.to_thread(_import, name)
-            _ready.add(name)
-
-
-def _import(name: str) -> None:
-    module, _, load = name.partition(":")
-    with suppress(ModuleNotFoundError):
-        found = importlib.import_module(module)
-        if load:
-            getattr(found, load)()
-
-
-def build_roma(settings: Settings | None = None, **parts: Any) -> Roma:
-    """ROMA over the workspace that ``settings`` (or the environment) name. Cheap: nothing is loaded or opened yet."""
-    return Roma(settings or Settings.load(), **parts)
-
-
-def _measure_call(record: CallRecord) -> None:
-    """Every model call is counted, wherever it comes from."""
-    from roma_core.telemetry import metrics
-
-    metrics.count_usage(f"{record.provider}:{record.model}", record.usage)
-    if record.outcome.startswith("ERR_"):
-        metrics.count_error("llm", record.outcome)
-
-
-def _embedder(settings: Settings) -> Embedder:
-    kind, _, model = settings.retrieval.embedder.partition(":")
-    if kind == "fake":
-        from roma_core.embeddings.fake import FakeEmbedder
-
-        return FakeEmbedder()
-    if kind == "openai":
-        from roma_core.embeddings.openai import OpenAIEmbedder
-        from roma_core.llm.build import choose
-
-        # The general key counts when it is the one for this address: a key must not travel to another's.
-        general = choose(settings)[0] == "openai" and settings.llm.base_url in {None, settings.openai.base_url}
-        key = settings.openai.api_key or (settings.llm.api_key if general else None)
-        if key is None:
-            raise ConfigError("ROMA_EMBEDDER=openai needs OPENAI_API_KEY.")
-        return OpenAIEmbedder(
-            model or "text-embedding-3-small", api_key=key.get_secret_value(), base_url=settings.openai.base_url
-        )
-    from roma_core.embeddings.local import LocalEmbedder
-
-    return LocalEmbedder(
-        None if settings.retrieval.embedder == "local" else settings.retrieval.embedder,
-        threads=settings.retrieval.embed_threads,
-    )
-
-
-def _reranker(settings: Settings) -> Reranker | None:
-    from roma_core.rerank import FakeReranker, LocalReranker
-
-    if settings.retrieval.reranker == "none" or settings.retrieval.rerank_limit == 0:
-        return None
-    if settings.retrieval.reranker == "fake":
-        return FakeReranker()
-    return LocalReranker(
-        None if settings.retrieval.reranker == "local" else settings.retrieval.reranker,
-        threads=settings.retrieval.embed_threads,
-    )
+async def _refuse(failure: AgentFailure) -> AsyncGenerator[StreamEvent]:
+    yield ErrorEvent(failure=failure)

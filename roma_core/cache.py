@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roma_core.database import Database, Schema, is_sound
+from roma_core.database import Database, Schema, is_sound, set_aside
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.settings import CacheMode
 from roma_core.telemetry import logs, metrics
@@ -154,6 +154,4 @@ class Cache:
         """Keep a damaged file for inspection, out of the way of a fresh one."""
         if self._path.is_file() and not is_sound(self._path):
             self._database.forget()
-            self._path.replace(self._path.with_suffix(".damaged"))
-            for suffix in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            set_aside(self._path)

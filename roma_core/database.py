@@ -281,6 +281,15 @@ def is_sound(path: Path) -> bool:
         return False
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file that can be made again, so that a fresh one is begun; return where it is now."""
+    damaged = path.with_suffix(".damaged")
+    path.replace(damaged)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+    return damaged
+
+
 def use_wal(connection: sqlite3.Connection, busy_s: float = BUSY_S) -> None:
     """Switch the file to its write-ahead log, waiting for those who do the same.
 

@@ -32,7 +32,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 T = TypeVar("T")
 
@@ -304,6 +304,16 @@ def suggest_name(name: str, known: Iterable[str]) -> str:
     if len(names) <= MOST_NAMES_LISTED:
         sentences.append(f"Known: {', '.join(names) or 'none'}.")
     return " ".join(sentences) or "No known name is near it."
+
+
+def explain_invalid(error: ValidationError) -> str:
+    """Return what is wrong with each field, as one sentence without its end. Values are named: not for secrets."""
+    sentences = []
+    for detail in error.errors(include_url=False, include_context=False):
+        message = str(detail["msg"]).removeprefix("Value error, ")
+        field = ".".join(map(str, detail["loc"]))
+        sentences.append(f"{field}: {message[0].lower()}{message[1:]}, not {detail['input']!r}")
+    return "; ".join(sentences)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from roma_core.errors import ConfigError
 from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, unusable, verified, width
+from roma_core.plugins import Specs, load_specs
 from roma_core.ranking import minmax, ranked
-from roma_core.telemetry.health import Status
-from roma_core.types import ScoredChunk, digest
+from roma_core.settings import Section, Settings
+from roma_core.types import ComponentHealth, ScoredChunk, digest
 
 BUNDLED = "ms-marco-MiniLM-L-12-v2-int8"
 PAIR_TOKENS = 256
@@ -34,7 +37,7 @@ class Reranker(Protocol):
         """One raw score (logit) a text, in the order given. Raises ``EmbeddingError``."""
         ...
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Return whether it could score now. May raise ``EmbeddingError``."""
         ...
 
@@ -86,8 +89,8 @@ class FakeReranker:
         wanted = set(re.findall(r"\w+", question.lower()))
         return [_share(wanted, set(re.findall(r"\w+", text.lower()))) * 10.0 - 5.0 for text in texts]
 
-    async def health(self) -> Status:
-        return Status()
+    async def health(self) -> ComponentHealth:
+        return ComponentHealth()
 
 
 def _share(wanted: set[str], present: set[str]) -> float:
@@ -116,11 +119,11 @@ class LocalReranker:
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         return await spread(self._pool, self._width, functools.partial(self._score, question), texts, cost=len)
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Checks the bundled model's files, once; one from the hub is looked at when it is used."""
         if self._hub is None:
             await asyncio.to_thread(lambda: verified(_files()))
-        return Status()
+        return ComponentHealth()
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -152,3 +155,44 @@ def _load_hub(name: str) -> Any:
 
 _bundled: Loaded[None, OnnxModel] = Loaded(lambda _: OnnxModel(_files(), PAIR_TOKENS))
 _hub: Loaded[str, Any] = Loaded(_load_hub)
+
+
+@dataclass(frozen=True)
+class RerankerSpec:
+    """The declaration of a reranker: one entry point of the group ``roma.rerankers``, named like ``name``.
+
+    ``ROMA_RERANKER=name:model`` has ``make`` called with the settings and ``model`` (empty when none is named).
+    """
+
+    name: str
+    make: Callable[[Settings, str], Reranker]
+    settings: type[Section] | None = None
+
+
+def reranker_specs() -> Specs[RerankerSpec]:
+    """Return every installed reranker's spec by its name."""
+    return load_specs("roma.rerankers", RerankerSpec)
+
+
+def make_reranker(settings: Settings) -> Reranker | None:
+    """Return the reranker that ``ROMA_RERANKER`` names; None when there is to be none.
+
+    Cheap: models are loaded at their first use. Raises ``ConfigError`` for a name that nobody has.
+    """
+    chosen = settings.retrieval.reranker
+    if chosen == "none" or settings.retrieval.rerank_limit == 0:
+        return None
+    name, _, model = chosen.partition(":")
+    if name not in reranker_specs() and "/" in chosen:
+        return LOCAL.make(settings, chosen)
+    try:
+        spec = reranker_specs().require(name)
+    except ConfigError as error:
+        raise ConfigError(f"ROMA_RERANKER: {error.message}") from None
+    return spec.make(settings, model)
+
+
+LOCAL = RerankerSpec(
+    "local", make=lambda settings, model: LocalReranker(model or None, threads=settings.retrieval.embed_threads)
+)
+FAKE = RerankerSpec("fake", make=lambda settings, model: FakeReranker())

@@ -121,6 +121,16 @@ class Workspace:
         """Folder of copies of databases from before their tables were changed."""
         return self.folder / BACKUPS
 
+    @property
+    def rebuildable(self) -> tuple[Path, ...]:
+        """Databases that are caches: without them only time and calls are lost."""
+        return self.cache, self.web_pages
+
+    @property
+    def databases(self) -> tuple[Path, ...]:
+        """ROMA's own databases."""
+        return (*self.rebuildable, self.ledger, self.budgets, self.service, self.sessions, self.eval_answers)
+
 
 # Finding
 

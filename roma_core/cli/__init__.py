@@ -27,6 +27,7 @@ COMMANDS = {
     "runs": "evals:runs",
     "serve": "service:serve",
     "health": "service:health",
+    "doctor": "service:doctor",
     "settings": "service:settings",
     "token": "service:token",
     "auth": "service:auth",

@@ -32,6 +32,24 @@ async def health(call: Invocation) -> int:
     return OK if report.state != "down" else FAILED
 
 
+@command(examples=("roma doctor", "roma doctor --repair"))
+@click.option("--repair", is_flag=True, help="Mend what can be mended.")
+async def doctor(call: Invocation, repair: bool) -> int:
+    """Compare store, ledger, databases and temporary files, and say what does not fit.
+
+    Nothing is changed without --repair. Sources are asked for documents that only one side knows.
+    """
+    from roma_core.doctor import examine
+
+    async with build_roma(call.settings) as roma:
+        report = await examine(roma, repair=repair)
+    rows = [(d.part, d.message, f"{d.mended} of {d.count}", "" if d.is_mended else d.advice) for d in report.diagnoses]
+    call.emit(report, lambda: write_table("", ["part", "what is wrong", "mended", "what to do"], rows))
+    if not report.diagnoses and not call.as_json:
+        note("Nothing is wrong.")
+    return OK if report.is_well else FAILED
+
+
 @command(examples=("roma serve", "roma serve --port 8080"), serves=True)
 @click.option("--host", help="Address to bind (ROMA_HOST).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to bind (ROMA_PORT).")

@@ -1,0 +1,68 @@
+"""Text to vectors: the seam, the models that ship, and those of plug-ins.
+
+>>> embedder = make_embedder(Settings(embedder="fake"))
+>>> embedder.name
+'fake/1'
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from roma_core.embeddings.base import Embedder, EmbedderSpec
+from roma_core.errors import ConfigError
+from roma_core.plugins import Specs, load_specs
+from roma_core.settings import Settings, find_embedding_access
+
+__all__ = ["FAKE", "LOCAL", "OPENAI", "Embedder", "EmbedderSpec", "embedder_specs", "make_embedder"]
+
+GROUP: Final = "roma.embedders"
+HUB_SIGN: Final = "/"
+"""In the name of a model of the hub: ``owner/model``."""
+
+
+def embedder_specs() -> Specs[EmbedderSpec]:
+    """Return every installed embedder's spec by its name."""
+    return load_specs(GROUP, EmbedderSpec)
+
+
+def make_embedder(settings: Settings) -> Embedder:
+    """Return the embedder that ``ROMA_EMBEDDER`` names: ``name``, ``name:model`` or a model of the hub.
+
+    Cheap: models are loaded at their first use. Raises ``ConfigError`` for a name that nobody has.
+    """
+    chosen = settings.retrieval.embedder
+    name, _, model = chosen.partition(":")
+    if name not in embedder_specs() and HUB_SIGN in chosen:
+        return LOCAL.make(settings, chosen)
+    try:
+        spec = embedder_specs().require(name)
+    except ConfigError as error:
+        raise ConfigError(f"ROMA_EMBEDDER: {error.message}") from None
+    return spec.make(settings, model)
+
+
+def _make_local(settings: Settings, model: str) -> Embedder:
+    from roma_core.embeddings.local import LocalEmbedder
+
+    return LocalEmbedder(model or None, threads=settings.retrieval.embed_threads)
+
+
+def _make_openai(settings: Settings, model: str) -> Embedder:
+    from roma_core.embeddings.openai import DEFAULT_MODEL, OpenAIEmbedder
+
+    access = find_embedding_access(settings, "openai")
+    if access.api_key is None:
+        raise ConfigError("ROMA_EMBEDDER=openai needs OPENAI_API_KEY.")
+    return OpenAIEmbedder(model or DEFAULT_MODEL, api_key=access.api_key.get_secret_value(), base_url=access.base_url)
+
+
+def _make_fake(settings: Settings, model: str) -> Embedder:
+    from roma_core.embeddings.fake import FakeEmbedder
+
+    return FakeEmbedder()
+
+
+LOCAL = EmbedderSpec("local", make=_make_local)
+OPENAI = EmbedderSpec("openai", make=_make_openai)
+FAKE = EmbedderSpec("fake", make=_make_fake)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from roma_core.settings import Section, Settings
+
 if TYPE_CHECKING:
-    from roma_core.telemetry.health import Status
-    from roma_core.types import Vector, Vectors
+    from roma_core.types import ComponentHealth, Vector, Vectors
 
 
 class Embedder(Protocol):
@@ -32,10 +34,24 @@ class Embedder(Protocol):
         """Vector of a question (models with a query instruction add it here)."""
         ...
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Whether it could embed now, as far as can be told free of charge. May raise ``EmbeddingError``."""
         ...
 
     def count_tokens(self, text: str) -> int:
         """Length in the model's tokens, without the special ones."""
         ...
+
+
+@dataclass(frozen=True)
+class EmbedderSpec:
+    """The declaration of an embedder: one entry point of the group ``roma.embedders``, named like ``name``.
+
+    ``ROMA_EMBEDDER=name:model`` has ``make`` called with the settings and ``model`` (empty when none is named)::
+
+        SPEC = EmbedderSpec("acme", make=lambda settings, model: AcmeEmbedder(settings.section(AcmeSettings), model))
+    """
+
+    name: str
+    make: Callable[[Settings, str], Embedder]
+    settings: type[Section] | None = None

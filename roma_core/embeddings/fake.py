@@ -7,8 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from roma_core.telemetry.health import Status
-from roma_core.types import digest
+from roma_core.types import ComponentHealth, digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +49,8 @@ class FakeEmbedder:
     async def embed_query(self, text: str) -> Vector:
         return self._vector(text)
 
-    async def health(self) -> Status:
-        return Status()
+    async def health(self) -> ComponentHealth:
+        return ComponentHealth()
 
     def count_tokens(self, text: str) -> int:
         """Words and punctuation marks."""

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, tokenizer_of, unusable, verified, width
-from roma_core.telemetry.health import Status
-from roma_core.types import digest
+from roma_core.types import ComponentHealth, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -65,11 +64,11 @@ class LocalEmbedder:
         [vector] = await spread(self._pool, 1, self._vector, [self._query_prefix + text], cost=len)
         return vector
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Checks the bundled model's files, once; one from the hub is looked at when it is used."""
         if self._hub is None:
             await asyncio.to_thread(lambda: verified(_files()))
-        return Status()
+        return ComponentHealth()
 
     def count_tokens(self, text: str) -> int:
         return len(self._counter.encode(text, add_special_tokens=False))

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
-from roma_core.telemetry.health import Status, model_server
-from roma_core.types import digest
+from roma_core.telemetry.health import model_server
+from roma_core.types import ComponentHealth, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
 
 DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+DEFAULT_MODEL = "text-embedding-3-small"
 OFFICIAL = "https://api.openai.com/v1"
 FORBIDDEN = 403
 BATCH = 96
@@ -34,7 +35,7 @@ class OpenAIEmbedder:
 
     def __init__(
         self,
-        model: str = "text-embedding-3-small",
+        model: str,
         *,
         api_key: str,
         base_url: str | None = None,
@@ -78,10 +79,10 @@ class OpenAIEmbedder:
         [vector] = await self._batch([text])
         return np.asarray(vector)
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Asks the server for its list of models; a key that may embed and nothing else is refused that (403)."""
         found = await self._asked_for_models()
-        return Status("ok", "", found.details) if found.details.get("status") == FORBIDDEN else found
+        return ComponentHealth(details=found.details) if found.details.get("status") == FORBIDDEN else found
 
     def count_tokens(self, text: str) -> int:
         """An estimate (the tokenizer is not to be had offline): words count one token for each five letters begun."""

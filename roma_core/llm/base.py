@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.telemetry.health import Status
-from roma_core.types import ScoredChunk, Usage
+from roma_core.types import ComponentHealth, ScoredChunk, Usage
 
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
 """What ROMA says when the sources hold no answer. Providers, prompts, agents and evaluation compare with this."""
@@ -145,28 +144,15 @@ class Provider(LLM, Protocol):
         """What rate limits and the circuit breaker are counted by: vendor and address."""
         ...
 
-    @property
-    def thinking_tokens(self) -> int:
-        """Tokens that thoughts may take beside ``max_output_tokens``, as a call now asks for; budgets reserve them."""
-        ...
-
     async def ready(self) -> None:
         """Load what the first call needs (an SDK takes seconds); called before any deadline starts to run."""
         ...
 
-    async def health(self) -> Status:
+    async def health(self) -> ComponentHealth:
         """Whether a call could be made now, as far as can be told free of charge."""
         ...
 
     async def aclose(self) -> None: ...
-
-
-@runtime_checkable
-class Learns(Protocol):
-    """A provider that finds out what its model can do: shown in the health report."""
-
-    @property
-    def traits(self) -> Mapping[str, Any]: ...
 
 
 async def complete(llm: LLM, request: LLMRequest) -> LLMResponse:

@@ -17,8 +17,7 @@ from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLMDelta, LLMRequest
 from roma_core.llm.quotable import Candidate, candidates
 from roma_core.markup import escape_markers
-from roma_core.telemetry.health import Status
-from roma_core.types import ScoredChunk, Usage, digest
+from roma_core.types import ComponentHealth, ScoredChunk, Usage, digest
 
 Scorer = Callable[[str, Sequence[str]], Awaitable[list[float]]]
 """``(question, texts)`` to one score a text, higher is better: ``Reranker.scores``, or ``overlap_scores``."""
@@ -89,10 +88,6 @@ class ExtractiveLLM:
         return False
 
     @property
-    def thinking_tokens(self) -> int:
-        return 0
-
-    @property
     def endpoint(self) -> str:
         return self.name
 
@@ -103,8 +98,8 @@ class ExtractiveLLM:
     async def ready(self) -> None:
         """Nothing is loaded here."""
 
-    async def health(self) -> Status:
-        return Status()
+    async def health(self) -> ComponentHealth:
+        return ComponentHealth()
 
     async def aclose(self) -> None:
         """Nothing is held open."""

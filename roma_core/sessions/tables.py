@@ -1,4 +1,4 @@
-"""The tables of conversations, and the statements on them. Blocking; ``sessions`` calls them in a thread.
+"""Tables of conversations, and the statements on them. Blocking; ``service`` calls them in a thread.
 
 Portable between SQLite and PostgreSQL. A transaction that writes writes first: SQLite then waits for its turn instead
 of failing on a snapshot that has grown old.
@@ -157,14 +157,14 @@ def connect(url: str) -> Engine:
 
 
 def file_of(url: URL) -> Path | None:
-    """The SQLite file that ``url`` names."""
+    """Return the SQLite file that ``url`` names; None for a server."""
     name = url.database or ""
     is_file = url.get_backend_name() == "sqlite" and name not in {"", ":memory:"} and not name.startswith("file:")
     return Path(name) if is_file else None
 
 
 def _over_file(url: URL, path: Path) -> Engine:
-    """The file is made here and never again: in the place of one that was taken away it would be empty."""
+    """Make the file, now and never again: in the place of one that was taken away it would be empty."""
     private_file(path)
     engine = create_engine(url, creator=partial(_connect_file, path))
     event.listen(engine, "connect", lambda _, record: record.info.update(file=identity(path)))
@@ -174,7 +174,7 @@ def _over_file(url: URL, path: Path) -> Engine:
 
 
 def _require_same_file(path: Path, _connection: Any, record: Any, _proxy: Any) -> None:
-    """What is written goes to the file that is there now, and to none that was moved away, deleted or replaced."""
+    """Refuse a connection to a file that was moved away, deleted or replaced: the pool makes a new one."""
     if identity(path) != record.info["file"]:
         raise DisconnectionError
 
@@ -214,12 +214,12 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update:
 
 
 def of_session(tenant: str, session_id: str) -> tuple[Any, Any]:
-    """Conditions that pick the turns of one session."""
+    """Return the conditions that pick the turns of one session."""
     return turns.c.tenant == tenant, turns.c.session_id == session_id
 
 
 def summaries(connection: Connection, tenant: str, limit: int, prefix: str = "") -> list[dict[str, Any]]:
-    """Sessions of the tenant whose ids begin with ``prefix``, with their numbers of turns, the one used last first."""
+    """Return the sessions whose ids begin with ``prefix``, with their numbers of turns, the one used last first."""
     joined = sessions.outerjoin(turns, (turns.c.tenant == sessions.c.tenant) & (turns.c.session_id == sessions.c.id))
     statement = (
         select(
@@ -239,8 +239,9 @@ def summaries(connection: Connection, tenant: str, limit: int, prefix: str = "")
 
 
 def in_utc(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as a dict; SQLite forgets that its times are UTC."""
-    return {
-        str(key): value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
-        for key, value in row.items()
-    }
+    """Return a row as a dict; SQLite forgets that its times are UTC."""
+    values: dict[str, Any] = {}
+    for name, value in row.items():
+        is_naive = isinstance(value, datetime) and value.tzinfo is None
+        values[str(name)] = value.replace(tzinfo=UTC) if is_naive else value
+    return values

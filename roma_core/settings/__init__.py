@@ -7,12 +7,13 @@ variables (``OPENAI_API_KEY``, ``ANTHROPIC_API_KEY``, ``OPENAI_BASE_URL``, ``ANT
     settings.retrieval.lexical_weight
 """
 
+from roma_core.settings.access import Access, choose_vendor, find_embedding_access, find_model_access
 from roma_core.settings.answering import AnsweringSettings, RuleMode
 from roma_core.settings.base import Section, Setting, setting
 from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
 from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
-from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings, ProviderSettings
+from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings, Provider, ProviderSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
@@ -22,6 +23,7 @@ from roma_core.settings.storage import CacheMode, StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
 
 __all__ = [
+    "Access",
     "AnsweringSettings",
     "AnthropicSettings",
     "BudgetSettings",
@@ -33,6 +35,7 @@ __all__ = [
     "LocalSettings",
     "OpenAISettings",
     "ParsingSettings",
+    "Provider",
     "ProviderSettings",
     "RetrievalSettings",
     "RuleMode",
@@ -44,7 +47,10 @@ __all__ = [
     "TelemetrySettings",
     "WebSettings",
     "all_settings",
+    "choose_vendor",
     "env_name",
+    "find_embedding_access",
+    "find_model_access",
     "mask_address",
     "mask_value",
     "own_settings",

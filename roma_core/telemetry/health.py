@@ -2,25 +2,25 @@
 
 ``app`` composes it; ``Roma.health()``, ``GET /health`` and ``roma health`` show the same report::
 
-    Health({"store": probe, ...}, needed=("store", "embedder"), version=__version__)
+    HealthMonitor({"store": probe, ...}, needed=("store", "embedder"), version=__version__)
 
-A probe is an async function without arguments that returns a ``Status``, or raises: then the component is down and the
-error's message is the reason. No probe may call a model: ask for ``/models``, look at a key or a breaker instead.
+A probe is an async function without arguments that returns a ``ComponentHealth`` (the report gives it its name), or
+raises: then the component is down and the error's message is the reason. No probe may call a model: ask for
+``/models``, look at a key or a breaker instead.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from roma_core.errors import AgentFailure, guarded
+from roma_core.perloop import PerLoop
 from roma_core.telemetry import metrics
 from roma_core.types import ComponentHealth, HealthReport, HealthState
 
@@ -35,18 +35,10 @@ GIVEN_UP_S = 10.0
 NOT_IMPLEMENTED = 501
 
 
-class Status(NamedTuple):
-    """Result of a probe. ``reason`` is empty or a sentence that says what to do; ``details`` are small values."""
-
-    state: HealthState = "ok"
-    reason: str = ""
-    details: Mapping[str, Any] = {}
+Probe = Callable[[], Awaitable[ComponentHealth]]
 
 
-Probe = Callable[[], Awaitable[Status]]
-
-
-class Health:
+class HealthMonitor:
     """Reports over ``probes``. A component in ``needed`` that is down takes the whole down; others only degrade it."""
 
     def __init__(
@@ -67,24 +59,16 @@ class Health:
         self._ttl_s = ttl_s
         self._last: HealthReport | None = None
         self._at = 0.0
-        self._lock: asyncio.Lock | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = PerLoop(asyncio.Lock)
 
     async def report(self) -> HealthReport:
         """The state now, or as it was up to ``ttl_s`` ago; callers at the same time share one round of probes."""
-        async with self._own_lock():
+        async with self._lock.get():
             if self._last is None or time.monotonic() - self._at > self._ttl_s:
                 self._last = await self._probe_all()
                 self._at = time.monotonic()
                 metrics.set_health(self._last)
             return self._last
-
-    def _own_lock(self) -> asyncio.Lock:
-        """A lock belongs to one event loop; a notebook or a test may come with another."""
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._loop is not loop:
-            self._lock, self._loop = asyncio.Lock(), loop
-        return self._lock
 
     async def _probe_all(self) -> HealthReport:
         limit_s, self._next_timeout_s = self._next_timeout_s, self._timeout_s
@@ -93,15 +77,13 @@ class Health:
 
     async def _probe(self, name: str, probe: Probe, limit_s: float) -> ComponentHealth:
         start = time.perf_counter()
-        found = await guarded(name, asyncio.wait_for(probe(), limit_s))
-        ms = round((time.perf_counter() - start) * 1000, 2)
-        if isinstance(found, AgentFailure):
-            late = ms >= limit_s * 1000
-            reason = f"no answer within {limit_s:g} s" if late else f"{found.code}: {found.message}"
-            return ComponentHealth(name=name, state="down", reason=reason, latency_ms=ms)
-        return ComponentHealth(
-            name=name, state=found.state, reason=found.reason, latency_ms=ms, details=dict(found.details)
-        )
+        health = await guarded(name, asyncio.wait_for(probe(), limit_s))
+        latency_ms = round((time.perf_counter() - start) * 1000, 2)
+        if isinstance(health, AgentFailure):
+            is_late = latency_ms >= limit_s * 1000
+            reason = f"no answer within {limit_s:g} s" if is_late else f"{health.code}: {health.message}"
+            health = ComponentHealth(state="down", reason=reason)
+        return health.model_copy(update={"name": name, "latency_ms": latency_ms})
 
 
 def overall(parts: Collection[ComponentHealth], needed: Collection[str]) -> HealthState:
@@ -114,19 +96,21 @@ def overall(parts: Collection[ComponentHealth], needed: Collection[str]) -> Heal
 def disk(folder: Path, min_free_mb: int) -> Probe:
     """Free space where ``folder`` is or will be: down when it cannot be written, degraded when ingest would stop."""
 
-    def look() -> Status:
+    def look() -> ComponentHealth:
         place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
         free_mb = shutil.disk_usage(place).free // 2**20
         details = {"free_mb": free_mb}
         if not os.access(place, os.W_OK):
-            return Status("down", f"{place.name} cannot be written", details)
+            return ComponentHealth(state="down", reason=f"{place.name} cannot be written", details=details)
         if free_mb < 1:
-            return Status("degraded", "the disk is full; nothing can be written", details)
+            return ComponentHealth(state="degraded", reason="the disk is full; nothing can be written", details=details)
         if free_mb < min_free_mb:
-            return Status("degraded", f"{free_mb} MB free; ingest stops below {min_free_mb} MB", details)
-        return Status("ok", "", details)
+            return ComponentHealth(
+                state="degraded", reason=f"{free_mb} MB free; ingest stops below {min_free_mb} MB", details=details
+            )
+        return ComponentHealth(details=details)
 
-    async def probe() -> Status:
+    async def probe() -> ComponentHealth:
         return await asyncio.to_thread(look)  # a network file system may hang
 
     return probe
@@ -138,109 +122,50 @@ def model_server(
     *,
     name: str = "the model server",
     headers: Mapping[str, str] | None = None,
-    query: Mapping[str, str] | None = None,
-    model: str = "",
     transport: Any = None,
 ) -> Probe:
     """Asks for the list of models that vendors and compatible servers have at ``base_url``/models: it costs nothing.
 
     Any answer but a refused key or a server error says that the server is there; ``details`` hold its status. It takes
-    the way that calls take (proxies of the environment) and follows no redirect. One question at a time: a name that
-    does not resolve holds a thread for as long as the system likes. With ``model`` the list is read, and a model that
-    is not in it degrades the server.
+    the way that calls take (proxies of the environment), reads no body and follows no redirect. One question at a time:
+    a name that does not resolve holds a thread for as long as the system likes.
     """
     sent = dict(headers or ({"Authorization": f"Bearer {api_key}"} if api_key else {}))
-    asking: asyncio.Task[Status] | None = None
+    asking: PerLoop[list[asyncio.Task[ComponentHealth]]] = PerLoop(list)
 
-    async def ask() -> Status:
+    async def ask() -> ComponentHealth:
         import httpx2
 
         try:
             async with (
                 httpx2.AsyncClient(timeout=GIVEN_UP_S, transport=transport) as client,
-                client.stream("GET", base_url.rstrip("/") + "/models", headers=sent, params=query) as answer,
+                client.stream("GET", base_url.rstrip("/") + "/models", headers=sent) as answer,
             ):
-                status = judged(name, answer.status_code)
-                if model and answer.status_code == OK_STATUS:
-                    return check_model(status, name, model, await _body_of(answer))
-                return status
+                return health_of_status(name, answer.status_code)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return Status(
-                "down", f"{name} cannot be reached ({type(error).__name__}); check the network and the address"
+            return ComponentHealth(
+                state="down",
+                reason=f"{name} cannot be reached ({type(error).__name__}); check the network and the address",
             )
 
-    async def probe() -> Status:
-        nonlocal asking
-        if asking is None or asking.done() or asking.get_loop() is not asyncio.get_running_loop():
-            asking = asyncio.create_task(ask())
-        done, _ = await asyncio.wait({asking}, timeout=ANSWER_S)
-        return asking.result() if done else Status("down", f"{name} does not answer within {ANSWER_S:g} s")
+    async def probe() -> ComponentHealth:
+        tasks = asking.get()
+        tasks[:] = [task for task in tasks if not task.done()] or [asyncio.create_task(ask())]
+        [task] = tasks
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+        return (
+            task.result()
+            if done
+            else ComponentHealth(state="down", reason=f"{name} does not answer within {ANSWER_S:g} s")
+        )
 
     return probe
 
 
-OK_STATUS = 200
-MOST_LIST_BYTES = 4 << 20
-"""A longer list of models is not read."""
-NAMED_MODELS = 8
-"""How many models of a server's list a message names."""
-
-
-async def _body_of(answer: Any) -> bytes:
-    body = b""
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > MOST_LIST_BYTES:
-            return b""
-    return body
-
-
-def check_model(status: Status, name: str, model: str, body: bytes) -> Status:
-    """Return ``status``, degraded when a server's list of models is whole and does not hold ``model``.
-
-    Lists of OpenAI's and Ollama's form are read. ``llama3`` stands for ``llama3:latest``, and a model's name for its
-    dated versions.
-    """
-    listed = _listed_models(body)
-    if not listed or any(_is_model(model, other) for other in listed):
-        return status
-    others = ", ".join(listed[:NAMED_MODELS]) + (", ..." if len(listed) > NAMED_MODELS else "")
-    reason = f"{name} has no model {model} in its list; set LLM_MODEL to one that it has: {others}"
-    return Status("degraded", reason, {**status.details, "listed": False})
-
-
-def _listed_models(body: bytes) -> list[str]:
-    """Return the names in a list of models; nothing for a list in parts, and for one that any name suits."""
-    try:
-        data = json.loads(body)
-    except ValueError:
-        return []
-    if isinstance(data, dict):
-        if data.get("has_more"):
-            return []
-        data = data.get("data") or data.get("models")
-    entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
-    if any(entry.get("owned_by") == "llamacpp" for entry in entries):
-        return []
-    names = [entry.get("id") or entry.get("name") for entry in entries]
-    return [name.removeprefix("models/") for name in names if isinstance(name, str)]
-
-
-_DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}|-latest|-\d{3,4}|:latest")
-
-
-def _is_model(wanted: str, listed: str) -> bool:
-    if wanted == listed or listed.endswith(f"/{wanted}") or wanted.endswith(f"/{listed}"):
-        return True
-    stem = wanted.removesuffix("-latest")
-    rest = listed.removeprefix(stem)
-    return listed.startswith(stem) and _DATE.fullmatch(rest) is not None
-
-
-def judged(name: str, status: int) -> Status:
+def health_of_status(name: str, status: int) -> ComponentHealth:
     """Return the state of a server by the status of its list of models."""
     if status in {401, 403}:
-        return Status("down", f"{name} refuses the key ({status})", {"status": status})
+        return ComponentHealth(state="down", reason=f"{name} refuses the key ({status})", details={"status": status})
     if status >= 500 and status != NOT_IMPLEMENTED:
-        return Status("down", f"{name} answers {status}", {"status": status})
-    return Status("ok", "", {"status": status})
+        return ComponentHealth(state="down", reason=f"{name} answers {status}", details={"status": status})
+    return ComponentHealth(details={"status": status})

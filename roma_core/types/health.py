@@ -16,13 +16,20 @@ HealthState = Literal["ok", "degraded", "down"]
 
 
 class ComponentHealth(Noun):
-    """State of one component and why."""
+    """State of one component and why: what every ``health()`` returns.
 
-    name: str
-    state: HealthState
+    >>> ComponentHealth(state="degraded", reason="The disk is nearly full; free some room.")  # doctest: +ELLIPSIS
+    ComponentHealth(...)
+    """
+
+    name: str = ""
+    """Given by the report."""
+    state: HealthState = "ok"
     reason: str = ""
+    """Empty, or a sentence that says what to do."""
     latency_ms: float | None = None
     details: dict[str, Any] = Field(default_factory=dict)
+    """Small values, for people and metrics."""
 
 
 class HealthReport(Noun):

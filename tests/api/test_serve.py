@@ -22,6 +22,7 @@ from roma_core import app
 from roma_core.api.serve import serve
 from roma_core.app import Roma
 from roma_core.errors import ConfigError
+from roma_core.parts import Part
 from roma_core.settings import Settings
 
 
@@ -30,12 +31,13 @@ async def test_health_answers_while_libraries_are_loaded_and_questions_wait(
 ) -> None:
     loading, done = threading.Event(), threading.Event()
 
-    def slow(name: str) -> None:
+    def build_slowly(roma: Roma) -> None:
         loading.set()
         assert done.wait(30)
 
-    monkeypatch.setattr(app, "_import", slow)
-    monkeypatch.setattr(app, "_ready", set())
+    slow = Part(build_slowly, is_quick_to_build=True)
+    slow.__set_name__(Roma, "slow")
+    monkeypatch.setattr(Roma, "slow", slow, raising=False)
     async with start(warm=False) as service:
         try:
             await asyncio.to_thread(loading.wait, 30)

@@ -153,17 +153,19 @@ def test_a_workspace_that_an_env_file_names_lies_beside_it(project: Path, monkey
     assert Settings.load(workspace=project / "given").workspace == project / "given"
 
 
+def files_of(workspace: Workspace) -> list[tuple[str, Path]]:
+    named = [(name, getattr(workspace, name)) for name, value in vars(Workspace).items() if isinstance(value, property)]
+    return [(name, place) for name, place in named if isinstance(place, Path)]
+
+
 def test_every_file_of_a_workspace_is_in_its_folder_and_has_its_own_name() -> None:
     workspace = Workspace(Path("w"))
-    names = [name for name, value in vars(Workspace).items() if isinstance(value, property) and name != "mlflow_uri"]
-    places = [getattr(workspace, name) for name in names]
+    places = [place for _, place in files_of(workspace)]
     assert len(set(places)) == len(places)
     assert all(place.is_relative_to("w") for place in places)
 
 
 def test_the_documentation_lists_every_file_of_a_workspace() -> None:
     page = (Path(__file__).parents[2] / "docs" / "workspace.md").read_text(encoding="utf-8")
-    workspace = Workspace(Path())
-    for name, value in vars(Workspace).items():
-        if isinstance(value, property) and name != "mlflow_uri":
-            assert f"| `{getattr(workspace, name).as_posix()}" in page, name
+    for name, place in files_of(Workspace(Path())):
+        assert f"| `{place.as_posix()}" in page, name

@@ -13,8 +13,7 @@ from typing import Any
 from roma_core.errors import RomaError
 from roma_core.llm.base import I_DONT_KNOW, FinishReason, LLMDelta, LLMRequest
 from roma_core.markup.sentences import split_sentences
-from roma_core.telemetry.health import Status
-from roma_core.types import Usage
+from roma_core.types import ComponentHealth, Usage
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,6 @@ class Reply:
     word_wait_s: float = 0.0
     usage: Usage | None = None
     """None counts the words of prompt and answer."""
-    thoughts: str = ""
-    """Reasoning that comes before the text, word by word and as slowly."""
 
 
 Rule = Callable[[LLMRequest], Reply | str]
@@ -72,10 +69,6 @@ class FakeLLM:
         return self.name
 
     @property
-    def thinking_tokens(self) -> int:
-        return 0
-
-    @property
     def fingerprint(self) -> str:
         return self._name
 
@@ -86,8 +79,8 @@ class FakeLLM:
     async def ready(self) -> None:
         """Nothing is loaded here."""
 
-    async def health(self) -> Status:
-        return Status()
+    async def health(self) -> ComponentHealth:
+        return ComponentHealth()
 
     async def aclose(self) -> None:
         """Nothing is held open."""
@@ -98,9 +91,6 @@ class FakeLLM:
         reply = scripted if isinstance(scripted, Reply) else Reply(scripted)
         try:
             await asyncio.sleep(reply.first_token_wait_s)
-            for thought in re.findall(r"\s*\S+\s*$|\s*\S+", reply.thoughts):
-                yield LLMDelta(reasoning=thought)
-                await asyncio.sleep(reply.word_wait_s)
             for sent, word in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", reply.text)):
                 if reply.error is not None and sent >= reply.error_after_words:
                     break

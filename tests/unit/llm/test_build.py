@@ -8,10 +8,10 @@ from pydantic import SecretStr
 
 from roma_core.errors import ConfigError
 from roma_core.llm.base import LLMRequest, Message
-from roma_core.llm.build import build_llm, choose, make_provider
+from roma_core.llm.build import build_llm, make_provider
 from roma_core.llm.providers.anthropic import AnthropicLLM
 from roma_core.llm.providers.openai import OpenAILLM
-from roma_core.settings import Settings
+from roma_core.settings import Settings, choose_vendor
 
 KEY = SecretStr("sk-1")
 
@@ -41,7 +41,7 @@ def settings(**values: Any) -> Settings:
     ],
 )
 def test_auto_takes_the_first_that_has_a_key_and_says_why(values: dict[str, Any], vendor: str, why: str) -> None:
-    chosen, reason = choose(settings(**values))
+    chosen, reason = choose_vendor(settings(**values))
     assert chosen == vendor
     assert why in reason
 

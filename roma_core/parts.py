@@ -1,0 +1,329 @@
+"""The parts of a ``Roma``: how each is built, what it imports, and in which order parts are closed.
+
+A part is an attribute of ``Roma`` that is built when it is first used, unless one was handed in::
+
+    class Roma:
+        store = Part(build_store, imports=("roma_core.store.lance:load",), is_needed=True)
+
+A part is declared below those that it uses, so parts are closed from the last one to the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
+
+from roma_core.errors import ConfigError, RomaError
+from roma_core.types import ComponentHealth
+from roma_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from roma_core.agents.orchestrator import ROMAOrchestrator
+    from roma_core.app import Roma
+    from roma_core.cache import Cache
+    from roma_core.connectors.base import Connector
+    from roma_core.embeddings.base import Embedder
+    from roma_core.ingestion import IngestionService
+    from roma_core.ingestion.captions import Captions
+    from roma_core.llm.base import LLM
+    from roma_core.llm.control.calls import CallRecord
+    from roma_core.llm.service import LLMService
+    from roma_core.parsers.service import DolphinParserService
+    from roma_core.plugins import BrokenPlugin, Specs
+    from roma_core.rerank import Reranker
+    from roma_core.sessions.service import Sessions
+    from roma_core.store.base import ChunkStore
+    from roma_core.telemetry.health import Probe
+
+T = TypeVar("T")
+
+
+class RomaParts(TypedDict, total=False):
+    """What can be handed to ``build_roma`` in place of what settings would choose."""
+
+    cache: Cache
+    reranker: Reranker | None
+    embedder: Embedder
+    sessions: Sessions
+    store: ChunkStore
+    parsers: DolphinParserService
+    connectors: Sequence[Connector]
+    llm: LLM
+    captions: Captions | None
+    ingestion: IngestionService
+    orchestrator: ROMAOrchestrator
+    prompt_files: Mapping[str, Path] | None
+
+
+class Part(Generic[T]):
+    """An attribute of ``Roma`` that is built at its first use.
+
+    ``imports`` are modules (or ``module:function`` that imports some) which take a moment to load;
+    ``is_quick_to_build`` says that building does nothing else, so that warming may do it. ``is_probed`` puts the part
+    into the health report, and without one that ``is_needed`` the whole is down.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Roma], T],
+        *,
+        imports: tuple[str, ...] = (),
+        is_quick_to_build: bool = False,
+        is_probed: bool = False,
+        is_needed: bool = False,
+    ) -> None:
+        self.build = build
+        self.imports = imports
+        self.is_quick_to_build = is_quick_to_build
+        self.is_probed = is_probed
+        self.is_needed = is_needed
+        self.name = ""
+
+    def __set_name__(self, owner: type[Roma], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, roma: None, owner: type[Roma]) -> Self: ...
+    @overload
+    def __get__(self, roma: Roma, owner: type[Roma]) -> T: ...
+    def __get__(self, roma: Roma | None, owner: type[Roma]) -> T | Self:
+        if roma is None:
+            return self
+        with roma.locks[self.name]:
+            if self.name not in roma.__dict__:
+                roma.__dict__[self.name] = self.build(roma)
+        return cast(T, roma.__dict__[self.name])
+
+    def is_built(self, roma: Roma) -> bool:
+        """Whether the part was used or handed in."""
+        return self.name in roma.__dict__
+
+    async def warm(self, roma: Roma) -> None:
+        """Import what the part needs, in a thread: other tasks of the loop go on meanwhile."""
+        if self.is_built(roma):
+            return
+        for name in self.imports:
+            await import_in_thread(name)
+        if self.is_quick_to_build:
+            await asyncio.to_thread(lambda: self.__get__(roma, type(roma)))
+
+    async def health(self, roma: Roma) -> ComponentHealth:
+        """Return the part's own health. A part that cannot even be built raises."""
+        part: Any = self.__get__(roma, type(roma))
+        if part is None:
+            return ComponentHealth(reason="switched off")
+        health: ComponentHealth = await part.health()
+        return health
+
+    async def close(self, roma: Roma) -> None:
+        """Close what was built; a part that was never used is not built for it."""
+        part = roma.__dict__.get(self.name)
+        for one in part if isinstance(part, tuple | list) else (part,):
+            close = getattr(one, "close", None)
+            done = close() if close is not None else None
+            if inspect.isawaitable(done):
+                await done
+
+
+def list_parts(owner: type[Roma]) -> list[Part[Any]]:
+    """Return the parts of ``owner`` in the order in which they are declared."""
+    return [value for value in vars(owner).values() if isinstance(value, Part)]
+
+
+_imported: set[str] = set()
+
+
+async def import_in_thread(name: str) -> None:
+    """Import ``module`` or ``module:function`` (and call that) in a thread. What is missing is reported when used."""
+    if name not in _imported:
+        await asyncio.to_thread(_import, name)
+        _imported.add(name)
+
+
+def _import(name: str) -> None:
+    module, _, function = name.partition(":")
+    with suppress(ModuleNotFoundError):
+        loaded = importlib.import_module(module)
+        if function:
+            getattr(loaded, function)()
+
+
+# How each part is built
+
+
+def build_cache(roma: Roma) -> Cache:
+    from roma_core.cache import Cache
+
+    return Cache(Workspace(roma.settings.workspace).cache, roma.settings.storage.cache)
+
+
+def build_reranker(roma: Roma) -> Reranker | None:
+    from roma_core.rerank import make_reranker
+
+    return make_reranker(roma.settings)
+
+
+def build_embedder(roma: Roma) -> Embedder:
+    from roma_core.embeddings import make_embedder
+
+    return make_embedder(roma.settings)
+
+
+def build_sessions(roma: Roma) -> Sessions:
+    from roma_core.sessions.service import Sessions, database_url
+
+    return Sessions(database_url(roma.settings.workspace, roma.settings.storage.database_url))
+
+
+def build_store(roma: Roma) -> ChunkStore:
+    from roma_core.store.lance import LanceStore
+
+    return LanceStore(
+        Workspace(roma.settings.workspace).store,
+        fingerprint=roma.embedder.fingerprint,
+        dim=roma.embedder.dim,
+        model=roma.embedder.name,
+        min_free_mb=roma.settings.storage.min_free_mb,
+    )
+
+
+def build_parsers(roma: Roma) -> DolphinParserService:
+    from roma_core.parsers.service import DolphinParserService
+
+    return DolphinParserService.of(roma.settings)
+
+
+def build_connectors(roma: Roma) -> Sequence[Connector]:
+    from roma_core.connectors.registry import make_connectors
+
+    connectors, roma.broken_connectors = make_connectors(roma.settings)
+    return connectors
+
+
+def build_llm(roma: Roma) -> LLMService:
+    from roma_core.llm.build import build_llm as build_service
+
+    ranker = roma.reranker
+    service = build_service(roma.settings, ranker.scores if ranker else None, ranker.name if ranker else "")
+    service.observe(_count_call)
+    return service
+
+
+def build_captions(roma: Roma) -> Captions | None:
+    """Return what describes figures while documents are ingested; None when that is off."""
+    figures = roma.settings.figures
+    if figures.captions == "off":
+        return None
+    from roma_core.ingestion.captions import Captions, load_figure_prompt
+
+    if figures.model is None and not roma.llm.generative:
+        raise ConfigError("ROMA_FIGURE_CAPTIONS=on needs a model that sees: set LLM_PROVIDER or ROMA_FIGURE_MODEL.")
+    return Captions(roma.llm, roma.parsers, load_figure_prompt(), figures.model, figures.limit)
+
+
+def build_ingestion(roma: Roma) -> IngestionService:
+    from roma_core.ingestion import build_ingestion as build_service
+
+    return build_service(
+        roma.settings,
+        connectors=roma.connectors,
+        parsers=roma.parsers,
+        embedder=roma.embedder,
+        store=roma.store,
+        cache=roma.cache,
+        captions=roma.captions,
+    )
+
+
+def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
+    from roma_core.agents.build import build_orchestrator as build
+
+    if roma.settings.telemetry.tracing:
+        from roma_core.telemetry import tracing
+
+        tracing.configure(roma.settings)
+    return build(
+        roma.settings,
+        store=roma.store,
+        embedder=roma.embedder,
+        reranker=roma.reranker,
+        llm=roma.llm,
+        sessions=roma.sessions,
+        prompt_files=roma.prompt_files,
+    )
+
+
+def _count_call(record: CallRecord) -> None:
+    """Every model call is counted, wherever it comes from."""
+    from roma_core.telemetry import metrics
+
+    metrics.count_usage(f"{record.provider}:{record.model}", record.usage)
+    if record.outcome.startswith("ERR_"):
+        metrics.count_error("llm", record.outcome)
+
+
+# Health
+
+
+def list_probes(roma: Roma) -> dict[str, Probe]:
+    """Return a probe for each part that has one, for each agent, the disk and each plug-in that is broken."""
+    from roma_core.telemetry.health import disk
+
+    probes: dict[str, Probe] = {}
+    for part in list_parts(type(roma)):
+        if part.is_probed:
+            probes[part.name] = _probe_of(part, roma)
+    probes["disk"] = disk(roma.settings.workspace, roma.settings.storage.min_free_mb)
+    for name, probe in _list_agents(roma).items():
+        probes.setdefault(name, probe)
+    for plugin in list_broken_plugins(roma):
+        broken = ComponentHealth(state="degraded", reason=plugin.reason, details={"group": plugin.group})
+        probes[f"plug-in {plugin.name}"] = _constant(broken)
+    return probes
+
+
+def list_needed(owner: type[Roma]) -> tuple[str, ...]:
+    """Return the names of probes without which the whole is down.
+
+    Not the embedder: without it questions are looked up by their words, and without a local model's files there is no
+    store either.
+    """
+    return (*(part.name for part in list_parts(owner) if part.is_needed), "disk", "agents")
+
+
+def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
+    """Return every plug-in that is declared but cannot be used. Imports the plug-ins."""
+    from roma_core.connectors.registry import connector_specs
+    from roma_core.embeddings import embedder_specs
+    from roma_core.rerank import reranker_specs
+
+    groups: list[Specs[Any]] = [connector_specs(), embedder_specs(), reranker_specs()]
+    found = [plugin for specs in groups for plugin in specs.broken]
+    return list(dict.fromkeys([*found, *roma.broken_connectors]))
+
+
+def _probe_of(part: Part[Any], roma: Roma) -> Probe:
+    def probe() -> Awaitable[ComponentHealth]:
+        return part.health(roma)
+
+    return probe
+
+
+def _list_agents(roma: Roma) -> dict[str, Probe]:
+    """Return a probe for each agent; or one that says why there are none, and takes no other part with it."""
+    try:
+        return {agent.name: agent.health for agent in roma.orchestrator.agents}
+    except RomaError as error:
+        return {"agents": _constant(ComponentHealth(state="down", reason=f"{error.code}: {error.message}"))}
+
+
+def _constant(health: ComponentHealth) -> Probe:
+    async def probe() -> ComponentHealth:
+        return health
+
+    return probe
