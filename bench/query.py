@@ -137,7 +137,7 @@ def _row(name: str, taken: list[float]) -> dict[str, object]:
 async def step_rows(store: LanceStore, embedder: LocalEmbedder, questions: list[str]) -> list[dict[str, object]]:
     settings, reranker = Settings(), LocalReranker()
     limit = settings.retrieval.retrieve_limit
-    vectors = {q: await embedder.embed_query(q) for q in questions}
+    vectors = {q: (await embedder.embed_query(q)).vector for q in questions}
 
     async def own(question: str) -> list[ScoredChunk]:
         lexical, dense = await asyncio.gather(

@@ -54,7 +54,7 @@ def entry_parts(key: str, title: str, text: str) -> tuple[Document, Chunk]:
 
 async def fill(store: LanceStore, embedder: LocalEmbedder, corpus: Mapping[str, tuple[str, str]]) -> None:
     parts = [entry_parts(key, title, text) for key, (title, text) in corpus.items()]
-    vectors = await embedder.embed([chunk.indexed_text for _, chunk in parts])
+    vectors = (await embedder.embed([chunk.indexed_text for _, chunk in parts])).vectors
     await store.put_many(TENANT, [EmbeddedDocument(d, [c], vectors[i : i + 1]) for i, (d, c) in enumerate(parts)])
     await store.optimize()
 
@@ -74,7 +74,7 @@ async def rankings(
 ) -> dict[str, list[ScoredChunk]]:
     limit = settings.retrieval.retrieve_limit
     lexical = await store.lexical(TENANT, question, limit=limit)
-    dense = await store.dense(TENANT, await embedder.embed_query(question), limit=limit)
+    dense = await store.dense(TENANT, (await embedder.embed_query(question)).vector, limit=limit)
     hybrid = fuse(lexical, dense, lexical_weight=settings.retrieval.lexical_weight)
     top = [hit.chunk.text for hit in hybrid[: settings.retrieval.rerank_limit]]
     mixed = mix(hybrid, await reranker.scores(question, top), weight=settings.retrieval.rerank_weight)

@@ -110,7 +110,7 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
             facts = {"uri": uri, "title": f"Note {i}", "content_sha256": digest(text), "parser": "bench/1"}
             held = Document(id=Document.id_for(uri), text=text, **facts)
             chunks = chunk(held, embedder.count_tokens)
-            await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
+            await store.put("default", held, chunks, (await embedder.embed([c.indexed_text for c in chunks])).vectors)
         roma = Roma(settings, store=store, embedder=embedder)
         await _serve(server(roma, port=0), pipe)
 

@@ -51,6 +51,7 @@ class Roma:
 
     cache = Part(parts.build_cache)
     reranker = Part(parts.build_reranker, is_probed=True)
+    budgets = Part(parts.build_budgets)
     embedder = Part(parts.build_embedder, is_probed=True)
     sessions = Part(parts.build_sessions, imports=("roma_core.sessions.tables",), is_probed=True)
     store = Part(parts.build_store, imports=("roma_core.store.lance:load",), is_probed=True, is_needed=True)

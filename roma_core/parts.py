@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
 
 from roma_core.errors import ConfigError, RomaError
-from roma_core.types import ComponentHealth
+from roma_core.types import ComponentHealth, Usage
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from roma_core.ingestion import IngestionService
     from roma_core.ingestion.captions import Captions
     from roma_core.llm.base import LLM
+    from roma_core.llm.control.budget import Budgets
     from roma_core.llm.control.calls import CallRecord
     from roma_core.llm.service import LLMService
     from roma_core.parsers.service import DolphinParserService
@@ -48,6 +49,7 @@ class RomaParts(TypedDict, total=False):
 
     cache: Cache
     reranker: Reranker | None
+    budgets: Budgets
     embedder: Embedder
     sessions: Sessions
     store: ChunkStore
@@ -168,10 +170,25 @@ def build_reranker(roma: Roma) -> Reranker | None:
     return make_reranker(roma.settings)
 
 
-def build_embedder(roma: Roma) -> Embedder:
-    from roma_core.embeddings import make_embedder
+def build_budgets(roma: Roma) -> Budgets:
+    from roma_core.llm.build import make_budgets
 
-    return make_embedder(roma.settings)
+    return make_budgets(roma.settings)
+
+
+def build_embedder(roma: Roma) -> Embedder:
+    """Return the embedder; one whose calls cost money draws on the same budgets as the models that write."""
+    from roma_core.embeddings import choose_embedder
+
+    spec, model = choose_embedder(roma.settings)
+    embedder = spec.make(roma.settings, model)
+    if spec.priced_as is None:
+        return embedder
+    from roma_core.llm.control.pricing import Prices
+    from roma_core.metering import MeteredEmbedder
+
+    prices = Prices.load(roma.settings.budgets.prices_file)
+    return MeteredEmbedder(embedder, spec.priced_as, prices=prices, budgets=roma.budgets, on_usage=_count_usage)
 
 
 def build_sessions(roma: Roma) -> Sessions:
@@ -209,7 +226,8 @@ def build_llm(roma: Roma) -> LLMService:
     from roma_core.llm.build import build_llm as build_service
 
     ranker = roma.reranker
-    service = build_service(roma.settings, ranker.scores if ranker else None, ranker.name if ranker else "")
+    scorer = (ranker.scores, ranker.name) if ranker else (None, "")
+    service = build_service(roma.settings, *scorer, budgets=roma.budgets)
     service.observe(_count_call)
     return service
 
@@ -256,6 +274,12 @@ def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
         sessions=roma.sessions,
         prompt_files=roma.prompt_files,
     )
+
+
+def _count_usage(model: str, usage: Usage) -> None:
+    from roma_core.telemetry import metrics
+
+    metrics.count_usage(model, usage)
 
 
 def _count_call(record: CallRecord) -> None:

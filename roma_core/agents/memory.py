@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from roma_core.agents.base import Agent, boundary
-from roma_core.embeddings.base import Embedder
+from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, guarded
 from roma_core.rerank import Reranker, mix
 from roma_core.store.base import ChunkStore
@@ -118,8 +118,9 @@ class MemoryAgent(Agent):
         return await self._store.lexical(tenant, question, limit=self._limits.retrieve, filters=filters)
 
     async def _dense(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
-        vector = await self._embedder.embed_query(question)
-        return await self._store.dense(tenant, vector, limit=self._limits.retrieve, filters=filters)
+        with charge_to(tenant):
+            embedded = await self._embedder.embed_query(question)
+        return await self._store.dense(tenant, embedded.vector, limit=self._limits.retrieve, filters=filters)
 
 
 def _away(failure: AgentFailure) -> str:

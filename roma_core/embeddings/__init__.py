@@ -9,12 +9,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from roma_core.embeddings.base import Embedder, EmbedderSpec
+from roma_core.embeddings.base import Embedder, EmbedderSpec, EmbeddingResult, charge_to, paying_tenant
 from roma_core.errors import ConfigError
 from roma_core.plugins import Specs, load_specs
 from roma_core.settings import Settings, find_embedding_access
 
-__all__ = ["FAKE", "LOCAL", "OPENAI", "Embedder", "EmbedderSpec", "embedder_specs", "make_embedder"]
+__all__ = [
+    "FAKE",
+    "LOCAL",
+    "OPENAI",
+    "Embedder",
+    "EmbedderSpec",
+    "EmbeddingResult",
+    "charge_to",
+    "choose_embedder",
+    "embedder_specs",
+    "make_embedder",
+    "paying_tenant",
+]
 
 GROUP: Final = "roma.embedders"
 HUB_SIGN: Final = "/"
@@ -26,19 +38,24 @@ def embedder_specs() -> Specs[EmbedderSpec]:
     return load_specs(GROUP, EmbedderSpec)
 
 
-def make_embedder(settings: Settings) -> Embedder:
-    """Return the embedder that ``ROMA_EMBEDDER`` names: ``name``, ``name:model`` or a model of the hub.
+def choose_embedder(settings: Settings) -> tuple[EmbedderSpec, str]:
+    """Return the spec that ``ROMA_EMBEDDER`` names and the model: ``name``, ``name:model`` or a model of the hub.
 
-    Cheap: models are loaded at their first use. Raises ``ConfigError`` for a name that nobody has.
+    Raises ``ConfigError`` for a name that no embedder has.
     """
     chosen = settings.retrieval.embedder
     name, _, model = chosen.partition(":")
     if name not in embedder_specs() and HUB_SIGN in chosen:
-        return LOCAL.make(settings, chosen)
+        return LOCAL, chosen
     try:
-        spec = embedder_specs().require(name)
+        return embedder_specs().require(name), model
     except ConfigError as error:
         raise ConfigError(f"ROMA_EMBEDDER: {error.message}") from None
+
+
+def make_embedder(settings: Settings) -> Embedder:
+    """Return the embedder that ``ROMA_EMBEDDER`` names. Cheap: models are loaded at their first use."""
+    spec, model = choose_embedder(settings)
     return spec.make(settings, model)
 
 
@@ -64,5 +81,5 @@ def _make_fake(settings: Settings, model: str) -> Embedder:
 
 
 LOCAL = EmbedderSpec("local", make=_make_local)
-OPENAI = EmbedderSpec("openai", make=_make_openai)
+OPENAI = EmbedderSpec("openai", make=_make_openai, priced_as="openai")
 FAKE = EmbedderSpec("fake", make=_make_fake)

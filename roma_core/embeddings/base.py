@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from roma_core.settings import Section, Settings
+from roma_core.types import DEFAULT_TENANT, Usage
 
 if TYPE_CHECKING:
     from roma_core.types import ComponentHealth, Vector, Vectors
+
+paying_tenant: ContextVar[str] = ContextVar("roma_paying_tenant", default=DEFAULT_TENANT)
+"""Tenant whose budget pays for the embedding that is going on."""
+
+
+@contextmanager
+def charge_to(tenant: str) -> Iterator[None]:
+    """Charge what is embedded inside to ``tenant``.
+
+    >>> with charge_to("acme"):
+    ...     paying_tenant.get()
+    'acme'
+    """
+    token = paying_tenant.set(tenant)
+    try:
+        yield
+    finally:
+        paying_tenant.reset(token)
+
+
+@dataclass(frozen=True)
+class EmbeddingResult:
+    """Unit vectors, one a row in the order of the texts, and what they cost (nothing for a model of this machine)."""
+
+    vectors: Vectors
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def vector(self) -> Vector:
+        """The only row: that of a question."""
+        row: Vector
+        [row] = self.vectors
+        return row
 
 
 class Embedder(Protocol):
@@ -26,12 +62,12 @@ class Embedder(Protocol):
     @property
     def dim(self) -> int: ...
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of passages, in the order given. Raises ``EmbeddingError``."""
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
+        """Return the vectors of passages, in the order given. Raises ``EmbeddingError``."""
         ...
 
-    async def embed_query(self, text: str) -> Vector:
-        """Vector of a question (models with a query instruction add it here)."""
+    async def embed_query(self, text: str) -> EmbeddingResult:
+        """Return the vector of a question (models with a query instruction add it here)."""
         ...
 
     async def health(self) -> ComponentHealth:
@@ -55,3 +91,5 @@ class EmbedderSpec:
     name: str
     make: Callable[[Settings, str], Embedder]
     settings: type[Section] | None = None
+    priced_as: str | None = None
+    """Provider under which prices are listed, for a model that costs money: its calls stay within budgets."""

@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from roma_core.embeddings.base import EmbeddingResult
 from roma_core.types import ComponentHealth, digest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from roma_core.types import Vector, Vectors
 
 _PIECE = re.compile(r"\w+|[^\w\s]")
 _STEM_LENGTH = 5
@@ -39,15 +39,15 @@ class FakeEmbedder:
     def dim(self) -> int:
         return self._dim
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         import numpy as np
 
         if not texts:
-            return np.zeros((0, self._dim), dtype=np.float32)
-        return np.stack([self._vector(text) for text in texts])
+            return EmbeddingResult(np.zeros((0, self._dim), dtype=np.float32))
+        return EmbeddingResult(np.stack([self._vector(text) for text in texts]))
 
-    async def embed_query(self, text: str) -> Vector:
-        return self._vector(text)
+    async def embed_query(self, text: str) -> EmbeddingResult:
+        return await self.embed([text])
 
     async def health(self) -> ComponentHealth:
         return ComponentHealth()

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from roma_core.embeddings.base import EmbeddingResult
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, tokenizer_of, unusable, verified, width
 from roma_core.types import ComponentHealth, digest
 
 if TYPE_CHECKING:
-    from roma_core.types import Vector, Vectors
+    from roma_core.types import Vector
 
 BUNDLED = "bge-small-en-v1.5-int8"
 BUNDLED_DIM = 384
@@ -52,17 +53,19 @@ class LocalEmbedder:
     def dim(self) -> int:
         return BUNDLED_DIM if self._hub is None else _hub_dim(self._hub)
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         import numpy as np
 
         if not texts:
-            return np.zeros((0, self.dim), dtype=np.float32)
+            return EmbeddingResult(np.zeros((0, self.dim), dtype=np.float32))
         rows = await spread(self._pool, self._width, self._vector, texts, cost=len)
-        return np.stack(rows)
+        return EmbeddingResult(np.stack(rows))
 
-    async def embed_query(self, text: str) -> Vector:
-        [vector] = await spread(self._pool, 1, self._vector, [self._query_prefix + text], cost=len)
-        return vector
+    async def embed_query(self, text: str) -> EmbeddingResult:
+        import numpy as np
+
+        rows = await spread(self._pool, 1, self._vector, [self._query_prefix + text], cost=len)
+        return EmbeddingResult(np.stack(rows))
 
     async def health(self) -> ComponentHealth:
         """Checks the bundled model's files, once; one from the hub is looked at when it is used."""

@@ -9,13 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from roma_core.embeddings.base import EmbeddingResult
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
 from roma_core.telemetry.health import model_server
-from roma_core.types import ComponentHealth, digest
+from roma_core.types import ComponentHealth, Usage, digest
 
 if TYPE_CHECKING:
-    from roma_core.types import Vector, Vectors
+    pass
 
 DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 DEFAULT_MODEL = "text-embedding-3-small"
@@ -66,18 +67,16 @@ class OpenAIEmbedder:
     def dim(self) -> int:
         return self._dim
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         import numpy as np
 
         batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        parts = await asyncio.gather(*(self._batch(batch) for batch in batches))
-        return np.concatenate([np.zeros((0, self._dim), dtype=np.float32), *parts])
+        results = await asyncio.gather(*(self._batch(batch) for batch in batches))
+        vectors = [np.zeros((0, self._dim), dtype=np.float32), *(result.vectors for result in results)]
+        return EmbeddingResult(np.concatenate(vectors), Usage.total(result.usage for result in results))
 
-    async def embed_query(self, text: str) -> Vector:
-        import numpy as np
-
-        [vector] = await self._batch([text])
-        return np.asarray(vector)
+    async def embed_query(self, text: str) -> EmbeddingResult:
+        return await self._batch([text])
 
     async def health(self) -> ComponentHealth:
         """Asks the server for its list of models; a key that may embed and nothing else is refused that (403)."""
@@ -97,11 +96,11 @@ class OpenAIEmbedder:
 
         return AsyncOpenAI(max_retries=0, **self._options)
 
-    async def _batch(self, texts: Sequence[str]) -> Vectors:
+    async def _batch(self, texts: Sequence[str]) -> EmbeddingResult:
         async with self._slots:
             return await retrying(lambda: self._request(texts), policy=self._policy)
 
-    async def _request(self, texts: Sequence[str]) -> Vectors:
+    async def _request(self, texts: Sequence[str]) -> EmbeddingResult:
         import numpy as np
         import openai
 
@@ -121,7 +120,16 @@ class OpenAIEmbedder:
             raise EmbeddingError(
                 f"{self._model!r} gives vectors of {rows.shape[1]} numbers, not {self._dim}.", ErrorCode.EMBEDDING_MODEL
             )
-        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+        lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return EmbeddingResult(np.asarray(rows / lengths, dtype=np.float32), self._usage(answer, texts))
+
+    def _usage(self, answer: Any, texts: Sequence[str]) -> Usage:
+        """Return the tokens that the server counted; servers that count none have them estimated here."""
+        counted = getattr(answer.usage, "prompt_tokens", None) if answer.usage is not None else None
+        if isinstance(counted, int) and counted > 0:
+            return Usage(calls=1, input_tokens=counted, cost_usd=None)
+        estimate = sum(self.count_tokens(text) for text in texts)
+        return Usage(calls=1, input_tokens=estimate, cost_usd=None, estimated=True)
 
 
 def _refused(error: Any) -> EmbeddingError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from roma_core.cache import Cache
 from roma_core.chunking import CHUNKER, chunk
 from roma_core.connectors.base import Connector, Listing
-from roma_core.embeddings.base import Embedder
+from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
@@ -24,7 +24,7 @@ from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.figures import undescribed
 from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.telemetry import logs
-from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, digest
+from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, Usage, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vectors
@@ -144,6 +144,8 @@ class Run:
     listed: int = 0
     listing: bool = True
     blocked: AgentFailure | None = None
+    usage: Usage = field(default_factory=Usage)
+    """Of embeddings; models that describe figures report theirs as calls."""
     _counts: dict[ItemState, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
@@ -308,7 +310,10 @@ class Run:
         keys = [digest("embed", embedder.fingerprint, text) for text in texts]
         held = await asyncio.to_thread(lambda: [cache.get("embed", key) for key in keys])
         missing = [i for i, data in enumerate(held) if data is None or len(data) != embedder.dim * 4]
-        fresh = await embedder.embed([texts[i] for i in missing])
+        with charge_to(self.tenant):
+            embedded = await embedder.embed([texts[i] for i in missing])
+        self.usage = self.usage + embedded.usage
+        fresh = embedded.vectors
         result = np.empty((len(texts), embedder.dim), dtype=np.float32)
         for i, data in enumerate(held):
             if data is not None and len(data) == embedder.dim * 4:

@@ -19,7 +19,7 @@ from roma_core.ingestion.ledger import Ledger
 from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run
 from roma_core.settings import Settings
 from roma_core.store.base import ChunkStore
-from roma_core.types import DEFAULT_TENANT, Document, IngestionReport, IngestItem, ItemState, RawDocument, Source
+from roma_core.types import DEFAULT_TENANT, Document, IngestionReport, IngestItem, ItemState, RawDocument, Source, Usage
 from roma_core.workspace import Workspace
 
 NEAR_DUPLICATE = "near-duplicate of "
@@ -96,6 +96,7 @@ class IngestionService:
             items=tuple(items),
             seconds=time.monotonic() - began,
             failures=tuple(map(redact_failure, failures)),
+            usage=run.usage if run else Usage(),
         )
 
     async def ledger_items(

@@ -17,7 +17,9 @@ from roma_core.settings import Settings, choose_vendor, find_model_access
 from roma_core.workspace import Workspace
 
 
-def build_llm(settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> LLMService:
+def build_llm(
+    settings: Settings, scorer: Scorer | None = None, scorer_name: str = "", *, budgets: Budgets | None = None
+) -> LLMService:
     """The service that ``settings`` describe. Cheap: SDKs and files are opened by the first call.
 
     ``scorer`` (``Reranker.scores``) and its name serve extractive answers. Raises ``ConfigError``.
@@ -43,14 +45,19 @@ def build_llm(settings: Settings, scorer: Scorer | None = None, scorer_name: str
         ),
         make=make,
         prices=Prices.load(settings.budgets.prices_file),
-        budgets=Budgets(
-            Workspace(settings.workspace).budgets,
-            run_usd=settings.budgets.run_usd,
-            session_usd=settings.budgets.session_usd,
-            tenant_usd=settings.budgets.tenant_usd,
-        ),
+        budgets=budgets or make_budgets(settings),
         cache=Cache(Workspace(settings.workspace).cache, settings.storage.cache),
         log_text=settings.llm.log_text,
+    )
+
+
+def make_budgets(settings: Settings) -> Budgets:
+    """Return the accounts of the workspace, on which every call that costs money draws."""
+    return Budgets(
+        Workspace(settings.workspace).budgets,
+        run_usd=settings.budgets.run_usd,
+        session_usd=settings.budgets.session_usd,
+        tenant_usd=settings.budgets.tenant_usd,
     )
 
 

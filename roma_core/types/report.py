@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from roma_core import display
 from roma_core.errors import RECOVERABLE, AgentFailure, ErrorCode
+from roma_core.types.answer import Usage
 from roma_core.types.base import Noun, frame
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class IngestionReport(Noun):
     seconds: float = 0.0
     failures: tuple[AgentFailure, ...] = ()
     """Failures of whole sources (nothing could be listed)."""
+    usage: Usage = Usage()
+    """Usage of embeddings; zero with a model of this machine."""
 
     @property
     def worked(self) -> Literal["all", "some", "none"]:

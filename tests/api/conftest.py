@@ -128,7 +128,7 @@ async def running(
         held = document()
         chunks = chunk(held, embedder.count_tokens)
         if not real:
-            await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
+            await store.put("default", held, chunks, (await embedder.embed([c.indexed_text for c in chunks])).vectors)
         ingestion = FakeIngestion()
         parts = {"store": None if real_store else store, "embedder": embedder}
         parts |= {} if real else {"ingestion": ingestion}

@@ -89,7 +89,7 @@ async def test_every_query_ends_and_the_service_recovers(workspace: Path, what: 
         id=Document.id_for("b"), uri="b", title="Bridge", text=TEXT, content_sha256=digest(TEXT), parser="t/1"
     )
     chunks = chunk(held, embedder.count_tokens)
-    await store.put("default", held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
+    await store.put("default", held, chunks, (await embedder.embed([c.indexed_text for c in chunks])).vectors)
     roma = Roma(settings, store=store, embedder=embedder, llm=build_llm(settings))
     roma.__dict__["reranker"] = None
     server = make_server(roma, port=0)

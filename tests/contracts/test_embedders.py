@@ -31,20 +31,20 @@ class EmbedderContract:
     """Inherit and give an ``embedder`` fixture."""
 
     async def test_unit_rows_in_the_order_given(self, embedder: Embedder) -> None:
-        vectors = await embedder.embed(TEXTS)
+        vectors = (await embedder.embed(TEXTS)).vectors
         assert vectors.shape == (len(TEXTS), embedder.dim)
         assert vectors.dtype == np.float32
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
         for text, row in zip(TEXTS, vectors, strict=True):
-            assert np.array_equal((await embedder.embed([text]))[0], row)
+            assert np.array_equal((await embedder.embed([text])).vector, row)
 
     async def test_nothing_gives_an_empty_array(self, embedder: Embedder) -> None:
-        assert (await embedder.embed([])).shape == (0, embedder.dim)
+        assert (await embedder.embed([])).vectors.shape == (0, embedder.dim)
 
     async def test_question_is_near_its_answer(self, embedder: Embedder) -> None:
-        question = await embedder.embed_query("How deep is the harbour since it was dredged?")
+        question = (await embedder.embed_query("How deep is the harbour since it was dredged?")).vector
         assert question.shape == (embedder.dim,)
-        vectors = await embedder.embed(TEXTS)
+        vectors = (await embedder.embed(TEXTS)).vectors
         assert int(np.argmax(vectors @ question)) == 0
 
     async def test_counts_tokens_without_a_limit(self, embedder: Embedder) -> None:

@@ -46,7 +46,7 @@ def document(uri: str, text: str, tenant: str = "t", **fields: Any) -> Document:
 
 async def entry(doc: Document, target: int = 40) -> EmbeddedDocument:
     chunks = chunk(doc, EMBEDDER.count_tokens, target)
-    return EmbeddedDocument(doc, chunks, await EMBEDDER.embed([c.indexed_text for c in chunks]))
+    return EmbeddedDocument(doc, chunks, (await EMBEDDER.embed([c.indexed_text for c in chunks])).vectors)
 
 
 async def put(store: ChunkStore, doc: Document, tenant: str = "t") -> EmbeddedDocument:
@@ -75,7 +75,7 @@ class StoreContract:
         assert await store.chunks("t", "d") == []
         assert await store.contents("t") == {}
         assert await store.lexical("t", "harbour", limit=5) == []
-        assert await store.dense("t", await EMBEDDER.embed_query("harbour"), limit=5) == []
+        assert await store.dense("t", (await EMBEDDER.embed_query("harbour")).vector, limit=5) == []
         assert [d async for d in store.documents("t")] == []
         assert await store.delete("t", ["d"]) == 0
         await store.put_many("t", [])
@@ -109,7 +109,7 @@ class StoreContract:
         for doc in (HARBOUR, YEAST, OTHER):
             await put(store, doc)
         lexical = await store.lexical("t", "harbour dredged", limit=10)
-        dense = await store.dense("t", await EMBEDDER.embed_query("Yeast ferments sugar"), limit=10)
+        dense = await store.dense("t", (await EMBEDDER.embed_query("Yeast ferments sugar")).vector, limit=10)
         assert lexical[0].chunk.document_id == HARBOUR.id
         assert dense[0].chunk.document_id == YEAST.id
         for found, retriever in ((lexical, "bm25"), (dense, "dense")):
@@ -119,7 +119,8 @@ class StoreContract:
             assert all(h.scores == {retriever: h.score} for h in found)
         assert all(-1.001 <= h.score <= 1.001 for h in dense)
         assert (
-            ids(await store.dense("t", await EMBEDDER.embed_query("Yeast ferments sugar"), limit=1)) == ids(dense)[:1]
+            ids(await store.dense("t", (await EMBEDDER.embed_query("Yeast ferments sugar")).vector, limit=1))
+            == ids(dense)[:1]
         )
 
     async def test_context_is_searched_too(self, store: ChunkStore) -> None:
@@ -168,7 +169,7 @@ class StoreContract:
         await put(store, HARBOUR, "t")
         theirs = HARBOUR.model_copy(update={"text": "The harbour of another tenant, dredged in secret."})
         await put(store, theirs, "u")
-        question = await EMBEDDER.embed_query("secret harbour dredged")
+        question = (await EMBEDDER.embed_query("secret harbour dredged")).vector
         for tenant, secret in (("t", False), ("u", True), ("", False), ("t' OR 'u'='u", False)):
             found = [
                 *await store.lexical(tenant, "secret harbour dredged", limit=50),
@@ -185,7 +186,7 @@ class StoreContract:
     async def test_filters(self, store: ChunkStore) -> None:
         for doc in (HARBOUR, YEAST, OTHER):
             await put(store, doc)
-        question = await EMBEDDER.embed_query("harbour")
+        question = (await EMBEDDER.embed_query("harbour")).vector
         cases: list[tuple[dict[str, Any], set[str]]] = [
             ({}, {HARBOUR.id, OTHER.id, YEAST.id}),
             ({"document_id": HARBOUR.id}, {HARBOUR.id}),
@@ -223,7 +224,7 @@ class StoreContract:
             await store.lexical("t", "harbour", limit=5, filters=filters)
         assert len(caught.value.message) < 250
         with pytest.raises(InputError):
-            await store.dense("t", await EMBEDDER.embed_query("x"), limit=5, filters=filters)
+            await store.dense("t", (await EMBEDDER.embed_query("x")).vector, limit=5, filters=filters)
 
     @pytest.mark.parametrize("hostile", HOSTILE)
     async def test_hostile_strings_are_only_strings(self, store: ChunkStore, hostile: str) -> None:
@@ -245,7 +246,7 @@ class StoreContract:
         for doc in reversed(docs):
             await put(store, doc)
         lexical = ids(await store.lexical("t", "same words", limit=5))
-        dense = ids(await store.dense("t", await EMBEDDER.embed_query("same words"), limit=5))
+        dense = ids(await store.dense("t", (await EMBEDDER.embed_query("same words")).vector, limit=5))
         everything = sorted([c.id for d in docs for c in await store.chunks("t", d.id)])
         assert lexical == dense == everything[:5]
 

@@ -70,7 +70,7 @@ class Kit:
     async def put(self, store: InMemoryStore, name: str, text: str, tenant: str = "default") -> Document:
         held, embedder = self.document(name, text), FakeEmbedder()
         chunks = chunk(held, embedder.count_tokens)
-        await store.put(tenant, held, chunks, await embedder.embed([c.indexed_text for c in chunks]))
+        await store.put(tenant, held, chunks, (await embedder.embed([c.indexed_text for c in chunks])).vectors)
         return held
 
     async def store(self, texts: dict[str, str] | None = None) -> InMemoryStore:

@@ -133,7 +133,7 @@ async def test_the_bundled_models_give_what_fastembed_gives() -> None:
     )
     theirs = TextEmbedding(name, specific_model_path=folder, threads=1)
     rows = [next(iter(theirs.embed([text], batch_size=1))) for text in texts]
-    assert np.array_equal(await LocalEmbedder().embed(texts), np.stack(rows))
+    assert np.array_equal((await LocalEmbedder().embed(texts)).vectors, np.stack(rows))
 
     TextCrossEncoder.add_custom_model(model="test/ce", sources=source, model_file="model.onnx")
     folder = str(bundled("reranker_en").folder)

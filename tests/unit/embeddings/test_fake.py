@@ -12,13 +12,13 @@ KNOWN = [-707, 0, 707, 0, 0, 0, 0, 0]
 
 async def test_related_texts_are_nearer_than_unrelated_ones() -> None:
     embedder = FakeEmbedder()
-    question = await embedder.embed_query("Who measured the river's depth?")
-    near, far = await embedder.embed(["The depth of the river was measured twice.", "Prices rose in spring."])
+    question = (await embedder.embed_query("Who measured the river's depth?")).vector
+    near, far = (await embedder.embed(["The depth of the river was measured twice.", "Prices rose in spring."])).vectors
     assert float(question @ near) > float(question @ far) + 0.2
 
 
 async def test_known_bytes() -> None:
-    vector = await FakeEmbedder(dim=8).embed_query("a stable vector")
+    vector = (await FakeEmbedder(dim=8).embed_query("a stable vector")).vector
     assert vector.dtype == np.float32
     assert (vector * 1000).round().astype(int).tolist() == KNOWN
 

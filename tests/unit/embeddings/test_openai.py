@@ -50,7 +50,8 @@ async def test_rows_are_made_unit_and_texts_batched() -> None:
         return vectors(*([0.0, 2.0] if text == "-" else [3.0, 4.0] for text in texts))
 
     client = openai.DefaultAsyncHttpxClient(transport=httpx2.MockTransport(handle))
-    got = await OpenAIEmbedder("m", api_key="k", dim=2, http_client=client).embed(["t"] * BATCH + [" "])
+    result = await OpenAIEmbedder("m", api_key="k", dim=2, http_client=client).embed(["t"] * BATCH + [" "])
+    got = result.vectors
     assert got.shape == (BATCH + 1, 2)
     assert got[0].tolist() == pytest.approx([0.6, 0.8])
     assert got[-1].tolist() == [0.0, 1.0]

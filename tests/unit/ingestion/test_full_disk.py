@@ -58,7 +58,7 @@ async def test_a_disk_without_room_loses_nothing(disk: Path, tmp_path: Path) -> 
     codes |= {failure.code.value for failure in stopped.failures}
     assert codes == {"ERR_STORAGE_FULL"}
     assert await shop.store.lexical("default", "harbours", limit=3)
-    assert await shop.store.dense("default", await FakeEmbedder(dim=32).embed_query("harbours"), limit=3)
+    assert await shop.store.dense("default", (await FakeEmbedder(dim=32).embed_query("harbours")).vector, limit=3)
 
     ballast.unlink()
     resumed = await full.service().ingest([SOURCE])

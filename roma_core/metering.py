@@ -1,0 +1,96 @@
+"""Embeddings that cost money, within the budgets that hold for every model call.
+
+Money is reserved before a call at the most that it can cost, and settled after it at what it did cost. With a budget of
+0 nothing is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from roma_core.embeddings import Embedder, EmbeddingResult, paying_tenant
+from roma_core.errors import EmbeddingError
+from roma_core.llm.control.budget import Budgets
+from roma_core.llm.control.pricing import Prices
+from roma_core.types import ComponentHealth, Usage
+
+OnUsage = Callable[[str, Usage], None]
+
+
+class MeteredEmbedder:
+    """``Embedder`` over another one whose calls are priced, kept within budgets and reported.
+
+    ``provider`` and the model's name find the price. ``on_usage`` gets ``provider:model`` and the usage of each call.
+    """
+
+    def __init__(
+        self, embedder: Embedder, provider: str, *, prices: Prices, budgets: Budgets, on_usage: OnUsage
+    ) -> None:
+        self._embedder = embedder
+        self._provider = provider
+        self._model = embedder.name.removeprefix(f"{provider}:")
+        self._prices = prices
+        self._budgets = budgets
+        self._on_usage = on_usage
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._embedder.fingerprint
+
+    @property
+    def dim(self) -> int:
+        return self._embedder.dim
+
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
+        return await self._pay(texts, lambda: self._embedder.embed(texts))
+
+    async def embed_query(self, text: str) -> EmbeddingResult:
+        return await self._pay([text], lambda: self._embedder.embed_query(text))
+
+    async def health(self) -> ComponentHealth:
+        return await self._embedder.health()
+
+    def count_tokens(self, text: str) -> int:
+        return self._embedder.count_tokens(text)
+
+    async def close(self) -> None:
+        close = getattr(self._embedder, "close", None)
+        closing = close() if close is not None else None
+        if closing is not None:
+            await closing
+
+    async def _pay(self, texts: Sequence[str], call: Callable[[], Awaitable[EmbeddingResult]]) -> EmbeddingResult:
+        """Return the result of ``call``, priced. Raises ``LLMError`` (ERR_LLM_BUDGET) when it does not fit."""
+        if not texts:
+            return await call()
+        accounts = self._budgets.accounts(None, paying_tenant.get())
+        if not accounts:
+            return self._priced(await call())
+        # No token is shorter than a byte, so this is the most that the texts can have.
+        worst = Usage(input_tokens=sum(len(text.encode()) for text in texts))
+        hold = await asyncio.to_thread(self._budgets.reserve, accounts, self._cost_usd(worst), self.name)
+        try:
+            result = self._priced(await call())
+            if not result.usage.estimated:
+                hold.cost_usd = result.usage.cost_usd
+            return result
+        except EmbeddingError as error:
+            if "status" in error.details:  # refused: nothing is billed
+                hold.cost_usd = 0.0
+            raise
+        finally:
+            await asyncio.shield(asyncio.to_thread(self._budgets.settle, hold))
+
+    def _priced(self, result: EmbeddingResult) -> EmbeddingResult:
+        usage = result.usage.model_copy(update={"cost_usd": self._cost_usd(result.usage)})
+        self._on_usage(f"{self._provider}:{self._model}", usage)
+        return replace(result, usage=usage)
+
+    def _cost_usd(self, usage: Usage) -> float | None:
+        return self._prices.cost_usd(self._provider, self._model, usage)
