@@ -14,7 +14,7 @@ import pytest
 from roma_core.embeddings.base import Embedder
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.embeddings.local import LocalEmbedder
-from roma_core.embeddings.openai import OpenAIEmbedder
+from roma_core.embeddings.openai import DEFAULT_MODEL, OpenAIEmbedder
 from roma_core.rerank import FakeReranker, LocalReranker, Reranker
 
 TEXTS = [
@@ -85,7 +85,7 @@ class TestOpenAI(EmbedderContract):
     @pytest.fixture
     def embedder(self) -> Embedder:
         client = openai.DefaultAsyncHttpxClient(transport=httpx2.MockTransport(_answer))
-        return OpenAIEmbedder(api_key="k", http_client=client)
+        return OpenAIEmbedder(DEFAULT_MODEL, api_key="k", http_client=client)
 
 
 class RerankerContract:
