@@ -75,7 +75,7 @@ class TestLocal(EmbedderContract):
 async def _answer(request: httpx2.Request) -> httpx2.Response:
     """The API over the fake embedder, items in reverse order (the index alone tells which is which)."""
     asked = json.loads(request.content)
-    vectors = await FakeEmbedder(dim=1536).embed(asked["input"])
+    vectors = (await FakeEmbedder(dim=1536).embed(asked["input"])).vectors
     items = [{"object": "embedding", "index": i, "embedding": v.tolist()} for i, v in enumerate(vectors)]
     usage = {"prompt_tokens": 1, "total_tokens": 1}
     return httpx2.Response(200, json={"object": "list", "data": items[::-1], "model": asked["model"], "usage": usage})
