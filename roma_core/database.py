@@ -44,6 +44,8 @@ BUSY_S = 30.0
 """How long a connection waits for another's lock before it gives up."""
 NO_ROOM = 128 << 10
 """Bytes. With less than this on the disk an I/O error is for want of room: what SQLite makes first takes 32 KiB."""
+TRUST_VERSION_S = 1.0
+"""A file that stays open is asked so often whether a newer ROMA has changed its tables meanwhile."""
 VERSIONS = "roma_schema"
 """The table that says which steps a database has taken."""
 
@@ -116,6 +118,7 @@ class Database:
         self._opened: tuple[int, int] | None = None
         self._alone = False
         self._pid = 0
+        self._checked_at = 0.0
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -179,6 +182,10 @@ class Database:
             self._open = self._connect()
             self._opened, self._pid = identity(self.path), os.getpid()
             self._alone = is_alone(self._open)
+            self._checked_at = time.monotonic()
+        elif time.monotonic() - self._checked_at > TRUST_VERSION_S:
+            refuse_newer(self._open, self.path, self.schema)
+            self._checked_at = time.monotonic()
         return self._open
 
     def _connect(self) -> sqlite3.Connection:
@@ -329,6 +336,11 @@ def _existing(path: Path) -> str:
 
 
 # Versions
+
+
+def refuse_newer(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    """Raise ``StoreError`` when a newer ROMA has changed the tables of an open file."""
+    _refuse_newer(_stored_version(connection, schema), path.name, schema)
 
 
 class SchemaVersion(NamedTuple):

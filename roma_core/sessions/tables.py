@@ -173,10 +173,11 @@ def _over_file(url: URL, path: Path) -> Engine:
     return engine
 
 
-def _require_same_file(path: Path, _connection: Any, record: Any, _proxy: Any) -> None:
+def _require_same_file(path: Path, connection: Any, record: Any, _proxy: Any) -> None:
     """Refuse a connection to a file that was moved away, deleted or replaced: the pool makes a new one."""
     if identity(path) != record.info["file"]:
         raise DisconnectionError
+    database.refuse_newer(connection, path, SESSIONS)
 
 
 def _drop_when_alone(connection: Any, record: Any) -> None:

@@ -151,6 +151,7 @@ class LanceStore:
             async with Lease(self._path, self._lease_s):
                 with self._typed():
                     await table.checkout_latest()
+                    await migrations.is_current(table)  # a newer ROMA may have changed it since it was opened
                     done = await work(table)
             return_freed_memory()
             return done

@@ -371,3 +371,17 @@ def test_a_full_disk_is_one_sentence_for_every_file(tmp_path: Path) -> None:
     assert (
         storage_error(full, paid).message == "The disk is full, so no paid call is made; free some room and try again."
     )
+
+
+def test_a_process_that_has_the_file_open_stops_when_a_newer_roma_changes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roma_core.database.TRUST_VERSION_S", 0.0)
+    path = tmp_path / "x.db"
+    old = Database(path, SCHEMA)
+    add(old, "before")
+    add(Database(path, NEXT), "newer")
+    with pytest.raises(StoreError) as caught:
+        add(old, "lost")
+    assert caught.value.code is ErrorCode.STORAGE_NEWER
+    assert keys(Database(path, NEXT)) == ["before", "newer"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -318,3 +319,15 @@ async def test_a_database_of_a_newer_roma_is_refused(sessions_url: str) -> None:
         await sessions.list("t")
     assert caught.value.code is ErrorCode.STORAGE_NEWER
     assert (await sessions.health()).state == "down"
+
+
+async def test_a_process_that_has_the_file_open_stops_when_a_newer_roma_changes_it(tmp_path: Path) -> None:
+    sessions = Sessions(database_url(tmp_path))
+    assert await sessions.list("t") == []
+    with sqlite3.connect(tmp_path / "sessions.db") as db:
+        db.execute("INSERT INTO roma_schema VALUES ('sessions', 99, '9.1.0', '')")
+    db.close()
+    with pytest.raises(StoreError) as caught:
+        await sessions.list("t")
+    assert caught.value.code is ErrorCode.STORAGE_NEWER
+    await sessions.close()

@@ -128,3 +128,14 @@ async def test_of_two_processes_one_takes_the_steps(folder: Path) -> None:
     table = await open_table(folder)
     assert (await migrations.read_version(table)).number == 2
     assert len(await table.tags.list()) == 1
+
+
+async def test_a_process_that_has_the_table_open_writes_nothing_once_a_newer_roma_changed_it(folder: Path) -> None:
+    store = store_at(folder)
+    assert await store.counts("default") == (3, 3)
+    newer = {"path": "key", "metadata": {"roma:schema": '{"number": 9, "roma": "9.1.0"}'}}
+    await (await open_table(folder)).update_field_metadata(newer)
+    with pytest.raises(StoreError) as caught:
+        await store.delete("default", list(await store.contents("default")))
+    assert caught.value.code is ErrorCode.STORAGE_NEWER
+    assert await (await open_table(folder)).count_rows() == 6
