@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "evals:evaluate",
     "compare": "evals:compare",
     "runs": "evals:runs",
+    "gate": "evals:gate",
     "serve": "service:serve",
     "health": "service:health",
     "doctor": "service:doctor",

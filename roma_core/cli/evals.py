@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,15 @@ import click
 
 from roma_core.app import build_roma
 from roma_core.cli.answers import top_k_option
-from roma_core.cli.command import DefaultGroup, Invocation, command
+from roma_core.cli.command import DefaultGroup, Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from roma_core.evals.report.comparison import Comparison
+    from roma_core.evals.gate import Baseline
+    from roma_core.evals.plan import StudyPlan
+    from roma_core.evals.report.comparison import Comparison, ExperimentComparison
     from roma_core.evals.report.record import EvalReport
     from roma_core.evals.runs import RunCard, RunStore
 
@@ -34,7 +37,14 @@ if TYPE_CHECKING:
 @click.option("--measure", multiple=True, metavar="NAME", help="Also this measure, or package:name; may be repeated.")
 @click.option("--name", default="", metavar="NAME", help="What the run is called; default: the dataset and a number.")
 @click.option("--judge", is_flag=True, help="Also grade answers 1-5 with the model.")
-@click.option("--gate", type=click.Path(path_type=Path), metavar="FILE", help="Fail below these floors.")
+@click.option(
+    "--gate",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Fail when this is worse than the baseline in the file.",
+)
+@click.option("--primary", default="", metavar="MEASURE", help="The measure that is to decide, named before the run.")
+@click.option("--plan", is_flag=True, help="Ask nothing: say what this set can decide, and what it will cost.")
 @click.option("--fresh", is_flag=True, help="Ask everything again instead of going on.")
 @click.option("--track", is_flag=True, help="Log the run to MLflow.")
 async def evaluate(
@@ -46,6 +56,8 @@ async def evaluate(
     name: str,
     judge: bool,
     gate: Path | None,
+    primary: str,
+    plan: bool,
     fresh: bool,
     track: bool,
 ) -> int:
@@ -55,9 +67,13 @@ async def evaluate(
     """
     from roma_core.evals import Judge
     from roma_core.evals import evaluate as run_evaluation
-    from roma_core.evals.gate import check, load_floors
+    from roma_core.evals.gate import check_gate, load_baseline
 
     _import_from_here()
+    if plan:
+        study = _plan_study(call, dataset, limit, top_k, measure, primary)
+        call.emit(study, partial(_show_plan, study))
+        return OK
     async with build_roma(call.settings) as roma:
         with eval_bar(call.is_interactive) as progress:
             report = await run_evaluation(
@@ -67,6 +83,7 @@ async def evaluate(
                 limit=limit,
                 top_k=top_k,
                 name=name,
+                primary=primary,
                 resume=not fresh,
                 progress=progress,
             )
@@ -75,12 +92,29 @@ async def evaluate(
             from roma_core.evals.tracking import track as track_run
 
             await track_run(report, call.settings, all_prompts().values())
-    outcome = check(report, load_floors(gate)) if gate else None
+    outcome = check_gate(report, load_baseline(gate)) if gate else None
     call.emit(report, lambda: show_scores(report))
     if outcome is not None and not outcome.passed:
         note(f"below the gate: {outcome.missed}")
         return FAILED
     return exit_code(report)
+
+
+def _plan_study(
+    call: Invocation, dataset: str, limit: int | None, top_k: int, measures: tuple[str, ...], primary: str
+) -> StudyPlan:
+    from roma_core.evals.evaluation import load_dataset
+    from roma_core.evals.measures import resolve_measures
+    from roma_core.evals.plan import plan_study
+
+    golden, runs = load_dataset(dataset).sample(limit), _runs(call)
+    pilots = [card for card in runs.list() if card.dataset == golden.name and card.is_whole]
+    reports = [runs.read(card.run_id) for card in pilots]
+    matching = [report for report in reports if report.dataset_sha256 == golden.sha256]
+    asked = [facts for report in matching if (facts := runs.facts(report.run_id)).asked == len(report.rows)]
+    return plan_study(
+        golden, resolve_measures(measures, top_k), primary=primary, runs=matching, facts=asked[-1] if asked else None
+    )
 
 
 def exit_code(report: EvalReport) -> int:
@@ -115,16 +149,51 @@ def show_scores(report: EvalReport) -> None:
         note(f"{count} unscored, {why}")
 
 
-@command(examples=("roma compare 1f0c 9ab2",))
-@click.argument("run_a")
-@click.argument("run_b")
-async def compare(call: Invocation, run_a: str, run_b: str) -> int:
-    """Decide whether run B is better than run A."""
+@command(
+    examples=(
+        "roma compare base lazy",
+        "roma compare base lazy --primary nugget_recall --margin 0.02",
+        "roma compare base a b c",
+    )
+)
+@click.argument("base")
+@click.argument("run", nargs=-1, required=True)
+@click.option(
+    "--primary", default="", metavar="MEASURE", help="The measure that decides; default: as named for the runs."
+)
+@click.option(
+    "--margin", type=float, metavar="X", help="A loss that would not matter: allows `not worse`, `equivalent`."
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Where the page goes; default: workspace."
+)
+async def compare(
+    call: Invocation, base: str, run: tuple[str, ...], primary: str, margin: float | None, html: Path | None
+) -> int:
+    """Decide whether RUN is better than BASE.
+
+    Several runs are compared with the base under one correction. A run is a name, a label, the beginning of a run id,
+    or the path of a report.
+    """
     from roma_core.evals import compare as compare_runs
+    from roma_core.evals import compare_variants
+    from roma_core.evals.report.comparison_page import render_comparison_page
 
     runs = _runs(call)
-    comparison = compare_runs(runs.read(run_a), runs.read(run_b))
-    call.emit(comparison, lambda: _show_comparison(comparison))
+    reports = {name: runs.read(name) for name in dict.fromkeys((base, *run))}
+    primary = primary or runs.registered_primary((*run, base))
+    if len(run) > 1:
+        variants = {name: reports[name] for name in run}
+        experiment = compare_variants(reports[base], variants, primary=primary, margin=margin)
+        page, show = render_comparison_page(experiment), partial(_show_experiment, experiment)
+        call.emit(experiment, show)
+    else:
+        comparison = compare_runs(reports[base], reports[run[0]], primary=primary, margin=margin)
+        page, show = render_comparison_page(comparison), partial(_show_comparison, comparison)
+        call.emit(comparison, show)
+    path = runs.write_page("-".join(reports[name].run_id for name in (base, *run)), page, html)
+    if not call.as_json:
+        note(f"the page with a plot: {path}")
     return OK
 
 
@@ -132,6 +201,66 @@ def _runs(call: Invocation) -> RunStore:
     from roma_core.evals.runs import RunStore
 
     return RunStore(Workspace(call.settings.workspace).evals)
+
+
+@click.group(cls=RomaGroup)
+def gate() -> None:
+    """Pin a baseline that later runs must not be worse than, and check a run against it."""
+
+
+baseline_option = click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    default=Path("baseline.json"),
+    show_default=True,
+    metavar="FILE",
+    help="The file of the baseline.",
+)
+
+
+@command("pin", examples=("roma gate pin base", "roma gate pin lazy --baseline datasets/golden/baseline.json --lower"))
+@click.argument("run")
+@baseline_option
+@click.option("--lower", is_flag=True, help="Also where a mean falls; say so in the changelog.")
+async def pin_gate(call: Invocation, run: str, baseline: Path, lower: bool) -> int:
+    """Pin the scores of a run as what later runs must not be worse than."""
+    from roma_core.evals.gate import pin_baseline, write_baseline
+
+    pinned = pin_baseline(_runs(call).read(run), _read_baseline(baseline), lower=lower)
+    write_baseline(pinned, baseline)
+    means = {name: pinned.mean(name) for name in pinned.scores}
+    summary = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+    call.emit({"baseline": str(baseline), "run_id": pinned.run_id, "means": means}, lambda: write(f"pinned: {summary}"))
+    return OK
+
+
+def _read_baseline(path: Path) -> Baseline | None:
+    """Return the baseline that is there; None before the first one is pinned."""
+    from roma_core.evals.gate import load_baseline
+
+    return load_baseline(path) if path.is_file() else None
+
+
+@command("check", examples=("roma gate check lazy --baseline datasets/golden/baseline.json",))
+@click.argument("run")
+@baseline_option
+async def check_run(call: Invocation, run: str, baseline: Path) -> int:
+    """Fail when a run is significantly worse than the baseline."""
+    from roma_core.evals.gate import check_gate, load_baseline
+
+    result = check_gate(_runs(call).read(run), load_baseline(baseline))
+    rows = [(r.name, r.kind, f"{r.required:.3f}", f"{r.seen:.3f}", r.detail, _passed(r.passed)) for r in result.rules]
+    columns = ["measure", "rule", "required", "seen", "", "state"]
+    call.emit(result, lambda: write_table("", columns, rows))
+    return OK if result.passed else FAILED
+
+
+def _passed(passed: bool) -> str:
+    return "ok" if passed else "failed"
+
+
+for subcommand in (pin_gate, check_run):
+    gate.add_command(subcommand)
 
 
 @click.group(cls=DefaultGroup, default="list")
@@ -214,23 +343,78 @@ def _show_comparison(comparison: Comparison) -> None:
             m.measure,
             f"{m.a:.3f}",
             f"{m.b:.3f}",
-            f"{m.difference.mean:+.3f} ± {m.difference.high - m.difference.mean:.3f}",
+            f"{m.difference.mean:+.3f}",
+            m.shown_interval,
             f"{m.wins}/{m.losses}/{m.ties}",
+            f"{len(m.only_a)}/{len(m.only_b)}/{m.neither}",
             f"{m.adjusted_p:.3f}",
-            m.verdict,
+            m.shown_detectable,
+            m.decision.value + (f" ({m.remark})" if m.remark else ""),
         )
         for m in comparison.measures
     ]
+    decided = comparison.of(comparison.primary)
+    write(f"B is {decided.decision.value} in {comparison.primary}" + (f": {decided.remark}" if decided.remark else ""))
     write_table(
         f"{comparison.cases} questions: B ({comparison.b}) against A ({comparison.a})",
-        ["measure", "A", "B", "B - A (95 %)", "+/-/=", "p", "B is"],
+        ["measure", "A", "B", "B - A", "interval", "+/-/=", "lone A/B/none", "p", "detectable", "B is"],
         rows,
     )
-    write(f"+/-/=: questions that B won, lost, tied. p: corrected for {len(rows)} measures (Holm).")
+    write(
+        f"{comparison.primary} decides; the others are corrected for how many could have moved (Holm). "
+        "+/-/=: questions that B won, lost, tied. lone: scored in A alone, in B alone, in neither. "
+        "detectable: found four times in five."
+    )
     write(f"Words an answer: {comparison.words[0]:.0f} in A, {comparison.words[1]:.0f} in B.")
-    unseen = [f"{m.measure} {m.difference.detectable:.3f}" for m in comparison.measures if m.verdict == "undecided"]
-    if unseen:
-        write(f"Undecided; so many questions find four times in five: {', '.join(unseen)}.")
     if comparison.changed:
         changes = [(name, *values) for name, values in comparison.changed.items()]
         write_table("What changed", ["setting or prompt", "A", "B"], changes)
+    for remark in comparison.remarks:
+        note(remark)
+
+
+def _show_experiment(experiment: ExperimentComparison) -> None:
+    rows = []
+    for variant in experiment.variants:
+        m = variant.comparison.of(variant.comparison.primary)
+        interval = f"{m.difference.mean:+.3f} ({m.shown_interval})"
+        rows.append((variant.name, f"{m.a:.3f}", f"{m.b:.3f}", interval, f"{variant.adjusted_p:.3f}", m.decision.value))
+    write_table(
+        f"{len(rows)} variants against {experiment.base}, decided by {experiment.primary}",
+        ["variant", "base", "score", "difference", "p (Holm)", "variant is"],
+        rows,
+    )
+    for remark in dict.fromkeys(r for variant in experiment.variants for r in variant.comparison.remarks):
+        note(remark)
+
+
+def _show_plan(plan: StudyPlan) -> None:
+    from roma_core.evals.plan import show_detectable
+
+    rows = [
+        (
+            m.measure,
+            m.role,
+            m.items,
+            m.clusters,
+            f"{m.effective_clusters:.1f}",
+            f"{m.smallest_p:.2g}",
+            f"{m.level:.3g}",
+            show_detectable(m),
+            m.basis,
+        )
+        for m in plan.measures
+    ]
+    write_table(
+        f"{plan.dataset}: {plan.items} items, decided by {plan.primary}",
+        ["measure", "role", "items", "clusters", "effective", "least p", "level", "detectable", "spread from"],
+        rows,
+    )
+    write("detectable: the smallest true difference that the decision finds four times in five.")
+    if plan.usage is not None:
+        cost = "unknown" if plan.usage.cost_usd is None else f"{plan.usage.cost_usd:.4f} USD"
+        write(f"The last run that asked everything made {plan.usage.calls} calls: {cost}, {plan.seconds:.0f} s.")
+    else:
+        write("Cost: no run of this set is known yet; `--limit 10` makes a small one.")
+    for remark in plan.remarks:
+        note(remark)

@@ -8,12 +8,14 @@ from roma_core.evals.evaluation import evaluate, load_dataset
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget, load_golden
 from roma_core.evals.judge.model import Judge
 from roma_core.evals.measures.base import CaseOutcome, Measure, Score, measure
-from roma_core.evals.report.comparison import Comparison, compare
+from roma_core.evals.plan import StudyPlan, plan_study
+from roma_core.evals.report.comparison import Comparison, Decision, compare, compare_variants
 from roma_core.evals.report.record import EvalReport, EvalRow
 
 __all__ = [
     "CaseOutcome",
     "Comparison",
+    "Decision",
     "EvalReport",
     "EvalRow",
     "Evidence",
@@ -23,9 +25,12 @@ __all__ = [
     "Measure",
     "Nugget",
     "Score",
+    "StudyPlan",
     "compare",
+    "compare_variants",
     "evaluate",
     "load_dataset",
     "load_golden",
     "measure",
+    "plan_study",
 ]

@@ -135,6 +135,7 @@ async def evaluate(
     )
     decided = {
         "index_sha256": index_sha256,
+        "code_sha256": package_sha256(without=SKINS),
         "settings": {**system.settings.deciding(), **system.fingerprints},
         "prompts": {**system.prompts, **_measure_prompts(wanted)},
     }

@@ -16,13 +16,14 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from roma_core.errors import ErrorCode, EvalError, suggest_name
-from roma_core.evals.report.record import EvalReport, read_report, render_page
+from roma_core.evals.report.record import EvalReport, RunFacts, read_report, render_page
 from roma_core.types import Noun
 from roma_core.workspace import private_folder
 
 CARD, REPORT, PAGE, FACTS = "run.json", "report.json", "report.html", "facts.json"
 INCOMPLETE = "incomplete.json"
 """The report of a later attempt at the same run that scored less than the one that is kept."""
+COMPARISONS = "comparisons"
 NAME = re.compile(r"[\w.@+-]{1,80}")
 
 
@@ -73,7 +74,8 @@ class RunStore:
             (target / INCOMPLETE).unlink(missing_ok=True)
             (target / REPORT).write_bytes(report.canonical())
             (target / PAGE).write_text(render_page(report), encoding="utf-8")
-            (target / FACTS).write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            if report.facts.asked or not (target / FACTS).is_file():
+                (target / FACTS).write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
         self._write_card(card)
         return card
 
@@ -107,6 +109,26 @@ class RunStore:
             if path.is_file():
                 return read_report(path)
         return read_report(self.folder / self.find(name).run_id / REPORT)
+
+    def facts(self, name: str) -> RunFacts:
+        """Return the times and costs of a run; empty ones when they are not kept. Raises ``EvalError``."""
+        path = self.folder / self.find(name).run_id / FACTS
+        try:
+            return RunFacts.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            return RunFacts()
+
+    def registered_primary(self, names: Iterable[str]) -> str:
+        """Return the first primary measure that one of the runs was given before it was asked; empty without one."""
+        known = {name: card for card in self.list() for name in (card.name, card.run_id, *card.labels)}
+        return next((known[name].primary for name in names if name in known and known[name].primary), "")
+
+    def write_page(self, stem: str, page: str, path: Path | None = None) -> Path:
+        """Write an HTML page to ``path``, else below the folder of comparisons, and return its place."""
+        target = path or self.folder / COMPARISONS / f"{stem}.html"
+        private_folder(target.parent)
+        target.write_text(page, encoding="utf-8")
+        return target
 
     def page(self, name: str) -> Path:
         """Return the path of a run's HTML report. Raises ``EvalError``."""

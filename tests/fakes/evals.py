@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.evals.golden.dataset import Evidence, GoldenCase, Kind, Nugget
 from roma_core.evals.golden.evidence import Place
 from roma_core.evals.measures import CaseOutcome, Measure
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, RowState
 from roma_core.types import Chunk, Citation, ScoredChunk, TailorOutput
 
 FAILED = CaseOutcome(failure=AgentFailure(agent="x", code=ErrorCode.TIMEOUT, message="late", recoverable=True))
@@ -54,3 +56,39 @@ async def take(measure: Measure, case: GoldenCase, outcome: CaseOutcome) -> floa
     """The value of a score, or its state where it has none."""
     score = await measure.score(case, outcome)
     return score.state if score.value is None else score.value
+
+
+HIGHER = MeasureInfo(name="nugget_recall")
+LOWER = MeasureInfo(name="false_answers", higher=False)
+GRADES = MeasureInfo(name="judge", scale=(1, 5))
+LENGTH = MeasureInfo(name="length", higher=None, scale=None)
+
+
+def make_row(case: str, state: RowState = "ok", cluster: str = "", **scores: float | None) -> EvalRow:
+    """A row by its scores alone."""
+    return EvalRow(
+        case_id=case,
+        question=f"{case}?",
+        kind="single",
+        persona="general",
+        cluster=cluster or case,
+        state=state,
+        why="" if state == "ok" else f"{state}: 503",
+        error="ERR_TIMEOUT" if state == "failed" else None,
+        scores=scores,
+    )
+
+
+def make_report(*rows: EvalRow, fingerprint: str = "f", **fields: Any) -> EvalReport:
+    """A report of these rows."""
+    known = {"measures": (HIGHER, LOWER, GRADES, LENGTH), "dataset_sha256": "sha", **fields}
+    return EvalReport(dataset="d", fingerprint=fingerprint, rows=rows, **known)
+
+
+def make_run(
+    values: Sequence[float | None], name: str = "nugget_recall", fingerprint: str = "f", **fields: Any
+) -> EvalReport:
+    """A report with one score a case, each in a cluster of its own."""
+    return make_report(
+        *(make_row(f"q{i}", **{name: v}) for i, v in enumerate(values)), fingerprint=fingerprint, **fields
+    )

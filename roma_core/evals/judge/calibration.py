@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain, product
+from itertools import product
 from statistics import NormalDist
 from typing import Literal
 
@@ -101,42 +101,21 @@ def cohen_kappa(a: Sequence[float], b: Sequence[float], weights: Weights = "none
 
 
 def krippendorff_alpha(units: Sequence[Sequence[float | None]], level: Level = "ordinal") -> float:
-    """Reliability of any number of raters with gaps (Krippendorff, Content Analysis, 2004, ch. 11).
+    """Return the reliability of any number of raters with gaps (Krippendorff, Content Analysis, 2004, ch. 11).
 
     ``units[i]`` are the grades of one answer, None where a rater gave none. NaN when no answer has two grades or all
     grades are equal.
     """
-    rated = [[g for g in unit if g is not None] for unit in units]
-    paired = [unit for unit in rated if len(unit) >= 2]
-    totals = Counter(chain.from_iterable(paired))
-    n = sum(totals.values())
-    if n < 2:
+    import krippendorff
+    import numpy as np
+
+    raters = max(map(len, units), default=0)
+    padded = [[*unit, *[None] * (raters - len(unit))] for unit in units]
+    grades = np.array(padded, dtype=np.float64).reshape(len(units), raters).T
+    paired = grades[:, np.sum(~np.isnan(grades), axis=0) >= 2]
+    if len(np.unique(paired[~np.isnan(paired)])) < 2:
         return math.nan
-    distance = _distances(totals, level)
-    seen = math.fsum(
-        distance[x, y] / (len(unit) - 1) for unit in paired for i, x in enumerate(unit) for y in unit[i + 1 :]
-    )
-    grades = sorted(totals)
-    chance = math.fsum(
-        totals[x] * totals[y] * distance[x, y] for i, x in enumerate(grades) for y in grades[i + 1 :]
-    ) / (n - 1)
-    return 1 - seen / chance if chance else math.nan
-
-
-def _distances(totals: Counter[float], level: Level) -> dict[tuple[float, float], float]:
-    """Krippendorff's squared differences between any two grades."""
-    grades = sorted(totals)
-
-    def squared(x: float, y: float) -> float:
-        if level == "nominal":
-            return float(x != y)
-        if level == "interval":
-            return (x - y) ** 2
-        low, high = sorted((x, y))
-        between = sum(totals[g] for g in grades if low <= g <= high)
-        return float((between - (totals[low] + totals[high]) / 2) ** 2)
-
-    return {(x, y): squared(x, y) for x in grades for y in grades}
+    return float(krippendorff.alpha(reliability_data=paired, level_of_measurement=level))
 
 
 def corrected_rate(judged_passed: int, judged: int, known: Confusion, confidence: float = CONFIDENCE) -> Interval:

@@ -1,50 +1,118 @@
-"""Is B better than A? Two runs over the same cases, case by case."""
+"""Is B better than A? Two runs over the same cases, case by case: one measure decides, the others are corrected.
+
+Interval, p-value and the announced smallest effect come from one test at one level (``stats.inference``). No case is
+dropped in silence: what only one of the runs scored is counted, named, and must not be what a decision rests on.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import computed_field
+from pydantic import Field
 
-from roma_core import display
-from roma_core.errors import EvalError
-from roma_core.evals.report.record import EvalReport, MeasureInfo, words_an_answer
-from roma_core.evals.stats.inference import Difference, holm, paired
+from roma_core.errors import ErrorCode, EvalError, suggest_name
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, words_an_answer
+from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, Difference, holm, holm_levels, paired
+from roma_core.settings.model import own_settings
 from roma_core.types import Noun, frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ALPHA = 0.05
+MeasureRole = Literal["primary", "secondary", "descriptive"]
+PREFERRED_PRIMARY = "nugget_recall"
+"""The measure that decides when nobody has named one."""
+INDEX_SECTIONS = frozenset({"chunking"})
+"""Sections of settings that act when documents are ingested, through the index alone."""
+MOST_CHANGED = 10
+MOST_NAMED = 5
+"""Cases that a remark names; all of them are in the comparison."""
+
+
+class Decision(StrEnum):
+    """What a comparison says of B in one measure."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    """The interval lies within the margin on both sides."""
+    NOT_WORSE = "not worse"
+    """The interval excludes that B is worse by the margin or more."""
+    INCONCLUSIVE = "inconclusive"
+    SAME = "same"
+    """No case differs."""
+    DIFFERENT = "different"
+    """B differs in a measure of which neither direction is better."""
 
 
 class MeasureComparison(Noun):
-    """B minus A in one measure. ``unscored`` cases have no score in one of the runs and are left out."""
+    """B minus A in one measure, over the cases that both runs scored."""
 
     measure: str
+    role: MeasureRole
+    """``primary`` decides; ``secondary`` is corrected for how many could have moved; ``descriptive`` claims nothing."""
     higher: bool | None
     a: float
     b: float
     difference: Difference
     adjusted_p: float
-    """P-value corrected for the number of measures compared (Holm)."""
+    """The primary measure's own p-value; of a secondary one corrected by Holm."""
     wins: int
     losses: int
     ties: int
-    unscored: int
+    only_a: tuple[str, ...] = ()
+    """Cases that A scored and B did not: B failed, is unscored, or the measure does not apply to its answer."""
+    only_b: tuple[str, ...] = ()
+    neither: int = 0
+    """Cases that the measure applies to and neither run scored."""
+    decision: Decision
+    remark: str = ""
+    """Why a decision is not what the interval alone would say."""
 
-    @computed_field  # type: ignore[prop-decorator]
     @property
-    def verdict(self) -> str:
-        """``better`` or ``worse``; ``undecided`` when the adjusted p-value is not below 5 %; ``same`` when all tie."""
-        if not self.wins and not self.losses:
-            return "same"
-        if not self.adjusted_p < ALPHA or self.difference.mean == 0:
-            return "undecided"
-        if self.higher is None:
-            return "different"
-        return "better" if (self.difference.mean > 0) == self.higher else "worse"
+    def gain(self) -> tuple[float, float, float]:
+        """Difference and interval turned so that more is better for B."""
+        low, mean, high = self.difference.low, self.difference.mean, self.difference.high
+        return (-high, -mean, -low) if self.higher is False else (low, mean, high)
+
+    @property
+    def shown_interval(self) -> str:
+        """The interval for a table; a dash where one cluster has no spread."""
+        low, high = self.difference.low, self.difference.high
+        return "–" if math.isnan(low) or math.isnan(high) else f"{low:+.3f} to {high:+.3f}"
+
+    @property
+    def shown_detectable(self) -> str:
+        """The smallest effect that is found four times in five, for a table."""
+        return f"{self.difference.detectable:.3f}" if math.isfinite(self.difference.detectable) else "none"
+
+
+class ScorePair(Noun):
+    """One case in both runs, in the measure that decides."""
+
+    case_id: str
+    question: str
+    a: float | None
+    b: float | None
+    answer_a: str | None
+    answer_b: str | None
+    reason_a: str = ""
+    reason_b: str = ""
+
+    @property
+    def change(self) -> float:
+        """B minus A; a case that one run has not scored counts as changed most."""
+        return self.b - self.a if self.a is not None and self.b is not None else math.inf
+
+
+class SliceComparison(Noun):
+    """The deciding measure over a part of the cases: to look at, not to decide by."""
+
+    title: str
+    difference: Difference
 
 
 class Comparison(Noun):
@@ -54,98 +122,435 @@ class Comparison(Noun):
     b: str
     dataset: str
     cases: int
+    primary: str
+    margin: float | None = None
     measures: tuple[MeasureComparison, ...]
+    slices: tuple[SliceComparison, ...] = ()
+    changed_cases: tuple[ScorePair, ...] = Field(default=(), repr=False)
+    """The cases whose score in the deciding measure changed most, the greatest change first."""
     words: tuple[float, float]
     """Mean length of the answers of A and of B over these cases: a longer answer states more facts by chance."""
     changed: dict[str, tuple[str, str]]
-    """Settings and prompts that differ: value in A, value in B."""
+    """Whatever made the runs that differs: value in A, value in B."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know before believing the decision."""
+
+    @property
+    def decision(self) -> Decision:
+        """The decision in the primary measure."""
+        return self.of(self.primary).decision
+
+    def of(self, measure: str) -> MeasureComparison:
+        """Return the comparison in one measure. Raises ``EvalError`` for one that was not compared."""
+        for compared in self.measures:
+            if compared.measure == measure:
+                return compared
+        names = [m.measure for m in self.measures]
+        raise EvalError(f"{measure!r} was not compared. {suggest_name(measure, names)}", ErrorCode.EVAL_PARAMETERS)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a measure."""
-        plain = frame(self.measures, ("measure", "a", "b", "adjusted_p", "wins", "losses", "ties", "unscored"))
-        for name in ("mean", "low", "high", "p_value", "detectable"):
+        plain = frame(self.measures, ("measure", "role", "a", "b", "adjusted_p", "wins", "losses", "ties", "neither"))
+        for name in ("mean", "low", "high", "p_value", "detectable", "n", "clusters", "effective_clusters"):
             plain[name] = [getattr(m.difference, name) for m in self.measures]
-        plain["verdict"] = [m.verdict for m in self.measures]
+        plain["only_a"] = [len(m.only_a) for m in self.measures]
+        plain["only_b"] = [len(m.only_b) for m in self.measures]
+        plain["decision"] = [m.decision.value for m in self.measures]
         return plain
 
     def _repr_html_(self) -> str:
-        rows = [
-            (m.measure, m.a, m.b, *m.difference.shown, m.adjusted_p, f"{m.wins}/{m.losses}/{m.ties}", m.verdict)
-            for m in self.measures
-        ]
-        columns = ("Measure", "A", "B", "B - A", "95 % interval", "Detectable", "p (Holm)", "Won/lost/tied", "B is")
-        changed = [(name, *values) for name, values in self.changed.items()]
-        return display.box(
-            display.heading(f"{self.dataset}: run {self.b} (B) against run {self.a} (A), {self.cases} cases"),
-            display.table(columns, rows),
-            display.paragraph(f"Words an answer: {self.words[0]:.0f} in A, {self.words[1]:.0f} in B."),
-            display.table(("What changed", "A", "B"), changed) if changed else "",
-        )
+        from roma_core.evals.report.comparison_page import render_comparison
+
+        return render_comparison(self)
 
 
-def compare(a: EvalReport, b: EvalReport, seed: int = 0) -> Comparison:
-    """Paired comparison. Raises ``EvalError`` when the runs share no case or ask it differently."""
+def compare(
+    a: EvalReport,
+    b: EvalReport,
+    *,
+    primary: str = "",
+    margin: float | None = None,
+    alpha: float = ALPHA,
+) -> Comparison:
+    """Return whether B is better than A, decided in one measure.
+
+    >>> compare(base, lazy, primary="nugget_recall", margin=0.02).decision  # doctest: +SKIP
+    <Decision.NOT_WORSE: 'not worse'>
+
+    ``primary`` is the measure that decides, to be named before the runs (default: ``nugget_recall``, else the first of
+    both). ``margin``, on the measure's scale, is the loss that would not matter: with it B can be ``not worse`` or
+    ``equivalent``. ``alpha`` is the level of the primary measure's test.
+
+    Raises ``EvalError`` when the runs share no case, ask it differently, or one of them has no answer of its own.
+    """
     first, second = ({row.case_id: row for row in report.rows} for report in (a, b))
     shared = [case for case in first if case in second]
-    if not shared:
-        raise EvalError("The two runs have no case in common; compare runs over the same dataset.")
-    if moved := [case for case in shared if first[case].question != second[case].question]:
-        raise EvalError(f"The two runs ask different questions under the same id: {', '.join(moved[:5])}.")
-    names = {m.name for m in b.measures}
-    found = [_measure(m, a, b, shared, seed) for m in a.measures if m.name in names]
-    compared = [m for m in found if m is not None]
-    adjusted = holm([m.difference.p_value for m in compared])
-    measures = (m.model_copy(update={"adjusted_p": p}) for m, p in zip(compared, adjusted, strict=True))
+    _require_comparable(a, b, first, second, shared)
+    if margin is not None and not margin > 0:
+        raise EvalError(f"A margin is greater than 0, not {margin:g}.", ErrorCode.EVAL_PARAMETERS)
+    pairs = [(first[case], second[case]) for case in shared]
+    theirs = {m.name for m in b.measures}
+    samples = [_PairedScores(m, pairs) for m in a.measures if m.name in theirs]
+    samples = [sample for sample in samples if sample.scored]
+    decides = choose_primary([sample.info for sample in samples], primary)
+    compared = _compare_measures(samples, decides, margin, alpha)
+    sample = next(s for s in samples if s.info.name == decides)
     return Comparison(
         a=a.run_id,
         b=b.run_id,
         dataset=b.dataset,
         cases=len(shared),
-        measures=tuple(measures),
-        words=(words_an_answer(first[case] for case in shared), words_an_answer(second[case] for case in shared)),
-        changed=changes(a, b),
+        primary=decides,
+        margin=margin,
+        measures=compared,
+        slices=_compare_slices(sample, alpha),
+        changed_cases=_rank_changes(sample),
+        words=(words_an_answer(row for row, _ in pairs), words_an_answer(row for _, row in pairs)),
+        changed=list_changes(a, b),
+        remarks=_make_remarks(a, b, shared, compared, decides),
     )
 
 
-def _measure(info: MeasureInfo, a: EvalReport, b: EvalReport, cases: list[str], seed: int) -> MeasureComparison | None:
-    clusters = {row.case_id: row.cluster for row in a.rows}
-    scores = [{row.case_id: row.scores for row in report.rows} for report in (a, b)]
-    held = [case for case in cases if all(info.name in s[case] for s in scores)]
-    pairs = [(case, scores[0][case][info.name], scores[1][case][info.name]) for case in held]
-    scored = [(case, x, y) for case, x, y in pairs if x is not None and y is not None]
-    if not scored:
-        return None
-    before, after = [x for _, x, _ in scored], [y for _, _, y in scored]
-    gains = [x - y if info.higher is False else y - x for _, x, y in scored]
-    return MeasureComparison(
-        measure=info.name,
-        higher=info.higher,
-        a=math.fsum(before) / len(before),
-        b=math.fsum(after) / len(after),
-        difference=paired(before, after, [clusters[case] for case, _, _ in scored], seed),
-        adjusted_p=1.0,
-        wins=sum(g > 0 for g in gains),
-        losses=sum(g < 0 for g in gains),
-        ties=sum(g == 0 for g in gains),
-        unscored=len(held) - len(scored),
-    )
+def choose_primary(infos: Sequence[MeasureInfo], wanted: str = "") -> str:
+    """Return the measure that decides. Raises ``EvalError`` for one that cannot."""
+    able = [info.name for info in infos if info.higher is not None]
+    if not able:
+        raise EvalError("The two runs have no score in common; compare runs that took the same measures.")
+    if not wanted:
+        return PREFERRED_PRIMARY if PREFERRED_PRIMARY in able else able[0]
+    if wanted not in able:
+        raise EvalError(f"{wanted!r} cannot decide. {suggest_name(wanted, able)}", ErrorCode.EVAL_PARAMETERS)
+    return wanted
 
 
-def changes(a: EvalReport, b: EvalReport) -> dict[str, tuple[str, str]]:
-    """What differs in settings, prompts, corpus and data; absent values are empty."""
+def _require_comparable(
+    a: EvalReport,
+    b: EvalReport,
+    first: Mapping[str, EvalRow],
+    second: Mapping[str, EvalRow],
+    shared: Sequence[str],
+) -> None:
+    if not shared:
+        raise EvalError("The two runs have no case in common; compare runs over the same dataset.")
+    if moved := [case for case in shared if first[case].question != second[case].question]:
+        raise EvalError(f"The two runs ask different questions under the same id: {_name_some(moved)}.")
+    for name, report, rows in (("A", a, first), ("B", b, second)):
+        if all(rows[case].state != "ok" for case in shared):
+            states = ", ".join(f"{n} {state}" for state, n in sorted(report.states.items()))
+            raise EvalError(f"Run {report.run_id} ({name}) has no answer of its own ({states}); run it again.")
 
-    def facts(report: EvalReport) -> dict[str, str]:
-        prompts = {f"prompt {name}": sha[:12] for name, sha in report.prompts.items()}
-        data = {
-            "dataset": report.dataset_sha256[:12],
-            "corpus": report.corpus_sha256[:12],
-            "index": report.index_sha256[:12],
-            "top_k": str(report.top_k),
-            **{f"measure {m.name}": m.identity[:12] for m in report.measures},
-            **{f"model of {m.name}": model for m in report.measures for model in m.models.values()},
-        }
-        return {**{k: str(v) for k, v in report.settings.items()}, **prompts, **data}
 
-    first, second = facts(a), facts(b)
+class _PairedScores:
+    """One measure's scores over the cases of both runs."""
+
+    def __init__(self, info: MeasureInfo, pairs: Sequence[tuple[EvalRow, EvalRow]]) -> None:
+        self.info = info
+        applying = [(a, b) for a, b in pairs if info.name in a.scores or info.name in b.scores]
+        values = [(a, b, a.scores.get(info.name), b.scores.get(info.name)) for a, b in applying]
+        self.rows = [(a, b) for a, b, _, _ in values]
+        self.values = [(x, y) for _, _, x, y in values]
+        self.scored = [(a, x, y) for a, _, x, y in values if x is not None and y is not None]
+        self.only_a = [a for a, _, x, y in values if x is not None and y is None]
+        self.only_b = [a for a, _, x, y in values if x is None and y is not None]
+        self.neither = len(values) - len(self.scored) - len(self.only_a) - len(self.only_b)
+
+    @property
+    def moves(self) -> bool:
+        """True when a case differs."""
+        return any(x != y for _, x, y in self.scored)
+
+    def difference(self, alpha: float, keep: Callable[[EvalRow], bool] = lambda row: True) -> Difference:
+        """Return the paired difference over the cases that both scored."""
+        kept = [(row, x, y) for row, x, y in self.scored if keep(row)]
+        clusters = [row.cluster for row, _, _ in kept]
+        return paired([x for _, x, _ in kept], [y for _, _, y in kept], clusters, alpha, self.info.scale)
+
+    def holds(self, claim: Callable[[Difference], bool], alpha: float, against_b: bool) -> bool:
+        """Return True when ``claim`` holds too where each case of only one run speaks against it.
+
+        ``against_b``: the claim is in favour of B, so B's missing scores count as the worst and A's as the best.
+        """
+        if not self.only_a and not self.only_b:
+            return True
+        worst, best = self._extremes()
+        for_a, for_b = (best, worst) if against_b else (worst, best)
+        rows = [(row, x, y) for row, x, y in self.scored]
+        rows += [(row, _score(row, self.info), for_b) for row in self.only_a]
+        missing_in_a = {row.case_id for row in self.only_b}
+        rows += [(a, for_a, _score(b, self.info)) for a, b in self.rows if a.case_id in missing_in_a]
+        filled = paired(
+            [x for _, x, _ in rows],
+            [y for _, _, y in rows],
+            [row.cluster for row, _, _ in rows],
+            alpha,
+            self.info.scale,
+        )
+        return claim(filled)
+
+    def _extremes(self) -> tuple[float, float]:
+        """Return the worst and the best score there can be; without a scale, that there is."""
+        values = [v for pair in self.values for v in pair if v is not None]
+        low, high = self.info.scale or (min(values), max(values))
+        return (high, low) if self.info.higher is False else (low, high)
+
+
+def _score(row: EvalRow, info: MeasureInfo) -> float:
+    value = row.scores[info.name]
+    assert value is not None  # noqa: S101 (the caller chose rows with a score)
+    return value
+
+
+def _compare_measures(
+    samples: Sequence[_PairedScores], primary: str, margin: float | None, alpha: float
+) -> tuple[MeasureComparison, ...]:
+    """Return each measure's comparison: the primary at ``alpha``, those that could move at the levels of Holm."""
+    family = [s for s in samples if s.info.name != primary and s.info.higher is not None and s.moves]
+    p_values = [sample.difference(ALPHA).p_value for sample in family]
+    levels = dict(zip([s.info.name for s in family], holm_levels(p_values), strict=True))
+    adjusted = dict(zip([s.info.name for s in family], holm(p_values), strict=True))
+    compared = []
+    for sample in samples:
+        name = sample.info.name
+        decides = name == primary
+        role: MeasureRole = "primary" if decides else "secondary" if sample.info.higher is not None else "descriptive"
+        level = alpha if decides else levels.get(name, ALPHA)
+        difference = sample.difference(level)
+        decision, remark = _decide(sample, difference, level, margin if decides else None)
+        gains = [x - y if sample.info.higher is False else y - x for _, x, y in sample.scored]
+        compared.append(
+            MeasureComparison(
+                measure=name,
+                role=role,
+                higher=sample.info.higher,
+                a=math.fsum(x for _, x, _ in sample.scored) / len(sample.scored),
+                b=math.fsum(y for _, _, y in sample.scored) / len(sample.scored),
+                difference=difference,
+                adjusted_p=adjusted.get(name, difference.p_value),
+                wins=sum(gain > 0 for gain in gains),
+                losses=sum(gain < 0 for gain in gains),
+                ties=sum(gain == 0 for gain in gains),
+                only_a=tuple(row.case_id for row in sample.only_a),
+                only_b=tuple(row.case_id for row in sample.only_b),
+                neither=sample.neither,
+                decision=decision,
+                remark=remark,
+            )
+        )
+    return tuple(sorted(compared, key=lambda m: m.role != "primary"))
+
+
+def _decide(sample: _PairedScores, difference: Difference, alpha: float, margin: float | None) -> tuple[Decision, str]:
+    """Return the decision of one measure, and why it is not what the interval alone would say."""
+    sign = -1.0 if sample.info.higher is False else 1.0
+
+    def bounds(of: Difference) -> tuple[float, float]:
+        low, high = sorted((sign * of.low, sign * of.high))
+        return low, high
+
+    def is_better(of: Difference) -> bool:
+        return bounds(of)[0] > 0
+
+    def is_worse(of: Difference) -> bool:
+        return bounds(of)[1] < 0
+
+    def is_not_worse(of: Difference) -> bool:
+        return margin is not None and bounds(of)[0] > -margin
+
+    def is_not_better(of: Difference) -> bool:
+        return margin is not None and bounds(of)[1] < margin
+
+    def holds(claim: Callable[[Difference], bool], for_b: bool) -> bool:
+        return claim(difference) and sample.holds(claim, alpha, against_b=for_b)
+
+    if sample.info.higher is None:
+        if not sample.moves:
+            return Decision.SAME, ""
+        return (Decision.DIFFERENT if difference.is_significant else Decision.INCONCLUSIVE), ""
+    if not sample.moves and not sample.only_a and not sample.only_b:
+        within = is_not_worse(difference) and is_not_better(difference)
+        return (Decision.EQUIVALENT if within else Decision.SAME), ""
+    if holds(is_better, True):
+        return Decision.BETTER, ""
+    if holds(is_not_worse, True):
+        return (Decision.EQUIVALENT if holds(is_not_better, False) else Decision.NOT_WORSE), ""
+    if holds(is_worse, False):
+        return Decision.WORSE, ""
+    if is_better(difference) or is_worse(difference) or is_not_worse(difference):
+        lone = len(sample.only_a) + len(sample.only_b)
+        return Decision.INCONCLUSIVE, f"hangs on {lone} cases that only one run scored"
+    return Decision.INCONCLUSIVE, ""
+
+
+def _compare_slices(sample: _PairedScores, alpha: float) -> tuple[SliceComparison, ...]:
+    """Return the deciding measure by kind and by persona, where there is more than one of them."""
+    slices = []
+    for title, attribute in (("kind", "kind"), ("persona", "persona")):
+        values = dict.fromkeys(str(getattr(row, attribute)) for row, _, _ in sample.scored)
+        if len(values) < 2:
+            continue
+        for value in values:
+
+            def belongs(row: EvalRow, attribute: str = attribute, value: str = value) -> bool:
+                return str(getattr(row, attribute)) == value
+
+            slices.append(SliceComparison(title=f"{title} {value}", difference=sample.difference(alpha, belongs)))
+    return tuple(slices)
+
+
+def _rank_changes(sample: _PairedScores) -> tuple[ScorePair, ...]:
+    """Return the cases that changed most in the deciding measure; those that one run lost come first."""
+    name = sample.info.name
+    pairs = [
+        ScorePair(
+            case_id=a.case_id,
+            question=a.question,
+            a=x,
+            b=y,
+            answer_a=a.answer,
+            answer_b=b.answer,
+            reason_a=a.why or a.reasons.get(name, ""),
+            reason_b=b.why or b.reasons.get(name, ""),
+        )
+        for (a, b), (x, y) in zip(sample.rows, sample.values, strict=True)
+        if x != y
+    ]
+    return tuple(sorted(pairs, key=lambda pair: -abs(pair.change))[:MOST_CHANGED])
+
+
+def _make_remarks(
+    a: EvalReport, b: EvalReport, shared: Sequence[str], compared: Sequence[MeasureComparison], primary: str
+) -> tuple[str, ...]:
+    """Return what a reader must know before believing the decision."""
+    remarks = []
+    for name, report, other in (("A", a, b), ("B", b, a)):
+        known = {row.case_id for row in other.rows}
+        alone = [row.case_id for row in report.rows if row.case_id not in known]
+        if alone:
+            remarks.append(f"{len(alone)} cases are in {name} alone and not compared: {_name_some(alone)}.")
+        broken = [row for row in report.rows if row.state != "ok" and row.case_id in set(shared)]
+        if broken:
+            states = ", ".join(sorted({row.state for row in broken}))
+            ids = _name_some([row.case_id for row in broken])
+            remarks.append(f"{len(broken)} answers of {name} are not its own ({states}) and unscored: {ids}.")
+    if a.index_sha256 and a.index_sha256 == b.index_sha256:
+        shaping = {setting.name for setting in own_settings() if setting.section in INDEX_SECTIONS}
+        for name in sorted(shaping & list_changes(a, b).keys()):
+            remarks.append(f"{name} differs, but both runs searched the same index: run `roma ingest` with it first.")
+    decisive = next(m for m in compared if m.measure == primary)
+    if decisive.only_a or decisive.only_b:
+        counts = f"{len(decisive.only_a)} cases only in A, {len(decisive.only_b)} only in B"
+        ids = _name_some([*decisive.only_a, *decisive.only_b])
+        remarks.append(f"{primary} is scored for {counts} ({ids}): they count against a decision.")
+    difference = decisive.difference
+    if difference.effective_clusters < FEW_CLUSTERS:
+        remarks.append(
+            f"The {difference.n} cases lie in {difference.clusters} clusters that count as "
+            f"{difference.effective_clusters:.1f}: the result hangs on a few documents."
+        )
+    if math.isinf(difference.detectable):
+        remarks.append(
+            f"No result could be significant: the least p-value that {difference.clusters} clusters can reach is "
+            f"{difference.smallest_p:.3f}. Add questions about other documents."
+        )
+    return tuple(remarks)
+
+
+def _name_some(cases: Sequence[str]) -> str:
+    more = len(cases) - MOST_NAMED
+    return ", ".join(cases[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+class VariantComparison(Noun):
+    """One of several variants against the base, in the measure that decides."""
+
+    name: str
+    comparison: Comparison
+    adjusted_p: float
+    """P-value corrected for the number of variants (Holm)."""
+
+
+class ExperimentComparison(Noun):
+    """Several variants against one base with one correction: the best of twenty must not win by luck."""
+
+    base: str
+    primary: str
+    variants: tuple[VariantComparison, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a variant."""
+        import pandas as pd
+
+        return pd.DataFrame([_variant_record(variant) for variant in self.variants])
+
+    def _repr_html_(self) -> str:
+        from roma_core.evals.report.comparison_page import render_experiment
+
+        return render_experiment(self)
+
+
+def _variant_record(variant: VariantComparison) -> dict[str, Any]:
+    decided = variant.comparison.of(variant.comparison.primary)
+    difference = decided.difference
+    return {
+        "variant": variant.name,
+        "base": decided.a,
+        "score": decided.b,
+        "difference": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "adjusted_p": variant.adjusted_p,
+        "decision": decided.decision.value,
+    }
+
+
+def compare_variants(
+    base: EvalReport,
+    variants: Mapping[str, EvalReport],
+    *,
+    primary: str = "",
+    margin: float | None = None,
+    alpha: float = ALPHA,
+) -> ExperimentComparison:
+    """Return each variant's comparison with the base, each tested at its level of Holm over all variants.
+
+    >>> compare_variants(base, {"lazy": lazy, "brisk": brisk}).to_frame()  # doctest: +SKIP
+
+    Raises ``EvalError`` as ``compare`` does, and when there is no variant.
+    """
+    if not variants:
+        raise EvalError("There is no variant to compare with the base.", ErrorCode.EVAL_PARAMETERS)
+    alone = {name: compare(base, report, primary=primary, margin=margin) for name, report in variants.items()}
+    p_values = [comparison.of(comparison.primary).difference.p_value for comparison in alone.values()]
+    levels, adjusted = holm_levels(p_values, alpha), holm(p_values)
+    compared = [
+        VariantComparison(
+            name=name,
+            comparison=compare(base, variants[name], primary=comparison.primary, margin=margin, alpha=level),
+            adjusted_p=p,
+        )
+        for (name, comparison), level, p in zip(alone.items(), levels, adjusted, strict=True)
+    ]
+    return ExperimentComparison(base=base.run_id, primary=compared[0].comparison.primary, variants=tuple(compared))
+
+
+def list_changes(a: EvalReport, b: EvalReport) -> dict[str, tuple[str, str]]:
+    """Return whatever made the runs that differs: settings, prompts, models, data, index; absent values are empty."""
+    first, second = _describe_origin(a), _describe_origin(b)
     names = sorted({*first, *second})
     return {n: (first.get(n, ""), second.get(n, "")) for n in names if first.get(n, "") != second.get(n, "")}
+
+
+def _describe_origin(report: EvalReport) -> dict[str, str]:
+    origin = {name: str(value) for name, value in report.settings.items()}
+    origin |= {f"prompt {name}": sha256[:12] for name, sha256 in report.prompts.items()}
+    origin |= {
+        "dataset": report.dataset_sha256[:12],
+        "corpus": report.corpus_sha256[:12],
+        "index": report.index_sha256[:12],
+        "top_k": str(report.top_k),
+        "ROMA's code": report.code_sha256[:12],
+    }
+    for info in report.measures:
+        origin[f"measure {info.name}"] = info.identity[:12]
+        origin |= {f"model of {role}": model for role, model in info.models.items()}
+    return origin

@@ -106,6 +106,8 @@ class EvalReport(Noun):
     fingerprint: str = ""
     """Hash of all that decides an answer beside the question: system, settings, prompts, corpus, code."""
     top_k: int = 5
+    code_sha256: str = ""
+    """Hash of ROMA's own code as far as it decides answers."""
     settings: dict[str, Any] = Field(default_factory=dict)
     prompts: dict[str, str] = Field(default_factory=dict)
     measures: tuple[MeasureInfo, ...] = ()

@@ -1,8 +1,9 @@
-"""Statistics to decide by: intervals and tests that know that questions come in clusters.
+"""Means and paired differences of clustered scores: one test for interval, p-value and announcement.
 
 Questions about one document, or turns of one conversation, succeed and fail together; treating them as independent
-makes intervals too short (Miller, "Adding Error Bars to Evals", arXiv:2411.00640, 2024). Everything here is pure and
-deterministic; what draws random numbers takes a seed.
+makes intervals too short (Miller, "Adding Error Bars to Evals", arXiv:2411.00640, 2024). Standard errors are CR2 with
+Bell and McCaffrey's degrees of freedom (Survey Methodology 2002; Pustejovsky & Tipton, JBES 2018), which hold their
+promise with few clusters and with clusters of unequal size. Everything here is pure and deterministic.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from statistics import NormalDist
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from roma_core.types import Noun
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
+ALPHA = 0.05
+CONFIDENCE = 1 - ALPHA
 POWER = 0.8
-RESAMPLES = 10_000
 NO_VARIANCE = 1e-9
 """Standard errors below this are rounding, not variance."""
-EXACT_CLUSTERS = 13
-"""Up to this many clusters all 2**n sign flips are tried, which is fewer than ``RESAMPLES``."""
+FEW_CLUSTERS = 12
+"""Below so many effective clusters a result hangs on a few documents, and a report says so."""
+Scale = tuple[float, float] | None
 
 
 class Interval(Noun):
@@ -39,11 +40,15 @@ class Interval(Noun):
     high: float
     n: int
     clusters: int
+    effective_clusters: float = math.nan
     confidence: float = CONFIDENCE
 
 
 class Difference(Noun):
-    """B minus A over the cases that both have, with a two-sided p-value of "no difference"."""
+    """B minus A over the cases that both have, with a two-sided p-value of "no difference" by the same t-test.
+
+    The interval excludes 0 exactly when ``p_value`` is below 1 - ``confidence``.
+    """
 
     mean: float
     low: float
@@ -51,72 +56,167 @@ class Difference(Noun):
     p_value: float
     n: int
     clusters: int
+    effective_clusters: float
+    degrees: float
+    """Degrees of freedom of the t-test."""
+    smallest_p: float
+    """Least p-value that this many clusters can reach."""
     detectable: float
-    """Smallest true difference that a run of this size finds with ``POWER`` at 5 % (two-sided)."""
+    """Smallest true difference that the test finds with ``POWER``; infinite when it can find none."""
+    confidence: float = CONFIDENCE
 
     @property
-    def shown(self) -> tuple[float, str, float]:
-        """Difference, interval and detectable effect, for a table."""
-        known = not (math.isnan(self.low) or math.isnan(self.high))  # one cluster has no spread
-        return self.mean, f"{self.low:+.3f} to {self.high:+.3f}" if known else "–", self.detectable
+    def is_significant(self) -> bool:
+        """True when the interval excludes 0."""
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
-class _Clustered:
-    """Values with the number of their cluster (0..clusters-1)."""
+class ClusterDesign:
+    """The number of values in each cluster: all that decides how far a result can be trusted before it is seen."""
 
-    values: Floats
-    codes: NDArray[np.intp]
-    clusters: int
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, clusters: Sequence[Hashable]) -> ClusterDesign:
+        """Return the design of a list of cluster names, one a value."""
+        counts: dict[Hashable, int] = {}
+        for name in clusters:
+            counts[name] = counts.get(name, 0) + 1
+        return cls(tuple(counts.values()))
 
     @property
-    def sums(self) -> Floats:
-        import numpy as np
+    def n(self) -> int:
+        """Number of values."""
+        return sum(self.sizes)
 
-        return np.bincount(self.codes, weights=self.values, minlength=self.clusters).astype(np.float64)
+    @property
+    def clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.sizes)
+
+    @property
+    def effective_clusters(self) -> float:
+        """Number of equal clusters that say as much: 1 / Σ share² (Kish). One with half of the values counts as 4."""
+        return self.n**2 / sum(size**2 for size in self.sizes) if self.n else 0.0
+
+    @cached_property
+    def degrees(self) -> float:
+        """Degrees of freedom of Bell and McCaffrey, with independent values as working model; G-1 when equal."""
+        return _degrees(tuple(sorted(self.sizes)))
+
+    def smallest_p(self) -> float:
+        """Return the least p-value that so many clusters can reach (see ``_floor``)."""
+        return two_sided_p(math.sqrt(self.clusters), self.degrees) if self.clusters > 1 else 1.0
+
+    def can_decide(self, alpha: float = ALPHA) -> bool:
+        """Return True when a difference can be significant at all: at 5 % from seven equal clusters on."""
+        return self.smallest_p() < alpha
+
+    def detectable(self, standard_error: float, alpha: float = ALPHA, power: float = POWER) -> float:
+        """Return the smallest true mean that the test finds with ``power``; infinite when it can find none."""
+        if not self.can_decide(alpha):
+            return math.inf
+        return noncentrality(round(self.degrees, 6), alpha, power) * standard_error
+
+    def planned_error(self, sd: float, icc: float) -> float:
+        """Return the standard error of a mean before there is data: values of deviation ``sd``, alike by ``icc``."""
+        inflated = sum(size * (1 + (size - 1) * icc) for size in self.sizes)
+        return sd * math.sqrt(inflated) / self.n if self.n else math.nan
 
 
-def _clustered(values: Sequence[float], clusters: Sequence[Hashable] | None) -> _Clustered:
+@lru_cache(maxsize=4096)
+def _degrees(sizes: tuple[int, ...]) -> float:
+    if len(sizes) < 2:
+        return 0.0
     import numpy as np
 
-    names = list(range(len(values))) if clusters is None else list(clusters)
-    if len(names) != len(values):
-        raise ValueError("values and clusters differ in length")
-    index = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    codes = np.fromiter((index[n] for n in names), dtype=np.intp, count=len(names))
-    return _Clustered(np.asarray(values, dtype=np.float64), codes, len(index))
+    n = np.asarray(sizes, dtype=np.float64)
+    share = n / n.sum()
+    # Covariance of the clusters' residual sums, each divided by the root of 1 - share (the CR2 adjustment).
+    outer = -np.outer(n, n) / n.sum() / np.sqrt(np.outer(1 - share, 1 - share))
+    np.fill_diagonal(outer, n)
+    return float(n.sum() ** 2 / np.sum(outer**2))
+
+
+@dataclass(frozen=True)
+class ClusteredMean:
+    """A mean with its CR2 standard error over a design. ``standard_error`` is NaN below two clusters."""
+
+    mean: float
+    standard_error: float
+    design: ClusterDesign
+
+    @classmethod
+    def of(cls, values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> ClusteredMean:
+        """Return the mean of ``values``; without ``clusters`` each value is one of its own.
+
+        Raises ``ValueError`` when the two differ in length.
+        """
+        import numpy as np
+
+        names = list(range(len(values))) if clusters is None else list(clusters)
+        if len(names) != len(values):
+            raise ValueError("values and clusters differ in length")
+        index = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        codes = np.fromiter((index[name] for name in names), dtype=np.intp, count=len(names))
+        data = np.asarray(values, dtype=np.float64)
+        sizes = np.bincount(codes, minlength=len(index)).astype(np.float64)
+        design = ClusterDesign(tuple(int(size) for size in sizes))
+        mean = math.fsum(values) / len(values) if len(values) else math.nan
+        if design.clusters < 2:
+            return cls(mean, math.nan, design)
+        residuals = np.bincount(codes, weights=data - mean, minlength=len(index))
+        variance = float(np.sum(residuals**2 / (1 - sizes / design.n))) / design.n**2
+        return cls(mean, math.sqrt(variance), design)
 
 
 def standard_error(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> float:
-    """Cluster-robust standard error of the mean (Liang & Zeger 1986), with the factor G/(G-1) for G clusters.
+    """Return the CR2 standard error of the mean: unbiased for independent values whatever the sizes of the clusters.
 
-    With clusters of one it is the usual s/sqrt(n). NaN below two clusters.
+    With equal clusters it is that of Liang and Zeger with the factor G/(G-1), with clusters of one s/sqrt(n). NaN below
+    two clusters.
     """
-    import numpy as np
-
-    data = _clustered(values, clusters)
-    if data.clusters < 2:
-        return math.nan
-    centred = _Clustered(data.values - data.values.mean(), data.codes, data.clusters)
-    factor = data.clusters / (data.clusters - 1)
-    return float(np.sqrt(factor * np.sum(centred.sums**2))) / len(data.values)
+    return ClusteredMean.of(values, clusters).standard_error
 
 
-@cache
-def quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
-    """Two-sided quantile of Student's t; infinite below one degree of freedom."""
-    from scipy.stats import t
+def two_sided_p(t: float, degrees: float) -> float:
+    """Return the two-sided p-value of Student's t."""
+    from scipy.special import stdtr
 
-    return float(t.ppf((1 + confidence) / 2, degrees)) if degrees >= 1 else math.inf
+    return float(2 * stdtr(degrees, -abs(t)))
+
+
+@lru_cache(maxsize=4096)
+def quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
+    """Return the two-sided quantile of Student's t; infinite without degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + confidence) / 2)) if degrees > 0 else math.inf
+
+
+@lru_cache(maxsize=4096)
+def noncentrality(degrees: float, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Return the true mean, in standard errors, that a two-sided t-test finds with ``power``."""
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr
+
+    critical = quantile(degrees, 1 - alpha)
+
+    def missing_power(shift: float) -> float:
+        inside = float(nctdtr(degrees, shift, critical) - nctdtr(degrees, shift, -critical))
+        return (0.0 if math.isnan(inside) else inside) - (1 - power)  # too small to be computed far out
+
+    return float(brentq(missing_power, 0.0, critical + 40.0, xtol=1e-9))
 
 
 def wilson(successes: float, n: float, z: float) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson, JASA 1927). ``n`` may be an effective sample size."""
+    """Return the score interval of a proportion (Wilson, JASA 1927). ``n`` may be an effective sample size."""
     if n <= 0 or math.isinf(z):
         return 0.0, 1.0
     p = successes / n
     centre = p + z * z / (2 * n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    half = z * math.sqrt(max(0.0, p * (1 - p)) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
@@ -124,119 +224,90 @@ def wilson(successes: float, n: float, z: float) -> tuple[float, float]:
 def interval(
     values: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
-    scale: tuple[float, float] | None = (0.0, 1.0),
+    scale: Scale = (0.0, 1.0),
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """Mean of values with a confidence interval that stays on their scale; without a scale, Student's t.
+    """Return the mean of values with a confidence interval that stays on their scale; without a scale, Student's t.
 
-    Wilson's interval on the effective sample size n_eff = p(1-p)/se², se cluster-robust and t with G-1 degrees of
+    Wilson's interval on the effective sample size p(1-p)/se², se by CR2 and t with Bell and McCaffrey's degrees of
     freedom (Korn & Graubard, Survey Methodology 1998; Dean & Pagano, J. Off. Stat. 2015). For independent 0/1 values
-    this is Wilson's own interval up to t for z. Where all values agree there is no variance to estimate: each cluster
-    counts as one draw.
+    this is Wilson's own interval up to t for z. Where all values agree there is no variance to estimate: each effective
+    cluster counts as one draw.
     """
-    n = len(values)
-    if n == 0:
+    if not values:
         return Interval(mean=math.nan, low=math.nan, high=math.nan, n=0, clusters=0, confidence=confidence)
+    low, high = scale or (0.0, 1.0)
+    estimate = ClusteredMean.of([(value - low) / (high - low) for value in values], clusters)
+    p, se, design = estimate.mean, estimate.standard_error, estimate.design
+    t = quantile(design.degrees, confidence)
     if scale is None:
-        return _unbounded_interval(values, clusters, confidence)
-    low, high = scale
-    unit = [(v - low) / (high - low) for v in values]
-    groups = len(set(clusters)) if clusters is not None else n
-    p = math.fsum(unit) / n
-    se = standard_error(unit, clusters)
-    size = p * (1 - p) / se**2 if se > NO_VARIANCE else float(groups)
-    left, right = wilson(p * size, size, quantile(groups - 1, confidence))
-    back = [low + (high - low) * x for x in (p, left, right)]
-    return Interval(mean=back[0], low=back[1], high=back[2], n=n, clusters=groups, confidence=confidence)
-
-
-def _unbounded_interval(values: Sequence[float], clusters: Sequence[Hashable] | None, confidence: float) -> Interval:
-    groups = len(set(clusters)) if clusters is not None else len(values)
-    mean = math.fsum(values) / len(values)
-    half = quantile(groups - 1, confidence) * standard_error(values, clusters) if groups > 1 else math.inf
-    return Interval(mean=mean, low=mean - half, high=mean + half, n=len(values), clusters=groups, confidence=confidence)
-
-
-def bootstrap(
-    values: Sequence[float],
-    clusters: Sequence[Hashable] | None = None,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> tuple[float, float]:
-    """Percentile interval of the mean under a bootstrap of whole clusters (Davison & Hinkley 1997, ch. 3.8).
-
-    For statistics on scales without bounds; too short below some 20 clusters, where ``interval`` is to be used.
-    """
-    import numpy as np
-
-    data = _clustered(values, clusters)
-    if data.clusters == 0:
-        return math.nan, math.nan
-    sizes = np.bincount(data.codes, minlength=data.clusters)
-    draws = np.random.default_rng(seed).integers(0, data.clusters, (resamples, data.clusters))
-    means = data.sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
-def sign_flip_p(
-    differences: Sequence[float],
-    clusters: Sequence[Hashable] | None = None,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> float:
-    """Two-sided p-value of mean 0 when each cluster's differences may all change sign (Fisher 1935).
-
-    Exact up to ``EXACT_CLUSTERS`` clusters; else ``resamples`` draws, counted as (b + 1) / (m + 1) (Phipson & Smyth,
-    Stat. Appl. Genet. Mol. Biol. 2010).
-    """
-    import numpy as np
-
-    data = _clustered(differences, clusters)
-    sums = data.sums[data.sums != 0]
-    if len(sums) == 0:
-        return 1.0
-    if exact := len(sums) <= EXACT_CLUSTERS:
-        signs = 1 - 2 * ((np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums))) & 1)
+        left, right = (p - t * se, p + t * se) if design.clusters > 1 else (-math.inf, math.inf)
     else:
-        signs = np.random.default_rng(seed).choice(np.array([-1, 1]), (resamples, len(sums)))
-    extreme = int(np.sum(np.abs(signs @ sums) >= abs(sums.sum()) * (1 - 1e-12)))
-    return extreme / len(signs) if exact else (extreme + 1) / (len(signs) + 1)
+        size = p * (1 - p) / se**2 if se > NO_VARIANCE else design.effective_clusters
+        left, right = wilson(p * size, size, t)
+    return Interval(
+        mean=low + (high - low) * p,
+        low=low + (high - low) * left,
+        high=low + (high - low) * right,
+        n=design.n,
+        clusters=design.clusters,
+        effective_clusters=design.effective_clusters,
+        confidence=confidence,
+    )
 
 
-def detectable(se: float, power: float = POWER, confidence: float = CONFIDENCE) -> float:
-    """Minimum detectable effect of a two-sided z-test: (z_{1-α/2} + z_power) · se (Bloom 1995)."""
-    normal = NormalDist()
-    return (normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(power)) * se
+def _floor(estimate: ClusteredMean, t: float, scale: Scale) -> float:
+    """Return the least half width of an interval around a difference.
+
+    Clusters that all agree have no spread, and two documents that agree are no proof. By Wilson's bound on the share of
+    clusters that move this way, G clusters that agree exclude no difference unless G > t²: so |mean| / sqrt(G) is the
+    least standard error. Where nothing moves at all, the bound on the share of clusters that would (rule of three).
+    """
+    groups = estimate.design.clusters
+    if estimate.mean == 0 and scale is not None and estimate.standard_error < NO_VARIANCE:
+        return (scale[1] - scale[0]) * t * t / (groups + t * t)
+    return t * abs(estimate.mean) / math.sqrt(groups)
 
 
 def paired(
-    first: Sequence[float], second: Sequence[float], clusters: Sequence[Hashable] | None = None, seed: int = 0
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+    alpha: float = ALPHA,
+    scale: Scale = (0.0, 1.0),
 ) -> Difference:
-    """Second minus first, case by case: cluster-robust t interval, sign-flip p-value, detectable effect.
+    """Return second minus first, case by case, tested at ``alpha``.
+
+    >>> paired([0, 0, 1], [1, 0, 1]).mean
+    0.3333333333333333
 
     Raises ``ValueError`` when the two differ in length.
     """
-    differences = [b - a for a, b in zip(first, second, strict=True)]
-    n = len(differences)
-    groups = len(set(clusters)) if clusters is not None else n
-    mean = math.fsum(differences) / n if n else math.nan
-    se = standard_error(differences, clusters)
-    half = quantile(groups - 1) * se if groups > 1 else math.nan
+    estimate = ClusteredMean.of([b - a for a, b in zip(first, second, strict=True)], clusters)
+    design, mean = estimate.design, estimate.mean
+    facts = {
+        "mean": mean,
+        "n": design.n,
+        "clusters": design.clusters,
+        "effective_clusters": design.effective_clusters,
+        "degrees": design.degrees,
+        "smallest_p": design.smallest_p(),
+        "confidence": 1 - alpha,
+    }
+    if design.clusters < 2:
+        return Difference(low=math.nan, high=math.nan, p_value=1.0, detectable=math.inf, **facts)
+    t = quantile(design.degrees, 1 - alpha)
+    half = max(t * estimate.standard_error, _floor(estimate, t, scale))
+    se = max(estimate.standard_error, abs(mean) / math.sqrt(design.clusters))
+    p_value = two_sided_p(mean / se, design.degrees) if mean else 1.0
+    planned = estimate.standard_error if estimate.standard_error > NO_VARIANCE else half / t
     return Difference(
-        mean=mean,
-        low=mean - half,
-        high=mean + half,
-        p_value=sign_flip_p(differences, clusters, seed),
-        n=n,
-        clusters=groups,
-        detectable=detectable(se),
+        low=mean - half, high=mean + half, p_value=p_value, detectable=design.detectable(planned, alpha), **facts
     )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for how many were looked at (Holm 1979), in the order given."""
+    """Return p-values adjusted for how many were looked at (Holm 1979), in the order given."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = [0.0] * len(p_values)
     highest = 0.0
@@ -244,3 +315,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = highest
     return adjusted
+
+
+def holm_levels(p_values: Sequence[float], alpha: float = ALPHA) -> list[float]:
+    """Return the level at which Holm's procedure tests each p-value, in the order given.
+
+    An interval at 1 - level excludes no difference exactly when Holm rejects it. From the first that is not rejected on
+    the level stays.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    levels = [alpha] * len(p_values)
+    stopped_at: float | None = None
+    for rank, i in enumerate(order):
+        level = stopped_at or alpha / (len(p_values) - rank)
+        levels[i] = level
+        if p_values[i] >= level:
+            stopped_at = level
+    return levels

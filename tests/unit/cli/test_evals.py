@@ -70,3 +70,61 @@ def test_runs_are_labelled_renamed_and_removed(
 def test_a_name_is_enough_to_compare(runs: RunStore, workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert roma(workspace, "compare", "base", "lazy") == 0
     assert runs.find("base").run_id in capsys.readouterr().out
+    page = next((workspace / "evals" / "comparisons").glob("*.html"))
+    assert "<svg" in page.read_text()
+
+
+def test_several_runs_are_compared_under_one_correction(
+    runs: RunStore, workspace: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    runs.save(make_report("c", [0.0, 1.0, 1.0]), "brisk")
+    page = tmp_path / "out" / "page.html"
+    assert roma(workspace, "compare", "base", "lazy", "brisk", "--primary", "m", "--html", str(page), "--json") == 0
+    experiment = json.loads(capsys.readouterr().out)
+    assert [v["name"] for v in experiment["variants"]] == ["lazy", "brisk"] and "brisk" in page.read_text()
+
+
+def test_the_primary_measure_is_the_one_that_was_named_before_the_run(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = RunStore(workspace / "evals")
+    store.save(make_report("a", [1.0, 0.0, 1.0]), "base")
+    store.save(make_report("b", [1.0, 1.0, 1.0]), "lazy", primary="m")
+    assert roma(workspace, "compare", "base", "lazy", "--margin", "0.9", "--json") == 0
+    comparison = json.loads(capsys.readouterr().out)
+    assert comparison["primary"] == "m" and comparison["margin"] == 0.9
+    assert roma(workspace, "compare", "base", "lazy", "--primary", "beauty") == 1
+    assert "cannot decide" in capsys.readouterr().err
+
+
+def test_a_baseline_is_pinned_and_holds(
+    runs: RunStore, workspace: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    baseline = str(tmp_path / "baseline.json")
+    assert roma(workspace, "gate", "check", "base", "--baseline", baseline) == 1
+    assert "`roma gate pin RUN` makes one" in capsys.readouterr().err
+    assert roma(workspace, "gate", "pin", "base", "--baseline", baseline) == 0
+    assert roma(workspace, "gate", "check", "base", "--baseline", baseline) == 0
+    assert roma(workspace, "gate", "pin", "lazy", "--baseline", baseline) == 1, "it is not whole"
+    runs.save(make_report("c", [0.0, 0.0, 0.0]), "poor")
+    capsys.readouterr()
+    assert roma(workspace, "gate", "pin", "poor", "--baseline", baseline) == 1
+    assert "--lower" in capsys.readouterr().err
+    assert roma(workspace, "gate", "pin", "poor", "--baseline", baseline, "--lower") == 0
+
+
+def test_a_plan_asks_nothing(workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cases = [
+        {
+            "id": f"q{i}",
+            "question": "?",
+            "kind": "single",
+            "nuggets": [{"fact": "x"}],
+            "evidence": [{"uri": f"d{i % 3}"}],
+        }
+        for i in range(9)
+    ]
+    (tmp_path / "golden.json").write_text(json.dumps(cases))
+    assert roma(workspace, "eval", str(tmp_path / "golden.json"), "--plan", "--primary", "cited") == 0
+    shown = capsys.readouterr()
+    assert "decided by cited" in shown.out and "Nothing can be decided: 3 clusters" in shown.err

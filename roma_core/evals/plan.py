@@ -1,0 +1,199 @@
+"""A study before it is run: what a golden set can decide, measure by measure, and what it will cost.
+
+The announced effects are those of the test that decides (``stats.inference``): of the primary measure at its level, of
+each other at the level that Holm's correction leaves in the worst case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from roma_core import display
+from roma_core.evals.golden.dataset import Golden
+from roma_core.evals.measures.base import Measure
+from roma_core.evals.report.comparison import MeasureRole, choose_primary
+from roma_core.evals.report.record import EvalReport, MeasureInfo, RunFacts
+from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, ClusterDesign, Difference, paired
+from roma_core.types import Noun, Usage, frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SD_OF_DIFFERENCE = math.sqrt(0.2)
+"""Standard deviation of a difference on the scale 0..1 when nothing is known: one answer in five changes."""
+ICC_OF_DIFFERENCE = 0.1
+"""Likeness of the differences within a cluster when nothing is known."""
+Basis = Literal["two runs", "one run", "assumed"]
+
+
+class MeasurePlan(Noun):
+    """What one measure can show on a set."""
+
+    measure: str
+    role: MeasureRole
+    items: int
+    clusters: int
+    effective_clusters: float
+    level: float
+    """Level of the test: that of the primary measure, or what the correction leaves a secondary one at least."""
+    smallest_p: float
+    detectable: float
+    """Smallest true difference that the decision finds four times in five; infinite when it can find none."""
+    basis: Basis
+    """Where the spread of the differences is known from."""
+
+    @property
+    def can_decide(self) -> bool:
+        """True when a significant result is possible at all."""
+        return self.smallest_p < self.level
+
+
+class StudyPlan(Noun):
+    """What a golden set can decide, and what it will cost."""
+
+    dataset: str
+    items: int
+    primary: str
+    measures: tuple[MeasurePlan, ...]
+    usage: Usage | None = None
+    """What the latest run of this set used that asked every question; None when there is none."""
+    seconds: float | None = None
+    remarks: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a measure."""
+        names = ("measure", "role", "items", "clusters", "effective_clusters", "smallest_p", "level", "detectable")
+        return frame(self.measures, (*names, "basis"))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (m.measure, m.role, m.items, m.clusters, f"{m.effective_clusters:.1f}", m.smallest_p, m.level,
+             show_detectable(m), m.basis)
+            for m in self.measures
+        ]  # fmt: skip
+        columns = ("Measure", "Role", "Items", "Clusters", "Effective", "Least p", "Level", "Detectable", "Spread from")
+        return display.box(
+            display.heading(f"{self.dataset}: {self.items} items, decided by {self.primary}"),
+            display.table(columns, rows),
+            *[display.paragraph(f"⚠ {remark}") for remark in self.remarks],
+        )
+
+
+def show_detectable(plan: MeasurePlan) -> str:
+    """Return the smallest effect for a table."""
+    return f"{plan.detectable:.3f}" if math.isfinite(plan.detectable) else "none"
+
+
+def plan_study(
+    golden: Golden,
+    measures: Sequence[Measure],
+    *,
+    primary: str = "",
+    alpha: float = ALPHA,
+    runs: Sequence[EvalReport] = (),
+    facts: RunFacts | None = None,
+    sd: float | None = None,
+    icc: float | None = None,
+) -> StudyPlan:
+    """Return what ``golden`` can decide.
+
+    >>> plan_study(load_golden("golden.json"), default_measures(5), primary="nugget_recall")  # doctest: +SKIP
+
+    The spread of the differences comes from ``runs`` over the same set, the newest last: from the last two, else from
+    the scores of the last, else it is assumed (``sd`` on the scale 0..1, ``icc``). ``facts`` are those of a run that
+    asked every question: its cost is announced. Raises ``EvalError`` for a primary measure that cannot decide.
+    """
+    infos = [MeasureInfo(name=m.name, higher=m.higher, scale=m.scale) for m in measures]
+    decides = choose_primary(infos, primary)
+    pilots = [run for run in runs if run.dataset_sha256 == golden.sha256]
+    secondary = [m for m in measures if m.name != decides and m.higher is not None]
+    level_of_others = alpha / max(1, len(secondary))
+    plans = []
+    for m in measures:
+        role: MeasureRole = "primary" if m.name == decides else "secondary" if m.higher is not None else "descriptive"
+        level = alpha if role == "primary" else level_of_others
+        plans.append(_plan_measure(golden, m, role, level, pilots, sd, icc))
+    plans.sort(key=lambda plan: plan.role != "primary")
+    return StudyPlan(
+        dataset=golden.name,
+        items=len(golden.cases),
+        primary=decides,
+        measures=tuple(plans),
+        usage=Usage.total(facts.usage.values()) if facts else None,
+        seconds=facts.seconds if facts else None,
+        remarks=_make_remarks(plans[0]),
+    )
+
+
+def _plan_measure(
+    golden: Golden,
+    measure: Measure,
+    role: MeasureRole,
+    level: float,
+    pilots: Sequence[EvalReport],
+    sd: float | None,
+    icc: float | None,
+) -> MeasurePlan:
+    groups = [case.group for case in golden.cases if measure.applies(case)]
+    basis: Basis = "assumed"
+    design = ClusterDesign.of(groups)
+    width = measure.scale[1] - measure.scale[0] if measure.scale else 1.0
+    detectable = design.detectable(
+        design.planned_error(
+            (SD_OF_DIFFERENCE if sd is None else sd) * width, ICC_OF_DIFFERENCE if icc is None else icc
+        ),
+        level,
+    )
+    observed = None if sd is not None else _observe(measure.name, pilots, level)
+    if observed is not None:
+        basis = "two runs" if len(pilots) > 1 else "one run"
+        detectable = observed.detectable
+    return MeasurePlan(
+        measure=measure.name,
+        role=role,
+        items=design.n,
+        clusters=design.clusters,
+        effective_clusters=design.effective_clusters,
+        level=level,
+        smallest_p=design.smallest_p(),
+        detectable=detectable,
+        basis=basis,
+    )
+
+
+def _observe(name: str, pilots: Sequence[EvalReport], level: float) -> Difference | None:
+    """Return the difference that pilots show: of two runs, or of one run's scores from their mean.
+
+    Two systems of one quality whose scores are correlated by one half differ by as much as one of them varies.
+    """
+    if not pilots:
+        return None
+    last = {row.case_id: row for row in pilots[-1].rows if row.scores.get(name) is not None}
+    if len(pilots) > 1:
+        before = {row.case_id: row.scores.get(name) for row in pilots[-2].rows}
+        pairs = [(row, before.get(case), row.scores[name]) for case, row in last.items()]
+        scored = [(row, x, y) for row, x, y in pairs if x is not None and y is not None]
+    else:
+        scored = [(row, 0.0, value) for row in last.values() if (value := row.scores[name]) is not None]
+    differs = len({y - x for _, x, y in scored}) > 1
+    if not differs:
+        return None
+    found = paired([x for _, x, _ in scored], [y for _, _, y in scored], [row.cluster for row, _, _ in scored], level)
+    return found if math.isfinite(found.detectable) else None
+
+
+def _make_remarks(primary: MeasurePlan) -> tuple[str, ...]:
+    remarks = []
+    if not primary.can_decide:
+        remarks.append(
+            f"Nothing can be decided: {primary.clusters} clusters cannot reach a p-value below "
+            f"{primary.smallest_p:.3f}. Add questions about other documents."
+        )
+    if primary.effective_clusters < FEW_CLUSTERS:
+        remarks.append(
+            f"The {primary.items} items lie in {primary.clusters} clusters that count as "
+            f"{primary.effective_clusters:.1f}: a result hangs on a few documents."
+        )
+    return tuple(remarks)

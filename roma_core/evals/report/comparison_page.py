@@ -1,0 +1,215 @@
+"""A comparison as HTML that needs nothing else: the decision, a forest plot, what must be known, the changed cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from roma_core import display
+
+if TYPE_CHECKING:
+    from roma_core.evals.report.comparison import (
+        Comparison,
+        Decision,
+        ExperimentComparison,
+        MeasureComparison,
+        ScorePair,
+    )
+
+COLOURS = {"better": "#15803d", "not worse": "#15803d", "equivalent": "#15803d", "worse": "#b91c1c"}
+NEUTRAL = "#475569"
+LABEL_PX, PLOT_PX, ROW_PX, NUMBERS_PX = 190, 380, 26, 230
+LONGEST_ANSWER = 700
+"""Characters of an answer in the table of changed cases."""
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One line of a forest plot: an estimate with its interval, turned so that right is better."""
+
+    label: str
+    low: float
+    mean: float
+    high: float
+    decision: str
+
+    @property
+    def colour(self) -> str:
+        """Colour of the decision."""
+        return COLOURS.get(self.decision, NEUTRAL)
+
+
+def draw_forest(rows: Sequence[ForestRow], margin: float | None = None) -> display.Html:
+    """Return a forest plot as SVG: the line at 0 is no difference, right of it B is better.
+
+    The band is the margin within which a loss does not matter.
+    """
+    ends = [abs(x) for row in rows for x in (row.low, row.mean, row.high) if math.isfinite(x)]
+    reach = max([*ends, margin or 0.0, 0.01]) * 1.05
+    height = ROW_PX * (len(rows) + 1)
+
+    def x(value: float) -> float:
+        clipped = max(-reach, min(reach, value))
+        return LABEL_PX + PLOT_PX * (clipped + reach) / (2 * reach)
+
+    parts = []
+    if margin is not None:
+        width = x(margin) - x(-margin)
+        parts.append(f'<rect x="{x(-margin):.1f}" y="0" width="{width:.1f}" height="{height - ROW_PX}" fill="#8882"/>')
+    parts.append(f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height - ROW_PX}" stroke="#8888"/>')
+    for i, row in enumerate(rows):
+        parts += _draw_row(row, ROW_PX * i + ROW_PX / 2, x)
+    for value in (-reach / 1.05, 0.0, reach / 1.05):
+        parts.append(_text(x(value), height - 8, f"{value:+.2f}" if value else "0", "middle", size=11))
+    return display.Html(
+        f'<svg role="img" aria-label="Forest plot" width="{LABEL_PX + PLOT_PX + NUMBERS_PX}" height="{height}" '
+        f'style="max-width:100%">{"".join(parts)}</svg>'
+    )
+
+
+def _draw_row(row: ForestRow, y: float, place: Callable[[float], float]) -> list[str]:
+    parts = [_text(LABEL_PX - 8, y + 4, row.label, "end")]
+    if math.isfinite(row.low) and math.isfinite(row.high):
+        parts.append(
+            f'<line x1="{place(row.low):.1f}" x2="{place(row.high):.1f}" y1="{y}" y2="{y}" stroke="{row.colour}" '
+            'stroke-width="2"/>'
+        )
+        numbers = f"{row.mean:+.3f} [{row.low:+.3f}, {row.high:+.3f}] {row.decision}"
+    else:
+        numbers = f"{row.mean:+.3f} {row.decision}"
+    parts.append(f'<rect x="{place(row.mean) - 4:.1f}" y="{y - 4}" width="8" height="8" fill="{row.colour}"/>')
+    parts.append(_text(LABEL_PX + PLOT_PX + 8, y + 4, numbers, "start", size=12, fill=row.colour))
+    return parts
+
+
+def _text(x: float, y: float, text: str, anchor: str, size: int = 13, fill: str = "currentColor") -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{fill}" '
+        f'font-family="system-ui,sans-serif">{escape(text)}</text>'
+    )
+
+
+def render_comparison(comparison: Comparison) -> display.Html:
+    """Return a comparison for a notebook or a page."""
+    directed = [m for m in comparison.measures if m.higher is not None]
+    rows = [ForestRow(m.measure, *m.gain, m.decision) for m in directed]
+    slices = [ForestRow(s.title, s.difference.low, s.difference.mean, s.difference.high, "") for s in comparison.slices]
+    changed = [(name, *values) for name, values in comparison.changed.items()]
+    return display.box(
+        display.heading(
+            f"{comparison.dataset}: run {comparison.b} (B) against run {comparison.a} (A), {comparison.cases} cases"
+        ),
+        _verdict_line(comparison),
+        *[display.paragraph(f"⚠ {remark}") for remark in comparison.remarks],
+        draw_forest(rows, comparison.margin),
+        display.paragraph(
+            f"Right of the line B is better. {comparison.primary} decides, at {_percent(comparison)}; the others are "
+            "corrected for how many could have moved (Holm), each with the interval of its own level."
+        ),
+        _measure_table(comparison.measures),
+        display.paragraph(f"Words an answer: {comparison.words[0]:.0f} in A, {comparison.words[1]:.0f} in B."),
+        display.heading(f"{comparison.primary} by part of the cases: to look at, not to decide by") if slices else "",
+        draw_forest(slices) if slices else "",
+        display.heading("What differs between the runs") if changed else "",
+        display.table(("What changed", "A", "B"), changed) if changed else "",
+        display.heading("The cases that changed most") if comparison.changed_cases else "",
+        _case_table(comparison.changed_cases) if comparison.changed_cases else "",
+    )
+
+
+def _percent(comparison: Comparison) -> str:
+    return f"{100 * (1 - comparison.of(comparison.primary).difference.confidence):.3g} %"
+
+
+def _verdict_line(comparison: Comparison) -> display.Html:
+    decided = comparison.of(comparison.primary)
+    why = f" ({decided.remark})" if decided.remark else ""
+    margin = f", margin {comparison.margin:g}" if comparison.margin is not None else ""
+    return display.Html(
+        f'<p style="font-size:120%">B is <strong style="color:{_colour(decided.decision)}">'
+        f"{escape(decided.decision)}</strong> in {escape(decided.measure)}{margin}{escape(why)}: "
+        f"{decided.a:.3f} → {decided.b:.3f}, difference {decided.difference.mean:+.3f} "
+        f"({escape(decided.shown_interval)}), p {decided.difference.p_value:.3f}. "
+        f"Smallest effect found four times in five: {escape(decided.shown_detectable)}.</p>"
+    )
+
+
+def _colour(decision: Decision) -> str:
+    return COLOURS.get(decision, NEUTRAL)
+
+
+def _measure_table(measures: Sequence[MeasureComparison]) -> display.Html:
+    columns = (
+        "Measure", "Role", "A", "B", "B - A", "Interval", "p", "Detectable", "Won/lost/tied", "Only A/only B/neither",
+        "Clusters (effective)", "B is",
+    )  # fmt: skip
+    rows = [
+        (
+            m.measure,
+            m.role,
+            m.a,
+            m.b,
+            m.difference.mean,
+            m.shown_interval,
+            m.adjusted_p,
+            m.shown_detectable,
+            f"{m.wins}/{m.losses}/{m.ties}",
+            f"{len(m.only_a)}/{len(m.only_b)}/{m.neither}",
+            f"{m.difference.clusters} ({m.difference.effective_clusters:.1f})",
+            m.decision.value + (f": {m.remark}" if m.remark else ""),
+        )
+        for m in measures
+    ]
+    return display.table(columns, rows)
+
+
+def _case_table(pairs: Sequence[ScorePair]) -> display.Html:
+    rows = [
+        (
+            p.case_id,
+            p.question,
+            p.a,
+            p.b,
+            _cut(p.answer_a),
+            _cut(p.answer_b),
+            p.reason_a,
+            p.reason_b,
+        )
+        for p in pairs
+    ]
+    return display.table(("Case", "Question", "A", "B", "Answer of A", "Answer of B", "Why A", "Why B"), rows)
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST_ANSWER else f"{text[:LONGEST_ANSWER]} …"
+
+
+def render_experiment(experiment: ExperimentComparison) -> display.Html:
+    """Return several variants against one base: one plot, one table."""
+    decided = [(v, v.comparison.of(v.comparison.primary)) for v in experiment.variants]
+    rows = [ForestRow(v.name, *m.gain, m.decision) for v, m in decided]
+    table = [
+        (v.name, m.a, m.b, m.difference.mean, m.shown_interval, v.adjusted_p, m.shown_detectable, m.decision.value)
+        for v, m in decided
+    ]
+    columns = ("Variant", "Base", "Score", "Difference", "Interval", "p (Holm)", "Detectable", "Variant is")
+    remarks = dict.fromkeys(remark for v, _ in decided for remark in v.comparison.remarks)
+    return display.box(
+        display.heading(f"{len(rows)} variants against run {experiment.base}, decided by {experiment.primary}"),
+        *[display.paragraph(f"⚠ {remark}") for remark in remarks],
+        draw_forest(rows),
+        display.paragraph(f"Corrected for {len(rows)} variants (Holm); each interval is of the level of its test."),
+        display.table(columns, table),
+    )
+
+
+def render_comparison_page(comparison: Comparison | ExperimentComparison) -> str:
+    """Return the comparison as one HTML file that needs nothing else."""
+    title = "ROMA comparison"
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
+        f"<body><h1>{title}</h1>{comparison._repr_html_()}</body></html>\n"
+    )

@@ -1,0 +1,241 @@
+"""A comparison decides in one measure, says when it cannot, and lets nothing win by leaving cases out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roma_core.errors import EvalError
+from roma_core.evals import Decision, EvalReport, compare, compare_variants
+from roma_core.evals.report.comparison_page import render_comparison_page
+from roma_core.evals.report.record import render_page, words_an_answer
+from tests.fakes.evals import HIGHER, make_report, make_row, make_run
+
+
+def test_a_clear_gain_is_better_and_the_other_way_round_worse() -> None:
+    low, high = make_run([0.0] * 12), make_run([1.0] * 11 + [0.0], fingerprint="g")
+    compared = compare(low, high).of("nugget_recall")
+    assert compared.decision is Decision.BETTER and (compared.wins, compared.losses, compared.ties) == (11, 0, 1)
+    assert compared.difference.mean == pytest.approx(11 / 12) and compared.role == "primary"
+    assert compare(high, low).decision is Decision.WORSE
+
+
+def test_less_is_better_where_lower_is() -> None:
+    high, low = make_run([1.0] * 12, "false_answers"), make_run([0.0] * 12, "false_answers")
+    compared = compare(high, low).of("false_answers")
+    assert compared.decision is Decision.BETTER and compared.wins == 12 and compared.gain[1] == 1.0
+
+
+def test_too_few_cases_are_inconclusive_and_say_what_they_could_have_seen() -> None:
+    compared = compare(make_run([0, 1, 0, 1.0]), make_run([1, 1, 0, 1.0])).of("nugget_recall")
+    assert compared.decision is Decision.INCONCLUSIVE and compared.difference.detectable > compared.difference.mean
+
+
+@pytest.mark.parametrize(("clusters", "decides"), [(3, False), (6, False), (7, True), (12, True)])
+def test_documents_that_all_agree_decide_from_seven_on_and_it_is_said_before(clusters: int, decides: bool) -> None:
+    def run(value: float) -> EvalReport:
+        return make_report(*(make_row(f"q{i}", cluster=f"c{i % clusters}", nugget_recall=value) for i in range(36)))
+
+    comparison = compare(run(0.0), run(1.0))
+    difference = comparison.of("nugget_recall").difference
+    assert (comparison.decision is Decision.BETTER) is decides is (difference.smallest_p < 0.05)
+    assert math.isfinite(difference.detectable) is decides
+    assert any("No result could be significant" in remark for remark in comparison.remarks) is not decides
+    assert any("hangs on a few documents" in remark for remark in comparison.remarks) is (clusters < 12)
+
+
+def test_interval_p_value_and_decision_never_contradict_each_other() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        a, b = (
+            make_report(
+                *(
+                    make_row(f"q{i}", cluster=f"c{i % 11}", nugget_recall=float(x), judge=float(1 + 4 * y))
+                    for i, (x, y) in enumerate(rng.random((30, 2)) < 0.5 + 0.2 * side)
+                )
+            )
+            for side in (0, 1)
+        )
+        for m in compare(a, b).measures:
+            excludes = m.difference.low > 0 or m.difference.high < 0
+            assert excludes == (m.adjusted_p < 0.05) == (m.decision in {Decision.BETTER, Decision.WORSE})
+
+
+def test_secondary_measures_are_corrected_among_those_that_moved() -> None:
+    def run(value: float) -> EvalReport:
+        rows = [make_row(f"q{i}", nugget_recall=0.5, false_answers=1 - value, judge=3.0) for i in range(9)]
+        return make_report(*rows)
+
+    moved = compare(run(0.0), run(1.0))
+    assert moved.decision is Decision.SAME and moved.of("judge").decision is Decision.SAME
+    assert moved.of("false_answers").adjusted_p == moved.of("false_answers").difference.p_value
+    assert moved.of("false_answers").decision is Decision.BETTER and moved.measures[0].measure == "nugget_recall"
+
+
+@pytest.mark.parametrize(
+    ("shift", "margin", "decision"),
+    [
+        (0.0, 0.05, Decision.EQUIVALENT),
+        (0.025, 0.05, Decision.NOT_WORSE),
+        (-0.025, 0.05, Decision.INCONCLUSIVE),
+        (-0.2, 0.05, Decision.WORSE),
+        (0.2, 0.05, Decision.BETTER),
+        (0.0, None, Decision.INCONCLUSIVE),
+    ],
+)
+def test_a_margin_separates_not_worse_equivalent_and_inconclusive(
+    shift: float, margin: float | None, decision: Decision
+) -> None:
+    wobble = [0.08 * (1 if i % 2 else -1) for i in range(40)]
+    a, b = make_run([0.5] * 40), make_run([0.5 + shift + w for w in wobble])
+    assert compare(a, b, margin=margin).decision is decision
+    assert compare(a, b, margin=margin, primary="nugget_recall").margin == margin
+
+
+def test_what_only_one_run_scored_is_counted_named_and_not_what_a_decision_rests_on() -> None:
+    a = make_run([0.5] * 20 + [1.0] * 20)
+    abstains = make_report(
+        *(make_row(f"q{i}", nugget_recall=0.9) for i in range(20)), *(make_row(f"q{i}") for i in range(20, 40))
+    )
+    comparison = compare(a, abstains)
+    compared = comparison.of("nugget_recall")
+    assert compared.difference.low > 0, "over the cases of both B is better"
+    assert (
+        compared.decision is Decision.INCONCLUSIVE and compared.remark == "hangs on 20 cases that only one run scored"
+    )
+    assert len(compared.only_a) == 20 and any("20 cases only in A" in remark for remark in comparison.remarks)
+
+
+def test_a_decision_that_stands_against_the_missing_cases_is_made() -> None:
+    b = make_report(*(make_row(f"q{i}", nugget_recall=1.0) for i in range(39)), make_row("q39", nugget_recall=None))
+    comparison = compare(make_run([0.0] * 40), b)
+    assert comparison.decision is Decision.BETTER and comparison.of("nugget_recall").only_a == ("q39",)
+
+
+def test_answers_that_are_not_the_systems_own_are_said_by_name() -> None:
+    b = make_report(*(make_row(f"q{i}", "fallback" if i < 3 else "ok", nugget_recall=None if i < 3 else 1.0)
+                      for i in range(20)))  # fmt: skip
+    comparison = compare(make_run([0.0] * 20), b)
+    assert any("3 answers of B are not its own (fallback) and unscored: q0, q1, q2" in r for r in comparison.remarks)
+
+
+def test_a_run_without_an_answer_of_its_own_is_refused() -> None:
+    outage = make_report(*(make_row(f"q{i}", "fallback", nugget_recall=None) for i in range(3)))
+    with pytest.raises(EvalError, match=r"has no answer of its own \(3 fallback\); run it again"):
+        compare(make_run([1.0] * 3), outage)
+
+
+def test_cases_of_one_run_alone_are_said() -> None:
+    comparison = compare(make_run([0.0] * 12), make_run([1.0] * 14))
+    assert comparison.cases == 12 and "2 cases are in B alone and not compared: q12, q13." in comparison.remarks
+
+
+def test_the_primary_measure_is_named_or_the_preferred_one() -> None:
+    a = make_report(*(make_row(f"q{i}", nugget_recall=0.0, judge=3.0) for i in range(9)))
+    b = make_report(*(make_row(f"q{i}", nugget_recall=0.0, judge=4.0) for i in range(9)))
+    assert compare(a, b).primary == "nugget_recall"
+    assert compare(a, b, primary="judge").decision is Decision.BETTER
+    for name in ("beauty", "length"):
+        with pytest.raises(EvalError, match="cannot decide"):
+            compare(a, b, primary=name)
+    with pytest.raises(EvalError, match="margin is greater than 0"):
+        compare(a, b, margin=0)
+
+
+def test_a_measure_without_a_direction_is_described_and_not_decided() -> None:
+    a = make_report(*(make_row(f"q{i}", nugget_recall=0.0, length=50.0 + i) for i in range(9)))
+    b = make_report(*(make_row(f"q{i}", nugget_recall=0.0, length=250.0 + i) for i in range(9)))
+    compared = compare(a, b).of("length")
+    assert (compared.role, compared.decision) == ("descriptive", Decision.DIFFERENT)
+
+
+def test_runs_without_a_common_score_or_case_or_question_are_refused() -> None:
+    with pytest.raises(EvalError, match="no score in common"):
+        compare(make_run([None]), make_run([1.0]))
+    with pytest.raises(EvalError, match="no case in common"):
+        compare(make_report(make_row("a")), make_report(make_row("b")))
+    other = make_row("a").model_copy(update={"question": "else?"})
+    with pytest.raises(EvalError, match="different questions under the same id: a"):
+        compare(make_report(make_row("a")), make_report(other))
+
+
+def made_by(**fields: Any) -> EvalReport:
+    known = {"settings": {"top": 1, "same": 1}, "prompts": {"answer": "a" * 64}, "index_sha256": "i1"}
+    return make_run([1.0] * 3, **{**known, **fields})
+
+
+def test_everything_that_differs_is_named() -> None:
+    same = made_by()
+    assert compare(same, same).changed == {}
+    for fields, changed in (
+        ({"settings": {"top": 2, "same": 1}}, {"top": ("1", "2")}),
+        ({"prompts": {"answer": "b" * 64}}, {"prompt answer": ("a" * 12, "b" * 12)}),
+        ({"index_sha256": "i2"}, {"index": ("i1", "i2")}),
+        ({"top_k": 2}, {"top_k": ("5", "2")}),
+        ({"code_sha256": "c2"}, {"ROMA's code": ("", "c2")}),
+        ({"measures": (HIGHER.model_copy(update={"identity": "m2"}),)}, {"measure nugget_recall": ("", "m2")}),
+    ):
+        assert compare(same, made_by(**fields)).changed.items() >= changed.items(), fields
+
+
+def test_a_chunk_size_that_was_not_ingested_is_said() -> None:
+    a, b = (made_by(settings={"chunk_tokens": tokens}) for tokens in (200, 32))
+    assert any("chunk_tokens differs, but both runs searched the same index" in r for r in compare(a, b).remarks)
+    moved = made_by(settings={"chunk_tokens": 32}, index_sha256="i2")
+    assert not any("same index" in r for r in compare(a, moved).remarks)
+
+
+def test_the_page_needs_nothing_else_and_shows_the_plot_and_the_changed_cases() -> None:
+    a = make_report(*(make_row(f"<q{i}>", cluster=f"c{i % 5}", nugget_recall=i / 20, judge=3.0) for i in range(20)))
+    b = make_report(*(make_row(f"<q{i}>", cluster=f"c{i % 5}", nugget_recall=1.0, judge=3.0) for i in range(20)))
+    html = render_comparison_page(compare(a, b, margin=0.05))
+    assert html.startswith("<!doctype html>") and "<svg" in html and "<script" not in html and "http" not in html
+    assert "&lt;q0&gt;" in html and "<q0>" not in html and "nugget_recall" in html and "⚠" in html
+
+
+def test_the_frame_has_a_row_a_measure_and_the_changed_cases_come_by_size() -> None:
+    comparison = compare(make_run([0.0, 0.5, 0.9, 1.0]), make_run([1.0, 1.0, 1.0, 1.0]))
+    assert comparison.to_frame()["decision"].tolist() == ["inconclusive"]
+    assert [pair.case_id for pair in comparison.changed_cases] == ["q0", "q1", "q2"]
+
+
+def test_longer_answers_are_reported() -> None:
+    short, long = (
+        make_report(make_row("q", nugget_recall=1.0).model_copy(update={"answer": text, "answered": True}))
+        for text in ("one two [1]", "one two three four [1] [2]")
+    )
+    comparison = compare(short, long)
+    assert comparison.words == (2.0, 4.0) and "2 in A, 4 in B" in comparison._repr_html_()
+    unknown = make_row("q", nugget_recall=0.0).model_copy(update={"answer": "I don't know", "answered": False})
+    assert math.isnan(words_an_answer([unknown]))
+
+
+def test_many_variants_have_one_correction() -> None:
+    rng = np.random.default_rng(1)
+    base = make_run(rng.integers(0, 2, 60).tolist())
+    lucky = make_run([min(1.0, row.scores["nugget_recall"] + (i < 6)) for i, row in enumerate(base.rows)])  # type: ignore[operator]
+    alone = compare(base, lucky).of("nugget_recall")
+    noise = {
+        f"v{i}": make_run(rng.permutation([r.scores["nugget_recall"] for r in base.rows]).tolist()) for i in range(19)
+    }
+    experiment = compare_variants(base, {"lucky": lucky, **noise})
+    decided = {variant.name: variant for variant in experiment.variants}
+    assert decided["lucky"].adjusted_p > alone.difference.p_value
+    for variant in experiment.variants:
+        compared = variant.comparison.of(experiment.primary)
+        assert compared.difference.is_significant == (variant.adjusted_p < 0.05)
+    assert experiment.to_frame()["variant"].tolist()[0] == "lucky" and "<svg" in experiment._repr_html_()
+    with pytest.raises(EvalError, match="no variant"):
+        compare_variants(base, {})
+
+
+def test_the_page_of_a_run_says_what_was_missed_and_that_a_judge_is_no_person() -> None:
+    noted = make_row("q", "failed", nugget_recall=0.0, judge=4.0).model_copy(
+        update={"reasons": {"nugget_recall": "missed <2038>"}}
+    )
+    html = render_page(make_report(noted))
+    assert "nugget_recall: missed &lt;2038&gt;" in html and "ERR_TIMEOUT" in html
+    assert "agree with people" in html and "agree with people" not in render_page(make_run([1.0], measures=(HIGHER,)))
