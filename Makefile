@@ -35,8 +35,8 @@ system: ## Install Chromium for the browser test where that is possible without 
 demo: $(READY) ## Ingest a real corpus, ask it, score it; no key and no network service needed.
 	@$(BIN)/roma demo --workspace $(DEMO)
 
-gate: $(READY) ## Score the golden set in the demo's workspace and fail below the pinned floors.
-	@$(BIN)/roma eval datasets/golden/golden_dataset.json --gate datasets/golden/floors.json --workspace $(DEMO)
+gate: $(READY) ## Score the golden set in the demo's workspace and fail when it is worse than the pinned baseline.
+	@$(BIN)/roma eval datasets/golden/golden_dataset.json --gate datasets/golden/baseline.json --workspace $(DEMO)
 
 console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000/console.
 	@$(BIN)/roma serve --workspace $(DEMO)
@@ -75,7 +75,7 @@ bench-parse: $(READY) ## Measure the parsers beside other libraries.
 	@$(BIN)/python -m bench parse parse_pdf
 
 soak: $(READY) ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
-	@$(BIN)/python -m bench soak_ingest soak_parse soak_llm soak_sse
+	@$(BIN)/python -m bench soak_ingest soak_parse soak_llm soak_sse soak_compare
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.
 	@$(BIN)/python -m bench.parse_gate

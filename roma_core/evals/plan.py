@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from roma_core import display
@@ -21,8 +22,8 @@ from roma_core.types import Noun, Usage, frame
 if TYPE_CHECKING:
     import pandas as pd
 
-SD_OF_DIFFERENCE = math.sqrt(0.2)
-"""Standard deviation of a difference on the scale 0..1 when nothing is known: one answer in five changes."""
+DISCORDANCE = 0.2
+"""Share of right-or-wrong answers that change between two systems when nothing is known."""
 ICC_OF_DIFFERENCE = 0.1
 """Likeness of the differences within a cluster when nothing is known."""
 Basis = Literal["two runs", "one run", "assumed"]
@@ -94,15 +95,17 @@ def plan_study(
     alpha: float = ALPHA,
     runs: Sequence[EvalReport] = (),
     facts: RunFacts | None = None,
+    discordance: float = DISCORDANCE,
     sd: float | None = None,
-    icc: float | None = None,
+    icc: float = ICC_OF_DIFFERENCE,
 ) -> StudyPlan:
     """Return what ``golden`` can decide.
 
     >>> plan_study(load_golden("golden.json"), default_measures(5), primary="nugget_recall")  # doctest: +SKIP
 
     The spread of the differences comes from ``runs`` over the same set, the newest last: from the last two, else from
-    the scores of the last, else it is assumed (``sd`` on the scale 0..1, ``icc``). ``facts`` are those of a run that
+    the scores of the last, else it is assumed: the share of answers that change (``discordance``), or a standard
+    deviation on the scale 0..1 (``sd``), alike within a cluster by ``icc``. ``facts`` are those of a run that
     asked every question: its cost is announced. Raises ``EvalError`` for a primary measure that cannot decide.
     """
     infos = [MeasureInfo(name=m.name, higher=m.higher, scale=m.scale) for m in measures]
@@ -114,7 +117,7 @@ def plan_study(
     for m in measures:
         role: MeasureRole = "primary" if m.name == decides else "secondary" if m.higher is not None else "descriptive"
         level = alpha if role == "primary" else level_of_others
-        plans.append(_plan_measure(golden, m, role, level, pilots, sd, icc))
+        plans.append(_plan_measure(golden, m, role, level, pilots if sd is None else (), _Spread(discordance, sd, icc)))
     plans.sort(key=lambda plan: plan.role != "primary")
     return StudyPlan(
         dataset=golden.name,
@@ -127,29 +130,38 @@ def plan_study(
     )
 
 
+@dataclass(frozen=True)
+class _Spread:
+    """The assumed spread of the differences, on the scale 0..1."""
+
+    discordance: float
+    sd: float | None
+    icc: float
+
+    def detectable(self, design: ClusterDesign, level: float) -> float:
+        """Return the smallest effect that is found four times in five.
+
+        The more of the changes are gains, the less they spread: a share of changes that stays has the variance
+        share - effect², so effect = k·√share / √(1 + k²) where k is the effect in units of the spread.
+        """
+        if self.sd is not None:
+            return design.detectable(design.planned_error(self.sd, self.icc), level)
+        k = design.detectable(design.planned_error(1.0, self.icc), level)
+        return k * math.sqrt(self.discordance) / math.sqrt(1 + k * k) if math.isfinite(k) else math.inf
+
+
 def _plan_measure(
     golden: Golden,
     measure: Measure,
     role: MeasureRole,
     level: float,
     pilots: Sequence[EvalReport],
-    sd: float | None,
-    icc: float | None,
+    spread: _Spread,
 ) -> MeasurePlan:
-    groups = [case.group for case in golden.cases if measure.applies(case)]
-    basis: Basis = "assumed"
-    design = ClusterDesign.of(groups)
+    design = ClusterDesign.of([case.group for case in golden.cases if measure.applies(case)])
     width = measure.scale[1] - measure.scale[0] if measure.scale else 1.0
-    detectable = design.detectable(
-        design.planned_error(
-            (SD_OF_DIFFERENCE if sd is None else sd) * width, ICC_OF_DIFFERENCE if icc is None else icc
-        ),
-        level,
-    )
-    observed = None if sd is not None else _observe(measure.name, pilots, level)
-    if observed is not None:
-        basis = "two runs" if len(pilots) > 1 else "one run"
-        detectable = observed.detectable
+    observed = _observe(measure.name, pilots, level)
+    known: Basis = "two runs" if len(pilots) > 1 else "one run"
     return MeasurePlan(
         measure=measure.name,
         role=role,
@@ -158,8 +170,8 @@ def _plan_measure(
         effective_clusters=design.effective_clusters,
         level=level,
         smallest_p=design.smallest_p(),
-        detectable=detectable,
-        basis=basis,
+        detectable=observed.detectable if observed else spread.detectable(design, level) * width,
+        basis=known if observed else "assumed",
     )
 
 
