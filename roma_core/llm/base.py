@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -144,6 +144,11 @@ class Provider(LLM, Protocol):
         """What rate limits and the circuit breaker are counted by: vendor and address."""
         ...
 
+    @property
+    def thinking_tokens(self) -> int:
+        """Tokens that thoughts may take beside ``max_output_tokens``, as a call now asks for; budgets reserve them."""
+        ...
+
     async def ready(self) -> None:
         """Load what the first call needs (an SDK takes seconds); called before any deadline starts to run."""
         ...
@@ -153,6 +158,14 @@ class Provider(LLM, Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """A provider that finds out what its model can do: shown in the health report."""
+
+    @property
+    def traits(self) -> Mapping[str, Any]: ...
 
 
 async def complete(llm: LLM, request: LLMRequest) -> LLMResponse:

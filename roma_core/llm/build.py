@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
-from pydantic import SecretStr
-
 from roma_core.cache import Cache
-from roma_core.errors import ConfigError
+from roma_core.errors import ConfigError, suggest_name
 from roma_core.llm.base import Provider
+from roma_core.llm.control.attempt import Limits
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.control.pricing import Prices
 from roma_core.llm.extractive import ExtractiveLLM, Scorer
-from roma_core.llm.service import PROVIDERS, Limits, LLMService
+from roma_core.llm.providers.spec import ProviderSpec, Reach, provider_specs
+from roma_core.llm.service import LLMService
 from roma_core.settings import Settings, choose_vendor, find_model_access
 from roma_core.workspace import Workspace
 
@@ -36,7 +34,9 @@ def build_llm(
         why=why,
         limits=Limits(
             first_token_s=settings.llm.first_token_s,
+            queue_s=settings.llm.queue_s,
             total_s=settings.llm.total_s,
+            thinking_s=settings.llm.thinking_s,
             attempts=settings.llm.max_attempts,
             max_output_tokens=settings.llm.max_output_tokens,
             requests_per_minute=settings.llm.requests_per_minute,
@@ -58,6 +58,11 @@ def make_budgets(settings: Settings) -> Budgets:
         run_usd=settings.budgets.run_usd,
         session_usd=settings.budgets.session_usd,
         tenant_usd=settings.budgets.tenant_usd,
+        tenant_month_usd=settings.budgets.tenant_month_usd,
+        tenant_day_usd=settings.budgets.tenant_day_usd,
+        token_usd=settings.budgets.token_usd,
+        token_month_usd=settings.budgets.token_month_usd,
+        token_day_usd=settings.budgets.token_day_usd,
     )
 
 
@@ -66,46 +71,34 @@ def _covered(spec: str, first: str) -> bool:
     return spec == first.partition(":")[0] and spec in {"extractive", "fake"}
 
 
-def make_provider(spec: str, settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> Provider:
-    """The provider that ``provider[:model]`` names. Raises ``ConfigError``, also when its key is missing."""
-    vendor, _, model = spec.partition(":")
-    match vendor:
-        case "openai":
-            from roma_core.llm.providers.openai import OpenAILLM
-
-            return OpenAILLM(model or None, **_access(settings, "openai"))
-        case "anthropic":
-            from roma_core.llm.providers.anthropic import AnthropicLLM
-
-            return AnthropicLLM(model or None, **_access(settings, "anthropic"))
-        case "extractive":
-            return ExtractiveLLM(scorer, scorer_name)
-        case "fake":
-            from roma_core.llm.providers.fake import FakeLLM
-
-            return FakeLLM(name=f"fake:{model or 'fake'}")
-    raise ConfigError(f"ROMA_LLM_FALLBACKS: {vendor!r} is no provider; there are {', '.join(sorted(PROVIDERS))}.")
+def make_provider(name: str, settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> Provider:
+    """Return the provider that ``provider[:model]`` names. Raises ``ConfigError``, also when its key is missing."""
+    vendor, _, model = name.partition(":")
+    if vendor == "extractive":
+        return ExtractiveLLM(scorer, scorer_name)
+    specs = provider_specs()
+    if vendor not in specs and name in settings.llm.fallbacks:
+        known = ("extractive", *specs)
+        raise ConfigError(f"ROMA_LLM_FALLBACKS: {vendor!r} is no provider. {suggest_name(vendor, known)}")
+    spec = specs.require(vendor)
+    return spec.make(model or None, reach_of(settings, spec))
 
 
-class _Access(TypedDict):
-    """How a vendor's API is reached."""
-
-    api_key: SecretStr | None
-    base_url: str | None
-    first_token_s: float
-    stall_s: float
-
-
-def _access(settings: Settings, vendor: str) -> _Access:
-    """Key, address and patience for ``vendor``. The general variables belong to the provider that is configured."""
-    access = find_model_access(settings, vendor)
-    if access.api_key is None and access.base_url is None:
+def reach_of(settings: Settings, spec: ProviderSpec) -> Reach:
+    """Return key, address and patience for a provider. Raises ``ConfigError`` when it needs a key and none is set."""
+    llm, access = settings.llm, find_model_access(settings, spec.name)
+    if spec.key_variable and access.api_key is None and access.base_url is None:
         raise ConfigError(
-            f"LLM_API_KEY: {vendor} needs a key (or {vendor.upper()}_API_KEY), or LLM_BASE_URL names a server of yours."
+            f"LLM_API_KEY: {spec.name} needs a key (or {spec.key_variable}), or LLM_BASE_URL names a server of yours."
         )
-    return _Access(
+    is_configured = choose_vendor(settings)[0] == spec.name
+    return Reach(
         api_key=access.api_key,
         base_url=access.base_url,
-        first_token_s=settings.llm.first_token_s,
-        stall_s=settings.llm.stall_timeout_s,
+        first_token_s=llm.first_token_s,
+        stall_s=llm.stall_timeout_s,
+        headers=llm.sent_headers if is_configured else {},
+        extra_body=llm.extra_body if is_configured else {},
+        thinking_tokens=llm.thinking_tokens,
+        effort=llm.effort,
     )

@@ -88,6 +88,10 @@ class ExtractiveLLM:
         return False
 
     @property
+    def thinking_tokens(self) -> int:
+        return 0
+
+    @property
     def endpoint(self) -> str:
         return self.name
 

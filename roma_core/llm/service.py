@@ -10,23 +10,24 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
-from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from roma_core.cache import Cache
 from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, StoreError, guarded
 from roma_core.llm import base
-from roma_core.llm.base import LLMDelta, LLMRequest, LLMResponse, M, Provider
-from roma_core.llm.control.attempt import Attempt, Lane
+from roma_core.llm.base import Learns, LLMDelta, LLMRequest, LLMResponse, M, Provider
+from roma_core.llm.control.attempt import Attempt, Lane, Limits
 from roma_core.llm.control.breaker import Breaker
-from roma_core.llm.control.budget import Budgets, Hold
+from roma_core.llm.control.budget import Budgets, Hold, payer
 from roma_core.llm.control.cache import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
 from roma_core.llm.control.calls import CallRecord
 from roma_core.llm.control.limits import Limiter, Slot
 from roma_core.llm.control.pricing import Prices
+from roma_core.llm.control.spending import Spending
+from roma_core.plugins import declared_names
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.telemetry import logs
 from roma_core.telemetry.health import NOT_IMPLEMENTED
@@ -35,23 +36,11 @@ from roma_core.watchdog import Watchdog
 
 log = logs.get("llm")
 
-PROVIDERS = frozenset({"openai", "anthropic", "extractive", "fake"})
+LEASE_SPARE_S = 60.0
+"""How much longer than a call may last its money is reserved."""
+
 Observer = Callable[[CallRecord], None]
 Deltas = AsyncGenerator[LLMDelta, None]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Deadlines in seconds, and what may be asked of one provider."""
-
-    first_token_s: float = 10.0
-    total_s: float = 60.0
-    attempts: int = 3
-    max_output_tokens: int = 1024
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    max_concurrency: int = 16
-    breaker_rest_s: float = 30.0
 
 
 class LLMService:
@@ -77,6 +66,8 @@ class LLMService:
         self._make = make
         self._prices = prices or Prices()
         self._budgets = budgets or Budgets()
+        self.spending = Spending(self._budgets.database)
+        """What all calls of the workspace have cost."""
         self._answers = AnswerCache(cache) if cache is not None and (cache.reads or cache.writes) else None
         self._log_text = log_text
         self._observers = list(observers)
@@ -121,7 +112,6 @@ class LLMService:
         """
         if request.max_output_tokens is None:
             request = request.model_copy(update={"max_output_tokens": self._limits.max_output_tokens})
-        deadline = asyncio.get_running_loop().time() + self._limits.total_s
         failures: list[str] = []
         spent: list[Usage] = []
         lanes = self._lanes_for(request)
@@ -129,7 +119,7 @@ class LLMService:
             shown = False
             reason = f"{base.FALLBACK}{', '.join(failures)}" if failures else self._why
             try:
-                first, rest = await self._begin(lane, request, reason, deadline, spent)
+                first, rest = await self._begin(lane, request, reason, spent)
                 async with aclosing(rest):
                     shown = True
                     yield first
@@ -179,6 +169,9 @@ class LLMService:
                 "providers": {name: status.state for name, status in states.items()},
                 "breakers": {lane.provider.name: lane.breaker.state for lane in self._lanes},
                 "concurrency": {lane.provider.name: lane.limiter.allowed for lane in self._lanes},
+                "waiting": {lane.provider.name: lane.limiter.waiting for lane in self._lanes if lane.limiter.waiting},
+                "cut_prompts": {lane.provider.name: lane.cut_prompts for lane in self._lanes if lane.cut_prompts},
+                "traits": {lane.provider.name: traits for lane in self._lanes if (traits := _traits(lane))},
                 "unread_bytes": {lane.provider.name: lane.unread_bytes for lane in self._lanes if lane.unread_bytes},
                 "prices": self._prices.source,
             },
@@ -187,6 +180,7 @@ class LLMService:
     async def close(self) -> None:
         for lane in (*self._lanes, *self._named.values()):
             await lane.provider.aclose()
+        await asyncio.to_thread(self.spending.close)
         self._budgets.close()
         if self._answers is not None:
             self._answers.close()
@@ -218,7 +212,7 @@ class LLMService:
     def _by_name(self, spec: str) -> Lane:
         """The lane of ``provider:model``, or of a model of the first provider."""
         vendor = spec.partition(":")[0]
-        full = spec if vendor in PROVIDERS else f"{self._lanes[0].vendor}:{spec}"
+        full = spec if vendor in declared_names("roma.providers") else f"{self._lanes[0].vendor}:{spec}"
         for lane in self._lanes:
             if lane.provider.name == full:
                 return lane
@@ -228,9 +222,7 @@ class LLMService:
             self._named[full] = self._lane(self._make(full))
         return self._named[full]
 
-    async def _begin(
-        self, lane: Lane, request: LLMRequest, reason: str, deadline: float, spent: list[Usage]
-    ) -> tuple[LLMDelta, Deltas]:
+    async def _begin(self, lane: Lane, request: LLMRequest, reason: str, spent: list[Usage]) -> tuple[LLMDelta, Deltas]:
         """First delta and rest of one provider's answer: kept, or given after as many attempts as the policy allows."""
         key = request_key(lane.provider.fingerprint, request) if self._answers else ""
         kept = await asyncio.to_thread(self._answers.get, key) if self._answers and self._answers.reads else None
@@ -239,12 +231,10 @@ class LLMService:
             return await anext(replayed), replayed
         await lane.provider.ready()
         numbers = itertools.count(1)
-        first_by = asyncio.get_running_loop().time() + self._limits.first_token_s
-        # What runs here has nobody to wait for, but may have a model to load.
-        first_by = min(deadline, first_by) if lane.provider.generative else deadline
+        queue_until = asyncio.get_running_loop().time() + self._limits.queue_s
 
         async def start() -> tuple[LLMDelta, Deltas]:
-            attempt = Attempt(lane, request, next(numbers), first_by, deadline)
+            attempt = Attempt(lane, request, next(numbers), self._limits, queue_until)
             stream = self._attempt(attempt, reason, key, spent)
             try:
                 return await anext(stream), stream
@@ -256,38 +246,47 @@ class LLMService:
                 raise
 
         policy = RetryPolicy(attempts=self._limits.attempts)
-        return await retrying(start, policy=policy, deadline=first_by, retry_if=_may_retry)
+        last_start = queue_until + self._limits.first_token_s
+        return await retrying(start, policy=policy, deadline=last_start, retry_if=_may_retry)
 
     async def _attempt(self, attempt: Attempt, reason: str, key: str, spent: list[Usage]) -> Deltas:
-        """One call with all that is taken before and given back after it. The last delta carries the finish marker."""
+        """One call with all that is taken before and given back after it. The last delta carries the finish marker.
+
+        Thoughts that use up the whole limit are followed by a second call with room for them.
+        """
         lane = attempt.lane
         lane.breaker.admit()
+        second: Attempt | None = attempt
         try:
-            tokens = attempt.most_in // 4 + attempt.most_out
-            async with lane.limiter.slot(tokens, attempt.first_by) as slot, self._held(attempt) as money:
-                warming = self._warm(lane)
-                attempt.started = time.monotonic()
-                try:
-                    stream = cast(Deltas, lane.provider.stream(attempt.request))
-                    async with aclosing(stream):
-                        with closing(Watchdog(attempt.first_by)) as watchdog:
-                            while True:
-                                try:
-                                    with watchdog:
-                                        delta = await anext(stream)
-                                except StopAsyncIteration:
-                                    break
-                                except TimeoutError:
-                                    raise attempt.late() from None
-                                if attempt.take(delta):
-                                    watchdog.move(attempt.deadline)
-                                if delta.text:
-                                    yield delta if delta.finish_reason is None else LLMDelta(delta.text)
-                    await warming
-                    done = self._finished(attempt, slot, money, reason, spent)
-                except BaseException as error:
-                    self._failed(attempt, slot, money, error, spent)
-                    raise
+            while second is not None:
+                attempt, second = second, None
+                tokens = attempt.most_in // 4 + attempt.most_out
+                async with lane.limiter.slot(tokens, attempt.queue_until) as slot, self._held(attempt) as money:
+                    warming = self._warm(lane)
+                    attempt.begin()
+                    try:
+                        stream = cast(Deltas, lane.provider.stream(attempt.request))
+                        async with aclosing(stream):
+                            with closing(Watchdog(attempt.deadline)) as watchdog:
+                                while True:
+                                    try:
+                                        with watchdog:
+                                            delta = await anext(stream)
+                                    except StopAsyncIteration:
+                                        break
+                                    except TimeoutError:
+                                        raise attempt.late() from None
+                                    if attempt.take(delta):
+                                        watchdog.move(attempt.deadline)
+                                    if delta.text or delta.reasoning or delta.restart:
+                                        yield delta if delta.finish_reason is None else LLMDelta(delta.text)
+                        await warming
+                        done = self._finished(attempt, slot, money, reason, spent)
+                    except BaseException as error:
+                        self._failed(attempt, slot, money, error, spent)
+                        second = attempt.again(error)
+                        if second is None:
+                            raise
             if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):
                 await asyncio.to_thread(self._answers.put, key, attempt.kept())
             yield done
@@ -298,14 +297,18 @@ class LLMService:
     @asynccontextmanager
     async def _held(self, attempt: Attempt) -> AsyncIterator[Hold]:
         """Money for the call, reserved at its worst case. SQLite is waited for in a thread."""
-        accounts = self._budgets.accounts(attempt.request.session_id, attempt.request.tenant)
+        accounts = self._budgets.accounts(attempt.request.session_id, attempt.request.tenant, payer.get())
         if not accounts:
             yield Hold()
             return
         lane = attempt.lane
         await self._warm(lane)
         worst = self._prices.worst_usd(lane.vendor, lane.model, attempt.most_in, attempt.most_out)
-        reserving = asyncio.ensure_future(asyncio.to_thread(self._budgets.reserve, accounts, worst, lane.provider.name))
+        limits = self._limits
+        lease_s = LEASE_SPARE_S + limits.first_token_s + limits.thinking_s + limits.total_s
+        reserving = asyncio.ensure_future(
+            asyncio.to_thread(self._budgets.reserve, accounts, worst, lane.provider.name, lease_s)
+        )
         try:
             hold = await asyncio.shield(reserving)
         except asyncio.CancelledError:
@@ -348,6 +351,7 @@ class LLMService:
         if not attempt.parts and finish.finish_reason not in {"refusal", "content_filter"}:
             raise _empty(attempt, finish)
         usage = self._priced(lane, attempt.usage())
+        notes = [reason, finish.reason, self._compare_prompt(attempt, usage)]
         money.cost_usd = self._billed(attempt, usage)
         slot.tokens, slot.succeeded = usage.input_tokens + usage.output_tokens, True
         lane.breaker.succeeded()
@@ -359,8 +363,21 @@ class LLMService:
             usage=Usage.total((*spent, usage)),
             provider=finish.provider or lane.vendor,
             model=finish.model or lane.model,
-            reason="; ".join(part for part in (reason, finish.reason) if part),
+            reason="; ".join(note for note in notes if note),
         )
+
+    def _compare_prompt(self, attempt: Attempt, usage: Usage) -> str:
+        """Return what is to be said when the server has read only a part of the prompt; mostly nothing."""
+        lane = attempt.lane
+        if usage.estimated or attempt.has_pictures or not lane.note_prompt(attempt.prompt_chars, usage.input_tokens):
+            return ""
+        note = (
+            f"{lane.provider.name} counted {usage.input_tokens} tokens for a prompt of {attempt.prompt_chars} "
+            "characters, so it has read only a part; give it a longer context (Ollama: num_ctx)"
+        )
+        if lane.cut_prompts == 1:
+            log.warning("llm_prompt_cut", provider=lane.provider.name, endpoint=lane.provider.endpoint, reason=note)
+        return note
 
     def _failed(self, attempt: Attempt, slot: Slot, money: Hold, error: BaseException, spent: list[Usage]) -> None:
         """Account for a call that ended in ``error`` or was left by its reader."""
@@ -416,6 +433,17 @@ class LLMService:
             unread_bytes=unread_bytes,
         )
         self._publish(record, request, attempt.text)
+        self._count_spending(record)
+
+    def _count_spending(self, record: CallRecord) -> None:
+        """Add a call to the account of the workspace; nothing waits for the disk."""
+        usage = record.usage
+        thoughts = Usage(output_tokens=usage.reasoning_tokens)
+        reasoning_usd = self._prices.cost_usd(record.provider, record.model, thoughts) if usage.reasoning_tokens else 0
+        model = ":".join(part for part in (record.provider, record.model) if part)
+        due = self.spending.add(record.tenant, payer.get(), record.purpose, model, usage, reasoning_usd)
+        if due:
+            asyncio.get_running_loop().run_in_executor(None, self.spending.flush)
 
     def _note_unread(self, lane: Lane, size_bytes: int) -> None:
         """Count what of a response could not be understood; the first time for a server it is a warning."""
@@ -450,6 +478,7 @@ class LLMService:
             cached=True,
         )
         self._publish(record, request, kept.text)
+        self._count_spending(record)
 
     def _publish(self, record: CallRecord, request: LLMRequest, answer: str) -> None:
         prompt = "\n".join(f"{m.role}: {m.content}" for m in request.messages)
@@ -479,6 +508,11 @@ async def _state_of(lane: Lane) -> ComponentHealth:
     return ComponentHealth(state="degraded", reason=asked.reason or silent)
 
 
+def _traits(lane: Lane) -> Mapping[str, Any]:
+    """Return what a provider has learned about its model, where it learns."""
+    return lane.provider.traits if isinstance(lane.provider, Learns) else {}
+
+
 def _empty(attempt: Attempt, finish: LLMDelta) -> LLMError:
     """Return the error for an answer without a word: what used up the limit, and what to do."""
     name, cut = attempt.lane.provider.name, finish.finish_reason == "length"
@@ -496,7 +530,7 @@ def _empty(attempt: Attempt, finish: LLMDelta) -> LLMError:
 
 
 def _may_retry(error: BaseException) -> bool:
-    """Not when our own breaker or limiter said no: another provider is quicker than waiting."""
+    """Not when our own breaker, limiter or patience said no: another provider is quicker than waiting."""
     local = isinstance(error, RomaError) and ("breaker" in error.details or "limit" in error.details)
     return is_recoverable(error) and not local
 

@@ -13,7 +13,7 @@ from roma_core.settings.base import Section, Setting, setting
 from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
 from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
-from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings, Provider, ProviderSettings
+from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings, ProviderSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
@@ -35,7 +35,6 @@ __all__ = [
     "LocalSettings",
     "OpenAISettings",
     "ParsingSettings",
-    "Provider",
     "ProviderSettings",
     "RetrievalSettings",
     "RuleMode",

@@ -8,11 +8,16 @@ address, and to ``LLM_BASE_URL`` where that vendor is the one configured: then i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Protocol, cast
 
 from pydantic import SecretStr
 
+from roma_core.plugins import load_specs
 from roma_core.settings.llm import ProviderSettings
 from roma_core.settings.model import Settings
+
+COMMON: Final = "openai"
+"""The provider whose API most servers speak: taken where nothing says which."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +48,37 @@ def find_embedding_access(settings: Settings, vendor: str) -> Access:
 def choose_vendor(settings: Settings) -> tuple[str, str]:
     """Return the provider of answers and why it is that one. ``auto`` takes the first with a key, else quotes.
 
+    A model or a key that can only be one vendor's decides for it; a server that says nothing speaks OpenAI's API.
+
     >>> choose_vendor(Settings(llm_api_key="sk-1"))
     ('openai', 'auto: LLM_API_KEY is set')
     """
-    if settings.llm.provider != "auto":
-        return settings.llm.provider, "configured"
-    is_claude = _names_claude(settings.llm.model, settings.llm.api_key)
-    if settings.llm.api_key is not None:
-        return ("anthropic" if is_claude else "openai"), "auto: LLM_API_KEY is set"
-    if settings.llm.base_url is not None:
-        return ("anthropic" if is_claude else "openai"), "auto: LLM_BASE_URL is set"
-    with_key = [name for name, own in _vendors(settings).items() if own.api_key is not None]
+    llm = settings.llm
+    if llm.provider != "auto":
+        return llm.provider, "configured"
+    specs = _vendor_specs()
+    claiming = [name for name, spec in specs.items() if spec.claims(llm.model, llm.api_key)]
+    for variable, value in (("LLM_API_KEY", llm.api_key), ("LLM_BASE_URL", llm.base_url)):
+        if value is not None:
+            return (claiming or [COMMON])[0], f"auto: {variable} is set"
+    with_key = [name for name in specs if _own_access(settings, name).api_key is not None]
     if not with_key:
         return "extractive", "auto: no key is set, so answers are quoted from the sources"
-    # With several keys, a Claude model decides for its vendor.
-    vendor = "anthropic" if is_claude and "anthropic" in with_key else with_key[0]
-    return vendor, f"auto: {_vendors(settings)[vendor].prefix}API_KEY is set"
+    # With several keys, the one whose vendor the model names.
+    vendor = next((name for name in with_key if name in claiming), with_key[0])
+    return vendor, f"auto: {specs[vendor].key_variable} is set"
+
+
+class VendorSpec(Protocol):
+    """A spec of the group ``roma.providers``, as far as access is concerned."""
+
+    @property
+    def settings(self) -> type[ProviderSettings] | None: ...
+
+    @property
+    def key_variable(self) -> str: ...
+
+    def claims(self, model: str | None, key: SecretStr | None) -> bool: ...
 
 
 def _is_configured(settings: Settings, vendor: str) -> bool:
@@ -66,17 +86,15 @@ def _is_configured(settings: Settings, vendor: str) -> bool:
 
 
 def _own_access(settings: Settings, vendor: str) -> Access:
-    own = _vendors(settings).get(vendor)
-    return Access(own.api_key, own.base_url) if own is not None else Access(None, None)
+    spec = _vendor_specs().get(vendor)
+    if spec is None or spec.settings is None:
+        return Access(None, None)
+    own = settings.section(spec.settings)
+    return Access(own.api_key, own.base_url)
 
 
-def _vendors(settings: Settings) -> dict[str, ProviderSettings]:
-    """Return the sections of vendors by name, in the order in which ``auto`` looks for a key."""
-    sections = dict(settings).items()
-    return {name: section for name, section in sections if isinstance(section, ProviderSettings)}
-
-
-def _names_claude(model: str | None, key: SecretStr | None) -> bool:
-    if model is not None:
-        return model.startswith("claude")
-    return key is not None and key.get_secret_value().startswith("sk-ant-")
+def _vendor_specs() -> dict[str, VendorSpec]:
+    """Return the providers that have a key of their own by name, in the order in which ``auto`` looks for it."""
+    specs = load_specs("roma.providers", object).items()
+    vendors = {name: cast(VendorSpec, spec) for name, spec in specs if getattr(spec, "key_variable", "")}
+    return dict(sorted(vendors.items(), key=lambda item: item[0] != COMMON))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+import json
+from typing import Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
 
+from roma_core.errors import suggest_name
+from roma_core.plugins import declared_names
 from roma_core.settings.base import Section, setting
 
-Provider = Literal["auto", "openai", "anthropic", "extractive", "fake"]
+NOT_FROM_PACKAGES: Final = ("auto", "extractive")
+"""Values of ``LLM_PROVIDER`` that are no provider: whichever has a key, and quotes instead of a model."""
+Effort = Literal["none", "minimal", "low", "medium", "high"]
 
 
 class LLMSettings(Section):
@@ -17,7 +22,7 @@ class LLMSettings(Section):
 
     prefix: ClassVar[str] = "ROMA_LLM_"
 
-    provider: Provider = setting("auto", "Who writes answers.", env="LLM_PROVIDER")
+    provider: str = setting("auto", "Who writes answers.", env="LLM_PROVIDER")
     model: str | None = setting(None, "Model id or alias.", env="LLM_MODEL")
     api_key: SecretStr | None = setting(None, "Key of the provider.", env="LLM_API_KEY", decides_answers=False)
     base_url: str | None = setting(
@@ -27,14 +32,33 @@ class LLMSettings(Section):
         ("extractive",),
         "Comma-separated provider[:model] tried in order when the first fails; `none` = no fallback.",
     )
-    first_token_s: float = setting(10.0, "Deadline to the first token.", gt=0, decides_answers=False)
-    total_s: float = setting(60.0, "Deadline for a whole model answer.", gt=0, decides_answers=False)
+    first_token_s: float = setting(
+        60.0,
+        "Longest silence of a server before its first token; thoughts are no silence.",
+        gt=0,
+        decides_answers=False,
+    )
+    queue_s: float = setting(
+        60.0, "Longest wait for a turn when more ask than the server may be asked.", gt=0, decides_answers=False
+    )
+    total_s: float = setting(
+        60.0, "Deadline for a whole model answer, without waiting and thoughts.", gt=0, decides_answers=False
+    )
     stall_timeout_s: float = setting(15.0, "Longest silence inside a stream.", gt=0, decides_answers=False)
+    thinking_s: float = setting(300.0, "Longest time that a model may think.", gt=0, decides_answers=False)
+    thinking_tokens: int | None = setting(
+        None, "Most tokens of thoughts beside those of the answer; none = left to the model.", ge=0
+    )
+    effort: Effort | None = setting(None, "How much a model thinks; none is a value: not at all.")
     max_attempts: int = setting(3, "Tries per provider before the fallback.", ge=1, le=10, decides_answers=False)
     max_output_tokens: int = setting(1024, "Longest answer.", ge=1)
     requests_per_minute: int | None = setting(None, "Per provider; none = unlimited.", ge=1, decides_answers=False)
     tokens_per_minute: int | None = setting(None, "Per provider; none = unlimited.", ge=1, decides_answers=False)
     max_concurrency: int = setting(16, "Upper end of the adaptive concurrency.", ge=1, decides_answers=False)
+    headers: SecretStr | None = setting(
+        None, 'JSON object of headers that every call sends: `{"X-Team": "search"}`.', decides_answers=False
+    )
+    extra_body: dict[str, Any] = setting({}, 'JSON object of fields that every call sends: `{"top_p": 0.9}`.')
     log_text: bool = setting(False, "Log prompts and answers (redacted). Off: never.", decides_answers=False)
 
     @field_validator("fallbacks", mode="before")
@@ -48,10 +72,48 @@ class LLMSettings(Section):
     def _accept_any_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
 
+    @field_validator("provider")
+    @classmethod
+    def _check_provider(cls, value: str) -> str:
+        known = (*NOT_FROM_PACKAGES, *declared_names("roma.providers"))
+        if value not in known:
+            raise ValueError(f"there is no provider of this name. {suggest_name(value, known)}".rstrip("."))
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _check_address(cls, value: str | None) -> str | None:
         return check_address(value)
+
+    @field_validator("extra_body", mode="before")
+    @classmethod
+    def _read_body(cls, value: Any) -> Any:
+        return read_object(value) if isinstance(value, str) else value
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_object(value.get_secret_value())
+        return value
+
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        """Return the headers that every call sends, by name."""
+        if self.headers is None:
+            return {}
+        return {name: str(value) for name, value in read_object(self.headers.get_secret_value()).items()}
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in ``text``. Raises ``ValueError`` when it is none; its words quote nothing of it."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise ValueError('this is no JSON object, as in {"name": "value"}') from None
+    if not isinstance(value, dict):
+        raise ValueError('this is no JSON object, as in {"name": "value"}')
+    return value
 
 
 class ProviderSettings(Section):

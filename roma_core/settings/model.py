@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from roma_core.errors import ConfigError
-from roma_core.plugins import GROUPS, load_specs
+from roma_core.plugins import GROUPS, declared_names, load_specs
 from roma_core.settings import base
 from roma_core.settings.answering import AnsweringSettings
 from roma_core.settings.base import PREFIX, Section, Setting, settings_of
@@ -29,6 +29,7 @@ from roma_core.settings.telemetry import TelemetrySettings
 from roma_core.workspace import DEFAULT_WORKSPACE, resolve_workspace
 
 S = TypeVar("S", bound=Section)
+_OWN_PROVIDERS = frozenset({"openai", "anthropic", "fake"})
 
 
 class Settings(BaseModel):
@@ -93,7 +94,7 @@ class Settings(BaseModel):
         variables = read_variables(env_file)
         named = {setting.env: setting for setting in own_settings()}
         unknown = misspelt_variables(variables, named)
-        if unknown:
+        if unknown or _has_other_providers():
             named |= {setting.env: setting for setting in plugin_settings()}
             unknown = misspelt_variables(variables, named)
         if unknown:
@@ -153,6 +154,11 @@ class ConfiguredSpec(Protocol):
 
     @property
     def settings(self) -> type[Section] | None: ...
+
+
+def _has_other_providers() -> bool:
+    """Return whether a package brings a provider: its own variables (``ACME_API_KEY``) do not begin with ``ROMA_``."""
+    return bool(set(declared_names("roma.providers")) - _OWN_PROVIDERS)
 
 
 @cache

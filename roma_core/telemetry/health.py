@@ -12,7 +12,9 @@ raises: then the component is down and the error's message is the reason. No pro
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -122,13 +124,16 @@ def model_server(
     *,
     name: str = "the model server",
     headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    model: str = "",
     transport: Any = None,
 ) -> Probe:
     """Asks for the list of models that vendors and compatible servers have at ``base_url``/models: it costs nothing.
 
     Any answer but a refused key or a server error says that the server is there; ``details`` hold its status. It takes
-    the way that calls take (proxies of the environment), reads no body and follows no redirect. One question at a time:
-    a name that does not resolve holds a thread for as long as the system likes.
+    the way that calls take (proxies of the environment) and follows no redirect. One question at a time: a name that
+    does not resolve holds a thread for as long as the system likes. With ``model`` the list is read, and a model that
+    is not in it degrades the server.
     """
     sent = dict(headers or ({"Authorization": f"Bearer {api_key}"} if api_key else {}))
     asking: PerLoop[list[asyncio.Task[ComponentHealth]]] = PerLoop(list)
@@ -139,9 +144,12 @@ def model_server(
         try:
             async with (
                 httpx2.AsyncClient(timeout=GIVEN_UP_S, transport=transport) as client,
-                client.stream("GET", base_url.rstrip("/") + "/models", headers=sent) as answer,
+                client.stream("GET", base_url.rstrip("/") + "/models", headers=sent, params=query) as answer,
             ):
-                return health_of_status(name, answer.status_code)
+                status = health_of_status(name, answer.status_code)
+                if model and answer.status_code == OK_STATUS:
+                    return check_model(status, name, model, await _body_of(answer))
+                return status
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return ComponentHealth(
                 state="down",
@@ -160,6 +168,64 @@ def model_server(
         )
 
     return probe
+
+
+OK_STATUS = 200
+MOST_LIST_BYTES = 4 << 20
+"""A longer list of models is not read."""
+NAMED_MODELS = 8
+"""How many models of a server's list a message names."""
+
+
+async def _body_of(answer: Any) -> bytes:
+    body = b""
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > MOST_LIST_BYTES:
+            return b""
+    return body
+
+
+def check_model(status: ComponentHealth, name: str, model: str, body: bytes) -> ComponentHealth:
+    """Return ``status``, degraded when a server's list of models is whole and does not hold ``model``.
+
+    Lists of OpenAI's and Ollama's form are read. ``llama3`` stands for ``llama3:latest``, and a model's name for its
+    dated versions.
+    """
+    listed = _listed_models(body)
+    if not listed or any(_is_model(model, other) for other in listed):
+        return status
+    others = ", ".join(listed[:NAMED_MODELS]) + (", ..." if len(listed) > NAMED_MODELS else "")
+    reason = f"{name} has no model {model} in its list; set LLM_MODEL to one that it has: {others}"
+    return ComponentHealth(state="degraded", reason=reason, details={**status.details, "listed": False})
+
+
+def _listed_models(body: bytes) -> list[str]:
+    """Return the names in a list of models; nothing for a list in parts, and for one that any name suits."""
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return []
+    if isinstance(data, dict):
+        if data.get("has_more"):
+            return []
+        data = data.get("data") or data.get("models")
+    entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    if any(entry.get("owned_by") == "llamacpp" for entry in entries):
+        return []
+    names = [entry.get("id") or entry.get("name") for entry in entries]
+    return [name.removeprefix("models/") for name in names if isinstance(name, str)]
+
+
+_DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}|-latest|-\d{3,4}|:latest")
+
+
+def _is_model(wanted: str, listed: str) -> bool:
+    if wanted == listed or listed.endswith(f"/{wanted}") or wanted.endswith(f"/{listed}"):
+        return True
+    stem = wanted.removesuffix("-latest")
+    rest = listed.removeprefix(stem)
+    return listed.startswith(stem) and _DATE.fullmatch(rest) is not None
 
 
 def health_of_status(name: str, status: int) -> ComponentHealth:

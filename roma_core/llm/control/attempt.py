@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from dataclasses import dataclass, field
@@ -15,6 +16,26 @@ from roma_core.llm.control.pricing import PICTURE_TOKENS_ABOUT, tokens_about, to
 from roma_core.types import Usage
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Patience in seconds, and what may be asked of one provider."""
+
+    first_token_s: float = 60.0
+    """Longest silence before the first token, counted from when the call was sent."""
+    queue_s: float = 60.0
+    """Longest wait for a turn."""
+    total_s: float = 60.0
+    """Longest time from the first token to the last one, without thoughts."""
+    thinking_s: float = 300.0
+    """Longest time of thoughts."""
+    attempts: int = 3
+    max_output_tokens: int = 1024
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_concurrency: int = 16
+    breaker_rest_s: float = 30.0
+
+
 @dataclass
 class Lane:
     """A provider with the breaker and the limiter that it shares with others at its address."""
@@ -24,6 +45,10 @@ class Lane:
     limiter: Limiter
     unread_bytes: int = 0
     """Bytes of all responses that could not be understood."""
+    chars_per_token: float | None = None
+    """The least that a prompt of this model has shown: what the server's own count is compared with."""
+    cut_prompts: int = 0
+    """Answers to prompts of which the server has read only a part, without saying so."""
 
     @property
     def vendor(self) -> str:
@@ -33,6 +58,30 @@ class Lane:
     def model(self) -> str:
         return self.provider.name.partition(":")[2]
 
+    def note_prompt(self, chars: int, tokens: int) -> bool:
+        """Compare a prompt with the tokens that the server has counted; True when it has read only a part of it.
+
+        Text has some four characters a token, and the same model counts alike from call to call. A server that cuts a
+        prompt to its context (Ollama's ``num_ctx``) counts far fewer tokens than that.
+        """
+        if chars < LEAST_CHARS or tokens <= 0:
+            return False
+        ratio = chars / tokens
+        usual = self.chars_per_token
+        is_cut = ratio > MOST_CHARS_PER_TOKEN or (usual is not None and ratio > SUSPICIOUS_GROWTH * usual)
+        if is_cut:
+            self.cut_prompts += 1
+        else:
+            self.chars_per_token = ratio if usual is None else min(usual, ratio)
+        return is_cut
+
+
+LEAST_CHARS = 1_000
+"""Shorter prompts say nothing: the template around them counts too."""
+MOST_CHARS_PER_TOKEN = 9.0
+"""No tokenizer in use reads prose in larger steps; English has 4 to 5, code and German less."""
+SUSPICIOUS_GROWTH = 1.8
+
 
 @dataclass
 class Attempt:
@@ -41,15 +90,88 @@ class Attempt:
     lane: Lane
     request: LLMRequest
     number: int
-    first_by: float
-    deadline: float
+    limits: Limits
+    queue_until: float
+    """When its turn must have come."""
     started: float = field(default_factory=time.monotonic)
     first_token: float | None = None
+    deadline: float = 0.0
+    """When the answer, or the next sign of life, must have come."""
     parts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     finish: LLMDelta | None = None
     outcome: str = ""
     own_usage: Usage = field(default_factory=Usage)
+    is_second: bool = False
+    """The model is asked again, with room for the thoughts that used up the limit before."""
+    _sent: float = 0.0
+    _thinking_since: float | None = None
+    _thought_s: float = 0.0
+    _answer_by: float = 0.0
+    _room: int = 0
+
+    def begin(self) -> None:
+        """Start the clocks: the turn has come, and the call is sent."""
+        self.started = time.monotonic()
+        self._sent = asyncio.get_running_loop().time()
+        self.deadline = self._sent + self.limits.first_token_s
+        self._room = self.lane.provider.thinking_tokens
+
+    def again(self, error: BaseException) -> Attempt | None:
+        """Return a second attempt when thoughts used up the limit and the provider now gives them room; else None."""
+        thought = isinstance(error, LLMError) and error.code is ErrorCode.LLM_EMPTY and error.details.get("thought")
+        if not thought or self.is_second or self.lane.provider.thinking_tokens <= self._room:
+            return None
+        return Attempt(self.lane, self.request, self.number, self.limits, self.queue_until, is_second=True)
+
+    def take(self, delta: LLMDelta) -> bool:
+        """Note ``delta``; True when it has moved the deadline.
+
+        Before the first token any delta is a sign of life. Thoughts have a limit of their own, and do not count as time
+        of the answer.
+        """
+        if delta.finish_reason is not None:
+            self.finish = delta
+        if delta.text and self.first_token is not None and self._thinking_since is None and not delta.restart:
+            self.parts.append(delta.text)
+            return False
+        return self._take_first(delta)
+
+    def _take_first(self, delta: LLMDelta) -> bool:
+        now = asyncio.get_running_loop().time()
+        if delta.restart:
+            self.thoughts, self.parts = [*self.thoughts, *self.parts], []
+        if delta.reasoning:
+            self.thoughts.append(delta.reasoning)
+            if self._thinking_since is None:
+                self._thinking_since = now
+                self.deadline = now + max(0.0, self.limits.thinking_s - self._thought_s)
+                return True
+            return False
+        if delta.text:
+            self.parts.append(delta.text)
+            thought_s = 0.0 if self._thinking_since is None else now - self._thinking_since
+            self._thought_s += thought_s
+            self._thinking_since = None
+            if self.first_token is None:
+                self.first_token = time.monotonic()
+                self._answer_by = now + self.limits.total_s
+            else:
+                self._answer_by += thought_s
+            self.deadline = self._answer_by
+            return True
+        if self.first_token is None and self._thinking_since is None:
+            latest = self._sent + self.limits.first_token_s + self.limits.total_s
+            self.deadline = min(now + self.limits.first_token_s, latest)
+            return True
+        return False
+
+    @property
+    def thinking_s(self) -> float:
+        """Return how long the model has thought so far."""
+        since = self._thinking_since
+        running = 0.0 if since is None else asyncio.get_running_loop().time() - since
+        return self._thought_s + running
 
     @property
     def text(self) -> str:
@@ -62,23 +184,16 @@ class Attempt:
 
     @property
     def most_out(self) -> int:
-        return self.request.max_output_tokens or 0
+        """The most output tokens that the vendor can count: those of the answer and those of thoughts."""
+        return (self.request.max_output_tokens or 0) + self.lane.provider.thinking_tokens
 
-    def take(self, delta: LLMDelta) -> bool:
-        """Note ``delta``; True when it is the first that holds text."""
-        if delta.restart:
-            self.thoughts, self.parts = [*self.thoughts, *self.parts], []
-        if delta.reasoning:
-            self.thoughts.append(delta.reasoning)
-        if delta.finish_reason is not None:
-            self.finish = delta
-        if not delta.text:
-            return False
-        self.parts.append(delta.text)
-        if self.first_token is not None:
-            return False
-        self.first_token = time.monotonic()
-        return True
+    @property
+    def has_pictures(self) -> bool:
+        return self._pictures > 0
+
+    @property
+    def prompt_chars(self) -> int:
+        return sum(len(message.content) for message in self.request.messages)
 
     def usage(self) -> Usage:
         """As reported, or else counted here and marked as an estimate."""
@@ -92,8 +207,20 @@ class Attempt:
         return sum(len(m.pictures) for m in self.request.messages)
 
     def late(self) -> LLMError:
-        stage = "finish" if self.parts else "begin to answer"
-        return LLMError(f"{self.lane.provider.name} did not {stage} in time.", ErrorCode.LLM_TIMEOUT)
+        """Return the error for a deadline that has passed: which one, and what to raise."""
+        name, limits = self.lane.provider.name, self.limits
+        if self._thinking_since is not None:
+            message = (
+                f"{name} thought for over {limits.thinking_s:g} s; raise ROMA_LLM_THINKING_S or lower ROMA_LLM_EFFORT."
+            )
+        elif self.parts:
+            message = f"{name} did not finish within {limits.total_s:g} s; raise ROMA_LLM_TOTAL_S."
+        else:
+            message = (
+                f"{name} did not begin to answer within {limits.first_token_s:g} s; try again, or raise "
+                "ROMA_LLM_FIRST_TOKEN_S."
+            )
+        return LLMError(message, ErrorCode.LLM_TIMEOUT, details={"limit": "patience"})
 
     def kept(self) -> KeptAnswer:
         """What the cache keeps: this call's own usage, without that of failed attempts before it."""

@@ -1,7 +1,8 @@
 """Hard budgets: money is reserved before a call at its worst case and settled after it, so no limit is ever passed.
 
-What sessions and tenants have spent is kept in SQLite in the workspace: several processes draw on one account. A
-process that dies in a call leaves its reservation standing, as nobody knows what was billed.
+A budget has a holder (a run, a session, a tenant, an API token) and a period (a day, a month, all time; days and months
+are those of UTC). What is spent is kept in SQLite in the workspace: several processes draw on one account. A
+reservation is a lease: when its process dies in a call, the money is free again once the lease has run out.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from roma_core.database import Database, Schema, open_in_memory, transaction
 from roma_core.errors import ErrorCode, LLMError
@@ -27,20 +32,45 @@ BUDGETS = Schema(
             id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT NOT NULL, nanos INTEGER NOT NULL);
         CREATE INDEX IF NOT EXISTS reserved_by ON reserved (scope, key);
         """,
+        """
+        ALTER TABLE spent RENAME TO spent_of_all_days;
+        CREATE TABLE spent (
+            scope TEXT NOT NULL, key TEXT NOT NULL, day TEXT NOT NULL, nanos INTEGER NOT NULL,
+            PRIMARY KEY (scope, key, day));
+        INSERT INTO spent SELECT scope, key, '', nanos FROM spent_of_all_days;
+        DROP TABLE spent_of_all_days;
+        ALTER TABLE reserved ADD COLUMN expires_at REAL NOT NULL DEFAULT 0;
+        CREATE TABLE spend (
+            day TEXT NOT NULL, tenant TEXT NOT NULL, token TEXT NOT NULL, purpose TEXT NOT NULL, model TEXT NOT NULL,
+            calls INTEGER NOT NULL, unpriced INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+            cached_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL,
+            nanos INTEGER NOT NULL, reasoning_nanos INTEGER NOT NULL, saved_nanos INTEGER NOT NULL,
+            PRIMARY KEY (day, tenant, token, purpose, model));
+        """,
     ),
     consequence="no paid call is made",
 )
+Scope = Literal["run", "session", "tenant", "token"]
+Period = Literal["day", "month", "all"]
+PERIODS: tuple[Period, ...] = ("day", "month", "all")
+
+LEASE_S = 900.0
+"""How long money stays reserved for a call that nobody settles; no call may last longer without saying so."""
+
+payer: ContextVar[str] = ContextVar("roma_payer", default="")
+"""Name of the API token that the work is done for; set once by the API, empty elsewhere."""
+
 NANO = 1_000_000_000
 """Money is counted in whole billionths of a dollar: sums of floats would drift past a limit."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who pays: one run, one session or one tenant, with its limit."""
+    """One holder of budgets (a run, a session, a tenant or a token), with its limit for each period that has one."""
 
-    scope: str
+    scope: Scope
     key: str
-    limit_usd: float
+    limits_usd: tuple[tuple[Period, float], ...]
 
 
 @dataclass
@@ -54,7 +84,15 @@ class Hold:
 
 
 class Budgets:
-    """Accounts of a run (this object's lifetime), of sessions and of tenants. Limits of None are not checked."""
+    """Accounts of a run (this object's lifetime), of sessions, tenants and tokens. Limits of None are not checked.
+
+    ::
+
+        budgets = Budgets(path, tenant_month_usd=50.0)
+        hold = budgets.reserve(budgets.accounts(None, "acme"), 0.02, "openai:gpt-4o")
+        hold.cost_usd = 0.004
+        budgets.settle(hold)
+    """
 
     def __init__(
         self,
@@ -63,28 +101,52 @@ class Budgets:
         run_usd: float | None = None,
         session_usd: float | None = None,
         tenant_usd: float | None = None,
+        tenant_month_usd: float | None = None,
+        tenant_day_usd: float | None = None,
+        token_usd: float | None = None,
+        token_month_usd: float | None = None,
+        token_day_usd: float | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._limits = {"run": run_usd, "session": session_usd, "tenant": tenant_usd}
+        limits: dict[Scope, dict[Period, float | None]] = {
+            "run": {"all": run_usd},
+            "session": {"all": session_usd},
+            "tenant": {"day": tenant_day_usd, "month": tenant_month_usd, "all": tenant_usd},
+            "token": {"day": token_day_usd, "month": token_month_usd, "all": token_usd},
+        }
+        self._limits: dict[Scope, tuple[tuple[Period, float], ...]] = {
+            scope: tuple((period, usd) for period, usd in periods.items() if usd is not None)
+            for scope, periods in limits.items()
+        }
+        self._clock = clock
         self._lock = threading.Lock()
         self._run: sqlite3.Connection | None = None
         self._shared = None if path is None else Database(path, BUDGETS)
 
     @property
+    def database(self) -> Database | None:
+        """Return where accounts are kept; None when they live in memory."""
+        return self._shared
+
+    @property
     def limited(self) -> bool:
-        """Whether any limit is set."""
-        return any(limit is not None for limit in self._limits.values())
+        """Return whether any limit is set."""
+        return any(self._limits.values())
 
-    def accounts(self, session_id: str | None, tenant: str) -> list[Account]:
-        """Accounts that a call draws on. A call without a session draws on none of the sessions'."""
-        keys = {"run": "run", "session": session_id and f"{tenant}/{session_id}", "tenant": tenant}
-        return [
-            Account(scope, key, limit)
-            for scope, key in keys.items()
-            if key and (limit := self._limits[scope]) is not None
-        ]
+    def accounts(self, session_id: str | None, tenant: str, token: str = "") -> list[Account]:
+        """Return the accounts that a call draws on. A call without a session draws on none of the sessions'."""
+        keys: dict[Scope, str] = {
+            "run": "run",
+            "session": f"{tenant}/{session_id}" if session_id else "",
+            "tenant": tenant,
+            "token": token,
+        }
+        return [Account(scope, key, self._limits[scope]) for scope, key in keys.items() if key and self._limits[scope]]
 
-    def reserve(self, accounts: Sequence[Account], worst_usd: float | None, what: str) -> Hold:
-        """Hold ``worst_usd`` on every account for a call to ``what``; ``settle`` must follow.
+    def reserve(
+        self, accounts: Sequence[Account], worst_usd: float | None, what: str, lease_s: float = LEASE_S
+    ) -> Hold:
+        """Hold ``worst_usd`` on every account for a call to ``what``; ``settle`` must follow within ``lease_s``.
 
         Raises ``ERR_LLM_BUDGET`` when it does not fit, or when the price of ``what`` is unknown.
         """
@@ -95,19 +157,19 @@ class Budgets:
                 details={"model": what},
             )
         with self._lock:
-            return Hold(accounts, self._reserve(accounts, _nanos_up(worst_usd)), worst_usd)
+            return Hold(accounts, self._reserve(accounts, _nanos_up(worst_usd), lease_s), worst_usd)
 
     def settle(self, hold: Hold) -> None:
-        """Turn the reservation into what the call cost."""
+        """Turn the reservation into what the call cost, also when its lease has run out meanwhile."""
         billed = hold.worst_usd if hold.cost_usd is None else hold.cost_usd
         with self._lock:
             for account, row in zip(hold.accounts, hold.rows, strict=True):
                 self._settle(account, row, _nanos_up(billed))
 
-    def spent_usd(self, scope: str, key: str) -> float:
-        """What is spent or reserved."""
+    def spent_usd(self, scope: Scope, key: str, period: Period = "all") -> float:
+        """Return what is spent or reserved in the period that runs now."""
         with self._lock, self._account(scope) as db:
-            return self._taken(db, scope, key) / NANO
+            return self._taken(db, scope, key, period) / NANO
 
     def close(self) -> None:
         with self._lock:
@@ -116,51 +178,71 @@ class Budgets:
                     held.close()
             self._run = None
 
-    def _reserve(self, accounts: Sequence[Account], nanos: int) -> list[int]:
-        """Rows of the reservations; all or nothing."""
+    def _reserve(self, accounts: Sequence[Account], nanos: int, lease_s: float) -> list[int]:
+        """Return the rows of the reservations; all or nothing."""
         rows: list[int] = []
         try:
             for account in accounts:
-                rows.append(self._reserve_one(account, nanos))
+                rows.append(self._reserve_one(account, nanos, lease_s))
         except BaseException:
             for earlier, row in zip(accounts, rows, strict=False):
                 self._settle(earlier, row, 0)
             raise
         return rows
 
-    def _reserve_one(self, account: Account, nanos: int) -> int:
+    def _reserve_one(self, account: Account, nanos: int, lease_s: float) -> int:
         with self._account(account.scope) as connection, transaction(connection) as db:
-            taken = self._taken(db, account.scope, account.key)
-            if taken + nanos > round(account.limit_usd * NANO):
-                raise _exhausted(account, taken, nanos)
+            for period, limit_usd in account.limits_usd:
+                taken = self._taken(db, account.scope, account.key, period)
+                if taken + nanos > round(limit_usd * NANO):
+                    raise _exhausted(account, period, limit_usd, taken, nanos)
             row = secrets.randbits(62)  # a count would name another's reservation once a backup is restored
-            db.execute("INSERT INTO reserved VALUES (?, ?, ?, ?)", (row, account.scope, account.key, nanos))
+            db.execute(
+                "INSERT INTO reserved (id, scope, key, nanos, expires_at) VALUES (?, ?, ?, ?, ?)",
+                (row, account.scope, account.key, nanos, self._clock() + lease_s),
+            )
             return row
 
     def _settle(self, account: Account, row: int, nanos: int) -> None:
         with self._account(account.scope) as connection, transaction(connection) as db:
-            db.execute("DELETE FROM reserved WHERE id = ?", (row,))
+            db.execute("DELETE FROM reserved WHERE id = ? OR expires_at < ?", (row, self._clock()))
             db.execute(
-                "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET nanos = nanos + excluded.nanos",
-                (account.scope, account.key, nanos),
+                "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET nanos = nanos + excluded.nanos",
+                (account.scope, account.key, day_of(self._clock()), nanos),
             )
 
-    @staticmethod
-    def _taken(connection: sqlite3.Connection, scope: str, key: str) -> int:
+    def _taken(self, connection: sqlite3.Connection, scope: Scope, key: str, period: Period) -> int:
+        now = self._clock()
+        values = {"s": scope, "k": key, "first": first_day(period, now), "now": now}
         (taken,) = connection.execute(
-            "SELECT COALESCE((SELECT nanos FROM spent WHERE scope = :s AND key = :k), 0)"
-            " + COALESCE((SELECT SUM(nanos) FROM reserved WHERE scope = :s AND key = :k), 0)",
-            {"s": scope, "k": key},
+            "SELECT COALESCE((SELECT SUM(nanos) FROM spent WHERE scope = :s AND key = :k AND day >= :first), 0)"
+            " + COALESCE((SELECT SUM(nanos) FROM reserved WHERE scope = :s AND key = :k AND expires_at >= :now), 0)",
+            values,
         ).fetchone()
         return int(taken)
 
-    def _account(self, scope: str) -> AbstractContextManager[sqlite3.Connection]:
-        """A run's account lives as long as this object; the others outlive the process."""
+    def _account(self, scope: Scope) -> AbstractContextManager[sqlite3.Connection]:
+        """Return the connection to an account. A run's lives as long as this object; others outlive the process."""
         if scope != "run" and self._shared is not None:
             return self._shared.connection()
         if self._run is None:
             self._run = open_in_memory(BUDGETS)
         return nullcontext(self._run)
+
+
+def day_of(now: float) -> str:
+    """Return the day in UTC, as in ``2026-11-28``."""
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
+
+
+def first_day(period: Period, now: float) -> str:
+    """Return the first day of the period that runs now; days compare as text, and all time begins with nothing.
+
+    >>> first_day("month", 0)
+    '1970-01-01'
+    """
+    day = day_of(now)
+    return {"day": day, "month": f"{day[:7]}-01", "all": ""}[period]
 
 
 def _nanos_up(usd: float) -> int:
@@ -169,11 +251,15 @@ def _nanos_up(usd: float) -> int:
     return whole if whole / NANO >= usd else whole + 1
 
 
-def _exhausted(account: Account, taken: int, wanted: int) -> LLMError:
+_PERIOD_WORDS: dict[Period, str] = {"day": " of today", "month": " of this month", "all": ""}
+
+
+def _exhausted(account: Account, period: Period, limit_usd: float, taken: int, wanted: int) -> LLMError:
+    part = "" if period == "all" else f"_{period.upper()}"
     return LLMError(
-        f"The {account.scope} budget of ${account.limit_usd:g} has ${max(0.0, account.limit_usd - taken / NANO):.6f} "
-        f"left, and the call may cost ${wanted / NANO:.6f}; raise ROMA_BUDGET_{account.scope.upper()}_USD or ask for "
-        "less.",
+        f"The {account.scope} budget{_PERIOD_WORDS[period]} of ${limit_usd:g} has "
+        f"${max(0.0, limit_usd - taken / NANO):.6f} left, and the call may cost ${wanted / NANO:.6f}; "
+        f"raise ROMA_BUDGET_{account.scope.upper()}{part}_USD or ask for less.",
         ErrorCode.LLM_BUDGET,
-        details={"scope": account.scope, "limit_usd": account.limit_usd, "spent_usd": taken / NANO},
+        details={"scope": account.scope, "period": period, "limit_usd": limit_usd, "spent_usd": taken / NANO},
     )

@@ -105,6 +105,8 @@ class Limiter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue = asyncio.Lock()
         self._freed = asyncio.Event()
+        self.waiting = 0
+        """Calls whose turn has not come yet."""
 
     @property
     def allowed(self) -> int:
@@ -125,17 +127,21 @@ class Limiter:
 
     async def _enter(self, tokens: int, deadline: float) -> Slot:
         loop = self._adopt_loop()
+        waited = loop.time()
+        self.waiting += 1
         try:
             async with asyncio.timeout_at(deadline):
                 async with self._queue:
                     while (wait := self._wait_s(tokens, loop.time())) > 0:
                         if loop.time() + wait >= deadline and wait is not math.inf:
-                            raise self._too_late(wait)
+                            raise self._too_late(tokens, loop.time(), wait)
                         self._freed.clear()
                         await self._sleep(wait)
                     return self._take(tokens, loop)
         except TimeoutError:
-            raise self._too_late(None) from None
+            raise self._too_many(loop.time() - waited) from None
+        finally:
+            self.waiting -= 1
 
     async def _sleep(self, wait: float) -> None:
         try:
@@ -170,11 +176,24 @@ class Limiter:
             self._allowed = min(float(self._ceiling), self._allowed + 1 / self._allowed)
         self._freed.set()
 
-    def _too_late(self, wait: float | None) -> LLMError:
+    def _too_late(self, tokens: int, now: float, wait: float) -> LLMError:
+        """Return the error for a turn that would come too late, by what holds it back."""
+        if self._not_before - now >= wait:
+            cause, advice = f"{self._name} has asked for a pause of {wait:.0f} s", "ask again later"
+        elif self._requests.wait_s(1, now) >= wait:
+            cause = f"ROMA_LLM_REQUESTS_PER_MINUTE leaves no room at {self._name} for {wait:.0f} s"
+            advice = "raise it, or ask again later"
+        else:
+            cause = f"ROMA_LLM_TOKENS_PER_MINUTE leaves no room at {self._name} for {wait:.0f} s"
+            advice = "raise it, or ask again later"
+        return LLMError(f"{cause}; {advice}.", ErrorCode.LLM_RATE_LIMIT, retry_after_s=wait, details={"limit": "local"})
+
+    def _too_many(self, waited_s: float) -> LLMError:
+        """Return the error for a turn that did not come: others were served first."""
         return LLMError(
-            f"The rate limit for {self._name} leaves no room in time; try again later or raise the limit.",
+            f"{self._in_flight} calls to {self._name} are running and others wait; the turn did not come within "
+            f"{waited_s:.0f} s. Ask again later, or raise ROMA_LLM_MAX_CONCURRENCY or ROMA_LLM_QUEUE_S.",
             ErrorCode.LLM_RATE_LIMIT,
-            retry_after_s=wait,
             details={"limit": "local"},
         )
 

@@ -22,12 +22,17 @@ from roma_core.llm.base import LLMDelta, LLMRequest, Message, Picture
 from roma_core.llm.providers.faults import FaultTable, Private, fault, from_response, mapped, read_error
 from roma_core.llm.providers.meanings import meaning_of
 from roma_core.llm.providers.reader import WireReader
+from roma_core.llm.providers.retired import find_retirement
+from roma_core.llm.providers.spec import Reach
 from roma_core.llm.providers.wire import ClientPool, Endpoint, RejectedParameters, Rung, SchemaLadder
+from roma_core.telemetry import logs
 from roma_core.telemetry.health import Probe, model_server
 from roma_core.types import ComponentHealth
 
 if TYPE_CHECKING:
     import httpx2
+
+log = logs.get("llm")
 
 
 @dataclass(frozen=True)
@@ -54,27 +59,6 @@ class Vendor:
     """Names in common use and the ids that the API knows them by. Every other id is passed on as it is."""
     version: str = ""
     """The part of the path that people put at the end of addresses, or not."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How a server is reached and what its model may do. Times are in seconds."""
-
-    api_key: SecretStr | None = None
-    base_url: str | None = None
-    max_output_tokens: int = 1024
-    first_token_s: float = 60.0
-    """Longest silence before the first token."""
-    stall_s: float = 15.0
-    """Longest silence after it."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with every request, besides the SDK's own."""
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
-    """Fields that are added to every request, over ROMA's own."""
-    thinking_tokens: int | None = None
-    """Most tokens of thoughts; None leaves it to the model."""
-    effort: str | None = None
-    """How much a model thinks: none, minimal, low, medium, high; None leaves it to the model."""
 
 
 class ReachChanges(TypedDict, total=False):
@@ -133,8 +117,15 @@ class VendorLLM(ABC):
     ) -> None:
         self.reach = replace(reach or Reach(), **changes)
         model = (model or "").strip() or self.vendor.default_model
-        self._asked_model = model
         self._model = self.vendor.aliases.get(model, model)
+        if model != self._model:
+            log.warning(
+                "llm_model_renamed",
+                provider=self.vendor.name,
+                asked=model,
+                model=self._model,
+                reason=f"{model} is retired; {self._model} answers in its place. Set LLM_MODEL to the model you want.",
+            )
         self._endpoint = Endpoint.parse(self.reach.base_url or self.vendor.url, self.vendor.version)
         self._transport = transport
         self._clients: ClientPool[Any] = ClientPool(self._load, self._make)
@@ -184,8 +175,18 @@ class VendorLLM(ABC):
         await self._clients.get()
 
     async def health(self) -> ComponentHealth:
-        """Ask the server for its list of models, with the key and on the way of a call."""
-        return await self._ask_for_models()
+        """Ask the server for its list of models, with the key and on the way of a call.
+
+        A model that the vendor has retired, or that is not in the list, degrades it.
+        """
+        status = await self._ask_for_models()
+        retirement = find_retirement(self.vendor.name, self._model) if self.official else None
+        if retirement is not None and status.state == "ok":
+            reason = (
+                f"{self._server} has retired {self._model} on {retirement.day}; set LLM_MODEL to {retirement.successor}"
+            )
+            return ComponentHealth(state="degraded", reason=reason, details=status.details)
+        return status
 
     async def aclose(self) -> None:
         await self._clients.aclose()
@@ -299,6 +300,8 @@ class VendorLLM(ABC):
             self._endpoint.url + self.vendor.version,
             name=self._server,
             headers={**self._headers(self._key), **self._own_headers()},
+            query=dict(self._endpoint.query) or None,
+            model=self._model,
             transport=self._transport,
         )
 

@@ -27,9 +27,9 @@ class AnthropicLLM(VendorLLM):
         error="AnthropicError",
         request_id="request-id",
         optional=("temperature", "stop_sequences", "thinking", "effort", "stream"),
-        default_model="claude-sonnet-3.5",
+        default_model="claude-sonnet-5-5",
         ladder=("json_schema", "tool", "words"),
-        aliases={"claude-sonnet-3.5": "claude-3-5-sonnet-latest", "claude-opus-3": "claude-3-opus-latest"},
+        aliases={"claude-sonnet-3.5": "claude-sonnet-5-5", "claude-opus-3": "claude-opus-5-5"},
     )
 
     @staticmethod

@@ -30,6 +30,8 @@ class Reply:
     word_wait_s: float = 0.0
     usage: Usage | None = None
     """None counts the words of prompt and answer."""
+    thoughts: str = ""
+    """Reasoning that comes before the text, word by word and as slowly."""
 
 
 Rule = Callable[[LLMRequest], Reply | str]
@@ -69,6 +71,10 @@ class FakeLLM:
         return self.name
 
     @property
+    def thinking_tokens(self) -> int:
+        return 0
+
+    @property
     def fingerprint(self) -> str:
         return self._name
 
@@ -91,6 +97,9 @@ class FakeLLM:
         reply = scripted if isinstance(scripted, Reply) else Reply(scripted)
         try:
             await asyncio.sleep(reply.first_token_wait_s)
+            for thought in re.findall(r"\s*\S+\s*$|\s*\S+", reply.thoughts):
+                yield LLMDelta(reasoning=thought)
+                await asyncio.sleep(reply.word_wait_s)
             for sent, word in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", reply.text)):
                 if reply.error is not None and sent >= reply.error_after_words:
                     break

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from roma_core.llm.base import LLMRequest, Message, Picture
+from roma_core.llm.base import LLMRequest, Message, Picture, Provider
 from roma_core.llm.providers.adapter import Vendor, VendorLLM
 from roma_core.llm.providers.schemas import schema_instruction, strict_schema
+from roma_core.llm.providers.spec import Reach
 from roma_core.llm.providers.wire import Rung
 
 ANSWER_TOOL = "give_answer"
 """Name of the tool whose arguments are the answer, on the rung of the ladder that uses one."""
+
+
+def openai_compatible(name: str, url: str, model: str, title: str = "") -> Callable[[str | None, Reach], Provider]:
+    """Return what makes the provider of another vendor whose API is like OpenAI's.
+
+    >>> make = openai_compatible("acme", "https://api.acme.example/v1", "acme-large")
+    >>> make(None, Reach()).name
+    'acme:acme-large'
+    """
+    other = replace(OpenAILLM.vendor, name=name, title=title or name.capitalize(), url=url, default_model=model)
+
+    class CompatibleLLM(OpenAILLM):
+        vendor = other
+
+    def make(asked_model: str | None, reach: Reach) -> Provider:
+        return CompatibleLLM(asked_model, reach)
+
+    return make
 
 
 class OpenAILLM(VendorLLM):

@@ -55,10 +55,13 @@ class Asked:
 
     @property
     def anthropic(self) -> bool:
-        return self.path.endswith("/messages")
+        return self.path.partition("?")[0].endswith("/messages")
 
 
 Rule = Callable[[Asked], Script]
+
+MODELS = ("m", "gpt-4o", "gpt-4o-mini", "claude-sonnet-5-5", "claude-opus-5-5")
+"""What the server says that it has, unless it is told otherwise."""
 
 
 class FakeModelServer:
@@ -68,7 +71,7 @@ class FakeModelServer:
     """
 
     def __init__(self, rule: Rule | Iterable[Script], models: Script | None = None) -> None:
-        self.models = models or Script(raw=b'{"object": "list", "data": [{"id": "m", "object": "model"}]}')
+        self.models = models or Script(raw=_json({"object": "list", "data": [{"id": name} for name in MODELS]}))
         scripts = None if callable(rule) else iter(rule)
         self._rule: Rule = rule if callable(rule) else lambda asked: next(scripts)  # type: ignore[arg-type]
         self.asked: list[Asked] = []
@@ -99,7 +102,7 @@ class FakeModelServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while asked := await self._read(reader):
-                listed = asked.method == "GET" and asked.path.endswith("/models")
+                listed = asked.method == "GET" and asked.path.partition("?")[0].endswith("/models")
                 script = self.models if listed else self._rule(asked)
                 if not await self._answer(asked, script, reader, writer):
                     break

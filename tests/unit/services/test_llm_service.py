@@ -88,9 +88,9 @@ async def test_llm_service_anthropic_success() -> None:
         answer = await service.complete(ASK)
         await service.close()
     assert (answer.text, answer.finish_reason) == ("Hello  dear\nworld.", "stop")
-    assert (answer.provider, answer.model) == ("anthropic", "claude-3-5-sonnet-latest")
+    assert (answer.provider, answer.model) == ("anthropic", "claude-sonnet-5-5")
     assert (answer.usage.input_tokens, answer.usage.cached_tokens, answer.usage.output_tokens) == (10, 4, 3)
-    assert answer.usage.cost_usd == pytest.approx((6 * 3 + 4 * 0.3 + 3 * 15) / 1e6)
+    assert answer.usage.cost_usd == pytest.approx((6 * 2 + 4 * 0.1 + 3 * 10) / 1e6)
     assert server.asked[0].body["system"] == "Be brief."
 
 
@@ -706,6 +706,6 @@ async def test_both_adapters_work_behind_one_gateway() -> None:
     async with FakeModelServer(by_path).running() as server:
         service = LLMService([OpenAILLM(base_url=f"{server.url}/v1"), AnthropicLLM(base_url=f"{server.url}/v1")])
         assert (await service.complete(ASK)).text == "from openai"
-        named = ASK.model_copy(update={"model": "anthropic:claude-3-5-sonnet-latest"})
+        named = ASK.model_copy(update={"model": "anthropic:claude-sonnet-5-5"})
         assert (await service.complete(named)).text == "from anthropic"
         await service.close()

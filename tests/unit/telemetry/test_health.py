@@ -155,7 +155,7 @@ async def test_a_fallback_that_is_away_is_told(whole: Any) -> None:
     async with whole(**options) as (roma, _):
         llm = part(await roma.health(), "llm")
     assert llm.state == "degraded"
-    assert llm.reason.startswith("anthropic:claude-3-5-sonnet-latest cannot be reached")
+    assert llm.reason.startswith("anthropic:claude-sonnet-5-5 cannot be reached")
 
 
 async def test_a_server_that_hangs_is_asked_once_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from roma_core.database import Database, Schema
 from roma_core.errors import ErrorCode, LLMError, StoreError
-from roma_core.llm.control.budget import Account, Budgets
+from roma_core.llm.control.budget import BUDGETS, PERIODS, Account, Budgets
 from tests.fakes.disk import fill, small_disk
 
 
@@ -59,11 +61,74 @@ def test_a_call_that_fits_one_account_and_not_another_holds_nothing(tmp_path: Pa
     assert budgets.spent_usd("run", "run") == budgets.spent_usd("session", "t/s") == 0.0
 
 
-def test_a_killed_process_leaves_its_reservation_standing(tmp_path: Path) -> None:
-    dead = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
-    dead.reserve(dead.accounts(None, "t"), 0.7, "m")
+class Clock:
+    """A time that moves on demand."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
+DAY_S = 86_400
+
+
+def test_a_reservation_of_a_killed_process_is_given_back_when_its_lease_has_run_out(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    dead = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0, clock=clock)
+    dead.reserve(dead.accounts(None, "t"), 0.7, "m", lease_s=60)
     dead.close()
-    assert Budgets(tmp_path / "b.sqlite", tenant_usd=1.0).spent_usd("tenant", "t") == 0.7
+    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0, clock=clock)
+    assert not spend(budgets, budgets.accounts(None, "t"), 0.5, 0.5)
+    clock.now += 61
+    assert budgets.spent_usd("tenant", "t") == 0.0
+    assert spend(budgets, budgets.accounts(None, "t"), 0.5, 0.5)
+
+
+def test_a_call_that_outlives_its_lease_is_still_charged(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0, clock=clock)
+    hold = budgets.reserve(budgets.accounts(None, "t"), 0.7, "m", lease_s=60)
+    clock.now += 61
+    hold.cost_usd = 0.6
+    budgets.settle(hold)
+    assert budgets.spent_usd("tenant", "t") == pytest.approx(0.6)
+
+
+def test_a_day_and_a_month_begin_anew_and_all_time_does_not(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    budgets = Budgets(tmp_path / "b.sqlite", tenant_day_usd=1.0, tenant_month_usd=1.5, tenant_usd=3.0, clock=clock)
+    accounts = budgets.accounts(None, "t")
+    assert [spend(budgets, accounts, 1.0, 1.0) for _ in range(2)] == [True, False]
+    clock.now += DAY_S  # the first of December
+    assert [spend(budgets, accounts, 1.0, 1.0) for _ in range(2)] == [True, False]
+    clock.now += DAY_S
+    with pytest.raises(LLMError, match=r"tenant budget of this month .*ROMA_BUDGET_TENANT_MONTH_USD"):
+        budgets.reserve(accounts, 1.0, "m")
+    assert spend(budgets, accounts, 0.5, 0.5)
+    assert [budgets.spent_usd("tenant", "t", period) for period in PERIODS] == [0.5, 1.5, 2.5]
+
+
+def test_a_token_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    budgets = Budgets(tmp_path / "b.sqlite", token_day_usd=1.0)
+    assert spend(budgets, budgets.accounts(None, "t", "ci"), 0.8, 0.8)
+    assert not spend(budgets, budgets.accounts(None, "t", "ci"), 0.8, 0.8)
+    assert spend(budgets, budgets.accounts(None, "t", "web"), 0.8, 0.8)
+    assert budgets.accounts(None, "t") == []
+
+
+def test_an_account_of_the_version_before_keeps_what_was_spent(tmp_path: Path) -> None:
+    path = tmp_path / "b.sqlite"
+    older = Database(path, Schema(BUDGETS.name, BUDGETS.title, BUDGETS.steps[:1]))
+    with older.transaction() as db:
+        db.execute("INSERT INTO spent VALUES ('tenant', 't', 600000000)")
+        db.execute("INSERT INTO reserved VALUES (7, 'tenant', 't', 900000000)")
+    older.close()
+    budgets = Budgets(path, tenant_usd=1.0, tenant_day_usd=1.0)
+    assert budgets.spent_usd("tenant", "t") == 0.6
+    assert budgets.spent_usd("tenant", "t", "day") == 0.0
 
 
 def test_limits_are_exact_where_floats_are_not() -> None:

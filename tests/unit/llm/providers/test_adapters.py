@@ -83,7 +83,7 @@ def openai_on(
     return OpenAILLM(model, api_key=KEY, base_url=url, transport=wire.transport), wire
 
 
-def anthropic_on(*answers: httpx2.Response | Exception, model: str = "claude-opus-3") -> tuple[AnthropicLLM, Wire]:
+def anthropic_on(*answers: httpx2.Response | Exception, model: str = "claude-opus-5-5") -> tuple[AnthropicLLM, Wire]:
     wire = Wire(*answers)
     return AnthropicLLM(model, api_key=KEY, transport=wire.transport), wire
 
@@ -129,7 +129,7 @@ async def test_anthropic_gets_its_own_shape() -> None:
     assert (answer.text, answer.finish_reason) == ("Hello.", "stop")
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (5, 7)
     assert wire.bodies[0] == {
-        "model": "claude-3-opus-latest",
+        "model": "claude-opus-5-5",
         "stream": True,
         "max_tokens": 1024,
         "system": "Be brief.",
@@ -171,8 +171,8 @@ async def test_a_schema_in_words_goes_beside_the_picture() -> None:
 @pytest.mark.parametrize(
     ("alias", "model"),
     [
-        ("claude-sonnet-3.5", "claude-3-5-sonnet-latest"),
-        ("claude-opus-3", "claude-3-opus-latest"),
+        ("claude-sonnet-3.5", "claude-sonnet-5-5"),
+        ("claude-opus-3", "claude-opus-5-5"),
         ("claude-x-9", "claude-x-9"),
     ],
 )
