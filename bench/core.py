@@ -26,7 +26,7 @@ from bench import parse_corpus, report
 from roma_core.cache import Cache
 from roma_core.connectors.local.connector import LocalConnector
 from roma_core.embeddings.local import LocalEmbedder
-from roma_core.evals.demo_corpus import gather
+from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.ingestion import build_ingestion
 from roma_core.parsers.service import DolphinParserService
 from roma_core.settings import Settings
@@ -76,7 +76,7 @@ def mixed(folder: Path, *, scans: bool) -> None:
     """READMEs of installed packages and, where they are, the real documents of all formats that can be read."""
     folder.mkdir()
     with tempfile.TemporaryDirectory() as gathered:
-        found = gather(Path(gathered))
+        found = gather_demo_corpus(Path(gathered))
         for path in found[:: max(1, len(found) // READMES)]:
             shutil.copy(path, folder / f"readme-{path.name}")
     shared = parse_corpus.folder()

@@ -1,14 +1,18 @@
 """ROMA: answers over a corpus with citations that can be checked, and measures of how good they are.
 
+>>> async with build_roma(Settings.load(workspace="w")) as roma:  # doctest: +SKIP
+...     await roma.ingest("papers/")
+...     await roma.query("What does the bridge span?")
+
 The names below load on first use, so ``import roma_core`` stays fast and imports no SDK, parser, UI or tracker.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import roma_core._quiet  # noqa: F401  (first: sets switches before any dependency is imported)
+from roma_core._lazy import export_lazily
 
 __version__ = "0.1.0"
 
@@ -24,29 +28,28 @@ if TYPE_CHECKING:
     from roma_core.types import IngestionReport as IngestionReport
     from roma_core.types import Query as Query
     from roma_core.types import TailorOutput as TailorOutput
+else:
+    __getattr__, __dir__ = export_lazily(
+        __name__,
+        {
+            "app": ("Roma", "build_roma"),
+            "errors": ("AgentFailure", "ErrorCode", "RomaError"),
+            "settings": ("Settings",),
+            "types": ("Citation", "Document", "IngestionReport", "Query", "TailorOutput"),
+        },
+    )
 
-_HOME = {
-    "Roma": "app",
-    "build_roma": "app",
-    "Settings": "settings",
-    "AgentFailure": "errors",
-    "ErrorCode": "errors",
-    "RomaError": "errors",
-    "Citation": "types",
-    "Document": "types",
-    "IngestionReport": "types",
-    "Query": "types",
-    "TailorOutput": "types",
-}
-
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'roma_core' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"roma_core.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__ = [
+    "AgentFailure",
+    "Citation",
+    "Document",
+    "ErrorCode",
+    "IngestionReport",
+    "Query",
+    "Roma",
+    "RomaError",
+    "Settings",
+    "TailorOutput",
+    "__version__",
+    "build_roma",
+]

@@ -1,1 +1,3 @@
-"""Answering: agents that return ``T | AgentFailure``, and the orchestrator that runs them. The entry is ``build``."""
+"""Answering: agents that return ``T | AgentFailure``, and the orchestrator that runs them."""
+
+__all__: list[str] = []

@@ -29,6 +29,8 @@ from roma_core.api.worker import Ingest, JobWorker
 from roma_core.errors import ErrorCode, guarded
 from roma_core.types import IngestionReport
 
+__all__ = ["create_app"]
+
 if TYPE_CHECKING:
     from roma_core.app import Roma
     from roma_core.ingestion import OnProgress

@@ -1,0 +1,3 @@
+"""Whether a source proves what is said with a citation to it."""
+
+__all__: list[str] = []

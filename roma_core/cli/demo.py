@@ -28,9 +28,9 @@ GOLDEN = CHECKOUT / "datasets" / "golden" / "golden_dataset.json"
 @click.argument("folder", type=click.Path(path_type=Path))
 async def demo_corpus(call: Invocation, folder: Path) -> int:
     """Gather a real corpus from the installed packages."""
-    from roma_core.evals.demo_corpus import gather
+    from roma_core.evals.demo_corpus import gather_demo_corpus
 
-    paths = gather(folder)
+    paths = gather_demo_corpus(folder)
     call.emit(
         {"folder": str(folder), "files": [str(path) for path in paths]},
         lambda: write(f"{len(paths)} documents in {folder}"),

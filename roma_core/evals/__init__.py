@@ -4,6 +4,7 @@
 >>> report = await evaluate("golden.json", roma)  # doctest: +SKIP
 """
 
+from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.evals.evaluation import evaluate, load_dataset
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget, load_golden
 from roma_core.evals.judge.model import Judge
@@ -11,6 +12,7 @@ from roma_core.evals.measures.base import CaseOutcome, Measure, Score, measure
 from roma_core.evals.plan import StudyPlan, plan_study
 from roma_core.evals.report.comparison import Comparison, Decision, compare, compare_variants
 from roma_core.evals.report.record import EvalReport, EvalRow
+from roma_core.evals.tracking import track
 
 __all__ = [
     "CaseOutcome",
@@ -29,8 +31,10 @@ __all__ = [
     "compare",
     "compare_variants",
     "evaluate",
+    "gather_demo_corpus",
     "load_dataset",
     "load_golden",
     "measure",
     "plan_study",
+    "track",
 ]

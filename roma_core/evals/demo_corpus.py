@@ -50,7 +50,7 @@ def own_docs(checkout: Path) -> dict[str, str]:
     }
 
 
-def gather(
+def gather_demo_corpus(
     folder: Path,
     distributions: Iterable[metadata.Distribution] | None = None,
     checkout: Path | None = None,

@@ -9,6 +9,8 @@
     Prometheus series with bounded labels.
 ``tracing.span(stage, **attributes)``
     an MLflow span with the same request id; does nothing when tracing is off.
-``health.Health(probes, needed=..., version=...)``
+``health.HealthMonitor(probes, needed=..., version=...)``
     one cached, time-boxed report over named probes.
 """
+
+__all__ = ["health", "logs", "metrics", "observe", "tracing"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roma_core._lazy import export_lazily
 from roma_core.types.answer import (
     CITATION_COLUMNS,
     Citation,
@@ -44,7 +45,10 @@ from roma_core.types.query import Persona, Query
 from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState
 
 if TYPE_CHECKING:
-    from roma_core.types.base import Vector, Vectors
+    from roma_core.types.vectors import Vector as Vector
+    from roma_core.types.vectors import Vectors as Vectors
+else:
+    __getattr__, _ = export_lazily(__name__, {"vectors": ("Vector", "Vectors")})
 
 __all__ = [
     "CITATION_COLUMNS",

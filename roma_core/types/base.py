@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:  # names for signatures; numpy and pandas are not loaded for them
-    import numpy as np
+if TYPE_CHECKING:  # a name for signatures; pandas is not loaded for it
     import pandas as pd
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
-    """Shape (n, dim), rows of unit length."""
-    Vector = NDArray[np.float32]
-    """Shape (dim,), unit length."""
 
 DEFAULT_TENANT = "default"
 

@@ -1,0 +1,18 @@
+"""What people see: the console, views of documents, and progress in a notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roma_core._lazy import export_lazily
+
+if TYPE_CHECKING:
+    from roma_core.ui.console import Console as Console
+    from roma_core.ui.explorer import explore as explore
+    from roma_core.ui.progress import ingest_bar as ingest_bar
+else:
+    __getattr__, __dir__ = export_lazily(
+        __name__, {"console": ("Console",), "explorer": ("explore",), "progress": ("ingest_bar",)}
+    )
+
+__all__ = ["Console", "explore", "ingest_bar"]

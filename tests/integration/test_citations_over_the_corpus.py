@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roma_core import Settings, build_roma
-from roma_core.evals.demo_corpus import gather
+from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.types import TailorOutput
 
 QUESTIONS = 150
@@ -18,7 +18,7 @@ QUESTIONS = 150
 @pytest.mark.slow
 async def test_every_citation_is_proven_at_its_offsets(workspace: Path, tmp_path: Path) -> None:
     """Questions are runs of words drawn from the corpus, so that every part of it is quoted sooner or later."""
-    paths = gather(tmp_path / "corpus")
+    paths = gather_demo_corpus(tmp_path / "corpus")
     settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", rerank_limit=5, query_timeout_s=600)
     draw = random.Random(7)
     cited = 0

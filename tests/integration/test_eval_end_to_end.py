@@ -12,7 +12,7 @@ from roma_core.agents import prompts
 from roma_core.app import Roma, build_roma
 from roma_core.cache import Cache
 from roma_core.evals import compare, evaluate
-from roma_core.evals.demo_corpus import gather
+from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.evals.golden.dataset import load_golden
 from roma_core.evals.judge.model import RUBRIC, Judge
 from roma_core.evals.report.record import EvalReport
@@ -52,7 +52,7 @@ async def evaluated(tmp_path: Path, dataset: str, llm: FakeLLM, **parts: Any) ->
 
 async def ingested(roma: Roma, tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
-    paths = [p for p in gather(folder) if p.relative_to(folder).as_posix() in DOCUMENTS]
+    paths = [p for p in gather_demo_corpus(folder) if p.relative_to(folder).as_posix() in DOCUMENTS]
     report = await roma.ingest(*paths)
     assert report.counts()["failed"] == 0
 

@@ -9,7 +9,7 @@ import pytest
 
 from roma_core import Settings, build_roma
 from roma_core.errors import AgentFailure
-from roma_core.evals.demo_corpus import gather
+from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import locate
 from roma_core.evals.measures.nuggets import states
@@ -27,7 +27,7 @@ def golden() -> Golden:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    gather(folder)
+    gather_demo_corpus(folder)
     return folder
 
 

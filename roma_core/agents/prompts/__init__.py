@@ -7,6 +7,8 @@ from pathlib import Path
 
 from roma_core.prompts import Prompt, load_prompts
 
+__all__ = ["all_prompts"]
+
 
 def all_prompts(overrides: Mapping[str, Path] | None = None) -> dict[str, Prompt]:
     """Prompts by name, with files of the caller put in for some. Raises ``ConfigError``."""

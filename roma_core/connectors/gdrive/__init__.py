@@ -10,7 +10,9 @@ from roma_core.connectors.base import Connector, ConnectorSpec
 from roma_core.settings import GDriveSettings, Settings
 
 if TYPE_CHECKING:
-    from roma_core.connectors.gdrive.connector import GDriveConnector
+    from roma_core.connectors.gdrive.connector import GDriveConnector as GDriveConnector
+else:
+    __getattr__, __dir__ = export_lazily(__name__, {"connector": ("GDriveConnector",)})
 
 __all__ = ["SPEC", "GDriveConnector"]
 
@@ -28,5 +30,3 @@ def _sign_in(settings: Settings, client: Path) -> Path:
 
 
 SPEC = ConnectorSpec("gdrive", make=_make, example="gdrive://folder/ID", settings=GDriveSettings, sign_in=_sign_in)
-
-__getattr__, _ = export_lazily(__name__, {"GDriveConnector": "roma_core.connectors.gdrive.connector"})

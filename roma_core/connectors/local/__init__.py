@@ -9,7 +9,9 @@ from roma_core.connectors.base import Connector, ConnectorSpec
 from roma_core.settings import LocalSettings, Settings
 
 if TYPE_CHECKING:
-    from roma_core.connectors.local.connector import LocalConnector
+    from roma_core.connectors.local.connector import LocalConnector as LocalConnector
+else:
+    __getattr__, __dir__ = export_lazily(__name__, {"connector": ("LocalConnector",)})
 
 __all__ = ["SPEC", "LocalConnector"]
 
@@ -21,5 +23,3 @@ def _make(settings: Settings) -> Connector:
 
 
 SPEC = ConnectorSpec("local", make=_make, example="a path", settings=LocalSettings, addresses=())
-
-__getattr__, _ = export_lazily(__name__, {"LocalConnector": "roma_core.connectors.local.connector"})

@@ -9,7 +9,9 @@ from roma_core.connectors.base import Connector, ConnectorSpec
 from roma_core.settings import Settings, WebSettings
 
 if TYPE_CHECKING:
-    from roma_core.connectors.web.connector import WebConnector
+    from roma_core.connectors.web.connector import WebConnector as WebConnector
+else:
+    __getattr__, __dir__ = export_lazily(__name__, {"connector": ("WebConnector",)})
 
 __all__ = ["SPEC", "WebConnector"]
 
@@ -23,5 +25,3 @@ def _make(settings: Settings) -> Connector:
 SPEC = ConnectorSpec(
     "web", make=_make, example="https://example.org", settings=WebSettings, addresses=("https", "http")
 )
-
-__getattr__, _ = export_lazily(__name__, {"WebConnector": "roma_core.connectors.web.connector"})

@@ -1,0 +1,3 @@
+"""HTML and EPUB. Internal: ``roma_core.parsers`` is the door."""
+
+__all__: list[str] = []

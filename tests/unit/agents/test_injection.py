@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from roma_core.agents.tailor import TailorAgent
 from roma_core.agents.untrusted import fence_of, neutral, one_line, render_passages
-from roma_core.evals.demo_corpus import gather
+from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.injection import _WORDS, _plain, signs, visible
 from roma_core.llm.providers.fake import FakeLLM
 from roma_core.types import CompleteEvent, Query
@@ -204,7 +204,7 @@ def test_visible_and_neutral_are_stable(text: str) -> None:
 
 def test_real_documents_are_hardly_ever_flagged(tmp_path: Path) -> None:
     """The READMEs of the installed packages: what is flagged there for nothing would be in any corpus."""
-    paths = gather(tmp_path / "corpus")
+    paths = gather_demo_corpus(tmp_path / "corpus")
     flagged = [path.name for path in paths if signs(path.read_text(encoding="utf-8", errors="replace"))]
     assert len(paths) > 50
     assert len(flagged) <= len(paths) / 100, flagged

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.evals.demo_corpus import descriptions, gather, normalised, own_docs
+from roma_core.evals.demo_corpus import descriptions, gather_demo_corpus, normalised, own_docs
 
 
 class Dist(metadata.Distribution):
@@ -62,18 +62,18 @@ def test_a_distribution_without_a_name_is_left_out() -> None:
 
 def test_gather_is_deterministic_and_touches_nothing_twice(tmp_path: Path) -> None:
     dists = [dist("b", "# B", "text/markdown"), dist("a", "# A", "text/markdown")]
-    first = gather(tmp_path / "x", dists, checkout=tmp_path)
+    first = gather_demo_corpus(tmp_path / "x", dists, checkout=tmp_path)
     stamps = {p: p.stat().st_mtime_ns for p in first}
     assert [p.name for p in first] == ["a.md", "b.md"]
-    assert gather(tmp_path / "x", reversed(dists), checkout=tmp_path) == first
+    assert gather_demo_corpus(tmp_path / "x", reversed(dists), checkout=tmp_path) == first
     assert {p: p.stat().st_mtime_ns for p in first} == stamps
 
 
 def test_gather_mends_a_file_that_changed(tmp_path: Path) -> None:
     dists = [dist("a", "# A", "text/markdown")]
-    (path,) = gather(tmp_path, dists, checkout=tmp_path)
+    (path,) = gather_demo_corpus(tmp_path, dists, checkout=tmp_path)
     path.write_text("spoilt")
-    gather(tmp_path, dists, checkout=tmp_path)
+    gather_demo_corpus(tmp_path, dists, checkout=tmp_path)
     assert path.read_text() == "# A\n"
 
 
@@ -86,7 +86,7 @@ def test_own_docs_only_in_a_checkout(tmp_path: Path) -> None:
 
 
 def test_the_installed_environment_gives_a_real_corpus(tmp_path: Path) -> None:
-    paths = gather(tmp_path)
+    paths = gather_demo_corpus(tmp_path)
     names = {p.relative_to(tmp_path).as_posix() for p in paths}
     assert len(paths) >= 200
     assert {"openai.md", "tenacity.rst", "docs/11_SECURITY.md"} <= names
