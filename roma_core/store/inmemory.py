@@ -16,13 +16,14 @@ from roma_core.errors import InputError
 from roma_core.ranking import ranked
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, conditions
+from roma_core.store.lexical import SHORTEST_FUZZY, UNSPACED, add_word_parts, expand_versions, is_within_one_edit
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
 
 K1, B = 1.2, 0.75
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\w+(?:\.\d+)*")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,10 @@ class InMemoryStore:
         """BM25 with the statistics of this tenant alone."""
         index, wanted = self._index(tenant), conditions(filters)
         scores: dict[int, float] = defaultdict(float)
-        for word in sorted(set(_words(text))):
+        words = set(_words(expand_versions(text)))
+        misspelt = [word for word in words if word not in index.postings and len(word) >= SHORTEST_FUZZY]
+        words.update(word for word in index.postings for wrong in misspelt if is_within_one_edit(wrong, word))
+        for word in sorted(words):
             held = index.postings.get(word, ())
             weight = _idf(len(index.chunks), len(held))
             for row, count in held:
@@ -121,7 +125,7 @@ class InMemoryStore:
 
 def _indexed(entries: Collection[EmbeddedDocument]) -> _Index:
     chunks = [chunk for entry in entries for chunk in entry.chunks]
-    words = [Counter(_words(chunk.indexed_text)) for chunk in chunks]
+    words = [Counter(_words(add_word_parts(chunk.indexed_text))) for chunk in chunks]
     postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row, counted in enumerate(words):
         for word, count in counted.items():
@@ -143,7 +147,10 @@ def _allowed(index: _Index, wanted: Conditions, rows: Collection[int]) -> Collec
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    """Return lower-cased words; of scripts without spaces every pair of neighbouring characters."""
+    words = _WORD.findall(UNSPACED.sub(" ", text.lower()))
+    runs = UNSPACED.findall(text)
+    return words + [run[i : i + 2] for run in runs for i in range(max(1, len(run) - 1))]
 
 
 def _idf(total: int, having: int) -> float:

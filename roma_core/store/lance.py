@@ -24,6 +24,7 @@ from roma_core.store.allocator import limit_pools, return_freed_memory, sparing
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import conditions
 from roma_core.store.lease import Lease
+from roma_core.store.lexical import expand_versions, find_missing_words, stem_words
 from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 from roma_core.workspace import GoneError, identity, private_folder
@@ -131,7 +132,7 @@ class LanceStore:
             )
 
     async def _compact(self, table: Any) -> None:
-        from lancedb.index import FTS, Bitmap, IvfPq
+        from lancedb.index import Bitmap, IvfPq
 
         await table.optimize()
         for column in SCOPED:
@@ -139,7 +140,7 @@ class LanceStore:
                 await table.create_index(column, config=Bitmap())
         # This extends the indices too; a full-text index that still lacks rows is built anew.
         if await self._unindexed(table, "search_text"):
-            await table.create_index("search_text", config=FTS(with_position=False), replace=True)
+            await table.create_index("search_text", config=migrations.text_index(), replace=True)
         if await table.count_rows("kind = 'chunk'") >= ANN_FROM and not await self._indexed(table, "vector"):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
 
@@ -195,16 +196,30 @@ class LanceStore:
         where = _scope(tenant, "chunk", filters)
         if not text.strip():
             return []
+        hits = await self._match(table, expand_versions(text), where, limit)
+        misspelt = find_missing_words(text, (row["text"] + " " + row["context"] for row, _ in hits))
+        if misspelt:
+            near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
+            hits = _add_scores(hits, await self._match(table, " ".join(near), where, limit, fuzziness=1))
+        return _best(hits, "bm25", limit)
+
+    async def _match(
+        self, table: Any, text: str, where: Any, limit: int, *, fuzziness: int = 0
+    ) -> list[tuple[dict[str, Any], float]]:
+        """Return the rows that hold words of ``text``, each with its BM25 score."""
+        from lancedb.query import MatchQuery
+
+        query = MatchQuery(text, column="search_text", fuzziness=fuzziness, prefix_length=1 if fuzziness else 0)
         with self._typed():
             found = await (
                 table.query()
-                .nearest_to_text(text, columns=["search_text"])
+                .nearest_to_text(query)
                 .where(where)
                 .select([*CHUNK_FIELDS, "_score"])
                 .limit(limit + TIE_MARGIN)
                 .to_arrow()
             )
-        return _best(((row, float(row["_score"])) for row in found.to_pylist()), "bm25", limit)
+        return [(row, float(row["_score"])) for row in found.to_pylist()]
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
@@ -320,14 +335,12 @@ class LanceStore:
         return table
 
     async def _create(self, database: Any) -> None:
-        from lancedb.index import FTS
-
         self._require_room()
         async with Lease(self._path, self._lease_s):
             if TABLE in list((await database.list_tables()).tables):
                 return
             table = await database.create_table(TABLE, schema=schema(self._dim, self._made_with))
-            await table.create_index("search_text", config=FTS(with_position=False))
+            await table.create_index("search_text", config=migrations.text_index())
 
     async def _unindexed(self, table: Any, column: str) -> int:
         """Rows that the index of ``column`` does not hold (all when there is none)."""
@@ -351,6 +364,18 @@ class LanceStore:
 def load() -> None:
     """Import LanceDB. It takes seconds, so call it in a thread: an event loop has other tasks."""
     importlib.import_module("lancedb.expr")
+
+
+def _add_scores(
+    hits: list[tuple[dict[str, Any], float]], more: list[tuple[dict[str, Any], float]]
+) -> list[tuple[dict[str, Any], float]]:
+    """Return the rows of both lists; one that is in both has the sum of its scores."""
+    scores: dict[str, float] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    for row, score in (*hits, *more):
+        rows[row["id"]] = row
+        scores[row["id"]] = scores.get(row["id"], 0.0) + score
+    return [(row, scores[key]) for key, row in rows.items()]
 
 
 def _best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: int) -> list[ScoredChunk]:

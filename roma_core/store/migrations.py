@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from roma_core import __version__
 from roma_core.errors import ErrorCode, StoreError
+from roma_core.store.lexical import JOINED, TOKENIZER
 from roma_core.telemetry import logs
 
 FIRST_VERSION = 1
@@ -27,7 +28,28 @@ _log = logs.get("store")
 
 TableStep = Callable[[Any], Awaitable[None]]
 """A change of a LanceDB table."""
-STEPS: tuple[TableStep, ...] = ()
+
+
+def text_index() -> Any:
+    """Return LanceDB's configuration of the full-text index."""
+    from lancedb.index import FTS
+
+    return FTS(base_tokenizer=TOKENIZER, with_position=False)
+
+
+async def _cut_words_by_icu(table: Any) -> None:
+    """Build the full-text index again: words of scripts without spaces were found nowhere.
+
+    The new index keeps ``user_name`` whole, so its parts are added to the text that is searched.
+    """
+    joined = f"regexp_replace(search_text, '{JOINED}', '\\1', 'g')"
+    parts = f"regexp_replace({joined}, '[._]+', ' ', 'g')"
+    await table.update(updates_sql={"search_text": f"concat(search_text, ' ', {parts})"}, where=_HAS_JOINED)
+    await table.create_index("search_text", config=text_index(), replace=True)
+
+
+_HAS_JOINED = "kind = 'chunk' AND regexp_like(search_text, '[A-Za-z][._][A-Za-z]')"
+STEPS: tuple[TableStep, ...] = (_cut_words_by_icu,)
 """The step at index N leads to version N + 2."""
 
 

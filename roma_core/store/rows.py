@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import InputError
 from roma_core.store.base import EmbeddedDocument
+from roma_core.store.lexical import add_word_parts
 from roma_core.store.migrations import version_metadata
 from roma_core.types import Chunk, Document, digest
 
@@ -84,7 +85,7 @@ def _chunk_row(tenant: str, chunk: Chunk) -> dict[str, Any]:
         "key": digest("chunk", tenant, chunk.document_id, chunk.id)[:32],
         "kind": "chunk",
         "tenant": tenant,
-        "search_text": chunk.indexed_text,
+        "search_text": add_word_parts(chunk.indexed_text),
     }
 
 

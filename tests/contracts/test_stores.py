@@ -66,6 +66,15 @@ YEAST = document("file:///a/yeast.md", "Yeast ferments sugar.\n\nBakers and brew
 OTHER = document("file:///b/harbour.md", "Another harbour, another town.")
 
 
+LANGUAGES = {
+    "Chinese": ("年假为二十天，未休的年假可以结转到下一年。", "年假"),
+    "Japanese": ("有給休暇は年に二十日です。翌年に繰り越せます。", "有給休暇"),
+    "Thai": ("วันลาพักร้อนประจำปีคือยี่สิบวัน", "ลาพักร้อน"),
+    "Korean": ("연차 휴가는 이십일입니다.", "연차"),
+    "French": ("Les congés annuels durent vingt jours.", "congés"),
+}
+
+
 class StoreContract:
     """Inherit and give a ``store`` fixture."""
 
@@ -269,6 +278,30 @@ class StoreContract:
         with pytest.raises(InputError):
             await store.put("t", HARBOUR, made.chunks, made.vectors[:0])
         assert await store.counts("t") == (0, 0)
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    async def test_a_word_of_any_script_is_found(self, store: ChunkStore, language: str) -> None:
+        for name, (text, _) in LANGUAGES.items():
+            await put(store, document(f"file:///{name}.txt", text))
+        await store.optimize()
+        found = await store.lexical("t", LANGUAGES[language][1], limit=10)
+        assert [hit.chunk.uri for hit in found] == [f"file:///{language}.txt"]
+
+    @pytest.mark.parametrize("code", ["PPR-9087", "X-200.1", "2.4.0", "v2.4.0", "user_name", "user"])
+    async def test_codes_and_versions_are_found_as_they_are(self, store: ChunkStore, code: str) -> None:
+        await put(store, document("file:///codes.txt", "Parts PPR-9087 and X-200.1 of release v2.4.0 set user_name."))
+        await put(store, document("file:///others.txt", "Parts PPR-9078 and X-200.2 of release v2.3.1 set group_name."))
+        found = await store.lexical("t", code, limit=10)
+        assert found[0].chunk.uri == "file:///codes.txt"
+
+    async def test_a_misspelt_word_is_found_when_nothing_is_spelt_so(self, store: ChunkStore) -> None:
+        await put(store, document("file:///leave.txt", "The annual leave can be taken until March."))
+        await put(store, document("file:///days.txt", "Office days are agreed by each team."))
+        await store.optimize()
+        found = await store.lexical("t", "anual leeve days", limit=10)
+        assert {hit.chunk.uri for hit in found} == {"file:///leave.txt", "file:///days.txt"}
+        assert [hit.chunk.uri for hit in await store.lexical("t", "leeve", limit=10)] == ["file:///leave.txt"]
+        assert await store.lexical("t", "lieeve", limit=10) == []
 
 
 class TestInMemory(StoreContract):

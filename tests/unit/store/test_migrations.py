@@ -16,6 +16,7 @@ from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.store import migrations
 from roma_core.store.lance import LanceStore
+from roma_core.store.lexical import add_word_parts
 
 WORKSPACE_OF_BEFORE = Path(__file__).parents[2] / "fixtures" / "workspace-before-versions.tar.gz"
 STEP_OF_A_LATER_ROMA = """
@@ -33,6 +34,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.store.lance import LanceStore
+from roma_core.store.lexical import add_word_parts
 
 async def add_language_and_die(table):
     await add_language(table)
@@ -94,6 +96,7 @@ async def test_an_older_table_is_brought_up_to_date_and_its_state_kept(
 
 
 async def test_a_table_that_is_up_to_date_gets_no_commit(folder: Path) -> None:
+    await store_at(folder).counts("default")
     before = await (await open_table(folder)).version()
     await store_at(folder).counts("default")
     assert await (await open_table(folder)).version() == before
@@ -139,3 +142,14 @@ async def test_a_process_that_has_the_table_open_writes_nothing_once_a_newer_rom
         await store.delete("default", list(await store.contents("default")))
     assert caught.value.code is ErrorCode.STORAGE_NEWER
     assert await (await open_table(folder)).count_rows() == 6
+
+
+async def test_a_table_of_before_is_searched_as_a_new_one(folder: Path) -> None:
+    await store_at(folder).counts("default")  # opening brings it up to date
+    table = await open_table(folder)
+    rows = await table.query().where("kind = 'chunk'").select(["text", "context", "search_text"]).to_list()
+    for row in rows:
+        indexed_text = f"{row['context']}\n{row['text']}" if row["context"] else row["text"]
+        assert row["search_text"].split() == add_word_parts(indexed_text).split()
+    [index] = [index for index in await table.list_indices() if list(index.columns) == ["search_text"]]
+    assert index.num_unindexed_rows in {0, None}
