@@ -272,12 +272,13 @@ def test_a_golden_set_is_scored_gated_and_compared(run: Any, folder: Path, tmp_p
     code, again, _ = run("eval", str(dataset), "--limit", "2")
     assert again == first, "the same run again says the same"
 
-    floors = tmp_path / "floors.json"
-    floors.write_text(json.dumps({"dataset_sha256": first["dataset_sha256"], "measures": {"nugget_recall": 1.0}}))
-    assert run("eval", str(dataset), "--gate", str(floors))[0] == 0
-    floors.write_text(json.dumps({"dataset_sha256": first["dataset_sha256"], "measures": {"RR@5": 1.1}}))
-    code, _, said = run("eval", str(dataset), "--gate", str(floors))
-    assert code == 1 and "below the gate: RR@5" in said
+    baseline = tmp_path / "baseline.json"
+    assert run("gate", "pin", first["run_id"], "--baseline", str(baseline))[0] == 0
+    assert run("eval", str(dataset), "--gate", str(baseline))[0] == 0
+    pinned = json.loads(baseline.read_text())
+    baseline.write_text(json.dumps({**pinned, "floors": {"nugget_recall": 1.1}}))
+    code, _, said = run("eval", str(dataset), "--gate", str(baseline))
+    assert code == 1 and "below the gate: nugget_recall" in said
 
     runs = [path.name for path in (tmp_path / ".roma" / "evals").iterdir() if path.is_dir()]
     code, comparison, _ = run("compare", runs[0], runs[0])
