@@ -278,7 +278,7 @@ def test_a_golden_set_is_scored_gated_and_compared(run: Any, folder: Path, tmp_p
     pinned = json.loads(baseline.read_text())
     baseline.write_text(json.dumps({**pinned, "floors": {"nugget_recall": 1.1}}))
     code, _, said = run("eval", str(dataset), "--gate", str(baseline))
-    assert code == 1 and "below the gate: nugget_recall" in said
+    assert code == 1 and "lower bound of nugget_recall" in said
 
     runs = [path.name for path in (tmp_path / ".roma" / "evals").iterdir() if path.is_dir()]
     code, comparison, _ = run("compare", runs[0], runs[0])
