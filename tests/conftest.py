@@ -54,6 +54,12 @@ def shared_folder(name: str) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_root() -> Path:
+    """The folder of third-party material, or skip: for fixtures that are made once."""
+    return shared_folder("data").parent
+
+
 @pytest.fixture
 def shared_dir() -> object:
     """``shared_dir("docs-dev")`` is the folder, or the test is skipped with a reason."""

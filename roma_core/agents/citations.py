@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roma_core.agents.base import Agent, boundary
-from roma_core.citations.support import each_word, support
+from roma_core.citations import verify_claim
+from roma_core.citations.words import read_words
 from roma_core.markup import (
     Claim,
     mask_markers,
@@ -24,6 +25,8 @@ from roma_core.markup import (
 from roma_core.store.base import ChunkStore
 from roma_core.types import Citation, ComponentHealth, Document, ScoredChunk
 
+MOST_DEFINING_CHARS = 200_000
+"""Characters of a document up to which all of it is searched for the acronyms that it defines."""
 _STATES_FACTS = frozenset({"paragraph", "list", "quote", "table", "caption", "footnote"})
 
 
@@ -103,7 +106,8 @@ def _citations(
 def _citation(text: str, claim: Claim, number: int, passage: ScoredChunk, document: Document) -> Citation:
     chunk = passage.chunk
     context = "\n".join((chunk.title, *chunk.headings, chunk.context))
-    found = support(text[claim.start : claim.end], chunk.text, context)
+    defining = document.text if len(document.text) <= MOST_DEFINING_CHARS else ""
+    found = verify_claim(text[claim.start : claim.end], chunk.text, context, defining)
     start, end = chunk.start + found.start, chunk.start + found.end
     page = document.page_at(start)
     return Citation(
@@ -121,6 +125,7 @@ def _citation(text: str, claim: Claim, number: int, passage: ScoredChunk, docume
         answer_end=claim.end,
         verdict=found.verdict,
         score=found.score,
+        decided_by=tuple(str(reason) for reason in found.reasons),
     )
 
 
@@ -128,5 +133,5 @@ def _lacks_marker(text: str, claim: Claim) -> bool:
     """Whether the claim states something (three content words or a number) without a marker."""
     if claim.numbers or claim.kind not in _STATES_FACTS:
         return False
-    content = (w for w in each_word(text[claim.start : claim.end]) if w.content)
-    return any(w.number or n == 3 for n, w in enumerate(content, start=1))
+    content = [word for word in read_words(text[claim.start : claim.end]) if word.is_content]
+    return len(content) >= 3 or any(word.is_number for word in content)

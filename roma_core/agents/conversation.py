@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from roma_core.agents.base import Agent, boundary
 from roma_core.agents.prompts import all_prompts
 from roma_core.agents.untrusted import neutral
-from roma_core.citations.support import words
+from roma_core.citations.words import read_words
 from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.base import LLM, LLMRequest, Message, complete
 from roma_core.prompts import Prompt
@@ -140,17 +140,17 @@ def by_rule(question: str, history: Sequence[Turn]) -> str:
     if not depends(question):
         return question
     topic = next((t.question for t in reversed(history) if not depends(t.question)), history[0].question)
-    asked = {w.stem for w in words(question)}
-    about = [topic[w.start : w.end] for w in words(topic) if w.content and w.stem not in asked]
+    asked = {w.stem for w in read_words(question)}
+    about = [topic[w.start : w.end] for w in read_words(topic) if w.is_content and w.stem not in asked]
     return f"{question} ({' '.join(dict.fromkeys(about))})" if about else question
 
 
 def depends(question: str) -> bool:
     """Whether a question points at something that was said before."""
-    said = words(question)
+    said = read_words(question)
     return (
         _OPENS.match(question.lstrip(" \t“\"'")) is not None
         or _POINTS_ALONE.search(question) is not None
         or any(w.form in _POINTS for w in said)
-        or not any(w.content for w in said)
+        or not any(w.is_content for w in said)
     )

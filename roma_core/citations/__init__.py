@@ -1,3 +1,11 @@
-"""Whether a source proves what is said with a citation to it."""
+"""Citations: does a passage prove a claim, and which of its words do.
 
-__all__: list[str] = []
+>>> from roma_core.citations import verify_claim
+>>> verify_claim("The mill grinds rye.", "The mill grinds rye. It has two wheels.").verdict
+'verbatim'
+"""
+
+from roma_core.citations.verdict import Reason, Support, verify_claim
+from roma_core.citations.words import Word, read_words
+
+__all__ = ["Reason", "Support", "Word", "read_words", "verify_claim"]

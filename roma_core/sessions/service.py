@@ -15,12 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from roma_core.database import storage_error
 from roma_core.errors import AgentFailure, NotFoundError, guarded
 from roma_core.redaction.rules import redact
-from roma_core.types import Citation, ComponentHealth, Noun, Verdict
+from roma_core.types import Citation, CitationVerdict, ComponentHealth, Noun
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ class Reference(Noun):
     place: str = ""
     start: int
     end: int
-    verdict: Verdict
+    verdict: CitationVerdict
+
+    @field_validator("verdict", mode="before")
+    @classmethod
+    def _current_name(cls, verdict: object) -> object:
+        """Read a conversation that was stored when *unchecked* was called *unverified*."""
+        return "unchecked" if verdict == "unverified" else verdict
 
     @classmethod
     def of(cls, citation: Citation) -> Reference:

@@ -11,6 +11,7 @@ from roma_core._lazy import export_lazily
 from roma_core.types.answer import (
     CITATION_COLUMNS,
     Citation,
+    CitationVerdict,
     CompleteEvent,
     ErrorEvent,
     Stage,
@@ -19,7 +20,6 @@ from roma_core.types.answer import (
     TailorOutput,
     TokenEvent,
     Usage,
-    Verdict,
 )
 from roma_core.types.base import DEFAULT_TENANT, Noun, digest, frame
 from roma_core.types.document import (
@@ -60,6 +60,7 @@ __all__ = [
     "Box",
     "Chunk",
     "Citation",
+    "CitationVerdict",
     "CompleteEvent",
     "ComponentHealth",
     "Document",
@@ -89,7 +90,6 @@ __all__ = [
     "Usage",
     "Vector",
     "Vectors",
-    "Verdict",
     "WhyLeftOut",
     "digest",
     "frame",

@@ -16,7 +16,7 @@ from roma_core.types.query import Persona
 if TYPE_CHECKING:
     import pandas as pd
 
-Verdict = Literal["verbatim", "supported", "partial", "unsupported", "unverified"]
+CitationVerdict = Literal["verbatim", "supported", "partial", "contradicted", "unsupported", "unchecked"]
 
 
 class Citation(Noun):
@@ -37,8 +37,10 @@ class Citation(Noun):
     quote: str
     answer_start: int
     answer_end: int
-    verdict: Verdict = "unverified"
+    verdict: CitationVerdict = "unchecked"
     score: float | None = None
+    decided_by: tuple[str, ...] = ()
+    """Words that decided the verdict, one difference each; empty where nothing differs."""
 
 
 class Usage(Noun):

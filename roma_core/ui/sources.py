@@ -30,8 +30,9 @@ VERDICTS: dict[str, str] = {
     "verbatim": "word for word",
     "supported": "supported",
     "partial": "partly supported",
+    "contradicted": "contradicted",
     "unsupported": "not supported",
-    "unverified": "not verified",
+    "unchecked": "not checked",
 }
 STYLE = (
     SHEET_STYLE

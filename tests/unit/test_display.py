@@ -76,7 +76,7 @@ def test_counts_leave_zeros_out() -> None:
 def test_answer_shows_its_citations_and_their_frame() -> None:
     output = TailorOutput(answer="Yes [1].", citations=(citation(),), model="extractive")
     html = output._repr_html_()
-    assert "quote" in html and "unverified" in html and "extractive" in html
+    assert "quote" in html and "unchecked" in html and "extractive" in html
     assert output.to_frame()["marker"].tolist() == [1]
     assert "<table" not in TailorOutput(answer="I don't know.", answered=False)._repr_html_()
 

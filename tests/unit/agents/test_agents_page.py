@@ -8,7 +8,7 @@ from pathlib import Path
 from roma_core.agents.guardrails import DEFAULTS, RULES
 from roma_core.agents.orchestrator import CALLERS_FAULT, RECOVERY
 from roma_core.agents.prompts import all_prompts
-from roma_core.citations.support import ONE_FACT, PARTIAL, STRICTER, SUPPORTED
+from roma_core.citations.verdict import COPIES, FOLLOWS, KNOWN, LONG_RUN, ONE_FACT, PARTIAL, STRICTER, SUPPORTED
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "02_AGENT_SPECS.md").read_text(encoding="utf-8")
 
@@ -35,11 +35,14 @@ def test_the_rules_are_the_code_s() -> None:
 
 def test_the_numbers_are_the_code_s() -> None:
     verdicts = {row[0]: row[1] for row in rows("Citations")}
-    assert str(SUPPORTED) in verdicts["`supported`"]
+    assert f"at least {SUPPORTED} of its content, the passage {KNOWN}" in verdicts["`supported`"]
+    assert f"from {FOLLOWS:.0%} of".replace("%", " %") in " ".join(PAGE.split())
+    assert (COPIES, LONG_RUN) == (0.5, 5)
+    assert "half of it stands in runs of five words" in " ".join(PAGE.split())
     assert str(PARTIAL) in verdicts["`partial`"]
     assert f"that are {STRICTER} higher" in PAGE
     assert ONE_FACT == 8
-    assert "at most eight content words" in PAGE
+    assert "at most eight content words" in " ".join(PAGE.split())
 
 
 def test_every_persona_prompt_is_told() -> None:

@@ -1,0 +1,182 @@
+"""Words that decide: negations, hedges, quantifiers, directions, and the spellings that are one word. English data.
+
+Each set is written once and read by the check of claims alone. The check does not depend on a set being complete:
+where a claim follows its source, any word that differs costs "supported". The sets tell why, and what may differ.
+"""
+
+from __future__ import annotations
+
+NEGATIONS = frozenset(
+    "no not never none neither nor without cannot nothing nobody nowhere hardly barely scarcely rarely seldom "
+    "fail failed fails failing failure lack lacks lacked lacking absent deny denied denies refuse refused refuses "
+    "refute refuted disprove disproved avoid avoided prevent prevented prevents unable ceased stopped longer "
+    "except excluding unless impossible false falsely myth instead".split()
+)
+"""Words that deny or exclude."""
+DENIALS = frozenset(
+    "no not never none neither nor without cannot nothing nobody nowhere hardly barely scarcely rarely seldom".split()
+)
+"""Negations that govern the words behind them, wherever they stand."""
+HEDGES = frozenset(
+    "may might can could would should must possibly probably perhaps maybe likely unlikely apparently reportedly "
+    "allegedly supposedly presumably potentially seemingly seem seems seemed appear appears appeared suggest suggests "
+    "suggested indicate indicates believed thought considered expected estimated planned intended proposed attempted "
+    "tried tends tend rumoured rumored alleged supposed potential possible probable hypothetical theoretical "
+    "claimed will shall".split()
+)
+QUANTIFIERS = frozenset(
+    "all some most many few several any every each both half none only solely merely exclusively just much more less "
+    "fewer least majority minority always usually often sometimes occasionally generally typically mainly mostly "
+    "largely partly entirely completely fully almost nearly approximately about around roughly circa exactly precisely "
+    "over under below above up everyone everybody nobody anyone primarily predominantly frequently chiefly "
+    "numerous various certain".split()
+)
+APPROXIMATIONS = frozenset("approximately about around roughly circa nearly almost some ca approx".split())
+CONDITIONS = frozenset(
+    "if unless until till except excluding provided providing assuming whether only lest barring save without "
+    "otherwise although".split()
+)
+ATTRIBUTIONS = frozenset(
+    "said says say saying claim claims claimed claiming argue argues argued assert asserts asserted allege alleges "
+    "alleged believe believes believed think thinks thought suggest suggests suggested report reports reported "
+    "according propose proposes proposed predict predicts predicted estimate estimates estimated expect expects "
+    "expected hope hopes hoped fear feared deny denies denied doubt doubts doubted dispute disputed speculate "
+    "speculates speculated hypothesize hypothesized hypothesised contend contends contended maintain maintains "
+    "maintained assume assumes assumed consider considered rumor rumour rumored rumoured imagine imagined dream "
+    "dreamed pretend pretended wish wished conclude concludes concluded guess guessed insist insisted "
+    "supposedly theory opinion view stated states stating announced announces wrote writes declared declares explained "
+    "explains added told tells warned warns revealed recalled recalls testified".split()
+)
+"""Words that put a statement into the mouth of someone."""
+REPORTING = frozenset(
+    "said says claims claimed argues argued believes believed believe thinks thought suggests suggested alleges "
+    "alleged asserts asserted states stated wrote writes declared declares contends maintains insists insisted "
+    "estimates speculated speculates hypothesized hypothesised".split()
+)
+"""Words of a short clause that says whose statement the rest is: ", he said"."""
+DIRECTIONAL_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "anti", "mis", "counter", "de", "under", "over")
+"""Prefixes that turn a word around: *likely* and *unlikely*."""
+
+_ANTONYMS = """
+increase decrease, increase reduce, increase decline, increase fall, increase drop, rise fall, rise decline, rise
+drop, grow shrink, grow decline, gain lose, gain loss, profit loss, higher lower, high low, highest lowest, more less,
+more fewer, most least, larger smaller, large small, largest smallest, bigger smaller, big small, greater smaller,
+greater less, greatest least, longer shorter, long short, longest shortest, older younger, old young, old new, older
+newer, oldest youngest, oldest newest, early late, earlier later, earliest latest, first last, before after, prior
+after, previous next, former latter, above below, over under, up down, upper lower, upward downward, inside outside,
+inner outer, internal external, north south, northern southern, east west, eastern western, northeast southwest,
+northwest southeast, left right, front back, top bottom, begin end, began ended, start end, start stop, started ended,
+started stopped, open close, opened closed, opening closing, open closed, win lose, won lost, winner loser, victory
+defeat, success failure, succeed fail, succeeded failed, successful unsuccessful, accept reject, accepted rejected,
+accept refuse, accepted refused, allow forbid, allow prohibit, allowed forbidden, allowed banned, allowed prohibited,
+permit prohibit, permitted prohibited, legal illegal, support oppose, supported opposed, agree disagree, agreed
+disagreed, approve reject, approved rejected, confirm deny, confirmed denied, include exclude, included excluded,
+including excluding, add remove, added removed, create destroy, created destroyed, build demolish, built demolished,
+build destroy, built destroyed, enter leave, entered left, arrive depart, arrived departed, join leave, joined left,
+buy sell, bought sold, import export, imported exported, borrow lend, give take, gave took, send receive, sent
+received, teach learn, love hate, loved hated, friend enemy, ally enemy, attack defend, attacked defended, born died,
+birth death, alive dead, male female, man woman, men women, boy girl, boys girls, son daughter, sons daughters, father
+mother, brother sister, husband wife, king queen, he she, his her, him her, day night, summer winter, hot cold, warm
+cool, warmer cooler, hotter colder, wet dry, light dark, black white, hard soft, strong weak, stronger weaker,
+strength weakness, strengthen weaken, strengthened weakened, rich poor, richer poorer, fast slow, faster slower, quick
+slow, quickly slowly, rapid slow, rapidly slowly, wide narrow, wider narrower, deep shallow, thick thin, heavy light,
+heavier lighter, full empty, safe dangerous, safe unsafe, good bad, better worse, best worst, positive negative,
+positively negatively, advantage disadvantage, benefit harm, beneficial harmful, improve worsen, improved worsened,
+improvement deterioration, true false, real fake, right wrong, correct incorrect, same different, similar different,
+similar dissimilar, equal unequal, public private, rural urban, domestic foreign, national international, major minor,
+majority minority, maximum minimum, max min, common rare, frequent rare, frequently rarely, often rarely, often
+seldom, always never, all none, everything nothing, everyone nobody, everybody nobody, with without, for against, to
+from, into out, on off, plus minus, multiply divide, ancient modern, active passive, active inactive, direct indirect,
+directly indirectly, temporary permanent, temporarily permanently, voluntary compulsory, voluntary mandatory, optional
+mandatory, optional required, simple complex, easy difficult, easier harder, cheap expensive, cheaper dearer, cheaper
+costlier, present absent, presence absence, known unknown, possible impossible, likely unlikely, able unable, visible
+invisible, dependent independent, formal informal, complete incomplete, sufficient insufficient, adequate inadequate,
+significant insignificant, significantly insignificantly, accurate inaccurate, promote demote, promoted demoted,
+encourage discourage, encouraged discouraged, expand contract, expanded contracted, expand shrink, accelerate
+decelerate, accelerate slow, appear disappear, appeared disappeared, connect disconnect, enable disable, enabled
+disabled, install uninstall, lock unlock, locked unlocked, attach detach, appoint dismiss, appointed dismissed, hire
+fire, hired fired, elect defeat, guilty innocent, acquitted convicted, convict acquit, employer employee, teacher
+student, parent child, parents children, predecessor successor, preceded followed, preceded succeeded, ascend descend,
+ascended descended, cause prevent, caused prevented, causes prevents, protect endanger, protect harm, preserve
+destroy, preserved destroyed, save spend, saved spent, upstream downstream, uphill downhill, absorb emit, absorbed
+emitted, attract repel, freeze melt, frozen melted, solid liquid, push pull, pushed pulled, raise lower, raised
+lowered, lead follow, led followed, outperform underperform, outperformed underperformed, surplus deficit, asset
+liability, assets liabilities, credit debit, revenue expense, revenues expenses, inflow outflow, liberal conservative,
+democratic republican, democrat republican, democrats republicans, catholic protestant, peace war, peaceful violent,
+horizontal vertical, horizontally vertically, parallel perpendicular, clockwise counterclockwise, acid alkaline,
+acidic alkaline, chronic acute, benign malignant, mild severe, hypo hyper, systolic diastolic, prospective
+retrospective, invasive noninvasive, treatment control, dominant recessive, afternoon morning, evening morning, odd
+even
+"""
+ANTONYMS: frozenset[frozenset[str]] = frozenset(
+    frozenset(pair.split()) for pair in _ANTONYMS.replace("\n", " ").split(",") if len(pair.split()) == 2
+)
+
+PRONOUNS = frozenset(
+    "it its itself they them their theirs themselves he him his himself she her hers herself this these those that "
+    "one who which".split()
+)
+HARMLESS = frozenset(
+    "a an the that this these those its their his her it they them he him she who which and also of s "
+    "furthermore moreover however indeed additionally similarly likewise".split()
+)
+"""Words that may be put in or left out where the rest of a claim follows its source."""
+FILLERS = frozenset(
+    "also however therefore thus then moreover furthermore indeed additionally consequently meanwhile hence "
+    "nevertheless nonetheless similarly likewise very too well still actually so".split()
+)
+OPENERS = frozenset(
+    "which who whom whose where when while whereas although though because since as and or but nor including "
+    "such with by after before during for in on at from to under through making leading".split()
+)
+"""Words that begin a clause or phrase that may be left out as a whole."""
+RELATIVES = frozenset(
+    "which who whom whose where when while whereas although though because since as including".split()
+)
+COORDINATORS = frozenset("and or but nor as&".split())
+JOINERS = frozenset("and but while whereas".split())
+"""Words that may join two whole sentences in one claim."""
+
+STOP = frozenset(
+    "a about above after again all also am an and any are as at be because been before being below between both but by "
+    "can could did do does doing down during each few for from further had has have having he her here hers herself "
+    "him himself his how i if in into is it its itself just may me might more most my myself of off on once only or "
+    "other our ours out over own same she should so some such than that the their theirs them themselves then there "
+    "these they this those through to too under until up upon very was we were what when where which while who whom "
+    "whose why will with would you your yours s".split()
+)
+"""Words that say nothing by themselves: they count for no coverage."""
+
+SAME_WORD: dict[str, str] = {
+    "were": "was", "are": "is", "am": "is", "have": "has", "do": "does", "don": "does", "whilst": "while",
+    "amongst": "among", "towards": "toward", "afterwards": "afterward", "backwards": "backward", "forwards":
+    "forward", "upwards": "upward", "downwards": "downward", "grey": "gray", "tyre": "tire", "tyres": "tires",
+    "kerb": "curb", "plough": "plow", "ploughs": "plows", "programme": "program", "programmes": "programs",
+    "cheque": "check", "cheques": "checks", "jewellery": "jewelry", "aluminium": "aluminum", "mould": "mold",
+    "moulds": "molds", "sceptic": "skeptic", "sceptical": "skeptical", "draught": "draft", "gaol": "jail",
+    "pyjamas": "pajamas", "artefact": "artifact", "artefacts": "artifacts", "ageing": "aging", "judgement":
+    "judgment", "acknowledgement": "acknowledgment", "fulfil": "fulfill", "fulfils": "fulfills", "enrol":
+    "enroll", "enrols": "enrolls", "skilful": "skillful", "wilful": "willful", "instalment": "installment",
+    "instalments": "installments", "learnt": "learned", "burnt": "burned", "dreamt": "dreamed", "spelt":
+    "spelled", "leapt": "leaped", "practise": "practice", "practised": "practiced", "practising": "practicing",
+    "maths": "math", "mum": "mom", "aeroplane": "airplane", "aeroplanes": "airplanes", "sulphur": "sulfur",
+    "sulphate": "sulfate", "enquiry": "inquiry", "enquiries": "inquiries", "moustache": "mustache", "cosy":
+    "cozy", "storey": "story", "storeys": "stories", "disc": "disk", "discs": "disks", "encyclopaedia":
+    "encyclopedia", "manoeuvre": "maneuver", "manoeuvres": "maneuvers", "omelette": "omelet", "speciality":
+    "specialty", "orientated": "oriented", "adviser": "advisor", "advisers": "advisors", "grille": "grill",
+    "analyse": "analyze", "catalyse": "catalyze", "mr": "mister", "dr": "doctor", "vs": "versus", "approx":
+    "approximately", "ca": "circa", "&": "and", "≈": "approximately", "~": "approximately", "focussed":
+    "focused", "focussing": "focusing", "waggon": "wagon", "connexion": "connection", "e-mail": "email", "ok":
+    "okay", "mediaeval": "medieval", "licence": "license", "licences": "licenses", "defence": "defense",
+    "offence": "offense", "pretence": "pretense", "unravelled": "unraveled", "whisky": "whiskey", "yoghurt":
+    "yogurt", "litre": "liter", "acknowledgements": "acknowledgments", "saviour": "savior", "behaviour":
+    "behavior", "ax": "axe", "pedlar": "peddler", "sanatorium": "sanitarium",
+}  # fmt: skip
+
+CONTRACTIONS: dict[str, tuple[str, ...]] = {
+    "can't": ("can", "not"), "cannot": ("can", "not"), "won't": ("will", "not"), "shan't": ("shall", "not"),
+    "ain't": ("is", "not"), "it's": ("it", "is"), "he's": ("he", "is"), "she's": ("she", "is"), "that's":
+    ("that", "is"), "there's": ("there", "is"), "what's": ("what", "is"), "who's": ("who", "is"), "let's":
+    ("let", "us"), "i'm": ("i", "is"),
+}  # fmt: skip
+CONTRACTED_ENDS: dict[str, str] = {"n't": "not", "'re": "is", "'ve": "has", "'ll": "will", "'d": "would"}

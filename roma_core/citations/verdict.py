@@ -1,0 +1,940 @@
+"""Does a passage prove a claim? A deterministic check that sees a changed word, and the words that decided. Pure.
+
+A claim is compared with the sentences of its passage word by word. Where it follows a sentence for most of its words,
+every word that differs decides: a number, a unit, a date, a name, a negation, a hedge, a quantifier, a direction, the
+order of words, a clause without which the rest means something else. A claim in other words is held to the share of
+its content that stands in one place. What stands in quotation marks is verbatim or refused. ``docs/02_AGENT_SPECS.md``
+describes the rules, ``docs/benchmarks/citations_attacks.md`` what they let through.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from roma_core.citations.align import Alignment, Edit, align, copied_share, find_run
+from roma_core.citations.definitions import read_acronyms, write_acronyms
+from roma_core.citations.lexicon import (
+    ANTONYMS,
+    APPROXIMATIONS,
+    ATTRIBUTIONS,
+    CONDITIONS,
+    COORDINATORS,
+    DENIALS,
+    FILLERS,
+    HARMLESS,
+    HEDGES,
+    JOINERS,
+    NEGATIONS,
+    PRONOUNS,
+    QUANTIFIERS,
+    RELATIVES,
+    REPORTING,
+)
+from roma_core.citations.numbers import Date, is_convertible, rounding_error, same_quantity
+from roma_core.citations.quotations import is_title, unproven_quotation
+from roma_core.citations.words import (
+    Word,
+    has_broken_words,
+    is_opposite_by_prefix,
+    join_broken,
+    read_forms,
+    read_words,
+)
+from roma_core.markup.sentences import Sentence, split_sentences
+from roma_core.types import CitationVerdict
+
+SUPPORTED = 0.45
+"""Least coverage by one place for *supported*, for a claim in other words; with ``KNOWN`` and ``PARTIAL`` chosen on the
+development half of WiCE."""
+KNOWN = 0.7
+"""Least coverage by the whole passage for *supported*, for a claim in other words."""
+SAYS_THE_REST = 0.65
+"""Coverage of all but the numbers from which another number contradicts a claim in other words."""
+PARTIAL = 0.3
+"""Least coverage for *partial*."""
+ONE_FACT = 8
+"""Claims of at most this many content words state one fact."""
+STRICTER = 0.1
+"""Added to both thresholds for a claim of one fact."""
+FOLLOWS = 0.6
+"""Share of a claim's words that stand in one sentence in their order from which the claim follows that sentence."""
+COPIES = 0.5
+"""Share of a claim's words in long runs of the passage from which the claim is put together of them."""
+COPIES_IN_PAIRS = 0.9
+"""The same for runs of two words: a short claim has no long ones."""
+LONG_RUN = 5
+"""Words of a run that nobody writes by chance."""
+MAX_WINDOW = 3
+"""A quote for a claim in other words has at most this many sentences ..."""
+LONGER = 0.04
+"""... and another one must add this much coverage."""
+CANDIDATES = 8
+"""Sentences of a passage that a claim is aligned with: those that share the most words with it."""
+SLOT = 3
+"""Content words on either side of a difference up to which it is one word for another, and no other wording."""
+REACH = 4
+"""A negation governs this many content words behind it."""
+
+ReasonKind = Literal[
+    "quotation", "number", "unit", "negation", "direction", "quantifier", "hedge", "condition", "attribution", "name",
+    "order", "word", "left out", "splice", "coverage", "language",
+]  # fmt: skip
+CONTRADICTING: frozenset[ReasonKind] = frozenset({"number", "unit", "negation", "direction"})
+"""Kinds of difference that turn a statement round when the source has something else in the same place."""
+FINAL: frozenset[ReasonKind] = CONTRADICTING | {"quotation"}
+"""Kinds that no model may overrule."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One difference that decided: ``claim`` has these words, ``source`` has those in their place."""
+
+    kind: ReasonKind
+    claim: str = ""
+    source: str = ""
+    is_slot: bool = True
+    """True where the difference is a word or two in the same place, and no other way to say it."""
+
+    def __str__(self) -> str:
+        both = f"{self.claim!r} for {self.source!r}" if self.claim and self.source else ""
+        one = f"{self.claim!r} is not in the source" if self.claim else f"{self.source!r} is left out"
+        return f"{self.kind}: {both or one}" if self.claim or self.source else self.kind
+
+    @property
+    def contradicts(self) -> bool:
+        """Return whether the source says the opposite, or another number, in the same place."""
+        if self.kind not in CONTRADICTING or not self.is_slot:
+            return False
+        return self.kind == "negation" or bool(self.claim and self.source)
+
+
+@dataclass(frozen=True)
+class Support:
+    """``passage[start:end]`` is the best quote for a claim; ``score`` is the weighted coverage (0..1)."""
+
+    start: int
+    end: int
+    verdict: CitationVerdict
+    score: float
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether a model may confirm the claim: nothing final speaks against it."""
+        return self.verdict in {"partial", "unsupported"} and not any(r.kind in FINAL for r in self.reasons)
+
+
+def verify_claim(claim: str, passage: str, context: str = "", document: str = "") -> Support:
+    """Return the best quote for ``claim`` in ``passage``, the verdict and the words that decided it.
+
+    ``context`` (title, headings) may say what the passage speaks of; it never proves. ``document`` is searched for
+    acronyms that it defines. A claim without content words is *unchecked*.
+
+    >>> verify_claim("The bridge was built in 1903", "The bridge was built in 1902.").verdict
+    'contradicted'
+    """
+    vocabulary = read_forms(claim) if has_broken_words(passage) else frozenset[str]()
+    source = _Source.read(passage, context, document, vocabulary)
+    wanted = source.prepare_claim(claim)
+    content = [word for word in wanted if word.is_content]
+    if not content or not source.words:
+        return Support(0, len(passage), "unchecked", 0.0)
+    if _other_script(content, source.words):
+        return Support(0, len(passage), "unchecked", 0.0, (Reason("language"),))
+    best = _best_window(content, source)
+    quotation = unproven_quotation(claim, wanted, source.words, source.names)
+    if quotation is not None and not is_title(quotation):
+        return Support(best.start, best.end, "unsupported", round(best.score, 4), (Reason("quotation", quotation),))
+    reading = _read(wanted, source)
+    if quotation is not None:
+        reading = replace(reading, reasons=(*reading.reasons, Reason("name", quotation)))
+    if reading.is_clean and reading.span is not None:
+        verdict: CitationVerdict = "verbatim" if reading.is_verbatim else "supported"
+        return Support(*reading.span, verdict, 1.0)
+    follows = reading.follows >= FOLLOWS or _is_put_together(wanted, source)
+    if not follows:
+        extra = (Reason("name", quotation),) if quotation is not None else ()
+        return _in_other_words(wanted, content, best, source, extra)
+    start, end = reading.span or (best.start, best.end)
+    score = round(best.score, 4)
+    reasons = reading.reasons or (Reason("coverage"),)
+    if any(reason.contradicts for reason in reasons):
+        return Support(start, end, "contradicted", score, reasons)
+    verdict = "partial" if best.score >= PARTIAL else "unsupported"
+    return Support(start, end, verdict, score, reasons)
+
+
+def _is_put_together(wanted: Sequence[Word], source: _Source) -> bool:
+    """Return whether most of a claim stands in long runs of the passage, or nearly all of it in short ones."""
+    keys = [word.key for word in wanted]
+    if copied_share(keys, source.keys, LONG_RUN) >= COPIES:
+        return True
+    return copied_share([key for key in keys if key not in JOINERS], source.keys, 2) >= COPIES_IN_PAIRS
+
+
+# --- the passage -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One sentence of the passage as a range of its words."""
+
+    sentence: Sentence
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class _Source:
+    passage: str
+    words: tuple[Word, ...]
+    keys: tuple[str, ...]
+    units: tuple[_Unit, ...]
+    context: frozenset[str]
+    names: tuple[tuple[str, ...], ...]
+    acronyms: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
+
+    @staticmethod
+    @functools.lru_cache(maxsize=128)
+    def read(passage: str, context: str, document: str, vocabulary: frozenset[str]) -> _Source:
+        acronyms = read_acronyms(document or f"{context}\n{passage}")
+        words = tuple(write_acronyms(read_words(passage, vocabulary), acronyms))
+        lines = [read_words(line) for line in context.splitlines()]
+        names = tuple(tuple(word.key for word in write_acronyms(line, acronyms)) for line in lines if line)
+        units = tuple(_units(passage, words))
+        headings = {
+            word.stem for unit in units if unit.sentence.kind == "heading" for word in words[unit.first : unit.last]
+        }
+        known = {word.stem for line in lines for word in write_acronyms(line, acronyms) if word.is_content}
+        known |= {word.stem for line in lines for word in line if word.is_content}
+        return _Source(
+            passage,
+            words,
+            tuple(word.key for word in words),
+            units,
+            frozenset(known | headings),
+            names,
+            tuple(sorted(acronyms.items())),
+        )
+
+    def prepare_claim(self, claim: str) -> tuple[Word, ...]:
+        """Return the words of a claim in the spelling of this passage, as far as that is the same."""
+        acronyms = dict(self.acronyms)
+        vocabulary = read_forms(self.passage) if has_broken_words(claim) else frozenset[str]()
+        words = join_broken(read_words(claim, vocabulary), frozenset(self.keys))
+        return tuple(write_acronyms(words, acronyms))
+
+    def unit_words(self, unit: _Unit, wanted: Sequence[Word]) -> list[Word]:
+        return join_broken(self.words[unit.first : unit.last], frozenset(word.key for word in wanted))
+
+
+def _units(passage: str, words: Sequence[Word]) -> Iterator[_Unit]:
+    first = 0
+    for sentence in split_sentences(passage):
+        while first < len(words) and words[first].start < sentence.start:
+            first += 1
+        last = first
+        while last < len(words) and words[last].start < sentence.end:
+            last += 1
+        if last > first:
+            yield _Unit(sentence, first, last)
+        first = last
+
+
+def _other_script(content: Sequence[Word], present: Sequence[Word]) -> bool:
+    """Return whether claim and passage share no script: words of different languages cannot be compared."""
+    ours = {_script(word) for word in content if word.kind == "word"}
+    theirs = {_script(word) for word in present if word.kind == "word"}
+    return bool(ours) and bool(theirs) and not ours & theirs
+
+
+def _script(word: Word) -> str:
+    code = ord(word.key[0])
+    if code < 0x250:
+        return "latin"
+    return "east asian" if 0x3040 <= code <= 0xD7AF else f"block {code >> 8}"
+
+
+# --- claims that follow the source -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The best alignment of a claim: with one sentence, or with whole sentences that it joins."""
+
+    span: tuple[int, int] | None
+    reasons: tuple[Reason, ...]
+    follows: float
+    is_verbatim: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.reasons
+
+
+def _read(wanted: Sequence[Word], source: _Source) -> _Reading:
+    verbatim = _run_of(wanted, source)
+    if verbatim is not None and verbatim.is_clean:
+        return verbatim
+    units = _candidates(wanted, source)
+    readings = [_one_sentence(wanted, unit, source) for unit in units]
+    best = min(readings, key=lambda r: (not r.is_clean, -r.follows, len(r.reasons)), default=None)
+    if best is not None and best.is_clean:
+        return best
+    if joined := _joined_sentences(wanted, units, source):
+        return joined
+    if verbatim is not None:
+        return verbatim
+    return best or _Reading(None, (Reason("coverage"),), 0.0)
+
+
+def _candidates(wanted: Sequence[Word], source: _Source) -> list[_Unit]:
+    """Return the sentences that share the most with the claim; headings prove nothing."""
+    keys = {word.key: word.weight if word.is_content else 0.2 for word in wanted}
+    shared = [
+        (sum(keys.get(key, 0.0) for key in set(source.keys[unit.first : unit.last])), -index)
+        for index, unit in enumerate(source.units)
+    ]
+    order = sorted(range(len(shared)), key=lambda index: shared[index], reverse=True)
+    units = [source.units[index] for index in order if shared[index][0] > 0.5]
+    return [unit for unit in units if unit.sentence.kind != "heading"][:CANDIDATES]
+
+
+def _run_of(wanted: Sequence[Word], source: _Source) -> _Reading | None:
+    """Return the place where all words of the claim stand in one run; None where there is none."""
+    present = join_broken(source.words, frozenset(word.key for word in wanted))
+    keys, have = [word.key for word in wanted], [word.key for word in present]
+    start, best = 0, None
+    while (offset := find_run(keys, have[start:])) >= 0:
+        first = start + offset
+        last = first + len(keys)
+        reasons = _run_reasons(wanted, present, first, last, source)
+        same_form = all(a.form == b.form for a, b in zip(wanted, present[first:last], strict=True))
+        span = _with_signs(source.passage, present, first, last)
+        reading = _Reading(span, reasons, 1.0, is_verbatim=same_form)
+        if best is None or (best.reasons and not reasons):
+            best = reading
+        if not reasons:
+            return reading
+        start = first + 1
+    return best
+
+
+def _run_reasons(
+    wanted: Sequence[Word], present: Sequence[Word], first: int, last: int, source: _Source
+) -> tuple[Reason, ...]:
+    """Return what speaks against a run: a splice over the end of a sentence, or a condition that was cut off."""
+    parts = [
+        (max(first, _index_of(present, unit.sentence.start)), min(last, _index_of(present, unit.sentence.end)), unit)
+        for unit in source.units
+        if unit.sentence.start < present[last - 1].end and present[first].start < unit.sentence.end
+    ]
+    parts = [part for part in parts if part[0] < part[1]]
+    reasons: list[Reason] = []
+    for number, (begin, end, unit) in enumerate(parts):
+        words = [w for w in present if unit.sentence.start <= w.start < unit.sentence.end]
+        offset = _index_of(present, unit.sentence.start)
+        before, after = words[: begin - offset], words[end - offset :]
+        if (
+            number > 0
+            and not _is_parted(wanted[begin - first])
+            and (before or parts[number - 1][1] < _end_of(present, parts[number - 1][2]))
+        ):
+            reasons.append(Reason("splice", _text(wanted[begin - first - 1 : begin - first + 1])))
+        reasons += _cut_before(before, present[begin]) if begin == first else []
+        following = words[end - offset - 1] if end > offset else None
+        reasons += _cut_after(after, following) if end == last else []
+    if len(parts) > 1:
+        ends_short = parts[-1][1] < _end_of(present, parts[-1][2])
+        begins_late = parts[0][0] > _index_of(present, parts[0][2].sentence.start)
+        if ends_short or begins_late:
+            reasons.append(Reason("splice", _text(wanted[:1])))
+    return tuple(reasons)
+
+
+def _index_of(words: Sequence[Word], offset: int) -> int:
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high) // 2
+        if words[middle].start < offset:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _end_of(present: Sequence[Word], unit: _Unit) -> int:
+    return _index_of(present, unit.sentence.end)
+
+
+def _is_parted(word: Word) -> bool:
+    return bool(set(word.gap) & set(".!?;:,\n。！？—–|")) or word.key in JOINERS
+
+
+def _one_sentence(wanted: Sequence[Word], unit: _Unit, source: _Source) -> _Reading:
+    present = source.unit_words(unit, wanted)
+    claim = bind_numbers(wanted, present)
+    alignment = align(claim, present)
+    if not alignment.pairs:
+        return _Reading(None, (Reason("coverage"),), 0.0)
+    reasons = _reasons_of(claim, present, alignment, unit, source)
+    total = sum(2 if word.is_content else 1 for word in claim)
+    matched = sum(2 if claim[i].is_content else 1 for i, _ in alignment.pairs)
+    return _Reading((unit.sentence.start, unit.sentence.end), reasons, matched / total)
+
+
+def bind_numbers(wanted: Sequence[Word], present: Sequence[Word]) -> list[Word]:
+    """Give numbers and dates of a claim the key of the source's that says the same in other units or more fully."""
+    keys = {word.key for word in present}
+    bound: list[Word] = []
+    for word in wanted:
+        if not word.is_number or word.key in keys:
+            bound.append(word)
+            continue
+        same = min(
+            (other for other in present if _says_same(word, other)), key=lambda o: _distance(word, o), default=None
+        )
+        bound.append(replace(word, key=same.key, stem=same.stem) if same else word)
+    return bound
+
+
+def _distance(claimed: Word, other: Word) -> float:
+    """Return how far two quantities that say the same differ after conversion: an exact one is 0."""
+    if claimed.quantity is None or other.quantity is None:
+        return 0.0
+    return rounding_error(claimed.quantity, other.quantity)
+
+
+def _says_same(claimed: Word, other: Word) -> bool:
+    if claimed.quantity is not None and other.quantity is not None:
+        return same_quantity(claimed.quantity, other.quantity)
+    if claimed.date is not None and other.date is not None:
+        return other.date.holds(claimed.date)
+    is_year = claimed.quantity is not None and re.fullmatch(r"\d{4}", claimed.text) is not None
+    return is_year and other.date is not None and other.date.year == int(claimed.text)
+
+
+def _reasons_of(
+    claim: Sequence[Word], present: Sequence[Word], alignment: Alignment, unit: _Unit, source: _Source
+) -> tuple[Reason, ...]:
+    moved = {word.key for edit in alignment.edits for word in edit.source if word.is_content}
+    reasons: list[Reason] = []
+    for edit in alignment.edits:
+        reasons += _edit_reasons(edit, claim, present, moved, unit, source)
+    return tuple(reasons)
+
+
+def _edit_reasons(
+    edit: Edit,
+    claim: Sequence[Word],
+    present: Sequence[Word],
+    moved: Set[str],
+    unit: _Unit,
+    source: _Source,
+) -> list[Reason]:
+    next_claim = claim[edit.claim_index + len(edit.claim)] if not edit.at_end else None
+    next_source_index = edit.source_index + len(edit.source)
+    edit = _without_same_numbers(edit)
+    if not edit.claim and not edit.source:
+        return []
+    their_keys = {word.key for word in edit.source}
+    new = [
+        word for word in edit.claim if word.key not in HARMLESS or (word.key == "and" and their_keys & {"or", "nor"})
+    ]
+    next_source = present[next_source_index] if next_source_index < len(present) else None
+    if not new:
+        return _left_out(edit, present, next_source, source)
+    if _is_resolved(edit, new, next_claim, unit, source):
+        return _left_out(replace(edit, source=()), present, next_source, source)
+    if _is_expanded_name(new, next_claim, source):
+        return _left_out(edit, present, next_source, source)
+    if _is_finite_verb(edit, new, next_source):
+        return []
+    return [_difference(new, edit, moved)]
+
+
+def _without_same_numbers(edit: Edit) -> Edit:
+    """Return the edit without the numbers that say the same on both sides, in other units or more fully."""
+    ours, theirs = list(edit.claim), list(edit.source)
+    for word in edit.claim:
+        same = next((other for other in theirs if word.is_number and _says_same(word, other)), None)
+        if same is not None:
+            ours.remove(word)
+            theirs.remove(same)
+    return replace(edit, claim=tuple(ours), source=tuple(theirs))
+
+
+def _difference(new: Sequence[Word], edit: Edit, moved: Set[str]) -> Reason:
+    """Return the reason for words of a claim that its source does not have in this place."""
+    ours, theirs = _text(edit.claim), _text(edit.source)
+    is_slot = all(sum(word.is_content for word in side) <= SLOT for side in (edit.claim, edit.source))
+    numbers = [word for word in new if word.is_number]
+    other_numbers = [word for word in edit.source if word.is_number]
+    new_keys, old_keys = {word.key for word in new}, {word.key for word in edit.source}
+    if new_keys & NEGATIONS or old_keys & DENIALS:
+        return Reason("negation", ours, theirs, is_slot)
+    if numbers:
+        is_unit = any(_same_number(a, b) for a in numbers for b in other_numbers)
+        return Reason("unit" if is_unit else "number", ours, theirs, is_slot and bool(other_numbers))
+    if any(_is_opposite(a, b) for a in new for b in edit.source):
+        return Reason("direction", ours, theirs, is_slot)
+    for kind, words in _LEXICA:
+        if (new_keys | old_keys) & words:
+            return Reason(kind, ours, theirs)
+    if any(word.key in moved and word.is_content for word in new):
+        return Reason("order", ours, theirs)
+    if any(word.is_name for word in new):
+        return Reason("name", ours, theirs)
+    return Reason("word", ours, theirs)
+
+
+_LEXICA: tuple[tuple[ReasonKind, frozenset[str]], ...] = (
+    ("hedge", HEDGES),
+    ("quantifier", QUANTIFIERS),
+    ("condition", CONDITIONS),
+    ("attribution", ATTRIBUTIONS),
+)
+
+
+def _same_number(a: Word, b: Word) -> bool:
+    if a.quantity is None or b.quantity is None:
+        return False
+    return (a.quantity.value == b.quantity.value and a.quantity.unit != b.quantity.unit) or is_convertible(
+        a.quantity, b.quantity
+    )
+
+
+def _is_opposite(a: Word, b: Word) -> bool:
+    pairs = (frozenset({a.key, b.key}), frozenset({a.stem, b.stem}))
+    return any(pair in ANTONYMS or pair in _stemmed_antonyms() for pair in pairs) or is_opposite_by_prefix(a.key, b.key)
+
+
+@functools.cache
+def _stemmed_antonyms() -> frozenset[frozenset[str]]:
+    from roma_core.citations.words import stem
+
+    return frozenset(frozenset(stem(word) for word in pair) for pair in ANTONYMS)
+
+
+def _is_resolved(edit: Edit, new: Sequence[Word], next_claim: Word | None, unit: _Unit, source: _Source) -> bool:
+    """Return whether words of a claim only say what its source calls "it", "the company" or leaves to its title."""
+    content = [word for word in new if word.is_content]
+    if not content or any(word.is_number or word.key in NEGATIONS for word in new):
+        return False
+    earlier = {word.stem for word in source.words[max(0, unit.first - 120) : unit.first] if word.is_content}
+    names_only = all(word.is_name or word.stem in source.context for word in content)
+    if not all(word.stem in source.context or word.stem in earlier for word in content):
+        return False
+    if any(word.key in QUANTIFIERS or word.key in HEDGES for word in new):
+        return False
+    theirs = [word.key for word in edit.source]
+    if theirs and theirs[0] in PRONOUNS | {"the", "this", "these"}:
+        rest = [word for word in edit.source if word.is_content]
+        is_pronoun = not rest
+        is_noun = len(rest) <= 2 and names_only and not any(word.is_name or word.is_number for word in rest)
+        return (is_pronoun or is_noun) and not {w.key for w in edit.source} & (NEGATIONS | QUANTIFIERS)
+    if theirs:
+        return False
+    is_topic = edit.at_start and all(word.stem in source.context for word in content)
+    return is_topic
+
+
+def _is_expanded_name(new: Sequence[Word], next_claim: Word | None, source: _Source) -> bool:
+    """Return whether "Ada Kern" stands for the source's "Kern", which the passage makes plain elsewhere."""
+    if next_claim is None or not all(word.is_name for word in new) or not next_claim.is_name:
+        return False
+    keys = [*(word.key for word in new), next_claim.key]
+    return find_run(keys, source.keys) >= 0 and _is_unambiguous(next_claim.key, new[-1].key, source)
+
+
+def _is_unambiguous(name: str, before: str, source: _Source) -> bool:
+    others = {
+        source.words[i - 1].key
+        for i, word in enumerate(source.words)
+        if i and word.key == name and source.words[i - 1].is_name and word.gap == " "
+    }
+    return others <= {before}
+
+
+def _is_finite_verb(edit: Edit, new: Sequence[Word], next_source: Word | None) -> bool:
+    """Return whether a claim puts "was" before the participle of a clause that its source has in brackets or commas."""
+    if any(word.key not in {"was", "is"} for word in new) or len(new) != 1 or next_source is None:
+        return False
+    has_participle = next_source.key.endswith(("ed", "en", "born", "wn", "ilt", "ade"))
+    is_parted = bool(set(next_source.gap) & set(",(;–—"))
+    return has_participle and is_parted and all(word.key in HARMLESS for word in edit.source)
+
+
+# --- what a claim leaves out -----------------------------------------------------------------------------------------
+
+_CLAUSE_END = frozenset(",;:–—")
+_PARTING = frozenset(",;:()[]–—|\n")
+_PLACE_NAMES = frozenset(
+    "north south east west northern southern eastern western new old upper lower saint san los las la el vice former "
+    "anti non central inner outer greater great little".split()
+)
+_PHRASES = frozenset("in on at during by".split())
+
+
+def _left_out(edit: Edit, present: Sequence[Word], next_source: Word | None, source: _Source) -> list[Reason]:
+    """Return the reasons why the source's words of ``edit`` may not be left out."""
+    words = edit.source
+    if [word.key for word in words] in (["not", "only"], ["not", "just"], ["not", "merely"]):
+        return []
+    if all(word.key in HARMLESS or word.key in FILLERS for word in words):
+        return []
+    previous = present[edit.source_index - 1] if edit.source_index else None
+    if edit.at_start:
+        return _cut_before(words, next_source)
+    if edit.at_end:
+        return _cut_after(words, previous)
+    if _is_short_name(words, next_source, source):
+        return []
+    for clause, following in _shifts(words, edit.source_index, present):
+        begins = bool(set(clause[0].gap) & _PARTING) or clause[0].key in RELATIVES or clause[0].key in COORDINATORS
+        ends = bool(set(following.gap) & _PARTING) or clause[-1].key in COORDINATORS
+        if begins and ends:
+            return _clause_reasons(clause)
+    if words[-1].key in COORDINATORS and len(words) > 2:
+        return _clause_reasons(words)
+    is_phrase = words[0].key in _PHRASES and len(words) <= 6 and next_source is not None
+    if is_phrase and next_source is not None and (next_source.key in _PHRASES or next_source.key in COORDINATORS):
+        return _clause_reasons(words) or _decisive(words)
+    return _decisive(words) or [Reason("left out", source=_text(words))]
+
+
+def _shifts(words: Sequence[Word], index: int, present: Sequence[Word]) -> Iterator[tuple[Sequence[Word], Word]]:
+    """Yield the words that were left out, and the ways to cut them that leave the same words: "index (h-index)"."""
+    first, last = index, index + len(words)
+    if list(present[first:last]) != list(words) or last >= len(present):
+        if last < len(present):
+            yield words, present[last]
+        return
+    yield words, present[last]
+    for step in range(1, 4):
+        if last + step < len(present) and [w.key for w in present[first : first + step]] == [
+            w.key for w in present[last : last + step]
+        ]:
+            yield present[first + step : last + step], present[last + step]
+        if first - step >= 0 and [w.key for w in present[first - step : first]] == [
+            w.key for w in present[last - step : last]
+        ]:
+            yield present[first - step : last - step], present[last - step]
+
+
+def _decisive(words: Sequence[Word]) -> list[Reason]:
+    keys = {word.key for word in words}
+    if keys & NEGATIONS:
+        return [Reason("negation", source=_text(words))]
+    return [Reason(kind, source=_text(words)) for kind, lexicon in _LEXICA if keys & lexicon][:1]
+
+
+def _clause_reasons(words: Sequence[Word]) -> list[Reason]:
+    """Return why a clause may not go: it is a condition or an exception, or it says whose statement this is."""
+    head = [word.key for word in words if word.key not in {"and", "but", "or"}][:2]
+    if any(key in _CONDITION_HEADS for key in head[:1]) or head[:2] == ["other", "than"] or head[:1] == ["not"]:
+        return [Reason("condition", source=_text(words))]
+    is_reporting = bool(words) and (words[0].key in REPORTING or words[-1].key in REPORTING)
+    if len(words) <= 6 and (head[:1] == ["according"] or is_reporting):
+        return [Reason("attribution", source=_text(words))]
+    return []
+
+
+_CONDITION_HEADS = CONDITIONS - {"without", "although", "whether", "save", "only"}
+
+
+def _is_short_name(words: Sequence[Word], next_source: Word | None, source: _Source) -> bool:
+    """Return whether the words left out begin a name whose end stays and is plain: "Ada" of "Ada Kern"."""
+    if next_source is None or not next_source.is_name or next_source.gap.strip():
+        return False
+    if not all(word.is_name or word.text[:1].isupper() for word in words) or {w.key for w in words} & _PLACE_NAMES:
+        return False
+    if any(word.is_number or word.key.startswith("acronym:") for word in words) or len(words) > 3:
+        return False
+    return _is_unambiguous(next_source.key, words[-1].key, source)
+
+
+def _cut_before(words: Sequence[Word], following: Word | None) -> list[Reason]:
+    """Return why a claim may not begin after ``words``: they deny, limit or attribute what follows."""
+    if not words or following is None:
+        return []
+    clause = list(words)
+    for index in range(len(words) - 1, -1, -1):
+        if (index + 1 < len(words) and set(words[index + 1].gap) & _PARTING) or words[index].key in COORDINATORS:
+            clause = list(words[index + 1 :])
+            break
+    if set(following.gap) & _PARTING:
+        clause = []
+    keys = [word.key for word in clause]
+    if set(keys) & (DENIALS | {"failed", "fails", "fail", "refused", "denied", "denies", "prevented"}):
+        return [Reason("negation", source=_text(clause))]
+    if set(keys) & ATTRIBUTIONS and (keys[-1] == "that" or set(keys[-3:]) & ATTRIBUTIONS):
+        return [Reason("attribution", source=_text(clause))]
+    if set(keys) & HEDGES:
+        return [Reason("hedge", source=_text(clause))]
+    if set(keys[-2:]) & QUANTIFIERS:
+        return [Reason("quantifier", source=_text(clause))]
+    if set(keys) & _CONDITION_HEADS:
+        return [Reason("condition", source=_text(clause))]
+    opening = [word.key for word in words if word.key not in FILLERS][:2]
+    if opening and opening[0] in _CONDITION_HEADS - {"without"} and set(following.gap) & _PARTING:
+        return [Reason("condition", source=_text(words))]
+    if opening and opening[0] == "according" and set(following.gap) & _PARTING:
+        return [Reason("attribution", source=_text(words))]
+    if _cuts_range(words[-1], following) and len(words) > 1 and words[-2].is_number:
+        return [Reason("number", following.text, _text(words))]
+    return []
+
+
+def _cut_after(words: Sequence[Word], previous: Word | None) -> list[Reason]:
+    """Return why a claim may not end before ``words``: a condition, an exception or an attribution follows."""
+    if not words:
+        return []
+    if previous is not None and previous.is_number and words[0].key == "to" and len(words) > 1 and words[1].is_number:
+        return [Reason("number", previous.text, _text((previous, *words[:2])))]
+    chunk: list[Word] = []
+    for index, word in enumerate(words):
+        if index and set(word.gap) & _CLAUSE_END:
+            if reasons := _clause_reasons(chunk):
+                return reasons
+            chunk = []
+        chunk.append(word)
+    if reasons := _clause_reasons(chunk):
+        return reasons
+    is_new_clause = bool(set(words[0].gap) & _PARTING) or words[0].key in RELATIVES
+    for index, word in enumerate(words[:12] if not is_new_clause else ()):
+        if word.key in {"if", "unless", "until", "except", "excluding"}:
+            return [Reason("condition", source=_text(words[index:]))]
+        if set(word.gap) & _PARTING and index:
+            break
+    return []
+
+
+def _cuts_range(word: Word, following: Word) -> bool:
+    return word.key in {"to", "and"} and following.is_number
+
+
+# --- sentences that a claim joins ----------------------------------------------------------------------------------
+
+
+def _joined_sentences(
+    wanted: Sequence[Word], units: Sequence[_Unit], source: _Source, depth: int = 2
+) -> _Reading | None:
+    """Return the reading of a claim as whole sentences put together, each of them whole; None where it is none."""
+    for index in range(2, len(wanted) - 1):
+        if not _is_parted(wanted[index]):
+            continue
+        left, right = wanted[:index], wanted[index:]
+        while right and right[0].key in JOINERS:
+            right = right[1:]
+        if len(right) < 2:
+            continue
+        first = next((unit for unit in units if _is_whole(left, unit, source)), None)
+        if first is None:
+            continue
+        others = [unit for unit in units if unit is not first]
+        second = next((unit for unit in others if _is_whole(right, unit, source)), None)
+        if second is not None:
+            return _spanning((first, second), source)
+        if depth > 1 and (rest := _joined_sentences(right, others, source, depth - 1)) and rest.span:
+            start, end = rest.span
+            return _Reading((min(start, first.sentence.start), max(end, first.sentence.end)), (), 1.0)
+    return None
+
+
+def _spanning(units: Sequence[_Unit], source: _Source) -> _Reading:
+    start = min(unit.sentence.start for unit in units)
+    end = max(unit.sentence.end for unit in units)
+    return _Reading((start, end), (), 1.0)
+
+
+def _is_whole(words: Sequence[Word], unit: _Unit, source: _Source) -> bool:
+    """Return whether the words say one sentence from its beginning to its end."""
+    present = source.unit_words(unit, words)
+    if len(words) > 2 * len(present) + 4 or len(present) > 2 * len(words) + 12:
+        return False
+    claim = bind_numbers(words, present)
+    alignment = align(claim, present)
+    if not alignment.pairs:
+        return False
+    for edit in alignment.edits:
+        if (edit.at_start or edit.at_end) and any(w.key not in HARMLESS | FILLERS for w in edit.source):
+            resolved = edit.at_start and edit.claim and all(w.key in PRONOUNS | HARMLESS for w in edit.source)
+            if not resolved:
+                return False
+    return not _reasons_of(claim, present, alignment, unit, source)
+
+
+# --- claims in other words -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Window:
+    start: int
+    end: int
+    words: tuple[Word, ...]
+    stems: frozenset[str]
+    score: float = 0.0
+
+
+def _best_window(content: Sequence[Word], source: _Source) -> _Window:
+    """Return the run of one to ``MAX_WINDOW`` sentences that covers the claim best."""
+    best, best_rank = _Window(0, len(source.passage), (), frozenset()), (-1.0, 0)
+    wanted = {word.stem: word.weight for word in content}
+    total = sum(word.weight for word in content)
+    shared = [any(word.stem in wanted for word in source.words[unit.first : unit.last]) for unit in source.units]
+    for size in range(1, MAX_WINDOW + 1):
+        for i in range(len(source.units) - size + 1):
+            if not shared[i] or not shared[i + size - 1]:
+                continue
+            run = source.units[i : i + size]
+            words = source.words[run[0].first : run[-1].last]
+            claim = bind_numbers([w for w in content if w.is_number], words)
+            stems = frozenset(word.stem for word in words if word.is_content)
+            bound = sum(w.weight for w in claim if w.stem in stems)
+            plain = sum(w.weight for w in content if not w.is_number and w.stem in stems)
+            known = sum(
+                w.weight for w in content if not w.is_number and w.stem not in stems and w.stem in source.context
+            )
+            proven = bound + plain
+            score = (proven + (known if proven else 0.0)) / total if total else 0.0
+            rank = (score - LONGER * (size - 1), -run[0].sentence.start)
+            if rank > best_rank:
+                best = _Window(run[0].sentence.start, run[-1].sentence.end, words, stems, score)
+                best_rank = rank
+    return best
+
+
+def _in_other_words(
+    wanted: Sequence[Word], content: Sequence[Word], window: _Window, source: _Source, extra: tuple[Reason, ...]
+) -> Support:
+    """Return the verdict on a claim that does not follow its source: by the share of its content, and what differs."""
+    reasons = list(extra) + list(_open_reasons(wanted, content, window, source))
+    one_fact = len(content) <= ONE_FACT
+    bar = STRICTER if one_fact else 0.0
+    score = round(window.score, 4)
+    rest = [word for word in content if not word.is_number]
+    rest_weight = sum(word.weight for word in rest)
+    rest_found = sum(word.weight for word in rest if word.stem in window.stems or word.stem in source.context)
+    says_the_rest = rest_found >= SAYS_THE_REST * rest_weight
+    if one_fact and says_the_rest and any(reason.contradicts for reason in reasons):
+        return Support(window.start, window.end, "contradicted", score, tuple(reasons))
+    if window.score < PARTIAL + bar:
+        missing = _text([word for word in content if word.stem not in window.stems])
+        return Support(window.start, window.end, "unsupported", score, (*reasons, Reason("coverage", missing)))
+    if not reasons and window.score >= SUPPORTED + bar and _coverage_of(content, source) >= KNOWN:
+        return Support(window.start, window.end, "supported", score)
+    missing = _text([word for word in content if word.stem not in window.stems and word.stem not in source.context])
+    lacking = (Reason("coverage", missing),) if missing and not reasons else ()
+    return Support(window.start, window.end, "partial", score, (*reasons, *lacking))
+
+
+def _coverage_of(content: Sequence[Word], source: _Source) -> float:
+    """Return the weighted share of the content words that the passage holds anywhere."""
+    stems = {word.stem for word in source.words} | source.context
+    return sum(word.weight for word in content if word.stem in stems) / sum(word.weight for word in content)
+
+
+def _open_reasons(
+    wanted: Sequence[Word], content: Sequence[Word], window: _Window, source: _Source
+) -> Iterator[Reason]:
+    bound = bind_numbers(wanted, window.words)
+    numbers = [word for word in bound if word.is_number and not _is_vague(word)]
+    missing = [
+        word
+        for word in numbers
+        if word.stem not in window.stems
+        and not _is_dated(word, window, source)
+        and not _is_year_of_passage(word, window, source)
+    ]
+    if missing:
+        others = [word for word in window.words if word.is_number]
+        is_all = len(missing) == len(numbers)
+        yield Reason("number", _text(missing), _text(others[:3]) if is_all else "")
+    if not _same_polarity(bound, window.words):
+        yield Reason("negation", _text([w for w in wanted if w.key in NEGATIONS]), "")
+    foreign = [w for w in content if w.is_name and w.stem not in window.stems and w.stem not in source.context]
+    present = {word.stem for word in source.words}
+    if any(word.stem not in present for word in foreign):
+        yield Reason("name", _text(foreign))
+    stems = window.stems
+    for word in content if len(content) <= ONE_FACT else ():
+        if word.stem in stems or word.is_number:
+            continue
+        opposite = next((other for other in window.words if _is_opposite(word, other)), None)
+        if opposite is not None:
+            yield Reason("direction", word.text, opposite.text)
+
+
+def _is_vague(word: Word) -> bool:
+    """Return whether a number is one that other words say as well: "one", "first"."""
+    return word.key.startswith("ord:") or word.key == "#1"
+
+
+def _is_dated(word: Word, window: _Window, source: _Source) -> bool:
+    """Return whether the day of a date stands in the window, and its year somewhere in the passage or its title."""
+    if word.date is None:
+        return False
+    day = Date(0, word.date.month, word.date.day)
+    has_day = any(other.date is not None and other.date.holds(day) for other in window.words)
+    year = word.date.year
+    has_year = not year or any(_year_of(other) == year for other in source.words) or f"#{year}" in source.context
+    return has_day and has_year
+
+
+def _is_year_of_passage(word: Word, window: _Window, source: _Source) -> bool:
+    """Return whether a year stands elsewhere in the passage, as a dateline does, and the window has no other one."""
+    year = _year_of(word) if word.date is None or not word.date.month else 0
+    if not 1000 <= year <= 2100 or any(1000 <= _year_of(other) <= 2100 for other in window.words):
+        return False
+    return any(_year_of(other) == year for other in source.words) or f"#{year}" in source.context
+
+
+def _year_of(word: Word) -> int:
+    if word.date is not None:
+        return word.date.year
+    return int(word.text) if word.quantity is not None and re.fullmatch(r"\d{4}", word.text) else 0
+
+
+def _same_polarity(claim: Sequence[Word], quote: Sequence[Word]) -> bool:
+    """Return False when one side negates words that both have, and the other negates none of them."""
+    shared = {w.stem for w in claim if w.is_content} & {w.stem for w in quote if w.is_content}
+    ours, theirs = _negated(claim) & shared, _negated(quote) & shared
+    return bool(ours) == bool(theirs)
+
+
+def _negated(run: Sequence[Word]) -> set[str]:
+    """Return the stems of the content words that a negation governs ("not only" negates nothing)."""
+    governed: set[str] = set()
+    for i, word in enumerate(run):
+        if word.key in DENIALS and not (i + 1 < len(run) and run[i + 1].key == "only"):
+            governed.update([w.stem for w in run[i + 1 :] if w.is_content][:REACH])
+    return governed
+
+
+# --- places ----------------------------------------------------------------------------------------------------------
+
+
+def _with_signs(passage: str, words: Sequence[Word], first: int, last: int) -> tuple[int, int]:
+    """Return the span of a run: with the signs around it where it is whole sentences, else with its full stop."""
+    start, end = words[first].start, words[last - 1].end
+    before_end = words[first - 1].end if first else 0
+    after_start = words[last].start if last < len(words) else len(passage)
+    for sentence in split_sentences(passage):
+        if before_end <= sentence.start <= start < sentence.end:
+            start = sentence.start
+        if sentence.start < end <= sentence.end <= after_start:
+            end = sentence.end
+    closing = re.compile(r"[%)\"”’*_`]*[.!?…。！？]+[)\"”’*_`]*").match(passage, end)
+    return start, closing.end() if closing else end
+
+
+def _text(words: Iterable[Word]) -> str:
+    return " ".join(dict.fromkeys(word.text for word in words))
+
+
+__all__ = ["APPROXIMATIONS", "Reason", "ReasonKind", "Support", "verify_claim"]

@@ -1,0 +1,75 @@
+"""Attacks are refused and controls accepted: on passages of our own always, on real ones where they are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from roma_core.citations import verify_claim
+from tests.attacks import ATTACKS, FORM, PARAPHRASE, Case, Change, alter, make_cases, read_passages
+from tests.own_corpus import PASSAGES
+
+ACCEPTED = {"verbatim", "supported"}
+SEED = 7
+EACH = 200
+CORPORA = ("squad2_dev", "pubmedqa", "clapnq")
+
+Alter = Callable[[Change], list[Case]]
+
+
+@pytest.fixture(scope="module")
+def own_cases() -> list[Case]:
+    return make_cases(PASSAGES, SEED)
+
+
+@pytest.fixture(scope="module")
+def real_cases(shared_root: Path) -> list[Case]:
+    passages = [passage for name in CORPORA for passage in read_passages(shared_root / "data", name)]
+    return make_cases(passages, SEED)
+
+
+def accepted(cases: Sequence[Case]) -> list[str]:
+    return [case.claim for case in cases if verify_claim(case.claim, case.passage, case.title).verdict in ACCEPTED]
+
+
+def refused(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    found = [(case.claim, verify_claim(case.claim, case.passage, case.title)) for case in cases]
+    return [(claim, str(f.reasons)) for claim, f in found if f.verdict not in ACCEPTED]
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_on_our_own_passages_is_accepted(name: str, own_cases: list[Case]) -> None:
+    assert accepted(alter(own_cases, ATTACKS[name][1], EACH, SEED)) == []
+
+
+@pytest.mark.parametrize("name", [*FORM, *PARAPHRASE])
+def test_every_control_on_our_own_passages_is_accepted(name: str, own_cases: list[Case]) -> None:
+    change = {**FORM, **PARAPHRASE}[name]
+    assert refused(alter(own_cases, change, EACH, SEED)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attacks_on_real_passages_stay_below_their_limit(name: str, real_cases: list[Case]) -> None:
+    limit, change = ATTACKS[name]
+    cases = alter(real_cases, change, EACH, SEED)
+    assert len(cases) >= 80
+    assert len(accepted(cases)) <= limit * len(cases), accepted(cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORM)
+def test_what_differs_in_form_alone_is_accepted(name: str, real_cases: list[Case]) -> None:
+    cases = alter(real_cases, FORM[name], EACH, SEED)
+    assert len(cases) >= 80
+    assert len(refused(cases)) <= 0.01 * len(cases), refused(cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PARAPHRASE)
+def test_numbers_units_and_acronyms_in_other_words_are_accepted(name: str, real_cases: list[Case]) -> None:
+    cases = alter(real_cases, PARAPHRASE[name], EACH, SEED)
+    assert len(cases) >= 80
+    assert len(refused(cases)) <= 0.05 * len(cases), refused(cases)
