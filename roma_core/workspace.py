@@ -158,16 +158,20 @@ def resolve_workspace(path: Path) -> Path:
     project = None if path.is_absolute() or path.exists() else find_project()
     if project is None:
         return path
+    here = Path.cwd()
     for folder in _up_to(project):
-        if (folder / path).exists():
+        if _is_own(folder / path, here):
             return folder / path
     return project / path if path == Path(DEFAULT_WORKSPACE) else path
 
 
 def find_in_project(path: Path) -> tuple[Path, ...]:
-    """Return ``path`` at the project's root, when one stands below that, and where one stands."""
+    """Return ``path`` at the project's root, when one stands below that and it is one's own, and where one stands."""
+    here = Path.cwd()
     project = None if path.is_absolute() else find_project()
-    return (path,) if project in {None, Path.cwd()} else (project / path, path)
+    if project is None or project == here or not _is_own(project / path, here):
+        return (path,)
+    return project / path, path
 
 
 def _up_to(project: Path) -> Iterator[Path]:
@@ -178,8 +182,9 @@ def _up_to(project: Path) -> Iterator[Path]:
 
 
 def _is_own(marker: Path, start: Path) -> bool:
+    """Whether ``marker`` is there and may choose settings. Of a link its own owner counts, who chose where it leads."""
     try:
-        owner = marker.stat().st_uid
+        owner = marker.lstat().st_uid
         if marker.parent == start or not hasattr(os, "getuid"):
             return True
         return owner in {os.getuid(), start.stat().st_uid}

@@ -103,6 +103,20 @@ def test_a_project_of_somebody_else_does_not_choose_settings(project: Path, monk
         assert find_project(project) == project, "who stands there knows it"
 
 
+def test_a_file_of_somebody_else_at_the_root_is_not_read(project: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    for path in (project, project / "notebooks", project / ".roma"):
+        os.chown(path, 0, -1)
+    (project / ".env").write_text("ROMA_TENANT=planted\n")
+    os.chown(project / ".env", 12345, -1)
+    assert Settings.load().tenant == "default"
+    (project / ".roma").rmdir()
+    (project / ".roma").symlink_to(project / "notebooks")
+    os.chown(project / ".roma", 12345, -1, follow_symlinks=False)
+    assert find_project() is None, "whoever made the link chose where it leads"
+
+
 def test_the_default_workspace_is_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_workspace(Path(".roma")) == project / ".roma"
     monkeypatch.chdir(project)
