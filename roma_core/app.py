@@ -32,7 +32,9 @@ from roma_core.types import (
 
 if TYPE_CHECKING:
     from roma_core.ingestion import OnProgress
+    from roma_core.llm.control.budget import Period
     from roma_core.llm.control.calls import CallRecord
+    from roma_core.llm.control.spending import Dimension, SpendReport
     from roma_core.parsers.base import ParseOptions
     from roma_core.plugins import BrokenPlugin
     from roma_core.sessions.service import Rating
@@ -207,6 +209,15 @@ class Roma:
 
         opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)
         return await guarded("sessions", self.sessions.rate(tenant or self.settings.tenant, opinion))
+
+    async def spend(
+        self, period: Period = "month", *, by: Dimension = "day", tenant: str | None = None
+    ) -> SpendReport | AgentFailure:
+        """Return what models have cost ``tenant`` in the day, the month or all time, by day, token, purpose or model.
+
+        >>> report = await roma.spend("month", by="model")  # doctest: +SKIP
+        """
+        return await guarded("llm", asyncio.to_thread(self.budgets.report, tenant or self.settings.tenant, period, by))
 
     async def health(self) -> HealthReport:
         """Return the state of every part; time-boxed, cached, and free of charge."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from roma_core.embeddings import Embedder, EmbeddingResult, paying_tenant
 from roma_core.errors import EmbeddingError
-from roma_core.llm.control.budget import Budgets
+from roma_core.llm.control.budget import Budgets, payer
 from roma_core.llm.control.pricing import Prices
 from roma_core.types import ComponentHealth, Usage
 
@@ -69,7 +69,7 @@ class MeteredEmbedder:
         """Return the result of ``call``, priced. Raises ``LLMError`` (ERR_LLM_BUDGET) when it does not fit."""
         if not texts:
             return await call()
-        accounts = self._budgets.accounts(None, paying_tenant.get())
+        accounts = self._budgets.accounts(None, paying_tenant.get(), payer.get())
         if not accounts:
             return self._priced(await call())
         # No token is shorter than a byte, so this is the most that the texts can have.
@@ -89,7 +89,11 @@ class MeteredEmbedder:
 
     def _priced(self, result: EmbeddingResult) -> EmbeddingResult:
         usage = result.usage.model_copy(update={"cost_usd": self._cost_usd(result.usage)})
-        self._on_usage(f"{self._provider}:{self._model}", usage)
+        name = f"{self._provider}:{self._model}"
+        self._on_usage(name, usage)
+        spending = self._budgets.spending
+        if spending.add(paying_tenant.get(), payer.get(), "embed", name, usage):
+            asyncio.get_running_loop().run_in_executor(None, spending.flush)
         return replace(result, usage=usage)
 
     def _cost_usd(self, usage: Usage) -> float | None:

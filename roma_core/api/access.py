@@ -24,6 +24,7 @@ from roma_core.api.problems import MEDIA_TYPE, problem, refusal
 from roma_core.api.tokens import Scope as TokenScope
 from roma_core.api.tokens import TokenSnapshot, TokenStore, is_loopback
 from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.llm.control.budget import payer
 from roma_core.settings import Settings
 from roma_core.telemetry import logs, metrics
 
@@ -80,6 +81,11 @@ class Principal:
     id: str
     tenant: str
     scopes: frozenset[TokenScope]
+
+    @property
+    def token_id(self) -> str:
+        """The id of the token; empty for the caller on this machine. Costs are counted by it."""
+        return self.id.removeprefix("token:") if self.id.startswith("token:") else ""
 
     def allows(self, scope: TokenScope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
@@ -152,11 +158,12 @@ class Gate:
             receive = self._while_admitted(scope, receive, response)
         state = scope.setdefault("state", {})
         state["principal"], state["wire"] = found, response.wire
-        mark = serving.set(found)
+        mark, paying = serving.set(found), payer.set(found.token_id if found is not None else "")
         try:
             defect = await guarded("api", self._app(scope, receive, response.send))
         finally:
             serving.reset(mark)
+            payer.reset(paying)
         if defect is not None and not response.started:
             await problem(defect)(scope, receive, response.send)
 

@@ -10,7 +10,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from roma_core import __version__
+from roma_core.api.problems import problem
 from roma_core.errors import AgentFailure, guarded
+from roma_core.llm.control.budget import Period
+from roma_core.llm.control.spending import Dimension, SpendReport
 from roma_core.telemetry import metrics
 from roma_core.types import ComponentHealth, HealthReport
 
@@ -53,6 +56,16 @@ async def prometheus(request: Request) -> Response:
     if not isinstance(counts, AgentFailure):
         metrics.set_jobs(counts)
     return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
+
+@router.get("/spend", response_model=SpendReport, summary="What models have cost")
+async def spend(request: Request, period: Period = "month", by: Dimension = "day") -> Response:
+    """The sums of the caller's tenant in the day, the month (UTC) or all time, and its budgets. Needs `admin`."""
+    roma: Roma = request.app.state.roma
+    report = await roma.spend(period, by=by, tenant=request.state.principal.tenant)
+    if isinstance(report, AgentFailure):
+        return problem(report)
+    return Response(report.model_dump_json(), media_type="application/json")
 
 
 @router.head("/docs", include_in_schema=False)

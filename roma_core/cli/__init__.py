@@ -28,6 +28,7 @@ COMMANDS = {
     "gate": "evals:gate",
     "serve": "service:serve",
     "health": "service:health",
+    "spend": "service:spend",
     "doctor": "service:doctor",
     "settings": "service:settings",
     "token": "service:token",

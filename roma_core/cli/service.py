@@ -14,7 +14,9 @@ from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, note, write, write_table
 from roma_core.connectors.registry import connector_specs, describe_sign_ins
-from roma_core.errors import InputError
+from roma_core.errors import AgentFailure, InputError
+from roma_core.llm.control.budget import PERIODS, Period
+from roma_core.llm.control.spending import DIMENSIONS, Dimension
 from roma_core.settings import all_settings, mask_value, own_settings
 
 if TYPE_CHECKING:
@@ -48,6 +50,38 @@ async def doctor(call: Invocation, repair: bool) -> int:
     if not report.diagnoses and not call.as_json:
         note("Nothing is wrong.")
     return OK if report.is_well else FAILED
+
+
+@command(examples=("roma spend", "roma spend --period all --by model"))
+@click.option("--period", type=click.Choice(PERIODS), default="month", help="The day, the month (UTC) or all time.")
+@click.option("--by", type=click.Choice(DIMENSIONS), default="day", help="What costs are added up by.")
+async def spend(call: Invocation, period: Period, by: Dimension) -> int:
+    """Show what models have cost, and how much of each budget is taken."""
+    async with build_roma(call.settings) as roma:
+        report = await roma.spend(period, by=by)
+    if isinstance(report, AgentFailure):
+        return call.fail(report)
+
+    def show() -> None:
+        rows = [
+            (row.name or "-", row.calls, row.input_tokens, row.output_tokens, row.reasoning_tokens, _usd(row.cost_usd))
+            for row in report.rows
+        ]
+        columns = [by, "calls", "input tokens", "output tokens", "of thoughts", "cost"]
+        write_table(f"{report.tenant}, {period}: {_usd(report.cost_usd)}", columns, rows)
+        for budget in report.budgets:
+            write(
+                f"budget of the {budget.scope}, {budget.period}: {_usd(budget.taken_usd)} of {_usd(budget.limit_usd)}"
+            )
+        if report.unpriced_calls:
+            note(f"{report.unpriced_calls} calls are of models without a known price; state it in ROMA_PRICES_FILE.")
+
+    call.emit(report.model_dump(mode="json"), show)
+    return OK
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:.4f}"
 
 
 @command(examples=("roma serve", "roma serve --port 8080"), serves=True)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast, 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.errors import ErrorCode, LLMError
+from roma_core.llm.structured import json_body
 from roma_core.types import ComponentHealth, ScoredChunk, Usage
 
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
@@ -168,8 +169,34 @@ class Learns(Protocol):
     def traits(self) -> Mapping[str, Any]: ...
 
 
+@runtime_checkable
+class NotesOutcomes(Protocol):
+    """A service that counts what fails again and again beside the answer: plans, rewrites, verdicts."""
+
+    def note_outcome(self, purpose: str, error: LLMError | None) -> None: ...
+
+
+def _note_outcome(llm: LLM, request: LLMRequest, error: LLMError | None) -> None:
+    if request.purpose != "answer" and isinstance(llm, NotesOutcomes):
+        llm.note_outcome(request.purpose, error)
+
+
 async def complete(llm: LLM, request: LLMRequest) -> LLMResponse:
-    """The whole answer: a fold over ``llm.stream``. Raises ``LLMError``, also for a stream without a finish marker."""
+    """Return the whole answer: a fold over ``llm.stream``.
+
+    Raises ``LLMError``, also for a stream without a finish marker.
+    """
+    try:
+        response = await _fold(llm, request)
+    except LLMError as error:
+        _note_outcome(llm, request, error)
+        raise
+    if request.json_schema is None:
+        _note_outcome(llm, request, None)
+    return response
+
+
+async def _fold(llm: LLM, request: LLMRequest) -> LLMResponse:
     parts: list[str] = []
     last: LLMDelta | None = None
     usage = Usage()
@@ -196,19 +223,29 @@ async def complete(llm: LLM, request: LLMRequest) -> LLMResponse:
 
 
 async def complete_json(llm: LLM, request: LLMRequest, schema: type[M]) -> tuple[M, LLMResponse]:
-    """An answer that must be ``schema``, with the response it was read from.
+    """Return an answer that fits ``schema``, with the response it was read from.
 
     Raises ``LLMError``: of the call, or ``ERR_LLM_MALFORMED`` when the answer is not what the schema says,
     ``ERR_LLM_REFUSED`` / ``ERR_LLM_TRUNCATED`` when the model declined or ran out of room.
     """
     asked = request.model_copy(update={"json_schema": request.json_schema or _json_schema(schema)})
     response = await complete(llm, asked)
+    try:
+        value = _read_answer(response, schema)
+    except LLMError as error:
+        _note_outcome(llm, request, error)
+        raise
+    _note_outcome(llm, request, None)
+    return value, response
+
+
+def _read_answer(response: LLMResponse, schema: type[M]) -> M:
     if response.finish_reason in {"refusal", "content_filter"}:
         raise LLMError(f"{response.provider} declined to answer.", ErrorCode.LLM_REFUSED)
     if response.finish_reason == "length":
         raise LLMError("The structured answer did not fit its token limit.", ErrorCode.LLM_TRUNCATED)
     try:
-        return schema.model_validate_json(json_body(response.text)), response
+        return schema.model_validate_json(json_body(response.text))
     except ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) or "(root)" for e in error.errors()})
         raise LLMError(
@@ -222,9 +259,3 @@ async def complete_json(llm: LLM, request: LLMRequest, schema: type[M]) -> tuple
 def _json_schema(schema: type[BaseModel]) -> dict[str, Any]:
     """Made once: pydantic takes milliseconds for it. Nobody may change it."""
     return schema.model_json_schema()
-
-
-def json_body(text: str) -> str:
-    """The JSON object inside ``text``: models without structured output wrap it in a fence or a sentence."""
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text

@@ -26,7 +26,6 @@ from roma_core.llm.control.cache import AnswerCache, KeptAnswer, may_be_kept, re
 from roma_core.llm.control.calls import CallRecord
 from roma_core.llm.control.limits import Limiter, Slot
 from roma_core.llm.control.pricing import Prices
-from roma_core.llm.control.spending import Spending
 from roma_core.plugins import declared_names
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
 from roma_core.telemetry import logs
@@ -36,6 +35,8 @@ from roma_core.watchdog import Watchdog
 
 log = logs.get("llm")
 
+MOST_FAILURES = 3
+"""After so many failures in a row of plans, rewrites or verdicts the health report says so."""
 LEASE_SPARE_S = 60.0
 """How much longer than a call may last its money is reserved."""
 
@@ -66,14 +67,14 @@ class LLMService:
         self._make = make
         self._prices = prices or Prices()
         self._budgets = budgets or Budgets()
-        self.spending = Spending(self._budgets.database)
-        """What all calls of the workspace have cost."""
+        self.spending = self._budgets.spending
         self._answers = AnswerCache(cache) if cache is not None and (cache.reads or cache.writes) else None
         self._log_text = log_text
         self._observers = list(observers)
         self._breakers: dict[str, Breaker] = {}
         self._limiters: dict[str, Limiter] = {}
         self._named: dict[str, Lane] = {}
+        self._streaks: dict[str, tuple[int, str]] = {}
         self._warned: set[tuple[str, ErrorCode]] = set()
         self._warmed = False
         self._lanes = [self._lane(provider) for provider in providers]
@@ -96,6 +97,21 @@ class LLMService:
         """Report every call to ``observer`` (metrics, traces) until the returned function is called."""
         self._observers.append(observer)
         return partial(self._observers.remove, observer)
+
+    def note_outcome(self, purpose: str, error: LLMError | None) -> None:
+        """Count failures in a row of work beside the answer; a success ends the count."""
+        if error is None:
+            self._streaks.pop(purpose, None)
+            return
+        count = self._streaks.get(purpose, (0, ""))[0] + 1
+        self._streaks[purpose] = (count, error.message)
+        if count == MOST_FAILURES:
+            log.warning("llm_purpose_fails", purpose=purpose, code=error.code.value, reason=error.message)
+
+    def trouble(self, purpose: str) -> str:
+        """Return why work of ``purpose`` keeps failing; empty unless it has failed three times in a row."""
+        count, message = self._streaks.get(purpose, (0, ""))
+        return f"{purpose} failed {count} times in a row: {message}" if count >= MOST_FAILURES else ""
 
     async def complete(self, request: LLMRequest) -> LLMResponse:
         """The whole answer. Raises ``LLMError``."""
@@ -158,10 +174,12 @@ class LLMService:
         away = [status.reason.rstrip(".") for status in found if status.state != "ok"]
         answers = next((name for name, status in states.items() if status.state != "down"), None)
         then = [f"{answers} answers" if answers else "no other is left"] if self.name != answers else []
+        troubles = [*filter(None, map(self.trouble, self._streaks)), *filter(None, map(_cut_prompts, self._lanes))]
+        is_whole = not away and not troubles
         return ComponentHealth(
             name="llm",
-            state="ok" if not away else "degraded" if answers else "down",
-            reason="; ".join([*away, *then]) or self._why,
+            state="ok" if is_whole else "degraded" if answers else "down",
+            reason="; ".join([*away, *then, *troubles]) or self._why,
             details={
                 "provider": self._lanes[0].vendor,
                 "model": self._lanes[0].model,
@@ -180,8 +198,7 @@ class LLMService:
     async def close(self) -> None:
         for lane in (*self._lanes, *self._named.values()):
             await lane.provider.aclose()
-        await asyncio.to_thread(self.spending.close)
-        self._budgets.close()
+        await asyncio.to_thread(self._budgets.close)
         if self._answers is not None:
             self._answers.close()
 
@@ -506,6 +523,13 @@ async def _state_of(lane: Lane) -> ComponentHealth:
         return ComponentHealth(details=asked.details)
     silent = f"{lane.provider.name} has no list of models; is LLM_BASE_URL right (most end in /v1)?"
     return ComponentHealth(state="degraded", reason=asked.reason or silent)
+
+
+def _cut_prompts(lane: Lane) -> str:
+    """Return that a server reads only a part of its prompts; empty while none was."""
+    if not lane.cut_prompts:
+        return ""
+    return f"{lane.provider.name} has read only a part of {lane.cut_prompts} prompts; give it a longer context"
 
 
 def _traits(lane: Lane) -> Mapping[str, Any]:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field, ValidationError
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded
 from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.measures.base import CaseOutcome, Measure, Score
-from roma_core.llm.base import LLM, LLMRequest, Message, complete, json_body
+from roma_core.llm.base import LLM, LLMRequest, Message, complete
+from roma_core.llm.structured import json_body
 from roma_core.prompts import Prompt, load_prompt
 from roma_core.types import digest
 

@@ -16,11 +16,15 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from roma_core.database import Database, Schema, open_in_memory, transaction
 from roma_core.errors import ErrorCode, LLMError
+
+if TYPE_CHECKING:
+    from roma_core.llm.control.spending import Dimension, Spending, SpendReport
 
 BUDGETS = Schema(
     "budgets",
@@ -123,10 +127,12 @@ class Budgets:
         self._run: sqlite3.Connection | None = None
         self._shared = None if path is None else Database(path, BUDGETS)
 
-    @property
-    def database(self) -> Database | None:
-        """Return where accounts are kept; None when they live in memory."""
-        return self._shared
+    @cached_property
+    def spending(self) -> Spending:
+        """Return the account of all calls, with and without a limit, in the same database."""
+        from roma_core.llm.control.spending import Spending
+
+        return Spending(self._shared, self._clock)
 
     @property
     def limited(self) -> bool:
@@ -166,12 +172,29 @@ class Budgets:
             for account, row in zip(hold.accounts, hold.rows, strict=True):
                 self._settle(account, row, _nanos_up(billed))
 
+    def report(self, tenant: str, period: Period = "month", by: Dimension = "day") -> SpendReport:
+        """Return what ``tenant`` has spent in the period that runs now, and its limits. Blocking.
+
+        Raises ``InputError`` for a period or a dimension that does not exist.
+        """
+        from roma_core.llm.control.spending import BudgetState, SpendReport
+
+        rows = tuple(self.spending.rows(period, by, tenant))
+        states = [
+            BudgetState(
+                scope="tenant", period=part, limit_usd=limit_usd, taken_usd=self.spent_usd("tenant", tenant, part)
+            )
+            for part, limit_usd in self._limits["tenant"]
+        ]
+        return SpendReport(period=period, by=by, tenant=tenant, rows=rows, budgets=tuple(states))
+
     def spent_usd(self, scope: Scope, key: str, period: Period = "all") -> float:
         """Return what is spent or reserved in the period that runs now."""
         with self._lock, self._account(scope) as db:
             return self._taken(db, scope, key, period) / NANO
 
     def close(self) -> None:
+        self.spending.flush()
         with self._lock:
             for held in (self._run, self._shared):
                 if held is not None:

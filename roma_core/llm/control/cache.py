@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roma_core.cache import Cache
-from roma_core.llm.base import LLMDelta, LLMRequest, json_body
+from roma_core.llm.base import LLMDelta, LLMRequest
+from roma_core.llm.structured import json_body
 from roma_core.types import Usage, digest
 
 KIND = "llm"

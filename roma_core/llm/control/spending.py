@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from roma_core.database import Database
 from roma_core.errors import InputError, StoreError, suggest_name
@@ -60,12 +60,46 @@ class SpendRow(BaseModel):
     """What answers from the cache would have cost."""
 
 
+class BudgetState(BaseModel):
+    """A hard limit and how much of it is taken, by money spent and reserved."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scope: str
+    period: Period
+    limit_usd: float
+    taken_usd: float
+
+
+class SpendReport(BaseModel):
+    """What models have cost in a period, and the limits of the tenant."""
+
+    model_config = ConfigDict(frozen=True)
+
+    period: Period
+    by: Dimension
+    tenant: str
+    rows: tuple[SpendRow, ...]
+    budgets: tuple[BudgetState, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def cost_usd(self) -> float:
+        """The sum of all rows."""
+        return sum(row.cost_usd for row in self.rows)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def unpriced_calls(self) -> int:
+        return sum(row.unpriced_calls for row in self.rows)
+
+
 class Spending:
     """The account of all calls of a workspace.
 
     ::
 
-        spending = Spending(budgets.database)
+        spending = budgets.spending
         spending.add("acme", "ci", "answer", "openai:gpt-4o", usage)
         spending.rows("month", by="model")
     """
@@ -145,9 +179,6 @@ class Spending:
                 {"first": first_day(period, self._clock()), "tenant": tenant},
             ).fetchall()
         return [_row_of(tuple(row)) for row in found]
-
-    def close(self) -> None:
-        self.flush()
 
 
 def _row_of(row: tuple[object, ...]) -> SpendRow:

@@ -44,7 +44,7 @@ def test_periods_and_tenants_narrow_it_down(tmp_path: Path) -> None:
     account = spending(tmp_path)
     account.add("acme", "", "answer", "m", CALL)
     account.add("other", "", "answer", "m", CALL)
-    account.close()
+    account.flush()
     later = spending(tmp_path, NOON + 86_400)
     assert later.rows("day") == []
     assert later.rows("month") == []

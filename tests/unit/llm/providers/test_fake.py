@@ -7,8 +7,9 @@ import pytest
 from pydantic import BaseModel
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.base import I_DONT_KNOW, LLMRequest, Message, complete, complete_json, json_body
+from roma_core.llm.base import I_DONT_KNOW, LLMRequest, Message, complete, complete_json
 from roma_core.llm.providers.fake import FakeLLM, Reply, least_instance
+from roma_core.llm.structured import json_body
 
 ASK = LLMRequest(messages=(Message(role="user", content="say a word"),))
 
