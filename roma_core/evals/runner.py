@@ -180,6 +180,7 @@ def describe_measure(measure: Measure) -> MeasureInfo:
         source=measure.source,
         higher=measure.higher,
         scale=measure.scale,
+        length_sensitive=measure.length_sensitive,
         identity=measure.identity,
         models=dict(measure.models),
     )

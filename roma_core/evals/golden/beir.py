@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from roma_core.errors import EvalError
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Kind, Nugget
-from roma_core.evals.measures.nuggets import normalise
+from roma_core.evals.measures.values import read_values
 from roma_core.workspace import private_folder
 
 LONGEST_NUGGET = 10
@@ -64,10 +64,14 @@ def _case(name: str, question: str, relevant: dict[str, int], answer: dict[str, 
     kind: Kind = "multi_hop" if len(relevant) > 1 else "single"
     evidence = tuple(Evidence(uri=file_name(document), grade=grade) for document, grade in relevant.items())
     texts = [str(a) for a in answer.get("answers", ())]
-    short = [t for t in texts if 0 < len(normalise(t).split()) <= LONGEST_NUGGET]
+    short = [t for t in texts if 0 < _count_tokens(t) <= LONGEST_NUGGET]
     nuggets = (Nugget(fact=short[0], aliases=tuple(short[1:])),) if short and len(short) == len(texts) else ()
     answered = texts[0] if texts else ""
     return GoldenCase(id=name, question=question, kind=kind, answer=answered, nuggets=nuggets, evidence=evidence)
+
+
+def _count_tokens(text: str) -> int:
+    return sum(token.kind != "break" for token in read_values(text))
 
 
 def _qrels(folder: Path) -> dict[str, dict[str, int]]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterable, Iterator
+from functools import lru_cache
+from urllib.parse import unquote
 
 from roma_core.evals.golden.dataset import Evidence, GoldenCase
 from roma_core.types import Document, Noun, Span, digest
 
-_WORD = re.compile(r"[^\W_]+")
+_UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af\u0e00-\u0e7f"
+"""Scripts without blanks between words, or with particles that grow on the word."""
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 
 
 class Place(Span):
@@ -39,22 +45,63 @@ class Corpus(Noun):
         return tuple((case, i) for case, found in self.places.items() for i, at in enumerate(found) if not at)
 
 
+@lru_cache(maxsize=4096)
 def anchor_pattern(anchor: str) -> re.Pattern[str]:
-    """The anchor's words in order; case, white space and markup between them do not matter."""
-    words = _WORD.findall(anchor)
-    return re.compile(r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])", re.IGNORECASE)
+    """Return the pattern of the anchor's words in order; case, white space and markup between them do not matter.
+
+    Words of scripts without blanks are matched sign by sign, so they may stand inside a longer run of them.
+    """
+    words = _WORD.findall(unicodedata.normalize("NFKC", anchor))
+    parts = [re.escape(words[0])]
+    for before, word in itertools.pairwise(words):
+        unspaced = re.match(f"[{_UNSPACED}]", before) or re.match(f"[{_UNSPACED}]", word)
+        parts += [r"[\W_]*" if unspaced else r"[\W_]+", re.escape(word)]
+    edge = rf"[^\W_{_UNSPACED}]"
+    begin = "" if re.match(f"[{_UNSPACED}]", words[0]) else f"(?<!{edge})"
+    end = "" if re.match(f"[{_UNSPACED}]", words[-1]) else f"(?!{edge})"
+    return re.compile(begin + "".join(parts) + end, re.IGNORECASE)
 
 
 def locate(anchor: str, text: str) -> tuple[Span, ...]:
-    """Spans of the anchor in ``text``; the whole text when the anchor has no word."""
-    if not _WORD.search(anchor):
+    """Return the spans of the anchor in ``text``; the whole text when the anchor has no word.
+
+    Both are compared in Unicode's form NFKC (``ﬁ`` is ``fi``); the spans are those of ``text`` as it is.
+    """
+    if not _WORD.search(unicodedata.normalize("NFKC", anchor)):
         return (Span(start=0, end=len(text)),)
-    return tuple(Span(start=m.start(), end=m.end()) for m in anchor_pattern(anchor).finditer(text))
+    pattern = anchor_pattern(anchor)
+    if unicodedata.is_normalized("NFKC", text):
+        return tuple(Span(start=m.start(), end=m.end()) for m in pattern.finditer(text))
+    normal, places = _normalise_with_places(text)
+    return tuple(Span(start=places[m.start()], end=places[m.end() - 1] + 1) for m in pattern.finditer(normal))
+
+
+def _normalise_with_places(text: str) -> tuple[str, list[int]]:
+    """Return the text in NFKC, a sign with its accents at a time, and for each sign the place that it came from."""
+    parts: list[str] = []
+    places: list[int] = []
+    start = 0
+    for index in range(1, len(text) + 1):
+        if index < len(text) and unicodedata.combining(text[index]):
+            continue
+        normal = unicodedata.normalize("NFKC", text[start:index])
+        parts.append(normal)
+        places += [start if i == 0 else index - 1 for i in range(len(normal))]
+        start = index
+    return "".join(parts), places
 
 
 def names(uri: str, evidence: Evidence) -> bool:
-    """Whether a document's URI is the one that the evidence names: equal, or ending in it after a slash."""
-    return uri == evidence.uri or uri.endswith("/" + evidence.uri)
+    """Return True when a document's URI is the one that the evidence names: equal, or ending in it after a slash.
+
+    Names are compared as people write them: ``gr%C3%B6%C3%9Fe%20neu.md`` is ``größe neu.md``.
+    """
+    plain, wanted = _plain_uri(uri), _plain_uri(evidence.uri)
+    return plain == wanted or plain.endswith("/" + wanted)
+
+
+def _plain_uri(uri: str) -> str:
+    return unicodedata.normalize("NFC", unquote(uri))
 
 
 async def find(cases: Iterable[GoldenCase], documents: AsyncIterable[Document]) -> Corpus:
@@ -89,4 +136,4 @@ def _by_file_name(cases: Iterable[GoldenCase]) -> dict[str, list[tuple[GoldenCas
 
 
 def _file_name(uri: str) -> str:
-    return uri.rsplit("/", 1)[-1]
+    return _plain_uri(uri).rsplit("/", 1)[-1]

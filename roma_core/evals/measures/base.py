@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol, overload
@@ -142,6 +142,10 @@ class Measure:
     applies: Callable[[GoldenCase], bool] = field(default=always, repr=False)
     higher: bool | None = True
     scale: tuple[float, float] | None = (0.0, 1.0)
+    length_sensitive: bool = False
+    """True when a longer answer scores higher by chance: it is not called better against a much shorter one."""
+    sees: frozenset[str] = frozenset()
+    """Names of the mutations (``measures.mutations``) that must lower the score."""
     prompts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Hash of each prompt that the measure reads, by name."""
     models: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -221,6 +225,8 @@ def measure(
     applies: Callable[[GoldenCase], bool] = always,
     higher: bool | None = True,
     scale: tuple[float, float] | None = (0.0, 1.0),
+    length_sensitive: bool = False,
+    sees: Iterable[str] = (),
 ) -> Callable[[ScoreFunction], Measure]: ...
 def measure(
     function: ScoreFunction | None = None,
@@ -231,6 +237,8 @@ def measure(
     applies: Callable[[GoldenCase], bool] = always,
     higher: bool | None = True,
     scale: tuple[float, float] | None = (0.0, 1.0),
+    length_sensitive: bool = False,
+    sees: Iterable[str] = (),
 ) -> Measure | Callable[[ScoreFunction], Measure]:
     """Make a measure of a function of a case and its outcome; the function may be ``async``.
 
@@ -240,7 +248,8 @@ def measure(
     >>> loud.name
     'loud'
 
-    The name is the function's unless one is given. The hash of its code is part of a run's identity.
+    The name is the function's unless one is given. ``sees`` names the mutations of an answer that must lower the score
+    (``roma_core.evals.measures.mutations``). The hash of its code is part of a run's identity.
     """
 
     def make(score: ScoreFunction) -> Measure:
@@ -252,6 +261,8 @@ def measure(
             applies=applies,
             higher=higher,
             scale=scale,
+            length_sensitive=length_sensitive,
+            sees=frozenset(sees),
         )
 
     return make if function is None else make(function)

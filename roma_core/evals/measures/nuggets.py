@@ -1,30 +1,121 @@
-"""Facts in an answer: whether it states them, after both were brought into one spelling."""
+"""Facts in an answer: whether it states them, compared by value, and not denied."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
 
 from roma_core.evals.golden.dataset import GoldenCase, Nugget
+from roma_core.evals.measures.values import ValueToken, find_fact, put_amounts_in_order, read_values
 from roma_core.markup import remove_markers
 
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
-
-
-def normalise(text: str) -> str:
-    """Words and numbers in one spelling, with a space around each: NFKC, case folded, thousands without commas."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    tokens = (re.sub(r",(?=\d{3}\b)", "", t) for t in _TOKEN.findall(folded))
-    return f" {' '.join(tokens)} "
+REACH = 6
+"""Tokens behind a negation that it denies, up to the end of its clause."""
+_NEGATIONS = frozenset(
+    "not no never neither nor without cannot none nothing nobody nowhere hardly barely isn't aren't wasn't weren't "
+    "don't doesn't didn't won't wouldn't can't couldn't shouldn't hasn't haven't hadn't mustn't ain't "
+    "nicht kein keine keinen keiner keinem keines nie niemals ohne weder "
+    "pas jamais sans aucun aucune nunca jamás sin ningún ninguna 不 没 沒 非 未 无 無 "
+    "안 못".split()
+)
+_ENDS_SCOPE = frozenset(
+    "and or but however although though while whereas because since "
+    "than unless until except if und oder aber sondern".split()
+)
+_ONLY = frozenset("only just merely nur seulement".split())
+_DENIED_BEFORE = re.compile(
+    r"\b(?:false|untrue|incorrect|wrong|not true|not correct|not the case|a myth|falsch|unwahr|faux|falso)\b"
+    r"\s*,?\s*(?:that|to say|dass|daß|que)\b"
+)
+_DENIED_AFTER = re.compile(
+    r"\b(?:is|are|was|were|ist|est|es)\s+"
+    r"(?:false|untrue|incorrect|wrong|not true|not correct|not the case|falsch|faux|falso)\b"
+)
+_NEGATED_BEHIND = re.compile(
+    r"\A\W{0,2}(?:では|じゃ|で)?\W?(?:なく|ない|なか|ありません|ません)"
+    r"|\A\W{0,2}(?:아니|이 아니|가 아니|지 않|하지 않|않|없)|\A\W{0,2}ไม่"
+)
+_SENTENCE_END = re.compile(r"[.!?。！？]+(?=\s|\Z)|[。！？]|\n")
 
 
 def states(answer: str, nugget: Nugget) -> bool:
-    """Return True when the answer holds the fact or one of its aliases, word for word after ``normalise``."""
-    said = normalise(answer)
-    return any(normalise(spelling) in said for spelling in nugget.spellings)
+    """Return True when the answer states the fact, or one of its aliases, and does not deny it.
+
+    >>> states("It is not red.", Nugget(fact="red"))
+    False
+    """
+    plain, tokens = _read_answer(answer)
+    return any(_is_stated(_read_fact(spelling), plain, tokens) for spelling in nugget.spellings)
+
+
+def denies(statement: str) -> bool:
+    """Return True when a statement says of something that it is false.
+
+    >>> denies("It is false that the door is red.")
+    True
+    """
+    folded = unicodedata.normalize("NFKC", statement).casefold()
+    return bool(_DENIED_BEFORE.search(folded) or _DENIED_AFTER.search(folded))
 
 
 def missed_facts(case: GoldenCase, answer: str) -> list[str]:
     """Return the facts of the case that the answer does not state."""
     plain = remove_markers(answer)
     return [nugget.fact for nugget in case.nuggets if not states(plain, nugget)]
+
+
+@lru_cache(maxsize=64)
+def _read_answer(answer: str) -> tuple[str, tuple[ValueToken, ...]]:
+    folded = unicodedata.normalize("NFKC", answer).casefold().replace("’", "'")
+    return folded, tuple(put_amounts_in_order(read_values(answer)))
+
+
+@lru_cache(maxsize=4096)
+def _read_fact(spelling: str) -> tuple[ValueToken, ...]:
+    return tuple(put_amounts_in_order(read_values(spelling)))
+
+
+def _is_stated(fact: Sequence[ValueToken], plain: str, tokens: Sequence[ValueToken]) -> bool:
+    denies_itself = any(_is_negation(token) for token in fact)
+    places = find_fact(fact, tokens)
+    return any(denies_itself or not _is_denied(first, last, plain, tokens) for first, last in places)
+
+
+def _is_negation(token: ValueToken) -> bool:
+    return token.kind == "word" and not token.values.isdisjoint(_NEGATIONS)
+
+
+def _is_denied(first: int, last: int, plain: str, tokens: Sequence[ValueToken]) -> bool:
+    """Return True when a negation governs the fact, or its sentence says that it is false."""
+    for distance, index in enumerate(range(first - 1, -1, -1), start=1):
+        token = tokens[index]
+        if distance > REACH or token.kind == "break" or not token.values.isdisjoint(_ENDS_SCOPE):
+            break
+        if _is_negation(token) and tokens[index + 1].values.isdisjoint(_ONLY):
+            return True
+    begin, end = _sentence_around(plain, tokens[first].start)
+    before, behind = plain[begin : tokens[first].start], plain[tokens[last].start : end]
+    if _DENIED_BEFORE.search(before) or _DENIED_AFTER.search(behind):
+        return True
+    rest = behind[_width(tokens[last], behind) :]
+    return bool(_NEGATED_BEHIND.search(rest))
+
+
+def _width(token: ValueToken, text: str) -> int:
+    """Return how many characters the token takes at the beginning of ``text``."""
+    found = re.match(r"[\w.,]+" if token.kind in {"number", "date"} else r"\w", text)
+    whole = re.match(r"[^\W\d_]+", text) if token.kind == "word" and max(map(len, token.values)) > 1 else None
+    return (whole or found).end() if (whole or found) else 0  # type: ignore[union-attr]
+
+
+def _sentence_around(text: str, place: int) -> tuple[int, int]:
+    begin, end = 0, len(text)
+    for match in _SENTENCE_END.finditer(text):
+        if match.end() <= place:
+            begin = match.end()
+        elif match.start() >= place:
+            end = match.end()
+            break
+    return begin, end

@@ -23,11 +23,17 @@ def default_measures(top_k: int) -> tuple[Measure, ...]:
         retrieval.reciprocal_rank_at(top_k),
         retrieval.ndcg_at(top_k),
         answers.nugget_recall,
+        answers.nugget_f,
+        citations.support,
+        citations.contradicted,
         citations.cited,
         citations.citation_coverage,
+        citations.citation_precision,
         citations.citation_validity,
         answers.false_answers,
         answers.answered,
+        answers.answer_words,
+        answers.repetition,
     )
 
 
@@ -66,7 +72,7 @@ def find_measure(name: str, top_k: int) -> Measure:
         plugin: Measure = load_specs(PLUGINS, Measure).require(name)
         return plugin
     raise EvalError(
-        f"There is no measure {name!r}. {suggest_name(name, [*known, *declared_names(PLUGINS)])} "
+        f"There is no measure {name!r}. Known: {', '.join([*known, *declared_names(PLUGINS)])}. "
         "One of your own is named package:name.",
         ErrorCode.EVAL_PARAMETERS,
     )

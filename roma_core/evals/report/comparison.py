@@ -27,6 +27,8 @@ PREFERRED_PRIMARY = "nugget_recall"
 """The measure that decides when nobody has named one."""
 INDEX_SECTIONS = frozenset({"chunking"})
 """Sections of settings that act when documents are ingested, through the index alone."""
+LONGER = 3.0
+"""From so many times the length on a score that grows with length is not called better."""
 MOST_CHANGED = 10
 MOST_NAMED = 5
 """Cases that a remark names; all of them are in the comparison."""
@@ -255,6 +257,12 @@ class _PairedScores:
         self.neither = len(values) - len(self.scored) - len(self.only_a) - len(self.only_b)
 
     @property
+    def length_ratio(self) -> float:
+        """Length of B's answers against that of A's, in words."""
+        a, b = (words_an_answer(rows) for rows in zip(*self.rows, strict=True))
+        return b / a if a and b == b else 1.0
+
+    @property
     def moves(self) -> bool:
         """True when a case differs."""
         return any(x != y for _, x, y in self.scored)
@@ -370,6 +378,11 @@ def _decide(sample: _PairedScores, difference: Difference, alpha: float, margin:
         within = is_not_worse(difference) and is_not_better(difference)
         return (Decision.EQUIVALENT if within else Decision.SAME), ""
     if holds(is_better, True):
+        if sample.info.length_sensitive and sample.length_ratio > LONGER:
+            return (
+                Decision.INCONCLUSIVE,
+                f"the answers are {sample.length_ratio:.1f} times as long, which raises it alone",
+            )
         return Decision.BETTER, ""
     if holds(is_not_worse, True):
         return (Decision.EQUIVALENT if holds(is_not_better, False) else Decision.NOT_WORSE), ""

@@ -40,6 +40,8 @@ class MeasureInfo(Noun):
     higher: bool | None = True
     scale: tuple[float, float] | None = (0.0, 1.0)
     """Least and greatest score; None when there is no limit."""
+    length_sensitive: bool = False
+    """True when a longer answer scores higher by chance."""
     identity: str = ""
     """Hash of the measure's code, prompts and models."""
     models: dict[str, str] = Field(default_factory=dict)

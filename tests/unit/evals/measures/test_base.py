@@ -131,4 +131,5 @@ def test_the_default_measures_name_their_sources_and_directions() -> None:
     measures = default_measures(5)
     assert [repr(x) for x in measures][:3] == ["R@5", "RR@5", "nDCG@5"]
     assert all(x.source and x.identity for x in measures)
-    assert [x.name for x in measures if x.higher is False] == ["false_answers"]
+    assert [x.name for x in measures if x.higher is False] == ["contradicted", "false_answers", "repetition"]
+    assert [x.name for x in measures if x.higher is None] == ["answer_words"]

@@ -20,9 +20,55 @@ from roma_core.evals.measures.nuggets import states
         ("bored", "red", False),
         ("ﬁle size", "file size", True),
         ("not **at all** there", "not at all", True),
-        ("1.5 times", "1,5", False),
+        ("1.5 times", "1,5", True),
         ("", "red", False),
     ],
 )
 def test_facts_are_found_as_whole_words_whatever_the_markup(said: str, fact: str, holds: bool) -> None:
     assert states(said, Nugget(fact=fact)) is holds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It is false that the door is red.",
+        "The door is not red.",
+        "The door isn't red.",
+        "The door was never red.",
+        "That the door is red is false.",
+        "It is not true that the door is red.",
+        "No door of the house is red.",
+        "Die Tür ist nicht red.",
+    ],
+)
+def test_a_fact_that_is_denied_is_not_stated(answer: str) -> None:
+    assert not states(answer, Nugget(fact="red"))
+    assert states(f"{answer} The roof is red.", Nugget(fact="red")), "it is stated elsewhere"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The door is not blue but red.",
+        "No, it is red.",
+        "It is not only red.",
+        "It does not rust and is red.",
+        "It is never red unless painted; it is red.",
+        "It is not blue. It is red.",
+        "It costs no more than red paint.",
+    ],
+)
+def test_a_negation_of_something_else_denies_nothing(answer: str) -> None:
+    assert states(answer, Nugget(fact="red"))
+
+
+def test_a_fact_that_is_a_denial_is_stated_by_it() -> None:
+    assert states("It is not supported.", Nugget(fact="not supported"))
+    assert not states("It is supported.", Nugget(fact="not supported"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact"), [("首都は東京ではない", "東京"), ("首都不是北京", "北京"), ("수도는 서울이 아니다", "서울")]
+)
+def test_denials_are_read_in_other_scripts(answer: str, fact: str) -> None:
+    assert not states(answer, Nugget(fact=fact))

@@ -1,0 +1,171 @@
+"""Mutations of answers: eight ways to make a good answer worse, and the measures that do not notice.
+
+A measure that claims to see a mutation (``@measure(sees=...)``) must fall on every set of good answers that is mutated
+so. A measure of one's own is checked by the same call::
+
+    blind = await find_blind_measures(cases, outcomes, [mine], verify)
+    assert not blind
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from roma_core.evals.golden.dataset import GoldenCase
+from roma_core.evals.measures.base import CaseOutcome, Measure
+from roma_core.markup import read_markers, read_statements, remove_markers
+from roma_core.types import Citation, ScoredChunk, TailorOutput, digest
+
+Verify = Callable[[str, Sequence[ScoredChunk]], Awaitable[tuple[str, Sequence[Citation]]]]
+"""Resolve and check the markers of an answer again, as the system under test does."""
+Mutation = Callable[[GoldenCase, TailorOutput, Sequence[TailorOutput]], str]
+"""A worse answer, of a case, its good answer and those of the other cases."""
+_NUMBER = re.compile(r"\d+")
+
+
+def negate(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Deny every statement."""
+    return _rewrite_statements(output.answer, lambda text: f"It is false that {text[:1].lower()}{text[1:]}")
+
+
+def dump(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Give all passages for an answer, each cited."""
+    return "\n\n".join(f"{passage.chunk.text} [{n}]" for n, passage in enumerate(output.passages, start=1))
+
+
+def echo(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Repeat the question, cited."""
+    return f"{case.question.rstrip('?')} [1]."
+
+
+def swap_numbers(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Change every number by one digit."""
+    markers = list(read_markers(output.answer, len(output.passages)))
+
+    def change(match: re.Match[str]) -> str:
+        if any(marker.start <= match.start() < marker.end for marker in markers):
+            return match[0]
+        last = str((int(match[0][-1]) + 3) % 10)
+        return match[0][:-1] + last
+
+    return _NUMBER.sub(change, output.answer)
+
+
+def shuffle_citations(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Let each marker name another passage."""
+    size = len(output.passages)
+    text, parts, last = output.answer, [], 0
+    for marker in read_markers(text, size):
+        moved = "".join(f"[{number % size + 1}]" for number in marker.numbers)
+        parts += [text[last : marker.start], moved]
+        last = marker.end
+    return "".join([*parts, text[last:]])
+
+
+def drop_half(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Keep the first half of the words that carry the answer; of a single statement its beginning."""
+    stated = read_statements(output.answer)
+    if len(stated) > 1:
+        kept = stated[: len(stated) // 2]
+        return output.answer[kept[0].start : kept[-1].end]
+    words = output.answer.split()
+    return " ".join(words[: len(words) // 2])
+
+
+def repeat(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Say everything three times."""
+    return "\n\n".join([output.answer] * 3)
+
+
+def answer_another(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Give the answer to another question."""
+    draw = random.Random(digest("another", case.id))  # noqa: S311 (a choice, not a secret)
+    different = [other for other in others if other.answer != output.answer]
+    return draw.choice(different).answer if different else ""
+
+
+MUTATIONS: Mapping[str, Mutation] = {
+    mutation.__name__: mutation
+    for mutation in (negate, dump, echo, swap_numbers, shuffle_citations, drop_half, repeat, answer_another)
+}
+
+
+def _rewrite_statements(text: str, change: Callable[[str], str]) -> str:
+    parts, last = [], 0
+    for statement in read_statements(text):
+        parts += [text[last : statement.start], change(text[statement.start : statement.end])]
+        last = statement.end
+    return "".join([*parts, text[last:]])
+
+
+@dataclass(frozen=True)
+class BlindSpot:
+    """A mutation that a measure claims to see and does not, on one set."""
+
+    measure: str
+    mutation: str
+    before: float
+    after: float
+
+
+async def mutate(
+    name: str, cases: Sequence[GoldenCase], outcomes: Sequence[CaseOutcome], verify: Verify
+) -> list[CaseOutcome]:
+    """Return the outcomes with every answer mutated and its citations checked again."""
+    outputs = [outcome.output for outcome in outcomes]
+    known = [output for output in outputs if output is not None]
+    mutated = []
+    for case, outcome, output in zip(cases, outcomes, outputs, strict=True):
+        if output is None or not output.answered:
+            mutated.append(outcome)
+            continue
+        text = MUTATIONS[name](case, output, known)
+        answer, citations = await verify(text, output.passages)
+        worse = output.model_copy(update={"answer": answer, "citations": tuple(citations)})
+        mutated.append(outcome.model_copy(update={"output": worse, "proofs": (True,) * len(citations)}))
+    return mutated
+
+
+async def mean_score(measure: Measure, cases: Sequence[GoldenCase], outcomes: Sequence[CaseOutcome]) -> float:
+    """Return the mean of the scores; NaN without any. A score that no longer applies counts as the worst."""
+    worst = math.nan
+    if measure.scale and measure.higher is not None:
+        worst = measure.scale[0] if measure.higher else measure.scale[1]
+    values = []
+    for case, outcome in zip(cases, outcomes, strict=True):
+        score = await measure.score(case, outcome)
+        if score.value is not None:
+            values.append(score.value)
+        elif measure.applies(case) and not math.isnan(worst):
+            values.append(worst)
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+async def find_blind_measures(
+    cases: Sequence[GoldenCase], outcomes: Sequence[CaseOutcome], measures: Sequence[Measure], verify: Verify
+) -> list[BlindSpot]:
+    """Return every mutation that a measure claims to see and does not see on this set of good answers.
+
+    A mutation that changes nothing on the set (no number to swap) proves nothing and is passed over.
+    """
+    blind = []
+    for name in MUTATIONS:
+        mutated = await mutate(name, cases, outcomes, verify)
+        if all(_text(a) == _text(b) for a, b in zip(outcomes, mutated, strict=True)):
+            continue
+        for measure in measures:
+            if name not in measure.sees:
+                continue
+            before, after = await mean_score(measure, cases, outcomes), await mean_score(measure, cases, mutated)
+            fell = after < before if measure.higher else after > before
+            if not fell:
+                blind.append(BlindSpot(measure.name, name, before, after))
+    return blind
+
+
+def _text(outcome: CaseOutcome) -> str:
+    return remove_markers(outcome.answer) + str([c.marker for c in outcome.citations])
