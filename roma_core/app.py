@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import ValidationError
 
-from roma_core import __version__, parts
+from roma_core import parts
 from roma_core.errors import AgentFailure, InputError, NotFoundError, explain_invalid, guarded, guarded_call
 from roma_core.parts import Part, RomaParts, import_in_thread, list_parts
 from roma_core.perloop import PerLoop
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from roma_core.parsers.base import ParseOptions
     from roma_core.plugins import BrokenPlugin
     from roma_core.sessions.service import Rating
-    from roma_core.telemetry.health import HealthMonitor
 
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
 
@@ -63,6 +62,7 @@ class Roma:
     captions = Part(parts.build_captions)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
     orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))
+    monitor = Part(parts.build_monitor)
 
     def __init__(self, settings: Settings, **given: Unpack[RomaParts]) -> None:
         self.settings = settings
@@ -225,7 +225,8 @@ class Roma:
             await part.warm(self)
         for module in _TELEMETRY:
             await import_in_thread(module)
-        return await self._health.report()
+        monitor = await asyncio.to_thread(lambda: self.monitor)  # plug-ins are imported for it
+        return await monitor.report()
 
     async def warm(self) -> None:
         """Import what questions, ingests and probes need, in a thread: for a server, whose loop has others to serve.
@@ -256,17 +257,6 @@ class Roma:
         await self.close()
 
     # --- inside ---
-
-    @cached_property
-    def _health(self) -> HealthMonitor:
-        from roma_core.telemetry.health import COLD_TIMEOUT_S, HealthMonitor
-
-        return HealthMonitor(
-            parts.list_probes(self),
-            needed=parts.list_needed(Roma),
-            version=__version__,
-            cold_timeout_s=COLD_TIMEOUT_S,
-        )
 
     async def _warm(self) -> None:
         for module in _TELEMETRY:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from roma_core.rerank import Reranker
     from roma_core.sessions.service import Sessions
     from roma_core.store.base import ChunkStore
-    from roma_core.telemetry.health import Probe
+    from roma_core.telemetry.health import HealthMonitor, Probe
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ class RomaParts(TypedDict, total=False):
     captions: Captions | None
     ingestion: IngestionService
     orchestrator: ROMAOrchestrator
+    monitor: HealthMonitor
     prompt_files: Mapping[str, Path] | None
 
 
@@ -294,6 +295,14 @@ def _count_call(record: CallRecord) -> None:
 # Health
 
 
+def build_monitor(roma: Roma) -> HealthMonitor:
+    from roma_core import __version__
+    from roma_core.telemetry.health import COLD_TIMEOUT_S, HealthMonitor
+
+    needed = list_needed(type(roma))
+    return HealthMonitor(list_probes(roma), needed=needed, version=__version__, cold_timeout_s=COLD_TIMEOUT_S)
+
+
 def list_probes(roma: Roma) -> dict[str, Probe]:
     """Return a probe for each part that has one, for each agent, the disk and each plug-in that is broken."""
     from roma_core.telemetry.health import disk
@@ -324,11 +333,20 @@ def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
     """Return every plug-in that is declared but cannot be used. Imports the plug-ins."""
     from roma_core.connectors.registry import connector_specs
     from roma_core.embeddings import embedder_specs
+    from roma_core.evals.measures.registry import plugin_measures
+    from roma_core.llm.providers import provider_specs
+    from roma_core.parsers.registry import ParserTable
     from roma_core.rerank import reranker_specs
 
-    groups: list[Specs[Any]] = [connector_specs(), embedder_specs(), reranker_specs()]
+    groups: list[Specs[Any]] = [
+        connector_specs(),
+        embedder_specs(),
+        reranker_specs(),
+        provider_specs(),
+        plugin_measures(),
+    ]
     found = [plugin for specs in groups for plugin in specs.broken]
-    return list(dict.fromkeys([*found, *roma.broken_connectors]))
+    return list(dict.fromkeys([*found, *ParserTable.installed().broken, *roma.broken_connectors]))
 
 
 def _probe_of(part: Part[Any], roma: Roma) -> Probe:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from roma_core.parsers.base import Parse as Parse
     from roma_core.parsers.base import ParseOptions as ParseOptions
     from roma_core.parsers.base import Parser as Parser
+    from roma_core.parsers.base import ParserSpec as ParserSpec
     from roma_core.parsers.builder import DocumentBuilder as DocumentBuilder
     from roma_core.parsers.registry import PARSERS as PARSERS
     from roma_core.parsers.registry import by_media_type as by_media_type
@@ -22,6 +23,7 @@ else:
                 "Parse",
                 "ParseOptions",
                 "Parser",
+                "ParserSpec",
             ),
             "builder": ("DocumentBuilder",),
             "registry": (
@@ -39,5 +41,6 @@ __all__ = [
     "Parse",
     "ParseOptions",
     "Parser",
+    "ParserSpec",
     "by_media_type",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from roma_core.settings import Section
 from roma_core.types import Document, Noun, RawDocument
 
 
@@ -33,7 +34,28 @@ class Parser:
     media_types: tuple[str, ...]
     parse: str
     """``module:function`` of a ``Parse``; named, not imported, so that the dispatcher loads no format library."""
+    suffixes: tuple[str, ...] = ()
+    """Endings of names (``.gmi``) by which files of a plug-in's format are known."""
+    magic: tuple[bytes, ...] = ()
+    """Bytes that files of a plug-in's format begin with."""
+
+    def claims(self, data: bytes, suffix: str) -> bool:
+        """Return whether a file of no well-known type is this format, by its first bytes or its name."""
+        return suffix in self.suffixes or (bool(self.magic) and data.startswith(self.magic))
 
     @property
     def id(self) -> str:
         return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class ParserSpec:
+    """The formats of one package: one entry point of the group ``roma.parsers``.
+
+    A package that reads Gemini pages declares::
+
+        SPEC = ParserSpec((Parser("gemini", 1, ("text/gemini",), "roma_gemini:parse", suffixes=(".gmi",)),))
+    """
+
+    parsers: tuple[Parser, ...]
+    settings: type[Section] | None = None

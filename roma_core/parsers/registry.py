@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from roma_core.parsers import media
-from roma_core.parsers.base import Parser
+from roma_core.parsers.base import Parser, ParserSpec
+from roma_core.plugins import BrokenPlugin, load_specs
+from roma_core.types import RawDocument
+
+GROUP: Final = "roma.parsers"
 
 PARSERS: tuple[Parser, ...] = (
     Parser("asciidoc", 1, (media.ASCIIDOC,), "roma_core.parsers.text.light:parse_asciidoc"),
@@ -44,6 +49,50 @@ PARSERS: tuple[Parser, ...] = (
     Parser("yaml", 1, (media.YAML,), "roma_core.parsers.text.code:parse_yaml"),
 )
 """Functions are named, not imported: the parent process loads no format library."""
+
+
+SPEC = ParserSpec(PARSERS)
+
+LITTLE_SAID: Final = frozenset({media.TEXT, media.BINARY, media.ZIP, media.XML, media.JSON})
+"""Types that say little of a format: for these, plug-ins are asked whether the file is theirs."""
+
+
+class ParserTable:
+    """Parsers by media type. A plug-in's row that claims a type which another has is left out, as ``broken``."""
+
+    def __init__(self, parsers: Iterable[Parser] = PARSERS, broken: Iterable[BrokenPlugin] = ()) -> None:
+        self.by_type = by_media_type(parsers)
+        self.broken = tuple(broken)
+        self._of_plugins = [parser for parser in self.by_type.values() if parser.suffixes or parser.magic]
+
+    @classmethod
+    def installed(cls) -> ParserTable:
+        """Return the table of ROMA's own parsers and those of plug-ins."""
+        specs = load_specs(GROUP, ParserSpec)
+        rows: list[Parser] = []
+        broken = list(specs.broken)
+        taken: dict[str, str] = {}
+        for name, spec in specs.items():
+            for parser in spec.parsers:
+                owner = next((taken[media_type] for media_type in parser.media_types if media_type in taken), None)
+                if owner is not None:
+                    reason = f"it reads {', '.join(parser.media_types)}, which {owner} does; remove one of the two."
+                    broken.append(BrokenPlugin(name, GROUP, reason))
+                    continue
+                rows.append(parser)
+                taken |= dict.fromkeys(parser.media_types, parser.name)
+        return cls(rows, broken)
+
+    def detect(self, raw: RawDocument) -> str:
+        """Return the media type of ``raw``: by its content, then by what plug-ins claim, then by its name."""
+        detected = media.detect(raw)
+        if detected not in LITTLE_SAID or not self._of_plugins:
+            return detected
+        data, suffix = raw.data, media.extension(raw.uri)
+        for parser in self._of_plugins:
+            if parser.claims(data, suffix):
+                return parser.media_types[0]
+        return detected
 
 
 def by_media_type(parsers: Iterable[Parser] = PARSERS) -> dict[str, Parser]:

@@ -9,7 +9,7 @@ from roma_core.errors import AgentFailure, ErrorCode, ParserError, guarded, requ
 from roma_core.parsers import media
 from roma_core.parsers.base import ParseOptions, Parser
 from roma_core.parsers.figures import Figure, unpacked
-from roma_core.parsers.registry import PARSERS, by_media_type
+from roma_core.parsers.registry import ParserTable
 from roma_core.parsers.sandbox.pool import ProcessSandbox, Sandbox, WorkerLimits
 from roma_core.parsers.sandbox.worker import AGENT, ParseJob, Result
 from roma_core.settings import Settings
@@ -30,10 +30,11 @@ class DolphinParserService:
     """Decides the format by content, runs its parser in the sandbox, and returns ``Document | AgentFailure``."""
 
     def __init__(
-        self, sandbox: Sandbox | None = None, *, parsers: Iterable[Parser] = PARSERS, max_bytes: int = 200 << 20
+        self, sandbox: Sandbox | None = None, *, parsers: Iterable[Parser] | None = None, max_bytes: int = 200 << 20
     ) -> None:
         self._sandbox = sandbox or ProcessSandbox()
-        self._parsers = by_media_type(parsers)
+        self._table = ParserTable.installed() if parsers is None else ParserTable(parsers)
+        self._parsers = self._table.by_type
         self._max_bytes = max_bytes
 
     @classmethod
@@ -70,7 +71,7 @@ class DolphinParserService:
 
     def parser_id(self, raw: RawDocument) -> str | None:
         """Name and version of the parser that would read ``raw``; None when no parser does."""
-        parser = self._parsers.get(media.detect(raw))
+        parser = self._parsers.get(self._table.detect(raw))
         return parser.id if parser else None
 
     async def close(self) -> None:
@@ -111,7 +112,7 @@ class DolphinParserService:
         held = raw if raw.content is not None else raw.model_copy(update={"content": raw.data, "path": None})
         if not held.data or held.data.isspace():
             raise ParserError("The file is empty; check that it was saved and copied whole.", ErrorCode.PARSER_EMPTY)
-        kind = media.detect(held)
+        kind = self._table.detect(held)
         parser = self._parsers.get(kind)
         if parser is None:
             raise _unsupported(kind)

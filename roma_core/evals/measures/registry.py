@@ -10,7 +10,7 @@ from typing import Any
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded_call, suggest_name
 from roma_core.evals.measures import answers, citations, retrieval
 from roma_core.evals.measures.base import Measurable, Measure, measure
-from roma_core.plugins import declared_names, load_specs
+from roma_core.plugins import Specs, declared_names, load_specs
 
 PLUGINS = "roma.measures"
 """Entry point group of measures that other packages bring."""
@@ -60,6 +60,11 @@ def require_measure(name: str, measures: Sequence[Measure]) -> None:
         raise EvalError(f"The measure {name!r} is not taken. {suggest_name(name, names)}", ErrorCode.EVAL_PARAMETERS)
 
 
+def plugin_measures() -> Specs[Measure]:
+    """Return the measures of plug-ins by their names."""
+    return load_specs(PLUGINS, Measure)
+
+
 def find_measure(name: str, top_k: int) -> Measure:
     """Return a measure by its name, or by ``package:name``. Raises ``EvalError`` (``ERR_EVAL_PARAMETERS``)."""
     module, colon, attribute = name.partition(":")
@@ -69,8 +74,7 @@ def find_measure(name: str, top_k: int) -> Measure:
     if name in known:
         return known[name]
     if name in declared_names(PLUGINS):
-        plugin: Measure = load_specs(PLUGINS, Measure).require(name)
-        return plugin
+        return plugin_measures().require(name)
     raise EvalError(
         f"There is no measure {name!r}. Known: {', '.join([*known, *declared_names(PLUGINS)])}. "
         "One of your own is named package:name.",
