@@ -88,10 +88,10 @@ class TracedStore(LanceStore):
         await super().put_many(tenant, entries)
         self._say("reading")
 
-    async def optimize(self) -> None:
+    async def maintain(self) -> None:
         self._say("upkeep")
         began = time.process_time()
-        await super().optimize()
+        await super().maintain()
         self.upkeep_s = time.process_time() - began
         self._say("end")
 

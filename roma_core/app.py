@@ -20,6 +20,7 @@ from roma_core.settings import Settings
 from roma_core.types import (
     Document,
     ErrorEvent,
+    ForgetReport,
     HealthReport,
     IngestionReport,
     Persona,
@@ -107,10 +108,12 @@ class Roma:
         progress: OnProgress | None = None,
         retry_failed: bool = False,
         within: Sequence[str] | None = None,
+        prune: bool = False,
     ) -> IngestionReport:
         """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item.
 
         ``within`` confines paths and Drive addresses to these places, as ``ROMA_INGEST_ROOTS`` does jobs over HTTP.
+        ``prune`` deletes at once what a complete listing no longer has, however much that is.
         """
         for part in (Roma.ingestion, Roma.parsers, Roma.connectors):
             await part.warm(self)
@@ -123,9 +126,36 @@ class Roma:
             progress=progress,
             retry_failed=retry_failed,
             within=within,
+            prune=prune,
         )
         count_ingest(report)
         return report
+
+    async def forget(
+        self,
+        *uris: str | Path,
+        document_ids: Sequence[str] = (),
+        source: str | None = None,
+        tenant: str | None = None,
+    ) -> ForgetReport:
+        """Remove documents at once and for good: store, ledger, caches, old versions, and answers that quote them.
+
+        Raises ``NotFoundError`` for what is not known.
+
+        >>> await roma.forget("https://example.org/page")
+        """
+        owner = tenant or self.settings.tenant
+        report = await self.ingestion.forget(
+            [str(uri) for uri in uris], document_ids=document_ids, source=source, tenant=owner
+        )
+        answers = await self.sessions.forget_documents(owner, list(report.document_ids))
+        return report.model_copy(update={"answers": answers})
+
+    async def restore(self, *uris: str | Path, run_id: str | None = None, tenant: str | None = None) -> IngestionReport:
+        """Undo deletions, of ``uris`` or of one run, for ``ROMA_SOURCE_UNDO_DAYS``. Raises ``NotFoundError``."""
+        return await self.ingestion.restore(
+            [str(uri) for uri in uris], run_id=run_id, tenant=tenant or self.settings.tenant
+        )
 
     async def check(self, *sources: str | Path, within: Sequence[str] | None = None) -> None:
         """Raises ``InputError`` or ``AccessError`` for the first source that ``ingest`` would refuse; reads nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,16 @@ class Cache:
         with self._database.connection() as db:
             dropped = db.execute("DELETE FROM entries WHERE ? IS NULL OR kind = ?", (kind, kind)).rowcount
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return dropped
+
+    def delete(self, kind: str, keys: Sequence[str]) -> int:
+        """Drop these entries, in every mode; return how many there were. Raises ``StoreError``."""
+        with self._database.connection() as db:
+            db.execute("PRAGMA secure_delete = ON")
+        with self._database.transaction() as db:
+            dropped = 0
+            for key in keys:
+                dropped += db.execute("DELETE FROM entries WHERE kind = ? AND key = ?", (kind, key)).rowcount
             return dropped
 
     def stats(self) -> list[CacheStats]:

@@ -29,7 +29,7 @@ Part = Literal["databases", "store", "documents", "files"]
 OLD_AFTER_S: Final = 3600.0
 """A temporary file that was not touched for so long belongs to no living process."""
 EXAMPLES: Final = 5
-_STORED_STATES: Final = frozenset({"added", "updated", "unchanged"})
+_STORED_STATES: Final = frozenset({"added", "updated", "unchanged", "missing"})
 
 
 class Diagnosis(Noun):

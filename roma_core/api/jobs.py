@@ -31,7 +31,7 @@ MOST_ROWS = 1000
 KEPT_ROWS = 10_000
 """Rows of a report that are kept, those first that somebody must look at; the ledger has all."""
 KEPT_FAILURES = 100
-_ORDER: Sequence[ItemState] = ("failed", "added", "updated", "deleted", "skipped", "unchanged")
+_ORDER: Sequence[ItemState] = ("failed", "added", "updated", "deleted", "missing", "skipped", "unchanged")
 
 
 class JobProgress(Noun):
@@ -52,7 +52,7 @@ class JobProgress(Noun):
     @classmethod
     def after(cls, report: IngestionReport) -> JobProgress:
         counts = {state: n for state in _ORDER if (n := report.counts()[state])}
-        done = len(report.items) - counts.get("deleted", 0)
+        done = len(report.items) - counts.get("deleted", 0) - counts.get("missing", 0)
         per_s = done / report.seconds if report.seconds else 0.0
         return cls(listed=done, listing=False, done=done, counts=counts, per_s=per_s)
 

@@ -18,6 +18,8 @@ __all__ = ["collect_options", "main", "roma"]
 
 COMMANDS = {
     "ingest": "documents:ingest",
+    "forget": "sources:forget",
+    "restore": "sources:restore",
     "ledger": "documents:ledger",
     "show": "documents:show",
     "parse": "documents:parse",

@@ -19,6 +19,7 @@ from roma_core.ui.progress import ingest_bar
 if TYPE_CHECKING:
     from roma_core.types import Document, IngestionReport
 
+MOST_MISSING = 20
 MOST_LEFT_OUT = 30
 """Entries of the loss ledger that a person is shown; ``--json`` has all."""
 
@@ -30,7 +31,8 @@ MOST_LEFT_OUT = 30
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--retry-failed", is_flag=True, help="Only the items that failed before.")
-async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool) -> int:
+@click.option("--prune", is_flag=True, help="Delete at once what the sources no longer have, however much it is.")
+async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool, prune: bool) -> int:
     """Read documents into the workspace.
 
     SOURCE is a file, a folder, a glob or an address: {sources}.
@@ -40,14 +42,18 @@ async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool)
     async with build_roma(call.settings) as roma:
         await roma.check(*sources)
         with ingest_bar(call.is_interactive) as progress:
-            report = await roma.ingest(*sources, progress=progress, retry_failed=retry_failed)
-    call.emit(report, lambda: _show_ingest(report))
+            report = await roma.ingest(*sources, progress=progress, retry_failed=retry_failed, prune=prune)
+    call.emit(report, lambda: show_ingest(report))
     return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
 
 
-def _show_ingest(report: IngestionReport) -> None:
+def show_ingest(report: IngestionReport) -> None:
+    """Print what an ingest did, what failed and what it warns of."""
     counts = [(state, count) for state, count in report.counts().items() if count]
     write_table("", ["state", "items"], counts or [("nothing was listed", 0)])
+    missing = [(item.uri, item.reason) for item in report.items if item.state == "missing"]
+    if missing:
+        write_table(f"Missing ({len(missing)})", ["item", "why it is still there"], missing[:MOST_MISSING])
     failed = [(item.code, item.uri, item.reason) for item in report.items if item.state == "failed"]
     failed += [(failure.code, failure.details.get("uri", ""), failure.message) for failure in report.failures]
     if failed:

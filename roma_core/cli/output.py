@@ -27,6 +27,7 @@ STYLES = {
     "degraded": "yellow",
     "skipped": "yellow",
     "deleted": "yellow",
+    "missing": "yellow",
     "down": "red",
     "failed": "red",
 }

@@ -47,6 +47,8 @@ class FakeConnector:
         self.list_error_after = list_error_after
         self.limit = limit
         self.silent = silent
+        self.hidden: dict[str, set[str]] = {}
+        """By source: URIs that it does not list though they are there."""
         self.fetched: list[str] = []
         self.closed = False
         self._scheme = scheme
@@ -66,7 +68,8 @@ class FakeConnector:
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
         self.checked(source)
-        uris = sorted(u for u in {*self.items, *self.skips} if u.startswith(source.uri))
+        hidden = self.hidden.get(source.uri, set())
+        uris = sorted(u for u in {*self.items, *self.skips} - hidden if u.startswith(source.uri))
         if not uris and self.list_error is None:
             raise ConnectorError(f"{source.uri} holds nothing.", ErrorCode.CONNECTOR_NOT_FOUND)
         for n, uri in enumerate(uris[: self.limit]):

@@ -164,13 +164,13 @@ class Absence:
 
 
 ABSENCE_RULES: Final[Sequence[Rule[Absence]]] = (
-    Rule(Absence("present", is_released=True), "another source lists it", {"is_held_elsewhere": True}),
     Rule(Absence("present"), "it was restored by hand", {"is_pinned": True}),
     Rule(
         Absence("gone"),
         "the source is this item, and it is not there",
         {"is_named_itself": True, "is_confirmed": True},
     ),
+    Rule(Absence("present", is_released=True), "another source lists it", {"is_held_elsewhere": True}),
     Rule(Absence("present"), "the listing is incomplete, so its absence says nothing", {"is_listing_complete": False}),
     Rule(Absence("gone"), "the source no longer has it", {"is_pruning": True}),
     Rule(

@@ -7,24 +7,27 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roma_core.cache import Cache
 from roma_core.chunking import CHUNKER, chunk
-from roma_core.connectors.base import Connector, Listing
+from roma_core.connectors.base import Connector, Listing, ListingEnd
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
-from roma_core.ingestion.ledger import Known, Ledger, Outcome, Stored
+from roma_core.ingestion.ledger import Admission, Ledger, LedgerRow, Outcome, StoredVersion, Tombstone
 from roma_core.ingestion.pipeline import Stage, flow
 from roma_core.ingestion.simhash import simhash
+from roma_core.ingestion.sources import SourceLease
 from roma_core.injection import signs
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.figures import undescribed
+from roma_core.redaction.rules import Kind, find
+from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.telemetry import logs
-from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, Usage, digest
+from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, SourceRecord, Usage, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vectors
@@ -37,6 +40,10 @@ FINAL = frozenset(
 """Failures that the same bytes and the same parsers give again: such an item is not tried before one changes."""
 BLOCKING = frozenset({ErrorCode.EMBEDDING_MODEL, *(code for code in ErrorCode if code.startswith("ERR_STORAGE_"))})
 """Failures that every further item would meet: the rest is not tried."""
+OPENING: Final[frozenset[Kind]] = frozenset({"private_key"})
+"""Secrets for which a whole document is left out."""
+READ_AGAIN_S = 1.0
+"""Least time between two looks at all that the store holds."""
 WRITE_BATCH = 512
 """Passages a commit, about: it bounds memory whatever the documents' size."""
 WRITE_LINGER_S = 2.0
@@ -66,8 +73,8 @@ class IngestProgress:
 
     @property
     def done(self) -> int:
-        """Ended items, without those that were deleted (they are not listed)."""
-        return sum(n for state, n in self.counts.items() if state != "deleted")
+        """Number of ended items, without those that were not listed."""
+        return sum(n for state, n in self.counts.items() if state not in {"missing", "deleted"})
 
 
 OnProgress = Callable[[IngestProgress], None]
@@ -101,17 +108,49 @@ class Parts:
         return self.parsers.parser_ids | {parser + tag for parser in self.parsers.parser_ids}
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """An item to be brought in. ``present`` is whether the store holds what the ledger says."""
+@dataclass
+class SourceRun:
+    """One source in a run: who reads it, and what its listing showed."""
 
     connector: Connector
     source: Source
+    record: SourceRecord
+    lease: SourceLease
+    generation: int = 0
+    end: ListingEnd = field(default_factory=ListingEnd)
+    failures: list[AgentFailure] = field(default_factory=list)
+    """Failures of the source or of parts of it."""
+    is_listed: bool = False
+    """The listing came to its end."""
+    listed: set[str] = field(default_factory=set)
+    excluded: list[Candidate] = field(default_factory=list)
+    """Items that are stored and that the source now leaves out."""
+    not_there: dict[str, tuple[Candidate, AgentFailure]] = field(default_factory=dict)
+    """Items that were listed, and that the source did not have when they were fetched."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the listing showed everything that the source has."""
+        return self.is_listed and not self.failures and self.end.is_complete and not self.lease.is_lost
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An item to be brought in. ``is_stored``: the store holds what the ledger says."""
+
+    run: SourceRun
     listing: Listing
-    known: Known | None
-    document_id: str
-    present: bool
+    admission: Admission
+    is_stored: bool
     attempt: str
+
+    @property
+    def row(self) -> LedgerRow | None:
+        return self.admission.row
+
+    @property
+    def document_id(self) -> str:
+        return self.admission.document_id
 
 
 @dataclass(frozen=True)
@@ -121,7 +160,8 @@ class Prepared:
     candidate: Candidate
     document: Document
     chunks: Sequence[Chunk]
-    stored: Stored
+    stored: StoredVersion
+    parse_key: str | None = None
     vectors: Vectors | None = None
 
 
@@ -139,6 +179,8 @@ class Run:
     """Try also what ``FINAL`` failures would leave alone."""
     within: Sequence[str] | None = None
     """Places that sources are confined to."""
+    secrets: SecretMode = "leave_out"
+    """What becomes of documents that hold keys or passwords."""
     items: dict[str, IngestItem] = field(default_factory=dict)
     changed: bool = False
     listed: int = 0
@@ -148,6 +190,7 @@ class Run:
     """Of embeddings; models that describe figures report theirs as calls."""
     _counts: dict[ItemState, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
+    _read_at: float = field(default_factory=time.monotonic)
 
     @cached_property
     def _identities(self) -> frozenset[str]:
@@ -169,37 +212,73 @@ class Run:
             ),
         )
 
-    async def admit(self, connector: Connector, source: Source, listing: Listing) -> Candidate | None:
-        """Claim a listed item; None when that already decides its state."""
-        self.listed += 1
+    async def admit(self, source: SourceRun, listings: Sequence[Listing]) -> list[Candidate]:
+        """Claim listed items for their source; return those that have to be fetched, and end the others."""
+        self.listed += len(listings)
         admitted = await guarded(
-            AGENT, asyncio.to_thread(self.parts.ledger.admit, self.tenant, source.uri, listing, self.run_id)
+            AGENT,
+            asyncio.to_thread(
+                self.parts.ledger.admit, self.tenant, source.record.id, source.generation, list(listings)
+            ),
         )
-        if isinstance(admitted, AgentFailure):  # without a claim nothing may be written for it
-            why = {"reason": admitted.message, "code": admitted.code.value}
-            await self.report(IngestItem(uri=listing.uri, state="failed", **why))
-            return None
-        known, document_id = admitted
-        present = known is not None and known.content_sha256 == self.contents.get(known.document_id, "")
-        attempt = digest(str(listing.version), *sorted(self.parts.parsers.parser_ids))[:32]
-        candidate = Candidate(connector, source, listing, known, document_id, present, attempt)
-        action = decide_item("listed", self._facts(candidate))
-        if action == "fetch":
-            return candidate
-        if action == "take_out":
-            await self._take_out(candidate)
-        elif action == "leave_out":
-            await self._end(candidate, "skipped", listing.skip or "", None)
-        elif action == "keep":
-            await self._unchanged(candidate)
-        elif known is not None:
-            await self._end(candidate, "failed", known.reason, known.code)
-        return None
+        if isinstance(admitted, AgentFailure):  # without a claim nothing may be written for them
+            for listing in listings:
+                item = IngestItem(uri=listing.uri, state="failed", reason=admitted.message, code=admitted.code.value)
+                await self.report(item)
+            return []
+        await self._read_again(admitted)
+        to_fetch: list[Candidate] = []
+        unchanged: list[Candidate] = []
+        for listing, admission in zip(listings, admitted, strict=True):
+            candidate = self._candidate(source, listing, admission)
+            action = decide_item("listed", self._facts(candidate))
+            row = candidate.row
+            if action == "fetch":
+                to_fetch.append(candidate)
+            elif action == "keep":
+                unchanged.append(candidate)
+            elif action == "take_out":
+                source.excluded.append(candidate)
+            elif action == "leave_out":
+                await self.end(candidate, "skipped", listing.skip or "", None)
+            elif row is not None:
+                await self.end(candidate, "failed", row.reason, row.code)
+        await self._unchanged(unchanged)
+        return to_fetch
+
+    async def _read_again(self, admitted: Sequence[Admission]) -> None:
+        """Read the store's contents again when another run has written what this one does not know of."""
+        rows = [admission.row for admission in admitted if admission.row is not None]
+        is_behind = any(
+            row.content_sha256 is not None and row.content_sha256 != self.contents.get(row.document_id) for row in rows
+        )
+        if is_behind and time.monotonic() - self._read_at > READ_AGAIN_S:
+            contents = await guarded(AGENT, self.parts.store.contents(self.tenant))
+            if not isinstance(contents, AgentFailure):
+                self.contents = contents
+            self._read_at = time.monotonic()
+
+    def _candidate(self, source: SourceRun, listing: Listing, admission: Admission) -> Candidate:
+        row = admission.row
+        is_stored = row is not None and row.content_sha256 == self.contents.get(row.document_id, "")
+        attempt = digest(str(listing.version), *self._sorted_parser_ids)[:32]
+        return Candidate(source, listing, admission, is_stored, attempt)
+
+    @cached_property
+    def _sorted_parser_ids(self) -> list[str]:
+        return sorted(self.parts.parsers.parser_ids)
 
     async def fail(self, candidate: Candidate, failure: AgentFailure) -> None:
         if failure.code in BLOCKING:
             self.blocked = failure
-        await self._end(candidate, "failed", failure.message, failure.code.value)
+        row = candidate.row
+        if failure.code == ErrorCode.CONNECTOR_NOT_FOUND and row is not None and row.content_sha256:
+            candidate.run.not_there[candidate.listing.uri] = (
+                candidate,
+                failure,
+            )  # its state is decided after the listing
+            return
+        await self.end(candidate, "failed", failure.message, failure.code.value)
 
     async def report(self, item: IngestItem) -> None:
         """Count an ended item and tell whoever watches."""
@@ -229,7 +308,7 @@ class Run:
         return [made] if made is not None else []
 
     async def _fetched(self, candidate: Candidate) -> Prepared | AgentFailure | None:
-        raw = await candidate.connector.fetch(candidate.source, candidate.listing)
+        raw = await candidate.run.connector.fetch(candidate.run.source, candidate.listing)
         if isinstance(raw, AgentFailure):
             return raw
         try:
@@ -237,9 +316,10 @@ class Run:
             parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
             facts = self._facts(candidate, has_same_content=_has_same_content(candidate, sha256, parser))
             if decide_item("fetched", facts) == "keep":
-                await self._unchanged(candidate)
+                await self._unchanged([candidate])
                 return None
-            document = await self._parsed(raw, sha256, parser)
+            parse_key = self._parse_key(raw, sha256, parser)
+            document = await self._parsed(raw, parse_key)
             if isinstance(document, Document):
                 document = await self._with_captions(document, raw)
         finally:
@@ -248,16 +328,22 @@ class Run:
             return document
         facts = self._facts(candidate, has_same_document=self._has_same_document(candidate, sha256, document))
         if decide_item("parsed", facts) == "keep":
-            await self._unchanged(candidate)
+            await self._unchanged([candidate])
+            return None
+        secret = self._secret_of(candidate, document)
+        if secret is not None:
+            await self._leave_out_secret(candidate, secret)
             return None
         identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
         merged = document.model_copy(update={**identity, "metadata": {**raw.metadata, **document.metadata}})
-        return await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged)))
+        return await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged), parse_key))
 
-    async def _parsed(self, raw: RawDocument, sha256: str, parser: str | None) -> Document | AgentFailure:
-        """The document, from the cache when the same bytes were parsed before under the same name."""
+    def _parse_key(self, raw: RawDocument, sha256: str, parser: str | None) -> str:
         described = raw.model_dump_json(exclude={"content", "path"})
-        key = digest("parse", sha256, parser or "", described, self.tenant)
+        return digest("parse", sha256, parser or "", described, self.tenant)
+
+    async def _parsed(self, raw: RawDocument, key: str) -> Document | AgentFailure:
+        """The document, from the cache when the same bytes were parsed before under the same name."""
         held = await asyncio.to_thread(self.parts.cache.get, "parse", key)
         if held is not None:
             return Document.model_validate_json(held)
@@ -277,17 +363,19 @@ class Run:
             return document.model_copy(update={"parser": document.parser + FIGURES})
         return await self.parts.captions.add(document, raw, self.tenant)
 
-    def _cut(self, candidate: Candidate, document: Document) -> Prepared | AgentFailure:
+    def _cut(self, candidate: Candidate, document: Document, parse_key: str | None) -> Prepared | AgentFailure:
         chunks = chunk(document, self.parts.embedder.count_tokens, self.parts.chunk_tokens)
         if not chunks:
             return AgentFailure(agent=AGENT, code=ErrorCode.PARSER_EMPTY, message="It has no text.", recoverable=False)
-        stored = Stored(
+        stored = StoredVersion(
             version=candidate.listing.version,
             content_sha256=document.content_sha256,
             parser=document.parser,
             made_with=self.parts.made_with,
             chunks=len(chunks),
             simhash=simhash(document.text),
+            text_sha256=text_identity(document),
+            parse_key=parse_key,
         )
         return Prepared(candidate, document, chunks, stored)
 
@@ -307,7 +395,7 @@ class Run:
         import numpy as np
 
         embedder, cache = self.parts.embedder, self.parts.cache
-        keys = [digest("embed", embedder.fingerprint, text) for text in texts]
+        keys = [embed_key(embedder, text) for text in texts]
         held = await asyncio.to_thread(lambda: [cache.get("embed", key) for key in keys])
         missing = [i for i, data in enumerate(held) if data is None or len(data) != embedder.dim * 4]
         with charge_to(self.tenant):
@@ -352,20 +440,38 @@ class Run:
 
     def _stored_outcome(self, item: Prepared) -> Outcome:
         candidate = item.candidate
-        old = candidate.known if candidate.known is not None and candidate.known.content_sha256 else None
+        old = candidate.row if candidate.row is not None and candidate.row.content_sha256 else None
         entry = IngestItem(
             uri=candidate.listing.uri,
             state="updated" if old else "added",
             document_id=item.document.id,
             reason=self._why(old, candidate, item),
             chunks=len(item.chunks),
-            warnings=tuple(filter(None, (*item.document.warnings, item.document.summarize_left_out()))),
+            warnings=item.document.warnings,
         )
+        return self._outcome(candidate, entry, stored=item.stored)
+
+    def _outcome(
+        self,
+        candidate: Candidate,
+        item: IngestItem,
+        *,
+        stored: StoredVersion | None = None,
+        gone: bool = False,
+        version: str | None = None,
+    ) -> Outcome:
         return Outcome(
-            entry, candidate.source.uri, candidate.listing, candidate.document_id, candidate.attempt, stored=item.stored
+            item=item,
+            source=candidate.run.source.uri,
+            listing=candidate.listing,
+            document_id=candidate.document_id,
+            attempt=candidate.attempt,
+            stored=stored,
+            gone=gone,
+            version=version,
         )
 
-    def _why(self, old: Known | None, candidate: Candidate, item: Prepared) -> str:
+    def _why(self, old: LedgerRow | None, candidate: Candidate, item: Prepared) -> str:
         """Return the reason of an update; empty for what is new."""
         if old is None:
             return ""
@@ -377,7 +483,7 @@ class Run:
             has_new_content=old.content_sha256 != new.content_sha256,
             has_new_captions=old.parser != new.parser and has_same_base,
             has_new_parser=old.parser != new.parser,
-            has_new_title=old.listing.title != candidate.listing.title,
+            has_new_title=old.title != candidate.listing.title,
             has_new_making=old.made_with != new.made_with,
         )
         words = {
@@ -385,56 +491,105 @@ class Run:
             "captions": "its figures were described anew" if self.parts.captions else "descriptions of figures are off",
             "old_parser": old.parser,
             "new_parser": new.parser,
-            "old_title": old.listing.title,
+            "old_title": old.title,
         }
         return explain_update(facts, words)
 
-    async def _unchanged(self, candidate: Candidate) -> None:
-        known = candidate.known
-        assert known is not None  # noqa: S101
-        item = IngestItem(
-            uri=known.uri,
-            state="unchanged",
-            document_id=known.document_id,
-            chunks=known.chunks,
-            warnings=known.warnings,
-        )
-        listing = candidate.listing
-        await self._record(
-            Outcome(item, candidate.source.uri, listing, known.document_id, candidate.attempt, version=listing.version)
-        )
+    async def _unchanged(self, candidates: Sequence[Candidate]) -> None:
+        """End items that stay as they are. A row that says so already is not written again."""
+        outcomes: list[Outcome] = []
+        for candidate in candidates:
+            row, listing = candidate.row, candidate.listing
+            assert row is not None  # noqa: S101
+            item = IngestItem(
+                uri=row.uri,
+                state="unchanged",
+                document_id=row.document_id,
+                chunks=row.chunks,
+                warnings=row.warnings,
+            )
+            outcome = self._outcome(candidate, item, version=listing.version)
+            is_written = row.state == "unchanged" and not row.pinned and row.source == outcome.source
+            if is_written and row.version == listing.version and row.listing_json == listing.model_dump_json():
+                await self.report(item)
+            else:
+                outcomes.append(outcome)
+        if outcomes:
+            await self.record(outcomes)
 
-    async def _take_out(self, candidate: Candidate) -> None:
-        """Skip an item and remove what is stored of it."""
-        removed = await guarded(AGENT, self.parts.store.delete(self.tenant, [candidate.document_id]))
-        if isinstance(removed, AgentFailure):
-            await self.fail(candidate, removed)
-            return
+    async def take_out(self, candidates: Sequence[Candidate]) -> None:
+        """Skip items that their source leaves out now, and remove what is stored of them."""
+        removed = await guarded(
+            AGENT, self.parts.store.delete(self.tenant, [candidate.document_id for candidate in candidates])
+        )
         self.changed = True
-        await self._end(candidate, "skipped", candidate.listing.skip or "", None, gone=True)
+        for candidate in candidates:
+            if isinstance(removed, AgentFailure):
+                await self.fail(candidate, removed)
+            else:
+                await self.end(candidate, "skipped", candidate.listing.skip or "", None, gone=True)
 
-    async def _end(
+    async def end(
         self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
     ) -> None:
-        listing = candidate.listing
-        held = candidate.known is not None and candidate.known.content_sha256 is not None and not gone
+        """End an item without storing anything. ``gone``: nothing is stored of it any more."""
+        listing, row = candidate.listing, candidate.row
+        is_held = row is not None and row.content_sha256 is not None and not gone
         item = IngestItem(
             uri=listing.uri,
             state=state,
-            document_id=candidate.document_id if held else None,
+            document_id=candidate.document_id if is_held else None,
             reason=reason,
             code=code,
         )
-        outcome = Outcome(item, candidate.source.uri, listing, candidate.document_id, candidate.attempt, gone=gone)
-        await self._record(outcome)
+        await self.record([self._outcome(candidate, item, gone=gone)])
 
-    async def _record(self, outcome: Outcome) -> None:
-        """Write the row; when not even that is possible, the report still has the item, as failed."""
-        wrote = await guarded(AGENT, asyncio.to_thread(self.parts.ledger.record, self.tenant, self.run_id, [outcome]))
-        item = outcome.item
-        if isinstance(wrote, AgentFailure) and item.state != "failed":
-            item = item.model_copy(update={"state": "failed", "reason": wrote.message, "code": wrote.code.value})
-        await self.report(item)
+    async def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Write the rows; when not even that is possible, the report still has the items, as failed."""
+        wrote = await guarded(
+            AGENT, asyncio.to_thread(self.parts.ledger.record, self.tenant, self.run_id, list(outcomes))
+        )
+        for outcome in outcomes:
+            item = outcome.item
+            if isinstance(wrote, AgentFailure) and item.state != "failed":
+                item = _as_failed(item, wrote)
+            await self.report(item)
+
+    async def restore(self, grave: Tombstone) -> IngestItem:
+        """Bring a deleted document back as it was, with passages and vectors made again."""
+        document = grave.document
+        chunks = await asyncio.to_thread(chunk, document, self.parts.embedder.count_tokens, self.parts.chunk_tokens)
+        vectors = await self._guarded_vectors(chunks)
+        reason = "restored by hand"
+        item = IngestItem(uri=grave.uri, state="added", document_id=document.id, reason=reason, chunks=len(chunks))
+        if isinstance(vectors, AgentFailure):
+            return _as_failed(item, vectors)
+        entry = EmbeddedDocument(document, chunks, vectors)
+        stored = await guarded(AGENT, self.parts.store.put_many(self.tenant, [entry]))
+        if isinstance(stored, AgentFailure):
+            return _as_failed(item, stored)
+        self.changed = True
+        await asyncio.to_thread(self.parts.ledger.restored, self.tenant, self.run_id, grave, item)
+        return item
+
+    # Secrets
+
+    def _secret_of(self, candidate: Candidate, document: Document) -> str | None:
+        """Return the kind of secret that a document holds; None when it may be taken."""
+        if self.secrets != "leave_out" or candidate.run.source.options.get("secrets") == "include":
+            return None
+        return held_secret(document.text)
+
+    async def _leave_out_secret(self, candidate: Candidate, kind: str) -> None:
+        """Skip a document that holds a key, and remove an older version of it."""
+        listing = candidate.listing.model_copy(
+            update={"skip": f"it holds a secret ({kind.replace('_', ' ')}); take that out, or allow it for this source"}
+        )
+        left_out = replace(candidate, listing=listing)
+        if candidate.row is not None and candidate.row.content_sha256:
+            await self.take_out([left_out])
+        else:
+            await self.end(left_out, "skipped", listing.skip or "", None)
 
     # Facts
 
@@ -442,40 +597,72 @@ class Run:
         self, candidate: Candidate, *, has_same_content: bool = False, has_same_document: bool = False
     ) -> ItemFacts:
         """Return what is known of an item, for ``decide_item``."""
-        known, listing = candidate.known, candidate.listing
-        if known is None:
+        row, listing = candidate.row, candidate.listing
+        if row is None:
             return ItemFacts(is_excluded=listing.skip is not None, is_deferred=listing.deferred)
         has_version = listing.version is not None
         return ItemFacts(
             is_excluded=listing.skip is not None,
             is_deferred=listing.deferred,
-            is_recorded=known.content_sha256 is not None,
-            is_stored=candidate.present,
-            is_made_as_today=known.made_with == self.parts.made_with and known.parser in self._identities,
-            is_known_failure=has_version and self._is_known_failure(known, candidate.attempt),
-            has_same_version=has_version and known.version == listing.version,
-            has_same_title=known.listing.title == listing.title,
+            is_held_elsewhere=candidate.admission.is_held_elsewhere,
+            is_recorded=row.content_sha256 is not None,
+            is_stored=candidate.is_stored,
+            is_made_as_today=row.made_with == self._made_with and row.parser in self._identities,
+            is_known_failure=has_version and self._is_known_failure(row, candidate.attempt),
+            has_same_version=has_version and row.version == listing.version,
+            has_same_title=row.title == listing.title,
             has_same_content=has_same_content,
             has_same_document=has_same_document,
         )
 
-    def _is_known_failure(self, known: Known, attempt: str) -> bool:
+    @cached_property
+    def _made_with(self) -> str:
+        return self.parts.made_with
+
+    def _is_known_failure(self, row: LedgerRow, attempt: str) -> bool:
         """Return whether this version failed before, with the same parsers, in a way that it always will."""
-        return not self.retry and known.state == "failed" and known.code in FINAL and known.attempt == attempt
+        return not self.retry and row.state == "failed" and row.code in FINAL and row.attempt == attempt
 
     def _has_same_document(self, candidate: Candidate, sha256: str, document: Document) -> bool:
-        """Return whether parsing again came to what is stored, as when figures still cannot be described."""
-        known = candidate.known
-        if known is None:
+        """Return whether parsing again came to what is stored, as when figures still cannot be described.
+
+        Of a web page the words count and not the bytes, which hold tokens and times that change at every request.
+        """
+        row = candidate.row
+        if row is None or (row.parser, row.made_with) != (document.parser, self._made_with):
             return False
-        made = (known.content_sha256, known.parser, known.made_with)
-        return made == (sha256, document.parser, self.parts.made_with)
+        has_same_words = candidate.run.connector.kind == "web" and row.text_sha256 == text_identity(document)
+        return row.content_sha256 == sha256 or has_same_words
+
+
+def _as_failed(item: IngestItem, failure: AgentFailure) -> IngestItem:
+    return item.model_copy(update={"state": "failed", "reason": failure.message, "code": failure.code.value})
 
 
 def _has_same_content(candidate: Candidate, sha256: str, parser: str | None) -> bool:
     """Return whether the stored document was made of these bytes, by this parser."""
-    known = candidate.known
-    return known is not None and (known.content_sha256, base_parser(known.parser)) == (sha256, parser)
+    row = candidate.row
+    return row is not None and (row.content_sha256, base_parser(row.parser)) == (sha256, parser)
+
+
+def embed_key(embedder: Embedder, text: str) -> str:
+    """Return the cache's key of the vector of a text."""
+    return digest("embed", embedder.fingerprint, text)
+
+
+def text_identity(document: Document) -> str:
+    """Return the hash of a document's words and of where its parts are, without its bytes and metadata."""
+    spans = [(block.kind, block.start, block.end, block.page) for block in document.blocks]
+    return digest("text", document.title, document.text, repr(spans))[:32]
+
+
+def held_secret(text: str) -> str | None:
+    """Return the kind of the first key in a text that opens something by itself; None for a text without one.
+
+    Passwords and headers are not asked for: documentation is full of made-up ones.
+    """
+    finding = next(iter(find(text, OPENING)), None)
+    return None if finding is None else finding.kind
 
 
 def flag_injection(document: Document) -> Document:

@@ -6,22 +6,52 @@ import asyncio
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from roma_core.cache import Cache
-from roma_core.connectors.base import Connector, ListingEnd
+from roma_core.connectors.base import Connector, Listing, ListingEnd
 from roma_core.connectors.sources import redact_failure, redact_uri, resolve_source
 from roma_core.embeddings.base import Embedder
-from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, NotFoundError, guarded
+from roma_core.errors import (
+    AgentFailure,
+    ConnectorError,
+    ErrorCode,
+    InputError,
+    NotFoundError,
+    StoreError,
+    guarded,
+    guarded_call,
+)
+from roma_core.ingestion.absence import DeletionPolicy, settle_absences
 from roma_core.ingestion.captions import Captions
-from roma_core.ingestion.ledger import Ledger
-from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run
+from roma_core.ingestion.ledger import Ledger, Tombstone
+from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run, SourceRun, embed_key
+from roma_core.ingestion.sources import LeaseHolder, SourceLease
 from roma_core.settings import Settings
+from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore
-from roma_core.types import DEFAULT_TENANT, Document, IngestionReport, IngestItem, ItemState, RawDocument, Source, Usage
+from roma_core.types import (
+    DEFAULT_TENANT,
+    Document,
+    ForgetReport,
+    IngestionReport,
+    IngestItem,
+    ItemState,
+    RawDocument,
+    Source,
+    SourceRecord,
+    Usage,
+)
 from roma_core.workspace import Workspace
 
+ADMITTED_AT_ONCE: Final = 256
+ADMIT_AFTER_S: Final = 0.25
+"""A source that lists slowly is admitted in smaller groups."""
+QUOTING_CACHES: Final = ("page", "llm")
+"""Kinds of cache entries that may hold words of a document and do not say which."""
 NEAR_DUPLICATE = "near-duplicate of "
 
 
@@ -47,19 +77,37 @@ def build_ingestion(
             chunk_tokens=settings.chunking.tokens,
             workers=settings.parsing.workers or os.cpu_count() or 1,
             captions=captions,
-        )
+        ),
+        DeletionPolicy(
+            looks=settings.sources.missing_looks,
+            grace_s=settings.sources.missing_grace_h * 3600,
+            share=settings.sources.missing_share,
+            undo_s=settings.sources.undo_days * 24 * 3600,
+        ),
+        wait_s=settings.sources.wait_s,
+        secrets=settings.sources.secrets,
     )
 
 
 class IngestionService:
     """Lists, fetches, parses, cuts, embeds and stores, all at the same time, with what is needed and no more.
 
-    Every item that a source lists ends in one state: added, updated, unchanged, skipped or failed; an item that a
-    complete listing no longer has is deleted.
+    Every item that a source lists ends in one state: added, updated, unchanged, skipped or failed; an item that it
+    lists no more is missing, then deleted (``roma_core.ingestion.decide``). One run at a time reads a source.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        policy: DeletionPolicy | None = None,
+        *,
+        wait_s: float = 600.0,
+        secrets: SecretMode = "leave_out",
+    ) -> None:
         self._parts = parts
+        self._policy = policy or DeletionPolicy()
+        self._wait_s = wait_s
+        self._secrets: SecretMode = secrets
 
     async def ingest(
         self,
@@ -69,25 +117,26 @@ class IngestionService:
         progress: OnProgress | None = None,
         retry_failed: bool = False,
         within: Sequence[str] | None = None,
+        prune: bool = False,
     ) -> IngestionReport:
         """Bring ``sources`` into the store. ``retry_failed`` tries the items that failed before, and lists nothing.
 
         ``within`` confines paths and Drive addresses to these places (``Connector.checked``); None confines nothing.
+        ``prune`` deletes what is missing from a complete listing at once, however much it is.
 
         Never raises but for cancellation: what goes wrong with an item is its row, what goes wrong with a source or the
         whole is in ``failures``. A run that was cut short at any point is made good by running it again.
         """
         began = time.monotonic()
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        run, failures = None, []
+        run: Run | None = None
+        failures: list[AgentFailure] = []
         opened = await guarded(AGENT, self._open(run_id, tenant, sources))
         if isinstance(opened, AgentFailure):
             failures = [opened]
         else:
-            run = Run(self._parts, tenant, run_id, opened, progress, retry_failed, within)
-            pending = self._failed(run, sources, failures) if retry_failed else self._listed(run, sources, failures)
-            stopped = await guarded(AGENT, run.through(pending))
-            failures += [stopped] if isinstance(stopped, AgentFailure) else []
+            run = Run(self._parts, tenant, run_id, {}, progress, retry_failed, within, self._secrets)
+            failures = await self._run(run, sources, prune=prune)
             failures += await self._finish(run)
         items = sorted(run.items.values(), key=lambda item: item.uri) if run else []
         return IngestionReport(
@@ -98,6 +147,227 @@ class IngestionService:
             failures=tuple(map(redact_failure, failures)),
             usage=run.usage if run else Usage(),
         )
+
+    async def _run(self, run: Run, sources: Sequence[str], *, prune: bool) -> list[AgentFailure]:
+        """Read all sources, each under its lease; return what went wrong with them or with the whole."""
+        failures: list[AgentFailure] = []
+        named = list(dict.fromkeys(sources))
+        held: list[SourceRun] = []
+        try:
+            resolved_sources = await self._resolve(run, named, failures)
+            if run.retry:
+                resolved_sources = await self._resolve_failed(run, named, resolved_sources)
+            for resolved in resolved_sources:
+                begun = await guarded(AGENT, self._begin(run, *resolved))
+                if isinstance(begun, AgentFailure):
+                    failures.append(begun)
+                else:
+                    held.append(begun)
+            contents = await guarded(AGENT, self._parts.store.contents(run.tenant))
+            if isinstance(contents, AgentFailure):
+                return [*failures, contents]
+            run.contents = contents
+            pending = self._failed(run, held) if run.retry else self._listed(run, held)
+            stopped = await guarded(AGENT, run.through(pending))
+            failures += [stopped] if isinstance(stopped, AgentFailure) else []
+            for source in held:
+                ended = await guarded(AGENT, self._end(run, source, prune=prune))
+                failures += source.failures
+                failures += [ended] if isinstance(ended, AgentFailure) else []
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._release(held)))
+        return failures
+
+    async def _resolve(
+        self, run: Run, uris: Sequence[str], failures: list[AgentFailure]
+    ) -> list[tuple[Connector, Source, SourceRecord]]:
+        """Return who reads each address as which source, each source once, in an order that all runs share.
+
+        Runs that take several leases in one order never wait for each other in a circle.
+        """
+        found: dict[str, tuple[Connector, Source, SourceRecord]] = {}
+        for uri in uris:
+            resolved = await guarded(AGENT, asyncio.to_thread(self._resolve_one, run.tenant, uri, run.within))
+            if isinstance(resolved, AgentFailure):
+                details = {**resolved.details, "uri": uri}
+                failures.append(resolved.model_copy(update={"details": details}))
+            else:
+                found.setdefault(resolved[2].id, resolved)
+        return list(found.values()) if len(found) < 2 else [found[key] for key in sorted(found)]
+
+    def _resolve_one(
+        self, tenant: str, uri: str, within: Sequence[str] | None
+    ) -> tuple[Connector, Source, SourceRecord]:
+        """Find or make the source at ``uri``; the ledger knows it by its one spelling."""
+        ledger = self._parts.ledger
+        connector, source = resolve_source(uri, self._parts.connectors, within)
+        record = ledger.sources.find_or_make(tenant, source.uri, connector.kind)
+        if source.uri != uri:
+            ledger.respell(tenant, uri, record.id, source.uri)
+        state = ledger.sources.state(record.id)
+        options = {**record.options.for_connector(), **source.options, **({"state": state} if state else {})}
+        return connector, source.model_copy(update={"options": options}), record
+
+    async def _begin(self, run: Run, connector: Connector, source: Source, record: SourceRecord) -> SourceRun:
+        """Take the source's lease, waiting for another run that has it. Raises ``StoreError`` (locked)."""
+        sources = self._parts.ledger.sources
+        deadline = time.monotonic() + self._wait_s
+        pause_s = 0.02
+        while True:
+            lease = await self._take_lease(record.id, run.run_id)
+            if isinstance(lease, SourceLease):
+                held = SourceRun(connector, source, record, lease)
+                try:
+                    held.generation = await asyncio.to_thread(sources.begin, record.id)
+                except BaseException:
+                    await asyncio.shield(asyncio.ensure_future(self._release([held])))
+                    raise
+                return held
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"Another run reads this source: {lease}. Run this again when that is done.",
+                    ErrorCode.STORAGE_LOCKED,
+                    details={"uri": record.uri, "run_id": lease.run_id},
+                )
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 1.0)
+
+    async def _take_lease(self, record_id: str, run_id: str) -> SourceLease | LeaseHolder:
+        """Ask for the lease; one that comes after the run was cancelled is given back."""
+        taking = asyncio.ensure_future(asyncio.to_thread(self._parts.ledger.sources.take_lease, record_id, run_id))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            lease = await taking
+            if isinstance(lease, SourceLease):
+                await asyncio.to_thread(lease.release)
+            raise
+
+    async def _end(self, run: Run, source: SourceRun, *, prune: bool) -> None:
+        """Decide about what the source lists no more, and write down how it went."""
+        is_complete = source.is_complete
+        states = Counter[ItemState](run.items[uri].state for uri in source.listed if uri in run.items)
+        if not run.retry:
+            states += await settle_absences(run, source, self._policy, is_pruning=prune)
+        else:
+            for candidate, failure in source.not_there.values():
+                await run.end(candidate, "failed", failure.message, failure.code.value)
+        errors = [*source.failures, *source.end.errors]
+        await asyncio.to_thread(
+            self._parts.ledger.sources.end,
+            source.record.id,
+            source.generation,
+            counts=_as_counts(states),
+            is_complete=is_complete,
+            failure=redact_uri(errors[0].message) if errors else "",
+            state=source.end.state,
+        )
+
+    async def _release(self, held: Sequence[SourceRun]) -> None:
+        for source in held:
+            await guarded(AGENT, asyncio.to_thread(source.lease.release))
+
+    # Forgetting and restoring
+
+    async def forget(
+        self,
+        uris: Sequence[str] = (),
+        *,
+        document_ids: Sequence[str] = (),
+        source: str | None = None,
+        tenant: str = DEFAULT_TENANT,
+    ) -> ForgetReport:
+        """Remove documents at once and without a way back: text, passages, ledger, caches and old versions.
+
+        ``source`` (name, id or address) removes a source with all that no other source lists. Raises ``NotFoundError``
+        for what is not known, ``StoreError`` when something could not be removed; then run it again.
+        """
+        ledger, store = self._parts.ledger, self._parts.store
+        record = None if source is None else await asyncio.to_thread(ledger.sources.require, tenant, source)
+        targets = await asyncio.to_thread(self._targets, tenant, uris, document_ids, record)
+        ids = list(targets.values())
+        chunks = [chunk for document_id in ids for chunk in await store.chunks(tenant, document_id)]
+        parse_keys = await asyncio.to_thread(ledger.parse_keys, tenant, list(targets))
+        removed = await store.delete(tenant, ids)
+        await store.purge()
+        embed_keys = [embed_key(self._parts.embedder, chunk.indexed_text) for chunk in chunks]
+        cached = await asyncio.to_thread(self._forget_cached, parse_keys, embed_keys, bool(targets))
+        await asyncio.to_thread(ledger.forget, tenant, list(targets))
+        if record is not None:
+            await asyncio.to_thread(ledger.sources.remove, record.id)
+        return ForgetReport(
+            uris=tuple(targets), document_ids=tuple(ids), documents=removed, passages=len(chunks), cached=cached
+        )
+
+    def _targets(
+        self, tenant: str, uris: Sequence[str], document_ids: Sequence[str], record: SourceRecord | None
+    ) -> dict[str, str]:
+        """Return the documents to forget by their URI."""
+        ledger = self._parts.ledger
+        targets: dict[str, str] = {}
+        for uri in uris:
+            row = ledger.row(tenant, uri) or ledger.row(tenant, self._canonical(uri))
+            if row is None:
+                raise NotFoundError(f"The ledger has no item {redact_uri(uri)!r}; `roma ledger` lists those there are.")
+            targets[row.uri] = row.document_id
+        for document_id in document_ids:
+            row = ledger.row_of_document(tenant, document_id)
+            if row is None:
+                raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+            targets[row.uri] = document_id
+        if record is not None:
+            own = ledger.items_of_source(tenant, record.id)
+            targets |= {row.uri: row.document_id for row in ledger.rows(tenant, own).values()}
+        return targets
+
+    def _canonical(self, uri: str) -> str:
+        """Return the address under which the ledger would know ``uri``, when a connector reads it."""
+        resolved = guarded_call(AGENT, lambda: resolve_source(uri, self._parts.connectors))
+        return uri if isinstance(resolved, AgentFailure) else resolved[1].uri
+
+    def _forget_cached(self, parse_keys: Sequence[str], embed_keys: Sequence[str], had_any: bool) -> int:
+        """Drop parses and vectors by their keys, and all pictures of pages and answers: they may quote what is gone."""
+        cache = self._parts.cache
+        dropped = cache.delete("parse", parse_keys) + cache.delete("embed", embed_keys)
+        if had_any:
+            dropped += sum(cache.clear(kind) for kind in QUOTING_CACHES)
+        return dropped
+
+    async def tombstones(self, tenant: str = DEFAULT_TENANT) -> list[Tombstone]:
+        """Return deleted documents that can be restored, the latest first. Raises ``StoreError``."""
+        return await asyncio.to_thread(self._parts.ledger.tombstones, tenant)
+
+    async def restore(
+        self, uris: Sequence[str] = (), *, run_id: str | None = None, tenant: str = DEFAULT_TENANT
+    ) -> IngestionReport:
+        """Undo deletions: of ``uris``, or of one run. What is restored stays until its source lists it again.
+
+        Raises ``InputError`` when neither is given, ``NotFoundError`` when nothing of it can be restored.
+        """
+        if not uris and run_id is None:
+            raise InputError("Say what to restore: addresses, or the run that deleted them.")
+        began = time.monotonic()
+        ledger = self._parts.ledger
+        wanted = [uri for given in uris for uri in (given, self._canonical(given))]
+        graves = await asyncio.to_thread(lambda: ledger.tombstones(tenant, uris=wanted, run_id=run_id))
+        if not graves:
+            raise NotFoundError("Nothing of that can be restored: it was not deleted, or the time for undoing is over.")
+        own_run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        await asyncio.to_thread(ledger.begin, own_run, tenant, [redact_uri(grave.uri) for grave in graves])
+        run = Run(self._parts, tenant, own_run, {})
+        for grave in graves:
+            item = await run.restore(grave)
+            await run.report(item)
+        failures = await self._finish(run)
+        return IngestionReport(
+            run_id=own_run,
+            sources=tuple(redact_uri(grave.uri) for grave in graves),
+            items=tuple(sorted(run.items.values(), key=lambda item: item.uri)),
+            seconds=time.monotonic() - began,
+            failures=tuple(failures),
+        )
+
+    # Reading
 
     async def ledger_items(
         self, tenant: str = DEFAULT_TENANT, *, state: ItemState | None = None, run_id: str | None = None
@@ -117,11 +387,11 @@ class IngestionService:
         return await guarded(AGENT, self._original(document, tenant))
 
     async def _original(self, document: Document, tenant: str) -> RawDocument | AgentFailure:
-        known = await asyncio.to_thread(self._parts.ledger.known, tenant, document.uri)
-        if known is None:
+        row = await asyncio.to_thread(self._parts.ledger.row, tenant, document.uri)
+        if row is None:
             raise NotFoundError("It is not known where this document came from.")
-        connector, source = await asyncio.to_thread(resolve_source, known.source, self._parts.connectors)
-        raw = await connector.fetch(source, known.listing)
+        connector, source, _ = await asyncio.to_thread(self._resolve_one, tenant, row.source, None)
+        raw = await connector.fetch(source, row.listing)
         if isinstance(raw, RawDocument) and await asyncio.to_thread(lambda: raw.sha256) != document.content_sha256:
             await asyncio.to_thread(raw.discard)
             raise ConnectorError("The file has changed since it was ingested.", ErrorCode.CONNECTOR_CHANGED)
@@ -130,83 +400,88 @@ class IngestionService:
     async def close(self) -> None:
         await asyncio.to_thread(self._parts.ledger.close)
 
-    async def _open(self, run_id: str, tenant: str, sources: Sequence[str]) -> dict[str, str]:
-        """What would stop every item stops the run before it starts: no model, another model's store, no ledger."""
+    async def _open(self, run_id: str, tenant: str, sources: Sequence[str]) -> None:
+        """Stop the run before it starts for what would stop every item: no model, another model's store, no ledger."""
         await asyncio.to_thread(self._parts.embedder.count_tokens, "a model that is missing says so here")
-        contents = await self._parts.store.contents(tenant)
+        await self._parts.store.counts(tenant)
         await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, [redact_uri(uri) for uri in sources])
-        return contents
 
-    async def _listed(self, run: Run, sources: Sequence[str], failures: list[AgentFailure]) -> AsyncIterator[Candidate]:
-        """Listed items that need work. Items of a completely listed source that are gone are deleted."""
+    async def _listed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Candidate]:
+        """Yield listed items that need work. An item that two sources list is brought in by the first of them."""
         seen: set[str] = set()
-        for uri in dict.fromkeys(sources):
-            found = await self._resolved(run, uri)
-            if isinstance(found, AgentFailure):
-                failures.append(found)
-                continue
-            connector, source = found
-            complete = True
-            async for listing in connector.list(source):
-                if isinstance(listing, ListingEnd):
-                    complete = complete and listing.is_complete
-                elif isinstance(listing, AgentFailure):
-                    failures.append(listing)
-                    complete = False
-                elif listing.uri not in seen:
-                    seen.add(listing.uri)
-                    candidate = await run.admit(connector, source, listing)
-                    if candidate is not None:
+        for source in sources:
+            batch: list[Listing] = []
+            shared: list[str] = []
+            began = time.monotonic()
+            async for value in source.connector.list(source.source):
+                if isinstance(value, ListingEnd):
+                    source.end = value
+                elif isinstance(value, AgentFailure):
+                    source.failures.append(value)
+                elif value.uri in seen:
+                    if value.uri not in source.listed and value.skip is None:
+                        shared.append(value.uri)
+                    source.listed.add(value.uri)
+                else:
+                    seen.add(value.uri)
+                    source.listed.add(value.uri)
+                    batch.append(value)
+                if len(batch) >= ADMITTED_AT_ONCE or (batch and time.monotonic() - began > ADMIT_AFTER_S):
+                    for candidate in await run.admit(source, batch):
                         yield candidate
-            if complete:
-                gone = await guarded(AGENT, self._delete_vanished(run, source.uri, seen))
-                failures += [gone] if isinstance(gone, AgentFailure) else []
+                    batch, began = [], time.monotonic()
+            for candidate in await run.admit(source, batch):
+                yield candidate
+            ledger = self._parts.ledger
+            claimed = await guarded(
+                AGENT, asyncio.to_thread(ledger.claim, run.tenant, source.record.id, source.generation, shared)
+            )
+            source.failures += [claimed] if isinstance(claimed, AgentFailure) else []
+            source.is_listed = True
         run.listing = False
 
-    async def _failed(self, run: Run, sources: Sequence[str], failures: list[AgentFailure]) -> AsyncIterator[Candidate]:
-        """Items that failed before: of ``sources``, in either spelling, or of all when none is named."""
-        spelt: list[str] = []
-        for uri in dict.fromkeys(sources):
-            named = await self._resolved(run, uri)
-            if isinstance(named, AgentFailure):
-                failures.append(named)
-            else:
-                spelt += [uri, named[1].uri]
-        wanted = await asyncio.to_thread(self._parts.ledger.failed, run.tenant, spelt) if spelt or not sources else []
-        for known in wanted:
-            found = await self._resolved(run, known.source)
-            if isinstance(found, AgentFailure):
-                why = {"reason": found.message, "code": found.code.value}
-                await run.report(IngestItem(uri=known.uri, state="failed", **why))
-                continue
-            candidate = await run.admit(*found, known.listing)
-            if candidate is not None:
+    async def _resolve_failed(
+        self, run: Run, named: Sequence[str], resolved: Sequence[tuple[Connector, Source, SourceRecord]]
+    ) -> list[tuple[Connector, Source, SourceRecord]]:
+        """Return the sources whose items failed before: those that are named, in either spelling, or else all.
+
+        The items of one that cannot be read now fail again, in the report alone.
+        """
+        if named and not resolved:
+            return []
+        spelt = [source.uri for _, source, _ in resolved]
+        rows = await asyncio.to_thread(self._parts.ledger.failed, run.tenant, [*spelt, *named])
+        failures: list[AgentFailure] = []
+        sources = await self._resolve(run, list(dict.fromkeys(row.source for row in rows)), failures)
+        for failure in failures:
+            for row in rows:
+                if row.source == failure.details["uri"]:
+                    await run.report(IngestItem(uri=row.uri, state="failed", reason=failure.message, code=failure.code))
+        return sources
+
+    async def _failed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Candidate]:
+        """Yield the items of these sources that failed before."""
+        for source in sources:
+            rows = await asyncio.to_thread(
+                self._parts.ledger.failed, run.tenant, [source.record.uri, source.source.uri]
+            )
+            listings = [row.listing for row in rows]
+            source.listed.update(listing.uri for listing in listings)
+            for candidate in await run.admit(source, listings):
                 yield candidate
         run.listing = False
 
-    async def _delete_vanished(self, run: Run, source: str, seen: set[str]) -> None:
-        """``seen`` are the listed items, also those whose claim could not be written."""
-        ledger = self._parts.ledger
-        unclaimed = await asyncio.to_thread(ledger.vanished, run.tenant, source, run.run_id)
-        vanished = [found for found in unclaimed if found[0] not in seen]
-        if not vanished:
-            return
-        await self._parts.store.delete(run.tenant, [document for _, document, _ in vanished if document is not None])
-        run.changed = True
-        items = [
-            IngestItem(uri=uri, state="deleted", document_id=document, reason="the source no longer has it")
-            for uri, document, _ in vanished
-        ]
-        await asyncio.to_thread(ledger.deleted, run.tenant, run.run_id, items)
-        for item, (_, _, had) in zip(items, vanished, strict=True):
-            if had:
-                await run.report(item)
-
     async def _finish(self, run: Run) -> list[AgentFailure]:
-        """Near-duplicates, upkeep of the store and the end of the run, each whatever became of the others."""
-        steps = [self._warn_of_duplicates(run), asyncio.to_thread(self._parts.ledger.end, run.run_id)]
+        """Look for near-duplicates, keep the store in shape and end the run, each whatever became of the others."""
+        ledger = self._parts.ledger
+        counts = Counter(item.state for item in run.items.values())
+        steps = [
+            self._warn_of_duplicates(run),
+            asyncio.to_thread(ledger.sweep_tombstones, self._policy.undo_s),
+            asyncio.to_thread(ledger.end, run.run_id, _as_counts(counts)),
+        ]
         if run.changed:
-            steps.insert(0, self._parts.store.optimize())
+            steps.insert(0, self._parts.store.maintain())
         ended = [await guarded(AGENT, step) for step in steps]
         return [failure for failure in ended if isinstance(failure, AgentFailure)]
 
@@ -222,16 +497,6 @@ class IngestionService:
             self._parts.ledger.warn(run.tenant, run.run_id, warned)
             run.items[item.uri] = warned
 
-    async def _resolved(self, run: Run, uri: str) -> tuple[Connector, Source] | AgentFailure:
-        """Who reads ``uri`` as what; the ledger then knows it by its one spelling."""
 
-        def settle() -> tuple[Connector, Source]:
-            connector, source = resolve_source(uri, self._parts.connectors, run.within)
-            if source.uri != uri:
-                self._parts.ledger.respell(run.tenant, uri, source.uri)
-            return connector, source
-
-        found = await guarded(AGENT, asyncio.to_thread(settle))
-        if isinstance(found, AgentFailure):
-            return found.model_copy(update={"details": {**found.details, "uri": uri}})
-        return found
+def _as_counts(states: Counter[ItemState]) -> dict[str, int]:
+    return {str(state): number for state, number in states.items()}

@@ -31,6 +31,8 @@ N = TypeVar("N", bound=Noun)
 
 Rating = Literal["up", "down"]
 _TITLE_LENGTH = 80
+FORGOTTEN = "This answer quoted a document that was forgotten."
+"""Stands for the words of an answer whose source was removed on demand."""
 
 
 class Reference(Noun):
@@ -172,6 +174,25 @@ class Sessions:
 
         if not await self._run(work):
             raise NotFoundError("There is no such session.")
+
+    async def forget_documents(self, tenant: str, document_ids: builtins.list[str]) -> int:
+        """Blank the answers that cite one of these documents, since they quote it; return how many."""
+        forgotten = set(document_ids)
+
+        def work(db: Connection) -> int:
+            t = _tables()
+            blanked = 0
+            statement = t.turns.select().where(t.turns.c.tenant == tenant)
+            for row in db.execute(statement).mappings().all():
+                references = row["references"]
+                kept = [reference for reference in references if reference["document_id"] not in forgotten]
+                if len(kept) < len(references):
+                    is_turn = t.turns.c.position == row["position"]
+                    db.execute(t.turns.update().where(is_turn).values(answer=FORGOTTEN, references=kept))
+                    blanked += 1
+            return blanked
+
+        return await self._run(work)
 
     async def rate(self, tenant: str, feedback: Feedback) -> None:
         """Store an opinion; a later one of the same session about the same answer replaces it."""

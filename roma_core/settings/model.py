@@ -24,6 +24,7 @@ from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.serving import ServingSettings
+from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
 from roma_core.workspace import DEFAULT_WORKSPACE, resolve_workspace
@@ -60,6 +61,7 @@ class Settings(BaseModel):
     chunking: ChunkingSettings = ChunkingSettings()
     parsing: ParsingSettings = ParsingSettings()
     figures: FigureSettings = FigureSettings()
+    sources: SourceSettings = SourceSettings()
     local: LocalSettings = LocalSettings()
     gdrive: GDriveSettings = GDriveSettings()
     web: WebSettings = WebSettings()

@@ -110,6 +110,12 @@ class InMemoryStore:
     async def optimize(self) -> None:
         """Nothing to do."""
 
+    async def maintain(self) -> None:
+        """Nothing to do."""
+
+    async def purge(self) -> None:
+        """Nothing to do: what is deleted is gone."""
+
     async def health(self) -> ComponentHealth:
         return ComponentHealth(name="store", state="ok", reason="in memory", details={"durable": False})
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -25,6 +27,7 @@ from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import conditions
 from roma_core.store.lease import Lease
 from roma_core.store.lexical import expand_versions, find_missing_words, stem_words
+from roma_core.store.readers import ReaderGate
 from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 from roma_core.workspace import GoneError, identity, private_folder
@@ -46,6 +49,14 @@ REFINE = 10
 """Without it, product quantisation loses half of the true neighbours."""
 NPROBES = 20
 STREAMED = 32
+UNINDEXED_SHARE = 20
+"""Compaction and indices are due when one row in so many is in no index; a search reads such rows one by one."""
+MOST_FRAGMENTS, MOST_VERSIONS = 64, 64
+READER_LEASE = timedelta(hours=1)
+"""Longest time that a read may take: versions older than this are held by nobody."""
+BACKUP_AGE = timedelta(days=7)
+"""Time for which the state of before a migration is kept."""
+QUIET_WAIT_S, QUIET_LOOK_S = 2.0, 0.02
 INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
 """Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that nobody asks for again."""
 
@@ -71,6 +82,7 @@ class LanceStore:
         self._identity: tuple[int, int] | None = None
         """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
+        self._gate = ReaderGate(path)
 
     # Writing
 
@@ -113,15 +125,61 @@ class LanceStore:
         return await self._write(remove)
 
     async def optimize(self) -> None:
-        """Compact, index, and check that every key is there once (ERR_STORAGE_CORRUPT).
+        """Compact, index, check that every key is there once (ERR_STORAGE_CORRUPT), and remove old versions.
 
-        Versions younger than LanceDB's own seven days stay, so no reader loses the one it holds.
+        Versions that a reader may hold stay: all, while somebody reads, for ``READER_LEASE``.
         """
         await self._write(self._maintain)
 
-    async def _maintain(self, table: Any) -> None:
+    async def maintain(self) -> None:
+        """Optimize when enough has changed since the last time that writing it all again pays."""
+
+        async def maintain_if_due(table: Any) -> None:
+            if await self._is_due(table):
+                await self._maintain(table)
+
+        await self._write(maintain_if_due)
+
+    async def purge(self) -> None:
+        """Write every row again and remove all older versions, so that nothing that was deleted is on the disk.
+
+        Raises ``StoreError`` (locked) when readers did not pause for ``QUIET_WAIT_S``.
+        """
+
+        async def rewrite(table: Any) -> None:
+            for tag in await table.tags.list():
+                await table.tags.delete(tag)
+            if await table.count_rows():
+                await table.update(updates_sql={"kind": "kind"})
+            await self._maintain(table, rebuilds=True)
+            if not await self._remove_old_versions(table, removes_unverified=True):
+                raise StoreError(
+                    "Older versions of the store cannot be removed while it is read; run this again.",
+                    ErrorCode.STORAGE_LOCKED,
+                )
+
+        await self._write(rewrite)
+
+    async def _is_due(self, table: Any) -> bool:
+        """Return whether rows without an index, fragments or old versions have become too many."""
+        stats = await table.stats()
+        unindexed = await self._unindexed(table, "search_text")
+        if unindexed * UNINDEXED_SHARE >= stats["num_rows"]:
+            return True
+        if stats["fragment_stats"]["num_fragments"] >= MOST_FRAGMENTS:
+            return True
+        return await asyncio.to_thread(self._number_of_versions) >= MOST_VERSIONS
+
+    def _number_of_versions(self) -> int:
+        """Count the manifests, without opening them."""
+        try:
+            return len(os.listdir(self._folder / "_versions"))  # noqa: PTH208
+        except OSError:
+            return 0
+
+    async def _maintain(self, table: Any, *, rebuilds: bool = False) -> None:
         with sparing():
-            await self._compact(table)
+            await self._compact(table, rebuilds=rebuilds)
         keys = (await table.query().select(["key"]).to_arrow()).column("key")
         doubled = len(keys) - len(keys.unique())
         note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "doubled": doubled}
@@ -130,19 +188,55 @@ class LanceStore:
             raise StoreError(
                 f"{doubled} rows of the store have a key that another row has.", ErrorCode.STORAGE_CORRUPT, details=note
             )
+        await self._remove_old_versions(table)
 
-    async def _compact(self, table: Any) -> None:
+    async def _compact(self, table: Any, *, rebuilds: bool) -> None:
         from lancedb.index import Bitmap, IvfPq
 
         await table.optimize()
         for column in SCOPED:
-            if not await self._indexed(table, column):
-                await table.create_index(column, config=Bitmap())
+            if rebuilds or not await self._indexed(table, column):
+                await table.create_index(column, config=Bitmap(), replace=True)
         # This extends the indices too; a full-text index that still lacks rows is built anew.
-        if await self._unindexed(table, "search_text"):
+        if rebuilds or await self._unindexed(table, "search_text"):
             await table.create_index("search_text", config=migrations.text_index(), replace=True)
-        if await table.count_rows("kind = 'chunk'") >= ANN_FROM and not await self._indexed(table, "vector"):
+        chunks = await table.count_rows("kind = 'chunk'")
+        if chunks >= ANN_FROM and (rebuilds or not await self._indexed(table, "vector")):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
+
+    async def _remove_old_versions(self, table: Any, *, removes_unverified: bool = False) -> bool:
+        """Remove versions before the present one once nobody reads; return False when that did not come.
+
+        Then those that are older than any reader go. The caller holds the writers' lease, so there is no newer one.
+        While a tag keeps the state of before a migration, LanceDB removes no version: all stay for ``BACKUP_AGE``.
+        """
+        versions = await table.list_versions()
+        latest = versions[-1]["timestamp"]
+        if await self._has_backup(table, versions):
+            return True
+        deadline = time.monotonic() + QUIET_WAIT_S
+        while not self._gate.is_quiet():
+            if time.monotonic() > deadline:
+                await table.optimize(cleanup_older_than=READER_LEASE)
+                return False
+            await asyncio.sleep(QUIET_LOOK_S)
+        age = datetime.now(latest.tzinfo) - latest
+        await table.optimize(
+            cleanup_older_than=max(age, timedelta(milliseconds=1)), delete_unverified=removes_unverified
+        )
+        return True
+
+    async def _has_backup(self, table: Any, versions: Sequence[dict[str, Any]]) -> bool:
+        """Return whether a tag keeps a version; one that is older than ``BACKUP_AGE`` is taken off."""
+        made_at = {version["version"]: version["timestamp"] for version in versions}
+        has_backup = False
+        for name, tag in (await table.tags.list()).items():
+            at = made_at.get(tag["version"])
+            if at is not None and datetime.now(at.tzinfo) - at < BACKUP_AGE:
+                has_backup = True
+            else:
+                await table.tags.delete(name)
+        return has_backup
 
     async def _write(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """``work`` under the lease. Cancelling the caller does not cut a commit in two: it ends, then lets go."""
@@ -210,7 +304,7 @@ class LanceStore:
         from lancedb.query import MatchQuery
 
         query = MatchQuery(text, column="search_text", fuzziness=fuzziness, prefix_length=1 if fuzziness else 0)
-        with self._typed():
+        with self._reading():
             found = await (
                 table.query()
                 .nearest_to_text(query)
@@ -226,7 +320,7 @@ class LanceStore:
     ) -> list[ScoredChunk]:
         table = await self._table()
         where = _scope(tenant, "chunk", filters)
-        with self._typed():
+        with self._reading():
             found = await (
                 table.query()
                 .nearest_to(vector)
@@ -242,7 +336,7 @@ class LanceStore:
 
     async def counts(self, tenant: str) -> tuple[int, int]:
         table = await self._table()
-        with self._typed():
+        with self._reading():
             documents = await table.count_rows(_scope(tenant, "document").to_sql())
             return documents, await table.count_rows(_scope(tenant, "chunk").to_sql())
 
@@ -250,7 +344,7 @@ class LanceStore:
         """``degraded`` when the last check found doubled keys or the disk is nearly full; ``down`` when unreadable."""
         try:
             table = await self._table()
-            with self._typed():
+            with self._reading():
                 stats = await table.stats()
                 unindexed = await self._unindexed(table, "search_text")
         except RomaError as error:
@@ -259,7 +353,8 @@ class LanceStore:
         free = shutil.disk_usage(self._path).free
         details = {
             "rows": stats["num_rows"],
-            "bytes": stats["total_bytes"],
+            "bytes": await asyncio.to_thread(_bytes_below, self._path),
+            "live_bytes": stats["total_bytes"],
             "fragments": stats["fragment_stats"]["num_fragments"],
             "unindexed_rows": unindexed,
             "optimized_at": note.get("at"),
@@ -281,7 +376,7 @@ class LanceStore:
 
     async def _select(self, columns: list[str], where: Any) -> list[dict[str, Any]]:
         table = await self._table()
-        with self._typed():
+        with self._reading():
             found: list[dict[str, Any]] = (await table.query().where(where).select(columns).to_arrow()).to_pylist()
         return found
 
@@ -303,6 +398,12 @@ class LanceStore:
     def _same(self) -> bool:
         """Whether the table that was opened last is still in its place."""
         return self._identity is None or identity(self._folder) == self._identity
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Count as a reader of the table, and translate errors."""
+        with self._gate.reading(), self._typed():
+            yield
 
     def _typed(self) -> AbstractContextManager[None]:
         return _typed(self._same)
@@ -450,6 +551,17 @@ def _typed(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
             code,
             details={"exception": type(error).__name__},
         ) from error
+
+
+def _bytes_below(folder: Path) -> int:
+    """Return what a folder takes on the disk, in blocks as the disk counts them."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # removed meanwhile
+                status = os.lstat(os.path.join(place, name))  # noqa: PTH118
+                total += getattr(status, "st_blocks", 0) * 512 or status.st_size
+    return total
 
 
 def _replace_text(path: Path, text: str) -> None:

@@ -43,6 +43,7 @@ from roma_core.types.document import (
 from roma_core.types.health import ComponentHealth, HealthReport, HealthState
 from roma_core.types.query import Persona, Query
 from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState
+from roma_core.types.source import ForgetReport, SourceOptions, SourceRecord
 
 if TYPE_CHECKING:
     from roma_core.types.vectors import Vector as Vector
@@ -65,6 +66,7 @@ __all__ = [
     "ComponentHealth",
     "Document",
     "ErrorEvent",
+    "ForgetReport",
     "HealthReport",
     "HealthState",
     "IngestItem",
@@ -81,6 +83,8 @@ __all__ = [
     "Section",
     "SectionKind",
     "Source",
+    "SourceOptions",
+    "SourceRecord",
     "Span",
     "Stage",
     "StageEvent",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from roma_core import display
 from roma_core.errors import RECOVERABLE, AgentFailure, ErrorCode
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ITEM_COLUMNS = ("uri", "state", "code", "reason", "chunks", "document_id", "warnings")
-ItemState = Literal["added", "updated", "unchanged", "skipped", "deleted", "failed"]
+ItemState = Literal["added", "updated", "unchanged", "skipped", "missing", "deleted", "failed"]
+"""``missing``: the source did not list it, and it is still stored; ``deleted``: it was missing for good."""
 
 
 class IngestItem(Noun):
@@ -69,8 +70,8 @@ class IngestionReport(Noun):
         )
 
     def counts(self) -> dict[str, int]:
-        states: tuple[ItemState, ...] = ("added", "updated", "unchanged", "skipped", "deleted", "failed")
-        return {state: sum(i.state == state for i in self.items) for state in states}
+        """Return the number of items in each state."""
+        return {state: sum(i.state == state for i in self.items) for state in get_args(ItemState)}
 
     def warnings(self) -> list[tuple[str, str]]:
         """URI and warning, one a row: suspected prompt injections, near-duplicates, what a parser could not read."""

@@ -468,7 +468,10 @@ def test_jobs_survive_kill_9_with_one_effect_each(workspace: Path, tmp_path: Pat
     for _ in range(2):
         process = _serve(workspace, port)
         _wait(up, process)
-        job = job or httpx2.post(f"{base}/ingest", json={"sources": [str(docs)]}, trust_env=False).json()["id"]
+        job = (
+            job
+            or httpx2.post(f"{base}/ingest", json={"sources": [str(docs)]}, trust_env=False, timeout=60).json()["id"]
+        )
         _wait(lambda before=seen: recorded() > before, process)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

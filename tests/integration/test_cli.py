@@ -294,3 +294,32 @@ def test_a_notebook_is_run_with_parameters_that_it_has(run: Any, tmp_path: Path)
     assert (code, failure["code"]) == (1, "ERR_EVAL_PARAMETERS") and "workspace" in failure["message"]
     code, failure, _ = run("notebook", str(source), str(tmp_path / "out.ipynb"), "-p", "nonsense")
     assert code == 64 and "NAME=VALUE" in failure["message"]
+
+
+def test_a_document_is_forgotten_with_the_answers_that_quote_it(run: Any, folder: Path, workspace: Path) -> None:
+    run("ingest", str(folder))
+    _, answer, _ = run("ask", "How high is the spring tide at Brest?", "--session", "s")
+    assert answer["citations"]
+    code, report, _ = run("forget", str(folder / "good.md"))
+    assert code == 0
+    assert (report["documents"], report["answers"]) == (1, 1)
+    assert run("ask", "How high is the spring tide at Brest?")[1]["answer"] == I_DONT_KNOW
+    for file in workspace.rglob("*"):
+        if file.is_file():
+            assert b"rises by 6.1 metres" not in file.read_bytes(), file
+    assert run("forget", str(folder / "good.md"))[0] == 1
+    assert run("forget")[0] == 64
+
+
+def test_a_deletion_is_shown_and_undone(run: Any, folder: Path) -> None:
+    (folder / "other.md").write_text(GOOD.replace("Brest", "Dover"))
+    run("ingest", str(folder))
+    (folder / "good.md").unlink()
+    _, report, _ = run("ingest", str(folder))
+    deleted = [item["uri"] for item in report["items"] if item["state"] == "deleted"]
+    assert [Path(uri).name for uri in deleted] == ["good.md"]
+    _, graves, _ = run("restore", "--list")
+    assert [grave["item"] for grave in graves] == deleted
+    code, restored, _ = run("restore", "--run", report["run_id"])
+    assert (code, [item["state"] for item in restored["items"]]) == (0, ["added"])
+    assert run("restore", "--list")[1] == []

@@ -98,7 +98,8 @@ def test_an_incomplete_listing_takes_nothing_away() -> None:
 
 def test_what_another_source_lists_or_a_person_restored_stays() -> None:
     for facts in every(AbsenceFacts):
-        if facts.is_held_elsewhere or facts.is_pinned:
+        is_itself_gone = facts.is_named_itself and facts.is_confirmed
+        if facts.is_pinned or (facts.is_held_elsewhere and not is_itself_gone):
             assert decide_absence(facts).state == "present"
 
 

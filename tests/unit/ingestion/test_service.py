@@ -15,7 +15,7 @@ from roma_core.connectors.local.connector import LocalConnector
 from roma_core.errors import AgentFailure, ConnectorError, EmbeddingError, ErrorCode, ParserError, StoreError
 from roma_core.ingestion import IngestProgress, Ledger
 from roma_core.settings import Settings
-from roma_core.types import Document, IngestionReport, RawDocument
+from roma_core.types import Document, IngestionReport, RawDocument, SourceRecord
 from tests.fakes.ingest import FULL, CountingEmbedder, FaultyStore, Shop, table
 
 SOURCE = "fake://s/"
@@ -47,6 +47,10 @@ async def ledger(shop: Shop, **options: Any) -> dict[str, str]:
     items = await service.ledger_items("default", **options)
     await service.close()
     return {item.uri.removeprefix(SOURCE): item.state for item in items}
+
+
+async def sources(shop: Shop) -> list[SourceRecord]:
+    return await asyncio.to_thread(Ledger(shop.folder / "ledger.sqlite").sources.all, "default")
 
 
 async def test_everything_is_added_then_unchanged_and_nothing_is_done_again(shop: Shop) -> None:
@@ -134,14 +138,23 @@ async def test_an_incomplete_listing_deletes_nothing(shop: Shop) -> None:
 
 
 async def test_an_item_that_another_source_lists_is_not_deleted(shop: Shop) -> None:
-    shop.connector.items[f"{SOURCE}sub/a.txt"] = "Shared by two sources."
-    report = await ingest(shop, SOURCE, f"{SOURCE}sub/", SOURCE)
-    assert report.counts()["added"] == 7
+    shared = f"{SOURCE}sub/a.txt"
+    shop.connector.items |= {shared: "Shared by two sources.", f"{SOURCE}sub2.txt": "In the other one alone."}
+    report = await ingest(shop, SOURCE, f"{SOURCE}sub", SOURCE)
+    assert report.counts()["added"] == 8
+    shop.connector.hidden = {f"{SOURCE}sub": {shared}}
+    assert (await ingest(shop, f"{SOURCE}sub")).counts()["missing"] == 0
+    assert (await shop.store.counts("default"))[0] == 8
+
+
+async def test_a_wider_source_takes_over_what_lies_in_it(shop: Shop) -> None:
+    inside = f"{SOURCE}sub/a.txt"
+    shop.connector.items |= {inside: "A text of the narrow source.", f"{SOURCE}sub/b.txt": "Another one."}
     await ingest(shop, f"{SOURCE}sub/")
-    kept = shop.connector.items.pop(f"{SOURCE}sub/a.txt")
-    assert (await ingest(shop)).counts()["deleted"] == 0
-    shop.connector.items[f"{SOURCE}sub/b.txt"] = kept
-    assert states(await ingest(shop, f"{SOURCE}sub/")) == {"sub/a.txt": "deleted", "sub/b.txt": "added"}
+    await ingest(shop)
+    assert [record.uri for record in await sources(shop)] == [SOURCE]
+    shop.connector.items.pop(inside)
+    assert states(await ingest(shop))["sub/a.txt"] == "deleted"
 
 
 @pytest.mark.parametrize("new", ["0moved.txt", "moved.txt"])
@@ -340,13 +353,18 @@ async def test_claims_of_a_relative_source_are_taken_over_where_they_are_its_own
     monkeypatch.chdir(tmp_path / "here")
     await ingest(shop, source)
     (folder / "bad.txt").write_text("BAD")
+    (folder / "stays.txt").write_text("This stays.")
+    await ingest(shop, source)
     with sqlite3.connect(shop.folder / "ledger.sqlite") as db:
-        db.execute("UPDATE claims SET source = ?", (source,))
-        db.execute("INSERT INTO claims VALUES ('default', ?, 'file:///elsewhere/docs/x.txt', 'r')", (source,))
+        db.execute("UPDATE sources SET id = 'older', uri = ?", (source,))
+        db.execute("UPDATE claims SET source_id = 'older'")
+        elsewhere = "file:///elsewhere/docs/x.txt"
+        db.execute("INSERT INTO claims (tenant, source_id, uri) SELECT tenant, id, ? FROM sources", (elsewhere,))
     db.close()
     (folder / "old.txt").unlink()
     report = await ingest(shop, source)
-    assert {Path(i.uri).name: i.state for i in report.items} == {"old.txt": "deleted", "bad.txt": "failed"}
+    states = {Path(i.uri).name: i.state for i in report.items}
+    assert states == {"old.txt": "deleted", "bad.txt": "failed", "stays.txt": "unchanged"}
     (folder / "bad.txt").write_text("Good now.")
     assert (await ingest(shop, source, retry_failed=True)).counts()["added"] == 1
 
@@ -485,7 +503,8 @@ async def test_runs_are_kept_and_asked_for_by_id(shop: Shop) -> None:
     assert all(run["ended_at"] for run in runs)
     assert json.loads(runs[0]["sources"] or "") == [SOURCE]
     assert {i.state for i in await service.ledger_items(run_id=first.run_id)} == {"added"}
-    assert {i.state for i in await service.ledger_items(run_id=second.run_id)} == {"unchanged", "deleted"}
+    assert {i.state for i in await service.ledger_items(run_id=second.run_id)} == {"deleted"}, "changes alone"
+    assert json.loads(runs[0]["counts"] or "") == {"unchanged": 5, "deleted": 1}
     assert await service.ledger_items(run_id=first.run_id, tenant="other") == []
     await service.close()
 

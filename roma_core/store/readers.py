@@ -1,0 +1,58 @@
+"""The gate of a store's readers: old versions are removed when no reader can hold one, and readers never wait.
+
+A reader holds a shared lock for as long as one search or read takes. Upkeep asks for the exclusive lock without waiting
+and lets go of it at once: in that moment nobody reads, so whoever reads later sees the version that is the latest then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock
+    fcntl = None  # type: ignore[assignment]
+
+
+class ReaderGate:
+    """The lock file beside a table. Where there is no ``flock``, it is never known that nobody reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / ".readers.lock"
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Count as a reader. A folder that cannot be written (a read-only copy) has no upkeep either."""
+        handle = self._open()
+        try:
+            if handle is not None and fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+    def is_quiet(self) -> bool:
+        """Return whether nobody reads at this moment."""
+        if fcntl is None:
+            return False
+        handle = self._open()
+        if handle is None:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        else:
+            return True
+        finally:
+            os.close(handle)
+
+    def _open(self) -> int | None:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return None

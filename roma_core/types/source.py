@@ -1,0 +1,85 @@
+"""Sources as things: what is read, how, when, and how it stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from roma_core.types.base import Noun
+
+
+class SourceOptions(Noun):
+    """Settings of one source, above those of the installation. None and empty: the installation's hold."""
+
+    include: tuple[str, ...] = ()
+    """Globs over names (with a slash: relative paths) of the files that are wanted."""
+    ignore: tuple[str, ...] = ()
+    """Globs of files and folders to leave out, beside ``ROMA_LOCAL_IGNORE``."""
+    depth: int | None = Field(default=None, ge=0)
+    """Links that a crawl follows from its start."""
+    max_pages: int | None = Field(default=None, ge=1)
+    """Pages that a crawl asks for."""
+    render: str | None = Field(default=None, pattern="^(auto|always|never)$")
+    """When pages are drawn by a browser."""
+    cookies: str | None = None
+    """Path of a cookie file in Netscape format."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers for the source's own host; a value may be ``env:NAME``."""
+    secrets: str | None = Field(default=None, pattern="^(leave_out|include)$")
+    """``include`` takes in files that hold, or are named like, keys and passwords."""
+    ignore_files: bool | None = None
+    """False: ``.gitignore`` and ``.romaignore`` do not count."""
+    query: str | None = None
+    """Question of a source that is searched (arXiv, SQL)."""
+    schedule_s: float | None = Field(default=None, ge=10)
+    """Seconds between two syncs by the server or ``roma sync --watch``; None: by hand."""
+
+    def for_connector(self) -> dict[str, Any]:
+        """Return the options that a connector reads: those that are set."""
+        return self.model_dump(exclude={"schedule_s"}, exclude_none=True, exclude_defaults=True)
+
+
+class SourceRecord(Noun):
+    """A source that the ledger knows: its address and settings, and how its last sync went.
+
+    ``declared_in`` is ``cli`` or ``roma.toml`` for one that was added by name, empty for one that an ingest made.
+    """
+
+    id: str
+    uri: str
+    kind: str = ""
+    name: str = ""
+    declared_in: str = ""
+    options: SourceOptions = SourceOptions()
+    created_at: datetime
+    generation: int = 0
+    """Number of syncs that were begun."""
+    last_started_at: datetime | None = None
+    last_ended_at: datetime | None = None
+    last_complete_at: datetime | None = None
+    """End of the last sync in which the whole source answered."""
+    last_counts: dict[str, int] = Field(default_factory=dict)
+    last_failure: str = ""
+    items: int = 0
+    """Items that it lists."""
+    missing: int = 0
+    """Items of it that its last listings did not show."""
+
+    @property
+    def label(self) -> str:
+        """The name, or the address of a source without one."""
+        return self.name or self.uri
+
+
+class ForgetReport(Noun):
+    """Proof of what was forgotten: addresses, documents, their passages, and entries of caches."""
+
+    uris: tuple[str, ...] = ()
+    document_ids: tuple[str, ...] = ()
+    documents: int = 0
+    passages: int = 0
+    cached: int = 0
+    answers: int = 0
+    """Stored answers that quoted one of them, whose quotes were removed."""
