@@ -23,13 +23,13 @@ from bench.retrieval import TENANT, entry_parts
 from roma_core.evals.golden.dataset import Nugget
 from roma_core.evals.measures.nuggets import states
 from roma_core.evals.stats.inference import interval
-from roma_core.llm.base import I_DONT_KNOW, LLMRequest, Message, complete
-from roma_core.llm.extractive import ExtractiveLLM
-from roma_core.llm.quotable import candidates
+from roma_core.llm.base import I_DONT_KNOW
 from roma_core.rerank import LocalReranker, mix
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import ScoredChunk, digest
+from roma_core.writers import ExtractiveWriter
+from roma_core.writers.extractive.units import quotable_units
 
 SEEN = {"squad2_dev": 100, "clapnq": 70}
 """Answerable, and as many unanswerable, questions of each set that were looked at."""
@@ -66,9 +66,9 @@ def main(questions: int = QUESTIONS) -> None:
 async def measured(root: Path, name: str, questions: int) -> list[Row]:
     reranker = LocalReranker()
     asked = await found(root, name, unseen(root, name, questions), reranker)
-    ours = ExtractiveLLM(reranker.scores, reranker.name)
+    ours = ExtractiveWriter(reranker)
     bare = [await bare_best(reranker, item) for item in asked]
-    quoted = [(await complete(ours, request(item))).text for item in asked]
+    quoted = ["".join((await ours.answer(item.question, item.passages)).pieces) for item in asked]
     return [scored(name, "bare best sentence", asked, bare), scored(name, "ROMA", asked, quoted)]
 
 
@@ -105,14 +105,8 @@ async def found(root: Path, name: str, questions: Sequence[Row], reranker: Local
     return asked
 
 
-def request(item: Asked) -> LLMRequest:
-    return LLMRequest(
-        messages=(Message(role="user", content=item.question),), question=item.question, passages=item.passages
-    )
-
-
 async def bare_best(reranker: LocalReranker, item: Asked) -> str:
-    quotes = [option.quote for option in candidates(item.passages)]
+    quotes = [unit.quote for unit in quotable_units(item.passages)]
     scores = await reranker.scores(item.question, quotes)
     return quotes[max(range(len(quotes)), key=scores.__getitem__)] if quotes else I_DONT_KNOW
 

@@ -29,7 +29,7 @@ from roma_core.cache import Cache
 from roma_core.chunking import chunk
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.llm.base import LLMRequest
-from roma_core.llm.providers.fake import FakeLLM, Reply
+from roma_core.llm.providers.fake import FakeLLM, Reply, read_passages
 from roma_core.llm.service import LLMService
 from roma_core.markup.sentences import split_sentences
 from roma_core.parsers.base import ParseOptions
@@ -91,7 +91,7 @@ def answer(request: LLMRequest) -> Reply:
         return Reply(json.dumps({"sub_questions": [{"id": 1, "question": asked[:500]}]}))
     if request.purpose == "rewrite":
         return Reply(asked.rpartition("New question: ")[2])
-    quoted = [split_sentences(p.chunk.text)[-1].of(p.chunk.text) for p in request.passages[:3]]
+    quoted = [split_sentences(text)[-1].of(text) for text in read_passages(request)[:3]]
     return Reply(" ".join(f"{text} [{n}]" for n, text in enumerate(quoted, start=1)))
 
 

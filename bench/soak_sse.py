@@ -80,7 +80,7 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
     from roma_core.types import Document, digest
 
     def inside(request: Any) -> fake.Reply:
-        return fake.Reply(" ".join(words(asker(request.question or ""))), word_wait_s=1 / PER_S)
+        return fake.Reply(" ".join(words(asker(fake.read_question(request)))), word_wait_s=1 / PER_S)
 
     sse.WINDOW_S = WINDOW_S
     fake.first_passage = inside  # what the fake model says, asked through the whole LLM service

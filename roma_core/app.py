@@ -32,6 +32,7 @@ from roma_core.types import (
 )
 
 if TYPE_CHECKING:
+    from roma_core.agents.pipeline import Pipeline
     from roma_core.ingestion import OnProgress
     from roma_core.llm.control.budget import Period
     from roma_core.llm.control.calls import CallRecord
@@ -62,6 +63,7 @@ class Roma:
     llm = Part(parts.build_llm, imports=("roma_core.llm.build",), is_probed=True)
     captions = Part(parts.build_captions)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
+    writers = Part(parts.build_writers, imports=("roma_core.writers.build",))
     orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))
     monitor = Part(parts.build_monitor)
 
@@ -70,6 +72,7 @@ class Roma:
         self.locks = {part.name: threading.RLock() for part in list_parts(Roma)}
         self.broken_connectors: tuple[BrokenPlugin, ...] = ()
         self.prompt_files = given.pop("prompt_files", None)
+        self.initial_pipeline = given.pop("pipeline", None)
         self._warming: PerLoop[asyncio.Task[None]] = PerLoop(lambda: asyncio.create_task(self._warm()))
         unknown = set(given) - {part.name for part in list_parts(Roma)}
         if unknown:
@@ -84,14 +87,27 @@ class Roma:
 
         return {name: prompt.sha256 for name, prompt in all_prompts(self.prompt_files).items()}
 
-    @cached_property
+    @property
+    def pipeline(self) -> Pipeline:
+        """The stages of an answer. Assign an edited one to change how questions are answered::
+
+        roma.pipeline = roma.pipeline.insert_before("retrieve", hyde)
+        """
+        return self.orchestrator.pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Pipeline) -> None:
+        self.orchestrator.pipeline = pipeline
+
+    @property
     def fingerprints(self) -> Mapping[str, str]:
-        """What decides vectors, ranks and answers beside settings and prompts."""
+        """Models and stages that decide vectors, ranks and answers beside settings and prompts."""
         ranker = self.reranker
         return {
             "embedder": self.embedder.fingerprint,
             "reranker": ranker.fingerprint if ranker else "none",
-            "llm": self.llm.name,
+            "llm": self.llm.name or "none",
+            **self.pipeline.fingerprints,
         }
 
     def observe_calls(self, observer: Callable[[CallRecord], None]) -> Callable[[], None]:
@@ -183,9 +199,7 @@ class Roma:
         asked = guarded_call("query", lambda: self._make_query(query, given))
         if isinstance(asked, AgentFailure):
             return _refuse(asked)
-        from roma_core.telemetry.observe import observed
-
-        return observed(self.orchestrator.stream_query(asked), asked)
+        return self.orchestrator.stream_query(asked)
 
     async def query(
         self,
@@ -201,17 +215,17 @@ class Roma:
 
         >>> await roma.query("What does the bridge span?", persona="executive")  # doctest: +SKIP
         """
-        for part in (Roma.orchestrator, Roma.llm):
+        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
             await part.warm(self)
         for module in _TELEMETRY:
             await import_in_thread(module)
-        from roma_core.agents.orchestrator import folded
+        from roma_core.agents.orchestrator import fold_events
 
         events = self.stream_query(
             query, persona=persona, top_k=top_k, filters=filters, session_id=session_id, tenant=tenant
         )
         async with aclosing(events):
-            return await folded(events)
+            return await fold_events(events)
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
         """What the parsers make of a file, without storing it."""
@@ -251,7 +265,7 @@ class Roma:
 
     async def health(self) -> HealthReport:
         """Return the state of every part; time-boxed, cached, and free of charge."""
-        for part in (Roma.orchestrator, Roma.llm):
+        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
             await part.warm(self)
         for module in _TELEMETRY:
             await import_in_thread(module)

@@ -30,7 +30,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from contextlib import aclosing
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar, overload
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -371,6 +372,30 @@ def guarded_call(agent: str, work: Callable[[], T]) -> T | AgentFailure:
         return work()
 
     return at_once(guarded(agent, inside()))
+
+
+class guarded_block:  # noqa: N801  (reads as a function, like ``contextlib.suppress``)
+    """``guarded`` for a block of a generator: any exception ends the block and becomes ``failure``.
+
+    It holds for every item of a stream and costs none of them anything; cancellation and closing pass through::
+
+        with guarded_block("tailor") as block:
+            async for item in stream: ...
+        if block.failure is not None: ...
+    """
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+        self.failure: AgentFailure | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.failure = AgentFailure.of(self.agent, error)
+        return True
 
 
 @overload

@@ -24,6 +24,7 @@ from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.agents.orchestrator import ROMAOrchestrator
+    from roma_core.agents.pipeline import Pipeline
     from roma_core.app import Roma
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from roma_core.sessions.service import Sessions
     from roma_core.store.base import ChunkStore
     from roma_core.telemetry.health import HealthMonitor, Probe
+    from roma_core.writers.base import Writer
 
 T = TypeVar("T")
 
@@ -58,9 +60,11 @@ class RomaParts(TypedDict, total=False):
     llm: LLM
     captions: Captions | None
     ingestion: IngestionService
+    writers: Sequence[Writer]
     orchestrator: ROMAOrchestrator
     monitor: HealthMonitor
     prompt_files: Mapping[str, Path] | None
+    pipeline: Pipeline | Callable[[Pipeline], Pipeline] | None
 
 
 class Part(Generic[T]):
@@ -226,9 +230,7 @@ def build_connectors(roma: Roma) -> Sequence[Connector]:
 def build_llm(roma: Roma) -> LLMService:
     from roma_core.llm.build import build_llm as build_service
 
-    ranker = roma.reranker
-    scorer = (ranker.scores, ranker.name) if ranker else (None, "")
-    service = build_service(roma.settings, *scorer, budgets=roma.budgets)
+    service = build_service(roma.settings, budgets=roma.budgets)
     service.observe(_count_call)
     return service
 
@@ -240,7 +242,7 @@ def build_captions(roma: Roma) -> Captions | None:
         return None
     from roma_core.ingestion.captions import Captions, load_figure_prompt
 
-    if figures.model is None and not roma.llm.generative:
+    if figures.model is None and not roma.llm.name:
         raise ConfigError("ROMA_FIGURE_CAPTIONS=on needs a model that sees: set LLM_PROVIDER or ROMA_FIGURE_MODEL.")
     return Captions(roma.llm, roma.parsers, load_figure_prompt(), figures.model, figures.limit)
 
@@ -259,22 +261,42 @@ def build_ingestion(roma: Roma) -> IngestionService:
     )
 
 
+def build_writers(roma: Roma) -> Sequence[Writer]:
+    """Return the writers of answers in the order in which they are tried. A model without a stand-in writes alone."""
+    from roma_core.agents.prompts import all_prompts
+    from roma_core.writers.build import build_writers as build
+    from roma_core.writers.generative import GenerativeWriter
+
+    llm, prompts = roma.llm, all_prompts(roma.prompt_files)
+    if not getattr(llm, "stand_in", ""):
+        return [GenerativeWriter(llm, prompts, max_output_tokens=roma.settings.llm.max_output_tokens)]
+    return build(roma.settings, llm, prompts, ranker=roma.reranker, cache=roma.cache)
+
+
 def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
     from roma_core.agents.build import build_orchestrator as build
+    from roma_core.writers.extractive import ExtractiveWriter
 
     if roma.settings.telemetry.tracing:
         from roma_core.telemetry import tracing
 
         tracing.configure(roma.settings)
-    return build(
+    quotes_first = isinstance(roma.writers[0], ExtractiveWriter)
+    orchestrator = build(
         roma.settings,
         store=roma.store,
         embedder=roma.embedder,
         reranker=roma.reranker,
-        llm=roma.llm,
+        llm=None if quotes_first else roma.llm,
+        writers=roma.writers,
         sessions=roma.sessions,
         prompt_files=roma.prompt_files,
     )
+    if callable(roma.initial_pipeline):
+        orchestrator.pipeline = roma.initial_pipeline(orchestrator.pipeline)
+    elif roma.initial_pipeline is not None:
+        orchestrator.pipeline = roma.initial_pipeline
+    return orchestrator
 
 
 def _count_usage(model: str, usage: Usage) -> None:
@@ -331,6 +353,7 @@ def list_needed(owner: type[Roma]) -> tuple[str, ...]:
 
 def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
     """Return every plug-in that is declared but cannot be used. Imports the plug-ins."""
+    from roma_core.agents.pipeline import stage_specs
     from roma_core.connectors.registry import connector_specs
     from roma_core.embeddings import embedder_specs
     from roma_core.evals.measures.registry import plugin_measures
@@ -344,6 +367,7 @@ def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
         reranker_specs(),
         provider_specs(),
         plugin_measures(),
+        stage_specs(),
     ]
     found = [plugin for specs in groups for plugin in specs.broken]
     return list(dict.fromkeys([*found, *ParserTable.installed().broken, *roma.broken_connectors]))

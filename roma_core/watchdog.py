@@ -47,7 +47,7 @@ class Watchdog:
     def __enter__(self) -> None:
         if self.expired:
             raise TimeoutError
-        self._waiting = task = asyncio.current_task()
+        self._waiting = task = asyncio.current_task(self._loop)
         self._cancels = task.cancelling() if task is not None else 0
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -63,3 +63,23 @@ class Watchdog:
         if self._waiting is not None:
             self._interrupted = True
             self._waiting.cancel()
+
+
+class Intermission:
+    """``with intermission:`` around what a watchdog's deadline does not count; it can be entered again and again.
+
+    A generator yields inside of one, so that the time of whoever reads it costs the work no deadline.
+    """
+
+    def __init__(self, watchdog: Watchdog, deadline: float) -> None:
+        self._watchdog = watchdog
+        self._deadline = deadline
+        self._time = asyncio.get_running_loop().time
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = self._time()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._deadline += self._time() - self._began
+        self._watchdog.move(self._deadline)

@@ -1,3 +1,6 @@
-"""Answering: agents that return ``T | AgentFailure``, and the orchestrator that runs them."""
+"""Answering: the stages of a query, the agents that offer them, and the orchestrator that runs them."""
 
-__all__: list[str] = []
+from roma_core.agents.context import Context, Lookup
+from roma_core.agents.pipeline import Pipeline, Recovery, Stage, StageSpec, Then
+
+__all__ = ["Context", "Lookup", "Pipeline", "Recovery", "Stage", "StageSpec", "Then"]

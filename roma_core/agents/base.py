@@ -1,13 +1,17 @@
-"""What every agent shares: a name, a boundary where exceptions become values, and a cheap health probe."""
+"""The base of every agent: a name, its stages, a boundary where exceptions become values, and a cheap health probe."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
-from roma_core.errors import AgentFailure, guarded, guarded_stream
+from roma_core.errors import AgentFailure, guarded
 from roma_core.types import ComponentHealth
+
+if TYPE_CHECKING:
+    from roma_core.agents.pipeline import Stage
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -15,17 +19,29 @@ A = TypeVar("A", bound="Agent")
 
 
 class Agent:
-    """A step of answering. Its public coroutines return ``T | AgentFailure`` and its public streams end with one.
+    """An expert for a part of answering. Its public coroutines return ``T | AgentFailure``.
 
-    ``boundary`` and ``stream_boundary`` see to that; a test walks every subclass and refuses a public coroutine
-    without one of them.
+    ``boundary`` sees to that; a test walks every subclass and refuses a public coroutine without it. An agent offers
+    its work to the pipeline as ``stages``, in the order in which they usually run.
     """
 
     name: ClassVar[str] = "agent"
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages that it offers."""
+        return ()
+
     async def health(self) -> ComponentHealth:
-        """State without a model call. Agents that lean on something that can be away say so."""
+        """Return its state without a model call. Agents that depend on something unavailable report that."""
         return ComponentHealth(name=self.name, state="ok")
+
+
+async def gather_all(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results of coroutines that run at once; a single one is awaited in place, which costs no task."""
+    if len(work) == 1:
+        return [await work[0]]
+    return list(await asyncio.gather(*work))
 
 
 def boundary(
@@ -36,19 +52,6 @@ def boundary(
     @functools.wraps(method)
     async def inside(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T | AgentFailure:
         return await guarded(self.name, method(self, *args, **kwargs))
-
-    inside.__dict__["is_boundary"] = True
-    return inside
-
-
-def stream_boundary(
-    method: Callable[Concatenate[A, P], AsyncGenerator[T, None]],
-) -> Callable[Concatenate[A, P], AsyncGenerator[T | AgentFailure, None]]:
-    """The same for an async generator: a failure is its last item. Closing it closes what it reads from."""
-
-    @functools.wraps(method)
-    def inside(self: A, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T | AgentFailure, None]:
-        return guarded_stream(self.name, method(self, *args, **kwargs))
 
     inside.__dict__["is_boundary"] = True
     return inside

@@ -1,8 +1,9 @@
-"""The orchestrator from settings and adapters; ``app`` chooses those."""
+"""The pipeline and the orchestrator from settings and adapters; ``app`` chooses those."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from roma_core.agents.citations import CitationAgent
@@ -10,15 +11,34 @@ from roma_core.agents.conversation import ConversationAgent
 from roma_core.agents.guardrails import GuardrailsAgent
 from roma_core.agents.memory import MemoryAgent, MemoryLimits
 from roma_core.agents.orchestrator import ROMAOrchestrator
+from roma_core.agents.pipeline import Pipeline, Stage, stage_specs
 from roma_core.agents.planner import PlannerAgent
 from roma_core.agents.prompts import all_prompts
 from roma_core.agents.tailor import TailorAgent
 from roma_core.embeddings.base import Embedder
 from roma_core.llm.base import LLM
+from roma_core.prompts import Prompt
 from roma_core.rerank import Reranker
 from roma_core.sessions.service import Sessions
 from roma_core.settings import Settings
 from roma_core.store.base import ChunkStore
+from roma_core.writers.base import Writer
+from roma_core.writers.generative import GenerativeWriter
+
+
+@dataclass(frozen=True)
+class StageParts:
+    """The parts that stages are built from; a plug-in's ``StageSpec.make`` is handed them."""
+
+    settings: Settings
+    store: ChunkStore
+    embedder: Embedder
+    reranker: Reranker | None
+    llm: LLM | None
+    """The language model; None where answers are quoted."""
+    writers: Sequence[Writer]
+    prompts: Mapping[str, Prompt]
+    sessions: Sessions | None = None
 
 
 def build_orchestrator(
@@ -27,35 +47,85 @@ def build_orchestrator(
     store: ChunkStore,
     embedder: Embedder,
     reranker: Reranker | None,
-    llm: LLM,
+    llm: LLM | None,
+    writers: Sequence[Writer] | None = None,
     sessions: Sessions | None = None,
     prompt_files: Mapping[str, Path] | None = None,
 ) -> ROMAOrchestrator:
     """Wire the agents. Cheap: nothing is loaded or opened. Raises ``ConfigError`` for wrong rules or prompt files.
 
-    ``sessions`` lets queries with a ``session_id`` have a history (``Sessions(database_url(...))``); None forgets.
+    ``writers`` None has ``llm`` write. ``sessions`` lets queries with a ``session_id`` have a history; None forgets.
     ``prompt_files`` puts files of the caller in for prompts by name (``answer``, ``persona_technical``, ...).
     """
     prompts = all_prompts(prompt_files)
+    if writers is None:
+        writers = [GenerativeWriter(llm, prompts, max_output_tokens=settings.llm.max_output_tokens)] if llm else []
+    parts = StageParts(
+        settings=settings,
+        store=store,
+        embedder=embedder,
+        reranker=reranker,
+        llm=llm,
+        writers=writers,
+        prompts=prompts,
+        sessions=sessions,
+    )
+    return ROMAOrchestrator(build_pipeline(parts), timeout_s=settings.answering.query_timeout_s)
+
+
+def build_pipeline(parts: StageParts) -> Pipeline:
+    """Return ROMA's own stages in their order, with the stages of plug-ins at their places.
+
+    A new stage of ROMA is one line of this list.
+    """
+    settings = parts.settings
     limits = MemoryLimits(
         retrieve=settings.retrieval.retrieve_limit,
         lexical_weight=settings.retrieval.lexical_weight,
         rerank=settings.retrieval.rerank_limit,
         rerank_weight=settings.retrieval.rerank_weight,
     )
-    conversation = None
-    if sessions is not None:
-        conversation = ConversationAgent(
-            sessions, llm, embedder.count_tokens, prompts, history_tokens=settings.answering.history_tokens
-        )
-    return ROMAOrchestrator(
-        memory=MemoryAgent(store, embedder, reranker, limits),
-        tailor=TailorAgent(llm, prompts, max_output_tokens=settings.llm.max_output_tokens),
-        citations=CitationAgent(store),
-        guardrails=GuardrailsAgent(
-            settings.answering.guardrails, max_question_chars=settings.answering.max_question_chars
-        ),
-        planner=PlannerAgent(llm, prompts) if settings.answering.planner == "auto" else None,
-        conversation=conversation,
-        timeout_s=settings.answering.query_timeout_s,
+    guardrails = GuardrailsAgent(
+        settings.answering.guardrails, max_question_chars=settings.answering.max_question_chars
     )
+    planner = PlannerAgent(parts.llm if settings.answering.planner == "auto" else None, parts.prompts)
+    memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits)
+    tailor = TailorAgent(parts.writers)
+    citations = CitationAgent(parts.store)
+
+    guard_question, guard_passages, guard_answer, guard_citations = guardrails.stages
+    plan, find = planner.stages
+    write, compose = tailor.stages
+    standalone: list[Stage] = []
+    remember: list[Stage] = []
+    if parts.sessions is not None:
+        conversation = ConversationAgent(
+            parts.sessions,
+            parts.llm,
+            parts.embedder.count_tokens,
+            parts.prompts,
+            history_tokens=settings.answering.history_tokens,
+        )
+        standalone, remember = [conversation.stages[0]], [conversation.stages[1]]
+
+    retrieve, rerank, select = memory.stages
+    stages = [
+        guard_question,
+        *standalone,
+        plan,
+        retrieve,
+        rerank,
+        find,
+        select,
+        guard_passages,
+        write,
+        guard_answer,
+        *citations.stages,
+        guard_citations,
+        compose,
+        *remember,
+    ]
+    pipeline = Pipeline(stages)
+    for spec in stage_specs().values():
+        pipeline = spec.insert_into(pipeline, parts)
+    return pipeline

@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roma_core.agents.base import Agent, boundary
+from roma_core.agents.context import Context
+from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.citations import verify_claim
 from roma_core.citations.words import read_words
+from roma_core.errors import AgentFailure
 from roma_core.markup import (
     Claim,
     mask_markers,
@@ -52,6 +55,23 @@ class CitationAgent(Agent):
     def __init__(self, store: ChunkStore) -> None:
         self._store = store
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stage verify."""
+        bare = "the answer without citations: what cannot be proven is not cited"
+        return (
+            Stage(
+                "verify",
+                self._verify_citations,
+                Recovery(2, Then.GO_ON_DEGRADED, bare),
+                says="Checking citations …",
+                agent=self,
+                event_at_start="verifying",
+                applies=lambda context: context.draft is not None,
+                version="1",
+            ),
+        )
+
     async def health(self) -> ComponentHealth:
         store = await self._store.health()
         return ComponentHealth(name=self.name, state=store.state, reason=store.reason)
@@ -64,6 +84,17 @@ class CitationAgent(Agent):
         documents = await self._documents({passages[n - 1].chunk.document_id for n in numbers}, tenant)
         proven = {n: d for n in sorted(numbers) if (d := stands_in(passages[n - 1], documents)) is not None}
         return cite(normal, passages, proven)
+
+    async def _verify_citations(self, context: Context) -> AgentFailure | None:
+        if context.is_unknown:
+            return None
+        cited = await self.resolve(context.answer, context.passages, context.query.tenant)
+        if isinstance(cited, AgentFailure):
+            return cited
+        context.cited = cited
+        if cited.stale:
+            context.degraded.append(f"citations: {cited.stale} of a document that has changed since were dropped")
+        return None
 
     async def _documents(self, ids: set[str], tenant: str) -> dict[str, Document]:
         found = await asyncio.gather(*(self._store.document(tenant, id_) for id_ in sorted(ids)))

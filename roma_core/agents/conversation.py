@@ -1,9 +1,10 @@
-"""Conversation: a follow-up question becomes one that stands alone, and what was said is remembered.
+"""Conversation: a follow-up question gets the words that it leaves out, and each turn is remembered.
 
-With a generative model the question is rewritten. Without one a rule decides: a question that begins like a follow-up
-("and", "what about", ...), points at something ("it", "they", "is that ...") or names nothing at all gets the content
-words of the last question that stood alone behind it, in parentheses: "Who replaces it?" after "When was the rope
-bridge built?" becomes "Who replaces it? (rope bridge built)".
+With a language model the question is rewritten, and the rewrite is looked up beside the user's own words. Without one,
+and where the rewrite is about something else, a rule decides: a question that begins like a follow-up ("and", "what
+about", ...), points at something ("it", "they", "is that ...") or names nothing at all gets the content words of the
+last question that stood alone behind it, in parentheses: "Who replaces it?" after "When was the rope bridge built?"
+becomes "Who replaces it? (rope bridge built)".
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from roma_core.agents.base import Agent, boundary
+from roma_core.agents.context import Context
+from roma_core.agents.overlap import shares_words
+from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.agents.prompts import all_prompts
-from roma_core.agents.untrusted import neutral
 from roma_core.citations.words import read_words
 from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.base import LLM, LLMRequest, Message, complete
 from roma_core.prompts import Prompt
 from roma_core.sessions.service import Reference, Sessions, Turn
 from roma_core.types import ComponentHealth, Query, TailorOutput, Usage
+from roma_core.writers.untrusted import neutral
 
 _OPENS = re.compile(
     r"(?:and|but|or|so|then|also|what about|how about|why(?: not)?\s*\?|how so|which one|what else|who else|where else"
@@ -42,22 +46,24 @@ _MOST_TURNS = 20
 
 
 @dataclass(frozen=True)
-class Standalone:
-    """A question that can be understood by itself."""
+class Reading:
+    """A question in words that can be understood without the conversation; ``text`` empty: it can be already."""
 
-    question: str
+    text: str = ""
+    dropped: str = ""
+    """A model's rewrite that was about something else."""
     usage: Usage = field(default_factory=Usage)
 
 
 class ConversationAgent(Agent):
-    """Rewrites and remembers for queries that have a ``session_id``."""
+    """Reads follow-ups and remembers turns, for queries that have a ``session_id``. ``llm`` None reads by the rule."""
 
     name = "conversation"
 
     def __init__(
         self,
         sessions: Sessions,
-        llm: LLM,
+        llm: LLM | None,
         count_tokens: Callable[[str], int],
         prompts: Mapping[str, Prompt] | None = None,
         *,
@@ -70,31 +76,62 @@ class ConversationAgent(Agent):
         self._prompts = prompts or all_prompts()
         self._history_tokens = history_tokens
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages standalone (after the question's guard) and remember (at the end)."""
+        prompt = self._prompts["rewrite"].sha256[:12] if self._llm is not None else "rule"
+        return (
+            Stage(
+                "standalone",
+                self._read_follow_up,
+                Recovery(1, Then.GO_ON_DEGRADED, "the question as it stands"),
+                says="Understanding the question …",
+                agent=self,
+                event_at_start="",
+                version="2",
+                parameters={"history_tokens": self._history_tokens, "rewrite": prompt},
+            ),
+            Stage(
+                "remember",
+                self._remember_turn,
+                Recovery(1, Then.GO_ON_DEGRADED, "the answer without a place in the history"),
+                agent=self,
+                event_at_start="",
+                applies=lambda context: context.query.session_id is not None,
+                version="1",
+            ),
+        )
+
     async def health(self) -> ComponentHealth:
         state = await self._sessions.health()
         return ComponentHealth(name=self.name, state="ok" if state.state == "ok" else "degraded", reason=state.reason)
 
     @boundary
-    async def standalone(self, question: str, query: Query) -> Standalone:
-        """``question`` so that it stands alone; the rule stands in where a model fails or gives no question."""
+    async def read_question(self, question: str, query: Query) -> Reading:
+        """Return ``question`` in words that stand alone; the rule stands in where a model fails or misses the point."""
         if query.session_id is None:
-            return Standalone(question)
-        said = await self._sessions.turns(query.tenant, query.session_id, _MOST_TURNS)
-        history = within(said, self._history_tokens, self._count_tokens)
+            return Reading()
+        turns = await self._sessions.turns(query.tenant, query.session_id, _MOST_TURNS)
+        history = latest_turns(turns, self._history_tokens, self._count_tokens)
         if not history:
-            return Standalone(question)
-        if not self._llm.generative:
-            return Standalone(by_rule(question, history))
+            return Reading()
+        by_rule = add_topic(question, history)
+        if self._llm is None:
+            return Reading(by_rule)
         response = await guarded(self.name, complete(self._llm, self._request(question, history, query)))
         if isinstance(response, AgentFailure):
-            return Standalone(by_rule(question, history))
-        rewritten = " ".join(response.text.split())
-        usable = response.finish_reason == "stop" and rewritten and len(rewritten) <= _LONGEST_REWRITE
-        return Standalone(rewritten if usable else by_rule(question, history), response.usage)
+            return Reading(by_rule)
+        rewrite = " ".join(response.text.split())
+        if response.finish_reason != "stop" or not rewrite or len(rewrite) > _LONGEST_REWRITE:
+            return Reading(by_rule, usage=response.usage)
+        talk = [text for turn in history for text in (turn.question, turn.standalone, turn.answer)]
+        if not shares_words(rewrite, question, *talk):
+            return Reading(by_rule, dropped=rewrite, usage=response.usage)
+        return Reading(rewrite, usage=response.usage)
 
     @boundary
     async def remember(self, question: str, query: Query, output: TailorOutput) -> None:
-        """Keep the turn. ``question`` is the one that stood alone."""
+        """Keep the turn. ``question`` is the one that stands alone."""
         if query.session_id is None:
             return
         turn = Turn(
@@ -107,6 +144,21 @@ class ConversationAgent(Agent):
             references=tuple(Reference.of(c) for c in output.citations),
         )
         await self._sessions.append(query.tenant, query.session_id, turn)
+
+    async def _read_follow_up(self, context: Context) -> AgentFailure | None:
+        reading = await self.read_question(context.question, context.query)
+        if isinstance(reading, AgentFailure):
+            return reading
+        context.usage += reading.usage
+        context.read_as(reading.text)
+        if reading.dropped:
+            context.dropped.append(reading.dropped)
+        return None
+
+    async def _remember_turn(self, context: Context) -> AgentFailure | None:
+        if context.output is None:
+            return None
+        return await self.remember(context.standalone, context.query, context.output)
 
     def _request(self, question: str, history: Sequence[Turn], query: Query) -> LLMRequest:
         prompt = self._prompts["rewrite"]
@@ -124,33 +176,38 @@ class ConversationAgent(Agent):
         )
 
 
-def within(turns: Sequence[Turn], tokens: int, count_tokens: Callable[[str], int]) -> list[Turn]:
-    """The latest turns that fit into ``tokens`` together, oldest first. A turn is taken whole or not at all."""
-    kept: list[Turn] = []
+def latest_turns(turns: Sequence[Turn], tokens: int, count_tokens: Callable[[str], int]) -> list[Turn]:
+    """Return the latest turns that fit into ``tokens`` together, oldest first. A turn is taken whole or not at all."""
+    latest: list[Turn] = []
     for turn in reversed(turns):
         tokens -= count_tokens(turn.question) + count_tokens(turn.answer)
         if tokens < 0:
             break
-        kept.append(turn)
-    return kept[::-1]
+        latest.append(turn)
+    return latest[::-1]
 
 
-def by_rule(question: str, history: Sequence[Turn]) -> str:
-    """The question, followed by what the last question that stood alone was about if it depends on that."""
-    if not depends(question):
+def add_topic(question: str, history: Sequence[Turn]) -> str:
+    """Return the question, followed by the topic of the last one that stood alone if it depends on that."""
+    if not is_follow_up(question):
         return question
-    topic = next((t.question for t in reversed(history) if not depends(t.question)), history[0].question)
-    asked = {w.stem for w in read_words(question)}
-    about = [topic[w.start : w.end] for w in read_words(topic) if w.is_content and w.stem not in asked]
-    return f"{question} ({' '.join(dict.fromkeys(about))})" if about else question
+    independent = [turn.question for turn in history if not is_follow_up(turn.question)]
+    topic = independent[-1] if independent else history[0].question
+    asked = {word.stem for word in read_words(question)}
+    added = [topic[word.start : word.end] for word in read_words(topic) if word.is_content and word.stem not in asked]
+    return f"{question} ({' '.join(dict.fromkeys(added))})" if added else question
 
 
-def depends(question: str) -> bool:
-    """Whether a question points at something that was said before."""
-    said = read_words(question)
+def is_follow_up(question: str) -> bool:
+    """True for a question that points at something that was said before.
+
+    >>> is_follow_up("Who built it?")
+    True
+    """
+    spoken = read_words(question)
     return (
         _OPENS.match(question.lstrip(" \t“\"'")) is not None
         or _POINTS_ALONE.search(question) is not None
-        or any(w.form in _POINTS for w in said)
-        or not any(w.is_content for w in said)
+        or any(word.form in _POINTS for word in spoken)
+        or not any(word.is_content for word in spoken)
     )

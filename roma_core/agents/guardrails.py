@@ -1,4 +1,4 @@
-"""Guardrails: what may be asked, what may be read, what may be said. Each rule has a name, a mode and a count.
+"""Guardrails: rules for questions, passages and answers. Each rule has a name, a mode and a count.
 
 | rule | looks at | default | when it fires |
 | --- | --- | --- | --- |
@@ -29,9 +29,12 @@ from dataclasses import dataclass
 
 from roma_core.agents.base import Agent, boundary
 from roma_core.agents.citations import Cited
+from roma_core.agents.context import Context
 from roma_core.agents.links import LinkFilter, addresses, clean
-from roma_core.errors import ConfigError, ErrorCode, GuardrailError
+from roma_core.agents.pipeline import Recovery, Stage, Then
+from roma_core.errors import AgentFailure, ConfigError, ErrorCode, GuardrailError
 from roma_core.injection import signs
+from roma_core.markup import read_markers
 from roma_core.redaction.rules import PERSONAL, SECRETS, find, redact
 from roma_core.settings import RuleMode
 from roma_core.telemetry import metrics
@@ -55,7 +58,7 @@ DEFAULTS: Mapping[str, RuleMode] = {rule: "block" if rule in _BLOCKING else "fla
 
 @dataclass(frozen=True)
 class Passed:
-    """What may go on, and the rules that fired without stopping it."""
+    """The text or passages that may go on, and the rules that fired without stopping them."""
 
     text: str = ""
     passages: tuple[ScoredChunk, ...] = ()
@@ -77,13 +80,35 @@ class GuardrailsAgent(Agent):
         self._max_question_chars = max_question_chars
         self.counts: Counter[str] = Counter()
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages guard_question, guard_passages, guard_answer and guard_citations, which stand apart."""
+        closed = Recovery(0, Then.FAIL, "guardrails fail closed")
+        rules = {"rules": dict(sorted(self._modes.items()))}
+        return (
+            Stage(
+                "guard_question",
+                self._guard_question,
+                closed,
+                says="Reading the question …",
+                agent=self,
+                event_at_end="guarded",
+                detail=lambda context: {"flags": list(context.flags)},
+                version="1",
+                parameters={"max_question_chars": self._max_question_chars, **rules},
+            ),
+            Stage("guard_passages", self._guard_passages, closed, agent=self, event_at_start="", version="1"),
+            Stage("guard_answer", self._guard_answer, closed, agent=self, event_at_start="", version="1"),
+            Stage("guard_citations", self._guard_citations, closed, agent=self, event_at_start="", version="1"),
+        )
+
     async def health(self) -> ComponentHealth:
         switched_off = [rule for rule in RULES if self._modes[rule] == "off"]
         return ComponentHealth(name=self.name, state="ok", details={"off": switched_off})
 
     @boundary
     async def question(self, text: str) -> Passed:
-        """The question without surrounding blanks. Fails with ``ERR_GUARDRAIL_*`` when a rule blocks it."""
+        """Return the question without surrounding blanks. Fails with ``ERR_GUARDRAIL_*`` when a rule blocks it."""
         flags: list[str] = []
         self._refuse_if(not re.search(r"\w", text), "question_empty", flags, ErrorCode.GUARDRAIL_EMPTY)
         too_long = len(text) > self._max_question_chars
@@ -95,7 +120,7 @@ class GuardrailsAgent(Agent):
 
     @boundary
     async def passages(self, passages: Sequence[ScoredChunk]) -> Passed:
-        """The passages that may be read; ranks close up where one is left out."""
+        """Return the passages that may be read; ranks close up where one is left out."""
         if not self._on("passage_injection"):
             return Passed(passages=tuple(passages))
         suspect = [_suspect(f"{p.chunk.title}\n{p.chunk.indexed_text}") for p in passages]
@@ -109,7 +134,7 @@ class GuardrailsAgent(Agent):
 
     @boundary
     async def answer(self, text: str, cited: Sequence[ScoredChunk]) -> Passed:
-        """The answer without what could leak: links that no cited passage holds, images, secrets."""
+        """Return the answer without links that no cited passage holds, without images and secrets."""
         flags: list[str] = []
         allowed = addresses(p.chunk.text for p in cited)
         found = clean(text, allowed)
@@ -132,14 +157,52 @@ class GuardrailsAgent(Agent):
         return Passed(text=cited.answer, flags=tuple(flags))
 
     def link_filter(self, passages: Sequence[ScoredChunk]) -> LinkFilter:
-        """The same for the tokens on their way: they may show no more than addresses of the passages."""
+        """Return a filter for the pieces of an answer: they may show no more than addresses of the passages."""
         allowed = addresses(p.chunk.text for p in passages)
         return LinkFilter(allowed, links=self._blocks("answer_links"), images=self._blocks("answer_images"))
 
     @property
     def holds_back(self) -> bool:
-        """Whether a rule may yet change or refuse the words of an answer: then none is shown before all are checked."""
+        """True when a rule may yet change or refuse the words of an answer: none is shown before all are checked."""
         return self._blocks("answer_secret") or self._blocks("answer_uncited")
+
+    async def _guard_question(self, context: Context) -> AgentFailure | None:
+        passed = await self.question(context.query.text)
+        if isinstance(passed, AgentFailure):
+            return passed
+        context.set_question(passed.text)
+        context.add_flags(passed.flags)
+        return None
+
+    async def _guard_passages(self, context: Context) -> AgentFailure | None:
+        """Leave out what may not be read, and set the filter that the answer's pieces pass while it is written."""
+        passed = await self.passages(context.passages)
+        if isinstance(passed, AgentFailure):
+            return passed
+        context.passages = passed.passages
+        context.add_flags(passed.flags)
+        context.text_filter = self.link_filter(context.passages)
+        context.holds_back = self.holds_back
+        return None
+
+    async def _guard_answer(self, context: Context) -> AgentFailure | None:
+        if context.is_unknown:
+            return None
+        passed = await self.answer(context.answer, cited_passages(context.answer, context.passages))
+        if isinstance(passed, AgentFailure):
+            return passed
+        context.answer = passed.text
+        context.add_flags(passed.flags)
+        return None
+
+    async def _guard_citations(self, context: Context) -> AgentFailure | None:
+        if context.cited is None:
+            return None
+        passed = await self.citations(context.cited)
+        if isinstance(passed, AgentFailure):
+            return passed
+        context.add_flags(passed.flags)
+        return None
 
     def _on(self, rule: str) -> bool:
         return self._modes[rule] != "off"
@@ -163,6 +226,13 @@ class GuardrailsAgent(Agent):
         if self._blocks(rule):
             raise GuardrailError(_REASONS[rule], code, details={"rule": rule})
         flags.append(rule)
+
+
+def cited_passages(text: str, passages: Sequence[ScoredChunk]) -> list[ScoredChunk]:
+    """Return the passages that ``text`` names by marker."""
+    size = len(passages)
+    named = {number for marker in read_markers(text, size) for number in marker.numbers if 1 <= number <= size}
+    return [passages[number - 1] for number in sorted(named)]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -200,6 +200,15 @@ _SUSPICIOUS = re.compile(r"[\[<!:/]|www\.", re.IGNORECASE)
 _BEGUN = r"(?<!\w)(?:h|ht|htt|http|https|w|ww|www|java\w*|vbscript|data|file|blob|mailto|tel)"
 """The first letters of an address."""
 _STIRS = re.compile(rf"{_SUSPICIOUS.pattern}|{_BEGUN}\Z", re.IGNORECASE)
+_SIGN = re.compile(r"[\[<!:/.]")
+_ENDS_IN_ADDRESS = re.compile(rf"{_BEGUN}\Z", re.IGNORECASE)
+
+
+def _stirs(piece: str) -> bool:
+    """Whether ``piece`` holds a sign of a link or may end in the beginning of one."""
+    if _SIGN.search(piece) is None:  # cheaper by far, and so for almost every piece
+        return _ENDS_IN_ADDRESS.search(piece.rpartition(" ")[2]) is not None
+    return _STIRS.search(piece) is not None
 
 
 class LinkFilter:
@@ -213,7 +222,7 @@ class LinkFilter:
 
     def feed(self, piece: str) -> str:
         """What of the text so far may be shown."""
-        if not self._held and not _STIRS.search(piece):
+        if not self._held and not _stirs(piece):
             return piece  # as almost every piece is
         self._held += piece
         safe = _safe_length(self._held)

@@ -1,52 +1,42 @@
 """Memory: from questions to the passages that may answer them.
 
-BM25 and vectors are asked side by side, fused by min-max, and the top is mixed with the cross-encoder's opinion. What
-is away is left out and said: without the embedder the lexical order stands, without the reranker the fused one.
+BM25 and vectors are searched side by side, fused by min-max, and the top is mixed with the cross-encoder's scores. A
+part that is unavailable is left out and reported: without the embedder the lexical order stands, without the reranker
+the fused one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roma_core.agents.base import Agent, boundary
+from roma_core.agents.base import Agent, boundary, gather_all
+from roma_core.agents.context import Context, Lookup
+from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, guarded
+from roma_core.perloop import PerLoop
 from roma_core.rerank import Reranker, mix
 from roma_core.store.base import ChunkStore
 from roma_core.store.fusion import fuse
 from roma_core.types import ComponentHealth, ScoredChunk
 
+CONCURRENT_SEARCHES = 16
+"""Searches at once on an event loop; more of them finish none earlier. With a thousand at once no turn of the loop
+would end for seconds, and connections that are made meanwhile would time out."""
+
 
 @dataclass(frozen=True)
 class Recall:
-    """Candidates for one question, best first, and what was away while they were looked for."""
+    """Passages for one question, best first, and the parts that were unavailable during the search."""
 
     question: str
     passages: tuple[ScoredChunk, ...] = ()
     degraded: tuple[str, ...] = ()
-
-
-AT_ONCE = 16
-"""Searches that run at once on an event loop; more of them finish none earlier. Were a thousand queries to search side
-by side, no turn of the loop would end for seconds, and connections being made meanwhile would time out."""
-
-
-class Turns:
-    """At most ``at_once`` inside ``async with turns.next():``, first come first served; a queue for each event loop."""
-
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._gate = asyncio.Semaphore(at_once)
-
-    def next(self) -> asyncio.Semaphore:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # a second ``asyncio.run``: who waited in the first waits no more
-            self._loop, self._gate = loop, asyncio.Semaphore(self._at_once)
-        return self._gate
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class MemoryLimits:
 
 
 class MemoryAgent(Agent):
-    """Finds passages. ``reranker`` None means that the fused order is wanted as it is."""
+    """Finds passages. ``reranker`` None keeps the fused order."""
 
     name = "memory"
 
@@ -71,7 +61,47 @@ class MemoryAgent(Agent):
         self._embedder = embedder
         self._reranker = reranker
         self._limits = limits or MemoryLimits()
-        self._turns = Turns(AT_ONCE)
+        self._search_slots = PerLoop(functools.partial(asyncio.Semaphore, CONCURRENT_SEARCHES))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages retrieve, rerank and select."""
+        nothing = "no passages, so the answer is that ROMA does not know"
+        return (
+            Stage(
+                "retrieve",
+                self._retrieve_lookups,
+                Recovery(2, Then.GO_ON_DEGRADED, nothing),
+                says="Looking for passages …",
+                agent=self,
+                event_at_end="retrieved",
+                detail=_count_found,
+                every_round=True,
+                version="1",
+                parameters={"limit": self._limits.retrieve, "lexical_weight": self._limits.lexical_weight},
+            ),
+            Stage(
+                "rerank",
+                self._rerank_lookups,
+                Recovery(2, Then.GO_ON_DEGRADED, "the fused order"),
+                says="Ranking {n} passages …",
+                agent=self,
+                event_at_end="reranked",
+                detail=self._count_reranked,
+                every_round=True,
+                version="1",
+                parameters={"limit": self.rerank_limit, "weight": self._limits.rerank_weight},
+            ),
+            Stage(
+                "select",
+                self._select_passages,
+                Recovery(0, Then.FAIL, "more passages than were asked for are never read"),
+                says="Choosing passages …",
+                agent=self,
+                event_at_start="",
+                version="1",
+            ),
+        )
 
     async def health(self) -> ComponentHealth:
         store = await self._store.health()
@@ -79,68 +109,139 @@ class MemoryAgent(Agent):
 
     @boundary
     async def retrieve(self, question: str, *, tenant: str, filters: dict[str, Any]) -> Recall | AgentFailure:
-        """Candidates by the fused score. Fails only when both ways to look fail, or the filters are wrong."""
-        async with self._turns.next():
+        """Return passages by the fused score. Fails only when both searches fail, or when the filters are wrong."""
+        async with self._search_slots.get():
             lexical, dense = await asyncio.gather(
-                guarded(f"{self.name}.lexical", self._lexical(question, tenant, filters)),
-                guarded(f"{self.name}.dense", self._dense(question, tenant, filters)),
+                guarded(f"{self.name}.lexical", self._search_words(question, tenant, filters)),
+                guarded(f"{self.name}.dense", self._search_vectors(question, tenant, filters)),
             )
-        failures = [leg for leg in (lexical, dense) if isinstance(leg, AgentFailure)]
+        failures = [search for search in (lexical, dense) if isinstance(search, AgentFailure)]
         for failure in failures:
             if len(failures) == 2 or failure.code == InputError.default_code:
                 return failure.model_copy(update={"agent": self.name})
-        found = fuse(
+        passages = fuse(
             [] if isinstance(lexical, AgentFailure) else lexical,
             [] if isinstance(dense, AgentFailure) else dense,
             lexical_weight=self._limits.lexical_weight,
             limit=self._limits.retrieve,
         )
-        return Recall(question, tuple(found), tuple(_away(f) for f in failures))
+        return Recall(question, tuple(passages), tuple(_unavailable(failure) for failure in failures))
 
     @boundary
     async def rerank(self, recall: Recall, *, limit: int | None = None) -> Recall:
-        """The same candidates in the mixed order. Only the first ``limit`` (default: the setting) are looked at."""
+        """Return the same passages in the mixed order. Only the first ``limit`` (default: the setting) are read."""
         limit = self._limits.rerank if limit is None else min(limit, self._limits.rerank)
         if self._reranker is None or not limit or not recall.passages:
             return recall
-        texts = [p.chunk.indexed_text for p in recall.passages[:limit]]
+        texts = [passage.chunk.indexed_text for passage in recall.passages[:limit]]
         scores = await guarded(f"{self.name}.rerank", self._reranker.scores(recall.question, texts))
         if isinstance(scores, AgentFailure):
-            return replace(recall, degraded=(*recall.degraded, _away(scores)))
+            return replace(recall, degraded=(*recall.degraded, _unavailable(scores)))
         mixed = mix(recall.passages, scores, weight=self._limits.rerank_weight)
         return replace(recall, passages=tuple(mixed))
 
     @property
     def rerank_limit(self) -> int:
+        """How many passages a query reranks, over all of its look-ups."""
         return self._limits.rerank if self._reranker is not None else 0
 
-    async def _lexical(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
+    async def _retrieve_lookups(self, context: Context) -> AgentFailure | None:
+        """Search for all look-ups that can be made now. A retry repeats only those that failed."""
+        for lookup in context.waiting_lookups:
+            lookup.round = context.round
+        missing = [lookup for lookup in context.current_lookups if lookup.passages is None]
+        searches = [self._retrieve_lookup(lookup, context) for lookup in missing]
+        outcomes = await gather_all(searches)
+        context.passages = self._merge(context)
+        failures = [outcome for outcome in outcomes if outcome is not None]
+        return failures[0] if failures else None
+
+    async def _retrieve_lookup(self, lookup: Lookup, context: Context) -> AgentFailure | None:
+        query = context.query
+        text = fill_places(lookup, context) or context.standalone
+        recall = await self.retrieve(text, tenant=query.tenant, filters=dict(query.filters))
+        if isinstance(recall, AgentFailure):
+            return recall
+        lookup.text = text
+        lookup.passages = recall.passages
+        context.degraded += recall.degraded
+        return None
+
+    async def _rerank_lookups(self, context: Context) -> AgentFailure | None:
+        """Rerank this round's look-ups; each has an equal share of the passages that a query may rerank."""
+        share = self._rerank_share(context)
+        fresh = [lookup for lookup in context.current_lookups if lookup.passages and not lookup.is_ranked]
+        recalls = [Recall(lookup.rank_by or lookup.text, lookup.passages or ()) for lookup in fresh]
+        outcomes = await gather_all([self.rerank(recall, limit=share) for recall in recalls])
+        for lookup, outcome in zip(fresh, outcomes, strict=True):
+            if isinstance(outcome, AgentFailure):
+                return outcome
+            lookup.passages, lookup.is_ranked = outcome.passages, True
+            context.degraded += outcome.degraded
+        context.passages = self._merge(context)
+        return None
+
+    async def _select_passages(self, context: Context) -> None:
+        context.passages = context.passages[: context.query.top_k]
+
+    def _merge(self, context: Context) -> tuple[ScoredChunk, ...]:
+        return interleave([lookup.passages or () for lookup in context.lookups], self._limits.retrieve)
+
+    def _rerank_share(self, context: Context) -> int:
+        return -(-self.rerank_limit // len(context.lookups))
+
+    def _count_reranked(self, context: Context) -> dict[str, int]:
+        share = self._rerank_share(context)
+        return {"n": sum(min(share, len(lookup.passages or ())) for lookup in context.current_lookups)}
+
+    async def _search_words(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
         return await self._store.lexical(tenant, question, limit=self._limits.retrieve, filters=filters)
 
-    async def _dense(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
+    async def _search_vectors(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
         with charge_to(tenant):
             embedded = await self._embedder.embed_query(question)
         return await self._store.dense(tenant, embedded.vector, limit=self._limits.retrieve, filters=filters)
 
 
-def _away(failure: AgentFailure) -> str:
-    return f"{failure.agent}: {failure.code}"
+def interleave(rankings: Sequence[Sequence[ScoredChunk]], limit: int) -> tuple[ScoredChunk, ...]:
+    """Return the best ``limit`` passages of several rankings: the first of each in turn, then the second, none twice.
 
-
-def interleave(recalls: Sequence[Recall], top_k: int) -> tuple[ScoredChunk, ...]:
-    """The best ``top_k`` passages over several questions: the first of each in turn, then the second, no one twice.
-
-    One question's list is only cut. With several, every question keeps its best passages whatever the scale of the
-    others; ``score`` becomes the reciprocal of the rank and the own score stays in ``scores['own']``.
+    One ranking is only cut. Of several, each keeps its best passages whatever the scale of the others; ``score``
+    becomes the reciprocal of the rank and the own score stays in ``scores['own']``.
     """
-    lists = [r.passages for r in recalls if r.passages]
-    if len(lists) < 2:
-        return lists[0][:top_k] if lists else ()
-    rounds = (passages[i] for i in range(max(map(len, lists))) for passages in lists if i < len(passages))
-    picked: dict[str, ScoredChunk] = {}
-    for passage in rounds:
-        picked.setdefault(passage.chunk.id, passage)
-    return tuple(
-        p.model_copy(update={"rank": rank, "score": 1 / rank, "scores": {**p.scores, "own": p.score}})
-        for rank, p in enumerate(list(picked.values())[:top_k], start=1)
-    )
+    rankings = [ranking for ranking in rankings if ranking]
+    if not rankings:
+        return ()
+    if len(rankings) == 1:
+        return tuple(rankings[0][:limit])
+
+    merged: dict[str, ScoredChunk] = {}
+    for same_rank in itertools.zip_longest(*rankings):
+        for passage in same_rank:
+            if passage is not None:
+                merged.setdefault(passage.chunk.id, passage)
+    best = list(merged.values())[:limit]
+    return tuple(_with_reciprocal_rank(passage, rank) for rank, passage in enumerate(best, start=1))
+
+
+def fill_places(lookup: Lookup, context: Context) -> str:
+    """Return the words of a look-up with the findings that it builds on; a place without a finding is left out."""
+    text = lookup.text
+    for number in lookup.needs:
+        finding = next((other.finding for other in context.lookups if other.number == number), "")
+        text = text.replace(f"{{{number}}}", finding or "")
+    return " ".join(text.split())
+
+
+def _with_reciprocal_rank(passage: ScoredChunk, rank: int) -> ScoredChunk:
+    scores = {**passage.scores, "own": passage.score}
+    return passage.model_copy(update={"rank": rank, "score": 1 / rank, "scores": scores})
+
+
+def _count_found(context: Context) -> dict[str, int]:
+    ids = {passage.chunk.id for lookup in context.current_lookups for passage in lookup.passages or ()}
+    return {"n": len(ids)}
+
+
+def _unavailable(failure: AgentFailure) -> str:
+    return f"{failure.agent}: {failure.code}"

@@ -1,4 +1,4 @@
-"""Planner: a question that needs several look-ups becomes sub-questions that may build on each other."""
+"""Planner: a question that needs several look-ups gets sub-questions that may build on each other."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from roma_core.agents.base import Agent, boundary
+from roma_core.agents.base import Agent, boundary, gather_all
+from roma_core.agents.context import Context, Lookup
+from roma_core.agents.overlap import shares_words
+from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.agents.prompts import all_prompts
-from roma_core.agents.untrusted import neutral, render_passages
-from roma_core.errors import ErrorCode, LLMError
+from roma_core.errors import AgentFailure, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLM, LLMRequest, Message, complete, complete_json
 from roma_core.prompts import Prompt
 from roma_core.types import Query, ScoredChunk, Usage
+from roma_core.writers.untrusted import neutral, render_passages
 
 MOST_STEPS = 4
 _PLACE = re.compile(r"\{(\d+)\}")
@@ -31,8 +34,8 @@ class SubQuestion(BaseModel):
     needs: list[int] = Field(default_factory=list)
 
 
-class _Answer(BaseModel):
-    """What the model is asked for."""
+class _PlanReply(BaseModel):
+    """The reply that the model is asked for."""
 
     sub_questions: list[SubQuestion] = Field(min_length=1, max_length=MOST_STEPS)
 
@@ -44,57 +47,128 @@ class Plan:
     layers: tuple[tuple[SubQuestion, ...], ...]
     usage: Usage = field(default_factory=Usage)
 
-    @classmethod
-    def single(cls, question: str) -> Plan:
-        """The question as it stands."""
-        return cls(((SubQuestion.model_construct(id=1, question=question, needs=[]),),))
-
     @property
     def steps(self) -> tuple[SubQuestion, ...]:
+        """Its sub-questions, layer by layer."""
         return tuple(step for layer in self.layers for step in layer)
-
-    @property
-    def needed(self) -> frozenset[int]:
-        """Sub-questions whose finding another one is waiting for."""
-        return frozenset(n for step in self.steps for n in step.needs)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a sub-question found, in a few words; empty when the passages do not say."""
+    """The short answer to a sub-question; empty when the passages do not say."""
 
     text: str
     usage: Usage = field(default_factory=Usage)
 
 
 class PlannerAgent(Agent):
-    """Decomposes with a generative model. Bad output is a failure; the caller then asks the question as it stands."""
+    """Decomposes with a language model; ``llm`` None looks the question up as it stands.
+
+    A plan adds look-ups to the user's question and never replaces it.
+    """
 
     name = "planner"
 
-    def __init__(self, llm: LLM, prompts: Mapping[str, Prompt] | None = None) -> None:
+    def __init__(self, llm: LLM | None, prompts: Mapping[str, Prompt] | None = None) -> None:
         self._llm = llm
         self._prompts = prompts or all_prompts()
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages plan (before retrieve) and find (after rerank)."""
+        parameters = {}
+        if self._llm is not None:
+            prompts = [self._prompts[name].sha256[:12] for name in ("plan", "find")]
+            parameters = {"most_steps": MOST_STEPS, "prompts": prompts}
+        return (
+            Stage(
+                "plan",
+                self._plan_lookups,
+                Recovery(0, Then.GO_ON, "the question as it stands"),
+                says="Understanding the question …",
+                agent=self,
+                event_at_end="planned",
+                detail=_describe_lookups,
+                version="2",
+                parameters=parameters,
+            ),
+            Stage(
+                "find",
+                self._find_answers,
+                Recovery(0, Then.GO_ON, "the sub-question without the finding that it builds on"),
+                agent=self,
+                event_at_start="",
+                every_round=True,
+                back_to="retrieve",
+                version="1",
+            ),
+        )
+
     @boundary
     async def plan(self, question: str, query: Query) -> Plan:
-        """Layers of sub-questions. Fails with ``ERR_LLM_MALFORMED`` when they are no acyclic graph."""
+        """Return layers of sub-questions. Fails with ``ERR_LLM_MALFORMED`` when they are no acyclic graph."""
         prompt = self._prompts["plan"]
         request = _request(prompt.render(most=str(MOST_STEPS)), neutral(question), prompt, query, "plan", 512)
-        answer, response = await complete_json(self._llm, request, _Answer)
+        answer, response = await complete_json(self._model(), request, _PlanReply)
         return Plan(layers(answer.sub_questions), response.usage)
 
     @boundary
     async def find(self, question: str, passages: Sequence[ScoredChunk], query: Query) -> Finding:
-        """The short answer to a sub-question that others build on."""
+        """Return the short answer to a sub-question that others build on."""
         prompt = self._prompts["find"]
         user = f"{render_passages(passages)}\n\nQuestion: {neutral(question)}"
-        response = await complete(
-            self._llm, _request(prompt.render(unknown=I_DONT_KNOW), user, prompt, query, "find", 64)
-        )
+        request = _request(prompt.render(unknown=I_DONT_KNOW), user, prompt, query, "find", 64)
+        response = await complete(self._model(), request)
         text = " ".join(response.text.split())
         known = text and len(text) <= _LONGEST_FINDING and I_DONT_KNOW.casefold()[:12] not in text.casefold()
         return Finding(text.rstrip(".") if known else "", response.usage)
+
+    def _model(self) -> LLM:
+        if self._llm is None:
+            raise LLMError("Planning needs a language model: set LLM_PROVIDER.", ErrorCode.LLM_BAD_REQUEST)
+        return self._llm
+
+    async def _plan_lookups(self, context: Context) -> AgentFailure | None:
+        """Add the sub-questions as look-ups, unless the plan is about something else."""
+        if self._llm is None:
+            return None
+        plan = await self.plan(context.standalone, context.query)
+        if isinstance(plan, AgentFailure):
+            return plan
+        context.usage += plan.usage
+        questions = [step.question for step in plan.steps]
+        if not shares_words(" ".join(questions), context.question, context.reading):
+            context.dropped += questions
+            return None
+        for step in plan.steps:
+            context.look_up(step.question, number=step.id, needs=step.needs)
+        return None
+
+    async def _find_answers(self, context: Context) -> AgentFailure | None:
+        """Answer the sub-questions of this round that others wait for."""
+        needed = {number for lookup in context.lookups for number in lookup.needs if lookup.round is None}
+        waited_for = [lookup for lookup in context.current_lookups if lookup.number in needed]
+        if not waited_for:
+            return None
+        outcomes = await gather_all([self._find_answer(lookup, context) for lookup in waited_for])
+        failures = [outcome for outcome in outcomes if outcome is not None]
+        return failures[0] if failures else None
+
+    async def _find_answer(self, lookup: Lookup, context: Context) -> AgentFailure | None:
+        passages = (lookup.passages or ())[: context.query.top_k]
+        finding = await self.find(lookup.text, passages, context.query)
+        if isinstance(finding, AgentFailure):
+            return finding
+        context.usage += finding.usage
+        lookup.finding = finding.text
+        return None
+
+
+def _describe_lookups(context: Context) -> dict[str, list[str]]:
+    details = {"questions": [lookup.text for lookup in context.lookups]}
+    if context.dropped:
+        details["dropped"] = list(context.dropped)
+    return details
 
 
 def _request(system: str, user: str, prompt: Prompt, query: Query, purpose: str, tokens: int) -> LLMRequest:
@@ -109,7 +183,7 @@ def _request(system: str, user: str, prompt: Prompt, query: Query, purpose: str,
 
 
 def layers(steps: Sequence[SubQuestion]) -> tuple[tuple[SubQuestion, ...], ...]:
-    """Topological layers. Raises ``LLMError`` for doubled ids, unknown needs, or needs that run in a circle.
+    """Return topological layers. Raises ``LLMError`` for doubled ids, unknown needs, or needs that run in a circle.
 
     Places in the text count as needs whether they are listed or not.
     """
@@ -117,22 +191,16 @@ def layers(steps: Sequence[SubQuestion]) -> tuple[tuple[SubQuestion, ...], ...]:
     if len(by_id) != len(steps) or any(set(step.needs) - set(by_id) for step in by_id.values()):
         raise LLMError("The plan's sub-questions do not fit together.", ErrorCode.LLM_MALFORMED)
     done: set[int] = set()
-    found: list[tuple[SubQuestion, ...]] = []
+    layered: list[tuple[SubQuestion, ...]] = []
     while len(done) < len(by_id):
         ready = tuple(s for s in by_id.values() if s.id not in done and done.issuperset(s.needs))
         if not ready:
             raise LLMError("The plan's sub-questions wait for each other.", ErrorCode.LLM_MALFORMED)
-        found.append(ready)
+        layered.append(ready)
         done.update(s.id for s in ready)
-    return tuple(found)
+    return tuple(layered)
 
 
 def _with_all_needs(step: SubQuestion) -> SubQuestion:
     named = {int(n) for n in _PLACE.findall(step.question)}
     return step.model_copy(update={"needs": sorted(named.union(step.needs))})
-
-
-def filled(step: SubQuestion, findings: Mapping[int, str]) -> str:
-    """The sub-question with what was found put in; a place without a finding is left out."""
-    text = _PLACE.sub(lambda m: findings.get(int(m[1]), ""), step.question)
-    return " ".join(text.split())

@@ -2,141 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import cast
+import functools
+from collections.abc import AsyncGenerator, Sequence
 
-from roma_core.agents.base import Agent, stream_boundary
-from roma_core.agents.followups import MARK, AnswerSplitter, from_headings
-from roma_core.agents.prompts import all_prompts
-from roma_core.agents.untrusted import neutral, render_passages
-from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.base import I_DONT_KNOW, LLM, FinishReason, LLMDelta, LLMRequest, Message
-from roma_core.prompts import Prompt
-from roma_core.types import Persona, Query, ScoredChunk, Usage, digest
+from roma_core.agents.base import Agent
+from roma_core.agents.citations import Cited
+from roma_core.agents.context import Context
+from roma_core.agents.pipeline import Recovery, Stage, Then
+from roma_core.errors import ErrorCode, LLMError, RomaError
+from roma_core.llm.base import I_DONT_KNOW
+from roma_core.markup import rewrite_markers
+from roma_core.streams import OpeningStream
+from roma_core.types import ComponentHealth, Query, TailorOutput, digest
+from roma_core.writers.base import Draft, Writer
 
-
-@dataclass(frozen=True)
-class Draft:
-    """A whole answer as the model gave it, before its markers are resolved."""
-
-    text: str
-    follow_ups: tuple[str, ...]
-    usage: Usage
-    model: str
-    reason: str
-    finish_reason: FinishReason
-    prompt_hash: str
-    read: int
-    """How many of the passages, from the first on, the model was given."""
+_DECLINED = frozenset({"refusal", "content_filter"})
 
 
 class TailorAgent(Agent):
-    """Writes for a persona. Works with generative and with extractive models alike."""
+    """Has the answer written by the first of ``writers`` that begins, and puts the output together."""
 
     name = "tailor"
 
-    def __init__(
-        self, llm: LLM, prompts: Mapping[str, Prompt] | None = None, *, max_output_tokens: int | None = None
-    ) -> None:
-        self._llm = llm
-        self._prompts = prompts or all_prompts()
-        self._max_output_tokens = max_output_tokens
+    def __init__(self, writers: Sequence[Writer]) -> None:
+        self._writers = tuple(writers)
 
     @property
-    def llm(self) -> LLM:
-        return self._llm
-
-    def request(self, question: str, passages: Sequence[ScoredChunk], query: Query) -> LLMRequest:
-        """The request for ``question`` (which stands alone; ``query`` gives persona, session and tenant)."""
-        return LLMRequest(
-            messages=(
-                Message(role="system", content=self._system(query.persona)),
-                Message(role="user", content=f"{render_passages(passages)}\n\nQuestion: {neutral(question)}"),
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages write and compose."""
+        return (
+            Stage(
+                "write",
+                self.write,
+                Recovery(0, Then.FAIL, "before the first token the LLM service has retried and walked its fallbacks"),
+                says="Writing …",
+                agent=self,
+                event_at_start="writing",
+                detail=lambda context: {"passages": len(context.passages)},
+                applies=lambda context: bool(context.passages),
+                version="2",
+                parameters={"writers": [writer.fingerprint for writer in self._writers]},
             ),
-            max_output_tokens=self._max_output_tokens,
-            prompt_hash=self.prompt_hash(query.persona),
-            question=question,
-            passages=tuple(passages),
-            session_id=query.session_id,
-            tenant=query.tenant,
+            Stage(
+                "compose",
+                self._compose_output,
+                Recovery(0, Then.FAIL, "without an output there is no answer"),
+                agent=self,
+                event_at_start="",
+                version="1",
+            ),
         )
 
-    def prompt_hash(self, persona: Persona) -> str:
-        return digest(self._prompts["answer"].sha256, self._prompts[f"persona_{persona}"].sha256)
+    async def health(self) -> ComponentHealth:
+        """Return ok; models and reranker report their own health."""
+        return ComponentHealth(name=self.name, state="ok", details={"writers": [w.name for w in self._writers]})
 
-    def _system(self, persona: Persona) -> str:
-        style = self._prompts[f"persona_{persona}"].render()
-        return self._prompts["answer"].render(style=style, unknown=I_DONT_KNOW, follow_up_mark=MARK)
+    def write(self, context: Context) -> OpeningStream[str | Draft]:
+        """Return the pieces of the answer in order, then the ``Draft`` that they make up.
 
-    @stream_boundary
-    async def write(
-        self, question: str, passages: Sequence[ScoredChunk], query: Query
-    ) -> AsyncGenerator[str | Draft, None]:
-        """Pieces of the answer in order, then the ``Draft`` whose text they make up.
-
-        Fails with ``ERR_LLM_TRUNCATED`` when the stream ends without its finish marker and ``ERR_LLM_EMPTY`` when
-        it holds no answer. A prompt that is longer than the model reads is tried once more with the better half of
-        the passages. Closing this closes the model's stream.
+        The first ``anext`` raises the last writer's error when none begins. Nothing is written again once a piece is
+        out. Closing the stream stops the model's call.
         """
-        half = (len(passages) + 1) // 2
-        for read in dict.fromkeys((len(passages), half)):
-            writing = _Writing(self.request(question, passages[:read], query))
+        return OpeningStream(functools.partial(self._begin, context))
+
+    async def _begin(self, context: Context) -> tuple[str | Draft, AsyncGenerator[str | Draft, None]]:
+        """Return the first piece and the stream of the others, of the first writer that begins."""
+        for writer in self._writers:
+            stream = writer.write(context.question, context.passages, context)
             try:
-                async with aclosing(cast(AsyncGenerator[LLMDelta, None], self._llm.stream(writing.request))) as deltas:
-                    async for delta in deltas:
-                        if shown := writing.take(delta):
-                            yield shown
-                if rest := writing.rest():
-                    yield rest
-                yield writing.draft(self._llm.name)
-                return
-            except LLMError as error:
-                if error.code is not ErrorCode.LLM_CONTEXT_LENGTH or writing.pieces or read == half:
+                return await anext(stream), stream
+            except RomaError as error:
+                if writer is self._writers[-1]:
                     raise
+                context.writer_failures += _describe_failure(writer, error)
+            except StopAsyncIteration:
+                break
+        raise LLMError("The answer ended before it began; ask again.", ErrorCode.LLM_TRUNCATED)
+
+    async def _compose_output(self, context: Context) -> None:
+        context.output = _compose_unknown(context) if context.is_unknown else _compose_answer(context)
 
 
-class _Writing:
-    """An answer while it is written."""
+def _compose_answer(context: Context) -> TailorOutput:
+    """Return the answer with its citations; without verified ones its markers are taken out."""
+    draft = context.draft
+    if draft is None:
+        return _compose_unknown(context)
+    if draft.finish_reason == "length":
+        context.degraded.append("tailor: the answer was cut at its longest length")
+    declined = draft.finish_reason in _DECLINED
+    if declined:
+        context.degraded.append("tailor: the model declined to answer")
+    cited = context.cited or Cited(_without_markers(context.answer, context))
+    return TailorOutput(
+        answer=cited.answer,
+        citations=() if declined else cited.citations,
+        follow_ups=draft.follow_ups,
+        persona=context.query.persona,
+        usage=context.usage,
+        degraded=bool(context.degraded),
+        degraded_reasons=context.reasons,
+        answer_id=answer_id(context.query, cited, draft.model),
+        model=draft.model,
+        model_reason=context.model_reason,
+        passages=context.passages,
+        answered=not declined,
+        flags=tuple(context.flags),
+        prompt_hash=draft.prompt_hash,
+    )
 
-    def __init__(self, request: LLMRequest) -> None:
-        self.request = request
-        self.pieces: list[str] = []
-        self._splitter = AnswerSplitter()
-        self._usage = Usage()
-        self._last: LLMDelta | None = None
 
-    def take(self, delta: LLMDelta) -> str:
-        """What of the answer is certain with ``delta``."""
-        self._usage = delta.usage or self._usage
-        self._last = delta if delta.finish_reason else self._last
-        return self._noted(self._splitter.feed(delta.text))
+def _compose_unknown(context: Context) -> TailorOutput:
+    """Return "I don't know" with no citation; degraded only when something was unavailable."""
+    draft = context.draft
+    text = draft.text if draft is not None else I_DONT_KNOW
+    answer = _without_markers(text, context).strip()
+    model = draft.model if draft is not None else ""
+    return TailorOutput(
+        answer=answer,
+        persona=context.query.persona,
+        usage=context.usage,
+        degraded=bool(context.degraded),
+        degraded_reasons=context.reasons,
+        answer_id=answer_id(context.query, Cited(answer), model),
+        model=model,
+        model_reason=context.model_reason,
+        passages=context.passages,
+        answered=False,
+        flags=tuple(context.flags),
+        prompt_hash=draft.prompt_hash if draft is not None else "",
+    )
 
-    def rest(self) -> str:
-        """What was held back, once nothing follows."""
-        return self._noted(self._splitter.rest())
 
-    def _noted(self, shown: str) -> str:
-        if shown:
-            self.pieces.append(shown)
-        return shown
+def answer_id(query: Query, cited: Cited, model: str) -> str:
+    """Return an id that the same question, answer and evidence have on every machine."""
+    evidence = [f"{c.document_id}:{c.start}:{c.end}" for c in cited.citations]
+    return digest("answer", query.tenant, query.persona, query.text, model, cited.answer, *evidence)[:32]
 
-    def draft(self, default_model: str) -> Draft:
-        """The whole. Raises ``LLMError`` when there is none."""
-        text, last, request = "".join(self.pieces), self._last, self.request
-        if last is None or last.finish_reason is None:
-            raise LLMError("The model's answer ended before it was complete; ask again.", ErrorCode.LLM_TRUNCATED)
-        if not text.strip() and last.finish_reason in {"stop", "tool"}:
-            raise LLMError("The model gave an empty answer; ask again.", ErrorCode.LLM_EMPTY)
-        model = ":".join(part for part in (last.provider, last.model) if part) or default_model
-        return Draft(
-            text=text,
-            follow_ups=self._splitter.questions() or from_headings(request.question or "", request.passages),
-            usage=self._usage,
-            model=model,
-            reason=last.reason or "",
-            finish_reason=last.finish_reason,
-            prompt_hash=(request.prompt_hash or "") if last.provider != "extractive" else "",
-            read=len(request.passages),
-        )
+
+def _without_markers(text: str, context: Context) -> str:
+    bare, _ = rewrite_markers(text, len(context.passages), lambda number: False)
+    return bare
+
+
+def _describe_failure(writer: Writer, error: RomaError) -> list[str]:
+    """Return each model that failed with its code: those that the service had tried before, then the last."""
+    last = error.details.get("provider", writer.name)
+    return [*error.details.get("tried", ()), f"{last} {error.code.value}"]

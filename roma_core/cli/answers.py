@@ -84,7 +84,7 @@ async def _shown_live(events: AsyncIterator[StreamEvent], live: Live) -> AsyncIt
     words = ""
     async for event in events:
         if isinstance(event, StageEvent) and not words:
-            live.update(Text(f"{event.stage} …", style="dim"))
+            live.update(Text(event.says or event.stage, style="dim"))
         if isinstance(event, TokenEvent):
             words += event.text
             live.update(Text(neutralise(words)))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.structured import json_body
-from roma_core.types import ComponentHealth, ScoredChunk, Usage
+from roma_core.types import ComponentHealth, Usage
 
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
 """What ROMA says when the sources hold no answer. Providers, prompts, agents and evaluation compare with this."""
@@ -53,11 +53,7 @@ class Message(BaseModel):
 
 
 class LLMRequest(BaseModel):
-    """Everything that decides an answer; its hash is the cache key (``purpose`` and budgets are not part of it).
-
-    ``question`` and ``passages`` state the grounding as data. Generative providers read ``messages`` alone, where the
-    same passages are rendered; the extractive provider reads these two alone.
-    """
+    """Everything that decides an answer; its hash is the cache key (``purpose`` and budgets are not part of it)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,8 +67,6 @@ class LLMRequest(BaseModel):
     repeat: int = 0
     """Number of the sample when the same request is wanted several times."""
     prompt_hash: str | None = None
-    question: str | None = None
-    passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
     purpose: str = "answer"
     """What the call is for (answer, plan, rewrite, judge, caption): a label for logs, metrics and budgets."""
     session_id: str | None = None
@@ -121,12 +115,7 @@ class LLM(Protocol):
 
     @property
     def name(self) -> str:
-        """``provider:model`` of what is configured."""
-        ...
-
-    @property
-    def generative(self) -> bool:
-        """False for providers that cannot follow instructions (extractive): no planning, rewriting or judging."""
+        """``provider:model`` of what is configured; empty where no model is."""
         ...
 
     def stream(self, request: LLMRequest) -> AsyncIterator[LLMDelta]: ...

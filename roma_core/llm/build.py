@@ -8,30 +8,30 @@ from roma_core.llm.base import Provider
 from roma_core.llm.control.attempt import Limits
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.control.pricing import Prices
-from roma_core.llm.extractive import ExtractiveLLM, Scorer
 from roma_core.llm.providers.spec import ProviderSpec, Reach, provider_specs
 from roma_core.llm.service import LLMService
 from roma_core.settings import Settings, choose_vendor, find_model_access
 from roma_core.workspace import Workspace
 
+EXTRACTIVE = "extractive"
+"""The name by which users ask for quoted answers where others name a model."""
 
-def build_llm(
-    settings: Settings, scorer: Scorer | None = None, scorer_name: str = "", *, budgets: Budgets | None = None
-) -> LLMService:
-    """The service that ``settings`` describe. Cheap: SDKs and files are opened by the first call.
 
-    ``scorer`` (``Reranker.scores``) and its name serve extractive answers. Raises ``ConfigError``.
+def build_llm(settings: Settings, *, budgets: Budgets | None = None) -> LLMService:
+    """Return the service that ``settings`` describe. Cheap: SDKs and files are opened by the first call.
+
+    Quoting is no model: the service for ``LLM_PROVIDER=extractive`` has the models among the fallbacks, or none.
+    Raises ``ConfigError``.
     """
-    vendor, why = choose_vendor(settings)
-    first = f"{vendor}:{settings.llm.model}" if settings.llm.model else vendor
+    names, why = writer_names(settings)
 
     def make(spec: str) -> Provider:
-        return make_provider(spec, settings, scorer, scorer_name)
+        return make_provider(spec, settings)
 
-    specs = dict.fromkeys((first, *settings.llm.fallbacks))
     return LLMService(
-        [make(spec) for spec in specs if spec == first or not _covered(spec, first)],
+        [make(spec) for spec in names if spec != EXTRACTIVE],
         why=why,
+        stand_in=EXTRACTIVE if EXTRACTIVE in names else "",
         limits=Limits(
             first_token_s=settings.llm.first_token_s,
             queue_s=settings.llm.queue_s,
@@ -66,19 +66,30 @@ def make_budgets(settings: Settings) -> Budgets:
     )
 
 
-def _covered(spec: str, first: str) -> bool:
-    """A fallback to what is asked first anyway."""
-    return spec == first.partition(":")[0] and spec in {"extractive", "fake"}
+def writer_names(settings: Settings) -> tuple[tuple[str, ...], str]:
+    """Return the models, and ``extractive`` for quotes, in the order in which they write; and why the first does.
+
+    >>> writer_names(Settings.load(llm_provider="openai", llm_fallbacks="extractive"))
+    (('openai', 'extractive'), 'configured')
+    """
+    vendor, why = choose_vendor(settings)
+    has_model = settings.llm.model and vendor != EXTRACTIVE
+    first = f"{vendor}:{settings.llm.model}" if has_model else vendor
+    fallbacks = [name for name in settings.llm.fallbacks if not _is_covered(name, first)]
+    return tuple(dict.fromkeys((first, *fallbacks))), why
 
 
-def make_provider(name: str, settings: Settings, scorer: Scorer | None = None, scorer_name: str = "") -> Provider:
+def _is_covered(spec: str, first: str) -> bool:
+    """True for a fallback to the writer that is asked first anyway."""
+    return spec == first.partition(":")[0] and spec in {EXTRACTIVE, "fake"}
+
+
+def make_provider(name: str, settings: Settings) -> Provider:
     """Return the provider that ``provider[:model]`` names. Raises ``ConfigError``, also when its key is missing."""
     vendor, _, model = name.partition(":")
-    if vendor == "extractive":
-        return ExtractiveLLM(scorer, scorer_name)
     specs = provider_specs()
     if vendor not in specs and name in settings.llm.fallbacks:
-        known = ("extractive", *specs)
+        known = (EXTRACTIVE, *specs)
         raise ConfigError(f"ROMA_LLM_FALLBACKS: {vendor!r} is no provider. {suggest_name(vendor, known)}")
     spec = specs.require(vendor)
     return spec.make(model or None, reach_of(settings, spec))

@@ -28,6 +28,7 @@ from roma_core.llm.control.limits import Limiter, Slot
 from roma_core.llm.control.pricing import Prices
 from roma_core.plugins import declared_names
 from roma_core.retry import RetryPolicy, is_recoverable, retrying
+from roma_core.streams import OpeningStream
 from roma_core.telemetry import logs
 from roma_core.telemetry.health import NOT_IMPLEMENTED
 from roma_core.types import ComponentHealth, Usage
@@ -45,13 +46,18 @@ Deltas = AsyncGenerator[LLMDelta, None]
 
 
 class LLMService:
-    """Providers in the order in which they are asked. ``why`` says how the first one was chosen."""
+    """Providers in the order in which they are asked. ``why`` says how the first one was chosen.
+
+    Without a provider it answers no request that does not name its model. ``stand_in`` names the writer that answers
+    questions when no model can, for the health report.
+    """
 
     def __init__(
         self,
         providers: Sequence[Provider],
         *,
         why: str = "configured",
+        stand_in: str = "",
         limits: Limits | None = None,
         make: Callable[[str], Provider] | None = None,
         prices: Prices | None = None,
@@ -60,9 +66,8 @@ class LLMService:
         log_text: bool = False,
         observers: Sequence[Observer] = (),
     ) -> None:
-        if not providers:
-            raise ValueError("an LLMService needs a provider")
         self._why = why
+        self._stand_in = stand_in
         self._limits = limits or Limits()
         self._make = make
         self._prices = prices or Prices()
@@ -81,17 +86,18 @@ class LLMService:
 
     @property
     def name(self) -> str:
-        """``provider:model`` of the first provider."""
-        return self._lanes[0].provider.name
+        """``provider:model`` of the first provider; empty where there is none."""
+        return self._lanes[0].provider.name if self._lanes else ""
+
+    @property
+    def stand_in(self) -> str:
+        """The writer that answers questions when no model can; empty where there is none."""
+        return self._stand_in
 
     @property
     def why(self) -> str:
         """How the first provider was chosen."""
         return self._why
-
-    @property
-    def generative(self) -> bool:
-        return self._lanes[0].provider.generative
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Report every call to ``observer`` (metrics, traces) until the returned function is called."""
@@ -121,34 +127,45 @@ class LLMService:
         """An answer that fits ``schema``. Raises ``LLMError``."""
         return await base.complete_json(self, request, schema)
 
-    async def stream(self, request: LLMRequest) -> AsyncIterator[LLMDelta]:
-        """The answer in pieces; the last delta tells who answered and why.
+    def stream(self, request: LLMRequest) -> AsyncIterator[LLMDelta]:
+        """Return the answer in pieces; the last delta says who answered and why.
 
         Raises ``LLMError``: of the first provider that failed after its first token, or else of the last one asked.
         """
+        return OpeningStream(partial(self._open, request))
+
+    async def _open(self, request: LLMRequest) -> tuple[LLMDelta, Deltas]:
+        """Return the first delta and the others, of the first provider that begins to answer."""
         if request.max_output_tokens is None:
             request = request.model_copy(update={"max_output_tokens": self._limits.max_output_tokens})
         failures: list[str] = []
         spent: list[Usage] = []
         lanes = self._lanes_for(request)
-        for position, lane in enumerate(lanes):
-            shown = False
+        for lane in lanes:
             reason = f"{base.FALLBACK}{', '.join(failures)}" if failures else self._why
             try:
-                first, rest = await self._begin(lane, request, reason, spent)
-                async with aclosing(rest):
-                    shown = True
-                    yield first
-                    async for delta in rest:
-                        yield delta
-                return
+                return await self._begin(lane, request, reason, spent, failures)
             except RomaError as error:
-                final = error.code is ErrorCode.LLM_CONTEXT_LENGTH or position == len(lanes) - 1
-                self._warn(lane, error, "llm_failed" if shown or final else "llm_fallback")
-                if shown or final:
-                    error.details |= ({"partial": True} if shown else {}) | ({"tried": failures} if failures else {})
+                if error.code is ErrorCode.LLM_CONTEXT_LENGTH or lane is lanes[-1]:
+                    self._report_failure(lane, error, failures)
                     raise
+                self._warn(lane, error, "llm_fallback")
                 failures.append(f"{lane.provider.name} {error.code.value}")
+        raise LLMError(
+            "No language model is configured: set LLM_PROVIDER, or LLM_API_KEY, or LLM_BASE_URL.",
+            ErrorCode.LLM_BAD_REQUEST,
+        )
+
+    def _report_failure(
+        self, lane: Lane, error: RomaError, failures: Sequence[str], *, is_partial: bool = False
+    ) -> None:
+        """Note in ``error`` whose it is and which providers had failed before, and log it."""
+        self._warn(lane, error, "llm_failed")
+        error.details["provider"] = lane.provider.name
+        if is_partial:
+            error.details["partial"] = True
+        if failures:
+            error.details["tried"] = list(failures)
 
     def _warn(self, lane: Lane, error: RomaError, event: str) -> None:
         """Say once what is wrong with a provider, and where it is: who asks is told neither its address nor, when
@@ -169,10 +186,13 @@ class LLMService:
 
         ``degraded`` when one of the providers is away and another answers, ``down`` when nobody does.
         """
+        if not self._lanes:
+            details = {"provider": self._stand_in, "model": "", "prices": self._prices.source}
+            return ComponentHealth(name="llm", state="ok", reason=self._why, details=details)
         found = await asyncio.gather(*(_state_of(lane) for lane in self._lanes))
         states = {lane.provider.name: status for lane, status in zip(self._lanes, found, strict=True)}
         away = [status.reason.rstrip(".") for status in found if status.state != "ok"]
-        answers = next((name for name, status in states.items() if status.state != "down"), None)
+        answers = next((name for name, status in states.items() if status.state != "down"), self._stand_in)
         then = [f"{answers} answers" if answers else "no other is left"] if self.name != answers else []
         troubles = [*filter(None, map(self.trouble, self._streaks)), *filter(None, map(_cut_prompts, self._lanes))]
         is_whole = not away and not troubles
@@ -183,7 +203,6 @@ class LLMService:
             details={
                 "provider": self._lanes[0].vendor,
                 "model": self._lanes[0].model,
-                "generative": self.generative,
                 "providers": {name: status.state for name, status in states.items()},
                 "breakers": {lane.provider.name: lane.breaker.state for lane in self._lanes},
                 "concurrency": {lane.provider.name: lane.limiter.allowed for lane in self._lanes},
@@ -209,27 +228,26 @@ class LLMService:
         if limiter is None:
             limiter = self._limiters[key] = Limiter(
                 provider.name.partition(":")[0],
-                # What runs here has no vendor's limit.
-                limits.requests_per_minute if provider.generative else None,
-                limits.tokens_per_minute if provider.generative else None,
+                limits.requests_per_minute,
+                limits.tokens_per_minute,
                 limits.max_concurrency,
             )
         return Lane(provider, breaker, limiter)
 
     def _lanes_for(self, request: LLMRequest) -> list[Lane]:
-        """Who is asked, in order. A provider that quotes cannot plan or judge, so it is left out of such requests."""
-        chain = self._lanes
-        if request.model is not None and request.model not in {self.name, self._lanes[0].model}:
-            named = self._by_name(request.model)
-            chain = [named, *(lane for lane in self._lanes if lane is not named)]
-        quotable = request.question is not None and request.json_schema is None
-        able = [lane for lane in chain if lane.provider.generative or quotable]
-        return able or chain[:1]
+        """Return who is asked, in order."""
+        configured = {self.name, self._lanes[0].model} if self._lanes else set()
+        if request.model is None or request.model in configured:
+            return self._lanes
+        named = self._by_name(request.model)
+        return [named, *(lane for lane in self._lanes if lane is not named)]
 
     def _by_name(self, spec: str) -> Lane:
         """The lane of ``provider:model``, or of a model of the first provider."""
         vendor = spec.partition(":")[0]
-        full = spec if vendor in declared_names("roma.providers") else f"{self._lanes[0].vendor}:{spec}"
+        full = (
+            spec if vendor in declared_names("roma.providers") or not self._lanes else f"{self._lanes[0].vendor}:{spec}"
+        )
         for lane in self._lanes:
             if lane.provider.name == full:
                 return lane
@@ -239,7 +257,9 @@ class LLMService:
             self._named[full] = self._lane(self._make(full))
         return self._named[full]
 
-    async def _begin(self, lane: Lane, request: LLMRequest, reason: str, spent: list[Usage]) -> tuple[LLMDelta, Deltas]:
+    async def _begin(
+        self, lane: Lane, request: LLMRequest, reason: str, spent: list[Usage], failures: Sequence[str]
+    ) -> tuple[LLMDelta, Deltas]:
         """First delta and rest of one provider's answer: kept, or given after as many attempts as the policy allows."""
         key = request_key(lane.provider.fingerprint, request) if self._answers else ""
         kept = await asyncio.to_thread(self._answers.get, key) if self._answers and self._answers.reads else None
@@ -252,7 +272,7 @@ class LLMService:
 
         async def start() -> tuple[LLMDelta, Deltas]:
             attempt = Attempt(lane, request, next(numbers), self._limits, queue_until)
-            stream = self._attempt(attempt, reason, key, spent)
+            stream = self._attempt(attempt, reason, key, spent, failures)
             try:
                 return await anext(stream), stream
             except BaseException as error:
@@ -266,7 +286,9 @@ class LLMService:
         last_start = queue_until + self._limits.first_token_s
         return await retrying(start, policy=policy, deadline=last_start, retry_if=_may_retry)
 
-    async def _attempt(self, attempt: Attempt, reason: str, key: str, spent: list[Usage]) -> Deltas:
+    async def _attempt(
+        self, attempt: Attempt, reason: str, key: str, spent: list[Usage], failures: Sequence[str]
+    ) -> Deltas:
         """One call with all that is taken before and given back after it. The last delta carries the finish marker.
 
         Thoughts that use up the whole limit are followed by a second call with room for them.
@@ -303,6 +325,8 @@ class LLMService:
                         self._failed(attempt, slot, money, error, spent)
                         second = attempt.again(error)
                         if second is None:
+                            if isinstance(error, RomaError) and (attempt.parts or attempt.thoughts):
+                                self._report_failure(lane, error, failures, is_partial=True)
                             raise
             if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):
                 await asyncio.to_thread(self._answers.put, key, attempt.kept())
@@ -346,7 +370,7 @@ class LLMService:
     def _warm(self, lane: Lane) -> asyncio.Future[None]:
         """Have the price table read beside the first call rather than after it."""
         loop = asyncio.get_running_loop()
-        if self._warmed or not lane.provider.generative:
+        if self._warmed:
             done = loop.create_future()
             done.set_result(None)
             return done

@@ -1,94 +1,82 @@
-"""Metrics, one log line and spans of each answer, measured where every skin passes by."""
+"""The watch over one query: metrics, one log line and spans, measured where every skin passes by."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
 
-from roma_core.errors import request_id
+from roma_core.errors import AgentFailure, request_id
 from roma_core.telemetry import logs, metrics, tracing
-from roma_core.types import CompleteEvent, ErrorEvent, IngestionReport, Query, StageEvent, StreamEvent, TokenEvent
+from roma_core.types import IngestionReport, Query, TailorOutput
 
 _log = logs.get("orchestrator")
-_BEGUN = frozenset({"writing", "verifying"})
-"""Stages whose event marks their begin; the others' marks their end."""
 _RECOVERED = re.compile(r"([\w.-]+): (ERR_\w+)")
 
 
-class _Watch:
-    """One query: when its stages began and ended."""
+class QueryWatch:
+    """``with QueryWatch(query) as watch:`` around a query; gives it an id if no skin did.
+
+    A query that ends without ``complete`` or ``fail`` was left by its reader.
+    """
 
     def __init__(self, query: Query) -> None:
-        self.start = self._last = time.perf_counter()
-        self._running: tuple[str, float] | None = None
-        self._first_token = False
+        self._query = query
+        self._outcome = "cancelled"
+        self._line: dict[str, object] = {}
+        self._stage: tuple[str, float] | None = None
+
+    def __enter__(self) -> Self:
+        self._outer_id = request_id.get()
+        if self._outer_id is None:
+            request_id.set(logs.new_request_id())
+        query = self._query
+        self._start = time.perf_counter()
         self._trace = tracing.begin("query", persona=query.persona, top_k=query.top_k, tenant=query.tenant)
-        self.outcome = "cancelled"
-        self.line: dict[str, object] = {}
+        return self
 
-    def see(self, event: StreamEvent) -> None:
-        now = time.perf_counter()
-        match event:
-            case TokenEvent():
-                if not self._first_token:
-                    self._first_token = True
-                    metrics.observe_first_token(now - self.start)
-            case StageEvent():
-                self._stage(event, now)
-            case CompleteEvent(output=output):
-                self._settle(now)
-                self.outcome = "answered" if output.answered else "unanswered"
-                self.line = {"model": output.model, "citations": len(output.citations), "degraded": output.degraded}
-                for reason in output.degraded_reasons:
-                    if found := _RECOVERED.match(reason):
-                        metrics.count_error(found[1], found[2])
-            case ErrorEvent(failure=failure):
-                self._settle(now)
-                self.outcome = "failed"
-                self.line = {"code": failure.code.value, "failed_agent": failure.agent}
-                metrics.count_failure(failure)
+    def begin_stage(self, label: str) -> None:
+        """Note that a stage begins."""
+        self._stage = (label, time.perf_counter())
 
-    def end(self) -> None:
-        seconds = time.perf_counter() - self.start
-        metrics.observe_query(seconds, self.outcome, degraded=bool(self.line.get("degraded")))
-        tracing.end(self._trace, {"outcome": self.outcome, **self.line}, failed=self.outcome == "failed")
-        _log.info("query", outcome=self.outcome, duration_ms=round(seconds * 1000, 2), **self.line)
+    def end_stage(self, details: Mapping[str, Any] | None = None) -> None:
+        """Note that the stage that runs, if any, has ended."""
+        if self._stage is None:
+            return
+        label, start = self._stage
+        self._stage = None
+        end = time.perf_counter()
+        metrics.observe_stage(label, end - start)
+        tracing.record(self._trace, label, start, end, dict(details or {}))
 
-    def _stage(self, event: StageEvent, now: float) -> None:
-        self._settle(now)
-        if event.stage in _BEGUN:
-            self._running = (event.stage, now)
-        else:
-            self._observe(event.stage, self._last, now, event.detail)
-        self._last = now
+    def first_token(self) -> None:
+        """Note that the first words of the answer are shown."""
+        metrics.observe_first_token(time.perf_counter() - self._start)
 
-    def _settle(self, now: float) -> None:
-        if self._running is not None:
-            self._observe(self._running[0], self._running[1], now, {})
-            self._running = None
+    def complete(self, output: TailorOutput) -> None:
+        """Note the answer, and each failure that was recovered from on the way."""
+        self._outcome = "answered" if output.answered else "unanswered"
+        self._line = {"model": output.model, "citations": len(output.citations), "degraded": output.degraded}
+        for reason in output.degraded_reasons:
+            if recovered := _RECOVERED.match(reason):
+                metrics.count_error(recovered[1], recovered[2])
 
-    def _observe(self, stage: str, start: float, end: float, detail: dict[str, object]) -> None:
-        metrics.observe_stage(stage, end - start)
-        tracing.record(self._trace, stage, start, end, detail)
+    def fail(self, failure: AgentFailure) -> None:
+        """Note the failure that ended the query."""
+        self._outcome = "failed"
+        self._line = {"code": failure.code.value, "failed_agent": failure.agent}
+        metrics.count_failure(failure)
 
-
-async def observed(events: AsyncGenerator[StreamEvent], query: Query) -> AsyncGenerator[StreamEvent]:
-    """``events`` as they are. Gives the query an id if no skin did. Closing this closes them."""
-    outer = request_id.get()
-    if outer is None:
-        request_id.set(logs.new_request_id())
-    watch = _Watch(query)
-    try:
-        async with aclosing(events):
-            async for event in events:
-                watch.see(event)
-                yield event
-    finally:
-        watch.end()
-        # By hand: the token of ``set`` is of no use when the generator is closed in another context.
-        request_id.set(outer)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.end_stage()
+        seconds = time.perf_counter() - self._start
+        metrics.observe_query(seconds, self._outcome, degraded=bool(self._line.get("degraded")))
+        tracing.end(self._trace, {"outcome": self._outcome, **self._line}, failed=self._outcome == "failed")
+        _log.info("query", outcome=self._outcome, duration_ms=round(seconds * 1000, 2), **self._line)
+        # By hand: the token of ``set`` is of no use when a generator is closed in another context.
+        request_id.set(self._outer_id)
 
 
 def count_ingest(report: IngestionReport) -> None:

@@ -145,16 +145,19 @@ class TailorOutput(Noun):
         return [(m.start, m.end, m.numbers[0]) for m in markers if m.numbers[0] in cited]
 
 
-Stage = Literal["guarded", "planned", "retrieved", "reranked", "writing", "verifying"]
-
-
 class StageEvent(Noun):
-    """A stage has ended (or, for ``writing`` and ``verifying``, begun). ``elapsed_ms`` counts from the query."""
+    """A stage has begun or ended, as its name tells. ``elapsed_ms`` counts from the query.
+
+    ROMA's own are ``guarded``, ``planned``, ``retrieved``, ``reranked``, ``writing`` and ``verifying``; a stage that
+    was added to the pipeline has its own name.
+    """
 
     type: Literal["stage"] = "stage"
-    stage: Stage
+    stage: str
     elapsed_ms: float
     detail: dict[str, Any] = Field(default_factory=dict)
+    says: str = ""
+    """Words for a person who waits: the work that goes on now."""
 
 
 class TokenEvent(Noun):

@@ -14,15 +14,6 @@ from roma_core.errors import AgentFailure
 from roma_core.types import Citation, StageEvent, TailorOutput
 from roma_core.ui.render import to_html
 
-STAGES: dict[str, str] = {
-    "guarded": "Understanding the question …",
-    "planned": "Looking for passages …",
-    "retrieved": "Ranking {n} passages …",
-    "reranked": "Choosing passages …",
-    "writing": "Writing …",
-    "verifying": "Checking citations …",
-}
-"""What goes on once a stage is reached: the events tell what has been done, a person waits for what comes."""
 FALLBACK = "llm: fallback"
 PLAIN = ["roma-pane"]
 """A pane with a class of its own gets no padding from the chat."""
@@ -101,8 +92,8 @@ def with_badges(output: TailorOutput) -> str:
 
 
 def stage_words(event: StageEvent) -> str:
-    """``Ranking 20 passages …``."""
-    return STAGES[event.stage].format(n=event.detail.get("n", "the"))
+    """Return the words for the work that goes on, such as ``Ranking 20 passages …``."""
+    return event.says or f"{event.stage.replace('_', ' ').capitalize()} …"
 
 
 def failure_alert(failure: AgentFailure, retry: Callable[[], None] | None = None) -> pn.Column:

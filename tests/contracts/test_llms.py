@@ -1,4 +1,4 @@
-"""What every provider owes: one conformance class for the scripted, the quoting and the real ones."""
+"""What every provider owes: one conformance class for the scripted and the real ones."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -8,20 +8,12 @@ import pytest
 
 from roma_core.errors import LLMError
 from roma_core.llm.base import LLMRequest, Message, Provider, complete
-from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.providers.anthropic import AnthropicLLM
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.providers.openai import OpenAILLM
 from roma_core.llm.providers.server import FakeModelServer, Script
-from roma_core.types import Chunk, ScoredChunk
 
-TEXT = "The sky is blue today. Blue is the colour that the sky shows on a clear day."
-CHUNK = Chunk(id="c", document_id="d", uri="file:///d.md", title="d", text=TEXT, start=0, end=len(TEXT))
-ASK = LLMRequest(
-    messages=(Message(role="user", content="What colour is the sky today?"),),
-    question="What colour is the sky today?",
-    passages=(ScoredChunk(chunk=CHUNK, score=1.0, rank=1, retriever="hybrid"),),
-)
+ASK = LLMRequest(messages=(Message(role="user", content="What colour is the sky today?"),))
 
 
 class ProviderContract:
@@ -39,7 +31,6 @@ class ProviderContract:
         assert provider.name
         assert provider.fingerprint
         assert provider.endpoint
-        assert isinstance(provider.generative, bool)
 
     async def test_only_the_last_delta_carries_the_finish_marker(self, provider: Provider) -> None:
         deltas = [d async for d in provider.stream(ASK)]
@@ -76,19 +67,6 @@ class TestFake(ProviderContract):
     @pytest.fixture
     def broken(self) -> Provider:
         return FakeLLM([Reply("half an", finish_reason=None)])
-
-
-class TestExtractive(ProviderContract):
-    @pytest.fixture
-    def provider(self) -> Provider:
-        return ExtractiveLLM()
-
-    @pytest.fixture
-    def broken(self) -> Provider:
-        async def fails(question: str, texts: object) -> list[float]:
-            raise LLMError("no scores")
-
-        return ExtractiveLLM(fails, "x")
 
 
 @pytest.fixture

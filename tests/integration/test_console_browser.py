@@ -41,14 +41,16 @@ class Service:
         self.asked: list[str] = []
         self.cut = False
         """Whether the next answer breaks off in its middle."""
-        settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
-        self.roma = build_roma(settings, llm=LLMService([FakeLLM(rule=self._reply, generative=False)]))
+        settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1, planner="off")
+        self.roma = build_roma(settings, llm=LLMService([FakeLLM(rule=self._reply)]))
         self.address = ""
 
     def _reply(self, request: Any) -> Any:
         from roma_core.llm.providers.fake import Reply
 
-        question = request.question or ""
+        if request.purpose == "rewrite":
+            return Reply(request.messages[-1].content.rpartition("New question: ")[2])
+        question = request.messages[-1].content.rpartition("Question: ")[2]
         self.asked.append(question)
         if self.cut:
             self.cut = False

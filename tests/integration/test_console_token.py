@@ -29,9 +29,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 
     folder = tmp_path_factory.mktemp("console")
     (folder / "manual.md").write_text("# Manual\n\nThe valve opens at 3 bar.\n")
-    settings = Settings.load(workspace=folder / ".roma", embedder="fake", reranker="fake", parser_workers=1)
+    settings = Settings.load(
+        workspace=folder / ".roma", embedder="fake", reranker="fake", parser_workers=1, planner="off"
+    )
     secret, _ = TokenStore(settings.workspace).create("browser")
-    llm = FakeLLM(rule=lambda _: "The valve opens at 3 bar [1].", generative=False)
+    llm = FakeLLM(rule=lambda _: "The valve opens at 3 bar [1].")
     roma = build_roma(settings, llm=LLMService([llm]))
     asyncio.run(roma.ingest(folder / "manual.md"))
     server = make_server(roma, port=0)

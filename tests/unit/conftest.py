@@ -93,11 +93,12 @@ class Kit:
         return ScoredChunk(chunk=held, score=1.0, rank=rank, retriever="test")
 
     def roma(self, store: Any, llm: Any = None, **parts: Any) -> ROMAOrchestrator:
-        names = ("embedder", "reranker", "sessions", "prompt_files")
+        names = ("embedder", "reranker", "sessions", "prompt_files", "writers")
         adapters: dict[str, Any] = {"embedder": FakeEmbedder(), "reranker": FakeReranker()}
         adapters |= {name: parts.pop(name) for name in names if name in parts}
         settings = Settings.load(**({"planner": "off"} | parts))
-        return build_orchestrator(settings, store=store, llm=llm or FakeLLM(), **adapters)
+        llm = None if "writers" in adapters else llm or FakeLLM()
+        return build_orchestrator(settings, store=store, llm=llm, **adapters)
 
     async def events(
         self, roma: ROMAOrchestrator, question: str = "When was the rope bridge built?", **fields: Any

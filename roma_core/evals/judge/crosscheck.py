@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from roma_core.errors import AgentFailure, guarded
 from roma_core.evals.golden.dataset import GoldenCase
-from roma_core.evals.judge.model import UNANSWERABLE, require_generative
+from roma_core.evals.judge.model import UNANSWERABLE, require_model
 from roma_core.evals.measures.base import Score
 from roma_core.evals.report.record import EvalRow
 from roma_core.llm.base import LLM, LLMRequest, Message, complete, complete_json
@@ -31,7 +31,7 @@ async def crosscheck(case: GoldenCase, row: EvalRow, llm: LLM) -> Score:
 
     Raises ``EvalError`` when the model cannot follow instructions.
     """
-    require_generative(llm)
+    require_model(llm)
     if row.answer is None:
         return Score.unscored("there is no answer")
     score = await guarded("crosscheck", _take_score(case, row.answer, llm))

@@ -32,26 +32,24 @@ class Grade(BaseModel):
     grade: int = Field(ge=1, le=5)
 
 
-def require_generative(llm: LLM) -> None:
-    """Raise ``EvalError`` for a model that cannot follow instructions."""
-    if not llm.generative:
-        raise EvalError(
-            f"{llm.name} cannot judge; configure LLM_PROVIDER with a generative model.", ErrorCode.EVAL_JUDGE
-        )
+def require_model(llm: LLM) -> None:
+    """Raise ``EvalError`` where no language model is configured."""
+    if not llm.name:
+        raise EvalError("A judge needs a language model; set LLM_PROVIDER or LLM_API_KEY.", ErrorCode.EVAL_JUDGE)
 
 
 @dataclass(frozen=True)
 class Judge:
     """A model that grades answers, one call each: ``evaluate(..., measures=[Judge(llm)])``.
 
-    Raises ``EvalError`` when the model cannot follow instructions.
+    Raises ``EvalError`` where no language model is configured.
     """
 
     llm: LLM
     rubric: Prompt = field(default_factory=lambda: load_prompt(RUBRIC))
 
     def __post_init__(self) -> None:
-        require_generative(self.llm)
+        require_model(self.llm)
 
     @property
     def measure(self) -> Measure:

@@ -14,7 +14,7 @@ from roma_core.llm.structured import json_body
 from roma_core.types import Usage, digest
 
 KIND = "llm"
-VERSION = "1"
+VERSION = "2"
 
 
 class KeptAnswer(BaseModel):
@@ -31,12 +31,8 @@ class KeptAnswer(BaseModel):
 
 def request_key(fingerprint: str, request: LLMRequest) -> str:
     """Hash of everything that decides the answer. Purpose, session and tenant do not."""
-    asked = request.model_dump(mode="json", exclude={"model", "purpose", "session_id", "tenant", "passages"})
-    for message in asked["messages"]:
-        if not message["pictures"]:  # what was kept before there were pictures stays valid
-            del message["pictures"]
-    grounding = [p.chunk.text for p in request.passages]
-    return digest("llm", VERSION, fingerprint, json.dumps([asked, grounding], sort_keys=True, ensure_ascii=False))
+    asked = request.model_dump(mode="json", exclude={"model", "purpose", "session_id", "tenant"})
+    return digest("llm", VERSION, fingerprint, json.dumps(asked, sort_keys=True, ensure_ascii=False))
 
 
 class AnswerCache:

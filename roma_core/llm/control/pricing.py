@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from roma_core.errors import ConfigError
 from roma_core.types import Usage
 
-FREE = frozenset({"extractive", "fake"})
+FREE = frozenset({"fake"})
 """Providers that run here."""
 PER_MILLION = Decimal(1_000_000)
 

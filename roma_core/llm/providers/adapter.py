@@ -138,10 +138,6 @@ class VendorLLM(ABC):
         return f"{self.vendor.name}:{self._model}"
 
     @property
-    def generative(self) -> bool:
-        return True
-
-    @property
     def endpoint(self) -> str:
         return f"{self.vendor.name}@{self._endpoint.url}"
 

@@ -35,6 +35,11 @@ class Reply:
 
 
 Rule = Callable[[LLMRequest], Reply | str]
+_PASSAGE = re.compile(
+    r"^<(?P<fence>passage-\w+) number=\"(?P<number>\d+)\"[^>]*>\n(?P<text>.*?)\n</(?P=fence)>$",
+    re.MULTILINE | re.DOTALL,
+)
+"""A numbered passage as answer prompts hold it."""
 
 
 class FakeLLM:
@@ -49,22 +54,16 @@ class FakeLLM:
         *,
         rule: Rule | None = None,
         name: str = "fake:fake",
-        generative: bool = True,
     ) -> None:
         self._queue = deque(replies)
         self._rule = rule or first_passage
         self._name = name
-        self._generative = generative
         self.requests: list[LLMRequest] = []
         self.closed = 0
 
     @property
     def name(self) -> str:
         return self._name
-
-    @property
-    def generative(self) -> bool:
-        return self._generative
 
     @property
     def endpoint(self) -> str:
@@ -135,12 +134,22 @@ def first_passage(request: LLMRequest) -> Reply:
     """The first sentence of the first passage with its marker; the least instance of a wanted schema."""
     if request.json_schema is not None:
         return Reply(json.dumps(least_instance(request.json_schema)))
-    for number, passage in enumerate(request.passages, start=1):
-        text = passage.chunk.text
+    for number, text in enumerate(read_passages(request), start=1):
         for sentence in split_sentences(text):
             if sentence.kind in {"paragraph", "list"}:
                 return Reply(f"{sentence.of(text)} [{number}]")
     return Reply(I_DONT_KNOW)
+
+
+def read_passages(request: LLMRequest) -> list[str]:
+    """Return the texts of the passages that an answer's prompt holds, in order."""
+    return [passage["text"] for passage in _PASSAGE.finditer(request.messages[-1].content)]
+
+
+def read_question(request: LLMRequest) -> str:
+    """Return the question that an answer's prompt asks."""
+    asked = request.messages[-1].content.rpartition("\n\nQuestion: ")[2]
+    return asked.splitlines()[0] if asked else ""
 
 
 def least_instance(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from roma_core.agents.guardrails import DEFAULTS, RULES
-from roma_core.agents.orchestrator import CALLERS_FAULT, RECOVERY
+from roma_core.agents.orchestrator import CALLERS_FAULT
+from roma_core.agents.pipeline import Pipeline, Stage
 from roma_core.agents.prompts import all_prompts
 from roma_core.citations.verdict import COPIES, FOLLOWS, KNOWN, LONG_RUN, ONE_FACT, PARTIAL, STRICTER, SUPPORTED
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "02_AGENT_SPECS.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PAGE = (DOCS / "02_AGENT_SPECS.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+async def pipeline(kit: Any, sessions: Any) -> Pipeline:
+    """The pipeline with every agent."""
+    built: Pipeline = kit.roma(await kit.store(), sessions=sessions).pipeline
+    return built
 
 
 def rows(title: str) -> list[list[str]]:
@@ -21,10 +33,43 @@ def rows(title: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table[0].splitlines()[2:]]
 
 
-def test_the_recovery_table_is_the_code_s() -> None:
-    told = rows("What happens when a step fails")
-    assert told == [[step, str(rule.retries + 1), rule.then, rule.instead] for step, rule in RECOVERY.items()]
+def describe_event(stage: Stage) -> str:
+    if stage.start_event:
+        return f"`{stage.start_event}` at its start"
+    return f"`{stage.event_at_end}` at its end" if stage.event_at_end else "none"
+
+
+def test_the_table_of_stages_is_the_pipeline(pipeline: Pipeline) -> None:
+    table = rows("Stages, and what happens when one fails")
+    assert table == [
+        [
+            f"`{stage.name}`",
+            f"`{type(stage.agent).__name__}`",
+            describe_event(stage),
+            str(stage.recovery.retries + 1),
+            stage.recovery.then,
+            stage.recovery.instead,
+        ]
+        for stage in pipeline
+    ]
     assert all(code in PAGE for code in CALLERS_FAULT)
+
+
+def test_the_events_on_the_page_are_the_pipeline_s(pipeline: Pipeline) -> None:
+    events = [stage.start_event or stage.event_at_end for stage in pipeline]
+    (row,) = [line for line in PAGE.splitlines() if line.startswith("| `StageEvent`")]
+    assert all(f"`{event}`" in row for event in events if event)
+
+
+def test_the_metric_labels_on_the_page_are_the_pipeline_s(pipeline: Pipeline) -> None:
+    page = (DOCS / "10_OBSERVABILITY.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| `roma_stage_seconds`")]
+    assert ", ".join(stage.label for stage in pipeline) in row
+
+
+def test_the_picture_of_the_architecture_is_the_pipeline(pipeline: Pipeline) -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    assert f"```mermaid\n{pipeline.mermaid()}\n```" in page
 
 
 def test_the_rules_are_the_code_s() -> None:

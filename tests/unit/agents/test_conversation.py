@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from roma_core.agents.conversation import ConversationAgent, Standalone, by_rule, depends, within
+from roma_core.agents.conversation import ConversationAgent, Reading, add_topic, is_follow_up, latest_turns
 from roma_core.errors import ErrorCode, LLMError, StoreError
-from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.sessions.service import Sessions, Turn
-from roma_core.types import CompleteEvent, Query
+from roma_core.types import CompleteEvent, Query, StageEvent
+from roma_core.writers import ExtractiveWriter
 
 FIRST = "When was the rope bridge of Quellfeld built?"
 
@@ -30,7 +30,7 @@ def count(text: str) -> int:
      "How much is its upkeep?", "What is that?", "Tell me more.", "Which one?", "And then?", "Who was she?"],
 )  # fmt: skip
 def test_follow_ups_point_back(question: str) -> None:
-    assert depends(question)
+    assert is_follow_up(question)
 
 
 @pytest.mark.parametrize(
@@ -39,22 +39,22 @@ def test_follow_ups_point_back(question: str) -> None:
      "Which variable turns off telemetry?", "What is there to see in Quellfeld?", "Explain min-max fusion"],
 )  # fmt: skip
 def test_questions_that_stand_alone_are_left(question: str) -> None:
-    assert not depends(question)
-    assert by_rule(question, [turn("Something else entirely?")]) == question
+    assert not is_follow_up(question)
+    assert add_topic(question, [turn("Something else entirely?")]) == question
 
 
 def test_the_rule_adds_what_the_talk_is_about() -> None:
     history = [turn(FIRST), turn("Who built it?")]
-    assert by_rule("How long is it?", history) == "How long is it? (rope bridge Quellfeld built)"
-    assert by_rule("Who built it?", history[:1]) == "Who built it? (rope bridge Quellfeld)"
-    assert by_rule("Why?", [turn("And?")]) == "Why?"
+    assert add_topic("How long is it?", history) == "How long is it? (rope bridge Quellfeld built)"
+    assert add_topic("Who built it?", history[:1]) == "Who built it? (rope bridge Quellfeld)"
+    assert add_topic("Why?", [turn("And?")]) == "Why?"
 
 
 def test_history_is_bounded_by_tokens_and_keeps_the_latest() -> None:
     turns = [turn(f"one two {i}", "three") for i in range(5)]
-    assert within(turns, 8, count) == turns[3:]
-    assert within(turns, 100, count) == turns
-    assert within(turns, 3, count) == []
+    assert latest_turns(turns, 8, count) == turns[3:]
+    assert latest_turns(turns, 100, count) == turns
+    assert latest_turns(turns, 3, count) == []
 
 
 async def agent(sessions: Sessions, llm: Any, **options: Any) -> ConversationAgent:
@@ -64,9 +64,9 @@ async def agent(sessions: Sessions, llm: Any, **options: Any) -> ConversationAge
 
 async def test_a_model_rewrites_with_the_history(sessions: Sessions) -> None:
     llm = FakeLLM(["Who built the rope bridge?\n"])
-    found = await (await agent(sessions, llm)).standalone("Who built it?", Query(text="x", session_id="s"))
-    assert isinstance(found, Standalone)
-    assert found.question == "Who built the rope bridge?"
+    found = await (await agent(sessions, llm)).read_question("Who built it?", Query(text="x", session_id="s"))
+    assert isinstance(found, Reading)
+    assert found.text == "Who built the rope bridge?"
     assert found.usage.calls == 1
     (request,) = llm.requests
     assert FIRST in request.messages[1].content
@@ -75,37 +75,73 @@ async def test_a_model_rewrites_with_the_history(sessions: Sessions) -> None:
 
 @pytest.mark.parametrize(
     "reply",
+    [
+        "The question already stands alone.",
+        "I'm sorry, I cannot help with that.",
+        "<think> Let me see. </think>",
+        "Here is a poem about the sea and its waves.",
+    ],
+)
+async def test_a_rewrite_about_something_else_is_dropped_and_said(kit: Any, sessions: Sessions, reply: str) -> None:
+    await sessions.append("default", "s", turn(FIRST))
+    llm = FakeLLM([reply, "It was Ada [1]."])
+    events = await kit.events(kit.roma(await kit.store(), llm, sessions=sessions), "Who built it?", session_id="s")
+    planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
+    assert planned.detail == {"questions": ["Who built it? (rope bridge Quellfeld)"], "dropped": [reply]}
+    assert "Question: Who built it?" in llm.requests[1].messages[1].content
+    assert reply not in llm.requests[1].messages[1].content
+
+
+async def test_a_rewrite_is_looked_up_beside_the_users_own_words(kit: Any, sessions: Sessions) -> None:
+    await sessions.append("default", "s", turn(FIRST))
+    llm = FakeLLM(["Who built the rope bridge of Quellfeld?", "It was Ada [1]."])
+    events = await kit.events(kit.roma(await kit.store(), llm, sessions=sessions), "Who built it?", session_id="s")
+    planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
+    assert planned.detail["questions"] == ["Who built it?", "Who built the rope bridge of Quellfeld?"]
+    assert (
+        llm.requests[1]
+        .messages[1]
+        .content.endswith(
+            "Question: Who built it?\nIn this conversation that means: Who built the rope bridge of Quellfeld?"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "reply",
     ["   ", "x" * 600, Reply("Half a", finish_reason="length"), Reply(error=LLMError("no", ErrorCode.LLM_AUTH))],
 )
 async def test_the_rule_stands_in_for_a_model_that_fails(sessions: Sessions, reply: Any) -> None:
-    found = await (await agent(sessions, FakeLLM([reply]))).standalone("Who built it?", Query(text="x", session_id="s"))
-    assert isinstance(found, Standalone)
-    assert found.question == "Who built it? (rope bridge Quellfeld)"
+    found = await (await agent(sessions, FakeLLM([reply]))).read_question(
+        "Who built it?", Query(text="x", session_id="s")
+    )
+    assert isinstance(found, Reading)
+    assert found.text == "Who built it? (rope bridge Quellfeld)"
 
 
 async def test_without_a_model_the_rule_decides(sessions: Sessions) -> None:
-    talk = await agent(sessions, ExtractiveLLM())
-    found = await talk.standalone("Who built it?", Query(text="x", session_id="s"))
-    assert found == Standalone("Who built it? (rope bridge Quellfeld)")
+    talk = await agent(sessions, None)
+    found = await talk.read_question("Who built it?", Query(text="x", session_id="s"))
+    assert found == Reading("Who built it? (rope bridge Quellfeld)")
 
 
 @pytest.mark.parametrize("session", [None, "new"])
 async def test_without_history_a_question_is_as_it_is(sessions: Sessions, session: str | None) -> None:
     llm = FakeLLM()
-    found = await (await agent(sessions, llm)).standalone("Who built it?", Query(text="x", session_id=session))
-    assert found == Standalone("Who built it?")
+    found = await (await agent(sessions, llm)).read_question("Who built it?", Query(text="x", session_id=session))
+    assert found == Reading()
     assert llm.calls == 0
 
 
 async def test_history_that_does_not_fit_is_not_sent(sessions: Sessions) -> None:
     llm = FakeLLM()
     talk = await agent(sessions, llm, history_tokens=3)
-    await talk.standalone("Who built it?", Query(text="x", session_id="s"))
+    await talk.read_question("Who built it?", Query(text="x", session_id="s"))
     assert llm.calls == 0
 
 
 async def test_a_conversation_through_the_orchestrator(kit: Any, sessions: Sessions) -> None:
-    roma = kit.roma(await kit.store(), ExtractiveLLM(), sessions=sessions)
+    roma = kit.roma(await kit.store(), writers=[ExtractiveWriter()], sessions=sessions)
     await kit.events(roma, "How many metres does the rope bridge span?", session_id="s")
     events = await kit.events(roma, "When was it built?", session_id="s")
     last = events[-1]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from roma_core.agents.memory import AT_ONCE, MemoryAgent, MemoryLimits, Recall, Turns, interleave
+from roma_core.agents.context import Context
+from roma_core.agents.memory import CONCURRENT_SEARCHES, MemoryAgent, MemoryLimits, Recall, fill_places, interleave
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, StoreError
 from roma_core.rerank import FakeReranker
-from roma_core.types import ComponentHealth
+from roma_core.types import ComponentHealth, Query
 
 
 async def recall(memory: MemoryAgent, question: str = "rope bridge built", **fields: Any) -> Recall:
@@ -103,7 +104,7 @@ def test_sub_questions_take_turns(kit: Any) -> None:
     a = [kit.passage(f"a{i}", rank=i) for i in (1, 2, 3)]
     b = [kit.passage(f"b{i}", rank=i) for i in (1, 2)]
     shared = a[0]
-    mixed = interleave([Recall("a", tuple(a)), Recall("b", (b[0], shared, b[1]))], 4)
+    mixed = interleave([a, (b[0], shared, b[1])], 4)
     assert [p.chunk.text for p in mixed] == ["a1", "b1", "a2", "a3"]
     assert [p.rank for p in mixed] == [1, 2, 3, 4]
     assert [p.score for p in mixed] == sorted((p.score for p in mixed), reverse=True)
@@ -112,7 +113,7 @@ def test_sub_questions_take_turns(kit: Any) -> None:
 
 def test_one_question_is_only_cut(kit: Any) -> None:
     a = tuple(kit.passage(f"a{i}", rank=i) for i in (1, 2, 3))
-    assert interleave([Recall("a", a), Recall("none")], 2) == a[:2]
+    assert interleave([a, ()], 2) == a[:2]
     assert interleave([], 5) == ()
 
 
@@ -134,20 +135,16 @@ class Crowded(FakeEmbedder):
 async def test_a_crowd_searches_in_turns(kit: Any) -> None:
     embedder = Crowded()
     memory = MemoryAgent(await kit.store(), embedder, None)
-    found = await asyncio.gather(*(recall(memory) for _ in range(5 * AT_ONCE)))
+    found = await asyncio.gather(*(recall(memory) for _ in range(5 * CONCURRENT_SEARCHES)))
     assert all(f.passages for f in found)
-    assert embedder.most == AT_ONCE
+    assert embedder.most == CONCURRENT_SEARCHES
 
 
-def test_turns_survive_their_event_loop() -> None:
-    turns = Turns(1)
-
-    async def crowd() -> int:
-        async def one() -> int:
-            async with turns.next():
-                await asyncio.sleep(0)
-                return 1
-
-        return sum(await asyncio.gather(*(one() for _ in range(3))))
-
-    assert [asyncio.run(crowd()), asyncio.run(crowd())] == [3, 3]
+def test_places_are_filled_or_left_out() -> None:
+    context = Context.begin(Query(text="q"))
+    context.look_up("Who was born there?", number=1)
+    context.look_up("Where was {1} born, {2}?", number=3, needs=(1, 2))
+    context.look_up("{1}", number=4, needs=(1,))
+    assert fill_places(context.lookups[3], context) == ""
+    context.lookups[1].finding = "Ada"
+    assert fill_places(context.lookups[2], context) == "Where was Ada born, ?"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.agents.planner import Finding, Plan, PlannerAgent, SubQuestion, filled, layers
+from roma_core.agents.planner import Finding, Plan, PlannerAgent, SubQuestion, layers
 from roma_core.errors import AgentFailure, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.llm.providers.fake import FakeLLM
@@ -22,7 +22,6 @@ def step(number: int, question: str = "q?", *needs: int) -> SubQuestion:
 def test_layers_follow_the_needs() -> None:
     found = layers([step(3, "c {1} {2}"), step(1, "a"), step(2, "b", 1)])
     assert [[s.id for s in layer] for layer in found] == [[1], [2], [3]]
-    assert Plan(found).needed == {1, 2}
     assert [[s.id for s in layer] for layer in layers([step(1), step(2)])] == [[1, 2]]
 
 
@@ -35,11 +34,6 @@ def test_what_is_no_plan(steps: list[SubQuestion]) -> None:
     with pytest.raises(LLMError) as raised:
         layers(steps)
     assert raised.value.code is ErrorCode.LLM_MALFORMED
-
-
-def test_places_are_filled_or_left_out() -> None:
-    assert filled(step(3, "Where was {1} born, {2}?"), {1: "Ada"}) == "Where was Ada born, ?"
-    assert filled(step(2, "{1}"), {1: ""}) == ""
 
 
 async def test_a_plan_is_asked_for_with_a_schema() -> None:

@@ -1,158 +1,105 @@
-"""Writing: prompts by persona, the follow-ups kept back, nothing of the answer lost."""
+"""Writers in turn: the first that begins writes, the others are named, and nothing is written twice."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from roma_core.agents.followups import MARK, AnswerSplitter, from_headings
+from roma_core.agents.context import Context
 from roma_core.agents.prompts import all_prompts
-from roma_core.agents.tailor import Draft, TailorAgent
-from roma_core.errors import AgentFailure, ConfigError, ErrorCode, LLMError
-from roma_core.llm.base import I_DONT_KNOW
-from roma_core.llm.extractive import ExtractiveLLM
+from roma_core.agents.tailor import TailorAgent
+from roma_core.errors import EmbeddingError, ErrorCode, LLMError
+from roma_core.llm.base import FALLBACK
+from roma_core.llm.control.budget import Budgets
 from roma_core.llm.providers.fake import FakeLLM, Reply
-from roma_core.types import Persona, Query, Usage
+from roma_core.llm.service import Limits, LLMService
+from roma_core.types import CompleteEvent, Query, TailorOutput
+from roma_core.writers import Draft, ExtractiveWriter, GenerativeWriter
+
+REFUSED = Reply(error=LLMError("The key was refused.", ErrorCode.LLM_AUTH))
 
 
-async def written(llm: Any, passages: list[Any], query: Query | None = None) -> tuple[str, Draft | AgentFailure]:
-    pieces = [p async for p in TailorAgent(llm).write("When?", passages, query or Query(text="When?"))]
-    last = pieces[-1]
-    assert isinstance(last, Draft | AgentFailure)
-    return "".join(p for p in pieces if isinstance(p, str)), last
+def generative(*providers: FakeLLM, **options: Any) -> GenerativeWriter:
+    return GenerativeWriter(LLMService(providers, **options), all_prompts())
+
+
+def paid(*replies: Reply | str, name: str = "openai:gpt-4o") -> FakeLLM:
+    return FakeLLM(replies, rule=lambda _: "Built in 1902 [1].", name=name)
+
+
+async def answer(kit: Any, *writers: Any) -> TailorOutput:
+    roma = kit.roma(await kit.store(), writers=list(writers))
+    found = await roma.query(Query(text="When was the rope bridge built?"))
+    assert isinstance(found, TailorOutput), found
+    return found
 
 
 async def test_the_pieces_make_up_the_draft(kit: Any) -> None:
-    usage = Usage(calls=1, input_tokens=9, output_tokens=3)
-    text, draft = await written(FakeLLM([Reply("Built in 1902 [1].", usage=usage)]), [kit.passage("Built in 1902.")])
+    context = Context.begin(Query(text="When?"))
+    context.passages = (kit.passage("Built in 1902."),)
+    pieces = [piece async for piece in TailorAgent([generative(paid())]).write(context)]
+    draft = pieces[-1]
     assert isinstance(draft, Draft)
-    assert text == draft.text == "Built in 1902 [1]."
-    assert (draft.model, draft.finish_reason, draft.usage) == ("fake:fake", "stop", usage)
-    assert draft.prompt_hash
+    assert draft.text == "".join(piece for piece in pieces if isinstance(piece, str)) == "Built in 1902 [1]."
 
 
-@pytest.mark.parametrize("persona", get_args(Persona))
-def test_each_persona_has_a_prompt_of_its_own(kit: Any, persona: Persona) -> None:
-    tailor = TailorAgent(FakeLLM())
-    request = tailor.request("When?", [kit.passage("Text.")], Query(text="When?", persona=persona))
-    system = request.messages[0].content
-    assert all_prompts()[f"persona_{persona}"].template in system
-    assert I_DONT_KNOW in system
-    assert MARK in system
-    others = {tailor.prompt_hash(p) for p in get_args(Persona)}
-    assert len(others) == 3
-    assert request.prompt_hash == tailor.prompt_hash(persona)
+async def test_quotes_stand_in_for_every_model_that_failed(kit: Any) -> None:
+    found = await answer(kit, generative(paid(REFUSED), paid(REFUSED, name="openai:mini")), ExtractiveWriter())
+    failed = f"{FALLBACK}openai:gpt-4o ERR_LLM_AUTH, openai:mini ERR_LLM_AUTH"
+    assert (found.model, found.answered, found.degraded) == ("extractive", True, True)
+    assert found.model_reason.startswith(failed)
+    assert found.degraded_reasons[0].startswith(f"llm: {failed}")
 
 
-def test_the_request_carries_the_grounding_as_data(kit: Any) -> None:
-    passages = [kit.passage("Text one."), kit.passage("Text two.", rank=2, headings=("Part", "Detail"), place="page 3")]
-    query = Query(text="and then?", session_id="s", tenant="t")
-    request = TailorAgent(FakeLLM(), max_output_tokens=77).request("What then?", passages, query)
-    assert (request.question, request.passages) == ("What then?", tuple(passages))
-    assert (request.session_id, request.tenant, request.max_output_tokens) == ("s", "t", 77)
-    user = request.messages[1].content
-    assert 'number="2" from="Doc › Part › Detail" place="page 3"' in user
-    assert user.index("Text one.") < user.index("Text two.") < user.index("Question: What then?")
+async def test_a_model_that_does_not_begin_in_time_is_left_for_quotes(kit: Any) -> None:
+    slow = paid(Reply("late", first_token_wait_s=60))
+    found = await answer(kit, generative(slow, limits=Limits(first_token_s=0.05)), ExtractiveWriter())
+    assert found.model_reason.startswith(f"{FALLBACK}openai:gpt-4o ERR_LLM_TIMEOUT")
+    assert (slow.calls, slow.closed) == (1, 1)
 
 
-async def test_follow_ups_are_never_part_of_the_answer(kit: Any) -> None:
-    reply = f"Built in 1902 [1].\n\n{MARK}\n- Who built it?\n2. How long is it?\nnot a question\n* Why? \n* And?"
-    text, draft = await written(FakeLLM([reply]), [kit.passage("Built in 1902.")])
-    assert text == "Built in 1902 [1]."
-    assert isinstance(draft, Draft)
-    assert draft.follow_ups == ("Who built it?", "How long is it?", "Why?")
+async def test_an_exhausted_budget_leaves_quotes(kit: Any) -> None:
+    first = paid()
+    found = await answer(kit, generative(first, budgets=Budgets(run_usd=0.0)), ExtractiveWriter())
+    assert (found.model, first.calls) == ("extractive", 0)
+    assert found.model_reason.startswith(f"{FALLBACK}openai:gpt-4o ERR_LLM_BUDGET")
 
 
-async def test_without_follow_ups_the_headings_give_them(kit: Any) -> None:
-    passages = [
-        kit.passage("Text.", headings=("Guide", "Upkeep of ropes")),
-        kit.passage("More.", rank=2, headings=("Guide", "When")),
-        kit.passage("Again.", rank=3, headings=("Guide", "Upkeep of ropes")),
-    ]
-    _, draft = await written(ExtractiveLLM(), passages)
-    assert isinstance(draft, Draft)
-    assert draft.prompt_hash == ""
-    assert from_headings("When?", passages) == ("What does “Doc” say about “Upkeep of ropes”?",)
+async def test_a_model_stands_in_for_a_ranker_that_fails(kit: Any) -> None:
+    class Broken:
+        name = "broken"
+
+        async def scores(self, question: str, texts: Any) -> list[float]:
+            raise EmbeddingError("no model", ErrorCode.EMBEDDING_MODEL)
+
+    found = await answer(kit, ExtractiveWriter(Broken()), generative(paid()))
+    assert found.model == "openai:gpt-4o"
+    assert found.model_reason == f"{FALLBACK}extractive ERR_EMBEDDING_MODEL; configured"
 
 
-async def test_a_failing_model_is_the_last_item(kit: Any) -> None:
-    error = LLMError("slow", ErrorCode.LLM_TIMEOUT)
-    text, failure = await written(FakeLLM([Reply("some words here", error=error, error_after_words=2)]), [])
-    assert text.split() == ["some", "words"][: len(text.split())]
-    assert isinstance(failure, AgentFailure)
-    assert (failure.agent, failure.code) == ("tailor", ErrorCode.LLM_TIMEOUT)
+async def test_nothing_is_written_again_once_a_piece_is_out(kit: Any) -> None:
+    late = paid(Reply("Built in 1902.", error=LLMError("down"), error_after_words=2))
+    roma = kit.roma(await kit.store(), writers=[generative(late), ExtractiveWriter()])
+    events = await kit.events(roma)
+    assert not any(isinstance(event, CompleteEvent) for event in events)
+    assert events[-1].failure.agent == "tailor"
 
 
-async def test_leaving_closes_the_model(kit: Any) -> None:
+async def test_the_last_writer_s_error_ends_the_answer(kit: Any) -> None:
+    roma = kit.roma(await kit.store(), writers=[generative(paid(REFUSED)), generative(paid(REFUSED, name="x:y"))])
+    events = await kit.events(roma)
+    assert (events[-1].failure.code, events[-1].failure.details["provider"]) == (ErrorCode.LLM_AUTH, "x:y")
+
+
+async def test_leaving_closes_the_model() -> None:
     llm = FakeLLM([Reply("one two three four", word_wait_s=9)])
-    stream = TailorAgent(llm).write("q", [], Query(text="q"))
+    stream = TailorAgent([GenerativeWriter(llm, all_prompts())]).write(Context.begin(Query(text="q")))
     await anext(stream)
     await stream.aclose()
     assert llm.closed == 1
 
 
-@pytest.mark.parametrize("split", range(1, 9))
-def test_the_mark_is_found_however_it_is_cut(split: int) -> None:
-    whole = f"An answer [1].\n\n{MARK}\nNext?"
-    splitter = AnswerSplitter()
-    shown = "".join(splitter.feed(whole[i : i + split]) for i in range(0, len(whole), split)) + splitter.rest()
-    assert shown == "An answer [1]."
-    assert splitter.questions() == ("Next?",)
-
-
-@given(st.lists(st.sampled_from([*MARK, "<<<", " ", "\n", "word", "[1]"]) | st.text(max_size=3), max_size=30))
-def test_no_character_of_an_answer_is_lost(pieces: list[str]) -> None:
-    splitter = AnswerSplitter()
-    shown = "".join(splitter.feed(p) for p in pieces) + splitter.rest()
-    assert shown == "".join(pieces).partition(MARK)[0].rstrip()
-
-
-def test_a_prompt_of_ones_own(tmp_path: Path, kit: Any) -> None:
-    mine = tmp_path / "mine.md"
-    mine.write_text("---\nversion: 7\n---\nShort! {{style}} {{unknown}} {{follow_up_mark}}", encoding="utf-8")
-    prompts = all_prompts({"answer": mine})
-    assert prompts["answer"].version == "7"
-    tailor = TailorAgent(FakeLLM(), prompts)
-    assert tailor.request("q", [], Query(text="q")).messages[0].content.startswith("Short!")
-    assert tailor.prompt_hash("general") != TailorAgent(FakeLLM()).prompt_hash("general")
-    mine.write_text("---\nversion: 7\n---\nNothing to fill", encoding="utf-8")
-    with pytest.raises(ConfigError, match="must have the places"):
-        all_prompts({"answer": mine})
-
-
-def test_every_prompt_has_a_version_and_says_what_it_is_for() -> None:
-    prompts = all_prompts()
-    assert {"answer", "plan", "find", "rewrite", "persona_technical"} <= set(prompts)
-    assert all(p.version and p.description for p in prompts.values())
-
-
-TOO_LONG = Reply(error=LLMError("The prompt is too long.", ErrorCode.LLM_CONTEXT_LENGTH))
-
-
-async def test_a_prompt_that_is_too_long_is_tried_once_more_with_the_better_half(kit: Any) -> None:
-    passages = [kit.passage(f"Text {n}.", rank=n) for n in range(1, 6)]
-    llm = FakeLLM([TOO_LONG, "Built [1]."])
-    text, draft = await written(llm, passages)
-    assert isinstance(draft, Draft) and (text, draft.read) == ("Built [1].", 3)
-    assert [len(r.passages) for r in llm.requests] == [5, 3]
-    assert "Text 3." in llm.requests[1].messages[1].content
-    assert "Text 4." not in llm.requests[1].messages[1].content
-
-
-@pytest.mark.parametrize(("count", "replies"), [(5, 2), (1, 1)])
-async def test_a_prompt_that_stays_too_long_is_a_failure(kit: Any, count: int, replies: int) -> None:
-    llm = FakeLLM([TOO_LONG] * 3)
-    _, failure = await written(llm, [kit.passage(f"Text {n}.", rank=n + 1) for n in range(count)])
-    assert isinstance(failure, AgentFailure)
-    assert (failure.code, llm.calls) == (ErrorCode.LLM_CONTEXT_LENGTH, replies)
-
-
-async def test_what_was_shown_is_never_written_again(kit: Any) -> None:
-    late = Reply("Built in 1902.", error=TOO_LONG.error, error_after_words=2)
-    llm = FakeLLM([late, "Built [1]."])
-    text, failure = await written(llm, [kit.passage(f"Text {n}.", rank=n + 1) for n in range(5)])
-    assert isinstance(failure, AgentFailure) and text.startswith("Built") and llm.calls == 1
+async def test_without_a_writer_there_is_an_error_that_says_so() -> None:
+    with pytest.raises(LLMError, match="ask again"):
+        await anext(TailorAgent([]).write(Context.begin(Query(text="q"))))

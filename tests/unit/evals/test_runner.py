@@ -26,6 +26,7 @@ from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, read
 from roma_core.evals.runner import CaseRunner, prove_quote, run_cases
 from roma_core.llm.control.calls import CallRecord
 from roma_core.llm.providers.fake import FakeLLM, Reply
+from roma_core.llm.service import LLMService
 from roma_core.prompts import load_prompt
 from roma_core.settings import Settings
 from roma_core.types import (
@@ -304,9 +305,9 @@ def test_the_answer_is_data_to_the_judge() -> None:
     assert "the documents do not hold the answer" in trap
 
 
-def test_an_extractive_model_cannot_judge() -> None:
-    with pytest.raises(EvalError, match="cannot judge") as caught:
-        Judge(FakeLLM(generative=False))
+def test_without_a_model_there_is_no_judge() -> None:
+    with pytest.raises(EvalError, match="LLM_PROVIDER") as caught:
+        Judge(LLMService([]))
     assert caught.value.code is ErrorCode.EVAL_JUDGE
 
 

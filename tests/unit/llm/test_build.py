@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from roma_core.errors import ConfigError
+from roma_core.errors import ConfigError, LLMError
 from roma_core.llm.base import LLMRequest, Message
-from roma_core.llm.build import build_llm, make_provider
+from roma_core.llm.build import build_llm, make_provider, writer_names
 from roma_core.llm.providers.anthropic import AnthropicLLM
 from roma_core.llm.providers.openai import OpenAILLM
 from roma_core.settings import Settings, choose_vendor
@@ -46,9 +46,9 @@ def test_auto_takes_the_first_that_has_a_key_and_says_why(values: dict[str, Any]
     assert why in reason
 
 
-async def test_the_default_quotes_and_says_so() -> None:
+async def test_the_default_has_no_model_and_says_that_answers_are_quoted() -> None:
     service = build_llm(settings())
-    assert (service.name, service.generative) == ("extractive", False)
+    assert service.name == ""
     health = await service.health()
     assert (health.state, "quoted from the sources" in health.reason) == ("ok", True)
     await service.close()
@@ -61,8 +61,31 @@ async def test_fallbacks_follow_in_order() -> None:
         )
     )
     health = await service.health()
-    assert list(health.details["breakers"]) == ["openai:gpt-4o", "openai:gpt-4o-mini", "extractive"]
+    assert list(health.details["breakers"]) == ["openai:gpt-4o", "openai:gpt-4o-mini"]
     assert service.name == "openai:gpt-4o"
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({}, ("extractive",)),
+        ({"llm_provider": "extractive", "llm_model": "x"}, ("extractive",)),
+        ({"llm_provider": "openai", "llm_api_key": KEY}, ("openai", "extractive")),
+        ({"llm_provider": "openai", "llm_api_key": KEY, "llm_fallbacks": "none"}, ("openai",)),
+        (
+            {"llm_provider": "extractive", "llm_fallbacks": "openai:x"},
+            ("extractive", "openai:x"),
+        ),
+        ({"llm_provider": "fake", "llm_fallbacks": "fake,extractive"}, ("fake", "extractive")),
+    ],
+)
+def test_writers_are_named_by_provider_and_fallbacks(values: dict[str, Any], names: tuple[str, ...]) -> None:
+    assert writer_names(settings(**values))[0] == names
+
+
+async def test_without_a_model_a_request_is_refused_with_what_to_set() -> None:
+    with pytest.raises(LLMError, match="LLM_PROVIDER"):
+        await build_llm(settings()).complete(LLMRequest(messages=(Message(role="user", content="hi"),)))
 
 
 async def test_the_fake_answers_through_the_whole_service() -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from roma_core.agents.orchestrator import RECOVERY, Step, Then, answer_id, is_unknown
+from roma_core.agents.context import is_unknown
+from roma_core.agents.pipeline import Then
+from roma_core.agents.tailor import answer_id
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError, LLMError, StoreError
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
-from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.store.lance import LanceStore
 from roma_core.types import CompleteEvent, Document, ErrorEvent, Query, StageEvent, TailorOutput, TokenEvent
+from roma_core.writers.extractive import ExtractiveWriter
 
 BUILT = "The rope bridge of Quellfeld was built in 1902 [1]."
 AWAY = StoreError("The store is away.")
@@ -100,7 +102,8 @@ async def test_orchestrator_skips_auth_failure(kit: Any) -> None:
 async def test_orchestrator_fallback_on_memory_failure(kit: Any) -> None:
     store = kit.Flaky(await kit.store(), lexical=[AWAY] * 9, dense=[AWAY] * 9)
     llm = FakeLLM()
-    events = await kit.events(kit.roma(store, llm))
+    roma = kit.roma(store, llm)
+    events = await kit.events(roma)
     last = events[-1]
     assert isinstance(last, CompleteEvent)
     found = last.output
@@ -108,7 +111,7 @@ async def test_orchestrator_fallback_on_memory_failure(kit: Any) -> None:
     assert found.degraded_reasons == (f"memory: {ErrorCode.STORAGE_UNAVAILABLE}",)
     assert kit.tokens(events) == I_DONT_KNOW
     assert llm.calls == 0, "nothing to write from, so no model is paid"
-    assert store.calls.count("lexical") == 1 + RECOVERY[Step.RETRIEVE].retries
+    assert store.calls.count("lexical") == 1 + roma.pipeline["retrieve"].recovery.retries
 
 
 async def test_a_store_on_disk_that_is_away_is_tried_again_and_answers_when_it_is_back(
@@ -124,7 +127,7 @@ async def test_a_store_on_disk_that_is_away_is_tried_again_and_answers_when_it_i
     store.calls.clear()
     lost = await output(kit, roma)
     assert (lost.answer, lost.degraded_reasons) == (I_DONT_KNOW, (f"memory: {ErrorCode.STORAGE_UNAVAILABLE}",))
-    assert store.calls.count("lexical") == 1 + RECOVERY[Step.RETRIEVE].retries
+    assert store.calls.count("lexical") == 1 + roma.pipeline["retrieve"].recovery.retries
     (tmp_path / "away").rename(tmp_path / "store")
     back = await output(kit, roma)
     assert (back.answer, back.degraded) == (BUILT, False)
@@ -163,7 +166,7 @@ async def test_without_the_reranker_the_fused_order_stands(kit: Any) -> None:
 
 
 async def test_an_unanswerable_question_gets_i_dont_know(kit: Any) -> None:
-    found = await output(kit, kit.roma(await kit.store(), ExtractiveLLM()), "What does a zebra weigh?")
+    found = await output(kit, kit.roma(await kit.store(), writers=[ExtractiveWriter()]), "What does a zebra weigh?")
     assert found.answer == I_DONT_KNOW
     assert (found.answered, found.degraded, found.citations, found.follow_ups) == (False, False, (), ())
 
@@ -176,7 +179,7 @@ async def test_an_empty_store_gets_i_dont_know_without_a_model_call(kit: Any) ->
 
 async def test_extractive_answers_are_quoted_word_for_word(kit: Any) -> None:
     store = await kit.store()
-    found = await output(kit, kit.roma(store, ExtractiveLLM()))
+    found = await output(kit, kit.roma(store, writers=[ExtractiveWriter()]))
     assert found.answer.startswith("The rope bridge of Quellfeld was built in 1902.")
     assert found.model == "extractive"
     assert found.prompt_hash == ""
@@ -207,11 +210,12 @@ async def test_a_document_that_changed_meanwhile_is_not_cited(kit: Any) -> None:
 
 async def test_a_store_that_leaves_while_writing_costs_the_citations_only(kit: Any) -> None:
     store = kit.Flaky(await kit.store(), document=[AWAY] * 99)
-    found = await output(kit, kit.roma(store, FakeLLM([BUILT])))
+    roma = kit.roma(store, FakeLLM([BUILT]))
+    found = await output(kit, roma)
     assert found.answer == "The rope bridge of Quellfeld was built in 1902."
     assert found.citations == ()
     assert found.degraded_reasons == (f"citations: {ErrorCode.STORAGE_UNAVAILABLE}",)
-    assert store.calls.count("document") == 1 + RECOVERY[Step.VERIFY].retries
+    assert store.calls.count("document") == 1 + roma.pipeline["verify"].recovery.retries
 
 
 async def test_the_deadline_ends_a_query(kit: Any) -> None:
@@ -265,7 +269,11 @@ async def test_a_planned_question_is_looked_up_in_order(kit: Any) -> None:
     )
     assert [r.purpose for r in llm.requests] == ["plan", "find", "answer"]
     planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
-    assert planned.detail["questions"] == ["Which village has a rope bridge?", "What does the mill of {1} grind?"]
+    assert planned.detail["questions"] == [
+        "What does the mill near the bridge grind?",
+        "Which village has a rope bridge?",
+        "What does the mill of {1} grind?",
+    ]
     assert [e.stage for e in events if isinstance(e, StageEvent)].count("retrieved") == 2
     last = events[-1]
     assert isinstance(last, CompleteEvent)
@@ -284,10 +292,11 @@ async def test_a_bad_plan_means_the_question_as_it_stands(kit: Any, bad: str) ->
     assert not events[-1].output.degraded
 
 
-async def test_extractive_models_are_never_asked_to_plan(kit: Any) -> None:
-    llm = FakeLLM([BUILT], generative=False)
-    await output(kit, kit.roma(await kit.store(), llm, planner="auto"))
-    assert [r.purpose for r in llm.requests] == ["answer"]
+async def test_without_a_model_nothing_is_planned_and_the_event_still_comes(kit: Any) -> None:
+    events = await kit.events(kit.roma(await kit.store(), writers=[ExtractiveWriter()], planner="auto"))
+    planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
+    assert planned.detail["questions"] == ["When was the rope bridge built?"]
+    assert isinstance(events[-1], CompleteEvent)
 
 
 async def test_a_refusal_is_shown_as_such(kit: Any) -> None:
@@ -345,7 +354,7 @@ async def test_an_unforeseen_error_is_an_event_too(kit: Any, monkeypatch: pytest
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a secret text")
 
-    monkeypatch.setattr("roma_core.agents.orchestrator.interleave", broken)
+    monkeypatch.setattr("roma_core.agents.tailor.answer_id", broken)
     events = await kit.events(kit.roma(await kit.store()))
     last = events[-1]
     assert isinstance(last, ErrorEvent)
@@ -353,10 +362,11 @@ async def test_an_unforeseen_error_is_an_event_too(kit: Any, monkeypatch: pytest
     assert "secret" not in last.failure.message
 
 
-def test_each_step_has_its_row() -> None:
-    assert set(RECOVERY) == set(Step)
-    closed = {Step.GUARD_QUESTION, Step.GUARD_PASSAGES, Step.GUARD_ANSWER}
-    assert all(RECOVERY[step].then is Then.FAIL and not RECOVERY[step].retries for step in closed)
+async def test_guardrails_fail_closed(kit: Any) -> None:
+    pipeline = kit.roma(await kit.store()).pipeline
+    guards = [stage for stage in pipeline if stage.name.startswith("guard_")]
+    assert len(guards) == 4
+    assert all(stage.recovery.then is Then.FAIL and not stage.recovery.retries for stage in guards)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,12 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from roma_core.cache import Cache
-from roma_core.errors import EmbeddingError, ErrorCode, LLMError, RomaError
+from roma_core.errors import ErrorCode, LLMError, RomaError
 from roma_core.llm.base import FALLBACK, LLMDelta, LLMRequest, Message
 from roma_core.llm.control.breaker import Breaker
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.control.calls import CallRecord
 from roma_core.llm.control.pricing import Price, Prices
-from roma_core.llm.extractive import ExtractiveLLM
 from roma_core.llm.providers.anthropic import AnthropicLLM
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.providers.openai import OpenAILLM
@@ -26,7 +25,7 @@ from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 from roma_core.llm.service import Limits, LLMService
 from roma_core.settings import CacheMode
 from roma_core.telemetry import logs
-from roma_core.types import Chunk, ScoredChunk, Usage
+from roma_core.types import ComponentHealth, Usage
 
 ASK = LLMRequest(messages=(Message(role="system", content="Be brief."), Message(role="user", content="Say hello.")))
 KEY = SecretStr("sk-secret-0123456789")
@@ -43,12 +42,6 @@ def quick_backoff(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr("roma_core.retry.sleep", note)
     return waited
-
-
-def quotable(text: str = "The sky is blue today.") -> LLMRequest:
-    chunk = Chunk(id="c", document_id="d", uri="u", title="t", text=text, start=0, end=len(text))
-    passage = ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="hybrid")
-    return ASK.model_copy(update={"question": "What colour is the sky?", "passages": (passage,)})
 
 
 def cloud(*replies: Reply | str, name: str = "openai:gpt-4o") -> FakeLLM:
@@ -181,10 +174,10 @@ async def test_a_server_that_hangs_is_left_for_the_fallback(make: Any) -> None:
 
 async def test_no_first_token_in_time_goes_to_the_fallback() -> None:
     slow = cloud(Reply("late", first_token_wait_s=60))
-    service = LLMService([slow, ExtractiveLLM()], limits=Limits(first_token_s=0.05))
-    answer = await service.complete(quotable())
-    assert answer.provider == "extractive"
-    assert answer.reason.startswith(f"{FALLBACK}openai:gpt-4o ERR_LLM_TIMEOUT")
+    service = LLMService([slow, cloud(name="anthropic:x")], limits=Limits(first_token_s=0.05))
+    answer = await service.complete(ASK)
+    assert answer.provider == "anthropic"
+    assert answer.reason == f"{FALLBACK}openai:gpt-4o ERR_LLM_TIMEOUT"
     assert (slow.calls, slow.closed) == (1, 1)
 
 
@@ -295,20 +288,28 @@ async def test_the_last_error_says_who_was_tried() -> None:
     assert error.details["tried"] == ["openai:gpt-4o ERR_LLM_AUTH"]
 
 
-async def test_quotes_are_no_substitute_for_a_plan_or_a_verdict() -> None:
-    service = LLMService([cloud(Reply(error=LLMError("no", ErrorCode.LLM_AUTH))), ExtractiveLLM()])
-    assert (await failure(service, ASK)).code is ErrorCode.LLM_AUTH
-    only_quotes = LLMService([ExtractiveLLM()], why="auto: no key")
-    assert (await failure(only_quotes, ASK)).code is ErrorCode.LLM_BAD_REQUEST
-    assert not only_quotes.generative
+async def test_a_failure_names_its_provider() -> None:
+    error = await failure(LLMService([cloud(Reply(error=LLMError("no", ErrorCode.LLM_AUTH)))]))
+    assert error.details["provider"] == "openai:gpt-4o"
 
 
-async def test_an_error_of_the_reranker_is_a_failure_of_the_extractive_provider() -> None:
-    async def broken(question: str, texts: object) -> list[float]:
-        raise EmbeddingError("no model", ErrorCode.EMBEDDING_MODEL)
+async def test_without_a_provider_only_requests_that_name_their_model_are_answered() -> None:
+    service = LLMService([], make=lambda spec: cloud(name=spec))
+    assert service.name == ""
+    assert (await failure(service)).code is ErrorCode.LLM_BAD_REQUEST
+    answer = await service.complete(ASK.model_copy(update={"model": "openai:gpt-4o"}))
+    assert (answer.provider, answer.model) == ("openai", "gpt-4o")
 
-    service = LLMService([ExtractiveLLM(broken, "x"), cloud()])
-    assert (await service.complete(quotable())).reason == f"{FALLBACK}extractive ERR_EMBEDDING_MODEL"
+
+async def test_quotes_stand_in_for_models_that_are_unavailable() -> None:
+    class Unavailable(FakeLLM):
+        async def health(self) -> ComponentHealth:
+            return ComponentHealth(state="down", reason="The server does not answer.")
+
+    health = await LLMService([Unavailable()], stand_in="extractive").health()
+    assert (health.state, health.reason) == ("degraded", "The server does not answer; extractive answers")
+    alone = await LLMService([Unavailable()]).health()
+    assert (alone.state, "no other is left" in alone.reason) == ("down", True)
 
 
 async def test_a_request_may_name_its_model() -> None:
@@ -402,9 +403,9 @@ async def test_calls_at_once_never_pass_the_budget_together() -> None:
 
 async def test_an_exhausted_budget_leaves_the_free_provider(tmp_path: Path) -> None:
     first = cloud()
-    service = LLMService([first, ExtractiveLLM()], budgets=Budgets(run_usd=0.0))
-    answer = await service.complete(quotable())
-    assert (answer.reason, first.calls) == (f"{FALLBACK}openai:gpt-4o ERR_LLM_BUDGET; low confidence", 0)
+    service = LLMService([first, FakeLLM(["Hello."])], budgets=Budgets(run_usd=0.0))
+    answer = await service.complete(ASK)
+    assert (answer.reason, first.calls) == (f"{FALLBACK}openai:gpt-4o ERR_LLM_BUDGET", 0)
 
 
 async def test_an_account_that_goes_away_during_a_call_does_not_cost_the_answer(tmp_path: Path) -> None:
@@ -563,14 +564,6 @@ async def test_cache_modes(tmp_path: Path, mode: CacheMode, calls: int) -> None:
     assert first.calls == calls + (mode in {"off", "read"})
 
 
-async def test_quotes_are_kept_by_their_passages(tmp_path: Path) -> None:
-    service = LLMService([ExtractiveLLM()], cache=Cache(tmp_path / "c.sqlite"))
-    await service.complete(quotable())
-    again = await service.complete(quotable())
-    assert (again.cached, again.text) == (True, "The sky is blue today. [1]")
-    assert not (await service.complete(quotable("The sky is grey today."))).cached
-
-
 async def test_a_killed_run_asks_only_what_was_not_answered(tmp_path: Path) -> None:
     """The cache makes runs resumable: answers that were whole before a kill are not asked again."""
     asks = [ASK.model_copy(update={"messages": (Message(role="user", content=f"q{n}"),)}) for n in range(6)]
@@ -682,11 +675,6 @@ async def test_a_reader_who_leaves_is_recorded_as_cancelled() -> None:
             break
     assert [r.outcome for r in seen] == ["cancelled"]
     assert seen[0].usage.estimated
-
-
-async def test_a_service_needs_a_provider() -> None:
-    with pytest.raises(ValueError, match="provider"):
-        LLMService([])
 
 
 async def test_text_on_the_last_delta_is_not_lost() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from html import escape
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -24,7 +24,6 @@ from roma_core.types import (
     ErrorEvent,
     HealthReport,
     Query,
-    Stage,
     StageEvent,
     StreamEvent,
     TailorOutput,
@@ -452,10 +451,12 @@ def test_every_verdict_has_words(verdict: str) -> None:
     assert sources.VERDICTS[verdict] in sources.source_title([citation(verdict=verdict)])
 
 
-def test_every_stage_says_what_is_being_done() -> None:
-    for stage in get_args(Stage):
-        assert answer.stage_words(StageEvent(stage=stage, elapsed_ms=1, detail={"n": 20})).endswith(" …")
-    assert answer.stage_words(StageEvent(stage="retrieved", elapsed_ms=1, detail={"n": 20})) == "Ranking 20 passages …"
+@pytest.mark.parametrize("stage", ["retrieved", "a_stage_of_ones_own"])
+def test_a_stage_is_shown_by_its_words_and_else_by_its_name(stage: str) -> None:
+    says = "Ranking 20 passages …"
+    assert answer.stage_words(StageEvent(stage=stage, elapsed_ms=1, says=says)) == says
+    named = answer.stage_words(StageEvent(stage=stage, elapsed_ms=1))
+    assert named == f"{stage.replace('_', ' ').capitalize()} …"
 
 
 def test_a_source_that_changed_shows_what_was_quoted() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from roma_core import Settings, build_roma
 from roma_core.app import Roma
+from roma_core.llm.base import LLMRequest
 from roma_core.llm.providers.fake import FakeLLM
 from roma_core.llm.service import LLMService
 from roma_core.ui import console, reply
@@ -22,11 +23,18 @@ from roma_core.ui.console import RECALLED, Console
 TYPED = "When does the valve < 3 & *open*?"
 
 
+def answer_alike(request: LLMRequest) -> str:
+    """Answer every question alike, and leave a follow-up as it is."""
+    if request.purpose == "rewrite":
+        return request.messages[-1].content.rpartition("New question: ")[2]
+    return "The valve opens at 3 bar [1]."
+
+
 @pytest.fixture
 async def roma(workspace: Path, tmp_path: Path) -> AsyncIterator[Roma]:
     (tmp_path / "manual.md").write_text("# Manual\n\nThe valve opens at 3 bar.\n")
-    settings = Settings(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
-    llm = LLMService([FakeLLM(rule=lambda _: "The valve opens at 3 bar [1].", generative=False)])
+    settings = Settings(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1, planner="off")
+    llm = LLMService([FakeLLM(rule=answer_alike)])
     async with build_roma(settings, llm=llm) as made:
         await made.ingest(tmp_path / "manual.md")
         yield made

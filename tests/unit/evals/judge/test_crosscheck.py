@@ -11,6 +11,7 @@ from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.judge.crosscheck import crosscheck
 from roma_core.evals.report.record import EvalRow
 from roma_core.llm.providers.fake import FakeLLM, Reply
+from roma_core.llm.service import LLMService
 
 CASE = GoldenCase(id="q", question="Which colour has the door?", kind="no_answer")
 
@@ -37,8 +38,8 @@ async def test_what_cannot_be_read_is_unscored(reply: str | Reply) -> None:
     assert grade.state == "unscored" and grade.reason.startswith("ERR_LLM")
 
 
-async def test_no_answer_costs_no_call_and_extractive_models_cannot_judge() -> None:
+async def test_no_answer_costs_no_call_and_there_is_no_judge_without_a_model() -> None:
     llm = FakeLLM()
     assert (await crosscheck(CASE, row(None), llm)).state == "unscored" and llm.calls == 0
-    with pytest.raises(EvalError, match="cannot judge"):
-        await crosscheck(CASE, row(), FakeLLM(generative=False))
+    with pytest.raises(EvalError, match="LLM_PROVIDER"):
+        await crosscheck(CASE, row(), LLMService([]))

@@ -1,4 +1,4 @@
-"""What may be quoted from passages: sentences, list items, table rows and lines of code, each with its surroundings.
+"""Units of passages that can be quoted: sentences, list items, table rows and lines of code, in their surroundings.
 
 A sentence out of its place has lost its subject: "By default no test times out" does not name the project that its
 title names. So each one is *scored* together with the title, the heading, the lead-in and the table header that it
@@ -28,8 +28,8 @@ _PROSE: frozenset[BlockKind] = frozenset({"paragraph", "quote"})
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A unit of a passage with what belongs to it."""
+class QuotableUnit:
+    """A unit of a passage with the lines that belong to it."""
 
     passage: int
     """Number of the passage, from 1."""
@@ -39,44 +39,46 @@ class Candidate:
     """Subject, heading, lead-in and table header that the unit stands under, outermost first."""
     document_place: tuple[str, int]
     is_header: bool = False
-    follows: tuple[Candidate, ...] = ()
+    follows: tuple[QuotableUnit, ...] = ()
     """The lines that it announces, for a sentence that ends in a colon."""
-    next: Candidate | None = None
+    next: QuotableUnit | None = None
     """The next sentence of its paragraph."""
 
     @property
-    def prose(self) -> bool:
+    def is_prose(self) -> bool:
         return self.sentence.kind in _PROSE
 
     @property
-    def lists(self) -> bool:
-        """Whether it announces a list, which then is scored and quoted as one."""
+    def announces_list(self) -> bool:
+        """True when it announces a list, which then is scored and quoted as one."""
         return any(line.sentence.kind == "list" for line in self.follows)
 
     @property
     def scored_text(self) -> str:
-        """What the scorer reads: the unit in its surroundings, without Markdown's marks."""
-        items = (line.quote for line in self.follows) if self.lists else ()
-        return "\n".join(dict.fromkeys(filter(None, map(plain, (*self.surroundings, self.quote, *items)))))
+        """The text that the ranker reads: the unit in its surroundings, without Markdown's marks."""
+        items = [line.quote for line in self.follows] if self.announces_list else []
+        lines = [plain_text(line) for line in (*self.surroundings, self.quote, *items)]
+        return "\n".join(dict.fromkeys(line for line in lines if line))
 
 
-def candidates(passages: Sequence[ScoredChunk]) -> list[Candidate]:
-    """Every unit worth quoting, each once, in the order of the passages. Headings and questions answer nothing."""
-    found: dict[tuple[str, str], Candidate] = {}
+def quotable_units(passages: Sequence[ScoredChunk]) -> list[QuotableUnit]:
+    """Return every unit worth quoting, each once, in the order of the passages; no headings and no questions."""
+    units: dict[tuple[str, str], QuotableUnit] = {}
     for number, passage in enumerate(passages, start=1):
         listed: set[tuple[str, int]] = set()
-        for option in _joined(list(_units(number, passage.chunk)), passage.chunk):
-            listed.update(line.document_place for line in option.follows if option.lists)
-            if option.document_place not in listed and not _says_nothing(option):
-                found.setdefault((passage.chunk.document_id, option.quote), option)
-    return list(found.values())
+        for unit in _link_units(list(_split_units(number, passage.chunk)), passage.chunk):
+            if unit.announces_list:
+                listed.update(line.document_place for line in unit.follows)
+            if unit.document_place not in listed and not _says_nothing(unit):
+                units.setdefault((passage.chunk.document_id, unit.quote), unit)
+    return list(units.values())
 
 
-def _joined(units: Sequence[Candidate], chunk: Chunk) -> Iterator[Candidate]:
-    """The units with what follows them."""
+def _link_units(units: Sequence[QuotableUnit], chunk: Chunk) -> Iterator[QuotableUnit]:
+    """Yield the units, each with those that follow it."""
     for position, unit in enumerate(units):
         after = units[position + 1 :]
-        goes_on = bool(after) and unit.prose and after[0].prose
+        goes_on = bool(after) and unit.is_prose and after[0].is_prose
         between = chunk.text[unit.sentence.end : after[0].sentence.start] if goes_on else ""
         yield replace(
             unit,
@@ -85,8 +87,8 @@ def _joined(units: Sequence[Candidate], chunk: Chunk) -> Iterator[Candidate]:
         )
 
 
-def _units(number: int, chunk: Chunk) -> Iterator[Candidate]:
-    """All units of a passage that hold a word, headings and figures left out."""
+def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
+    """Yield all units of a passage that hold a word, headings and figures left out."""
     heading = chunk.headings[-1] if chunk.headings else ""
     subject = _subject(chunk)
     lead = header = ""
@@ -99,7 +101,7 @@ def _units(number: int, chunk: Chunk) -> Iterator[Candidate]:
         if unit.kind == "heading":
             heading, lead = quote, ""
         elif unit.kind != "figure" and re.search(r"\w", quote):
-            yield Candidate(
+            yield QuotableUnit(
                 passage=number,
                 sentence=unit,
                 quote=quote,
@@ -111,7 +113,7 @@ def _units(number: int, chunk: Chunk) -> Iterator[Candidate]:
 
 
 def _subject(chunk: Chunk) -> str:
-    """The title, after the file's name where the title ("Contents", "Installation") does not hold it."""
+    """Return the title, after the file's name where the title ("Contents", "Installation") does not hold it."""
     name = PurePosixPath(unquote(urlsplit(chunk.uri).path)).stem
     telling = re.search(r"[^\W\d_]{3}", name) and _letters(name) not in _letters(chunk.title)
     return f"{name}: {chunk.title}" if telling else chunk.title
@@ -122,13 +124,13 @@ def _letters(text: str) -> str:
 
 
 def _carried_header(chunk: Chunk) -> str:
-    """The header of a table whose first row is in an earlier passage."""
+    """Return the header of a table whose first row is in an earlier passage."""
     row = next((line for line in chunk.context.splitlines() if line.lstrip().startswith("|")), "")
     return row.strip().strip("|").strip()
 
 
-def _announced(unit: Candidate, after: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """What a sentence that ends in a colon announces: the next sentence, or the block there if it is short."""
+def _announced(unit: QuotableUnit, after: Sequence[QuotableUnit]) -> tuple[QuotableUnit, ...]:
+    """Return the lines that a sentence with a colon announces: the next sentence, or the block there if it is short."""
     if not unit.quote.endswith(_OPEN) or not after:
         return ()
     kind = after[0].sentence.kind
@@ -137,16 +139,16 @@ def _announced(unit: Candidate, after: Sequence[Candidate]) -> tuple[Candidate, 
     return tuple(block if short else block[:1])
 
 
-def _says_nothing(option: Candidate) -> bool:
-    """Questions, header rows, what is too short to say anything, and a lead-in without what it leads to."""
-    if option.is_header or option.quote.endswith(("?", "？")):
+def _says_nothing(unit: QuotableUnit) -> bool:
+    """True for questions, header rows, a few words, and a lead-in without the lines that it leads to."""
+    if unit.is_header or unit.quote.endswith(("?", "？")):
         return True
-    words = len(option.quote.split())
-    if option.sentence.kind in {"code", "table"}:
-        return words < 2 and "=" not in option.quote
-    if option.quote.endswith(_OPEN) and not option.follows:
+    words = len(unit.quote.split())
+    if unit.sentence.kind in {"code", "table"}:
+        return words < 2 and "=" not in unit.quote
+    if unit.quote.endswith(_OPEN) and not unit.follows:
         return words < LONG_WORDS
-    return words < SHORTEST_WORDS and not (option.sentence.kind == "list" and option.surroundings[2])
+    return words < SHORTEST_WORDS and not (unit.sentence.kind == "list" and unit.surroundings[2])
 
 
 _LINK = re.compile(r"!?\[([^\]\[]*)\](?:\([^)\s]*(?:\s+\"[^\"]*\")?\)|\[[^\]\[]*\])")
@@ -155,7 +157,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 _EMPHASIS = re.compile(r"\*\*|`+|(?<!\w)[*_]{1,2}(?=\w)|(?<=\w)[*_]{1,2}(?!\w)")
 
 
-def plain(text: str) -> str:
-    """``text`` as a reader sees it: links by their words, no addresses, tags or emphasis, white space as one blank."""
+def plain_text(text: str) -> str:
+    """Return ``text`` as a reader sees it: links by their words, without addresses, tags, emphasis and extra blanks."""
     words = _TAG.sub(" ", _URL.sub(" ", _LINK.sub(r"\1", text)))
     return " ".join(_EMPHASIS.sub("", words).split())

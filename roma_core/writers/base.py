@@ -1,0 +1,69 @@
+"""The seam to writers: a question and its passages become a stream of text that ends with a ``Draft``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from roma_core.llm.base import FinishReason
+from roma_core.types import ComponentHealth, Query, ScoredChunk, Usage
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A whole answer as its writer gave it, before its markers are resolved."""
+
+    text: str
+    model: str
+    """``provider:model`` that wrote it, or ``extractive``."""
+    reason: str = ""
+    """Why that writer wrote it, and what it says of its own certainty."""
+    follow_ups: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: FinishReason = "stop"
+    prompt_hash: str = ""
+    """Empty when no prompt was read."""
+    passages_read: int = 0
+    """How many of the passages, from the first on, the writer was able to read."""
+
+
+class WritingContext(Protocol):
+    """The part of a query's context that writers read."""
+
+    @property
+    def query(self) -> Query:
+        """The query: persona, session and tenant."""
+        ...
+
+    @property
+    def reading(self) -> str:
+        """The question as the conversation reads it, in words that stand alone; empty when it stands alone itself."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes an answer from passages alone."""
+
+    @property
+    def name(self) -> str:
+        """``provider:model`` of what is configured, or ``extractive``."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides an answer beside the question, its passages and the persona."""
+        ...
+
+    def write(
+        self, question: str, passages: Sequence[ScoredChunk], context: WritingContext
+    ) -> AsyncGenerator[str | Draft, None]:
+        """Yield the pieces of the answer in order, then the ``Draft`` whose text they make up.
+
+        Raises ``RomaError``. Closing the generator stops the work behind it.
+        """
+        ...
+
+    async def health(self) -> ComponentHealth:
+        """Return whether it could write now, as far as can be told free of charge."""
+        ...

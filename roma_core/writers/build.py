@@ -1,0 +1,38 @@
+"""From settings to the list of writers: the first one writes, the others stand in for it in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roma_core.cache import Cache
+from roma_core.llm.base import LLM
+from roma_core.llm.build import EXTRACTIVE, writer_names
+from roma_core.prompts import Prompt
+from roma_core.settings import Settings
+from roma_core.writers.base import Writer
+from roma_core.writers.extractive import ExtractiveWriter, SentenceRanker
+from roma_core.writers.generative import GenerativeWriter
+
+
+def build_writers(
+    settings: Settings,
+    llm: LLM,
+    prompts: Mapping[str, Prompt],
+    *,
+    ranker: SentenceRanker | None = None,
+    cache: Cache | None = None,
+) -> list[Writer]:
+    """Return the writers that ``LLM_PROVIDER`` and ``ROMA_LLM_FALLBACKS`` name.
+
+    All models are one writer, since the service over them walks their fallbacks itself; quotes are another one. The
+    one that is named first comes first.
+    """
+    names, why = writer_names(settings)
+    writers: list[Writer] = []
+    if llm.name:
+        writers.append(GenerativeWriter(llm, prompts, max_output_tokens=settings.llm.max_output_tokens))
+    if names[0] == EXTRACTIVE:
+        writers.insert(0, ExtractiveWriter(ranker, why=why, cache=cache))
+    elif EXTRACTIVE in names:
+        writers.append(ExtractiveWriter(ranker, cache=cache))
+    return writers

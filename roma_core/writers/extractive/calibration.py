@@ -1,0 +1,56 @@
+"""The meaning of a ranker's scores: thresholds measured for one model, worthless for any other."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ScoreThresholds:
+    """Thresholds for the scores of one ranker."""
+
+    refuse_below: float
+    """Best passage score under which the passages are about something else."""
+    answer_from: float
+    """Least evidence for an answer; evidence is the best passage's score, plus the best sentence's, less ``missing``
+    for each name in the question that nothing quoted is about."""
+    confident_from: float
+    """Evidence from which the answer is not called uncertain."""
+    missing: float
+    gap: float
+    """How far below the best sentence another one may score and still be quoted."""
+    passage_gap: float
+    """How far below the best passage another one may score and still be read."""
+
+
+THRESHOLDS: dict[str, ScoreThresholds] = {
+    # Logits of ms-marco-MiniLM-L-12-v2 (int8); docs/12_EXTRACTIVE.md.
+    "ms-marco-MiniLM-L-12": ScoreThresholds(
+        refuse_below=-1.8, answer_from=3.5, confident_from=7.0, missing=4.0, gap=3.0, passage_gap=4.0
+    ),
+    # Share of the question's content words found: nothing found is nothing known.
+    "overlap": ScoreThresholds(
+        refuse_below=0.01, answer_from=0.0, confident_from=1.2, missing=0.0, gap=0.2, passage_gap=1.0
+    ),
+}
+UNCALIBRATED = ScoreThresholds(-math.inf, -math.inf, -math.inf, 0.0, 0.0, math.inf)
+"""For a ranker that was never measured: the best sentence whatever its score, and no refusal."""
+
+
+def thresholds_of(ranker_name: str) -> ScoreThresholds | None:
+    """Return the thresholds whose model is named in ``ranker_name``; None for models that were never measured.
+
+    >>> thresholds_of("Xenova/ms-marco-MiniLM-L-12-v2").refuse_below
+    -1.8
+    """
+    wanted = _letters(ranker_name)
+    for model, thresholds in THRESHOLDS.items():
+        if _letters(model) in wanted:
+            return thresholds
+    return None
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold().replace("l-12", "l12"))
