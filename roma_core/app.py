@@ -28,6 +28,7 @@ from roma_core.types import (
     RawDocument,
     StreamEvent,
     TailorOutput,
+    Usage,
     digest,
 )
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from roma_core.agents.pipeline import Pipeline
     from roma_core.ingestion import OnProgress
     from roma_core.llm.control.budget import Period
-    from roma_core.llm.control.calls import CallRecord
     from roma_core.llm.control.spending import Dimension, SpendReport
     from roma_core.parsers.base import ParseOptions
     from roma_core.plugins import BrokenPlugin
@@ -110,10 +110,24 @@ class Roma:
             **self.pipeline.fingerprints,
         }
 
-    def observe_calls(self, observer: Callable[[CallRecord], None]) -> Callable[[], None]:
-        """Report every model call to ``observer`` until the returned function is called."""
-        observe = getattr(self.llm, "observe", None)  # a bare provider, as tests hand in, has no observers
-        return observe(observer) if observe else lambda: None
+    def observe_usage(self, observer: Callable[[str, Usage], None]) -> Callable[[], None]:
+        """Report the purpose and the usage of every model call to ``observer`` until the returned function is called.
+
+        Purposes are those of requests (``answer``, ``plan``, ``judge``, ...) and ``embedding``.
+        """
+        stops: list[Callable[[], None]] = []
+        observe_llm = getattr(self.llm, "observe", None)  # a bare provider, as tests hand in, has no observers
+        if observe_llm is not None:
+            stops.append(observe_llm(lambda record: observer(record.purpose, record.usage)))
+        observe_embedder = getattr(self.embedder, "observe", None)  # local models cost nothing
+        if observe_embedder is not None:
+            stops.append(observe_embedder(lambda model, usage: observer("embedding", usage)))
+
+        def stop() -> None:
+            for each in stops:
+                each()
+
+        return stop
 
     # --- what it does ---
 

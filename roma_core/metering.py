@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from roma_core.embeddings import Embedder, EmbeddingResult, paying_tenant
 from roma_core.errors import EmbeddingError
@@ -33,7 +34,12 @@ class MeteredEmbedder:
         self._model = embedder.name.removeprefix(f"{provider}:")
         self._prices = prices
         self._budgets = budgets
-        self._on_usage = on_usage
+        self._observers = [on_usage]
+
+    def observe(self, observer: OnUsage) -> Callable[[], None]:
+        """Report the usage of every call to ``observer`` until the returned function is called."""
+        self._observers.append(observer)
+        return partial(self._observers.remove, observer)
 
     @property
     def name(self) -> str:
@@ -90,7 +96,8 @@ class MeteredEmbedder:
     def _priced(self, result: EmbeddingResult) -> EmbeddingResult:
         usage = result.usage.model_copy(update={"cost_usd": self._cost_usd(result.usage)})
         name = f"{self._provider}:{self._model}"
-        self._on_usage(name, usage)
+        for observer in tuple(self._observers):
+            observer(name, usage)
         spending = self._budgets.spending
         if spending.add(paying_tenant.get(), payer.get(), "embed", name, usage):
             asyncio.get_running_loop().run_in_executor(None, spending.flush)

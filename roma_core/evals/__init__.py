@@ -9,6 +9,8 @@ from roma_core.evals.evaluation import evaluate, load_dataset
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget, load_golden
 from roma_core.evals.judge.model import Judge
 from roma_core.evals.measures.base import CaseOutcome, Measure, Score, measure
+from roma_core.evals.measures.mutations import find_blind_measures
+from roma_core.evals.measures.registry import default_measures
 from roma_core.evals.plan import StudyPlan, plan_study
 from roma_core.evals.report.comparison import Comparison, Decision, compare, compare_variants
 from roma_core.evals.report.record import EvalReport, EvalRow
@@ -30,7 +32,9 @@ __all__ = [
     "StudyPlan",
     "compare",
     "compare_variants",
+    "default_measures",
     "evaluate",
+    "find_blind_measures",
     "gather_demo_corpus",
     "load_dataset",
     "load_golden",

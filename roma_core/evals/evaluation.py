@@ -18,7 +18,6 @@ from roma_core.evals.measures.registry import require_measure, resolve_measures
 from roma_core.evals.report.record import EvalReport, RunFacts
 from roma_core.evals.runner import CaseRunner, Progress, Task, run_cases
 from roma_core.evals.runs import RunStore, require_run_name
-from roma_core.llm.control.calls import CallRecord
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, Usage, digest
 from roma_core.workspace import Workspace
@@ -40,7 +39,7 @@ class Documents(Protocol):
 
 
 class System(Protocol):
-    """What can be evaluated whole: ``Roma``, or anything with these parts."""
+    """A system that is evaluated whole: ``Roma``, or anything with these parts."""
 
     @property
     def settings(self) -> Settings: ...
@@ -55,11 +54,11 @@ class System(Protocol):
 
     @property
     def fingerprints(self) -> Mapping[str, str]:
-        """What decides vectors, ranks and answers beside settings and prompts: models by their role."""
+        """Models and stages by their role: all that decides an answer beside settings and prompts."""
         ...
 
-    def observe_calls(self, observer: Callable[[CallRecord], None]) -> Callable[[], None]:
-        """Report every model call to ``observer`` until the returned function is called."""
+    def observe_usage(self, observer: Callable[[str, Usage], None]) -> Callable[[], None]:
+        """Report the purpose and the usage of every model call until the returned function is called."""
         ...
 
     def query(self, query: Query, /) -> Awaitable[TailorOutput | AgentFailure]: ...
@@ -140,7 +139,7 @@ async def evaluate(
         "prompts": {**system.prompts, **_measure_prompts(wanted)},
     }
     meter = CallMeter()
-    stop = system.observe_calls(meter.record)
+    stop = system.observe_usage(meter.record)
     try:
         report = await run_cases(cases, runner, progress)
     finally:
@@ -156,9 +155,9 @@ class CallMeter:
 
     usage: dict[str, Usage] = field(default_factory=dict)
 
-    def record(self, call: CallRecord) -> None:
+    def record(self, purpose: str, usage: Usage) -> None:
         """Count one call."""
-        self.usage[call.purpose] = self.usage.get(call.purpose, Usage()) + call.usage
+        self.usage[purpose] = self.usage.get(purpose, Usage()) + usage
 
     def add_to(self, facts: RunFacts) -> RunFacts:
         """Return ``facts`` with the usage of each purpose, in place of what answers and measures report themselves."""

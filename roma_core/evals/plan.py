@@ -30,7 +30,7 @@ Basis = Literal["two runs", "one run", "assumed"]
 
 
 class MeasurePlan(Noun):
-    """What one measure can show on a set."""
+    """The power of one measure on a set."""
 
     measure: str
     role: MeasureRole
@@ -43,7 +43,7 @@ class MeasurePlan(Noun):
     detectable: float
     """Smallest true difference that the decision finds four times in five; infinite when it can find none."""
     basis: Basis
-    """Where the spread of the differences is known from."""
+    """Origin of the spread of the differences."""
 
     @property
     def can_decide(self) -> bool:
@@ -52,14 +52,14 @@ class MeasurePlan(Noun):
 
 
 class StudyPlan(Noun):
-    """What a golden set can decide, and what it will cost."""
+    """The decisions that a golden set allows, and their cost."""
 
     dataset: str
     items: int
     primary: str
     measures: tuple[MeasurePlan, ...]
     usage: Usage | None = None
-    """What the latest run of this set used that asked every question; None when there is none."""
+    """Usage of the latest run of this set that asked every question; None when there is none."""
     seconds: float | None = None
     remarks: tuple[str, ...] = ()
 

@@ -111,7 +111,7 @@ def metrics(report: EvalReport) -> dict[str, float]:
 
 
 def parameters(report: EvalReport) -> dict[str, str]:
-    """What decided the run: hashes, settings (never a secret), prompts."""
+    """Return all that decided the run: hashes, settings (never a secret), prompts."""
     facts: Mapping[str, Any] = {
         "dataset": report.dataset,
         "dataset_sha256": report.dataset_sha256,
@@ -126,7 +126,7 @@ def parameters(report: EvalReport) -> dict[str, str]:
 
 
 def tags(report: EvalReport) -> dict[str, str]:
-    """What identifies the run and the code it was made with."""
+    """Return the tags that identify the run and the code it was made with."""
     return {RUN_TAG: report.run_id, "mlflow.source.git.commit": git_revision(), "roma.dataset": report.dataset}
 
 

@@ -24,7 +24,7 @@ class Place(Span):
     document_id: str
 
     def holds(self, document_id: str, start: int, end: int) -> bool:
-        """Whether ``[start, end)`` of a document shares a character with this place."""
+        """Return True when ``[start, end)`` of a document shares a character with this place."""
         return document_id == self.document_id and start < self.end and self.start < end
 
 
@@ -33,7 +33,7 @@ Places = tuple[Place, ...]
 
 
 class Corpus(Noun):
-    """What a golden set is asked of. ``places[case_id][i]`` belongs to the case's i-th piece of evidence."""
+    """The documents of a workspace. ``places[case_id][i]`` belongs to the case's i-th piece of evidence."""
 
     sha256: str
     documents: int

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from roma_core._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from roma_core.evals.judge.calibration import Calibration as Calibration
     from roma_core.evals.judge.calibration import Confusion as Confusion
+    from roma_core.evals.judge.calibration import JudgeCalibration as JudgeCalibration
     from roma_core.evals.judge.calibration import calibrate as calibrate
     from roma_core.evals.judge.calibration import cohen_kappa as cohen_kappa
     from roma_core.evals.judge.calibration import krippendorff_alpha as krippendorff_alpha
@@ -19,7 +19,7 @@ else:
         __name__,
         {
             "calibration": (
-                "Calibration",
+                "JudgeCalibration",
                 "Confusion",
                 "calibrate",
                 "cohen_kappa",
@@ -33,10 +33,10 @@ else:
     )
 
 __all__ = [
-    "Calibration",
     "Confusion",
     "Grade",
     "Judge",
+    "JudgeCalibration",
     "calibrate",
     "cohen_kappa",
     "krippendorff_alpha",

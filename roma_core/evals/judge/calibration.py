@@ -1,4 +1,4 @@
-"""How far may a judge be trusted? Agreement with people, and estimates that its errors no longer bias.
+"""Trust in a judge: its agreement with people, and estimates that its errors no longer bias.
 
 Pure functions over grades. A judge is a measuring instrument: it is calibrated on answers that people graded, then
 what it says about the rest is corrected by what was learnt there, with intervals that pay for the correction.
@@ -39,7 +39,7 @@ class Confusion(Noun):
         return _ratio(self.true_negative, self.true_negative + self.false_positive)
 
 
-class Calibration(Noun):
+class JudgeCalibration(Noun):
     """A judge against people over the same answers. ``bias`` is judge minus people, on the scale of the grades."""
 
     n: int
@@ -55,13 +55,13 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def calibrate(people: Sequence[float], judge: Sequence[float], threshold: float) -> Calibration:
+def calibrate(people: Sequence[float], judge: Sequence[float], threshold: float) -> JudgeCalibration:
     """Compare grades of the same answers; ``threshold`` is the least grade that passes. Raises ``ValueError``."""
     pairs = list(zip(people, judge, strict=True))
     if not pairs:
         raise ValueError("there is nothing to calibrate on")
     gaps = [b - a for a, b in pairs]
-    return Calibration(
+    return JudgeCalibration(
         n=len(pairs),
         exact=sum(gap == 0 for gap in gaps) / len(gaps),
         within_one=sum(abs(gap) <= 1 for gap in gaps) / len(gaps),

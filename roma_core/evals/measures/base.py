@@ -47,7 +47,7 @@ class Score:
     reason: str = ""
     state: ScoreState = "scored"
     usage: Usage = NO_USAGE
-    """What taking the score has cost."""
+    """The cost of taking the score."""
 
     def __post_init__(self) -> None:
         if (self.value is not None) != (self.state == "scored"):
@@ -138,7 +138,7 @@ class Measure:
     name: str
     function: ScoreFunction = field(repr=False)
     source: str = ""
-    """Where the definition comes from: a paper, a standard, or a sentence."""
+    """Origin of the definition: a paper, a standard, or a sentence."""
     applies: Callable[[GoldenCase], bool] = field(default=always, repr=False)
     higher: bool | None = True
     scale: tuple[float, float] | None = (0.0, 1.0)

@@ -35,7 +35,7 @@ MOST_NAMED = 5
 
 
 class Decision(StrEnum):
-    """What a comparison says of B in one measure."""
+    """The result of a comparison for B in one measure."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -135,7 +135,7 @@ class Comparison(Noun):
     changed: dict[str, tuple[str, str]]
     """Whatever made the runs that differs: value in A, value in B."""
     remarks: tuple[str, ...] = ()
-    """What a reader must know before believing the decision."""
+    """Facts that a reader must know before believing the decision."""
 
     @property
     def decision(self) -> Decision:

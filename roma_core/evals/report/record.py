@@ -93,7 +93,7 @@ class RunFacts(Noun):
     asked: int = 0
     resumed: int = 0
     usage: dict[str, Usage] = Field(default_factory=dict)
-    """What model calls used, by role: ``answer``, ``judge``, ..."""
+    """Usage of model calls by role: ``answer``, ``judge``, ..."""
     case_seconds: dict[str, float] = Field(default_factory=dict)
 
 
@@ -266,7 +266,7 @@ def _case_table(report: EvalReport) -> display.Html:
 
 
 def _remarks(row: EvalRow) -> display.Html:
-    """What failed, and what measures had to say beside their number."""
+    """Return the failure of a row, and the reasons of its scores."""
     reasons = display.cell("; ".join([row.why] * bool(row.why) + [f"{n}: {why}" for n, why in row.reasons.items()]))
     return display.Html((display.state(row.error) if row.error else "") + reasons)
 

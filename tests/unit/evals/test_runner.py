@@ -24,7 +24,6 @@ from roma_core.evals.judge.model import RUBRIC
 from roma_core.evals.measures import CaseOutcome, default_measures
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, read_report, render_page
 from roma_core.evals.runner import CaseRunner, prove_quote, run_cases
-from roma_core.llm.control.calls import CallRecord
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.service import LLMService
 from roma_core.prompts import load_prompt
@@ -100,7 +99,7 @@ class Painter:
         self.fingerprints: Mapping[str, str] = {"llm": "fake:fake"}
         self.degraded = False
         self.cut = "200"
-        self.observers: list[Callable[[CallRecord], None]] = []
+        self.observers: list[Callable[[str, Usage], None]] = []
         self.active = self.most_active = 0
 
     @property
@@ -114,7 +113,7 @@ class Painter:
     async def index_sha256(self, tenant: str) -> str:
         return digest("index", self.cut, *(d.text for d in self.held))
 
-    def observe_calls(self, observer: Callable[[CallRecord], None]) -> Callable[[], None]:
+    def observe_usage(self, observer: Callable[[str, Usage], None]) -> Callable[[], None]:
         self.observers.append(observer)
         return lambda: self.observers.remove(observer)
 
@@ -418,18 +417,16 @@ async def test_two_judges_and_two_rubrics_are_three_runs(tmp_path: Path) -> None
 async def test_calls_are_counted_by_their_purpose(tmp_path: Path) -> None:
     class Planning(Painter):
         async def query(self, query: Query) -> TailorOutput | AgentFailure:
-            for purpose in ("plan", "answer"):
+            for purpose in ("plan", "answer", "embedding"):
                 for observer in self.observers:
-                    observer(call(purpose))
+                    observer(purpose, Usage(calls=1, input_tokens=7))
             return await super().query(query)
-
-    def call(purpose: str) -> CallRecord:
-        usage = Usage(calls=1, input_tokens=7)
-        return CallRecord("fake", "fake", purpose, "stop", 1, 1.0, None, usage)
 
     system = Planning(settings(tmp_path))
     report = await evaluate(str(golden_file(tmp_path)), system, measures=[judge(*[grade(4)] * 3)])
-    assert {role: usage.calls for role, usage in report.facts.usage.items()} == {"answer": 4, "plan": 4, "judge": 3}
+    assert {role: usage.calls for role, usage in report.facts.usage.items()} == {
+        "answer": 4, "plan": 4, "embedding": 4, "judge": 3,
+    }  # fmt: skip
     assert system.observers == []
 
 
