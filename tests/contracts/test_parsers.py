@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,19 +13,9 @@ from roma_core.parsers.images import ocr
 from roma_core.parsers.registry import PARSERS, by_media_type
 from roma_core.parsers.sandbox.pool import InlineSandbox, ProcessSandbox, WorkerLimits
 from roma_core.parsers.service import DolphinParserService
+from roma_core.testing.parsers import ParserCase, ParserContract
 from roma_core.types import Document, RawDocument
 from tests.fixtures import make_pdf
-
-
-@dataclass(frozen=True)
-class Case:
-    """A file of our own words, what its text must hold (in this order), and what it must not."""
-
-    name: str
-    make: Callable[[], bytes]
-    include: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-    blocks: tuple[str, ...] = ()
 
 
 def png() -> bytes:
@@ -47,31 +35,33 @@ OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "PowerPoint Document".encode("utf-16
 REPORT = ("# The Island Ferry Report", "## 1.1", "| Harbour to Mill | 7.0")
 
 CASES = (
-    Case(
+    ParserCase(
         "report.pdf",
-        make_pdf.report,
+        make_pdf.report(),
         ("# The Island Ferry Report", "## 1.1", "| Harbour to Mill | 7.0"),
         blocks=("table",),
     ),
-    Case("furniture.pdf", make_pdf.with_furniture, ("Unique sentence number 1.", "number 4."), ("Page 2 of 4",)),
-    Case("scan.png", png, ("Ferry tickets are sold at the pier",)),
-    Case("page.html", lambda: PAGE, ("# The island", "every day", "| Mill | 5.10 |"), ("var hidden",), ("table",)),
-    Case(
+    ParserCase(
+        "furniture.pdf", make_pdf.with_furniture(), ("Unique sentence number 1.", "number 4."), ("Page 2 of 4",)
+    ),
+    ParserCase("scan.png", png(), ("Ferry tickets are sold at the pier",)),
+    ParserCase("page.html", PAGE, ("# The island", "every day", "| Mill | 5.10 |"), ("var hidden",), ("table",)),
+    ParserCase(
         "notes.md",
-        lambda: b"# Title\n\nWords.\n\n- one\n- two\n",
+        b"# Title\n\nWords.\n\n- one\n- two\n",
         ("# Title", "Words.", "- two"),
         (),
         ("heading", "list"),
     ),
-    Case("notes.txt", lambda: "Grüße\n\nvom Hafen.".encode("utf-16"), ("Grüße", "vom Hafen."), ("\ufeff", "\x00")),
-    Case(
+    ParserCase("notes.txt", "Grüße\n\nvom Hafen.".encode("utf-16"), ("Grüße", "vom Hafen."), ("\ufeff", "\x00")),
+    ParserCase(
         "fares.csv",
-        lambda: b"Route;Fare\nMill;5,10\nChapel;2,75\n",
+        b"Route;Fare\nMill;5,10\nChapel;2,75\n",
         ("| Route | Fare |", "| Chapel | 2,75 |"),
         (),
         ("table",),
     ),
-    Case("mail.eml", lambda: MAIL, ("Ferry", "The boat leaves at nine.")),
+    ParserCase("mail.eml", MAIL, ("Ferry", "The boat leaves at nine.")),
 )
 
 
@@ -87,38 +77,13 @@ async def service(kind: str) -> AsyncIterator[DolphinParserService]:
         yield made
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
-async def test_parser_conformance(service: DolphinParserService, case: Case) -> None:
-    if case.name.endswith("png") and not ocr.available():
-        pytest.skip("no OCR engine is installed (extra 'ocr')")
-    raw = RawDocument(uri=f"file:///corpus/{case.name}", data=case.make())
-    document = await service.parse(raw)
-    assert isinstance(document, Document), document
-    at = 0
-    for words in case.include:
-        assert words in document.text[at:], f"{words!r} is missing or out of order in {document.text!r}"
-        at = document.text.index(words, at)
-    for words in case.exclude:
-        assert words not in document.text
-    assert set(case.blocks) <= {block.kind for block in document.blocks}
-    _check_laws(service, raw, document)
+needs_ocr = pytest.mark.skipif(not ocr.available(), reason="no OCR engine is installed (extra 'ocr')")
+MARKED = [pytest.param(case, id=case.name, marks=needs_ocr if case.name.endswith("png") else ()) for case in CASES]
 
 
-def _check_laws(service: DolphinParserService, raw: RawDocument, document: Document) -> None:
-    text = document.text
-    assert document.id == Document.id_for(raw.uri) and document.content_sha256 == raw.sha256
-    assert document.uri == raw.uri and document.title
-    assert document.parser == service.parser_id(raw)
-    assert "\r" not in text and "\x00" not in text
-    for block in document.blocks:
-        assert block.of(text).strip(), "a block without text"
-    for one, two in pairwise(document.blocks):
-        assert one.end <= two.start, "blocks overlap"
-    for one, two in pairwise(document.pages):
-        assert one.end == two.start and one.number < two.number, "pages leave gaps"
-    for section in document.sections:
-        assert section.start < section.end and section.title
-    assert Document.model_validate_json(document.model_dump_json()) == document
+@pytest.mark.parametrize("case", MARKED)
+class TestParsers(ParserContract):
+    """Every format of the table, inline and in the sandbox."""
 
 
 @pytest.mark.parametrize(
