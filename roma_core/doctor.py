@@ -25,7 +25,7 @@ from roma_core.types import Document, IngestItem, Noun
 from roma_core.workspace import BACKUPS, Workspace
 
 T = TypeVar("T")
-Part = Literal["databases", "store", "documents", "files"]
+WorkspacePart = Literal["databases", "store", "documents", "files"]
 OLD_AFTER_S: Final = 3600.0
 """A temporary file that was not touched for so long belongs to no living process."""
 EXAMPLES: Final = 5
@@ -35,7 +35,7 @@ _STORED_STATES: Final = frozenset({"added", "updated", "unchanged", "missing"})
 class Diagnosis(Noun):
     """A thing that is wrong with a part of the workspace."""
 
-    part: Part
+    part: WorkspacePart
     message: str
     count: int = 1
     examples: tuple[str, ...] = Field(default=(), description="The first few of what is meant.")
