@@ -10,6 +10,7 @@ import pytest
 from roma_core import Settings, build_roma
 from roma_core.errors import AgentFailure
 from roma_core.evals.demo_corpus import gather_demo_corpus
+from roma_core.evals.gate import load_baseline
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import locate
 from roma_core.evals.measures.nuggets import states
@@ -85,3 +86,10 @@ async def test_every_anchor_survives_the_parsers(golden: Golden, corpus: Path, t
                 if not 1 <= found <= MOST_PLACES:
                     wrong.append((case.id, evidence.uri, found))
     assert wrong == []
+
+
+def test_the_baseline_belongs_to_these_questions(golden: Golden) -> None:
+    baseline = load_baseline(PATH.with_name("baseline.json"))
+    assert baseline.dataset_sha256 == golden.sha256 and baseline.max_errors == 0
+    assert set(baseline.clusters) == {case.id for case in golden.cases}
+    assert baseline.mean("citation_validity") >= 0.98 and baseline.mean("R@5") >= 0.85
