@@ -21,7 +21,7 @@ from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.agents.prompts import all_prompts
 from roma_core.citations.words import read_words
 from roma_core.errors import AgentFailure, guarded
-from roma_core.llm.base import LLM, LLMRequest, Message, complete
+from roma_core.llm.base import LLM, LLMRequest, Message, complete, find_trouble
 from roma_core.prompts import Prompt
 from roma_core.sessions.service import Reference, Sessions, Turn
 from roma_core.types import ComponentHealth, Query, TailorOutput, Usage
@@ -53,6 +53,8 @@ class Reading:
     dropped: str = ""
     """A model's rewrite that was about something else."""
     usage: Usage = field(default_factory=Usage)
+    has_failed: bool = False
+    """The model was asked for a rewrite and gave none."""
 
 
 class ConversationAgent(Agent):
@@ -120,7 +122,7 @@ class ConversationAgent(Agent):
             return Reading(by_rule)
         response = await guarded(self.name, complete(self._llm, self._request(question, history, query)))
         if isinstance(response, AgentFailure):
-            return Reading(by_rule)
+            return Reading(by_rule, has_failed=True)
         rewrite = " ".join(response.text.split())
         if response.finish_reason != "stop" or not rewrite or len(rewrite) > _LONGEST_REWRITE:
             return Reading(by_rule, usage=response.usage)
@@ -150,6 +152,8 @@ class ConversationAgent(Agent):
         if isinstance(reading, AgentFailure):
             return reading
         context.usage += reading.usage
+        if reading.has_failed and (trouble := find_trouble(self._llm, "rewrite")):
+            context.degraded.append(f"conversation: {trouble}")
         context.read_as(reading.text)
         if reading.dropped:
             context.dropped.append(reading.dropped)

@@ -26,7 +26,7 @@ from roma_core.errors import (
 from roma_core.telemetry.observe import QueryWatch
 from roma_core.types import CompleteEvent, ErrorEvent, Query, StageEvent, StreamEvent, TailorOutput, TokenEvent
 from roma_core.watchdog import Intermission, Watchdog
-from roma_core.writers.base import Draft
+from roma_core.writers.base import Draft, Piece, Thoughts
 
 CALLERS_FAULT = frozenset({ErrorCode.INPUT_INVALID, ErrorCode.CONFIG_INVALID, ErrorCode.STORAGE_MISMATCH})
 """Codes of a filter or a setting that the caller got wrong. They always end in one ErrorEvent, because no other answer
@@ -83,6 +83,9 @@ class ROMAOrchestrator(Agent):
                                     if text:
                                         with run.reading:
                                             yield TokenEvent(text=text)
+                                    elif (event := run.thinking_event()) is not None:
+                                        with run.reading:
+                                            yield event
                         if (event := run.end_event()) is not None:
                             with run.reading:
                                 yield event
@@ -104,6 +107,10 @@ class ROMAOrchestrator(Agent):
                 yield ErrorEvent(failure=failure)
 
 
+THINKING = "thinking"
+"""Name of the event of a model that thinks; it comes between ``writing`` and the first token."""
+
+
 class _QueryRun:
     """One query on its way through the pipeline: the stage that is under way, the deadline, and the seen words."""
 
@@ -121,6 +128,7 @@ class _QueryRun:
         self._has_run: set[str] = set()
         self._shown = False
         self._stream_ended = False
+        self._thoughts: Thoughts | None = None
 
     def walk(self) -> Iterator[Stage]:
         """Yield the stages that apply in their order, and again for each round of look-ups."""
@@ -172,13 +180,13 @@ class _QueryRun:
         elapsed_ms = (self._time() - self._started) * 1000
         return StageEvent(stage=name, elapsed_ms=round(elapsed_ms, 1), detail=details, says=says)
 
-    def open_stage(self) -> AsyncGenerator[str | Draft, None] | None:
+    def open_stage(self) -> AsyncGenerator[Piece, None] | None:
         """Return the stream of a stage that writes; None for the others, which ``settle`` runs."""
         self._work = self._stage.run(self._context)
         if not hasattr(self._work, "__anext__"):
             return None
         self._stream_ended = False
-        return cast(AsyncGenerator[str | Draft, None], self._work)
+        return cast(AsyncGenerator[Piece, None], self._work)
 
     async def settle(self) -> AgentFailure | None:
         """Do the stage as its recovery says. Return the failure that ends the query, or None to go on."""
@@ -204,7 +212,7 @@ class _QueryRun:
             return self._work
         raise ConfigError(f"The stage {self._stage.name!r} is no async function; write it with 'async def'.")
 
-    async def next_text(self, stream: AsyncGenerator[str | Draft, None]) -> str | None:
+    async def next_text(self, stream: AsyncGenerator[Piece, None]) -> str | None:
         """Return the next words of the answer that may be shown, maybe none; None when there are no more."""
         if self._stream_ended:
             return None
@@ -217,12 +225,25 @@ class _QueryRun:
             if context.draft is None:
                 raise LLMError("The answer ended before it was complete; ask again.", ErrorCode.LLM_TRUNCATED) from None
             return self._show(context.text_filter.rest() if context.text_filter is not None else "")
-        if isinstance(piece, Draft):
-            context.take_draft(piece)
+        if not isinstance(piece, str):
+            if isinstance(piece, Draft):
+                context.take_draft(piece)
+            else:
+                self._thoughts = piece
             return ""
         if context.text_filter is not None:
             piece = context.text_filter.feed(piece)
         return self._show(piece)
+
+    def thinking_event(self) -> StageEvent | None:
+        """Return the event of a model that thinks, once for each sign of it; its words only where they are wanted."""
+        thoughts, self._thoughts = self._thoughts, None
+        if thoughts is None:
+            return None
+        details: dict[str, object] = {"seconds": round(thoughts.seconds, 1)}
+        if self._context.query.show_thinking:
+            details["text"] = thoughts.text
+        return self._event(THINKING, f"Thinking for {thoughts.seconds:.0f} s …", details)
 
     def _show(self, text: str) -> str:
         """Return ``text`` if it may be shown now."""

@@ -27,12 +27,12 @@ from roma_core.agents.context import Context
 from roma_core.errors import AgentFailure, ConfigError, suggest_name
 from roma_core.plugins import Specs, load_specs
 from roma_core.source_hash import source_sha256
-from roma_core.writers.base import Draft
+from roma_core.writers.base import Piece
 
 if TYPE_CHECKING:
     from roma_core.agents.base import Agent
 
-StageRun: TypeAlias = Callable[[Context], Awaitable[AgentFailure | None] | AsyncIterator[str | Draft]]
+StageRun: TypeAlias = Callable[[Context], Awaitable[AgentFailure | None] | AsyncIterator[Piece]]
 """A stage's work. It fails by raising or by returning an ``AgentFailure``; an answer's pieces are yielded."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")

@@ -14,7 +14,7 @@ from roma_core.agents.overlap import shares_words
 from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.agents.prompts import all_prompts
 from roma_core.errors import AgentFailure, ErrorCode, LLMError
-from roma_core.llm.base import I_DONT_KNOW, LLM, LLMRequest, Message, complete, complete_json
+from roma_core.llm.base import I_DONT_KNOW, LLM, LLMRequest, Message, complete, complete_json, find_trouble
 from roma_core.prompts import Prompt
 from roma_core.types import Query, ScoredChunk, Usage
 from roma_core.writers.untrusted import neutral, render_passages
@@ -134,6 +134,8 @@ class PlannerAgent(Agent):
             return None
         plan = await self.plan(context.standalone, context.query)
         if isinstance(plan, AgentFailure):
+            if trouble := find_trouble(self._llm, "plan"):
+                context.degraded.append(f"planner: {trouble}")
             return plan
         context.usage += plan.usage
         questions = [step.question for step in plan.steps]

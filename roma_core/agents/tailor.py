@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from typing import Self
 
 from roma_core.agents.base import Agent
 from roma_core.agents.citations import Cited
@@ -12,9 +12,8 @@ from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.errors import ErrorCode, LLMError, RomaError
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import rewrite_markers
-from roma_core.streams import OpeningStream
 from roma_core.types import ComponentHealth, Query, TailorOutput, digest
-from roma_core.writers.base import Draft, Writer
+from roma_core.writers.base import Piece, Thoughts, Writer
 
 _DECLINED = frozenset({"refusal", "content_filter"})
 
@@ -57,30 +56,64 @@ class TailorAgent(Agent):
         """Return ok; models and reranker report their own health."""
         return ComponentHealth(name=self.name, state="ok", details={"writers": [w.name for w in self._writers]})
 
-    def write(self, context: Context) -> OpeningStream[str | Draft]:
+    def write(self, context: Context) -> WriterStream:
         """Return the pieces of the answer in order, then the ``Draft`` that they make up.
 
-        The first ``anext`` raises the last writer's error when none begins. Nothing is written again once a piece is
-        out. Closing the stream stops the model's call.
+        Raises the last writer's error when none begins. Nothing is written again once a piece of text is out; thoughts
+        are none. Closing the stream stops the model's call.
         """
-        return OpeningStream(functools.partial(self._begin, context))
+        return WriterStream(self._writers, context)
 
-    async def _begin(self, context: Context) -> tuple[str | Draft, AsyncGenerator[str | Draft, None]]:
-        """Return the first piece and the stream of the others, of the first writer that begins."""
-        for writer in self._writers:
-            stream = writer.write(context.question, context.passages, context)
+    async def _compose_output(self, context: Context) -> None:
+        context.output = _compose_unknown(context) if context.is_unknown else _compose_answer(context)
+
+
+class WriterStream:
+    """The stream of the first of ``writers`` that begins to write.
+
+    Another writer follows on one that fails before its first text. From that text on each item is the writer's own
+    ``anext``: no generator stands between.
+    """
+
+    def __init__(self, writers: Sequence[Writer], context: Context) -> None:
+        self._waiting = list(writers)
+        self._context = context
+        self._stream: AsyncGenerator[Piece, None] | None = None
+        self._has_begun = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[Piece]:
+        if self._has_begun and self._stream is not None:
+            return self._stream.__anext__()
+        return self._begin()
+
+    async def aclose(self) -> None:
+        """Close the writer's stream, where one was opened."""
+        if self._stream is not None:
+            await self._stream.aclose()
+
+    async def _begin(self) -> Piece:
+        context = self._context
+        while self._waiting:
+            writer = self._waiting[0]
+            if self._stream is None:
+                self._stream = writer.write(context.question, context.passages, context)
             try:
-                return await anext(stream), stream
+                piece = await anext(self._stream)
+                self._has_begun = not isinstance(piece, Thoughts)
+                return piece
             except RomaError as error:
-                if writer is self._writers[-1]:
+                self._waiting.pop(0)
+                await self._stream.aclose()
+                self._stream = None
+                if not self._waiting:
                     raise
                 context.writer_failures += _describe_failure(writer, error)
             except StopAsyncIteration:
                 break
         raise LLMError("The answer ended before it began; ask again.", ErrorCode.LLM_TRUNCATED)
-
-    async def _compose_output(self, context: Context) -> None:
-        context.output = _compose_unknown(context) if context.is_unknown else _compose_answer(context)
 
 
 def _compose_answer(context: Context) -> TailorOutput:

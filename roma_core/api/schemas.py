@@ -61,6 +61,9 @@ class QueryBody(Body):
     )
     session_id: str | None = Field(default=None, pattern=IDENTIFIER, description="A conversation to go on with.")
     stream: bool = Field(default=False, description="Server-sent events instead of one JSON document.")
+    show_thinking: bool = Field(
+        default=False, description="Send a thinking model's thoughts in the `thinking` events of a stream."
+    )
     linger_s: float = Field(
         default=0.5,
         ge=0,
@@ -82,6 +85,7 @@ class QueryBody(Body):
             filters={str(name): value for name, value in self.filters.items()},
             session_id=self.session_id,
             tenant=tenant,
+            show_thinking=self.show_thinking,
         )
 
 

@@ -164,6 +164,13 @@ class NotesOutcomes(Protocol):
 
     def note_outcome(self, purpose: str, error: LLMError | None) -> None: ...
 
+    def trouble(self, purpose: str) -> str: ...
+
+
+def find_trouble(llm: LLM | None, purpose: str) -> str:
+    """Return why work of ``purpose`` (plan, rewrite) keeps failing; empty unless it failed three times in a row."""
+    return llm.trouble(purpose) if isinstance(llm, NotesOutcomes) else ""
+
 
 def _note_outcome(llm: LLM, request: LLMRequest, error: LLMError | None) -> None:
     if request.purpose != "answer" and isinstance(llm, NotesOutcomes):

@@ -21,3 +21,5 @@ class Query(Noun):
     """Which documents may be used: ``document_id`` or ``uri`` (a value or a list of values), ``uri_prefix``."""
     session_id: str | None = None
     tenant: str = DEFAULT_TENANT
+    show_thinking: bool = False
+    """Send the thoughts of a model in the events ``thinking``; they are never part of the answer."""

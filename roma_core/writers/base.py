@@ -28,6 +28,20 @@ class Draft:
     """How many of the passages, from the first on, the writer was able to read."""
 
 
+@dataclass(frozen=True)
+class Thoughts:
+    """A sign that the model is thinking: no part of the answer."""
+
+    seconds: float
+    """How long it has thought so far."""
+    text: str = ""
+    """What it has thought since the sign before."""
+
+
+Piece = str | Thoughts | Draft
+"""What a writer yields: pieces of the answer, signs of thinking, and the draft at the end."""
+
+
 class WritingContext(Protocol):
     """The part of a query's context that writers read."""
 
@@ -57,7 +71,7 @@ class Writer(Protocol):
 
     def write(
         self, question: str, passages: Sequence[ScoredChunk], context: WritingContext
-    ) -> AsyncGenerator[str | Draft, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the pieces of the answer in order, then the ``Draft`` whose text they make up.
 
         Raises ``RomaError``. Closing the generator stops the work behind it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import cast
@@ -10,9 +11,12 @@ from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLM, LLMDelta, LLMRequest, Message
 from roma_core.prompts import Prompt
 from roma_core.types import ComponentHealth, Persona, ScoredChunk, Usage, digest
-from roma_core.writers.base import Draft, WritingContext
+from roma_core.writers.base import Draft, Piece, Thoughts, WritingContext
 from roma_core.writers.followups import MARK, AnswerSplitter, from_headings
 from roma_core.writers.untrusted import neutral, render_passages
+
+THINKING_SIGN_S = 1.0
+"""Signs of thinking come this far apart."""
 
 
 class GenerativeWriter:
@@ -63,8 +67,8 @@ class GenerativeWriter:
 
     async def write(
         self, question: str, passages: Sequence[ScoredChunk], context: WritingContext
-    ) -> AsyncGenerator[str | Draft, None]:
-        """Yield the answer and its draft.
+    ) -> AsyncGenerator[Piece, None]:
+        """Yield signs of thinking, the answer and its draft.
 
         Raises ``LLMError``: ``ERR_LLM_TRUNCATED`` when the stream ends without its finish marker, ``ERR_LLM_EMPTY``
         when it holds no answer. A prompt that is longer than the model reads is tried once more with the better half
@@ -79,6 +83,8 @@ class GenerativeWriter:
                     async for delta in deltas:
                         if text := answer.take(delta):
                             yield text
+                        elif delta.reasoning and (thoughts := answer.think(delta.reasoning)) is not None:
+                            yield thoughts
                 if text := answer.take_rest():
                     yield text
                 yield answer.finish(question, passages[:read], self.name)
@@ -101,6 +107,22 @@ class _AnswerInProgress:
         self._splitter = AnswerSplitter()
         self._usage = Usage()
         self._last: LLMDelta | None = None
+        self._thinking_since: float | None = None
+        self._told_at = 0.0
+        self._thoughts: list[str] = []
+
+    def think(self, text: str) -> Thoughts | None:
+        """Return a sign of thinking, at the first thought and then once a second."""
+        now = time.monotonic()
+        self._thoughts.append(text)
+        if self._thinking_since is None:
+            self._thinking_since = now
+        elif now - self._told_at < THINKING_SIGN_S:
+            return None
+        self._told_at = now
+        thought = "".join(self._thoughts)
+        self._thoughts.clear()
+        return Thoughts(now - self._thinking_since, thought)
 
     def take(self, delta: LLMDelta) -> str:
         """Return the text that is certainly answer once ``delta`` has come."""
