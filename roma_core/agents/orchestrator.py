@@ -125,6 +125,7 @@ class _QueryRun:
         self.reading = Intermission(self.watchdog, deadline)
         """The deadline counts while a stage works, never while the reader does."""
         self._position = 0
+        self._stage = pipeline[0]
         self._has_run: set[str] = set()
         self._shown = False
         self._stream_ended = False
@@ -133,15 +134,11 @@ class _QueryRun:
     def walk(self) -> Iterator[Stage]:
         """Yield the stages that apply in their order, and again for each round of look-ups."""
         while self._position < len(self._pipeline):
-            stage = self._stage
+            stage = self._stage = self._pipeline[self._position]
             if self._applies(stage):
                 self._has_run.add(stage.name)
                 yield stage
             self._position = self._next_position(stage)
-
-    @property
-    def _stage(self) -> Stage:
-        return self._pipeline[self._position]
 
     def _applies(self, stage: Stage) -> bool:
         if stage.name in self._has_run and not stage.every_round:
@@ -150,7 +147,7 @@ class _QueryRun:
 
     def _next_position(self, stage: Stage) -> int:
         context = self._context
-        if stage.back_to not in self._pipeline.names or context.round + 1 >= MOST_ROUNDS:
+        if not stage.back_to or stage.back_to not in self._pipeline.names or context.round + 1 >= MOST_ROUNDS:
             return self._position + 1
         again = self._pipeline.index_of(stage.back_to)
         if again >= self._position or not context.has_waiting_lookups:

@@ -165,14 +165,13 @@ class Pipeline(Sequence[Stage]):
 
     def __init__(self, stages: Iterable[Stage | StageRun]) -> None:
         self._stages = tuple(_as_stage(stage) for stage in stages)
+        self.names = tuple(stage.name for stage in self._stages)
+        """The names of its stages in order."""
+        if not self._stages:
+            raise ConfigError("A pipeline needs a stage; roma.pipeline has ROMA's own.")
         doubled = [name for name in self.names if self.names.count(name) > 1]
         if doubled:
             raise ConfigError(f"The pipeline has two stages called {doubled[0]!r}; give one of them another name.")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of its stages in order."""
-        return tuple(stage.name for stage in self._stages)
 
     @property
     def agents(self) -> tuple[Agent, ...]:

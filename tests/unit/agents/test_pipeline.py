@@ -96,6 +96,11 @@ def test_two_stages_of_one_name_are_refused() -> None:
         LETTERS.insert_after("c", Stage("a", nothing))
 
 
+def test_a_pipeline_without_a_stage_is_refused() -> None:
+    with pytest.raises(ConfigError, match="needs a stage"):
+        LETTERS.without("a", "b", "c")
+
+
 @pytest.mark.parametrize("name", ["", "Hyde", "my stage", "1st", "x" * 41])
 def test_a_name_that_no_metric_could_have_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be called"):
