@@ -35,6 +35,7 @@ from roma_core.types import (
 if TYPE_CHECKING:
     from roma_core.agents.pipeline import Pipeline
     from roma_core.ingestion import OnProgress
+    from roma_core.ingestion.catalog import SourceCatalog
     from roma_core.llm.control.budget import Period
     from roma_core.llm.control.spending import Dimension, SpendReport
     from roma_core.parsers.base import ParseOptions
@@ -158,6 +159,35 @@ class Roma:
             within=within,
             prune=prune,
         )
+        count_ingest(report)
+        return report
+
+    @property
+    def sources(self) -> SourceCatalog:
+        """Sources that were added by name or stand in ``roma.toml``: to list, plan, sync, edit and remove."""
+        from roma_core.ingestion.catalog import SourceCatalog
+        from roma_core.workspace import PROJECT_FILE
+
+        return SourceCatalog(self.ingestion, self.settings.workspace.absolute().parent / PROJECT_FILE)
+
+    async def sync(
+        self,
+        *labels: str,
+        tenant: str | None = None,
+        progress: OnProgress | None = None,
+        prune: bool = False,
+    ) -> IngestionReport:
+        """Bring the sources with these names up to date, or all that were added by name.
+
+        >>> await roma.sync("handbook")
+        """
+        for part in (Roma.ingestion, Roma.parsers, Roma.connectors):
+            await part.warm(self)
+        await import_in_thread(_TELEMETRY[0])
+        from roma_core.telemetry.observe import count_ingest
+
+        owner = tenant or self.settings.tenant
+        report = await self.sources.sync(labels, tenant=owner, progress=progress, prune=prune)
         count_ingest(report)
         return report
 

@@ -21,6 +21,7 @@ from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
 from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
+from roma_core.api.schedule import SyncSchedule
 from roma_core.api.schemas import error_codes
 from roma_core.api.sse import Streams
 from roma_core.api.storage import keep_file
@@ -61,6 +62,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.jobs = JobQueue(settings.workspace)
     app.state.watched = Counter()
     app.state.worker = JobWorker(app.state.jobs, _ingest(roma))
+    app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
     for router in (query.router, ingest.router, conversations.router):
         app.include_router(router, dependencies=[Depends(_warm)])
     app.include_router(operations.router)  # says at once that the rest is starting
@@ -82,7 +84,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await _begin(app)
-    own = (app.state.worker.run(), app.state.streams.run(), _opened(app.state.roma))
+    own = (app.state.worker.run(), app.state.schedule.run(), app.state.streams.run(), _opened(app.state.roma))
     tasks = [asyncio.create_task(work) for work in own]
     try:
         yield

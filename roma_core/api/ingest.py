@@ -16,9 +16,10 @@ from roma_core.api.jobs import FINAL, MOST_ROWS, ROWS, Job, JobSummary
 from roma_core.api.query import principal
 from roma_core.api.schemas import IDENTIFIER, Identifier, IngestBody
 from roma_core.api.sse import KEEP_ALIVE_S, stopping
+from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, guarded
 from roma_core.telemetry import metrics
-from roma_core.types import ErrorEvent
+from roma_core.types import ErrorEvent, SourceRecord
 
 router = APIRouter(prefix="/ingest", tags=["ingest"])
 LOOK_S = 0.5
@@ -59,6 +60,18 @@ async def enqueue(
 async def jobs(request: Request) -> list[JobSummary]:
     """At most 100, with states and counts; the rows of a report are at `GET /ingest/{job_id}`."""
     return list(await asyncio.to_thread(request.app.state.jobs.list, principal(request).tenant))
+
+
+@router.get("/sources", response_model=list[SourceRecord], summary="Sources, with how their last sync went")
+async def sources(request: Request) -> list[SourceRecord]:
+    """Sources that were added by name, stand in `roma.toml`, or were ingested; without headers and cookie files."""
+    roma = request.app.state.roma
+    records: list[SourceRecord] = await roma.sources.all(principal(request).tenant)
+    hidden: dict[str, object] = {"headers": {}, "cookies": None}
+    return [
+        record.model_copy(update={"uri": redact_uri(record.uri), "options": record.options.model_copy(update=hidden)})
+        for record in records
+    ]
 
 
 @router.get(

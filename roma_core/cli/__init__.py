@@ -18,6 +18,8 @@ __all__ = ["collect_options", "main", "roma"]
 
 COMMANDS = {
     "ingest": "documents:ingest",
+    "source": "sources:source",
+    "sync": "sources:sync",
     "forget": "sources:forget",
     "restore": "sources:restore",
     "ledger": "documents:ledger",

@@ -1,14 +1,20 @@
-"""Commands about sources: forget, restore, source, sync."""
+"""Commands about sources: source, sync, forget, restore."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
 import click
 
-from roma_core.app import build_roma
-from roma_core.cli.command import Invocation, command
+from roma_core.app import Roma, build_roma
+from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.documents import show_ingest
-from roma_core.cli.output import FAILED, OK, PARTIAL, write, write_table
+from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.errors import InputError
+from roma_core.types import IngestionReport, SourceRecord, SyncPlan
+from roma_core.ui.progress import ingest_bar
 
 
 @command(examples=("roma forget notes/diary.md", "roma forget --source handbook"))
@@ -53,3 +59,213 @@ async def restore(call: Invocation, uris: tuple[str, ...], run_id: str | None, l
         report = await roma.restore(*uris, run_id=run_id)
     call.emit(report, lambda: show_ingest(report))
     return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
+
+
+# Sources
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+MOST_PLANNED = 50
+WATCH_EVERY_S = 30.0
+"""How often ``--watch`` looks at sources that have no schedule and give no notice of changes."""
+
+
+def source_options(function: F) -> F:
+    """Add the options that hold a source's own settings."""
+    for option in reversed(
+        (
+            click.option("--name", help="A short name to use in place of the address."),
+            click.option("--include", multiple=True, metavar="GLOB", help="Only these files; may be repeated."),
+            click.option("--ignore", multiple=True, metavar="GLOB", help="Not these files; may be repeated."),
+            click.option("--depth", type=click.IntRange(min=0), help="Links that a crawl follows."),
+            click.option("--max-pages", type=click.IntRange(min=1), help="Pages that a crawl asks for."),
+            click.option("--render", type=click.Choice(("auto", "always", "never")), help="When to use Chromium."),
+            click.option("--cookies", metavar="FILE", help="Cookie file (Netscape format) to sign in with."),
+            click.option("--header", multiple=True, metavar="NAME=VALUE", help="Header; VALUE may be env:VARIABLE."),
+            click.option("--secrets", type=click.Choice(("leave_out", "include")), help="Files that hold keys."),
+            click.option("--every", metavar="TIME", help="Sync by itself that often: 15m, 2h, 1d; 0 = by hand."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _changes(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given, by the names of ``SourceOptions``."""
+    from roma_core.ingestion.catalog import read_duration
+
+    changes = {key: value for key, value in settings.items() if value not in (None, ()) and key not in _SPECIAL}
+    if settings.get("header"):
+        pairs = [text.partition("=") for text in settings["header"]]
+        if not all(equals for _, equals, _ in pairs):
+            raise InputError("--header wants NAME=VALUE.")
+        changes["headers"] = {name: value for name, _, value in pairs}
+    if settings.get("every") is not None:
+        changes["schedule_s"] = read_duration(settings["every"]) or None
+    return changes
+
+
+_SPECIAL = frozenset({"header", "every", "name"})
+
+
+@click.group(cls=RomaGroup)
+def source() -> None:
+    """Add, list, show, edit or remove sources that are read again and again."""
+
+
+@command("add", examples=("roma source add ~/papers --name papers --every 1h", "roma source add https://a.org?depth=2"))
+@click.argument("uri")
+@source_options
+async def add_source(call: Invocation, /, uri: str, **settings: Any) -> int:
+    """Add a source with its own settings. Nothing is read yet: `roma sync` does that."""
+    from roma_core.ingestion.catalog import make_options
+
+    options = make_options(_changes(settings), "This source")
+    async with build_roma(call.settings) as roma:
+        record = await roma.sources.add(uri, name=settings["name"] or "", options=options, tenant=call.settings.tenant)
+    call.emit(record, lambda: _show_sources([record]))
+    return OK
+
+
+@command("list", examples=("roma source list", "roma source list --json"))
+async def list_sources(call: Invocation) -> int:
+    """List all sources, those of `roma.toml` among them, with how their last sync went."""
+    async with build_roma(call.settings) as roma:
+        records = await roma.sources.all(call.settings.tenant)
+    call.emit([record.model_dump(mode="json") for record in records], lambda: _show_sources(records))
+    return OK
+
+
+@command("show", examples=("roma source show papers",))
+@click.argument("label", metavar="NAME")
+async def show_source(call: Invocation, label: str) -> int:
+    """Show one source: its settings and its last sync."""
+    async with build_roma(call.settings) as roma:
+        record = await roma.sources.require(label, call.settings.tenant)
+    facts = record.model_dump(mode="json", exclude={"options"}) | record.options.model_dump(exclude_defaults=True)
+    call.emit(record, lambda: write_table(record.label, ["", ""], list(facts.items())))
+    return OK
+
+
+@command("edit", examples=("roma source edit papers --every 10m --ignore 'drafts/*'",))
+@click.argument("label", metavar="NAME")
+@source_options
+async def edit_source(call: Invocation, /, label: str, **settings: Any) -> int:
+    """Change the settings that are named; the others stay."""
+    async with build_roma(call.settings) as roma:
+        record = await roma.sources.edit(label, _changes(settings), name=settings["name"], tenant=call.settings.tenant)
+    call.emit(record, lambda: _show_sources([record]))
+    return OK
+
+
+@command("remove", examples=("roma source remove papers",))
+@click.argument("label", metavar="NAME")
+async def remove_source(call: Invocation, label: str) -> int:
+    """Remove a source and the documents that no other source lists; `roma restore` brings those back for a time."""
+    async with build_roma(call.settings) as roma:
+        report = await roma.sources.remove(label, call.settings.tenant)
+    call.emit(report, lambda: show_ingest(report))
+    return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
+
+
+@command("status", examples=("roma source status",))
+async def source_status(call: Invocation) -> int:
+    """Show what needs a look: failed syncs and missing items. Exit code 2 when something does."""
+    async with build_roma(call.settings) as roma:
+        records = await roma.sources.all(call.settings.tenant)
+    troubled = [record for record in records if record.last_failure or record.missing]
+    rows = [(record.label, record.missing, record.last_failure) for record in troubled]
+    call.emit(
+        [record.model_dump(mode="json") for record in troubled],
+        lambda: write_table("", ["source", "missing", "last failure"], rows) if rows else write("All is well."),
+    )
+    return PARTIAL if troubled else OK
+
+
+for _command in (add_source, list_sources, show_source, edit_source, remove_source, source_status):
+    source.add_command(_command)
+
+
+def _show_sources(records: Sequence[SourceRecord]) -> None:
+    rows = [
+        (
+            record.name,
+            record.uri,
+            record.declared_in or "ingest",
+            f"{record.options.schedule_s:g} s" if record.options.schedule_s else "",
+            record.items,
+            record.missing,
+            record.last_ended_at.isoformat(timespec="seconds") if record.last_ended_at else "",
+            record.last_failure,
+        )
+        for record in records
+    ]
+    columns = ["name", "address", "from", "every", "items", "missing", "last sync", "failure"]
+    write_table("", columns, rows) if rows else write("There are no sources; `roma source add` adds one.")
+
+
+@command(examples=("roma sync", "roma sync papers --dry-run", "roma sync --watch"), resumes=True)
+@click.argument("labels", nargs=-1, metavar="[SOURCE]...")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--watch", is_flag=True, help="Go on: when files change, and when a schedule is due.")
+@click.option("--prune", is_flag=True, help="Delete at once what the sources no longer have, however much it is.")
+async def sync(call: Invocation, labels: tuple[str, ...], dry_run: bool, watch: bool, prune: bool) -> int:
+    """Bring sources up to date: those that are named, or all that were added by name."""
+    async with build_roma(call.settings) as roma:
+        plan = await roma.sources.plan(labels, tenant=call.settings.tenant, prune=prune) if dry_run else None
+        if plan is not None:
+            call.emit(plan, lambda: _show_plan(plan))
+            return PARTIAL if any(one.failures for one in plan.sources) else OK
+        while True:
+            with ingest_bar(call.is_interactive) as progress:
+                report = await roma.sync(*labels, progress=progress, prune=prune)
+            if not watch or report.items or report.failures:
+                _emit_sync(call, report, watch)
+            if not watch:
+                return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
+            await _wait_for_change(roma, labels)
+
+
+def _emit_sync(call: Invocation, report: IngestionReport, watch: bool) -> None:
+    counts = {state: number for state, number in report.counts().items() if number}
+    if watch and not report.failures and set(counts) <= {"unchanged", "skipped"}:
+        return
+    call.emit(report, lambda: show_ingest(report))
+
+
+async def _wait_for_change(roma: Roma, labels: Sequence[str]) -> None:
+    """Wait until a local source changes, a schedule is due, or a while is over."""
+    from roma_core.connectors.local.paths import is_local, path_of
+
+    records = await roma.sources.select(labels, roma.settings.tenant)
+    schedules = [record.options.schedule_s for record in records if record.options.schedule_s]
+    timeout_s = min(schedules, default=WATCH_EVERY_S)
+    folders = [path_of(record.uri) for record in records if is_local(record.uri)]
+    present = [folder for folder in folders if await asyncio.to_thread(folder.exists)]
+    if not present:
+        await asyncio.sleep(timeout_s)
+        return
+    from watchfiles import awatch
+
+    async def changed() -> None:
+        async for _ in awatch(*present, debounce=500):
+            return
+
+    try:
+        await asyncio.wait_for(changed(), timeout_s)
+    except TimeoutError:
+        return
+
+
+def _show_plan(plan: SyncPlan) -> None:
+    for one in plan.sources:
+        counts = ", ".join(f"{number} {action}" for action, number in sorted(one.counts.items())) or "nothing"
+        size = f"{one.size_bytes:,} bytes to read, about {one.estimated_tokens:,} tokens to embed"
+        write(f"{one.source}: {counts}; {size}.")
+        if not one.is_complete:
+            note(f"{one.source}: the listing is incomplete, so nothing of it would be deleted.")
+        for failure in one.failures:
+            note(f"{failure.code}: {failure.message}")
+        rows = [(item.action, item.uri, item.reason) for item in one.items[:MOST_PLANNED]]
+        if rows:
+            write_table("", ["would be", "item", "why"], rows)

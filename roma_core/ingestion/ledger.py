@@ -13,6 +13,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -198,7 +199,7 @@ class Ledger:
                     _move(db, tenant, before, listing.uri)
             uris = [listing.uri for listing in listings]
             rows = _rows(db, tenant, uris)
-            held = _held_elsewhere(db, tenant, source_id, uris)
+            held = _held_elsewhere(db, tenant, {source_id}, uris)
             return [_admission(db, tenant, uri, rows.get(uri), uri in held) for uri in uris]
 
     def claim(self, tenant: str, source_id: str, generation: int, uris: Sequence[str]) -> None:
@@ -257,11 +258,13 @@ class Ledger:
 
     # Absence
 
-    def take_over(self, tenant: str, source_id: str) -> None:
+    def take_over(self, tenant: str, source_id: str) -> frozenset[str]:
         """Give this source what lies in it of others: a wider source answers for all that it lists.
 
-        A source lies in it when all of its items do. One that was added by name stays, and lists its items itself.
+        A source lies in it when all of its items do. One that was added by name stays, with its claims; the ids of
+        these are returned, since they hold nothing that the wider one has no more.
         """
+        contained: set[str] = set()
         with self._database.transaction() as db:
             (own,) = db.execute("SELECT COUNT(*) FROM claims WHERE source_id = ?", (source_id,)).fetchone()
             uri = db.execute("SELECT uri FROM sources WHERE id = ?", (source_id,)).fetchone()
@@ -276,12 +279,25 @@ class Ledger:
             ).fetchall()
             for row in narrower:
                 is_wider = own > row["items"] or row["uri"].startswith(uri["uri"])
-                if is_wider:
+                if is_wider and row["declared_in"]:
+                    contained.add(row["id"])
+                elif is_wider:
                     db.execute("DELETE FROM claims WHERE source_id = ?", (row["id"],))
-                    db.execute("DELETE FROM sources WHERE id = ? AND declared_in = ''", (row["id"],))
+                    db.execute("DELETE FROM sources WHERE id = ?", (row["id"],))
+        return frozenset(contained)
 
-    def absent(self, tenant: str, source_id: str, generation: int, also: Iterable[str] = ()) -> list[AbsentItem]:
-        """Return the items that the source claims and did not list in this generation, and those of ``also``."""
+    def absent(
+        self,
+        tenant: str,
+        source_id: str,
+        generation: int,
+        also: Iterable[str] = (),
+        contained: frozenset[str] = frozenset(),
+    ) -> list[AbsentItem]:
+        """Return the items that the source claims and did not list in this generation, and those of ``also``.
+
+        Sources in ``contained`` hold nothing back.
+        """
         with self._database.snapshot() as db:
             claims = {
                 row["uri"]: row
@@ -298,7 +314,7 @@ class Ledger:
                     claims[uri] = claim
             uris = list(claims)
             rows = _rows(db, tenant, uris)
-            held = _held_elsewhere(db, tenant, source_id, uris)
+            held = _held_elsewhere(db, tenant, {source_id, *contained}, uris)
             return [
                 AbsentItem(
                     uri=uri,
@@ -410,7 +426,7 @@ class Ledger:
                 "SELECT uri FROM claims WHERE tenant = ? AND source_id = ? ORDER BY uri", (tenant, source_id)
             ).fetchall()
             uris = [row["uri"] for row in rows]
-            held = _held_elsewhere(db, tenant, source_id, uris)
+            held = _held_elsewhere(db, tenant, {source_id}, uris)
         return [uri for uri in uris if uri not in held]
 
     def parse_keys(self, tenant: str, uris: Sequence[str]) -> list[str]:
@@ -511,16 +527,18 @@ def _rows(db: sqlite3.Connection, tenant: str, uris: Sequence[str]) -> dict[str,
     return rows
 
 
-def _held_elsewhere(db: sqlite3.Connection, tenant: str, source_id: str, uris: Sequence[str]) -> set[str]:
-    """Return those that another source lists, and did list the last time that it looked."""
+def _held_elsewhere(db: sqlite3.Connection, tenant: str, own_ids: AbstractSet[str], uris: Sequence[str]) -> set[str]:
+    """Return those that a source other than ``own_ids`` lists, and did list the last time that it looked."""
     held: set[str] = set()
+    own = sorted(own_ids)
+    own_marks = ", ".join("?" * len(own))
     for some in _groups(uris):
         marks = ", ".join("?" * len(some))
         query = (
-            f"SELECT uri FROM claims WHERE tenant = ? AND uri IN ({marks}) AND source_id <> ?"  # noqa: S608
+            f"SELECT uri FROM claims WHERE tenant = ? AND uri IN ({marks}) AND source_id NOT IN ({own_marks})"  # noqa: S608
             " AND missing_since IS NULL"
         )
-        held |= {row["uri"] for row in db.execute(query, (tenant, *some, source_id))}
+        held |= {row["uri"] for row in db.execute(query, (tenant, *some, *own))}
     return held
 
 

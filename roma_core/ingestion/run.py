@@ -115,7 +115,8 @@ class SourceRun:
     connector: Connector
     source: Source
     record: SourceRecord
-    lease: SourceLease
+    lease: SourceLease | None
+    """None for a plan, which writes nothing."""
     generation: int = 0
     end: ListingEnd = field(default_factory=ListingEnd)
     failures: list[AgentFailure] = field(default_factory=list)
@@ -129,9 +130,14 @@ class SourceRun:
     """Items that were listed, and that the source did not have when they were fetched."""
 
     @property
+    def is_lost(self) -> bool:
+        """Return whether another run has taken the source over."""
+        return self.lease is not None and self.lease.is_lost
+
+    @property
     def is_complete(self) -> bool:
         """Return whether the listing showed everything that the source has."""
-        return self.is_listed and not self.failures and self.end.is_complete and not self.lease.is_lost
+        return self.is_listed and not self.failures and self.end.is_complete and not self.is_lost
 
 
 @dataclass(frozen=True)
@@ -229,9 +235,10 @@ class Run:
         await self._read_again(admitted)
         to_fetch: list[Candidate] = []
         unchanged: list[Candidate] = []
+        ended: list[Outcome] = []
         for listing, admission in zip(listings, admitted, strict=True):
-            candidate = self._candidate(source, listing, admission)
-            action = decide_item("listed", self._facts(candidate))
+            candidate = self.candidate(source, listing, admission)
+            action = decide_item("listed", self.facts_of(candidate))
             row = candidate.row
             if action == "fetch":
                 to_fetch.append(candidate)
@@ -240,10 +247,12 @@ class Run:
             elif action == "take_out":
                 source.excluded.append(candidate)
             elif action == "leave_out":
-                await self.end(candidate, "skipped", listing.skip or "", None)
+                ended.append(self._ended(candidate, "skipped", listing.skip or "", None))
             elif row is not None:
-                await self.end(candidate, "failed", row.reason, row.code)
+                ended.append(self._ended(candidate, "failed", row.reason, row.code))
         await self._unchanged(unchanged)
+        if ended:
+            await self.record(ended)
         return to_fetch
 
     async def _read_again(self, admitted: Sequence[Admission]) -> None:
@@ -258,15 +267,16 @@ class Run:
                 self.contents = contents
             self._read_at = time.monotonic()
 
-    def _candidate(self, source: SourceRun, listing: Listing, admission: Admission) -> Candidate:
+    def candidate(self, source: SourceRun, listing: Listing, admission: Admission) -> Candidate:
+        """Return a listed item with what is known of it."""
         row = admission.row
         is_stored = row is not None and row.content_sha256 == self.contents.get(row.document_id, "")
-        attempt = digest(str(listing.version), *self._sorted_parser_ids)[:32]
+        attempt = digest(str(listing.version), self._all_parsers)[:32]
         return Candidate(source, listing, admission, is_stored, attempt)
 
     @cached_property
-    def _sorted_parser_ids(self) -> list[str]:
-        return sorted(self.parts.parsers.parser_ids)
+    def _all_parsers(self) -> str:
+        return digest(*sorted(self.parts.parsers.parser_ids))
 
     async def fail(self, candidate: Candidate, failure: AgentFailure) -> None:
         if failure.code in BLOCKING:
@@ -314,7 +324,7 @@ class Run:
         try:
             sha256 = await asyncio.to_thread(lambda: raw.sha256)
             parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
-            facts = self._facts(candidate, has_same_content=_has_same_content(candidate, sha256, parser))
+            facts = self.facts_of(candidate, has_same_content=_has_same_content(candidate, sha256, parser))
             if decide_item("fetched", facts) == "keep":
                 await self._unchanged([candidate])
                 return None
@@ -326,7 +336,7 @@ class Run:
             await asyncio.to_thread(raw.discard)
         if isinstance(document, AgentFailure):
             return document
-        facts = self._facts(candidate, has_same_document=self._has_same_document(candidate, sha256, document))
+        facts = self.facts_of(candidate, has_same_document=self._has_same_document(candidate, sha256, document))
         if decide_item("parsed", facts) == "keep":
             await self._unchanged([candidate])
             return None
@@ -533,6 +543,11 @@ class Run:
         self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
     ) -> None:
         """End an item without storing anything. ``gone``: nothing is stored of it any more."""
+        await self.record([self._ended(candidate, state, reason, code, gone=gone)])
+
+    def _ended(
+        self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
+    ) -> Outcome:
         listing, row = candidate.listing, candidate.row
         is_held = row is not None and row.content_sha256 is not None and not gone
         item = IngestItem(
@@ -542,7 +557,7 @@ class Run:
             reason=reason,
             code=code,
         )
-        await self.record([self._outcome(candidate, item, gone=gone)])
+        return self._outcome(candidate, item, gone=gone)
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         """Write the rows; when not even that is possible, the report still has the items, as failed."""
@@ -593,7 +608,7 @@ class Run:
 
     # Facts
 
-    def _facts(
+    def facts_of(
         self, candidate: Candidate, *, has_same_content: bool = False, has_same_document: bool = False
     ) -> ItemFacts:
         """Return what is known of an item, for ``decide_item``."""

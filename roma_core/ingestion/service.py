@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector, Listing, ListingEnd
@@ -25,7 +25,7 @@ from roma_core.errors import (
     guarded,
     guarded_call,
 )
-from roma_core.ingestion.absence import DeletionPolicy, settle_absences
+from roma_core.ingestion.absence import AbsenceReview, DeletionPolicy, delete_items
 from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.ledger import Ledger, Tombstone
 from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run, SourceRun, embed_key
@@ -89,6 +89,14 @@ def build_ingestion(
     )
 
 
+class ResolvedSource(NamedTuple):
+    """A source with the connector that reads it and its record in the ledger."""
+
+    connector: Connector
+    source: Source
+    record: SourceRecord
+
+
 class IngestionService:
     """Lists, fetches, parses, cuts, embeds and stores, all at the same time, with what is needed and no more.
 
@@ -104,8 +112,8 @@ class IngestionService:
         wait_s: float = 600.0,
         secrets: SecretMode = "leave_out",
     ) -> None:
-        self._parts = parts
-        self._policy = policy or DeletionPolicy()
+        self.parts = parts
+        self.policy = policy or DeletionPolicy()
         self._wait_s = wait_s
         self._secrets: SecretMode = secrets
 
@@ -135,7 +143,7 @@ class IngestionService:
         if isinstance(opened, AgentFailure):
             failures = [opened]
         else:
-            run = Run(self._parts, tenant, run_id, {}, progress, retry_failed, within, self._secrets)
+            run = Run(self.parts, tenant, run_id, {}, progress, retry_failed, within, self._secrets)
             failures = await self._run(run, sources, prune=prune)
             failures += await self._finish(run)
         items = sorted(run.items.values(), key=lambda item: item.uri) if run else []
@@ -163,7 +171,7 @@ class IngestionService:
                     failures.append(begun)
                 else:
                     held.append(begun)
-            contents = await guarded(AGENT, self._parts.store.contents(run.tenant))
+            contents = await guarded(AGENT, self.parts.store.contents(run.tenant))
             if isinstance(contents, AgentFailure):
                 return [*failures, contents]
             run.contents = contents
@@ -178,16 +186,14 @@ class IngestionService:
             await asyncio.shield(asyncio.ensure_future(self._release(held)))
         return failures
 
-    async def _resolve(
-        self, run: Run, uris: Sequence[str], failures: list[AgentFailure]
-    ) -> list[tuple[Connector, Source, SourceRecord]]:
+    async def _resolve(self, run: Run, uris: Sequence[str], failures: list[AgentFailure]) -> list[ResolvedSource]:
         """Return who reads each address as which source, each source once, in an order that all runs share.
 
         Runs that take several leases in one order never wait for each other in a circle.
         """
-        found: dict[str, tuple[Connector, Source, SourceRecord]] = {}
+        found: dict[str, ResolvedSource] = {}
         for uri in uris:
-            resolved = await guarded(AGENT, asyncio.to_thread(self._resolve_one, run.tenant, uri, run.within))
+            resolved = await guarded(AGENT, asyncio.to_thread(self.resolve, run.tenant, uri, run.within))
             if isinstance(resolved, AgentFailure):
                 details = {**resolved.details, "uri": uri}
                 failures.append(resolved.model_copy(update={"details": details}))
@@ -195,22 +201,20 @@ class IngestionService:
                 found.setdefault(resolved[2].id, resolved)
         return list(found.values()) if len(found) < 2 else [found[key] for key in sorted(found)]
 
-    def _resolve_one(
-        self, tenant: str, uri: str, within: Sequence[str] | None
-    ) -> tuple[Connector, Source, SourceRecord]:
+    def resolve(self, tenant: str, uri: str, within: Sequence[str] | None = None) -> ResolvedSource:
         """Find or make the source at ``uri``; the ledger knows it by its one spelling."""
-        ledger = self._parts.ledger
-        connector, source = resolve_source(uri, self._parts.connectors, within)
+        ledger = self.parts.ledger
+        connector, source = resolve_source(uri, self.parts.connectors, within)
         record = ledger.sources.find_or_make(tenant, source.uri, connector.kind)
         if source.uri != uri:
             ledger.respell(tenant, uri, record.id, source.uri)
         state = ledger.sources.state(record.id)
         options = {**record.options.for_connector(), **source.options, **({"state": state} if state else {})}
-        return connector, source.model_copy(update={"options": options}), record
+        return ResolvedSource(connector, source.model_copy(update={"options": options}), record)
 
     async def _begin(self, run: Run, connector: Connector, source: Source, record: SourceRecord) -> SourceRun:
         """Take the source's lease, waiting for another run that has it. Raises ``StoreError`` (locked)."""
-        sources = self._parts.ledger.sources
+        sources = self.parts.ledger.sources
         deadline = time.monotonic() + self._wait_s
         pause_s = 0.02
         while True:
@@ -234,7 +238,7 @@ class IngestionService:
 
     async def _take_lease(self, record_id: str, run_id: str) -> SourceLease | LeaseHolder:
         """Ask for the lease; one that comes after the run was cancelled is given back."""
-        taking = asyncio.ensure_future(asyncio.to_thread(self._parts.ledger.sources.take_lease, record_id, run_id))
+        taking = asyncio.ensure_future(asyncio.to_thread(self.parts.ledger.sources.take_lease, record_id, run_id))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -248,13 +252,13 @@ class IngestionService:
         is_complete = source.is_complete
         states = Counter[ItemState](run.items[uri].state for uri in source.listed if uri in run.items)
         if not run.retry:
-            states += await settle_absences(run, source, self._policy, is_pruning=prune)
+            states += await AbsenceReview(run, source, self.policy, is_pruning=prune).settle()
         else:
             for candidate, failure in source.not_there.values():
                 await run.end(candidate, "failed", failure.message, failure.code.value)
         errors = [*source.failures, *source.end.errors]
         await asyncio.to_thread(
-            self._parts.ledger.sources.end,
+            self.parts.ledger.sources.end,
             source.record.id,
             source.generation,
             counts=_as_counts(states),
@@ -265,7 +269,8 @@ class IngestionService:
 
     async def _release(self, held: Sequence[SourceRun]) -> None:
         for source in held:
-            await guarded(AGENT, asyncio.to_thread(source.lease.release))
+            if source.lease is not None:
+                await guarded(AGENT, asyncio.to_thread(source.lease.release))
 
     # Forgetting and restoring
 
@@ -282,7 +287,7 @@ class IngestionService:
         ``source`` (name, id or address) removes a source with all that no other source lists. Raises ``NotFoundError``
         for what is not known, ``StoreError`` when something could not be removed; then run it again.
         """
-        ledger, store = self._parts.ledger, self._parts.store
+        ledger, store = self.parts.ledger, self.parts.store
         record = None if source is None else await asyncio.to_thread(ledger.sources.require, tenant, source)
         targets = await asyncio.to_thread(self._targets, tenant, uris, document_ids, record)
         ids = list(targets.values())
@@ -290,7 +295,7 @@ class IngestionService:
         parse_keys = await asyncio.to_thread(ledger.parse_keys, tenant, list(targets))
         removed = await store.delete(tenant, ids)
         await store.purge()
-        embed_keys = [embed_key(self._parts.embedder, chunk.indexed_text) for chunk in chunks]
+        embed_keys = [embed_key(self.parts.embedder, chunk.indexed_text) for chunk in chunks]
         cached = await asyncio.to_thread(self._forget_cached, parse_keys, embed_keys, bool(targets))
         await asyncio.to_thread(ledger.forget, tenant, list(targets))
         if record is not None:
@@ -303,7 +308,7 @@ class IngestionService:
         self, tenant: str, uris: Sequence[str], document_ids: Sequence[str], record: SourceRecord | None
     ) -> dict[str, str]:
         """Return the documents to forget by their URI."""
-        ledger = self._parts.ledger
+        ledger = self.parts.ledger
         targets: dict[str, str] = {}
         for uri in uris:
             row = ledger.row(tenant, uri) or ledger.row(tenant, self._canonical(uri))
@@ -322,20 +327,48 @@ class IngestionService:
 
     def _canonical(self, uri: str) -> str:
         """Return the address under which the ledger would know ``uri``, when a connector reads it."""
-        resolved = guarded_call(AGENT, lambda: resolve_source(uri, self._parts.connectors))
+        resolved = guarded_call(AGENT, lambda: resolve_source(uri, self.parts.connectors))
         return uri if isinstance(resolved, AgentFailure) else resolved[1].uri
 
     def _forget_cached(self, parse_keys: Sequence[str], embed_keys: Sequence[str], had_any: bool) -> int:
         """Drop parses and vectors by their keys, and all pictures of pages and answers: they may quote what is gone."""
-        cache = self._parts.cache
+        cache = self.parts.cache
         dropped = cache.delete("parse", parse_keys) + cache.delete("embed", embed_keys)
         if had_any:
             dropped += sum(cache.clear(kind) for kind in QUOTING_CACHES)
         return dropped
 
+    async def remove_source(self, record: SourceRecord, tenant: str = DEFAULT_TENANT) -> IngestionReport:
+        """Remove a source, and the documents that no other source lists; they can be restored for a time."""
+        began = time.monotonic()
+        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        ledger = self.parts.ledger
+        await asyncio.to_thread(ledger.begin, run_id, tenant, [redact_uri(record.uri)])
+        run = Run(self.parts, tenant, run_id, {})
+        own = set(await asyncio.to_thread(ledger.items_of_source, tenant, record.id))
+        absent = [item for item in await asyncio.to_thread(ledger.absent, tenant, record.id, -1) if item.uri in own]
+        items = [
+            IngestItem(uri=a.uri, state="deleted", document_id=a.document_id, reason="its source was removed")
+            for a in absent
+        ]
+        if items:
+            await delete_items(run, absent, items, self.policy)
+        for item, was in zip(items, absent, strict=True):
+            if was.is_recorded:
+                await run.report(item)
+        await asyncio.to_thread(ledger.sources.remove, record.id)
+        failures = await self._finish(run)
+        return IngestionReport(
+            run_id=run_id,
+            sources=(redact_uri(record.uri),),
+            items=tuple(sorted(run.items.values(), key=lambda item: item.uri)),
+            seconds=time.monotonic() - began,
+            failures=tuple(failures),
+        )
+
     async def tombstones(self, tenant: str = DEFAULT_TENANT) -> list[Tombstone]:
         """Return deleted documents that can be restored, the latest first. Raises ``StoreError``."""
-        return await asyncio.to_thread(self._parts.ledger.tombstones, tenant)
+        return await asyncio.to_thread(self.parts.ledger.tombstones, tenant)
 
     async def restore(
         self, uris: Sequence[str] = (), *, run_id: str | None = None, tenant: str = DEFAULT_TENANT
@@ -347,14 +380,14 @@ class IngestionService:
         if not uris and run_id is None:
             raise InputError("Say what to restore: addresses, or the run that deleted them.")
         began = time.monotonic()
-        ledger = self._parts.ledger
+        ledger = self.parts.ledger
         wanted = [uri for given in uris for uri in (given, self._canonical(given))]
         graves = await asyncio.to_thread(lambda: ledger.tombstones(tenant, uris=wanted, run_id=run_id))
         if not graves:
             raise NotFoundError("Nothing of that can be restored: it was not deleted, or the time for undoing is over.")
         own_run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         await asyncio.to_thread(ledger.begin, own_run, tenant, [redact_uri(grave.uri) for grave in graves])
-        run = Run(self._parts, tenant, own_run, {})
+        run = Run(self.parts, tenant, own_run, {})
         for grave in graves:
             item = await run.restore(grave)
             await run.report(item)
@@ -373,11 +406,11 @@ class IngestionService:
         self, tenant: str = DEFAULT_TENANT, *, state: ItemState | None = None, run_id: str | None = None
     ) -> list[IngestItem]:
         """What became of every item that was ever listed (or of those of one run), by URI. Raises ``StoreError``."""
-        return await asyncio.to_thread(lambda: self._parts.ledger.items(tenant, state=state, run_id=run_id))
+        return await asyncio.to_thread(lambda: self.parts.ledger.items(tenant, state=state, run_id=run_id))
 
     async def runs(self, tenant: str = DEFAULT_TENANT) -> list[dict[str, str | None]]:
         """All runs, the newest first. Raises ``StoreError``."""
-        return await asyncio.to_thread(self._parts.ledger.runs, tenant)
+        return await asyncio.to_thread(self.parts.ledger.runs, tenant)
 
     async def original(self, document: Document, tenant: str = DEFAULT_TENANT) -> RawDocument | AgentFailure:
         """The bytes that ``document`` was made of, fetched again; a failure when the source has them no more.
@@ -387,10 +420,10 @@ class IngestionService:
         return await guarded(AGENT, self._original(document, tenant))
 
     async def _original(self, document: Document, tenant: str) -> RawDocument | AgentFailure:
-        row = await asyncio.to_thread(self._parts.ledger.row, tenant, document.uri)
+        row = await asyncio.to_thread(self.parts.ledger.row, tenant, document.uri)
         if row is None:
             raise NotFoundError("It is not known where this document came from.")
-        connector, source, _ = await asyncio.to_thread(self._resolve_one, tenant, row.source, None)
+        connector, source, _ = await asyncio.to_thread(self.resolve, tenant, row.source, None)
         raw = await connector.fetch(source, row.listing)
         if isinstance(raw, RawDocument) and await asyncio.to_thread(lambda: raw.sha256) != document.content_sha256:
             await asyncio.to_thread(raw.discard)
@@ -398,13 +431,13 @@ class IngestionService:
         return raw
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._parts.ledger.close)
+        await asyncio.to_thread(self.parts.ledger.close)
 
     async def _open(self, run_id: str, tenant: str, sources: Sequence[str]) -> None:
         """Stop the run before it starts for what would stop every item: no model, another model's store, no ledger."""
-        await asyncio.to_thread(self._parts.embedder.count_tokens, "a model that is missing says so here")
-        await self._parts.store.counts(tenant)
-        await asyncio.to_thread(self._parts.ledger.begin, run_id, tenant, [redact_uri(uri) for uri in sources])
+        await asyncio.to_thread(self.parts.embedder.count_tokens, "a model that is missing says so here")
+        await self.parts.store.counts(tenant)
+        await asyncio.to_thread(self.parts.ledger.begin, run_id, tenant, [redact_uri(uri) for uri in sources])
 
     async def _listed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Candidate]:
         """Yield listed items that need work. An item that two sources list is brought in by the first of them."""
@@ -432,7 +465,7 @@ class IngestionService:
                     batch, began = [], time.monotonic()
             for candidate in await run.admit(source, batch):
                 yield candidate
-            ledger = self._parts.ledger
+            ledger = self.parts.ledger
             claimed = await guarded(
                 AGENT, asyncio.to_thread(ledger.claim, run.tenant, source.record.id, source.generation, shared)
             )
@@ -441,8 +474,8 @@ class IngestionService:
         run.listing = False
 
     async def _resolve_failed(
-        self, run: Run, named: Sequence[str], resolved: Sequence[tuple[Connector, Source, SourceRecord]]
-    ) -> list[tuple[Connector, Source, SourceRecord]]:
+        self, run: Run, named: Sequence[str], resolved: Sequence[ResolvedSource]
+    ) -> list[ResolvedSource]:
         """Return the sources whose items failed before: those that are named, in either spelling, or else all.
 
         The items of one that cannot be read now fail again, in the report alone.
@@ -450,7 +483,7 @@ class IngestionService:
         if named and not resolved:
             return []
         spelt = [source.uri for _, source, _ in resolved]
-        rows = await asyncio.to_thread(self._parts.ledger.failed, run.tenant, [*spelt, *named])
+        rows = await asyncio.to_thread(self.parts.ledger.failed, run.tenant, [*spelt, *named])
         failures: list[AgentFailure] = []
         sources = await self._resolve(run, list(dict.fromkeys(row.source for row in rows)), failures)
         for failure in failures:
@@ -462,9 +495,7 @@ class IngestionService:
     async def _failed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Candidate]:
         """Yield the items of these sources that failed before."""
         for source in sources:
-            rows = await asyncio.to_thread(
-                self._parts.ledger.failed, run.tenant, [source.record.uri, source.source.uri]
-            )
+            rows = await asyncio.to_thread(self.parts.ledger.failed, run.tenant, [source.record.uri, source.source.uri])
             listings = [row.listing for row in rows]
             source.listed.update(listing.uri for listing in listings)
             for candidate in await run.admit(source, listings):
@@ -473,15 +504,15 @@ class IngestionService:
 
     async def _finish(self, run: Run) -> list[AgentFailure]:
         """Look for near-duplicates, keep the store in shape and end the run, each whatever became of the others."""
-        ledger = self._parts.ledger
+        ledger = self.parts.ledger
         counts = Counter(item.state for item in run.items.values())
         steps = [
             self._warn_of_duplicates(run),
-            asyncio.to_thread(ledger.sweep_tombstones, self._policy.undo_s),
+            asyncio.to_thread(ledger.sweep_tombstones, self.policy.undo_s),
             asyncio.to_thread(ledger.end, run.run_id, _as_counts(counts)),
         ]
         if run.changed:
-            steps.insert(0, self._parts.store.maintain())
+            steps.insert(0, self.parts.store.maintain())
         ended = [await guarded(AGENT, step) for step in steps]
         return [failure for failure in ended if isinstance(failure, AgentFailure)]
 
@@ -491,10 +522,10 @@ class IngestionService:
                 await asyncio.to_thread(self._warn, run, item)
 
     def _warn(self, run: Run, item: IngestItem) -> None:
-        twin = self._parts.ledger.near_duplicate(run.tenant, item.uri)
+        twin = self.parts.ledger.near_duplicate(run.tenant, item.uri)
         if twin is not None:
             warned = item.model_copy(update={"warnings": (*item.warnings, f"{NEAR_DUPLICATE}{twin}")})
-            self._parts.ledger.warn(run.tenant, run.run_id, warned)
+            self.parts.ledger.warn(run.tenant, run.run_id, warned)
             run.items[item.uri] = warned
 
 

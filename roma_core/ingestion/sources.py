@@ -22,7 +22,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from roma_core.database import Database
-from roma_core.errors import InputError, NotFoundError
+from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded_call
 from roma_core.telemetry import logs
 from roma_core.types import SourceOptions, SourceRecord, digest
 
@@ -41,6 +41,7 @@ class SourceTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._heart = LeaseHeart(database)
 
     def find_or_make(self, tenant: str, uri: str, kind: str) -> SourceRecord:
         """Return the source at ``uri``; one that is not known yet is made, undeclared."""
@@ -98,6 +99,18 @@ class SourceTable:
         if record is None:
             raise NotFoundError(f"There is no source {label!r}; `roma source list` shows those that there are.")
         return record
+
+    def due(self, now: datetime) -> list[tuple[str, SourceRecord]]:
+        """Return the scheduled sources of all tenants whose next run is due, with their tenants."""
+        with self._database.snapshot() as db:
+            rows = db.execute("SELECT * FROM sources WHERE options LIKE '%schedule_s%' ORDER BY id").fetchall()
+        due: list[tuple[str, SourceRecord]] = []
+        for row in rows:
+            record = record_of(row)
+            schedule_s, last = record.options.schedule_s, record.last_started_at
+            if schedule_s is not None and (last is None or (now - last).total_seconds() >= schedule_s):
+                due.append((row["tenant"], record))
+        return due
 
     def remove(self, record_id: str) -> None:
         """Forget a source and its claims; what no other source lists is for the caller to delete."""
@@ -167,7 +180,7 @@ class SourceTable:
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (record_id, mine, run_id, socket.gethostname(), os.getpid(), _process(os.getpid()), now, now),
             )
-        return SourceLease(self._database, record_id, mine)
+        return SourceLease(self._heart, record_id, mine)
 
 
 @dataclass(frozen=True)
@@ -197,45 +210,70 @@ class LeaseHolder:
 
 
 class SourceLease:
-    """A lease that is held. A thread of its own beats, so that a busy event loop does not lose it."""
+    """A lease that is held. One thread a table beats for all of them, so that a busy event loop loses none."""
 
-    def __init__(self, database: Database, record_id: str, holder: str) -> None:
-        self._database = database
-        self._record_id = record_id
-        self._holder = holder
-        self._stopping = threading.Event()
-        self._lost = False
-        self._thread = threading.Thread(target=self._beat, name="roma-lease", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_lost(self) -> bool:
-        """Return whether another run has taken the source over."""
-        return self._lost
+    def __init__(self, heart: LeaseHeart, record_id: str, holder: str) -> None:
+        self._heart = heart
+        self.record_id = record_id
+        self.holder = holder
+        self.is_lost = False
+        """Whether another run has taken the source over."""
+        heart.add(self)
 
     def release(self) -> None:
         """Let the next run begin. Raises ``StoreError``."""
-        self._stopping.set()
-        self._thread.join()
+        self._heart.remove(self)
+
+
+class LeaseHeart:
+    """Beats for the leases that are held, from a thread that ends with the last of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._held: list[SourceLease] = []
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, lease: SourceLease) -> None:
+        """Begin to beat for a lease."""
+        with self._lock:
+            self._held.append(lease)
+            if self._thread is None:
+                self._wake.clear()
+                self._thread = threading.Thread(target=self._beat, name="roma-leases", daemon=True)
+                self._thread.start()
+
+    def remove(self, lease: SourceLease) -> None:
+        """Give a lease back. Raises ``StoreError``."""
+        with self._lock:
+            if lease in self._held:
+                self._held.remove(lease)
+            if not self._held:
+                self._wake.set()
+                self._thread = None
         with self._database.transaction() as db:
-            db.execute("DELETE FROM leases WHERE source_id = ? AND holder = ?", (self._record_id, self._holder))
+            db.execute("DELETE FROM leases WHERE source_id = ? AND holder = ?", (lease.record_id, lease.holder))
 
     def _beat(self) -> None:
-        from roma_core.errors import AgentFailure, guarded_call
+        mine = threading.current_thread()
+        while not self._wake.wait(BEAT_S):
+            with self._lock:
+                if self._thread is not mine:
+                    return
+                held = list(self._held)
+            for lease in held:
+                beaten = guarded_call("sources", lambda lease=lease: self._beat_once(lease))  # type: ignore[misc]
+                if isinstance(beaten, AgentFailure):
+                    _log.warning("lease_not_beaten", source=lease.record_id, code=beaten.code.value)
+                elif not beaten:
+                    lease.is_lost = True
 
-        while not self._stopping.wait(BEAT_S):
-            beaten = guarded_call("sources", self._beat_once)
-            if isinstance(beaten, AgentFailure):
-                _log.warning("lease_not_beaten", source=self._record_id, code=beaten.code.value)
-            elif not beaten:
-                self._lost = True
-                return
-
-    def _beat_once(self) -> bool:
+    def _beat_once(self, lease: SourceLease) -> bool:
         with self._database.transaction() as db:
             cursor = db.execute(
                 "UPDATE leases SET beat_at = ? WHERE source_id = ? AND holder = ?",
-                (time.time(), self._record_id, self._holder),
+                (time.time(), lease.record_id, lease.holder),
             )
         return cursor.rowcount == 1
 

@@ -42,7 +42,7 @@ from roma_core.types.document import (
 from roma_core.types.health import ComponentHealth, HealthReport, HealthState
 from roma_core.types.query import Persona, Query
 from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState
-from roma_core.types.source import ForgetReport, SourceOptions, SourceRecord
+from roma_core.types.source import ForgetReport, PlannedItem, SourceOptions, SourcePlan, SourceRecord, SyncPlan
 
 if TYPE_CHECKING:
     from roma_core.types.vectors import Vector as Vector
@@ -76,6 +76,7 @@ __all__ = [
     "Noun",
     "Page",
     "Persona",
+    "PlannedItem",
     "Query",
     "RawDocument",
     "ScoredChunk",
@@ -83,10 +84,12 @@ __all__ = [
     "SectionKind",
     "Source",
     "SourceOptions",
+    "SourcePlan",
     "SourceRecord",
     "Span",
     "StageEvent",
     "StreamEvent",
+    "SyncPlan",
     "TailorOutput",
     "TokenEvent",
     "Usage",

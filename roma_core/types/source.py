@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from roma_core.errors import AgentFailure
 from roma_core.types.base import Noun
 
 
@@ -83,3 +84,33 @@ class ForgetReport(Noun):
     cached: int = 0
     answers: int = 0
     """Stored answers that quoted one of them, whose quotes were removed."""
+
+
+class PlannedItem(Noun):
+    """An item and what a sync would do with it: added, changed, excluded, failing, missing or deleted."""
+
+    uri: str
+    action: str
+    size: int | None = None
+    reason: str = ""
+
+
+class SourcePlan(Noun):
+    """A sync of one source as it would go. ``counts`` holds the unchanged items as well, ``items`` does not."""
+
+    source: str
+    uri: str
+    counts: dict[str, int] = Field(default_factory=dict)
+    size_bytes: int = 0
+    """Bytes to read, as far as the source says."""
+    estimated_tokens: int = 0
+    """Tokens to embed: what a paid embedder would count, about."""
+    is_complete: bool = False
+    failures: tuple[AgentFailure, ...] = ()
+    items: tuple[PlannedItem, ...] = ()
+
+
+class SyncPlan(Noun):
+    """A sync as it would go."""
+
+    sources: tuple[SourcePlan, ...] = ()

@@ -323,3 +323,21 @@ def test_a_deletion_is_shown_and_undone(run: Any, folder: Path) -> None:
     code, restored, _ = run("restore", "--run", report["run_id"])
     assert (code, [item["state"] for item in restored["items"]]) == (0, ["added"])
     assert run("restore", "--list")[1] == []
+
+
+def test_a_source_is_added_planned_synced_and_removed(run: Any, folder: Path) -> None:
+    code, record, _ = run("source", "add", str(folder), "--name", "papers", "--include", "*.md", "--every", "15m")
+    assert (code, record["name"], record["options"]["schedule_s"]) == (0, "papers", 900)
+    code, plan, _ = run("sync", "papers", "--dry-run")
+    assert (code, plan["sources"][0]["counts"]) == (0, {"added": 1})
+    code, report, _ = run("sync")
+    assert (code, [item["state"] for item in report["items"]]) == (0, ["added"])
+    assert run("source", "edit", "papers", "--ignore", "x*")[1]["options"]["include"] == ["*.md"]
+    assert [each["items"] for each in run("source", "list")[1]] == [1]
+    assert run("source", "show", "papers")[1]["last_counts"] == {"added": 1}
+    assert run("source", "status")[0] == 0
+    code, removal, _ = run("source", "remove", "papers")
+    assert (code, [item["state"] for item in removal["items"]]) == (0, ["deleted"])
+    assert run("source", "list")[1] == []
+    assert run("source", "show", "papers")[0] == 1
+    assert run("source", "add", str(folder), "--every", "soon")[0] == 64

@@ -58,7 +58,7 @@ def fail_nth(owner: Any, name: str, nth: int, error: Exception, *, sync: bool = 
 
 
 def inject(shop: Shop, service: IngestionService, faults: list[tuple[str, int]]) -> None:
-    ledger = service._parts.ledger
+    ledger = service.parts.ledger
     for where, nth in faults:
         error: RomaError = StoreError("broken") if nth % 2 else FULL
         if where in {"put", "delete", "optimize"}:

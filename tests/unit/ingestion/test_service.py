@@ -422,7 +422,7 @@ async def test_a_store_that_lost_documents_is_filled_again(shop: Shop) -> None:
 async def test_an_item_stored_by_a_killed_run_and_gone_since_is_cleared(shop: Shop) -> None:
     """The store has committed, the ledger has not: then the file goes away."""
     service = shop.service()
-    failing = service._parts.ledger
+    failing = service.parts.ledger
     failing.record = lambda *_: (_ for _ in ()).throw(SystemError("killed"))  # type: ignore[method-assign]
     await service.ingest([SOURCE])
     await service.close()
