@@ -217,7 +217,7 @@ def build_store(roma: Roma) -> ChunkStore:
 def build_parsers(roma: Roma) -> DolphinParserService:
     from roma_core.parsers.service import DolphinParserService
 
-    return DolphinParserService.of(roma.settings)
+    return DolphinParserService.of(roma.settings, roma.cache)
 
 
 def build_connectors(roma: Roma) -> Sequence[Connector]:

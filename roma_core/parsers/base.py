@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from roma_core.settings import Section
 from roma_core.types import Document, Noun, RawDocument
 
@@ -17,6 +19,11 @@ class ParseOptions(Noun):
     pages: tuple[int, ...] | None = None
     """1-based numbers of the pages wanted; None = all."""
     ocr: bool = True
+    defer_ocr: bool = False
+    """Name the pages that OCR would have to read instead of reading them: each is a job of its own."""
+    readings: dict[int, str] | None = Field(default=None, exclude=True)
+    """What OCR read on a page, by its number, as ``OcrResult`` in JSON; None before the pages were given to it.
+    Crosses processes beside the file."""
     main_text: bool = True
     """Of a web page: without navigation and what else surrounds its content. False keeps all that it shows."""
 

@@ -9,6 +9,7 @@ from roma_core.errors import AgentFailure, ErrorCode, ParserError, guarded, requ
 from roma_core.parsers import media
 from roma_core.parsers.base import ParseOptions, Parser
 from roma_core.parsers.figures import Figure, unpacked
+from roma_core.parsers.page_reading import UNREAD, PageReader, ReadingStore, wanted_pages, without_pages
 from roma_core.parsers.registry import ParserTable
 from roma_core.parsers.sandbox.pool import ProcessSandbox, Sandbox, WorkerLimits
 from roma_core.parsers.sandbox.worker import AGENT, ParseJob, Result
@@ -30,18 +31,33 @@ class DolphinParserService:
     """Decides the format by content, runs its parser in the sandbox, and returns ``Document | AgentFailure``."""
 
     def __init__(
-        self, sandbox: Sandbox | None = None, *, parsers: Iterable[Parser] | None = None, max_bytes: int = 200 << 20
+        self,
+        sandbox: Sandbox | None = None,
+        *,
+        parsers: Iterable[Parser] | None = None,
+        max_bytes: int = 200 << 20,
+        readings: ReadingStore | None = None,
+        max_ocr_pages: int = 200,
     ) -> None:
         self._sandbox = sandbox or ProcessSandbox()
         self._table = ParserTable.installed() if parsers is None else ParserTable(parsers)
         self._parsers = self._table.by_type
         self._max_bytes = max_bytes
+        self._ocr = PageReader(self._sandbox, readings, max_ocr_pages)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Service with the limits of ``settings``. No process is started before the first file."""
+    def of(cls, settings: Settings, readings: ReadingStore | None = None) -> Self:
+        """Service with the limits of ``settings``. No process is started before the first file.
+
+        ``readings`` keeps the pages that OCR has read, so that no page is read twice.
+        """
         limits = WorkerLimits(timeout_s=settings.parsing.timeout_s, memory_mb=settings.parsing.memory_mb)
-        return cls(ProcessSandbox(settings.parsing.workers, limits), max_bytes=settings.parsing.max_mb << 20)
+        return cls(
+            ProcessSandbox(settings.parsing.workers, limits),
+            max_bytes=settings.parsing.max_mb << 20,
+            readings=readings,
+            max_ocr_pages=settings.parsing.ocr_pages,
+        )
 
     async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure:
         """Document of ``raw``, never an empty one; otherwise a failure with an ``ERR_PARSER_*`` code."""
@@ -84,6 +100,25 @@ class DolphinParserService:
         await self.close()
 
     async def _parse(self, raw: RawDocument, options: ParseOptions) -> Document | AgentFailure:
+        """Parse once; where pages have to be read by OCR, have each read by a job of its own and parse again.
+
+        The parser id of a document with unread pages says so, so that the next ingest goes on with them.
+        """
+        result = await self._parse_once(raw, options.model_copy(update={"defer_ocr": options.ocr}))
+        wanted = wanted_pages(result)
+        if not wanted:
+            return result
+        held = _held(raw)
+        readings = await self._ocr.read(held, options, wanted)
+        result = await self._parse_once(held, options.model_copy(update={"readings": readings, "defer_ocr": True}))
+        if isinstance(result, AgentFailure):
+            return without_pages(result)
+        result = without_pages(result)
+        if len(readings) == len(wanted):
+            return result
+        return result.model_copy(update={"parser": f"{result.parser}{UNREAD}{len(readings)}-of-{len(wanted)}"})
+
+    async def _parse_once(self, raw: RawDocument, options: ParseOptions) -> Document | AgentFailure:
         result = await self._run(None, raw, options)
         if isinstance(result, bytes):
             raise TypeError("a parser returned bytes")
@@ -109,7 +144,7 @@ class DolphinParserService:
                 ErrorCode.PARSER_TOO_LARGE,
                 details={"bytes": raw.size},
             )
-        held = raw if raw.content is not None else raw.model_copy(update={"content": raw.data, "path": None})
+        held = _held(raw)
         if not held.data or held.data.isspace():
             raise ParserError("The file is empty; check that it was saved and copied whole.", ErrorCode.PARSER_EMPTY)
         kind = self._table.detect(held)
@@ -119,6 +154,11 @@ class DolphinParserService:
         job = ParseJob(target=target or parser.parse, parser_id=parser.id, media_type=kind, raw=held, options=options)
         result = await self._sandbox.run(job)
         return _explained(result, kind) if isinstance(result, AgentFailure) else result
+
+
+def _held(raw: RawDocument) -> RawDocument:
+    """Return the document with its bytes in memory."""
+    return raw if raw.content is not None else raw.model_copy(update={"content": raw.data, "path": None})
 
 
 def _explained(failure: AgentFailure, kind: str) -> AgentFailure:

@@ -15,6 +15,9 @@ class ParsingSettings(Section):
     timeout_s: float = setting(60.0, "Wall time one file may take.", gt=0, decides_answers=False)
     memory_mb: int = setting(2048, "Address space of a parser process.", ge=256, decides_answers=False)
     workers: int = setting(0, "Parser processes; 0 = one per core.", ge=0, decides_answers=False)
+    ocr_pages: int = setting(
+        200, "Most pages of one file that OCR reads in one run; the next run goes on.", ge=1, decides_answers=False
+    )
     max_mb: int = setting(200, "Larger files are refused.", ge=1, decides_answers=False)
 
 

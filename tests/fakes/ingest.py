@@ -26,6 +26,8 @@ class TextParsers:
     versions: dict[str, int] = field(default_factory=lambda: {"text": 1, "md": 1})
     parsed: list[str] = field(default_factory=list)
     fault: RomaError | None = None
+    unread: dict[str, str] = field(default_factory=dict)
+    """What is added to the parser id of a URI's document, as for pages that OCR has not read yet."""
 
     @property
     def parser_ids(self) -> frozenset[str]:
@@ -46,7 +48,7 @@ class TextParsers:
             title=raw.uri.rsplit("/", 1)[-1],
             text=text,
             content_sha256=raw.sha256,
-            parser=self.parser_id(raw),
+            parser=self.parser_id(raw) + self.unread.get(raw.uri, ""),
         )
 
 

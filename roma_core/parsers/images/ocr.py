@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import importlib.util
 import io
+import json
+import math
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 DPI = 150
 """Resolution at which pages are drawn for OCR."""
 MIN_CONFIDENCE = 0.5
+MIN_SKEW, MAX_SKEW = math.radians(0.3), math.radians(20)
+"""Scans are hardly ever more aslant; a level page is left as it is."""
+Quad = Sequence[tuple[float, float]]
+"""Corners of a line: top left, top right, bottom right, bottom left."""
 READABLE = 0.8
 """A page whose mean confidence is below this is tried the other way up."""
 SURE = 0.9
@@ -77,6 +83,23 @@ class OcrResult:
     @property
     def confidence(self) -> float:
         return fmean(line.confidence for line in self.lines) if self.lines else 0.0
+
+    def scaled(self, factor: float) -> OcrResult:
+        """Return the result with its boxes multiplied by ``factor``."""
+        lines = [
+            replace(n, x0=n.x0 * factor, top=n.top * factor, x1=n.x1 * factor, bottom=n.bottom * factor)
+            for n in self.lines
+        ]
+        return replace(self, lines=tuple(lines))
+
+    def to_json(self) -> str:
+        """Return the result as JSON; ``from_json`` reads it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> OcrResult:
+        fields = json.loads(text)
+        return cls(tuple(OcrLine(**line) for line in fields["lines"]), fields["turns"], fields["warning"])
 
 
 @dataclass(frozen=True)
@@ -134,12 +157,22 @@ def look(picture: Image) -> Sight:
 
 
 def _upright(picture: Image, turns: int) -> OcrResult:
-    """Read as it stands; when that gives little sense, also upside down, and keep the better."""
+    """Return the reading of the picture as it stands, turned when its lines run upwards or give little sense."""
     result = OcrResult(tuple(_rapidocr(picture)), turns)
+    if _is_sideways(result.lines):
+        picture, turns = _turned(picture, 1), (turns + 1) % 4
+        result = OcrResult(tuple(_rapidocr(picture)), turns)
     if result.confidence >= READABLE or not result.lines:
         return result
     other = OcrResult(tuple(_rapidocr(_turned(picture, 2))), (turns + 2) % 4)
     return max(result, other, key=lambda r: r.confidence)
+
+
+def _is_sideways(lines: Sequence[OcrLine]) -> bool:
+    """Return whether most of the text stands in boxes that are taller than wide."""
+    total = sum(len(line.text) for line in lines)
+    tall = sum(len(line.text) for line in lines if line.bottom - line.top > 1.5 * (line.x1 - line.x0))
+    return 2 * tall > total
 
 
 def _turned(picture: Image, turns: int) -> Image:
@@ -175,10 +208,46 @@ def _rapidocr(picture: Image) -> Iterable[OcrLine]:
     found = _engine()(np.asarray(picture)[:, :, ::-1])
     if found.boxes is None or found.txts is None:
         return
-    for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True):
-        xs, ys = [float(p[0]) for p in box], [float(p[1]) for p in box]
+    boxes = [[(float(x), float(y)) for x, y in box] for box in found.boxes]
+    angle = skew(boxes)
+    for box, text, score in zip(boxes, found.txts, found.scores, strict=True):
         if text.strip() and score >= MIN_CONFIDENCE:
-            yield OcrLine(text.strip(), min(xs), min(ys), max(xs), max(ys), round(float(score), 3))
+            x0, top, x1, bottom = _straight(box, angle, picture.size)
+            yield OcrLine(text.strip(), x0, top, x1, bottom, round(float(score), 3))
+
+
+def skew(boxes: Sequence[Quad]) -> float:
+    """Return the angle in radians at which the long lines of a page rise to the right; 0 when it is level."""
+    angles: list[float] = []
+    for (x0, y0), (x1, y1), _, (x3, y3) in boxes:
+        width, height = math.hypot(x1 - x0, y1 - y0), math.hypot(x3 - x0, y3 - y0)
+        if width >= 4 * height:
+            angles.append(math.atan2(y1 - y0, x1 - x0))
+    if len(angles) < 3:
+        return 0.0
+    angle = median(angles)
+    return angle if MIN_SKEW < abs(angle) < MAX_SKEW else 0.0
+
+
+def _straight(box: Quad, angle: float, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Return the upright rectangle of a line on the page turned back by ``angle`` about its middle.
+
+    The recogniser has straightened each line already; only the places are turned, so that lines have baselines.
+    """
+    if not angle:
+        xs, ys = [x for x, _ in box], [y for _, y in box]
+        return min(xs), min(ys), max(xs), max(ys)
+    middle_x, middle_y = size[0] / 2, size[1] / 2
+    cos, sin = math.cos(-angle), math.sin(-angle)
+    turned = [
+        (
+            middle_x + (x - middle_x) * cos - (y - middle_y) * sin,
+            middle_y + (x - middle_x) * sin + (y - middle_y) * cos,
+        )
+        for x, y in box
+    ]
+    xs, ys = sorted(x for x, _ in turned), sorted(y for _, y in turned)
+    return (xs[0] + xs[1]) / 2, (ys[0] + ys[1]) / 2, (xs[2] + xs[3]) / 2, (ys[2] + ys[3]) / 2
 
 
 @functools.cache
@@ -239,7 +308,8 @@ def place(result: OcrResult, page: PageContent, scale: float) -> None:
     page.strays = []
     heights = [(line.bottom - line.top) / scale for line in result.lines]
     usual = median(heights) if heights else 0.0
-    page.words = [w for line in result.lines for w in _line_words(line, scale, usual)]
+    words = [w for line in result.lines for w in _line_words(line, scale, usual)]
+    page.words = [replace(word, order=order) for order, word in enumerate(words)]
 
 
 def _line_words(line: OcrLine, scale: float, usual: float) -> Iterable[Word]:

@@ -11,7 +11,9 @@ import pypdfium2.raw as pdf
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder
-from roma_core.parsers.pdf import scans as pdf_ocr
+from roma_core.parsers.images import ocr
+from roma_core.parsers.page_reading import WANTED
+from roma_core.parsers.pdf import scans
 from roma_core.parsers.pdf.assemble import DOUBTFUL_CONTINUITY, assemble
 from roma_core.parsers.pdf.blocks import Item
 from roma_core.parsers.pdf.check import compare
@@ -70,13 +72,16 @@ def wanted_pages(count: int, options: ParseOptions) -> list[int]:
 def _parse(document: Any, raw: RawDocument, options: ParseOptions) -> Document:
     builder = DocumentBuilder(raw, options, "pdf", "application/pdf")
     pages = _read_pages(document, wanted_pages(len(document), options), builder)
-    pdf_ocr.fill_in(document, pages, options, builder)
+    scans.fill_in(document, pages, options, builder)
     builder.metadata.update(_metadata(document))
     items = assemble(builder, pages, _outline(document))
     builder.title = _title(document, items)
     if not any(item.lines for item in items):
         why = "; ".join(builder.warnings) or "its pages are blank or only drawings"
-        raise ParserError(f"The PDF gave no text: {why}.", ErrorCode.PARSER_EMPTY)
+        details = {WANTED: builder.metadata[WANTED]} if WANTED in builder.metadata else {}
+        is_unread = options.ocr and any(loss.why == "ocr_unread" for loss in builder.left_out()) and ocr.available()
+        code = ErrorCode.PARSER_TIMEOUT if is_unread else ErrorCode.PARSER_EMPTY
+        raise ParserError(f"The PDF gave no text: {why}.", code, details=details)
     return _checked(builder.build(), pages)
 
 

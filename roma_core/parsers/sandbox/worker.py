@@ -117,15 +117,21 @@ def _exactly(stream: Stream, size: int) -> bytes:
 
 def encode_job(job: ParseJob) -> tuple[dict[str, object], bytes]:
     header = job.model_dump(mode="json", exclude={"raw": {"content", "path"}})
-    return header, job.raw.data
+    if job.options.readings is None:
+        return header, job.raw.data
+    readings = json.dumps(job.options.readings).encode()
+    return {**header, "readings_size": len(readings)}, job.raw.data + readings
 
 
 def decode_job(header: dict[str, object], data: bytes) -> ParseJob:
-    fields = {key: value for key, value in header.items() if key != "size"}
-    raw = fields["raw"]
-    if not isinstance(raw, dict):
+    fields = {key: value for key, value in header.items() if key not in {"size", "readings_size"}}
+    raw, options, size = fields["raw"], fields.get("options"), header.get("readings_size")
+    if not isinstance(raw, dict) or not isinstance(options, dict):
         raise ValueError("job without a file")
-    return ParseJob.model_validate({**fields, "raw": {**raw, "data": data}})
+    if isinstance(size, int) and size > 0:
+        options = {**options, "readings": json.loads(data[-size:])}
+        data = data[:-size]
+    return ParseJob.model_validate({**fields, "options": options, "raw": {**raw, "data": data}})
 
 
 def encode_result(result: Result) -> tuple[str, bytes]:

@@ -67,6 +67,18 @@ async def test_everything_is_added_then_unchanged_and_nothing_is_done_again(shop
     assert set((await ledger(shop)).values()) == {"unchanged"}
 
 
+async def test_a_document_with_unread_pages_is_gone_on_with_until_all_are_read(shop: Shop) -> None:
+    uri = f"{SOURCE}3.txt"
+    shop.parsers.unread[uri] = "+ocr-1-of-2"
+    await ingest(shop)
+    assert states(await ingest(shop))["3.txt"] == "unchanged", "no page more was read"
+    shop.parsers.unread.clear()
+    assert states(await ingest(shop)) == {**{f"{n}.txt": "unchanged" for n in range(6)}, "3.txt": "updated"}
+    shop.forget()
+    await ingest(shop)
+    assert shop.parsers.parsed == []
+
+
 async def test_changed_content_is_updated_and_only_its_new_passages_are_embedded(shop: Shop) -> None:
     await ingest(shop)
     shop.forget()

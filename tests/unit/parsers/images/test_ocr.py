@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import stat
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ from PIL import Image
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.images import image, ocr
-from roma_core.parsers.pdf import scans as pdf_ocr
+from roma_core.parsers.pdf import scans
 from roma_core.parsers.pdf.page import PageContent, Style, Word
+from roma_core.parsers.pdf.parser import parse as parse_pdf
 from roma_core.parsers.sandbox import deadline
 from roma_core.types import RawDocument
 from tests.fixtures import make_pdf
@@ -120,27 +122,83 @@ def words(count: int, text: str = "xqzt") -> list[Word]:
     return [Word(text, 10, 10, 40, 20, Style(10)) for _ in range(count)]
 
 
+SCAN = [(0.0, 0.0, 600.0, 800.0)]
+
+
 def test_which_pages_need_ocr():
-    scan = [(0.0, 0.0, 600.0, 800.0)]
-    assert pdf_ocr.needs_ocr(PageContent(1, 600, 800, images=scan))
-    assert not pdf_ocr.needs_ocr(PageContent(1, 600, 800))  # blank
-    assert not pdf_ocr.needs_ocr(PageContent(1, 600, 800, words=[*words(70), *words(3, "the")], images=scan))
-    assert pdf_ocr.needs_ocr(PageContent(1, 600, 800, words=words(70), images=scan))  # shifted by a wrong font map
-    assert pdf_ocr.needs_ocr(PageContent(1, 600, 800, words=words(20), map_errors=90))
+    assert scans.needs_ocr(PageContent(1, 600, 800, images=SCAN))
+    assert not scans.needs_ocr(PageContent(1, 600, 800))  # blank
+    assert not scans.needs_ocr(PageContent(1, 600, 800, words=[*words(70), *words(9, "the")], images=SCAN))
+    assert scans.needs_ocr(PageContent(1, 600, 800, words=words(20), map_errors=90))
 
 
-async def test_pages_that_time_does_not_suffice_for_are_named():
-    from roma_core.errors import AgentFailure
-    from roma_core.parsers.sandbox.pool import InlineSandbox
-    from roma_core.parsers.service import DolphinParserService
+def test_a_scan_with_a_stamp_needs_ocr_and_one_with_a_text_layer_does_not():
+    stamp = [Word("Filed03/04/2025", 50, 10, 120, 20, Style(9)) for _ in range(5)]
+    assert scans.needs_ocr(PageContent(1, 600, 800, words=stamp, images=SCAN))
+    assert not scans.needs_ocr(PageContent(1, 600, 800, words=words(90, "harbour"), images=SCAN))
 
+
+def test_a_page_of_text_with_a_small_picture_needs_no_ocr():
+    assert not scans.needs_ocr(PageContent(1, 600, 800, words=words(50, "harbour"), images=[(50, 50, 250, 250)]))
+
+
+PROSE = "The keeper wrote down the weather four times a day and his books are now the longest series on that coast " * 3
+
+
+@pytest.mark.parametrize("shift", [1, -1, 3, -29])
+def test_a_text_layer_shifted_by_a_wrong_font_map_is_found(shift):
+    shifted = "".join(char if char == " " else chr(ord(char) + shift) for char in PROSE)
+    assert scans.has_wrong_map(PageContent(1, 600, 800, words=[Word(w, 0, 0, 1, 1, Style(9)) for w in shifted.split()]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROSE,
+        PROSE.upper(),
+        "Talven tullen meri jäätyy ja saaren asukkaat kulkevat jään yli mantereelle hakemaan ruokaa sekä postia " * 4,
+        "Kış gelince deniz donar ve adanın sakinleri yiyecek almak için buzun üzerinden karaya doğru yürürler " * 4,
+        "Zimą morze zamarza, a mieszkańcy wyspy chodzą po lodzie na stały ląd po jedzenie oraz listy z poczty " * 4,
+    ],
+    ids=["English", "capitals", "Finnish", "Turkish", "Polish"],
+)
+def test_a_text_layer_in_a_language_is_no_wrong_map(text):
+    assert not scans.has_wrong_map(
+        PageContent(1, 600, 800, words=[Word(w, 0, 0, 1, 1, Style(9)) for w in text.split()])
+    )
+
+
+def quads(degrees: float, count: int = 5) -> list[list[tuple[float, float]]]:
+    rise = math.tan(math.radians(degrees))
+    return [
+        [(100, 50 + 40 * n), (500, 50 + 40 * n + 400 * rise), (500, 70 + 40 * n + 400 * rise), (100, 70 + 40 * n)]
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("degrees", "found"), [(4.0, 4.0), (-7.0, -7.0), (0.1, 0.0), (40.0, 0.0)])
+def test_the_skew_of_a_page_is_that_of_its_long_lines(degrees, found):
+    assert math.degrees(ocr.skew(quads(degrees))) == pytest.approx(found, abs=0.01)
+
+
+def test_two_lines_say_nothing_about_skew():
+    assert ocr.skew(quads(4.0, count=2)) == 0.0
+
+
+def test_a_reading_comes_back_from_json():
+    result = ocr.OcrResult(tuple(lines("Harbour dues", 0.98)), 3, "hardly")
+    assert ocr.OcrResult.from_json(result.to_json()) == result
+
+
+def test_pages_that_time_does_not_suffice_for_are_named(monkeypatch):
+    monkeypatch.setattr(ocr, "available", lambda: True)
     deadline.start(0.5)
     try:
-        result = await DolphinParserService(InlineSandbox()).parse(RawDocument(uri="a.pdf", data=make_pdf.scan()))
+        with pytest.raises(ParserError) as caught:
+            parse_pdf(RawDocument(uri="a.pdf", data=make_pdf.scan()), ParseOptions())
     finally:
         deadline.start(float("inf"))
-    assert isinstance(result, AgentFailure) and result.code is ErrorCode.PARSER_EMPTY
-    assert "time ran out" in result.message or "no OCR engine" in result.message
+    assert caught.value.code is ErrorCode.PARSER_TIMEOUT and "read 0 of 1 pages by OCR" in str(caught.value)
 
 
 def tiff(count: int) -> bytes:
