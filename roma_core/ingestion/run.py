@@ -358,7 +358,7 @@ class Run:
         if held is not None:
             return Document.model_validate_json(held)
         document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant))
-        if isinstance(document, Document) and document.parser == parser:  # else pages wait for OCR
+        if isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids:  # else pages are unread
             await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
         return document
 

@@ -49,7 +49,7 @@ _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _PAIRS = frozenset(
     "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic "
     "ne ea ra ce li ch ll be ma si om ur ie ei ge un la no ta di qu el os ad ec ci ue em do da ao us na ni ka ki ja za "
-    "ie wa ow cz rz sz ze po pr ko ny ak em il is ik ar ir an en ın lı da de ya ta tt in si ss sa aa ii uu ll mi va vi".split()
+    "wa ow cz rz sz ze po pr ko ny ak il ik ir ın lı ya tt ss sa aa ii uu mi va vi".split()
 )
 """Pairs of letters that are common in languages written in Latin letters."""
 
