@@ -17,8 +17,10 @@ from typing import Any
 
 from roma_core.database import Database, Schema, is_sound, set_aside
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.settings import CacheMode
+from roma_core.settings import CacheMode, StorageSettings
 from roma_core.telemetry import logs, metrics
+
+_DEFAULTS = StorageSettings()
 
 log = logs.get("cache")
 
@@ -54,7 +56,7 @@ class Cache:
     reads. Above ``max_bytes`` the entries that were not used for longest go first (use is noted once a day).
     """
 
-    def __init__(self, path: Path, mode: CacheMode = "write", max_bytes: int = 4 << 30) -> None:
+    def __init__(self, path: Path, mode: CacheMode = _DEFAULTS.cache, max_bytes: int = 4 << 30) -> None:
         self._path = path
         self._mode = mode
         self._max_bytes = max_bytes

@@ -19,12 +19,15 @@ from itertools import pairwise
 import regex
 
 from roma_core.markup.sentences import split_sentences
+from roma_core.settings import ChunkingSettings
 from roma_core.types import Block, Chunk, Document, Page, Section, digest, place_of
+
+_DEFAULTS = ChunkingSettings()
 
 CHUNKER = "structure/2"
 """Rises whenever some document would be cut differently, so that ingestion cuts again what is stored."""
 
-TARGET_TOKENS = 200
+TARGET_TOKENS = _DEFAULTS.tokens
 CHARS_PER_TOKEN = 8
 """A word-piece tokenizer counts an endless word as one unknown token; a passage is never longer than this allows."""
 CONTEXT_CHARS = 240

@@ -368,6 +368,7 @@ def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
         provider_specs(),
         plugin_measures(),
         stage_specs(),
+        stage_specs(),
     ]
     found = [plugin for specs in groups for plugin in specs.broken]
     return list(dict.fromkeys([*found, *ParserTable.installed().broken, *roma.broken_connectors]))

@@ -14,13 +14,15 @@ from roma_core.errors import ConfigError
 from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, unusable, verified, width
 from roma_core.plugins import Specs, load_specs
 from roma_core.ranking import minmax, ranked
-from roma_core.settings import Section, Settings
+from roma_core.settings import RetrievalSettings, Section, Settings
 from roma_core.types import ComponentHealth, ScoredChunk, digest
+
+_DEFAULTS = RetrievalSettings()
 
 BUNDLED = "ms-marco-MiniLM-L-12-v2-int8"
 PAIR_TOKENS = 256
 """Longest question plus passage that the model reads; more costs time and gains nothing (``docs/benchmarks``)."""
-RERANK_WEIGHT = 0.5
+RERANK_WEIGHT = _DEFAULTS.rerank_weight
 """Mixing gains a point of nDCG@10 over the hybrid and loses nowhere; replacing its order by the model's loses one."""
 
 

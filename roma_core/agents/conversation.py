@@ -24,8 +24,11 @@ from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.base import LLM, LLMRequest, Message, complete, find_trouble
 from roma_core.prompts import Prompt
 from roma_core.sessions.service import Reference, Sessions, Turn
+from roma_core.settings import AnsweringSettings
 from roma_core.types import ComponentHealth, Query, TailorOutput, Usage
 from roma_core.writers.untrusted import neutral
+
+_DEFAULTS = AnsweringSettings()
 
 _OPENS = re.compile(
     r"(?:and|but|or|so|then|also|what about|how about|why(?: not)?\s*\?|how so|which one|what else|who else|where else"
@@ -69,7 +72,7 @@ class ConversationAgent(Agent):
         count_tokens: Callable[[str], int],
         prompts: Mapping[str, Prompt] | None = None,
         *,
-        history_tokens: int = 2000,
+        history_tokens: int = _DEFAULTS.history_tokens,
     ) -> None:
         self._sessions = sessions
         self._llm = llm

@@ -36,9 +36,11 @@ from roma_core.errors import AgentFailure, ConfigError, ErrorCode, GuardrailErro
 from roma_core.injection import signs
 from roma_core.markup import read_markers
 from roma_core.redaction.rules import PERSONAL, SECRETS, find, redact
-from roma_core.settings import RuleMode
+from roma_core.settings import AnsweringSettings, RuleMode
 from roma_core.telemetry import metrics
 from roma_core.types import ComponentHealth, ScoredChunk
+
+_DEFAULTS = AnsweringSettings()
 
 RULES = (
     "question_empty",
@@ -73,7 +75,9 @@ class GuardrailsAgent(Agent):
 
     name = "guardrails"
 
-    def __init__(self, modes: Mapping[str, RuleMode] | None = None, *, max_question_chars: int = 4000) -> None:
+    def __init__(
+        self, modes: Mapping[str, RuleMode] | None = None, *, max_question_chars: int = _DEFAULTS.max_question_chars
+    ) -> None:
         if unknown := sorted(set(modes or {}) - set(RULES)):
             raise ConfigError(f"ROMA_GUARDRAILS: no rule is called {unknown[0]!r}; the rules are {', '.join(RULES)}.")
         self._modes = {**DEFAULTS, **(modes or {})}

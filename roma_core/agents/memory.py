@@ -21,9 +21,12 @@ from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, guarded
 from roma_core.perloop import PerLoop
 from roma_core.rerank import Reranker, mix
+from roma_core.settings import RetrievalSettings
 from roma_core.store.base import ChunkStore
 from roma_core.store.fusion import fuse
 from roma_core.types import ComponentHealth, ScoredChunk
+
+_DEFAULTS = RetrievalSettings()
 
 CONCURRENT_SEARCHES = 16
 """Searches at once on an event loop; more of them finish none earlier. With a thousand at once no turn of the loop
@@ -43,10 +46,10 @@ class Recall:
 class MemoryLimits:
     """How much is fetched and reranked; the defaults of ``Settings`` and where they were measured are in the docs."""
 
-    retrieve: int = 100
-    lexical_weight: float = 0.4
-    rerank: int = 20
-    rerank_weight: float = 0.5
+    retrieve: int = _DEFAULTS.retrieve_limit
+    lexical_weight: float = _DEFAULTS.lexical_weight
+    rerank: int = _DEFAULTS.rerank_limit
+    rerank_weight: float = _DEFAULTS.rerank_weight
 
 
 class MemoryAgent(Agent):

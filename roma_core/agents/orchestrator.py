@@ -23,10 +23,13 @@ from roma_core.errors import (
     guarded,
     guarded_block,
 )
+from roma_core.settings import AnsweringSettings
 from roma_core.telemetry.observe import QueryWatch
 from roma_core.types import CompleteEvent, ErrorEvent, Query, StageEvent, StreamEvent, TailorOutput, TokenEvent
 from roma_core.watchdog import Intermission, Watchdog
 from roma_core.writers.base import Draft, Piece, Thoughts
+
+_DEFAULTS = AnsweringSettings()
 
 CALLERS_FAULT = frozenset({ErrorCode.INPUT_INVALID, ErrorCode.CONFIG_INVALID, ErrorCode.STORAGE_MISMATCH})
 """Codes of a filter or a setting that the caller got wrong. They always end in one ErrorEvent, because no other answer
@@ -42,7 +45,7 @@ class ROMAOrchestrator(Agent):
 
     name = "orchestrator"
 
-    def __init__(self, pipeline: Pipeline, *, timeout_s: float = 90.0) -> None:
+    def __init__(self, pipeline: Pipeline, *, timeout_s: float = _DEFAULTS.query_timeout_s) -> None:
         self.pipeline = pipeline
         self._timeout_s = timeout_s
 

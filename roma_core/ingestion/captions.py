@@ -18,7 +18,10 @@ from roma_core.llm.base import LLM, LLMRequest, Message, Picture, complete
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.figures import Figure, described, undescribed
 from roma_core.prompts import Prompt, load_prompt
+from roma_core.settings import FigureSettings
 from roma_core.types import Document, RawDocument, digest
+
+_DEFAULTS = FigureSettings()
 
 AGENT = "captions"
 FIGURES = "+figures"
@@ -47,7 +50,7 @@ class Captions:
     parsers: Pictures
     prompt: Prompt
     model: str | None = None
-    limit: int = 30
+    limit: int = _DEFAULTS.limit
 
     @property
     def tag(self) -> str:

@@ -24,6 +24,7 @@ from roma_core.injection import signs
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.figures import undescribed
 from roma_core.redaction.rules import Kind, find
+from roma_core.settings import SourceSettings
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.telemetry import logs
@@ -31,6 +32,8 @@ from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument,
 
 if TYPE_CHECKING:
     from roma_core.types import Vectors
+
+_DEFAULTS = SourceSettings()
 
 AGENT = "ingestion"
 _log = logs.get(AGENT)
@@ -185,7 +188,7 @@ class Run:
     """Try also what ``FINAL`` failures would leave alone."""
     within: Sequence[str] | None = None
     """Places that sources are confined to."""
-    secrets: SecretMode = "leave_out"
+    secrets: SecretMode = _DEFAULTS.secrets
     """What becomes of documents that hold keys or passwords."""
     items: dict[str, IngestItem] = field(default_factory=dict)
     changed: bool = False

@@ -30,7 +30,7 @@ from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.ledger import Ledger, Tombstone
 from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run, SourceRun, embed_key
 from roma_core.ingestion.sources import LeaseHolder, SourceLease
-from roma_core.settings import Settings
+from roma_core.settings import Settings, SourceSettings
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore
 from roma_core.types import (
@@ -46,6 +46,8 @@ from roma_core.types import (
     Usage,
 )
 from roma_core.workspace import Workspace
+
+_DEFAULTS = SourceSettings()
 
 ADMITTED_AT_ONCE: Final = 256
 ADMIT_AFTER_S: Final = 0.25
@@ -109,8 +111,8 @@ class IngestionService:
         parts: Parts,
         policy: DeletionPolicy | None = None,
         *,
-        wait_s: float = 600.0,
-        secrets: SecretMode = "leave_out",
+        wait_s: float = _DEFAULTS.wait_s,
+        secrets: SecretMode = _DEFAULTS.secrets,
     ) -> None:
         self.parts = parts
         self.policy = policy or DeletionPolicy()

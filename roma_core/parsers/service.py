@@ -13,8 +13,10 @@ from roma_core.parsers.page_reading import UNREAD, PageReader, ReadingStore, wan
 from roma_core.parsers.registry import ParserTable
 from roma_core.parsers.sandbox.pool import ProcessSandbox, Sandbox, WorkerLimits
 from roma_core.parsers.sandbox.worker import AGENT, ParseJob, Result
-from roma_core.settings import Settings
+from roma_core.settings import ParsingSettings, Settings
 from roma_core.types import Document, RawDocument
+
+_DEFAULTS = ParsingSettings()
 
 ADVICE: dict[str, str] = {
     media.DOC: "save it as .docx",
@@ -35,9 +37,9 @@ class DolphinParserService:
         sandbox: Sandbox | None = None,
         *,
         parsers: Iterable[Parser] | None = None,
-        max_bytes: int = 200 << 20,
+        max_bytes: int = _DEFAULTS.max_mb << 20,
         readings: ReadingStore | None = None,
-        max_ocr_pages: int = 200,
+        max_ocr_pages: int = _DEFAULTS.ocr_pages,
     ) -> None:
         self._sandbox = sandbox or ProcessSandbox()
         self._table = ParserTable.installed() if parsers is None else ParserTable(parsers)

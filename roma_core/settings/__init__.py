@@ -19,6 +19,7 @@ from roma_core.settings.model import Settings, all_settings, env_name, own_setti
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.serving import ServingSettings
+from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import CacheMode, StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
 
@@ -42,6 +43,7 @@ __all__ = [
     "ServingSettings",
     "Setting",
     "Settings",
+    "SourceSettings",
     "StorageSettings",
     "TelemetrySettings",
     "WebSettings",

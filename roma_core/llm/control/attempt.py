@@ -13,26 +13,29 @@ from roma_core.llm.control.breaker import Breaker
 from roma_core.llm.control.cache import KeptAnswer
 from roma_core.llm.control.limits import Limiter
 from roma_core.llm.control.pricing import PICTURE_TOKENS_ABOUT, tokens_about, tokens_at_most
+from roma_core.settings import LLMSettings
 from roma_core.types import Usage
+
+_DEFAULTS = LLMSettings()
 
 
 @dataclass(frozen=True)
 class Limits:
     """Patience in seconds, and what may be asked of one provider."""
 
-    first_token_s: float = 60.0
+    first_token_s: float = _DEFAULTS.first_token_s
     """Longest silence before the first token, counted from when the call was sent."""
-    queue_s: float = 60.0
+    queue_s: float = _DEFAULTS.queue_s
     """Longest wait for a turn."""
-    total_s: float = 60.0
+    total_s: float = _DEFAULTS.total_s
     """Longest time from the first token to the last one, without thoughts."""
-    thinking_s: float = 300.0
+    thinking_s: float = _DEFAULTS.thinking_s
     """Longest time of thoughts."""
-    attempts: int = 3
-    max_output_tokens: int = 1024
+    attempts: int = _DEFAULTS.max_attempts
+    max_output_tokens: int = _DEFAULTS.max_output_tokens
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    max_concurrency: int = 16
+    max_concurrency: int = _DEFAULTS.max_concurrency
     breaker_rest_s: float = 30.0
 
 

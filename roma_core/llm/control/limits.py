@@ -14,6 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from roma_core.errors import ErrorCode, LLMError
+from roma_core.settings import LLMSettings
+
+_DEFAULTS = LLMSettings()
 
 MINUTE_S = 60.0
 LONGEST_PAUSE_S = 60.0
@@ -92,7 +95,7 @@ class Limiter:
         name: str,
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
-        max_concurrency: int = 16,
+        max_concurrency: int = _DEFAULTS.max_concurrency,
     ) -> None:
         self._name = name
         self._requests = Window(requests_per_minute)

@@ -11,10 +11,12 @@ from pydantic import SecretStr
 
 from roma_core.llm.base import Provider
 from roma_core.plugins import Specs, load_specs
-from roma_core.settings import ProviderSettings
+from roma_core.settings import LLMSettings, ProviderSettings
 
 if TYPE_CHECKING:
     from roma_core.settings import Section
+
+_DEFAULTS = LLMSettings()
 
 GROUP: Final = "roma.providers"
 
@@ -25,10 +27,10 @@ class Reach:
 
     api_key: SecretStr | None = None
     base_url: str | None = None
-    max_output_tokens: int = 1024
-    first_token_s: float = 60.0
+    max_output_tokens: int = _DEFAULTS.max_output_tokens
+    first_token_s: float = _DEFAULTS.first_token_s
     """Longest silence before the first token."""
-    stall_s: float = 15.0
+    stall_s: float = _DEFAULTS.stall_timeout_s
     """Longest silence after it."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request, besides the SDK's own."""

@@ -34,7 +34,9 @@ from roma_core.parsers.sandbox.worker import (
     read_frame,
     write_frame,
 )
+from roma_core.settings import ParsingSettings
 
+_DEFAULTS = ParsingSettings()
 START_TIMEOUT_S = 60.0
 KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TESSDATA_PREFIX", "VIRTUAL_ENV")
 """All that a worker sees of the parent's environment: no key, no token. (``COVERAGE_*`` passes for measuring tests.)"""
@@ -44,8 +46,8 @@ KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEM
 class WorkerLimits:
     """Limits of one worker. ``file_mb`` bounds what it may write to its temporary folder."""
 
-    timeout_s: float = 60.0
-    memory_mb: int = 2048
+    timeout_s: float = _DEFAULTS.timeout_s
+    memory_mb: int = _DEFAULTS.memory_mb
     file_mb: int = 1024
     files: int = 200
     """Files after which a worker is replaced, so that what libraries leak stays bounded."""
