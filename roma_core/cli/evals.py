@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     help="Fail when this is worse than the baseline in the file.",
 )
 @click.option("--primary", default="", metavar="MEASURE", help="The measure that is to decide, named before the run.")
+@click.option("--repeats", type=click.IntRange(min=1), default=1, metavar="N", help="Ask N times, to see the noise.")
 @click.option("--plan", is_flag=True, help="Ask nothing: say what this set can decide, and what it will cost.")
 @click.option("--fresh", is_flag=True, help="Ask everything again instead of going on.")
 @click.option("--track", is_flag=True, help="Log the run to MLflow.")
@@ -57,6 +58,7 @@ async def evaluate(
     judge: bool,
     gate: Path | None,
     primary: str,
+    repeats: int,
     plan: bool,
     fresh: bool,
     track: bool,
@@ -84,6 +86,7 @@ async def evaluate(
                 top_k=top_k,
                 name=name,
                 primary=primary,
+                repeats=repeats,
                 resume=not fresh,
                 progress=progress,
             )
@@ -188,7 +191,10 @@ async def compare(
         page, show = render_comparison_page(experiment), partial(_show_experiment, experiment)
         call.emit(experiment, show)
     else:
-        comparison = compare_runs(reports[base], reports[run[0]], primary=primary, margin=margin)
+        samples_a, samples_b = runs.samples_of(base), runs.samples_of(run[0])
+        comparison = compare_runs(
+            reports[base], reports[run[0]], primary=primary, margin=margin, samples_a=samples_a, samples_b=samples_b
+        )
         page, show = render_comparison_page(comparison), partial(_show_comparison, comparison)
         call.emit(comparison, show)
     path = runs.write_page("-".join(reports[name].run_id for name in (base, *run)), page, html)

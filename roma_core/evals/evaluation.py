@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from roma_core.evals.measures.registry import require_measure, resolve_measures
 from roma_core.evals.report.record import EvalReport, RunFacts
 from roma_core.evals.runner import CaseRunner, Progress, Task, run_cases
 from roma_core.evals.runs import RunStore, require_run_name
+from roma_core.llm.base import sample
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, Usage, digest
 from roma_core.workspace import Workspace
@@ -76,6 +77,7 @@ async def evaluate(
     limit: int | None = None,
     name: str = "",
     primary: str = "",
+    repeats: int = 1,
     concurrency: int = 4,
     resume: bool = True,
     fingerprint: str = "",
@@ -93,6 +95,9 @@ async def evaluate(
     decided them: a run that was killed goes on, the same run again asks nothing and writes the same bytes.
     ``resume=False`` asks everything again. ``name`` is what the run is called from then on; ``primary`` is the measure
     that is to decide, written down before anything is asked.
+
+    ``repeats`` asks the same system so many times, past the caches of its models: how far these samples differ is the
+    noise that ``roma compare`` shows beside a difference.
 
     A function's answers are kept nowhere; ``fingerprint`` names its version.
 
@@ -145,8 +150,21 @@ async def evaluate(
     finally:
         stop()
     report = report.model_copy(update={**decided, "facts": meter.add_to(report.facts)})
-    RunStore(workspace.evals).save(report, name, primary)
+    samples = [await _draw_sample(number, cases, runner, progress) for number in range(1, repeats)]
+    runs = RunStore(workspace.evals)
+    runs.save(report, name, primary)
+    runs.save_samples(report.run_id, [drawn.model_copy(update=decided) for drawn in samples])
     return report
+
+
+async def _draw_sample(number: int, cases: Golden, runner: CaseRunner, progress: Progress | None) -> EvalReport:
+    """Return the report of the same system asked once more; its answers are kept apart from those of other samples."""
+    token = sample.set(number)
+    try:
+        again = replace(runner, fingerprint=digest("sample", runner.fingerprint, str(number)))
+        return await run_cases(cases, again, progress)
+    finally:
+        sample.reset(token)
 
 
 @dataclass

@@ -23,7 +23,7 @@ from roma_core.workspace import private_folder
 CARD, REPORT, PAGE, FACTS = "run.json", "report.json", "report.html", "facts.json"
 INCOMPLETE = "incomplete.json"
 """The report of a later attempt at the same run that scored less than the one that is kept."""
-COMPARISONS = "comparisons"
+COMPARISONS, SAMPLES = "comparisons", "samples"
 NAME = re.compile(r"[\w.@+-]{1,80}")
 
 
@@ -109,6 +109,24 @@ class RunStore:
             if path.is_file():
                 return read_report(path)
         return read_report(self.folder / self.find(name).run_id / REPORT)
+
+    def save_samples(self, run_id: str, samples: Sequence[EvalReport]) -> None:
+        """Keep the reports of further samples of a run: the same system, asked again."""
+        if not samples:
+            return
+        folder = self.folder / run_id / SAMPLES
+        private_folder(folder)
+        for number, report in enumerate(samples, start=1):
+            (folder / f"{number}.json").write_bytes(report.canonical())
+
+    def samples(self, name: str) -> tuple[EvalReport, ...]:
+        """Return the reports of further samples of a run. Raises ``EvalError``."""
+        paths = sorted((self.folder / self.find(name).run_id / SAMPLES).glob("*.json"))
+        return tuple(read_report(path) for path in paths)
+
+    def samples_of(self, name: str) -> tuple[EvalReport, ...]:
+        """Return ``samples``; none for a report that is named by its path."""
+        return () if Path(name).exists() else self.samples(name)
 
     def facts(self, name: str) -> RunFacts:
         """Return the times and costs of a run; empty ones when they are not kept. Raises ``EvalError``."""

@@ -6,6 +6,7 @@ import functools
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +20,9 @@ I_DONT_KNOW = "I don't know: the sources that were found do not answer this ques
 
 FALLBACK = "fallback: "
 """How ``LLMDelta.reason`` begins when another model than the configured one answered; the failures follow."""
+
+sample: ContextVar[int] = ContextVar("roma_llm_sample", default=0)
+"""Number of the sample, when the same system is asked again on purpose: part of every request's cache key."""
 
 M = TypeVar("M", bound=BaseModel)
 Role = Literal["system", "user", "assistant"]

@@ -138,6 +138,8 @@ class LLMService:
         """Return the first delta and the others, of the first provider that begins to answer."""
         if request.max_output_tokens is None:
             request = request.model_copy(update={"max_output_tokens": self._limits.max_output_tokens})
+        if drawn := base.sample.get():
+            request = request.model_copy(update={"repeat": request.repeat or drawn})
         failures: list[str] = []
         spent: list[Usage] = []
         lanes = self._lanes_for(request)

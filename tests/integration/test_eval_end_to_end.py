@@ -89,7 +89,7 @@ async def test_one_changed_prompt_word_asks_what_depends_on_it(tmp_path: Path, d
     assert len(asked) == answered and two.run_id != one.run_id
     # The scripted answers are the same as before, so their grades are known already.
     assert [r for r in llm.requests if r.purpose == "judge"] == []
-    assert set(compare(one, two).changed) == {"prompt answer"}
+    assert set(compare(one, two).changed) == {"prompt answer", "stage.write"}, "the prompt is a part of its stage"
 
 
 def depends(changed: str, request: LLMRequest) -> bool:

@@ -6,6 +6,7 @@ dropped in silence: what only one of the runs scored is counted, named, and must
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -70,6 +71,8 @@ class MeasureComparison(Noun):
     only_b: tuple[str, ...] = ()
     neither: int = 0
     """Cases that the measure applies to and neither run scored."""
+    noise: float | None = None
+    """Mean distance between the means of two samples of one system; None when each was asked once."""
     decision: Decision
     remark: str = ""
     """Why a decision is not what the interval alone would say."""
@@ -173,6 +176,8 @@ def compare(
     primary: str = "",
     margin: float | None = None,
     alpha: float = ALPHA,
+    samples_a: Sequence[EvalReport] = (),
+    samples_b: Sequence[EvalReport] = (),
 ) -> Comparison:
     """Return whether B is better than A, decided in one measure.
 
@@ -181,7 +186,8 @@ def compare(
 
     ``primary`` is the measure that decides, to be named before the runs (default: ``nugget_recall``, else the first of
     both). ``margin``, on the measure's scale, is the loss that would not matter: with it B can be ``not worse`` or
-    ``equivalent``. ``alpha`` is the level of the primary measure's test.
+    ``equivalent``. ``alpha`` is the level of the primary measure's test. ``samples_a`` and ``samples_b`` are further
+    reports of the same systems, asked again: the noise that a difference is to be seen beside.
 
     Raises ``EvalError`` when the runs share no case, ask it differently, or one of them has no answer of its own.
     """
@@ -196,6 +202,8 @@ def compare(
     samples = [sample for sample in samples if sample.scored]
     decides = choose_primary([sample.info for sample in samples], primary)
     compared = _compare_measures(samples, decides, margin, alpha)
+    families = ((a, *samples_a), (b, *samples_b))
+    compared = tuple(m.model_copy(update={"noise": measure_noise(m.measure, families)}) for m in compared)
     sample = next(s for s in samples if s.info.name == decides)
     return Comparison(
         a=a.run_id,
@@ -211,6 +219,17 @@ def compare(
         changed=list_changes(a, b),
         remarks=_make_remarks(a, b, shared, compared, decides),
     )
+
+
+def measure_noise(measure: str, families: Sequence[Sequence[EvalReport]]) -> float | None:
+    """Return the mean distance between the means of two samples of one system; None when no system has two."""
+    distances = [
+        abs(first.mean(measure) - second.mean(measure))
+        for family in families
+        for first, second in itertools.combinations(family, 2)
+    ]
+    known = [distance for distance in distances if not math.isnan(distance)]
+    return math.fsum(known) / len(known) if known else None
 
 
 def choose_primary(infos: Sequence[MeasureInfo], wanted: str = "") -> str:
@@ -459,6 +478,15 @@ def _make_remarks(
         remarks.append(
             f"The {difference.n} cases lie in {difference.clusters} clusters that count as "
             f"{difference.effective_clusters:.1f}: the result hangs on a few documents."
+        )
+    if decisive.noise is not None:
+        remarks.append(
+            f"The same system asked again differs by {decisive.noise:.3f} in {primary}: "
+            + (
+                "the difference is no larger."
+                if abs(difference.mean) <= decisive.noise
+                else "the difference is larger."
+            )
         )
     if math.isinf(difference.detectable):
         remarks.append(

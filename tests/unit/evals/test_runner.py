@@ -24,6 +24,8 @@ from roma_core.evals.judge.model import RUBRIC
 from roma_core.evals.measures import CaseOutcome, default_measures
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, read_report, render_page
 from roma_core.evals.runner import CaseRunner, prove_quote, run_cases
+from roma_core.evals.runs import RunStore
+from roma_core.llm.base import sample
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.service import LLMService
 from roma_core.prompts import load_prompt
@@ -428,6 +430,25 @@ async def test_calls_are_counted_by_their_purpose(tmp_path: Path) -> None:
         "answer": 4, "plan": 4, "embedding": 4, "judge": 3,
     }  # fmt: skip
     assert system.observers == []
+
+
+async def test_samples_ask_the_same_system_again_past_its_caches(tmp_path: Path) -> None:
+    drawn: list[int] = []
+
+    class Moody(Painter):
+        async def query(self, query: Query) -> TailorOutput | AgentFailure:
+            drawn.append(sample.get())
+            return await super().query(query)
+
+    path, system = str(golden_file(tmp_path)), Moody(settings(tmp_path))
+    report = await evaluate(path, system, name="base", repeats=3)
+    assert sorted(drawn) == [0] * 4 + [1] * 4 + [2] * 4 and sample.get() == 0
+    runs = RunStore(tmp_path / "evals")
+    assert [each.mean("nugget_recall") for each in runs.samples("base")] == [1.0, 1.0]
+    again = Painter(settings(tmp_path))
+    await evaluate(path, again, repeats=3)
+    assert [q.text for q in again.asked] == ["Crash, please"] * 3, "every sample's answers are kept"
+    assert report.run_id == runs.find("base").run_id
 
 
 async def test_every_case_keeps_the_seconds_of_its_answer(tmp_path: Path) -> None:

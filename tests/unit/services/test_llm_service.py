@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 
 from roma_core.cache import Cache
 from roma_core.errors import ErrorCode, LLMError, RomaError
-from roma_core.llm.base import FALLBACK, LLMDelta, LLMRequest, Message
+from roma_core.llm.base import FALLBACK, LLMDelta, LLMRequest, Message, sample
 from roma_core.llm.control.breaker import Breaker
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.control.calls import CallRecord
@@ -562,6 +562,16 @@ async def test_cache_modes(tmp_path: Path, mode: CacheMode, calls: int) -> None:
     assert first.calls == calls
     await LLMService([first], cache=Cache(tmp_path / "c.sqlite")).complete(ASK)
     assert first.calls == calls + (mode in {"off", "read"})
+
+
+async def test_another_sample_is_asked_past_the_cache_and_kept_in_it(tmp_path: Path) -> None:
+    first = cloud()
+    service = LLMService([first], cache=Cache(tmp_path / "c.sqlite"))
+    for number, calls in ((0, 1), (1, 2), (0, 2), (1, 2), (2, 3)):
+        token = sample.set(number)
+        await service.complete(ASK)
+        sample.reset(token)
+        assert first.calls == calls
 
 
 async def test_a_killed_run_asks_only_what_was_not_answered(tmp_path: Path) -> None:

@@ -213,6 +213,16 @@ def test_longer_answers_are_reported() -> None:
     assert math.isnan(words_an_answer([unknown]))
 
 
+def test_the_noise_of_one_system_stands_beside_the_difference() -> None:
+    a, b = make_run([0.5] * 20), make_run([0.52] * 20)
+    calm, moody = [make_run([0.5] * 20)], [make_run([0.6] * 20), make_run([0.4] * 20)]
+    assert compare(a, b).of("nugget_recall").noise is None
+    quiet = compare(a, b, samples_a=calm)
+    assert quiet.of("nugget_recall").noise == 0.0 and "the difference is larger." in quiet.remarks[-1]
+    loud = compare(a, b, samples_a=moody)
+    assert loud.of("nugget_recall").noise == pytest.approx(0.4 / 3) and "no larger" in loud.remarks[-1]
+
+
 def test_many_variants_have_one_correction() -> None:
     rng = np.random.default_rng(1)
     base = make_run(rng.integers(0, 2, 60).tolist())
