@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from roma_core.parsers import tables
 from roma_core.parsers.builder import DocumentBuilder, ListItem, clean
 from roma_core.parsers.pdf.blocks import Item, code_text, continues, joined, list_item, note_of, paragraphs, vocabulary
 from roma_core.parsers.pdf.check import MIN_PAIRS, squash
@@ -24,6 +25,7 @@ from roma_core.parsers.pdf.ruled import ruled_tables
 from roma_core.parsers.pdf.stream import stream_joints, stream_regions
 from roma_core.parsers.pdf.tables import TableRegion, text_lines
 from roma_core.parsers.pdf.unruled import unruled_tables
+from roma_core.parsers.tables import Grid
 from roma_core.types import Box
 
 _DOTS = re.compile(r"\s*(?:\.\s?){8,}\s*")
@@ -35,8 +37,9 @@ DOUBTFUL_CONTINUITY = 0.9
 """A page that keeps less than this whatever is tried gets a warning."""
 MIN_GAIN = 0.02
 """Another order must keep so much more of them."""
-MIN_GAIN_FOR_TABLES = 0.1
+MIN_GAIN_FOR_TABLES = 0.3
 """Giving up the page's tables must."""
+MAX_HEAD_ROWS = 4
 FIGURE_SHARE = 0.015
 """Images below this share of the page are ornaments."""
 
@@ -90,12 +93,12 @@ class _Layout:
 
 
 def _layout(page: PageContent) -> _Layout:
-    tables = ruled_tables(page)
-    taken = {id(w) for table in tables for w in (*table.words, *table.turned)}
+    drawn = ruled_tables(page)
+    taken = {id(w) for table in drawn for w in (*table.words, *table.turned)}
     page.strays = [w for w in page.strays if id(w) not in taken]
     free = [w for w in page.words if id(w) not in taken]
     figures = _figures(page)
-    candidates = find_gutters(free, [*(table.rect for table in tables), *figures])
+    candidates = find_gutters(free, [*(table.rect for table in drawn), *figures])
 
     def parted(left: Word, right: Word) -> bool:
         return any(gutter.parts(left, right) for gutter in candidates)
@@ -103,7 +106,7 @@ def _layout(page: PageContent) -> _Layout:
     segments = [s for row in rows_of(free) for s in segments_of(row, breaks=parted if candidates else None)]
     obstacles: dict[int, TableRegion | Rect] = {}
     lines = list(segments)
-    for table in tables:
+    for table in drawn:
         obstacles[id(_placed(segments, table.rect, min(w.order for w in table.words)))] = table
     for rect in figures:
         obstacles[id(_placed(segments, rect, _order_above(lines, rect)))] = rect
@@ -177,17 +180,17 @@ def _region_items(
     with_tables: bool = True,
 ) -> list[Item]:
     lines = [line for line in region if id(line) not in obstacles]
-    tables = leader_tables(lines) if with_tables else []
+    found = leader_tables(lines) if with_tables else []
     if with_tables:
-        tables += unruled_tables(text_lines(lines, tables), page.rules)
-    placed: list[Item] = [_table_item(page, table, number) for table in tables]
+        found += unruled_tables(text_lines(lines, found), page.rules)
+    placed: list[Item] = [_table_item(page, table, number) for table in found]
     for line in region:
         thing = obstacles.get(id(line))
         if isinstance(thing, TableRegion):
             placed.append(_table_item(page, thing, number))
         elif thing is not None:
             placed.append(Item("figure", page.number, thing, region=number))
-    rest = text_lines(lines, tables)
+    rest = text_lines(lines, found)
     items: list[Item] = []
     start = 0
     for item in sorted(placed, key=lambda i: i.rect[1]):
@@ -234,7 +237,7 @@ def _flows(items: Sequence[Item]) -> list[Flow]:
     flows: list[Flow] = []
     for item in items:
         last = flows[-1][-1] if flows else None
-        if last is not None and (continues(last, item) or _one_block(last, item)):
+        if last is not None and (continues(last, item) or _one_block(last, item) or _same_table(last, item)):
             flows[-1].append(item)
         else:
             flows.append([item])
@@ -244,6 +247,35 @@ def _flows(items: Sequence[Item]) -> list[Flow]:
 def _one_block(one: Item, two: Item) -> bool:
     together = (one.kind, one.page, one.region) == (two.kind, two.page, two.region)
     return together and one.kind in {"list", "code"}
+
+
+def _same_table(one: Item, two: Item) -> bool:
+    """Return whether a table at the top of a page goes on with the one at the end of the page before.
+
+    It has the same columns in the same place, and either the same head or none: a new head in bold begins a new table.
+    """
+    if not (one.kind == two.kind == "table" and two.page == one.page + 1 and len(one.grid[0]) == len(two.grid[0])):
+        return False
+    width = one.rect[2] - one.rect[0]
+    if max(abs(one.rect[0] - two.rect[0]), abs(one.rect[2] - two.rect[2])) > 0.03 * width:
+        return False
+    return _repeated_rows(one.grid, two.grid) > 0 or not (_has_bold_head(one) and _has_bold_head(two))
+
+
+def _repeated_rows(one: Grid, two: Grid) -> int:
+    """Return how many rows at the head of a table are repeated at the head of its next part."""
+    count = 0
+    for head, again in zip(one[:MAX_HEAD_ROWS], two[:-1], strict=False):
+        if head != again:
+            break
+        count += 1
+    return count
+
+
+def _has_bold_head(item: Item) -> bool:
+    first = item.lines[0].words[0]
+    head = [word for word in item.lines[0].words if word.top <= first.bottom]
+    return all(word.style.bold for word in head)
 
 
 def _emit(builder: DocumentBuilder, pages: Sequence[PageContent], items: Sequence[Item], known: set[str]) -> None:
@@ -256,6 +288,8 @@ def _emit(builder: DocumentBuilder, pages: Sequence[PageContent], items: Sequenc
         figures[page.number] += flow[0].kind == "figure"
         if flow[0].kind == "paragraph":
             _emit_paragraph(builder, page, flow, waiting, known)
+        elif flow[0].kind == "table":
+            _emit_table(builder, page, flow, waiting)
         else:
             _emit_block(builder, page, flow, figures[page.number], known)
     _open_pages(builder, waiting, pages[-1].number)
@@ -291,6 +325,22 @@ def _emit_paragraph(
             _open_pages(builder, waiting, two.page, at=block.end - len(rest))
 
 
+def _emit_table(builder: DocumentBuilder, page: PageContent, flow: Flow, waiting: list[PageContent]) -> None:
+    """Add one table; a page that begins inside of it begins at its first row there. Heads that repeat stand once."""
+    parts = [flow[0].grid]
+    for part in flow[1:]:
+        repeated = _repeated_rows(flow[0].grid, part.grid)
+        parts.append(part.grid[repeated:])
+        for row in part.grid[:repeated]:
+            builder.leave_out(" | ".join(row), "furniture", page=part.page)
+    block = builder.table([row for part in parts for row in part], box=page.box(flow[0].rect))
+    for n in range(1, len(flow)):
+        rest = [[clean(text) for text in row] for part in parts[n:] for row in part]
+        lines = tables.to_markdown([flow[0].grid[0], *rest]).split("\n")[2:]
+        if block is not None and lines:
+            _open_pages(builder, waiting, flow[n].page, at=block.end - len("\n".join(lines)))
+
+
 def _joined(lines: Sequence[Line], known: set[str]) -> str:
     text = joined([line.text for line in lines], [line.hyphenated for line in lines], known)
     return _DOTS.sub(" … ", text)
@@ -299,9 +349,7 @@ def _joined(lines: Sequence[Line], known: set[str]) -> str:
 def _emit_block(builder: DocumentBuilder, page: PageContent, flow: Flow, figure: int, known: set[str]) -> None:
     item = flow[0]
     box = page.box(_hull(flow))
-    if item.kind == "table":
-        builder.table(item.grid, box=box)
-    elif item.kind == "figure":
+    if item.kind == "figure":
         builder.figure("", f"page-{page.number}-figure-{figure}", box=box)
     elif item.kind == "code":
         builder.code("\n\n".join(code_text(part.lines) for part in flow), box=box)

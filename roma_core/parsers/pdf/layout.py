@@ -154,6 +154,9 @@ def is_wide(char: str) -> bool:
 
 
 def is_rtl(text: str) -> bool:
+    """Return whether most letters are written from right to left."""
+    if text.isascii():
+        return False
     strong = [unicodedata.bidirectional(c) for c in text if c.isalpha()]
     return 2 * sum(kind in {"R", "AL"} for kind in strong) > len(strong) > 0
 

@@ -10,7 +10,7 @@ import ctypes
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,9 @@ Rect = tuple[float, float, float, float]
 MAX_CHARS = 400_000
 """More characters on a page than this are a hostile file's: the rest is left out with a warning."""
 MAX_RULES = 6_000
+MAX_FILLS = 2_000
+_NEAR = 3.0
+"""Sides of filled boxes nearer than this are one."""
 
 _HYPHENS = {0x02, 0xFFFE}
 """What PDFium reports for a hyphen at a line's end that it takes for a hyphenation."""
@@ -355,33 +358,76 @@ def _in_order(run: list[tuple[str, Rect]]) -> str:
     return "".join(letters)
 
 
-def _rules(page: Any, left: float, top: float) -> Iterator[Rect]:
-    """Drawn lines and the sides of drawn rectangles, at most ``MAX_RULES``."""
-    found = 0
+def _rules(page: Any, left: float, top: float) -> list[Rect]:
+    """Return drawn lines, at most ``MAX_RULES``, and the sides of filled boxes that tile a grid.
+
+    Shading draws no line: a stripe behind every other row says nothing about cells.
+    """
+    lines: list[Rect] = []
+    fills: list[Rect] = []
     for item in page.get_objects(filter=(pdf.FPDF_PAGEOBJ_PATH,), max_depth=4):
-        for x0, y0, x1, y1 in _path_rules(item):
-            if max(x1 - x0, y1 - y0) < _MIN_RULE:
-                continue
-            found += 1
-            if found > MAX_RULES:
-                return
-            yield x0 - left, top - y1, x1 - left, top - y0
+        drawn = _path_rules(item)
+        if drawn is None:
+            x0, y0, x1, y1 = item.get_bounds()
+            fills.append((x0 - left, top - y1, x1 - left, top - y0))
+            continue
+        for x0, y0, x1, y1 in drawn:
+            if max(x1 - x0, y1 - y0) >= _MIN_RULE:
+                lines.append((x0 - left, top - y1, x1 - left, top - y0))
+        if len(lines) >= MAX_RULES:
+            return lines[:MAX_RULES]
+    for box in dict.fromkeys([*_tiles(fills), *_framed(fills, lines)]):
+        lines += _sides(*box)
+    return lines[:MAX_RULES]
 
 
-def _path_rules(item: Any) -> Iterator[Rect]:
-    """Straight pieces of one path in page coordinates. A filled sliver is one rule, a filled box has none."""
+def _path_rules(item: Any) -> Iterable[Rect] | None:
+    """Return the straight pieces of one path in page coordinates; a filled sliver is one. None for a filled box."""
     x0, y0, x1, y1 = item.get_bounds()
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     pdf.FPDFPath_GetDrawMode(item, ctypes.byref(fill), ctypes.byref(stroke))
     if min(x1 - x0, y1 - y0) <= _THIN:
-        if fill.value or stroke.value:
-            yield x0, y0, x1, y1
-        return
-    if not stroke.value:
-        if fill.value and pdf.FPDFPath_CountSegments(item) <= 6:
-            yield from _sides(x0, y0, x1, y1)
-        return
-    yield from _segments(item)
+        return [(x0, y0, x1, y1)] if fill.value or stroke.value else []
+    if stroke.value:
+        return _segments(item)
+    return None if fill.value and pdf.FPDFPath_CountSegments(item) <= 6 else []
+
+
+def _tiles(fills: list[Rect]) -> list[Rect]:
+    """Return the filled boxes that have an equal neighbour beside and one above or below: the cells of a grid."""
+    boxes = list(dict.fromkeys(fills))[:MAX_FILLS]
+    beside = {(round(x0 / _NEAR), round(top / _NEAR), round(bottom / _NEAR)) for x0, top, _, bottom in boxes}
+    below = {(round(top / _NEAR), round(x0 / _NEAR), round(x1 / _NEAR)) for x0, top, x1, _ in boxes}
+    rights: set[Rect] = set()
+    downs: set[Rect] = set()
+    for box in boxes:
+        x0, top, x1, bottom = box
+        if any((round(x1 / _NEAR) + d, round(top / _NEAR), round(bottom / _NEAR)) in beside for d in (0, 1)):
+            rights.add(box)
+        if any((round(bottom / _NEAR) + d, round(x0 / _NEAR), round(x1 / _NEAR)) in below for d in (0, 1)):
+            downs.add(box)
+    if len(rights) < 2 or len(downs) < 2:
+        return []
+    rows = {(round(box[1] / _NEAR), round(box[3] / _NEAR)) for box in rights}
+    columns = {(round(box[0] / _NEAR), round(box[2] / _NEAR)) for box in downs}
+    return [
+        box
+        for box in boxes
+        if (round(box[1] / _NEAR), round(box[3] / _NEAR)) in rows
+        and (round(box[0] / _NEAR), round(box[2] / _NEAR)) in columns
+    ]
+
+
+def _framed(fills: list[Rect], lines: Sequence[Rect]) -> list[Rect]:
+    """Return the filled boxes that go on with a drawn grid: shaded heads whose sides meet its lines."""
+    xs = {round(x / _NEAR) + d for line in lines for x in (line[0], line[2]) for d in (-1, 0, 1)}
+    ys = {round(y / _NEAR) + d for line in lines for y in (line[1], line[3]) for d in (-1, 0, 1)}
+    framed: list[Rect] = []
+    for box in fills[:MAX_FILLS]:
+        x0, top, x1, bottom = (round(value / _NEAR) for value in box)
+        if x0 in xs and x1 in xs and (top in ys or bottom in ys):
+            framed.append(box)
+    return framed
 
 
 def _sides(x0: float, y0: float, x1: float, y1: float) -> Iterator[Rect]:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
-from roma_core.parsers.pdf.layout import Line, rows_of, segments_of
+from roma_core.parsers.pdf.blocks import CAPTION
+from roma_core.parsers.pdf.layout import Line
 from roma_core.parsers.pdf.page import Rect, Rule, Word
+from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merged, parts, strips, table_rows
 from roma_core.parsers.pdf.tables import TableRegion, bounds, cell_text
 from roma_core.parsers.tables import Grid, is_number
 
 _MARKER = re.compile(r"[•●○▪■◦‣–\-*·]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\[\d{1,3}\]")
 _LEADER = re.compile(r"(?:\.\s?){4,}|…{2,}")
 
-Row = list[Line]
-"""The segments of one baseline from left to right."""
-
 
 def unruled_tables(lines: Sequence[Line], rules: Sequence[Rule]) -> list[TableRegion]:
     """Tables in one region of a page, found by rivers of white between aligned cells."""
-    rows = [segments_of(row) for row in rows_of(w for line in lines for w in line.words)]
-    rows = [sorted(row, key=lambda s: s.x0) for row in rows if row]
+    rows = table_rows(w for line in lines for w in line.words)
     found: list[TableRegion] = []
     start = 0
     while start < len(rows):
@@ -36,7 +34,7 @@ def unruled_tables(lines: Sequence[Line], rules: Sequence[Rule]) -> list[TableRe
 
 def _run_end(rows: list[Row], start: int) -> int:
     """End of the run of rows from ``start`` that may be one table: none but short gaps and lone segments inside."""
-    if len(rows[start]) < 2:
+    if len(rows[start]) < 2 or CAPTION.match(" ".join(piece.text for piece in rows[start])):
         return start
     end, lone = start + 1, 0
     while end < len(rows):
@@ -59,10 +57,10 @@ def _other_columns(group: list[Row], row: Row, after: list[Row]) -> bool:
     fresh = [r for r in (row, *after) if len(r) > 1]
     if len(multi) < 3 or len(fresh) < 2 or len(row) < 2:
         return False
-    before = len(_strips(multi, 0))
-    if len(_strips([*multi, row], 0)) >= before:
+    before = len(strips(multi, 0))
+    if len(strips([*multi, row], 0)) >= before:
         return False  # it still keeps the columns; the next one may not
-    return len(_strips([*multi, *fresh], 0)) <= before / 2 and len(_strips(fresh, 0)) > 1
+    return len(strips([*multi, *fresh], 0)) <= before / 2 and len(strips(fresh, 0)) > 1
 
 
 def _is_wide(line: Line, rows: list[Row]) -> bool:
@@ -105,66 +103,75 @@ def _spans(segment: Line, border: float) -> bool:
 def _rivers(rows: list[Row], multi: list[Row]) -> list[float]:
     """Centres of the vertical strips that (nearly) every row leaves free and that text lies on both sides of."""
     allowed = 0 if len(multi) < 4 else max(1, len(rows) // 8)
-    return [x for x in _strips(rows, allowed) if _parts_rows(multi, x)]
-
-
-def _strips(rows: list[Row], allowed: int) -> list[float]:
-    """Centres of the vertical strips, at least 0.45 em wide, that at most ``allowed`` segments cover."""
-    left, right = min(s.x0 for r in rows for s in r), max(s.x1 for r in rows for s in r)
-    bins = int(right - left) + 2
-    cover = [0] * (bins + 1)
-    for row in rows:
-        for segment in row:
-            cover[max(0, int(segment.x0 - left))] += 1
-            cover[min(bins, int(segment.x1 - left + 0.999))] -= 1
-    size = median(s.size for row in rows for s in row)
-    strips: list[tuple[int, int]] = []
-    height = 0
-    start: int | None = None
-    for i, step in enumerate(cover):
-        height += step
-        if height <= allowed and start is None:
-            start = i
-        elif height > allowed and start is not None:
-            strips.append((start, i))
-            start = None
-    return [left + (a + b) / 2 for a, b in strips if b - a >= 0.45 * size and a > 0]
+    wide = [x for x in strips(rows, allowed) if _parts_rows(multi, x)]
+    return merged(wide, figure_rivers(rows, allowed), rows[0][0].size)
 
 
 def _parts_rows(multi: list[Row], x: float) -> bool:
-    parted = sum(row[0].x1 <= x + 1 and row[-1].x0 >= x - 1 for row in multi)
+    parted = sum(parts(row, x) for row in multi)
     return parted >= max(2, 0.3 * len(multi))
 
 
 def _cells(row: Row, borders: list[float]) -> list[list[Word]]:
     cells: list[list[Word]] = [[] for _ in range(len(borders) + 1)]
     for segment in row:
-        crossed = any(segment.x0 < b - 1 and segment.x1 > b + 1 for b in borders)
+        crossed = any(crosses(segment, b) for b in borders)
         for word in segment.words:
             x = segment.x0 + 1 if crossed else (word.x0 + word.x1) / 2
             cells[sum(b < x for b in borders)].append(word)
     return cells
 
 
+@dataclass(frozen=True)
+class _GridFacts:
+    """Measures of a grid of texts."""
+
+    columns: int
+    filled: float
+    """Share of the places that have text."""
+    words: float
+    """Words a cell on average."""
+    numbers: float
+    """Share of the cells that are numbers."""
+
+    @classmethod
+    def of(cls, texts: Grid) -> _GridFacts:
+        cells = [text for row in texts for text in row if text]
+        return cls(
+            len(texts[0]),
+            len(cells) / (len(texts[0]) * len(texts)),
+            sum(len(text.split()) for text in cells) / len(cells),
+            sum(map(is_number, cells)) / len(cells),
+        )
+
+
 def _is_tabular(texts: Grid, multi: int, has_rules: bool) -> bool:
-    """Whether a grid of texts reads like a table rather than like prose, a list or a table of contents."""
-    columns = len(texts[0])
-    cells = [text for row in texts for text in row if text]
-    filled = len(cells) / (columns * len(texts))
-    words = sum(len(text.split()) for text in cells) / len(cells)
-    numbers = sum(is_number(text) for text in cells) / len(cells)
+    """Return whether a grid of texts reads like a table rather than like prose, a list or a table of contents."""
+    facts = _GridFacts.of(texts)
+    if _is_list(texts) or _is_contents(texts):
+        return False
+    if multi < 3 and not (facts.columns >= 3 and (has_rules or facts.numbers >= 0.3)):
+        return False
+    if not has_rules and facts.numbers < 0.4 and _has_prose_column(texts):
+        return False
+    if facts.columns == 2:
+        return facts.filled >= 0.6 and (facts.words <= 4 or facts.numbers >= 0.3 or (has_rules and facts.words <= 12))
+    return facts.filled >= 0.35 and facts.words <= (14 if has_rules else 7)
+
+
+def _is_list(texts: Grid) -> bool:
+    """Return whether the first of two columns holds bullets and numbers of list items."""
     first = [row[0] for row in texts if row[0]]
-    if columns == 2 and first and sum(bool(_MARKER.fullmatch(t)) for t in first) >= 0.5 * len(first):
-        return False
-    if sum(bool(_LEADER.search(t)) for t in cells) >= 0.3 * len(texts):
-        return False
-    if multi < 3 and not (columns >= 3 and (has_rules or numbers >= 0.3)):
-        return False
-    if not has_rules and any(_flows_on([row[x] for row in texts]) for x in range(columns)):
-        return False
-    if columns == 2:
-        return filled >= 0.6 and (words <= 4 or numbers >= 0.3 or (has_rules and words <= 12))
-    return filled >= 0.35 and words <= (14 if has_rules else 7)
+    return len(texts[0]) == 2 and bool(first) and 2 * sum(bool(_MARKER.fullmatch(t)) for t in first) >= len(first)
+
+
+def _is_contents(texts: Grid) -> bool:
+    """Return whether dots lead from titles to page numbers."""
+    return sum(bool(_LEADER.search(text)) for row in texts for text in row) >= 0.3 * len(texts)
+
+
+def _has_prose_column(texts: Grid) -> bool:
+    return any(_flows_on([row[x] for row in texts]) for x in range(len(texts[0])))
 
 
 def _flows_on(column: list[str]) -> bool:
@@ -173,14 +180,21 @@ def _flows_on(column: list[str]) -> bool:
     return len(pairs) >= 2 and 2 * sum(b[0].islower() for _, b in pairs) >= len(pairs)
 
 
-def _merge_wrapped(grid: list[list[list[Word]]], rows: list[Row]) -> list[list[list[Word]]]:
+Cells = list[list[list[Word]]]
+"""Words by row and column."""
+
+
+def _merge_wrapped(grid: Cells, rows: list[Row]) -> Cells:
     """Rows that only continue cells of the row above join it.
 
     A row continues when its first cell is empty, it stands closer than rows of this table usually do, and it does not
     fill every other column; or when there are clearly two row distances and it keeps the small one.
     """
+    grid, rows = _join_centred_labels(grid, rows)
     tops = [min(s.top for s in row) for row in rows]
     pitches = [b - a for a, b in pairwise(tops)]
+    if not pitches:
+        return grid
     ordered = sorted(pitches)
     small, large = ordered[len(ordered) // 5], ordered[-1 - len(ordered) // 5]
     two_distances = large > 1.25 * small
@@ -196,6 +210,39 @@ def _merge_wrapped(grid: list[list[list[Word]]], rows: list[Row]) -> list[list[l
         else:
             merged.append(cells)
     return merged
+
+
+def _join_centred_labels(grid: Cells, rows: list[Row]) -> tuple[Cells, list[Row]]:
+    """Join rows without a label with the lines of their label, between which the figures are centred."""
+    joined: Cells = []
+    kept: list[Row] = []
+    at = 0
+    while at < len(grid):
+        is_bare = not grid[at][0] and sum(map(bool, grid[at])) >= 2
+        above = bool(joined) and is_bare and _is_lone_label(joined[-1]) and _overlaps(kept[-1], rows[at])
+        below = at + 1 < len(grid) and above and _is_lone_label(grid[at + 1]) and _overlaps(rows[at], rows[at + 1])
+        if above and below:
+            joined[-1] = [joined[-1][0] + grid[at + 1][0], *grid[at][1:]]
+            kept[-1] = [*kept[-1], *rows[at], *rows[at + 1]]
+            at += 2
+        elif above:
+            joined[-1] = [joined[-1][0], *grid[at][1:]]
+            kept[-1] = [*kept[-1], *rows[at]]
+            at += 1
+        else:
+            joined.append(grid[at])
+            kept.append(rows[at])
+            at += 1
+    return joined, kept
+
+
+def _is_lone_label(cells: list[list[Word]]) -> bool:
+    return bool(cells[0]) and not any(cells[1:])
+
+
+def _overlaps(above: Row, below: Row) -> bool:
+    """Return whether two rows share height: one stands half a line below the other."""
+    return max(piece.bottom for piece in above) > min(piece.top for piece in below) + 0.2 * below[0].size
 
 
 def _merge_header(grid: list[list[list[Word]]]) -> list[list[list[Word]]]:

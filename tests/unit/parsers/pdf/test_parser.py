@@ -282,3 +282,39 @@ async def test_a_page_whose_sentences_would_be_torn_is_read_in_the_order_of_the_
     text = " ".join(document.text.split())
     assert " ".join(left) in text and " ".join(right) in text
     assert not document.warnings
+
+
+async def test_a_table_over_two_pages_is_one_with_its_head_once(service):
+    def draw(canvas):
+        for page in range(2):
+            xs, ys = [60, 200, 320], [700 - 20 * n for n in range(5)]
+            canvas.grid(xs, ys)
+            make_pdf.lines(canvas, 70, make_pdf.HEIGHT - 686, ["Route"], font="Helvetica-Bold")
+            make_pdf.lines(canvas, 210, make_pdf.HEIGHT - 686, ["Fare"], font="Helvetica-Bold")
+            for n in range(1, 4):
+                y = make_pdf.HEIGHT - 686 + 20 * n
+                make_pdf.lines(canvas, 70, y, [f"Mill {page}{n}"])
+                make_pdf.lines(canvas, 210, y, [f"{page}.{n}0"])
+            canvas.showPage()
+
+    document = await parse(service, make_pdf.drawn(draw))
+    (block,) = [block for block in document.blocks if block.kind == "table"]
+    rows = [["Route", "Fare"], *([f"Mill {p}{n}", f"{p}.{n}0"] for p in range(2) for n in range(1, 4))]
+    assert tables.from_markdown(block.of(document.text)) == rows
+    assert document.pages[1].of(document.text).startswith("| Mill 11 |")
+    assert [(e.text, e.place, e.why) for e in document.left_out] == [("Route | Fare", "page 2", "furniture")]
+    assert document.warnings == ()
+
+
+async def test_shading_behind_rows_draws_no_cells(service):
+    def draw(canvas):
+        for n in range(6):
+            if n % 2:
+                canvas.setFillGray(0.9)
+                canvas.rect(60, make_pdf.HEIGHT - 114 - 20 * n, 300, 20, stroke=0, fill=1)
+                canvas.setFillGray(0)
+            for x, text in ((70, f"Mill {n}"), (200, f"{n}.50"), (300, f"1{n}.25")):
+                make_pdf.lines(canvas, x, 108 + 20 * n, [text])
+
+    document = await parse(service, make_pdf.drawn(draw))
+    assert kinds(document, "table") == [tables.to_markdown([[f"Mill {n}", f"{n}.50", f"1{n}.25"] for n in range(6)])]

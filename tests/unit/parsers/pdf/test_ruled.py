@@ -56,14 +56,77 @@ def test_open_sides_are_closed():
     assert ruled(FOUR, open_sides) == [[["Route", "Fare"], ["Mill", "5.10"]]]
 
 
-def test_merged_cells_repeat_short_text_and_not_long():
+def test_a_cell_over_columns_stands_once_in_the_first():
     across = [rule for rule in grid_rules(XS, YS) if not (rule.x0 == 140 and not rule.horizontal)]
     across.append(Rule(140, 110, 140, 130))
-    assert ruled([("Fares", 50, 95), *FOUR[2:]], across) == [[["Fares", "Fares"], ["Mill", "5.10"]]]
-    long = "word " * 17
-    wide = [Rule(r.x0 * 5, r.top, r.x1 * 5, r.bottom) for r in across]
-    (grid,) = ruled([(long, 210, 95), ("Mill", 250, 115), ("5.10", 750, 115)], wide)
-    assert grid == [[long.strip(), ""], ["Mill", "5.10"]]
+    assert ruled([("Fares", 50, 95), *FOUR[2:]], across) == [[["Fares", ""], ["Mill", "5.10"]]]
+
+
+def test_a_cell_over_rows_repeats_short_text_and_not_long():
+    rules = [
+        rule for rule in grid_rules(XS, [90.0, 110.0, 130.0, 150.0]) if not (rule.horizontal and 100 < rule.top < 140)
+    ]
+    rules += [Rule(140, y, 240, y) for y in (110.0, 130.0)]
+    figures = [("1.0", 150, 95), ("2.0", 150, 115), ("3.0", 150, 135)]
+    assert ruled([("Mill", 42, 95), *figures], rules) == [[["Mill", "1.0"], ["Mill", "2.0"], ["Mill", "3.0"]]]
+    long = [("abcd efgh ijkl mno", 42, 91 + 9.5 * n) for n in range(6)]
+    (grid,) = ruled([*long, *figures], rules)
+    assert [bool(row[0]) for row in grid] == [True, False, False]
+
+
+def test_a_drawn_row_that_holds_several_columns_is_cut_at_the_columns_of_the_head():
+    xs, ys = [40.0, 140.0, 240.0], [90.0, 110.0, 130.0, 150.0]
+    rules = [rule for rule in grid_rules(xs, ys) if rule.horizontal or rule.x0 != 140]
+    rules.append(Rule(140, 90, 140, 110))  # only the head is divided
+    rows = [
+        ("Route", 50, 95),
+        ("Fare", 150, 95),
+        ("Mill", 50, 115),
+        ("5.10", 150, 115),
+        ("Quay", 50, 135),
+        ("2.75", 150, 135),
+    ]
+    assert ruled(rows, rules) == [[["Route", "Fare"], ["Mill", "5.10"], ["Quay", "2.75"]]]
+
+
+def test_columns_of_figures_inside_of_a_drawn_column_are_parted():
+    ys = [90.0 + 20 * n for n in range(5)]
+    body = [
+        (text, x, 115 + 20 * n) for n in range(3) for text, x in ((f"Mill {n}", 50), (f"1{n}.5", 150), (f"2{n}.5", 190))
+    ]
+    head = [("Route", 50, 95), ("1990", 150, 95), ("2000", 190, 95)]
+    (grid,) = ruled([*head, *body], grid_rules(XS, ys))
+    assert grid == [["Route", "1990", "2000"], *([f"Mill {n}", f"1{n}.5", f"2{n}.5"] for n in range(3))]
+
+
+def test_rows_of_figures_inside_of_a_drawn_row_are_parted():
+    ys = [90.0, 110.0, 160.0]
+    body = [(text, x, 115 + 14 * n) for n in range(3) for text, x in ((f"Mill {n}", 50), (f"1{n}.5", 150))]
+    (grid,) = ruled([("Route", 50, 95), ("Fare", 150, 95), *body], grid_rules(XS, ys))
+    assert grid == [["Route", "Fare"], *([f"Mill {n}", f"1{n}.5"] for n in range(3))]
+
+
+def test_labels_outside_of_the_drawn_cells_belong_to_their_figures():
+    ys = [90.0 + 20 * n for n in range(5)]
+    labels = [(name, 70, 95 + 20 * n) for n, name in enumerate(("Mill", "Quay", "Pier", "Chapel"))]
+    figures = [(f"{n}.{x}", 150 + 100 * x, 95 + 20 * n) for n in range(4) for x in range(2)]
+    (grid,) = ruled([*labels, *figures], grid_rules([140.0, 240.0, 340.0], ys))
+    assert grid == [[name, f"{n}.0", f"{n}.1"] for n, name in enumerate(("Mill", "Quay", "Pier", "Chapel"))]
+
+
+def test_prose_beside_a_drawn_table_is_no_column_of_labels():
+    ys = [90.0 + 20 * n for n in range(5)]
+    prose = [("and the keeper wrote it all down every day", 10, 91 + 12 * n) for n in range(7)]
+    figures = [(f"{n}.{x}", 350 + 100 * x, 95 + 20 * n) for n in range(4) for x in range(2)]
+    (grid,) = ruled([*prose, *figures], grid_rules([340.0, 440.0, 540.0], ys))
+    assert [len(row) for row in grid] == [2, 2, 2, 2]
+
+
+def test_a_frame_above_the_cells_is_no_part_of_the_table():
+    rules = [*grid_rules(XS, [200.0, 220.0, 240.0]), *grid_rules([40.0, 240.0], [90.0, 200.0])]
+    prose = [(f"line {n} of a notice", 50, 95 + 14 * n) for n in range(7)]
+    cells = [("Route", 50, 205), ("Fare", 150, 205), ("Mill", 50, 225), ("5.10", 150, 225)]
+    assert ruled([*prose, *cells], rules) == [[["Route", "Fare"], ["Mill", "5.10"]]]
 
 
 def test_columns_without_row_rules_are_cut_at_shared_baselines():
@@ -147,6 +210,32 @@ def test_rules_make_a_table_of_two_rows():
     words_only = [[("Route", 50), ("sea", 200), ("crew", 300)], [("Mill", 50), ("calm", 200), ("two", 300)]]
     assert unruled(*words_only) == []
     assert unruled(*words_only, rules=rules) == [[["Route", "sea", "crew"], ["Mill", "calm", "two"]]]
+
+
+def test_a_caption_is_no_row_of_its_table():
+    caption = [("Table 3.", 50), ("Fares of the ferry", 130)]
+    assert unruled(caption, *FARES) == [GRID]
+
+
+def test_figures_that_stand_close_are_cells_of_their_own():
+    rows = [[(f"Mill {n}", 50), (f"1,14{n} 193.5 (182.2–204.8)", 150), (f"22{n}", 340)] for n in range(4)]
+    (grid,) = unruled(*rows)
+    assert grid == [[f"Mill {n}", f"1,14{n}", "193.5", "(182.2–204.8)", f"22{n}"] for n in range(4)]
+
+
+def test_groups_of_three_digits_are_one_number():
+    rows = [[(f"Mill {n}", 50), (f"1{n} 234 567", 150), (f"2{n} 345 678", 300)] for n in range(4)]
+    (grid,) = unruled(*rows)
+    assert grid == [[f"Mill {n}", f"1{n} 234 567", f"2{n} 345 678"] for n in range(4)]
+
+
+def test_figures_centred_beside_a_label_of_two_lines_are_one_row():
+    tops = [("Route", 100), ("Mill", 120), ("Chapel on the", 140), ("northern cliff", 150), ("Pier", 170)]
+    figures = [("km", "EUR", 100), ("7.0", "5.10", 120), ("3.2", "2.75", 145), ("9.9", "8.00", 170)]
+    lines = [line(text, 50, top) for text, top in tops]
+    lines += [line(text, x, top) for one, two, top in figures for text, x in ((one, 200), (two, 300))]
+    (table,) = unruled_tables(lines, ())
+    assert table.grid[2] == ["Chapel on the northern cliff", "3.2", "2.75"] and len(table.grid) == 4
 
 
 def test_a_cell_that_wraps_is_one_cell():
