@@ -26,12 +26,13 @@ from roma_core.llm.providers.usage import UsageCounts
 FINISH: dict[str, FinishReason] = {
     **dict.fromkeys(
         "stop eos eostoken endturn stopsequence stoptoken stopstring complete completed done end finish finished "
-        "normal success eosfound stopstringfound".split(),
+        "normal success eosfound stopstringfound stopped eot eog endoftext imend stopword stopwords".split(),
         "stop",
     ),
     **dict.fromkeys(
         "length maxtokens modellength maxoutputtokens maxlength tokenlimit contextlength incomplete errorlimit "
-        "modelcontextwindowexceeded contextlengthreached maxpredictedtokensreached pauseturn".split(),
+        "modelcontextwindowexceeded contextlengthreached maxpredictedtokensreached pauseturn maxnewtokens "
+        "maxcompletiontokens truncated lengthlimit tokenlimitreached contextwindowexceeded limit".split(),
         "length",
     ),
     **dict.fromkeys(
@@ -70,7 +71,13 @@ _SILENT_KINDS = frozenset(
     "message-start content-start content-end tool-plan-delta "
     "tool-call-start tool-call-delta tool-call-end citation-start citation-end".split()
 )
+_BARE_ERROR_NAMES = frozenset("message msg detail Message error_message request_id type object id".split())
+_CONVERSE_NAMES = frozenset(
+    "messageStart contentBlockStart contentBlockDelta contentBlockStop messageStop metadata".split()
+)
 _USAGE_NAMES = frozenset({"usage", "id", "object", "created", "model", "error", "choices", "system_fingerprint"})
+_LEAST_PIECE_CHARS = 8
+"""A last chunk that repeats the piece before it is told from text only when it is at least this long."""
 _LEAST_SUMMARY_CHARS = 20
 """A last chunk that repeats the whole text is told from text only when it is at least this long."""
 
@@ -222,7 +229,13 @@ class WireReader:
         says = [event.get(name) for name in ("message", "msg", "detail", "Message", "error_message")]
         states = {"code", "status", "statusCode", "__type", "error_code", "errors", "success"} & event.keys()
         sentence = any(isinstance(value, str) and value for value in says)
-        if (sentence and states) or event.get("errors") or str(frame.event).endswith(("Exception", "exception")):
+        is_bare = sentence and self._frames.layout != "document" and event.keys() <= _BARE_ERROR_NAMES
+        if (
+            (sentence and states)
+            or is_bare
+            or event.get("errors")
+            or str(frame.event).endswith(("Exception", "exception"))
+        ):
             raise self._refused(event)
         is_usage = bool(event.get("usage")) and event.keys() <= _USAGE_NAMES
         if not is_usage:
@@ -256,9 +269,10 @@ class WireReader:
         marker = choice.get("finish_reason")
         delta = choice.get("delta")
         whole = choice.get("message")
-        if not isinstance(delta, dict):
-            if delta is not None:
-                self.unread_bytes += len(frame.data)
+        if isinstance(delta, str):
+            delta = {"content": delta}
+        elif not isinstance(delta, dict):
+            self.unread_bytes += len(frame.data) if delta is not None else 0
             delta = None
         self._read_any = self._read_any or delta is not None or isinstance(whole, dict)
         marker = marker or (delta or {}).get("finish_reason") or choice.get("stop_reason") or event.get("finish_reason")
@@ -303,15 +317,18 @@ class WireReader:
             self._decline(self._text_of(refusal))
 
     def _is_summary(self, content: str) -> bool:
-        """Return whether the last chunk repeats all of the text that came in pieces."""
-        return len(content) >= _LEAST_SUMMARY_CHARS and len(self._texts) > 1 and content == "".join(self._texts)
+        """Return whether the last chunk repeats the text before it: all of it, or the last piece."""
+        if len(self._texts) < 2:
+            return False
+        if len(content) >= _LEAST_PIECE_CHARS and content == self._texts[-1]:
+            return True
+        return len(content) >= _LEAST_SUMMARY_CHARS and content == "".join(self._texts)
 
     def _take_whole(self, message: dict[str, Any], frame: Frame) -> None:
         """Read a message in one piece; in a stream it repeats the text so far, and only what is new counts."""
         content = message.get("content")
         if isinstance(content, str) and self._texts:
-            sent = "".join(self._texts)
-            self._take_text(content.removeprefix(sent) if content.startswith(sent) else "")
+            self._take_text(content.removeprefix("".join(self._texts)))
             return
         self._take_message(message, frame)
 
@@ -477,6 +494,16 @@ class WireReader:
             self._end_ollama(event)
         elif isinstance(event.get("candidates"), list):
             self._take_gemini(event)
+        elif isinstance(event.get("content"), str) and isinstance(event.get("stop"), bool):
+            self._take_llama_cpp(event)
+        elif event.keys() & _CONVERSE_NAMES:
+            self._take_converse(event)
+        elif isinstance(event.get("event_type"), str):
+            self._take_cohere_v1(event)
+        elif isinstance(event.get("results"), list):
+            for result in event["results"]:
+                self._take_text(_string(_at(result, "generated_text")))
+                self._mark(_at(result, "stop_reason"))
         elif isinstance(event.get("token"), dict):
             token = event["token"]
             if not token.get("special"):
@@ -501,6 +528,29 @@ class WireReader:
         if event.get("done"):
             self.counts.add(event)
             self._mark(event.get("done_reason") or "stop")
+
+    def _take_llama_cpp(self, event: dict[str, Any]) -> None:
+        """Read llama.cpp's own ``/completion``."""
+        self._take_text(event["content"])
+        if event["stop"]:
+            self.counts.add(
+                {"prompt_tokens": event.get("tokens_evaluated"), "completion_tokens": event.get("tokens_predicted")}
+            )
+            self._mark("length" if event.get("stopped_limit") or event.get("stop_type") == "limit" else "stop")
+
+    def _take_converse(self, event: dict[str, Any]) -> None:
+        """Read the events of Bedrock's Converse."""
+        delta = _at(event, "contentBlockDelta", "delta")
+        self._take_text(_string(_at(delta, "text")))
+        self._think(_string(_at(delta, "reasoningContent", "text")))
+        self._mark(_at(event, "messageStop", "stopReason"))
+        self.counts.add(_at(event, "metadata", "usage"))
+
+    def _take_cohere_v1(self, event: dict[str, Any]) -> None:
+        if event["event_type"] == "text-generation":
+            self._take_text(_string(event.get("text")))
+        elif event["event_type"] == "stream-end":
+            self._mark(event.get("finish_reason"))
 
     def _take_gemini(self, event: dict[str, Any]) -> None:
         self.counts.add(event.get("usageMetadata"))
