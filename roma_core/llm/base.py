@@ -16,10 +16,10 @@ from roma_core.llm.structured import json_body
 from roma_core.types import ComponentHealth, Usage
 
 I_DONT_KNOW = "I don't know: the sources that were found do not answer this question."
-"""What ROMA says when the sources hold no answer. Providers, prompts, agents and evaluation compare with this."""
+"""The answer of ROMA when the sources hold none. Providers, prompts, agents and evaluation compare with this."""
 
 FALLBACK = "fallback: "
-"""How ``LLMDelta.reason`` begins when another model than the configured one answered; the failures follow."""
+"""The beginning of ``LLMDelta.reason`` when another model than the configured one answered; the failures follow."""
 
 sample: ContextVar[int] = ContextVar("roma_llm_sample", default=0)
 """Number of the sample, when the same system is asked again on purpose: part of every request's cache key."""
@@ -72,7 +72,7 @@ class LLMRequest(BaseModel):
     """Number of the sample when the same request is wanted several times."""
     prompt_hash: str | None = None
     purpose: str = "answer"
-    """What the call is for (answer, plan, rewrite, judge, caption): a label for logs, metrics and budgets."""
+    """The purpose of the call (answer, plan, rewrite, judge, caption): a label for logs, metrics and budgets."""
     session_id: str | None = None
     tenant: str = "default"
 
@@ -89,7 +89,7 @@ class LLMDelta(NamedTuple):
     provider: str | None = None
     model: str | None = None
     reason: str | None = None
-    """Why this model answered, set on the last delta by the service."""
+    """The reason why this model answered, set on the last delta by the service."""
     request_id: str | None = None
     cached: bool = False
     reasoning: str = ""
@@ -130,12 +130,12 @@ class Provider(LLM, Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """What decides an answer besides the request: part of the cache key."""
+        """Return all that decides an answer besides the request: part of the cache key."""
         ...
 
     @property
     def endpoint(self) -> str:
-        """What rate limits and the circuit breaker are counted by: vendor and address."""
+        """Return vendor and address: rate limits and the circuit breaker are counted by it."""
         ...
 
     @property
@@ -148,7 +148,7 @@ class Provider(LLM, Protocol):
         ...
 
     async def health(self) -> ComponentHealth:
-        """Whether a call could be made now, as far as can be told free of charge."""
+        """Return whether a call could be made now, as far as it shows free of charge."""
         ...
 
     async def aclose(self) -> None: ...

@@ -39,7 +39,7 @@ log = logs.get("llm")
 MOST_FAILURES = 3
 """After so many failures in a row of plans, rewrites or verdicts the health report says so."""
 LEASE_SPARE_S = 60.0
-"""How much longer than a call may last its money is reserved."""
+"""Money is reserved this much longer than a call may last."""
 
 Observer = Callable[[CallRecord], None]
 Deltas = AsyncGenerator[LLMDelta, None]
@@ -96,7 +96,7 @@ class LLMService:
 
     @property
     def why(self) -> str:
-        """How the first provider was chosen."""
+        """Return the reason for which the first provider was chosen."""
         return self._why
 
     def observe(self, observer: Observer) -> Callable[[], None]:
@@ -184,7 +184,7 @@ class LLMService:
             await lane.provider.ready()
 
     async def health(self) -> ComponentHealth:
-        """Whether questions are answered, and by whom. Asks no model, so it costs nothing.
+        """Return whether questions are answered, and by whom. Asks no model, so it costs nothing.
 
         ``degraded`` when one of the providers is away and another answers, ``down`` when nobody does.
         """
@@ -281,7 +281,7 @@ class LLMService:
                 await stream.aclose()
                 if isinstance(error, RomaError) and not attempt.outcome:  # breaker, limits or budget: never sent
                     attempt.outcome = error.code.value
-                    self._tell(attempt, Usage())
+                    self._record_call(attempt, Usage())
                 raise
 
         policy = RetryPolicy(attempts=self._limits.attempts)
@@ -302,8 +302,11 @@ class LLMService:
             while second is not None:
                 attempt, second = second, None
                 tokens = attempt.most_in // 4 + attempt.most_out
-                async with lane.limiter.slot(tokens, attempt.queue_until) as slot, self._held(attempt) as money:
-                    warming = self._warm(lane)
+                async with (
+                    lane.limiter.slot(tokens, attempt.queue_until) as slot,
+                    self._reserve_money(attempt) as money,
+                ):
+                    warming = self._warm_prices(lane)
                     attempt.begin()
                     try:
                         stream = cast(Deltas, lane.provider.stream(attempt.request))
@@ -316,36 +319,36 @@ class LLMService:
                                     except StopAsyncIteration:
                                         break
                                     except TimeoutError:
-                                        raise attempt.late() from None
+                                        raise attempt.timeout_error() from None
                                     if attempt.take(delta):
                                         watchdog.move(attempt.deadline)
                                     if delta.text or delta.reasoning or delta.restart:
                                         yield delta if delta.finish_reason is None else LLMDelta(delta.text)
                         await warming
-                        done = self._finished(attempt, slot, money, reason, spent)
+                        done = self._account_answer(attempt, slot, money, reason, spent)
                     except BaseException as error:
-                        self._failed(attempt, slot, money, error, spent)
-                        second = attempt.again(error)
+                        self._account_failure(attempt, slot, money, error, spent)
+                        second = attempt.second_attempt(error)
                         if second is None:
                             if isinstance(error, RomaError) and (attempt.parts or attempt.thoughts):
                                 self._report_failure(lane, error, failures, is_partial=True)
                             raise
             if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):
-                await asyncio.to_thread(self._answers.put, key, attempt.kept())
+                await asyncio.to_thread(self._answers.put, key, attempt.as_kept_answer())
             yield done
         finally:
             if attempt.outcome == "":  # stopped before it was sent
-                lane.breaker.abandoned()
+                lane.breaker.note_abandoned()
 
     @asynccontextmanager
-    async def _held(self, attempt: Attempt) -> AsyncIterator[Hold]:
+    async def _reserve_money(self, attempt: Attempt) -> AsyncIterator[Hold]:
         """Money for the call, reserved at its worst case. SQLite is waited for in a thread."""
         accounts = self._budgets.accounts(attempt.request.session_id, attempt.request.tenant, payer.get())
         if not accounts:
             yield Hold()
             return
         lane = attempt.lane
-        await self._warm(lane)
+        await self._warm_prices(lane)
         worst = self._prices.worst_usd(lane.vendor, lane.model, attempt.most_in, attempt.most_out)
         limits = self._limits
         lease_s = LEASE_SPARE_S + limits.first_token_s + limits.thinking_s + limits.total_s
@@ -355,21 +358,21 @@ class LLMService:
         try:
             hold = await asyncio.shield(reserving)
         except asyncio.CancelledError:
-            reserving.add_done_callback(self._give_back)
+            reserving.add_done_callback(self._release_money)
             raise
         try:
             yield hold
         finally:
-            await self._settled(hold)
+            await self._settle_money(hold)
 
-    async def _settled(self, hold: Hold) -> None:
-        """What cannot be written stays reserved at its worst case: no reason to lose an answer that was paid for."""
+    async def _settle_money(self, hold: Hold) -> None:
+        """Settle a reservation. One that cannot be written stays at its worst case: the answer was paid for."""
         try:
             await asyncio.shield(asyncio.to_thread(self._budgets.settle, hold))
         except StoreError as error:
             log.warning("budget_not_settled", code=error.code.value, reserved_usd=hold.worst_usd)
 
-    def _warm(self, lane: Lane) -> asyncio.Future[None]:
+    def _warm_prices(self, lane: Lane) -> asyncio.Future[None]:
         """Have the price table read beside the first call rather than after it."""
         loop = asyncio.get_running_loop()
         if self._warmed:
@@ -379,27 +382,27 @@ class LLMService:
         self._warmed = True
         return loop.run_in_executor(None, self._prices.warm)
 
-    def _give_back(self, reserving: asyncio.Future[Hold]) -> None:
+    def _release_money(self, reserving: asyncio.Future[Hold]) -> None:
         """The caller left while the money was being reserved: nothing was called."""
         if not reserving.cancelled() and reserving.exception() is None:
             hold = reserving.result()
             hold.cost_usd = 0.0
             self._budgets.settle(hold)
 
-    def _finished(self, attempt: Attempt, slot: Slot, money: Hold, reason: str, spent: list[Usage]) -> LLMDelta:
+    def _account_answer(self, attempt: Attempt, slot: Slot, money: Hold, reason: str, spent: list[Usage]) -> LLMDelta:
         """Account for a stream that ended by itself. Raises ``LLMError`` when it is no whole answer."""
         lane, finish = attempt.lane, attempt.finish
         if finish is None or finish.finish_reason is None:
             raise LLMError(f"{lane.provider.name} broke off its answer.", ErrorCode.LLM_TRUNCATED)
         if not attempt.parts and finish.finish_reason not in {"refusal", "content_filter"}:
             raise _empty(attempt, finish)
-        usage = self._priced(lane, attempt.usage())
+        usage = self._with_cost(lane, attempt.usage())
         notes = [reason, finish.reason, self._compare_prompt(attempt, usage)]
-        money.cost_usd = self._billed(attempt, usage)
+        money.cost_usd = self._billed_usd(attempt, usage)
         slot.tokens, slot.succeeded = usage.input_tokens + usage.output_tokens, True
-        lane.breaker.succeeded()
+        lane.breaker.note_success()
         attempt.outcome = finish.finish_reason
-        self._tell(attempt, usage)
+        self._record_call(attempt, usage)
         attempt.own_usage = usage
         return finish._replace(
             text="",
@@ -422,39 +425,41 @@ class LLMService:
             log.warning("llm_prompt_cut", provider=lane.provider.name, endpoint=lane.provider.endpoint, reason=note)
         return note
 
-    def _failed(self, attempt: Attempt, slot: Slot, money: Hold, error: BaseException, spent: list[Usage]) -> None:
+    def _account_failure(
+        self, attempt: Attempt, slot: Slot, money: Hold, error: BaseException, spent: list[Usage]
+    ) -> None:
         """Account for a call that ended in ``error`` or was left by its reader."""
         lane = attempt.lane
         attempt.outcome = error.code.value if isinstance(error, RomaError) else "cancelled"
         if isinstance(error, RomaError):
-            lane.breaker.failed(error.code, error.message)
+            lane.breaker.note_failure(error.code, error.message)
             slot.limited = error.code is ErrorCode.LLM_RATE_LIMIT
             slot.pause_s = error.retry_after_s
         elif attempt.parts:
-            lane.breaker.succeeded()
+            lane.breaker.note_success()
         else:
-            lane.breaker.abandoned()
+            lane.breaker.note_abandoned()
         usage = Usage()
         if not (isinstance(error, RomaError) and _not_billed(error)):
-            usage = self._priced(lane, attempt.usage())
+            usage = self._with_cost(lane, attempt.usage())
             money.cost_usd = usage.cost_usd if not usage.estimated else None
             spent.append(usage)
         else:
             money.cost_usd = 0.0
             slot.tokens = 0
-        self._tell(attempt, usage)
+        self._record_call(attempt, usage)
 
-    def _priced(self, lane: Lane, usage: Usage) -> Usage:
+    def _with_cost(self, lane: Lane, usage: Usage) -> Usage:
         return usage.model_copy(update={"cost_usd": self._prices.cost_usd(lane.vendor, lane.model, usage)})
 
-    def _billed(self, attempt: Attempt, usage: Usage) -> float | None:
-        """What the budgets are charged; where usage was only estimated, the most that it can have been."""
+    def _billed_usd(self, attempt: Attempt, usage: Usage) -> float | None:
+        """Return the charge of the budgets; where usage was only estimated, the most that it can have been."""
         if not usage.estimated:
             return usage.cost_usd
         lane, most_out = attempt.lane, len(attempt.text.encode())
         return self._prices.worst_usd(lane.vendor, lane.model, attempt.most_in, most_out)
 
-    def _tell(self, attempt: Attempt, usage: Usage) -> None:
+    def _record_call(self, attempt: Attempt, usage: Usage) -> None:
         finish, request = attempt.finish, attempt.request
         first = attempt.first_token
         unread_bytes = finish.unread_bytes if finish else 0
@@ -535,7 +540,7 @@ _NO_LIST = frozenset({403, 404, 405, NOT_IMPLEMENTED})
 
 
 async def _state_of(lane: Lane) -> ComponentHealth:
-    """What is known of a provider: what calls have met, else what its server says."""
+    """Return the health of a provider: by the calls that were made, else by its server."""
     if lane.breaker.state != "closed":
         return ComponentHealth(
             state="down" if lane.breaker.state == "open" else "degraded", reason=lane.breaker.trouble

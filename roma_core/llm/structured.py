@@ -6,7 +6,7 @@ import json
 import re
 
 MOST_STARTS = 50
-"""How many braces of a text are tried as the beginning of an object."""
+"""Braces of a text that are tried as the beginning of an object."""
 
 _READER = json.JSONDecoder(strict=False)  # models write line ends into strings
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)

@@ -1,4 +1,4 @@
-"""What keeps calls of models within limits: budgets, prices, rates, breakers and the cache of answers."""
+"""The limits of model calls: budgets, prices, rates, breakers and the cache of answers."""
 
 from __future__ import annotations
 

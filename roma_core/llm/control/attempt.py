@@ -88,18 +88,18 @@ SUSPICIOUS_GROWTH = 1.8
 
 @dataclass
 class Attempt:
-    """What is known of one call while it runs. Deadlines are times of the running loop's clock."""
+    """One call while it runs. Deadlines are times of the running loop's clock."""
 
     lane: Lane
     request: LLMRequest
     number: int
     limits: Limits
     queue_until: float
-    """When its turn must have come."""
+    """The time by which its turn must have come."""
     started: float = field(default_factory=time.monotonic)
     first_token: float | None = None
     deadline: float = 0.0
-    """When the answer, or the next sign of life, must have come."""
+    """The time by which the answer, or the next sign of life, must have come."""
     parts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     finish: LLMDelta | None = None
@@ -120,7 +120,7 @@ class Attempt:
         self.deadline = self._sent + self.limits.first_token_s
         self._room = self.lane.provider.thinking_tokens
 
-    def again(self, error: BaseException) -> Attempt | None:
+    def second_attempt(self, error: BaseException) -> Attempt | None:
         """Return a second attempt when thoughts used up the limit and the provider now gives them room; else None."""
         thought = isinstance(error, LLMError) and error.code is ErrorCode.LLM_EMPTY and error.details.get("thought")
         if not thought or self.is_second or self.lane.provider.thinking_tokens <= self._room:
@@ -199,7 +199,7 @@ class Attempt:
         return sum(len(message.content) for message in self.request.messages)
 
     def usage(self) -> Usage:
-        """As reported, or else counted here and marked as an estimate."""
+        """Return the usage as reported, or else counted here and marked as an estimate."""
         if self.finish is not None and self.finish.usage is not None:
             return self.finish.usage
         asked = sum(tokens_about(m.content) for m in self.request.messages) + PICTURE_TOKENS_ABOUT * self._pictures
@@ -209,7 +209,7 @@ class Attempt:
     def _pictures(self) -> int:
         return sum(len(m.pictures) for m in self.request.messages)
 
-    def late(self) -> LLMError:
+    def timeout_error(self) -> LLMError:
         """Return the error for a deadline that has passed: which one, and what to raise."""
         name, limits = self.lane.provider.name, self.limits
         if self._thinking_since is not None:
@@ -225,8 +225,8 @@ class Attempt:
             )
         return LLMError(message, ErrorCode.LLM_TIMEOUT, details={"limit": "patience"})
 
-    def kept(self) -> KeptAnswer:
-        """What the cache keeps: this call's own usage, without that of failed attempts before it."""
+    def as_kept_answer(self) -> KeptAnswer:
+        """Return the answer for the cache, with this call's own usage, without that of failed attempts before it."""
         finish = self.finish or LLMDelta()
         return KeptAnswer(
             text=self.text,

@@ -54,18 +54,18 @@ class Breaker:
 
     @property
     def trouble(self) -> str:
-        """What those are told who are turned away."""
+        """Return the message for calls that are turned away."""
         return f"{self._name} failed {self._failures} times in a row and is left alone for now. {self._why}".rstrip()
 
-    def succeeded(self) -> None:
+    def note_success(self) -> None:
         self.proven = True
         self._failures, self._opened_at, self._probing = 0, None, False
 
-    def failed(self, code: ErrorCode, why: str = "") -> None:
+    def note_failure(self, code: ErrorCode, why: str = "") -> None:
         """``why`` is told to those who are turned away because of it."""
         self.proven = False
         if code not in COUNTED:
-            self.abandoned()
+            self.note_abandoned()
             return
         self._failures += 1
         self._why = why
@@ -73,6 +73,6 @@ class Breaker:
             self._opened_at = self._now()
         self._probing = False
 
-    def abandoned(self) -> None:
+    def note_abandoned(self) -> None:
         """The call ended without saying anything about the provider (cancelled, refused before it was sent)."""
         self._probing = False

@@ -59,7 +59,7 @@ Period = Literal["day", "month", "all"]
 PERIODS: tuple[Period, ...] = ("day", "month", "all")
 
 LEASE_S = 900.0
-"""How long money stays reserved for a call that nobody settles; no call may last longer without saying so."""
+"""Money stays reserved this long for a call that is not settled; no call may last longer without saying so."""
 
 payer: ContextVar[str] = ContextVar("roma_payer", default="")
 """Name of the API token that the work is done for; set once by the API, empty elsewhere."""

@@ -27,7 +27,7 @@ class CallRecord:
     """Time to the first token, from when the call was sent; None when none came."""
     usage: Usage
     provider_request_id: str | None = None
-    """What the vendor calls it, for a question to their support."""
+    """The vendor's own id of the call, for a question to their support."""
     endpoint: str = ""
     """Vendor and address that were asked; for logs alone, an answer or a failure never names it."""
     tenant: str = "default"

@@ -1,4 +1,4 @@
-"""How much may be asked of one provider: requests and tokens a minute, and calls at once.
+"""Limits of one provider: requests and tokens a minute, and calls at once.
 
 Concurrency follows AIMD (additive increase, multiplicative decrease; Chiu and Jain 1989), as TCP does: every success
 adds a little, every 429 halves it. So it settles near what the provider grants, without a number to guess.
@@ -24,7 +24,7 @@ LONGEST_PAUSE_S = 60.0
 
 
 @dataclass
-class Entry:
+class WindowEntry:
     """An amount taken from a window; ``live`` while it still counts."""
 
     when: float
@@ -37,7 +37,7 @@ class Window:
 
     def __init__(self, limit: int | None) -> None:
         self._limit = math.inf if limit is None else limit
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[WindowEntry] = deque()
         self._sum = 0.0
 
     def wait_s(self, amount: float, now: float) -> float:
@@ -52,15 +52,15 @@ class Window:
                 return max(0.0, entry.when + MINUTE_S - now)
         return 0.0
 
-    def add(self, amount: float, now: float) -> Entry:
+    def add(self, amount: float, now: float) -> WindowEntry:
         """Take ``amount``; ``settle`` corrects it later."""
-        entry = Entry(now, amount, live=self._limit is not math.inf)
+        entry = WindowEntry(now, amount, live=self._limit is not math.inf)
         if entry.live:
             self._entries.append(entry)
             self._sum += amount
         return entry
 
-    def settle(self, entry: Entry, amount: float) -> None:
+    def settle(self, entry: WindowEntry, amount: float) -> None:
         if entry.live:
             self._sum += amount - entry.amount
             entry.amount = amount
@@ -77,7 +77,7 @@ class Slot:
     """A permission to make one call. Set what became of it before it is given back."""
 
     started: float
-    held: Entry
+    held: WindowEntry
     loop: asyncio.AbstractEventLoop
     tokens: int | None = None
     """Tokens that were really used; None leaves the estimate standing."""

@@ -1,4 +1,4 @@
-"""What calls cost. Prices come from the dated table inside the ``genai-prices`` package (no network), or from the user.
+"""The cost of calls, by the dated table inside the ``genai-prices`` package (no network) or by the user's own prices.
 
 A price that nobody knows is None, never 0.
 """
@@ -65,7 +65,7 @@ class Prices:
 
     @property
     def source(self) -> str:
-        """Where the prices are from, with its date or version."""
+        """Return the source of the prices, with its date or version."""
         return f"genai-prices {importlib.metadata.version('genai-prices')}"
 
     def warm(self) -> None:

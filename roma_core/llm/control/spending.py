@@ -1,4 +1,4 @@
-"""What models have cost, by day, tenant, token, purpose and model: the figures of ``roma spend`` and ``GET /spend``.
+"""The cost of models by day, tenant, token, purpose and model: the figures of ``roma spend`` and ``GET /spend``.
 
 Every call is counted, with and without budgets. Counts are gathered in memory and written in one go, so that no answer
 waits for the disk; a process that is killed loses those of the last second.
@@ -40,7 +40,7 @@ _SUMS = (
 
 
 class SpendRow(BaseModel):
-    """What was spent on one day, by one tenant, token, purpose or model."""
+    """The costs of one day, or of one tenant, token, purpose or model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,7 @@ class SpendRow(BaseModel):
     reasoning_usd: float
     """The part of the cost that went into thoughts."""
     saved_usd: float
-    """What answers from the cache would have cost."""
+    """The cost that answers from the cache have saved."""
 
 
 class BudgetState(BaseModel):
@@ -72,7 +72,7 @@ class BudgetState(BaseModel):
 
 
 class SpendReport(BaseModel):
-    """What models have cost in a period, and the limits of the tenant."""
+    """The costs of a period, and the limits of the tenant."""
 
     model_config = ConfigDict(frozen=True)
 

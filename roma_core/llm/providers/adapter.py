@@ -37,12 +37,12 @@ log = logs.get("llm")
 
 @dataclass(frozen=True)
 class Vendor:
-    """What is different about one SDK and the API behind it."""
+    """The differences of one SDK and the API behind it."""
 
     name: str
-    """As in ``provider:model``."""
+    """The name in ``provider:model``."""
     title: str
-    """As people write it."""
+    """The name for people."""
     url: str
     path: str
     client: str
@@ -89,7 +89,7 @@ _NOT_ABOUT_THE_SCHEMA = frozenset(
     }
 )
 _REST_S = 0.25
-"""How long the end of a response is waited for, so that its connection can be used again."""
+"""Longest wait for the end of a response, so that its connection can be used again."""
 
 
 @dataclass(frozen=True)

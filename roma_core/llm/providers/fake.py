@@ -18,7 +18,7 @@ from roma_core.types import ComponentHealth, Usage
 
 @dataclass(frozen=True)
 class Reply:
-    """What one call does. Waits are in seconds."""
+    """The script of one call. Waits are in seconds."""
 
     text: str = ""
     finish_reason: FinishReason | None = "stop"
@@ -34,7 +34,7 @@ class Reply:
     """Reasoning that comes before the text, word by word and as slowly."""
 
 
-Rule = Callable[[LLMRequest], Reply | str]
+ReplyRule = Callable[[LLMRequest], Reply | str]
 _PASSAGE = re.compile(
     r"^<(?P<fence>passage-\w+) number=\"(?P<number>\d+)\"[^>]*>\n(?P<text>.*?)\n</(?P=fence)>$",
     re.MULTILINE | re.DOTALL,
@@ -52,7 +52,7 @@ class FakeLLM:
         self,
         replies: Iterable[Reply | str] = (),
         *,
-        rule: Rule | None = None,
+        rule: ReplyRule | None = None,
         name: str = "fake:fake",
     ) -> None:
         self._queue = deque(replies)

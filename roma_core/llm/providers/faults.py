@@ -35,7 +35,7 @@ _KEY_CHARS = 6
 
 
 class ErrorBody(NamedTuple):
-    """What a body says about an error."""
+    """The error that a body reports."""
 
     words: frozenset[str]
     """Short codes, as they stand."""
@@ -278,8 +278,8 @@ def mapped(table: FaultTable) -> Iterator[None]:
 _REFUSES = re.compile(
     r"unsupported|not support|n't support|not permitted|not allowed|unrecognized|unknown|unexpected|deprecated|"
     r"only the default|may only be set|invalid (?:field|argument|parameter)|extra (?:inputs|fields)|not implemented|"
-    r"not available|unavailable|cannot be (?:used|set)|can(?:no|')t set|must be 1\b|should be 1\b|not (?:a )?valid|disallowed|"
-    r"only \S+ is (?:allowed|supported)|no longer|not recognized|no such (?:field|parameter)",
+    r"not available|unavailable|cannot be (?:used|set)|can(?:no|')t set|must be 1\b|should be 1\b|not (?:a )?valid|"
+    r"disallowed|only \S+ is (?:allowed|supported)|no longer|not recognized|no such (?:field|parameter)",
     re.IGNORECASE,
 )
 

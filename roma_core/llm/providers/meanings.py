@@ -1,4 +1,4 @@
-"""What servers mean by their refusals: one table, row by row by vendor, and what to do about each meaning.
+"""The meanings of refusals: one table, row by row by vendor, with advice for each meaning.
 
 Gateways hand on the errors of others, so every row is tried for every server, in order. A row matches by a code word
 (``error.code``, ``error.type``, ``error.status``) or by a pattern over the sentence. Patterns are written after public

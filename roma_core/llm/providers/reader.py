@@ -20,7 +20,7 @@ from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import FinishReason, LLMDelta
 from roma_core.llm.providers.faults import Private, fault, from_response
 from roma_core.llm.providers.frames import KEEP_ALIVE, Frame, FrameReader, FrameTooLong
-from roma_core.llm.providers.thinking import AnswerFilter, Part
+from roma_core.llm.providers.thinking import AnswerFilter, AnswerPart
 from roma_core.llm.providers.usage import UsageCounts
 
 FINISH: dict[str, FinishReason] = {
@@ -108,7 +108,7 @@ class WireReader:
         self.ended = False
         """The server has said that nothing follows."""
         self.note = ""
-        """What is odd about the answer although it is whole."""
+        """A remark about an answer that is odd although it is whole."""
         self.unread_bytes = 0
         self.thought = False
         """Reasoning has come, in a field of its own or inside the text."""
@@ -585,7 +585,7 @@ class WireReader:
         self.unread_bytes += whole.count("\ufffd") - text.count("\ufffd")
         return whole
 
-    def _give(self, part: Part) -> None:
+    def _give(self, part: AnswerPart) -> None:
         if part.kind == "text":
             self._deltas.append(LLMDelta(part.text))
         elif part.kind == "reasoning":

@@ -31,5 +31,5 @@ def _closed(node: Any) -> Any:
 
 
 def schema_instruction(schema: dict[str, Any]) -> str:
-    """What a model without structured output is told instead."""
+    """Return the words that ask a model without structured output for JSON."""
     return f"Answer with one JSON object and nothing else. It must fit this JSON schema:\n{json.dumps(schema)}"

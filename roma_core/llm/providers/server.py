@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 End = str
-"""How a stream ends: ``whole``, ``cut`` (clean close without marker), ``reset`` (RST), ``stall`` (silence),
+"""The end of a stream: ``whole``, ``cut`` (clean close without marker), ``reset`` (RST), ``stall`` (silence),
 ``broken`` (half a JSON line), ``error`` (an error event inside the 200)."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """What the server does with one request. A status other than 200, or ``raw``, is sent instead of a stream."""
+    """The reply to one request. A status other than 200, or ``raw``, is sent instead of a stream."""
 
     text: str = "Hello there."
     finish: str = "stop"
@@ -58,10 +58,10 @@ class Asked:
         return self.path.partition("?")[0].endswith("/messages")
 
 
-Rule = Callable[[Asked], Script]
+ScriptRule = Callable[[Asked], Script]
 
 MODELS = ("m", "gpt-4o", "gpt-4o-mini", "claude-sonnet-5-5", "claude-opus-5-5")
-"""What the server says that it has, unless it is told otherwise."""
+"""The list of models of a server that is given none."""
 
 
 class FakeModelServer:
@@ -70,10 +70,10 @@ class FakeModelServer:
     ``GET .../models`` is answered by ``models``, which may be set anew at any time; the rest by the rule.
     """
 
-    def __init__(self, rule: Rule | Iterable[Script], models: Script | None = None) -> None:
+    def __init__(self, rule: ScriptRule | Iterable[Script], models: Script | None = None) -> None:
         self.models = models or Script(raw=_json({"object": "list", "data": [{"id": name} for name in MODELS]}))
         scripts = None if callable(rule) else iter(rule)
-        self._rule: Rule = rule if callable(rule) else lambda asked: next(scripts)  # type: ignore[arg-type]
+        self._rule: ScriptRule = rule if callable(rule) else lambda asked: next(scripts)  # type: ignore[arg-type]
         self.asked: list[Asked] = []
         self.left = 0
         self.url = ""
@@ -171,7 +171,7 @@ def _pieces(event: bytes, size: int) -> Iterator[bytes]:
 
 
 def _json(value: object) -> bytes:
-    """As vendors write it: characters as they are, not escaped."""
+    """Return JSON as vendors write it: characters as they are, not escaped."""
     return json.dumps(value, ensure_ascii=False).encode()
 
 

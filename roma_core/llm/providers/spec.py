@@ -23,7 +23,7 @@ GROUP: Final = "roma.providers"
 
 @dataclass(frozen=True)
 class Reach:
-    """How a server is reached and what its model may do. Times are in seconds."""
+    """The access to a server and the limits of its model. Times are in seconds."""
 
     api_key: SecretStr | None = None
     base_url: str | None = None
@@ -39,7 +39,7 @@ class Reach:
     thinking_tokens: int | None = None
     """Most tokens of thoughts; None leaves it to the model."""
     effort: str | None = None
-    """How much a model thinks: none, minimal, low, medium, high; None leaves it to the model."""
+    """The effort of thinking: none, minimal, low, medium, high; None leaves it to the model."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ProviderSpec:
     """
 
     name: str
-    """As in ``LLM_PROVIDER`` and ``provider:model``."""
+    """The name in ``LLM_PROVIDER`` and ``provider:model``."""
     make: Callable[[str | None, Reach], Provider]
     """Makes the provider for a model (None: its default). Cheap, but for the import of the module that has it."""
     settings: type[Section] | None = None

@@ -1,4 +1,4 @@
-"""What a model writes beside its answer: thoughts, channels and the tokens of its chat template.
+"""The words of a model beside its answer: thoughts, channels and the tokens of its chat template.
 
 Servers without a parser for a model's template pass these on inside the text. ``AnswerFilter`` takes them out while
 the text streams, also when a token is split over several pieces:
@@ -28,7 +28,7 @@ THOUGHTS: dict[str, str] = {
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|start_thinking|>": "<|end_thinking|>",
 }
-"""How thoughts begin and end, in lower case: DeepSeek, Qwen, Claude's prompts, Gemini, Seed, Mistral, Kimi, Cohere."""
+"""The marks around thoughts, in lower case: DeepSeek, Qwen, Claude's prompts, Gemini, Seed, Mistral, Kimi, Cohere."""
 
 ENDS = frozenset(
     {
@@ -101,7 +101,7 @@ _WRAPPERS = frozenset({"<answer>", "</answer>"})
 Kind = Literal["text", "reasoning", "restart"]
 
 
-class Part(NamedTuple):
+class AnswerPart(NamedTuple):
     """A piece of text, or of reasoning; ``restart`` says that all text before it was reasoning."""
 
     kind: Kind
@@ -114,12 +114,12 @@ class AnswerFilter:
     ::
 
         parts = [*filter.feed("<thi"), *filter.feed("nk>so</think>Yes."), *filter.close()]
-        assert parts == [Part("reasoning", "so"), Part("text", "Yes.")]
+        assert parts == [AnswerPart("reasoning", "so"), AnswerPart("text", "Yes.")]
     """
 
     def __init__(self) -> None:
         self.dropped_chars = 0
-        """What came behind the end of the turn."""
+        """Characters behind the end of the turn."""
         self._held = ""
         self._begun = False
         """Text that is no blank has been given."""
@@ -137,30 +137,30 @@ class AnswerFilter:
         self._ticks = 0
         self._over = False
 
-    def feed(self, text: str) -> list[Part]:
+    def feed(self, text: str) -> list[AnswerPart]:
         """Return what is certain with ``text``."""
         is_plain = self._begun and not (self._held or self._ends or self._header or self._over)
         if is_plain and _SUSPICIOUS.search(text) is None:
             self._ticks += text.count("`")
-            return [Part("text", text)] if text else []
+            return [AnswerPart("text", text)] if text else []
         self._held += text
         return self._read(final=False)
 
-    def close(self) -> list[Part]:
+    def close(self) -> list[AnswerPart]:
         """Return what was held back, once nothing follows."""
         parts = self._read(final=True)
         if self._unsure:
-            parts.append(Part("text", self._unsure))
+            parts.append(AnswerPart("text", self._unsure))
             self._unsure = ""
         return parts
 
-    def _read(self, *, final: bool) -> list[Part]:
-        parts: list[Part] = []
+    def _read(self, *, final: bool) -> list[AnswerPart]:
+        parts: list[AnswerPart] = []
         while self._held and self._step(parts, final):
             pass
         return parts
 
-    def _step(self, parts: list[Part], final: bool) -> bool:
+    def _step(self, parts: list[AnswerPart], final: bool) -> bool:
         """Read what is held up to the next change of state; False when more has to come first."""
         if self._over:
             self.dropped_chars += len(self._held.strip())
@@ -184,7 +184,7 @@ class AnswerFilter:
             self._ends = _HARMONY_ENDS
         return True
 
-    def _read_thoughts(self, parts: list[Part], final: bool) -> bool:
+    def _read_thoughts(self, parts: list[AnswerPart], final: bool) -> bool:
         lower = self._held.lower()
         places = [(place, end) for end in self._ends if (place := lower.find(end)) >= 0]
         if not places:
@@ -195,7 +195,7 @@ class AnswerFilter:
         place, end = min(places)
         self._add_reasoning(parts, self._held[:place])
         if self._unsure:
-            parts.append(Part("reasoning", self._unsure[self._opener_size :]))
+            parts.append(AnswerPart("reasoning", self._unsure[self._opener_size :]))
             self._unsure = ""
         begins_next = end == _START
         self._over = end in {"<|return|>", "<|call|>"}
@@ -203,13 +203,13 @@ class AnswerFilter:
         self._ends, self._thought = (), True
         return True
 
-    def _add_reasoning(self, parts: list[Part], text: str) -> None:
+    def _add_reasoning(self, parts: list[AnswerPart], text: str) -> None:
         if self._unsure:
             self._unsure += text
         elif text:
-            parts.append(Part("reasoning", text))
+            parts.append(AnswerPart("reasoning", text))
 
-    def _read_text(self, parts: list[Part], final: bool) -> bool:
+    def _read_text(self, parts: list[AnswerPart], final: bool) -> bool:
         if not self._begun:
             start = self._held.lstrip()
             if not start and not final:
@@ -227,14 +227,14 @@ class AnswerFilter:
         if not self._begun and not text.strip():
             is_last = final and match is None
             if is_last and text and not self._thought:
-                parts.append(Part("text", text))
+                parts.append(AnswerPart("text", text))
             elif not is_last:
                 self._blanks += text
         else:
             self._add_text(parts, text)
         return match is not None and self._meet(parts, match[0].lower(), final)
 
-    def _meet(self, parts: list[Part], mark: str, final: bool) -> bool:
+    def _meet(self, parts: list[AnswerPart], mark: str, final: bool) -> bool:
         """Act on ``mark``, with which what is held begins."""
         size = len(mark)
         written = self._held[:size]
@@ -253,7 +253,7 @@ class AnswerFilter:
             self._unsure, self._opener_size = (written, size) if self._begun else ("", 0)
         elif mark in _CLOSES:
             if self._begun and not self._thought:
-                parts.append(Part("restart"))
+                parts.append(AnswerPart("restart"))
                 self._begun, self._ticks = False, 0
             self._thought = True
         elif mark in _WRAPPERS:
@@ -278,7 +278,7 @@ class AnswerFilter:
         self._held = rest[role.end() :] if role else rest
         return True
 
-    def _meet_wrapper(self, parts: list[Part], mark: str, written: str) -> None:
+    def _meet_wrapper(self, parts: list[AnswerPart], mark: str, written: str) -> None:
         """Leave out ``<answer>`` before the answer, and what closes it; elsewhere they are text."""
         if mark == "<answer>" and not self._begun:
             self._wrapped = True
@@ -287,7 +287,7 @@ class AnswerFilter:
         else:
             self._add_text(parts, written)
 
-    def _add_text(self, parts: list[Part], text: str) -> None:
+    def _add_text(self, parts: list[AnswerPart], text: str) -> None:
         if not text:
             return
         if not self._begun:
@@ -295,7 +295,7 @@ class AnswerFilter:
             text = text.lstrip() if framed else self._blanks + text
             self._begun, self._blanks = True, ""
         self._ticks += text.count("`")
-        parts.append(Part("text", text))
+        parts.append(AnswerPart("text", text))
 
     def _open_tail(self, ends: tuple[str, ...] | None) -> int:
         """Return how many of the last characters may be the beginning of a mark."""

@@ -1,4 +1,4 @@
-"""How the SDKs reach their servers: HTTP by aiohttp, a limit to silence, and what a broken connection means.
+"""The way of the SDKs to their servers: HTTP by aiohttp, a limit to silence, and the meaning of broken connections.
 
 Both SDKs bring aiohttp as their second way to speak HTTP. For streams it costs half of the first (``docs/benchmarks``,
 SSE). Import this once the SDK is imported: it loads both libraries.

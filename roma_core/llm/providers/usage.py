@@ -49,7 +49,7 @@ CACHE_WRITTEN: tuple[Path, ...] = (("cache_creation_input_tokens",), ("cacheWrit
 
 
 class UsageCounts:
-    """What a stream has said about its tokens. Counts are cumulative: the last one above zero holds."""
+    """The tokens that a stream has reported. Counts are cumulative: the last one above zero holds."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What the adapters remember and share: one client an event loop, what a model rejected, addresses."""
+"""Memory that the adapters share: one client an event loop, parameters that a model rejected, addresses."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ _QUOTES = "\"'`<> \t\r\n"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where an API is reached. ``url`` has no query and no path of a single operation."""
+    """The address of an API. ``url`` has no query and no path of a single operation."""
 
     url: str
     query: tuple[tuple[str, str], ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from roma_core.app import Roma, build_roma
-from roma_core.llm.providers.server import FakeModelServer, Rule, Script
+from roma_core.llm.providers.server import FakeModelServer, Script, ScriptRule
 from roma_core.settings import Settings
 
 ANSWER = "The rope bridge of Quellfeld was built in 1902. [1]"
@@ -32,7 +32,9 @@ def whole(workspace: Path) -> Whole:
     """``async with whole(script_or_rule, **settings) as (roma, model_server)``."""
 
     @asynccontextmanager
-    async def make(said: Script | Rule | None = None, **settings: Any) -> AsyncIterator[tuple[Roma, FakeModelServer]]:
+    async def make(
+        said: Script | ScriptRule | None = None, **settings: Any
+    ) -> AsyncIterator[tuple[Roma, FakeModelServer]]:
         said = said or Script(text=ANSWER)
         async with FakeModelServer(said if callable(said) else lambda asked: said).running() as server:
             chosen: dict[str, Any] = {

@@ -142,11 +142,11 @@ class TestBreaker:
     def test_failures_in_a_row_open_it_and_time_half_opens_it(self) -> None:
         breaker, clock = self.breaker()
         for _ in range(4):
-            breaker.failed(ErrorCode.LLM_TIMEOUT)
-        breaker.succeeded()
+            breaker.note_failure(ErrorCode.LLM_TIMEOUT)
+        breaker.note_success()
         for _ in range(5):
             breaker.admit()
-            breaker.failed(ErrorCode.LLM_UNAVAILABLE)
+            breaker.note_failure(ErrorCode.LLM_UNAVAILABLE)
         with pytest.raises(LLMError) as caught:
             breaker.admit()
         assert (caught.value.code, caught.value.retry_after_s) == (ErrorCode.LLM_UNAVAILABLE, 30.0)
@@ -156,23 +156,23 @@ class TestBreaker:
     def test_one_probe_decides(self) -> None:
         breaker, clock = self.breaker()
         for _ in range(5):
-            breaker.failed(ErrorCode.LLM_UNAVAILABLE)
+            breaker.note_failure(ErrorCode.LLM_UNAVAILABLE)
         clock[0] = 31.0
         breaker.admit()
         with pytest.raises(LLMError):
             breaker.admit()
-        breaker.failed(ErrorCode.LLM_UNAVAILABLE)
+        breaker.note_failure(ErrorCode.LLM_UNAVAILABLE)
         assert breaker.state == "open"
         clock[0] = 62.0
         breaker.admit()
-        breaker.abandoned()
+        breaker.note_abandoned()
         breaker.admit()
-        breaker.succeeded()
+        breaker.note_success()
         assert breaker.state == "closed"
 
     @pytest.mark.parametrize("code", [ErrorCode.LLM_AUTH, ErrorCode.LLM_RATE_LIMIT, ErrorCode.LLM_BAD_REQUEST])
     def test_errors_that_are_not_the_providers_do_not_count(self, code: ErrorCode) -> None:
         breaker, _ = self.breaker()
         for _ in range(9):
-            breaker.failed(code)
+            breaker.note_failure(code)
         assert breaker.state == "closed"
