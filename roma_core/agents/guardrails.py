@@ -59,7 +59,7 @@ DEFAULTS: Mapping[str, RuleMode] = {rule: "block" if rule in _BLOCKING else "fla
 
 
 @dataclass(frozen=True)
-class Passed:
+class Screening:
     """The text or passages that may go on, and the rules that fired without stopping them."""
 
     text: str = ""
@@ -111,7 +111,7 @@ class GuardrailsAgent(Agent):
         return ComponentHealth(name=self.name, state="ok", details={"off": switched_off})
 
     @boundary
-    async def question(self, text: str) -> Passed:
+    async def question(self, text: str) -> Screening:
         """Return the question without surrounding blanks. Fails with ``ERR_GUARDRAIL_*`` when a rule blocks it."""
         flags: list[str] = []
         self._refuse_if(not re.search(r"\w", text), "question_empty", flags, ErrorCode.GUARDRAIL_EMPTY)
@@ -120,24 +120,24 @@ class GuardrailsAgent(Agent):
         self._refuse_if(self._on("question_secret") and bool(find(text, SECRETS)), "question_secret", flags)
         self._refuse_if(self._on("question_pii") and bool(find(text, PERSONAL)), "question_pii", flags)
         self._refuse_if(self._on("question_injection") and bool(signs(text)), "question_injection", flags)
-        return Passed(text=text.strip(), flags=tuple(flags))
+        return Screening(text=text.strip(), flags=tuple(flags))
 
     @boundary
-    async def passages(self, passages: Sequence[ScoredChunk]) -> Passed:
+    async def passages(self, passages: Sequence[ScoredChunk]) -> Screening:
         """Return the passages that may be read; ranks close up where one is left out."""
         if not self._on("passage_injection"):
-            return Passed(passages=tuple(passages))
+            return Screening(passages=tuple(passages))
         suspect = [_suspect(f"{p.chunk.title}\n{p.chunk.indexed_text}") for p in passages]
         if not any(suspect):
-            return Passed(passages=tuple(passages))
+            return Screening(passages=tuple(passages))
         self._fires("passage_injection", sum(suspect))
         if self._blocks("passage_injection"):
             kept = [p for p, bad in zip(passages, suspect, strict=True) if not bad]
             passages = [p.model_copy(update={"rank": rank}) for rank, p in enumerate(kept, start=1)]
-        return Passed(passages=tuple(passages), flags=("passage_injection",))
+        return Screening(passages=tuple(passages), flags=("passage_injection",))
 
     @boundary
-    async def answer(self, text: str, cited: Sequence[ScoredChunk]) -> Passed:
+    async def answer(self, text: str, cited: Sequence[ScoredChunk]) -> Screening:
         """Return the answer without links that no cited passage holds, without images and secrets."""
         flags: list[str] = []
         allowed = addresses(p.chunk.text for p in cited)
@@ -151,14 +151,14 @@ class GuardrailsAgent(Agent):
         if secrets and self._fires("answer_secret", len(secrets)):
             flags.append("answer_secret")
             text = redact(text, SECRETS) if self._blocks("answer_secret") else text
-        return Passed(text=text, flags=tuple(flags))
+        return Screening(text=text, flags=tuple(flags))
 
     @boundary
-    async def citations(self, cited: Cited) -> Passed:
+    async def citations(self, cited: Cited) -> Screening:
         """Fails with ``ERR_GUARDRAIL_BLOCKED`` when ``answer_uncited`` blocks and a sentence has no marker."""
         flags: list[str] = []
         self._refuse_if(cited.uncited > 0, "answer_uncited", flags)
-        return Passed(text=cited.answer, flags=tuple(flags))
+        return Screening(text=cited.answer, flags=tuple(flags))
 
     def link_filter(self, passages: Sequence[ScoredChunk]) -> LinkFilter:
         """Return a filter for the pieces of an answer: they may show no more than addresses of the passages."""

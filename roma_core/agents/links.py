@@ -168,7 +168,7 @@ def _markdown() -> MarkdownIt:
 
 
 def leaks(text: str, allowed: Set[str]) -> list[str]:
-    """What a CommonMark reader still sees: ``image`` for each image, ``link`` for each link that is not allowed."""
+    """Return the constructs that a CommonMark reader still sees: ``image``, and ``link`` for those not allowed."""
     if not _MAY_LINK.search(text):
         return []
     parser = _markdown()
@@ -205,7 +205,7 @@ _ENDS_IN_ADDRESS = re.compile(rf"{_BEGUN}\Z", re.IGNORECASE)
 
 
 def _stirs(piece: str) -> bool:
-    """Whether ``piece`` holds a sign of a link or may end in the beginning of one."""
+    """True when ``piece`` holds a sign of a link or may end in the beginning of one."""
     if _SIGN.search(piece) is None:  # cheaper by far, and so for almost every piece
         return _ENDS_IN_ADDRESS.search(piece.rpartition(" ")[2]) is not None
     return _STIRS.search(piece) is not None
@@ -221,7 +221,7 @@ class LinkFilter:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """What of the text so far may be shown."""
+        """Return the part of the text so far that may be shown."""
         if not self._held and not _stirs(piece):
             return piece  # as almost every piece is
         self._held += piece
@@ -232,7 +232,7 @@ class LinkFilter:
         return self._clean(shown)
 
     def rest(self) -> str:
-        """What was held, once nothing follows. A construct that never closed is taken apart."""
+        """Return the part that was held, once nothing follows. A construct that never closed is taken apart."""
         held, self._held = self._held, ""
         return self._clean(defused(held) if _open_at(held) < len(held) else held)
 

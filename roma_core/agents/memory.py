@@ -44,7 +44,7 @@ class Recall:
 
 @dataclass(frozen=True)
 class MemoryLimits:
-    """How much is fetched and reranked; the defaults of ``Settings`` and where they were measured are in the docs."""
+    """Numbers of passages that are fetched and reranked, and weights; the docs say where they were measured."""
 
     retrieve: int = _DEFAULTS.retrieve_limit
     lexical_weight: float = _DEFAULTS.lexical_weight
@@ -145,7 +145,7 @@ class MemoryAgent(Agent):
 
     @property
     def rerank_limit(self) -> int:
-        """How many passages a query reranks, over all of its look-ups."""
+        """The number of passages that a query reranks, over all of its look-ups."""
         return self._limits.rerank if self._reranker is not None else 0
 
     async def _retrieve_lookups(self, context: Context) -> AgentFailure | None:

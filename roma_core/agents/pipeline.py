@@ -50,7 +50,7 @@ class Then(StrEnum):
 
 @dataclass(frozen=True)
 class Recovery:
-    """How often a transient failure of a stage is tried again, what follows, and what stands in for its result.
+    """The answer to a failure of a stage: retries of a transient one, the next step, and the stand-in for its result.
 
     Retries are for recoverable failures; final ones (auth, unsupported, bad request) skip them.
     """
@@ -180,7 +180,7 @@ class Pipeline(Sequence[Stage]):
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """What identifies it in an evaluation: the order of the stages, and each stage's version and parameters."""
+        """The identity in an evaluation: the order of the stages, and each stage's version and parameters."""
         stages = {f"stage.{stage.name}": stage.fingerprint for stage in self._stages}
         return {"pipeline": ", ".join(self.names), **stages}
 

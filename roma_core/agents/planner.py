@@ -41,7 +41,7 @@ class _PlanReply(BaseModel):
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """Sub-questions in layers: those of one layer are independent and build only on the layers before."""
 
     layers: tuple[tuple[SubQuestion, ...], ...]
@@ -105,12 +105,12 @@ class PlannerAgent(Agent):
         )
 
     @boundary
-    async def plan(self, question: str, query: Query) -> Plan:
+    async def plan(self, question: str, query: Query) -> SearchPlan:
         """Return layers of sub-questions. Fails with ``ERR_LLM_MALFORMED`` when they are no acyclic graph."""
         prompt = self._prompts["plan"]
         request = _request(prompt.render(most=str(MOST_STEPS)), neutral(question), prompt, query, "plan", 512)
         answer, response = await complete_json(self._model(), request, _PlanReply)
-        return Plan(layers(answer.sub_questions), response.usage)
+        return SearchPlan(layers(answer.sub_questions), response.usage)
 
     @boundary
     async def find(self, question: str, passages: Sequence[ScoredChunk], query: Query) -> Finding:

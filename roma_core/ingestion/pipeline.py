@@ -11,7 +11,7 @@ _END: Final = object()
 
 
 @dataclass(frozen=True)
-class Stage:
+class FlowStage:
     """``work`` takes items until their ``weight`` comes to ``batch``, and gives those that go on.
 
     ``width`` calls run side by side; at most ``room`` items wait in front of the stage. A batch that is not full waits
@@ -26,7 +26,7 @@ class Stage:
     linger_s: float = 0.0
 
 
-async def flow(source: AsyncIterator[Any], *stages: Stage) -> None:
+async def flow(source: AsyncIterator[Any], *stages: FlowStage) -> None:
     """Drive ``source`` through ``stages``; returns when everything is through. The first error stops it all."""
     queues: list[asyncio.Queue[Any]] = [asyncio.Queue(stage.room) for stage in stages]
     try:
@@ -44,7 +44,7 @@ async def _feed(source: AsyncIterator[Any], target: asyncio.Queue[Any]) -> None:
     await target.put(_END)
 
 
-async def _run(stage: Stage, source: asyncio.Queue[Any], target: asyncio.Queue[Any] | None) -> None:
+async def _run(stage: FlowStage, source: asyncio.Queue[Any], target: asyncio.Queue[Any] | None) -> None:
     """All workers of a stage, then the end mark for the next one."""
 
     async def worker() -> None:
@@ -60,7 +60,7 @@ async def _run(stage: Stage, source: asyncio.Queue[Any], target: asyncio.Queue[A
         await target.put(_END)
 
 
-async def _take(source: asyncio.Queue[Any], stage: Stage) -> list[Any] | None:
+async def _take(source: asyncio.Queue[Any], stage: FlowStage) -> list[Any] | None:
     """A batch of at least one item; None at the end, which is left for the other workers."""
     item = await source.get()
     deadline = asyncio.get_running_loop().time() + stage.linger_s

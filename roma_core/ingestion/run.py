@@ -17,7 +17,7 @@ from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
 from roma_core.ingestion.ledger import Admission, Ledger, LedgerRow, Outcome, StoredVersion, Tombstone
-from roma_core.ingestion.pipeline import Stage, flow
+from roma_core.ingestion.pipeline import FlowStage, flow
 from roma_core.ingestion.simhash import simhash
 from roma_core.ingestion.sources import SourceLease
 from roma_core.injection import signs
@@ -210,9 +210,9 @@ class Run:
         workers = self.parts.workers
         await flow(
             candidates,
-            Stage(self._prepare, width=workers * 2, room=workers * 4),
-            Stage(self._embed, width=workers, room=workers * 4),
-            Stage(
+            FlowStage(self._prepare, width=workers * 2, room=workers * 4),
+            FlowStage(self._embed, width=workers, room=workers * 4),
+            FlowStage(
                 self._write,
                 room=workers * 4,
                 batch=WRITE_BATCH,

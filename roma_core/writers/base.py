@@ -25,7 +25,7 @@ class Draft:
     prompt_hash: str = ""
     """Empty when no prompt was read."""
     passages_read: int = 0
-    """How many of the passages, from the first on, the writer was able to read."""
+    """The number of passages, from the first on, that the writer was able to read."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Writer(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """What decides an answer beside the question, its passages and the persona."""
+        """The identity of the writer: all that decides an answer beside question, passages and persona."""
         ...
 
     def write(

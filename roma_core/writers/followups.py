@@ -1,4 +1,4 @@
-"""What might be asked next: split from the model's stream, or built from the headings of the passages. Pure."""
+"""Follow-up questions: split from the model's stream, or built from the headings of the passages. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AnswerSplitter:
         self._tail: str | None = None
 
     def feed(self, text: str) -> str:
-        """The part of the stream that is certainly answer."""
+        """Return the part of the stream that is certainly answer."""
         if self._tail is not None:
             self._tail += text
             return ""
@@ -44,7 +44,7 @@ class AnswerSplitter:
         return shown
 
     def rest(self) -> str:
-        """What was held when the stream ended: answer after all, without white space at its end."""
+        """Return the text held when the stream ended: answer after all, without white space at its end."""
         return self._held.rstrip()
 
     def questions(self) -> tuple[str, ...]:

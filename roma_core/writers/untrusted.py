@@ -1,8 +1,8 @@
 """Text of others on its way into a prompt: shown as data that cannot pose as anything else. Pure.
 
-Three things make a passage harmless as far as a prompt can: its fence is named by a hash of all passages, so nobody who
-writes a passage can close it; characters that a reader does not see are taken out; and tokens that chat templates give
-a meaning are broken, because servers for local models read them inside of messages too.
+Three things make a passage harmless as far as a prompt can: its fence is named by a hash of all passages, so no author
+of a passage can close it; characters that a reader does not see are taken out; and tokens that chat templates give a
+meaning are broken, because servers for local models read them inside of messages too.
 """
 
 from __future__ import annotations

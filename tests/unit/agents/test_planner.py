@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.agents.planner import Finding, Plan, PlannerAgent, SubQuestion, layers
+from roma_core.agents.planner import Finding, PlannerAgent, SearchPlan, SubQuestion, layers
 from roma_core.errors import AgentFailure, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.llm.providers.fake import FakeLLM
@@ -39,7 +39,7 @@ def test_what_is_no_plan(steps: list[SubQuestion]) -> None:
 async def test_a_plan_is_asked_for_with_a_schema() -> None:
     llm = FakeLLM(['```json\n{"sub_questions": [{"id": 1, "question": "A?", "needs": []}]}\n```'])
     plan = await PlannerAgent(llm).plan("A?", QUERY)
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, SearchPlan)
     assert [s.question for s in plan.steps] == ["A?"]
     assert plan.usage.calls == 1
     (request,) = llm.requests
