@@ -57,6 +57,8 @@ test: $(READY) system check ## Everything that must hold: checks, tests with cov
 	@$(BIN)/coverage erase
 	@$(PYTEST) -q -n 2 --dist worksteal -m "not soak" --cov --cov-report= --durations=15
 	@$(BIN)/coverage report --fail-under=90
+	@$(BIN)/coverage json -q -o $(VENV)/coverage.json
+	@ROMA_TEST_COVERAGE=$(VENV)/coverage.json $(PYTEST) -q tests/regression/test_coverage.py
 	@$(MAKE) --no-print-directory notebooks
 
 notebooks: $(READY) ## Run every notebook under nbmake.

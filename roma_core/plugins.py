@@ -36,6 +36,8 @@ GROUPS: Final = (
     "roma.stages",
 )
 OWN_DISTRIBUTION: Final = "roma-core"
+OWN_GROUPS: Final = frozenset({"roma.connectors", "roma.parsers", "roma.providers", "roma.embedders", "roma.rerankers"})
+"""Groups in which ROMA declares parts of its own; an installation without them was made from another revision."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,10 @@ class Specs(Mapping[str, T], Generic[T]):
 
 @cache
 def load_specs(group: str, kind: type[T]) -> Specs[T]:
-    """Return every spec of ``group``, each an instance of ``kind``. Read once; ``forget_specs`` reads again."""
+    """Return every spec of ``group``, each an instance of ``kind``. Read once; ``forget_specs`` reads again.
+
+    Raises ``ConfigError`` when the installed package does not declare ROMA's own parts.
+    """
     by_name: dict[str, T] = {}
     owners: dict[str, str] = {}
     broken: list[BrokenPlugin] = []
@@ -117,6 +122,11 @@ def _declared(group: str, broken: list[BrokenPlugin]) -> list[EntryPoint]:
     if isinstance(found, AgentFailure):
         broken.append(BrokenPlugin("*", group, f"the installed packages cannot be listed: {found.message}"))
         return []
+    if group in OWN_GROUPS and not any(_distribution_of(entry) == OWN_DISTRIBUTION for entry in found):
+        raise ConfigError(
+            f"The installed {OWN_DISTRIBUTION} declares no {group}: it was installed from another revision than the "
+            "one that runs. Install it again (pip install -e . in a checkout, or make)."
+        )
     return sorted(
         found, key=lambda entry: (_distribution_of(entry) != OWN_DISTRIBUTION, _distribution_of(entry), entry.name)
     )

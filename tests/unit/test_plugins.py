@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from roma_core.errors import ConfigError
-from roma_core.plugins import BrokenPlugin, declared_names, load_specs
+from roma_core.plugins import BrokenPlugin, declared_names, forget_specs, load_specs
 
 GROUP = "roma.stages"
 Install = Callable[..., None]
@@ -84,3 +84,11 @@ def test_asking_for_a_broken_plugin_says_why(install: Install) -> None:
 def test_an_unknown_group_is_refused() -> None:
     with pytest.raises(ValueError, match=r"roma\.connectors"):
         load_specs("roma.connector", BrokenPlugin)
+
+
+def test_an_installation_of_another_revision_says_to_install_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roma_core.plugins.entry_points", lambda group: ())
+    forget_specs()
+    with pytest.raises(ConfigError, match=r"roma-core declares no roma\.connectors.*Install it again"):
+        load_specs("roma.connectors", object)
+    forget_specs()
