@@ -10,7 +10,16 @@ from html import escape
 
 BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
 CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
-BADGE = "background:#2563eb;color:#fff;border-radius:.6em;padding:0 .4em;font-size:85%"
+BADGE = "color:#fff;padding:0 .4em;font-size:85%"
+BADGES = {
+    "verbatim": "background:#2563eb;border-radius:.6em",
+    "supported": "background:#2563eb;border-radius:.6em",
+    "partial": "background:#b45309;border-radius:.6em .6em .6em 0",
+    "contradicted": "background:#b91c1c;border-radius:0",
+    "unsupported": "background:#b91c1c;border-radius:0",
+    "unchecked": "background:#6b7280;border-radius:.2em",
+}
+"""Colour and shape of a badge by the verdict of its citation."""
 COLOURS = {"ok": "#15803d", "degraded": "#b45309", "down": "#b91c1c", "failed": "#b91c1c"}
 
 
@@ -58,13 +67,14 @@ def counts(values: Mapping[str, int]) -> Html:
     return Html(" · ".join(f"{n} {state(word)}" for word, n in values.items() if n) or "nothing")
 
 
-def badges(text: str, markers: Iterable[tuple[int, int, int]]) -> Html:
-    """Return text with a badge for each ``(start, end, number)`` of ``markers``, which are in order."""
+def badges(text: str, markers: Iterable[tuple[int, int, int, str]]) -> Html:
+    """Return text with a badge for each ``(start, end, number, verdict)`` of ``markers``, which are in order."""
     parts: list[str] = []
     last = 0
-    for start, end, number in markers:
+    for start, end, number, verdict in markers:
+        look = BADGES.get(verdict, BADGES["unchecked"])
         parts.append(escape(_unescape(text[last:start])))
-        parts.append(f'<span style="{BADGE}">{number}</span>')
+        parts.append(f'<span style="{look};{BADGE}" title="{escape(verdict)}">{number}</span>')
         last = end
     parts.append(escape(_unescape(text[last:])))
     return Html("".join(parts))

@@ -86,12 +86,14 @@ def build_pipeline(parts: StageParts) -> Pipeline:
         rerank_weight=settings.retrieval.rerank_weight,
     )
     guardrails = GuardrailsAgent(
-        settings.answering.guardrails, max_question_chars=settings.answering.max_question_chars
+        settings.answering.guardrails,
+        max_question_chars=settings.answering.max_question_chars,
+        holds_answers=settings.answering.citations == "strict",
     )
     planner = PlannerAgent(parts.llm if settings.answering.planner == "auto" else None, parts.prompts)
     memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits)
     tailor = TailorAgent(parts.writers)
-    citations = CitationAgent(parts.store)
+    citations = CitationAgent(parts.store, settings.answering.citations)
 
     guard_question, guard_passages, guard_answer, guard_citations = guardrails.stages
     plan, find = planner.stages

@@ -2,49 +2,25 @@
 
 A number survives when its passage still stands in the stored document where its chunk says; the quote is cut from the
 document itself, so ``document.text[start:end] == quote`` cannot be otherwise. What cannot be proven is taken out of the
-answer and counted.
+answer and counted. What becomes of statements that no passage proves is the policy's business (``ROMA_CITATIONS``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from roma_core.agents.base import Agent, boundary
 from roma_core.agents.context import Context
 from roma_core.agents.pipeline import Recovery, Stage, Then
-from roma_core.citations import verify_claim
-from roma_core.citations.words import read_words
+from roma_core.citations import Cited, cite, count_verdicts, is_statement
 from roma_core.errors import AgentFailure
-from roma_core.markup import (
-    Claim,
-    mask_markers,
-    normalise_markers,
-    read_markers,
-    rewrite_markers,
-    split_claims,
-)
+from roma_core.llm.base import I_DONT_KNOW
+from roma_core.markup import mask_markers, normalise_markers, read_markers, split_claims
 from roma_core.store.base import ChunkStore
-from roma_core.types import Citation, ComponentHealth, Document, ScoredChunk
-
-MOST_DEFINING_CHARS = 200_000
-"""Characters of a document up to which all of it is searched for the acronyms that it defines."""
-_STATES_FACTS = frozenset({"paragraph", "list", "quote", "table", "caption", "footnote"})
-
-
-@dataclass(frozen=True)
-class Cited:
-    """An answer whose markers are all proven: each ``[n]`` in ``answer`` names a passage that has a citation here."""
-
-    answer: str
-    citations: tuple[Citation, ...] = ()
-    unknown: int = 0
-    """Markers dropped because no such passage was given."""
-    stale: int = 0
-    """Markers dropped because the document was changed or removed since it was retrieved."""
-    uncited: int = 0
-    """Sentences that state something and carry no marker."""
+from roma_core.telemetry import metrics
+from roma_core.types import CitationPolicy, ComponentHealth, Document, ScoredChunk
 
 
 class CitationAgent(Agent):
@@ -52,8 +28,9 @@ class CitationAgent(Agent):
 
     name = "citations"
 
-    def __init__(self, store: ChunkStore) -> None:
+    def __init__(self, store: ChunkStore, policy: CitationPolicy = "mark") -> None:
         self._store = store
+        self._policy = policy
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -68,7 +45,8 @@ class CitationAgent(Agent):
                 agent=self,
                 event_at_start="verifying",
                 applies=lambda context: context.draft is not None,
-                version="1",
+                version="2",
+                parameters={"policy": self._policy},
             ),
         )
 
@@ -80,10 +58,22 @@ class CitationAgent(Agent):
     async def resolve(self, answer: str, passages: Sequence[ScoredChunk], tenant: str) -> Cited:
         """The answer with proven citations. Raises ``StoreError`` (as a failure) when the store is away."""
         normal = normalise_markers(answer, len(passages), [p.chunk.text for p in passages])
-        numbers = {n for m in read_markers(normal, len(passages)) for n in m.numbers if 1 <= n <= len(passages)}
+        numbers = self._wanted_numbers(normal, len(passages))
         documents = await self._documents({passages[n - 1].chunk.document_id for n in numbers}, tenant)
         proven = {n: d for n in sorted(numbers) if (d := stands_in(passages[n - 1], documents)) is not None}
-        return cite(normal, passages, proven)
+        # Aligning words takes tens of milliseconds of processor time, which no other query should wait for.
+        return await asyncio.to_thread(cite, normal, passages, proven, self._policy)
+
+    def _wanted_numbers(self, answer: str, passages: int) -> set[int]:
+        """Return the passages that the answer names; all of them where an unmarked statement is looked for."""
+        markers = read_markers(answer, passages)
+        named = {n for marker in markers for n in marker.numbers if 1 <= n <= passages}
+        if self._policy == "off":
+            return named
+        masked = mask_markers(answer, markers)
+        claims = split_claims(answer, passages)
+        is_unmarked = any(not claim.numbers and is_statement(masked, claim) for claim in claims)
+        return set(range(1, passages + 1)) if is_unmarked else named
 
     async def _verify_citations(self, context: Context) -> AgentFailure | None:
         if context.is_unknown:
@@ -91,9 +81,13 @@ class CitationAgent(Agent):
         cited = await self.resolve(context.answer, context.passages, context.query.tenant)
         if isinstance(cited, AgentFailure):
             return cited
-        context.cited = cited
+        metrics.count_verdicts(count_verdicts((*cited.statements, *cited.removed)))
         if cited.stale:
             context.degraded.append(f"citations: {cited.stale} of a document that has changed since were dropped")
+        if cited.removed and not cited.statements:
+            context.degraded.append("citations: no passage supports any statement of the answer; all were taken out")
+            cited = replace(cited, answer=I_DONT_KNOW, citations=())
+        context.cited = cited
         return None
 
     async def _documents(self, ids: set[str], tenant: str) -> dict[str, Document]:
@@ -108,61 +102,3 @@ def stands_in(passage: ScoredChunk, documents: Mapping[str, Document]) -> Docume
     if document is None or not chunk.text or document.text[chunk.start : chunk.end] != chunk.text:
         return None
     return document
-
-
-def cite(answer: str, passages: Sequence[ScoredChunk], proven: Mapping[int, Document]) -> Cited:
-    """Citations of ``answer`` from ``proven``, which gives the document of each number that may be cited. Pure."""
-    size = len(passages)
-    known, unknown = rewrite_markers(answer, size, lambda n: True)
-    text, stale = rewrite_markers(known, size, proven.__contains__)
-    found = split_claims(text, size)
-    blank = mask_markers(text, read_markers(text, size))
-    return Cited(
-        answer=text,
-        citations=tuple(_citations(blank, found, passages, proven)),
-        unknown=unknown,
-        stale=stale,
-        uncited=sum(_lacks_marker(blank, claim) for claim in found),
-    )
-
-
-def _citations(
-    text: str, found: Sequence[Claim], passages: Sequence[ScoredChunk], proven: Mapping[int, Document]
-) -> Iterator[Citation]:
-    for claim in found:
-        for number in claim.numbers:
-            yield _citation(text, claim, number, passages[number - 1], proven[number])
-
-
-def _citation(text: str, claim: Claim, number: int, passage: ScoredChunk, document: Document) -> Citation:
-    chunk = passage.chunk
-    context = "\n".join((chunk.title, *chunk.headings, chunk.context))
-    defining = document.text if len(document.text) <= MOST_DEFINING_CHARS else ""
-    found = verify_claim(text[claim.start : claim.end], chunk.text, context, defining)
-    start, end = chunk.start + found.start, chunk.start + found.end
-    page = document.page_at(start)
-    return Citation(
-        marker=number,
-        chunk_id=chunk.id,
-        document_id=document.id,
-        uri=chunk.uri,
-        title=chunk.title,
-        page=page.number if page else chunk.page,
-        place=document.place(start) or chunk.place,
-        start=start,
-        end=end,
-        quote=document.text[start:end],
-        answer_start=claim.start,
-        answer_end=claim.end,
-        verdict=found.verdict,
-        score=found.score,
-        decided_by=tuple(str(reason) for reason in found.reasons),
-    )
-
-
-def _lacks_marker(text: str, claim: Claim) -> bool:
-    """Whether the claim states something (three content words or a number) without a marker."""
-    if claim.numbers or claim.kind not in _STATES_FACTS:
-        return False
-    content = [word for word in read_words(text[claim.start : claim.end]) if word.is_content]
-    return len(content) >= 3 or any(word.is_number for word in content)

@@ -12,7 +12,7 @@ from roma_core.types import Query, ScoredChunk, TailorOutput, Usage
 from roma_core.writers.base import Draft
 
 if TYPE_CHECKING:
-    from roma_core.agents.citations import Cited
+    from roma_core.citations import Cited
 
 
 class TextFilter(Protocol):

@@ -144,7 +144,7 @@ class ConversationAgent(Agent):
             standalone=question,
             answer=output.answer,
             answer_id=output.answer_id,
-            answered=output.answered,
+            answered=bool(output.answered),
             model=output.model,
             references=tuple(Reference.of(c) for c in output.citations),
         )

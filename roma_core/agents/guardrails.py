@@ -28,10 +28,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roma_core.agents.base import Agent, boundary
-from roma_core.agents.citations import Cited
 from roma_core.agents.context import Context
 from roma_core.agents.links import LinkFilter, addresses, clean
 from roma_core.agents.pipeline import Recovery, Stage, Then
+from roma_core.citations import Cited
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, GuardrailError
 from roma_core.injection import signs
 from roma_core.markup import read_markers
@@ -76,12 +76,18 @@ class GuardrailsAgent(Agent):
     name = "guardrails"
 
     def __init__(
-        self, modes: Mapping[str, RuleMode] | None = None, *, max_question_chars: int = _DEFAULTS.max_question_chars
+        self,
+        modes: Mapping[str, RuleMode] | None = None,
+        *,
+        max_question_chars: int = _DEFAULTS.max_question_chars,
+        holds_answers: bool = False,
     ) -> None:
+        """Check the names of the rules. ``holds_answers`` shows no word before all of them are checked."""
         if unknown := sorted(set(modes or {}) - set(RULES)):
             raise ConfigError(f"ROMA_GUARDRAILS: no rule is called {unknown[0]!r}; the rules are {', '.join(RULES)}.")
         self._modes = {**DEFAULTS, **(modes or {})}
         self._max_question_chars = max_question_chars
+        self._holds_answers = holds_answers
         self.counts: Counter[str] = Counter()
 
     @property
@@ -168,7 +174,7 @@ class GuardrailsAgent(Agent):
     @property
     def holds_back(self) -> bool:
         """True when a rule may yet change or refuse the words of an answer: none is shown before all are checked."""
-        return self._blocks("answer_secret") or self._blocks("answer_uncited")
+        return self._holds_answers or self._blocks("answer_secret") or self._blocks("answer_uncited")
 
     async def _guard_question(self, context: Context) -> AgentFailure | None:
         passed = await self.question(context.query.text)

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Self
 
 from roma_core.agents.base import Agent
-from roma_core.agents.citations import Cited
 from roma_core.agents.context import Context
 from roma_core.agents.pipeline import Recovery, Stage, Then
+from roma_core.citations import Cited
 from roma_core.errors import ErrorCode, LLMError, RomaError
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import rewrite_markers
-from roma_core.types import ComponentHealth, Query, TailorOutput, digest
+from roma_core.types import Answered, ComponentHealth, Query, TailorOutput, digest
 from roma_core.writers.base import Piece, Thoughts, Writer
 
 _DECLINED = frozenset({"refusal", "content_filter"})
@@ -139,7 +139,9 @@ def _compose_answer(context: Context) -> TailorOutput:
         model=draft.model,
         model_reason=context.model_reason,
         passages=context.passages,
-        answered=not declined,
+        answered=Answered.UNKNOWN if declined else cited.answered,
+        statements=() if declined else cited.statements,
+        removed=cited.removed,
         flags=tuple(context.flags),
         prompt_hash=draft.prompt_hash,
     )
@@ -161,7 +163,7 @@ def _compose_unknown(context: Context) -> TailorOutput:
         model=model,
         model_reason=context.model_reason,
         passages=context.passages,
-        answered=False,
+        answered=Answered.UNKNOWN,
         flags=tuple(context.flags),
         prompt_hash=draft.prompt_hash if draft is not None else "",
     )

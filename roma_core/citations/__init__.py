@@ -5,7 +5,21 @@
 'verbatim'
 """
 
+from roma_core.citations.resolve import PROVEN, REFUSED, Cited, cite, count_verdicts, is_statement, weigh_statements
 from roma_core.citations.verdict import Reason, Support, verify_claim
 from roma_core.citations.words import Word, read_words
 
-__all__ = ["Reason", "Support", "Word", "read_words", "verify_claim"]
+__all__ = [
+    "PROVEN",
+    "REFUSED",
+    "Cited",
+    "Reason",
+    "Support",
+    "Word",
+    "cite",
+    "count_verdicts",
+    "is_statement",
+    "read_words",
+    "verify_claim",
+    "weigh_statements",
+]

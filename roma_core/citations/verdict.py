@@ -145,16 +145,15 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
         return Support(0, len(passage), "unchecked", 0.0)
     if _other_script(content, source.words):
         return Support(0, len(passage), "unchecked", 0.0, (Reason("language"),))
-    best = _best_window(content, source)
     quotation = unproven_quotation(claim, wanted, source.words, source.names)
+    reading = _read(wanted, source)
+    if quotation is None and reading.is_clean and reading.span is not None:
+        return Support(*reading.span, "verbatim" if reading.is_verbatim else "supported", 1.0)
+    best = _best_window(content, source)
     if quotation is not None and not is_title(quotation):
         return Support(best.start, best.end, "unsupported", round(best.score, 4), (Reason("quotation", quotation),))
-    reading = _read(wanted, source)
     if quotation is not None:
         reading = replace(reading, reasons=(*reading.reasons, Reason("name", quotation)))
-    if reading.is_clean and reading.span is not None:
-        verdict: CitationVerdict = "verbatim" if reading.is_verbatim else "supported"
-        return Support(*reading.span, verdict, 1.0)
     follows = reading.follows >= FOLLOWS or _is_put_together(wanted, source)
     if not follows:
         extra = (Reason("name", quotation),) if quotation is not None else ()
@@ -164,7 +163,7 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
     reasons = reading.reasons or (Reason("coverage"),)
     if any(reason.contradicts for reason in reasons):
         return Support(start, end, "contradicted", score, reasons)
-    verdict = "partial" if best.score >= PARTIAL else "unsupported"
+    verdict: CitationVerdict = "partial" if best.score >= PARTIAL else "unsupported"
     return Support(start, end, verdict, score, reasons)
 
 

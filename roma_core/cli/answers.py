@@ -13,6 +13,7 @@ from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.output import OK, neutralise, note, write
 from roma_core.errors import AgentFailure, InputError
+from roma_core.markup import read_markers
 from roma_core.types import CompleteEvent, ErrorEvent, Persona, Query, StageEvent, StreamEvent, TailorOutput, TokenEvent
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ async def _shown_live(events: AsyncIterator[StreamEvent], live: Live) -> AsyncIt
 
 def answer_lines(output: TailorOutput) -> list[str]:
     """Return the answer, and each citation with the words that it rests on."""
-    return [output.answer, *([""] if output.citations else []), *citation_lines(output)]
+    proof = [f"({output.proof})"] if output.proof else []
+    return [output.answer, *([""] if output.citations or proof else []), *citation_lines(output), *proof]
 
 
 def citation_lines(output: TailorOutput) -> list[str]:
@@ -102,7 +104,9 @@ def citation_lines(output: TailorOutput) -> list[str]:
     for citation in output.citations:
         place = f", {citation.place}" if citation.place else ""
         lines.append(f"[{citation.marker}] {citation.title}{place} ({citation.uri} {citation.start}-{citation.end})")
-        lines.append(f"    {citation.verdict}: “{' '.join(citation.quote.split())}”")
+        found = "found by ROMA, " if citation.found_by == "roma" else ""
+        lines.append(f"    {found}{citation.verdict}: “{' '.join(citation.quote.split())}”")
+        lines += [f"    {reason}" for reason in citation.decided_by]
     return lines
 
 
@@ -117,14 +121,26 @@ def show_answer(output: TailorOutput) -> None:
     note("\n" + "; ".join(notes))
 
 
+def _with_bold_markers(output: TailorOutput) -> str:
+    """Return the answer with its own markers in bold: a source's ``\\[1]`` is rendered as a plain ``[1]``."""
+    parts: list[str] = []
+    last = 0
+    for marker in read_markers(output.answer):
+        if all(output.citation_at(marker.start, number) for number in marker.numbers):
+            parts += (output.answer[last : marker.start], f"**{output.answer[marker.start : marker.end]}**")
+            last = marker.end
+    return "".join((*parts, output.answer[last:]))
+
+
 def _render_answer(output: TailorOutput) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
     console = Console()
     # No hyperlinks: an address that a document chose must not hide behind other words.
-    console.print(Markdown(neutralise(output.answer), hyperlinks=False))
+    console.print(Markdown(neutralise(_with_bold_markers(output)), hyperlinks=False))
     lines = [neutralise(line) for line in citation_lines(output)]
+    lines += [f"({output.proof})"] if output.proof else []
     if lines:
         console.print()
     for line in lines:

@@ -132,7 +132,7 @@ def make_row(case: GoldenCase, outcome: CaseOutcome, scores: dict[str, Score]) -
         state=outcome.state,
         why=outcome.why_unusable,
         answer=output.answer if output else None,
-        answered=output.answered if output else None,
+        answered=bool(output.answered) if output else None,
         citations=output.citations if output else (),
         passages=output.passages if output else (),
         model=output.model if output else "",

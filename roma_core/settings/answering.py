@@ -18,6 +18,9 @@ class AnsweringSettings(Section):
     max_question_chars: int = setting(4000, "Longer questions are refused.", ge=1)
     planner: Literal["auto", "off"] = setting("auto", "auto: plan when a generative model is there.")
     guardrails: dict[str, RuleMode] = setting({}, "Comma-separated rule=off|flag|block that override the defaults.")
+    citations: Literal["strict", "mark", "off"] = setting(
+        "mark", "Statements that no passage proves: strict takes them out, mark shows them, off checks nothing."
+    )
     history_tokens: int = setting(2000, "Most tokens of history a follow-up sees.", ge=0)
 
     @field_validator("guardrails", mode="before")

@@ -7,7 +7,7 @@ cut to the first 64 seen; later ones count as ``other``, so that a hostile calle
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -15,7 +15,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from roma_core.errors import AgentFailure
-from roma_core.types import HealthReport, HealthState, IngestionReport, Usage
+from roma_core.types import CitationVerdict, HealthReport, HealthState, IngestionReport, Usage
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 ProcessCollector(registry=REGISTRY)
@@ -40,6 +40,7 @@ _items = Counter("roma_ingest_items", "Items by the state they ended in.", ["sta
 _chunks = Counter("roma_ingest_chunks", "Chunks written.", registry=REGISTRY)
 _cache = Counter("roma_cache_requests", "Look-ups in a cache.", ["cache", "result"], registry=REGISTRY)
 _guardrails = Counter("roma_guardrail_hits", "Guardrail rules that fired.", ["rule", "action"], registry=REGISTRY)
+_statements = Counter("roma_statements", "Statements of answers by verdict.", ["verdict"], registry=REGISTRY)
 _degraded = Counter("roma_degraded_answers", "Answers that a failure made worse.", registry=REGISTRY)
 _http = Counter("roma_http_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY)
 _http_s = Histogram(
@@ -138,6 +139,12 @@ def count_cache(cache: str, *, hit: bool) -> None:
 def count_guardrail(rule: str, action: str, times: int = 1) -> None:
     """Rule ``rule`` fired ``times`` and did ``action`` (flag or block) each time."""
     _guardrails.labels(_bounded("rule", rule), _bounded("action", action)).inc(times)
+
+
+def count_verdicts(verdicts: Mapping[CitationVerdict, int]) -> None:
+    """Count the statements of an answer by their verdicts."""
+    for verdict, times in verdicts.items():
+        _statements.labels(verdict).inc(times)
 
 
 def observe_http(method: str, route: str, status: int, seconds: float) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from roma_core import display
 from roma_core.errors import AgentFailure
@@ -17,6 +19,47 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CitationVerdict = Literal["verbatim", "supported", "partial", "contradicted", "unsupported", "unchecked"]
+
+
+VERDICT_WORDS: dict[CitationVerdict, str] = {
+    "verbatim": "word for word",
+    "supported": "supported",
+    "partial": "partly supported",
+    "contradicted": "contradicted",
+    "unsupported": "not supported",
+    "unchecked": "not checked",
+}
+"""Verdicts in the words of a reader."""
+
+CitationPolicy = Literal["strict", "mark", "off"]
+"""Treatment of what no passage proves: *strict* takes it out, *mark* shows it, *off* checks nothing."""
+
+
+class Answered(StrEnum):
+    """How much of an answer is proven: every statement, a part of them, or none. Only *unknown* is false.
+
+    >>> bool(Answered.PARTLY), bool(Answered.UNKNOWN)
+    (True, False)
+    """
+
+    KNOWN = "known"
+    PARTLY = "partly"
+    UNKNOWN = "unknown"
+
+    def __bool__(self) -> bool:
+        return self is not Answered.UNKNOWN
+
+
+class Statement(Noun):
+    """A statement of an answer and its verdict: the best of its citations, or of all passages where it has none."""
+
+    start: int
+    end: int
+    verdict: CitationVerdict
+    markers: tuple[int, ...] = ()
+    decided_by: tuple[str, ...] = ()
+    text: str = ""
+    """Its words, where they were taken out of the answer."""
 
 
 class Citation(Noun):
@@ -41,6 +84,8 @@ class Citation(Noun):
     score: float | None = None
     decided_by: tuple[str, ...] = ()
     """Words that decided the verdict, one difference each; empty where nothing differs."""
+    found_by: Literal["answer", "roma"] = "answer"
+    """Who cited: the answer itself, or ROMA for an unmarked statement that a passage proves."""
 
 
 class Usage(Noun):
@@ -112,22 +157,63 @@ class TailorOutput(Noun):
     model_reason: str = ""
     """Why that model: configured, auto, or the failure that led to a fallback."""
     passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
-    answered: bool = True
-    """False when ROMA says that it does not know."""
+    answered: Answered = Answered.KNOWN
+    """How much of the answer is proven; *unknown*, which is false, when ROMA says that it does not know."""
+    statements: tuple[Statement, ...] = ()
+    """The statements of the answer with their verdicts, in order."""
+    removed: tuple[Statement, ...] = ()
+    """Statements that were taken out because no passage supports them."""
     flags: tuple[str, ...] = ()
     """Names of the guardrail rules that fired without blocking."""
     prompt_hash: str = ""
     """Hash of the prompt that the answer was written with; empty when no prompt was read (extractive)."""
+
+    @field_validator("answered", mode="before")
+    @classmethod
+    def _from_bool(cls, answered: object) -> object:
+        if isinstance(answered, bool):
+            return Answered.KNOWN if answered else Answered.UNKNOWN
+        return answered
+
+    @property
+    def verdicts(self) -> dict[CitationVerdict, int]:
+        """Return how many statements have each verdict, those that were taken out included; zeros are left out."""
+        counts = Counter(statement.verdict for statement in (*self.statements, *self.removed))
+        return {verdict: counts[verdict] for verdict in get_args(CitationVerdict) if counts[verdict]}
+
+    @property
+    def proof(self) -> str:
+        """Return one line on what is proven: "4 of 5 statements proven, 1 not supported"; empty without statements."""
+        counts = self.verdicts
+        total = sum(counts.values())
+        if not total:
+            return ""
+        proven = counts.get("verbatim", 0) + counts.get("supported", 0)
+        others = [
+            f"{n} {VERDICT_WORDS[verdict]}" for verdict, n in counts.items() if verdict not in {"verbatim", "supported"}
+        ]
+        taken_out = [f"{len(self.removed)} taken out"] if self.removed else []
+        noun = "statement" if total == 1 else "statements"
+        return ", ".join([f"{proven} of {total} {noun} proven", *others, *taken_out])
+
+    def citation_at(self, position: int, number: int) -> Citation | None:
+        """Return the citation that the marker ``[number]`` at ``position`` of the answer stands for."""
+        ours = [citation for citation in self.citations if citation.marker == number]
+        before = [citation for citation in ours if citation.answer_start <= position]
+        if before:
+            return max(before, key=lambda citation: citation.answer_start)
+        return min(ours, key=lambda citation: citation.answer_start, default=None)
 
     def to_frame(self) -> pd.DataFrame:
         """The citations, one a row."""
         return frame(self.citations, CITATION_COLUMNS)
 
     def _repr_html_(self) -> str:
-        rows = [(c.marker, c.title, c.place, c.quote, c.verdict) for c in self.citations]
+        rows = [(c.marker, c.title, c.place, c.quote, VERDICT_WORDS[c.verdict]) for c in self.citations]
         facts = [
             self.model,
             self.persona,
+            self.proof,
             *(["degraded: " + ", ".join(self.degraded_reasons)] if self.degraded else []),
         ]
         return display.box(
@@ -136,13 +222,17 @@ class TailorOutput(Noun):
             display.paragraph(" · ".join(f for f in facts if f)),
         )
 
-    def _badges(self) -> list[tuple[int, int, int]]:
-        """Return where the markers of the citations stand in the answer."""
+    def _badges(self) -> list[tuple[int, int, int, str]]:
+        """Return where the markers of the citations stand in the answer, and their verdicts."""
         from roma_core.markup import read_markers  # above this floor: what a notebook shows is parsed when it is shown
 
-        cited = {citation.marker for citation in self.citations}
         markers = [marker for marker in read_markers(self.answer) if len(marker.numbers) == 1]
-        return [(m.start, m.end, m.numbers[0]) for m in markers if m.numbers[0] in cited]
+        badges: list[tuple[int, int, int, str]] = []
+        for marker in markers:
+            citation = self.citation_at(marker.start, marker.numbers[0])
+            if citation is not None:
+                badges.append((marker.start, marker.end, citation.marker, citation.verdict))
+        return badges
 
 
 class StageEvent(Noun):

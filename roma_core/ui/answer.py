@@ -12,7 +12,7 @@ import param
 
 from roma_core.errors import AgentFailure
 from roma_core.types import Citation, StageEvent, TailorOutput
-from roma_core.ui.render import to_html
+from roma_core.ui.render import Badge, to_html
 
 FALLBACK = "llm: fallback"
 PLAIN = ["roma-pane"]
@@ -22,6 +22,13 @@ STYLE = """
 .roma-badge { display: inline-block; min-width: 1.2em; padding: 0 .35em; margin: 0 .1em; border-radius: .7em;
   background: #1d4ed8; color: #fff !important; font-size: 78%; line-height: 1.5; text-align: center;
   text-decoration: none; vertical-align: text-top; cursor: pointer; }
+.roma-badge[data-verdict="partial"] { background: #b45309; border-radius: .7em .7em .7em 0; }
+.roma-badge[data-verdict="partial"]::after { content: "~"; }
+.roma-badge[data-verdict="unsupported"] { background: #b91c1c; border-radius: 0; }
+.roma-badge[data-verdict="contradicted"] { background: #b91c1c; border-radius: 0; }
+.roma-badge[data-verdict="unsupported"]::after { content: "?"; }
+.roma-badge[data-verdict="contradicted"]::after { content: "\\2717"; }
+.roma-badge[data-verdict="unchecked"] { background: #6b7280; border-radius: .2em; }
 .roma-badge:focus-visible, .roma-badge:hover { outline: 2px solid #93c5fd; }
 .roma-host { opacity: .7; font-size: 85%; }
 .roma-small { font-size: 80%; }
@@ -87,8 +94,13 @@ def source_address(citation: Citation) -> str:
 
 
 def with_badges(output: TailorOutput) -> str:
-    """Safe HTML of the answer, its markers as badges."""
-    return to_html(output.answer, {c.marker: source_address(c) for c in output.citations})
+    """Return safe HTML of the answer, its markers as badges in the colour and shape of their verdicts."""
+
+    def badge_at(position: int, number: int) -> Badge | None:
+        citation = output.citation_at(position, number)
+        return Badge(number, source_address(citation), citation.verdict) if citation is not None else None
+
+    return to_html(output.answer, badge_at)
 
 
 def stage_words(event: StageEvent) -> str:
@@ -134,6 +146,7 @@ def footnote(output: TailorOutput, note: str = "") -> pn.pane.HTML:
     """Return the line below an answer: its author, remarks and price."""
     quoted = "Quoted word for word, no language model was used" if output.answered else "No language model was used"
     parts = [quoted if output.model in {"extractive", ""} else f"Written by {output.model}"]
+    parts += [output.proof] if output.proof else []
     parts += [note] if note else []
     if output.usage.input_tokens or output.usage.output_tokens:
         cost = "price unknown" if output.usage.cost_usd is None else f"${output.usage.cost_usd:.4f}"

@@ -7,7 +7,8 @@ and chat message run attackers' HTML, so no surface uses them for text that ROMA
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from markdown_it.token import Token
 
 from roma_core.markup import markdown as parser
 from roma_core.markup import read_markers
+from roma_core.types import VERDICT_WORDS, CitationVerdict
 
 TAGS = {
     *"a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li mark ol p pre s small".split(),
@@ -37,39 +39,68 @@ MAX_CHARS = 500_000
 """Characters that are shown at once: more takes a browser and the parsers many seconds."""
 
 
-def to_html(markdown: str, badges: Mapping[int, str] | None = None, most: int | None = MAX_CHARS) -> str:
+@dataclass(frozen=True)
+class Badge:
+    """What a marker becomes: a link to its source in the colour and shape of the verdict."""
+
+    number: int
+    address: str
+    verdict: CitationVerdict = "unchecked"
+
+    @property
+    def html(self) -> str:
+        words = f"Source {self.number}: {VERDICT_WORDS[self.verdict]}"
+        return (
+            f'<a class="roma-badge" data-verdict="{self.verdict}" target="_blank" href="{escape(self.address)}" '
+            f'title="{escape(words)}">{self.number}</a>'
+        )
+
+
+Badges = Callable[[int, int], Badge | None]
+"""``(offset of the marker, number)`` to its badge; None where the number cites nothing."""
+
+
+def to_html(markdown: str, badges: Badges | Mapping[int, str] | None = None, most: int | None = MAX_CHARS) -> str:
     """Safe HTML of ``markdown``, or of its first ``most`` characters and a note that says how many are left out.
 
-    ``badges`` maps citation markers to the address of their source; ``[n]`` becomes a badge there. A link shows its
+    ``badges`` gives the badge of a marker ``[n]`` at an offset, or maps numbers to addresses. A link shows its
     host, because its words may lie. Images become their words: loading one would tell its server what was asked.
     """
     shown = markdown[:most].replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
-    tokens = parser().parse(_hold_places(shown, badges) if badges else shown)
+    made: list[Badge] = []
+    tokens = parser().parse(_hold_places(shown, _badge_maker(badges), made) if badges else shown)
     for token in tokens:
         if token.type == "inline" and token.children:
             token.children = [new for old in token.children for new in _harmless(old)]
     html = clean(str(parser().renderer.render(tokens, parser().options, {})))
     if badges:
-        html = _BADGE.sub(lambda match: _badge(int(match[1]), badges), html)
+        html = _BADGE.sub(lambda match: made[int(match[1])].html, html)
     left = len(markdown) - len(shown)
     note = f"<hr><p><strong>Cut here: {left:,} more characters are not shown.</strong></p>" if left else ""
     return html + note
 
 
-def _hold_places(text: str, badges: Mapping[int, str]) -> str:
-    """Put private characters where badges will stand; brackets around them keep the Markdown as it is."""
+def _badge_maker(badges: Badges | Mapping[int, str]) -> Badges:
+    if not isinstance(badges, Mapping):
+        return badges
+    addresses = badges
+    return lambda position, number: Badge(number, addresses[number]) if number in addresses else None
+
+
+def _hold_places(text: str, badges: Badges, made: list[Badge]) -> str:
+    """Put private characters where badges will stand, and the badges into ``made``; brackets keep the Markdown."""
     parts: list[str] = []
     last = 0
     for marker in read_markers(text):
-        if all(number in badges for number in marker.numbers):
-            parts += (text[last : marker.start], *(f"[{_OPEN}{n}{_CLOSE}]" for n in marker.numbers))
-            last = marker.end
+        ours = [badge for number in marker.numbers if (badge := badges(marker.start, number)) is not None]
+        if len(ours) < len(marker.numbers):
+            continue
+        parts.append(text[last : marker.start])
+        for badge in ours:
+            parts.append(f"[{_OPEN}{len(made)}{_CLOSE}]")
+            made.append(badge)
+        last = marker.end
     return "".join((*parts, text[last:]))
-
-
-def _badge(number: int, badges: Mapping[int, str]) -> str:
-    address = escape(badges[number])
-    return f'<a class="roma-badge" target="_blank" href="{address}" title="Show source {number}">{number}</a>'
 
 
 def clean(html: str) -> str:

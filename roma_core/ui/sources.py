@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from roma_core.errors import AgentFailure
-from roma_core.types import Citation, Document
+from roma_core.types import VERDICT_WORDS, Citation, Document
 from roma_core.ui.answer import STYLE as TEXT_STYLE
 from roma_core.ui.pages import SHEET_STYLE, Area, sheet
 from roma_core.ui.render import highlighted
@@ -26,14 +26,6 @@ SNIPPET = 64
 AROUND = 250
 """Characters shown before and after the cited words."""
 CITED = "#f59e0b"
-VERDICTS: dict[str, str] = {
-    "verbatim": "word for word",
-    "supported": "supported",
-    "partial": "partly supported",
-    "contradicted": "contradicted",
-    "unsupported": "not supported",
-    "unchecked": "not checked",
-}
 STYLE = (
     SHEET_STYLE
     + TEXT_STYLE
@@ -120,7 +112,7 @@ def source_title(group: Sequence[Citation]) -> str:
     """Escaped: the accordion shows titles as HTML, and documents choose their titles."""
     citation, verdicts = group[0], {c.verdict for c in group}
     place = f", {citation.place}" if citation.place else ""
-    found = ", ".join(words for verdict, words in VERDICTS.items() if verdict in verdicts)
+    found = ", ".join(words for verdict, words in VERDICT_WORDS.items() if verdict in verdicts)
     quoted = textwrap.shorten(citation.quote, SNIPPET, placeholder=" …")
     return escape(f"[{citation.marker}] {citation.title}{place} — {found}{f': “{quoted}”' if quoted else ''}")
 

@@ -63,8 +63,9 @@ def test_cells_of_numbers_and_nothing() -> None:
 
 
 def test_markers_become_badges() -> None:
-    html = display.badges(r"so [2] it <is> \[3]", [(3, 6, 2)])
-    assert html == f'so <span style="{display.BADGE}">2</span> it &lt;is&gt; [3]'
+    html = display.badges(r"so [2] it <is> \[3]", [(3, 6, 2, "partial")])
+    look = f"{display.BADGES['partial']};{display.BADGE}"
+    assert html == f'so <span style="{look}" title="partial">2</span> it &lt;is&gt; [3]'
 
 
 def test_counts_leave_zeros_out() -> None:
@@ -76,7 +77,7 @@ def test_counts_leave_zeros_out() -> None:
 def test_answer_shows_its_citations_and_their_frame() -> None:
     output = TailorOutput(answer="Yes [1].", citations=(citation(),), model="extractive")
     html = output._repr_html_()
-    assert "quote" in html and "unchecked" in html and "extractive" in html
+    assert "quote" in html and "not checked" in html and "extractive" in html
     assert output.to_frame()["marker"].tolist() == [1]
     assert "<table" not in TailorOutput(answer="I don't know.", answered=False)._repr_html_()
 

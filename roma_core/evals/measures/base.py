@@ -106,7 +106,7 @@ class CaseOutcome(Noun):
     @property
     def answered(self) -> bool:
         """False when the system says that it does not know, and when it failed."""
-        return self.output.answered if self.output else False
+        return bool(self.output.answered) if self.output else False
 
     @property
     def passages(self) -> Sequence[ScoredChunk]:

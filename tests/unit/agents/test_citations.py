@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from roma_core.agents.citations import CitationAgent, Cited, cite
+from roma_core.agents.citations import CitationAgent
+from roma_core.citations import Cited, cite
 from roma_core.errors import AgentFailure, ErrorCode, StoreError
 from roma_core.markup import read_markers
 from roma_core.store.inmemory import InMemoryStore

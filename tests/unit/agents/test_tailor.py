@@ -47,7 +47,7 @@ async def test_the_pieces_make_up_the_draft(kit: Any) -> None:
 async def test_quotes_stand_in_for_every_model_that_failed(kit: Any) -> None:
     found = await answer(kit, generative(paid(REFUSED), paid(REFUSED, name="openai:mini")), ExtractiveWriter())
     failed = f"{FALLBACK}openai:gpt-4o ERR_LLM_AUTH, openai:mini ERR_LLM_AUTH"
-    assert (found.model, found.answered, found.degraded) == ("extractive", True, True)
+    assert (found.model, bool(found.answered), found.degraded) == ("extractive", True, True)
     assert found.model_reason.startswith(failed)
     assert found.degraded_reasons[0].startswith(f"llm: {failed}")
 

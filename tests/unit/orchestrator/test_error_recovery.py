@@ -107,7 +107,7 @@ async def test_orchestrator_fallback_on_memory_failure(kit: Any) -> None:
     last = events[-1]
     assert isinstance(last, CompleteEvent)
     found = last.output
-    assert (found.answer, found.answered, found.degraded, found.citations) == (I_DONT_KNOW, False, True, ())
+    assert (found.answer, bool(found.answered), found.degraded, found.citations) == (I_DONT_KNOW, False, True, ())
     assert found.degraded_reasons == (f"memory: {ErrorCode.STORAGE_UNAVAILABLE}",)
     assert kit.tokens(events) == I_DONT_KNOW
     assert llm.calls == 0, "nothing to write from, so no model is paid"
@@ -168,13 +168,13 @@ async def test_without_the_reranker_the_fused_order_stands(kit: Any) -> None:
 async def test_an_unanswerable_question_gets_i_dont_know(kit: Any) -> None:
     found = await output(kit, kit.roma(await kit.store(), writers=[ExtractiveWriter()]), "What does a zebra weigh?")
     assert found.answer == I_DONT_KNOW
-    assert (found.answered, found.degraded, found.citations, found.follow_ups) == (False, False, (), ())
+    assert (bool(found.answered), found.degraded, found.citations, found.follow_ups) == (False, False, (), ())
 
 
 async def test_an_empty_store_gets_i_dont_know_without_a_model_call(kit: Any) -> None:
     llm = FakeLLM()
     found = await output(kit, kit.roma(await kit.store({}), llm))
-    assert (found.answered, found.degraded, llm.calls) == (False, False, 0)
+    assert (bool(found.answered), found.degraded, llm.calls) == (False, False, 0)
 
 
 async def test_extractive_answers_are_quoted_word_for_word(kit: Any) -> None:
@@ -336,7 +336,7 @@ async def test_the_same_question_gives_the_same_bytes(kit: Any) -> None:
 
 async def test_another_tenants_documents_are_not_seen(kit: Any) -> None:
     found = await output(kit, kit.roma(await kit.store()), tenant="somebody")
-    assert (found.answered, found.passages) == (False, ())
+    assert (bool(found.answered), found.passages) == (False, ())
 
 
 async def test_filters_limit_what_is_used(kit: Any) -> None:

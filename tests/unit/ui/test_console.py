@@ -16,6 +16,7 @@ from roma_core.errors import AgentFailure, ErrorCode, StoreError
 from roma_core.sessions.service import SessionSummary
 from roma_core.settings import Settings
 from roma_core.types import (
+    VERDICT_WORDS,
     Block,
     Citation,
     CompleteEvent,
@@ -446,9 +447,9 @@ def test_titles_are_escaped_and_say_place_and_verdict() -> None:
     assert sources.source_title([citation(quote="")]).endswith("word for word")
 
 
-@pytest.mark.parametrize("verdict", list(sources.VERDICTS))
+@pytest.mark.parametrize("verdict", list(VERDICT_WORDS))
 def test_every_verdict_has_words(verdict: str) -> None:
-    assert sources.VERDICTS[verdict] in sources.source_title([citation(verdict=verdict)])
+    assert VERDICT_WORDS[verdict] in sources.source_title([citation(verdict=verdict)])
 
 
 @pytest.mark.parametrize("stage", ["retrieved", "a_stage_of_ones_own"])

@@ -106,7 +106,7 @@ def test_no_text_becomes_markup_that_was_not_allowed(text: str) -> None:
 
 def test_markers_become_badges_and_unknown_ones_stay_text() -> None:
     html = to_html("One fact [1], another [2].", {1: "/sources/d?start=1&end=2"})
-    assert '<a class="roma-badge" target="_blank" href="/sources/d?start=1&amp;end=2"' in html
+    assert 'class="roma-badge" data-verdict="unchecked" target="_blank" href="/sources/d?start=1&amp;end=2"' in html
     assert "[2]" in html and "[1]" not in html
 
 

@@ -1,0 +1,138 @@
+"""Verdicts that act: what is cited, what is found by ROMA, what is taken out, and how much is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.citations import Cited, cite
+from roma_core.types import Answered, Chunk, Document, ScoredChunk, digest
+
+TEXT = "The bridge was built in 1902. It spans 48 metres.\n\nThe ropes were made by Ada Kern. The mill grinds rye."
+OTHER = "The council meets on Mondays. The tower of Brenn was completed in 1988."
+
+
+def document(name: str, text: str) -> Document:
+    return Document(
+        id=Document.id_for(name), uri=name, title=name.title(), text=text, content_sha256=digest(text), parser="t/1"
+    )
+
+
+def passage(held: Document, rank: int) -> ScoredChunk:
+    chunk = Chunk(
+        id=f"{held.uri}-{rank}",
+        document_id=held.id,
+        uri=held.uri,
+        title=held.title,
+        text=held.text,
+        start=0,
+        end=len(held.text),
+    )
+    return ScoredChunk(chunk=chunk, score=1.0, rank=rank, retriever="test")
+
+
+DOCUMENTS = (document("bridge", TEXT), document("tower", OTHER))
+PASSAGES = [passage(held, rank) for rank, held in enumerate(DOCUMENTS, start=1)]
+PROVEN = dict(enumerate(DOCUMENTS, start=1))
+
+
+def resolved(answer: str, policy: str = "mark") -> Cited:
+    return cite(answer, PASSAGES, PROVEN, policy)  # type: ignore[arg-type]
+
+
+def verdicts(found: Cited) -> list[tuple[str, str]]:
+    return [(found.answer[s.start : s.end], s.verdict) for s in found.statements]
+
+
+def test_each_statement_has_a_verdict_and_the_words_that_decided_it() -> None:
+    found = resolved("The bridge was built in 1902 [1]. It spans 50 metres [1].")
+    assert verdicts(found) == [("The bridge was built in 1902", "verbatim"), ("It spans 50 metres", "contradicted")]
+    assert any("50" in reason and "48" in reason for reason in found.statements[1].decided_by)
+    assert found.citations[1].decided_by == found.statements[1].decided_by
+
+
+def test_an_unmarked_statement_that_a_passage_proves_is_cited_as_found_by_roma() -> None:
+    found = resolved("The tower of Brenn was completed in 1988. The ropes were made by Ada Kern.")
+    assert found.answer == "The tower of Brenn was completed in 1988. [2] The ropes were made by Ada Kern. [1]"
+    assert [(c.marker, c.found_by) for c in found.citations] == [(2, "roma"), (1, "roma")]
+    assert {c.verdict for c in found.citations} == {"verbatim"}
+    assert found.uncited == 0
+    assert found.answered is Answered.KNOWN
+
+
+def test_a_citation_of_the_answer_s_own_is_not_said_to_be_found() -> None:
+    found = resolved("The tower of Brenn was completed in 1988 [2]. The mill grinds rye every day of the week.")
+    assert [c.found_by for c in found.citations] == ["answer"]
+    assert found.uncited == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ("The bridge was built in 1902 [1]. It spans 50 metres [1].", "The bridge was built in 1902 [1]."),
+        ("It spans 50 metres [1]. The bridge was built in 1902 [1].", "The bridge was built in 1902 [1]."),
+        (
+            "- The bridge was built in 1902 [1]\n- Whales sing at night in winter [1]\n- The mill grinds rye [1]",
+            "- The bridge was built in 1902 [1]\n- The mill grinds rye [1]",
+        ),
+        ("The bridge was built in 1902 [1] and it was painted by blue monks [1].", "The bridge was built in 1902 [1]."),
+        ("The bridge was painted by blue monks [1] and it spans 48 metres [1].", "It spans 48 metres [1]."),
+        (
+            "| a | b |\n|---|---|\n| The bridge | was built in 1902 [1] |\n| whales | sing at night in winter [1] |",
+            "| a | b |\n|---|---|\n| The bridge | was built in 1902 [1] |",
+        ),
+        ("[1] The bridge was built in 1902.\n[1] Whales sing at night in winter.", "[1] The bridge was built in 1902."),
+        ("Found:\n\nThe mill grinds rye. [1]\n\nWhales sing at night in winter.", "Found:\n\nThe mill grinds rye. [1]"),
+    ],
+)
+def test_strict_takes_out_what_no_passage_supports(answer: str, left: str) -> None:
+    found = resolved(answer, "strict")
+    assert found.answer == left
+    assert len(found.removed) == 1
+    assert found.removed[0].verdict in {"contradicted", "unsupported"}
+    assert found.removed[0].text and found.removed[0].text not in found.answer
+    assert all(s.verdict not in {"contradicted", "unsupported"} for s in found.statements)
+
+
+def test_strict_keeps_what_is_partly_supported() -> None:
+    answer = "The ropes were made by Ada Kern for the king [1]."
+    found = resolved(answer, "strict")
+    assert (found.answer, [s.verdict for s in found.statements]) == (answer, ["partial"])
+    assert found.answered is Answered.PARTLY
+
+
+def test_an_answer_cut_to_nothing_is_unknown() -> None:
+    found = resolved("Whales sing at night in winter [1].", "strict")
+    assert (found.answer, found.answered) == ("", Answered.UNKNOWN)
+    assert [s.text for s in found.removed] == ["Whales sing at night in winter"]
+
+
+def test_mark_changes_no_word() -> None:
+    answer = "The bridge was built in 1902 [1]. Whales sing at night in winter [1]."
+    found = resolved(answer)
+    assert found.answer == answer
+    assert found.answered is Answered.PARTLY
+
+
+def test_off_cites_and_checks_nothing() -> None:
+    found = resolved("The bridge was built in 1802 [1]. The mill grinds rye.", "off")
+    assert [c.verdict for c in found.citations] == ["unchecked"]
+    assert found.statements == ()
+    assert found.answer == "The bridge was built in 1802 [1]. The mill grinds rye."
+
+
+def test_two_passages_may_prove_a_statement_together() -> None:
+    found = resolved("The mill grinds rye, and the council meets on Mondays [1][2].")
+    assert [s.verdict for s in found.statements] == ["supported"]
+
+
+def test_questions_announcements_and_headings_are_no_statements() -> None:
+    found = resolved("# The bridge of Brenn\n\nThese are the facts of it:\n\nWould you like to know more about it?")
+    assert found.statements == ()
+    assert found.uncited == 0
+
+
+def test_quotes_stand_in_their_documents() -> None:
+    found = resolved("The bridge was built in 1902 [1]. The tower of Brenn was completed in 1988.")
+    for citation in found.citations:
+        held = PROVEN[citation.marker]
+        assert held.text[citation.start : citation.end] == citation.quote
