@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from roma_core import display
@@ -16,7 +17,7 @@ from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.measures.base import Measure
 from roma_core.evals.report.comparison import MeasureRole, choose_primary
 from roma_core.evals.report.record import EvalReport, MeasureInfo, RunFacts
-from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, ClusterDesign, Difference, paired
+from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, POWER, ClusterDesign, Difference, paired, quantile
 from roma_core.types import Noun, Usage, frame
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ DISCORDANCE = 0.2
 """Share of right-or-wrong answers that change between two systems when nothing is known."""
 ICC_OF_DIFFERENCE = 0.1
 """Likeness of the differences within a cluster when nothing is known."""
+BISECTIONS = 10
+SIMULATIONS = 4000
+SIMULATED_ANSWERS = 2_000_000
+"""Most answers that one simulation draws: a larger set is simulated fewer times."""
 Basis = Literal["two runs", "one run", "assumed"]
 
 
@@ -139,15 +144,52 @@ class _Spread:
     icc: float
 
     def detectable(self, design: ClusterDesign, level: float) -> float:
-        """Return the smallest effect that is found four times in five.
-
-        The more of the changes are gains, the less they spread: a share of changes that stays has the variance
-        share - effect², so effect = k·√share / √(1 + k²) where k is the effect in units of the spread.
-        """
+        """Return the smallest effect that is found four times in five; infinite when there is none."""
         if self.sd is not None:
             return design.detectable(design.planned_error(self.sd, self.icc), level)
-        k = design.detectable(design.planned_error(1.0, self.icc), level)
-        return k * math.sqrt(self.discordance) / math.sqrt(1 + k * k) if math.isfinite(k) else math.inf
+        return _find_effect(tuple(sorted(design.sizes)), self.discordance, self.icc, level)
+
+
+@lru_cache(maxsize=256)
+def _find_effect(sizes: tuple[int, ...], discordance: float, icc: float, level: float) -> float:
+    """Return the smallest effect among right-or-wrong answers, by simulating the test that decides.
+
+    A formula would not do: where few answers change, the effect is most of the changes, and their spread shrinks.
+    """
+    design = ClusterDesign(sizes)
+    if not design.can_decide(level) or _simulate_power(design, discordance, icc, level, discordance) < POWER:
+        return math.inf
+    low, high = 0.0, discordance
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        if _simulate_power(design, discordance, icc, level, middle) < POWER:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _simulate_power(design: ClusterDesign, discordance: float, icc: float, level: float, effect: float) -> float:
+    """Return how often the test finds ``effect``, where a share ``discordance`` of the answers changes.
+
+    A cluster pulls some of its changes one way, so that differences are alike by ``icc``. Always the same draws.
+    """
+    import numpy as np
+
+    n, sizes = design.n, np.asarray(design.sizes)
+    codes, starts = np.repeat(np.arange(len(sizes)), sizes), np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    runs = max(200, min(SIMULATIONS, SIMULATED_ANSWERS // n))
+    rng = np.random.default_rng(0)
+    share_of_gains = 0.5 + effect / (2 * discordance)
+    changes = rng.random((runs, n)) < discordance
+    own, shared = rng.random((runs, n)) < share_of_gains, rng.random((runs, len(sizes))) < share_of_gains
+    pulled = rng.random((runs, n)) < math.sqrt(min(1.0, icc / discordance)) * (sizes[codes] > 1)
+    differences = changes * np.where(np.where(pulled, shared[:, codes], own), 1.0, -1.0)
+    sums = np.add.reduceat(differences, starts, axis=1)
+    means = sums.sum(axis=1) / n
+    residuals = (sums - means[:, None] * sizes) ** 2 / (1 - sizes / n)
+    errors = np.maximum(np.sqrt(residuals.sum(axis=1)) / n, np.abs(means) / math.sqrt(len(sizes)))
+    return float(np.mean(means > quantile(design.degrees, 1 - level) * errors))
 
 
 def _plan_measure(
