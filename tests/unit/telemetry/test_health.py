@@ -65,7 +65,7 @@ async def test_a_store_that_goes_away_while_it_is_used_is_seen(whole: Any, works
         await roma.ingest(corpus)
         assert (await roma.health()).state == "ok"
         (workspace / "store").rename(workspace / "elsewhere")
-        roma._health._ttl_s = -1
+        roma.monitor._ttl_s = -1
         assert part(await roma.health(), "store").state == "down"
 
 
@@ -134,7 +134,7 @@ async def test_what_calls_have_met_counts_beside_what_the_server_says(
     monkeypatch.setattr("roma_core.retry.sleep", lambda seconds: asyncio.sleep(0))
     say = [Script(text=ANSWER)]
     async with whole(lambda asked: say[-1], cache="off") as (roma, server):
-        roma._health._ttl_s = -1
+        roma.monitor._ttl_s = -1
         server.models = Script(status=404)
         unsure = part(await roma.health(), "llm")
         assert (unsure.state, "no list of models" in unsure.reason) == ("degraded", True)
