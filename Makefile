@@ -77,6 +77,7 @@ bench-parse: $(READY) ## Measure the parsers beside other libraries.
 	@$(BIN)/python -m bench parse parse_pdf
 
 soak: $(READY) ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
+	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
 	@$(BIN)/python -m bench soak_ingest soak_parse soak_llm soak_sse soak_compare
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.gdrive.auth import DriveCredentials, load_credentials
-from roma_core.connectors.gdrive.errors import as_object, drive_error, is_worth_another_try, malformed
+from roma_core.connectors.gdrive.errors import as_object, drive_error, is_worth_another_try, malformed, says_refused
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
@@ -64,6 +64,8 @@ class _Walk:
 
     folders: deque[str] = field(default_factory=deque)
     seen: set[str] = field(default_factory=set)
+    lists_whole_drive: bool = False
+    """The files of every folder are listed anyhow, so only folders that a shortcut leads to have to be opened."""
 
     def is_new(self, file_id: str) -> bool:
         new = file_id not in self.seen
@@ -126,17 +128,23 @@ class GDriveConnector:
         self.checked(source)
         kind, file_id = parse_uri(source.uri)
         if kind == "drive":
-            async for item in self._files(
-                _Walk(), f"{source.uri}", corpora="drive", driveId=file_id, q="trashed=false"
-            ):
+            walk = _Walk(lists_whole_drive=True)
+            async for item in self._files(walk, f"{source.uri}", corpora="drive", driveId=file_id, q="trashed=false"):
+                yield item
+            walk.lists_whole_drive = False
+            async for item in self._open_folders(walk):
                 yield item
             return
         meta = await self._meta(file_id)
         if meta["mimeType"] != FOLDER:
-            async for item in self._judge(_Walk(), meta):
+            async for item in self._list_entry(_Walk(), meta):
                 yield item
             return
-        walk = _Walk(deque([file_id]), {file_id})
+        async for item in self._open_folders(_Walk(deque([file_id]), {file_id})):
+            yield item
+
+    async def _open_folders(self, walk: _Walk) -> AsyncGenerator[Listing | AgentFailure, None]:
+        """List the folders of a walk, and those below them."""
         while walk.folders:
             folder = walk.folders.popleft()
             query = f"'{folder}' in parents and trashed=false"
@@ -147,15 +155,20 @@ class GDriveConnector:
         """Pages of one folder or drive. A failure ends this folder only, unless nothing else could be read either."""
         token: str | None = None
         tokens: set[str] = set()
+        has_begun_again = False
         while True:
             page = await guarded(AGENT, self._page(token, **query))
+            if isinstance(page, AgentFailure) and token and not has_begun_again and _is_refused_token(page):
+                token, has_begun_again = None, True  # it has expired; what was listed already is known by its id
+                tokens.clear()
+                continue
             if isinstance(page, AgentFailure):
                 yield page.model_copy(update={"details": {**page.details, "uri": uri}})
                 if page.code in {ErrorCode.CONNECTOR_AUTH, ErrorCode.CONNECTOR_QUOTA}:
                     walk.folders.clear()
                 return
             for meta in page.get("files", ()):
-                async for item in self._judge(walk, meta):
+                async for item in self._list_entry(walk, meta):
                     yield item
             token = page.get("nextPageToken")
             if not token:
@@ -164,13 +177,16 @@ class GDriveConnector:
                 raise malformed("the same page of a listing again and again")
             tokens.add(token)
 
-    async def _judge(self, walk: _Walk, meta: dict[str, Any]) -> AsyncGenerator[Listing | AgentFailure, None]:
-        """What to say of one entry: nothing when it was met before (Drive repeats entries across pages)."""
+    async def _list_entry(
+        self, walk: _Walk, meta: dict[str, Any], *, through_shortcut: bool = False
+    ) -> AsyncGenerator[Listing | AgentFailure, None]:
+        """Yield the listing of an entry: nothing when it was met before (Drive repeats entries across pages)."""
         file_id, kind = meta["id"], meta["mimeType"]
         if not walk.is_new(file_id):
             return
         if kind == FOLDER:
-            walk.folders.append(file_id)
+            if not walk.lists_whole_drive or through_shortcut:
+                walk.folders.append(file_id)
         elif kind == SHORTCUT:
             async for item in self._follow(walk, meta):
                 yield item
@@ -184,7 +200,7 @@ class GDriveConnector:
             return
         found = await guarded(AGENT, self._meta(target)) if target else None
         if isinstance(found, dict) and found["mimeType"] != SHORTCUT:
-            async for item in self._judge(walk, found):
+            async for item in self._list_entry(walk, found, through_shortcut=True):
                 yield item
         elif isinstance(found, AgentFailure) and found.recoverable:
             yield found.model_copy(update={"details": {**found.details, "uri": uri_of(meta["id"])}})
@@ -301,7 +317,7 @@ class GDriveConnector:
         except HttpError as error:
             raise drive_error(error.resp.status, dict(error.resp), error.content) from None
         except RefreshError as error:
-            if error.retryable:
+            if error.retryable or not says_refused(error):
                 raise ConnectorError("Google gives no access token now.") from None
             raise ConnectorError(
                 "Google refuses these credentials (expired or revoked); authorize again.", ErrorCode.CONNECTOR_AUTH
@@ -372,6 +388,8 @@ def skip_reason(meta: dict[str, Any]) -> str | None:
     kind = meta["mimeType"]
     if meta.get("trashed"):
         return "in the trash"
+    if meta.get("capabilities", {}).get("canDownload") is False:
+        return "its owner does not allow to download it"
     if kind.startswith(_NATIVE) and kind not in EXPORTS:
         return f"a {kind.removeprefix(_NATIVE)}, which Drive gives no text of"
     return None
@@ -382,6 +400,11 @@ def _whole_page(answer: Any) -> dict[str, Any]:
     if page.get("incompleteSearch"):
         raise malformed("an incomplete listing")
     return page
+
+
+def _is_refused_token(failure: AgentFailure) -> bool:
+    """Return whether Drive refused a page by its token: tokens expire within hours."""
+    return failure.details.get("status") == 400
 
 
 def _is_corrupt(error: BaseException) -> bool:

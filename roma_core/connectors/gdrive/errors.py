@@ -90,3 +90,26 @@ def as_object(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise malformed("an answer that is no JSON object")
     return answer
+
+
+def says_refused(error: Exception) -> bool:
+    """Return whether the token endpoint itself refused the credentials, by one of OAuth's codes (RFC 6749, 5.2).
+
+    Anything else, as the HTML page of a gateway, says nothing about them.
+    """
+    text = " ".join(map(str, error.args)).lower()
+    return any(code in text for code in _REFUSALS)
+
+
+_REFUSALS: Final = (
+    "invalid_grant",
+    "invalid_client",
+    "unauthorized_client",
+    "invalid_scope",
+    "invalid_request",
+    "access_denied",
+    "deleted_client",
+    "disabled_client",
+    "account_disabled",
+    "necessary fields",  # google-auth's own words for credentials that cannot be refreshed
+)

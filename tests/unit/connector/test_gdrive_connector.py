@@ -139,6 +139,96 @@ async def test_shortcuts_are_followed_once_and_loops_end(drive: FakeDrive, conne
     assert [i.uri for i in skipped] == ["gdrive://file/s6"]
 
 
+async def test_shortcuts_of_a_shared_drive_lead_to_folders_outside_of_it(drive: FakeDrive, connect: Connect) -> None:
+    drive.add(
+        Entry("a", content=b"a"),
+        Entry("sub", "Sub", FOLDER),
+        Entry("s", "shortcut", target="outside"),
+    )
+    honest, inside = drive._list, {"a", "sub", "s"}  # type: ignore[attr-defined]
+    drive.add(
+        Entry("outside", "Outside", FOLDER, parent="elsewhere"),
+        Entry("in", "in.txt", content=b"in", parent="outside"),
+        Entry("deep", "Deep", FOLDER, parent="outside"),
+        Entry("leaf", "leaf.txt", content=b"leaf", parent="deep"),
+    )
+
+    def of_the_drive(query: dict[str, str]) -> Any:
+        if query.get("corpora") != "drive":
+            return honest(query)
+        every = drive.entries
+        drive.entries = {key: entry for key, entry in every.items() if key in inside}
+        try:
+            return honest(query)
+        finally:
+            drive.entries = every
+
+    drive._list = of_the_drive  # type: ignore[attr-defined]
+    assert sorted(await uris(connect(), "gdrive://drive/SHARED")) == ["a", "in", "leaf"]
+
+
+async def test_a_page_token_that_has_expired_begins_the_folder_again(drive: FakeDrive, connect: Connect) -> None:
+    drive.add(Entry("top", "Top", FOLDER), *(Entry(f"f{n}", f"{n}.txt", parent="top") for n in range(5)))
+    drive.page_size = 2
+    connector = connect()
+    first = True
+
+    def once(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(error(400, "invalid").encode())
+
+    honest = drive._answer
+
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        nonlocal first
+        if first and "pageToken=" in request.target:
+            first = False
+            drive.calls.append("list")
+            once(request, writer)
+            return
+        await honest(request, writer)
+
+    drive.fallback = answer
+    items = await listed(connector, "gdrive://folder/top")
+    assert [type(item).__name__ for item in items] == ["Listing"] * 5
+    assert len({item.uri for item in items if isinstance(item, Listing)}) == 5
+
+
+async def test_a_file_that_may_not_be_downloaded_is_skipped_without_a_request(
+    drive: FakeDrive, connect: Connect
+) -> None:
+    class Closed(Entry):
+        def resource(self) -> dict[str, Any]:
+            return {**super().resource(), "capabilities": {"canDownload": False}}
+
+    drive.add(Closed("a", content=b"a"))
+    (item,) = await listed(connect(), "gdrive://file/a")
+    assert isinstance(item, Listing) and item.skip is not None and "download" in item.skip
+    assert "media" not in drive.calls
+
+
+async def test_a_gateway_before_the_token_endpoint_says_nothing_about_the_credentials(
+    drive: FakeDrive, connect: Connect, tmp_path: Path, pauses: list[float]
+) -> None:
+    drive.add(Entry("a", content=b"a"))
+    path = tmp_path / "token.json"
+    path.write_text(json.dumps(drive.user_token()))
+    drive.faults["get"] = [error(401, "authError")]
+    drive.faults["token"] = [Reply("<html>Bad gateway</html>", 502, media_type="text/html")] * 99
+    result = await failure(connect(gdrive_credentials=str(path)), "a")
+    assert (result.code, result.recoverable) == (ErrorCode.CONNECTOR_UNAVAILABLE, True)
+
+
+async def test_a_file_is_gone_when_drive_does_not_have_it_or_has_it_in_the_trash(
+    drive: FakeDrive, connect: Connect
+) -> None:
+    drive.add(Entry("a", content=b"a"), Entry("t", trashed=True), Entry("b", content=b"b"))
+    connector, source = connect(), Source(uri="gdrive://folder/root", kind="gdrive")
+    for file_id, gone in (("a", False), ("t", True), ("never", True)):
+        assert await connector.is_gone(source, Listing(uri=f"gdrive://file/{file_id}")) is gone
+    drive.faults["get"] = [error(403, "insufficientPermissions")] * 99
+    assert isinstance(await connector.is_gone(source, Listing(uri="gdrive://file/b")), AgentFailure)
+
+
 async def test_entry_on_two_pages_is_listed_once_and_empty_pages_go_on(drive: FakeDrive, connect: Connect) -> None:
     drive.page_size, drive.repeat_last_on_next_page, drive.empty_pages = 10, True, 2
     drive.add(Entry("top", "Top", FOLDER), *(Entry(f"f{n:03}", f"{n:03}", parent="top") for n in range(95)))
