@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from roma_core.connectors.fake import FakeConnector
+from roma_core.connectors.files import FilesConnector
 from roma_core.connectors.gdrive import GDriveConnector
 from roma_core.connectors.local import LocalConnector
 from roma_core.connectors.web import WebConnector
@@ -50,6 +51,26 @@ class TestLocalConnector(ConnectorContract):
             "https://example.org/",
         )
         await connector.close()
+
+
+class TestFilesConnector(ConnectorContract):
+    @pytest.fixture
+    async def case(self) -> AsyncIterator[ConnectorCase]:
+        import fsspec
+
+        place = fsspec.filesystem("memory")
+        for name, data in zip(("b.md", "a.txt", "sub/c #1.bin"), CONTENTS, strict=True):
+            place.pipe(f"/box/{name}", data)
+        connector = FilesConnector(Settings())
+        yield ConnectorCase(
+            connector,
+            Source(uri="memory://box", kind="files"),
+            Source(uri="memory://absent", kind="files"),
+            CONTENTS,
+            "https://example.org/",
+        )
+        await connector.close()
+        place.rm("/box", recursive=True)
 
 
 class TestWebConnector(ConnectorContract):
