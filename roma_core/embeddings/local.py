@@ -62,9 +62,9 @@ class LocalEmbedder:
         return EmbeddingResult(np.stack(rows))
 
     async def embed_query(self, text: str) -> EmbeddingResult:
-        import numpy as np
-
         rows = await spread(self._pool, 1, self._vector, [self._query_prefix + text], cost=len)
+        import numpy as np  # loaded by now, in a thread: the loop has others to serve
+
         return EmbeddingResult(np.stack(rows))
 
     async def health(self) -> ComponentHealth:
