@@ -79,6 +79,7 @@ def _page_items(page: PageContent, body: float) -> list[Item]:
         if best_continuity >= SURE_CONTINUITY:
             break
     best += _stray_items(page, len(best))
+    best += _note_items(page, best)
     return _footnotes_marked(best, page, body)
 
 
@@ -181,8 +182,11 @@ def _region_items(
 ) -> list[Item]:
     lines = [line for line in region if id(line) not in obstacles]
     found = leader_tables(lines) if with_tables else []
-    if with_tables:
-        found += unruled_tables(text_lines(lines, found), page.rules)
+    rest = text_lines(lines, found)
+    unruled = unruled_tables(rest, page.rules) if with_tables else []
+    if unruled:
+        found += unruled
+        rest = text_lines(lines, found)
     placed: list[Item] = [_table_item(page, table, number) for table in found]
     for line in region:
         thing = obstacles.get(id(line))
@@ -190,7 +194,6 @@ def _region_items(
             placed.append(_table_item(page, thing, number))
         elif thing is not None:
             placed.append(Item("figure", page.number, thing, region=number))
-    rest = text_lines(lines, found)
     items: list[Item] = []
     start = 0
     for item in sorted(placed, key=lambda i: i.rect[1]):
@@ -216,6 +219,16 @@ def _stray_items(page: PageContent, number: int) -> list[Item]:
             slopes.setdefault(word.style.turn, []).append(word)
     flows = [lines, *([Line(tuple(words))] for words in slopes.values())]
     return [item for flow in flows for item in paragraphs(flow, page.number, number + 1)]
+
+
+def _note_items(page: PageContent, items: Sequence[Item]) -> list[Item]:
+    """Return the remarks on a page whose words its text does not have already."""
+    if not page.notes:
+        return []
+    known = squash("\n".join(_raw_text(item) for item in items))
+    width, height = page.frame
+    rect = (0.0, height, width, height)
+    return [Item("comment", page.number, rect, note=note) for note in page.notes if squash(note[1]) not in known]
 
 
 def _footnotes_marked(items: list[Item], page: PageContent, body: float) -> list[Item]:
@@ -349,7 +362,10 @@ def _joined(lines: Sequence[Line], known: set[str]) -> str:
 def _emit_block(builder: DocumentBuilder, page: PageContent, flow: Flow, figure: int, known: set[str]) -> None:
     item = flow[0]
     box = page.box(_hull(flow))
-    if item.kind == "figure":
+    if item.note is not None:
+        author, words = item.note
+        builder.comment(author or None, words)
+    elif item.kind == "figure":
         builder.figure("", f"page-{page.number}-figure-{figure}", box=box)
     elif item.kind == "code":
         builder.code("\n\n".join(code_text(part.lines) for part in flow), box=box)

@@ -15,7 +15,7 @@ from roma_core.parsers.pdf.layout import Line, is_rtl, is_wide
 from roma_core.parsers.pdf.page import Rect
 from roma_core.parsers.tables import Grid
 
-Kind = Literal["paragraph", "heading", "list", "table", "caption", "footnote", "code", "figure"]
+Kind = Literal["paragraph", "heading", "list", "table", "caption", "footnote", "code", "figure", "comment"]
 
 BULLET = re.compile(r"^(?:[•●○▪■◦‣⁃∙·❖➢➤✓►▶\uf0b7\uf0a7\uf0d8]|[-–—*](?=\s))\s*")
 NUMBERED = re.compile(r"^(\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\[\d{1,3}\])\s+(?=\S)")
@@ -47,6 +47,8 @@ class Item:
     level: int = 0
     region: int = 0
     """Number of the column or band on its page."""
+    note: tuple[str, str] | None = None
+    """Author and words of a remark."""
     slack: float = 0.0
     """Share of the column that its last line leaves free."""
 

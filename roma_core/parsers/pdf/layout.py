@@ -105,6 +105,9 @@ def text_of(words: Sequence[Word]) -> str:
 
 def _raised_marks(words: Sequence[Word]) -> dict[int, str]:
     """Return the sign in front of each word (by ``id``) of smaller type that stands above or below the line."""
+    first = words[0].size if words else 0.0
+    if all(word.size == first for word in words):
+        return {}
     usual = _usual_size(words)
     if all(word.size > SMALL * usual for word in words):
         return {}

@@ -30,7 +30,10 @@ def leader_tables(lines: Sequence[Line]) -> list[TableRegion]:
     A line without a leader between two entries is the first part of a title that wraps, or a row of its own when the
     next line begins with a number. The header is blank: such a list has none.
     """
-    rows = [segments_of(row, 1e9)[0] for row in rows_of(w for line in lines for w in line.words)]
+    words = [w for line in lines for w in line.words]
+    if sum(".." in w.text or w.text == "." or "…" in w.text for w in words) < MIN_ENTRIES:
+        return []
+    rows = [segments_of(row, 1e9)[0] for row in rows_of(words)]
     found: list[TableRegion] = []
     run: list[Line] = []
     for row in [*rows, None]:

@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pypdfium2.raw as pdf
 
@@ -25,6 +25,19 @@ MAX_CHARS = 400_000
 """More characters on a page than this are a hostile file's: the rest is left out with a warning."""
 MAX_RULES = 6_000
 MAX_FILLS = 2_000
+MAX_NOTES = 1_000
+_REMARKS = frozenset(
+    {
+        pdf.FPDF_ANNOT_TEXT,
+        pdf.FPDF_ANNOT_FREETEXT,
+        pdf.FPDF_ANNOT_HIGHLIGHT,
+        pdf.FPDF_ANNOT_UNDERLINE,
+        pdf.FPDF_ANNOT_SQUIGGLY,
+        pdf.FPDF_ANNOT_STRIKEOUT,
+        pdf.FPDF_ANNOT_STAMP,
+        pdf.FPDF_ANNOT_CARET,
+    }
+)
 _NEAR = 3.0
 """Sides of filled boxes nearer than this are one."""
 
@@ -55,6 +68,8 @@ class Style:
     turn: int = 0
     face: str = ""
     """The font's name."""
+    ink: Literal["", "none"] = ""
+    """``none`` when it is not painted: a text layer over a scan, or hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,8 @@ class PageContent:
     """Squashed ends and beginnings of lines that one sentence runs through (``stream.stream_joints``)."""
     doubled: list[str] = field(default_factory=list)
     """Words of the layer that are drawn again in the same place, to look bold or to cast a shadow."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """Author and words of the remarks that readers put on the page."""
     hidden: list[str] = field(default_factory=list)
     """Text of the layer that the page does not show."""
 
@@ -208,7 +225,52 @@ def _read(page: Any, number: int) -> PageContent:
         content.strays += strays
     content.rules = [Rule(*to_frame(rect)) for rect in _rules(page, left, top)]
     content.images = [to_frame(rect) for rect in _images(page, left, top)]
+    if any(word.style.ink for word in content.words):
+        content.hidden += _take_hidden(content)
+    content.notes = list(_notes(page))
     return content
+
+
+def _take_hidden(content: PageContent) -> list[str]:
+    """Take the words that are not painted out of a page (in place) and return them.
+
+    Over a picture they are the text layer of a scan. On a page without any painted word they are all that it says.
+    """
+    if all(word.style.ink == "none" for word in content.words):
+        return []
+    shown: list[Word] = []
+    hidden: list[str] = []
+    for word in content.words:
+        x, y = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
+        over_picture = any(x0 <= x <= x1 and top <= y <= bottom for x0, top, x1, bottom in content.images)
+        if not word.style.ink or over_picture:
+            shown.append(word)
+        else:
+            hidden.append(word.text)
+    content.words = shown
+    return hidden
+
+
+def _notes(page: Any) -> Iterator[tuple[str, str]]:
+    """Yield author and words of the remarks on a page: sticky notes, free text, marked passages, stamps."""
+    for index in range(min(pdf.FPDFPage_GetAnnotCount(page), MAX_NOTES)):
+        annotation = pdf.FPDFPage_GetAnnot(page, index)
+        if not annotation:
+            continue
+        if pdf.FPDFAnnot_GetSubtype(annotation) in _REMARKS:
+            words = _annotation_text(annotation, b"Contents")
+            if words.strip():
+                yield _annotation_text(annotation, b"T"), words
+        pdf.FPDFPage_CloseAnnot(annotation)
+
+
+def _annotation_text(annotation: Any, key: bytes) -> str:
+    size = pdf.FPDFAnnot_GetStringValue(annotation, key, None, 0)
+    if size <= 2:
+        return ""
+    buffer = (ctypes.c_ushort * (size // 2))()
+    pdf.FPDFAnnot_GetStringValue(annotation, key, buffer, size)
+    return bytes(buffer).decode("utf-16-le", "replace").rstrip("\0")
 
 
 def _dominant_turn(chars: list[_Char | None]) -> int:
@@ -259,7 +321,12 @@ def _style(raw: Any, index: int, rotation: int) -> Style:
         turn = round(degrees / 5) * 5 % 360
     size = pdf.FPDFText_GetFontSize(raw, index) * scale
     face, bold, italic, mono = _font(raw, index)
-    return Style(round(size, 1), bold, italic, mono, turn, face)
+    return Style(round(size, 1), bold, italic, mono, turn, face, _ink(raw, index))
+
+
+def _ink(raw: Any, index: int) -> Literal["", "none"]:
+    mode = pdf.FPDFTextObj_GetTextRenderMode(pdf.FPDFText_GetTextObject(raw, index))
+    return "none" if mode in {pdf.FPDF_TEXTRENDERMODE_INVISIBLE, pdf.FPDF_TEXTRENDERMODE_CLIP} else ""
 
 
 def _font(raw: Any, index: int) -> tuple[str, bool, bool, bool]:

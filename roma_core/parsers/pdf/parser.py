@@ -74,9 +74,11 @@ def _parse(document: Any, raw: RawDocument, options: ParseOptions) -> Document:
     pages = _read_pages(document, wanted_pages(len(document), options), builder)
     scans.fill_in(document, pages, options, builder)
     builder.metadata.update(_metadata(document))
+    for name in builder.metadata.get("attachments", ()):
+        builder.leave_out(name or "attachment without a name", "attachment", place="attached to the file")
     items = assemble(builder, pages, _outline(document))
     builder.title = _title(document, items)
-    if not any(item.lines for item in items):
+    if not any(item.lines or item.note for item in items):
         why = "; ".join(builder.warnings) or "its pages are blank or only drawings"
         details = {WANTED: builder.metadata[WANTED]} if WANTED in builder.metadata else {}
         is_unread = options.ocr and any(loss.why == "ocr_unread" for loss in builder.left_out()) and ocr.available()

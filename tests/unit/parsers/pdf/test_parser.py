@@ -6,6 +6,7 @@ import io
 import random
 from collections import Counter
 
+import pypdfium2 as pdfium
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -318,3 +319,32 @@ async def test_shading_behind_rows_draws_no_cells(service):
 
     document = await parse(service, make_pdf.drawn(draw))
     assert kinds(document, "table") == [tables.to_markdown([[f"Mill {n}", f"{n}.50", f"1{n}.25"] for n in range(6)])]
+
+
+async def test_text_that_is_not_painted_is_left_out_as_hidden(service):
+    def draw(canvas):
+        make_pdf.lines(canvas, 60, 80, make_pdf.wrapped(make_pdf.HARBOUR, 80))
+        text = canvas.beginText(60, 500)
+        text.setTextRenderMode(3)
+        text.textLine("Unpainted words of the harbour")
+        canvas.drawText(text)
+
+    document = await parse(service, make_pdf.drawn(draw))
+    assert "Unpainted" not in document.text and document.warnings == ()
+    (loss,) = document.left_out
+    assert (loss.why, loss.text) == ("hidden", "Unpainted words of the harbour")
+
+
+async def test_remarks_on_a_page_are_comments_and_attachments_are_named(service):
+    def draw(canvas):
+        make_pdf.lines(canvas, 60, 80, make_pdf.wrapped(make_pdf.HARBOUR, 80))
+        canvas.textAnnotation("Check the year with the archive", (60, 600, 80, 620))
+
+    file = pdfium.PdfDocument(make_pdf.drawn(draw))
+    file.new_attachment("fares.csv").set_data(b"a,b")
+    buffer = io.BytesIO()
+    file.save(buffer)
+    document = await parse(service, buffer.getvalue())
+    (note,) = kinds(document, "comment")
+    assert "Check the year with the archive" in note
+    assert [(loss.text, loss.why) for loss in document.left_out] == [("fares.csv", "attachment")]
