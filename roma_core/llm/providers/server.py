@@ -135,7 +135,7 @@ class FakeModelServer:
             await writer.drain()
             return True
         writer.write(_head(script, "text/event-stream", "Transfer-Encoding: chunked"))
-        events = _anthropic_events(script) if asked.anthropic else _openai_events(script, asked.body)
+        events = _anthropic_events(script, asked.body) if asked.anthropic else _openai_events(script, asked.body)
         for wait_s, event in events:
             if wait_s:
                 await asyncio.sleep(wait_s)
@@ -181,6 +181,12 @@ def _words(script: Script) -> list[str]:
     return words if script.end == "whole" else words[: script.end_after_words]
 
 
+def _prompt_tokens(body: dict[str, Any]) -> int:
+    """Return the tokens of a prompt: one for four characters, and ten at least."""
+    contents = [body.get("system", ""), *(message.get("content", "") for message in body.get("messages", ()))]
+    return max(10, sum(len(content) for content in contents if isinstance(content, str)) // 4)
+
+
 def _last(script: Script, data: Callable[[dict[str, Any]], bytes]) -> Iterator[tuple[float, bytes]]:
     if script.end == "broken":
         yield 0.0, b'data: {"choices": [{"del\n\n'
@@ -211,10 +217,11 @@ def _openai_events(script: Script, body: dict[str, Any]) -> Iterator[tuple[float
     yield 0.0, chunk({}, "stop" if script.finish == "refusal" else script.finish)
     if script.usage and body.get("stream_options", {}).get("include_usage"):
         counted = len(script.text.split())
+        asked = _prompt_tokens(body)
         usage = {
-            "prompt_tokens": 10,
+            "prompt_tokens": asked,
             "completion_tokens": counted,
-            "total_tokens": 10 + counted,
+            "total_tokens": asked + counted,
             "prompt_tokens_details": {"cached_tokens": 4},
             "completion_tokens_details": {"reasoning_tokens": 1},
         }
@@ -237,11 +244,12 @@ def _openai_events(script: Script, body: dict[str, Any]) -> Iterator[tuple[float
 _ANTHROPIC_FINISH = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal", "content_filter": "refusal"}
 
 
-def _anthropic_events(script: Script) -> Iterator[tuple[float, bytes]]:
+def _anthropic_events(script: Script, body: dict[str, Any]) -> Iterator[tuple[float, bytes]]:
     def event(kind: str, **fields: Any) -> bytes:
         return f"event: {kind}\ndata: ".encode() + _json({"type": kind, **fields}) + b"\n\n"
 
-    usage = {"input_tokens": 6, "output_tokens": 1, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 0}
+    fresh = _prompt_tokens(body) - 4
+    usage = {"input_tokens": fresh, "output_tokens": 1, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 0}
     message: dict[str, Any] = {
         "id": "m",
         "type": "message",
