@@ -1,7 +1,7 @@
-"""Results of costly steps, kept by the hash of all their inputs (parses, embeddings, model answers).
+"""Cache of costly results (parses, embeddings, model answers), by the hash of all their inputs.
 
 One SQLite file in WAL mode in the workspace, safe with several processes and threads; values are bytes or JSON. A
-cache never breaks the work it serves: what cannot be read is a miss, what cannot be written is not kept.
+cache never breaks the work it serves: an unreadable entry is a miss, and a failed write is dropped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CACHE = Schema(
 
 @dataclass(frozen=True)
 class CacheStats:
-    """Room that the entries of one kind take."""
+    """Size of the entries of one kind."""
 
     kind: str
     entries: int
@@ -50,10 +50,13 @@ class CacheStats:
 
 
 class Cache:
-    """``get`` and ``put`` by kind and key. The key is ``types.digest`` of *every* input, code version included.
+    """Values by kind and key. The key is ``types.digest`` of *every* input, code version included.
 
     ``mode``: ``off`` neither reads nor writes, ``read`` only reads, ``write`` does both, ``refresh`` writes and never
-    reads. Above ``max_bytes`` the entries that were not used for longest go first (use is noted once a day).
+    reads. Above ``max_bytes`` the least recently used entries are dropped (use is recorded once a day).
+
+    >>> cache = Cache(Path(".roma/cache.db"))
+    >>> cache.put_json("parse", digest("v1", "file"), {"pages": 3})
     """
 
     def __init__(self, path: Path, mode: CacheMode = _DEFAULTS.cache, max_bytes: int = 4 << 30) -> None:
@@ -65,14 +68,16 @@ class Cache:
 
     @property
     def reads(self) -> bool:
+        """Return whether the mode reads."""
         return self._mode in {"read", "write"}
 
     @property
     def writes(self) -> bool:
+        """Return whether the mode writes."""
         return self._mode in {"write", "refresh"}
 
     def get(self, kind: str, key: str) -> bytes | None:
-        """Return the value that ``put`` kept, or None."""
+        """Return the stored value, or None."""
         if not self.reads:
             return None
         try:
@@ -85,7 +90,7 @@ class Cache:
         return value
 
     def put(self, kind: str, key: str, value: bytes) -> None:
-        """Keep a value, in place of an older one of this kind and key."""
+        """Store a value; it replaces an older one with this kind and key."""
         if not self.writes:
             return
         now = time.time()
@@ -100,12 +105,12 @@ class Cache:
             self._give_up("write", error)
 
     def get_json(self, kind: str, key: str) -> Any | None:
-        """Return the value that ``put_json`` kept, or None."""
+        """Return the value that ``put_json`` stored, or None."""
         data = self.get(kind, key)
         return None if data is None else json.loads(data)
 
     def put_json(self, kind: str, key: str, value: Any) -> None:
-        """Keep a JSON value."""
+        """Store a JSON value."""
         self.put(kind, key, json.dumps(value, ensure_ascii=False, sort_keys=True).encode())
 
     def clear(self, kind: str | None = None) -> int:
@@ -126,7 +131,7 @@ class Cache:
             return dropped
 
     def stats(self) -> list[CacheStats]:
-        """Return the room that each kind takes. Raises ``StoreError``."""
+        """Return the size of each kind. Raises ``StoreError``."""
         with self._database.connection() as db:
             rows = db.execute("SELECT kind, COUNT(*), SUM(size) FROM entries GROUP BY kind ORDER BY kind")
             return [CacheStats(*row) for row in rows]
@@ -146,7 +151,7 @@ class Cache:
         return bytes(row[0])
 
     def _shrink(self, db: sqlite3.Connection) -> None:
-        """Drop the least recently used entries until nine tenths of the room are taken."""
+        """Drop the least recently used entries until nine tenths of the allowed bytes are taken."""
         (taken,) = db.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()
         if taken <= self._max_bytes:
             return
@@ -164,7 +169,7 @@ class Cache:
             self._set_aside()
 
     def _set_aside(self) -> None:
-        """Keep a damaged file for inspection, out of the way of a fresh one."""
+        """Keep a damaged file for inspection and make room for a new one."""
         if self._path.is_file() and not is_sound(self._path):
             self._database.forget()
             set_aside(self._path)

@@ -60,11 +60,12 @@ class _Piece:
 
 
 def chunk(document: Document, count_tokens: CountTokens, target_tokens: int = TARGET_TOKENS) -> list[Chunk]:
-    """Passages in order. Each non-blank character of ``document.text`` is in exactly one, none is blank.
+    """Cut a document into passages, in order.
 
-    A passage has at most ``target_tokens`` (as counted piece by piece; a single character may have more). ``context``
-    holds the document's title, the headings that the passage lies under and does not show, and the header of a table
-    whose first row is in an earlier passage. The id is a hash of document, offsets and text.
+    Each non-blank character of ``document.text`` is in exactly one passage, and none is blank. A passage has at most
+    ``target_tokens`` (as counted piece by piece; a single character may have more). ``context`` holds the document's
+    title, the headings above the passage that it does not show, and the header of a table whose first row is in an
+    earlier passage. The id is a hash of document, offsets and text.
     """
     measure = _TokenBudget(document.text, count_tokens, target_tokens)
     places = _Places(document)
@@ -76,7 +77,7 @@ def chunk(document: Document, count_tokens: CountTokens, target_tokens: int = TA
 
 
 def _units(document: Document) -> Iterator[Block]:
-    """The document's blocks, without overlaps, and paragraphs for the text that no block covers."""
+    """Yield the document's blocks, without overlaps, and paragraphs for the text that no block covers."""
     cursor = 0
     starts = _own_places(document)
     for block in sorted(document.blocks, key=lambda b: (b.start, -b.end)):
@@ -90,12 +91,12 @@ def _units(document: Document) -> Iterator[Block]:
 
 
 def _own_places(document: Document) -> list[int]:
-    """Offsets at which a chunk must begin, rising."""
+    """Return the offsets at which a chunk must begin, rising."""
     return sorted({s.start for s in document.sections if s.kind in OWN_PLACE})
 
 
 def _paragraphs(text: str, start: int, end: int, cuts: list[int]) -> Iterator[Block]:
-    """Paragraphs between blank lines; ``cuts`` (sorted) end one as well."""
+    """Yield the paragraphs between blank lines; ``cuts`` (sorted) end one as well."""
     if start >= end:
         return
     inner = cuts[bisect.bisect_right(cuts, start) : bisect.bisect_left(cuts, end)]
@@ -111,7 +112,7 @@ def _trimmed(text: str, start: int, end: int, block: Block) -> Iterator[Block]:
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without white space at its ends; a space that carries a combining mark is kept."""
+    """Return the span without white space at its ends; a space that carries a combining mark is kept."""
     piece = text[start:end]
     left = start + len(piece) - len(piece.lstrip())
     if left == end:
@@ -139,7 +140,10 @@ class _TokenBudget:
     target: int
 
     def size(self, start: int, end: int) -> int:
-        """Tokens, or enough to be too many where the length alone says so (an endless word is one token to a model)."""
+        """Return the number of tokens, or a larger one where the length alone exceeds the target.
+
+        An endless word is one token to a model.
+        """
         least = math.ceil((end - start) / CHARS_PER_TOKEN)
         return least if least > self.target else max(self.count(self.text[start:end]), least)
 
@@ -154,7 +158,7 @@ def _pieces(document: Document, measure: _TokenBudget) -> Iterator[_Piece]:
 
 
 def _split(unit: Block, measure: _TokenBudget, *, opens: bool) -> Iterator[_Piece]:
-    """One piece for a unit that fits, else as few as the next finer joints allow."""
+    """Yield one piece for a unit that fits, else as few as the next finer joints allow."""
     size = measure.size(unit.start, unit.end)
     if size <= measure.target:
         yield _Piece(unit.start, unit.end, size, heading=unit.kind == "heading", opens=opens)
@@ -176,7 +180,7 @@ def _joints(unit: Block) -> tuple[Joint, ...]:
 
 
 def _fitting(joints: tuple[Joint, ...], start: int, end: int, measure: _TokenBudget) -> Iterator[tuple[int, int, int]]:
-    """Spans with sizes, each within the target unless it is a single grapheme."""
+    """Yield spans with sizes, each within the target unless it is a single grapheme."""
     for left, right in _whole(measure.text, joints[0](measure.text, start, end)):
         size = measure.size(left, right)
         if size <= measure.target or len(joints) == 1:
@@ -186,7 +190,7 @@ def _fitting(joints: tuple[Joint, ...], start: int, end: int, measure: _TokenBud
 
 
 def _whole(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The spans, those put together that only a boundary inside of a grapheme cluster parts."""
+    """Yield the spans, joined where only a boundary inside of a grapheme cluster separates them."""
     held: tuple[int, int] | None = None
     for left, right in spans:
         if not _boundary(text, left):
@@ -200,7 +204,7 @@ def _whole(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, i
 
 
 def _grouped(spans: Iterable[tuple[int, int, int]], measure: _TokenBudget) -> Iterator[tuple[int, int, int]]:
-    """Neighbouring spans put together again into parts of about equal size within the target."""
+    """Join neighbouring spans again into parts of about equal size within the target."""
     held = list(spans)
     total = sum(size for _, _, size in held)
     goal = total / math.ceil(total / measure.target)
@@ -214,7 +218,7 @@ def _grouped(spans: Iterable[tuple[int, int, int]], measure: _TokenBudget) -> It
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Sentences, each with the markup (a list's dash, a fence) before it; the last one also with what follows."""
+    """Yield sentences, each with the markup (a list's dash, a fence) before it; the last one also with the rest."""
     cursor = start
     ends = [start + sentence.end for sentence in split_sentences(text[start:end])]
     for stop in [*ends[:-1], end]:
@@ -234,7 +238,7 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Runs of grapheme clusters without white space; each cluster of an unspaced script is a word."""
+    """Yield runs of grapheme clusters without white space; each cluster of an unspaced script is a word."""
     begin: int | None = None
     for left, right, cluster in _clusters(text, start, end):
         if cluster.isspace() or _UNSPACED.match(cluster):
@@ -258,7 +262,7 @@ def _clusters(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]
 
 
 def _table_header(text: str, table: Block) -> str:
-    """The table's first row, which names its columns."""
+    """Return the table's first row, which names its columns."""
     head = text[table.start : table.end].split("\n", 2)
     return head[0].strip()[:HEADER_CHARS] if len(head) > 1 and not _TABLE_RULE.match(head[0]) else ""
 
@@ -267,7 +271,7 @@ def _table_header(text: str, table: Block) -> str:
 
 
 def _bonded(pieces: Iterable[_Piece], target: int) -> Iterator[list[_Piece]]:
-    """Headings with the piece that follows them, so that no passage ends in a heading while there is room."""
+    """Join headings with the piece that follows, so that no passage ends in a heading while there is room."""
     bond: list[_Piece] = []
     for piece in pieces:
         if bond and (piece.opens or _tokens(bond) + piece.tokens > target):
@@ -282,7 +286,7 @@ def _bonded(pieces: Iterable[_Piece], target: int) -> Iterator[list[_Piece]]:
 
 
 def _packed(bonds: Iterable[list[_Piece]], target: int) -> Iterator[list[_Piece]]:
-    """Greedy: a bond joins the group while the sum fits; one with a heading leaves a group that is half full."""
+    """Pack bonds greedily up to the target; one with a heading leaves a group that is half full."""
     group: list[_Piece] = []
     tokens = 0
     for bond in bonds:
@@ -305,7 +309,7 @@ def _tokens(pieces: list[_Piece]) -> int:
 
 
 class _Places:
-    """Pages and headings by offset, for offsets asked for in rising order."""
+    """Pages and headings by offset; offsets must rise from call to call."""
 
     def __init__(self, document: Document) -> None:
         self._pages = sorted(document.pages, key=lambda page: page.start)
@@ -349,7 +353,7 @@ def _chunk(document: Document, group: list[_Piece], places: _Places) -> Chunk:
 
 
 def _breadcrumb(titles: Iterable[str]) -> str:
-    """Titles without repetitions, the innermost kept when they are too long together."""
+    """Join titles without repetitions; the innermost stay when they are too long together."""
     kept = [t for t in dict.fromkeys(" ".join(title.split()) for title in titles) if t]
     while len(kept) > 1 and len(" > ".join(kept)) > CONTEXT_CHARS:
         kept.pop(0)

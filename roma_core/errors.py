@@ -52,7 +52,7 @@ defects: list[Callable[[str, BaseException], None]] = []
 
 
 class ErrorCode(StrEnum):
-    """Every code that ROMA can report. ``docs/errors.md`` says of each what it means and what to do."""
+    """Codes of all errors that ROMA can report. ``docs/errors.md`` explains each and says what to do."""
 
     CONFIG_INVALID = "ERR_CONFIG_INVALID"
     INPUT_INVALID = "ERR_INPUT_INVALID"
@@ -173,6 +173,7 @@ class RomaError(Exception):
 
     @property
     def recoverable(self) -> bool:
+        """Return whether a later call may succeed without a change, see ``RECOVERABLE``."""
         return self.code in RECOVERABLE
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -259,7 +260,7 @@ class AccessError(RomaError):
 
 
 class AgentFailure(BaseModel):
-    """A failure as a value: what every boundary returns instead of raising."""
+    """A failure as a value: every boundary returns it instead of raising."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -308,7 +309,7 @@ def suggest_name(name: str, known: Iterable[str]) -> str:
 
 
 def explain_invalid(error: ValidationError) -> str:
-    """Return what is wrong with each field, as one sentence without its end. Values are named: not for secrets."""
+    """Return the error of each field, as one sentence without its end. Values are shown: not for secrets."""
     sentences = []
     for detail in error.errors(include_url=False, include_context=False):
         message = str(detail["msg"]).removeprefix("Value error, ")
@@ -325,7 +326,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _translate(error: BaseException) -> RomaError:
-    """Python's own errors that have a clear meaning everywhere."""
+    """Return the typed error for one of Python's own that has a clear meaning everywhere."""
     if isinstance(error, builtins.TimeoutError):
         return DeadlineError("The time allowed for this step ran out; try again or raise the limit.")
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -356,7 +357,7 @@ async def guarded(agent: str, work: Awaitable[T]) -> T | AgentFailure:
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine in which nothing waits: one step ends it, where an event loop would cost more."""
+    """Return the result of a coroutine that never waits: one step ends it, where an event loop would cost more."""
     try:
         work.send(None)
     except StopIteration as done:
@@ -366,7 +367,7 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 
 
 def guarded_call(agent: str, work: Callable[[], T]) -> T | AgentFailure:
-    """``guarded`` for a function, as a thread runs it."""
+    """Run a function, see ``guarded``; for threads."""
 
     async def inside() -> T:
         return work()
@@ -375,7 +376,7 @@ def guarded_call(agent: str, work: Callable[[], T]) -> T | AgentFailure:
 
 
 class guarded_block:  # noqa: N801  (reads as a function, like ``contextlib.suppress``)
-    """``guarded`` for a block of a generator: any exception ends the block and becomes ``failure``.
+    """Turn any exception of a block into ``failure`` and end the block; ``guarded`` for generators.
 
     It holds for every item of a stream and costs none of them anything; cancellation and closing pass through::
 
@@ -402,12 +403,12 @@ class guarded_block:  # noqa: N801  (reads as a function, like ``contextlib.supp
 def guarded_stream(agent: str, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T | AgentFailure, None]: ...
 @overload
 def guarded_stream(
-    agent: str, stream: AsyncGenerator[T, None], told: Callable[[AgentFailure], T]
+    agent: str, stream: AsyncGenerator[T, None], convert: Callable[[AgentFailure], T]
 ) -> AsyncGenerator[T, None]: ...
 async def guarded_stream(
-    agent: str, stream: AsyncGenerator[Any, None], told: Callable[[AgentFailure], Any] | None = None
+    agent: str, stream: AsyncGenerator[Any, None], convert: Callable[[AgentFailure], Any] | None = None
 ) -> AsyncGenerator[Any, None]:
-    """``stream`` item by item; an exception becomes a last item: an ``AgentFailure``, or what ``told`` makes of it.
+    """Yield the items of ``stream``; an exception becomes a last item, an ``AgentFailure`` or ``convert`` of it.
 
     Closing this closes ``stream``. One layer for a whole stream: ``guarded`` around every item costs more.
     """
@@ -417,4 +418,4 @@ async def guarded_stream(
                 yield item
         except Exception as error:  # noqa: BLE001
             failure = AgentFailure.of(agent, error)
-            yield failure if told is None else told(failure)
+            yield failure if convert is None else convert(failure)

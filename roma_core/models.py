@@ -1,4 +1,4 @@
-"""Models on this machine: files that come in a package, ONNX sessions over them, many items on a few threads."""
+"""Models on this machine: files from a package, ONNX sessions over them, and a few threads for many items."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class ModelFiles:
 
     @property
     def fingerprint(self) -> str:
+        """Return the hash of all checksums."""
         return digest(*(part for pair in self.checksums for part in pair))
 
     def verify(self) -> None:
-        """Raises ``EmbeddingError`` when a file is missing or is not what its checksum says."""
+        """Compare every file with its checksum. Raises ``EmbeddingError`` for a damaged or missing one."""
         for name, expected in self.checksums:
             path = self.folder / name
             if not path.is_file() or expected not in _sums(path):
@@ -55,13 +56,16 @@ class ModelFiles:
 
 @functools.cache
 def verified(files: ModelFiles) -> ModelFiles:
-    """``files`` if they are what their checksums say, which is looked at once. Raises ``EmbeddingError``."""
+    """Return ``files`` after comparing them with their checksums, once a process. Raises ``EmbeddingError``."""
     files.verify()
     return files
 
 
 def bundled(name: str, carrier: str = CARRIER) -> ModelFiles:
-    """The files of the model that the package carries as ``name``. Raises ``EmbeddingError`` when it is not there."""
+    """Return the files of the model that the package carries as ``name``.
+
+    Raises ``EmbeddingError`` when they are missing.
+    """
     spec = importlib.util.find_spec(carrier)
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
     if folder is None or not (folder / "data" / name).is_dir():
@@ -76,7 +80,7 @@ def bundled(name: str, carrier: str = CARRIER) -> ModelFiles:
 
 
 def tokenizer_of(files: ModelFiles) -> Tokenizer:
-    """The model's tokenizer, without truncation and padding."""
+    """Load the model's tokenizer, without truncation and padding."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(files.folder / "tokenizer.json"))
@@ -86,10 +90,10 @@ def tokenizer_of(files: ModelFiles) -> Tokenizer:
 
 
 class OnnxModel:
-    """A transformer that comes as ``model.onnx`` with its tokenizer: one session of one thread, one text a call.
+    """A transformer from ``model.onnx`` with its tokenizer: one session of one thread, one text a call.
 
-    The same bits as through fastembed, whose import alone takes longer than loading the model. Threads may share it.
-    Raises ``EmbeddingError`` when the files are not what their checksums say.
+    Its outputs are bit for bit those of fastembed, whose import alone takes longer than loading the model. Threads may
+    share it. Raises ``EmbeddingError`` when the files do not match their checksums.
     """
 
     def __init__(self, files: ModelFiles, max_tokens: int) -> None:
@@ -105,7 +109,7 @@ class OnnxModel:
         self._tokenizer.enable_truncation(max_length=max_tokens)
 
     def run(self, text: str, pair: str | None = None) -> NDArray[np.float32]:
-        """The first output for a text, or for a pair of them, cut to ``max_tokens`` from the longer one's end."""
+        """Return the first output for a text or a pair, cut to ``max_tokens`` from the longer one's end."""
         import numpy as np
 
         encoded = self._tokenizer.encode(text, pair)
@@ -119,7 +123,7 @@ class OnnxModel:
 
 
 class Loaded(Generic[A, B]):
-    """Objects by name that ``load`` makes once a process, however many callers want one at the same time."""
+    """Objects by name; ``load`` makes each once a process, however many callers ask for it at the same time."""
 
     def __init__(self, load: Callable[[A], B]) -> None:
         self._load = load
@@ -127,6 +131,7 @@ class Loaded(Generic[A, B]):
         self._held: dict[A, B] = {}
 
     def __call__(self, name: A) -> B:
+        """Return the object ``name``; the first caller makes it."""
         with self._lock:
             if name not in self._held:
                 self._held[name] = self._load(name)
@@ -144,14 +149,14 @@ def unusable(name: str, error: Exception) -> EmbeddingError:
 
 
 def width(threads: int) -> int:
-    """Threads to use: as told, or one a core when 0."""
+    """Return the number of threads to use: ``threads``, or one a core when it is 0."""
     return threads or os.cpu_count() or 1
 
 
 async def spread(
     pool: ThreadPoolExecutor, width: int, work: Callable[[A], B], items: Sequence[A], cost: Callable[[A], int]
 ) -> list[B]:
-    """``work`` of each item, in the order given, at most ``width`` at once and the costliest first.
+    """Return ``work`` of each item, in the order given; at most ``width`` run at once, the costliest first.
 
     Each caller has at most ``width`` items in the pool's queue, so a short call does not wait behind a long one.
     """
@@ -173,7 +178,10 @@ async def spread(
 
 
 def _sums(path: Path) -> set[str]:
-    """SHA-256 of the file; of a text file also with the other line ends, as carriers list sums made on Windows."""
+    """Return the SHA-256 of a file.
+
+    That of a text file with the other line ends is added, as carriers list sums made on Windows.
+    """
     data = path.read_bytes()
     forms = {data} if path.suffix == ".onnx" else {data, data.replace(b"\n", b"\r\n")}
     return {hashlib.sha256(form).hexdigest() for form in forms}

@@ -1,4 +1,4 @@
-"""Reranking: how well does a passage answer a question, by a model that reads both."""
+"""Reranking: scores of passages for a question, by a model that reads both."""
 
 from __future__ import annotations
 
@@ -27,20 +27,24 @@ RERANK_WEIGHT = _DEFAULTS.rerank_weight
 
 
 class Reranker(Protocol):
-    """Scores pairs. Higher is better; the scale belongs to the model: thresholds are stored with its fingerprint."""
+    """Scorer of pairs. Higher is better; the scale is the model's: thresholds are stored with its fingerprint."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the name of the model, for people and messages."""
+        ...
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Return the hash of everything that decides a score."""
+        ...
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-        """One raw score (logit) a text, in the order given. Raises ``EmbeddingError``."""
+        """Return one raw score (logit) for each text, in the order given. Raises ``EmbeddingError``."""
         ...
 
     async def health(self) -> ComponentHealth:
-        """Return whether it could score now. May raise ``EmbeddingError``."""
+        """Return whether it can score now. May raise ``EmbeddingError``."""
         ...
 
 
@@ -49,9 +53,8 @@ def mix(
 ) -> list[ScoredChunk]:
     """Reorder the first ``len(scores)`` candidates by ``weight`` x min-max(score) + the rest x min-max(own score).
 
-    The candidates that the model did not see follow below in their own order. Their score goes on along the same
-    scale (0 from the model, so at most 0 in all), hence ``score`` falls along the whole list. ``scores`` gains
-    ``rerank`` (raw) and ``mixed``.
+    The candidates without a score follow in their own order. Their score continues on that scale (0 from the model, so
+    at most 0 in all), hence ``score`` falls along the whole list. ``scores`` gains ``rerank`` (raw) and ``mixed``.
     """
     if not scores:
         return list(candidates)
@@ -77,21 +80,25 @@ def mix(
 
 
 class FakeReranker:
-    """``Reranker`` without a model: the share of the question's words that the text has, as a logit-like -5..5."""
+    """``Reranker`` without a model: the share of the question's words in the text, scaled to -5..5 like a logit."""
 
     @property
     def name(self) -> str:
+        """Return ``fake``."""
         return "fake"
 
     @property
     def fingerprint(self) -> str:
+        """Return a constant hash."""
         return digest("fake-reranker", "1")
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Return the scores of texts, see ``Reranker``."""
         wanted = set(re.findall(r"\w+", question.lower()))
         return [_share(wanted, set(re.findall(r"\w+", text.lower()))) * 10.0 - 5.0 for text in texts]
 
     async def health(self) -> ComponentHealth:
+        """Return ``ok``."""
         return ComponentHealth()
 
 
@@ -100,9 +107,9 @@ def _share(wanted: set[str], present: set[str]) -> float:
 
 
 class LocalReranker:
-    """``Reranker`` by ``model``: None = the bundled ms-marco-MiniLM-L-12-v2 (int8), else one that fastembed lists.
+    """``Reranker`` by ``model``: None for the bundled ms-marco-MiniLM-L-12-v2 (int8), else one that fastembed lists.
 
-    One pair a call, cut to ``PAIR_TOKENS``; calls side by side on ``threads``. Everything heavy waits for first use.
+    One pair a call, cut to ``PAIR_TOKENS``; calls side by side on ``threads``. Models are loaded at first use.
     """
 
     def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
@@ -112,22 +119,26 @@ class LocalReranker:
 
     @property
     def name(self) -> str:
+        """Return the name of the model."""
         return self._hub or BUNDLED
 
     @property
     def fingerprint(self) -> str:
+        """Return the hash of the weights (or the hub's name) and of the length that is read."""
         return digest("local-reranker", "1", self._hub or _files().fingerprint, str(PAIR_TOKENS))
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Return the scores of texts, see ``Reranker``."""
         return await spread(self._pool, self._width, functools.partial(self._score, question), texts, cost=len)
 
     async def health(self) -> ComponentHealth:
-        """Checks the bundled model's files, once; one from the hub is looked at when it is used."""
+        """Check the bundled model's files, once; a model from the hub is checked at its first use."""
         if self._hub is None:
             await asyncio.to_thread(lambda: verified(_files()))
         return ComponentHealth()
 
     def close(self) -> None:
+        """Stop the threads; queued texts are dropped."""
         self._pool.shutdown(cancel_futures=True)
 
     def _score(self, question: str, text: str) -> float:
@@ -142,7 +153,7 @@ def _files() -> ModelFiles:
 
 
 def _load_hub(name: str) -> Any:
-    """The model with its tokenizer set to short pairs."""
+    """Load a model with its tokenizer set to short pairs."""
     from fastembed.rerank.cross_encoder import TextCrossEncoder
 
     try:
@@ -177,7 +188,9 @@ def reranker_specs() -> Specs[RerankerSpec]:
 
 
 def make_reranker(settings: Settings) -> Reranker | None:
-    """Return the reranker that ``ROMA_RERANKER`` names; None when there is to be none.
+    """Return the reranker that ``ROMA_RERANKER`` names; None when reranking is off.
+
+    Cheap: models are loaded at their first use. Raises ``ConfigError`` for an unknown name.
 
     Cheap: models are loaded at their first use. Raises ``ConfigError`` for a name that nobody has.
     """

@@ -43,7 +43,7 @@ _ABOUT = (
 
 
 def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
-    """The service over ``roma``, whose owner closes it. ``tokens`` default to those of the workspace."""
+    """Return the service over ``roma``, which the caller closes. ``tokens`` default to those of the workspace."""
     settings = roma.settings
     app = FastAPI(
         title="ROMA",
@@ -97,18 +97,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _begin(app: FastAPI) -> None:
-    """Know the tokens before the workspace can go away, and never make it anew. What fails here is told later."""
+    """Create the service's file and read the tokens before the workspace can become unavailable.
+
+    Errors are reported later, by the requests that meet them.
+    """
     await guarded("api", asyncio.to_thread(keep_file, app.state.roma.settings.workspace))
     await guarded("api", app.state.tokens.snapshot())
 
 
 async def _warm(request: Request) -> None:
-    """No request imports anything on the loop: the first ones wait, others go on."""
+    """Wait until libraries are imported, so that no request imports on the loop."""
     await request.app.state.roma.warm()
 
 
 async def _opened(roma: Roma) -> None:
-    """Have the first question find everything imported and open. What is away says so when it is asked."""
+    """Import and open everything before the first question. An unavailable part is reported when it is used."""
     await roma.warm()
     await guarded("store", roma.store.counts(roma.settings.tenant))
     await guarded("embedder", asyncio.to_thread(lambda: roma.embedder.count_tokens("")))
@@ -116,7 +119,7 @@ async def _opened(roma: Roma) -> None:
 
 
 def _ingest(roma: Roma) -> Ingest:
-    """Run a job. A token's job is confined by the roots of this moment, not of when it was accepted."""
+    """Return the function that runs a job. A token's job is confined by the present roots, not by earlier ones."""
 
     async def run(work: ClaimedJob, progress: OnProgress) -> IngestionReport:
         within = roma.settings.serving.ingest_roots if work.confined else None
@@ -136,7 +139,7 @@ def _error_response() -> dict[str, Any]:
 
 
 def _describe_security(app: FastAPI) -> None:
-    """The gate enforces tokens; this only says so in the OpenAPI document."""
+    """Add the bearer scheme to the OpenAPI document; the gate enforces it."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -155,7 +158,7 @@ def _describe_security(app: FastAPI) -> None:
 
 
 def _as_problem(route: dict[str, Any]) -> None:
-    """Errors have their own media type, and 422 is a problem like every other."""
+    """Give a route's errors the media type of problems, and drop 422, which is one of them."""
     route["responses"].pop("422", None)
     content = route["responses"]["default"]["content"]
     plain = content.pop("application/json", {})

@@ -1,4 +1,7 @@
-"""The gate in front of every route: request ids, authentication, scopes, rates, security headers, metrics.
+"""Gate in front of every route: request ids, authentication, scopes, rates, security headers, metrics.
+
+Every route needs an admin unless ``OPEN`` or ``SCOPE_OF`` says otherwise, so a new one cannot be left open by mistake.
+Pure ASGI: the pieces of a streamed answer bypass it (``scope["state"]["wire"]``).
 
 Everything is shut unless ``OPEN`` or ``SCOPE_OF`` says otherwise: a route that is added and forgotten needs an admin.
 Pure ASGI: the pieces of a streamed answer pass by it (``scope["state"]["wire"]``).
@@ -76,7 +79,7 @@ CONSOLE_CSP = (
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller: a token, or anybody on this machine while there is none."""
+    """The caller: a token, or a local user while no token exists."""
 
     id: str
     tenant: str
@@ -84,10 +87,11 @@ class Principal:
 
     @property
     def token_id(self) -> str:
-        """The id of the token; empty for the caller on this machine. Costs are counted by it."""
+        """Return the id of the token, by which costs are counted; empty for a local caller."""
         return self.id.removeprefix("token:") if self.id.startswith("token:") else ""
 
     def allows(self, scope: TokenScope) -> bool:
+        """Return whether the caller has ``scope``; ``admin`` includes all."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -114,7 +118,7 @@ class RateLimiter:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, key: str, cost: float = 1.0) -> float:
-        """Return 0 when ``key`` may go on (and has paid), else the seconds until it may."""
+        """Return 0 when ``key`` may proceed (and has paid), else the seconds until it may."""
         now = time.monotonic()
         level, at = self._levels.pop(key, (self._size, now))
         level = min(self._size, level + (now - at) * self._per_s)
@@ -126,7 +130,7 @@ class RateLimiter:
 
 
 class Gate:
-    """The middleware."""
+    """ASGI middleware that admits or refuses every request."""
 
     def __init__(self, app: ASGIApp, *, tokens: TokenStore, settings: Settings) -> None:
         self._app = app
@@ -139,6 +143,7 @@ class Gate:
         self._log = logs.get("api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Admit or refuse a request, count it, and pass an admitted one on."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -191,7 +196,7 @@ class Gate:
         return principal
 
     def _identify(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
-        """Return the caller, whatever is asked for."""
+        """Return the caller, independent of the path's scope."""
         headers, in_console = Headers(scope=scope), _part(scope["path"]) in _CONSOLE
         if (in_console or scope["type"] == "websocket") and not self._own_page(headers):
             said = "Another site's page may not open this; ROMA_CORS_ORIGINS names those that may."
@@ -203,10 +208,10 @@ class Gate:
         return self._by_token(tokens, scope) if needs_token else self._local(headers, _address(scope))
 
     def _local(self, headers: Headers, address: str) -> Principal | AgentFailure:
-        """While there is no token this machine may do everything, and nobody else anything.
+        """Return the local caller, while no token exists and the request comes from this machine.
 
-        A web page is somebody else: the Host header must name this machine, since a page's own name can be rebound to
-        it, and what a browser sends for the page of another site says so in Origin. So is whoever comes by a proxy.
+        A web page counts as foreign: the Host header must name this machine, since a page's own name can be rebound to
+        it, and a page of another site is visible in Origin. A request through a proxy counts as foreign, too.
         """
         here = is_loopback(address) and is_loopback(_host(headers)) and self._own_page(headers)
         if here and not any(_PROXIED.fullmatch(name) for name in headers):
@@ -218,9 +223,9 @@ class Gate:
         )
 
     def _own_page(self, headers: Headers) -> bool:
-        """Return whether the request comes from no page, from one of this server, or from one of ``ROMA_CORS_ORIGINS``.
+        """Return whether a request is from no page, this server, or one of ``ROMA_CORS_ORIGINS``.
 
-        Pictures and frames of another page come without Origin; what they are for says Sec-Fetch-Dest. A link does no
+        Pictures and frames of another page come without Origin; Sec-Fetch-Dest names their purpose. A link does no
         harm.
         """
         host, origins = headers.get("host", "").lower(), headers.getlist("origin")
@@ -241,7 +246,10 @@ class Gate:
         return refusal("Send a valid token: `Authorization: Bearer roma_...`.", ErrorCode.ACCESS_UNAUTHENTICATED)
 
     def _while_admitted(self, scope: Scope, receive: Receive, response: _Response) -> Receive:
-        """A console may stay open for days: who was let in is looked at again with each message."""
+        """Return a ``receive`` that checks the caller's token again with each message.
+
+        A console may stay open for days.
+        """
 
         async def received() -> Message:
             message = await receive()
@@ -265,7 +273,7 @@ async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, respons
 
 
 class _Response:
-    """Wraps ``send``: adds the headers, remembers status and time."""
+    """Wrapper of ``send`` that adds the headers and records status and time."""
 
     def __init__(self, scope: Scope, send: Send, current: str) -> None:
         self._scope = scope
@@ -278,11 +286,12 @@ class _Response:
         self._start = time.perf_counter()
 
     async def close(self, reason: str = "") -> None:
-        """End a websocket; what the application still sends has nobody to go to."""
+        """End a websocket; later messages of the application are dropped."""
         await self.send({"type": "websocket.close", "code": 1008, "reason": reason})
         self._replaced = True
 
     async def send(self, message: Message) -> None:
+        """Send a message with the headers; a body limit of the framework becomes a problem."""
         if self._replaced:
             return
         self.started = True
@@ -304,6 +313,7 @@ class _Response:
         await self.wire(message)
 
     def observe(self, log: FilteringBoundLogger) -> None:
+        """Count and log the request with its route template, status and time."""
         if self._scope["type"] != "http":
             return
         seconds = time.perf_counter() - self._start
@@ -322,23 +332,26 @@ async def _nothing() -> Message:
 
 
 def _part(path: str) -> str:
-    """The first part of a path, as the router sees it: ``console`` of ``/console/ws``, none of ``//query`` or ``*``."""
+    """Return the first part of a path, as the router sees it.
+
+    It is ``console`` for ``/console/ws``, and empty for ``//query`` and ``*``.
+    """
     return path.split("/", 2)[1] if path.startswith("/") else ""
 
 
 def _address(scope: Scope) -> str:
-    """Whose connection it is; what a proxy says of others is not believed."""
+    """Return the address of the connection; headers of a proxy are not trusted."""
     return str((scope.get("client") or ("", 0))[0])
 
 
 def _host(headers: Headers) -> str:
-    """The name in the Host header, without its port; nothing for what is no name."""
+    """Return the name in the Host header, without its port; empty when it is no name."""
     form = _HOST.fullmatch(headers.get("host", "localhost"))
     return form[1] if form else ""
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin, as a browser puts them into Host; None when it has none."""
+    """Return host and port of an origin, as a browser puts them into Host; None when it has none."""
     try:
         return urlsplit(origin).netloc.lower() or None
     except ValueError:
@@ -346,12 +359,18 @@ def _place(origin: str) -> str | None:
 
 
 def _challenge(path: str) -> str:
-    """Browsers cannot send bearer tokens by themselves, so the console takes one as the password."""
+    """Return the WWW-Authenticate header of a path.
+
+    Browsers cannot send bearer tokens by themselves, so the console takes one as the password.
+    """
     return 'Basic realm="ROMA console: any name, a token as password"' if _part(path) in _CONSOLE else "Bearer"
 
 
 def _secret(scope: Scope) -> str:
-    """The token that the request carries, or nothing. Basic counts in the console alone: browsers send it unasked."""
+    """Return the token that the request carries, or an empty string.
+
+    Basic counts in the console alone: browsers send it unasked.
+    """
     scheme, _, value = Headers(scope=scope).get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()

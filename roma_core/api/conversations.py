@@ -17,7 +17,7 @@ router = APIRouter(tags=["conversations"])
 
 
 class FeedbackBody(Body):
-    """An opinion of an answer; the last one of a session about an answer counts."""
+    """A rating of an answer; the last one of a session about an answer counts."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -33,12 +33,14 @@ class FeedbackBody(Body):
 
 @router.get("/sessions", summary="Conversations, the one used last first")
 async def sessions(request: Request, limit: Annotated[int, Parameter(ge=1, le=1000)] = 100) -> list[SessionSummary]:
+    """Return the conversations of the caller's tenant."""
     found: list[SessionSummary] = await request.app.state.roma.sessions.list(principal(request).tenant, limit)
     return found
 
 
 @router.get("/sessions/{session_id}", summary="The turns of a conversation, oldest first")
 async def turns(request: Request, session_id: Identifier) -> list[Turn]:
+    """Return the questions and answers of a conversation. An unknown one is `ERR_NOT_FOUND`."""
     found: list[Turn] = await request.app.state.roma.sessions.turns(principal(request).tenant, session_id)
     if not found:
         raise NotFoundError("There is no such session.")
@@ -47,14 +49,17 @@ async def turns(request: Request, session_id: Identifier) -> list[Turn]:
 
 @router.patch("/sessions/{session_id}", status_code=204, summary="Rename a conversation")
 async def rename(request: Request, session_id: Identifier, body: RenameBody) -> None:
+    """Give a conversation another title. An unknown one is `ERR_NOT_FOUND`."""
     await request.app.state.roma.sessions.rename(principal(request).tenant, session_id, body.title)
 
 
 @router.delete("/sessions/{session_id}", status_code=204, summary="Delete a conversation with all that belongs to it")
 async def delete(request: Request, session_id: Identifier) -> None:
+    """Remove a conversation with its turns and ratings. An unknown one is `ERR_NOT_FOUND`."""
     await request.app.state.roma.sessions.delete(principal(request).tenant, session_id)
 
 
 @router.post("/feedback", status_code=204, summary="Say what you think of an answer")
 async def feedback(request: Request, body: FeedbackBody) -> None:
+    """Store the rating of an answer; a later one of the session replaces it."""
     await request.app.state.roma.sessions.rate(principal(request).tenant, Feedback(**body.model_dump()))

@@ -40,7 +40,7 @@ async def enqueue(
         str | None, Header(pattern=IDENTIFIER, description="The same key gives the same job, never a second one.")
     ] = None,
 ) -> Job:
-    """The job is on disk when this answers: it outlives the server.
+    """Store a job and return it; it survives a restart of the server.
 
     A source that would be refused is refused here, and again when the job is run. A token's paths and Drive addresses
     must be in `ROMA_INGEST_ROOTS`; an address must not hold a user name or password.
@@ -58,7 +58,7 @@ async def enqueue(
 
 @router.get("", response_model=list[JobSummary], summary="Jobs, the newest first")
 async def jobs(request: Request) -> list[JobSummary]:
-    """At most 100, with states and counts; the rows of a report are at `GET /ingest/{job_id}`."""
+    """Return at most 100 jobs, with states and counts; the rows of a report are at `GET /ingest/{job_id}`."""
     return list(await asyncio.to_thread(request.app.state.jobs.list, principal(request).tenant))
 
 
@@ -87,7 +87,7 @@ async def watch(
     items_limit: Limit = ROWS,
     accept: Annotated[str, Header(description="`text/event-stream` streams each change until the job ends.")] = "",
 ) -> Response:
-    """One JSON document, or a stream of them whose last event is a job that has ended, or an `error`.
+    """Return one JSON document, or stream it at each change up to its final state or an `error`.
 
     `report.items` has a page of the rows: failed, added, updated, deleted, skipped, unchanged, each by URI.
     """
@@ -106,7 +106,7 @@ async def watch(
 
 
 def _counted(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    """``events``, counted while they are sent. Raises ``AccessError`` (rate limit) over ``MOST_WATCHED``."""
+    """Return ``events``, counted while they are sent. Raises ``AccessError`` (rate limit) over ``MOST_WATCHED``."""
     if open_now[who] >= MOST_WATCHED:
         raise AccessError(
             f"{MOST_WATCHED} streams of jobs are open already; close some, or ask without a stream.",
@@ -127,7 +127,7 @@ def _counted(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) ->
 
 
 async def _changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) -> AsyncGenerator[bytes]:
-    """The job at each change. A client that goes away ends this, never the job; so does the end of the service."""
+    """Yield the job at each change. The end of the client or of the service ends this, never the job."""
     number, idle_s = 0, 0.0
     while True:
         yield f"id: {number}\nevent: job\ndata: {job.model_dump_json()}\n\n".encode()

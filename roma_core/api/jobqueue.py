@@ -1,10 +1,10 @@
-"""The ingest jobs: a lease queue in SQLite that outlives ``kill -9``.
+"""Queue of ingest jobs: leases in SQLite that survive ``kill -9``.
 
-A job is run by whoever holds its lease; a worker that dies stops renewing it, and after ``LEASE_S`` another takes the
-job over. Only the holder may finish a job, so each has one outcome; what an interrupted run had already written is
-not written again, because the ledger of ``ingestion`` knows it. Several servers may share a workspace.
+The holder of a job's lease runs it; a worker that dies stops renewing it, and after ``LEASE_S`` another takes the
+job over. Only the holder may finish a job, so each has one outcome; documents that an interrupted run has written are
+not written again, because the ledger of ``ingestion`` knows them. Several servers may share a workspace.
 
-``addresses`` are the sources as they were given, which may hold secrets (a signed URL): they go when the job ends.
+``addresses`` are the sources as given, which may hold secrets (a signed URL): they are deleted when the job ends.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BeatAnswer = Literal["go on", "cancel", "lost"]
 
 
 class JobQueue:
-    """The table. Every method is one transaction; none takes longer than the disk. Each raises ``StoreError``."""
+    """Table of jobs. Every method is one transaction and raises ``StoreError``."""
 
     def __init__(self, workspace: Path, clock: Callable[[], float] = time.time) -> None:
         self._database = open_service(workspace)
@@ -62,9 +62,9 @@ class JobQueue:
         key: str | None = None,
         confined: bool = True,
     ) -> Job:
-        """Enqueue. The same ``key`` of the same tenant gives the same job, however often it is sent.
+        """Enqueue a job. A repeated ``key`` of a tenant returns the job that it made first.
 
-        Raises ``AccessError`` (rate limit) when ``MOST_WAITING`` jobs of the tenant wait already.
+        Raises ``AccessError`` (rate limit) when ``MOST_WAITING`` jobs of the tenant are queued.
         """
         with self._database.transaction() as db:
             row = None if key is None else _find(db, "key", key, tenant)
@@ -77,18 +77,18 @@ class JobQueue:
             return _job(db, row)
 
     def get(self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS) -> Job:
-        """The job with a page of its report. Raises ``NotFoundError``; other tenants' jobs do not exist."""
+        """Return the job with a page of its report. Raises ``NotFoundError``, also for another tenant's job."""
         with self._database.snapshot() as db:
             return _job(db, _find(db, "id", job_id, tenant), items_from, items_limit)
 
     def list(self, tenant: str, limit: int = 100) -> tuple[JobSummary, ...]:
-        """The tenant's jobs, the newest first, without reports and with their first sources."""
+        """Return the tenant's jobs, the newest first, without reports and with their first sources."""
         with self._database.snapshot() as db:
             rows = [_plain(row) for row in db.execute(_SUMMARY, (tenant, limit))]
         return tuple(JobSummary(**{**row, "sources": [s for s in row["sources"] if s is not None]}) for row in rows)
 
     def cancel(self, job_id: str, tenant: str) -> Job:
-        """A queued job is cancelled at once, a running one at its next beat; a final one stays as it is."""
+        """Cancel a queued job at once and a running one at its next beat; a final one is unchanged."""
         with self._database.transaction() as db:
             db.execute(
                 f"UPDATE ingest_jobs SET state = 'cancelled', finished_at = ?, {_ENDED} "  # noqa: S608
@@ -101,7 +101,7 @@ class JobQueue:
             return _job(db, _find(db, "id", job_id, tenant))
 
     def claim(self, owner: str) -> ClaimedJob | None:
-        """A job that waits or whose holder has died, now leased to ``owner``; None when there is none.
+        """Lease a waiting job, or one whose holder has died, to ``owner``; return None when there is none.
 
         Jobs of a tenant come in their order, tenants in turn.
         """
@@ -115,7 +115,7 @@ class JobQueue:
         return ClaimedJob(row["id"], row["tenant"], sources, *flags, row["attempts"])
 
     def beat(self, job_id: str, owner: str, progress: JobProgress | None) -> BeatAnswer:
-        """Renew the lease and tell how far the job is; the answer says what the holder must do."""
+        """Renew the lease and store the progress; return the instruction for the holder."""
         with self._database.transaction() as db:
             row = db.execute(
                 "UPDATE ingest_jobs SET lease_until = ?, progress = ? WHERE id = ? AND owner = ? AND state = 'running' "
@@ -127,7 +127,7 @@ class JobQueue:
         return "cancel" if row["cancel"] else "go on"
 
     def finish(self, job_id: str, owner: str, ending: JobOutcome) -> bool:
-        """Write how it ended. False when the lease was lost, so that nobody finishes twice."""
+        """Store the outcome; return False when the lease was lost, so that a job is finished once."""
         told = (ending.state, _json(ending.progress), _json(ending.report), _json(ending.failure))
         with self._database.transaction() as db:
             row = db.execute(
@@ -143,7 +143,7 @@ class JobQueue:
         return True
 
     def release(self, job_id: str, owner: str) -> None:
-        """Give a job back unfinished, for a server that shuts down; the attempt does not count."""
+        """Return an unfinished job to the queue when a server shuts down; the attempt does not count."""
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE ingest_jobs SET state = 'queued', owner = NULL, lease_until = NULL, attempts = attempts - 1 "
@@ -152,7 +152,7 @@ class JobQueue:
             )
 
     def counts(self) -> dict[str, int]:
-        """Jobs by state."""
+        """Return the number of jobs in each state."""
         with self._database.snapshot() as db:
             found = dict(db.execute("SELECT state, count(*) FROM ingest_jobs GROUP BY state").fetchall())
         return {state: found.get(state, 0) for state in ("queued", "running", "done", "failed", "cancelled")}
@@ -172,7 +172,10 @@ def _find(db: sqlite3.Connection, column: Literal["id", "key"], value: str, tena
 
 
 def _make_room(db: sqlite3.Connection, tenant: str) -> None:
-    """Trims here too, because a job that was cancelled while it waited is never finished by anybody."""
+    """Refuse a job when too many are queued, and trim the history.
+
+    It trims here too, because a job that was cancelled in the queue is never finished.
+    """
     query = "SELECT count(*) FROM ingest_jobs WHERE tenant = ? AND state = 'queued'"
     if db.execute(query, (tenant,)).fetchone()[0] >= MOST_WAITING:
         raise AccessError(
@@ -184,14 +187,14 @@ def _make_room(db: sqlite3.Connection, tenant: str) -> None:
 
 
 def _trim(db: sqlite3.Connection, tenant: str) -> None:
-    """A tenant's history pushes out that tenant's history alone."""
+    """Drop the oldest finished jobs of a tenant beyond the limits; other tenants' history stays."""
     beyond = f"(SELECT number FROM ingest_jobs WHERE tenant = ? AND {_IS_FINAL} ORDER BY number DESC LIMIT -1 OFFSET ?)"  # noqa: S608
     db.execute(f"DELETE FROM ingest_rows WHERE job IN {beyond}", (tenant, min(KEPT_REPORTS, KEPT)))  # noqa: S608
     db.execute(f"DELETE FROM ingest_jobs WHERE number IN {beyond}", (tenant, KEPT))  # noqa: S608
 
 
 def _bury(db: sqlite3.Connection, now: float) -> None:
-    """Jobs whose holder died: cancelled if that was wanted, failed if they keep killing their holders."""
+    """End the jobs whose holder died: cancelled if requested, failed if they keep killing their holders."""
     dead = "state = 'running' AND lease_until < ?"
     ended = f"UPDATE ingest_jobs SET finished_at = ?, {_ENDED}"  # noqa: S608
     db.execute(f"{ended}, state = 'cancelled' WHERE cancel = 1 AND {dead}", (_now(), now))
@@ -211,7 +214,7 @@ def _json(value: Any) -> str | None:
 
 
 def _plain(row: sqlite3.Row) -> dict[str, Any]:
-    """Columns of a summary, and the report, with their JSON read."""
+    """Return the columns of a summary, and the report, with their JSON parsed."""
     fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
     for name in {"sources", "progress", "report", "failure"} & set(fields):
         fields[name] = None if fields[name] is None else json.loads(fields[name])

@@ -1,7 +1,7 @@
 """Ingest jobs as clients see them: progress, outcome, and the rows of their reports.
 
-Nothing here holds a secret of an address: it is taken out before a job is written down or shown. Only the addresses
-that a waiting or running job has still to read are kept as they are, apart, until it ends (``jobqueue``).
+Addresses are redacted before a job is stored or shown. Only the addresses that a waiting or running job still has to
+read are stored unchanged, separately, until it ends (``jobqueue``).
 """
 
 from __future__ import annotations
@@ -46,11 +46,13 @@ class JobProgress(Noun):
 
     @classmethod
     def at(cls, now: IngestProgress) -> JobProgress:
+        """Return the progress of a running ingest, with its last address redacted."""
         fields = {"listed": now.listed, "listing": now.listing, "done": now.done, "per_s": now.per_s}
         return cls(**fields, counts=now.counts, uri=redact_uri(now.uri))
 
     @classmethod
     def after(cls, report: IngestionReport) -> JobProgress:
+        """Return the progress of an ingest that has ended."""
         counts = {state: n for state in _ORDER if (n := report.counts()[state])}
         done = len(report.items) - counts.get("deleted", 0) - counts.get("missing", 0)
         per_s = done / report.seconds if report.seconds else 0.0
@@ -88,14 +90,14 @@ class JobSummary(Noun):
 
 
 class Job(JobSummary):
-    """One ingest that was asked for."""
+    """One requested ingest."""
 
     report: JobReport | None = Field(default=None, description="None until it has ended, or when it could not begin.")
 
 
 @dataclass(frozen=True)
 class ClaimedJob:
-    """A job as its worker gets it: with the addresses as they were given. ``confined``: to ``ROMA_INGEST_ROOTS``."""
+    """A job for its worker, with unredacted addresses. ``confined`` restricts them to ``ROMA_INGEST_ROOTS``."""
 
     id: str
     tenant: str
@@ -117,7 +119,10 @@ class JobOutcome:
 
     @classmethod
     def of(cls, outcome: IngestionReport | AgentFailure | None, last: JobProgress | None = None) -> JobOutcome:
-        """``outcome`` None: it was cancelled. An ingest in which nothing worked has failed, for its first reason."""
+        """Return the outcome of an ingest; None stands for a cancelled one.
+
+        An ingest in which nothing worked has failed, for its first reason.
+        """
         if outcome is None:
             return cls("cancelled", last)
         if isinstance(outcome, AgentFailure):

@@ -37,7 +37,7 @@ STARTING = HealthReport(
     responses={503: {"model": HealthReport, "description": "A needed component is down."}},
 )
 async def health(request: Request) -> Response:
-    """`ok` and `degraded` are 200, `down` is 503. Strangers see the state alone."""
+    """Return the state: `ok` and `degraded` with 200, `down` with 503. Without a token there are no components."""
     roma: Roma = request.app.state.roma
     report = STARTING if roma.starting else await roma.health()
     if request.state.principal is None:
@@ -48,7 +48,7 @@ async def health(request: Request) -> Response:
 
 @router.get("/metrics", summary="Prometheus series", response_class=Response)
 async def prometheus(request: Request) -> Response:
-    """In Prometheus' text format; see docs/10_OBSERVABILITY.md. A scrape looks at the parts as `/health` does."""
+    """Return all series in Prometheus' text format; see docs/10_OBSERVABILITY.md. Probes run as for `/health`."""
     roma: Roma = request.app.state.roma
     if not roma.starting:
         await roma.health()
@@ -60,7 +60,10 @@ async def prometheus(request: Request) -> Response:
 
 @router.get("/spend", response_model=SpendReport, summary="What models have cost")
 async def spend(request: Request, period: Period = "month", by: Dimension = "day") -> Response:
-    """The sums of the caller's tenant in the day, the month (UTC) or all time, and its budgets. Needs `admin`."""
+    """Return the sums of the caller's tenant in the day, the month (UTC) or all time, and its budgets.
+
+    Needs `admin`.
+    """
     roma: Roma = request.app.state.roma
     report = await roma.spend(period, by=by, tenant=request.state.principal.tenant)
     if isinstance(report, AgentFailure):
@@ -71,7 +74,7 @@ async def spend(request: Request, period: Period = "month", by: Dimension = "day
 @router.head("/docs", include_in_schema=False)
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> HTMLResponse:
-    """A page without scripts, so that it works offline and under the strictest policy."""
+    """Return a page without scripts, so that it works offline and under the strictest policy."""
     return HTMLResponse(page(request.app.openapi()))
 
 
@@ -84,7 +87,7 @@ _STYLE = (
 
 
 def page(schema: dict[str, Any]) -> str:
-    """The OpenAPI document as HTML: each route with parameters, example and responses, then the schemas."""
+    """Return the OpenAPI document as HTML: each route with parameters, example and responses, then the schemas."""
     import json
 
     parts = [f"<h1>{escape(schema['info']['title'])} {escape(schema['info']['version'])}</h1>"]

@@ -68,7 +68,7 @@ _OF_STATUS = {
 
 
 class Problem(BaseModel):
-    """The body of every error response."""
+    """Body of every error response."""
 
     type: str = Field(examples=["urn:roma:error:ERR_INPUT_INVALID"])
     title: str = Field(examples=["Cannot be processed"])
@@ -78,7 +78,7 @@ class Problem(BaseModel):
 
 
 def described(failure: AgentFailure, status: int | None = None) -> Problem:
-    """The body for ``failure``."""
+    """Return the body for ``failure``."""
     code = status or STATUS.get(failure.code, 500)
     return Problem(
         type=f"urn:roma:error:{failure.code}",
@@ -96,7 +96,7 @@ def problem(
     *,
     counted: bool = False,
 ) -> Response:
-    """The response for ``failure``; counted unless it was, and logged when it is the server's fault."""
+    """Return the response for ``failure``; counted unless ``counted``, and logged when the server is at fault."""
     body = described(failure, status)
     if not counted:
         metrics.count_failure(failure)
@@ -110,12 +110,15 @@ def problem(
 
 
 def refusal(message: str, code: ErrorCode, *, retry_after_s: float | None = None, **details: Any) -> AgentFailure:
-    """A failure of the service itself."""
+    """Return a failure of the service itself."""
     return AgentFailure.of("api", RomaError(message, code, retry_after_s=retry_after_s, details=details))
 
 
 def install(app: FastAPI) -> None:
-    """Every error of ``app`` leaves as a problem, ours and the framework's; the gate sees to those nobody expected."""
+    """Register handlers that turn every error of ``app``, ours and the framework's, into a problem.
+
+    The gate handles unexpected exceptions.
+    """
 
     @app.exception_handler(RomaError)
     async def _ours(_request: Request, error: RomaError) -> Response:
@@ -135,6 +138,6 @@ def install(app: FastAPI) -> None:
 
 
 def example(code: ErrorCode, message: str) -> dict[str, Any]:
-    """An OpenAPI example of a problem."""
+    """Return an OpenAPI example of a problem."""
     failure = refusal(message, code).model_copy(update={"request_id": "5be0c4d1"})
     return described(failure).model_dump(mode="json")

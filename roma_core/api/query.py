@@ -35,7 +35,7 @@ data: {"type":"complete","output":{"answer":"Set `MLFLOW_DISABLE_TELEMETRY` … 
 
 
 def principal(request: Request) -> Principal:
-    """Return the caller; the gate has let them in."""
+    """Return the caller that the gate admitted."""
     found: Principal = request.state.principal
     return found
 
@@ -59,7 +59,7 @@ async def ask(
         str | None, Header(description="Resume the stream that this event belongs to, behind it.", max_length=100)
     ] = None,
 ) -> Response:
-    """Answer from the ingested documents. Going away stops the model's call."""
+    """Answer from the ingested documents. The model's call stops when the client disconnects."""
     who, streams = principal(request), request.app.state.streams
     if last_event_id:
         found = streams.find(last_event_id, who.id)
@@ -74,7 +74,7 @@ async def ask(
 
 
 async def _whole(request: Request, events: Any, closing: asyncio.Event) -> Response:
-    """One JSON document; the work stops when the client goes away or the service ends."""
+    """Return one JSON document; the work stops when the client goes away or the service ends."""
     answer = asyncio.ensure_future(_terminal(events))
     gone = asyncio.ensure_future(until_gone(request.receive))
     ending = asyncio.ensure_future(closing.wait())
@@ -112,7 +112,7 @@ async def source(
     context: Annotated[int, Parameter(ge=0, le=MOST_CHARS // 2, description="Code points around the span.")] = 2000,
     offset: Annotated[int, Parameter(ge=0, le=2**53, description="Without a span: where to begin.")] = 0,
 ) -> Response:
-    """At most 100 000 code points at once; read on with `offset`."""
+    """Return at most 100 000 code points of a document; continue with `offset`."""
     found = await request.app.state.roma.document(document_id, tenant=principal(request).tenant)
     if isinstance(found, AgentFailure):
         return problem(found)
@@ -120,7 +120,7 @@ async def source(
 
 
 def _excerpt(document: Document, start: int | None, end: int | None, context: int, offset: int) -> SourceText:
-    """Raises ``InputError`` for a span that the text does not have."""
+    """Return the part around a span, or from ``offset`` on. Raises ``InputError`` for a span outside of the text."""
     size, cited = len(document.text), None
     if start is None and end is None:
         first, last = min(offset, size), min(size, offset + MOST_CHARS)

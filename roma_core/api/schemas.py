@@ -1,4 +1,4 @@
-"""Bodies of requests and responses beyond ROMA's own nouns."""
+"""Bodies of requests and responses beside ROMA's own nouns."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def _few(data: Any, most: int) -> Any:
 
 
 class Body(BaseModel):
-    """Base of request bodies: an unknown field is a mistake, and is said to be one."""
+    """Base of request bodies: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def _few_fields(cls, data: Any) -> Any:
-        """Each unknown field is an error with its own words: of 400 000 they took 2 s and half a gigabyte."""
+        """Limit the number of fields: 400 000 unknown ones, an error each, took 2 s and half a gigabyte."""
         return _few(data, MOST_FIELDS)
 
 
@@ -78,6 +78,7 @@ class QueryBody(Body):
         return _few(filters, len(get_args(FilterName)))
 
     def query(self, tenant: str) -> Query:
+        """Return the body as a ``Query`` of ``tenant``."""
         return Query(
             text=self.text,
             persona=self.persona,
@@ -146,7 +147,7 @@ class SourceText(BaseModel):
 
 
 def error_codes() -> str:
-    """All codes, for the description of the error schema."""
+    """Return all codes, for the description of the error schema."""
     return ", ".join(f"`{code}`" for code in ErrorCode)
 
 

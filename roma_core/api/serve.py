@@ -30,7 +30,7 @@ _log = logs.get("serve")
 
 
 def build(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
-    """The application with the console under ``/console`` if the extra ``ui`` is installed."""
+    """Return the application, with the console under ``/console`` if the extra ``ui`` is installed."""
     app = create_app(roma, tokens)
     try:
         from roma_core.ui.console import mount
@@ -44,12 +44,13 @@ def build(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 
 
 class Server(uvicorn.Server):
-    """Says on stderr where it serves, once it does; ends answers with a terminal event before uvicorn cancels them."""
+    """Uvicorn server that prints its address once it serves, and ends answers before uvicorn cancels them."""
 
     banner: str | None = None
     """What it says; ``{address}`` is where."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start uvicorn, then print the banner on stderr."""
         await super().startup(sockets)
         if self.started and self.banner is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -57,6 +58,7 @@ class Server(uvicorn.Server):
             sys.stderr.write(self.banner.replace("{address}", address))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop uvicorn; answers that still run after ``ANSWERS_S`` end with a terminal event."""
         ending = asyncio.create_task(self._end_answers())
         try:
             await super().shutdown(sockets)
@@ -69,7 +71,10 @@ class Server(uvicorn.Server):
 
 
 def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> Server:
-    """A server that is ready to run. Raises ``ConfigError`` when strangers could reach it without a token."""
+    """Return a server that is ready to run.
+
+    Raises ``ConfigError`` when other machines could reach it without a token.
+    """
     settings = roma.settings
     where = host or settings.serving.host
     tokens = TokenStore(settings.workspace)
@@ -93,9 +98,10 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> S
 
 
 def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
-    """Raises ``ConfigError`` for what would be open to others, and ``StoreError`` when the tokens cannot be read.
+    """Raise ``ConfigError`` for a service that would be open to others.
 
-    On a full disk the server starts all the same: what can be answered is, and ``/health`` says what is wrong.
+    Raises ``StoreError`` when the tokens cannot be read. On a full disk the server starts all the same: it answers
+    whatever it can, and ``/health`` reports the disk.
     """
     try:
         configured = tokens.configured()
@@ -119,9 +125,9 @@ def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
 
 
 async def serve(roma: Roma, *, host: str | None = None, port: int | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. Says on stderr where, to whom, and what is wrong with the disk.
+    """Serve until SIGINT or SIGTERM. Prints the address, the protection and a nearly full disk on stderr.
 
-    Raises ``ConfigError`` when the address cannot be bound, and what ``server`` raises.
+    Raises ``ConfigError`` when the address cannot be bound, and all that ``server`` raises.
     """
     settings = roma.settings
     where, number = host or settings.serving.host, settings.serving.port if port is None else port
@@ -155,15 +161,13 @@ async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
 
 
 async def _settled(roma: Roma) -> None:
-    """Freeze what was loaded: were it looked through for garbage, every request would now and then wait for half a
-    second.
-    """
+    """Freeze loaded objects: if garbage collection scanned them, a request would now and then take half a second."""
     await roma.warm()
     gc.freeze()
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket that nobody else has, taken first: uvicorn would find out after everything was loaded and started."""
+    """Bind a socket before anything is loaded; uvicorn would find a busy port only afterwards."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

@@ -1,7 +1,7 @@
-"""Server-sent events: an answer as it is written, resumable, stopped when nobody listens.
+"""Server-sent events: an answer as it is written, resumable, stopped when its client has gone.
 
-The task that reads ROMA's events writes them to the client itself, so a token costs no hand-over between tasks; what
-was sent is kept for ``WINDOW_S`` so that ``Last-Event-ID`` can replay it (https://html.spec.whatwg.org, section
+The task that reads ROMA's events writes them to the client itself, so a token costs no hand-over between tasks. Sent
+events are kept for ``WINDOW_S`` so that ``Last-Event-ID`` can replay them (https://html.spec.whatwg.org, section
 "Server-sent events"). Event ids are ``<stream>:<number>``.
 """
 
@@ -37,7 +37,7 @@ _quote = json.encoder.encode_basestring  # what json.dumps does with a str, with
 
 
 def encode(event: StreamEvent, event_id: str) -> bytes:
-    """One event on the wire."""
+    """Return one event as it is sent."""
     if isinstance(event, TokenEvent):
         data = '{"type":"token","text":' + _quote(event.text) + "}"
     elif isinstance(event, CompleteEvent):
@@ -48,22 +48,24 @@ def encode(event: StreamEvent, event_id: str) -> bytes:
 
 
 class StreamClient:
-    """One client of a stream. ``over`` is set to the reason once somebody else reads in its place, or nobody can."""
+    """One client of a stream. ``over`` holds the reason once another client replaces it or it stops reading."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.over: asyncio.Future[RomaError] = asyncio.get_running_loop().create_future()
 
     async def take(self, data: bytes, *, more: bool = True) -> None:
+        """Send ``data``; waits for a slow client."""
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def end(self, why: RomaError) -> None:
+        """Set the reason, unless there is one."""
         if not self.over.done():
             self.over.set_result(why)
 
 
 class AnswerStream:
-    """One answer: what was written so far, and who reads it now."""
+    """One answer: the events so far, and its present reader."""
 
     def __init__(self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float) -> None:
         self._now = asyncio.get_running_loop().time
@@ -85,6 +87,7 @@ class AnswerStream:
 
     @property
     def done(self) -> bool:
+        """Return whether the answer is complete, failed or stopped."""
         return self.task.done()
 
     async def _pump(self, events: AsyncGenerator[StreamEvent]) -> None:
@@ -116,7 +119,7 @@ class AnswerStream:
             await self._pass_on(self._reader, data)
 
     async def _pass_on(self, reader: StreamClient, data: bytes) -> None:
-        """To the client itself, so that a token costs no hand-over between tasks."""
+        """Send ``data`` to the reader; one that takes nothing for too long loses the stream."""
         self.last_write = now = self._now()
         self._patience.move(now + self._patience_s)
         try:
@@ -128,7 +131,7 @@ class AnswerStream:
                 self._leave(reader, 0)
 
     async def attach(self, reader: StreamClient, first: int) -> None:
-        """Send what was written from event ``first`` on, then everything as it comes. Who read before is told."""
+        """Send the events from number ``first`` on, then new ones as they come. An earlier reader is ended."""
         while first < len(self.sent):
             missed = b"".join(self.sent[first:])
             first = len(self.sent)
@@ -141,7 +144,7 @@ class AnswerStream:
             self._patience.expire()  # should an event be on its way to who takes nothing
 
     def leave(self, reader: StreamClient) -> None:
-        """The client of ``reader`` has gone; unless another comes within ``linger_s`` the answer stops."""
+        """Detach a reader whose client has gone; without another one within ``linger_s`` the answer stops."""
         self._leave(reader, self._linger_s)
 
     def _leave(self, reader: StreamClient, linger_s: float) -> None:
@@ -151,7 +154,7 @@ class AnswerStream:
             self._alone = asyncio.get_running_loop().call_later(linger_s, self.task.cancel)
 
     def stop(self, why: RomaError) -> None:
-        """End the answer with ``why``, which its reader is told unless it takes too long."""
+        """End the answer with the error ``why``, which its reader gets unless it takes too long."""
         self._why, self._patience_s = why, LAST_WORDS_S
         self.task.cancel()
 
@@ -178,12 +181,12 @@ def _stopped(why: str) -> RomaError:
 
 
 def stopping() -> RomaError:
-    """Return the failure for clients whose answer is not complete when the service ends."""
+    """Return the error for clients whose answer is not complete when the service ends."""
     return _stopped("ROMA is being stopped; ask again in a moment.")
 
 
 class Streams:
-    """The answers of the last minute. ``run`` beats for all of them; one timer for a thousand streams."""
+    """Answers of the last minute. ``run`` beats for all of them: one timer for a thousand streams."""
 
     def __init__(self) -> None:
         self._streams: OrderedDict[str, AnswerStream] = OrderedDict()
@@ -202,7 +205,7 @@ class Streams:
         return stream
 
     def find(self, last_event_id: str, owner: str) -> tuple[AnswerStream, int] | None:
-        """The stream that ``last_event_id`` belongs to and the next event's number, while it is kept."""
+        """Return the stream that ``last_event_id`` belongs to and the next event's number, or None."""
         stream_id, _, number = last_event_id.partition(":")
         stream = self._streams.get(stream_id)
         if stream is None or stream.owner != owner or not number.isascii() or not number.isdigit():
@@ -231,7 +234,7 @@ class Streams:
 
 
 class AnswerResponse(Response):
-    """Streams ``stream`` from event ``first`` on, and tells it when the client goes away."""
+    """Response that sends ``stream`` from event ``first`` on and detaches when the client goes away."""
 
     def __init__(self, stream: AnswerStream, first: int = 0) -> None:
         self.stream = stream
@@ -240,6 +243,7 @@ class AnswerResponse(Response):
         self.status_code = 200
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events until the answer, the reader or the client ends."""
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
         reader = StreamClient(scope.get("state", {}).get("wire", send))
         gone = asyncio.create_task(until_gone(receive), name="client")
@@ -257,7 +261,7 @@ class AnswerResponse(Response):
 
 
 async def _last_words(reader: StreamClient) -> None:
-    """Tell a client why its stream ends here. It has no id: what is resumed goes on behind the last event."""
+    """Send a client the reason why its stream ends. The event has no id: resuming continues after the last one."""
     failure = AgentFailure.of("api", reader.over.result())
     data = ErrorEvent(failure=failure).model_dump_json()
     try:
@@ -268,6 +272,6 @@ async def _last_words(reader: StreamClient) -> None:
 
 
 async def until_gone(receive: Receive) -> None:
-    """Returns when the client has closed its connection."""
+    """Wait until the client has closed its connection."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The service's own SQLite file: tokens and ingest jobs. ``roma token`` works on it while the server runs."""
+"""The service's own SQLite file: tokens and ingest jobs. ``roma token`` uses it while the server runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS ingest_rows (
 
 
 def adopt_first_jobs(op: Operations) -> None:
-    """Take over the jobs that wait in the table ``jobs`` of the first servers; its history held secrets and goes."""
+    """Take over the waiting jobs of the first servers' table ``jobs``, and drop it: its history held secrets."""
     import sqlalchemy as sa
 
     database = op.get_bind()
@@ -80,7 +80,7 @@ def open_service(folder: Path) -> Database:
 
 
 def keep_file(folder: Path) -> None:
-    """Make the file, for a server that begins, and never again in this process. Raises ``StoreError``."""
+    """Create the file once, when a server begins; it is never created again. Raises ``StoreError``."""
     path = Workspace(folder).service
     try:
         private_file(path)  # it holds hashes of tokens

@@ -1,10 +1,10 @@
-"""Bearer tokens: made once, shown once, stored as SHA-256, compared in constant time.
+"""Bearer tokens: shown once when they are made, stored as SHA-256, compared in constant time.
 
 A token is ``roma_<id>_<secret>`` with 256 random bits, so a fast hash is enough (a slow one protects guessable
 passwords). ``id`` finds the row; only the hash of the whole decides.
 
-There are few of them, so all are kept in memory: a request costs two look-ups of file times, and one that carries a
-wrong token no more than one that carries a right one.
+There are few tokens, so all are in memory: a request costs two look-ups of file times, and a wrong token costs no
+more than a right one.
 """
 
 from __future__ import annotations
@@ -52,25 +52,27 @@ class Token(Noun):
     revoked_at: datetime | None = None
 
     def valid_at(self, now: datetime) -> bool:
+        """Return whether the token is neither revoked nor expired at ``now``."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     def allows(self, scope: Scope) -> bool:
+        """Return whether the token has ``scope``; ``admin`` includes all."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 @dataclass(frozen=True)
 class TokenSnapshot:
-    """Tokens as they were read last: hash and token by id. A row that cannot be read is a token that nobody has."""
+    """Tokens as they were last read: hash and token by id. A row that cannot be read matches no secret."""
 
     hashes_and_tokens: Mapping[str, tuple[str, Token | None]]
 
     @property
     def configured(self) -> bool:
-        """True once a token was made. From then on every caller needs one: revoking the last opens nothing."""
+        """Return whether any token was ever made. From then on every caller needs one, even if all are revoked."""
         return bool(self.hashes_and_tokens)
 
     def verify(self, secret: str) -> Token | None:
-        """Return the valid token that ``secret`` is, or None; it takes as long for a wrong secret as for a wrong id."""
+        """Return the valid token that ``secret`` is, or None; in constant time for a wrong secret and a wrong id."""
         form = _FORM.fullmatch(secret)
         token_id = form[1] if form else ""
         expected, token = self.hashes_and_tokens.get(token_id, (_HASH_OF_NOBODY, None))
@@ -79,7 +81,7 @@ class TokenSnapshot:
 
 
 class TokenStore:
-    """Tokens of a workspace. Once it has seen one, no loss of the file opens the service again.
+    """Tokens of a workspace. Once it has read one, losing the file never opens the service again.
 
     >>> secret, token = TokenStore(Path(".roma")).create("reader", ["query"], days=30)
     """
@@ -102,7 +104,7 @@ class TokenStore:
         tenant: str = DEFAULT_TENANT,
         days: float | None = None,
     ) -> tuple[str, Token]:
-        """Make a token; return its secret, which is never seen again, and what is stored of it.
+        """Make a token; return its secret, which is not stored, and its record.
 
         Raises ``InputError`` for an unknown scope or a lifetime that is not positive.
         """
@@ -122,7 +124,7 @@ class TokenStore:
         return secret, token
 
     def revoke(self, token_id: str) -> None:
-        """Take back a token at once. Raises ``NotFoundError``."""
+        """End a token at once. Raises ``NotFoundError``."""
         with self._database.transaction() as db:
             now = datetime.now(UTC).isoformat()
             done = db.execute("UPDATE tokens SET revoked_at = COALESCE(revoked_at, ?) WHERE id = ?", (now, token_id))
@@ -135,7 +137,7 @@ class TokenStore:
             return tuple(_as_token(row) for row in db.execute("SELECT * FROM tokens ORDER BY created_at, id"))
 
     def configured(self) -> bool:
-        """True once a token was made."""
+        """Return whether any token was ever made."""
         return self.read().configured
 
     def verify(self, secret: str) -> Token | None:
@@ -143,7 +145,7 @@ class TokenStore:
         return self.read().verify(secret)
 
     async def snapshot(self) -> TokenSnapshot:
-        """``read`` in a thread: a slow disk or a locked database would stop every stream of the event loop."""
+        """Run ``read`` in a thread: a slow disk or a locked database would stop every stream of the event loop."""
         fresh = self._trusted_snapshot()
         if fresh is not None:
             return fresh
@@ -188,7 +190,7 @@ class TokenStore:
 
 
 def _file_state(path: Path) -> tuple[object, ...]:
-    """Return what changes with every write to the database at ``path``."""
+    """Return a value that changes with every write to the database at ``path``."""
     states: list[object] = []
     for part in (path, path.with_name(f"{path.name}-wal")):
         try:
@@ -201,7 +203,7 @@ def _file_state(path: Path) -> tuple[object, ...]:
 
 
 def check_bind(host: str, tokens: TokenStore) -> None:
-    """Without a token only this machine may connect. Raises ``ConfigError`` that says what to do."""
+    """Raise ``ConfigError`` when other machines could connect to ``host`` without a token."""
     if not is_loopback(host) and not tokens.configured():
         raise ConfigError(
             f"ROMA_HOST: {host} can be reached from other machines and there is no token yet; "

@@ -1,4 +1,4 @@
-"""The worker of the ingest jobs: one after the other, because the store has one writer."""
+"""Worker of the ingest jobs: one after the other, because the store has one writer."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ End = Literal["ended", "cancel", "lost"]
 
 
 class _Watched:
-    """Progress of an ingest: written by it at each item, read at each beat."""
+    """Progress of an ingest: set by it at each item, read at each beat."""
 
     def __init__(self) -> None:
         self._now: IngestProgress | None = None
 
     def note(self, now: IngestProgress) -> None:
+        """Record the progress."""
         self._now = now
 
     @property
     def progress(self) -> JobProgress | None:
+        """Return the last progress, redacted; None before the first item."""
         return None if self._now is None else JobProgress.at(self._now)
 
 
 class JobWorker:
-    """Runs the jobs of a queue. Whatever goes wrong with one, it goes on with the next."""
+    """Runner of a queue's jobs. A failed job does not stop it."""
 
     def __init__(self, queue: JobQueue, ingest: Ingest, beat_s: float | None = None) -> None:
         self._queue = queue
@@ -51,11 +53,11 @@ class JobWorker:
         self._log = logs.get("jobs")
 
     def wake(self) -> None:
-        """There may be work."""
+        """Look for a job now."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Work until cancelled; a job that is under way then goes back to the queue."""
+        """Work until cancelled; a running job then goes back to the queue."""
         while True:
             work = await self._asked(self._queue.claim, self._owner)
             if isinstance(work, ClaimedJob):
@@ -87,7 +89,7 @@ class JobWorker:
                 await self._finish(work, ending)
 
     async def _watch(self, work: ClaimedJob, task: asyncio.Task[Any], watched: _Watched) -> End:
-        """Beat until the task is done or must stop. While the workspace is away nobody can tell it to."""
+        """Beat until the task is done or must stop. A beat that fails (workspace unavailable) changes nothing."""
         while True:
             await asyncio.wait({task}, timeout=self._beat_s)
             beat = await self._asked(self._queue.beat, work.id, self._owner, watched.progress)
@@ -107,14 +109,14 @@ class JobWorker:
         self._tell("an outcome could not be written, so the job will be done again", done)
 
     async def _asked(self, method: Callable[..., Any], *args: Any) -> Any:
-        """Return what the queue answers; an ``AgentFailure`` is counted."""
+        """Call the queue in a thread; an ``AgentFailure`` is counted."""
         answer = await guarded("jobs", asyncio.to_thread(method, *args))
         if isinstance(answer, AgentFailure):
             metrics.count_failure(answer)
         return answer
 
     def _tell_failure(self, ending: JobOutcome, outcome: IngestionReport | AgentFailure | None) -> None:
-        """``Roma.ingest`` has counted what its report holds; what kept it from reporting is counted here."""
+        """Log a failed job. Counts an error that left no report; ``Roma.ingest`` counted the others."""
         if isinstance(outcome, AgentFailure):
             metrics.count_failure(outcome)
         if ending.failure is not None:
@@ -131,7 +133,7 @@ async def _stopped(task: asyncio.Task[Any]) -> None:
 
 
 def _outcome(task: asyncio.Task[Any]) -> IngestionReport | AgentFailure:
-    """A task that ended as cancelled without being told to is a defect; its ``CancelledError`` would end the worker."""
+    """Return the result of a task; one that was cancelled from within becomes a failure, not a ``CancelledError``."""
     if task.cancelled():
         return AgentFailure.of("ingest", RomaError("The ingest was cancelled from within; please report it."))
     result: IngestionReport | AgentFailure = task.result()

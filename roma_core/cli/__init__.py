@@ -52,9 +52,9 @@ def roma() -> None:
 
 
 def collect_options() -> dict[str, list[str]]:
-    """Every command with the long options that it does not share with all; subcommands count to their group.
+    """Return the long options of every command, those of subcommands with their group's.
 
-    The documentation is checked against it.
+    Options that all commands share are left out. The documentation is checked against it.
     """
     shared = {"--json", "--workspace", "--help"}
     options: dict[str, list[str]] = {}
@@ -68,7 +68,7 @@ def collect_options() -> dict[str, list[str]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. Raises ``SystemExit`` for ``--help`` and wrong usage."""
+    """Run the command line and return the exit code. Raises ``SystemExit`` for ``--help`` and wrong usage."""
     try:
         code: int = roma.main(list(argv) if argv is not None else None, prog_name="roma", standalone_mode=False) or OK
     except click.exceptions.Exit as ended:

@@ -1,4 +1,4 @@
-"""How a command is declared: options that all share, one failure path, and help with examples.
+"""Declaration of commands: options that all share, one failure path, and help with examples.
 
 A command is an ``async`` function whose first parameter is its ``Invocation``::
 
@@ -33,7 +33,7 @@ Fill = Callable[[], str]
 
 @dataclass(frozen=True)
 class Invocation:
-    """One call of a command: its settings, and how its result is wanted."""
+    """One call of a command: its settings and the form of its output."""
 
     settings: Settings
     as_json: bool
@@ -42,23 +42,23 @@ class Invocation:
 
     @property
     def is_interactive(self) -> bool:
-        """True when a person watches: progress bars and streamed words are for terminals."""
+        """Return whether a person watches: progress bars and streamed words are for terminals."""
         return not self.as_json and sys.stderr.isatty()
 
     def emit(self, value: Value, show: Show) -> None:
-        """Print ``value`` as one JSON document with ``--json``, else whatever ``show`` prints."""
+        """Print ``value`` as one JSON document with ``--json``, else call ``show``."""
         if self.as_json:
             write_json(value)
         else:
             show()
 
     def fail(self, failure: AgentFailure) -> int:
-        """Print a failure; returns the exit code."""
+        """Print a failure; return the exit code."""
         return write_failure(failure, as_json=self.as_json)
 
 
 class RomaCommand(click.Command):
-    """A command whose help ends with examples. ``fills`` makes the words for ``{names}`` in it, when it is shown."""
+    """A command whose help ends with examples. ``fills`` makes the words for ``{names}`` in the help."""
 
     def __init__(
         self, *args: Any, examples: Sequence[str] = (), fills: Mapping[str, Fill] | None = None, **kwargs: Any
@@ -97,7 +97,7 @@ class RomaGroup(click.Group):
         """``module:attribute`` of each command by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, those imported on use included."""
+        """Return the names of the commands, those imported on use included."""
         return list(dict.fromkeys([*self.lazy, *super().list_commands(ctx)]))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -48,7 +48,7 @@ async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool,
 
 
 def show_ingest(report: IngestionReport) -> None:
-    """Print what an ingest did, what failed and what it warns of."""
+    """Print the counts of an ingest, its failures and its warnings."""
     counts = [(state, count) for state, count in report.counts().items() if count]
     write_table("", ["state", "items"], counts or [("nothing was listed", 0)])
     missing = [(item.uri, item.reason) for item in report.items if item.state == "missing"]

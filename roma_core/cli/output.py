@@ -46,7 +46,7 @@ def neutralise(text: str) -> str:
 
 
 def prepare_streams() -> None:
-    """Let no character that the terminal's encoding lacks end a command: it is shown as its escape."""
+    """Escape characters that the terminal's encoding lacks, so that none of them ends a command."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -76,7 +76,7 @@ def write_json(value: Value) -> None:
 
 
 def write_failure(failure: AgentFailure, *, as_json: bool) -> int:
-    """Print a failure where the caller looks for it; returns the exit code."""
+    """Print a failure as JSON on stdout or as a line on stderr; return the exit code."""
     if as_json:
         write_json(failure)
     else:

@@ -20,7 +20,7 @@ paying_tenant: ContextVar[str] = ContextVar("roma_paying_tenant", default=DEFAUL
 
 @contextmanager
 def charge_to(tenant: str) -> Iterator[None]:
-    """Charge what is embedded inside to ``tenant``.
+    """Charge embeddings inside the block to ``tenant``.
 
     >>> with charge_to("acme"):
     ...     paying_tenant.get()
@@ -49,18 +49,25 @@ class EmbeddingResult:
 
 
 class Embedder(Protocol):
-    """Text to unit vectors. Deterministic: the same text gives the same bytes whatever it is batched with."""
+    """Text to unit vectors. Deterministic: a text gives the same bytes in every batch."""
 
     @property
-    def name(self) -> str: ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of what decides a vector (weights, pooling, prefix); the store refuses a table made with another."""
+    def name(self) -> str:
+        """Return the name of the model, for people and messages."""
         ...
 
     @property
-    def dim(self) -> int: ...
+    def fingerprint(self) -> str:
+        """Return the hash of everything that decides a vector (weights, pooling, prefix).
+
+        The store refuses a table made with another one.
+        """
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Return the length of a vector."""
+        ...
 
     async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """Return the vectors of passages, in the order given. Raises ``EmbeddingError``."""
@@ -71,11 +78,11 @@ class Embedder(Protocol):
         ...
 
     async def health(self) -> ComponentHealth:
-        """Whether it could embed now, as far as can be told free of charge. May raise ``EmbeddingError``."""
+        """Return whether it can embed now, as far as can be checked free of charge. May raise ``EmbeddingError``."""
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Length in the model's tokens, without the special ones."""
+        """Return the length of ``text`` in the model's tokens, without the special ones."""
         ...
 
 

@@ -29,17 +29,21 @@ class FakeEmbedder:
 
     @property
     def name(self) -> str:
+        """Return ``fake/`` and the version."""
         return f"fake/{self._version}"
 
     @property
     def fingerprint(self) -> str:
+        """Return the hash of version and dimension."""
         return digest("fake-embedder", str(self._version), str(self._dim))
 
     @property
     def dim(self) -> int:
+        """Return the length of a vector."""
         return self._dim
 
     async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
+        """Return the vectors of passages, see ``Embedder``."""
         import numpy as np
 
         if not texts:
@@ -47,13 +51,15 @@ class FakeEmbedder:
         return EmbeddingResult(np.stack([self._vector(text) for text in texts]))
 
     async def embed_query(self, text: str) -> EmbeddingResult:
+        """Return the vector of a question, which is that of a passage with its text."""
         return await self.embed([text])
 
     async def health(self) -> ComponentHealth:
+        """Return ``ok``."""
         return ComponentHealth()
 
     def count_tokens(self, text: str) -> int:
-        """Words and punctuation marks."""
+        """Return the number of words and punctuation marks."""
         return len(_PIECE.findall(text))
 
     def _vector(self, text: str) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Embedding on this machine: the bundled model on ONNX Runtime, or any that fastembed knows.
+"""Embedding on this machine: the bundled model on ONNX Runtime, or any that fastembed lists.
 
 One text a call on a session of one thread, several calls side by side: with int8 models that is as fast as batches of
 any size, and it alone makes a vector independent of what else is embedded (``docs/benchmarks``).
@@ -28,9 +28,9 @@ BGE_QUERY = "Represent this sentence for searching relevant passages: "
 
 
 class LocalEmbedder:
-    """``Embedder`` by ``model``: None = the bundled one, else a name that fastembed lists (hub download).
+    """``Embedder`` by ``model``: None for the bundled one, else a name that fastembed lists (hub download).
 
-    Everything heavy waits for the first use. Raises ``EmbeddingError`` (ERR_EMBEDDING_MODEL) when a model is missing.
+    Models are loaded at first use. Raises ``EmbeddingError`` (ERR_EMBEDDING_MODEL) when one is missing.
     """
 
     def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
@@ -41,19 +41,22 @@ class LocalEmbedder:
 
     @property
     def name(self) -> str:
+        """Return the name of the model."""
         return self._hub or BUNDLED
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights' own checksums for the bundled model, of the name for one from the hub."""
+        """Return the hash of the bundled model's checksums, or of the name of a model from the hub."""
         weights = self._hub or _files().fingerprint
         return digest("local-embedder", "1", weights, "cls-l2", self._query_prefix)
 
     @property
     def dim(self) -> int:
+        """Return the length of a vector."""
         return BUNDLED_DIM if self._hub is None else _hub_dim(self._hub)
 
     async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
+        """Return the vectors of passages, see ``Embedder``."""
         import numpy as np
 
         if not texts:
@@ -62,26 +65,29 @@ class LocalEmbedder:
         return EmbeddingResult(np.stack(rows))
 
     async def embed_query(self, text: str) -> EmbeddingResult:
+        """Return the vector of a question, with the model's instruction in front of it."""
         rows = await spread(self._pool, 1, self._vector, [self._query_prefix + text], cost=len)
         import numpy as np  # loaded by now, in a thread: the loop has others to serve
 
         return EmbeddingResult(np.stack(rows))
 
     async def health(self) -> ComponentHealth:
-        """Checks the bundled model's files, once; one from the hub is looked at when it is used."""
+        """Check the bundled model's files, once; a model from the hub is checked at its first use."""
         if self._hub is None:
             await asyncio.to_thread(lambda: verified(_files()))
         return ComponentHealth()
 
     def count_tokens(self, text: str) -> int:
+        """Return the number of tokens without the special ones, not truncated."""
         return len(self._counter.encode(text, add_special_tokens=False))
 
     def close(self) -> None:
+        """Stop the threads; queued texts are dropped."""
         self._pool.shutdown(cancel_futures=True)
 
     @functools.cached_property
     def _counter(self) -> Any:
-        """The model's tokenizer without truncation and padding."""
+        """Return the model's tokenizer without truncation and padding."""
         if self._hub is None:
             return tokenizer_of(_files())
         from tokenizers import Tokenizer

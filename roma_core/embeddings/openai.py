@@ -1,4 +1,4 @@
-"""Embedding by OpenAI or a server that speaks its API."""
+"""Embedding by OpenAI or a server with a compatible API."""
 
 from __future__ import annotations
 
@@ -57,17 +57,21 @@ class OpenAIEmbedder:
 
     @property
     def name(self) -> str:
+        """Return ``openai:`` and the model."""
         return f"openai:{self._model}"
 
     @property
     def fingerprint(self) -> str:
+        """Return the hash of model and dimension."""
         return digest("openai-embedder", "1", self._model, str(self._dim))
 
     @property
     def dim(self) -> int:
+        """Return the length of a vector."""
         return self._dim
 
     async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
+        """Return the vectors of passages, embedded in batches side by side, see ``Embedder``."""
         import numpy as np
 
         batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
@@ -76,18 +80,23 @@ class OpenAIEmbedder:
         return EmbeddingResult(np.concatenate(vectors), Usage.total(result.usage for result in results))
 
     async def embed_query(self, text: str) -> EmbeddingResult:
+        """Return the vector of a question, see ``Embedder``."""
         return await self._batch([text])
 
     async def health(self) -> ComponentHealth:
-        """Asks the server for its list of models; a key that may embed and nothing else is refused that (403)."""
+        """Ask the server for its list of models; a key that may only embed is refused it (403), which is ``ok``."""
         found = await self._asked_for_models()
         return ComponentHealth(details=found.details) if found.details.get("status") == FORBIDDEN else found
 
     def count_tokens(self, text: str) -> int:
-        """An estimate (the tokenizer is not to be had offline): words count one token for each five letters begun."""
+        """Estimate the number of tokens: one for each five letters begun of a word.
+
+        The model's tokenizer is not available offline.
+        """
         return sum(math.ceil(len(word) / CHARS_PER_PIECE) for word in _WORD.findall(text))
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._client.close()
 
     @functools.cached_property
@@ -133,7 +142,7 @@ class OpenAIEmbedder:
 
 
 def _refused(error: Any) -> EmbeddingError:
-    """Typed error of a response with an error status."""
+    """Return the typed error for a response with an error status."""
     final = error.code == "insufficient_quota" or error.status_code not in TRANSIENT_STATUSES
     reason = "the quota is used up" if error.code == "insufficient_quota" else f"status {error.status_code}"
     return EmbeddingError(

@@ -82,6 +82,7 @@ _IBAN_LENGTH = {
 
 
 def emails(text: str) -> Spans:
+    """Yield e-mail addresses, percent-encoded ones too; not ``git@`` remotes and names of files."""
     for m in _EMAIL.finditer(text):
         remote = m[0].startswith("git@") and text[m.end() : m.end() + 1] == ":"
         if not remote and not _is_file(m["host"], m["tld"].lower()):
@@ -94,6 +95,7 @@ def _is_file(host: str, suffix: str) -> bool:
 
 
 def ibans(text: str) -> Spans:
+    """Yield IBANs whose length fits their country and whose check digits hold."""
     for m in _IBAN.finditer(text):
         size = _IBAN_LENGTH.get(m[0][:2])
         if size is None:
@@ -104,7 +106,7 @@ def ibans(text: str) -> Spans:
 
 
 def _end_after(text: str, size: int) -> int | None:
-    """Offset just behind the ``size``-th character that is no space, if a word ends there."""
+    """Return the offset just behind the ``size``-th character that is no space, if a word ends there."""
     seen = 0
     for i, c in enumerate(text):
         seen += c != " "
@@ -118,14 +120,17 @@ def _mod97(iban: str) -> bool:
 
 
 def luhn(digits: str) -> bool:
-    """The check digit of ISO/IEC 7812-1, annex B."""
+    """Return whether the check digit holds (ISO/IEC 7812-1, annex B)."""
     odd = sum(int(d) for d in digits[-1::-2])
     even = sum(sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])
     return (odd + even) % 10 == 0
 
 
 def _issued(d: str) -> bool:
-    """Prefix and length belong to an issuer: Visa, Mastercard, Amex, Discover, JCB, Diners, UnionPay, Maestro."""
+    """Return whether prefix and length belong to an issuer.
+
+    Visa, Mastercard, Amex, Discover, JCB, Diners, UnionPay and Maestro are known.
+    """
     n = len(d)
     head2, head4 = int(d[:2]), int(d[:4])
     if n == 14:
@@ -141,6 +146,7 @@ def _issued(d: str) -> bool:
 
 
 def cards(text: str) -> Spans:
+    """Yield numbers of payment cards that an issuer uses and whose check digit holds."""
     for m in _CARD.finditer(text):
         digits = "".join(filter(str.isdigit, m[0]))
         if _issued(digits) and luhn(digits):
@@ -148,11 +154,13 @@ def cards(text: str) -> Spans:
 
 
 def ssns(text: str) -> Spans:
+    """Yield US social security numbers: in their usual groups, or in any form after a word that announces one."""
     yield from (m.span() for m in _SSN.finditer(text))
     yield from (m.span("value") for m in _SSN_CUED.finditer(text))
 
 
 def ips(text: str) -> Spans:
+    """Yield IPv4 and IPv6 addresses of hosts; not local ones, versions and times."""
     for m in _IPV4.finditer(text):
         harmless = m[0].startswith(("0.", "127.")) or m[0] == "255.255.255.255"
         if not harmless and not _VERSION_WORD.search(text, max(0, m.start() - 24), m.start()):
@@ -165,7 +173,10 @@ def ips(text: str) -> Spans:
 
 
 def _is_ipv6(text: str) -> bool:
-    """An address of a host: not ``::1``, a MAC or EUI-64 (pairs only), a time, or a scope such as ``a::b``."""
+    """Return whether ``text`` is the address of a host.
+
+    ``::1``, a MAC or EUI-64 (pairs only), a time, and a scope such as ``a::b`` are not.
+    """
     if text.count(":") < 2 or not any(c.isdigit() for c in text):
         return False
     try:
@@ -178,6 +189,10 @@ def _is_ipv6(text: str) -> bool:
 
 
 def phones(text: str) -> Spans:
+    """Yield phone numbers.
+
+    They are international, North American or national, or any run of digits after a word such as ``tel``.
+    """
     for m in _PHONE_INTERNATIONAL.finditer(text):
         digits = sum(c.isdigit() for c in m[0])
         if 9 <= digits <= 15 and not _COORDINATES.match(m[0]):

@@ -31,7 +31,7 @@ _BLOCKS = (
 
 
 def plain(text: str) -> tuple[str, Sequence[int] | None]:
-    """``text`` for a detector, and the offset in ``text`` of each of its characters (None: the same).
+    """Return ``text`` for a detector, and the offset in ``text`` of each character (None when offsets are unchanged).
 
     Costs nothing when ``text`` is ASCII, as almost every log line is.
     """
@@ -46,7 +46,7 @@ def plain(text: str) -> tuple[str, Sequence[int] | None]:
 
 
 def _seen(text: str) -> list[int] | None:
-    """Offsets of the characters that are not cut out; None when all stay."""
+    """Return the offsets of the characters that stay; None when none is removed."""
     kept: list[int] = []
     last = 0
     for cut in _CUT.finditer(text):
@@ -57,7 +57,7 @@ def _seen(text: str) -> list[int] | None:
 
 @functools.cache
 def _table() -> dict[str, str]:
-    """Return the plain equal of each character that has one; one for one, so that offsets hold."""
+    """Return the plain equivalent of each character that has one; one for one, so that offsets hold."""
     found = ((c, _equal(c)) for first, last in _BLOCKS for c in map(chr, range(first, last)))
     return {c: equal for c, equal in found if equal is not None}
 

@@ -28,7 +28,7 @@ Detector = Callable[[str], Iterator[tuple[int, int]]]
 
 
 class SensitiveSpan(NamedTuple):
-    """``text[start:end]`` is of ``kind``; half-open code-point offsets."""
+    """A finding: ``text[start:end]`` is of ``kind``; half-open code-point offsets."""
 
     kind: Kind
     start: int
@@ -36,7 +36,7 @@ class SensitiveSpan(NamedTuple):
 
 
 def _detectors(text: str, wanted: frozenset[Kind]) -> Iterator[tuple[Kind, Detector]]:
-    """The detectors whose gate is open for ``text``, in order of precedence."""
+    """Yield the detectors whose gate is open for ``text``, in order of precedence."""
     lower = text.lower()
     digits = sum(map(text.count, "0123456789")) if wanted & PERSONAL else 0
     gates: tuple[tuple[Kind, bool, Detector], ...] = (
@@ -78,7 +78,11 @@ def find(text: str, kinds: Iterable[Kind] = KINDS) -> list[SensitiveSpan]:
 
 
 def redact(text: str, kinds: Iterable[Kind] = KINDS) -> str:
-    """``text`` with every finding replaced by ``[redacted:<kind>]``. Idempotent."""
+    """Replace every finding in ``text`` by ``[redacted:<kind>]``. Idempotent.
+
+    >>> redact("mail ada@example.org")
+    'mail [redacted:email]'
+    """
     wanted = frozenset(kinds)
     # More than once: what stood against a secret may only be seen when that is gone.
     for _ in range(_MAX_PASSES):
@@ -106,9 +110,10 @@ _MAX_DEPTH = 12
 
 
 def redact_value(value: Any, kinds: Iterable[Kind] = KINDS, depth: int = 0) -> Any:
-    """Like ``redact`` for anything that a log line or a trace may hold; the shape is kept.
+    """Redact a value that a log line or a trace may hold, see ``redact``; the shape is kept.
 
-    Values under a key that names a secret go whole. Objects are shown by ``str``; below 12 levels only their type.
+    Values under a key that names a secret are replaced whole. Objects are shown by ``str``; below 12 levels only their
+    type.
     """
     if value is None or isinstance(value, bool | int | float):
         return value

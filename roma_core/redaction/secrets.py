@@ -108,20 +108,26 @@ _CODE_REFERENCE = re.compile(r"[a-z_]+(?:\.[a-z_]+)+|[A-Z]+(?:_[A-Z]+)+")
 
 
 def private_keys(text: str) -> Spans:
+    """Yield PEM and PGP blocks of private keys, also those without an end."""
     return (m.span() for m in _PRIVATE_KEY.finditer(text))
 
 
 def jwts(text: str) -> Spans:
+    """Yield JSON web tokens, signed or encrypted."""
     return (m.span() for m in _JWT.finditer(text))
 
 
 def api_keys(text: str) -> Spans:
+    """Yield keys of known vendors, and runs of random characters behind a word that looks like a key's prefix."""
     yield from (m.span() for m in _API_KEY.finditer(text))
     yield from (m.span() for m in _ANY_KEY.finditer(text) if _is_random(m["random"]))
 
 
 def _is_random(run: str) -> bool:
-    """Drawn from 62 characters: both cases and digits in no order. Hashes, ids and camelCase are not."""
+    """Return whether a run looks drawn from 62 characters: both cases and digits in no order.
+
+    Hashes, ids and camelCase do not.
+    """
     digits, upper = sum(map(str.isdigit, run)), sum(map(str.isupper, run))
     return digits >= 2 and 2 <= upper <= len(run) - digits - 2 and not _WORDY.search(run)
 
@@ -130,6 +136,7 @@ _WORDY = re.compile(r"[a-z]{9}|[A-Z]{9}|\d{9}")
 
 
 def auth_headers(text: str) -> Spans:
+    """Yield the values of Authorization and Cookie headers, and bearer, basic or token credentials in prose."""
     yield from (m.span("value") for m in _COOKIE.finditer(text))
     for m in _AUTH.finditer(text):
         value = m["value"]
@@ -138,7 +145,10 @@ def auth_headers(text: str) -> Spans:
 
 
 def _is_credential(scheme: str, value: str) -> bool:
-    """Tells ``Bearer 8f2c...`` from "bearer certificates"; basic credentials are base64 of ``user:password``."""
+    """Return whether ``value`` is a credential: ``Bearer 8f2c...``, not "bearer certificates".
+
+    Basic credentials are base64 of ``user:password``.
+    """
     if scheme == "basic":
         try:
             return b":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
@@ -148,6 +158,7 @@ def _is_credential(scheme: str, value: str) -> bool:
 
 
 def passwords(text: str) -> Spans:
+    """Yield passwords and signatures in addresses, and values behind a name such as ``password`` or ``api_key``."""
     for m in _URL_PASSWORD.finditer(text):
         if not _NO_SECRET.fullmatch(m["value"]) and not m["value"].startswith("[redacted:"):
             yield m.span("value")
@@ -159,7 +170,7 @@ def passwords(text: str) -> Spans:
 
 
 def _is_secret_value(m: re.Match[str]) -> bool:
-    """A value that somebody may have chosen or generated, not a word of prose, a type, a number or a reference."""
+    """Return whether a named value is a secret, not a word of prose, a type, a number or a reference."""
     value = m["value"].rstrip(".")
     if len(value) < 4 or _NO_SECRET.fullmatch(value) or _CODE_REFERENCE.fullmatch(value):
         return False

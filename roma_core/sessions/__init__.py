@@ -1,4 +1,4 @@
-"""Conversations and opinions about answers."""
+"""Conversations and the feedback on answers."""
 
 from __future__ import annotations
 

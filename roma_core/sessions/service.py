@@ -56,6 +56,7 @@ class Reference(Noun):
 
     @classmethod
     def of(cls, citation: Citation) -> Reference:
+        """Make a reference from a citation, without its quote and claim."""
         return cls(**citation.model_dump(include=set(cls.model_fields)))
 
 
@@ -83,7 +84,7 @@ class SessionSummary(Noun):
 
 
 class Feedback(Noun):
-    """What somebody thought of an answer; one opinion for each answer and session, the last one counts."""
+    """A rating of an answer. A session has one for each answer; the last one counts."""
 
     answer_id: str
     rating: Rating
@@ -162,7 +163,7 @@ class Sessions:
             raise NotFoundError("There is no such session.")
 
     async def delete(self, tenant: str, session_id: str) -> None:
-        """Remove a session with its turns and the opinions about them. Raises ``NotFoundError``."""
+        """Remove a session with its turns and ratings. Raises ``NotFoundError``."""
 
         def work(db: Connection) -> int:
             t = _tables()
@@ -195,7 +196,7 @@ class Sessions:
         return await self._run(work)
 
     async def rate(self, tenant: str, feedback: Feedback) -> None:
-        """Store an opinion; a later one of the same session about the same answer replaces it."""
+        """Store a rating; a later one of the same session for the same answer replaces it."""
         row = {
             **feedback.model_dump(),
             "tenant": tenant,
@@ -207,7 +208,7 @@ class Sessions:
     async def feedback(
         self, tenant: str, answer_id: str | None = None, limit: int = 1000, session_id: str | None = None
     ) -> builtins.list[Feedback]:
-        """Return opinions, the newest first; about one answer, or of one session, when it is named."""
+        """Return ratings, the newest first; of one answer or one session when it is given."""
 
         def work(db: Connection) -> list[Feedback]:
             table = _tables().feedback
@@ -222,7 +223,7 @@ class Sessions:
         return await self._run(work)
 
     async def health(self) -> ComponentHealth:
-        """Report the database as down when it cannot be asked; conversations need it, single questions do not."""
+        """Report the database as down when a query fails; conversations need it, single questions do not."""
         asked = await guarded("sessions", self._run(lambda db: db.exec_driver_sql("select 1").scalar()))
         if isinstance(asked, AgentFailure):
             return ComponentHealth(name="sessions", state="down", reason=asked.message)
@@ -257,7 +258,7 @@ class Sessions:
 
 
 def _tables() -> ModuleType:
-    """SQLAlchemy takes a moment to import, and a single question never needs it."""
+    """Import the tables. SQLAlchemy takes a moment to import, and a single question never needs it."""
     from roma_core.sessions import tables
 
     return tables
@@ -274,7 +275,7 @@ def _parse_row(kind: type[N], row: Mapping[str, Any]) -> N:
 
 
 def _redact_text(text: str) -> str:
-    """Return ``text`` as it is stored: redacted, and without U+0000, which PostgreSQL refuses."""
+    """Return ``text`` as it is stored: redacted, and without U+0000, which PostgreSQL rejects."""
     return redact(text.replace("\x00", ""))
 
 

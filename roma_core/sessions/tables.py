@@ -164,7 +164,10 @@ def file_of(url: URL) -> Path | None:
 
 
 def _over_file(url: URL, path: Path) -> Engine:
-    """Make the file, now and never again: in the place of one that was taken away it would be empty."""
+    """Make an engine over a SQLite file, and create the file.
+
+    It is created only here: one that disappears later is not replaced by an empty file.
+    """
     private_file(path)
     engine = create_engine(url, creator=partial(_connect_file, path))
     event.listen(engine, "connect", lambda _, record: record.info.update(file=identity(path)))
@@ -215,12 +218,12 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update:
 
 
 def of_session(tenant: str, session_id: str) -> tuple[Any, Any]:
-    """Return the conditions that pick the turns of one session."""
+    """Return the conditions that select the turns of one session."""
     return turns.c.tenant == tenant, turns.c.session_id == session_id
 
 
 def summaries(connection: Connection, tenant: str, limit: int, prefix: str = "") -> list[dict[str, Any]]:
-    """Return the sessions whose ids begin with ``prefix``, with their numbers of turns, the one used last first."""
+    """Select the sessions whose ids begin with ``prefix``, with their numbers of turns, the last used first."""
     joined = sessions.outerjoin(turns, (turns.c.tenant == sessions.c.tenant) & (turns.c.session_id == sessions.c.id))
     statement = (
         select(

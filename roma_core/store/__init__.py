@@ -1,4 +1,4 @@
-"""Where passages are kept: the seam, the store in a folder and the one in memory."""
+"""Stores of passages: the seam, the store in a folder and the one in memory."""
 
 from __future__ import annotations
 

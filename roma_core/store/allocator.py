@@ -1,4 +1,4 @@
-"""Memory that LanceDB's threads free goes back to the system, so that an ingest's peak does not grow with the corpus.
+"""Return the memory that LanceDB's threads free to the system, so that an ingest's peak stays flat as the corpus grows.
 
 glibc gives each thread an arena of its own and each keeps what it once had; so does Arrow's own pool. Two arenas and
 the system's pool for Arrow cost nothing that can be measured. Low thresholds of ``mallopt(3)``, which map every larger
@@ -23,7 +23,10 @@ HIGH: Final = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 
 
 def limit_pools() -> None:
-    """To be called before LanceDB starts its threads; what the environment already says (``MALLOC_*``) holds."""
+    """Limit the arenas of glibc and Arrow; call it before LanceDB starts its threads.
+
+    Variables of the environment (``MALLOC_*``, ``ARROW_DEFAULT_MEMORY_POOL``) take precedence.
+    """
     import pyarrow as pa
 
     if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
@@ -33,7 +36,7 @@ def limit_pools() -> None:
 
 @contextmanager
 def sparing() -> Iterator[None]:
-    """Freed blocks go back at once while this is open, at some cost of speed for the whole process."""
+    """Return freed blocks at once inside the block, at some cost of speed for the whole process."""
     _set(LOW)
     try:
         yield
@@ -43,7 +46,7 @@ def sparing() -> Iterator[None]:
 
 
 def return_freed_memory() -> bool:
-    """Give back what is free; False where the C library has no ``malloc_trim(3)`` (macOS, musl, Windows)."""
+    """Return free memory to the system; False where the C library has no ``malloc_trim(3)`` (macOS, musl, Windows)."""
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()

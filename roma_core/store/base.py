@@ -33,45 +33,47 @@ class ChunkStore(Protocol):
         ...
 
     async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
-        """``put`` of all of them in one commit; of several entries for one document the last counts."""
+        """Store all entries in one commit, see ``put``; of several entries for one document the last counts."""
         ...
 
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
-        """Remove documents with their chunks; returns how many documents there were."""
+        """Remove documents with their chunks; return how many documents there were."""
         ...
 
-    async def document(self, tenant: str, document_id: str) -> Document | None: ...
+    async def document(self, tenant: str, document_id: str) -> Document | None:
+        """Return a document, or None when the tenant has none with this id."""
+        ...
 
     def documents(self, tenant: str) -> AsyncIterator[Document]:
-        """All documents of the tenant by id, streamed."""
+        """Yield all documents of the tenant, by id."""
         ...
 
     async def contents(self, tenant: str) -> dict[str, str]:
-        """``content_sha256`` of each document of the tenant by its id."""
+        """Return the ``content_sha256`` of each document of the tenant by its id."""
         ...
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
-        """The document's chunks by start."""
+        """Return the chunks of a document, by start."""
         ...
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
-        """Best chunks by BM25, best first; ties by chunk id. ``retriever`` is ``bm25``."""
+        """Return the best chunks by BM25, best first, ties by chunk id. ``retriever`` is ``bm25``."""
         ...
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
     ) -> list[ScoredChunk]:
-        """Best chunks by cosine similarity, best first; ties by chunk id. ``retriever`` is ``dense``."""
+        """Return the best chunks by cosine similarity, best first, ties by chunk id. ``retriever`` is ``dense``."""
         ...
 
     async def counts(self, tenant: str) -> tuple[int, int]:
-        """Numbers of documents and of chunks."""
+        """Return the numbers of documents and of chunks."""
         ...
 
     async def index_sha256(self, tenant: str) -> str:
-        """Hash of all chunks of the tenant as they are searched and shown: the same index has the same one.
+        """Return the hash of all chunks of the tenant as they are searched and shown.
 
-        Order, time and versions of the table do not count. Names what an evaluation was made over.
+        It names the index that an evaluation used: order, time and versions of the table do not count.
         """
         ...
 
@@ -80,16 +82,20 @@ class ChunkStore(Protocol):
         ...
 
     async def maintain(self) -> None:
-        """``optimize`` when enough has changed that it pays; called after each ingest."""
+        """Run ``optimize`` when enough has changed that it pays. Ingestion calls it after each run."""
         ...
 
     async def purge(self) -> None:
-        """Remove from the disk what was deleted, with every older version that holds it."""
+        """Remove deleted rows from the disk, with every older version that holds them."""
         ...
 
-    async def health(self) -> ComponentHealth: ...
+    async def health(self) -> ComponentHealth:
+        """Return the state of the store, with its counts in ``details``."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Release connections and files; a later call opens them again."""
+        ...
 
 
 def hash_chunks(chunks: Iterable[Chunk]) -> str:

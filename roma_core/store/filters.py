@@ -15,13 +15,14 @@ LONGEST_VALUE = 8192
 
 @dataclass(frozen=True)
 class Conditions:
-    """All that are not None must hold."""
+    """Conditions on a chunk's document; those that are not None must all hold."""
 
     document_id: tuple[str, ...] | None = None
     uri: tuple[str, ...] | None = None
     uri_prefix: str | None = None
 
     def match(self, document_id: str, uri: str) -> bool:
+        """Return whether a document satisfies every condition."""
         return (
             (self.document_id is None or document_id in self.document_id)
             and (self.uri is None or uri in self.uri)
@@ -30,7 +31,10 @@ class Conditions:
 
 
 def conditions(filters: Filters | None) -> Conditions:
-    """Typed conditions. Raises ``InputError`` for a field or a value that is not allowed, or too much of them."""
+    """Return filters as typed conditions.
+
+    Raises ``InputError`` for an unknown field, a wrong value, or too many values.
+    """
     given = dict(filters or {})
     prefix = given.pop("uri_prefix", None)
     if prefix is not None and not isinstance(prefix, str):

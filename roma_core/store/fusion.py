@@ -1,4 +1,4 @@
-"""One list out of a lexical and a dense one. Pure."""
+"""Fusion of a lexical and a dense ranking into one. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def fuse(
     lexical_weight: float = LEXICAL_WEIGHT,
     limit: int | None = None,
 ) -> list[ScoredChunk]:
-    """Convex combination of the min-max normalised scores; a chunk that a list lacks has 0 there.
+    """Fuse two rankings by a convex combination of min-max normalised scores; a chunk that one lacks scores 0 there.
 
     ``score`` lies in 0..1; ``scores`` keeps the raw ``bm25`` and ``dense`` and the fused ``hybrid``.
     """

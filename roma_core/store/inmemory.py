@@ -39,7 +39,7 @@ class _Index:
 
 
 class InMemoryStore:
-    """``ChunkStore`` that forgets everything at exit."""
+    """``ChunkStore`` in memory, without a file."""
 
     def __init__(self) -> None:
         self._tenants: dict[str, dict[str, EmbeddedDocument]] = {}
@@ -47,41 +47,49 @@ class InMemoryStore:
         """Made by the first search after a change."""
 
     async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Store a document with its chunks, see ``ChunkStore``. Raises ``InputError`` when vectors are missing."""
         if len(chunks) != len(vectors):
             raise InputError(f"{len(chunks)} chunks came with {len(vectors)} vectors.")
         self._tenants.setdefault(tenant, {})[document.id] = EmbeddedDocument(document, tuple(chunks), vectors)
         self._indexes.pop(tenant, None)
 
     async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
+        """Store several documents, see ``ChunkStore``."""
         for entry in entries:
             await self.put(tenant, *entry)
 
     async def contents(self, tenant: str) -> dict[str, str]:
+        """Return the content hashes by document id, see ``ChunkStore``."""
         return {held.document.id: held.document.content_sha256 for held in self._tenants.get(tenant, {}).values()}
 
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
+        """Remove documents, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {})
         self._indexes.pop(tenant, None)
         return sum(held.pop(document_id, None) is not None for document_id in set(document_ids))
 
     async def document(self, tenant: str, document_id: str) -> Document | None:
+        """Return a document or None, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {}).get(document_id)
         return held.document if held else None
 
     async def documents(self, tenant: str) -> AsyncIterator[Document]:
+        """Yield the documents by id, see ``ChunkStore``."""
         for _, held in sorted(self._tenants.get(tenant, {}).items()):
             yield held.document
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
+        """Return the chunks of a document by start, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {}).get(document_id)
         return sorted(held.chunks, key=lambda chunk: (chunk.start, chunk.id)) if held else []
 
     async def index_sha256(self, tenant: str) -> str:
+        """Return the hash of the tenant's chunks, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {}).values()
         return hash_chunks(chunk for entry in held for chunk in entry.chunks)
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
-        """BM25 with the statistics of this tenant alone."""
+        """Return the best chunks by BM25, with the statistics of this tenant alone."""
         index, wanted = self._index(tenant), conditions(filters)
         scores: dict[int, float] = defaultdict(float)
         words = set(_words(expand_versions(text)))
@@ -98,32 +106,35 @@ class InMemoryStore:
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
     ) -> list[ScoredChunk]:
+        """Return the best chunks by dot product with every vector, see ``ChunkStore``."""
         index, wanted = self._index(tenant), conditions(filters)
         rows = _allowed(index, wanted, range(len(index.chunks)))
         scores = {row: float(index.vectors[row] @ vector) for row in rows}
         return ranked(((index.chunks[row], scores[row], {"dense": scores[row]}) for row in rows), "dense", limit=limit)
 
     async def counts(self, tenant: str) -> tuple[int, int]:
+        """Return the numbers of documents and of chunks, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {})
         return len(held), sum(len(h.chunks) for h in held.values())
 
     async def optimize(self) -> None:
-        """Nothing to do."""
+        """Do nothing: indexes are built by the first search after a change."""
 
     async def maintain(self) -> None:
-        """Nothing to do."""
+        """Do nothing, see ``optimize``."""
 
     async def purge(self) -> None:
-        """Nothing to do: what is deleted is gone."""
+        """Do nothing: a deleted document leaves no version behind."""
 
     async def health(self) -> ComponentHealth:
+        """Return ``ok``; ``details["durable"]`` is False."""
         return ComponentHealth(name="store", state="ok", reason="in memory", details={"durable": False})
 
     async def close(self) -> None:
-        """Nothing to let go of; the content stays, as that of a closed table would."""
+        """Do nothing: the content stays, like that of a closed table."""
 
     def _index(self, tenant: str) -> _Index:
-        """The one place where the tenant is applied to a search."""
+        """Return the tenant's index, built when it is missing. Searches of a tenant see nothing else."""
         if tenant not in self._indexes:
             self._indexes[tenant] = _indexed(self._tenants.get(tenant, {}).values())
         return self._indexes[tenant]
@@ -146,7 +157,7 @@ def _indexed(entries: Collection[EmbeddedDocument]) -> _Index:
 
 
 def _allowed(index: _Index, wanted: Conditions, rows: Collection[int]) -> Collection[int]:
-    """The rows that pass the filters."""
+    """Return the rows that pass the filters."""
     if wanted == Conditions():
         return rows
     return [row for row in rows if wanted.match(index.chunks[row].document_id, index.chunks[row].uri)]

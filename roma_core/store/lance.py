@@ -62,12 +62,12 @@ INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
 
 
 class LanceStore:
-    """``ChunkStore`` on disk. Opened at first use; refuses a table made with another embedder (ERR_STORAGE_MISMATCH).
+    """``ChunkStore`` on disk, opened at first use.
 
-    ``fingerprint`` and ``dim`` are the embedder's; ``model`` is its name for messages. Writes wait up to ``lease_s``
-    for other writers (ERR_STORAGE_LOCKED); with less than ``min_free_mb`` on the disk they are refused
-    (ERR_STORAGE_FULL). A table that was open and is gone is not made anew (ERR_STORAGE_UNAVAILABLE); one that is back,
-    or in its place, is opened.
+    ``fingerprint`` and ``dim`` are the embedder's; ``model`` is its name for messages. A table made with another
+    embedder is refused (ERR_STORAGE_MISMATCH). Writes wait up to ``lease_s`` for other writers (ERR_STORAGE_LOCKED) and
+    need ``min_free_mb`` on the disk (ERR_STORAGE_FULL). When an open table disappears, calls fail
+    (ERR_STORAGE_UNAVAILABLE) until a table is in its place again; an empty one is never created there.
     """
 
     def __init__(
@@ -87,9 +87,11 @@ class LanceStore:
     # Writing
 
     async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Store a document with its chunks, see ``ChunkStore``."""
         await self.put_many(tenant, [EmbeddedDocument(document, chunks, vectors)])
 
     async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
+        """Store several documents in one commit, see ``ChunkStore``."""
         if not entries:
             return
         fresh = rows(tenant, entries, self._dim)
@@ -112,6 +114,7 @@ class LanceStore:
         await self._write(merge)
 
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
+        """Remove documents with their chunks, see ``ChunkStore``."""
         ids = sorted(set(document_ids))
         if not ids:
             return 0
@@ -205,7 +208,7 @@ class LanceStore:
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
 
     async def _remove_old_versions(self, table: Any, *, removes_unverified: bool = False) -> bool:
-        """Remove versions before the present one once nobody reads; return False when that did not come.
+        """Remove versions before the present one once there is no reader; return False when readers did not pause.
 
         Then those that are older than any reader go. The caller holds the writers' lease, so there is no newer one.
         While a tag keeps the state of before a migration, LanceDB removes no version: all stay for ``BACKUP_AGE``.
@@ -239,7 +242,7 @@ class LanceStore:
         return has_backup
 
     async def _write(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """``work`` under the lease. Cancelling the caller does not cut a commit in two: it ends, then lets go."""
+        """Run ``work`` under the writers' lease. A cancelled caller does not cut a commit in two: it ends first."""
 
         async def leased() -> T:
             table = await self._table()
@@ -256,12 +259,14 @@ class LanceStore:
     # Reading
 
     async def document(self, tenant: str, document_id: str) -> Document | None:
+        """Return a document or None, see ``ChunkStore``."""
         await self._table()
         where = _scope(tenant, "document") & _one_of("document_id", [document_id])
         found = await self._select(["payload"], where)
         return Document.model_validate_json(found[0]["payload"]) if found else None
 
     async def documents(self, tenant: str) -> AsyncIterator[Document]:
+        """Yield the documents by id, a few dozen rows at a time, see ``ChunkStore``."""
         ids = sorted(await self.contents(tenant))
         for i in range(0, len(ids), STREAMED):
             where = _scope(tenant, "document") & _one_of("document_id", ids[i : i + STREAMED])
@@ -270,22 +275,26 @@ class LanceStore:
                 yield Document.model_validate_json(row["payload"])
 
     async def contents(self, tenant: str) -> dict[str, str]:
+        """Return the content hashes by document id, see ``ChunkStore``."""
         await self._table()
         found = await self._select(["document_id", "content_sha256"], _scope(tenant, "document"))
         return {row["document_id"]: row["content_sha256"] for row in found}
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
+        """Return the chunks of a document by start, see ``ChunkStore``."""
         await self._table()
         where = _scope(tenant, "chunk") & _one_of("document_id", [document_id])
         found = [chunk_of(row) for row in await self._select(list(CHUNK_FIELDS), where)]
         return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
 
     async def index_sha256(self, tenant: str) -> str:
+        """Return the hash of the tenant's chunks, see ``ChunkStore``."""
         await self._table()
         found = await self._select(list(CHUNK_FIELDS), _scope(tenant, "chunk"))
         return await asyncio.to_thread(lambda: hash_chunks(chunk_of(row) for row in found))
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+        """Return the best chunks by BM25; words that no hit holds are searched again with one wrong letter allowed."""
         table = await self._table()
         where = _scope(tenant, "chunk", filters)
         if not text.strip():
@@ -318,6 +327,7 @@ class LanceStore:
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
     ) -> list[ScoredChunk]:
+        """Return the best chunks by cosine similarity, see ``ChunkStore``."""
         table = await self._table()
         where = _scope(tenant, "chunk", filters)
         with self._reading():
@@ -335,13 +345,14 @@ class LanceStore:
         return _best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
 
     async def counts(self, tenant: str) -> tuple[int, int]:
+        """Return the numbers of documents and of chunks, see ``ChunkStore``."""
         table = await self._table()
         with self._reading():
             documents = await table.count_rows(_scope(tenant, "document").to_sql())
             return documents, await table.count_rows(_scope(tenant, "chunk").to_sql())
 
     async def health(self) -> ComponentHealth:
-        """``degraded`` when the last check found doubled keys or the disk is nearly full; ``down`` when unreadable."""
+        """Return ``degraded`` for doubled keys or a nearly full disk, ``down`` when the table cannot be read."""
         try:
             table = await self._table()
             with self._reading():
@@ -368,6 +379,7 @@ class LanceStore:
         )
 
     async def close(self) -> None:
+        """Close the table; the next call opens it again."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
@@ -396,7 +408,7 @@ class LanceStore:
         return self._path / f"{TABLE}.lance"
 
     def _same(self) -> bool:
-        """Whether the table that was opened last is still in its place."""
+        """Return whether the table that was opened last is still in its place."""
         return self._identity is None or identity(self._folder) == self._identity
 
     @contextmanager
@@ -444,7 +456,7 @@ class LanceStore:
             await table.create_index("search_text", config=migrations.text_index())
 
     async def _unindexed(self, table: Any, column: str) -> int:
-        """Rows that the index of ``column`` does not hold (all when there is none)."""
+        """Return the number of rows that the index of ``column`` lacks (all when there is no index)."""
         index = await self._indexed(table, column)
         return int(index.num_unindexed_rows or 0) if index else int(await table.count_rows())
 
@@ -480,7 +492,7 @@ def _add_scores(
 
 
 def _best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: int) -> list[ScoredChunk]:
-    """The ``limit`` best rows as chunks, ties by id; a chunk is made of none of the others."""
+    """Return the ``limit`` best rows as chunks, ties by id. The other rows are never converted."""
     best = sorted(found, key=lambda hit: (-hit[1], hit[0]["id"]))[:limit]
     return ranked(((chunk_of(row), score, {retriever: score}) for row, score in best), retriever)
 
@@ -489,7 +501,10 @@ def _best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: 
 
 
 def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None) -> Any:
-    """The one place where tenant and filters are applied; values are literals of an expression, never SQL text."""
+    """Return the condition for tenant, kind and filters.
+
+    Every query passes here. Values are literals of an expression, never SQL text.
+    """
     from lancedb.expr import col, lit
 
     wanted = conditions(filters)
@@ -514,7 +529,7 @@ def _one_of(column: str, values: Sequence[str]) -> Any:
 
 
 def _successor(prefix: str) -> str:
-    """The least string above all that begin with ``prefix``; empty when there is none. (LIKE has wildcards.)"""
+    """Return the least string above all that begin with ``prefix``; empty without one. LIKE has wildcards."""
     for i in range(len(prefix) - 1, -1, -1):
         code = ord(prefix[i])
         if code < 0x10FFFF:
@@ -531,9 +546,9 @@ _DAMAGED = ("not found:", "corrupt", "invalid magic", "unexpected end of file", 
 
 @contextmanager
 def _typed(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """LanceDB's errors are RuntimeError, ValueError or OSError with the reason in their text alone.
+    """Translate errors of LanceDB, which are RuntimeError, ValueError or OSError with the reason in their text alone.
 
-    When it is no longer the ``same`` table, files are not damaged but elsewhere.
+    A missing file means damage only while the table is still the one that was opened.
     """
     try:
         yield
@@ -554,7 +569,7 @@ def _typed(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
 
 
 def _bytes_below(folder: Path) -> int:
-    """Return what a folder takes on the disk, in blocks as the disk counts them."""
+    """Return the bytes that a folder takes, in blocks as the disk counts them."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:

@@ -8,9 +8,10 @@ from roma_core.errors import ErrorCode, StoreError
 
 
 class Lease:
-    """``async with Lease(folder, timeout_s)``: raises ``StoreError`` (locked) when others hold it longer than that.
+    """Exclusive right to write; ``async with Lease(folder, timeout_s)`` waits for it.
 
-    Each has a lock object of its own: a shared one would let a second coroutine in.
+    Raises ``StoreError`` (locked) after ``timeout_s``. Each has its own lock object: a shared one would let a second
+    coroutine in.
     """
 
     def __init__(self, folder: Path, timeout_s: float) -> None:

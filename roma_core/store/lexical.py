@@ -1,4 +1,4 @@
-"""Words of a lexical search: other spellings of versions, words that nothing holds, and words one edit away. Pure.
+"""Words of a lexical search: spellings of versions, words without a hit, and words one edit away. Pure.
 
 The index cuts text by ICU's word breaks, so that Chinese, Japanese and Thai words are found; it keeps codes and part
 numbers whole.
@@ -48,7 +48,7 @@ def expand_versions(text: str) -> str:
 
 
 def find_missing_words(question: str, texts: Iterable[str]) -> list[str]:
-    """Return the words of a question that no text holds, not even with another ending.
+    """Return the words of a question that occur in no text, not even with another ending.
 
     >>> find_missing_words("anual leeve days", ["The annual leave is 20 days."])
     ['anual', 'leeve']
@@ -77,7 +77,7 @@ def _is_fixed(word: str) -> bool:
 
 
 def is_within_one_edit(word: str, other: str) -> bool:
-    """Return whether one letter put in, left out or replaced, or two swapped, turn ``word`` into ``other``.
+    """Return whether one edit turns ``word`` into ``other``: a letter added, removed or replaced, or two swapped.
 
     >>> is_within_one_edit("anual", "annual")
     True

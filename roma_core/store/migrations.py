@@ -66,7 +66,7 @@ def current_version() -> int:
 
 
 def version_metadata(number: int | None = None) -> dict[str, str]:
-    """Return what the key column's metadata says of ``number``, by default of the version of today."""
+    """Return the key column's metadata for version ``number``, by default the current one."""
     version = TableVersion(current_version() if number is None else number, __version__)
     return {_FIELD: json.dumps(version._asdict())}
 
@@ -79,7 +79,7 @@ async def read_version(table: Any) -> TableVersion:
 
 
 async def is_current(table: Any) -> bool:
-    """Whether a table has the version of today. Raises ``StoreError`` for a newer one."""
+    """Return whether a table has the current version. Raises ``StoreError`` for a newer one."""
     stored = await read_version(table)
     if stored.number > current_version():
         raise StoreError(

@@ -1,6 +1,9 @@
 """The gate of a store's readers: old versions are removed when no reader can hold one, and readers never wait.
 
 A reader holds a shared lock for as long as one search or read takes. Upkeep asks for the exclusive lock without waiting
+and releases it at once: at that moment there is no reader, and every later one sees the latest version.
+
+A reader holds a shared lock for as long as one search or read takes. Upkeep asks for the exclusive lock without waiting
 and lets go of it at once: in that moment nobody reads, so whoever reads later sees the version that is the latest then.
 """
 
@@ -18,7 +21,7 @@ except ImportError:  # Windows has no flock
 
 
 class ReaderGate:
-    """The lock file beside a table. Where there is no ``flock``, it is never known that nobody reads."""
+    """Lock file beside a table. Without ``flock`` the gate never reports that it is quiet."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / ".readers.lock"
@@ -36,7 +39,7 @@ class ReaderGate:
                 os.close(handle)
 
     def is_quiet(self) -> bool:
-        """Return whether nobody reads at this moment."""
+        """Return whether there is no reader at this moment."""
         if fcntl is None:
             return False
         handle = self._open()

@@ -19,6 +19,7 @@ CHUNK_FIELDS = ("id", "document_id", "uri", "title", "text", "start", "end", "pa
 
 
 def schema(dim: int, made_with: dict[str, Any]) -> Any:
+    """Return the Arrow schema of the table; ``made_with`` (fingerprint, dim, model) goes into its metadata."""
     import pyarrow as pa
 
     key_metadata = {"lance-schema:unenforced-primary-key": "true", **version_metadata()}
@@ -39,7 +40,10 @@ def schema(dim: int, made_with: dict[str, Any]) -> Any:
 
 
 def rows(tenant: str, entries: Sequence[EmbeddedDocument], dim: int) -> Any:
-    """Arrow table of documents and chunks; the last of several entries for one document counts."""
+    """Return documents and chunks as an Arrow table; the last of several entries for one document counts.
+
+    Raises ``InputError`` when vectors are missing or not finite.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -90,6 +94,7 @@ def _chunk_row(tenant: str, chunk: Chunk) -> dict[str, Any]:
 
 
 def chunk_of(row: dict[str, Any]) -> Chunk:
+    """Return the chunk that a row holds."""
     return Chunk(
         **{field: row[field] for field in CHUNK_FIELDS if field != "headings"}, headings=tuple(row["headings"])
     )

@@ -1,6 +1,6 @@
 """One report over named probes: cached, time-boxed, free of charge.
 
-``app`` composes it; ``Roma.health()``, ``GET /health`` and ``roma health`` show the same report::
+``app`` composes it; ``Roma.health()``, ``GET /health`` and ``roma health`` show it::
 
     HealthMonitor({"store": probe, ...}, needed=("store", "embedder"), version=__version__)
 
@@ -41,7 +41,7 @@ Probe = Callable[[], Awaitable[ComponentHealth]]
 
 
 class HealthMonitor:
-    """Reports over ``probes``. A component in ``needed`` that is down takes the whole down; others only degrade it."""
+    """Report over ``probes``. A component in ``needed`` that is down makes the whole down; others only degrade it."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class HealthMonitor:
         self._lock = PerLoop(asyncio.Lock)
 
     async def report(self) -> HealthReport:
-        """The state now, or as it was up to ``ttl_s`` ago; callers at the same time share one round of probes."""
+        """Return the present state, at most ``ttl_s`` old; concurrent callers share one round of probes."""
         async with self._lock.get():
             if self._last is None or time.monotonic() - self._at > self._ttl_s:
                 self._last = await self._probe_all()
@@ -89,14 +89,17 @@ class HealthMonitor:
 
 
 def overall(parts: Collection[ComponentHealth], needed: Collection[str]) -> HealthState:
-    """``down`` when a needed component is, else ``degraded`` when any is not ``ok``."""
+    """Return ``down`` when a needed component is down, else ``degraded`` when any is not ``ok``."""
     if any(p.state == "down" and p.name in needed for p in parts):
         return "down"
     return "ok" if all(p.state == "ok" for p in parts) else "degraded"
 
 
 def disk(folder: Path, min_free_mb: int) -> Probe:
-    """Free space where ``folder`` is or will be: down when it cannot be written, degraded when ingest would stop."""
+    """Return a probe of the free space below ``folder``, which need not exist yet.
+
+    It reports down when the folder cannot be written and degraded when an ingest would stop.
+    """
 
     def look() -> ComponentHealth:
         place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
@@ -128,10 +131,10 @@ def model_server(
     model: str = "",
     transport: Any = None,
 ) -> Probe:
-    """Asks for the list of models that vendors and compatible servers have at ``base_url``/models: it costs nothing.
+    """Return a probe that asks ``base_url``/models for the list of models, which costs nothing.
 
-    Any answer but a refused key or a server error says that the server is there; ``details`` hold its status. It takes
-    the way that calls take (proxies of the environment) and follows no redirect. One question at a time: a name that
+    Any answer but a rejected key or a server error means that the server is up; ``details`` hold its status. The
+    request takes the proxies of the environment and follows no redirect. There is one request at a time: a name that
     does not resolve holds a thread for as long as the system likes. With ``model`` the list is read, and a model that
     is not in it degrades the server.
     """
@@ -187,7 +190,7 @@ async def _body_of(answer: Any) -> bytes:
 
 
 def check_model(status: ComponentHealth, name: str, model: str, body: bytes) -> ComponentHealth:
-    """Return ``status``, degraded when a server's list of models is whole and does not hold ``model``.
+    """Return ``status``, degraded when a server's complete list of models lacks ``model``.
 
     Lists of OpenAI's and Ollama's form are read. ``llama3`` stands for ``llama3:latest``, and a model's name for its
     dated versions.
@@ -201,7 +204,7 @@ def check_model(status: ComponentHealth, name: str, model: str, body: bytes) -> 
 
 
 def _listed_models(body: bytes) -> list[str]:
-    """Return the names in a list of models; nothing for a list in parts, and for one that any name suits."""
+    """Return the names in a list of models; empty for a partial list and for a server that accepts any name."""
     try:
         data = json.loads(body)
     except ValueError:

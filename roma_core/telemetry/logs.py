@@ -1,7 +1,7 @@
 """Structured log lines on stderr: one processor chain for ROMA's own lines and for those of every library.
 
-Each line carries ``event``, ``level``, ``timestamp``, ``agent``, ``request_id`` and ``duration_ms`` (what the caller
-measured, else the time since the request began), and has passed redaction. An exception that becomes ``ERR_INTERNAL``
+Each line carries ``event``, ``level``, ``timestamp``, ``agent``, ``request_id`` and ``duration_ms`` (as measured by the
+caller, else the time since the request began), and has passed redaction. An exception that becomes ``ERR_INTERNAL``
 is logged here by itself, once, with its traceback. Usage::
 
     log = logs.get("memory")                      # agent="memory" on every line
@@ -35,7 +35,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what ``sys.stderr`` is at that moment, so that redirection and notebooks work."""
+    """Handler that writes to the ``sys.stderr`` of the moment, so that redirection and notebooks work."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -46,13 +46,13 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 def quiet(*names: str) -> None:
-    """Let libraries' loggers pass warnings alone: what makes tables reports every one of them."""
+    """Raise the level of libraries' loggers to warnings, for those that report every table they create."""
     for name in names:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def configure(level: str = "WARNING", shape: Literal["console", "json"] = "console") -> None:
-    """Send every line of ``level`` and above to stderr. May be called again; the last call holds."""
+    """Send every line of ``level`` and above to stderr. A later call replaces the configuration."""
     handler = _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -69,7 +69,10 @@ def configure(level: str = "WARNING", shape: Literal["console", "json"] = "conso
 
 
 def _ending(shape: str) -> list[Processor]:
-    """Tracebacks, redaction, rendering. Locals would put documents and keys into a line, so no traceback shows them."""
+    """Return the processors of tracebacks, redaction and rendering.
+
+    No traceback shows locals: they would put documents and keys into a line.
+    """
     if shape == "json":
         transformer = ExceptionDictTransformer(show_locals=False, max_frames=20)
         render: Processor = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
@@ -93,19 +96,19 @@ def _through(*last: Processor) -> None:
 
 
 def get(agent: str) -> FilteringBoundLogger:
-    """A logger whose lines name ``agent``. Cheap; before ``configure`` only warnings and errors are shown."""
+    """Return a logger whose lines name ``agent``. Cheap; before ``configure`` only warnings and errors are shown."""
     return cast(FilteringBoundLogger, structlog.stdlib.get_logger(f"roma.{agent}", agent=agent))
 
 
 def new_request_id(wanted: str | None = None) -> str:
-    """``wanted`` when it is short, plain and no secret (it will stand in headers and logs), else a fresh random id."""
+    """Return ``wanted`` when it is short, plain and no secret (headers and logs will hold it), else a random id."""
     usable = wanted and _REQUEST_ID.fullmatch(wanted) and redact(wanted) == wanted
     return wanted if wanted and usable else uuid.uuid4().hex
 
 
 @contextmanager
 def request(wanted: str | None = None) -> Iterator[str]:
-    """Everything inside belongs to one request: its id is on every line, failure and span."""
+    """Put everything inside into one request: its id is on every line, failure and span."""
     current = new_request_id(wanted)
     id_token, start_token = request_id.set(current), _started.set(time.perf_counter())
     try:
@@ -128,7 +131,7 @@ def no_request() -> Iterator[None]:
 
 @contextmanager
 def timed(log: FilteringBoundLogger, event: str, **fields: Any) -> Iterator[dict[str, Any]]:
-    """Log ``event`` at the end with ``duration_ms``; what is put into the yielded dict goes along.
+    """Log ``event`` at the end with ``duration_ms`` and the fields that were added to the yielded dict.
 
     An exception is logged by its type alone and passes on: its text may quote a document or a key.
     """
@@ -154,7 +157,7 @@ def _add_request(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _name_agent(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Lines of libraries name the library as their agent."""
+    """Name the library as the agent of its own lines."""
     record = event.get("_record")
     event.setdefault("agent", record.name.partition(".")[0] if record is not None else "unknown")
     return event

@@ -69,7 +69,7 @@ def _bounded(label: str, value: str) -> str:
 
 
 def observe_stage(stage: str, seconds: float) -> None:
-    """Count that a stage of a query took ``seconds``; ``stage`` is its label (``guarded``, ``writing``, ...)."""
+    """Count the ``seconds`` of a stage of a query; ``stage`` is its label (``guarded``, ``writing``, ...)."""
     series = _stage_series.get(stage)
     if series is None:
         bounded = _bounded("stage", stage)
@@ -90,19 +90,22 @@ def stage(name: str) -> Iterator[None]:
 
 
 def observe_query(seconds: float, outcome: str, *, degraded: bool = False) -> None:
-    """A query ended; ``outcome`` is answered, unanswered, failed or cancelled."""
+    """Count a query that ended; ``outcome`` is answered, unanswered, failed or cancelled."""
     _query_s.labels(_bounded("outcome", outcome)).observe(seconds)
     if degraded:
         _degraded.inc()
 
 
 def observe_first_token(seconds: float) -> None:
-    """The first token came ``seconds`` after the question."""
+    """Count the ``seconds`` from a question to the first token."""
     _first_s.observe(seconds)
 
 
 def count_usage(model: str, usage: Usage) -> None:
-    """Tokens and cost of calls; ``model`` is ``provider:model``. An unknown price is counted as such, never as 0."""
+    """Count tokens and cost of calls; ``model`` is ``provider:model``.
+
+    An unknown price is counted as such, never as 0.
+    """
     name = _bounded("model", model)
     _tokens.labels(name, "input").inc(usage.input_tokens)
     _tokens.labels(name, "output").inc(usage.output_tokens)
@@ -115,7 +118,7 @@ def count_usage(model: str, usage: Usage) -> None:
 
 
 def count_failure(failure: AgentFailure) -> None:
-    """A failure reached a boundary."""
+    """Count a failure that reached a boundary."""
     count_error(failure.agent, failure.code.value)
 
 
@@ -132,12 +135,12 @@ def count_ingest(report: IngestionReport) -> None:
 
 
 def count_cache(cache: str, *, hit: bool) -> None:
-    """A look-up in ``cache`` (parse, embed, page, llm); one that is off looks nothing up."""
+    """Count a look-up in ``cache`` (parse, embed, page, llm). A cache that is off is not counted."""
     _cache.labels(_bounded("cache", cache), "hit" if hit else "miss").inc()
 
 
 def count_guardrail(rule: str, action: str, times: int = 1) -> None:
-    """Rule ``rule`` fired ``times`` and did ``action`` (flag or block) each time."""
+    """Count that a rule fired ``times`` and did ``action`` (flag or block) each time."""
     _guardrails.labels(_bounded("rule", rule), _bounded("action", action)).inc(times)
 
 
@@ -148,7 +151,7 @@ def count_verdicts(verdicts: Mapping[CitationVerdict, int]) -> None:
 
 
 def observe_http(method: str, route: str, status: int, seconds: float) -> None:
-    """A request to the route template ``route`` was answered."""
+    """Count a request to the route template ``route`` that was answered."""
     name = _bounded("route", route)
     _http.labels(_bounded("method", method), name, str(status)).inc()
     _http_s.labels(name).observe(seconds)
@@ -156,7 +159,7 @@ def observe_http(method: str, route: str, status: int, seconds: float) -> None:
 
 @contextmanager
 def open_stream() -> Iterator[None]:
-    """A stream is open inside."""
+    """Count a stream as open inside the block."""
     _streams.inc()
     try:
         yield
@@ -165,18 +168,18 @@ def open_stream() -> Iterator[None]:
 
 
 def count_client_gone() -> None:
-    """A client went away before its answer was complete."""
+    """Count a client that left before its answer was complete."""
     _gone.inc()
 
 
 def set_jobs(counts: dict[str, int]) -> None:
-    """Ingest jobs by state."""
+    """Set the numbers of ingest jobs by state."""
     for state, n in counts.items():
         _jobs.labels(_bounded("job", state)).set(n)
 
 
 def set_health(report: HealthReport) -> None:
-    """The last health report: states, how long probes took, and the numbers that they found."""
+    """Publish the last health report: states, times of probes, and their numbers."""
     for part in report.components:
         name = _bounded("component", part.name)
         _health.labels(name).set(_STATES[part.state])
@@ -188,12 +191,12 @@ def set_health(report: HealthReport) -> None:
 
 
 def exposition() -> bytes:
-    """All series in Prometheus' text format."""
+    """Return all series in Prometheus' text format."""
     return generate_latest(REGISTRY)
 
 
 def names() -> frozenset[str]:
-    """Names of all sample series (``..._bucket``, ``..._total``, ...), also of those without a value yet."""
+    """Return the names of all sample series (``..._bucket``, ``..._total``, ...), also of those without a value yet."""
     found: set[str] = set()
     for family in REGISTRY.collect():
         found |= {sample.name for sample in family.samples}

@@ -1,4 +1,4 @@
-"""The watch over one query: metrics, one log line and spans, measured where every skin passes by."""
+"""Watch over one query: metrics, one log line and spans, measured where every skin passes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _RECOVERED = re.compile(r"([\w.-]+): (ERR_\w+)")
 
 
 class QueryWatch:
-    """``with QueryWatch(query) as watch:`` around a query; gives it an id if no skin did.
+    """Watch a query: ``with QueryWatch(query) as watch:``. It gets an id when no skin set one.
 
-    A query that ends without ``complete`` or ``fail`` was left by its reader.
+    A query that ends without ``complete`` or ``fail`` counts as cancelled.
     """
 
     def __init__(self, query: Query) -> None:
@@ -38,11 +38,11 @@ class QueryWatch:
         return self
 
     def begin_stage(self, label: str) -> None:
-        """Note that a stage begins."""
+        """Record that a stage begins."""
         self._stage = (label, time.perf_counter())
 
     def end_stage(self, details: Mapping[str, Any] | None = None) -> None:
-        """Note that the stage that runs, if any, has ended."""
+        """Record that the running stage, if any, has ended."""
         if self._stage is None:
             return
         label, start = self._stage
@@ -52,11 +52,11 @@ class QueryWatch:
         tracing.record(self._trace, label, start, end, dict(details or {}))
 
     def first_token(self) -> None:
-        """Note that the first words of the answer are shown."""
+        """Record that the first words of the answer are shown."""
         metrics.observe_first_token(time.perf_counter() - self._start)
 
     def complete(self, output: TailorOutput) -> None:
-        """Note the answer, and each failure that was recovered from on the way."""
+        """Record the answer, and each failure that was recovered from on the way."""
         self._outcome = "answered" if output.answered else "unanswered"
         self._line = {"model": output.model, "citations": len(output.citations), "degraded": output.degraded}
         for reason in output.degraded_reasons:
@@ -64,7 +64,7 @@ class QueryWatch:
                 metrics.count_error(recovered[1], recovered[2])
 
     def fail(self, failure: AgentFailure) -> None:
-        """Note the failure that ended the query."""
+        """Record the failure that ended the query."""
         self._outcome = "failed"
         self._line = {"code": failure.code.value, "failed_agent": failure.agent}
         metrics.count_failure(failure)
@@ -80,7 +80,7 @@ class QueryWatch:
 
 
 def count_ingest(report: IngestionReport) -> None:
-    """An ingest ended: its items by state, its failures by agent and code."""
+    """Count and log an ingest: its items by state, its failures by agent and code."""
     metrics.count_ingest(report)
     for failure in report.failures:
         metrics.count_failure(failure)

@@ -1,8 +1,8 @@
 """MLflow spans, one per stage, with the request id of the log lines. Off until ``configure`` turns it on.
 
-A query only notes what happened and when. Once it is over, a thread of its own writes its spans, so an MLflow that is
-slow, away or broken takes no answer: only the spans of that time are lost, which is said once. ``span`` costs one test
-when tracing is off, and nothing here imports MLflow before there is something to write.
+A query only records events and times. After it ends, a separate thread writes its spans, so a slow or unavailable
+MLflow delays no answer: the spans of that time are lost, which is logged once. ``span`` costs one test when tracing is
+off, and MLflow is imported only when there is something to write.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class TraceSpan:
 
 
 class _SpanWriter:
-    """The thread that writes spans to MLflow, one query's after the other's."""
+    """Thread that writes spans to MLflow, one query after the other."""
 
     def __init__(self, settings: Settings, *, eager: bool) -> None:
         self.settings = settings
@@ -70,13 +70,14 @@ class _SpanWriter:
         threading.Thread(target=self._run, args=(eager,), name="roma-traces", daemon=True).start()
 
     def put(self, span: TraceSpan | None) -> None:
-        """Have ``span`` written; None ends the thread. Never waits."""
+        """Enqueue ``span``; None ends the thread. Never waits: a full queue drops the span."""
         try:
             self._waiting.put_nowait(span)
         except queue.Full:
             return
 
     def flush(self, timeout_s: float) -> None:
+        """Wait until all enqueued spans are written, at most ``timeout_s``."""
         with self._waiting.all_tasks_done:
             self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, timeout_s)
 
@@ -93,7 +94,7 @@ class _SpanWriter:
             self._export(span, None)
 
     def _ready(self) -> bool:
-        """Return whether MLflow can be written to; checked now and then, and logged when it changes."""
+        """Return whether MLflow is available; checked now and then, and logged when it changes."""
         now = time.monotonic()
         if now < self._look_at:
             return self._up
@@ -107,7 +108,7 @@ class _SpanWriter:
         return up
 
     def _connect(self) -> None:
-        """Raises ``ConfigError`` when MLflow is not there."""
+        """Connect to MLflow. Raises ``ConfigError`` when it is unavailable."""
         remote = self.settings.telemetry.mlflow_tracking_uri
         if remote is not None and remote.startswith(("http://", "https://")):
             _look(remote)
@@ -153,7 +154,10 @@ class _SpanWriter:
 
 
 def _look(server: str) -> None:
-    """Raises ``ConfigError`` when nobody answers there, whatever the answer: MLflow itself would try for minutes."""
+    """Send a short request to a server.
+
+    Raises ``ConfigError`` when it is unreachable: MLflow itself would try for minutes.
+    """
     import httpx2
 
     try:
@@ -169,10 +173,10 @@ _parent: ContextVar[TraceSpan | None] = ContextVar("roma_span", default=None)
 
 
 def configure(settings: Settings, *, eager: bool = False) -> None:
-    """Turn tracing on or off as ``settings.tracing`` says. Waits for nothing: MLflow is opened by the writing thread,
-    when there is something to write, or now (``eager``), as a server wants it.
+    """Turn tracing on or off as ``settings.telemetry.tracing`` says, without waiting.
 
-    Raises ``ConfigError`` when tracing is wanted and MLflow is not installed.
+    The writing thread opens MLflow when there is something to write, or at once with ``eager``, as for a server. Raises
+    ``ConfigError`` when tracing is wanted and MLflow is not installed.
     """
     global _writer
     if _writer is not None and settings.telemetry.tracing and _writer.settings == settings:
@@ -195,9 +199,9 @@ def enabled() -> bool:
 
 @contextmanager
 def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
-    """A span around what happens inside. What is put into the yielded dict becomes its outputs. All is redacted.
+    """Record a span around the block. Entries of the yielded dict become its outputs; everything is redacted.
 
-    The parent is the enclosing ``span`` of the same request.
+    The parent is the enclosing ``span`` of the request.
     """
     if _writer is None:
         yield {}
@@ -218,12 +222,12 @@ def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
 
 
 def begin(name: str, **attributes: Any) -> TraceSpan | None:
-    """A span that ``end`` closes, for work whose stages are told by events; None when tracing is off."""
+    """Return a span that ``end`` closes, for work whose stages are reported by events; None when tracing is off."""
     return TraceSpan(name, attributes) if _writer is not None else None
 
 
 def record(parent: TraceSpan | None, name: str, start: float, end: float, outputs: dict[str, Any]) -> None:
-    """A stage of ``parent`` that is over; times are those of ``time.perf_counter``."""
+    """Add a completed stage to ``parent``; times are those of ``time.perf_counter``."""
     if parent is not None:
         offset_ns = time.time_ns() - time.perf_counter_ns()
         begun, over = (offset_ns + int(moment * 1e9) for moment in (start, end))
@@ -231,7 +235,7 @@ def record(parent: TraceSpan | None, name: str, start: float, end: float, output
 
 
 def end(current: TraceSpan | None, outputs: dict[str, Any], *, failed: bool) -> None:
-    """Close what ``begin`` opened."""
+    """Close the span that ``begin`` opened, and enqueue it."""
     if current is not None:
         current.outputs, current.failed = outputs, failed
         _ended(current, None)
@@ -246,6 +250,6 @@ def _ended(span: TraceSpan, parent: TraceSpan | None) -> None:
 
 
 def flush(timeout_s: float = FLUSH_S) -> None:
-    """Wait until the spans so far are written, or known to be lost; for the end of a process and for tests."""
+    """Wait until the spans so far are written or lost, at most ``timeout_s``: at the end of a process and in tests."""
     if _writer is not None:
         _writer.flush(timeout_s)

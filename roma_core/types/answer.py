@@ -120,6 +120,7 @@ class Usage(Noun):
 
     @classmethod
     def total(cls, parts: Iterable[Usage]) -> Usage:
+        """Return the sum of ``parts``; zero when there are none."""
         result = cls()
         for part in parts:
             result = result + part
@@ -205,7 +206,7 @@ class TailorOutput(Noun):
         return min(ours, key=lambda citation: citation.answer_start, default=None)
 
     def to_frame(self) -> pd.DataFrame:
-        """The citations, one a row."""
+        """Return the citations as a table, one a row."""
         return frame(self.citations, CITATION_COLUMNS)
 
     def _repr_html_(self) -> str:
@@ -223,7 +224,7 @@ class TailorOutput(Noun):
         )
 
     def _badges(self) -> list[tuple[int, int, int, str]]:
-        """Return where the markers of the citations stand in the answer, and their verdicts."""
+        """Return the spans and numbers of the markers of the citations."""
         from roma_core.markup import read_markers  # above this floor: what a notebook shows is parsed when it is shown
 
         markers = [marker for marker in read_markers(self.answer) if len(marker.numbers) == 1]
@@ -236,7 +237,7 @@ class TailorOutput(Noun):
 
 
 class StageEvent(Noun):
-    """A stage has begun or ended, as its name tells. ``elapsed_ms`` counts from the query.
+    """A stage that has begun or ended, as its name tells. ``elapsed_ms`` counts from the query.
 
     ROMA's own are ``guarded``, ``planned``, ``retrieved``, ``reranked``, ``writing`` and ``verifying``; a stage that
     was added to the pipeline has its own name.

@@ -15,7 +15,7 @@ DEFAULT_TENANT = "default"
 
 
 def digest(*parts: str | bytes) -> str:
-    """SHA-256 (hex) of the parts, each framed by its length so that no two lists of parts collide."""
+    """Return the SHA-256 (hex) of the parts, each framed by its length so that no two lists of parts collide."""
     h = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -31,7 +31,7 @@ class Noun(BaseModel):
 
 
 def frame(rows: Iterable[BaseModel], columns: Sequence[str]) -> pd.DataFrame:
-    """One row a value, with the columns named (also when there is no row)."""
+    """Return a table with one row a value and the named columns (also when there is no row)."""
     import pandas as pd
 
     return pd.DataFrame([row.model_dump(include=set(columns)) for row in rows], columns=list(columns))

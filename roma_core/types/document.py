@@ -69,16 +69,17 @@ class RawDocument(Noun):
 
     @property
     def data(self) -> bytes:
-        """All bytes; read from ``path`` at every call when they wait there."""
+        """Return all bytes; those in a file are read at every call."""
         return self.content if self.content is not None else self._file.read_bytes()
 
     @property
     def size(self) -> int:
-        """Number of bytes, without reading them."""
+        """Return the number of bytes, without reading them."""
         return len(self.content) if self.content is not None else self._file.stat().st_size
 
     @property
     def sha256(self) -> str:
+        """Return the SHA-256 (hex) of the bytes; a file is read in pieces."""
         if self.content is not None:
             return hashlib.sha256(self.content).hexdigest()
         with self._file.open("rb") as file:
@@ -90,7 +91,7 @@ class RawDocument(Noun):
         return self.path
 
     def discard(self) -> None:
-        """Delete the temporary file, if there is one. Whoever fetched calls it when the document is parsed."""
+        """Delete the temporary file, if there is one. The fetcher calls it when the document is parsed."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
@@ -108,9 +109,11 @@ class Span(Noun):
         return self
 
     def of(self, text: str) -> str:
+        """Return the part of ``text`` in the span."""
         return text[self.start : self.end]
 
     def overlaps(self, other: Span) -> bool:
+        """Return whether the spans share a code point."""
         return self.start < other.end and other.start < self.end
 
 
@@ -146,7 +149,7 @@ class Block(Span):
     confidence: float | None = None
 
     def row_at(self, offset: int, text: str) -> int | None:
-        """The sheet's row that ``offset`` (inside this block of ``text``) is in; None outside of sheets."""
+        """Return the sheet's row at ``offset`` (inside this block of ``text``); None outside of sheets."""
         if self.row is None:
             return None
         line = text.count("\n", self.start, offset)
@@ -194,7 +197,7 @@ class Document(Noun):
 
     @staticmethod
     def id_for(uri: str, tenant: str = DEFAULT_TENANT) -> str:
-        """Stable across edits of the content: it names the place, not the words."""
+        """Return the id of a document: it depends on its address and tenant, not on its content."""
         return digest("document", tenant, uri)[:32]
 
     @model_validator(mode="after")
@@ -206,7 +209,7 @@ class Document(Noun):
         return self
 
     def markdown(self) -> str:
-        """The text with its links written in, ``[words](url)``: for readers; offsets point into ``text``."""
+        """Return the text with its links written in, ``[words](url)``: for readers; offsets point into ``text``."""
         parts: list[str] = []
         at = 0
         for link in sorted(self.links, key=lambda found: found.start):
@@ -230,25 +233,29 @@ class Document(Noun):
         return f"left out of the text: {', '.join(parts)}"
 
     def page_at(self, offset: int) -> Page | None:
+        """Return the page at ``offset``, or None."""
         return next((p for p in self.pages if p.start <= offset < p.end), None)
 
     def headings_at(self, offset: int) -> tuple[str, ...]:
-        """Titles of the sections that hold ``offset``, outermost first."""
+        """Return the titles of the sections around ``offset``, outermost first."""
         return tuple(s.title for s in self.sections if s.start <= offset < s.end)
 
     def place(self, start: int) -> str:
-        """The place of ``start`` for a person: ``page 7``, ``slide 3, notes``, ``sheet “Q2”, row 14``, or a heading."""
+        """Return the place of ``start`` for a person.
+
+        It is ``page 7``, ``slide 3, notes``, ``sheet “Q2”, row 14``, or a heading.
+        """
         held = [s for s in self.sections if s.start <= start < s.end]
         return place_of(self.page_at(start), held, self.row_at(start))
 
     def row_at(self, offset: int) -> int | None:
-        """The 1-based row of the sheet that ``offset`` is in; None outside of sheets."""
+        """Return the 1-based row of the sheet at ``offset``; None outside of sheets."""
         held = next((b for b in self.blocks if b.row is not None and b.start <= offset < b.end), None)
         return held.row_at(offset, self.text) if held else None
 
 
 def place_of(page: Page | None, held: Sequence[Section], row: int | None) -> str:
-    """``Document.place`` of a spot on ``page``, inside the sections ``held`` (outermost first), in ``row``."""
+    """Return ``Document.place`` of a spot on ``page``, inside the sections ``held`` (outermost first), in ``row``."""
     words: list[str] = []
     if page is not None:
         unit = "slide" if any(s.kind == "slide" for s in held) else "page"
@@ -280,7 +287,7 @@ class Chunk(Noun):
 
     @property
     def indexed_text(self) -> str:
-        """The text that is embedded and searched."""
+        """Return the text that is embedded and searched."""
         return f"{self.context}\n{self.text}" if self.context else self.text
 
 

@@ -16,7 +16,7 @@ HealthState = Literal["ok", "degraded", "down"]
 
 
 class ComponentHealth(Noun):
-    """State of one component and why: what every ``health()`` returns.
+    """State of one component and its reason, as every ``health()`` returns it.
 
     >>> ComponentHealth(state="degraded", reason="The disk is nearly full; free some room.")  # doctest: +ELLIPSIS
     ComponentHealth(...)
@@ -40,7 +40,7 @@ class HealthReport(Noun):
     components: tuple[ComponentHealth, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """The components, one a row."""
+        """Return the components as a table, one a row."""
         return frame(self.components, ("name", "state", "reason", "latency_ms"))
 
     def _repr_html_(self) -> str:

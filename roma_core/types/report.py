@@ -18,7 +18,7 @@ ItemState = Literal["added", "updated", "unchanged", "skipped", "missing", "dele
 
 
 class IngestItem(Noun):
-    """One row of the ledger: what became of one listed item."""
+    """One row of the ledger: the outcome of one listed item."""
 
     uri: str
     state: ItemState
@@ -48,7 +48,7 @@ class IngestionReport(Noun):
 
     @property
     def worked(self) -> Literal["all", "some", "none"]:
-        """Return how much of it worked; where there was nothing to do, all."""
+        """Return how much of the ingest worked; ``all`` when there was nothing to do."""
         failed = sum(item.state == "failed" for item in self.items)
         if not failed and not self.failures:
             return "all"
@@ -56,7 +56,7 @@ class IngestionReport(Noun):
 
     @property
     def first_failure(self) -> AgentFailure | None:
-        """Of the sources, else of the items."""
+        """Return the first failure of a source, else of an item; None when nothing failed."""
         item = next((item for item in self.items if item.state == "failed"), None)
         if self.failures or item is None:
             return self.failures[0] if self.failures else None
@@ -74,11 +74,14 @@ class IngestionReport(Noun):
         return {state: sum(i.state == state for i in self.items) for state in get_args(ItemState)}
 
     def warnings(self) -> list[tuple[str, str]]:
-        """URI and warning, one a row: suspected prompt injections, near-duplicates, what a parser could not read."""
+        """Return URI and warning, one a row.
+
+        Warnings name suspected prompt injections, near-duplicates, and parts that a parser could not read.
+        """
         return [(item.uri, warning) for item in self.items for warning in item.warnings]
 
     def to_frame(self) -> pd.DataFrame:
-        """The items, one a row."""
+        """Return the items as a table, one a row."""
         return frame(self.items, ITEM_COLUMNS)
 
     def _repr_html_(self) -> str:

@@ -1,4 +1,4 @@
-"""Sources as things: what is read, how, when, and how it stands."""
+"""Sources: their addresses, options, schedules and last syncs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roma_core.types.base import Noun
 
 
 class SourceOptions(Noun):
-    """Settings of one source, above those of the installation. None and empty: the installation's hold."""
+    """Settings of one source; None and empty values leave the installation's settings in place."""
 
     include: tuple[str, ...] = ()
     """Globs over names (with a slash: relative paths) of the files that are wanted."""
@@ -70,7 +70,7 @@ class SourceRecord(Noun):
 
     @property
     def label(self) -> str:
-        """The name, or the address of a source without one."""
+        """Return the name, or the address of a source without one."""
         return self.name or self.uri
 
 

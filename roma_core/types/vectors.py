@@ -1,4 +1,4 @@
-"""Arrays of vectors. Apart from the other nouns, as numpy is loaded for them."""
+"""Arrays of vectors. Separate from the other nouns, because importing them loads numpy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see: the console, views of documents, and progress in a notebook."""
+"""User interfaces: the console, views of documents, and progress in a notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of one answer on the screen: its words with badges, what is being done, what went wrong, who wrote it."""
+"""Parts of one answer on the screen: text with badges, work in progress, failures and the footnote."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ blockquote { border-left: 3px solid #8886; margin-left: 0; padding-left: .8em; }
 
 
 class AnswerText(pn.custom.JSComponent):  # type: ignore[misc]
-    """HTML that ROMA rendered itself; a click on a badge reports its marker in ``picked``."""
+    """HTML that ROMA rendered itself; a click on a badge sets ``picked`` to its marker."""
 
     html = param.String(default="")
     picked = param.Integer(default=0)
@@ -74,7 +74,7 @@ class AnswerText(pn.custom.JSComponent):  # type: ignore[misc]
 
 
 def safe_pane(text: str, *, small: bool = False, margin: int | tuple[int, ...] = 0) -> pn.pane.HTML:
-    """Text of any origin as a pane: Panel's text panes (``Str`` too) show HTML that is in it."""
+    """Return a pane of text of any origin. Panel's own text panes (``Str`` too) run HTML in it."""
     return pn.pane.HTML(safe_html(text, small=small), stylesheets=[STYLE], css_classes=PLAIN, margin=margin)
 
 
@@ -84,7 +84,7 @@ def safe_html(text: str, *, small: bool = False) -> str:
 
 
 def typed_pane(text: str) -> pn.pane.HTML:
-    """Return a pane with typed words, each character as it is: neither Markdown nor HTML."""
+    """Return a pane with typed text, character by character: neither Markdown nor HTML."""
     return pn.pane.HTML(f'<div class="roma-typed">{escape(text)}</div>', stylesheets=[STYLE])
 
 
@@ -94,7 +94,7 @@ def source_address(citation: Citation) -> str:
 
 
 def with_badges(output: TailorOutput) -> str:
-    """Return safe HTML of the answer, its markers as badges in the colour and shape of their verdicts."""
+    """Return safe HTML of the answer, with its markers as badges."""
 
     def badge_at(position: int, number: int) -> Badge | None:
         citation = output.citation_at(position, number)
@@ -104,7 +104,7 @@ def with_badges(output: TailorOutput) -> str:
 
 
 def stage_words(event: StageEvent) -> str:
-    """Return the words for the work that goes on, such as ``Ranking 20 passages …``."""
+    """Return the words for the work in progress, such as ``Ranking 20 passages …``."""
     return event.says or f"{event.stage.replace('_', ' ').capitalize()} …"
 
 
@@ -126,7 +126,7 @@ def failure_alert(failure: AgentFailure, retry: Callable[[], None] | None = None
 
 
 def degraded_alert(output: TailorOutput) -> pmui.Alert:
-    """Return the alert of a degraded answer: in plain words when another model (or none) wrote, and as reported."""
+    """Return the alert of a degraded answer: the writer in plain words, and the reported reasons."""
     words = ""
     if any(reason.startswith(FALLBACK) for reason in output.degraded_reasons):
         instead = "is quoted from the sources" if output.model == "extractive" else f"was written by {output.model}"

@@ -1,4 +1,4 @@
-"""The console: a chat that streams, with badges that open the words they cite. The same object in a notebook."""
+"""Console: a chat that streams, with badges that open the cited words. A notebook shows the same object."""
 
 from __future__ import annotations
 
@@ -41,18 +41,23 @@ MAIN_WIDTH = 900
 
 
 class Person(Protocol):
-    """The user of the console: owner of the documents that are asked and of the conversations that are shown."""
+    """User of the console: owner of the searched documents and of the listed conversations."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Return the id; ids of the person's sessions begin with it."""
+        ...
+
     @property
-    def tenant(self) -> str: ...
+    def tenant(self) -> str:
+        """Return the tenant whose documents are searched."""
+        ...
 
 
 class Console:
     """One person's conversation. ``page()`` for the server, ``chat`` alone for a notebook.
 
-    Ids of its sessions begin with ``person``: the API keeps tenants apart, and here people of a tenant are apart too.
+    Ids of its sessions begin with ``person``: the API separates tenants, the console also the people of a tenant.
     """
 
     def __init__(self, roma: Roma, tenant: str | None = None, person: str = "local") -> None:
@@ -81,7 +86,7 @@ class Console:
         self._answering: set[asyncio.Task[AgentFailure | None]] = set()
 
     def page(self) -> pmui.Page:
-        """The whole page."""
+        """Return the whole page."""
         hello = self._greet()
 
         async def loaded() -> None:
@@ -117,7 +122,7 @@ class Console:
         return [fresh, settings, self.earlier.view, pmui.Divider(sizing_mode=wide, margin=(8, 0)), self.health]
 
     def ask(self, question: str) -> None:
-        """Ask ``question``, each character as it was typed, when the answers are written that it may refer to."""
+        """Ask ``question``, unchanged, once the answers that it may refer to are written."""
         if not question.strip():
             return
         query = Query(
@@ -133,7 +138,7 @@ class Console:
         pn.state.execute(partial(self._answer, query, reply))
 
     async def open_conversation(self, session_id: str, most: int = PAST) -> None:
-        """Show the last ``most`` turns of an earlier conversation; what is asked next goes on with it."""
+        """Show the last ``most`` turns of an earlier conversation; the next question continues it."""
         self._opening = session_id
         found = await self.earlier.past(session_id, self._read, most + 1)
         if isinstance(found, AgentFailure):
@@ -159,7 +164,7 @@ class Console:
         return message(button)
 
     def stop(self) -> None:
-        """Stop all answers that are being written or wait for their turn."""
+        """Stop all answers that are being written or queued."""
         for task in tuple(self._answering):
             task.cancel()
 
@@ -203,7 +208,7 @@ class Console:
         return await self.roma.rate(answer_id, rating, session_id=session_id, tenant=self.tenant)
 
     async def _show_health(self) -> None:
-        """The whole in one chip, then only what is not well, with its reason in small print."""
+        """Show the overall state in one chip, then only the parts that are not ``ok``, with their reasons."""
         report = await self.roma.health()
         unwell = [c for c in report.components if c.state != "ok"]
         shown = [("ROMA", report.state), *((c.name, c.state) for c in unwell)]
@@ -235,7 +240,7 @@ class Console:
             await self._start_anew()
 
     def _greet(self) -> pn.pane.HTML:
-        """At once, so that it stands above the first question; what there is to be asked is counted later."""
+        """Show the greeting at once, above the first question; the documents are counted later."""
         hello = safe_pane(HELLO)
         self.chat.append(message(pn.Column(hello, sizing_mode="stretch_width")))
         return hello
@@ -246,7 +251,7 @@ class Console:
 
 
 def chat_view(ask: Callable[[str], None]) -> pmui.ChatInterface:
-    """The look of Panel's chat alone: a callback would be handed what a message shows, HTML, not what was typed."""
+    """Return Panel's chat for its look alone: a callback would get the HTML of a message instead of the typed text."""
     return pmui.ChatInterface(
         show_rerun=False,
         show_undo=False,
@@ -261,24 +266,24 @@ def chat_view(ask: Callable[[str], None]) -> pmui.ChatInterface:
 
 
 def message(view: pn.viewable.Viewable, user: str = "ROMA") -> pmui.ChatMessage:
-    """``view`` in the conversation, without Panel's buttons: the one for copying would copy HTML."""
+    """Return ``view`` as a message, without Panel's buttons: the one for copying would copy HTML."""
     return pmui.ChatMessage(
         view, user=user, show_copy_icon=False, show_edit_icon=False, show_reaction_icons=False, show_timestamp=False
     )
 
 
 def said(question: str, reply: AnswerMessage) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
-    """A question, and below it the place of its answer."""
+    """Return the messages of a question and, below it, of its answer."""
     return message(typed_pane(question), "User"), message(reply.view)
 
 
 def on_a_phone(headers: Mapping[str, str]) -> bool:
-    """Return whether the sidebar would lie over the conversation. Phones say "Mobi" (MDN, on user agents)."""
+    """Return whether the sidebar would cover the conversation. Phones send "Mobi" (MDN, on user agents)."""
     return any("Mobi" in value for name, value in headers.items() if name.lower() == "user-agent")
 
 
 def greeting(counts: tuple[int, int] | AgentFailure) -> str:
-    """Markdown for an empty conversation."""
+    """Return the Markdown for an empty conversation."""
     if isinstance(counts, AgentFailure):
         return f"**The documents cannot be reached.** {counts.message}"
     documents, passages = counts
@@ -290,7 +295,7 @@ def greeting(counts: tuple[int, int] | AgentFailure) -> str:
 def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person | None] = lambda: None) -> None:
     """Serve the console of ``roma`` at ``path`` of the FastAPI ``app``: one conversation for each browser tab.
 
-    ``who`` tells who opens a tab; None is somebody on this machine, with the tenant of the settings.
+    ``who`` returns the user who opens a tab; None is a local user, with the tenant of the settings.
     """
     from panel.io.fastapi import add_applications
 

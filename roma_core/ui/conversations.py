@@ -1,4 +1,4 @@
-"""Earlier conversations of one person: to open again, to rename and to delete."""
+"""Earlier conversations of one person: opened, renamed and deleted here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL = {
 
 
 class Past(NamedTuple):
-    """A turn as it is shown again."""
+    """A stored turn, ready to be shown."""
 
     question: str
     output: TailorOutput
@@ -40,7 +40,10 @@ class Past(NamedTuple):
 
 
 class Conversations:
-    """``view`` lists those whose ids begin with ``prefix``. ``opened`` and ``deleted`` are told an id."""
+    """List of the conversations whose ids begin with ``prefix``, in ``view``.
+
+    ``opened`` and ``deleted`` are called with an id.
+    """
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class Conversations:
         self.view = pn.Column(self._heading, self.list, self._dialog, visible=False, sizing_mode="stretch_width")
 
     async def refresh(self) -> None:
-        """List them anew, the one used last first."""
+        """List the conversations again, the last used first."""
         found = await guarded("sessions", self._roma.sessions.list(self._tenant, MOST, self._prefix))
         if isinstance(found, AgentFailure):
             self._show(found)
@@ -76,7 +79,7 @@ class Conversations:
         self._show()
 
     def mark(self, current: str) -> None:
-        """Show that this one is open; a new one is not listed yet."""
+        """Mark the open conversation; a new one is not listed yet."""
         self._current = current
         self.list.value = None  # the same one may have moved, which the list would not notice
         self.list.value = next((item for item in self.list.items if item["id"] == current), None)
@@ -133,7 +136,7 @@ class Conversations:
 
 
 async def recalled(turn: Turn, read: Read) -> TailorOutput:
-    """A stored answer as it was given. Its citations were stored without their words: they are read anew."""
+    """Return a stored answer. Its citations were stored without their words, which are read again."""
     documents = {id_: await read(id_) for id_ in {reference.document_id for reference in turn.references}}
     citations = tuple(_cited(reference, documents[reference.document_id]) for reference in turn.references)
     return TailorOutput(

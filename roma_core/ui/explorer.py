@@ -1,4 +1,4 @@
-"""A parsed file page by page, for a notebook: static as it stands, with a slider when live."""
+"""Explorer of a parsed file, page by page, for a notebook: static without a kernel, with a slider when live."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("number", "kind", "level", "page", "start", "end", "words")
 
 
 class Explorer:
-    """A parsed file and the page to look at. A notebook shows that page; ``slider()`` turns the pages."""
+    """A parsed file and one of its pages. A notebook shows that page; ``slider()`` turns the pages."""
 
     def __init__(self, roma: Roma, path: Path, document: Document, page: int, rendered: bool, html: Html) -> None:
         self.document = document
@@ -28,11 +28,11 @@ class Explorer:
         self._drawing: set[asyncio.Task[None]] = set()
 
     async def view(self, page: int) -> Html:
-        """The page's blocks beside its picture; without a picture for formats that have no pages to draw."""
+        """Return the page's blocks beside its picture; without one for formats that have no pages to draw."""
         return await _view(self._roma, self._path, self.document, page, self._rendered)
 
     def slider(self) -> Any:
-        """A widget that shows the page which is chosen (ipywidgets)."""
+        """Return a widget that shows the chosen page (ipywidgets)."""
         import ipywidgets
 
         numbers = [page.number for page in self.document.pages] or [self._page]
@@ -55,7 +55,7 @@ class Explorer:
         return ipywidgets.VBox([slider, shown])
 
     def to_frame(self) -> pd.DataFrame:
-        """Every block of the document with its place."""
+        """Return a table of every block of the document with its place."""
         import pandas as pd
 
         blocks = enumerate(self.document.blocks, 1)

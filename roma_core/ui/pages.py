@@ -1,4 +1,4 @@
-"""A page beside its Markdown: the picture with a numbered box for each block, the blocks with the same numbers.
+"""Page beside its Markdown: the picture with a numbered box for each block, the blocks with the same numbers.
 
 Pure functions. Nothing of a document gets through as HTML: its words are escaped, or rendered by ``render.to_html``.
 """
@@ -62,7 +62,7 @@ STYLE = (
 
 
 class Mark(NamedTuple):
-    """A block as shown: its number, its words from where the page begins, and whether it began before."""
+    """A block of a view: its number, its text from the page's start on, and whether it began before."""
 
     number: int
     block: Block
@@ -71,7 +71,7 @@ class Mark(NamedTuple):
 
 
 class Area(NamedTuple):
-    """A place on a page's picture, as fractions of it; ``number`` stands beside it."""
+    """A rectangle on a page's picture, as fractions of it; ``number`` stands beside it."""
 
     box: Box
     colour: str
@@ -80,7 +80,7 @@ class Area(NamedTuple):
 
 
 def marks(document: Document, page: Page | None = None) -> list[Mark]:
-    """Numbered blocks that have words on ``page`` (None: of the whole document), in reading order."""
+    """Return the numbered blocks with text on ``page`` (None: of the whole document), in reading order."""
     start = page.start if page else 0
     on_it = (b for b in document.blocks if page is None or b.overlaps(page))
     return [
@@ -90,7 +90,7 @@ def marks(document: Document, page: Page | None = None) -> list[Mark]:
 
 
 def sheet(png: bytes, areas: Iterable[Area], description: str) -> Html:
-    """The picture of a page with ``areas`` over it."""
+    """Return the picture of a page with ``areas`` over it, as HTML."""
     drawn = "".join(map(_area, areas))
     source = base64.b64encode(png).decode()
     return Html(
@@ -100,9 +100,9 @@ def sheet(png: bytes, areas: Iterable[Area], description: str) -> Html:
 
 
 def page_view(document: Document, page: int | None = None, png: bytes | None = None, *, rendered: bool = False) -> Html:
-    """The blocks of a page (by number; None: of the whole document), beside its picture when there is one.
+    """Return the blocks of a page (by number; None: of the whole document), beside its picture when there is one.
 
-    ``rendered`` shows Markdown as it reads instead of as it is written.
+    ``rendered`` shows rendered Markdown instead of its source.
     """
     place = next((p for p in document.pages if p.number == page), None)
     all_marks = marks(document, place)
@@ -163,6 +163,6 @@ def _facts(mark: Mark) -> list[str]:
 
 
 def _hover(count: int) -> str:
-    """Pointing at a block lights up its box, and the other way round, without a script."""
+    """Return the style that highlights a block and its box together, without a script."""
     both = ",\n".join(f'.roma-pages:has([data-n="{n}"]:hover) [data-n="{n}"]' for n in range(1, count + 1))
     return f"{both} {{ box-shadow: 0 0 0 2px var(--kind); }}" if both else ""

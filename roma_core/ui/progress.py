@@ -1,4 +1,4 @@
-"""Progress bars for a terminal and a notebook; switched off they cost nothing."""
+"""Progress bars for a terminal and a notebook; disabled ones cost nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def ingest_bar(shown: bool = True) -> Iterator[Callable[[IngestProgress], None] | None]:
-    """A bar for ``Roma.ingest``: documents done, their states and the rate. Its end is known when listing has ended."""
+    """Show a bar for ``Roma.ingest``: documents done, their states and the rate; yield its callback.
+
+    Its total is known when listing has ended. Yields None when it is not ``shown``.
+    """
     if not shown:
         yield None
         return
@@ -30,7 +33,7 @@ def ingest_bar(shown: bool = True) -> Iterator[Callable[[IngestProgress], None] 
 
 @contextmanager
 def eval_bar(shown: bool = True) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar for ``evaluate``: questions done of all."""
+    """Show a bar for ``evaluate``, questions done of all; yield its callback, or None when it is not ``shown``."""
     if not shown:
         yield None
         return

@@ -1,4 +1,4 @@
-"""The one place that turns Markdown from models and documents into HTML. Everything in it is hostile.
+"""Rendering of Markdown from models and documents to HTML. All of it is treated as hostile.
 
 markdown-it with HTML off, then an nh3 allow-list without images, forms, styles and frames. Panel's own Markdown pane
 and chat message run attackers' HTML, so no surface uses them for text that ROMA did not write itself.
@@ -61,10 +61,14 @@ Badges = Callable[[int, int], Badge | None]
 
 
 def to_html(markdown: str, badges: Badges | Mapping[int, str] | None = None, most: int | None = MAX_CHARS) -> str:
-    """Safe HTML of ``markdown``, or of its first ``most`` characters and a note that says how many are left out.
+    r"""Return safe HTML of ``markdown``, cut after ``most`` characters with a note of how many are left.
 
-    ``badges`` gives the badge of a marker ``[n]`` at an offset, or maps numbers to addresses. A link shows its
-    host, because its words may lie. Images become their words: loading one would tell its server what was asked.
+    ``badges`` maps citation markers to the address of their source; ``[n]`` becomes a badge there. A link shows its
+    host, because its words may lie. Images become their words: loading one would reveal the question to its server.
+
+    >>> to_html("**bold** <script>")
+    '<p><strong>bold</strong> &lt;script&gt;</p>\
+    '
     """
     shown = markdown[:most].replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
     made: list[Badge] = []
@@ -104,7 +108,7 @@ def _hold_places(text: str, badges: Badges, made: list[Badge]) -> str:
 
 
 def clean(html: str) -> str:
-    """HTML through the allow-list; what is not on it is dropped, text is kept.
+    """Return HTML through the allow-list: other tags and attributes are dropped, text is kept.
 
     nh3's time grows with the square of the depth of nesting, which Markdown bounds and foreign HTML does not.
     """
@@ -121,12 +125,12 @@ def clean(html: str) -> str:
 
 
 def _same_site_or_spelt_out(tag: str, name: str, value: str) -> str | None:
-    """Drops addresses like ``//host``, which look local and are not."""
+    """Drop addresses like ``//host``, which look local and are not."""
     return None if name == "href" and value.lstrip().replace("\\", "/").startswith("//") else value
 
 
 def highlighted(text: str, start: int, end: int, around: int = 400) -> str:
-    """``text`` around ``[start, end)`` as escaped HTML with the span marked. Offsets are code points."""
+    """Return the text around ``[start, end)`` as escaped HTML with the span marked. Offsets are code points."""
     before, quote, after = text[max(0, start - around) : start], text[start:end], text[end : end + around]
     lead, trail = "", ""
     if start > around:  # from a whole word on, and to one
@@ -137,7 +141,7 @@ def highlighted(text: str, start: int, end: int, around: int = 400) -> str:
 
 
 def _harmless(token: Token) -> list[Token]:
-    """Return what is shown of an inline token: an image's words, a link with its host."""
+    """Return the harmless form of an inline token: an image's words, a link with its host."""
     if token.type == "image":
         return [_text(token.content or "image")]
     if token.type == "link_close":

@@ -1,4 +1,4 @@
-"""The message that one answer is written into: what is being done, the words as they come, what belongs to them."""
+"""Message of one answer: the work in progress, the text as it comes, then sources, remarks and rating."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PALE, CHOSEN, FAILED = ({"color": colour} for colour in ("text.disabled", "prima
 
 
 class AnswerMessage:
-    """``view`` is the message. ``question`` is what "Try again" asks, each character as it was typed."""
+    """Message of one answer, in ``view``. "Try again" asks ``question`` again, unchanged."""
 
     def __init__(self, question: str, *, ask: Ask, read: Read, draw: Draw, rate: Rate) -> None:
         self._question = question
@@ -51,16 +51,16 @@ class AnswerMessage:
         self.view = pn.Column(waiting, self._text, sizing_mode="stretch_width")
 
     def wait(self) -> None:
-        """Another answer is being written, which the question may refer to."""
+        """Show that another answer, which the question may refer to, is being written."""
         self._status.object = WAITING
 
     def begin(self) -> None:
-        """Its turn has come."""
+        """Show that the question is being read."""
         self._began = time.monotonic()
         self._status.object = READING
 
     def show(self, event: StreamEvent) -> bool:
-        """Draw ``event``; whether there is something to send to the browser now."""
+        """Draw ``event``; return whether there is something to send to the browser now."""
         match event:
             case StageEvent():
                 self._status.object = stage_words(event)
@@ -77,7 +77,7 @@ class AnswerMessage:
         return True
 
     def complete(self, output: TailorOutput, note: str, rating: Rating | None = None) -> None:
-        """The whole answer; ``note`` is added to who wrote it, ``rating`` is what was thought of it before."""
+        """Show the whole answer; ``note`` is added to the footnote, ``rating`` is an earlier rating."""
         thumbs = rating_buttons(partial(self._rate, output.answer_id), rating) if output.answer_id else []
         last = pn.FlexBox(footnote(output, note), *thumbs, align_items="center", margin=(8, 0, 0, 0))
         self._text.html = with_badges(output)
@@ -89,7 +89,7 @@ class AnswerMessage:
         self.view[:] = [self._text, failure_alert(failure, lambda: self._ask(self._question))]
 
     def stopped(self) -> None:
-        """Somebody pressed Stop."""
+        """Show the text so far and that the answer was stopped."""
         self._draw_words()
         again = pmui.Button(label="Ask again", variant="outlined", size="small", margin=(4, 0))
         again.on_click(lambda _: self._ask(self._question))
@@ -122,7 +122,7 @@ class AnswerMessage:
 def rating_buttons(
     rate: Callable[[Rating], Awaitable[AgentFailure | None]], given: Rating | None = None
 ) -> list[pmui.IconButton]:
-    """Two thumbs; the one that was pressed last, and kept, is coloured."""
+    """Return two thumbs; the one that was pressed last, and stored, is coloured."""
     up, down = (
         pmui.IconButton(
             icon=f"thumb_{rating}",

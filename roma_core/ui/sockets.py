@@ -1,4 +1,4 @@
-"""A repair of bokeh-fastapi 0.1.8, which never tells a session that its browser has left.
+"""Repair of bokeh-fastapi 0.1.8, which never reports to a session that its browser has left.
 
 Its loop over messages waits for an exception that Starlette does not raise there, so each tab that was ever opened
 would keep its page, its conversation and its session for ever.
@@ -24,5 +24,5 @@ async def _ws_connect(self: Any, websocket: Any) -> None:
 
 
 def let_go() -> None:
-    """From now on a session whose last browser has left ends after its time. May be called again."""
+    """Patch bokeh-fastapi so that a session without a browser expires. Calling it again changes nothing."""
     WSHandler.ws_connect = _ws_connect

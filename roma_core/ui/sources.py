@@ -1,4 +1,4 @@
-"""The sources of one answer: a card for each cited span, with the words in their surroundings and their page."""
+"""Sources of one answer: a card for each cited span, with the words in their surroundings and their page."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STYLE = (
 
 
 class Passage(pn.custom.JSComponent):  # type: ignore[misc]
-    """The inside of a card; each time ``asked`` grows, its marked words are brought into view."""
+    """Body of a card; each time ``asked`` grows, its marked words are brought into view."""
 
     html = param.String(default="")
     asked = param.Integer(default=0)
@@ -64,7 +64,7 @@ class Passage(pn.custom.JSComponent):  # type: ignore[misc]
 
 
 class Sources:
-    """``view`` holds the cards. One is filled when it is first opened: the words at once, then their page."""
+    """Cards of the cited spans, in ``view``. A card is filled when it is first opened: its words, then their page."""
 
     def __init__(self, citations: Iterable[Citation], read: Read, draw: Draw) -> None:
         self._groups = grouped(citations)
@@ -100,7 +100,7 @@ class Sources:
 
 
 def grouped(citations: Iterable[Citation]) -> list[list[Citation]]:
-    """The citations by the words that they show: an answer has one for each statement, and may lean on a span often."""
+    """Group the citations by marker and span: an answer has one for each statement, often of the same span."""
     groups: dict[tuple[int, str, int, int], list[Citation]] = {}
     for citation in citations:
         key = (citation.marker, citation.document_id, citation.start, citation.end)
@@ -109,7 +109,7 @@ def grouped(citations: Iterable[Citation]) -> list[list[Citation]]:
 
 
 def source_title(group: Sequence[Citation]) -> str:
-    """Escaped: the accordion shows titles as HTML, and documents choose their titles."""
+    """Return the title of a card, escaped: the accordion shows titles as HTML, and documents choose their titles."""
     citation, verdicts = group[0], {c.verdict for c in group}
     place = f", {citation.place}" if citation.place else ""
     found = ", ".join(words for verdict, words in VERDICT_WORDS.items() if verdict in verdicts)
@@ -118,7 +118,7 @@ def source_title(group: Sequence[Citation]) -> str:
 
 
 def source_html(citation: Citation, document: Document | AgentFailure) -> str:
-    """The cited words, marked, in their surroundings; or why they cannot be shown."""
+    """Return the cited words, marked, in their surroundings, or the reason why they cannot be shown."""
     if isinstance(document, AgentFailure):
         body = f"<p>{escape(document.message)}</p>"
     elif document.text[citation.start : citation.end] != citation.quote:
@@ -131,7 +131,7 @@ def source_html(citation: Citation, document: Document | AgentFailure) -> str:
 
 
 def cited_areas(citation: Citation, document: Document) -> tuple[int, list[Area]] | None:
-    """The page where the cited words begin, and the boxes of the blocks there that hold them; None without geometry."""
+    """Return the page where the cited words begin and the boxes of its cited blocks; None without geometry."""
     held = [
         block
         for block in document.blocks
@@ -144,7 +144,7 @@ def cited_areas(citation: Citation, document: Document) -> tuple[int, list[Area]
 
 
 async def cited_page(citation: Citation, document: Document, draw: Draw) -> str:
-    """The page of a PDF or a picture with the cited blocks marked; why not, when it cannot be drawn any more."""
+    """Return the page of a PDF or a picture with the cited blocks marked, or the reason why it cannot be drawn."""
     place = cited_areas(citation, document)
     if place is None:
         return ""
