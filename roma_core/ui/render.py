@@ -41,7 +41,7 @@ MAX_CHARS = 500_000
 
 @dataclass(frozen=True)
 class Badge:
-    """What a marker becomes: a link to its source in the colour and shape of the verdict."""
+    """Badge of a citation marker: a link to its source in the colour and shape of the verdict."""
 
     number: int
     address: str
@@ -49,6 +49,7 @@ class Badge:
 
     @property
     def html(self) -> str:
+        """Return the badge as HTML, escaped."""
         words = f"Source {self.number}: {VERDICT_WORDS[self.verdict]}"
         return (
             f'<a class="roma-badge" data-verdict="{self.verdict}" target="_blank" href="{escape(self.address)}" '
