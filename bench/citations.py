@@ -27,7 +27,7 @@ CLASS_OF = {"verbatim": 2, "supported": 2, "partial": 1, "contradicted": 0, "uns
 CORPORA = ("squad2_dev", "pubmedqa", "clapnq")
 SEED = 7
 EACH = 200
-EACH_LOGIT = 40
+EACH_LOGIT = 24
 
 Row = dict[str, Any]
 
@@ -48,12 +48,12 @@ verbatim; AUROC tells supported from not supported claims by the score alone. Th
 the check found. Thresholds of both were chosen on dev; both halves were seen while the rules were made, so test is
 no untouched set. The last column mixes the two scores: where it does not clearly beat the column before it, the
 cross-encoder's time is not worth spending on each citation."""
-ATTACKS_NOTE = """Sentences of SQuAD 2.0 dev, PubMedQA and CLAPNQ as claims about their own passage, altered by the
-seeded functions of `tests/attacks.py`. *Accepts* is the share that is called verbatim or supported: bad for an
-attack, good for a control. The fuzzy matcher is difflib's ratio over words with the most similar sentence; the
-cross-encoder is the bundled one on claim and passage. Both accept from the score that 98 % of the untouched claims
-reach. The rules were made while these families were in view; the sentences were not looked at but where a family
-missed its goal."""
+ATTACKS_NOTE = """Sentences of SQuAD 2.0 dev, PubMedQA and CLAPNQ as claims about their own passage, altered by
+the seeded functions of `tests/attacks.py`. *Accepts* is the share that is called verbatim or supported: bad for
+an attack, good for a control. The fuzzy matcher is difflib's ratio over words with the most similar sentence;
+the cross-encoder is the bundled one on claim and passage. Both accept from the score that 98 % of the claims
+changed in form alone reach. The rules were made while these families were in view; the sentences were not
+looked at but where a family missed its goal."""
 COST_NOTE = """One process, sentences of SQuAD 2.0 dev cited to their own paragraphs, nothing cached before."""
 
 
@@ -149,7 +149,8 @@ def attacks() -> list[Row]:
     altered = {name: alter(cases, change, EACH, SEED) for _, name, change, _ in families}
     fuzzy = {name: [best_ratio(case) for case in made] for name, made in altered.items()}
     logits = {name: asyncio.run(logits_of(made[:EACH_LOGIT])) for name, made in altered.items()}
-    fuzzy_bar, logit_bar = low_quantile(fuzzy["untouched"]), low_quantile(logits["untouched"])
+    fuzzy_bar = low_quantile([score for name in FORM for score in fuzzy[name]])
+    logit_bar = low_quantile([score for name in FORM for score in logits[name]])
     rows: list[Row] = []
     for group, name, _, limit in families:
         found = [verify_claim(case.claim, case.passage, case.title).verdict for case in altered[name]]
@@ -184,7 +185,7 @@ async def logits_of(cases: Sequence[Case]) -> list[float]:
 
 
 def low_quantile(scores: Sequence[float]) -> float:
-    """Return the score that 98 % of the untouched claims reach."""
+    """Return the score that 98 % of the claims reach."""
     return sorted(scores)[len(scores) // 50]
 
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from roma_core import display
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.types import (
+    Answered,
     Citation,
     ComponentHealth,
     HealthReport,
     IngestionReport,
     IngestItem,
+    Statement,
     TailorOutput,
 )
 
@@ -91,3 +93,21 @@ def test_reports_have_frames_with_columns_even_when_empty() -> None:
     health = HealthReport(state="ok", version="1")
     assert list(health.to_frame().columns) == ["name", "state", "reason", "latency_ms"]
     assert len(TailorOutput(answer="").to_frame()) == 0
+
+
+def test_an_answer_says_how_many_of_its_statements_are_proven() -> None:
+    statements = (
+        Statement(start=0, end=3, verdict="verbatim"),
+        Statement(start=4, end=6, verdict="supported"),
+        Statement(start=7, end=9, verdict="unsupported"),
+    )
+    output = TailorOutput(answer="Yes it is", statements=statements, answered=Answered.PARTLY)
+    assert output.proof == "2 of 3 statements proven, 1 not supported"
+    assert output.verdicts == {"verbatim": 1, "supported": 1, "unsupported": 1}
+    assert output.proof in output._repr_html_()
+    assert TailorOutput(answer="Hm").proof == ""
+
+
+def test_only_unknown_is_false() -> None:
+    assert [bool(answered) for answered in Answered] == [True, True, False]
+    assert TailorOutput(answer="", answered=False).model_dump(mode="json")["answered"] == "unknown"

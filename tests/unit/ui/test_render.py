@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roma_core.ui.render import MAX_CHARS, TAGS, clean, highlighted, to_html
+from roma_core.ui.render import MAX_CHARS, TAGS, Badge, clean, highlighted, to_html
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -183,3 +183,14 @@ def test_a_badge_stands_for_each_marker_with_a_citation_and_for_nothing_else(ans
 
 def test_an_emphasised_word_before_a_badge_stays_emphasised() -> None:
     assert "<strong>Bold.</strong><a" in to_html("**Bold.**[1]", {1: "/sources/a"})
+
+
+def test_a_badge_shows_its_verdict_at_its_place() -> None:
+    text = "It is old [1]. It is new [1]."
+
+    def badge_at(position: int, number: int) -> Badge:
+        return Badge(number, "/s", "supported" if position == text.index("[1]") else "contradicted")
+
+    html = to_html(text, badge_at)
+    assert re.findall(r'data-verdict="(\w+)"', html) == ["supported", "contradicted"]
+    assert "Source 1: supported" in html
