@@ -153,4 +153,4 @@ def test_sources_are_routed_by_their_scheme(tmp_path: Path) -> None:
         ("docs/**/*.md", "local"),
     ):
         assert [c.kind for c in roma.connectors if c.accepts(uri)] == [kind], uri
-    assert not [c for c in roma.connectors if c.accepts("ftp://example.org/x")]
+    assert not [c for c in roma.connectors if c.accepts("gopher://example.org/x")]
