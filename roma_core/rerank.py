@@ -14,7 +14,7 @@ from roma_core.errors import ConfigError
 from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, unusable, verified, width
 from roma_core.plugins import Specs, load_specs
 from roma_core.ranking import minmax, ranked
-from roma_core.settings import RetrievalSettings, Section, Settings
+from roma_core.settings import RetrievalSettings, Settings, SettingsSection
 from roma_core.types import ComponentHealth, ScoredChunk, digest
 
 _DEFAULTS = RetrievalSettings()
@@ -179,7 +179,7 @@ class RerankerSpec:
 
     name: str
     make: Callable[[Settings, str], Reranker]
-    settings: type[Section] | None = None
+    settings: type[SettingsSection] | None = None
 
 
 def reranker_specs() -> Specs[RerankerSpec]:

@@ -49,7 +49,7 @@ _MOST_TURNS = 20
 
 
 @dataclass(frozen=True)
-class Reading:
+class StandaloneQuestion:
     """A question in words that can be understood without the conversation; ``text`` empty: it can be already."""
 
     text: str = ""
@@ -112,27 +112,27 @@ class ConversationAgent(Agent):
         return ComponentHealth(name=self.name, state="ok" if state.state == "ok" else "degraded", reason=state.reason)
 
     @boundary
-    async def read_question(self, question: str, query: Query) -> Reading:
+    async def read_question(self, question: str, query: Query) -> StandaloneQuestion:
         """Return ``question`` in words that stand alone; the rule stands in where a model fails or misses the point."""
         if query.session_id is None:
-            return Reading()
+            return StandaloneQuestion()
         turns = await self._sessions.turns(query.tenant, query.session_id, _MOST_TURNS)
         history = latest_turns(turns, self._history_tokens, self._count_tokens)
         if not history:
-            return Reading()
+            return StandaloneQuestion()
         by_rule = add_topic(question, history)
         if self._llm is None:
-            return Reading(by_rule)
+            return StandaloneQuestion(by_rule)
         response = await guarded(self.name, complete(self._llm, self._request(question, history, query)))
         if isinstance(response, AgentFailure):
-            return Reading(by_rule, has_failed=True)
+            return StandaloneQuestion(by_rule, has_failed=True)
         rewrite = " ".join(response.text.split())
         if response.finish_reason != "stop" or not rewrite or len(rewrite) > _LONGEST_REWRITE:
-            return Reading(by_rule, usage=response.usage)
+            return StandaloneQuestion(by_rule, usage=response.usage)
         talk = [text for turn in history for text in (turn.question, turn.standalone, turn.answer)]
         if not shares_words(rewrite, question, *talk):
-            return Reading(by_rule, dropped=rewrite, usage=response.usage)
-        return Reading(rewrite, usage=response.usage)
+            return StandaloneQuestion(by_rule, dropped=rewrite, usage=response.usage)
+        return StandaloneQuestion(rewrite, usage=response.usage)
 
     @boundary
     async def remember(self, question: str, query: Query, output: TailorOutput) -> None:

@@ -148,13 +148,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         with logs.request(Headers(scope=scope).get("x-request-id")) as current:
-            response = _Response(scope, send, current)
+            response = _ResponseRecorder(scope, send, current)
             try:
                 await self._serve(scope, receive, response)
             finally:
                 response.observe(self._log)
 
-    async def _serve(self, scope: Scope, receive: Receive, response: _Response) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, response: _ResponseRecorder) -> None:
         found = await guarded("api", self._admit(scope))
         if isinstance(found, AgentFailure):
             await _refuse(found, scope, receive, response)
@@ -245,7 +245,7 @@ class Gate:
             return refusal(said, ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
         return refusal("Send a valid token: `Authorization: Bearer roma_...`.", ErrorCode.ACCESS_UNAUTHENTICATED)
 
-    def _while_admitted(self, scope: Scope, receive: Receive, response: _Response) -> Receive:
+    def _while_admitted(self, scope: Scope, receive: Receive, response: _ResponseRecorder) -> Receive:
         """Return a ``receive`` that checks the caller's token again with each message.
 
         A console may stay open for days.
@@ -263,7 +263,7 @@ class Gate:
         return received
 
 
-async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, response: _Response) -> None:
+async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, response: _ResponseRecorder) -> None:
     if scope["type"] == "websocket":
         await receive()
         await response.close(failure.code.value)
@@ -272,7 +272,7 @@ async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, respons
     await problem(failure, headers=asked)(scope, receive, response.send)
 
 
-class _Response:
+class _ResponseRecorder:
     """Wrapper of ``send`` that adds the headers and records status and time."""
 
     def __init__(self, scope: Scope, send: Send, current: str) -> None:

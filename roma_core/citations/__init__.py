@@ -7,15 +7,15 @@
 
 from roma_core.citations.resolve import PROVEN, REFUSED, Cited, cite, count_verdicts, is_statement, weigh_statements
 from roma_core.citations.verdict import Reason, Support, verify_claim
-from roma_core.citations.words import Word, read_words
+from roma_core.citations.words import ClaimWord, read_words
 
 __all__ = [
     "PROVEN",
     "REFUSED",
     "Cited",
+    "ClaimWord",
     "Reason",
     "Support",
-    "Word",
     "cite",
     "count_verdicts",
     "is_statement",

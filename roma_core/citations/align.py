@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from roma_core.citations.words import Word
+from roma_core.citations.words import ClaimWord
 
 _MATCH = 10
 _CONTENT = 20
@@ -17,8 +17,8 @@ _RUN = 6
 class Edit:
     """Words between two matches: ``claim`` has the first, the source has the second in their place."""
 
-    claim: tuple[Word, ...]
-    source: tuple[Word, ...]
+    claim: tuple[ClaimWord, ...]
+    source: tuple[ClaimWord, ...]
     at_start: bool = False
     at_end: bool = False
     claim_index: int = 0
@@ -43,13 +43,13 @@ class Alignment:
         return self.pairs[-1][1]
 
 
-def align(claim: Sequence[Word], source: Sequence[Word]) -> Alignment:
+def align(claim: Sequence[ClaimWord], source: Sequence[ClaimWord]) -> Alignment:
     """Return the alignment of the greatest weight: content counts more than other words, runs more than single ones."""
     pairs = tuple(_best_pairs(claim, source))
     return Alignment(pairs, tuple(_edits(claim, source, pairs)))
 
 
-def _best_pairs(claim: Sequence[Word], source: Sequence[Word]) -> list[tuple[int, int]]:
+def _best_pairs(claim: Sequence[ClaimWord], source: Sequence[ClaimWord]) -> list[tuple[int, int]]:
     rows, columns = len(claim), len(source)
     keys = [word.key for word in source]
     best = [[0] * (columns + 1) for _ in range(rows + 1)]
@@ -84,7 +84,7 @@ def _best_pairs(claim: Sequence[Word], source: Sequence[Word]) -> list[tuple[int
     return pairs[::-1]
 
 
-def _edits(claim: Sequence[Word], source: Sequence[Word], pairs: Sequence[tuple[int, int]]) -> list[Edit]:
+def _edits(claim: Sequence[ClaimWord], source: Sequence[ClaimWord], pairs: Sequence[tuple[int, int]]) -> list[Edit]:
     edits: list[Edit] = []
     next_claim = next_source = 0
     for i, j in [*pairs, (len(claim), len(source))]:

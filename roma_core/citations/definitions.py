@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from roma_core.citations.words import Word, read_words, with_acronyms
+from roma_core.citations.words import ClaimWord, read_words, with_acronyms
 
 COMMON: dict[str, tuple[str, ...]] = {
     "us": ("United States", "United States of America"),
@@ -51,7 +51,7 @@ def read_acronyms(text: str) -> dict[str, tuple[tuple[str, ...], ...]]:
     return {name: tuple(forms) for name, forms in found.items()}
 
 
-def write_acronyms(words: Sequence[Word], acronyms: Mapping[str, tuple[tuple[str, ...], ...]]) -> list[Word]:
+def write_acronyms(words: Sequence[ClaimWord], acronyms: Mapping[str, tuple[tuple[str, ...], ...]]) -> list[ClaimWord]:
     """Return the words with each long form as its acronym; "U.S. Medical ... (USMLE)" holds one in the other."""
     return with_acronyms(with_acronyms(words, _common()), acronyms)
 

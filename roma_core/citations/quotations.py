@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from roma_core.citations.align import find_run
-from roma_core.citations.words import Word
+from roma_core.citations.words import ClaimWord
 
 _PAIRS = (
     (r"“", r"[”\"]"), (r"„", r"[“”\"]"), (r"«\s?", r"\s?»"), (r"»", r"«"), (r"``", r"''"), (r"「", r"」"),
@@ -45,7 +45,7 @@ def _closed(claim: str) -> Iterator[tuple[int, int]]:
 
 
 def unproven_quotation(
-    claim: str, words: Sequence[Word], present: Sequence[Word], names: Sequence[Sequence[str]]
+    claim: str, words: Sequence[ClaimWord], present: Sequence[ClaimWord], names: Sequence[Sequence[str]]
 ) -> str | None:
     """Return the first quotation of the claim whose words do not stand in the passage in their order; None if all do.
 
@@ -66,7 +66,7 @@ def unproven_quotation(
     return None
 
 
-def _parts(claim: str, start: int, end: int, quoted: Sequence[Word]) -> Iterator[list[str]]:
+def _parts(claim: str, start: int, end: int, quoted: Sequence[ClaimWord]) -> Iterator[list[str]]:
     """Yield the words of a quotation between its ellipses."""
     cuts = [start, *(match.start() for match in _GAP.finditer(claim, start, end)), end]
     for left, right in pairwise(cuts):

@@ -37,7 +37,7 @@ from roma_core.citations.lexicon import (
 from roma_core.citations.numbers import Date, is_convertible, rounding_error, same_quantity
 from roma_core.citations.quotations import is_title, unproven_quotation
 from roma_core.citations.words import (
-    Word,
+    ClaimWord,
     has_broken_words,
     is_opposite_by_prefix,
     join_broken,
@@ -138,7 +138,7 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
     'contradicted'
     """
     vocabulary = read_forms(claim) if has_broken_words(passage) else frozenset[str]()
-    source = _Source.read(passage, context, document, vocabulary)
+    source = _SourceText.read(passage, context, document, vocabulary)
     wanted = source.prepare_claim(claim)
     content = [word for word in wanted if word.is_content]
     if not content or not source.words:
@@ -167,7 +167,7 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
     return Support(start, end, verdict, score, reasons)
 
 
-def _is_put_together(wanted: Sequence[Word], source: _Source) -> bool:
+def _is_put_together(wanted: Sequence[ClaimWord], source: _SourceText) -> bool:
     """Return whether most of a claim stands in long runs of the passage, or nearly all of it in short ones."""
     keys = [word.key for word in wanted]
     if copied_share(keys, source.keys, LONG_RUN) >= COPIES:
@@ -188,9 +188,9 @@ class _Unit:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _SourceText:
     passage: str
-    words: tuple[Word, ...]
+    words: tuple[ClaimWord, ...]
     keys: tuple[str, ...]
     units: tuple[_Unit, ...]
     context: frozenset[str]
@@ -199,7 +199,7 @@ class _Source:
 
     @staticmethod
     @functools.lru_cache(maxsize=128)
-    def read(passage: str, context: str, document: str, vocabulary: frozenset[str]) -> _Source:
+    def read(passage: str, context: str, document: str, vocabulary: frozenset[str]) -> _SourceText:
         acronyms = read_acronyms(document or f"{context}\n{passage}")
         words = tuple(write_acronyms(read_words(passage, vocabulary), acronyms))
         lines = [read_words(line) for line in context.splitlines()]
@@ -210,7 +210,7 @@ class _Source:
         }
         known = {word.stem for line in lines for word in write_acronyms(line, acronyms) if word.is_content}
         known |= {word.stem for line in lines for word in line if word.is_content}
-        return _Source(
+        return _SourceText(
             passage,
             words,
             tuple(word.key for word in words),
@@ -220,18 +220,18 @@ class _Source:
             tuple(sorted(acronyms.items())),
         )
 
-    def prepare_claim(self, claim: str) -> tuple[Word, ...]:
+    def prepare_claim(self, claim: str) -> tuple[ClaimWord, ...]:
         """Return the words of a claim in the spelling of this passage, as far as that is the same."""
         acronyms = dict(self.acronyms)
         vocabulary = read_forms(self.passage) if has_broken_words(claim) else frozenset[str]()
         words = join_broken(read_words(claim, vocabulary), frozenset(self.keys))
         return tuple(write_acronyms(words, acronyms))
 
-    def unit_words(self, unit: _Unit, wanted: Sequence[Word]) -> list[Word]:
+    def unit_words(self, unit: _Unit, wanted: Sequence[ClaimWord]) -> list[ClaimWord]:
         return join_broken(self.words[unit.first : unit.last], frozenset(word.key for word in wanted))
 
 
-def _units(passage: str, words: Sequence[Word]) -> Iterator[_Unit]:
+def _units(passage: str, words: Sequence[ClaimWord]) -> Iterator[_Unit]:
     first = 0
     for sentence in split_sentences(passage):
         while first < len(words) and words[first].start < sentence.start:
@@ -244,14 +244,14 @@ def _units(passage: str, words: Sequence[Word]) -> Iterator[_Unit]:
         first = last
 
 
-def _other_script(content: Sequence[Word], present: Sequence[Word]) -> bool:
+def _other_script(content: Sequence[ClaimWord], present: Sequence[ClaimWord]) -> bool:
     """Return whether claim and passage share no script: words of different languages cannot be compared."""
     ours = {_script(word) for word in content if word.kind == "word"}
     theirs = {_script(word) for word in present if word.kind == "word"}
     return bool(ours) and bool(theirs) and not ours & theirs
 
 
-def _script(word: Word) -> str:
+def _script(word: ClaimWord) -> str:
     code = ord(word.key[0])
     if code < 0x250:
         return "latin"
@@ -262,7 +262,7 @@ def _script(word: Word) -> str:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _BestAlignment:
     """The best alignment of a claim: with one sentence, or with whole sentences that it joins."""
 
     span: tuple[int, int] | None
@@ -275,7 +275,7 @@ class _Reading:
         return not self.reasons
 
 
-def _read(wanted: Sequence[Word], source: _Source) -> _Reading:
+def _read(wanted: Sequence[ClaimWord], source: _SourceText) -> _BestAlignment:
     verbatim = _run_of(wanted, source)
     if verbatim is not None and verbatim.is_clean:
         return verbatim
@@ -288,10 +288,10 @@ def _read(wanted: Sequence[Word], source: _Source) -> _Reading:
         return joined
     if verbatim is not None:
         return verbatim
-    return best or _Reading(None, (Reason("coverage"),), 0.0)
+    return best or _BestAlignment(None, (Reason("coverage"),), 0.0)
 
 
-def _candidates(wanted: Sequence[Word], source: _Source) -> list[_Unit]:
+def _candidates(wanted: Sequence[ClaimWord], source: _SourceText) -> list[_Unit]:
     """Return the sentences that share the most with the claim; headings prove nothing."""
     keys = {word.key: word.weight if word.is_content else 0.2 for word in wanted}
     shared = [
@@ -303,7 +303,7 @@ def _candidates(wanted: Sequence[Word], source: _Source) -> list[_Unit]:
     return [unit for unit in units if unit.sentence.kind != "heading"][:CANDIDATES]
 
 
-def _run_of(wanted: Sequence[Word], source: _Source) -> _Reading | None:
+def _run_of(wanted: Sequence[ClaimWord], source: _SourceText) -> _BestAlignment | None:
     """Return the place where all words of the claim stand in one run; None where there is none."""
     present = join_broken(source.words, frozenset(word.key for word in wanted))
     keys, have = [word.key for word in wanted], [word.key for word in present]
@@ -314,7 +314,7 @@ def _run_of(wanted: Sequence[Word], source: _Source) -> _Reading | None:
         reasons = _run_reasons(wanted, present, first, last, source)
         same_form = all(a.form == b.form for a, b in zip(wanted, present[first:last], strict=True))
         span = _with_signs(source.passage, present, first, last)
-        reading = _Reading(span, reasons, 1.0, is_verbatim=same_form)
+        reading = _BestAlignment(span, reasons, 1.0, is_verbatim=same_form)
         if best is None or (best.reasons and not reasons):
             best = reading
         if not reasons:
@@ -324,7 +324,7 @@ def _run_of(wanted: Sequence[Word], source: _Source) -> _Reading | None:
 
 
 def _run_reasons(
-    wanted: Sequence[Word], present: Sequence[Word], first: int, last: int, source: _Source
+    wanted: Sequence[ClaimWord], present: Sequence[ClaimWord], first: int, last: int, source: _SourceText
 ) -> tuple[Reason, ...]:
     """Return what speaks against a run: a splice over the end of a sentence, or a condition that was cut off."""
     parts = [
@@ -355,7 +355,7 @@ def _run_reasons(
     return tuple(reasons)
 
 
-def _index_of(words: Sequence[Word], offset: int) -> int:
+def _index_of(words: Sequence[ClaimWord], offset: int) -> int:
     low, high = 0, len(words)
     while low < high:
         middle = (low + high) // 2
@@ -366,30 +366,30 @@ def _index_of(words: Sequence[Word], offset: int) -> int:
     return low
 
 
-def _end_of(present: Sequence[Word], unit: _Unit) -> int:
+def _end_of(present: Sequence[ClaimWord], unit: _Unit) -> int:
     return _index_of(present, unit.sentence.end)
 
 
-def _is_parted(word: Word) -> bool:
+def _is_parted(word: ClaimWord) -> bool:
     return bool(set(word.gap) & set(".!?;:,\n。！？—–|")) or word.key in JOINERS
 
 
-def _one_sentence(wanted: Sequence[Word], unit: _Unit, source: _Source) -> _Reading:
+def _one_sentence(wanted: Sequence[ClaimWord], unit: _Unit, source: _SourceText) -> _BestAlignment:
     present = source.unit_words(unit, wanted)
     claim = bind_numbers(wanted, present)
     alignment = align(claim, present)
     if not alignment.pairs:
-        return _Reading(None, (Reason("coverage"),), 0.0)
+        return _BestAlignment(None, (Reason("coverage"),), 0.0)
     reasons = _reasons_of(claim, present, alignment, unit, source)
     total = sum(2 if word.is_content else 1 for word in claim)
     matched = sum(2 if claim[i].is_content else 1 for i, _ in alignment.pairs)
-    return _Reading((unit.sentence.start, unit.sentence.end), reasons, matched / total)
+    return _BestAlignment((unit.sentence.start, unit.sentence.end), reasons, matched / total)
 
 
-def bind_numbers(wanted: Sequence[Word], present: Sequence[Word]) -> list[Word]:
+def bind_numbers(wanted: Sequence[ClaimWord], present: Sequence[ClaimWord]) -> list[ClaimWord]:
     """Give numbers and dates of a claim the key of the source's that says the same in other units or more fully."""
     keys = {word.key for word in present}
-    bound: list[Word] = []
+    bound: list[ClaimWord] = []
     for word in wanted:
         if not word.is_number or word.key in keys:
             bound.append(word)
@@ -401,14 +401,14 @@ def bind_numbers(wanted: Sequence[Word], present: Sequence[Word]) -> list[Word]:
     return bound
 
 
-def _distance(claimed: Word, other: Word) -> float:
+def _distance(claimed: ClaimWord, other: ClaimWord) -> float:
     """Return how far two quantities that say the same differ after conversion: an exact one is 0."""
     if claimed.quantity is None or other.quantity is None:
         return 0.0
     return rounding_error(claimed.quantity, other.quantity)
 
 
-def _says_same(claimed: Word, other: Word) -> bool:
+def _says_same(claimed: ClaimWord, other: ClaimWord) -> bool:
     if claimed.quantity is not None and other.quantity is not None:
         return same_quantity(claimed.quantity, other.quantity)
     if claimed.date is not None and other.date is not None:
@@ -418,7 +418,7 @@ def _says_same(claimed: Word, other: Word) -> bool:
 
 
 def _reasons_of(
-    claim: Sequence[Word], present: Sequence[Word], alignment: Alignment, unit: _Unit, source: _Source
+    claim: Sequence[ClaimWord], present: Sequence[ClaimWord], alignment: Alignment, unit: _Unit, source: _SourceText
 ) -> tuple[Reason, ...]:
     moved = {word.key for edit in alignment.edits for word in edit.source if word.is_content}
     reasons: list[Reason] = []
@@ -429,11 +429,11 @@ def _reasons_of(
 
 def _edit_reasons(
     edit: Edit,
-    claim: Sequence[Word],
-    present: Sequence[Word],
+    claim: Sequence[ClaimWord],
+    present: Sequence[ClaimWord],
     moved: Set[str],
     unit: _Unit,
-    source: _Source,
+    source: _SourceText,
 ) -> list[Reason]:
     next_claim = claim[edit.claim_index + len(edit.claim)] if not edit.at_end else None
     next_source_index = edit.source_index + len(edit.source)
@@ -467,7 +467,7 @@ def _without_same_numbers(edit: Edit) -> Edit:
     return replace(edit, claim=tuple(ours), source=tuple(theirs))
 
 
-def _difference(new: Sequence[Word], edit: Edit, moved: Set[str]) -> Reason:
+def _difference(new: Sequence[ClaimWord], edit: Edit, moved: Set[str]) -> Reason:
     """Return the reason for words of a claim that its source does not have in this place."""
     ours, theirs = _text(edit.claim), _text(edit.source)
     is_slot = all(sum(word.is_content for word in side) <= SLOT for side in (edit.claim, edit.source))
@@ -499,7 +499,7 @@ _LEXICA: tuple[tuple[ReasonKind, frozenset[str]], ...] = (
 )
 
 
-def _same_number(a: Word, b: Word) -> bool:
+def _same_number(a: ClaimWord, b: ClaimWord) -> bool:
     if a.quantity is None or b.quantity is None:
         return False
     return (a.quantity.value == b.quantity.value and a.quantity.unit != b.quantity.unit) or is_convertible(
@@ -507,7 +507,7 @@ def _same_number(a: Word, b: Word) -> bool:
     )
 
 
-def _is_opposite(a: Word, b: Word) -> bool:
+def _is_opposite(a: ClaimWord, b: ClaimWord) -> bool:
     pairs = (frozenset({a.key, b.key}), frozenset({a.stem, b.stem}))
     return any(pair in ANTONYMS or pair in _stemmed_antonyms() for pair in pairs) or is_opposite_by_prefix(a.key, b.key)
 
@@ -519,7 +519,9 @@ def _stemmed_antonyms() -> frozenset[frozenset[str]]:
     return frozenset(frozenset(stem(word) for word in pair) for pair in ANTONYMS)
 
 
-def _is_resolved(edit: Edit, new: Sequence[Word], next_claim: Word | None, unit: _Unit, source: _Source) -> bool:
+def _is_resolved(
+    edit: Edit, new: Sequence[ClaimWord], next_claim: ClaimWord | None, unit: _Unit, source: _SourceText
+) -> bool:
     """Return whether words of a claim only say what its source calls "it", "the company" or leaves to its title."""
     content = [word for word in new if word.is_content]
     if not content or any(word.is_number or word.key in NEGATIONS for word in new):
@@ -542,7 +544,7 @@ def _is_resolved(edit: Edit, new: Sequence[Word], next_claim: Word | None, unit:
     return is_topic
 
 
-def _is_expanded_name(new: Sequence[Word], next_claim: Word | None, source: _Source) -> bool:
+def _is_expanded_name(new: Sequence[ClaimWord], next_claim: ClaimWord | None, source: _SourceText) -> bool:
     """Return whether "Ada Kern" stands for the source's "Kern", which the passage makes plain elsewhere."""
     if next_claim is None or not all(word.is_name for word in new) or not next_claim.is_name:
         return False
@@ -550,7 +552,7 @@ def _is_expanded_name(new: Sequence[Word], next_claim: Word | None, source: _Sou
     return find_run(keys, source.keys) >= 0 and _is_unambiguous(next_claim.key, new[-1].key, source)
 
 
-def _is_unambiguous(name: str, before: str, source: _Source) -> bool:
+def _is_unambiguous(name: str, before: str, source: _SourceText) -> bool:
     others = {
         source.words[i - 1].key
         for i, word in enumerate(source.words)
@@ -559,7 +561,7 @@ def _is_unambiguous(name: str, before: str, source: _Source) -> bool:
     return others <= {before}
 
 
-def _is_finite_verb(edit: Edit, new: Sequence[Word], next_source: Word | None) -> bool:
+def _is_finite_verb(edit: Edit, new: Sequence[ClaimWord], next_source: ClaimWord | None) -> bool:
     """Return whether a claim puts "was" before the participle of a clause that its source has in brackets or commas."""
     if any(word.key not in {"was", "is"} for word in new) or len(new) != 1 or next_source is None:
         return False
@@ -579,7 +581,9 @@ _PLACE_NAMES = frozenset(
 _PHRASES = frozenset("in on at during by".split())
 
 
-def _left_out(edit: Edit, present: Sequence[Word], next_source: Word | None, source: _Source) -> list[Reason]:
+def _left_out(
+    edit: Edit, present: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceText
+) -> list[Reason]:
     """Return the reasons why the source's words of ``edit`` may not be left out."""
     words = edit.source
     if [word.key for word in words] in (["not", "only"], ["not", "just"], ["not", "merely"]):
@@ -606,7 +610,9 @@ def _left_out(edit: Edit, present: Sequence[Word], next_source: Word | None, sou
     return _decisive(words) or [Reason("left out", source=_text(words))]
 
 
-def _shifts(words: Sequence[Word], index: int, present: Sequence[Word]) -> Iterator[tuple[Sequence[Word], Word]]:
+def _shifts(
+    words: Sequence[ClaimWord], index: int, present: Sequence[ClaimWord]
+) -> Iterator[tuple[Sequence[ClaimWord], ClaimWord]]:
     """Yield the words that were left out, and the ways to cut them that leave the same words: "index (h-index)"."""
     first, last = index, index + len(words)
     if list(present[first:last]) != list(words) or last >= len(present):
@@ -625,14 +631,14 @@ def _shifts(words: Sequence[Word], index: int, present: Sequence[Word]) -> Itera
             yield present[first - step : last - step], present[last - step]
 
 
-def _decisive(words: Sequence[Word]) -> list[Reason]:
+def _decisive(words: Sequence[ClaimWord]) -> list[Reason]:
     keys = {word.key for word in words}
     if keys & NEGATIONS:
         return [Reason("negation", source=_text(words))]
     return [Reason(kind, source=_text(words)) for kind, lexicon in _LEXICA if keys & lexicon][:1]
 
 
-def _clause_reasons(words: Sequence[Word]) -> list[Reason]:
+def _clause_reasons(words: Sequence[ClaimWord]) -> list[Reason]:
     """Return why a clause may not go: it is a condition or an exception, or it says whose statement this is."""
     head = [word.key for word in words if word.key not in {"and", "but", "or"}][:2]
     if any(key in _CONDITION_HEADS for key in head[:1]) or head[:2] == ["other", "than"] or head[:1] == ["not"]:
@@ -646,7 +652,7 @@ def _clause_reasons(words: Sequence[Word]) -> list[Reason]:
 _CONDITION_HEADS = CONDITIONS - {"without", "although", "whether", "save", "only"}
 
 
-def _is_short_name(words: Sequence[Word], next_source: Word | None, source: _Source) -> bool:
+def _is_short_name(words: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceText) -> bool:
     """Return whether the words left out begin a name whose end stays and is plain: "Ada" of "Ada Kern"."""
     if next_source is None or not next_source.is_name or next_source.gap.strip():
         return False
@@ -657,7 +663,7 @@ def _is_short_name(words: Sequence[Word], next_source: Word | None, source: _Sou
     return _is_unambiguous(next_source.key, words[-1].key, source)
 
 
-def _cut_before(words: Sequence[Word], following: Word | None) -> list[Reason]:
+def _cut_before(words: Sequence[ClaimWord], following: ClaimWord | None) -> list[Reason]:
     """Return why a claim may not begin after ``words``: they deny, limit or attribute what follows."""
     if not words or following is None:
         return []
@@ -689,13 +695,13 @@ def _cut_before(words: Sequence[Word], following: Word | None) -> list[Reason]:
     return []
 
 
-def _cut_after(words: Sequence[Word], previous: Word | None) -> list[Reason]:
+def _cut_after(words: Sequence[ClaimWord], previous: ClaimWord | None) -> list[Reason]:
     """Return why a claim may not end before ``words``: a condition, an exception or an attribution follows."""
     if not words:
         return []
     if previous is not None and previous.is_number and words[0].key == "to" and len(words) > 1 and words[1].is_number:
         return [Reason("number", previous.text, _text((previous, *words[:2])))]
-    chunk: list[Word] = []
+    chunk: list[ClaimWord] = []
     for index, word in enumerate(words):
         if index and set(word.gap) & _CLAUSE_END:
             if reasons := _clause_reasons(chunk):
@@ -713,7 +719,7 @@ def _cut_after(words: Sequence[Word], previous: Word | None) -> list[Reason]:
     return []
 
 
-def _cuts_range(word: Word, following: Word) -> bool:
+def _cuts_range(word: ClaimWord, following: ClaimWord) -> bool:
     return word.key in {"to", "and"} and following.is_number
 
 
@@ -721,8 +727,8 @@ def _cuts_range(word: Word, following: Word) -> bool:
 
 
 def _joined_sentences(
-    wanted: Sequence[Word], units: Sequence[_Unit], source: _Source, depth: int = 2
-) -> _Reading | None:
+    wanted: Sequence[ClaimWord], units: Sequence[_Unit], source: _SourceText, depth: int = 2
+) -> _BestAlignment | None:
     """Return the reading of a claim as whole sentences put together, each of them whole; None where it is none."""
     for index in range(2, len(wanted) - 1):
         if not _is_parted(wanted[index]):
@@ -741,17 +747,17 @@ def _joined_sentences(
             return _spanning((first, second), source)
         if depth > 1 and (rest := _joined_sentences(right, others, source, depth - 1)) and rest.span:
             start, end = rest.span
-            return _Reading((min(start, first.sentence.start), max(end, first.sentence.end)), (), 1.0)
+            return _BestAlignment((min(start, first.sentence.start), max(end, first.sentence.end)), (), 1.0)
     return None
 
 
-def _spanning(units: Sequence[_Unit], source: _Source) -> _Reading:
+def _spanning(units: Sequence[_Unit], source: _SourceText) -> _BestAlignment:
     start = min(unit.sentence.start for unit in units)
     end = max(unit.sentence.end for unit in units)
-    return _Reading((start, end), (), 1.0)
+    return _BestAlignment((start, end), (), 1.0)
 
 
-def _is_whole(words: Sequence[Word], unit: _Unit, source: _Source) -> bool:
+def _is_whole(words: Sequence[ClaimWord], unit: _Unit, source: _SourceText) -> bool:
     """Return whether the words say one sentence from its beginning to its end."""
     present = source.unit_words(unit, words)
     if len(words) > 2 * len(present) + 4 or len(present) > 2 * len(words) + 12:
@@ -772,17 +778,17 @@ def _is_whole(words: Sequence[Word], unit: _Unit, source: _Source) -> bool:
 
 
 @dataclass(frozen=True)
-class _Window:
+class _SourceWindow:
     start: int
     end: int
-    words: tuple[Word, ...]
+    words: tuple[ClaimWord, ...]
     stems: frozenset[str]
     score: float = 0.0
 
 
-def _best_window(content: Sequence[Word], source: _Source) -> _Window:
+def _best_window(content: Sequence[ClaimWord], source: _SourceText) -> _SourceWindow:
     """Return the run of one to ``MAX_WINDOW`` sentences that covers the claim best."""
-    best, best_rank = _Window(0, len(source.passage), (), frozenset()), (-1.0, 0)
+    best, best_rank = _SourceWindow(0, len(source.passage), (), frozenset()), (-1.0, 0)
     wanted = {word.stem: word.weight for word in content}
     total = sum(word.weight for word in content)
     shared = [any(word.stem in wanted for word in source.words[unit.first : unit.last]) for unit in source.units]
@@ -803,13 +809,17 @@ def _best_window(content: Sequence[Word], source: _Source) -> _Window:
             score = (proven + (known if proven else 0.0)) / total if total else 0.0
             rank = (score - LONGER * (size - 1), -run[0].sentence.start)
             if rank > best_rank:
-                best = _Window(run[0].sentence.start, run[-1].sentence.end, words, stems, score)
+                best = _SourceWindow(run[0].sentence.start, run[-1].sentence.end, words, stems, score)
                 best_rank = rank
     return best
 
 
 def _in_other_words(
-    wanted: Sequence[Word], content: Sequence[Word], window: _Window, source: _Source, extra: tuple[Reason, ...]
+    wanted: Sequence[ClaimWord],
+    content: Sequence[ClaimWord],
+    window: _SourceWindow,
+    source: _SourceText,
+    extra: tuple[Reason, ...],
 ) -> Support:
     """Return the verdict on a claim that does not follow its source: by the share of its content, and what differs."""
     reasons = list(extra) + list(_open_reasons(wanted, content, window, source))
@@ -832,14 +842,14 @@ def _in_other_words(
     return Support(window.start, window.end, "partial", score, (*reasons, *lacking))
 
 
-def _coverage_of(content: Sequence[Word], source: _Source) -> float:
+def _coverage_of(content: Sequence[ClaimWord], source: _SourceText) -> float:
     """Return the weighted share of the content words that the passage holds anywhere."""
     stems = {word.stem for word in source.words} | source.context
     return sum(word.weight for word in content if word.stem in stems) / sum(word.weight for word in content)
 
 
 def _open_reasons(
-    wanted: Sequence[Word], content: Sequence[Word], window: _Window, source: _Source
+    wanted: Sequence[ClaimWord], content: Sequence[ClaimWord], window: _SourceWindow, source: _SourceText
 ) -> Iterator[Reason]:
     bound = bind_numbers(wanted, window.words)
     numbers = [word for word in bound if word.is_number and not _is_vague(word)]
@@ -869,12 +879,12 @@ def _open_reasons(
             yield Reason("direction", word.text, opposite.text)
 
 
-def _is_vague(word: Word) -> bool:
+def _is_vague(word: ClaimWord) -> bool:
     """Return whether a number is one that other words say as well: "one", "first"."""
     return word.key.startswith("ord:") or word.key == "#1"
 
 
-def _is_dated(word: Word, window: _Window, source: _Source) -> bool:
+def _is_dated(word: ClaimWord, window: _SourceWindow, source: _SourceText) -> bool:
     """Return whether the day of a date stands in the window, and its year somewhere in the passage or its title."""
     if word.date is None:
         return False
@@ -885,7 +895,7 @@ def _is_dated(word: Word, window: _Window, source: _Source) -> bool:
     return has_day and has_year
 
 
-def _is_year_of_passage(word: Word, window: _Window, source: _Source) -> bool:
+def _is_year_of_passage(word: ClaimWord, window: _SourceWindow, source: _SourceText) -> bool:
     """Return whether a year stands elsewhere in the passage, as a dateline does, and the window has no other one."""
     year = _year_of(word) if word.date is None or not word.date.month else 0
     if not 1000 <= year <= 2100 or any(1000 <= _year_of(other) <= 2100 for other in window.words):
@@ -893,20 +903,20 @@ def _is_year_of_passage(word: Word, window: _Window, source: _Source) -> bool:
     return any(_year_of(other) == year for other in source.words) or f"#{year}" in source.context
 
 
-def _year_of(word: Word) -> int:
+def _year_of(word: ClaimWord) -> int:
     if word.date is not None:
         return word.date.year
     return int(word.text) if word.quantity is not None and re.fullmatch(r"\d{4}", word.text) else 0
 
 
-def _same_polarity(claim: Sequence[Word], quote: Sequence[Word]) -> bool:
+def _same_polarity(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> bool:
     """Return False when one side negates words that both have, and the other negates none of them."""
     shared = {w.stem for w in claim if w.is_content} & {w.stem for w in quote if w.is_content}
     ours, theirs = _negated(claim) & shared, _negated(quote) & shared
     return bool(ours) == bool(theirs)
 
 
-def _negated(run: Sequence[Word]) -> set[str]:
+def _negated(run: Sequence[ClaimWord]) -> set[str]:
     """Return the stems of the content words that a negation governs ("not only" negates nothing)."""
     governed: set[str] = set()
     for i, word in enumerate(run):
@@ -918,7 +928,7 @@ def _negated(run: Sequence[Word]) -> set[str]:
 # --- places ----------------------------------------------------------------------------------------------------------
 
 
-def _with_signs(passage: str, words: Sequence[Word], first: int, last: int) -> tuple[int, int]:
+def _with_signs(passage: str, words: Sequence[ClaimWord], first: int, last: int) -> tuple[int, int]:
     """Return the span of a run: with the signs around it where it is whole sentences, else with its full stop."""
     start, end = words[first].start, words[last - 1].end
     before_end = words[first - 1].end if first else 0
@@ -932,7 +942,7 @@ def _with_signs(passage: str, words: Sequence[Word], first: int, last: int) -> t
     return start, closing.end() if closing else end
 
 
-def _text(words: Iterable[Word]) -> str:
+def _text(words: Iterable[ClaimWord]) -> str:
     return " ".join(dict.fromkeys(word.text for word in words))
 
 

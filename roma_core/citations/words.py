@@ -78,7 +78,7 @@ _DASHES = frozenset("-–—‑−")
 
 
 @dataclass(frozen=True)
-class Word:
+class ClaimWord:
     """One word or number: ``key`` is compared, ``text[start:end]`` is where it stands, ``gap`` is what is before it."""
 
     text: str
@@ -140,7 +140,7 @@ def read_forms(text: str) -> frozenset[str]:
 
 
 @functools.lru_cache(maxsize=512)
-def read_words(text: str, vocabulary: frozenset[str] = frozenset()) -> tuple[Word, ...]:
+def read_words(text: str, vocabulary: frozenset[str] = frozenset()) -> tuple[ClaimWord, ...]:
     """Return the words of ``text`` with their offsets; references (``[12]``) and where links lead are no words.
 
     Words that a hyphen parts are joined where ``vocabulary`` has them whole.
@@ -157,7 +157,7 @@ def read_words(text: str, vocabulary: frozenset[str] = frozenset()) -> tuple[Wor
     return tuple(_as_written(word, text) if word.is_number else word for word in words)
 
 
-def _as_written(word: Word, text: str) -> Word:
+def _as_written(word: ClaimWord, text: str) -> ClaimWord:
     written = re.sub(r"[-‐]\s*\n\s*", "", text[word.start : word.end].translate(_WITHOUT_HIDDEN))
     written = unicodedata.normalize("NFKC", written).casefold()
     return replace(word, written=re.sub(r"[\s,'’]", "", written))
@@ -170,7 +170,7 @@ def _without_references(text: str) -> str:
     return mask_markers(plain, read_markers(plain))
 
 
-def _raw_words(text: str) -> Iterator[Word]:
+def _raw_words(text: str) -> Iterator[ClaimWord]:
     last = 0
     initials = {match.start(): match for match in _INITIALISM.finditer(text)} if "." in text else {}
     skip_until = 0
@@ -184,13 +184,13 @@ def _raw_words(text: str) -> Iterator[Word]:
             raw = re.sub(r"[^A-Z]", "", group[0])
             if len(raw) >= 2 and not group[0].endswith(" "):
                 skip_until = last = group.end()
-                yield Word(group[0], raw.casefold() + ".", raw.casefold(), start, group.end(), gap, is_name=True)
+                yield ClaimWord(group[0], raw.casefold() + ".", raw.casefold(), start, group.end(), gap, is_name=True)
                 continue
         last = end
         yield from _words_of(match, text, gap)
 
 
-def _words_of(match: re.Match[str], text: str, gap: str) -> Iterator[Word]:
+def _words_of(match: re.Match[str], text: str, gap: str) -> Iterator[ClaimWord]:
     start, end = match.span()
     raw = match[0]
     if match["date"]:
@@ -206,14 +206,14 @@ def _words_of(match: re.Match[str], text: str, gap: str) -> Iterator[Word]:
     elif match["sign"]:
         words = _SIGN_WORDS.get(raw)
         if words is None:
-            yield Word(raw, raw, raw, start, end, gap, kind="sign")
+            yield ClaimWord(raw, raw, raw, start, end, gap, kind="sign")
         else:
             yield from (_plain(word, word, start, end, gap if i == 0 else " ", False) for i, word in enumerate(words))
     else:
         yield from _letters(raw, text, start, end, gap)
 
 
-def _letters(raw: str, text: str, start: int, end: int, gap: str) -> Iterator[Word]:
+def _letters(raw: str, text: str, start: int, end: int, gap: str) -> Iterator[ClaimWord]:
     raw = raw.translate(_WITHOUT_HIDDEN)
     clean = unicodedata.normalize("NFKC", raw).replace("’", "'").replace("ʼ", "'")
     if len(clean) > 3:
@@ -250,9 +250,9 @@ def _fold_form(text: str) -> str:
     return _fold(clean.replace("’", "'").replace("ʼ", "'"))
 
 
-def _plain(raw: str, folded: str, start: int, end: int, gap: str, is_name: bool) -> Word:
+def _plain(raw: str, folded: str, start: int, end: int, gap: str, is_name: bool) -> ClaimWord:
     key = one_spelling(folded, is_name=is_name)
-    return Word(raw, key, stem(key), start, end, gap, is_name=is_name)
+    return ClaimWord(raw, key, stem(key), start, end, gap, is_name=is_name)
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -277,15 +277,15 @@ def one_spelling(word: str, *, is_name: bool = False) -> str:
     return word
 
 
-def _number_word(raw: str, key: str, start: int, end: int, gap: str) -> Word:
-    return Word(raw, key, key, start, end, gap, kind="number")
+def _number_word(raw: str, key: str, start: int, end: int, gap: str) -> ClaimWord:
+    return ClaimWord(raw, key, key, start, end, gap, kind="number")
 
 
-def _number(raw: str, quantity: Quantity, start: int, end: int, gap: str) -> Word:
-    return Word(raw, quantity.key, quantity.key, start, end, gap, kind="number", quantity=quantity)
+def _number(raw: str, quantity: Quantity, start: int, end: int, gap: str) -> ClaimWord:
+    return ClaimWord(raw, quantity.key, quantity.key, start, end, gap, kind="number", quantity=quantity)
 
 
-def _digits(raw: str, start: int, end: int, gap: str) -> Word:
+def _digits(raw: str, start: int, end: int, gap: str) -> ClaimWord:
     sign = raw[0] in "-−"
     body = raw[1:] if sign else raw
     fraction = _FRACTIONS.get(body[-1:])
@@ -302,7 +302,7 @@ def _digits(raw: str, start: int, end: int, gap: str) -> Word:
     return _number(raw, quantity, start, end, gap)
 
 
-def _numeric_date(raw: str, start: int, end: int, gap: str) -> Word:
+def _numeric_date(raw: str, start: int, end: int, gap: str) -> ClaimWord:
     parts = [int(part) for part in re.split(r"[-./]", raw)]
     if parts[0] > 31:
         date = Date(parts[0], parts[1], parts[2])
@@ -312,15 +312,15 @@ def _numeric_date(raw: str, start: int, end: int, gap: str) -> Word:
         if month > 12:
             day, month = month, day
         date = Date(year, month, day, (day, month) if is_ambiguous else None)
-    return Word(raw, date.key, date.key, start, end, gap, kind="date", date=date)
+    return ClaimWord(raw, date.key, date.key, start, end, gap, kind="date", date=date)
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def _with_numbers(words: Sequence[Word]) -> list[Word]:
+def _with_numbers(words: Sequence[ClaimWord]) -> list[ClaimWord]:
     """Join number words and scales: "three point two million" is not read, "3.2 million" and "twenty-five" are."""
-    joined: list[Word] = []
+    joined: list[ClaimWord] = []
     index = 0
     while index < len(words):
         end, word = _number_at(words, index)
@@ -329,7 +329,7 @@ def _with_numbers(words: Sequence[Word]) -> list[Word]:
     return joined
 
 
-def _number_at(words: Sequence[Word], index: int) -> tuple[int, Word]:
+def _number_at(words: Sequence[ClaimWord], index: int) -> tuple[int, ClaimWord]:
     first = words[index]
     if first.kind == "word" and first.key in ORDINAL_WORDS:
         return index + 1, replace(
@@ -392,12 +392,12 @@ def _number_at(words: Sequence[Word], index: int) -> tuple[int, Word]:
     if position == index + 1 and first.quantity is not None:
         return position, first
     last = words[position - 1]
-    return position, Word(
+    return position, ClaimWord(
         first.text, quantity.key, quantity.key, first.start, last.end, first.gap, kind="number", quantity=quantity
     )
 
 
-def _goes_on(current: Decimal, small: int, word: Word) -> bool:
+def _goes_on(current: Decimal, small: int, word: ClaimWord) -> bool:
     if current and current % 100 == 0:
         return True
     return (
@@ -410,8 +410,8 @@ def _goes_on(current: Decimal, small: int, word: Word) -> bool:
 
 
 def _fraction_at(
-    words: Sequence[Word], position: int, first: Word, value: Decimal, used: int
-) -> tuple[int, Word] | None:
+    words: Sequence[ClaimWord], position: int, first: ClaimWord, value: Decimal, used: int
+) -> tuple[int, ClaimWord] | None:
     """Read "two thirds" and "three-quarters"; "one third" too, but no "5 third"."""
     word = words[position]
     bottom = FRACTION_WORDS.get(word.text.casefold())
@@ -420,7 +420,7 @@ def _fraction_at(
         return None
     share = (value / bottom).quantize(Decimal("1e-6"))
     quantity = Quantity(share, is_fraction=True)
-    return position + 1, Word(
+    return position + 1, ClaimWord(
         first.text, quantity.key, quantity.key, first.start, word.end, first.gap, kind="number", quantity=quantity
     )
 
@@ -428,8 +428,8 @@ def _fraction_at(
 # --- dates -----------------------------------------------------------------------------------------------------------
 
 
-def _with_dates(words: Sequence[Word]) -> list[Word]:
-    joined: list[Word] = []
+def _with_dates(words: Sequence[ClaimWord]) -> list[ClaimWord]:
+    joined: list[ClaimWord] = []
     index = 0
     while index < len(words):
         found = _date_at(words, index)
@@ -440,13 +440,13 @@ def _with_dates(words: Sequence[Word]) -> list[Word]:
             end, date = found
             first, last = words[index], words[end - 1]
             joined.append(
-                Word(first.text, date.key, date.key, first.start, last.end, first.gap, kind="date", date=date)
+                ClaimWord(first.text, date.key, date.key, first.start, last.end, first.gap, kind="date", date=date)
             )
             index = end
     return joined
 
 
-def _date_at(words: Sequence[Word], index: int) -> tuple[int, Date] | None:
+def _date_at(words: Sequence[ClaimWord], index: int) -> tuple[int, Date] | None:
     """Read "12 May 1902", "12th of May", "May 12, 1902" and "May 1902" at ``index``."""
     first = words[index]
     if (day := _day_of(first)) is not None:
@@ -471,13 +471,13 @@ def _date_at(words: Sequence[Word], index: int) -> tuple[int, Date] | None:
     return (position + 1, Date(year, month, 0)) if year else None
 
 
-def _month_at(words: Sequence[Word], index: int) -> int | None:
+def _month_at(words: Sequence[ClaimWord], index: int) -> int | None:
     if index >= len(words) or words[index].kind != "word" or not words[index].text[:1].isupper():
         return None
     return MONTHS.get(words[index].text.casefold())
 
 
-def _day_of(word: Word) -> int | None:
+def _day_of(word: ClaimWord) -> int | None:
     if word.key.startswith("ord:") and word.text[:1].isdigit():
         value = int(word.key[4:])
     elif word.quantity is not None and word.text.isdigit() and len(word.text) <= 2:
@@ -489,7 +489,7 @@ def _day_of(word: Word) -> int | None:
     return value if 1 <= value <= 31 else None
 
 
-def _year_at(words: Sequence[Word], index: int) -> int:
+def _year_at(words: Sequence[ClaimWord], index: int) -> int:
     if index >= len(words):
         return 0
     word = words[index]
@@ -501,8 +501,8 @@ def _year_at(words: Sequence[Word], index: int) -> int:
 # --- units -----------------------------------------------------------------------------------------------------------
 
 
-def _with_units(words: Sequence[Word]) -> list[Word]:
-    joined: list[Word] = []
+def _with_units(words: Sequence[ClaimWord]) -> list[ClaimWord]:
+    joined: list[ClaimWord] = []
     index = 0
     while index < len(words):
         end, word = _quantity_at(words, index)
@@ -511,7 +511,7 @@ def _with_units(words: Sequence[Word]) -> list[Word]:
     return _with_ranges(joined)
 
 
-def _quantity_at(words: Sequence[Word], index: int) -> tuple[int, Word]:
+def _quantity_at(words: Sequence[ClaimWord], index: int) -> tuple[int, ClaimWord]:
     first = words[index]
     if first.key == "us" and index + 2 < len(words) and words[index + 1].text == "$" and not words[index + 1].gap:
         return _quantity_at(words, index + 1)
@@ -551,13 +551,13 @@ def _quantity_at(words: Sequence[Word], index: int) -> tuple[int, Word]:
 UNIT_AFTER_SIGN = {"usd": "USD", "dollar": "USD", "dollars": "USD", "eur": "EUR", "gbp": "GBP"}
 
 
-def _measured(first: Word, last: Word, quantity: Quantity) -> Word:
-    return Word(
+def _measured(first: ClaimWord, last: ClaimWord, quantity: Quantity) -> ClaimWord:
+    return ClaimWord(
         first.text, quantity.key, quantity.key, first.start, last.end, first.gap, kind="number", quantity=quantity
     )
 
 
-def _currency_before(words: Sequence[Word], index: int) -> str | None:
+def _currency_before(words: Sequence[ClaimWord], index: int) -> str | None:
     """Return the currency of a sign or code that stands before an amount ("$5", "US$ 5", "EUR 5")."""
     word = words[index]
     if index + 1 >= len(words) or words[index + 1].quantity is None or len(words[index + 1].gap) > 1:
@@ -568,11 +568,11 @@ def _currency_before(words: Sequence[Word], index: int) -> str | None:
     return code if code in CURRENCIES and word.text.isupper() else None
 
 
-def _is_year(word: Word) -> bool:
+def _is_year(word: ClaimWord) -> bool:
     return bool(re.fullmatch(r"1[5-9]\d\d|20\d\d", word.text)) and word.end - word.start == 4
 
 
-def _unit_at(words: Sequence[Word], index: int) -> tuple[int, str | None]:
+def _unit_at(words: Sequence[ClaimWord], index: int) -> tuple[int, str | None]:
     word = words[index]
     if set(word.gap) - set(" \u00a0\u202f\u2009\n-‑") or len(word.gap) > 2:
         return index, None
@@ -610,14 +610,14 @@ def _unit_at(words: Sequence[Word], index: int) -> tuple[int, str | None]:
     return (index + 1, unit) if unit is not None else (index, None)
 
 
-def _with_ranges(words: Sequence[Word]) -> list[Word]:
+def _with_ranges(words: Sequence[ClaimWord]) -> list[ClaimWord]:
     """Write "5–10 km" as 5 km to 10 km: a dash between numbers is a word, and the unit belongs to both."""
-    ranged: list[Word] = []
+    ranged: list[ClaimWord] = []
     for word in words:
         previous = ranged[-1] if ranged else None
         is_range = previous is not None and word.is_number and previous.is_number and word.gap.strip() in _DASHES
         if is_range:
-            ranged.append(Word(word.gap, "to", "to", word.start, word.start, word.gap))
+            ranged.append(ClaimWord(word.gap, "to", "to", word.start, word.start, word.gap))
         if (
             len(ranged) >= 2
             and word.quantity is not None
@@ -640,9 +640,9 @@ def _with_ranges(words: Sequence[Word]) -> list[Word]:
 # --- what two texts agree to call one word -------------------------------------------------------------------------
 
 
-def join_broken(words: Sequence[Word], others: frozenset[str]) -> list[Word]:
+def join_broken(words: Sequence[ClaimWord], others: frozenset[str]) -> list[ClaimWord]:
     """Join words that a hyphen parts where the other text has them as one: "exam-\\nple", "e-mail"."""
-    joined: list[Word] = []
+    joined: list[ClaimWord] = []
     for word in words:
         previous = joined[-1] if joined else None
         is_parted = previous is not None and word.gap.strip() in _DASHES and word.gap.strip() and len(word.gap) < 12
@@ -656,7 +656,7 @@ def join_broken(words: Sequence[Word], others: frozenset[str]) -> list[Word]:
     return joined
 
 
-def with_acronyms(words: Sequence[Word], acronyms: Mapping[str, tuple[tuple[str, ...], ...]]) -> list[Word]:
+def with_acronyms(words: Sequence[ClaimWord], acronyms: Mapping[str, tuple[tuple[str, ...], ...]]) -> list[ClaimWord]:
     """Write each long form that stands for an acronym as the acronym; "World Health Organization (WHO)" is one word."""
     if not acronyms:
         return list(words)
@@ -664,14 +664,14 @@ def with_acronyms(words: Sequence[Word], acronyms: Mapping[str, tuple[tuple[str,
     for acronym, expansions in acronyms.items():
         for expansion in expansions:
             by_first.setdefault(expansion[0], []).append((expansion, acronym))
-    short: list[Word] = []
+    short: list[ClaimWord] = []
     index = 0
     while index < len(words):
         word = words[index]
         acronym, used = _acronym_at(words, index, by_first)
         if acronym:
             last = words[index + used - 1]
-            word = Word(
+            word = ClaimWord(
                 word.text, f"acronym:{acronym}", f"acronym:{acronym}", word.start, last.end, word.gap, is_name=True
             )
         elif word.text.strip(".").isupper() and (plain := word.key.rstrip(".")) in acronyms and len(word.text) > 1:
@@ -686,7 +686,7 @@ def with_acronyms(words: Sequence[Word], acronyms: Mapping[str, tuple[tuple[str,
 
 
 def _acronym_at(
-    words: Sequence[Word], index: int, by_first: Mapping[str, list[tuple[tuple[str, ...], str]]]
+    words: Sequence[ClaimWord], index: int, by_first: Mapping[str, list[tuple[tuple[str, ...], str]]]
 ) -> tuple[str, int]:
     best, used = "", 0
     for expansion, acronym in by_first.get(words[index].key, ()):

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import Field
 
 from roma_core.errors import AgentFailure
-from roma_core.settings import Section, Settings
+from roma_core.settings import Settings, SettingsSection
 from roma_core.types import Noun, RawDocument, Source
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class ConnectorSpec:
     """Makes the connector. Cheap, but for the import of the module that has it: SDKs wait for their first use."""
     example: str
     """A source as users write it, for help and errors."""
-    settings: type[Section] | None = None
+    settings: type[SettingsSection] | None = None
     addresses: tuple[str, ...] | None = None
     """Schemes of the addresses that are read; None: ``scheme`` alone. Empty: paths, which have none."""
     sign_in: Callable[[Settings, Path], Path] | None = None

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from roma_core.settings import Section, Settings
+from roma_core.settings import Settings, SettingsSection
 from roma_core.types import DEFAULT_TENANT, Usage
 
 if TYPE_CHECKING:
@@ -97,6 +97,6 @@ class EmbedderSpec:
 
     name: str
     make: Callable[[Settings, str], Embedder]
-    settings: type[Section] | None = None
+    settings: type[SettingsSection] | None = None
     priced_as: str | None = None
     """Provider under which prices are listed, for a model that costs money: its calls stay within budgets."""

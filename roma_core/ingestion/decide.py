@@ -54,7 +54,7 @@ class ItemFacts:
 
 
 @dataclass(frozen=True)
-class Rule(Generic[A]):
+class DecisionRow(Generic[A]):
     """A row of a table: ``action`` when every fact has the value that ``when`` gives it, with the reason why."""
 
     action: A
@@ -67,27 +67,29 @@ class Rule(Generic[A]):
 
 _UP_TO_DATE: Final = {"is_stored": True, "is_made_as_today": True, "has_same_title": True}
 
-ITEM_RULES: Final[Mapping[Look, Sequence[Rule[Action]]]] = {
+ITEM_RULES: Final[Mapping[Look, Sequence[DecisionRow[Action]]]] = {
     "listed": (
-        Rule("leave_out", "it is left out for now alone", {"is_excluded": True, "is_deferred": True}),
-        Rule("leave_out", "another source holds it", {"is_excluded": True, "is_held_elsewhere": True}),
-        Rule("take_out", "what is not to be fetched is not to be found", {"is_excluded": True, "is_recorded": True}),
-        Rule("leave_out", "the source leaves it out", {"is_excluded": True}),
-        Rule("keep", "the source's version is the stored one", {"has_same_version": True, **_UP_TO_DATE}),
-        Rule("give_up", "the same bytes and parsers fail again", {"is_known_failure": True}),
-        Rule("fetch", "only the content can tell"),
+        DecisionRow("leave_out", "it is left out for now alone", {"is_excluded": True, "is_deferred": True}),
+        DecisionRow("leave_out", "another source holds it", {"is_excluded": True, "is_held_elsewhere": True}),
+        DecisionRow(
+            "take_out", "what is not to be fetched is not to be found", {"is_excluded": True, "is_recorded": True}
+        ),
+        DecisionRow("leave_out", "the source leaves it out", {"is_excluded": True}),
+        DecisionRow("keep", "the source's version is the stored one", {"has_same_version": True, **_UP_TO_DATE}),
+        DecisionRow("give_up", "the same bytes and parsers fail again", {"is_known_failure": True}),
+        DecisionRow("fetch", "only the content can tell"),
     ),
     "fetched": (
-        Rule("keep", "the bytes are the stored ones", {"has_same_content": True, **_UP_TO_DATE}),
-        Rule("parse", "the content or its making changed"),
+        DecisionRow("keep", "the bytes are the stored ones", {"has_same_content": True, **_UP_TO_DATE}),
+        DecisionRow("parse", "the content or its making changed"),
     ),
     "parsed": (
-        Rule(
+        DecisionRow(
             "keep",
             "parsing came to what is stored",
             {"has_same_document": True, "is_stored": True, "has_same_title": True},
         ),
-        Rule("write", "the document is new or different"),
+        DecisionRow("write", "the document is new or different"),
     ),
 }
 """The last rule of each point has no conditions, so every item is decided."""
@@ -163,24 +165,26 @@ class Absence:
     is_released: bool = False
 
 
-ABSENCE_RULES: Final[Sequence[Rule[Absence]]] = (
-    Rule(Absence("present"), "it was restored by hand", {"is_pinned": True}),
-    Rule(
+ABSENCE_RULES: Final[Sequence[DecisionRow[Absence]]] = (
+    DecisionRow(Absence("present"), "it was restored by hand", {"is_pinned": True}),
+    DecisionRow(
         Absence("gone"),
         "the source is this item, and it is not there",
         {"is_named_itself": True, "is_confirmed": True},
     ),
-    Rule(Absence("present", is_released=True), "another source lists it", {"is_held_elsewhere": True}),
-    Rule(Absence("present"), "the listing is incomplete, so its absence says nothing", {"is_listing_complete": False}),
-    Rule(Absence("gone"), "the source no longer has it", {"is_pruning": True}),
-    Rule(
+    DecisionRow(Absence("present", is_released=True), "another source lists it", {"is_held_elsewhere": True}),
+    DecisionRow(
+        Absence("present"), "the listing is incomplete, so its absence says nothing", {"is_listing_complete": False}
+    ),
+    DecisionRow(Absence("gone"), "the source no longer has it", {"is_pruning": True}),
+    DecisionRow(
         Absence("missing"),
         "too much vanished at once; if that is right, run again with --prune",
         {"is_mass": True},
     ),
-    Rule(Absence("gone"), "the source no longer has it", {"is_confirmed": True}),
-    Rule(Absence("gone"), "the source no longer lists it", {"is_missing_long_enough": True}),
-    Rule(Absence("missing"), "the source did not list it; it is deleted when it is missing again"),
+    DecisionRow(Absence("gone"), "the source no longer has it", {"is_confirmed": True}),
+    DecisionRow(Absence("gone"), "the source no longer lists it", {"is_missing_long_enough": True}),
+    DecisionRow(Absence("missing"), "the source did not list it; it is deleted when it is missing again"),
 )
 """A listing that fails, a limit, an outage and an unmounted disk never get past the rule about completeness."""
 
@@ -210,5 +214,5 @@ def is_mass_absence(vanished: int, known: int, *, share: float = MASS_SHARE) -> 
     return vanished > max(MASS_LEAST, share * known)
 
 
-def _first(rules: Sequence[Rule[A]], facts: ItemFacts | AbsenceFacts) -> Rule[A]:
+def _first(rules: Sequence[DecisionRow[A]], facts: ItemFacts | AbsenceFacts) -> DecisionRow[A]:
     return next(rule for rule in rules if rule.applies_to(facts))

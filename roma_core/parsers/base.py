@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from roma_core.settings import Section
+from roma_core.settings import SettingsSection
 from roma_core.types import Document, Noun, RawDocument
 
 
@@ -65,4 +65,4 @@ class ParserSpec:
     """
 
     parsers: tuple[Parser, ...]
-    settings: type[Section] | None = None
+    settings: type[SettingsSection] | None = None

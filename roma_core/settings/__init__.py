@@ -9,7 +9,7 @@ variables (``OPENAI_API_KEY``, ``ANTHROPIC_API_KEY``, ``OPENAI_BASE_URL``, ``ANT
 
 from roma_core.settings.access import Access, choose_vendor, find_embedding_access, find_model_access
 from roma_core.settings.answering import AnsweringSettings, RuleMode
-from roma_core.settings.base import Section, Setting, setting
+from roma_core.settings.base import Setting, SettingsSection, setting
 from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
 from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
@@ -39,10 +39,10 @@ __all__ = [
     "ProviderSettings",
     "RetrievalSettings",
     "RuleMode",
-    "Section",
     "ServingSettings",
     "Setting",
     "Settings",
+    "SettingsSection",
     "SourceSettings",
     "StorageSettings",
     "TelemetrySettings",

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 RuleMode = Literal["off", "flag", "block"]
 
 
-class AnsweringSettings(Section):
+class AnsweringSettings(SettingsSection):
     """Limits, planner, rules and history of a question."""
 
     query_timeout_s: float = setting(90.0, "Deadline of a whole query.", gt=0, decides_answers=False)

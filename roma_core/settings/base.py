@@ -1,8 +1,8 @@
-"""The vocabulary of settings: a ``setting`` is a field that says all about itself, a ``Section`` holds some of them.
+"""The vocabulary of settings: a ``setting`` is a field that says all about itself, a section holds some of them.
 
 A section belongs to what it configures, and a plug-in brings its own::
 
-    class GitSettings(Section):
+    class GitSettings(SettingsSection):
         prefix: ClassVar[str] = "ROMA_GIT_"
         depth: int = setting(1, "Commits that are read.", ge=1, decides_answers=False)
 
@@ -35,7 +35,7 @@ def setting(
     le: float | None = None,
     lt: float | None = None,
 ) -> Any:
-    """Return a field of a ``Section``, with its default and what documents and evaluations need to know of it.
+    """Return a field of a ``SettingsSection``, with its default and what documents and evaluations need to know of it.
 
     ``env`` is its variable where that is not the section's prefix and the field's name. ``decides_answers=False``
     keeps it out of an evaluation's identity: it changes how fast, how safe or where, never which answer.
@@ -52,7 +52,7 @@ def setting(
     )
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     """Settings of one part. Frozen; unknown names are refused; lists may be given as words between commas."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -116,7 +116,7 @@ class Setting:
 def settings_of(model: type[BaseModel], section: str, prefix: str) -> Iterator[Setting]:
     """Yield the settings that are fields of ``model``, in their order."""
     for field, info in model.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+        if isinstance(info.annotation, type) and issubclass(info.annotation, SettingsSection):
             continue
         env = _extra(info)["env"] or prefix + field.upper()
         yield Setting(section=section, field=field, env=env, info=info)

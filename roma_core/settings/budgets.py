@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 
-class BudgetSettings(Section):
+class BudgetSettings(SettingsSection):
     """Hard limits in US dollars, and the prices that they are counted by."""
 
     prefix: ClassVar[str] = "ROMA_BUDGET_"

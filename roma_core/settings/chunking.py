@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 
-class ChunkingSettings(Section):
+class ChunkingSettings(SettingsSection):
     """The size of a passage."""
 
     prefix: ClassVar[str] = "ROMA_CHUNK_"

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 
-class LocalSettings(Section):
+class LocalSettings(SettingsSection):
     """Reading files and folders."""
 
     prefix: ClassVar[str] = "ROMA_LOCAL_"
@@ -31,7 +31,7 @@ class LocalSettings(Section):
     )
 
 
-class GDriveSettings(Section):
+class GDriveSettings(SettingsSection):
     """Reading Google Drive."""
 
     prefix: ClassVar[str] = "ROMA_GDRIVE_"
@@ -42,7 +42,7 @@ class GDriveSettings(Section):
     api_endpoint: str | None = setting(None, "Other address of the Drive API (proxy).", decides_answers=False)
 
 
-class WebSettings(Section):
+class WebSettings(SettingsSection):
     """Reading web pages."""
 
     prefix: ClassVar[str] = "ROMA_WEB_"

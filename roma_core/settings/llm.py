@@ -10,14 +10,14 @@ from pydantic import SecretStr, field_validator
 
 from roma_core.errors import suggest_name
 from roma_core.plugins import declared_names
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 NOT_FROM_PACKAGES: Final = ("auto", "extractive")
 """Values of ``LLM_PROVIDER`` that are no provider: whichever has a key, and quotes instead of a model."""
 Effort = Literal["none", "minimal", "low", "medium", "high"]
 
 
-class LLMSettings(Section):
+class LLMSettings(SettingsSection):
     """Which model writes answers, and the limits of a call. ``LLM_*`` are the names that the outside world uses."""
 
     prefix: ClassVar[str] = "ROMA_LLM_"
@@ -116,7 +116,7 @@ def read_object(text: str) -> dict[str, Any]:
     return value
 
 
-class ProviderSettings(Section):
+class ProviderSettings(SettingsSection):
     """Access to one vendor: the vendor's own variables, used when ``LLM_API_KEY`` and ``LLM_BASE_URL`` are not set."""
 
     api_key: SecretStr | None = None

@@ -14,7 +14,7 @@ from roma_core.errors import ConfigError
 from roma_core.plugins import GROUPS, declared_names, load_specs
 from roma_core.settings import base
 from roma_core.settings.answering import AnsweringSettings
-from roma_core.settings.base import PREFIX, Section, Setting, settings_of
+from roma_core.settings.base import PREFIX, Setting, SettingsSection, settings_of
 from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
 from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
@@ -29,7 +29,7 @@ from roma_core.settings.storage import StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
 from roma_core.workspace import DEFAULT_WORKSPACE, resolve_workspace
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=SettingsSection)
 _OWN_PROVIDERS = frozenset({"openai", "anthropic", "fake"})
 
 
@@ -69,7 +69,7 @@ class Settings(BaseModel):
     serving: ServingSettings = ServingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
-    _plugin_sections: dict[str, Section] = PrivateAttr(default_factory=dict)
+    _plugin_sections: dict[str, SettingsSection] = PrivateAttr(default_factory=dict)
 
     def __init__(self, values: Mapping[str, object] | None = None, /, **more: object) -> None:
         own, of_plugins = _nest({**(values or {}), **more})
@@ -155,7 +155,7 @@ class ConfiguredSpec(Protocol):
     """A plug-in's spec that brings a section of settings."""
 
     @property
-    def settings(self) -> type[Section] | None: ...
+    def settings(self) -> type[SettingsSection] | None: ...
 
 
 def _has_other_providers() -> bool:
@@ -173,22 +173,22 @@ def own_settings() -> tuple[Setting, ...]:
 
 
 @cache
-def own_sections() -> dict[str, type[Section]]:
+def own_sections() -> dict[str, type[SettingsSection]]:
     """Return the kinds of ROMA's own sections by their name in ``Settings``."""
     sections = {}
     for name, info in Settings.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+        if isinstance(info.annotation, type) and issubclass(info.annotation, SettingsSection):
             sections[name] = info.annotation
     return sections
 
 
-def plugin_sections() -> dict[str, type[Section]]:
+def plugin_sections() -> dict[str, type[SettingsSection]]:
     """Return the kinds of sections that plug-ins bring, by name: their prefix without ``ROMA_``. Imports the plug-ins.
 
     ROMA's own sections keep their names: a plug-in cannot take one over.
     """
     own = own_sections()
-    sections: dict[str, type[Section]] = {}
+    sections: dict[str, type[SettingsSection]] = {}
     for group in GROUPS:
         for spec in load_specs(group, object).values():
             model = spec.settings if isinstance(spec, ConfiguredSpec) else None
@@ -231,9 +231,9 @@ def _name_in_code(name: str) -> str:
     return name.lower().removeprefix(PREFIX.lower())
 
 
-def _nest(values: Mapping[str, object]) -> tuple[dict[str, object], dict[str, Section]]:
+def _nest(values: Mapping[str, object]) -> tuple[dict[str, object], dict[str, SettingsSection]]:
     """Sort flat values and sections into what ``Settings`` takes and the sections of plug-ins."""
-    sections: dict[str, type[Section]] = dict(own_sections())
+    sections: dict[str, type[SettingsSection]] = dict(own_sections())
     known = {setting.name: setting for setting in own_settings()}
     names = {name: _name_in_code(name) for name in values}
     if any(name not in known and name not in sections for name in names.values()):
@@ -260,7 +260,7 @@ def _nest(values: Mapping[str, object]) -> tuple[dict[str, object], dict[str, Se
     return {**root, **own}, of_plugins
 
 
-def _make(model: type[Section], name: str, fields: Mapping[str, object]) -> Section:
+def _make(model: type[SettingsSection], name: str, fields: Mapping[str, object]) -> SettingsSection:
     try:
         return model(**fields)
     except ValidationError as error:

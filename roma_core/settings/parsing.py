@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 
-class ParsingSettings(Section):
+class ParsingSettings(SettingsSection):
     """Limits of the processes that parse files."""
 
     prefix: ClassVar[str] = "ROMA_PARSER_"
@@ -21,7 +21,7 @@ class ParsingSettings(Section):
     max_mb: int = setting(200, "Larger files are refused.", ge=1, decides_answers=False)
 
 
-class FigureSettings(Section):
+class FigureSettings(SettingsSection):
     """Descriptions of figures. The parser's id records them: they decide the corpus, not an answer over it."""
 
     prefix: ClassVar[str] = "ROMA_FIGURE_"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 
-class RetrievalSettings(Section):
+class RetrievalSettings(SettingsSection):
     """How passages are looked up, fused and reranked."""
 
     embedder: str = setting("local", "local, fake, openai, openai:<model> or a fastembed hub name.")

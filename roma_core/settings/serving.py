@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 
-class ServingSettings(Section):
+class ServingSettings(SettingsSection):
     """Where the service listens, and whom it serves."""
 
     host: str = setting("127.0.0.1", "Address to bind; other than loopback needs a token.", decides_answers=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 SecretMode = Literal["leave_out", "include"]
 
 
-class SourceSettings(Section):
+class SourceSettings(SettingsSection):
     """Deleting what sources have no more, undoing it, and taking turns."""
 
     prefix: ClassVar[str] = "ROMA_SOURCE_"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 CacheMode = Literal["off", "read", "write", "refresh"]
 
 
-class StorageSettings(Section):
+class StorageSettings(SettingsSection):
     """Caches, databases and the room that they may fill."""
 
     min_free_mb: int = setting(

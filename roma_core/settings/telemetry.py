@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from roma_core.settings.base import Section, setting
+from roma_core.settings.base import SettingsSection, setting
 
 
-class TelemetrySettings(Section):
+class TelemetrySettings(SettingsSection):
     """What is logged and traced, and where to."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(

@@ -32,8 +32,8 @@ from roma_core.connectors.web.crawl import (
     pages_from_json,
     pages_to_json,
 )
-from roma_core.connectors.web.fetcher import Fetcher, Response
-from roma_core.connectors.web.page import MIN_WORDS, NEAR, Page, alike, read_page, read_robots_rules
+from roma_core.connectors.web.fetcher import FetchedResponse, Fetcher
+from roma_core.connectors.web.page import MIN_WORDS, NEAR, WebPage, alike, read_page, read_robots_rules
 from roma_core.connectors.web.polite import BROWSERS, HONEST, ROBOT, Manners
 from roma_core.connectors.web.sitemap import Sitemap, read_sitemap, unpack_sitemap
 from roma_core.connectors.web.urls import canonical, canonical_or_none, host_of, in_domain, page_link, plan_of
@@ -57,7 +57,7 @@ class Read:
     """A page that was read. ``page`` is None for what is not HTML; ``may_index`` is False if its server forbids it."""
 
     stored: CachedPage
-    page: Page | None
+    page: WebPage | None
     may_index: bool = True
 
 
@@ -81,7 +81,7 @@ class WebConnector:
         self._cache = WebCache(self._cache_file())
         self._waiting: dict[str, AgentFailure | None] = {}
         """Listed and not yet fetched: None when the page is in the cache, else why it is not."""
-        self._missing_pages: dict[str, Page | None] = {}
+        self._missing_pages: dict[str, WebPage | None] = {}
         """By origin: the page that stands for addresses which do not exist, where it is sent with status 200."""
         self._policy = RetryPolicy(base_s=min(1.0, 1.0 / settings.web.rate_per_s))
 
@@ -263,7 +263,7 @@ class WebConnector:
         self._waiting[url] = failure
         return Listing(uri=url)
 
-    def _take_page(self, crawl: Crawl, visit: Visit, url: str, read: Read, page: Page) -> Listing:
+    def _take_page(self, crawl: Crawl, visit: Visit, url: str, read: Read, page: WebPage) -> Listing:
         if self._is_missing_page(url, page):
             skip = "the site's page for addresses that do not exist (a soft 404)"
             return Listing(uri=url, title=page.title, skip=skip)
@@ -353,7 +353,7 @@ class WebConnector:
         response, _ = await self._ask_politely(url, None, access)
         return await self._interpret_response(response)
 
-    def _is_missing_page(self, url: str, page: Page) -> bool:
+    def _is_missing_page(self, url: str, page: WebPage) -> bool:
         missing = self._missing_pages.get(self._fetcher.guard.check_url(url).origin)
         return missing is not None and (page.shape_sha256 == missing.shape_sha256 or _is_alike(page, missing))
 
@@ -377,7 +377,9 @@ class WebConnector:
             await self._cache.put(read.stored)
         return read
 
-    async def _ask_politely(self, url: str, known: CachedPage | None, access: SiteAccess) -> tuple[Response, str]:
+    async def _ask_politely(
+        self, url: str, known: CachedPage | None, access: SiteAccess
+    ) -> tuple[FetchedResponse, str]:
         """Ask until there is an answer that counts, and return it with the name that we gave for it.
 
         Other names are tried after a refusal, where that is allowed.
@@ -385,7 +387,7 @@ class WebConnector:
         agents = (HONEST, *BROWSERS) if self._settings.web.rotate_user_agent else (HONEST,)
         untried = list(agents)
 
-        async def once() -> tuple[Response, str]:
+        async def once() -> tuple[FetchedResponse, str]:
             agent = untried.pop(0) if len(untried) > 1 else untried[0]
             return await self._ask(url, known, agent, access), agent
 
@@ -396,7 +398,7 @@ class WebConnector:
 
         return await retrying(once, policy=self._policy, retry_if=is_worth_another_try)
 
-    async def _interpret_response(self, response: Response) -> Read:
+    async def _interpret_response(self, response: FetchedResponse) -> Read:
         return await self._interpret(_stored(response), may_index=_may_index(response))
 
     async def _interpret(self, stored: CachedPage, *, may_index: bool = True) -> Read:
@@ -411,7 +413,7 @@ class WebConnector:
             return False
         return render == "always" or (read.page.words < MIN_WORDS and read.page.scripted)
 
-    async def _ask(self, url: str, known: CachedPage | None, user_agent: str, access: SiteAccess) -> Response:
+    async def _ask(self, url: str, known: CachedPage | None, user_agent: str, access: SiteAccess) -> FetchedResponse:
         """One conditional GET. Raises ``ConnectorError`` for every status that is no page."""
         headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Language": "en,*;q=0.5"}
         # A drawn page depends on more than the HTML that the validators speak of.
@@ -459,7 +461,7 @@ def _words(read: Read) -> int:
     return read.page.words if read.page else 0
 
 
-def _stored(response: Response) -> CachedPage:
+def _stored(response: FetchedResponse) -> CachedPage:
     headers = response.headers
     body, media_type = response.body, headers.get("content-type", "")
     if body.startswith(b"\x1f\x8b") and response.url.partition("?")[0].endswith((".xml.gz", ".txt.gz")):
@@ -475,12 +477,12 @@ def _stored(response: Response) -> CachedPage:
     )
 
 
-def _may_index(response: Response) -> bool:
+def _may_index(response: FetchedResponse) -> bool:
     """Return False when the server's ``X-Robots-Tag`` asks not to index what it sent."""
     return read_robots_rules([response.headers.get("x-robots-tag", "")], ROBOT).index
 
 
-def _is_alike(page: Page, other: Page) -> bool:
+def _is_alike(page: WebPage, other: WebPage) -> bool:
     return alike(page.sketch, other.sketch) >= NEAR
 
 
@@ -514,7 +516,7 @@ def _raw(uri: str, read: Read) -> RawDocument:
     )
 
 
-def _status_error(response: Response) -> RomaError:
+def _status_error(response: FetchedResponse) -> RomaError:
     status, host = response.status, host_of(response.url)
     codes = {
         401: ErrorCode.CONNECTOR_AUTH,

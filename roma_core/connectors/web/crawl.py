@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from roma_core.connectors.base import Listing
-from roma_core.connectors.web.page import NEAR, Page, alike
+from roma_core.connectors.web.page import NEAR, WebPage, alike
 from roma_core.errors import AgentFailure
 from roma_core.types import digest
 from roma_core.workspace import private_folder
@@ -82,7 +82,7 @@ class Crawl:
         """Return whether reading this address could add others to the listing."""
         return visit.url == self.start or visit.is_list or visit.depth < self.depth
 
-    def twin(self, page: Page) -> str | None:
+    def twin(self, page: WebPage) -> str | None:
         """Return the address of a page that says nearly the same, if one was met."""
         return next((url for url, sketch in self.sketches if alike(sketch, page.sketch) >= NEAR), None)
 

@@ -28,7 +28,7 @@ Headers = Mapping[str, str] | Callable[[Target], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
-class Response:
+class FetchedResponse:
     """``url`` is where the body came from after redirects; header names are lower case."""
 
     url: str
@@ -68,7 +68,7 @@ class Fetcher:
 
     async def get(
         self, url: str, headers: Headers, *, before_hop: BeforeHop | None = None, max_bytes: int | None = None
-    ) -> Response:
+    ) -> FetchedResponse:
         """Follow redirects to a response of any status. ``before_hop`` may wait or refuse; its time is not counted.
 
         Raises ``ConnectorError``: BLOCKED, TIMEOUT, TOO_LARGE, CORRUPT (bad encoding), NOT_FOUND (no such host) or
@@ -110,7 +110,9 @@ class Fetcher:
             )
         return self._proxy_pools[proxy]
 
-    async def _once(self, target: Target, headers: Mapping[str, str], timeout_s: float, max_bytes: int) -> Response:
+    async def _once(
+        self, target: Target, headers: Mapping[str, str], timeout_s: float, max_bytes: int
+    ) -> FetchedResponse:
         try:
             async with asyncio.timeout(max(timeout_s, 0.0)):
                 return await self._exchange(target, headers, max_bytes)
@@ -125,7 +127,7 @@ class Fetcher:
                 f"The connection to {target.host} failed ({type(error).__name__}).", details={"host": target.host}
             ) from None
 
-    async def _exchange(self, target: Target, headers: Mapping[str, str], max_bytes: int) -> Response:
+    async def _exchange(self, target: Target, headers: Mapping[str, str], max_bytes: int) -> FetchedResponse:
         url = httpcore2.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path
         )
@@ -135,9 +137,9 @@ class Fetcher:
         async with pool.stream("GET", url, headers=list(sent.items())) as answer:
             got = _headers_of(answer.headers)
             if answer.status in REDIRECTS and got.get("location"):
-                return Response(target.url, answer.status, got, b"")
+                return FetchedResponse(target.url, answer.status, got, b"")
             body = await read_bounded(answer.aiter_stream(), got, max_bytes, target.host)
-            return Response(target.url, answer.status, got, body)
+            return FetchedResponse(target.url, answer.status, got, body)
 
 
 def _headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

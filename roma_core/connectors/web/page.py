@@ -56,7 +56,7 @@ _WORDS: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Page:
+class WebPage:
     """``html`` is the clean page in UTF-8. ``hidden`` is the text that readers of the page do not see."""
 
     html: bytes
@@ -108,7 +108,7 @@ def read_robots_rules(values: Iterable[str], robot: str) -> RobotsRules:
     return RobotsRules(index=not words & {"noindex", "none"}, follow=not words & {"nofollow", "none"})
 
 
-def read_page(body: bytes, url: str, media_type: str | None = None, robot: str = "") -> Page:
+def read_page(body: bytes, url: str, media_type: str | None = None, robot: str = "") -> WebPage:
     """Return the page. ``robot`` is the name by which ``<meta>`` tags may speak to us alone.
 
     Raises ``ConnectorError`` (corrupt) for what holds no HTML at all."""
@@ -124,7 +124,7 @@ def read_page(body: bytes, url: str, media_type: str | None = None, robot: str =
     identity = " ".join(" ".join(_text_for_identity(root)).split())
     own_words = set(_WORDS.findall(unquote(url).lower()))
     shape = " ".join(word for word in _WORDS.findall(f"{title} {identity}".lower()) if word not in own_words)
-    return Page(
+    return WebPage(
         html=b"<!DOCTYPE html>\n" + lxml.html.tostring(root, encoding="utf-8"),
         title=title,
         links=links,

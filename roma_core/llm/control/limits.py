@@ -32,7 +32,7 @@ class WindowEntry:
     live: bool = True
 
 
-class Window:
+class MinuteWindow:
     """At most ``limit`` units in any 60 seconds. A single amount above the limit waits for an empty window."""
 
     def __init__(self, limit: int | None) -> None:
@@ -98,8 +98,8 @@ class Limiter:
         max_concurrency: int = _DEFAULTS.max_concurrency,
     ) -> None:
         self._name = name
-        self._requests = Window(requests_per_minute)
-        self._tokens = Window(tokens_per_minute)
+        self._requests = MinuteWindow(requests_per_minute)
+        self._tokens = MinuteWindow(tokens_per_minute)
         self._ceiling = max_concurrency
         self._allowed = float(max_concurrency)
         self._in_flight = 0

@@ -14,7 +14,7 @@ from roma_core.plugins import Specs, load_specs
 from roma_core.settings import LLMSettings, ProviderSettings
 
 if TYPE_CHECKING:
-    from roma_core.settings import Section
+    from roma_core.settings import SettingsSection
 
 _DEFAULTS = LLMSettings()
 
@@ -60,7 +60,7 @@ class ProviderSpec:
     """The name in ``LLM_PROVIDER`` and ``provider:model``."""
     make: Callable[[str | None, Reach], Provider]
     """Makes the provider for a model (None: its default). Cheap, but for the import of the module that has it."""
-    settings: type[Section] | None = None
+    settings: type[SettingsSection] | None = None
     """The vendor's own variables; None for what needs no key."""
     model_pattern: str = ""
     """Which model ids are this vendor's, for ``LLM_PROVIDER=auto``."""

@@ -81,7 +81,7 @@ def fill_merges(cells: Cells, merges: Iterable[Merge]) -> dict[int, dict[int, st
 
 
 @dataclass(frozen=True)
-class Part:
+class SheetRegion:
     """A rectangle of a sheet: rows ``top`` to ``bottom`` (included), of which ``columns`` are not blank."""
 
     top: int
@@ -122,7 +122,7 @@ def _is_new_table(cells: Cells, band: list[int], row: int) -> bool:
     return bool(numeric) and not any(tables.is_number(text) for text in line.values()) and len(line) > 1
 
 
-def islands(cells: Cells, band: list[int]) -> list[Part]:
+def islands(cells: Cells, band: list[int]) -> list[SheetRegion]:
     """The band as one part, or as tables that stand side by side: blank columns between them, a header on each."""
     used = sorted({x for y in band for x in cells[y]})
     groups: list[list[int]] = []
@@ -137,10 +137,10 @@ def islands(cells: Cells, band: list[int]) -> list[Part]:
     return [_cut(cells, band, tuple(used))]
 
 
-def _cut(cells: Cells, band: list[int], columns: tuple[int, ...]) -> Part:
+def _cut(cells: Cells, band: list[int], columns: tuple[int, ...]) -> SheetRegion:
     wanted = set(columns)
     rows = [y for y in band if not wanted.isdisjoint(cells[y])]
-    return Part(rows[0], rows[-1], columns)
+    return SheetRegion(rows[0], rows[-1], columns)
 
 
 def _is_table(rows: tables.Grid) -> bool:
@@ -151,7 +151,7 @@ def _is_table(rows: tables.Grid) -> bool:
 
 
 def _write_part(
-    builder: DocumentBuilder, cells: Cells, part: Part, unmerged: Cells, titles: set[tuple[int, int]]
+    builder: DocumentBuilder, cells: Cells, part: SheetRegion, unmerged: Cells, titles: set[tuple[int, int]]
 ) -> None:
     """Lines of one cell above the header and long ones below the table are text; the rest is the table."""
     rows = part.rows(cells)
@@ -180,7 +180,7 @@ def _lone(line: Mapping[int, str], columns: tuple[int, ...]) -> str:
     return texts[0] if len(texts) == 1 else ""
 
 
-def _is_title(part: Part, lone: list[str], index: int, unmerged: Cells, titles: set[tuple[int, int]]) -> bool:
+def _is_title(part: SheetRegion, lone: list[str], index: int, unmerged: Cells, titles: set[tuple[int, int]]) -> bool:
     """A lone text over a wide table: merged across, or followed by a row that is filled."""
     if not lone[index]:
         return not any(unmerged.get(part.top + index, {}).get(x) for x in part.columns)
@@ -189,7 +189,7 @@ def _is_title(part: Part, lone: list[str], index: int, unmerged: Cells, titles: 
 
 
 def _write_lines(
-    builder: DocumentBuilder, part: Part, lone: list[str], start: int, end: int, rows: tables.Grid | None = None
+    builder: DocumentBuilder, part: SheetRegion, lone: list[str], start: int, end: int, rows: tables.Grid | None = None
 ) -> None:
     """Rows that are no table: a paragraph each, or a line of what is filled."""
     for i in range(start, end):

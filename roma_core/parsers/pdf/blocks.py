@@ -105,7 +105,7 @@ def vocabulary(lines: Sequence[Line]) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Measure:
+class RegionMargins:
     """Margins of a region and which way it is read; distances are from the margin where lines begin or end."""
 
     left: float
@@ -128,7 +128,7 @@ def paragraphs(lines: list[Line], page: int, region: int) -> list[Item]:
     if not lines:
         return []
     rtl = is_rtl("".join(line.text for line in lines))
-    measure = Measure(min(line.x0 for line in lines), max(line.x1 for line in lines), rtl)
+    measure = RegionMargins(min(line.x0 for line in lines), max(line.x1 for line in lines), rtl)
     pitch = _pitches(lines)
     groups: list[list[Line]] = []
     for line in lines:
@@ -155,7 +155,7 @@ def _pitches(lines: list[Line]) -> dict[int, float]:
     return usual
 
 
-def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: Measure) -> bool:
+def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: RegionMargins) -> bool:
     """Whether ``line`` begins a new block after ``group``."""
     last = group[-1]
     size = max(last.size, line.size, 1.0)
@@ -180,7 +180,7 @@ def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: Mea
     return _new_paragraph(group, line, measure, size)
 
 
-def _other_face(group: list[Line], line: Line, measure: Measure) -> bool:
+def _other_face(group: list[Line], line: Line, measure: RegionMargins) -> bool:
     """A short line or two (or one that is numbered) all in one font, then text without it: a heading by its font."""
     one, two = {line.face for line in group}, {word.style.face for word in line.words}
     short = measure.slack(group[-1]) > 0.12 * measure.width or (len(group) == 1 and is_numbered(group[0].text))
@@ -202,7 +202,7 @@ def _begins_item(group: list[Line], line: Line) -> bool:
     return bool(BULLET.match(line.text)) or line.x0 <= group[0].x0 + 1.2 * line.size or not marker(group[0].text)
 
 
-def _new_paragraph(group: list[Line], line: Line, measure: Measure, size: float) -> bool:
+def _new_paragraph(group: list[Line], line: Line, measure: RegionMargins, size: float) -> bool:
     """By the indent of the first line, or because the line before ends early with the end of a sentence."""
     last = group[-1]
     indent, before = measure.indent(line), measure.indent(last)
@@ -235,7 +235,7 @@ def is_numbered(text: str) -> bool:
     return _BRACKETED.match(text) is not None
 
 
-def _item(group: list[Line], page: int, region: int, measure: Measure) -> Item:
+def _item(group: list[Line], page: int, region: int, measure: RegionMargins) -> Item:
     rect = (
         min(line.x0 for line in group),
         min(line.top for line in group),

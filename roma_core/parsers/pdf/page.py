@@ -95,7 +95,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RulingLine:
     """A drawn line, horizontal or vertical."""
 
     x0: float
@@ -122,7 +122,7 @@ class PageContent:
     """Words at another angle than most, in a frame where they stand upright."""
     spots: dict[int, Rect] = field(default_factory=dict)
     """Where each stray (by ``id``) stands in the reading frame."""
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[RulingLine] = field(default_factory=list)
     images: list[Rect] = field(default_factory=list)
     label: str | None = None
     warnings: list[str] = field(default_factory=list)
@@ -223,7 +223,7 @@ def _read(page: Any, number: int) -> PageContent:
             rect = (word.x0, word.top, word.x1, word.bottom)
             content.spots[id(word)] = _turn_rect(rect, *size, (total - frame) % 4)
         content.strays += strays
-    content.rules = [Rule(*to_frame(rect)) for rect in _rules(page, left, top)]
+    content.rules = [RulingLine(*to_frame(rect)) for rect in _rules(page, left, top)]
     content.images = [to_frame(rect) for rect in _images(page, left, top)]
     if any(word.style.ink for word in content.words):
         content.hidden += _take_hidden(content)

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from roma_core.parsers.pdf.layout import rows_of
-from roma_core.parsers.pdf.page import PageContent, Rect, Rule, Word
+from roma_core.parsers.pdf.page import PageContent, Rect, RulingLine, Word
 from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merged, parts, strips, table_rows
 from roma_core.parsers.pdf.tables import TableRegion, cell_text
 from roma_core.parsers.tables import Grid, is_number
@@ -51,7 +51,7 @@ def ruled_tables(content: PageContent) -> list[TableRegion]:
     return found
 
 
-def _edges(rules: Iterable[Rule]) -> list[dict[str, Any]]:
+def _edges(rules: Iterable[RulingLine]) -> list[dict[str, Any]]:
     import pdfplumber.table as plumber
 
     edges = [_edge(rule) for rule in rules]
@@ -60,7 +60,7 @@ def _edges(rules: Iterable[Rule]) -> list[dict[str, Any]]:
     return plumber.merge_edges(merged + _closing(merged), _SNAP, _SNAP, _SNAP, _SNAP)  # type: ignore[no-any-return]
 
 
-def _edge(rule: Rule) -> dict[str, Any]:
+def _edge(rule: RulingLine) -> dict[str, Any]:
     x0, top, x1, bottom = rule.x0, rule.top, rule.x1, rule.bottom
     if rule.horizontal:
         top = bottom = (top + bottom) / 2
@@ -92,7 +92,7 @@ def _closing(edges: list[dict[str, Any]]) -> list[dict[str, Any]]:
         top, bottom = min(e["top"] for e in group), max(e["top"] for e in group)
         inner = any(x0 < v["x0"] < x1 and v["top"] < bottom and v["bottom"] > top for v in vertical)
         if len(group) >= 3 and inner:
-            added += [_edge(Rule(x, top, x, bottom)) for x in (x0, x1)]
+            added += [_edge(RulingLine(x, top, x, bottom)) for x in (x0, x1)]
     return added
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from roma_core.parsers.pdf.blocks import CAPTION
 from roma_core.parsers.pdf.layout import Line
-from roma_core.parsers.pdf.page import Rect, Rule, Word
+from roma_core.parsers.pdf.page import Rect, RulingLine, Word
 from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merged, parts, strips, table_rows
 from roma_core.parsers.pdf.tables import TableRegion, bounds, cell_text
 from roma_core.parsers.tables import Grid, is_number
@@ -18,7 +18,7 @@ _MARKER = re.compile(r"[•●○▪■◦‣–\-*·]|\(?(?:\d{1,3}|[a-zA-Z]|[i
 _LEADER = re.compile(r"(?:\.\s?){4,}|…{2,}")
 
 
-def unruled_tables(lines: Sequence[Line], rules: Sequence[Rule]) -> list[TableRegion]:
+def unruled_tables(lines: Sequence[Line], rules: Sequence[RulingLine]) -> list[TableRegion]:
     """Tables in one region of a page, found by rivers of white between aligned cells."""
     rows = table_rows(w for line in lines for w in line.words)
     found: list[TableRegion] = []
@@ -77,7 +77,7 @@ def _inside_columns(line: Line, rows: list[Row]) -> bool:
     return bool(multi) and line.x0 > max(row[0].x1 for row in multi)
 
 
-def _aligned(rows: list[Row], rules: Sequence[Rule]) -> TableRegion | None:
+def _aligned(rows: list[Row], rules: Sequence[RulingLine]) -> TableRegion | None:
     multi = [row for row in rows if len(row) > 1]
     borders = _rivers(rows, multi)
     if len(multi) < 2 or not borders:
@@ -262,7 +262,7 @@ def _below(above: list[list[Word]], cells: list[list[Word]]) -> bool:
     return all(bool(a) for a, b in zip(above, cells, strict=True) if b)
 
 
-def _has_rules(rect: Rect, rules: Sequence[Rule]) -> bool:
+def _has_rules(rect: Rect, rules: Sequence[RulingLine]) -> bool:
     """Whether at least two horizontal rules about as wide as the table lie in it or at its edges."""
     width = rect[2] - rect[0]
     near = [

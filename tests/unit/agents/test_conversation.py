@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.agents.conversation import ConversationAgent, Reading, add_topic, is_follow_up, latest_turns
+from roma_core.agents.conversation import ConversationAgent, StandaloneQuestion, add_topic, is_follow_up, latest_turns
 from roma_core.errors import ErrorCode, LLMError, StoreError
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.sessions.service import Sessions, Turn
@@ -65,7 +65,7 @@ async def agent(sessions: Sessions, llm: Any, **options: Any) -> ConversationAge
 async def test_a_model_rewrites_with_the_history(sessions: Sessions) -> None:
     llm = FakeLLM(["Who built the rope bridge?\n"])
     found = await (await agent(sessions, llm)).read_question("Who built it?", Query(text="x", session_id="s"))
-    assert isinstance(found, Reading)
+    assert isinstance(found, StandaloneQuestion)
     assert found.text == "Who built the rope bridge?"
     assert found.usage.calls == 1
     (request,) = llm.requests
@@ -115,21 +115,21 @@ async def test_the_rule_stands_in_for_a_model_that_fails(sessions: Sessions, rep
     found = await (await agent(sessions, FakeLLM([reply]))).read_question(
         "Who built it?", Query(text="x", session_id="s")
     )
-    assert isinstance(found, Reading)
+    assert isinstance(found, StandaloneQuestion)
     assert found.text == "Who built it? (rope bridge Quellfeld)"
 
 
 async def test_without_a_model_the_rule_decides(sessions: Sessions) -> None:
     talk = await agent(sessions, None)
     found = await talk.read_question("Who built it?", Query(text="x", session_id="s"))
-    assert found == Reading("Who built it? (rope bridge Quellfeld)")
+    assert found == StandaloneQuestion("Who built it? (rope bridge Quellfeld)")
 
 
 @pytest.mark.parametrize("session", [None, "new"])
 async def test_without_history_a_question_is_as_it_is(sessions: Sessions, session: str | None) -> None:
     llm = FakeLLM()
     found = await (await agent(sessions, llm)).read_question("Who built it?", Query(text="x", session_id=session))
-    assert found == Reading()
+    assert found == StandaloneQuestion()
     assert llm.calls == 0
 
 

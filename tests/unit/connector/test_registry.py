@@ -21,11 +21,11 @@ GOPHER = '''
 from typing import ClassVar
 
 from roma_core.connectors.base import ConnectorSpec, Listing
-from roma_core.settings import Section, setting
+from roma_core.settings import SettingsSection, setting
 from roma_core.types import RawDocument
 
 
-class GopherSettings(Section):
+class GopherSettings(SettingsSection):
     prefix: ClassVar[str] = "ROMA_GOPHER_"
     greeting: str = setting("Hello", "Word that each menu begins with.", decides_answers=False)
 

@@ -195,9 +195,9 @@ def test_a_plugin_brings_its_own_settings(
     source = """
 from types import SimpleNamespace
 from typing import ClassVar
-from roma_core.settings import Section, setting
+from roma_core.settings import SettingsSection, setting
 
-class GopherSettings(Section):
+class GopherSettings(SettingsSection):
     prefix: ClassVar[str] = "ROMA_GOPHER_"
     depth: int = setting(2, "Menus that are followed.", ge=1)
 

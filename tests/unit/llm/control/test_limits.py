@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.control.breaker import Breaker
-from roma_core.llm.control.limits import Limiter, Window
+from roma_core.llm.control.limits import Limiter, MinuteWindow
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 40)), max_size=60), st.integers(1, 100))
 def test_no_minute_ever_holds_more_than_the_limit(calls: list[tuple[float, int]], limit: int) -> None:
-    window, now = Window(limit), 0.0
+    window, now = MinuteWindow(limit), 0.0
     taken: list[tuple[float, int]] = []
     for pause, amount in calls:
         now += pause
@@ -27,7 +27,7 @@ def test_no_minute_ever_holds_more_than_the_limit(calls: list[tuple[float, int]]
 
 
 def test_a_settled_amount_makes_room() -> None:
-    window = Window(100)
+    window = MinuteWindow(100)
     entry = window.add(90, 0.0)
     assert window.wait_s(50, 10.0) == 50.0
     window.settle(entry, 20)
@@ -36,7 +36,7 @@ def test_a_settled_amount_makes_room() -> None:
     assert window.wait_s(50, 70.0) == 0.0
     window.settle(entry, 90)  # after it was forgotten
     assert window.wait_s(100, 70.0) == 0.0
-    assert Window(None).wait_s(10**9, 0.0) == 0.0
+    assert MinuteWindow(None).wait_s(10**9, 0.0) == 0.0
 
 
 def soon(seconds: float = 5.0) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from roma_core.parsers.pdf import ruled as pdf_ruled
-from roma_core.parsers.pdf.page import PageContent, Rule, Word
+from roma_core.parsers.pdf.page import PageContent, RulingLine, Word
 from roma_core.parsers.pdf.ruled import ruled_tables
 from roma_core.parsers.pdf.tables import TableRegion, text_lines
 from roma_core.parsers.pdf.unruled import unruled_tables
@@ -17,7 +17,7 @@ XS, YS = [40.0, 140.0, 240.0], [90.0, 110.0, 130.0]
 FOUR = [("Route", 50, 95), ("Fare", 150, 95), ("Mill", 50, 115), ("5.10", 150, 115)]
 
 
-def ruled(rows: list[tuple[str, float, float]], rules: list[Rule]) -> list[list[list[str]]]:
+def ruled(rows: list[tuple[str, float, float]], rules: list[RulingLine]) -> list[list[list[str]]]:
     content = page(1, *rows)
     content.rules = rules
     found = ruled_tables(content)
@@ -33,7 +33,7 @@ def test_a_drawn_grid_is_a_table():
 
 def test_too_few_or_far_too_many_rules_are_no_table(monkeypatch):
     assert ruled(FOUR, grid_rules(XS, YS)[:3]) == []
-    assert ruled(FOUR, [Rule(0, y, 2.0, y) for y in range(8)]) == []
+    assert ruled(FOUR, [RulingLine(0, y, 2.0, y) for y in range(8)]) == []
     monkeypatch.setattr(pdf_ruled, "MAX_EDGES", 5)
     assert ruled(FOUR, grid_rules(XS, YS)) == []
 
@@ -52,13 +52,13 @@ def test_frames_around_prose_are_no_tables(monkeypatch):
 
 
 def test_open_sides_are_closed():
-    open_sides = [Rule(40, y, 240, y) for y in YS] + [Rule(140, 90, 140, 130)]
+    open_sides = [RulingLine(40, y, 240, y) for y in YS] + [RulingLine(140, 90, 140, 130)]
     assert ruled(FOUR, open_sides) == [[["Route", "Fare"], ["Mill", "5.10"]]]
 
 
 def test_a_cell_over_columns_stands_once_in_the_first():
     across = [rule for rule in grid_rules(XS, YS) if not (rule.x0 == 140 and not rule.horizontal)]
-    across.append(Rule(140, 110, 140, 130))
+    across.append(RulingLine(140, 110, 140, 130))
     assert ruled([("Fares", 50, 95), *FOUR[2:]], across) == [[["Fares", ""], ["Mill", "5.10"]]]
 
 
@@ -66,7 +66,7 @@ def test_a_cell_over_rows_repeats_short_text_and_not_long():
     rules = [
         rule for rule in grid_rules(XS, [90.0, 110.0, 130.0, 150.0]) if not (rule.horizontal and 100 < rule.top < 140)
     ]
-    rules += [Rule(140, y, 240, y) for y in (110.0, 130.0)]
+    rules += [RulingLine(140, y, 240, y) for y in (110.0, 130.0)]
     figures = [("1.0", 150, 95), ("2.0", 150, 115), ("3.0", 150, 135)]
     assert ruled([("Mill", 42, 95), *figures], rules) == [[["Mill", "1.0"], ["Mill", "2.0"], ["Mill", "3.0"]]]
     long = [("abcd efgh ijkl mno", 42, 91 + 9.5 * n) for n in range(6)]
@@ -77,7 +77,7 @@ def test_a_cell_over_rows_repeats_short_text_and_not_long():
 def test_a_drawn_row_that_holds_several_columns_is_cut_at_the_columns_of_the_head():
     xs, ys = [40.0, 140.0, 240.0], [90.0, 110.0, 130.0, 150.0]
     rules = [rule for rule in grid_rules(xs, ys) if rule.horizontal or rule.x0 != 140]
-    rules.append(Rule(140, 90, 140, 110))  # only the head is divided
+    rules.append(RulingLine(140, 90, 140, 110))  # only the head is divided
     rows = [
         ("Route", 50, 95),
         ("Fare", 150, 95),
@@ -145,7 +145,7 @@ def test_prose_beside_a_label_is_not_cut():
 def test_words_outside_of_every_cell_join_the_nearest():
     xs, ys = [40.0, 140.0, 240.0, 340.0], [90.0, 110.0, 130.0, 150.0]
     rules = [rule for rule in grid_rules(xs, ys) if rule.horizontal or rule.x0 != 340]
-    rules += [Rule(340, 90, 340, 130)]  # the last cell has no right side
+    rules += [RulingLine(340, 90, 340, 130)]  # the last cell has no right side
     rows = [(f"c{y}{x}", 50 + 100 * x, 95 + 20 * y) for y in range(3) for x in range(3)]
     (grid,) = ruled(rows, rules)
     assert grid == [[f"c{y}{x}" for x in range(3)] for y in range(3)]
@@ -165,7 +165,9 @@ def table_lines(*rows: list[tuple[str, float]], step: float = 14.0) -> list:
     return [line(text, x, 100 + step * n) for n, row in enumerate(rows) for text, x in row]
 
 
-def unruled(*rows: list[tuple[str, float]], rules: tuple[Rule, ...] = (), step: float = 14.0) -> list[list[list[str]]]:
+def unruled(
+    *rows: list[tuple[str, float]], rules: tuple[RulingLine, ...] = (), step: float = 14.0
+) -> list[list[list[str]]]:
     return [table.grid for table in unruled_tables(table_lines(*rows, step=step), rules)]
 
 
@@ -206,7 +208,7 @@ def test_other_rows_are_no_table(rows):
 
 
 def test_rules_make_a_table_of_two_rows():
-    rules = (Rule(50, 98, 330, 98), Rule(50, 126, 330, 126), Rule(10, 10, 12, 10))
+    rules = (RulingLine(50, 98, 330, 98), RulingLine(50, 126, 330, 126), RulingLine(10, 10, 12, 10))
     words_only = [[("Route", 50), ("sea", 200), ("crew", 300)], [("Mill", 50), ("calm", 200), ("two", 300)]]
     assert unruled(*words_only) == []
     assert unruled(*words_only, rules=rules) == [[["Route", "sea", "crew"], ["Mill", "calm", "two"]]]
