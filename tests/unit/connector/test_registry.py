@@ -87,8 +87,8 @@ def test_help_and_errors_name_what_is_installed(install_plugin: Install, tmp_pat
     install_plugin(GROUP, "roma-gopher", "roma_gopher", GOPHER, gopher="roma_gopher:SPEC")
     assert "gopher://host" in describe_sources()
     connectors, _ = make_connectors(Settings(workspace=tmp_path))
-    with pytest.raises(InputError, match=r"\(s3://\); use a path, .*gopher://host"):
-        resolve_source("s3://bucket/key", connectors)
+    with pytest.raises(InputError, match=r"\(carrier://\); use a path, .*gopher://host"):
+        resolve_source("carrier://bucket/key", connectors)
 
 
 def test_an_address_of_a_plugin_holds_no_password(install_plugin: Install, tmp_path: Path) -> None:
