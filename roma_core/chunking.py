@@ -69,60 +69,60 @@ def chunk(document: Document, count_tokens: CountTokens, target_tokens: int = TA
     """
     measure = _TokenBudget(document.text, count_tokens, target_tokens)
     places = _Places(document)
-    groups = _packed(_bonded(_pieces(document, measure), target_tokens), target_tokens)
-    return [_chunk(document, group, places) for group in groups]
+    groups = _pack_bonds(_bond_headings(_split_pieces(document, measure), target_tokens), target_tokens)
+    return [_make_chunk(document, group, places) for group in groups]
 
 
 # Units: what the document says belongs together
 
 
-def _units(document: Document) -> Iterator[Block]:
+def _split_units(document: Document) -> Iterator[Block]:
     """Yield the document's blocks, without overlaps, and paragraphs for the text that no block covers."""
     cursor = 0
-    starts = _own_places(document)
+    starts = _find_forced_starts(document)
     for block in sorted(document.blocks, key=lambda b: (b.start, -b.end)):
         if block.end <= cursor:
             continue
-        yield from _paragraphs(document.text, cursor, block.start, starts)
+        yield from _split_paragraphs(document.text, cursor, block.start, starts)
         start = max(block.start, cursor)
         cursor = block.end
-        yield from _trimmed(document.text, start, block.end, block)
-    yield from _paragraphs(document.text, cursor, len(document.text), starts)
+        yield from _trim_block(document.text, start, block.end, block)
+    yield from _split_paragraphs(document.text, cursor, len(document.text), starts)
 
 
-def _own_places(document: Document) -> list[int]:
+def _find_forced_starts(document: Document) -> list[int]:
     """Return the offsets at which a chunk must begin, rising."""
     return sorted({s.start for s in document.sections if s.kind in OWN_PLACE})
 
 
-def _paragraphs(text: str, start: int, end: int, cuts: list[int]) -> Iterator[Block]:
+def _split_paragraphs(text: str, start: int, end: int, cuts: list[int]) -> Iterator[Block]:
     """Yield the paragraphs between blank lines; ``cuts`` (sorted) end one as well."""
     if start >= end:
         return
     inner = cuts[bisect.bisect_right(cuts, start) : bisect.bisect_left(cuts, end)]
     edges = sorted({start, end, *inner, *(m.end() for m in _PARAGRAPH_END.finditer(text, start, end))})
     for left, right in pairwise(edges):
-        yield from _trimmed(text, left, right, Block(start=left, end=right, kind="paragraph"))
+        yield from _trim_block(text, left, right, Block(start=left, end=right, kind="paragraph"))
 
 
-def _trimmed(text: str, start: int, end: int, block: Block) -> Iterator[Block]:
-    left, right = trim(text, start, end)
+def _trim_block(text: str, start: int, end: int, block: Block) -> Iterator[Block]:
+    left, right = trim_span(text, start, end)
     if left < right:
         yield block.model_copy(update={"start": left, "end": right})
 
 
-def trim(text: str, start: int, end: int) -> tuple[int, int]:
+def trim_span(text: str, start: int, end: int) -> tuple[int, int]:
     """Return the span without white space at its ends; a space that carries a combining mark is kept."""
     piece = text[start:end]
     left = start + len(piece) - len(piece.lstrip())
     if left == end:
         return end, end
-    if start < left and not _boundary(text, left):
+    if start < left and not _is_boundary(text, left):
         left -= 1
     return left, start + len(piece.rstrip())
 
 
-def _boundary(text: str, at: int) -> bool:
+def _is_boundary(text: str, at: int) -> bool:
     """Return whether a new grapheme cluster begins at ``at``, by the character before."""
     if at == 0:
         return True
@@ -148,23 +148,25 @@ class _TokenBudget:
         return least if least > self.target else max(self.count(self.text[start:end]), least)
 
 
-def _pieces(document: Document, measure: _TokenBudget) -> Iterator[_Piece]:
-    starts = _own_places(document)
+def _split_pieces(document: Document, measure: _TokenBudget) -> Iterator[_Piece]:
+    starts = _find_forced_starts(document)
     passed = 0
-    for unit in _units(document):
+    for unit in _split_units(document):
         reached = bisect.bisect_right(starts, unit.start)
-        yield from _split(unit, measure, opens=reached > passed)
+        yield from _split_unit(unit, measure, opens=reached > passed)
         passed = reached
 
 
-def _split(unit: Block, measure: _TokenBudget, *, opens: bool) -> Iterator[_Piece]:
+def _split_unit(unit: Block, measure: _TokenBudget, *, opens: bool) -> Iterator[_Piece]:
     """Yield one piece for a unit that fits, else as few as the next finer joints allow."""
     size = measure.size(unit.start, unit.end)
     if size <= measure.target:
         yield _Piece(unit.start, unit.end, size, heading=unit.kind == "heading", opens=opens)
         return
-    header = _table_header(measure.text, unit) if unit.kind == "table" else ""
-    for start, end, tokens in _grouped(_fitting(_joints(unit), unit.start, unit.end, measure), measure):
+    header = _find_table_header(measure.text, unit) if unit.kind == "table" else ""
+    for start, end, tokens in _balance_spans(
+        _split_to_fit(_choose_joints(unit), unit.start, unit.end, measure), measure
+    ):
         later = start > unit.start
         yield _Piece(start, end, tokens, opens=opens and not later, header=header if later else "")
 
@@ -172,28 +174,34 @@ def _split(unit: Block, measure: _TokenBudget, *, opens: bool) -> Iterator[_Piec
 Joint = Callable[[str, int, int], Iterable[tuple[int, int]]]
 
 
-def _joints(unit: Block) -> tuple[Joint, ...]:
+def _choose_joints(unit: Block) -> tuple[Joint, ...]:
     """Return the joints of a unit of this kind, coarse to fine."""
     if unit.kind in {"table", "code", "list"}:
-        return (_lines, _sentences, _words, _graphemes) if unit.kind == "list" else (_lines, _words, _graphemes)
-    return (_sentences, _lines, _words, _graphemes)
+        return (
+            (_split_lines, _split_sentences, _split_words, _split_graphemes)
+            if unit.kind == "list"
+            else (_split_lines, _split_words, _split_graphemes)
+        )
+    return (_split_sentences, _split_lines, _split_words, _split_graphemes)
 
 
-def _fitting(joints: tuple[Joint, ...], start: int, end: int, measure: _TokenBudget) -> Iterator[tuple[int, int, int]]:
+def _split_to_fit(
+    joints: tuple[Joint, ...], start: int, end: int, measure: _TokenBudget
+) -> Iterator[tuple[int, int, int]]:
     """Yield spans with sizes, each within the target unless it is a single grapheme."""
-    for left, right in _whole(measure.text, joints[0](measure.text, start, end)):
+    for left, right in _join_graphemes(measure.text, joints[0](measure.text, start, end)):
         size = measure.size(left, right)
         if size <= measure.target or len(joints) == 1:
             yield left, right, size
         else:
-            yield from _fitting(joints[1:], left, right, measure)
+            yield from _split_to_fit(joints[1:], left, right, measure)
 
 
-def _whole(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _join_graphemes(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the spans, joined where only a boundary inside of a grapheme cluster separates them."""
     held: tuple[int, int] | None = None
     for left, right in spans:
-        if not _boundary(text, left):
+        if not _is_boundary(text, left):
             held = (held[0] if held is not None else left - 1, right)
             continue
         if held is not None:
@@ -203,7 +211,7 @@ def _whole(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, i
         yield held
 
 
-def _grouped(spans: Iterable[tuple[int, int, int]], measure: _TokenBudget) -> Iterator[tuple[int, int, int]]:
+def _balance_spans(spans: Iterable[tuple[int, int, int]], measure: _TokenBudget) -> Iterator[tuple[int, int, int]]:
     """Join neighbouring spans again into parts of about equal size within the target."""
     held = list(spans)
     total = sum(size for _, _, size in held)
@@ -217,30 +225,30 @@ def _grouped(spans: Iterable[tuple[int, int, int]], measure: _TokenBudget) -> It
     yield start, end, tokens
 
 
-def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield sentences, each with the markup (a list's dash, a fence) before it; the last one also with the rest."""
     cursor = start
     ends = [start + sentence.end for sentence in split_sentences(text[start:end])]
     for stop in [*ends[:-1], end]:
-        left, right = trim(text, cursor, stop)
+        left, right = trim_span(text, cursor, stop)
         if left < right:
             yield left, right
         cursor = stop
 
 
-def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _split_lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     cursor = start
     for line in text[start:end].split("\n"):
-        left, right = trim(text, cursor, cursor + len(line))
+        left, right = trim_span(text, cursor, cursor + len(line))
         if left < right:
             yield left, right
         cursor += len(line) + 1
 
 
-def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _split_words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield runs of grapheme clusters without white space; each cluster of an unspaced script is a word."""
     begin: int | None = None
-    for left, right, cluster in _clusters(text, start, end):
+    for left, right, cluster in _find_clusters(text, start, end):
         if cluster.isspace() or _UNSPACED.match(cluster):
             if begin is not None:
                 yield begin, left
@@ -253,15 +261,15 @@ def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def _graphemes(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    return ((left, right) for left, right, cluster in _clusters(text, start, end) if not cluster.isspace())
+def _split_graphemes(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    return ((left, right) for left, right, cluster in _find_clusters(text, start, end) if not cluster.isspace())
 
 
-def _clusters(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+def _find_clusters(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
     return ((m.start(), m.end(), m[0]) for m in regex.finditer(r"\X", text, pos=start, endpos=end))
 
 
-def _table_header(text: str, table: Block) -> str:
+def _find_table_header(text: str, table: Block) -> str:
     """Return the table's first row, which names its columns."""
     head = text[table.start : table.end].split("\n", 2)
     return head[0].strip()[:HEADER_CHARS] if len(head) > 1 and not _TABLE_RULE.match(head[0]) else ""
@@ -270,11 +278,11 @@ def _table_header(text: str, table: Block) -> str:
 # Packing
 
 
-def _bonded(pieces: Iterable[_Piece], target: int) -> Iterator[list[_Piece]]:
+def _bond_headings(pieces: Iterable[_Piece], target: int) -> Iterator[list[_Piece]]:
     """Join headings with the piece that follows, so that no passage ends in a heading while there is room."""
     bond: list[_Piece] = []
     for piece in pieces:
-        if bond and (piece.opens or _tokens(bond) + piece.tokens > target):
+        if bond and (piece.opens or _count_tokens(bond) + piece.tokens > target):
             yield bond
             bond = []
         bond.append(piece)
@@ -285,12 +293,12 @@ def _bonded(pieces: Iterable[_Piece], target: int) -> Iterator[list[_Piece]]:
         yield bond
 
 
-def _packed(bonds: Iterable[list[_Piece]], target: int) -> Iterator[list[_Piece]]:
+def _pack_bonds(bonds: Iterable[list[_Piece]], target: int) -> Iterator[list[_Piece]]:
     """Pack bonds greedily up to the target; one with a heading leaves a group that is half full."""
     group: list[_Piece] = []
     tokens = 0
     for bond in bonds:
-        own = _tokens(bond)
+        own = _count_tokens(bond)
         ends = bond[0].opens or tokens + own > target or (bond[0].heading and tokens >= target / 2)
         if group and ends:
             yield group
@@ -301,7 +309,7 @@ def _packed(bonds: Iterable[list[_Piece]], target: int) -> Iterator[list[_Piece]
         yield group
 
 
-def _tokens(pieces: list[_Piece]) -> int:
+def _count_tokens(pieces: list[_Piece]) -> int:
     return sum(piece.tokens for piece in pieces)
 
 
@@ -331,12 +339,12 @@ class _Places:
         return page, self._held, block.row_at(offset, self._text) if block else None
 
 
-def _chunk(document: Document, group: list[_Piece], places: _Places) -> Chunk:
+def _make_chunk(document: Document, group: list[_Piece], places: _Places) -> Chunk:
     start, end = group[0].start, group[-1].end
     page, held, row = places.at(start)
     text = document.text[start:end]
     above = [document.title, *(s.title for s in held if s.start < start)]
-    lines = [_breadcrumb(above), group[0].header]
+    lines = [_join_titles(above), group[0].header]
     return Chunk(
         id=digest("chunk", document.id, str(start), str(end), text)[:32],
         document_id=document.id,
@@ -352,7 +360,7 @@ def _chunk(document: Document, group: list[_Piece], places: _Places) -> Chunk:
     )
 
 
-def _breadcrumb(titles: Iterable[str]) -> str:
+def _join_titles(titles: Iterable[str]) -> str:
     """Join titles without repetitions; the innermost stay when they are too long together."""
     kept = [t for t in dict.fromkeys(" ".join(title.split()) for title in titles) if t]
     while len(kept) > 1 and len(" > ".join(kept)) > CONTEXT_CHARS:

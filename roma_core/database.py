@@ -463,7 +463,7 @@ def _operations_inside(connection: sqlite3.Connection) -> Operations:
 
 
 def _operations_over(connection: Connection) -> Operations:
-    logs.quiet("alembic")
+    logs.quiet_loggers("alembic")
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
 

@@ -278,7 +278,7 @@ class AgentFailure(BaseModel):
 
         The text of an unknown exception is not shown: it may quote a document, a prompt or a key.
         """
-        cause = _cause(error)
+        cause = _find_cause(error)
         known = cause if isinstance(cause, RomaError) else _translate(cause)
         if known is not cause and known.code is ErrorCode.INTERNAL:
             for tell in defects:
@@ -318,7 +318,7 @@ def explain_invalid(error: ValidationError) -> str:
     return "; ".join(sentences)
 
 
-def _cause(error: BaseException) -> BaseException:
+def _find_cause(error: BaseException) -> BaseException:
     """Return the first exception of a task group: the group's own type and place (``__aexit__``) say nothing."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -356,7 +356,7 @@ async def guarded(agent: str, work: Awaitable[T]) -> T | AgentFailure:
         return AgentFailure.of(agent, error)
 
 
-def at_once(work: Coroutine[Any, Any, T]) -> T:
+def run_without_waiting(work: Coroutine[Any, Any, T]) -> T:
     """Return the result of a coroutine that never waits: one step ends it, where an event loop would cost more."""
     try:
         work.send(None)
@@ -372,7 +372,7 @@ def guarded_call(agent: str, work: Callable[[], T]) -> T | AgentFailure:
     async def inside() -> T:
         return work()
 
-    return at_once(guarded(agent, inside()))
+    return run_without_waiting(guarded(agent, inside()))
 
 
 class guarded_block:  # noqa: N801  (reads as a function, like ``contextlib.suppress``)

@@ -46,7 +46,7 @@ class ModelFiles:
         """Compare every file with its checksum. Raises ``EmbeddingError`` for a damaged or missing one."""
         for name, expected in self.checksums:
             path = self.folder / name
-            if not path.is_file() or expected not in _sums(path):
+            if not path.is_file() or expected not in _hash_forms(path):
                 raise EmbeddingError(
                     f"The model file {name} is damaged or missing: pip install --force-reinstall {CARRIER}.",
                     ErrorCode.EMBEDDING_MODEL,
@@ -55,13 +55,13 @@ class ModelFiles:
 
 
 @functools.cache
-def verified(files: ModelFiles) -> ModelFiles:
+def verify_files(files: ModelFiles) -> ModelFiles:
     """Return ``files`` after comparing them with their checksums, once a process. Raises ``EmbeddingError``."""
     files.verify()
     return files
 
 
-def bundled(name: str, carrier: str = CARRIER) -> ModelFiles:
+def find_bundled_files(name: str, carrier: str = CARRIER) -> ModelFiles:
     """Return the files of the model that the package carries as ``name``.
 
     Raises ``EmbeddingError`` when they are missing.
@@ -79,7 +79,7 @@ def bundled(name: str, carrier: str = CARRIER) -> ModelFiles:
     return ModelFiles(folder / "data" / name, tuple(sorted(checksums.items())))
 
 
-def tokenizer_of(files: ModelFiles) -> Tokenizer:
+def load_tokenizer(files: ModelFiles) -> Tokenizer:
     """Load the model's tokenizer, without truncation and padding."""
     from tokenizers import Tokenizer
 
@@ -99,13 +99,13 @@ class OnnxModel:
     def __init__(self, files: ModelFiles, max_tokens: int) -> None:
         from onnxruntime import InferenceSession, SessionOptions
 
-        verified(files)
+        verify_files(files)
         options = SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         path = str(files.folder / "model.onnx")
         self._session = InferenceSession(path, sess_options=options, providers=["CPUExecutionProvider"])
         self._inputs = [node.name for node in self._session.get_inputs()]
-        self._tokenizer = tokenizer_of(files)
+        self._tokenizer = load_tokenizer(files)
         self._tokenizer.enable_truncation(max_length=max_tokens)
 
     def run(self, text: str, pair: str | None = None) -> NDArray[np.float32]:
@@ -122,23 +122,23 @@ class OnnxModel:
         return np.asarray(self._session.run(None, inputs)[0][0], dtype=np.float32)
 
 
-class Loaded(Generic[A, B]):
+class LazyObjects(Generic[A, B]):
     """Objects by name; ``load`` makes each once a process, however many callers ask for it at the same time."""
 
     def __init__(self, load: Callable[[A], B]) -> None:
         self._load = load
         self._lock = threading.Lock()
-        self._held: dict[A, B] = {}
+        self._objects: dict[A, B] = {}
 
     def __call__(self, name: A) -> B:
         """Return the object ``name``; the first caller makes it."""
         with self._lock:
-            if name not in self._held:
-                self._held[name] = self._load(name)
-            return self._held[name]
+            if name not in self._objects:
+                self._objects[name] = self._load(name)
+            return self._objects[name]
 
 
-def unusable(name: str, error: Exception) -> EmbeddingError:
+def make_model_error(name: str, error: Exception) -> EmbeddingError:
     """Return the error for a model that cannot be loaded: unknown to the library, or missing without a network."""
     return EmbeddingError(
         f"The model {name!r} could not be loaded ({type(error).__name__}): check its name and the network, or use the "
@@ -177,7 +177,7 @@ async def spread(
     return [results[index] for index in range(len(items))]
 
 
-def _sums(path: Path) -> set[str]:
+def _hash_forms(path: Path) -> set[str]:
     """Return the SHA-256 of a file.
 
     That of a text file with the other line ends is added, as carriers list sums made on Windows.

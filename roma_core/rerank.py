@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from roma_core.errors import ConfigError
-from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, unusable, verified, width
+from roma_core.models import (
+    LazyObjects,
+    ModelFiles,
+    OnnxModel,
+    find_bundled_files,
+    make_model_error,
+    spread,
+    verify_files,
+    width,
+)
 from roma_core.plugins import Specs, load_specs
 from roma_core.ranking import minmax, ranked
 from roma_core.settings import RetrievalSettings, Settings, SettingsSection
@@ -95,14 +104,14 @@ class FakeReranker:
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         """Return the scores of texts, see ``Reranker``."""
         wanted = set(re.findall(r"\w+", question.lower()))
-        return [_share(wanted, set(re.findall(r"\w+", text.lower()))) * 10.0 - 5.0 for text in texts]
+        return [_measure_overlap(wanted, set(re.findall(r"\w+", text.lower()))) * 10.0 - 5.0 for text in texts]
 
     async def health(self) -> ComponentHealth:
         """Return ``ok``."""
         return ComponentHealth()
 
 
-def _share(wanted: set[str], present: set[str]) -> float:
+def _measure_overlap(wanted: set[str], present: set[str]) -> float:
     return len(wanted & present) / len(wanted) if wanted else 0.0
 
 
@@ -125,7 +134,7 @@ class LocalReranker:
     @property
     def fingerprint(self) -> str:
         """Return the hash of the weights (or the hub's name) and of the length that is read."""
-        return digest("local-reranker", "1", self._hub or _files().fingerprint, str(PAIR_TOKENS))
+        return digest("local-reranker", "1", self._hub or _find_files().fingerprint, str(PAIR_TOKENS))
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         """Return the scores of texts, see ``Reranker``."""
@@ -134,7 +143,7 @@ class LocalReranker:
     async def health(self) -> ComponentHealth:
         """Check the bundled model's files, once; a model from the hub is checked at its first use."""
         if self._hub is None:
-            await asyncio.to_thread(lambda: verified(_files()))
+            await asyncio.to_thread(lambda: verify_files(_find_files()))
         return ComponentHealth()
 
     def close(self) -> None:
@@ -148,8 +157,8 @@ class LocalReranker:
 
 
 @functools.cache
-def _files() -> ModelFiles:
-    return bundled("reranker_en")
+def _find_files() -> ModelFiles:
+    return find_bundled_files("reranker_en")
 
 
 def _load_hub(name: str) -> Any:
@@ -159,15 +168,15 @@ def _load_hub(name: str) -> Any:
     try:
         model = TextCrossEncoder(name, threads=1)
     except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
-        raise unusable(name, error) from error
+        raise make_model_error(name, error) from error
     tokenizer = model.model.tokenizer
     limit = min(PAIR_TOKENS, tokenizer.truncation["max_length"]) if tokenizer.truncation else PAIR_TOKENS
     tokenizer.enable_truncation(max_length=limit)
     return model
 
 
-_bundled: Loaded[None, OnnxModel] = Loaded(lambda _: OnnxModel(_files(), PAIR_TOKENS))
-_hub: Loaded[str, Any] = Loaded(_load_hub)
+_bundled: LazyObjects[None, OnnxModel] = LazyObjects(lambda _: OnnxModel(_find_files(), PAIR_TOKENS))
+_hub: LazyObjects[str, Any] = LazyObjects(_load_hub)
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from roma_core.api import conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
-from roma_core.api.problems import MEDIA_TYPE, Problem, example, install
+from roma_core.api.problems import MEDIA_TYPE, Problem, install_handlers, make_example
 from roma_core.api.schedule import SyncSchedule
-from roma_core.api.schemas import error_codes
+from roma_core.api.schemas import list_error_codes
 from roma_core.api.sse import Streams
 from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
@@ -61,12 +61,12 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.streams = Streams()
     app.state.jobs = JobQueue(settings.workspace)
     app.state.watched = Counter()
-    app.state.worker = JobWorker(app.state.jobs, _ingest(roma))
+    app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
     for router in (query.router, ingest.router, conversations.router):
-        app.include_router(router, dependencies=[Depends(_warm)])
+        app.include_router(router, dependencies=[Depends(_wait_until_warm)])
     app.include_router(operations.router)  # says at once that the rest is starting
-    install(app)
+    install_handlers(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.serving.max_body_mb * 2**20))
     app.add_middleware(Gate, tokens=app.state.tokens, settings=settings)
     if settings.serving.cors_origins:
@@ -84,7 +84,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await _begin(app)
-    own = (app.state.worker.run(), app.state.schedule.run(), app.state.streams.run(), _opened(app.state.roma))
+    own = (app.state.worker.run(), app.state.schedule.run(), app.state.streams.run(), _open_parts(app.state.roma))
     tasks = [asyncio.create_task(work) for work in own]
     try:
         yield
@@ -105,12 +105,12 @@ async def _begin(app: FastAPI) -> None:
     await guarded("api", app.state.tokens.snapshot())
 
 
-async def _warm(request: Request) -> None:
+async def _wait_until_warm(request: Request) -> None:
     """Wait until libraries are imported, so that no request imports on the loop."""
     await request.app.state.roma.warm()
 
 
-async def _opened(roma: Roma) -> None:
+async def _open_parts(roma: Roma) -> None:
     """Import and open everything before the first question. An unavailable part is reported when it is used."""
     await roma.warm()
     await guarded("store", roma.store.counts(roma.settings.tenant))
@@ -118,7 +118,7 @@ async def _opened(roma: Roma) -> None:
     await guarded("llm", roma.llm.ready())
 
 
-def _ingest(roma: Roma) -> Ingest:
+def _make_ingest(roma: Roma) -> Ingest:
     """Return the function that runs a job. A token's job is confined by the present roots, not by earlier ones."""
 
     async def run(work: ClaimedJob, progress: OnProgress) -> IngestionReport:
@@ -133,8 +133,8 @@ def _ingest(roma: Roma) -> Ingest:
 def _error_response() -> dict[str, Any]:
     return {
         "model": Problem,
-        "description": f"What went wrong and what to do. `failure.code` is one of {error_codes()}.",
-        "content": {MEDIA_TYPE: {"example": example(ErrorCode.NOT_FOUND, "There is no such session.")}},
+        "description": f"What went wrong and what to do. `failure.code` is one of {list_error_codes()}.",
+        "content": {MEDIA_TYPE: {"example": make_example(ErrorCode.NOT_FOUND, "There is no such session.")}},
     }
 
 

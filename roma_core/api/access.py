@@ -23,7 +23,7 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from roma_core.api.problems import MEDIA_TYPE, problem, refusal
+from roma_core.api.problems import MEDIA_TYPE, make_problem, make_refusal
 from roma_core.api.tokens import Scope as TokenScope
 from roma_core.api.tokens import TokenSnapshot, TokenStore, is_loopback
 from roma_core.errors import AgentFailure, ErrorCode, guarded
@@ -160,7 +160,7 @@ class Gate:
             await _refuse(found, scope, receive, response)
             return
         if scope["type"] == "websocket":
-            receive = self._while_admitted(scope, receive, response)
+            receive = self._recheck_messages(scope, receive, response)
         state = scope.setdefault("state", {})
         state["principal"], state["wire"] = found, response.wire
         mark, paying = serving.set(found), payer.set(found.token_id if found is not None else "")
@@ -170,59 +170,63 @@ class Gate:
             serving.reset(mark)
             payer.reset(paying)
         if defect is not None and not response.started:
-            await problem(defect)(scope, receive, response.send)
+            await make_problem(defect)(scope, receive, response.send)
 
     async def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
         """Return the caller who may go on (None: a stranger, on an open path), or why not."""
-        path, part = scope["path"], _part(scope["path"])
+        path, part = scope["path"], _first_part(scope["path"])
         if part in SHUT:
-            return refusal("Not Found", ErrorCode.NOT_FOUND)
+            return make_refusal("Not Found", ErrorCode.NOT_FOUND)
         tokens = await guarded("api", self._tokens.snapshot())
         if isinstance(tokens, AgentFailure):
             return None if path in OPEN else tokens
         identified = self._identify(tokens, scope)
         principal = None if isinstance(identified, AgentFailure) else identified
         if isinstance(identified, AgentFailure):
-            is_stranger = identified.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _secret(scope)
+            is_stranger = identified.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _read_secret(scope)
             if not (is_stranger and path in OPEN):
                 return identified
         needed = SCOPE_OF.get(part, "admin")
         if principal is not None and path not in OPEN and not principal.allows(needed):
-            return refusal(f"This token lacks the scope {needed!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=needed)
-        key = principal.id if principal else _address(scope)
+            return make_refusal(f"This token lacks the scope {needed!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=needed)
+        key = principal.id if principal else _read_address(scope)
         wait_s = 0.0 if part in _UNLIMITED else self._rates.wait_s(key)
         if wait_s:
-            return refusal("Too many requests; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
+            return make_refusal("Too many requests; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
         return principal
 
     def _identify(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
         """Return the caller, independent of the path's scope."""
-        headers, in_console = Headers(scope=scope), _part(scope["path"]) in _CONSOLE
-        if (in_console or scope["type"] == "websocket") and not self._own_page(headers):
+        headers, in_console = Headers(scope=scope), _first_part(scope["path"]) in _CONSOLE
+        if (in_console or scope["type"] == "websocket") and not self._is_own_page(headers):
             said = "Another site's page may not open this; ROMA_CORS_ORIGINS names those that may."
-            return refusal(said, ErrorCode.ACCESS_FORBIDDEN)
+            return make_refusal(said, ErrorCode.ACCESS_FORBIDDEN)
         if in_console and "bokeh_session_id" in QueryParams(scope["query_string"]):
             # Whoever chose the session of somebody else would share it with them.
-            return refusal("The server chooses the console's session.", ErrorCode.ACCESS_FORBIDDEN)
+            return make_refusal("The server chooses the console's session.", ErrorCode.ACCESS_FORBIDDEN)
         needs_token = tokens.configured or self._always
-        return self._by_token(tokens, scope) if needs_token else self._local(headers, _address(scope))
+        return (
+            self._identify_by_token(tokens, scope)
+            if needs_token
+            else self._identify_local(headers, _read_address(scope))
+        )
 
-    def _local(self, headers: Headers, address: str) -> Principal | AgentFailure:
+    def _identify_local(self, headers: Headers, address: str) -> Principal | AgentFailure:
         """Return the local caller, while no token exists and the request comes from this machine.
 
         A web page counts as foreign: the Host header must name this machine, since a page's own name can be rebound to
         it, and a page of another site is visible in Origin. A request through a proxy counts as foreign, too.
         """
-        here = is_loopback(address) and is_loopback(_host(headers)) and self._own_page(headers)
+        here = is_loopback(address) and is_loopback(_read_host(headers)) and self._is_own_page(headers)
         if here and not any(_PROXIED.fullmatch(name) for name in headers):
             return Principal("local", self._tenant, frozenset({"admin"}))
-        return refusal(
+        return make_refusal(
             "Without a token only this machine is served, and nobody through a proxy; make one with "
             "`roma token create NAME`.",
             ErrorCode.ACCESS_UNAUTHENTICATED,
         )
 
-    def _own_page(self, headers: Headers) -> bool:
+    def _is_own_page(self, headers: Headers) -> bool:
         """Return whether a request is from no page, this server, or one of ``ROMA_CORS_ORIGINS``.
 
         Pictures and frames of another page come without Origin; Sec-Fetch-Dest names their purpose. A link does no
@@ -230,22 +234,22 @@ class Gate:
         """
         host, origins = headers.get("host", "").lower(), headers.getlist("origin")
         if origins:
-            return all(origin in self._origins or _place(origin) == host for origin in origins)
+            return all(origin in self._origins or _parse_origin(origin) == host for origin in origins)
         site = headers.get("sec-fetch-site", "none")
         return site in {"none", "same-origin"} or headers.get("sec-fetch-dest") == "document"
 
-    def _by_token(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
-        secret = _secret(scope)
+    def _identify_by_token(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
+        secret = _read_secret(scope)
         token = tokens.verify(secret) if secret else None
         if token is not None:
             return Principal(f"token:{token.id}", token.tenant, frozenset(token.scopes))
-        wait_s = self._failed.wait_s(_address(scope)) if secret else 0.0
+        wait_s = self._failed.wait_s(_read_address(scope)) if secret else 0.0
         if wait_s:
             said = "Too many wrong tokens from this address; wait a little."
-            return refusal(said, ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
-        return refusal("Send a valid token: `Authorization: Bearer roma_...`.", ErrorCode.ACCESS_UNAUTHENTICATED)
+            return make_refusal(said, ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
+        return make_refusal("Send a valid token: `Authorization: Bearer roma_...`.", ErrorCode.ACCESS_UNAUTHENTICATED)
 
-    def _while_admitted(self, scope: Scope, receive: Receive, response: _ResponseRecorder) -> Receive:
+    def _recheck_messages(self, scope: Scope, receive: Receive, response: _ResponseRecorder) -> Receive:
         """Return a ``receive`` that checks the caller's token again with each message.
 
         A console may stay open for days.
@@ -268,8 +272,8 @@ async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, respons
         await receive()
         await response.close(failure.code.value)
         return
-    asked = {"WWW-Authenticate": _challenge(scope["path"])} if failure.code == "ERR_ACCESS_UNAUTHENTICATED" else {}
-    await problem(failure, headers=asked)(scope, receive, response.send)
+    asked = {"WWW-Authenticate": _make_challenge(scope["path"])} if failure.code == "ERR_ACCESS_UNAUTHENTICATED" else {}
+    await make_problem(failure, headers=asked)(scope, receive, response.send)
 
 
 class _ResponseRecorder:
@@ -299,11 +303,11 @@ class _ResponseRecorder:
             self._status = message["status"]
             if self._status == 413 and not _is_problem(message):
                 # The framework cuts long bodies with a plain sentence of its own.
-                said = refusal("The body is over ROMA_MAX_BODY_MB.", ErrorCode.INPUT_INVALID)
-                await problem(said, 413)(self._scope, _nothing, self.send)
+                said = make_refusal("The body is over ROMA_MAX_BODY_MB.", ErrorCode.INPUT_INVALID)
+                await make_problem(said, 413)(self._scope, _receive_disconnect, self.send)
                 self._replaced = True
                 return
-            headers, part = MutableHeaders(scope=message), _part(self._scope["path"])
+            headers, part = MutableHeaders(scope=message), _first_part(self._scope["path"])
             if part in _CONSOLE_FILES and self._status in {200, 304}:
                 headers["Cache-Control"] = "private, no-cache"  # asked for anew, sent only when changed: they are 5 MB
             for name, value in HEADERS.items():
@@ -327,11 +331,11 @@ def _is_problem(message: Message) -> bool:
     return Headers(raw=message.get("headers", [])).get("content-type") == MEDIA_TYPE
 
 
-async def _nothing() -> Message:
+async def _receive_disconnect() -> Message:
     return {"type": "http.disconnect"}
 
 
-def _part(path: str) -> str:
+def _first_part(path: str) -> str:
     """Return the first part of a path, as the router sees it.
 
     It is ``console`` for ``/console/ws``, and empty for ``//query`` and ``*``.
@@ -339,18 +343,18 @@ def _part(path: str) -> str:
     return path.split("/", 2)[1] if path.startswith("/") else ""
 
 
-def _address(scope: Scope) -> str:
+def _read_address(scope: Scope) -> str:
     """Return the address of the connection; headers of a proxy are not trusted."""
     return str((scope.get("client") or ("", 0))[0])
 
 
-def _host(headers: Headers) -> str:
+def _read_host(headers: Headers) -> str:
     """Return the name in the Host header, without its port; empty when it is no name."""
     form = _HOST.fullmatch(headers.get("host", "localhost"))
     return form[1] if form else ""
 
 
-def _place(origin: str) -> str | None:
+def _parse_origin(origin: str) -> str | None:
     """Return host and port of an origin, as a browser puts them into Host; None when it has none."""
     try:
         return urlsplit(origin).netloc.lower() or None
@@ -358,15 +362,15 @@ def _place(origin: str) -> str | None:
         return None
 
 
-def _challenge(path: str) -> str:
+def _make_challenge(path: str) -> str:
     """Return the WWW-Authenticate header of a path.
 
     Browsers cannot send bearer tokens by themselves, so the console takes one as the password.
     """
-    return 'Basic realm="ROMA console: any name, a token as password"' if _part(path) in _CONSOLE else "Bearer"
+    return 'Basic realm="ROMA console: any name, a token as password"' if _first_part(path) in _CONSOLE else "Bearer"
 
 
-def _secret(scope: Scope) -> str:
+def _read_secret(scope: Scope) -> str:
     """Return the token that the request carries, or an empty string.
 
     Basic counts in the console alone: browsers send it unasked.
@@ -374,7 +378,7 @@ def _secret(scope: Scope) -> str:
     scheme, _, value = Headers(scope=scope).get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
-    if scheme.lower() == "basic" and _part(scope["path"]) in _CONSOLE:
+    if scheme.lower() == "basic" and _first_part(scope["path"]) in _CONSOLE:
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):

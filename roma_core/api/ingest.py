@@ -13,9 +13,9 @@ from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
 
 from roma_core.api.jobs import FINAL, MOST_ROWS, ROWS, Job, JobSummary
-from roma_core.api.query import principal
+from roma_core.api.query import get_principal
 from roma_core.api.schemas import IDENTIFIER, Identifier, IngestBody
-from roma_core.api.sse import KEEP_ALIVE_S, stopping
+from roma_core.api.sse import KEEP_ALIVE_S, make_stopping_error
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, guarded
 from roma_core.telemetry import metrics
@@ -45,7 +45,7 @@ async def enqueue(
     A source that would be refused is refused here, and again when the job is run. A token's paths and Drive addresses
     must be in `ROMA_INGEST_ROOTS`; an address must not hold a user name or password.
     """
-    app, who = request.app, principal(request)
+    app, who = request.app, get_principal(request)
     # Somebody on this machine without a token may read what they can read anyhow.
     within = None if who.id == "local" else app.state.roma.settings.serving.ingest_roots
     await app.state.roma.check(*body.sources, within=within)
@@ -59,14 +59,14 @@ async def enqueue(
 @router.get("", response_model=list[JobSummary], summary="Jobs, the newest first")
 async def jobs(request: Request) -> list[JobSummary]:
     """Return at most 100 jobs, with states and counts; the rows of a report are at `GET /ingest/{job_id}`."""
-    return list(await asyncio.to_thread(request.app.state.jobs.list, principal(request).tenant))
+    return list(await asyncio.to_thread(request.app.state.jobs.list, get_principal(request).tenant))
 
 
 @router.get("/sources", response_model=list[SourceRecord], summary="Sources, with how their last sync went")
 async def sources(request: Request) -> list[SourceRecord]:
     """Sources that were added by name, stand in `roma.toml`, or were ingested; without headers and cookie files."""
     roma = request.app.state.roma
-    records: list[SourceRecord] = await roma.sources.all(principal(request).tenant)
+    records: list[SourceRecord] = await roma.sources.all(get_principal(request).tenant)
     hidden: dict[str, object] = {"headers": {}, "cookies": None}
     return [
         record.model_copy(update={"uri": redact_uri(record.uri), "options": record.options.model_copy(update=hidden)})
@@ -91,7 +91,7 @@ async def watch(
 
     `report.items` has a page of the rows: failed, added, updated, deleted, skipped, unchanged, each by URI.
     """
-    who, queue = principal(request), request.app.state.jobs
+    who, queue = get_principal(request), request.app.state.jobs
 
     def look() -> Job:
         found: Job = queue.get(job_id, who.tenant, items_from, items_limit)
@@ -100,12 +100,12 @@ async def watch(
     job = await asyncio.to_thread(look)
     if "text/event-stream" in accept:
         state = request.app.state
-        events = _counted(state.watched, who.id, _changes(job, look, state.streams.closing))
+        events = _count_stream(state.watched, who.id, _watch_changes(job, look, state.streams.closing))
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     return Response(job.model_dump_json(), media_type="application/json")
 
 
-def _counted(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+def _count_stream(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
     """Return ``events``, counted while they are sent. Raises ``AccessError`` (rate limit) over ``MOST_WATCHED``."""
     if open_now[who] >= MOST_WATCHED:
         raise AccessError(
@@ -126,7 +126,7 @@ def _counted(open_now: Counter[str], who: str, events: AsyncGenerator[bytes]) ->
     return counted()
 
 
-async def _changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) -> AsyncGenerator[bytes]:
+async def _watch_changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) -> AsyncGenerator[bytes]:
     """Yield the job at each change. The end of the client or of the service ends this, never the job."""
     number, idle_s = 0, 0.0
     while True:
@@ -142,7 +142,7 @@ async def _changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) ->
                 yield b": keep-alive\n\n"
             found = await guarded("api", asyncio.to_thread(look))
             if closing.is_set():
-                found = AgentFailure.of("api", stopping())
+                found = AgentFailure.of("api", make_stopping_error())
             if isinstance(found, AgentFailure):  # the job was forgotten, or the workspace is away
                 metrics.count_failure(found)
                 yield f"event: error\ndata: {ErrorEvent(failure=found).model_dump_json()}\n\n".encode()
@@ -154,5 +154,5 @@ async def _changes(job: Job, look: Callable[[], Job], closing: asyncio.Event) ->
 @router.delete("/{job_id}", response_model=Job, summary="Cancel a job")
 async def cancel(request: Request, job_id: Identifier) -> Job:
     """Stop a job; its documents so far stay. A running one stops within about a second, as `cancelled`."""
-    job: Job = await asyncio.to_thread(request.app.state.jobs.cancel, job_id, principal(request).tenant)
+    job: Job = await asyncio.to_thread(request.app.state.jobs.cancel, job_id, get_principal(request).tenant)
     return job

@@ -67,24 +67,24 @@ class JobQueue:
         Raises ``AccessError`` (rate limit) when ``MOST_WAITING`` jobs of the tenant are queued.
         """
         with self._database.transaction() as db:
-            row = None if key is None else _find(db, "key", key, tenant)
+            row = None if key is None else _find_row(db, "key", key, tenant)
             if row is None:
                 _make_room(db, tenant)
                 asked = {"tenant": tenant, "retry_failed": retry_failed, "key": key, "confined": confined}
                 job_id = uuid.uuid4().hex
                 _insert(db, sources, {"id": job_id, **asked})
-                row = _find(db, "id", job_id, tenant)
-            return _job(db, row)
+                row = _find_row(db, "id", job_id, tenant)
+            return _make_job(db, row)
 
     def get(self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS) -> Job:
         """Return the job with a page of its report. Raises ``NotFoundError``, also for another tenant's job."""
         with self._database.snapshot() as db:
-            return _job(db, _find(db, "id", job_id, tenant), items_from, items_limit)
+            return _make_job(db, _find_row(db, "id", job_id, tenant), items_from, items_limit)
 
     def list(self, tenant: str, limit: int = 100) -> tuple[JobSummary, ...]:
         """Return the tenant's jobs, the newest first, without reports and with their first sources."""
         with self._database.snapshot() as db:
-            rows = [_plain(row) for row in db.execute(_SUMMARY, (tenant, limit))]
+            rows = [_parse_row(row) for row in db.execute(_SUMMARY, (tenant, limit))]
         return tuple(JobSummary(**{**row, "sources": [s for s in row["sources"] if s is not None]}) for row in rows)
 
     def cancel(self, job_id: str, tenant: str) -> Job:
@@ -98,7 +98,7 @@ class JobQueue:
             db.execute(
                 "UPDATE ingest_jobs SET cancel = 1 WHERE id = ? AND tenant = ? AND state = 'running'", (job_id, tenant)
             )
-            return _job(db, _find(db, "id", job_id, tenant))
+            return _make_job(db, _find_row(db, "id", job_id, tenant))
 
     def claim(self, owner: str) -> ClaimedJob | None:
         """Lease a waiting job, or one whose holder has died, to ``owner``; return None when there is none.
@@ -107,7 +107,7 @@ class JobQueue:
         """
         now = self._clock()
         with self._database.transaction() as db:
-            _bury(db, now)
+            _end_dead_jobs(db, now)
             row = db.execute(_CLAIM, (owner, now + LEASE_S, _now(), now)).fetchone()
         if row is None:
             return None
@@ -120,7 +120,7 @@ class JobQueue:
             row = db.execute(
                 "UPDATE ingest_jobs SET lease_until = ?, progress = ? WHERE id = ? AND owner = ? AND state = 'running' "
                 "RETURNING cancel",
-                (self._clock() + LEASE_S, _json(progress), job_id, owner),
+                (self._clock() + LEASE_S, _dump_json(progress), job_id, owner),
             ).fetchone()
         if row is None:
             return "lost"
@@ -128,7 +128,7 @@ class JobQueue:
 
     def finish(self, job_id: str, owner: str, ending: JobOutcome) -> bool:
         """Store the outcome; return False when the lease was lost, so that a job is finished once."""
-        told = (ending.state, _json(ending.progress), _json(ending.report), _json(ending.failure))
+        told = (ending.state, _dump_json(ending.progress), _dump_json(ending.report), _dump_json(ending.failure))
         with self._database.transaction() as db:
             row = db.execute(
                 f"UPDATE ingest_jobs SET state = ?, progress = ?, report = ?, failure = ?, finished_at = ?, {_ENDED} "  # noqa: S608
@@ -165,7 +165,7 @@ def _insert(db: sqlite3.Connection, sources: Sequence[str], columns: dict[str, A
     db.execute(f"INSERT INTO ingest_jobs ({', '.join(row)}) VALUES ({values})", row)  # noqa: S608
 
 
-def _find(db: sqlite3.Connection, column: Literal["id", "key"], value: str, tenant: str) -> sqlite3.Row | None:
+def _find_row(db: sqlite3.Connection, column: Literal["id", "key"], value: str, tenant: str) -> sqlite3.Row | None:
     query = f"SELECT * FROM ingest_jobs WHERE {column} = ? AND tenant = ?"  # noqa: S608
     found: sqlite3.Row | None = db.execute(query, (value, tenant)).fetchone()
     return found
@@ -193,7 +193,7 @@ def _trim(db: sqlite3.Connection, tenant: str) -> None:
     db.execute(f"DELETE FROM ingest_jobs WHERE number IN {beyond}", (tenant, KEPT))  # noqa: S608
 
 
-def _bury(db: sqlite3.Connection, now: float) -> None:
+def _end_dead_jobs(db: sqlite3.Connection, now: float) -> None:
     """End the jobs whose holder died: cancelled if requested, failed if they keep killing their holders."""
     dead = "state = 'running' AND lease_until < ?"
     ended = f"UPDATE ingest_jobs SET finished_at = ?, {_ENDED}"  # noqa: S608
@@ -209,11 +209,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _json(value: Any) -> str | None:
+def _dump_json(value: Any) -> str | None:
     return None if value is None else str(value.model_dump_json())
 
 
-def _plain(row: sqlite3.Row) -> dict[str, Any]:
+def _parse_row(row: sqlite3.Row) -> dict[str, Any]:
     """Return the columns of a summary, and the report, with their JSON parsed."""
     fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
     for name in {"sources", "progress", "report", "failure"} & set(fields):
@@ -221,10 +221,10 @@ def _plain(row: sqlite3.Row) -> dict[str, Any]:
     return {**fields, "retry_failed": bool(fields["retry_failed"])}
 
 
-def _job(db: sqlite3.Connection, row: sqlite3.Row | None, items_from: int = 0, items_limit: int = ROWS) -> Job:
+def _make_job(db: sqlite3.Connection, row: sqlite3.Row | None, items_from: int = 0, items_limit: int = ROWS) -> Job:
     if row is None:
         raise NotFoundError("There is no such ingest job.")
-    fields = _plain(row)
+    fields = _parse_row(row)
     if fields["report"] is not None:
         number = row["number"]
         page = "SELECT item FROM ingest_rows WHERE job = ? AND position >= ? ORDER BY position LIMIT ?"

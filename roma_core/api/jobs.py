@@ -132,12 +132,12 @@ class JobOutcome:
             "failed" if why else "done",
             JobProgress.after(outcome),
             redact_failure(why) if why else None,
-            _report(outcome),
-            [_shown_item(item) for item in nsmallest(KEPT_ROWS, outcome.items, key=_rank)],
+            _make_report(outcome),
+            [_redact_item(item) for item in nsmallest(KEPT_ROWS, outcome.items, key=_rank)],
         )
 
 
-def _report(report: IngestionReport) -> JobReport:
+def _make_report(report: IngestionReport) -> JobReport:
     failures = tuple(redact_failure(failure) for failure in report.failures[:KEPT_FAILURES])
     return JobReport(
         run_id=report.run_id,
@@ -152,7 +152,7 @@ def _rank(item: IngestItem) -> tuple[int, str]:
     return _ORDER.index(item.state), item.uri
 
 
-def _shown_item(item: IngestItem) -> IngestItem:
+def _redact_item(item: IngestItem) -> IngestItem:
     warnings = tuple(redact(warning, SECRETS) for warning in item.warnings)
     return item.model_copy(
         update={"uri": redact_uri(item.uri), "reason": redact(item.reason, SECRETS), "warnings": warnings}

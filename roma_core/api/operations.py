@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from roma_core import __version__
-from roma_core.api.problems import problem
+from roma_core.api.problems import make_problem
 from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.control.budget import Period
 from roma_core.llm.control.spending import Dimension, SpendReport
@@ -55,7 +55,7 @@ async def prometheus(request: Request) -> Response:
     counts = await guarded("jobs", asyncio.to_thread(request.app.state.jobs.counts))
     if not isinstance(counts, AgentFailure):
         metrics.set_jobs(counts)
-    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+    return Response(metrics.render_series(), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/spend", response_model=SpendReport, summary="What models have cost")
@@ -67,7 +67,7 @@ async def spend(request: Request, period: Period = "month", by: Dimension = "day
     roma: Roma = request.app.state.roma
     report = await roma.spend(period, by=by, tenant=request.state.principal.tenant)
     if isinstance(report, AgentFailure):
-        return problem(report)
+        return make_problem(report)
     return Response(report.model_dump_json(), media_type="application/json")
 
 

@@ -77,7 +77,7 @@ class Problem(BaseModel):
     failure: AgentFailure
 
 
-def described(failure: AgentFailure, status: int | None = None) -> Problem:
+def describe_problem(failure: AgentFailure, status: int | None = None) -> Problem:
     """Return the body for ``failure``."""
     code = status or STATUS.get(failure.code, 500)
     return Problem(
@@ -89,7 +89,7 @@ def described(failure: AgentFailure, status: int | None = None) -> Problem:
     )
 
 
-def problem(
+def make_problem(
     failure: AgentFailure,
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
@@ -97,7 +97,7 @@ def problem(
     counted: bool = False,
 ) -> Response:
     """Return the response for ``failure``; counted unless ``counted``, and logged when the server is at fault."""
-    body = described(failure, status)
+    body = describe_problem(failure, status)
     if not counted:
         metrics.count_failure(failure)
     if body.status >= 500:
@@ -109,12 +109,12 @@ def problem(
     return Response(body.model_dump_json(), status_code=body.status, headers=sent, media_type=MEDIA_TYPE)
 
 
-def refusal(message: str, code: ErrorCode, *, retry_after_s: float | None = None, **details: Any) -> AgentFailure:
+def make_refusal(message: str, code: ErrorCode, *, retry_after_s: float | None = None, **details: Any) -> AgentFailure:
     """Return a failure of the service itself."""
     return AgentFailure.of("api", RomaError(message, code, retry_after_s=retry_after_s, details=details))
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Register handlers that turn every error of ``app``, ours and the framework's, into a problem.
 
     The gate handles unexpected exceptions.
@@ -122,22 +122,22 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RomaError)
     async def _ours(_request: Request, error: RomaError) -> Response:
-        return problem(AgentFailure.of("api", error))
+        return make_problem(AgentFailure.of("api", error))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> Response:
         # Places and rules, never the values: they may be secret, and they come back in logs.
         wrong = [{"where": ".".join(map(str, e["loc"]))[:200], "what": e["msg"]} for e in error.errors()[:20]]
         said = "; ".join(f"{w['where']}: {w['what']}" for w in wrong[:3]) or "The request cannot be read."
-        return problem(refusal(said, ErrorCode.INPUT_INVALID, errors=wrong))
+        return make_problem(make_refusal(said, ErrorCode.INPUT_INVALID, errors=wrong))
 
     @app.exception_handler(HTTPException)
     async def _framework(_request: Request, error: HTTPException) -> Response:
         code = _OF_STATUS.get(error.status_code, ErrorCode.INPUT_INVALID)
-        return problem(refusal(str(error.detail), code), error.status_code, error.headers)
+        return make_problem(make_refusal(str(error.detail), code), error.status_code, error.headers)
 
 
-def example(code: ErrorCode, message: str) -> dict[str, Any]:
+def make_example(code: ErrorCode, message: str) -> dict[str, Any]:
     """Return an OpenAPI example of a problem."""
-    failure = refusal(message, code).model_copy(update={"request_id": "5be0c4d1"})
-    return described(failure).model_dump(mode="json")
+    failure = make_refusal(message, code).model_copy(update={"request_id": "5be0c4d1"})
+    return describe_problem(failure).model_dump(mode="json")

@@ -11,9 +11,9 @@ from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse
 
 from roma_core.api.access import Principal
-from roma_core.api.problems import problem, refusal
+from roma_core.api.problems import make_problem, make_refusal
 from roma_core.api.schemas import CitedSpan, Identifier, QueryBody, SourceText
-from roma_core.api.sse import AnswerResponse, client_gone, stopping, until_gone
+from roma_core.api.sse import AnswerResponse, log_client_gone, make_stopping_error, wait_until_gone
 from roma_core.errors import AgentFailure, ErrorCode, InputError, request_id
 from roma_core.types import CompleteEvent, Document, ErrorEvent, TailorOutput
 
@@ -34,7 +34,7 @@ data: {"type":"complete","output":{"answer":"Set `MLFLOW_DISABLE_TELEMETRY` … 
 """
 
 
-def principal(request: Request) -> Principal:
+def get_principal(request: Request) -> Principal:
     """Return the caller that the gate admitted."""
     found: Principal = request.state.principal
     return found
@@ -60,30 +60,30 @@ async def ask(
     ] = None,
 ) -> Response:
     """Answer from the ingested documents. The model's call stops when the client disconnects."""
-    who, streams = principal(request), request.app.state.streams
+    who, streams = get_principal(request), request.app.state.streams
     if last_event_id:
         found = streams.find(last_event_id, who.id)
         if found is None:
             said = "This stream is no longer kept; ask again without Last-Event-ID."
-            return problem(refusal(said, ErrorCode.NOT_FOUND))
+            return make_problem(make_refusal(said, ErrorCode.NOT_FOUND))
         return AnswerResponse(*found)
     events = request.app.state.roma.stream_query(body.query(who.tenant))
     if body.stream:
         return AnswerResponse(streams.start(events, who.id, body.linger_s))
-    return await _whole(request, events, streams.closing)
+    return await _answer_whole(request, events, streams.closing)
 
 
-async def _whole(request: Request, events: Any, closing: asyncio.Event) -> Response:
+async def _answer_whole(request: Request, events: Any, closing: asyncio.Event) -> Response:
     """Return one JSON document; the work stops when the client goes away or the service ends."""
-    answer = asyncio.ensure_future(_terminal(events))
-    gone = asyncio.ensure_future(until_gone(request.receive))
+    answer = asyncio.ensure_future(_await_terminal(events))
+    gone = asyncio.ensure_future(wait_until_gone(request.receive))
     ending = asyncio.ensure_future(closing.wait())
     try:
         await asyncio.wait({answer, gone, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             if not gone.done():
-                return problem(AgentFailure.of("api", stopping()))
-            client_gone(0, request_id.get())
+                return make_problem(AgentFailure.of("api", make_stopping_error()))
+            log_client_gone(0, request_id.get())
             return Response(status_code=499)  # nobody reads it
         event = answer.result()
     finally:
@@ -91,16 +91,16 @@ async def _whole(request: Request, events: Any, closing: asyncio.Event) -> Respo
             task.cancel()
         await asyncio.wait({answer})
     if isinstance(event, ErrorEvent):
-        return problem(event.failure, counted=True)
+        return make_problem(event.failure, counted=True)
     return Response(event.output.model_dump_json(exclude={"passages"}), media_type="application/json")
 
 
-async def _terminal(events: Any) -> CompleteEvent | ErrorEvent:
+async def _await_terminal(events: Any) -> CompleteEvent | ErrorEvent:
     async with aclosing(events) as source:
         async for event in source:
             if isinstance(event, CompleteEvent | ErrorEvent):
                 return event
-    return ErrorEvent(failure=refusal("The answer ended before it was complete.", ErrorCode.LLM_TRUNCATED))
+    return ErrorEvent(failure=make_refusal("The answer ended before it was complete.", ErrorCode.LLM_TRUNCATED))
 
 
 @router.get("/sources/{document_id}", response_model=SourceText, summary="The text that a citation points into")
@@ -113,13 +113,13 @@ async def source(
     offset: Annotated[int, Parameter(ge=0, le=2**53, description="Without a span: where to begin.")] = 0,
 ) -> Response:
     """Return at most 100 000 code points of a document; continue with `offset`."""
-    found = await request.app.state.roma.document(document_id, tenant=principal(request).tenant)
+    found = await request.app.state.roma.document(document_id, tenant=get_principal(request).tenant)
     if isinstance(found, AgentFailure):
-        return problem(found)
-    return JSONResponse(_excerpt(found, start, end, context, offset).model_dump())
+        return make_problem(found)
+    return JSONResponse(_make_excerpt(found, start, end, context, offset).model_dump())
 
 
-def _excerpt(document: Document, start: int | None, end: int | None, context: int, offset: int) -> SourceText:
+def _make_excerpt(document: Document, start: int | None, end: int | None, context: int, offset: int) -> SourceText:
     """Return the part around a span, or from ``offset`` on. Raises ``InputError`` for a span outside of the text."""
     size, cited = len(document.text), None
     if start is None and end is None:

@@ -22,7 +22,7 @@ FilterName = Literal["document_id", "uri", "uri_prefix"]
 MOST_FIELDS = 100
 
 
-def _few(data: Any, most: int) -> Any:
+def _limit_fields(data: Any, most: int) -> Any:
     if isinstance(data, dict) and len(data) > most:
         raise ValueError(f"at most {most} fields are allowed")
     return data
@@ -37,7 +37,7 @@ class Body(BaseModel):
     @classmethod
     def _few_fields(cls, data: Any) -> Any:
         """Limit the number of fields: 400 000 unknown ones, an error each, took 2 s and half a gigabyte."""
-        return _few(data, MOST_FIELDS)
+        return _limit_fields(data, MOST_FIELDS)
 
 
 class QueryBody(Body):
@@ -75,7 +75,7 @@ class QueryBody(Body):
     @field_validator("filters", mode="before")
     @classmethod
     def _few_filters(cls, filters: Any) -> Any:
-        return _few(filters, len(get_args(FilterName)))
+        return _limit_fields(filters, len(get_args(FilterName)))
 
     def query(self, tenant: str) -> Query:
         """Return the body as a ``Query`` of ``tenant``."""
@@ -146,7 +146,7 @@ class SourceText(BaseModel):
     cited: CitedSpan | None
 
 
-def error_codes() -> str:
+def list_error_codes() -> str:
     """Return all codes, for the description of the error schema."""
     return ", ".join(f"`{code}`" for code in ErrorCode)
 

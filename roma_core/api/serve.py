@@ -133,24 +133,24 @@ async def serve(roma: Roma, *, host: str | None = None, port: int | None = None)
     where, number = host or settings.serving.host, settings.serving.port if port is None else port
     _check(where, settings, TokenStore(settings.workspace))  # before strangers could connect
     # What a server does by itself is not part of the command that started it.
-    with logs.no_request(), _bound(where, number) as bound:
+    with logs.detach_request(), _bind_socket(where, number) as bound:
         running = server(roma, host=where, port=number)
         running.banner = await _banner(running, settings)
         gc.collect()
         gc.freeze()
-        settling = asyncio.create_task(_settled(roma))
+        settling = asyncio.create_task(_freeze_when_warm(roma))
         await running.serve([bound])
         settling.cancel()
 
 
 async def _banner(running: uvicorn.Server, settings: Settings) -> str:
-    guarded_by = await _guarded_by(running, settings)
+    guarded_by = await _describe_protection(running, settings)
     state = await disk(settings.workspace, settings.storage.min_free_mb)()
     told = f"The disk of the workspace: {state.reason}\n" if state.reason else ""
     return f"ROMA on http://{{address}} ({guarded_by}); /console, /docs, /health\n{told}"
 
 
-async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
+async def _describe_protection(running: uvicorn.Server, settings: Settings) -> str:
     tokens = await guarded("api", running.config.app.state.tokens.snapshot())  # type: ignore[union-attr]
     if isinstance(tokens, AgentFailure):
         return f"nobody, as the tokens cannot be read: {tokens.message}"
@@ -160,13 +160,13 @@ async def _guarded_by(running: uvicorn.Server, settings: Settings) -> str:
     return "no token: this machine only" if there else "no token: this machine only; the workspace is new"
 
 
-async def _settled(roma: Roma) -> None:
+async def _freeze_when_warm(roma: Roma) -> None:
     """Freeze loaded objects: if garbage collection scanned them, a request would now and then take half a second."""
     await roma.warm()
     gc.freeze()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind_socket(host: str, port: int) -> socket.socket:
     """Bind a socket before anything is loaded; uvicorn would find a busy port only afterwards."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -36,7 +36,7 @@ _log = logs.get("api")
 _quote = json.encoder.encode_basestring  # what json.dumps does with a str, without its options
 
 
-def encode(event: StreamEvent, event_id: str) -> bytes:
+def encode_event(event: StreamEvent, event_id: str) -> bytes:
     """Return one event as it is sent."""
     if isinstance(event, TokenEvent):
         data = '{"type":"token","text":' + _quote(event.text) + "}"
@@ -112,7 +112,7 @@ class AnswerStream:
         raise LLMError("The answer ended before it was complete; ask again.", ErrorCode.LLM_TRUNCATED)
 
     async def _write(self, event: StreamEvent) -> None:
-        data = encode(event, f"{self.id}:{len(self.sent)}")
+        data = encode_event(event, f"{self.id}:{len(self.sent)}")
         self.sent.append(data)
         self.tokens += isinstance(event, TokenEvent)
         if self._reader is not None:
@@ -127,7 +127,7 @@ class AnswerStream:
                 await reader.take(data)
         except TimeoutError:
             if reader is self._reader:  # else another one has taken its place
-                reader.end(_stopped("The client takes nothing, so the answer was stopped; ask again."))
+                reader.end(_make_stop_error("The client takes nothing, so the answer was stopped; ask again."))
                 self._leave(reader, 0)
 
     async def attach(self, reader: StreamClient, first: int) -> None:
@@ -140,7 +140,7 @@ class AnswerStream:
         if self._alone is not None:
             self._alone.cancel()
         if before is not None:
-            before.end(_stopped("Another connection reads this answer now."))
+            before.end(_make_stop_error("Another connection reads this answer now."))
             self._patience.expire()  # should an event be on its way to who takes nothing
 
     def leave(self, reader: StreamClient) -> None:
@@ -150,7 +150,7 @@ class AnswerStream:
     def _leave(self, reader: StreamClient, linger_s: float) -> None:
         if self._reader is reader and not self.done:
             self._reader = None
-            client_gone(self.tokens, request_id.get() or self._request_id)
+            log_client_gone(self.tokens, request_id.get() or self._request_id)
             self._alone = asyncio.get_running_loop().call_later(linger_s, self.task.cancel)
 
     def stop(self, why: RomaError) -> None:
@@ -170,19 +170,19 @@ class AnswerStream:
             return
 
 
-def client_gone(tokens: int, request: str | None) -> None:
+def log_client_gone(tokens: int, request: str | None) -> None:
     """Count and log a client that left before its answer was whole, ``tokens`` pieces into it."""
     metrics.count_client_gone()
     _log.info("client_gone", tokens=tokens, request_id=request)
 
 
-def _stopped(why: str) -> RomaError:
+def _make_stop_error(why: str) -> RomaError:
     return RomaError(why, ErrorCode.STOPPED)
 
 
-def stopping() -> RomaError:
+def make_stopping_error() -> RomaError:
     """Return the error for clients whose answer is not complete when the service ends."""
-    return _stopped("ROMA is being stopped; ask again in a moment.")
+    return _make_stop_error("ROMA is being stopped; ask again in a moment.")
 
 
 class Streams:
@@ -229,7 +229,7 @@ class Streams:
         self.closing.set()
         running = [s for s in self._streams.values() if not s.done]
         for stream in running:
-            stream.stop(stopping())
+            stream.stop(make_stopping_error())
         await asyncio.gather(*(stream.task for stream in running), return_exceptions=True)
 
 
@@ -246,13 +246,13 @@ class AnswerResponse(Response):
         """Send the events until the answer, the reader or the client ends."""
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
         reader = StreamClient(scope.get("state", {}).get("wire", send))
-        gone = asyncio.create_task(until_gone(receive), name="client")
+        gone = asyncio.create_task(wait_until_gone(receive), name="client")
         try:
             await self.stream.attach(reader, self.first)
             ends: set[asyncio.Future[Any]] = {self.stream.task, gone, reader.over}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if reader.over.done():
-                await _last_words(reader)
+                await _send_last_words(reader)
             elif not gone.done():
                 await reader.take(b"", more=False)
         finally:
@@ -260,7 +260,7 @@ class AnswerResponse(Response):
             gone.cancel()
 
 
-async def _last_words(reader: StreamClient) -> None:
+async def _send_last_words(reader: StreamClient) -> None:
     """Send a client the reason why its stream ends. The event has no id: resuming continues after the last one."""
     failure = AgentFailure.of("api", reader.over.result())
     data = ErrorEvent(failure=failure).model_dump_json()
@@ -271,7 +271,7 @@ async def _last_words(reader: StreamClient) -> None:
         return
 
 
-async def until_gone(receive: Receive) -> None:
+async def wait_until_gone(receive: Receive) -> None:
     """Wait until the client has closed its connection."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -25,7 +25,7 @@ Ingest = Callable[[ClaimedJob, "OnProgress"], Awaitable[IngestionReport]]
 End = Literal["ended", "cancel", "lost"]
 
 
-class _Watched:
+class _ProgressHolder:
     """Progress of an ingest: set by it at each item, read at each beat."""
 
     def __init__(self) -> None:
@@ -59,11 +59,11 @@ class JobWorker:
     async def run(self) -> None:
         """Work until cancelled; a running job then goes back to the queue."""
         while True:
-            work = await self._asked(self._queue.claim, self._owner)
+            work = await self._call_queue(self._queue.claim, self._owner)
             if isinstance(work, ClaimedJob):
                 worked = await guarded("jobs", self._work(work))
                 if isinstance(worked, AgentFailure):
-                    self._tell("a job could not be run", worked)
+                    self._log_failure("a job could not be run", worked)
                 continue
             # None, or the workspace is away; it may come back
             with suppress(TimeoutError):
@@ -72,67 +72,67 @@ class JobWorker:
 
     async def _work(self, work: ClaimedJob) -> None:
         with logs.request(work.id), logs.timed(self._log, "ingest job", attempt=work.attempt) as line:
-            watched = _Watched()
-            task = asyncio.ensure_future(guarded("ingest", self._ingest(work, watched.note)))
+            holder = _ProgressHolder()
+            task = asyncio.ensure_future(guarded("ingest", self._ingest(work, holder.note)))
             try:
-                end = await self._watch(work, task, watched)
+                end = await self._watch(work, task, holder)
             except asyncio.CancelledError:
-                await _stopped(task)
-                await asyncio.shield(self._asked(self._queue.release, work.id, self._owner))
+                await _cancel_and_wait(task)
+                await asyncio.shield(self._call_queue(self._queue.release, work.id, self._owner))
                 raise
             line["state"] = end
             if end != "lost":  # else another server has the job, and its outcome
-                outcome = _outcome(task) if end == "ended" else None
-                ending = await asyncio.to_thread(JobOutcome.of, outcome, watched.progress)
+                outcome = _read_outcome(task) if end == "ended" else None
+                ending = await asyncio.to_thread(JobOutcome.of, outcome, holder.progress)
                 line["state"] = ending.state
-                self._tell_failure(ending, outcome)
+                self._report_failure(ending, outcome)
                 await self._finish(work, ending)
 
-    async def _watch(self, work: ClaimedJob, task: asyncio.Task[Any], watched: _Watched) -> End:
+    async def _watch(self, work: ClaimedJob, task: asyncio.Task[Any], holder: _ProgressHolder) -> End:
         """Beat until the task is done or must stop. A beat that fails (workspace unavailable) changes nothing."""
         while True:
             await asyncio.wait({task}, timeout=self._beat_s)
-            beat = await self._asked(self._queue.beat, work.id, self._owner, watched.progress)
+            beat = await self._call_queue(self._queue.beat, work.id, self._owner, holder.progress)
             told = beat if isinstance(beat, str) else "go on"
             if told == "lost" or (told == "cancel" and not task.done()):
-                await _stopped(task)
+                await _cancel_and_wait(task)
                 return "lost" if told == "lost" else "cancel"
             if task.done():
                 return "ended"
 
     async def _finish(self, work: ClaimedJob, ending: JobOutcome) -> None:
         for _ in range(FINISH_TRIES):
-            done = await self._asked(self._queue.finish, work.id, self._owner, ending)
+            done = await self._call_queue(self._queue.finish, work.id, self._owner, ending)
             if not isinstance(done, AgentFailure):
                 return
             await asyncio.sleep(self._beat_s)
-        self._tell("an outcome could not be written, so the job will be done again", done)
+        self._log_failure("an outcome could not be written, so the job will be done again", done)
 
-    async def _asked(self, method: Callable[..., Any], *args: Any) -> Any:
+    async def _call_queue(self, method: Callable[..., Any], *args: Any) -> Any:
         """Call the queue in a thread; an ``AgentFailure`` is counted."""
         answer = await guarded("jobs", asyncio.to_thread(method, *args))
         if isinstance(answer, AgentFailure):
             metrics.count_failure(answer)
         return answer
 
-    def _tell_failure(self, ending: JobOutcome, outcome: IngestionReport | AgentFailure | None) -> None:
+    def _report_failure(self, ending: JobOutcome, outcome: IngestionReport | AgentFailure | None) -> None:
         """Log a failed job. Counts an error that left no report; ``Roma.ingest`` counted the others."""
         if isinstance(outcome, AgentFailure):
             metrics.count_failure(outcome)
         if ending.failure is not None:
-            self._tell("ingest job failed", ending.failure)
+            self._log_failure("ingest job failed", ending.failure)
 
-    def _tell(self, event: str, failure: AgentFailure) -> None:
+    def _log_failure(self, event: str, failure: AgentFailure) -> None:
         said = {"message": failure.message, "details": failure.details}
         self._log.warning(event, code=failure.code.value, failed_agent=failure.agent, **said)
 
 
-async def _stopped(task: asyncio.Task[Any]) -> None:
+async def _cancel_and_wait(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.wait({task})
 
 
-def _outcome(task: asyncio.Task[Any]) -> IngestionReport | AgentFailure:
+def _read_outcome(task: asyncio.Task[Any]) -> IngestionReport | AgentFailure:
     """Return the result of a task; one that was cancelled from within becomes a failure, not a ``CancelledError``."""
     if task.cancelled():
         return AgentFailure.of("ingest", RomaError("The ingest was cancelled from within; please report it."))

@@ -76,10 +76,10 @@ async def _watch(events: AsyncIterator[StreamEvent]) -> TailorOutput | AgentFail
     from rich.live import Live
 
     with Live(console=Console(stderr=True), transient=True, vertical_overflow="visible") as live:
-        return await _await_outcome(_shown_live(events, live))
+        return await _await_outcome(_show_live(events, live))
 
 
-async def _shown_live(events: AsyncIterator[StreamEvent], live: Live) -> AsyncIterator[StreamEvent]:
+async def _show_live(events: AsyncIterator[StreamEvent], live: Live) -> AsyncIterator[StreamEvent]:
     from rich.text import Text
 
     words = ""
@@ -92,13 +92,13 @@ async def _shown_live(events: AsyncIterator[StreamEvent], live: Live) -> AsyncIt
         yield event
 
 
-def answer_lines(output: TailorOutput) -> list[str]:
+def format_answer(output: TailorOutput) -> list[str]:
     """Return the answer, and each citation with the words that it rests on."""
     proof = [f"({output.proof})"] if output.proof else []
-    return [output.answer, *([""] if output.citations or proof else []), *citation_lines(output), *proof]
+    return [output.answer, *([""] if output.citations or proof else []), *format_citations(output), *proof]
 
 
-def citation_lines(output: TailorOutput) -> list[str]:
+def format_citations(output: TailorOutput) -> list[str]:
     """Return two lines for each citation: its source and place, its verdict and quote."""
     lines: list[str] = []
     for citation in output.citations:
@@ -115,7 +115,7 @@ def show_answer(output: TailorOutput) -> None:
     if sys.stdout.isatty():
         _render_answer(output)
     else:
-        write("\n".join(answer_lines(output)))
+        write("\n".join(format_answer(output)))
     notes = [f"written by {output.model}" + (f" ({output.model_reason})" if output.model_reason else "")]
     notes += [f"degraded: {reason}" for reason in output.degraded_reasons]
     note("\n" + "; ".join(notes))
@@ -139,7 +139,7 @@ def _render_answer(output: TailorOutput) -> None:
     console = Console()
     # No hyperlinks: an address that a document chose must not hide behind other words.
     console.print(Markdown(neutralise(_with_bold_markers(output)), hyperlinks=False))
-    lines = [neutralise(line) for line in citation_lines(output)]
+    lines = [neutralise(line) for line in format_citations(output)]
     lines += [f"({output.proof})"] if output.proof else []
     if lines:
         console.print()

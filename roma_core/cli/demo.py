@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from roma_core.app import build_roma
-from roma_core.cli.answers import answer_lines
+from roma_core.cli.answers import format_answer
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.evals import show_scores
 from roma_core.cli.output import FAILED, OK, write
@@ -65,7 +65,7 @@ async def demo(call: Invocation) -> int:
         write(f"\n{documents} documents, {passages} passages\n")
         show_scores(report)
         write(f"\n> {QUESTION}\n")
-        write("\n".join(answer_lines(answer)))
+        write("\n".join(format_answer(answer)))
         write(f"\nnotebooks with their outputs: {Workspace(settings.workspace).notebooks}")
         write("the console:                  make console")
 

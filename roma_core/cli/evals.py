@@ -255,13 +255,15 @@ async def check_run(call: Invocation, run: str, baseline: Path) -> int:
     from roma_core.evals.gate import check_gate, load_baseline
 
     result = check_gate(_runs(call).read(run), load_baseline(baseline))
-    rows = [(r.name, r.kind, f"{r.required:.3f}", f"{r.seen:.3f}", r.detail, _passed(r.passed)) for r in result.rules]
+    rows = [
+        (r.name, r.kind, f"{r.required:.3f}", f"{r.seen:.3f}", r.detail, _state_word(r.passed)) for r in result.rules
+    ]
     columns = ["measure", "rule", "required", "seen", "", "state"]
     call.emit(result, lambda: write_table("", columns, rows))
     return OK if result.passed else FAILED
 
 
-def _passed(passed: bool) -> str:
+def _state_word(passed: bool) -> str:
     return "ok" if passed else "failed"
 
 
@@ -278,13 +280,13 @@ def runs() -> None:
 async def list_runs(call: Invocation) -> int:
     """List the runs, the newest last."""
     cards = _runs(call).list()
-    rows = [_card_row(card) for card in cards]
+    rows = [_make_card_row(card) for card in cards]
     columns = ["name", "run", "made", "dataset", "cases", "state", "labels"]
     call.emit([card.model_dump(mode="json") for card in cards], lambda: write_table("", columns, rows))
     return OK
 
 
-def _card_row(card: RunCard) -> tuple[object, ...]:
+def _make_card_row(card: RunCard) -> tuple[object, ...]:
     other = ", ".join(f"{n} {state}" for state, n in sorted(card.states.items()) if state != "ok")
     made = card.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
     return card.name, card.run_id, made, card.dataset, card.cases, other or "ok", ", ".join(card.labels)
@@ -310,11 +312,11 @@ async def remove_runs(call: Invocation, run: tuple[str, ...]) -> int:
     cards = [store.find(each) for each in run]
     for card in cards:
         store.remove(card.run_id)
-    call.emit([card.model_dump(mode="json") for card in cards], lambda: write(f"removed: {_names(cards)}"))
+    call.emit([card.model_dump(mode="json") for card in cards], lambda: write(f"removed: {_join_names(cards)}"))
     return OK
 
 
-def _names(cards: Sequence[RunCard]) -> str:
+def _join_names(cards: Sequence[RunCard]) -> str:
     return ", ".join(f"{card.name} ({card.run_id})" for card in cards)
 
 

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from roma_core.embeddings.base import EmbeddingResult
 from roma_core.errors import EmbeddingError, ErrorCode
-from roma_core.models import Loaded, ModelFiles, OnnxModel, bundled, spread, tokenizer_of, unusable, verified, width
+from roma_core.models import (
+    LazyObjects,
+    ModelFiles,
+    OnnxModel,
+    find_bundled_files,
+    load_tokenizer,
+    make_model_error,
+    spread,
+    verify_files,
+    width,
+)
 from roma_core.types import ComponentHealth, digest
 
 if TYPE_CHECKING:
@@ -47,13 +57,13 @@ class LocalEmbedder:
     @property
     def fingerprint(self) -> str:
         """Return the hash of the bundled model's checksums, or of the name of a model from the hub."""
-        weights = self._hub or _files().fingerprint
+        weights = self._hub or _find_files().fingerprint
         return digest("local-embedder", "1", weights, "cls-l2", self._query_prefix)
 
     @property
     def dim(self) -> int:
         """Return the length of a vector."""
-        return BUNDLED_DIM if self._hub is None else _hub_dim(self._hub)
+        return BUNDLED_DIM if self._hub is None else _find_hub_dim(self._hub)
 
     async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """Return the vectors of passages, see ``Embedder``."""
@@ -74,7 +84,7 @@ class LocalEmbedder:
     async def health(self) -> ComponentHealth:
         """Check the bundled model's files, once; a model from the hub is checked at its first use."""
         if self._hub is None:
-            await asyncio.to_thread(lambda: verified(_files()))
+            await asyncio.to_thread(lambda: verify_files(_find_files()))
         return ComponentHealth()
 
     def count_tokens(self, text: str) -> int:
@@ -89,7 +99,7 @@ class LocalEmbedder:
     def _counter(self) -> Any:
         """Return the model's tokenizer without truncation and padding."""
         if self._hub is None:
-            return tokenizer_of(_files())
+            return load_tokenizer(_find_files())
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_str(_hub(self._hub).model.tokenizer.to_str())
@@ -109,8 +119,8 @@ class LocalEmbedder:
 
 
 @functools.cache
-def _files() -> ModelFiles:
-    return bundled("bge_small_en")
+def _find_files() -> ModelFiles:
+    return find_bundled_files("bge_small_en")
 
 
 def _load_hub(name: str) -> Any:
@@ -119,14 +129,14 @@ def _load_hub(name: str) -> Any:
     try:
         return TextEmbedding(name, threads=1)
     except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
-        raise unusable(name, error) from error
+        raise make_model_error(name, error) from error
 
 
-_bundled: Loaded[None, OnnxModel] = Loaded(lambda _: OnnxModel(_files(), BUNDLED_TOKENS))
-_hub: Loaded[str, Any] = Loaded(_load_hub)
+_bundled: LazyObjects[None, OnnxModel] = LazyObjects(lambda _: OnnxModel(_find_files(), BUNDLED_TOKENS))
+_hub: LazyObjects[str, Any] = LazyObjects(_load_hub)
 
 
-def _hub_dim(name: str) -> int:
+def _find_hub_dim(name: str) -> int:
     from fastembed import TextEmbedding
 
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from roma_core.embeddings.base import EmbeddingResult
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
-from roma_core.telemetry.health import model_server
+from roma_core.telemetry.health import make_model_server_probe
 from roma_core.types import ComponentHealth, Usage, digest
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class OpenAIEmbedder:
         self._dim = dim or DIMS[model]
         self._options = {"api_key": api_key, "base_url": base_url, "timeout": timeout_s, "http_client": http_client}
         self._policy = policy
-        self._asked_for_models = model_server(base_url or OFFICIAL, api_key, name="the embedding server")
+        self._probe_models = make_model_server_probe(base_url or OFFICIAL, api_key, name="the embedding server")
         self._slots = asyncio.Semaphore(concurrency)
 
     @property
@@ -75,17 +75,17 @@ class OpenAIEmbedder:
         import numpy as np
 
         batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        results = await asyncio.gather(*(self._batch(batch) for batch in batches))
+        results = await asyncio.gather(*(self._embed_batch(batch) for batch in batches))
         vectors = [np.zeros((0, self._dim), dtype=np.float32), *(result.vectors for result in results)]
         return EmbeddingResult(np.concatenate(vectors), Usage.total(result.usage for result in results))
 
     async def embed_query(self, text: str) -> EmbeddingResult:
         """Return the vector of a question, see ``Embedder``."""
-        return await self._batch([text])
+        return await self._embed_batch([text])
 
     async def health(self) -> ComponentHealth:
         """Ask the server for its list of models; a key that may only embed is refused it (403), which is ``ok``."""
-        found = await self._asked_for_models()
+        found = await self._probe_models()
         return ComponentHealth(details=found.details) if found.details.get("status") == FORBIDDEN else found
 
     def count_tokens(self, text: str) -> int:
@@ -105,11 +105,11 @@ class OpenAIEmbedder:
 
         return AsyncOpenAI(max_retries=0, **self._options)
 
-    async def _batch(self, texts: Sequence[str]) -> EmbeddingResult:
+    async def _embed_batch(self, texts: Sequence[str]) -> EmbeddingResult:
         async with self._slots:
-            return await retrying(lambda: self._request(texts), policy=self._policy)
+            return await retrying(lambda: self._request_vectors(texts), policy=self._policy)
 
-    async def _request(self, texts: Sequence[str]) -> EmbeddingResult:
+    async def _request_vectors(self, texts: Sequence[str]) -> EmbeddingResult:
         import numpy as np
         import openai
 
@@ -120,7 +120,7 @@ class OpenAIEmbedder:
             )
             rows = np.array([item.embedding for item in sorted(answer.data, key=lambda item: item.index)], np.float32)
         except openai.APIStatusError as error:
-            raise _refused(error) from error
+            raise _make_status_error(error) from error
         except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:  # no connection, or not its JSON
             raise EmbeddingError(f"The embedding server could not be used ({type(error).__name__}).") from error
         if len(rows) != len(texts):
@@ -141,7 +141,7 @@ class OpenAIEmbedder:
         return Usage(calls=1, input_tokens=estimate, cost_usd=None, estimated=True)
 
 
-def _refused(error: Any) -> EmbeddingError:
+def _make_status_error(error: Any) -> EmbeddingError:
     """Return the typed error for a response with an error status."""
     final = error.code == "insufficient_quota" or error.status_code not in TRANSIENT_STATUSES
     reason = "the quota is used up" if error.code == "insufficient_quota" else f"status {error.status_code}"

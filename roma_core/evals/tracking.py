@@ -62,7 +62,7 @@ def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...]) 
 
 
 def _client(settings: Settings) -> MlflowClient:
-    logs.quiet("mlflow.store.db.utils", "alembic")
+    logs.quiet_loggers("mlflow.store.db.utils", "alembic")
     from mlflow import MlflowClient
 
     if settings.telemetry.mlflow_tracking_uri is None:

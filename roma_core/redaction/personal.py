@@ -81,7 +81,7 @@ _IBAN_LENGTH = {
 }  # fmt: skip
 
 
-def emails(text: str) -> Spans:
+def find_emails(text: str) -> Spans:
     """Yield e-mail addresses, percent-encoded ones too; not ``git@`` remotes and names of files."""
     for m in _EMAIL.finditer(text):
         remote = m[0].startswith("git@") and text[m.end() : m.end() + 1] == ":"
@@ -94,18 +94,18 @@ def _is_file(host: str, suffix: str) -> bool:
     return suffix in _FILE_SUFFIXES or (suffix in _ALSO_SUFFIXES and numbered)
 
 
-def ibans(text: str) -> Spans:
+def find_ibans(text: str) -> Spans:
     """Yield IBANs whose length fits their country and whose check digits hold."""
     for m in _IBAN.finditer(text):
         size = _IBAN_LENGTH.get(m[0][:2])
         if size is None:
             continue
-        end = _end_after(m[0], size)
-        if end is not None and _mod97(m[0][:end].replace(" ", "")):
+        end = _find_end(m[0], size)
+        if end is not None and _has_valid_check_digits(m[0][:end].replace(" ", "")):
             yield m.start(), m.start() + end
 
 
-def _end_after(text: str, size: int) -> int | None:
+def _find_end(text: str, size: int) -> int | None:
     """Return the offset just behind the ``size``-th character that is no space, if a word ends there."""
     seen = 0
     for i, c in enumerate(text):
@@ -115,18 +115,18 @@ def _end_after(text: str, size: int) -> int | None:
     return None
 
 
-def _mod97(iban: str) -> bool:
+def _has_valid_check_digits(iban: str) -> bool:
     return int("".join(str(int(c, 36)) for c in iban[4:] + iban[:4])) % 97 == 1
 
 
-def luhn(digits: str) -> bool:
+def has_valid_luhn(digits: str) -> bool:
     """Return whether the check digit holds (ISO/IEC 7812-1, annex B)."""
     odd = sum(int(d) for d in digits[-1::-2])
     even = sum(sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])
     return (odd + even) % 10 == 0
 
 
-def _issued(d: str) -> bool:
+def _is_issued(d: str) -> bool:
     """Return whether prefix and length belong to an issuer.
 
     Visa, Mastercard, Amex, Discover, JCB, Diners, UnionPay and Maestro are known.
@@ -145,21 +145,21 @@ def _issued(d: str) -> bool:
     return n in {18, 19} and (d[0] == "4" or head2 == 62 or head4 in {5018, 5020, 5038, 6304, 6759, 6761, 6763})
 
 
-def cards(text: str) -> Spans:
+def find_cards(text: str) -> Spans:
     """Yield numbers of payment cards that an issuer uses and whose check digit holds."""
     for m in _CARD.finditer(text):
         digits = "".join(filter(str.isdigit, m[0]))
-        if _issued(digits) and luhn(digits):
+        if _is_issued(digits) and has_valid_luhn(digits):
             yield m.span()
 
 
-def ssns(text: str) -> Spans:
+def find_ssns(text: str) -> Spans:
     """Yield US social security numbers: in their usual groups, or in any form after a word that announces one."""
     yield from (m.span() for m in _SSN.finditer(text))
     yield from (m.span("value") for m in _SSN_CUED.finditer(text))
 
 
-def ips(text: str) -> Spans:
+def find_ips(text: str) -> Spans:
     """Yield IPv4 and IPv6 addresses of hosts; not local ones, versions and times."""
     for m in _IPV4.finditer(text):
         harmless = m[0].startswith(("0.", "127.")) or m[0] == "255.255.255.255"
@@ -188,7 +188,7 @@ def _is_ipv6(text: str) -> bool:
     return not (address.is_loopback or address.is_unspecified or pairs) and (len(groups[0]) >= 3 or len(groups) == 8)
 
 
-def phones(text: str) -> Spans:
+def find_phones(text: str) -> Spans:
     """Yield phone numbers.
 
     They are international, North American or national, or any run of digits after a word such as ``tel``.

@@ -30,22 +30,22 @@ _BLOCKS = (
 """Between them lie ideographs and syllables, none of which looks like one of ASCII's."""
 
 
-def plain(text: str) -> tuple[str, Sequence[int] | None]:
+def normalise_text(text: str) -> tuple[str, Sequence[int] | None]:
     """Return ``text`` for a detector, and the offset in ``text`` of each character (None when offsets are unchanged).
 
     Costs nothing when ``text`` is ASCII, as almost every log line is.
     """
     if text.isascii():
         return text, None
-    table, used = _table(), set(text)  # few of the one are in the other: quicker than a look at each character
-    places = _seen(text) if any(map(_HIDDEN.match, used)) else None
+    table, used = _plain_table(), set(text)  # few of the one are in the other: quicker than a look at each character
+    places = _find_kept_offsets(text) if any(map(_HIDDEN.match, used)) else None
     read = text if places is None else "".join(text[i] for i in places)
     for c in table.keys() & used:
         read = read.replace(c, table[c])
     return (_IN_NUMBER.sub("-", read) if _DASH in read else read), places
 
 
-def _seen(text: str) -> list[int] | None:
+def _find_kept_offsets(text: str) -> list[int] | None:
     """Return the offsets of the characters that stay; None when none is removed."""
     kept: list[int] = []
     last = 0
@@ -56,13 +56,13 @@ def _seen(text: str) -> list[int] | None:
 
 
 @functools.cache
-def _table() -> dict[str, str]:
+def _plain_table() -> dict[str, str]:
     """Return the plain equivalent of each character that has one; one for one, so that offsets hold."""
-    found = ((c, _equal(c)) for first, last in _BLOCKS for c in map(chr, range(first, last)))
+    found = ((c, _plain_equivalent(c)) for first, last in _BLOCKS for c in map(chr, range(first, last)))
     return {c: equal for c, equal in found if equal is not None}
 
 
-def _equal(c: str) -> str | None:
+def _plain_equivalent(c: str) -> str | None:
     match unicodedata.category(c):
         case "Zs" | "Cf":
             return " "

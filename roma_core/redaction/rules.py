@@ -4,8 +4,8 @@
 ``redact_value`` does so inside dicts, lists and tuples, where the value under a key such as ``api_key`` goes whole.
 
 Each detector has a cheap gate (a character or a run that must be present) so that a line without anything to find
-costs a few substring tests. Detectors read ``plain`` text, so none has to know that a blank may be a no-break space, a
-hyphen a dash, and a digit Arabic.
+costs a few substring tests. Detectors read the output of ``normalise_text``, so none has to know that a blank may be a
+no-break space, a hyphen a dash, and a digit Arabic.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from roma_core.redaction import personal, secrets
-from roma_core.redaction.plain import plain
+from roma_core.redaction.plain import normalise_text
 
 Kind = Literal["private_key", "api_key", "jwt", "auth", "password", "email", "iban", "card", "ssn", "ip", "phone"]
 """In order of precedence where two overlap."""
@@ -40,21 +40,21 @@ def _detectors(text: str, wanted: frozenset[Kind]) -> Iterator[tuple[Kind, Detec
     lower = text.lower()
     digits = sum(map(text.count, "0123456789")) if wanted & PERSONAL else 0
     gates: tuple[tuple[Kind, bool, Detector], ...] = (
-        ("private_key", "PRIVATE KEY" in text, secrets.private_keys),
-        ("api_key", secrets.LONG_RUN.search(text) is not None, secrets.api_keys),
-        ("jwt", "eyJ" in text, secrets.jwts),
+        ("private_key", "PRIVATE KEY" in text, secrets.find_private_keys),
+        ("api_key", secrets.LONG_RUN.search(text) is not None, secrets.find_api_keys),
+        ("jwt", "eyJ" in text, secrets.find_jwts),
         (
             "auth",
             "bearer" in lower or "basic" in lower or "token" in lower or "authorization" in lower or "cookie" in lower,
-            secrets.auth_headers,
+            secrets.find_auth_headers,
         ),
-        ("password", "://" in text or any(word in lower for word in secrets.NAMED_GATE), secrets.passwords),
-        ("email", "@" in text or "%" in text, personal.emails),
-        ("iban", digits >= 8, personal.ibans),
-        ("card", digits >= 14, personal.cards),
-        ("ssn", digits >= 9, personal.ssns),
-        ("ip", digits >= 1 and (text.count(".") >= 3 or text.count(":") >= 2), personal.ips),
-        ("phone", digits >= 7, personal.phones),
+        ("password", "://" in text or any(word in lower for word in secrets.NAMED_GATE), secrets.find_passwords),
+        ("email", "@" in text or "%" in text, personal.find_emails),
+        ("iban", digits >= 8, personal.find_ibans),
+        ("card", digits >= 14, personal.find_cards),
+        ("ssn", digits >= 9, personal.find_ssns),
+        ("ip", digits >= 1 and (text.count(".") >= 3 or text.count(":") >= 2), personal.find_ips),
+        ("phone", digits >= 7, personal.find_phones),
     )
     return ((kind, detector) for kind, is_open, detector in gates if is_open and kind in wanted)
 
@@ -63,7 +63,7 @@ def find(text: str, kinds: Iterable[Kind] = KINDS) -> list[SensitiveSpan]:
     """Return the spans of ``kinds`` in ``text``: sorted, not overlapping; the kind listed first wins."""
     if len(text) < _SHORTEST:
         return []
-    read, places = plain(text)
+    read, places = normalise_text(text)
     taken: list[SensitiveSpan] = []
     covered: bytearray | None = None
     for kind, detector in _detectors(read, frozenset(kinds)):
@@ -122,13 +122,13 @@ def redact_value(value: Any, kinds: Iterable[Kind] = KINDS, depth: int = 0) -> A
     if depth >= _MAX_DEPTH:
         return f"<{type(value).__name__}>"
     if isinstance(value, Mapping):
-        return {redact(str(k), kinds): _under(str(k), v, kinds, depth) for k, v in value.items()}
+        return {redact(str(k), kinds): _redact_member(str(k), v, kinds, depth) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact_value(item, kinds, depth + 1) for item in value]
     return redact(str(value), kinds)
 
 
-def _under(key: str, value: Any, kinds: Iterable[Kind], depth: int) -> Any:
+def _redact_member(key: str, value: Any, kinds: Iterable[Kind], depth: int) -> Any:
     if _SECRET_NAME.fullmatch(key) and value is not None and not isinstance(value, bool):
         return "[redacted:secret]"
     return redact_value(value, kinds, depth + 1)

@@ -107,17 +107,17 @@ _NO_SECRET = re.compile(
 _CODE_REFERENCE = re.compile(r"[a-z_]+(?:\.[a-z_]+)+|[A-Z]+(?:_[A-Z]+)+")
 
 
-def private_keys(text: str) -> Spans:
+def find_private_keys(text: str) -> Spans:
     """Yield PEM and PGP blocks of private keys, also those without an end."""
     return (m.span() for m in _PRIVATE_KEY.finditer(text))
 
 
-def jwts(text: str) -> Spans:
+def find_jwts(text: str) -> Spans:
     """Yield JSON web tokens, signed or encrypted."""
     return (m.span() for m in _JWT.finditer(text))
 
 
-def api_keys(text: str) -> Spans:
+def find_api_keys(text: str) -> Spans:
     """Yield keys of known vendors, and runs of random characters behind a word that looks like a key's prefix."""
     yield from (m.span() for m in _API_KEY.finditer(text))
     yield from (m.span() for m in _ANY_KEY.finditer(text) if _is_random(m["random"]))
@@ -135,7 +135,7 @@ def _is_random(run: str) -> bool:
 _WORDY = re.compile(r"[a-z]{9}|[A-Z]{9}|\d{9}")
 
 
-def auth_headers(text: str) -> Spans:
+def find_auth_headers(text: str) -> Spans:
     """Yield the values of Authorization and Cookie headers, and bearer, basic or token credentials in prose."""
     yield from (m.span("value") for m in _COOKIE.finditer(text))
     for m in _AUTH.finditer(text):
@@ -157,7 +157,7 @@ def _is_credential(scheme: str, value: str) -> bool:
     return len(value) >= 16 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
-def passwords(text: str) -> Spans:
+def find_passwords(text: str) -> Spans:
     """Yield passwords and signatures in addresses, and values behind a name such as ``password`` or ``api_key``."""
     for m in _URL_PASSWORD.finditer(text):
         if not _NO_SECRET.fullmatch(m["value"]) and not m["value"].startswith("[redacted:"):

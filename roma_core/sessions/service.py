@@ -138,16 +138,16 @@ class Sessions:
 
         def work(db: Connection) -> list[Turn]:
             t = _tables()
-            statement = t.turns.select().where(*t.of_session(tenant, session_id))
+            statement = t.turns.select().where(*t.match_session(tenant, session_id))
             rows = db.execute(statement.order_by(t.turns.c.position.desc()).limit(limit)).mappings().all()
-            return [_parse_row(Turn, t.in_utc(row)) for row in reversed(rows)]
+            return [_parse_row(Turn, t.with_utc_times(row)) for row in reversed(rows)]
 
         return await self._run(work)
 
     async def list(self, tenant: str, limit: int = 100, prefix: str = "") -> list[SessionSummary]:
         """Return the tenant's sessions, the one used last first, of those whose id begins with ``prefix``."""
         return await self._run(
-            lambda db: [SessionSummary(**row) for row in _tables().summaries(db, tenant, limit, prefix)]
+            lambda db: [SessionSummary(**row) for row in _tables().select_summaries(db, tenant, limit, prefix)]
         )
 
     async def rename(self, tenant: str, session_id: str, title: str) -> None:
@@ -167,7 +167,7 @@ class Sessions:
 
         def work(db: Connection) -> int:
             t = _tables()
-            db.execute(t.turns.delete().where(*t.of_session(tenant, session_id)))
+            db.execute(t.turns.delete().where(*t.match_session(tenant, session_id)))
             is_about_it = (t.feedback.c.tenant == tenant) & (t.feedback.c.session_id == session_id)
             db.execute(t.feedback.delete().where(is_about_it))
             is_session = (t.sessions.c.tenant == tenant) & (t.sessions.c.id == session_id)
@@ -218,7 +218,7 @@ class Sessions:
             if session_id is not None:
                 statement = statement.where(table.c.session_id == session_id)
             newest = statement.order_by(table.c.created_at.desc(), table.c.answer_id).limit(limit)
-            return [_parse_row(Feedback, _tables().in_utc(row)) for row in db.execute(newest).mappings()]
+            return [_parse_row(Feedback, _tables().with_utc_times(row)) for row in db.execute(newest).mappings()]
 
         return await self._run(work)
 
@@ -248,7 +248,7 @@ class Sessions:
                 return work(connection)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            raise storage_error(cause, _tables().SESSIONS, _file_of(self._open_engine)) from None
+            raise storage_error(cause, _tables().SESSIONS, _find_file(self._open_engine)) from None
 
     def _engine(self) -> Engine:
         with self._lock:
@@ -264,9 +264,9 @@ def _tables() -> ModuleType:
     return tables
 
 
-def _file_of(engine: Engine | None) -> Path | None:
+def _find_file(engine: Engine | None) -> Path | None:
     """Return the SQLite file behind ``engine``."""
-    path: Path | None = None if engine is None else _tables().file_of(engine.url)
+    path: Path | None = None if engine is None else _tables().find_file(engine.url)
     return path
 
 

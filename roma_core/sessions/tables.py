@@ -143,8 +143,8 @@ def connect(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-        path = file_of(parsed)
-        return _over_file(parsed, path) if path is not None else _over_server(parsed)
+        path = find_file(parsed)
+        return _make_file_engine(parsed, path) if path is not None else _make_server_engine(parsed)
     except ArgumentError:
         raise ConfigError("ROMA_DATABASE_URL is no SQLAlchemy URL like postgresql+psycopg://user@host/db.") from None
     except ModuleNotFoundError as missing:
@@ -156,14 +156,14 @@ def connect(url: str) -> Engine:
         ) from None
 
 
-def file_of(url: URL) -> Path | None:
+def find_file(url: URL) -> Path | None:
     """Return the SQLite file that ``url`` names; None for a server."""
     name = url.database or ""
     is_file = url.get_backend_name() == "sqlite" and name not in {"", ":memory:"} and not name.startswith("file:")
     return Path(name) if is_file else None
 
 
-def _over_file(url: URL, path: Path) -> Engine:
+def _make_file_engine(url: URL, path: Path) -> Engine:
     """Make an engine over a SQLite file, and create the file.
 
     It is created only here: one that disappears later is not replaced by an empty file.
@@ -196,7 +196,7 @@ def _connect_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _over_server(url: URL) -> Engine:
+def _make_server_engine(url: URL) -> Engine:
     engine = create_engine(url) if url.get_backend_name() == "sqlite" else create_engine(url, pool_pre_ping=True)
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # its IF NOT EXISTS fails when two transactions make the same table
@@ -217,12 +217,12 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update:
     )
 
 
-def of_session(tenant: str, session_id: str) -> tuple[Any, Any]:
+def match_session(tenant: str, session_id: str) -> tuple[Any, Any]:
     """Return the conditions that select the turns of one session."""
     return turns.c.tenant == tenant, turns.c.session_id == session_id
 
 
-def summaries(connection: Connection, tenant: str, limit: int, prefix: str = "") -> list[dict[str, Any]]:
+def select_summaries(connection: Connection, tenant: str, limit: int, prefix: str = "") -> list[dict[str, Any]]:
     """Select the sessions whose ids begin with ``prefix``, with their numbers of turns, the last used first."""
     joined = sessions.outerjoin(turns, (turns.c.tenant == sessions.c.tenant) & (turns.c.session_id == sessions.c.id))
     statement = (
@@ -239,10 +239,10 @@ def summaries(connection: Connection, tenant: str, limit: int, prefix: str = "")
         .order_by(sessions.c.updated_at.desc(), sessions.c.id)
         .limit(limit)
     )
-    return [in_utc(row) for row in connection.execute(statement).mappings()]
+    return [with_utc_times(row) for row in connection.execute(statement).mappings()]
 
 
-def in_utc(row: Mapping[Any, Any]) -> dict[str, Any]:
+def with_utc_times(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a row as a dict; SQLite forgets that its times are UTC."""
     values: dict[str, Any] = {}
     for name, value in row.items():

@@ -35,7 +35,7 @@ def limit_pools() -> None:
 
 
 @contextmanager
-def sparing() -> Iterator[None]:
+def trim_memory_eagerly() -> Iterator[None]:
     """Return freed blocks at once inside the block, at some cost of speed for the whole process."""
     _set(LOW)
     try:

@@ -30,7 +30,7 @@ class Conditions:
         )
 
 
-def conditions(filters: Filters | None) -> Conditions:
+def parse_filters(filters: Filters | None) -> Conditions:
     """Return filters as typed conditions.
 
     Raises ``InputError`` for an unknown field, a wrong value, or too many values.

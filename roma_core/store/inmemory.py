@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from roma_core.errors import InputError
 from roma_core.ranking import ranked
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
-from roma_core.store.filters import Conditions, conditions
+from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.lexical import SHORTEST_FUZZY, UNSPACED, add_word_parts, expand_versions, is_within_one_edit
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
@@ -90,25 +90,25 @@ class InMemoryStore:
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
         """Return the best chunks by BM25, with the statistics of this tenant alone."""
-        index, wanted = self._index(tenant), conditions(filters)
+        index, wanted = self._index(tenant), parse_filters(filters)
         scores: dict[int, float] = defaultdict(float)
-        words = set(_words(expand_versions(text)))
+        words = set(_split_words(expand_versions(text)))
         misspelt = [word for word in words if word not in index.postings and len(word) >= SHORTEST_FUZZY]
         words.update(word for word in index.postings for wrong in misspelt if is_within_one_edit(wrong, word))
         for word in sorted(words):
             held = index.postings.get(word, ())
             weight = _idf(len(index.chunks), len(held))
             for row, count in held:
-                scores[row] += weight * _saturated(count, index.relative_lengths[row])
-        rows = _allowed(index, wanted, scores)
+                scores[row] += weight * _saturate_count(count, index.relative_lengths[row])
+        rows = _filter_rows(index, wanted, scores)
         return ranked(((index.chunks[row], scores[row], {"bm25": scores[row]}) for row in rows), "bm25", limit=limit)
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
     ) -> list[ScoredChunk]:
         """Return the best chunks by dot product with every vector, see ``ChunkStore``."""
-        index, wanted = self._index(tenant), conditions(filters)
-        rows = _allowed(index, wanted, range(len(index.chunks)))
+        index, wanted = self._index(tenant), parse_filters(filters)
+        rows = _filter_rows(index, wanted, range(len(index.chunks)))
         scores = {row: float(index.vectors[row] @ vector) for row in rows}
         return ranked(((index.chunks[row], scores[row], {"dense": scores[row]}) for row in rows), "dense", limit=limit)
 
@@ -136,13 +136,13 @@ class InMemoryStore:
     def _index(self, tenant: str) -> _Index:
         """Return the tenant's index, built when it is missing. Searches of a tenant see nothing else."""
         if tenant not in self._indexes:
-            self._indexes[tenant] = _indexed(self._tenants.get(tenant, {}).values())
+            self._indexes[tenant] = _build_index(self._tenants.get(tenant, {}).values())
         return self._indexes[tenant]
 
 
-def _indexed(entries: Collection[EmbeddedDocument]) -> _Index:
+def _build_index(entries: Collection[EmbeddedDocument]) -> _Index:
     chunks = [chunk for entry in entries for chunk in entry.chunks]
-    words = [Counter(_words(add_word_parts(chunk.indexed_text))) for chunk in chunks]
+    words = [Counter(_split_words(add_word_parts(chunk.indexed_text))) for chunk in chunks]
     postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row, counted in enumerate(words):
         for word, count in counted.items():
@@ -156,14 +156,14 @@ def _indexed(entries: Collection[EmbeddedDocument]) -> _Index:
     )
 
 
-def _allowed(index: _Index, wanted: Conditions, rows: Collection[int]) -> Collection[int]:
+def _filter_rows(index: _Index, wanted: Conditions, rows: Collection[int]) -> Collection[int]:
     """Return the rows that pass the filters."""
     if wanted == Conditions():
         return rows
     return [row for row in rows if wanted.match(index.chunks[row].document_id, index.chunks[row].uri)]
 
 
-def _words(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     """Return lower-cased words; of scripts without spaces every pair of neighbouring characters."""
     words = _WORD.findall(UNSPACED.sub(" ", text.lower()))
     runs = UNSPACED.findall(text)
@@ -174,5 +174,5 @@ def _idf(total: int, having: int) -> float:
     return math.log(1 + (total - having + 0.5) / (having + 0.5))
 
 
-def _saturated(count: int, relative_length: float) -> float:
+def _saturate_count(count: int, relative_length: float) -> float:
     return count / (count + K1 * (1 - B + B * relative_length))

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
 from roma_core.ranking import ranked
 from roma_core.store import migrations
-from roma_core.store.allocator import limit_pools, return_freed_memory, sparing
+from roma_core.store.allocator import limit_pools, return_freed_memory, trim_memory_eagerly
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
-from roma_core.store.filters import conditions
+from roma_core.store.filters import parse_filters
 from roma_core.store.lease import Lease
 from roma_core.store.lexical import expand_versions, find_missing_words, stem_words
 from roma_core.store.readers import ReaderGate
-from roma_core.store.rows import CHUNK_FIELDS, chunk_of, rows, schema
+from roma_core.store.rows import CHUNK_FIELDS, parse_chunk, rows, schema
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 from roma_core.workspace import GoneError, identity, private_folder
 
@@ -166,14 +166,14 @@ class LanceStore:
     async def _is_due(self, table: Any) -> bool:
         """Return whether rows without an index, fragments or old versions have become too many."""
         stats = await table.stats()
-        unindexed = await self._unindexed(table, "search_text")
+        unindexed = await self._count_unindexed(table, "search_text")
         if unindexed * UNINDEXED_SHARE >= stats["num_rows"]:
             return True
         if stats["fragment_stats"]["num_fragments"] >= MOST_FRAGMENTS:
             return True
-        return await asyncio.to_thread(self._number_of_versions) >= MOST_VERSIONS
+        return await asyncio.to_thread(self._count_versions) >= MOST_VERSIONS
 
-    def _number_of_versions(self) -> int:
+    def _count_versions(self) -> int:
         """Count the manifests, without opening them."""
         try:
             return len(os.listdir(self._folder / "_versions"))  # noqa: PTH208
@@ -181,7 +181,7 @@ class LanceStore:
             return 0
 
     async def _maintain(self, table: Any, *, rebuilds: bool = False) -> None:
-        with sparing():
+        with trim_memory_eagerly():
             await self._compact(table, rebuilds=rebuilds)
         keys = (await table.query().select(["key"]).to_arrow()).column("key")
         doubled = len(keys) - len(keys.unique())
@@ -198,13 +198,13 @@ class LanceStore:
 
         await table.optimize()
         for column in SCOPED:
-            if rebuilds or not await self._indexed(table, column):
+            if rebuilds or not await self._find_index(table, column):
                 await table.create_index(column, config=Bitmap(), replace=True)
         # This extends the indices too; a full-text index that still lacks rows is built anew.
-        if rebuilds or await self._unindexed(table, "search_text"):
+        if rebuilds or await self._count_unindexed(table, "search_text"):
             await table.create_index("search_text", config=migrations.text_index(), replace=True)
         chunks = await table.count_rows("kind = 'chunk'")
-        if chunks >= ANN_FROM and (rebuilds or not await self._indexed(table, "vector")):
+        if chunks >= ANN_FROM and (rebuilds or not await self._find_index(table, "vector")):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
 
     async def _remove_old_versions(self, table: Any, *, removes_unverified: bool = False) -> bool:
@@ -244,17 +244,17 @@ class LanceStore:
     async def _write(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run ``work`` under the writers' lease. A cancelled caller does not cut a commit in two: it ends first."""
 
-        async def leased() -> T:
+        async def run_under_lease() -> T:
             table = await self._table()
             async with Lease(self._path, self._lease_s):
-                with self._typed():
+                with self._translate_errors():
                     await table.checkout_latest()
                     await migrations.is_current(table)  # a newer ROMA may have changed it since it was opened
                     done = await work(table)
             return_freed_memory()
             return done
 
-        return await asyncio.shield(asyncio.ensure_future(leased()))
+        return await asyncio.shield(asyncio.ensure_future(run_under_lease()))
 
     # Reading
 
@@ -284,14 +284,14 @@ class LanceStore:
         """Return the chunks of a document by start, see ``ChunkStore``."""
         await self._table()
         where = _scope(tenant, "chunk") & _one_of("document_id", [document_id])
-        found = [chunk_of(row) for row in await self._select(list(CHUNK_FIELDS), where)]
+        found = [parse_chunk(row) for row in await self._select(list(CHUNK_FIELDS), where)]
         return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
 
     async def index_sha256(self, tenant: str) -> str:
         """Return the hash of the tenant's chunks, see ``ChunkStore``."""
         await self._table()
         found = await self._select(list(CHUNK_FIELDS), _scope(tenant, "chunk"))
-        return await asyncio.to_thread(lambda: hash_chunks(chunk_of(row) for row in found))
+        return await asyncio.to_thread(lambda: hash_chunks(parse_chunk(row) for row in found))
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
         """Return the best chunks by BM25; words that no hit holds are searched again with one wrong letter allowed."""
@@ -304,7 +304,7 @@ class LanceStore:
         if misspelt:
             near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
             hits = _add_scores(hits, await self._match(table, " ".join(near), where, limit, fuzziness=1))
-        return _best(hits, "bm25", limit)
+        return _rank_best(hits, "bm25", limit)
 
     async def _match(
         self, table: Any, text: str, where: Any, limit: int, *, fuzziness: int = 0
@@ -342,7 +342,7 @@ class LanceStore:
                 .limit(limit + TIE_MARGIN)
                 .to_arrow()
             )
-        return _best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
+        return _rank_best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
 
     async def counts(self, tenant: str) -> tuple[int, int]:
         """Return the numbers of documents and of chunks, see ``ChunkStore``."""
@@ -357,14 +357,14 @@ class LanceStore:
             table = await self._table()
             with self._reading():
                 stats = await table.stats()
-                unindexed = await self._unindexed(table, "search_text")
+                unindexed = await self._count_unindexed(table, "search_text")
         except RomaError as error:
             return ComponentHealth(name="store", state="down", reason=error.message, details={"code": error.code.value})
         note = _read_json(self._path / "maintenance.json")
         free = shutil.disk_usage(self._path).free
         details = {
             "rows": stats["num_rows"],
-            "bytes": await asyncio.to_thread(_bytes_below, self._path),
+            "bytes": await asyncio.to_thread(_measure_folder, self._path),
             "live_bytes": stats["total_bytes"],
             "fragments": stats["fragment_stats"]["num_fragments"],
             "unindexed_rows": unindexed,
@@ -394,11 +394,11 @@ class LanceStore:
 
     async def _table(self) -> Any:
         async with self._opening:
-            if not self._same():
+            if not self._is_same_table():
                 self._opened = None  # another one may be of another embedder
             if self._opened is None:
                 await asyncio.to_thread(load)
-                with self._typed():
+                with self._translate_errors():
                     self._opened = await self._open()
                     self._identity = identity(self._folder)
         return self._opened
@@ -407,18 +407,18 @@ class LanceStore:
     def _folder(self) -> Path:
         return self._path / f"{TABLE}.lance"
 
-    def _same(self) -> bool:
+    def _is_same_table(self) -> bool:
         """Return whether the table that was opened last is still in its place."""
         return self._identity is None or identity(self._folder) == self._identity
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """Count as a reader of the table, and translate errors."""
-        with self._gate.reading(), self._typed():
+        with self._gate.reading(), self._translate_errors():
             yield
 
-    def _typed(self) -> AbstractContextManager[None]:
-        return _typed(self._same)
+    def _translate_errors(self) -> AbstractContextManager[None]:
+        return _translate_errors(self._is_same_table)
 
     async def _open(self) -> Any:
         import lancedb
@@ -455,12 +455,12 @@ class LanceStore:
             table = await database.create_table(TABLE, schema=schema(self._dim, self._made_with))
             await table.create_index("search_text", config=migrations.text_index())
 
-    async def _unindexed(self, table: Any, column: str) -> int:
+    async def _count_unindexed(self, table: Any, column: str) -> int:
         """Return the number of rows that the index of ``column`` lacks (all when there is no index)."""
-        index = await self._indexed(table, column)
+        index = await self._find_index(table, column)
         return int(index.num_unindexed_rows or 0) if index else int(await table.count_rows())
 
-    async def _indexed(self, table: Any, column: str) -> Any:
+    async def _find_index(self, table: Any, column: str) -> Any:
         return next((i for i in await table.list_indices() if list(i.columns) == [column]), None)
 
     def _require_room(self) -> None:
@@ -491,10 +491,10 @@ def _add_scores(
     return [(row, scores[key]) for key, row in rows.items()]
 
 
-def _best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: int) -> list[ScoredChunk]:
+def _rank_best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: int) -> list[ScoredChunk]:
     """Return the ``limit`` best rows as chunks, ties by id. The other rows are never converted."""
     best = sorted(found, key=lambda hit: (-hit[1], hit[0]["id"]))[:limit]
-    return ranked(((chunk_of(row), score, {retriever: score}) for row, score in best), retriever)
+    return ranked(((parse_chunk(row), score, {retriever: score}) for row, score in best), retriever)
 
 
 # Conditions
@@ -507,7 +507,7 @@ def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None) -> An
     """
     from lancedb.expr import col, lit
 
-    wanted = conditions(filters)
+    wanted = parse_filters(filters)
     where = col("tenant") == lit(tenant)
     if kind is not None:
         where = where & (col("kind") == lit(kind))
@@ -545,7 +545,7 @@ _DAMAGED = ("not found:", "corrupt", "invalid magic", "unexpected end of file", 
 
 
 @contextmanager
-def _typed(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def _translate_errors(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Translate errors of LanceDB, which are RuntimeError, ValueError or OSError with the reason in their text alone.
 
     A missing file means damage only while the table is still the one that was opened.
@@ -568,7 +568,7 @@ def _typed(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
         ) from error
 
 
-def _bytes_below(folder: Path) -> int:
+def _measure_folder(folder: Path) -> int:
     """Return the bytes that a folder takes, in blocks as the disk counts them."""
     total = 0
     for place, _, names in os.walk(folder):

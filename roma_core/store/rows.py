@@ -93,7 +93,7 @@ def _chunk_row(tenant: str, chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def chunk_of(row: dict[str, Any]) -> Chunk:
+def parse_chunk(row: dict[str, Any]) -> Chunk:
     """Return the chunk that a row holds."""
     return Chunk(
         **{field: row[field] for field in CHUNK_FIELDS if field != "headings"}, headings=tuple(row["headings"])

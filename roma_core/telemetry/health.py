@@ -75,7 +75,7 @@ class HealthMonitor:
     async def _probe_all(self) -> HealthReport:
         limit_s, self._next_timeout_s = self._next_timeout_s, self._timeout_s
         parts = await asyncio.gather(*(self._probe(name, probe, limit_s) for name, probe in self._probes.items()))
-        return HealthReport(state=overall(parts, self._needed), version=self._version, components=tuple(parts))
+        return HealthReport(state=combine_states(parts, self._needed), version=self._version, components=tuple(parts))
 
     async def _probe(self, name: str, probe: Probe, limit_s: float) -> ComponentHealth:
         start = time.perf_counter()
@@ -88,7 +88,7 @@ class HealthMonitor:
         return health.model_copy(update={"name": name, "latency_ms": latency_ms})
 
 
-def overall(parts: Collection[ComponentHealth], needed: Collection[str]) -> HealthState:
+def combine_states(parts: Collection[ComponentHealth], needed: Collection[str]) -> HealthState:
     """Return ``down`` when a needed component is down, else ``degraded`` when any is not ``ok``."""
     if any(p.state == "down" and p.name in needed for p in parts):
         return "down"
@@ -121,7 +121,7 @@ def disk(folder: Path, min_free_mb: int) -> Probe:
     return probe
 
 
-def model_server(
+def make_model_server_probe(
     base_url: str,
     api_key: str | None = None,
     *,
@@ -149,9 +149,9 @@ def model_server(
                 httpx2.AsyncClient(timeout=GIVEN_UP_S, transport=transport) as client,
                 client.stream("GET", base_url.rstrip("/") + "/models", headers=sent, params=query) as answer,
             ):
-                status = health_of_status(name, answer.status_code)
+                status = assess_status(name, answer.status_code)
                 if model and answer.status_code == OK_STATUS:
-                    return check_model(status, name, model, await _body_of(answer))
+                    return check_model(status, name, model, await _read_body(answer))
                 return status
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return ComponentHealth(
@@ -180,7 +180,7 @@ NAMED_MODELS = 8
 """How many models of a server's list a message names."""
 
 
-async def _body_of(answer: Any) -> bytes:
+async def _read_body(answer: Any) -> bytes:
     body = b""
     async for piece in answer.aiter_bytes():
         body += piece
@@ -231,7 +231,7 @@ def _is_model(wanted: str, listed: str) -> bool:
     return listed.startswith(stem) and _DATE.fullmatch(rest) is not None
 
 
-def health_of_status(name: str, status: int) -> ComponentHealth:
+def assess_status(name: str, status: int) -> ComponentHealth:
     """Return the state of a server by the status of its list of models."""
     if status in {401, 403}:
         return ComponentHealth(state="down", reason=f"{name} refuses the key ({status})", details={"status": status})

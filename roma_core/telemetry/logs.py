@@ -45,7 +45,7 @@ class _Stderr(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-def quiet(*names: str) -> None:
+def quiet_loggers(*names: str) -> None:
     """Raise the level of libraries' loggers to warnings, for those that report every table they create."""
     for name in names:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -57,7 +57,7 @@ def configure(level: str = "WARNING", shape: Literal["console", "json"] = "conso
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_CHAIN, _name_agent],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ending(shape)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_make_last_processors(shape)],
         )
     )
     root = logging.getLogger()
@@ -65,10 +65,10 @@ def configure(level: str = "WARNING", shape: Literal["console", "json"] = "conso
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
-    _through(structlog.stdlib.ProcessorFormatter.wrap_for_formatter)
+    _configure_structlog(structlog.stdlib.ProcessorFormatter.wrap_for_formatter)
 
 
-def _ending(shape: str) -> list[Processor]:
+def _make_last_processors(shape: str) -> list[Processor]:
     """Return the processors of tracebacks, redaction and rendering.
 
     No traceback shows locals: they would put documents and keys into a line.
@@ -76,12 +76,12 @@ def _ending(shape: str) -> list[Processor]:
     if shape == "json":
         transformer = ExceptionDictTransformer(show_locals=False, max_frames=20)
         render: Processor = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
-        return [structlog.processors.ExceptionRenderer(transformer), _redacted, render]
+        return [structlog.processors.ExceptionRenderer(transformer), _redact_event, render]
     colors = sys.stderr.isatty()
-    return [structlog.processors.format_exc_info, _redacted, structlog.dev.ConsoleRenderer(colors=colors)]
+    return [structlog.processors.format_exc_info, _redact_event, structlog.dev.ConsoleRenderer(colors=colors)]
 
 
-def _through(*last: Processor) -> None:
+def _configure_structlog(*last: Processor) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -119,7 +119,7 @@ def request(wanted: str | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def no_request() -> Iterator[None]:
+def detach_request() -> Iterator[None]:
     """Detach work from the request: a server's own work does not belong to the request that started it."""
     id_token, start_token = request_id.set(None), _started.set(None)
     try:
@@ -173,16 +173,16 @@ _MOST_FRAMES = 20
 _KEEP = frozenset({"timestamp", "level", "request_id", "duration_ms", "agent"})
 
 
-def _redacted(_logger: Any, _method: str, event: EventDict) -> MutableMapping[str, Any]:
+def _redact_event(_logger: Any, _method: str, event: EventDict) -> MutableMapping[str, Any]:
     kept = {k: v for k, v in event.items() if k in _KEEP}
     return {**kept, **redact_value({k: v for k, v in event.items() if k not in _KEEP})}
 
 
 def _log_defect(agent: str, error: BaseException) -> None:
-    get(agent).error("defect", exception=stack(error))
+    get(agent).error("defect", exception=format_stack(error))
 
 
-def stack(error: BaseException) -> str:
+def format_stack(error: BaseException) -> str:
     """Return the places where ``error`` and its causes were raised: each type with its frames, the innermost first.
 
     Neither locals nor the exceptions' own words, which may quote a document, a prompt or a key.
@@ -203,4 +203,4 @@ defects.append(_log_defect)
 
 # Until ``configure`` is called (a notebook, somebody else's program) lines go to the standard library's logging, which
 # shows warnings alone, and they have passed redaction too.
-_through(*_ending("console"))
+_configure_structlog(*_make_last_processors("console"))

@@ -190,12 +190,12 @@ def set_health(report: HealthReport) -> None:
             _latency.labels(name).set(part.latency_ms / 1000)
 
 
-def exposition() -> bytes:
+def render_series() -> bytes:
     """Return all series in Prometheus' text format."""
     return generate_latest(REGISTRY)
 
 
-def names() -> frozenset[str]:
+def list_series() -> frozenset[str]:
     """Return the names of all sample series (``..._bucket``, ``..._total``, ...), also of those without a value yet."""
     found: set[str] = set()
     for family in REGISTRY.collect():

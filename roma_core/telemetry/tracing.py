@@ -83,17 +83,17 @@ class _SpanWriter:
 
     def _run(self, eager: bool) -> None:
         if eager:
-            self._ready()
+            self._is_ready()
         while (span := self._waiting.get()) is not None:
             guarded_call("tracing", functools.partial(self._write, span))
             self._waiting.task_done()
         self._waiting.task_done()
 
     def _write(self, span: TraceSpan) -> None:
-        if self._ready():
+        if self._is_ready():
             self._export(span, None)
 
-    def _ready(self) -> bool:
+    def _is_ready(self) -> bool:
         """Return whether MLflow is available; checked now and then, and logged when it changes."""
         now = time.monotonic()
         if now < self._look_at:
@@ -111,14 +111,14 @@ class _SpanWriter:
         """Connect to MLflow. Raises ``ConfigError`` when it is unavailable."""
         remote = self.settings.telemetry.mlflow_tracking_uri
         if remote is not None and remote.startswith(("http://", "https://")):
-            _look(remote)
+            _check_server(remote)
         if self._mlflow is None:
-            self._mlflow = self._opened()
+            self._mlflow = self._open_mlflow()
 
-    def _opened(self) -> Any:
+    def _open_mlflow(self) -> Any:
         for name, value in SWITCHES.items():
             os.environ.setdefault(name, value)
-        logs.quiet("mlflow.store.db.utils", "alembic")
+        logs.quiet_loggers("mlflow.store.db.utils", "alembic")
         import mlflow
         from mlflow.exceptions import MlflowException
 
@@ -153,7 +153,7 @@ class _SpanWriter:
         current.end(status="ERROR" if span.failed else "OK", end_time_ns=span.end_ns)
 
 
-def _look(server: str) -> None:
+def _check_server(server: str) -> None:
     """Send a short request to a server.
 
     Raises ``ConfigError`` when it is unreachable: MLflow itself would try for minutes.
@@ -192,7 +192,7 @@ def configure(settings: Settings, *, eager: bool = False) -> None:
         _writer = _SpanWriter(settings, eager=eager)
 
 
-def enabled() -> bool:
+def is_enabled() -> bool:
     """Return whether spans are recorded."""
     return _writer is not None
 
@@ -218,7 +218,7 @@ def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
     finally:
         # By hand, not by token: a generator may be closed in another context than it was started in.
         _parent.set(parent)
-        _ended(current, parent)
+        _close_span(current, parent)
 
 
 def begin(name: str, **attributes: Any) -> TraceSpan | None:
@@ -238,10 +238,10 @@ def end(current: TraceSpan | None, outputs: dict[str, Any], *, failed: bool) -> 
     """Close the span that ``begin`` opened, and enqueue it."""
     if current is not None:
         current.outputs, current.failed = outputs, failed
-        _ended(current, None)
+        _close_span(current, None)
 
 
-def _ended(span: TraceSpan, parent: TraceSpan | None) -> None:
+def _close_span(span: TraceSpan, parent: TraceSpan | None) -> None:
     span.end_ns = time.time_ns()
     if parent is not None:
         parent.inside.append(span)

@@ -93,7 +93,7 @@ def source_address(citation: Citation) -> str:
     return f"/sources/{quote(citation.document_id)}?start={citation.start}&end={citation.end}"
 
 
-def with_badges(output: TailorOutput) -> str:
+def render_answer(output: TailorOutput) -> str:
     """Return safe HTML of the answer, with its markers as badges."""
 
     def badge_at(position: int, number: int) -> Badge | None:
@@ -103,7 +103,7 @@ def with_badges(output: TailorOutput) -> str:
     return to_html(output.answer, badge_at)
 
 
-def stage_words(event: StageEvent) -> str:
+def describe_stage(event: StageEvent) -> str:
     """Return the words for the work in progress, such as ``Ranking 20 passages …``."""
     return event.says or f"{event.stage.replace('_', ' ').capitalize()} …"
 

@@ -78,7 +78,7 @@ class Console:
         self.passages = pmui.IntSlider(
             label="Passages read for an answer", start=1, end=20, value=5, sizing_mode="stretch_width"
         )
-        self.chat = chat_view(self.ask)
+        self.chat = make_chat(self.ask)
         self.health = pn.Column(pmui.Typography("Checking ROMA's parts …", variant="caption"))
         self._opening = ""
         self._uncover: Callable[[], None] = lambda: None
@@ -97,7 +97,7 @@ class Console:
         pn.state.onload(loaded)
         if pn.state.curdoc:
             pn.state.on_session_destroyed(lambda _: self.stop())  # nobody reads it any more
-        phone = on_a_phone(pn.state.headers)
+        phone = is_phone(pn.state.headers)
         page = pmui.Page(
             title="ROMA",
             site_url="#",  # "/" is nothing that a person could read
@@ -134,7 +134,7 @@ class Console:
         )
         self._opening = ""
         reply = self._reply(question, self.session_id)
-        self.chat.extend([*said(question, reply)])
+        self.chat.extend([*make_exchange(question, reply)])
         pn.state.execute(partial(self._answer, query, reply))
 
     async def open_conversation(self, session_id: str, most: int = PAST) -> None:
@@ -142,7 +142,7 @@ class Console:
         self._opening = session_id
         found = await self.earlier.past(session_id, self._read, most + 1)
         if isinstance(found, AgentFailure):
-            shown = [message(failure_alert(found))]
+            shown = [make_message(failure_alert(found))]
         else:
             shown = [self._more(session_id, most)] if len(found) > most else []
             for past in found[-most:]:
@@ -156,12 +156,12 @@ class Console:
         reply = self._reply(past.question, session_id)
         sources = "; sources are shown as they read now" if past.output.citations else ""
         reply.complete(past.output, RECALLED + sources, past.rating)
-        return said(past.question, reply)
+        return make_exchange(past.question, reply)
 
     def _more(self, session_id: str, most: int) -> pmui.ChatMessage:
         button = pmui.Button(label="Show earlier questions", variant="text", size="small", margin=0)
         button.on_click(lambda _: pn.state.execute(partial(self.open_conversation, session_id, 2 * most)))
-        return message(button)
+        return make_message(button)
 
     def stop(self) -> None:
         """Stop all answers that are being written or queued."""
@@ -242,15 +242,15 @@ class Console:
     def _greet(self) -> pn.pane.HTML:
         """Show the greeting at once, above the first question; the documents are counted later."""
         hello = safe_pane(HELLO)
-        self.chat.append(message(pn.Column(hello, sizing_mode="stretch_width")))
+        self.chat.append(make_message(pn.Column(hello, sizing_mode="stretch_width")))
         return hello
 
     async def _count(self, hello: pn.pane.HTML) -> None:
         counts = await guarded("store", self.roma.store.counts(self.tenant))
-        hello.object = safe_html(greeting(counts))
+        hello.object = safe_html(compose_greeting(counts))
 
 
-def chat_view(ask: Callable[[str], None]) -> pmui.ChatInterface:
+def make_chat(ask: Callable[[str], None]) -> pmui.ChatInterface:
     """Return Panel's chat for its look alone: a callback would get the HTML of a message instead of the typed text."""
     return pmui.ChatInterface(
         show_rerun=False,
@@ -265,24 +265,24 @@ def chat_view(ask: Callable[[str], None]) -> pmui.ChatInterface:
     )
 
 
-def message(view: pn.viewable.Viewable, user: str = "ROMA") -> pmui.ChatMessage:
+def make_message(view: pn.viewable.Viewable, user: str = "ROMA") -> pmui.ChatMessage:
     """Return ``view`` as a message, without Panel's buttons: the one for copying would copy HTML."""
     return pmui.ChatMessage(
         view, user=user, show_copy_icon=False, show_edit_icon=False, show_reaction_icons=False, show_timestamp=False
     )
 
 
-def said(question: str, reply: AnswerMessage) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
+def make_exchange(question: str, reply: AnswerMessage) -> tuple[pmui.ChatMessage, pmui.ChatMessage]:
     """Return the messages of a question and, below it, of its answer."""
-    return message(typed_pane(question), "User"), message(reply.view)
+    return make_message(typed_pane(question), "User"), make_message(reply.view)
 
 
-def on_a_phone(headers: Mapping[str, str]) -> bool:
+def is_phone(headers: Mapping[str, str]) -> bool:
     """Return whether the sidebar would cover the conversation. Phones send "Mobi" (MDN, on user agents)."""
     return any("Mobi" in value for name, value in headers.items() if name.lower() == "user-agent")
 
 
-def greeting(counts: tuple[int, int] | AgentFailure) -> str:
+def compose_greeting(counts: tuple[int, int] | AgentFailure) -> str:
     """Return the Markdown for an empty conversation."""
     if isinstance(counts, AgentFailure):
         return f"**The documents cannot be reached.** {counts.message}"
@@ -299,9 +299,9 @@ def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person
     """
     from panel.io.fastapi import add_applications
 
-    from roma_core.ui.sockets import let_go
+    from roma_core.ui.sockets import patch_bokeh_fastapi
 
-    let_go()
+    patch_bokeh_fastapi()
 
     def console() -> pmui.Page:
         person = who()

@@ -93,7 +93,7 @@ class Conversations:
         turns = await sessions.turns(self._tenant, session_id, most)
         opinions = await sessions.feedback(self._tenant, session_id=session_id)
         ratings = {opinion.answer_id: opinion.rating for opinion in opinions}
-        return [Past(turn.question, await recalled(turn, read), ratings.get(turn.answer_id)) for turn in turns]
+        return [Past(turn.question, await restore_answer(turn, read), ratings.get(turn.answer_id)) for turn in turns]
 
     async def _open(self, item: dict[str, Any]) -> None:
         await self._opened(item["id"])
@@ -135,7 +135,7 @@ class Conversations:
         self.view.visible = bool(trouble or self.list.items)
 
 
-async def recalled(turn: Turn, read: Read) -> TailorOutput:
+async def restore_answer(turn: Turn, read: Read) -> TailorOutput:
     """Return a stored answer. Its citations were stored without their words, which are read again."""
     documents = {id_: await read(id_) for id_ in {reference.document_id for reference in turn.references}}
     citations = tuple(_cited(reference, documents[reference.document_id]) for reference in turn.references)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from roma_core.display import Html
 from roma_core.errors import AgentFailure, ParserError
 from roma_core.types import Document
-from roma_core.ui.pages import page_view
+from roma_core.ui.pages import render_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ async def explore(roma: Roma, path: str | Path, *, page: int = 1, rendered: bool
 
 async def _view(roma: Roma, path: Path, document: Document, page: int, rendered: bool) -> Html:
     if not document.pages:
-        return page_view(document, rendered=rendered)
+        return render_page(document, rendered=rendered)
     drawn = any(block.box for block in document.blocks)
     png = await roma.page_image(path, page) if drawn else None
-    return page_view(document, page, png if isinstance(png, bytes) else None, rendered=rendered)
+    return render_page(document, page, png if isinstance(png, bytes) else None, rendered=rendered)

@@ -79,7 +79,7 @@ class Area(NamedTuple):
     number: int | None = None
 
 
-def marks(document: Document, page: Page | None = None) -> list[Mark]:
+def number_blocks(document: Document, page: Page | None = None) -> list[Mark]:
     """Return the numbered blocks with text on ``page`` (None: of the whole document), in reading order."""
     start = page.start if page else 0
     on_it = (b for b in document.blocks if page is None or b.overlaps(page))
@@ -89,7 +89,7 @@ def marks(document: Document, page: Page | None = None) -> list[Mark]:
     ]
 
 
-def sheet(png: bytes, areas: Iterable[Area], description: str) -> Html:
+def render_sheet(png: bytes, areas: Iterable[Area], description: str) -> Html:
     """Return the picture of a page with ``areas`` over it, as HTML."""
     drawn = "".join(map(_area, areas))
     source = base64.b64encode(png).decode()
@@ -99,13 +99,15 @@ def sheet(png: bytes, areas: Iterable[Area], description: str) -> Html:
     )
 
 
-def page_view(document: Document, page: int | None = None, png: bytes | None = None, *, rendered: bool = False) -> Html:
+def render_page(
+    document: Document, page: int | None = None, png: bytes | None = None, *, rendered: bool = False
+) -> Html:
     """Return the blocks of a page (by number; None: of the whole document), beside its picture when there is one.
 
     ``rendered`` shows rendered Markdown instead of its source.
     """
     place = next((p for p in document.pages if p.number == page), None)
-    all_marks = marks(document, place)
+    all_marks = number_blocks(document, place)
     shown = all_marks[:MAX_BLOCKS]
     parts = [_legend(shown)]
     if png is not None:
@@ -114,7 +116,7 @@ def page_view(document: Document, page: int | None = None, png: bytes | None = N
             for m in shown
             if m.block.box and m.block.page == page
         ]
-        parts.append(sheet(png, areas, f"Page {page} with {len(areas)} numbered blocks"))
+        parts.append(render_sheet(png, areas, f"Page {page} with {len(areas)} numbered blocks"))
     if not document.blocks:
         parts.append(f'<div class="roma-blocks"><pre>{escape(document.text[:MAX_CHARS])}</pre></div>')
     else:

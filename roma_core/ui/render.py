@@ -77,7 +77,7 @@ def to_html(markdown: str, badges: Badges | Mapping[int, str] | None = None, mos
     for token in tokens:
         if token.type == "inline" and token.children:
             token.children = [new for old in token.children for new in _harmless(old)]
-    html = clean(str(parser().renderer.render(tokens, parser().options, {})))
+    html = clean_html(str(parser().renderer.render(tokens, parser().options, {})))
     if badges:
         html = _BADGE.sub(lambda match: made[int(match[1])].html, html)
     left = len(markdown) - len(shown)
@@ -108,7 +108,7 @@ def _hold_places(text: str, badges: Badges, made: list[Badge]) -> str:
     return "".join((*parts, text[last:]))
 
 
-def clean(html: str) -> str:
+def clean_html(html: str) -> str:
     """Return HTML through the allow-list: other tags and attributes are dropped, text is kept.
 
     nh3's time grows with the square of the depth of nesting, which Markdown bounds and foreign HTML does not.
@@ -130,7 +130,7 @@ def _same_site_or_spelt_out(tag: str, name: str, value: str) -> str | None:
     return None if name == "href" and value.lstrip().replace("\\", "/").startswith("//") else value
 
 
-def highlighted(text: str, start: int, end: int, around: int = 400) -> str:
+def highlight_span(text: str, start: int, end: int, around: int = 400) -> str:
     """Return the text around ``[start, end)`` as escaped HTML with the span marked. Offsets are code points."""
     before, quote, after = text[max(0, start - around) : start], text[start:end], text[end : end + around]
     lead, trail = "", ""

@@ -16,10 +16,10 @@ from roma_core.ui.answer import (
     PLAIN,
     AnswerText,
     degraded_alert,
+    describe_stage,
     failure_alert,
     footnote,
-    stage_words,
-    with_badges,
+    render_answer,
 )
 from roma_core.ui.render import to_html
 from roma_core.ui.sources import Draw, Read, Sources
@@ -63,7 +63,7 @@ class AnswerMessage:
         """Draw ``event``; return whether there is something to send to the browser now."""
         match event:
             case StageEvent():
-                self._status.object = stage_words(event)
+                self._status.object = describe_stage(event)
                 self._draw_words()
             case TokenEvent():
                 self._words += event.text
@@ -80,7 +80,7 @@ class AnswerMessage:
         """Show the whole answer; ``note`` is added to the footnote, ``rating`` is an earlier rating."""
         thumbs = rating_buttons(partial(self._rate, output.answer_id), rating) if output.answer_id else []
         last = pn.FlexBox(footnote(output, note), *thumbs, align_items="center", margin=(8, 0, 0, 0))
-        self._text.html = with_badges(output)
+        self._text.html = render_answer(output)
         self.view[:] = [self._text, *self._below(output), last]
 
     def fail(self, failure: AgentFailure) -> None:

@@ -23,6 +23,6 @@ async def _ws_connect(self: Any, websocket: Any) -> None:
             self.application.client_lost(self.connection)
 
 
-def let_go() -> None:
+def patch_bokeh_fastapi() -> None:
     """Patch bokeh-fastapi so that a session without a browser expires. Calling it again changes nothing."""
     WSHandler.ws_connect = _ws_connect

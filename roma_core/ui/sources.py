@@ -14,8 +14,8 @@ import param
 from roma_core.errors import AgentFailure
 from roma_core.types import VERDICT_WORDS, Citation, Document
 from roma_core.ui.answer import STYLE as TEXT_STYLE
-from roma_core.ui.pages import SHEET_STYLE, Area, sheet
-from roma_core.ui.render import highlighted
+from roma_core.ui.pages import SHEET_STYLE, Area, render_sheet
+from roma_core.ui.render import highlight_span
 
 Read = Callable[[str], Awaitable[Document | AgentFailure]]
 """Document id to document: where the cited words are shown in their surroundings."""
@@ -67,11 +67,11 @@ class Sources:
     """Cards of the cited spans, in ``view``. A card is filled when it is first opened: its words, then their page."""
 
     def __init__(self, citations: Iterable[Citation], read: Read, draw: Draw) -> None:
-        self._groups = grouped(citations)
+        self._groups = group_citations(citations)
         self._read, self._draw = read, draw
         self._passages = [Passage(sizing_mode="stretch_width", margin=(0, 8)) for _ in self._groups]
         self.view = pmui.Accordion(
-            *((source_title(group), passage) for group, passage in zip(self._groups, self._passages, strict=True)),
+            *((make_source_title(group), passage) for group, passage in zip(self._groups, self._passages, strict=True)),
             active=[],
             disable_gutters=True,
             elevation=0,
@@ -94,12 +94,12 @@ class Sources:
             passage, citation = self._passages[index], self._groups[index][0]
             if not passage.html:
                 document = await self._read(citation.document_id)
-                passage.html = source_html(citation, document)
+                passage.html = render_source(citation, document)
                 if isinstance(document, Document):
-                    passage.html += await cited_page(citation, document, self._draw)
+                    passage.html += await render_cited_page(citation, document, self._draw)
 
 
-def grouped(citations: Iterable[Citation]) -> list[list[Citation]]:
+def group_citations(citations: Iterable[Citation]) -> list[list[Citation]]:
     """Group the citations by marker and span: an answer has one for each statement, often of the same span."""
     groups: dict[tuple[int, str, int, int], list[Citation]] = {}
     for citation in citations:
@@ -108,7 +108,7 @@ def grouped(citations: Iterable[Citation]) -> list[list[Citation]]:
     return list(groups.values())
 
 
-def source_title(group: Sequence[Citation]) -> str:
+def make_source_title(group: Sequence[Citation]) -> str:
     """Return the title of a card, escaped: the accordion shows titles as HTML, and documents choose their titles."""
     citation, verdicts = group[0], {c.verdict for c in group}
     place = f", {citation.place}" if citation.place else ""
@@ -117,7 +117,7 @@ def source_title(group: Sequence[Citation]) -> str:
     return escape(f"[{citation.marker}] {citation.title}{place} — {found}{f': “{quoted}”' if quoted else ''}")
 
 
-def source_html(citation: Citation, document: Document | AgentFailure) -> str:
+def render_source(citation: Citation, document: Document | AgentFailure) -> str:
     """Return the cited words, marked, in their surroundings, or the reason why they cannot be shown."""
     if isinstance(document, AgentFailure):
         body = f"<p>{escape(document.message)}</p>"
@@ -125,12 +125,12 @@ def source_html(citation: Citation, document: Document | AgentFailure) -> str:
         quoted = f"<blockquote>{escape(citation.quote)}</blockquote>"
         body = f"<p>The document has changed since; the answer quoted:</p>{quoted}"
     else:
-        body = highlighted(document.text, citation.start, citation.end, AROUND)
+        body = highlight_span(document.text, citation.start, citation.end, AROUND)
     where = f"{citation.uri} · characters {citation.start}–{citation.end}"
     return f'<div class="roma-source">{body}</div><p class="roma-where"><small>{escape(where)}</small></p>'
 
 
-def cited_areas(citation: Citation, document: Document) -> tuple[int, list[Area]] | None:
+def find_cited_areas(citation: Citation, document: Document) -> tuple[int, list[Area]] | None:
     """Return the page where the cited words begin and the boxes of its cited blocks; None without geometry."""
     held = [
         block
@@ -143,13 +143,13 @@ def cited_areas(citation: Citation, document: Document) -> tuple[int, list[Area]
     return page, [Area(b.box, CITED, f"cited {b.kind}") for b in held if b.box and b.page == page]
 
 
-async def cited_page(citation: Citation, document: Document, draw: Draw) -> str:
+async def render_cited_page(citation: Citation, document: Document, draw: Draw) -> str:
     """Return the page of a PDF or a picture with the cited blocks marked, or the reason why it cannot be drawn."""
-    place = cited_areas(citation, document)
+    place = find_cited_areas(citation, document)
     if place is None:
         return ""
     number, areas = place
     png = await draw(document, number)
     if isinstance(png, AgentFailure):
         return f"<p><small>Page {number} cannot be shown: {escape(png.message)}</small></p>"
-    return sheet(png, areas, f"Page {number}; the cited part is marked")
+    return render_sheet(png, areas, f"Page {number}; the cited part is marked")

@@ -16,7 +16,7 @@ import pytest
 import websockets
 from structlog.testing import capture_logs
 
-from roma_core.api.access import _part
+from roma_core.api.access import _first_part
 from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
@@ -249,8 +249,8 @@ async def test_odd_targets_are_shut(service: Any) -> None:
 
 
 def test_parts_are_what_the_router_sees() -> None:
-    assert [_part(path) for path in ("/query", "/query/x", "/query;x")] == ["query", "query", "query;x"]
-    assert {_part(path) for path in ("//query", "/", "", "*", "query")} == {""}
+    assert [_first_part(path) for path in ("/query", "/query/x", "/query;x")] == ["query", "query", "query;x"]
+    assert {_first_part(path) for path in ("//query", "/", "", "*", "query")} == {""}
 
 
 async def test_no_path_imports_a_module(service: Any, auth: Any) -> None:

@@ -176,7 +176,7 @@ def test_every_metric_of_the_dashboard_exists_and_is_documented() -> None:
     assert len(expressions) >= 10 and len(alerts) >= 10
     expressions += [rule["expr"] for rule in alerts]
     used = {name for text in expressions for name in re.findall(r"\b((?:roma|process|python)_\w+)", text)}
-    assert used <= metrics.names()
+    assert used <= metrics.list_series()
     families = {f.name for f in metrics.REGISTRY.collect() if f.name.startswith("roma_")}
     assert {f for f in families if f"`{f}`" not in page} == set()
     assert {rule["alert"] for rule in alerts if f"`{rule['alert']}`" not in page} == set()
@@ -188,7 +188,7 @@ def grown(before: dict[str, float]) -> dict[str, float]:
 
 
 def exported() -> dict[str, float]:
-    lines = (line.rpartition(" ") for line in metrics.exposition().decode().splitlines() if line.startswith("roma_"))
+    lines = (line.rpartition(" ") for line in metrics.render_series().decode().splitlines() if line.startswith("roma_"))
     return {name: float(value) for name, _, value in lines}
 
 

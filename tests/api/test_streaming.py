@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roma_core.api import sse
-from roma_core.api.sse import AnswerResponse, StreamClient, Streams, encode, stopping
+from roma_core.api.sse import AnswerResponse, StreamClient, Streams, encode_event, make_stopping_error
 from roma_core.types import CompleteEvent, StreamEvent, TailorOutput, TokenEvent
 
 DONE = CompleteEvent(output=TailorOutput(answer="x"))
@@ -58,7 +58,7 @@ async def settle() -> None:
 def test_any_text_is_one_event_and_comes_back(text: str) -> None:
     if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
         return
-    lines = encode(TokenEvent(text=text), "s:1").decode().split("\n")
+    lines = encode_event(TokenEvent(text=text), "s:1").decode().split("\n")
     assert lines[:2] == ["id: s:1", "event: token"]
     assert lines[3:] == ["", ""]
     assert json.loads(lines[2].removeprefix("data: ")) == {"type": "token", "text": text}
@@ -131,7 +131,7 @@ async def test_the_end_of_the_service_is_told_to_who_reads() -> None:
     await settle()
     await streams.close()
     assert closed == [True, True]
-    assert b"event: error" in client.got[-1] and stopping().message.encode() in client.got[-1]
+    assert b"event: error" in client.got[-1] and make_stopping_error().message.encode() in client.got[-1]
     assert streams.closing.is_set()
 
 

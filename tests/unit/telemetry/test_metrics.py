@@ -48,7 +48,7 @@ def test_ingest_errors_cache_guardrails_and_the_rest() -> None:
     assert value("roma_ingest_chunks_total") == chunks + 4
     assert value("roma_errors_total", agent="memory", code="ERR_TIMEOUT") >= 1
     assert value("roma_jobs", state="queued") == 2
-    assert b"roma_cache_requests_total" in metrics.exposition()
+    assert b"roma_cache_requests_total" in metrics.render_series()
 
 
 def test_health_is_a_number() -> None:
@@ -73,6 +73,6 @@ def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_names_hold_every_exposed_series() -> None:
     exposed = {
-        line.split("{")[0].split(" ")[0] for line in metrics.exposition().decode().splitlines() if line[0] != "#"
+        line.split("{")[0].split(" ")[0] for line in metrics.render_series().decode().splitlines() if line[0] != "#"
     }
-    assert exposed <= metrics.names()
+    assert exposed <= metrics.list_series()

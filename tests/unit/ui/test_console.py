@@ -32,7 +32,7 @@ from roma_core.types import (
     Usage,
 )
 from roma_core.ui import answer, sources
-from roma_core.ui.console import HELLO, Console, greeting, on_a_phone
+from roma_core.ui.console import HELLO, Console, compose_greeting, is_phone
 
 TEXT = "Before. The switch is called QUIET. After."
 QUOTE = "The switch is called QUIET."
@@ -304,9 +304,9 @@ async def test_a_span_that_is_cited_often_is_one_card() -> None:
     )
     _, message = await reply(CompleteEvent(output=output(citations=often)))
     (cards,) = every(message, pmui.Accordion)
-    first, second = sources.grouped(often)
+    first, second = sources.group_citations(often)
     assert len(cards.objects) == 2 and len(first) == 3 and second[0].marker == 2
-    assert "word for word, partly supported: “" in sources.source_title(first)
+    assert "word for word, partly supported: “" in sources.make_source_title(first)
 
 
 @pytest.mark.parametrize(("recoverable", "buttons"), [(True, ["Try again"]), (False, [])])
@@ -382,7 +382,7 @@ async def test_the_greeting_says_what_is_wrong() -> None:
     hello = console._greet()
     await console._count(hello)
     assert "cannot be reached" in hello.object and "The disk is away." in hello.object and "<img" not in hello.object
-    assert "roma ingest" in greeting((0, 0)) and greeting((1, 2)).startswith(HELLO)
+    assert "roma ingest" in compose_greeting((0, 0)) and compose_greeting((1, 2)).startswith(HELLO)
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ async def test_the_greeting_says_what_is_wrong() -> None:
     ],
 )
 def test_a_phone_is_known_by_its_agent(headers: dict[str, str], phone: bool) -> None:
-    assert on_a_phone(headers) is phone
+    assert is_phone(headers) is phone
 
 
 async def test_on_a_phone_the_sidebar_gives_way_to_the_conversation_that_was_chosen_in_it(
@@ -419,7 +419,7 @@ def pdf(**fields: Any) -> Document:
 
 async def test_a_citation_of_a_pdf_shows_its_page_with_the_cited_block_marked() -> None:
     roma = ScriptedRoma()
-    html = await sources.cited_page(citation(), pdf(), roma.source_page)
+    html = await sources.render_cited_page(citation(), pdf(), roma.source_page)
     assert roma.drawn == [7] and html.count('class="area"') == 1 and "left:10.00%;top:20.00%" in html
     assert "data:image/png;base64," in html and "Page 7; the cited part is marked" in html
 
@@ -430,33 +430,33 @@ async def test_a_page_that_cannot_be_drawn_says_why() -> None:
             agent="ingestion", code=ErrorCode.CONNECTOR_CHANGED, message=f"Changed. {HOSTILE}", recoverable=True
         )
 
-    html = await sources.cited_page(citation(), pdf(), gone)
+    html = await sources.render_cited_page(citation(), pdf(), gone)
     assert "Page 7 cannot be shown: Changed." in html and "<img" not in html
 
 
 @pytest.mark.parametrize("document", [pdf(blocks=()), pdf(text="Something else entirely, and it is long enough.")])
 async def test_no_page_is_drawn_without_geometry_or_for_other_words(document: Document) -> None:
     roma = ScriptedRoma()
-    assert await sources.cited_page(citation(), document, roma.source_page) == "" and roma.drawn == []
+    assert await sources.render_cited_page(citation(), document, roma.source_page) == "" and roma.drawn == []
 
 
 def test_titles_are_escaped_and_say_place_and_verdict() -> None:
-    title = sources.source_title([citation()])
+    title = sources.make_source_title([citation()])
     assert "<" not in title and "page 7" in title and "word for word: “The switch is called QUIET.”" in title
-    assert sources.source_title([citation(quote="word " * 40)]).endswith("word …”")
-    assert sources.source_title([citation(quote="")]).endswith("word for word")
+    assert sources.make_source_title([citation(quote="word " * 40)]).endswith("word …”")
+    assert sources.make_source_title([citation(quote="")]).endswith("word for word")
 
 
 @pytest.mark.parametrize("verdict", list(VERDICT_WORDS))
 def test_every_verdict_has_words(verdict: str) -> None:
-    assert VERDICT_WORDS[verdict] in sources.source_title([citation(verdict=verdict)])
+    assert VERDICT_WORDS[verdict] in sources.make_source_title([citation(verdict=verdict)])
 
 
 @pytest.mark.parametrize("stage", ["retrieved", "a_stage_of_ones_own"])
 def test_a_stage_is_shown_by_its_words_and_else_by_its_name(stage: str) -> None:
     says = "Ranking 20 passages …"
-    assert answer.stage_words(StageEvent(stage=stage, elapsed_ms=1, says=says)) == says
-    named = answer.stage_words(StageEvent(stage=stage, elapsed_ms=1))
+    assert answer.describe_stage(StageEvent(stage=stage, elapsed_ms=1, says=says)) == says
+    named = answer.describe_stage(StageEvent(stage=stage, elapsed_ms=1))
     assert named == f"{stage.replace('_', ' ').capitalize()} …"
 
 
@@ -464,10 +464,10 @@ def test_a_source_that_changed_shows_what_was_quoted() -> None:
     other = Document(
         id="d", uri="u", title="t", text="Something else entirely, much longer.", content_sha256="0", parser="p"
     )
-    html = sources.source_html(citation(), other)
+    html = sources.render_source(citation(), other)
     assert "changed since" in html and QUOTE in html
     failure = AgentFailure(agent="store", code=ErrorCode.NOT_FOUND, message="It is gone.", recoverable=False)
-    assert "It is gone." in sources.source_html(citation(), failure)
+    assert "It is gone." in sources.render_source(citation(), failure)
 
 
 def test_the_footnote_says_who_wrote_how_long_and_at_what_price() -> None:

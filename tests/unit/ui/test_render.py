@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roma_core.ui.render import MAX_CHARS, TAGS, Badge, clean, highlighted, to_html
+from roma_core.ui.render import MAX_CHARS, TAGS, Badge, clean_html, highlight_span, to_html
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -91,7 +91,7 @@ class Audit(HTMLParser):
 @pytest.mark.parametrize("payload", HOSTILE)
 def test_nothing_hostile_stays_live(payload: str) -> None:
     assert Audit(to_html(payload, {1: "/sources/d"})).bad == []
-    assert Audit(clean(payload)).bad == []
+    assert Audit(clean_html(payload)).bad == []
 
 
 def test_the_audit_can_fail() -> None:
@@ -137,7 +137,7 @@ def test_formatting_survives() -> None:
 def test_highlight_marks_the_code_points(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    html = highlighted(text, start, end, around=5)
+    html = highlight_span(text, start, end, around=5)
     parts: list[str] = []
 
     class Marked(HTMLParser):
