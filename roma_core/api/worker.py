@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 1.0
 FINISH_TRIES = 10
-"""How often an outcome is written, a beat apart, before the job is left to be done again."""
+"""Attempts to store an outcome, a beat apart, before the job is left to be done again."""
 
 Ingest = Callable[[ClaimedJob, "OnProgress"], Awaitable[IngestionReport]]
 End = Literal["ended", "cancel", "lost"]

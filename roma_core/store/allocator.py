@@ -17,9 +17,9 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of ``mallopt(3)``, from ``malloc.h``."""
 ARENAS: Final = {_ARENA_MAX: 2}
 LOW: Final = {_TRIM_THRESHOLD: 128 << 10, _MMAP_THRESHOLD: 128 << 10}
-"""Where glibc begins."""
+"""Thresholds with which glibc begins."""
 HIGH: Final = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
-"""Where glibc's own adjustment ends, which it no longer makes once they have been set."""
+"""Limits of glibc's own adjustment, which stops once they have been set."""
 
 
 def limit_pools() -> None:

@@ -31,9 +31,9 @@ COLD_TIMEOUT_S = 20.0
 """The first round of a process may take this long: libraries that are imported then need seconds, not the parts."""
 TTL_S = 5.0
 ANSWER_S = 1.5
-"""What a server may take for its answer: less than a probe, so that a part can still say what else works."""
+"""Longest wait for a server's answer: less than a probe's, so that a part can still report what else works."""
 GIVEN_UP_S = 10.0
-"""How long a question without an answer is left open, and no second one asked beside it."""
+"""Longest time that an unanswered request stays open; there is no second one beside it."""
 NOT_IMPLEMENTED = 501
 
 
@@ -177,7 +177,7 @@ OK_STATUS = 200
 MOST_LIST_BYTES = 4 << 20
 """A longer list of models is not read."""
 NAMED_MODELS = 8
-"""How many models of a server's list a message names."""
+"""Models of a server's list that a message names."""
 
 
 async def _read_body(answer: Any) -> bytes:

@@ -402,7 +402,7 @@ async def test_on_a_phone_the_sidebar_gives_way_to_the_conversation_that_was_cho
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for agent, stays in (("Android Mobile", False), ("X11", True)):
-        monkeypatch.setattr("roma_core.ui.console.on_a_phone", lambda _, phone=not stays: phone)
+        monkeypatch.setattr("roma_core.ui.console.is_phone", lambda _, phone=not stays: phone)
         console = Console(ScriptedRoma())  # type: ignore[arg-type]
         page = console.page()
         page.sidebar_open = True  # by its button
