@@ -6,14 +6,12 @@ cache never breaks the work it serves: an unreadable entry is a miss, and a fail
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from roma_core.database import Database, Schema, is_sound, set_aside
 from roma_core.errors import ErrorCode, StoreError
@@ -56,7 +54,7 @@ class Cache:
     reads. Above ``max_bytes`` the least recently used entries are dropped (use is recorded once a day).
 
     >>> cache = Cache(Path(".roma/cache.db"))
-    >>> cache.put_json("parse", digest("v1", "file"), {"pages": 3})
+    >>> cache.put("parse", digest("v1", "file"), b"parsed")
     """
 
     def __init__(self, path: Path, mode: CacheMode = _DEFAULTS.cache, max_bytes: int = 4 << 30) -> None:
@@ -103,15 +101,6 @@ class Cache:
                     self._shrink(db)
         except StoreError as error:
             self._give_up("write", error)
-
-    def get_json(self, kind: str, key: str) -> Any | None:
-        """Return the value that ``put_json`` stored, or None."""
-        data = self.get(kind, key)
-        return None if data is None else json.loads(data)
-
-    def put_json(self, kind: str, key: str, value: Any) -> None:
-        """Store a JSON value."""
-        self.put(kind, key, json.dumps(value, ensure_ascii=False, sort_keys=True).encode())
 
     def clear(self, kind: str | None = None) -> int:
         """Drop the entries of ``kind``, or all, in every mode; return how many. Raises ``StoreError``."""

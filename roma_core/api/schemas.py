@@ -149,6 +149,3 @@ class SourceText(BaseModel):
 def list_error_codes() -> str:
     """Return all codes, for the description of the error schema."""
     return ", ".join(f"`{code}`" for code in ErrorCode)
-
-
-Json = dict[str, Any]

@@ -16,7 +16,6 @@ from typing import TypeVar
 T = TypeVar("T")
 
 NEAR = 3
-SHINGLE = 3
 LEAST_WORDS = 24
 """Shorter texts share too few shingles for the number of bits to mean anything."""
 BANDS = 4

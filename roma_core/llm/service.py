@@ -309,28 +309,31 @@ class LLMService:
                     warming = self._warm_prices(lane)
                     attempt.begin()
                     try:
-                        stream = cast(Deltas, lane.provider.stream(attempt.request))
-                        async with aclosing(stream):
-                            with closing(Watchdog(attempt.deadline)) as watchdog:
-                                while True:
-                                    try:
-                                        with watchdog:
-                                            delta = await anext(stream)
-                                    except StopAsyncIteration:
-                                        break
-                                    except TimeoutError:
-                                        raise attempt.timeout_error() from None
-                                    if attempt.take(delta):
-                                        watchdog.move(attempt.deadline)
-                                    if delta.text or delta.reasoning or delta.restart:
-                                        yield delta if delta.finish_reason is None else LLMDelta(delta.text)
-                        await warming
-                        done = self._account_answer(attempt, slot, money, reason, spent)
-                    except BaseException as error:
-                        self._account_failure(attempt, slot, money, error, spent)
+                        try:
+                            stream = cast(Deltas, lane.provider.stream(attempt.request))
+                            async with aclosing(stream):
+                                with closing(Watchdog(attempt.deadline)) as watchdog:
+                                    while True:
+                                        try:
+                                            with watchdog:
+                                                delta = await anext(stream)
+                                        except StopAsyncIteration:
+                                            break
+                                        except TimeoutError:
+                                            raise attempt.timeout_error() from None
+                                        if attempt.take(delta):
+                                            watchdog.move(attempt.deadline)
+                                        if delta.text or delta.reasoning or delta.restart:
+                                            yield delta if delta.finish_reason is None else LLMDelta(delta.text)
+                            await warming
+                            done = self._account_answer(attempt, slot, money, reason, spent)
+                        except BaseException as error:
+                            self._account_failure(attempt, slot, money, error, spent)
+                            raise
+                    except RomaError as error:
                         second = attempt.second_attempt(error)
                         if second is None:
-                            if isinstance(error, RomaError) and (attempt.parts or attempt.thoughts):
+                            if attempt.parts or attempt.thoughts:
                                 self._report_failure(lane, error, failures, is_partial=True)
                             raise
             if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):

@@ -80,16 +80,6 @@ def normal_cell(text: str) -> str:
     return "\n".join(line.strip() for line in _LINE_BREAK.split(text)).strip() if text else ""
 
 
-def trimmed(rows: Rows) -> Grid:
-    """The grid without blank rows and columns at its edges."""
-    grid = normalised(rows)
-    filled_rows = [y for y, row in enumerate(grid) if any(row)]
-    if not filled_rows:
-        return []
-    columns = [x for x in range(len(grid[0])) if any(row[x] for row in grid)]
-    return [row[columns[0] : columns[-1] + 1] for row in grid[filled_rows[0] : filled_rows[-1] + 1]]
-
-
 def to_markdown(rows: Rows) -> str:
     """A pipe table whose header is the first row; "" for a grid without columns. One line a row, one for the rule."""
     grid = normalised(rows)

@@ -87,6 +87,8 @@ HOSTILE = [
     "{top}/ws", "{top}/ws/own.md", "file://{top}/ws/own.md", "{root}/../ws/own.md",
     # Drive, to the letter
     "gdrive://folder/root", "gdrive://folder/1AbCd", "gdrive://file/1AbC", "gdrive://drive/1AbC", "gdrive://folder/1abc",
+    # file systems of others, which no token's roots name
+    "ftp://{secret}/key.md", "smb://server/share",
     # longer than a path can be
     "{secret}/" + "x" * 300, "/" + "x/" * 1500, "{root}/" + "../" * 500 + "etc/hostname",
 ]  # fmt: skip
@@ -94,7 +96,7 @@ MEANINGLESS = [
     "file://server/share/x", "file://127.0.0.1{secret}/key.md", "file://[::1]{secret}/key.md", "file://{name}/x",
     "file://localhost:80{secret}/key.md", "file://local%68ost{secret}/key.md", "file:", "file://", "file://localhost",
     "file://{root}/%00/../../secret", "file:%00", "~nobody-has-this-name/x", "GDRIVE://folder/1AbC", "https:{secret}",
-    "http:{secret}/key.md", "http:/tmp/key.md", "gdrive:{secret}", "ftp://{secret}/key.md", "smb://server/share", "gopher://x/",
+    "http:{secret}/key.md", "http:/tmp/key.md", "gdrive:{secret}", "gopher://x/",
     "view-source:file://{secret}/key.md", "jar:file://{secret}/x!/y", " file://{secret}/key.md",
     "gdrive://folder/../1AbC", "gdrive://folder/1AbC/../root", "gdrive://folder/1AbC?x=1", "file+x://{secret}",
     "file://bob@localhost{secret}/key.md",

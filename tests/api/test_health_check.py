@@ -223,7 +223,7 @@ async def test_every_documented_series_moves_in_the_life_of_a_server(start: Any,
                     break
             moved |= {"roma_streams_open"} if exported()["roma_streams_open"] else set()
         await until(lambda: grown(before).get("roma_clients_gone_total"))
-        service.roma._health._ttl_s = -1
+        service.roma.monitor._ttl_s = -1
         assert (await service.client.get("/metrics")).status_code == 200
         text = (await service.client.get("/metrics")).text
         assert 'roma_health_state{component="llm"} 1.0' in text, "a scrape looks, though nobody asks for /health"

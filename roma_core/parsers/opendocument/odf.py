@@ -16,7 +16,6 @@ OFFICE = f"{{{_NAMES}office:1.0}}"
 TEXT = f"{{{_NAMES}text:1.0}}"
 TABLE = f"{{{_NAMES}table:1.0}}"
 STYLE = f"{{{_NAMES}style:1.0}}"
-DRAW = f"{{{_NAMES}drawing:1.0}}"
 XLINK = "{http://www.w3.org/1999/xlink}"
 _FIELDS = {"title": "title", "creator": "author", "initial-creator": "author", "subject": "subject", "date": "modified",
            "creation-date": "created", "language": "language", "description": "description"}  # fmt: skip

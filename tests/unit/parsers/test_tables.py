@@ -56,8 +56,6 @@ def test_a_merged_range_that_claims_billions_is_refused() -> None:
 def test_empty_grids_write_nothing() -> None:
     assert tables.to_markdown([]) == tables.to_markdown([[]]) == ""
     assert tables.expand([]) == []
-    assert tables.trimmed([["", ""], ["", ""]]) == []
-    assert tables.trimmed([["", "", ""], ["", "a", ""], ["", "", ""]]) == [["a"]]
 
 
 @pytest.mark.parametrize(
