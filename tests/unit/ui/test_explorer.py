@@ -40,7 +40,7 @@ async def test_a_page_with_its_boxes(roma: Roma, report: Path) -> None:
     kinds = {block.kind for block in view.document.blocks}
     assert {"heading", "paragraph", "list", "table", "figure", "caption"} <= kinds
     html = view._repr_html_()
-    assert "data:image/png;base64,iVBOR" in html and html.count('class="area"') == html.count('class="block"') == 10
+    assert "data:image/png;base64,iVBOR" in html and html.count('class="area"') == html.count('class="block"') == 11
     table = view.to_frame()
     assert len(table) == len(view.document.blocks)
     assert all(view.document.text[r.start : r.end].startswith(r.words) for r in table.itertuples())
