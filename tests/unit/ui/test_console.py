@@ -122,7 +122,7 @@ class ScriptedRoma:
 
 
 async def until(true: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110  (Panel runs what it is handed some ticks later)
             await asyncio.sleep(0.01)
 

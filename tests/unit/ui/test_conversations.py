@@ -41,7 +41,7 @@ async def roma(workspace: Path, tmp_path: Path) -> AsyncIterator[Roma]:
 
 
 async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110  (Panel runs what it is handed some ticks later)
             await asyncio.sleep(0.01)
 
