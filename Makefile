@@ -44,10 +44,11 @@ console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000
 lab: $(READY) ## Open the notebooks in JupyterLab.
 	@$(BIN)/jupyter lab --notebook-dir notebooks
 
-check: $(READY) ## Formatting, lint, types and floors.
+check: $(READY) ## Formatting, lint, types, floors and dependencies.
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/nbstripout --verify notebooks/*.ipynb
 	@$(BIN)/lint-imports --no-logo >$(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 	@$(BIN)/mypy
 
 quick: $(READY) ## The fast tests.
