@@ -63,7 +63,7 @@ class FrameReader:
         if self.layout == "events" and not self._pieces and not self._data and _is_one_event(chunk):
             self._after_cr = False
             return [Frame(self._take_event(), self._decode(chunk[6:-2]))]
-        if self._after_cr:
+        if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
         if self.layout == "unknown":
