@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from roma_core.llm.control.spending import Dimension, SpendReport
     from roma_core.parsers.base import ParseOptions
     from roma_core.plugins import BrokenPlugin
+    from roma_core.prompts import Prompt, PromptLibrary
     from roma_core.sessions.service import Rating
 
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
@@ -72,7 +73,7 @@ class Roma:
         self.settings = settings
         self.locks = {part.name: threading.RLock() for part in list_parts(Roma)}
         self.broken_connectors: tuple[BrokenPlugin, ...] = ()
-        self.prompt_files = given.pop("prompt_files", None)
+        self._chosen_prompts = dict(given.pop("prompt_files", None) or {})
         self.initial_pipeline = given.pop("pipeline", None)
         self._warming: PerLoop[asyncio.Task[None]] = PerLoop(lambda: asyncio.create_task(self._warm()))
         unknown = set(given) - {part.name for part in list_parts(Roma)}
@@ -82,11 +83,33 @@ class Roma:
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
 
     @cached_property
-    def prompts(self) -> Mapping[str, str]:
-        """Hash of each prompt by name: part of every evaluation's record."""
+    def prompt_library(self) -> PromptLibrary:
+        """ROMA's own prompts and the versions of them in the workspace."""
+        from roma_core.prompts import PromptLibrary
+        from roma_core.workspace import Workspace
+
+        return PromptLibrary(Workspace(self.settings.workspace).prompts, parts.list_own_prompts())
+
+    @cached_property
+    def prompt_files(self) -> Mapping[str, Path]:
+        """The files that stand in for ROMA's own prompts: those that were handed in, then those of the settings.
+
+        Raises ``ConfigError`` for an unknown prompt or version.
+        """
+        return self.prompt_library.resolve({**self.settings.answering.prompts, **self._chosen_prompts})
+
+    @cached_property
+    def answer_prompts(self) -> Mapping[str, Prompt]:
+        """The prompts that questions are answered with, by name."""
         from roma_core.agents.prompts import all_prompts
 
-        return {name: prompt.sha256 for name, prompt in all_prompts(self.prompt_files).items()}
+        own = all_prompts()
+        return all_prompts({name: path for name, path in self.prompt_files.items() if name in own})
+
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """Hash of each prompt by name: part of every evaluation's record."""
+        return {name: prompt.sha256 for name, prompt in self.answer_prompts.items()}
 
     @property
     def pipeline(self) -> Pipeline:

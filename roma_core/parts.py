@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from roma_core.llm.service import LLMService
     from roma_core.parsers.service import DolphinParserService
     from roma_core.plugins import BrokenPlugin, Specs
+    from roma_core.prompts import Prompt
     from roma_core.rerank import Reranker
     from roma_core.sessions.service import Sessions
     from roma_core.store.base import ChunkStore
@@ -240,11 +241,11 @@ def build_captions(roma: Roma) -> Captions | None:
     figures = roma.settings.figures
     if figures.captions == "off":
         return None
-    from roma_core.ingestion.captions import Captions, load_figure_prompt
+    from roma_core.ingestion.captions import Captions
 
     if figures.model is None and not roma.llm.name:
         raise ConfigError("ROMA_FIGURE_CAPTIONS=on needs a model that sees: set LLM_PROVIDER or ROMA_FIGURE_MODEL.")
-    return Captions(roma.llm, roma.parsers, load_figure_prompt(), figures.model, figures.limit)
+    return Captions(roma.llm, roma.parsers, find_prompt(roma, "figure"), figures.model, figures.limit)
 
 
 def build_ingestion(roma: Roma) -> IngestionService:
@@ -263,11 +264,10 @@ def build_ingestion(roma: Roma) -> IngestionService:
 
 def build_writers(roma: Roma) -> Sequence[Writer]:
     """Return the writers of answers in the order in which they are tried. A model without a stand-in writes alone."""
-    from roma_core.agents.prompts import all_prompts
     from roma_core.writers.build import build_writers as build
     from roma_core.writers.generative import GenerativeWriter
 
-    llm, prompts = roma.llm, all_prompts(roma.prompt_files)
+    llm, prompts = roma.llm, roma.answer_prompts
     if not getattr(llm, "stand_in", ""):
         return [GenerativeWriter(llm, prompts, max_output_tokens=roma.settings.llm.max_output_tokens)]
     return build(roma.settings, llm, prompts, ranker=roma.reranker, cache=roma.cache)
@@ -290,13 +290,28 @@ def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
         llm=None if quotes_first else roma.llm,
         writers=roma.writers,
         sessions=roma.sessions,
-        prompt_files=roma.prompt_files,
+        prompts=roma.answer_prompts,
     )
     if callable(roma.initial_pipeline):
         orchestrator.pipeline = roma.initial_pipeline(orchestrator.pipeline)
     elif roma.initial_pipeline is not None:
         orchestrator.pipeline = roma.initial_pipeline
     return orchestrator
+
+
+def list_own_prompts() -> dict[str, Prompt]:
+    """Return every prompt of ROMA by name: those of answers, of the judge and of figures."""
+    from roma_core.agents.prompts import all_prompts
+    from roma_core.evals.judge.model import load_rubrics
+    from roma_core.ingestion.captions import load_figure_prompt
+
+    return {**all_prompts(), **load_rubrics(), "figure": load_figure_prompt()}
+
+
+def find_prompt(roma: Roma, name: str) -> Prompt:
+    """Return the prompt that is chosen for ``name``. Raises ``ConfigError``."""
+    path = roma.prompt_files.get(name)
+    return roma.prompt_library.find(name, str(path)).prompt if path else roma.prompt_library.own[name]
 
 
 def _count_usage(model: str, usage: Usage) -> None:

@@ -62,6 +62,11 @@ class Workspace:
         return self.folder / "sessions.db"
 
     @property
+    def prompts(self) -> Path:
+        """Folder of versions of prompts, one folder a prompt."""
+        return self.folder / "prompts"
+
+    @property
     def evals(self) -> Path:
         """Folder of the evaluations' reports, one folder a run."""
         return self.folder / "evals"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from roma_core.agents.citations import CitationAgent
 from roma_core.agents.conversation import ConversationAgent
@@ -50,14 +49,14 @@ def build_orchestrator(
     llm: LLM | None,
     writers: Sequence[Writer] | None = None,
     sessions: Sessions | None = None,
-    prompt_files: Mapping[str, Path] | None = None,
+    prompts: Mapping[str, Prompt] | None = None,
 ) -> ROMAOrchestrator:
-    """Wire the agents. Cheap: nothing is loaded or opened. Raises ``ConfigError`` for wrong rules or prompt files.
+    """Wire the agents. Cheap: nothing is loaded or opened. Raises ``ConfigError`` for wrong rules.
 
     ``writers`` None has ``llm`` write. ``sessions`` lets queries with a ``session_id`` have a history; None forgets.
-    ``prompt_files`` puts files of the caller in for prompts by name (``answer``, ``persona_technical``, ...).
+    ``prompts`` are those of ``all_prompts`` (default: ROMA's own).
     """
-    prompts = all_prompts(prompt_files)
+    prompts = prompts or all_prompts()
     if writers is None:
         writers = [GenerativeWriter(llm, prompts, max_output_tokens=settings.llm.max_output_tokens)] if llm else []
     parts = StageParts(

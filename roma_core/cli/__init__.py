@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "evals:compare",
     "runs": "evals:runs",
     "gate": "evals:gate",
+    "prompt": "prompts:prompt",
     "serve": "service:serve",
     "health": "service:health",
     "spend": "service:spend",

@@ -15,6 +15,7 @@ from roma_core.app import build_roma
 from roma_core.cli.answers import top_k_option
 from roma_core.cli.command import DefaultGroup, Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
+from roma_core.cli.prompts import read_choices
 from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
 
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
 @command(
     "eval",
-    examples=("roma eval datasets/golden/golden_dataset.json", "roma eval beir:scifact --limit 100"),
+    examples=(
+        "roma eval datasets/golden/golden_dataset.json",
+        "roma eval golden.json --prompt answer=lazy --name lazy",
+        "roma eval beir:scifact --limit 100",
+    ),
     resumes=True,
 )
 @click.argument("dataset")
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
 @top_k_option
 @click.option("--measure", multiple=True, metavar="NAME", help="Also this measure, or package:name; may be repeated.")
 @click.option("--name", default="", metavar="NAME", help="What the run is called; default: the dataset and a number.")
+@click.option(
+    "--prompt", multiple=True, metavar="NAME=FILE", help="A file or version in place of a prompt; may be repeated."
+)
 @click.option("--judge", is_flag=True, help="Also grade answers 1-5 with the model.")
 @click.option(
     "--gate",
@@ -55,6 +63,7 @@ async def evaluate(
     top_k: int,
     measure: tuple[str, ...],
     name: str,
+    prompt: tuple[str, ...],
     judge: bool,
     gate: Path | None,
     primary: str,
@@ -76,7 +85,8 @@ async def evaluate(
         study = _plan_study(call, dataset, limit, top_k, measure, primary)
         call.emit(study, partial(_show_plan, study))
         return OK
-    async with build_roma(call.settings) as roma:
+    chosen = {key: Path(version) for key, version in read_choices(prompt).items()}
+    async with build_roma(call.settings, prompt_files=chosen) as roma:
         with eval_bar(call.is_interactive) as progress:
             report = await run_evaluation(
                 dataset,
@@ -91,10 +101,9 @@ async def evaluate(
                 progress=progress,
             )
         if track:
-            from roma_core.agents.prompts import all_prompts
             from roma_core.evals.tracking import track as track_run
 
-            await track_run(report, call.settings, all_prompts().values())
+            await track_run(report, call.settings, roma.answer_prompts.values())
     outcome = check_gate(report, load_baseline(gate)) if gate else None
     call.emit(report, lambda: show_scores(report))
     if outcome is not None and not outcome.passed:

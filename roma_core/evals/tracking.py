@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roma_core.evals.report.record import EvalReport, render_page
-from roma_core.prompts import Prompt
+from roma_core.prompts import Prompt, PromptLibrary, PromptVersion
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
 from roma_core.workspace import Workspace, private_file
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "roma-eval"
 RUN_TAG = "roma.run_id"
 SHA_TAG = "roma.sha256"
+VERSION_TAG = "roma.version"
 ROWS = "rows.json"
 LONGEST_VALUE = 500
 """Characters of a parameter that MLflow keeps."""
@@ -52,7 +54,7 @@ def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...]) 
     if held:
         return str(held[0].info.run_id)
     for prompt in prompts:
-        mirror(client, prompt)
+        register_prompt(client, prompt)
     run: str = client.create_run(
         experiment, tags=tags(report), run_name=f"{report.dataset} {report.run_id}"
     ).info.run_id
@@ -140,19 +142,58 @@ def git_revision(folder: Path = Path(__file__).parent) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def mirror(client: MlflowClient, prompt: Prompt) -> None:
-    """Register a prompt's text as a new version unless its latest version has the same hash."""
+async def push_prompts(versions: Iterable[PromptVersion], settings: Settings) -> tuple[str, ...]:
+    """Register versions of prompts in MLflow, unless their words are there; returns the names of the new ones."""
+
+    def push() -> tuple[str, ...]:
+        client = _client(settings)
+        return tuple(f"{v.name} {v.version}" for v in versions if register_prompt(client, v.prompt, v.version))
+
+    return await asyncio.to_thread(push)
+
+
+async def pull_prompts(library: PromptLibrary, settings: Settings, name: str = "") -> tuple[Path, ...]:
+    """Write the registered versions of prompts that ``library`` does not have; returns their files."""
+    names = [name] if name else list(library.own)
+    return await asyncio.to_thread(lambda: tuple(path for each in names for path in _pull(library, settings, each)))
+
+
+def _pull(library: PromptLibrary, settings: Settings, name: str) -> Iterator[Path]:
+    held = {version.version: version.prompt.template.strip() for version in library.list(name)}
+    for registered in list_registered(_client(settings), name):
+        template = str(registered.template).strip()
+        if template in held.values():
+            continue
+        wanted = re.sub(r"[^\w.+-]+", "-", registered.tags.get(VERSION_TAG, "")) or f"mlflow-{registered.version}"
+        version = wanted if wanted not in held else f"mlflow-{registered.version}"
+        about = " ".join((registered.commit_message or "").split())
+        text = f"---\nname: {name}\nversion: {version}\ndescription: {about}\n---\n{template}\n"
+        held[version] = template
+        yield library.write(name, version, text)
+
+
+def list_registered(client: MlflowClient, name: str) -> list[Any]:
+    """Return the versions of a prompt in MLflow's registry, the oldest first."""
     from mlflow.exceptions import MlflowException
 
-    name = f"roma-{prompt.name}"
     try:
-        latest = client.get_prompt_version_by_alias(name, "latest")
+        latest = client.get_prompt_version_by_alias(f"roma-{name}", "latest")
     except MlflowException:
-        latest = None  # not registered yet
-    if latest is None or latest.tags.get(SHA_TAG) != prompt.sha256:
-        client.register_prompt(
-            name,
-            prompt.template,
-            commit_message=f"version {prompt.version}",
-            tags={SHA_TAG: prompt.sha256, "roma.version": prompt.version},
-        )
+        return []  # not registered yet
+    numbers = range(1, int(latest.version) + 1)
+    versions = [client.get_prompt_version(f"roma-{name}", str(number)) for number in numbers]
+    return [version for version in versions if version is not None]
+
+
+def register_prompt(client: MlflowClient, prompt: Prompt, version: str = "") -> bool:
+    """Register a prompt's text as a new version unless one with the same words is there; True when it was not."""
+    registered = list_registered(client, prompt.name)
+    if any(str(each.template).strip() == prompt.template for each in registered):
+        return False
+    client.register_prompt(
+        f"roma-{prompt.name}",
+        prompt.template,
+        commit_message=prompt.description or f"version {prompt.version}",
+        tags={SHA_TAG: prompt.sha256, VERSION_TAG: version or prompt.version},
+    )
+    return True

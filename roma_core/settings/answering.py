@@ -21,12 +21,17 @@ class AnsweringSettings(SettingsSection):
     citations: Literal["strict", "mark", "off"] = setting(
         "mark", "Statements that no passage proves: strict takes them out, mark shows them, off checks nothing."
     )
+    prompts: dict[str, str] = setting(
+        {},
+        "Comma-separated prompt=version (or file) to use in place of ROMA's own: `answer=lazy`.",
+        decides_answers=False,  # the hash of each prompt is part of an evaluation's identity
+    )
     history_tokens: int = setting(2000, "Most tokens of history a follow-up sees.", ge=0)
 
-    @field_validator("guardrails", mode="before")
+    @field_validator("guardrails", "prompts", mode="before")
     @classmethod
-    def _split_rules(cls, value: Any) -> Any:
+    def _split_pairs(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {rule.strip(): mode.strip() for rule, _, mode in pairs}
+        return {name.strip(): choice.strip() for name, _, choice in pairs}

@@ -93,7 +93,7 @@ class Kit:
         return ScoredChunk(chunk=held, score=1.0, rank=rank, retriever="test")
 
     def roma(self, store: Any, llm: Any = None, **parts: Any) -> ROMAOrchestrator:
-        names = ("embedder", "reranker", "sessions", "prompt_files", "writers")
+        names = ("embedder", "reranker", "sessions", "prompts", "writers")
         adapters: dict[str, Any] = {"embedder": FakeEmbedder(), "reranker": FakeReranker()}
         adapters |= {name: parts.pop(name) for name in names if name in parts}
         settings = Settings.load(**({"planner": "off"} | parts))

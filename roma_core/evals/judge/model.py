@@ -25,6 +25,11 @@ UNANSWERABLE = "(none: the documents do not hold the answer; the right answer is
 SOURCE = "LLM as judge, reference-guided grading of Zheng et al., NeurIPS 2023; see the rubric"
 
 
+def load_rubrics() -> dict[str, Prompt]:
+    """Return ROMA's own prompts of judges by name."""
+    return {path.stem: load_prompt(path) for path in sorted(RUBRIC.parent.glob("*.md"))}
+
+
 class Grade(BaseModel):
     """The reply that the judge is asked for; the reason comes first so that the grade follows from it."""
 

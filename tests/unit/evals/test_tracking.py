@@ -10,7 +10,7 @@ import pytest
 
 from roma_core.evals import tracking
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo
-from roma_core.prompts import Prompt
+from roma_core.prompts import Prompt, PromptLibrary, load_prompt
 from roma_core.settings import Settings
 
 ROWS = (
@@ -86,3 +86,21 @@ async def test_a_run_is_logged_whole_and_once(tmp_path: Path, monkeypatch: pytes
     assert [v.version for v in sorted(versions, key=lambda v: v.version)] == [1, 2]
     assert client.get_prompt_version("roma-judge", 2).template == "Grade it: {{answer}}"
     assert {p.name for p in tmp_path.iterdir()} == {"w", "report.html", "rows.json"}  # nothing in the working folder
+
+
+@pytest.mark.slow
+async def test_prompts_go_to_the_registry_and_come_back_as_files(tmp_path: Path) -> None:
+    held, folder = settings(tmp_path), tmp_path / "prompts"
+    (tmp_path / "own.md").write_text("---\nname: judge\nversion: 1\n---\nGrade {{answer}}\n")
+    library = PromptLibrary(folder, {"judge": load_prompt(tmp_path / "own.md")})
+    library.write("judge", "strict", "---\nname: judge\nversion: strict\n---\nGrade hard: {{answer}}\n")
+    assert await tracking.push_prompts(library.list(), held) == ("judge own", "judge strict")
+    assert await tracking.push_prompts(library.list(), held) == ()
+    assert await tracking.pull_prompts(library, held) == ()
+    library.write("judge", "mild", "---\nname: judge\nversion: mild\n---\nGrade mildly: {{answer}}\n")
+    await tracking.push_prompts(library.list(), held)
+    elsewhere = PromptLibrary(tmp_path / "others", library.own)
+    written = await tracking.pull_prompts(elsewhere, held)
+    assert [path.name for path in written] == ["strict.md", "mild.md"]
+    assert elsewhere.find("judge", "mild").prompt.template == "Grade mildly: {{answer}}"
+    assert await tracking.pull_prompts(elsewhere, held) == ()

@@ -27,13 +27,16 @@ class Prompt:
     template: str = field(repr=False)
     sha256: str
     description: str = ""
+    text: str = field(default="", repr=False)
+    """The whole file, front matter included."""
 
     @property
     def variables(self) -> tuple[str, ...]:
+        """The places that are to be filled, each once."""
         return tuple(dict.fromkeys(_PLACE.findall(self.template)))
 
     def render(self, **values: str) -> str:
-        """The text with its places filled, in one pass: a value that looks like a place stays as it is.
+        """Return the text with its places filled, in one pass: a value that looks like a place stays as it is.
 
         Raises ``ConfigError`` when a value is missing or not asked for.
         """
@@ -59,11 +62,12 @@ def load_prompt(path: Path) -> Prompt:
         template=found["body"].strip(),
         sha256=digest("prompt", text),
         description=fields.get("description", ""),
+        text=text,
     )
 
 
 def load_prompts(folder: Path, overrides: Mapping[str, Path] | None = None) -> dict[str, Prompt]:
-    """Every prompt of a folder by file name (``answer``, ``plan``, ...), with files of the caller put in for some.
+    """Return every prompt of a folder by file name (``answer``, ...), with files of the caller put in for some.
 
     Raises ``ConfigError`` for an unknown name, or for a file that asks for other values than the one it stands for.
     """
