@@ -347,6 +347,12 @@ class Roma:
         await asyncio.shield(self._warming.get())
 
     @property
+    def is_warm(self) -> bool:
+        """Whether ``warm`` has done its work on this event loop."""
+        warming = self._warming.peek()
+        return warming is not None and warming.done() and not warming.cancelled() and warming.exception() is None
+
+    @property
     def starting(self) -> bool:
         """Whether ``warm`` is under way."""
         warming = self._warming.peek()

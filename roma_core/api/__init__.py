@@ -23,7 +23,7 @@ from roma_core.api.jobs import ClaimedJob
 from roma_core.api.problems import MEDIA_TYPE, Problem, install_handlers, make_example
 from roma_core.api.schedule import SyncSchedule
 from roma_core.api.schemas import list_error_codes
-from roma_core.api.sse import Streams
+from roma_core.api.sse import Streams, make_stopping_error
 from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
 from roma_core.api.worker import Ingest, JobWorker
@@ -106,8 +106,23 @@ async def _begin(app: FastAPI) -> None:
 
 
 async def _wait_until_warm(request: Request) -> None:
-    """Wait until libraries are imported, so that no request imports on the loop."""
-    await request.app.state.roma.warm()
+    """Wait until libraries are imported, so that no request imports on the loop.
+
+    Raises ``RomaError`` (ERR_STOPPED) when the service ends meanwhile.
+    """
+    roma, closing = request.app.state.roma, request.app.state.streams.closing
+    if roma.is_warm:
+        return
+    warming = asyncio.ensure_future(roma.warm())
+    ending = asyncio.ensure_future(closing.wait())
+    try:
+        await asyncio.wait({warming, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not warming.done():
+            raise make_stopping_error()
+        await warming
+    finally:
+        warming.cancel()
+        ending.cancel()
 
 
 async def _open_parts(roma: Roma) -> None:

@@ -2,13 +2,11 @@
 
 Every route needs an admin unless ``OPEN`` or ``SCOPE_OF`` says otherwise, so a new one cannot be left open by mistake.
 Pure ASGI: the pieces of a streamed answer bypass it (``scope["state"]["wire"]``).
-
-Everything is shut unless ``OPEN`` or ``SCOPE_OF`` says otherwise: a route that is added and forgotten needs an admin.
-Pure ASGI: the pieces of a streamed answer pass by it (``scope["state"]["wire"]``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -166,6 +164,11 @@ class Gate:
         mark, paying = serving.set(found), payer.set(found.token_id if found is not None else "")
         try:
             defect = await guarded("api", self._app(scope, receive, response.send))
+        except asyncio.CancelledError:
+            # Uvicorn cancels what still runs when the time for its end is over. The task ends here, with an answer.
+            if scope["type"] != "http" or response.started:
+                raise
+            defect = make_refusal("ROMA is being stopped; ask again in a moment.", ErrorCode.STOPPED)
         finally:
             serving.reset(mark)
             payer.reset(paying)

@@ -66,7 +66,10 @@ async def ask(
         if found is None:
             said = "This stream is no longer kept; ask again without Last-Event-ID."
             return make_problem(make_refusal(said, ErrorCode.NOT_FOUND))
-        return AnswerResponse(*found)
+        stream, first = found
+        if stream.done and first == len(stream.sent):
+            return Response(status_code=204)  # the standard's word for a reader that need not come again
+        return AnswerResponse(stream, first)
     events = request.app.state.roma.stream_query(body.query(who.tenant))
     if body.stream:
         return AnswerResponse(streams.start(events, who.id, body.linger_s))

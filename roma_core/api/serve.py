@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from roma_core.api import create_app
 from roma_core.api.access import serving
+from roma_core.api.edge import limit_connections
 from roma_core.api.tokens import PASSING, TokenStore, check_bind
 from roma_core.errors import AgentFailure, ConfigError, StoreError, guarded
 from roma_core.settings import Settings
@@ -84,6 +85,7 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> S
         build(roma, tokens),
         host=where,
         port=settings.serving.port if port is None else port,
+        http=limit_connections(settings.serving.connections_per_address),
         log_config=None,  # ROMA's own chain writes uvicorn's lines too
         access_log=False,  # the gate writes one line for each request
         proxy_headers=False,  # X-Forwarded-For is what a client says: the lock-out would count what it likes

@@ -18,7 +18,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, guarded, request_id
+from roma_core.errors import AgentFailure, ErrorCode, InputError, LLMError, RomaError, guarded, request_id
 from roma_core.telemetry import logs, metrics
 from roma_core.types import CompleteEvent, ErrorEvent, StreamEvent, TokenEvent
 from roma_core.watchdog import Watchdog
@@ -205,12 +205,21 @@ class Streams:
         return stream
 
     def find(self, last_event_id: str, owner: str) -> tuple[AnswerStream, int] | None:
-        """Return the stream that ``last_event_id`` belongs to and the next event's number, or None."""
+        """Return the stream that ``last_event_id`` belongs to and the next event's number, or None.
+
+        Raises ``InputError`` for an event that the stream has not sent.
+        """
         stream_id, _, number = last_event_id.partition(":")
         stream = self._streams.get(stream_id)
         if stream is None or stream.owner != owner or not number.isascii() or not number.isdigit():
             return None
-        return stream, int(number[:9]) + 1
+        following = int(number[:9]) + 1
+        if following > len(stream.sent):
+            raise InputError(
+                f"This stream has sent {len(stream.sent)} events, numbered from 0; send the id of one of them as "
+                "Last-Event-ID."
+            )
+        return stream, following
 
     async def run(self) -> None:
         """Beat until cancelled."""

@@ -27,3 +27,9 @@ class ServingSettings(SettingsSection):
     )
     max_body_mb: float = setting(10.0, "Largest request body.", gt=0, decides_answers=False)
     rate_limit_per_minute: int = setting(120, "Requests a minute per token or address.", ge=1, decides_answers=False)
+    connections_per_address: int = setting(
+        1024,
+        "Connections that one address may hold; a proxy in front is one address.",
+        ge=1,
+        decides_answers=False,
+    )
