@@ -113,9 +113,11 @@ class Roma:
 
     @property
     def pipeline(self) -> Pipeline:
-        """The stages of an answer. Assign an edited one to change how questions are answered::
+        """The stages of an answer.
 
-        roma.pipeline = roma.pipeline.insert_before("retrieve", hyde)
+        Assign an edited one to change how questions are answered::
+
+            roma.pipeline = roma.pipeline.insert_before("retrieve", hyde)
         """
         return self.orchestrator.pipeline
 
@@ -295,7 +297,7 @@ class Roma:
             return await fold_events(events)
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
-        """What the parsers make of a file, without storing it."""
+        """Parse a file without storing it."""
         raw = await guarded("local", self._read(Path(path)))
         return raw if isinstance(raw, AgentFailure) else await self.parsers.parse(raw, options)
 
@@ -354,7 +356,7 @@ class Roma:
 
     @property
     def starting(self) -> bool:
-        """Whether ``warm`` is under way."""
+        """Return whether ``warm`` is under way."""
         warming = self._warming.peek()
         return warming is not None and not warming.done()
 

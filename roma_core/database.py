@@ -233,8 +233,10 @@ def connect(
 
 
 def _connect_alone(path: Path, schema: Schema, busy_s: float, settings: Sequence[str]) -> sqlite3.Connection:
-    """Take turns with others that do the same. Each lets go before it tries again: a connection that means to be alone
-    keeps its shared lock while it waits, so two of them would wait for each other.
+    """Take turns with others that do the same.
+
+    Each lets go before it tries again: a connection that means to be alone keeps its shared lock while it
+    waits, so two of them would wait for each other.
     """
     deadline = time.monotonic() + busy_s
     while True:
@@ -275,12 +277,12 @@ def open_in_memory(schema: Schema) -> sqlite3.Connection:
 
 
 def is_alone(connection: sqlite3.Connection) -> bool:
-    """Whether ``connection`` shuts everybody else out, and so must not be kept."""
+    """Return whether ``connection`` shuts everybody else out, and so must not be kept."""
     return bool(connection.execute("PRAGMA locking_mode").fetchone()[0] == "exclusive")
 
 
 def is_sound(path: Path) -> bool:
-    """Whether SQLite can read ``path``."""
+    """Return whether SQLite can read ``path``."""
     try:
         with closing(sqlite3.connect(path, timeout=10.0)) as connection:
             return bool(connection.execute("PRAGMA quick_check").fetchone()[0] == "ok")

@@ -39,14 +39,17 @@ def cell(value: object) -> str:
 
 
 def box(*parts: str) -> Html:
+    """Return the parts inside one framed block."""
     return Html(f'<div style="{BOX}">{"".join(parts)}</div>')
 
 
 def heading(text: str) -> Html:
+    """Return a heading of escaped text."""
     return Html(f"<p><strong>{escape(text)}</strong></p>")
 
 
 def paragraph(text: str) -> Html:
+    """Return a paragraph; a value that is markup already stays so."""
     return Html(f"<p>{cell(text)}</p>")
 
 

@@ -240,7 +240,7 @@ async def _ingest_again(roma: Roma, uri: str) -> ErrorCode | None:
 
 
 def _may_trust_absence(uri: str) -> bool:
-    """Whether an item that is not found is gone. Below a folder that is missing or empty it may be unmounted."""
+    """Return whether an item that is not found is gone. Below a folder that is missing or empty it may be unmounted."""
     parts = urlsplit(uri)
     if parts.scheme != "file":
         return True

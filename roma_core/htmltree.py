@@ -11,8 +11,11 @@ HEAD: Final = frozenset({"title", "meta", "link", "base", "script", "style", "no
 
 
 def with_body(root: Any) -> Any:
-    """``root`` with its content in ``<body>``: the tag may be left out, and libxml2, which does not know ``<main>`` and
-    other newer elements, then takes them for parts of the head."""
+    """Return ``root`` with its content in ``<body>``.
+
+    The tag may be left out; libxml2, which does not know ``<main>`` and other newer elements, then takes them for
+    parts of the head.
+    """
     stray = [e for e in root.xpath("/html/head/*") if isinstance(e.tag, str) and e.tag not in HEAD]
     if stray:
         body = next(root.iter("body"), None)

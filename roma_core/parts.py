@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class RomaParts(TypedDict, total=False):
-    """What can be handed to ``build_roma`` in place of what settings would choose."""
+    """Parts that can be handed to ``build_roma`` in place of those that settings would choose."""
 
     cache: Cache
     reranker: Reranker | None
@@ -108,7 +108,7 @@ class Part(Generic[T]):
         return cast(T, roma.__dict__[self.name])
 
     def is_built(self, roma: Roma) -> bool:
-        """Whether the part was used or handed in."""
+        """Return whether the part was used or handed in."""
         return self.name in roma.__dict__
 
     async def warm(self, roma: Roma) -> None:
@@ -165,18 +165,21 @@ def _import(name: str) -> None:
 
 
 def build_cache(roma: Roma) -> Cache:
+    """Return the cache of the workspace."""
     from roma_core.cache import Cache
 
     return Cache(Workspace(roma.settings.workspace).cache, roma.settings.storage.cache)
 
 
 def build_reranker(roma: Roma) -> Reranker | None:
+    """Return the reranker that the settings name; None when it is off."""
     from roma_core.rerank import make_reranker
 
     return make_reranker(roma.settings)
 
 
 def build_budgets(roma: Roma) -> Budgets:
+    """Return the spending limits shared by all models."""
     from roma_core.llm.build import make_budgets
 
     return make_budgets(roma.settings)
@@ -198,12 +201,14 @@ def build_embedder(roma: Roma) -> Embedder:
 
 
 def build_sessions(roma: Roma) -> Sessions:
+    """Return the store of conversations."""
     from roma_core.sessions.service import Sessions, database_url
 
     return Sessions(database_url(roma.settings.workspace, roma.settings.storage.database_url))
 
 
 def build_store(roma: Roma) -> ChunkStore:
+    """Return the LanceDB store for the embedder in use."""
     from roma_core.store.lance import LanceStore
 
     return LanceStore(
@@ -216,12 +221,14 @@ def build_store(roma: Roma) -> ChunkStore:
 
 
 def build_parsers(roma: Roma) -> DolphinParserService:
+    """Return the parser service with its worker processes."""
     from roma_core.parsers.service import DolphinParserService
 
     return DolphinParserService.of(roma.settings, roma.cache)
 
 
 def build_connectors(roma: Roma) -> Sequence[Connector]:
+    """Return the connectors that loaded; those that did not are reported by health."""
     from roma_core.connectors.registry import make_connectors
 
     connectors, roma.broken_connectors = make_connectors(roma.settings)
@@ -229,6 +236,7 @@ def build_connectors(roma: Roma) -> Sequence[Connector]:
 
 
 def build_llm(roma: Roma) -> LLMService:
+    """Return the service of the models that write, with its calls counted in the metrics."""
     from roma_core.llm.build import build_llm as build_service
 
     service = build_service(roma.settings, budgets=roma.budgets)
@@ -249,6 +257,7 @@ def build_captions(roma: Roma) -> Captions | None:
 
 
 def build_ingestion(roma: Roma) -> IngestionService:
+    """Return the service that ingests sources into the store."""
     from roma_core.ingestion import build_ingestion as build_service
 
     return build_service(
@@ -274,6 +283,7 @@ def build_writers(roma: Roma) -> Sequence[Writer]:
 
 
 def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
+    """Return the driver of the query pipeline."""
     from roma_core.agents.build import build_orchestrator as build
     from roma_core.writers.extractive import ExtractiveWriter
 
@@ -333,6 +343,7 @@ def _count_call(record: CallRecord) -> None:
 
 
 def build_monitor(roma: Roma) -> HealthMonitor:
+    """Return the monitor of all parts' health."""
     from roma_core import __version__
     from roma_core.telemetry.health import COLD_TIMEOUT_S, HealthMonitor
 

@@ -1,4 +1,4 @@
-"""What belongs to one event loop: locks, semaphores, clients and tasks that another loop may not touch.
+"""Values that belong to one event loop: locks, semaphores, clients and tasks that another loop may not touch.
 
 A notebook, a test or a thread may come with a loop of its own. ``PerLoop`` makes a value for each::
 

@@ -38,6 +38,7 @@ class RetryPolicy:
 
 
 def is_recoverable(error: BaseException) -> bool:
+    """Tell if an error is one that may pass when the work is tried again."""
     return isinstance(error, RomaError) and error.recoverable
 
 

@@ -48,7 +48,7 @@ class Workspace:
 
     @property
     def budgets(self) -> Path:
-        """What sessions and tenants have spent."""
+        """Database of what sessions and tenants have spent."""
         return self.folder / "budgets.sqlite"
 
     @property
@@ -187,7 +187,7 @@ def _up_to(project: Path) -> Iterator[Path]:
 
 
 def _is_own(marker: Path, start: Path) -> bool:
-    """Whether ``marker`` is there and may choose settings. Of a link its own owner counts, who chose where it leads."""
+    """Tell if ``marker`` is there and may choose settings. Of a link its own owner counts, who chose where it leads."""
     try:
         owner = marker.lstat().st_uid
         if marker.parent == start or not hasattr(os, "getuid"):

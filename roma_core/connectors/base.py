@@ -69,7 +69,7 @@ class Connector(Protocol):
         ...
 
     def accepts(self, uri: str) -> bool:
-        """Whether this connector handles ``uri`` (by its scheme; paths without one are local)."""
+        """Return whether this connector handles ``uri`` (by its scheme; paths without one are local)."""
         ...
 
     def checked(self, source: Source) -> Source:

@@ -35,7 +35,7 @@ FINAL = frozenset({ErrorCode.LLM_REFUSED, ErrorCode.LLM_EMPTY, ErrorCode.LLM_BAD
 
 
 class Pictures(Protocol):
-    """What is needed of ``DolphinParserService``."""
+    """The part of ``DolphinParserService`` that captions need."""
 
     async def pictures(
         self, raw: RawDocument, options: ParseOptions | None = None
@@ -82,7 +82,7 @@ class Captions:
         )
 
     async def _words(self, png: bytes, tenant: str) -> str:
-        """What the picture shows; empty when it only decorates. Raises ``LLMError``."""
+        """Return a description of the picture; empty when it only decorates. Raises ``LLMError``."""
         request = LLMRequest(
             messages=(Message(role="user", content=self.prompt.render(), pictures=(Picture.of(png),)),),
             model=self.model,
@@ -98,6 +98,7 @@ class Captions:
 
 
 def load_figure_prompt() -> Prompt:
+    """Return the prompt that asks a vision model for a figure's description."""
     return load_prompt(Path(__file__).parent / "prompts" / "figure.md")
 
 

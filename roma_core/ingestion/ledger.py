@@ -40,7 +40,7 @@ _MOST_VARIABLES: Final = 500
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What the ledger knows of an item. ``content_sha256`` to ``made_with`` describe what is stored, None if nothing.
+    """The ledger's knowledge of an item. ``content_sha256`` to ``made_with`` describe what is stored, None if nothing.
 
     ``attempt`` is what the last failure was met with (the content's version and all parsers), so that a file that no
     parser reads is not tried again for nothing.
@@ -86,7 +86,7 @@ class Admission:
 
 @dataclass(frozen=True)
 class StoredVersion:
-    """What has been put into the store for an item."""
+    """The version of an item that is in the store."""
 
     version: str | None
     content_sha256: str

@@ -54,7 +54,7 @@ WRITE_LINGER_S = 2.0
 
 
 class ParserService(Protocol):
-    """What ingestion needs of ``DolphinParserService``."""
+    """The part of ``DolphinParserService`` that ingestion needs."""
 
     @property
     def parser_ids(self) -> frozenset[str]: ...
@@ -66,7 +66,7 @@ class ParserService(Protocol):
 
 @dataclass(frozen=True)
 class IngestProgress:
-    """Where an ingest stands. ``listed`` still grows while ``listing``; ``per_s`` is the rate of ended items."""
+    """Progress of an ingest. ``listed`` still grows while ``listing``; ``per_s`` is the rate of ended items."""
 
     listed: int
     listing: bool
@@ -86,7 +86,7 @@ OnProgress = Callable[[IngestProgress], None]
 
 @dataclass(frozen=True)
 class Parts:
-    """What ingestion is made of."""
+    """The parts that an ingest works with."""
 
     connectors: Sequence[Connector]
     parsers: ParserService
@@ -101,7 +101,7 @@ class Parts:
 
     @property
     def made_with(self) -> str:
-        """What decides chunks and vectors beside the document."""
+        """Settings and models that decide chunks and vectors beside the document."""
         return digest(CHUNKER, str(self.chunk_tokens), self.embedder.fingerprint)[:32]
 
     @property

@@ -407,7 +407,7 @@ class IngestionService:
     async def ledger_items(
         self, tenant: str = DEFAULT_TENANT, *, state: ItemState | None = None, run_id: str | None = None
     ) -> list[IngestItem]:
-        """What became of every item that was ever listed (or of those of one run), by URI. Raises ``StoreError``."""
+        """Return the ledger row of every item ever listed (or of those of one run), by URI. Raises ``StoreError``."""
         return await asyncio.to_thread(lambda: self.parts.ledger.items(tenant, state=state, run_id=run_id))
 
     async def runs(self, tenant: str = DEFAULT_TENANT) -> list[dict[str, str | None]]:

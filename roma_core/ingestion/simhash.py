@@ -42,14 +42,17 @@ def simhash(text: str) -> int | None:
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of ``size``; the last one may be shorter."""
     rest = iter(items)
     while some := list(islice(rest, size)):
         yield some
 
 
 def bands(value: int) -> list[int]:
+    """Return the 16-bit bands of a fingerprint; near fingerprints share one at least."""
     return [value >> 16 * i & 0xFFFF for i in range(BANDS)]
 
 
 def near(a: int, b: int) -> bool:
+    """Tell if two fingerprints differ in at most ``NEAR`` bits."""
     return (a ^ b).bit_count() <= NEAR

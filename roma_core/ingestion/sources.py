@@ -58,8 +58,9 @@ class SourceTable:
     def declare(
         self, tenant: str, uri: str, kind: str, *, name: str, options: SourceOptions, declared_in: str = "cli"
     ) -> SourceRecord:
-        """Add a source by name, or give one that is there its name and settings. Raises ``InputError`` for a name
-        that another source has.
+        """Add a source by name, or give one that is there its name and settings.
+
+        Raises ``InputError`` for a name that another source has.
         """
         made = self.find_or_make(tenant, uri, kind)
         with self._database.transaction() as db:

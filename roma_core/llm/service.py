@@ -170,8 +170,9 @@ class LLMService:
             error.details["tried"] = list(failures)
 
     def _warn(self, lane: Lane, error: RomaError, event: str) -> None:
-        """Say once what is wrong with a provider, and where it is: who asks is told neither its address nor, when
-        another one answers, more than the code.
+        """Log once what is wrong with a provider, and where it is.
+
+        The client learns neither its address nor, when another provider answers, more than the code.
         """
         provider, code = lane.provider, error.code.value
         if (provider.name, error.code) not in self._warned:

@@ -1,4 +1,4 @@
-"""Where sentences begin and end in Markdown, as exact offsets.
+"""Sentences of Markdown as exact offsets.
 
 One splitter for everything that quotes or cuts text (extractive answers, citations, chunking), so that they agree on
 what a sentence is. Pure; the rules are those of plain prose plus the line structure of Markdown: headings, list items,

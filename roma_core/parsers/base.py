@@ -12,7 +12,7 @@ from roma_core.types import Document, Noun, RawDocument
 
 
 class ParseOptions(Noun):
-    """What a caller may ask of a parser; part of the cache key."""
+    """Options that a caller gives a parser; part of the cache key."""
 
     tenant: str = "default"
     password: str | None = None

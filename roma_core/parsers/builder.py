@@ -51,6 +51,7 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
+    """Return cleaned text with each run of white space as one blank."""
     return " ".join(clean(text).split())
 
 
@@ -158,7 +159,7 @@ class DocumentBuilder:
 
     @property
     def position(self) -> int:
-        """Where the next block will begin."""
+        """Offset at which the next block will begin."""
         return self._size + len(GAP) if self._size else 0
 
     @property
@@ -285,8 +286,10 @@ class DocumentBuilder:
         return self.add("figure", f"![{words}]({PurePosixPath(name).name.replace(' ', '_')})", box=box)
 
     def page(self, number: int, at: int | None = None, /, **facts: Any) -> None:
-        """Close the open page and begin page ``number`` with the next block, or ``at`` an offset inside of the last
-        one; ``facts`` are the other fields of ``Page``."""
+        """Close the open page and begin page ``number`` with the next block, or ``at`` an offset inside the last one.
+
+        ``facts`` are the other fields of ``Page``.
+        """
         start = self.position if at is None else at
         self.close_page(start)
         self._page = {"number": number, "start": start, **facts}

@@ -1,4 +1,4 @@
-"""What a change of parsers changes: the same files parsed before and after, compared by text, headings and cells."""
+"""Differences that a change of parsers makes: the same files parsed before and after, compared by text, headings and cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 12
 
 
 class DocumentShape(Noun):
-    """How much a document holds; what the parse gate pins (numbers only)."""
+    """Amounts of a document's content, as the parse gate pins them (numbers only)."""
 
     tokens: int
     headings: int
@@ -28,7 +28,7 @@ class DocumentShape(Noun):
 
 
 class Change(Noun):
-    """What became of one document. ``lost`` and ``gained`` count tokens, headings and table cells by their text."""
+    """Comparison of one document's two parses. ``lost`` and ``gained`` count tokens, headings and table cells by their text."""
 
     uri: str
     old_parser: str | None

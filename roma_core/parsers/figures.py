@@ -98,6 +98,7 @@ def pictures(raw: RawDocument, options: ParseOptions) -> bytes:
 
 
 def unpacked(data: bytes) -> tuple[Figure, ...]:
+    """Return the figures that ``_packed`` wrote."""
     return tuple(Figure(**{**f, "data": base64.b64decode(f["data"])}) for f in json.loads(data))
 
 
@@ -167,8 +168,9 @@ def undescribed(document: Document) -> tuple[str, ...]:
 
 
 def described(document: Document, descriptions: Mapping[str, str]) -> Document:
-    """The document with ``descriptions`` (by figure name) as the alternative text of figures that have none, or only
-    the name of a file, as PowerPoint leaves it there.
+    """Return the document with ``descriptions`` (by figure name) as the alternative text of figures.
+
+    A figure keeps a text that it has, unless that is only the name of a file, as PowerPoint leaves it there.
 
     Every page, section and block keeps the words that it had: spans after a description move by what it adds.
     """

@@ -84,8 +84,10 @@ def taken(text: str) -> tuple[str, list[Found]]:
 
 
 def mark_anchors(root: Any, base: str, blocks: frozenset[str]) -> None:
-    """Mark the words of each ``<a href>`` of a tree. ``blocks`` are the tags that end a line: a link around some of
-    them marks the first that holds none."""
+    """Mark the words of each ``<a href>`` of a tree.
+
+    ``blocks`` are the tags that end a line: a link around some of them marks the first that holds none.
+    """
     for anchor in root.iter("a"):
         target = (anchor.get("href") or "").strip()
         if not target or target.startswith("#") or any(a.tag in _CODE for a in anchor.iterancestors()):

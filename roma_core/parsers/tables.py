@@ -77,6 +77,7 @@ def normalised(rows: Rows) -> Grid:
 
 
 def normal_cell(text: str) -> str:
+    """Return a cell's lines without blanks at their ends."""
     return "\n".join(line.strip() for line in _LINE_BREAK.split(text)).strip() if text else ""
 
 

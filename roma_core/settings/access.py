@@ -22,7 +22,7 @@ COMMON: Final = "openai"
 
 @dataclass(frozen=True)
 class Access:
-    """How a vendor's API is reached; None = no key is needed or set, or the vendor's public address."""
+    """Keys and addresses of the vendors' APIs; None = no key is needed or set, or the vendor's public address."""
 
     api_key: SecretStr | None
     base_url: str | None

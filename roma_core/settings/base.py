@@ -104,12 +104,12 @@ class Setting:
 
     @property
     def is_secret(self) -> bool:
-        """Whether the value is a key or a password, never to be shown."""
+        """Return whether the value is a key or a password, never to be shown."""
         return SecretStr.__name__ in str(self.info.annotation)
 
     @property
     def holds_address(self) -> bool:
-        """Whether the value is an address, which may hold credentials."""
+        """Return whether the value is an address, which may hold credentials."""
         return self.env.endswith(("_URL", "_URI", "_ENDPOINT"))
 
 

@@ -6,7 +6,7 @@ from roma_core.settings.base import SettingsSection, setting
 
 
 class RetrievalSettings(SettingsSection):
-    """How passages are looked up, fused and reranked."""
+    """Settings of looking up, fusing and reranking passages."""
 
     embedder: str = setting("local", "local, fake, openai, openai:<model> or a fastembed hub name.")
     reranker: str = setting("local", "local, none, fake or a fastembed cross-encoder hub name.")

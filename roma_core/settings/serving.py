@@ -6,7 +6,7 @@ from roma_core.settings.base import SettingsSection, setting
 
 
 class ServingSettings(SettingsSection):
-    """Where the service listens, and whom it serves."""
+    """Settings of the service: its address, its users and its limits."""
 
     host: str = setting("127.0.0.1", "Address to bind; other than loopback needs a token.", decides_answers=False)
     port: int = setting(8000, "Port to bind.", ge=0, le=65535, decides_answers=False)

@@ -8,7 +8,7 @@ from roma_core.settings.base import SettingsSection, setting
 
 
 class TelemetrySettings(SettingsSection):
-    """What is logged and traced, and where to."""
+    """Settings of logs and traces."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
         "WARNING", "Least level shown.", decides_answers=False

@@ -1,11 +1,13 @@
-"""What every connector promises, whichever place it reads from::
+"""Conformance class of connectors, whichever place they read from.
 
-class TestGopher(ConnectorContract):
-    @pytest.fixture
-    async def case(self) -> AsyncIterator[ConnectorCase]:
-        connector = GopherConnector(Settings())
-        yield ConnectorCase(connector, source, missing, contents, foreign="https://example.org/")
-        await connector.close()
+Inherit it and give a case::
+
+    class TestGopher(ConnectorContract):
+        @pytest.fixture
+        async def case(self) -> AsyncIterator[ConnectorCase]:
+            connector = GopherConnector(Settings())
+            yield ConnectorCase(connector, source, missing, contents, foreign="https://example.org/")
+            await connector.close()
 """
 
 from __future__ import annotations
@@ -32,17 +34,19 @@ class ConnectorCase:
 
 
 async def list_all(connector: Connector, source: Source) -> list[Listing | AgentFailure | ListingEnd]:
+    """Return everything that a connector's listing yields."""
     return [item async for item in connector.list(source)]
 
 
 async def list_items(case: ConnectorCase) -> list[Listing]:
+    """Return the items of a case's listing that can be read; fails on a listing with a failure."""
     items = await list_all(case.connector, case.source)
     assert not [i for i in items if isinstance(i, AgentFailure)]
     return [i for i in items if isinstance(i, Listing) and i.skip is None]
 
 
 class ConnectorContract:
-    """What every connector promises. Inherit it and give a ``case`` fixture, which closes the connector.
+    """Conformance of a connector. Inherit it and give a ``case`` fixture, which closes the connector.
 
     ``is_confined`` says that its places are this installation's own, so that tokens may read named ones alone.
     """

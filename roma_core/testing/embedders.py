@@ -1,4 +1,4 @@
-"""What every embedder and reranker promises."""
+"""Conformance classes of embedders and rerankers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXTS = [
 
 
 class EmbedderContract:
-    """What every embedder promises. Inherit it and give an ``embedder`` fixture."""
+    """Conformance of an embedder. Inherit it and give an ``embedder`` fixture."""
 
     async def test_unit_rows_in_the_order_given(self, embedder: Embedder) -> None:
         vectors = (await embedder.embed(TEXTS)).vectors
@@ -55,7 +55,7 @@ class EmbedderContract:
 
 
 class RerankerContract:
-    """What every reranker promises. Inherit it and give a ``reranker`` fixture."""
+    """Conformance of a reranker. Inherit it and give a ``reranker`` fixture."""
 
     async def test_one_score_a_text_whatever_the_others_are(self, reranker: Reranker) -> None:
         scores = await reranker.scores("How deep is the harbour?", TEXTS)

@@ -1,4 +1,4 @@
-"""What every provider of models promises."""
+"""Conformance class of providers of models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roma_core.llm.base import LLMRequest, Message, Provider, complete
 
 
 class ProviderContract:
-    """What every provider promises. Inherit it.
+    """Conformance of a provider of models. Inherit it.
 
     Give the fixtures ``provider`` (that answers) and ``broken`` (that fails in mid-answer or before it).
     """

@@ -1,4 +1,4 @@
-"""What every parser promises of the documents that it makes."""
+"""Conformance class of parsers: the promises about the documents that they make."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ParserCase:
 
 
 class ParserContract:
-    """What every parser promises. Inherit it and give the fixtures ``service`` and ``case``.
+    """Conformance of a parser. Inherit it and give the fixtures ``service`` and ``case``.
 
     ``service`` reads the format (with a plug-in installed, ``DolphinParserService(InlineSandbox())`` does).
     """

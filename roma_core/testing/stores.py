@@ -1,4 +1,4 @@
-"""What every store promises."""
+"""Conformance class of stores."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ HOSTILE = [
 
 
 def document(uri: str, text: str, tenant: str = "t", **fields: Any) -> Document:
+    """Return a document for a test of stores."""
     return Document(
         id=Document.id_for(uri, tenant),
         uri=uri,
@@ -41,17 +42,20 @@ def document(uri: str, text: str, tenant: str = "t", **fields: Any) -> Document:
 
 
 async def entry(doc: Document, target: int = 40) -> EmbeddedDocument:
+    """Return a document cut and embedded, as stores take it."""
     chunks = chunk(doc, EMBEDDER.count_tokens, target)
     return EmbeddedDocument(doc, chunks, (await EMBEDDER.embed([c.indexed_text for c in chunks])).vectors)
 
 
 async def put(store: ChunkStore, doc: Document, tenant: str = "t") -> EmbeddedDocument:
+    """Store a document and return what was stored."""
     made = await entry(doc)
     await store.put(tenant, *made)
     return made
 
 
 def ids(found: list[ScoredChunk]) -> list[str]:
+    """Return the chunk ids of search hits in their order."""
     return [hit.chunk.id for hit in found]
 
 
@@ -72,7 +76,7 @@ LANGUAGES = {
 
 
 class StoreContract:
-    """What every store promises. Inherit it and give an empty ``store``; vectors are those of ``EMBEDDER``."""
+    """Conformance of a store. Inherit it and give an empty ``store``; vectors are those of ``EMBEDDER``."""
 
     async def test_empty_store_answers_with_nothing(self, store: ChunkStore) -> None:
         assert await store.counts("t") == (0, 0)
@@ -170,7 +174,7 @@ class StoreContract:
         assert await store.delete("t", []) == 0
 
     async def test_tenants_never_meet(self, store: ChunkStore) -> None:
-        """The same document id in two tenants, on purpose."""
+        """Two tenants hold one document id, on purpose."""
         await put(store, HARBOUR, "t")
         theirs = HARBOUR.model_copy(update={"text": "The harbour of another tenant, dredged in secret."})
         await put(store, theirs, "u")

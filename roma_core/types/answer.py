@@ -36,7 +36,7 @@ CitationPolicy = Literal["strict", "mark", "off"]
 
 
 class Answered(StrEnum):
-    """How much of an answer is proven: every statement, a part of them, or none. Only *unknown* is false.
+    """The proven part of an answer: every statement, a part of them, or none. Only *unknown* is false.
 
     >>> bool(Answered.PARTLY), bool(Answered.UNKNOWN)
     (True, False)

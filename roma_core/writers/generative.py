@@ -20,10 +20,12 @@ THINKING_SIGN_S = 1.0
 
 
 class GenerativeWriter:
-    """Writes with ``llm`` by the prompts ``answer`` and ``persona_*``::
+    """Writer that lets ``llm`` write by the prompts ``answer`` and ``persona_*``.
 
-    writer = GenerativeWriter(llm, all_prompts())
-    async for piece in writer.write("When was it built?", passages, context): ...
+    For example::
+
+        writer = GenerativeWriter(llm, all_prompts())
+        async for piece in writer.write("When was it built?", passages, context): ...
     """
 
     def __init__(self, llm: LLM, prompts: Mapping[str, Prompt], *, max_output_tokens: int | None = None) -> None:

@@ -17,6 +17,7 @@ from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS, CASES = 50, 150
+TIMED_FILES = {"run.json", "facts.json"}  # they hold when a run was made, and how long it took
 
 RUNS = """
 import json, os, random, re, signal, sqlite3, sys, time
@@ -132,7 +133,7 @@ async def runs_of(folder: Path, workspace: str, url: str, kills: int) -> tuple[l
     _, said = await process.communicate()
     assert process.returncode == 0, said.decode()
     (report,) = [p for p in (folder / workspace / "evals").iterdir() if p.is_dir()]
-    written = {p.name: p.read_bytes() for p in report.iterdir() if p.name != "facts.json"}
+    written = {p.name: p.read_bytes() for p in report.iterdir() if p.name not in TIMED_FILES}
     return [part.splitlines() for part in (folder / "log.txt").read_text().split("run\n")[1:]], written
 
 

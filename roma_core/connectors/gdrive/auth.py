@@ -1,4 +1,4 @@
-"""Who ROMA is for Google Drive: a service account, or a user's token from the installed-app OAuth flow."""
+"""Credentials for Google Drive: a service account, or a user's token from the installed-app OAuth flow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DriveCredentials:
 
 
 def token_path(settings: Settings) -> Path:
-    """Where ``roma auth gdrive`` keeps the user's token."""
+    """Return the file in which ``roma auth gdrive`` keeps the user's token."""
     return Workspace(settings.workspace).gdrive_token
 
 

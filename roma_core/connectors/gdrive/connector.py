@@ -82,6 +82,8 @@ class _Download:
 
 
 class GDriveConnector:
+    """Google Drive files, folders and shared drives, listed and read through the official client."""
+
     kind = "gdrive"
 
     def __init__(self, settings: Settings) -> None:
@@ -289,7 +291,7 @@ class GDriveConnector:
         return _Download(request, MediaIoBaseDownload(file, request, chunksize=CHUNK_BYTES))
 
     def _next_chunk(self, download: _Download) -> bool:
-        """Whether the download is done."""
+        """Return whether the download is done."""
         download.request.http = self._http()  # the connection of this thread, not of the one that began
         return bool(self._mapped(lambda: download.media.next_chunk(num_retries=0)[1]))
 
@@ -368,6 +370,7 @@ def parse_uri(uri: str) -> tuple[str, str]:
 
 
 def uri_of(file_id: str) -> str:
+    """Return the URI of a file: ``gdrive://file/ID``."""
     return f"gdrive://file/{file_id}"
 
 
@@ -385,6 +388,7 @@ def listing_of(meta: dict[str, Any]) -> Listing:
 
 
 def skip_reason(meta: dict[str, Any]) -> str | None:
+    """Return why Drive's own description of a file rules out reading it; None when it can be read."""
     kind = meta["mimeType"]
     if meta.get("trashed"):
         return "in the trash"
@@ -419,7 +423,7 @@ def _spool(folder: Path) -> Path:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """What ``RawDocument`` takes: small files as ``data``, large ones as ``path``."""
+    """Return the fields of ``RawDocument`` for a download: small files as ``data``, large ones as ``path``."""
     return {"path": path} if path.stat().st_size > HELD_BYTES else {"data": path.read_bytes()}
 
 

@@ -1,4 +1,4 @@
-"""What an answer of the Drive API means. Pure; reasons: developers.google.com/drive/api/guides/handle-errors."""
+"""Meanings of the Drive API's answers. Pure; reasons: developers.google.com/drive/api/guides/handle-errors."""
 
 from __future__ import annotations
 

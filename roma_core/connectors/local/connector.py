@@ -58,7 +58,7 @@ class Selection:
         return not self.pattern or _matches(relative.split("/"), self.pattern)
 
     def enters(self, depth: int) -> bool:
-        """Whether a folder ``depth`` levels below the root can hold anything that the glob means."""
+        """Return whether a folder ``depth`` levels below the root can hold anything that the glob means."""
         return not self.pattern or "**" in self.pattern or depth < len(self.pattern)
 
 
@@ -142,7 +142,7 @@ class LocalConnector:
 
 
 def start(uri: str, fence: Fence) -> tuple[Path, tuple[str, ...]]:
-    """Where ``uri`` begins and the glob behind it, if it is one. Raises ``InputError``, and ``AccessError`` outside.
+    """Return the folder in which ``uri`` begins and the glob behind it, if it is one. Raises ``InputError``, and ``AccessError`` outside.
 
     Both the whole and its part before the first wildcard must lie inside: ``roots/../*`` does not.
     """
@@ -364,7 +364,7 @@ def _read_once(path: Path, uri: str, max_bytes: int) -> tuple[os.stat_result, by
 
 
 def _os_error(path: Path, error: OSError) -> OSError | ConnectorError:
-    """What an operating system's refusal means; errors of the disk itself keep their own meaning."""
+    """Return the failure that an operating system's refusal means; errors of the disk itself keep their own meaning."""
     details = {"uri": path.as_uri(), "errno": error.errno}
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return ConnectorError(f"{_shown(path)} is gone.", ErrorCode.CONNECTOR_NOT_FOUND, details=details)

@@ -1,4 +1,4 @@
-"""What a local source names: the one reading of paths and ``file:`` addresses, and the fence around them.
+"""Names of local sources: the one reading of paths and ``file:`` addresses, and the fence around them.
 
 What is checked when somebody asks and what is read later is the same reading, so nothing can be spelt past the check.
 """
@@ -19,7 +19,7 @@ _PASS: Final = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONL
 
 
 def is_local(uri: str) -> bool:
-    """Whether ``uri`` is a ``file:`` address (in any case) or a plain path."""
+    """Return whether ``uri`` is a ``file:`` address (in any case) or a plain path."""
     return _is_file_address(uri) or "://" not in uri
 
 
@@ -61,7 +61,7 @@ def open_without_links(path: Path, flags: int) -> int:
 
 @dataclass(frozen=True)
 class Fence:
-    """Where paths may lie: in one of ``roots`` (resolved; None: anywhere).
+    """Folders in which paths may lie: one of ``roots`` (resolved; None: anywhere).
 
     A root that has ``private``, ROMA's workspace, somewhere below it does not open that: it holds other tenants' texts.
     """
@@ -76,7 +76,7 @@ class Fence:
         return cls(roots, real(workspace))
 
     def holds(self, place: Path) -> bool:
-        """Whether the resolved ``place`` lies inside."""
+        """Return whether the resolved ``place`` lies inside."""
         if self.roots is None:
             return True
         opened = [root for root in self.roots if place.is_relative_to(root)]

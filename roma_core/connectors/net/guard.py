@@ -1,4 +1,4 @@
-"""Where ROMA may connect to: every outgoing connection that a document or a user's URL asks for passes here.
+"""Guard of the network: every outgoing connection that a document or a user's URL asks for passes here.
 
 A URL is read by one parser, its host is resolved once, every address is judged, and the connection is made to the
 address that was judged (so a name cannot change its answer in between). This happens at each connect, which covers
@@ -196,6 +196,7 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Tell if an address is reachable by everyone, so that a request to it cannot enter a private network."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in REFUSED_V4)
     # ISATAP (RFC 5214) carries an IPv4 address in its last 32 bits behind 0000:5efe or 0200:5efe.

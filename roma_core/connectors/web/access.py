@@ -23,7 +23,7 @@ _NOT_OURS: Final = frozenset({"host", "content-length", "connection", "transfer-
 
 @dataclass(frozen=True)
 class SiteAccess:
-    """What is sent to a site beside the usual headers. ``headers`` go to ``host`` alone, cookies to their domains."""
+    """Headers and cookies sent to a site beside the usual ones. ``headers`` go to ``host`` alone, cookies to their domains."""
 
     host: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

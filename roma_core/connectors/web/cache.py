@@ -41,6 +41,8 @@ class CachedPage:
 
 
 class WebCache:
+    """Pages as they were answered last, with what is needed to ask if they changed."""
+
     def __init__(self, path: Path) -> None:
         self._database = Database(path, WEB_PAGES, stays_open=False)
 

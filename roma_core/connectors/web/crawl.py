@@ -126,10 +126,12 @@ class Crawl:
 
 
 def pages_to_json(pages: Mapping[str, SeenPage]) -> dict[str, list[Any]]:
+    """Return the pages of a frontier as lists that JSON holds."""
     return {url: [page.modified, page.uri, page.version, page.title, page.read_at] for url, page in pages.items()}
 
 
 def pages_from_json(data: Mapping[str, list[Any]]) -> dict[str, SeenPage]:
+    """Return the pages that ``pages_to_json`` wrote."""
     return {url: SeenPage(*fields) for url, fields in data.items()}
 
 

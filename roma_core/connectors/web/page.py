@@ -111,7 +111,8 @@ def read_robots_rules(values: Iterable[str], robot: str) -> RobotsRules:
 def read_page(body: bytes, url: str, media_type: str | None = None, robot: str = "") -> WebPage:
     """Return the page. ``robot`` is the name by which ``<meta>`` tags may speak to us alone.
 
-    Raises ``ConnectorError`` (corrupt) for what holds no HTML at all."""
+    Raises ``ConnectorError`` (corrupt) for what holds no HTML at all.
+    """
     root = _tree(body, media_type)
     root.make_links_absolute(url, resolve_base_href=True, handle_failures="discard")
     canonical = next(iter(root.xpath('//link[@rel="canonical"]/@href')), None)

@@ -1,4 +1,4 @@
-"""What a web source's address asks for, and when two addresses are the same page."""
+"""Addresses of web sources: the pages that they ask for, and when two of them name one page."""
 
 from __future__ import annotations
 
@@ -88,9 +88,10 @@ def page_link(url: str) -> str | None:
 
 
 def host_of(url: str) -> str:
+    """Return the host of a URL in lower case and ASCII (IDNA), without a final dot."""
     return httpx2.URL(url).raw_host.decode("ascii").lower().rstrip(".")
 
 
 def in_domain(host: str, domains: tuple[str, ...]) -> bool:
-    """Whether ``host`` is one of ``domains`` or below one."""
+    """Return whether ``host`` is one of ``domains`` or below one."""
     return any(host == d or host.endswith(f".{d}") for d in (d.lower().lstrip("*.") for d in domains))

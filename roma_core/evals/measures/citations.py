@@ -1,4 +1,4 @@
-"""Measures of citations: is what an answer states cited, and do the quotes stand where the citations say?"""
+"""Measures of citations: statements that are cited, and quotes that stand where the citations say."""
 
 from __future__ import annotations
 

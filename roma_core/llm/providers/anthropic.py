@@ -76,8 +76,9 @@ class AnthropicLLM(VendorLLM):
         return body
 
     def _thinking(self, rung: Rung | None) -> dict[str, Any] | None:
-        """Return how much the model is to think; None leaves it to the model. A forced tool and thoughts exclude
-        each other.
+        """Return how much the model is to think; None leaves it to the model.
+
+        A forced tool and thoughts exclude each other.
         """
         if self.reach.effort == "none" or self.reach.thinking_tokens == 0:
             return {"type": "disabled"}

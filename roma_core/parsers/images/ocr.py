@@ -104,14 +104,14 @@ class OcrResult:
 
 @dataclass(frozen=True)
 class Sight:
-    """What a first look tells: quarter turns clockwise that make the page upright, and its script."""
+    """Result of a first look: quarter turns clockwise that make the page upright, and its script."""
 
     turns: int = 0
     script: str | None = None
 
 
 def available() -> bool:
-    """Whether any engine is installed."""
+    """Return whether any engine is installed."""
     return _has_rapidocr() or bool(_languages())
 
 
@@ -313,8 +313,10 @@ def place(result: OcrResult, page: PageContent, scale: float) -> None:
 
 
 def _line_words(line: OcrLine, scale: float, usual: float) -> Iterable[Word]:
-    """Words of a line, each as wide as its share of the characters. Type sizes near the usual one are made equal,
-    because the height of a read line depends on which letters it has."""
+    """Return the words of a line, each as wide as its share of the characters.
+
+    Type sizes near the usual one are made equal, because the height of a read line depends on which letters it has.
+    """
     height = (line.bottom - line.top) / scale
     height = usual if abs(height - usual) <= 0.3 * usual else height
     style = Style(round(0.75 * height, 1))

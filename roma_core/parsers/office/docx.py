@@ -45,7 +45,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 
 @dataclass(frozen=True)
 class ParagraphStyle:
-    """What of a paragraph style matters here, inherited values included."""
+    """The properties of a paragraph style that parsing needs, inherited values included."""
 
     name: str = ""
     outline: int | None = None
@@ -208,7 +208,7 @@ class StoryReader:
         self.builder.add("paragraph", f"$${latex(element)}$$")
 
     def _after(self, line: ParagraphText) -> None:
-        """What hangs on a paragraph; notes wait for the end of the section."""
+        """Notes, comments and figures anchored in a paragraph; notes wait for the end of the section."""
         self._hanging.notes += [note for note in line.notes if note not in self._hanging.notes]
         if line.drawings or line.boxes or line.comments or line.embedded:
             self._flush()
@@ -544,10 +544,12 @@ def heading_level(element: Any, style: ParagraphStyle) -> int | None:
 
 
 def note_label(kind: str, number: str) -> str:
+    """Return a note's label: its number, with an ``e`` before it for an endnote."""
     return f"{'e' if kind == 'endnote' else ''}{number}"
 
 
 def integer_base16(text: str | None) -> int:
+    """Return the value of up to four hexadecimal digits; 0 for anything else."""
     return int(text, 16) if text and re.fullmatch(r"[0-9A-Fa-f]{1,4}", text) else 0
 
 

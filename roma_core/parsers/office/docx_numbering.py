@@ -16,6 +16,7 @@ _ROMAN_UNITS = ((9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
 
 
 def roman(number: int) -> str:
+    """Return a number in capital Roman numerals."""
     text = ""
     for value, letters in (*_ROMAN, *_ROMAN_UNITS):
         count, number = divmod(number, value)
@@ -137,8 +138,10 @@ def _level(element: Any) -> tuple[int, Level]:
 
 
 def value(element: Any) -> str:
+    """Return the ``w:val`` of an element; empty when there is none."""
     return (element.get(f"{W}val") or "") if element is not None else ""
 
 
 def integer(text: str | None, default: int) -> int:
+    """Return a short decimal number; ``default`` for anything else."""
     return int(text) if text and re.fullmatch(r"-?\d{1,9}", text) else default

@@ -16,7 +16,7 @@ DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 
 
 def description(element: Any) -> str:
-    """What the author (or Office) says that a drawing shows: its alternative text, else its title."""
+    """Return the description that the author (or Office) gave a drawing: its alternative text, else its title."""
     for node in element.iter():
         if local(node) in {"docPr", "cNvPr"}:
             return str(node.get("descr") or node.get("title") or "")
@@ -59,6 +59,7 @@ def write_chart(builder: DocumentBuilder, root: Any) -> None:
 
 
 def chart_title(root: Any) -> str:
+    """Return the title of a chart on one line; empty when it has none."""
     title = root.find(f".//{C}chart/{C}title")
     return " ".join("".join(t.text or "" for t in title.iter(f"{A}t")).split()) if title is not None else ""
 

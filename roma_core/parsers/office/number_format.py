@@ -161,6 +161,7 @@ def moment(serial: float, epoch_1904: bool = False) -> datetime | None:
 
 
 def show_date(value: float, section: FormatSection, epoch_1904: bool) -> str:
+    """Return a date or time as its format shows it; a plain number when no date has that serial."""
     if section.has("elapsed"):
         return _elapsed(value, section)
     at = moment(value, epoch_1904)
@@ -174,6 +175,7 @@ def show_date(value: float, section: FormatSection, epoch_1904: bool) -> str:
 
 
 def iso(at: datetime, *, clock: bool, seconds: bool) -> str:
+    """Return a date in ISO 8601, with the time of day when its format shows one."""
     return f"{at:%Y-%m-%d}" + (f" {at:%H:%M:%S}" if clock and seconds else f" {at:%H:%M}" if clock else "")
 
 

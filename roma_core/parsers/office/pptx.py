@@ -229,7 +229,7 @@ def _bullet(paragraph: Any, default: bool) -> tuple[int, int | None]:
 
 
 def _notes(builder: DocumentBuilder, package: Package, slide: str) -> None:
-    """What the speaker says, as the slide's last section."""
+    """Write the speaker's notes as the slide's last section."""
     for name in package.related(slide, "notesSlide"):
         try:
             root = package.part(name)

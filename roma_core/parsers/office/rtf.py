@@ -91,7 +91,7 @@ def _head(source: str) -> str:
 
 
 def group_end(source: str, start: int) -> int:
-    """Where the group that opens at ``start`` ends; the end of ``source`` when it is never closed."""
+    """Return the end of the group that opens at ``start``; the end of ``source`` when it is never closed."""
     depth = 0
     for found in _BRACE.finditer(source, start):
         depth += {"{": 1, "}": -1}.get(found[0], 0)

@@ -56,6 +56,7 @@ def write_sheet(builder: DocumentBuilder, sheet: Sheet) -> None:
 
 
 def write_cells(builder: DocumentBuilder, cells: Cells, merges: Iterable[Merge] = ()) -> None:
+    """Write a sheet's cells as the tables, titles and notes that they form."""
     merged = list(merges)
     filled = fill_merges(cells, merged)
     titles = {(top, left) for top, left, bottom, _ in merged if top == bottom}

@@ -64,7 +64,7 @@ def _write(builder: DocumentBuilder, package: Package, part: str, sheet: Sheet) 
 
 @dataclass
 class Workbook:
-    """What the sheets of a workbook share."""
+    """Parts that the sheets of a workbook share."""
 
     sheets: list[tuple[str, str, bool]] = field(default_factory=list)
     """Name, part and whether it is hidden."""

@@ -112,5 +112,6 @@ def _pieces(element: Any) -> Iterator[str]:
 
 
 def link(element: Any) -> str:
+    """Return a hyperlink as Markdown."""
     text, address = "".join(_pieces(element)), element.get(f"{XLINK}href") or ""
     return linked(text, address)

@@ -156,7 +156,7 @@ def _pitches(lines: list[Line]) -> dict[int, float]:
 
 
 def _breaks(group: list[Line], line: Line, pitch: dict[int, float], measure: RegionMargins) -> bool:
-    """Whether ``line`` begins a new block after ``group``."""
+    """Return whether ``line`` begins a new block after ``group``."""
     last = group[-1]
     size = max(last.size, line.size, 1.0)
     step = line.bottom - last.bottom
@@ -256,7 +256,7 @@ def _kind(group: list[Line]) -> Kind:
 
 
 def continues(one: Item, two: Item) -> bool:
-    """Whether paragraph ``two``, the next block in another column or on another page, goes on with ``one``."""
+    """Return whether paragraph ``two``, the next block in another column or on another page, goes on with ``one``."""
     elsewhere = (one.page, one.region) != (two.page, two.region)
     if not elsewhere or one.kind != "paragraph" or two.kind != "paragraph" or abs(one.size - two.size) > 0.5:
         return False

@@ -151,7 +151,7 @@ def _own_face(item: Item, items: Sequence[Item]) -> bool:
 
 
 def _leads_prose(item: Item, items: Sequence[Item]) -> bool:
-    """Whether a paragraph of some length follows."""
+    """Return whether a paragraph of some length follows."""
     at = next(i for i, other in enumerate(items) if other is item)
     after = items[at + 1 : at + 2]
     return bool(after) and after[0].kind == "paragraph" and len(after[0].text) > 80

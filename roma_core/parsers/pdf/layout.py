@@ -74,7 +74,7 @@ class Line:
 
     @property
     def hyphenated(self) -> bool:
-        """Whether PDFium takes the hyphen at the end for a hyphenation."""
+        """Return whether PDFium takes the hyphen at the end for a hyphenation."""
         return self.words[-1].text.endswith(SOFT_HYPHEN)
 
     @cached_property
@@ -141,7 +141,7 @@ def _is_near(one: Word, two: Word) -> bool:
 
 
 def _touching(one: Word, two: Word) -> bool:
-    """Whether no blank belongs between: the file has none, and the gap is small."""
+    """Return whether no blank belongs between: the file has none, and the gap is small."""
     gap = max(two.x0 - one.x1, one.x0 - two.x1)
     size = min(one.size, two.size) or 1.0
     if is_rtl(one.text) != is_rtl(two.text) and one.text[-1].isalnum() and two.text[0].isalnum():
@@ -152,7 +152,7 @@ def _touching(one: Word, two: Word) -> bool:
 
 
 def is_wide(char: str) -> bool:
-    """Han, kana: scripts that set no blanks between words. (Hangul does.)"""
+    """Tell if a character is of a script without blanks between words: Han or kana, not Hangul."""
     return unicodedata.east_asian_width(char) in "WF" and not "\uac00" <= char <= "\ud7af"
 
 
@@ -165,8 +165,10 @@ def is_rtl(text: str) -> bool:
 
 
 def rows_of(words: Iterable[Word]) -> list[list[Word]]:
-    """Words grouped by baseline from top to bottom, each row from left to right. Raised and lowered marks join the
-    row that they overlap most."""
+    """Return the words grouped by baseline from top to bottom, each row from left to right.
+
+    Raised and lowered marks join the row that they overlap most.
+    """
     rows: list[list[Word]] = []
     spans: list[tuple[float, float]] = []
     reaches: list[tuple[float, float, float]] = []

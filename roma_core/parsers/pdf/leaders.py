@@ -50,7 +50,7 @@ def _entry(row: Line) -> re.Match[str] | None:
 
 
 def _goes_on(run: Sequence[Line], row: Line) -> bool:
-    """Whether a line without a leader may lie between two entries: close below, and not many such in a row."""
+    """Return whether a line without a leader may lie between two entries: close below, and not many such in a row."""
     near = row.top - run[-1].bottom <= 1.5 * max(row.size, run[-1].size)
     return near and any(_entry(above) for above in run[-MAX_WRAPPED:])
 

@@ -59,7 +59,7 @@ _NARROW = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a run of characters is set. ``size`` in points, ``turn`` in degrees clockwise as shown."""
+    """Type of a run of characters. ``size`` in points, ``turn`` in degrees clockwise as shown."""
 
     size: float
     bold: bool = False
@@ -110,8 +110,11 @@ class RulingLine:
 
 @dataclass
 class PageContent:
-    """What is on page ``number``. ``width`` and ``height`` are those of the page as shown, ``turns`` the quarter
-    turns (clockwise) from there to the reading frame."""
+    """Words, lines and pictures of page ``number``.
+
+    ``width`` and ``height`` are those of the page as shown, ``turns`` the quarter turns (clockwise) from there to the
+    reading frame.
+    """
 
     number: int
     width: float

@@ -186,8 +186,11 @@ def _lies_in(word: Word, rect: Rect) -> bool:
 
 
 def has_wrong_map(page: PageContent) -> bool:
-    """Return whether the text layer is the output of a wrong font map: most characters without any Unicode value, or
-    long Latin text without common words and common pairs of letters."""
+    """Tell if the text layer is the output of a wrong font map.
+
+    Its signs are most characters without any Unicode value, or long Latin text without common words and common pairs
+    of letters.
+    """
     text = " ".join(word.text for word in page.words)
     chars = len(text)
     if page.map_errors > 0.5 * chars:

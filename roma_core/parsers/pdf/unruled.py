@@ -52,7 +52,7 @@ def _run_end(rows: list[Row], start: int) -> int:
 
 
 def _other_columns(group: list[Row], row: Row, after: list[Row]) -> bool:
-    """Whether ``row`` and the next ones stand in other columns than the rows of ``group``: another table begins."""
+    """Tell if another table begins: ``row`` and the next ones stand in other columns than the rows of ``group``."""
     multi = [r for r in group if len(r) > 1]
     fresh = [r for r in (row, *after) if len(r) > 1]
     if len(multi) < 3 or len(fresh) < 2 or len(row) < 2:
@@ -64,7 +64,7 @@ def _other_columns(group: list[Row], row: Row, after: list[Row]) -> bool:
 
 
 def _is_wide(line: Line, rows: list[Row]) -> bool:
-    """Whether a lone segment runs over the gaps that the rows above keep free, like a paragraph after a table."""
+    """Tell if a lone segment runs over the gaps that the rows above keep free, like a paragraph after a table."""
     multi = [row for row in rows if len(row) > 1]
     gaps = [(a.x1, b.x0) for row in multi for a, b in pairwise(row)]
     crossed = sum(line.x0 < a and line.x1 > b for a, b in gaps)
@@ -96,7 +96,7 @@ def _aligned(rows: list[Row], rules: Sequence[RulingLine]) -> TableRegion | None
 
 
 def _spans(segment: Line, border: float) -> bool:
-    """Whether a segment lies over both columns at ``border`` rather than just hanging over it."""
+    """Return whether a segment lies over both columns at ``border`` rather than just hanging over it."""
     return min(border - segment.x0, segment.x1 - border) > 0.35 * (segment.x1 - segment.x0)
 
 
@@ -175,7 +175,7 @@ def _has_prose_column(texts: Grid) -> bool:
 
 
 def _flows_on(column: list[str]) -> bool:
-    """Whether a column is prose: long cells that the next one goes on with in the middle of a sentence."""
+    """Return whether a column is prose: long cells that the next one goes on with in the middle of a sentence."""
     pairs = [(a, b) for a, b in pairwise(column) if len(a) >= 25 and b]
     return len(pairs) >= 2 and 2 * sum(b[0].islower() for _, b in pairs) >= len(pairs)
 
@@ -263,7 +263,7 @@ def _below(above: list[list[Word]], cells: list[list[Word]]) -> bool:
 
 
 def _has_rules(rect: Rect, rules: Sequence[RulingLine]) -> bool:
-    """Whether at least two horizontal rules about as wide as the table lie in it or at its edges."""
+    """Return whether at least two horizontal rules about as wide as the table lie in it or at its edges."""
     width = rect[2] - rect[0]
     near = [
         r

@@ -64,7 +64,7 @@ def resident_mb() -> float:
 
 
 def is_heavy(memory_mb: float, result: object) -> bool:
-    """Whether the process should be replaced: out of memory just now, or what it keeps is over half of the limit."""
+    """Tell if the process should be replaced: out of memory just now, or what it keeps is over half of the limit."""
     spent = isinstance(result, AgentFailure) and result.code is ErrorCode.PARSER_MEMORY
     return spent or resident_mb() > memory_mb / 2
 

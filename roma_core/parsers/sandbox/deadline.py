@@ -1,4 +1,4 @@
-"""How much time the file at hand has left, so that slow steps (OCR) stop with a warning before the worker is killed."""
+"""The time that is left for the file at hand, so that slow steps (OCR) stop with a warning before the worker is killed."""
 
 from __future__ import annotations
 

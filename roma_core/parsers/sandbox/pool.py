@@ -54,7 +54,7 @@ class WorkerLimits:
 
 
 class Sandbox(Protocol):
-    """Where a parser runs."""
+    """A process in which parsers run."""
 
     async def run(self, job: ParseJob) -> Result: ...
 

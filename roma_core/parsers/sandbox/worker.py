@@ -37,7 +37,7 @@ class ParseJob(Noun):
 
 
 def outcome(job: ParseJob) -> Result:
-    """What ``job`` gives: a document (never an empty one), bytes, or the failure."""
+    """Run a parse job and return its result: a document (never an empty one), bytes, or the failure."""
     return run_without_waiting(guarded(AGENT, _attempt(job)))
 
 
@@ -76,7 +76,7 @@ def _finish(job: ParseJob, result: Document | bytes) -> Document | bytes:
 
 
 class Stream(Protocol):
-    """What frames need of a pipe: ``read`` gives fewer bytes than asked only at the end."""
+    """The part of a pipe that frames need: ``read`` gives fewer bytes than asked only at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -86,6 +86,7 @@ class Stream(Protocol):
 
 
 def write_frame(stream: Stream, header: dict[str, object], payload: bytes = b"") -> None:
+    """Write one message: its length, its JSON header and its payload."""
     head = json.dumps({**header, "size": len(payload)}).encode()
     start = struct.pack(">I", len(head)) + head
     if len(payload) <= SMALL:  # one write wakes the other side once
@@ -116,6 +117,7 @@ def _exactly(stream: Stream, size: int) -> bytes:
 
 
 def encode_job(job: ParseJob) -> tuple[dict[str, object], bytes]:
+    """Return a parse job as a header and a payload."""
     header = job.model_dump(mode="json", exclude={"raw": {"content", "path"}})
     if job.options.readings is None:
         return header, job.raw.data
@@ -124,6 +126,7 @@ def encode_job(job: ParseJob) -> tuple[dict[str, object], bytes]:
 
 
 def decode_job(header: dict[str, object], data: bytes) -> ParseJob:
+    """Return the parse job that ``encode_job`` wrote. Raises ValueError for a header without a file."""
     fields = {key: value for key, value in header.items() if key not in {"size", "readings_size"}}
     raw, options, size = fields["raw"], fields.get("options"), header.get("readings_size")
     if not isinstance(raw, dict) or not isinstance(options, dict):
@@ -135,6 +138,7 @@ def decode_job(header: dict[str, object], data: bytes) -> ParseJob:
 
 
 def encode_result(result: Result) -> tuple[str, bytes]:
+    """Return a parse result as its kind and a payload."""
     if isinstance(result, bytes):
         return "bytes", result
     kind = "document" if isinstance(result, Document) else "failure"
@@ -142,6 +146,7 @@ def encode_result(result: Result) -> tuple[str, bytes]:
 
 
 def decode_result(kind: object, payload: bytes) -> Result:
+    """Return the result that ``encode_result`` wrote."""
     if kind == "bytes":
         return payload
     return (Document if kind == "document" else AgentFailure).model_validate_json(payload)
@@ -166,6 +171,7 @@ def serve(source: Stream, sink: Stream, limits: dict[str, float]) -> None:
 
 
 def main() -> None:
+    """Confine this process, then answer parse jobs on its standard streams."""
     from roma_core.parsers.sandbox import confine
 
     limits: dict[str, float] = json.loads(sys.argv[1])

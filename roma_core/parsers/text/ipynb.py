@@ -20,7 +20,7 @@ MAX_OUTPUT = 20_000
 
 
 def parse(raw: RawDocument, options: ParseOptions) -> Document:
-    """nbformat 3 and 4. Raises ``MALFORMED`` and ``EMPTY``."""
+    """Parse a notebook of nbformat 3 or 4. Raises ``MALFORMED`` and ``EMPTY``."""
     try:
         notebook = json.loads(decode(raw.data))
     except (ValueError, RecursionError) as error:
@@ -56,7 +56,7 @@ def _language(notebook: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """nbformat writes texts as one string or as a list of lines."""
+    """Return a text that nbformat holds as one string or as a list of lines."""
     return "".join(part for part in value if isinstance(part, str)) if isinstance(value, list) else str(value or "")
 
 

@@ -136,6 +136,7 @@ def _payload(part: Any) -> bytes:
 
 
 def decoded(part: Any) -> str:
+    """Return the text of a message part in the encoding that it declares."""
     data = _payload(part)
     return decode(data, part.get_content_charset()) if data.strip() else ""
 

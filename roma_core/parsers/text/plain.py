@@ -22,7 +22,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 
 
 def paragraphs(text: str, pages: tuple[Page, ...] = ()) -> Iterator[Block]:
-    """What stands between blank lines and form feeds, without the white space around it."""
+    """Yield the text between blank lines and form feeds, without the white space around it."""
     number = iter(pages)
     page = next(number, None)
     start = 0

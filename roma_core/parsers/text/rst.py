@@ -53,7 +53,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 
 
 def _plain_marks(root: Any) -> Any:
-    """docutils' classes as the tags that they stand for."""
+    """Turn the classes of docutils into the tags that they stand for."""
     for span in root.iter("span"):
         if "literal" in (span.get("class") or "").split():
             span.tag = "code"

@@ -25,6 +25,8 @@ PARAGRAPH = 400
 
 @dataclass(frozen=True)
 class Cue:
+    """A subtitle: from when to when, who speaks, and the words."""
+
     start_s: float
     end_s: float
     speaker: str
@@ -68,6 +70,7 @@ def _seconds(text: str) -> float:
 
 
 def clock(seconds: float) -> str:
+    """Return seconds as ``HH:MM:SS``."""
     whole = int(seconds)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 

@@ -221,7 +221,7 @@ def _nav_list(listing: Any, folder: str, depth: int) -> Iterator[ContentsEntry]:
 
 
 def _ncx(root: Any, folder: str, depth: int = 0) -> Iterator[ContentsEntry]:
-    """Lines of an NCX. (Tags are lower case, as ``parse_page`` leaves them.)"""
+    """Yield the lines of an NCX, whose tags are lower case as ``parse_page`` leaves them."""
     points = root.iter("navmap") if depth == 0 else [root]
     for parent in points:
         for point in parent.iterchildren("navpoint"):

@@ -80,6 +80,7 @@ def is_shown(element: Any) -> bool:
 
 
 def is_boilerplate(element: Any) -> bool:
+    """Tell if an element's tag, role or names mark it as navigation, advertisement or the like."""
     if element.tag in BOILERPLATE_TAGS or (element.get("role") or "").lower() in _BOILERPLATE_ROLES:
         return True
     if element.tag in {"body", "html", "main", "article"}:
@@ -118,6 +119,7 @@ def _tidy(text: str) -> str:
 
 
 def clean_spaces(text: str) -> str:
+    """Return text with each run of blanks as one."""
     return _SPACE.sub(" ", text)
 
 
@@ -348,6 +350,7 @@ def _holds_note_mark(element: Any) -> bool:
 
 
 def epub_type(element: Any) -> str:
+    """Return an element's ``epub:type``; empty when it has none."""
     return element.get("{http://www.idpf.org/2007/ops}type") or element.get("epub:type") or ""
 
 
@@ -370,6 +373,7 @@ def _code_span(text: str) -> str:
 
 
 def text_of(element: Any) -> str:
+    """Return all text below an element."""
     return "".join(element.itertext())
 
 

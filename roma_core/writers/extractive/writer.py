@@ -48,7 +48,9 @@ class QuotedAnswer(BaseModel):
 
 
 class ExtractiveWriter:
-    """Quotes with ``ranker``; None ranks by shared words. ``why`` says why answers are quoted::
+    """Writer that quotes what ``ranker`` finds best; None ranks by shared words.
+
+    ``why`` says why answers are quoted::
 
         writer = ExtractiveWriter(LocalReranker())
         pieces = [piece async for piece in writer.write("When was it built?", passages, context)]
