@@ -104,7 +104,7 @@ def _target(tokens: Sequence[Token]) -> str:
 
 @dataclass
 class _Recorded:
-    """Return the spans that the inline rules matched in ``content``; an image's label is parsed in a state of its own."""
+    """Return the spans that the inline rules matched in ``content``; an image's label is parsed apart."""
 
     content: str
     spans: list[tuple[SpanKind, int, int, str]]

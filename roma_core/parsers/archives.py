@@ -16,7 +16,7 @@ ARCHIVE_SUFFIXES = (".zip", ".docx", ".pptx", ".xlsx", ".xlsm", ".epub", ".odt",
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """Limits of what a container may unpack to. Sizes in bytes; ``ratio`` is unpacked / packed of one entry or of the whole."""
+    """Limits of what a container may unpack to, in bytes; ``ratio``: unpacked / packed, of one entry or of all."""
 
     entries: int = 20_000
     entry_bytes: int = 512 << 20

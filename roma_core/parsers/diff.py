@@ -1,4 +1,4 @@
-"""Differences that a change of parsers makes: the same files parsed before and after, compared by text, headings and cells."""
+"""Differences that a change of parsers makes in the text, headings and cells of the same files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DocumentShape(Noun):
 
 
 class Change(Noun):
-    """Comparison of one document's two parses. ``lost`` and ``gained`` count tokens, headings and table cells by their text."""
+    """Comparison of two parses. ``lost`` and ``gained`` count tokens, headings and table cells by their text."""
 
     uri: str
     old_parser: str | None

@@ -142,7 +142,9 @@ class LocalConnector:
 
 
 def start(uri: str, fence: Fence) -> tuple[Path, tuple[str, ...]]:
-    """Return the folder in which ``uri`` begins and the glob behind it, if it is one. Raises ``InputError``, and ``AccessError`` outside.
+    """Return the folder in which ``uri`` begins and the glob behind it, if it is one.
+
+    Raises ``InputError``, and ``AccessError`` outside.
 
     Both the whole and its part before the first wildcard must lie inside: ``roots/../*`` does not.
     """

@@ -23,7 +23,7 @@ _NOT_OURS: Final = frozenset({"host", "content-length", "connection", "transfer-
 
 @dataclass(frozen=True)
 class SiteAccess:
-    """Headers and cookies sent to a site beside the usual ones. ``headers`` go to ``host`` alone, cookies to their domains."""
+    """Headers (for ``host`` alone) and cookies (for their domains) sent to a site beside the usual ones."""
 
     host: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -1,4 +1,4 @@
-"""Parts that the finders of tables on a PDF page share. Text that a table takes is the text of its words: nothing is lost."""
+"""Parts that the finders of tables on a PDF page share. A table holds the text of all its words: nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time that is left for the file at hand, so that slow steps (OCR) stop with a warning before the worker is killed."""
+"""The time that is left for the file at hand, so that slow steps (OCR) stop before the worker is killed."""
 
 from __future__ import annotations
 

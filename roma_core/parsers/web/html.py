@@ -67,7 +67,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 
 
 def base_of(root: Any, url: str) -> str:
-    """Return the address that the page's links are relative to: its ``<base>``, else ``url``; "" where neither is a web address."""
+    """Return the base of the page's links: its ``<base>``, else ``url``; "" where neither is a web address."""
     own = next((str(a).strip() for a in root.xpath("//base/@href")), "")
     base = urljoin(url, own) if url.startswith(_WEB) else own
     return base if base.startswith(_WEB) else ""
