@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from roma_core.plugins import BrokenPlugin
     from roma_core.prompts import Prompt, PromptLibrary
     from roma_core.sessions.service import Rating
+    from roma_core.variants import VariantFactory
 
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
 
@@ -73,7 +74,7 @@ class Roma:
         self.settings = settings
         self.locks = {part.name: threading.RLock() for part in list_parts(Roma)}
         self.broken_connectors: tuple[BrokenPlugin, ...] = ()
-        self._chosen_prompts = dict(given.pop("prompt_files", None) or {})
+        self.chosen_prompts: dict[str, str | Path] = dict(given.pop("prompt_files", None) or {})
         self.initial_pipeline = given.pop("pipeline", None)
         self._warming: PerLoop[asyncio.Task[None]] = PerLoop(lambda: asyncio.create_task(self._warm()))
         unknown = set(given) - {part.name for part in list_parts(Roma)}
@@ -96,7 +97,7 @@ class Roma:
 
         Raises ``ConfigError`` for an unknown prompt or version.
         """
-        return self.prompt_library.resolve({**self.settings.answering.prompts, **self._chosen_prompts})
+        return self.prompt_library.resolve({**self.settings.answering.prompts, **self.chosen_prompts})
 
     @cached_property
     def answer_prompts(self) -> Mapping[str, Prompt]:
@@ -341,6 +342,30 @@ class Roma:
         monitor = await asyncio.to_thread(lambda: self.monitor)  # plug-ins are imported for it
         return await monitor.report()
 
+    def vary(
+        self,
+        settings: Mapping[str, object] | None = None,
+        *,
+        prompts: Mapping[str, str | Path] | None = None,
+        pipeline: Callable[[Pipeline], Pipeline] | None = None,
+        sources: Sequence[str] = (),
+    ) -> AbstractAsyncContextManager[Roma]:
+        """Return a context with a variant of this ``Roma``: other settings, prompts or stages over the same workspace.
+
+        >>> async with roma.vary({"rerank_weight": 0.0}, prompts={"answer": "lazy"}) as lazy:  # doctest: +SKIP
+        ...     await lazy.query("What does the bridge span?")
+
+        Work that variants have in common is done once. One with settings of the index (``chunk_tokens``) gets an index
+        of its own, made from ``sources`` (default: all that were ingested). Raises ``ConfigError``.
+        """
+        return self._variants.open(settings or {}, prompts or {}, pipeline, sources)
+
+    @cached_property
+    def _variants(self) -> VariantFactory:
+        from roma_core.variants import VariantFactory
+
+        return VariantFactory(self)
+
     async def warm(self) -> None:
         """Import what questions, ingests and probes need, in a thread: for a server, whose loop has others to serve.
 
@@ -360,10 +385,13 @@ class Roma:
         warming = self._warming.peek()
         return warming is not None and not warming.done()
 
-    async def close(self) -> None:
-        """Close what was opened; the parts that were never used are not built for it."""
+    async def close(self, *, keep: Sequence[str] = ()) -> None:
+        """Close what was opened, but for the parts in ``keep``; parts that were never used are not built for it."""
+        if "_variants" in self.__dict__:
+            await self._variants.close()
         for part in reversed(list_parts(Roma)):
-            await part.close(self)
+            if part.name not in keep:
+                await part.close(self)
         if self.settings.telemetry.tracing:
             from roma_core.telemetry import tracing
 

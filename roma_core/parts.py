@@ -64,7 +64,7 @@ class RomaParts(TypedDict, total=False):
     writers: Sequence[Writer]
     orchestrator: ROMAOrchestrator
     monitor: HealthMonitor
-    prompt_files: Mapping[str, Path] | None
+    prompt_files: Mapping[str, str | Path] | None
     pipeline: Pipeline | Callable[[Pipeline], Pipeline] | None
 
 

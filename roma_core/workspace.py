@@ -77,6 +77,11 @@ class Workspace:
         return self.evals / "answers.db"
 
     @property
+    def variants(self) -> Path:
+        """Folder of indexes that variants in experiments have made of the same sources."""
+        return self.folder / "variants"
+
+    @property
     def beir(self) -> Path:
         """Folder of the corpora of BEIR sets, as they are ingested."""
         return self.folder / "beir"

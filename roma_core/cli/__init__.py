@@ -28,6 +28,7 @@ COMMANDS = {
     "ask": "answers:ask",
     "eval": "evals:evaluate",
     "compare": "evals:compare",
+    "experiment": "experiments:experiment",
     "runs": "evals:runs",
     "gate": "evals:gate",
     "prompt": "prompts:prompt",

@@ -80,7 +80,7 @@ async def evaluate(
     from roma_core.evals import evaluate as run_evaluation
     from roma_core.evals.gate import check_gate, load_baseline
 
-    _import_from_here()
+    import_from_here()
     if plan:
         study = _plan_study(call, dataset, limit, top_k, measure, primary)
         call.emit(study, partial(_show_plan, study))
@@ -136,7 +136,7 @@ def exit_code(report: EvalReport) -> int:
     return FAILED if report.errors == len(report.rows) else PARTIAL
 
 
-def _import_from_here() -> None:
+def import_from_here() -> None:
     """Let ``--measure module:name`` find a module of the current folder, as ``python -m`` does."""
     here = str(Path.cwd())
     if here not in sys.path:

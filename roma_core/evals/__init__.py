@@ -6,6 +6,7 @@
 
 from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.evals.evaluation import evaluate, load_dataset
+from roma_core.evals.experiments import Experiment, Variant, experiment, grid
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget, load_golden
 from roma_core.evals.judge.model import Judge
 from roma_core.evals.measures.base import CaseOutcome, Measure, Score, measure
@@ -23,6 +24,7 @@ __all__ = [
     "EvalReport",
     "EvalRow",
     "Evidence",
+    "Experiment",
     "Golden",
     "GoldenCase",
     "Judge",
@@ -30,12 +32,15 @@ __all__ = [
     "Nugget",
     "Score",
     "StudyPlan",
+    "Variant",
     "compare",
     "compare_variants",
     "default_measures",
     "evaluate",
+    "experiment",
     "find_blind_measures",
     "gather_demo_corpus",
+    "grid",
     "load_dataset",
     "load_golden",
     "measure",

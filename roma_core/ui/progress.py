@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from roma_core.evals.experiments import ExperimentProgress
     from roma_core.ingestion import IngestProgress
 
 
@@ -44,5 +45,23 @@ def eval_bar(shown: bool = True) -> Iterator[Callable[[int, int], None] | None]:
         def advance(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
+
+        yield advance
+
+
+@contextmanager
+def experiment_bar(shown: bool = True) -> Iterator[Callable[[ExperimentProgress], None] | None]:
+    """Show a bar for ``experiment``: questions of all variants, and the variant that is asked; yield its callback."""
+    if not shown:
+        yield None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="question", desc="experiment") as bar:
+
+        def advance(at: ExperimentProgress) -> None:
+            bar.total = at.total
+            bar.set_postfix_str(f"{at.number}/{at.variants} {at.variant}", refresh=False)
+            bar.update(at.done - bar.n)
 
         yield advance

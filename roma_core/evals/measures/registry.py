@@ -69,7 +69,7 @@ def find_measure(name: str, top_k: int) -> Measure:
     """Return a measure by its name, or by ``package:name``. Raises ``EvalError`` (``ERR_EVAL_PARAMETERS``)."""
     module, colon, attribute = name.partition(":")
     if colon:
-        return _require_measure(_import_attribute(module, attribute), name)
+        return _require_measure(import_attribute(module, attribute, "measure"), name)
     known = {each.name: each for each in default_measures(top_k)}
     if name in known:
         return known[name]
@@ -82,12 +82,13 @@ def find_measure(name: str, top_k: int) -> Measure:
     )
 
 
-def _import_attribute(module: str, attribute: str) -> Any:
+def import_attribute(module: str, attribute: str, kind: str) -> Any:
+    """Return what ``module:attribute`` names. Raises ``EvalError``; ``kind`` says what was wanted."""
     found: Any = guarded_call("evals", partial(importlib.import_module, module))
     if isinstance(found, AgentFailure):
         why = found.details.get("exception", found.message)
         raise EvalError(
-            f"The measure {module}:{attribute} cannot be imported ({why}); run in the folder of its module, or "
+            f"The {kind} {module}:{attribute} cannot be imported ({why}); run in the folder of its module, or "
             "install it.",
             ErrorCode.EVAL_PARAMETERS,
         )

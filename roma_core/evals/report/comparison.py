@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MeasureRole = Literal["primary", "secondary", "descriptive"]
 PREFERRED_PRIMARY = "nugget_recall"
 """The measure that decides when nobody has named one."""
-INDEX_SECTIONS = frozenset({"chunking"})
+INDEX_SECTIONS = frozenset({"chunking", "parsing", "figures"})
 """Sections of settings that act when documents are ingested, through the index alone."""
 LONGER = 3.0
 """From so many times the length on a score that grows with length is not called better."""
@@ -465,7 +465,7 @@ def _make_remarks(
             ids = _name_some([row.case_id for row in broken])
             remarks.append(f"{len(broken)} answers of {name} are not its own ({states}) and unscored: {ids}.")
     if a.index_sha256 and a.index_sha256 == b.index_sha256:
-        shaping = {setting.name for setting in own_settings() if setting.section in INDEX_SECTIONS}
+        shaping = {s.name for s in own_settings() if s.section in INDEX_SECTIONS and s.decides_answers}
         for name in sorted(shaping & list_changes(a, b).keys()):
             remarks.append(f"{name} differs, but both runs searched the same index: run `roma ingest` with it first.")
     decisive = next(m for m in compared if m.measure == primary)
