@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from pydantic import ValidationError
 
 from roma_core import parts
-from roma_core.errors import AgentFailure, InputError, NotFoundError, explain_invalid, guarded, guarded_call
+from roma_core.errors import (
+    AgentFailure,
+    InputError,
+    NotFoundError,
+    explain_invalid,
+    guarded,
+    guarded_call,
+    suggest_name,
+)
 from roma_core.parts import Part, RomaParts, import_in_thread, list_parts
 from roma_core.perloop import PerLoop
 from roma_core.settings import Settings
@@ -125,6 +133,14 @@ class Roma:
     @pipeline.setter
     def pipeline(self, pipeline: Pipeline) -> None:
         self.orchestrator.pipeline = pipeline
+
+    @cached_property
+    def pipelines(self) -> dict[str, Pipeline]:
+        """Other pipelines by name, which a question may ask for; ``quotes`` asks no model. Add your own::
+
+        roma.pipelines["hyde"] = roma.pipeline.insert_before("retrieve", hyde)
+        """
+        return {"quotes": parts.build_quotes_pipeline(self)}
 
     @property
     def fingerprints(self) -> Mapping[str, str]:
@@ -260,16 +276,23 @@ class Roma:
         filters: Mapping[str, Any] | None = None,
         session_id: str | None = None,
         tenant: str | None = None,
+        pipeline: str = "",
     ) -> AsyncGenerator[StreamEvent]:
         """Yield the events of one answer; the last one is terminal. What is given replaces the fields of ``query``.
 
-        A query that cannot be asked (an unknown persona, ``top_k=0``) is one ``ErrorEvent`` with ERR_INPUT_INVALID.
+        ``pipeline`` names one of ``pipelines``. A query that cannot be asked (an unknown persona, ``top_k=0``) is one
+        ``ErrorEvent`` with ERR_INPUT_INVALID.
         """
         given = {"persona": persona, "top_k": top_k, "filters": filters, "session_id": session_id, "tenant": tenant}
         asked = guarded_call("query", lambda: self._make_query(query, given))
         if isinstance(asked, AgentFailure):
             return _refuse(asked)
-        return self.orchestrator.stream_query(asked)
+        if not pipeline:
+            return self.orchestrator.stream_query(asked)
+        chosen = guarded_call("query", lambda: self._find_pipeline(pipeline))
+        if isinstance(chosen, AgentFailure):
+            return _refuse(chosen)
+        return self.orchestrator.with_pipeline(chosen).stream_query(asked)
 
     async def query(
         self,
@@ -422,6 +445,11 @@ class Roma:
             return Query.model_validate(fields)
         except ValidationError as error:
             raise InputError(f"The question cannot be asked: {explain_invalid(error)}.") from None
+
+    def _find_pipeline(self, name: str) -> Pipeline:
+        if name not in self.pipelines:
+            raise InputError(f"There is no pipeline {name!r}. {suggest_name(name, tuple(self.pipelines))}")
+        return self.pipelines[name]
 
     async def _read(self, path: Path) -> RawDocument:
         from roma_core.connectors.local.connector import read

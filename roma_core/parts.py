@@ -309,6 +309,24 @@ def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
     return orchestrator
 
 
+def build_quotes_pipeline(roma: Roma) -> Pipeline:
+    """Return the pipeline that asks no model and quotes the passages, whatever writes otherwise."""
+    from roma_core.agents.build import build_orchestrator as build
+    from roma_core.writers.extractive import ExtractiveWriter
+
+    orchestrator = build(
+        roma.settings,
+        store=roma.store,
+        embedder=roma.embedder,
+        reranker=roma.reranker,
+        llm=None,
+        writers=[ExtractiveWriter(roma.reranker, why="asked for", cache=roma.cache)],
+        sessions=roma.sessions,
+        prompts=roma.answer_prompts,
+    )
+    return orchestrator.pipeline
+
+
 def list_own_prompts() -> dict[str, Prompt]:
     """Return every prompt of ROMA by name: those of answers, of the judge and of figures."""
     from roma_core.agents.prompts import all_prompts

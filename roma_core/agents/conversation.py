@@ -61,7 +61,7 @@ class StandaloneQuestion:
 
 
 class ConversationAgent(Agent):
-    """Reads follow-ups and remembers turns, for queries that have a ``session_id``. ``llm`` None reads by the rule."""
+    """Reads follow-ups, and remembers turns of queries with a ``session_id``. ``llm`` None reads by the rule."""
 
     name = "conversation"
 
@@ -114,9 +114,7 @@ class ConversationAgent(Agent):
     @boundary
     async def read_question(self, question: str, query: Query) -> StandaloneQuestion:
         """Return ``question`` in words that stand alone; the rule stands in where a model fails or misses the point."""
-        if query.session_id is None:
-            return StandaloneQuestion()
-        turns = await self._sessions.turns(query.tenant, query.session_id, _MOST_TURNS)
+        turns = await self._earlier_turns(query)
         history = latest_turns(turns, self._history_tokens, self._count_tokens)
         if not history:
             return StandaloneQuestion()
@@ -133,6 +131,15 @@ class ConversationAgent(Agent):
         if not shares_words(rewrite, question, *talk):
             return StandaloneQuestion(by_rule, dropped=rewrite, usage=response.usage)
         return StandaloneQuestion(rewrite, usage=response.usage)
+
+    async def _earlier_turns(self, query: Query) -> Sequence[Turn]:
+        """Return the turns of the query's session, or else those that the query brings itself."""
+        if query.session_id is not None:
+            return await self._sessions.turns(query.tenant, query.session_id, _MOST_TURNS)
+        return [
+            Turn(question=earlier.question, standalone=earlier.question, answer=earlier.answer, answer_id="")
+            for earlier in query.history[-_MOST_TURNS:]
+        ]
 
     @boundary
     async def remember(self, question: str, query: Query, output: TailorOutput) -> None:

@@ -49,6 +49,10 @@ class ROMAOrchestrator(Agent):
         self.pipeline = pipeline
         self._timeout_s = timeout_s
 
+    def with_pipeline(self, pipeline: Pipeline) -> ROMAOrchestrator:
+        """Return an orchestrator that runs another pipeline within the same deadline."""
+        return ROMAOrchestrator(pipeline, timeout_s=self._timeout_s)
+
     @property
     def agents(self) -> tuple[Agent, ...]:
         """Every agent that a query runs through, for health reports."""

@@ -17,6 +17,10 @@ from roma_core.writers.base import Piece, Thoughts, Writer
 
 _DECLINED = frozenset({"refusal", "content_filter"})
 
+CUT_REASON = "tailor: the answer was cut at its longest length"
+DECLINED_REASON = "tailor: the model declined to answer"
+"""Reasons for which an answer is degraded."""
+
 
 class TailorAgent(Agent):
     """Has the answer written by the first of ``writers`` that begins, and puts the output together."""
@@ -122,10 +126,10 @@ def _compose_answer(context: Context) -> TailorOutput:
     if draft is None:
         return _compose_unknown(context)
     if draft.finish_reason == "length":
-        context.degraded.append("tailor: the answer was cut at its longest length")
+        context.degraded.append(CUT_REASON)
     declined = draft.finish_reason in _DECLINED
     if declined:
-        context.degraded.append("tailor: the model declined to answer")
+        context.degraded.append(DECLINED_REASON)
     cited = context.cited or Cited(_without_markers(context.answer, context))
     return TailorOutput(
         answer=cited.answer,

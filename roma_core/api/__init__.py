@@ -16,7 +16,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from roma_core import __version__
-from roma_core.api import conversations, ingest, operations, query
+from roma_core.api import completions, conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
@@ -63,7 +63,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.watched = Counter()
     app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
-    for router in (query.router, ingest.router, conversations.router):
+    for router in (query.router, completions.router, ingest.router, conversations.router):
         app.include_router(router, dependencies=[Depends(_wait_until_warm)])
     app.include_router(operations.router)  # says at once that the rest is starting
     install_handlers(app)

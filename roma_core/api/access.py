@@ -39,6 +39,8 @@ SCOPE_OF: Mapping[str, TokenScope] = {
     "console": "query",
     "static": "query",
     "ingest": "ingest",
+    "v1": "query",
+    "mcp": "query",
 }
 """By the first part of the path; everything else needs ``admin``."""
 SHUT = frozenset({"components"})
@@ -173,7 +175,7 @@ class Gate:
             serving.reset(mark)
             payer.reset(paying)
         if defect is not None and not response.started:
-            await make_problem(defect)(scope, receive, response.send)
+            await make_problem(defect, path=scope["path"])(scope, receive, response.send)
 
     async def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
         """Return the caller who may go on (None: a stranger, on an open path), or why not."""
@@ -276,7 +278,7 @@ async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, respons
         await response.close(failure.code.value)
         return
     asked = {"WWW-Authenticate": _make_challenge(scope["path"])} if failure.code == "ERR_ACCESS_UNAUTHENTICATED" else {}
-    await make_problem(failure, headers=asked)(scope, receive, response.send)
+    await make_problem(failure, headers=asked, path=scope["path"])(scope, receive, response.send)
 
 
 class _ResponseRecorder:
@@ -307,7 +309,7 @@ class _ResponseRecorder:
             if self._status == 413 and not _is_problem(message):
                 # The framework cuts long bodies with a plain sentence of its own.
                 said = make_refusal("The body is over ROMA_MAX_BODY_MB.", ErrorCode.INPUT_INVALID)
-                await make_problem(said, 413)(self._scope, _receive_disconnect, self.send)
+                await make_problem(said, 413, path=self._scope["path"])(self._scope, _receive_disconnect, self.send)
                 self._replaced = True
                 return
             headers, part = MutableHeaders(scope=message), _first_part(self._scope["path"])

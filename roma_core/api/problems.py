@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -61,6 +62,13 @@ _TITLES = {
     413: "Body too large", 415: "Unsupported media type", 422: "Cannot be processed", 429: "Too many requests",
     500: "Internal error", 502: "Model failed", 503: "Unavailable", 504: "Timed out", 507: "No room",
 }  # fmt: skip
+OPENAI_PREFIX = "/v1/"
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
 _OF_STATUS = {
     401: ErrorCode.ACCESS_UNAUTHENTICATED, 403: ErrorCode.ACCESS_FORBIDDEN, 404: ErrorCode.NOT_FOUND,
     429: ErrorCode.ACCESS_RATE_LIMIT,
@@ -95,8 +103,12 @@ def make_problem(
     headers: Mapping[str, str] | None = None,
     *,
     counted: bool = False,
+    path: str = "",
 ) -> Response:
-    """Return the response for ``failure``; counted unless ``counted``, and logged when the server is at fault."""
+    """Return the response for ``failure``; counted unless ``counted``, and logged when the server is at fault.
+
+    Below ``/v1`` it also holds an ``error`` as OpenAI's clients read it.
+    """
     body = describe_problem(failure, status)
     if not counted:
         metrics.count_failure(failure)
@@ -106,7 +118,16 @@ def make_problem(
     sent = dict(headers or {})
     if failure.retry_after_s is not None:
         sent["Retry-After"] = str(math.ceil(failure.retry_after_s))
-    return Response(body.model_dump_json(), status_code=body.status, headers=sent, media_type=MEDIA_TYPE)
+    content = body.model_dump_json()
+    if path.startswith(OPENAI_PREFIX):
+        content = json.dumps({**body.model_dump(mode="json"), "error": describe_error(failure, body.status)})
+    return Response(content, status_code=body.status, headers=sent, media_type=MEDIA_TYPE)
+
+
+def describe_error(failure: AgentFailure, status: int) -> dict[str, Any]:
+    """Return ``failure`` in the shape of OpenAI's errors."""
+    kind = _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"message": failure.message, "type": kind, "param": None, "code": failure.code.value}
 
 
 def make_refusal(message: str, code: ErrorCode, *, retry_after_s: float | None = None, **details: Any) -> AgentFailure:
@@ -121,20 +142,21 @@ def install_handlers(app: FastAPI) -> None:
     """
 
     @app.exception_handler(RomaError)
-    async def _ours(_request: Request, error: RomaError) -> Response:
-        return make_problem(AgentFailure.of("api", error))
+    async def _ours(request: Request, error: RomaError) -> Response:
+        return make_problem(AgentFailure.of("api", error), path=request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         # Places and rules, never the values: they may be secret, and they come back in logs.
         wrong = [{"where": ".".join(map(str, e["loc"]))[:200], "what": e["msg"]} for e in error.errors()[:20]]
         said = "; ".join(f"{w['where']}: {w['what']}" for w in wrong[:3]) or "The request cannot be read."
-        return make_problem(make_refusal(said, ErrorCode.INPUT_INVALID, errors=wrong))
+        return make_problem(make_refusal(said, ErrorCode.INPUT_INVALID, errors=wrong), path=request.url.path)
 
     @app.exception_handler(HTTPException)
-    async def _framework(_request: Request, error: HTTPException) -> Response:
+    async def _framework(request: Request, error: HTTPException) -> Response:
         code = _OF_STATUS.get(error.status_code, ErrorCode.INPUT_INVALID)
-        return make_problem(make_refusal(str(error.detail), code), error.status_code, error.headers)
+        failure = make_refusal(str(error.detail), code)
+        return make_problem(failure, error.status_code, error.headers, path=request.url.path)
 
 
 def make_example(code: ErrorCode, message: str) -> dict[str, Any]:

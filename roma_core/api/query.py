@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -73,11 +74,16 @@ async def ask(
     events = request.app.state.roma.stream_query(body.query(who.tenant))
     if body.stream:
         return AnswerResponse(streams.start(events, who.id, body.linger_s))
-    return await _answer_whole(request, events, streams.closing)
+    return await answer_whole(request, events, _show_output)
 
 
-async def _answer_whole(request: Request, events: Any, closing: asyncio.Event) -> Response:
-    """Return one JSON document; the work stops when the client goes away or the service ends."""
+def _show_output(output: TailorOutput) -> bytes:
+    return output.model_dump_json(exclude={"passages"}).encode()
+
+
+async def answer_whole(request: Request, events: Any, show: Callable[[TailorOutput], bytes]) -> Response:
+    """Return one JSON document, made by ``show``; the work stops when the client goes away or the service ends."""
+    closing, path = request.app.state.streams.closing, request.url.path
     answer = asyncio.ensure_future(_await_terminal(events))
     gone = asyncio.ensure_future(wait_until_gone(request.receive))
     ending = asyncio.ensure_future(closing.wait())
@@ -85,7 +91,7 @@ async def _answer_whole(request: Request, events: Any, closing: asyncio.Event) -
         await asyncio.wait({answer, gone, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             if not gone.done():
-                return make_problem(AgentFailure.of("api", make_stopping_error()))
+                return make_problem(AgentFailure.of("api", make_stopping_error()), path=path)
             log_client_gone(0, request_id.get())
             return Response(status_code=499)  # nobody reads it
         event = answer.result()
@@ -94,8 +100,8 @@ async def _answer_whole(request: Request, events: Any, closing: asyncio.Event) -
             task.cancel()
         await asyncio.wait({answer})
     if isinstance(event, ErrorEvent):
-        return make_problem(event.failure, counted=True)
-    return Response(event.output.model_dump_json(exclude={"passages"}), media_type="application/json")
+        return make_problem(event.failure, counted=True, path=path)
+    return Response(show(event.output), media_type="application/json")
 
 
 async def _await_terminal(events: Any) -> CompleteEvent | ErrorEvent:

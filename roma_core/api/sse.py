@@ -11,7 +11,7 @@ import asyncio
 import json
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -36,15 +36,20 @@ _log = logs.get("api")
 _quote = json.encoder.encode_basestring  # what json.dumps does with a str, without its options
 
 
+Encoder = Callable[[StreamEvent, str], bytes]
+"""Makes the bytes of an event from it and its id; none where a protocol has no word for it."""
+
+
 def encode_event(event: StreamEvent, event_id: str) -> bytes:
-    """Return one event as it is sent."""
+    """Return one event as it is sent. Without an id a client that resumes goes on behind the last one that has one."""
     if isinstance(event, TokenEvent):
         data = '{"type":"token","text":' + _quote(event.text) + "}"
     elif isinstance(event, CompleteEvent):
         data = event.model_dump_json(exclude={"output": {"passages"}})
     else:
         data = event.model_dump_json()
-    return f"id: {event_id}\nevent: {event.type}\ndata: {data}\n\n".encode()
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"{head}event: {event.type}\ndata: {data}\n\n".encode()
 
 
 class StreamClient:
@@ -67,8 +72,15 @@ class StreamClient:
 class AnswerStream:
     """One answer: the events so far, and its present reader."""
 
-    def __init__(self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float) -> None:
+    def __init__(
+        self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float, encode: Encoder = encode_event
+    ) -> None:
         self._now = asyncio.get_running_loop().time
+        self.encode = encode
+        self.begun = asyncio.Event()
+        """Set once there is something to send, or the answer has failed."""
+        self.failure: AgentFailure | None = None
+        """Why there is no answer."""
         self.id = uuid.uuid4().hex
         self.owner = owner
         self.sent: list[bytes] = []
@@ -112,8 +124,13 @@ class AnswerStream:
         raise LLMError("The answer ended before it was complete; ask again.", ErrorCode.LLM_TRUNCATED)
 
     async def _write(self, event: StreamEvent) -> None:
-        data = encode_event(event, f"{self.id}:{len(self.sent)}")
+        data = self.encode(event, f"{self.id}:{len(self.sent)}")
+        if isinstance(event, ErrorEvent):
+            self.failure = event.failure
+        if not data:
+            return
         self.sent.append(data)
+        self.begun.set()
         self.tokens += isinstance(event, TokenEvent)
         if self._reader is not None:
             await self._pass_on(self._reader, data)
@@ -193,9 +210,11 @@ class Streams:
         self.closing = asyncio.Event()
         """Set when the service ends and no answer may go on."""
 
-    def start(self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float) -> AnswerStream:
+    def start(
+        self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float, encode: Encoder = encode_event
+    ) -> AnswerStream:
         """Begin to read ``events``. Only ``owner`` can resume."""
-        stream = AnswerStream(events, owner, linger_s)
+        stream = AnswerStream(events, owner, linger_s, encode)
         self._streams[stream.id] = stream
         while len(self._streams) > MOST_STREAMS:
             oldest = next((s for s in self._streams.values() if s.done), None)
@@ -261,7 +280,7 @@ class AnswerResponse(Response):
             ends: set[asyncio.Future[Any]] = {self.stream.task, gone, reader.over}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if reader.over.done():
-                await _send_last_words(reader)
+                await _send_last_words(reader, self.stream.encode)
             elif not gone.done():
                 await reader.take(b"", more=False)
         finally:
@@ -269,13 +288,12 @@ class AnswerResponse(Response):
             gone.cancel()
 
 
-async def _send_last_words(reader: StreamClient) -> None:
+async def _send_last_words(reader: StreamClient, encode: Encoder) -> None:
     """Send a client the reason why its stream ends. The event has no id: resuming continues after the last one."""
     failure = AgentFailure.of("api", reader.over.result())
-    data = ErrorEvent(failure=failure).model_dump_json()
     try:
         async with asyncio.timeout(LAST_WORDS_S):
-            await reader.take(f"event: error\ndata: {data}\n\n".encode(), more=False)
+            await reader.take(encode(ErrorEvent(failure=failure), ""), more=False)
     except TimeoutError:
         return
 

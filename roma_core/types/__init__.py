@@ -44,7 +44,7 @@ from roma_core.types.document import (
     place_of,
 )
 from roma_core.types.health import ComponentHealth, HealthReport, HealthState
-from roma_core.types.query import Persona, Query
+from roma_core.types.query import Exchange, Persona, Query
 from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState
 from roma_core.types.source import ForgetReport, PlannedItem, SourceOptions, SourcePlan, SourceRecord, SyncPlan
 
@@ -72,6 +72,7 @@ __all__ = [
     "ComponentHealth",
     "Document",
     "ErrorEvent",
+    "Exchange",
     "ForgetReport",
     "HealthReport",
     "HealthState",

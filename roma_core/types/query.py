@@ -11,6 +11,13 @@ from roma_core.types.base import DEFAULT_TENANT, Noun
 Persona = Literal["technical", "executive", "general"]
 
 
+class Exchange(Noun):
+    """An earlier question of a conversation, with its answer."""
+
+    question: str
+    answer: str = ""
+
+
 class Query(Noun):
     """A question and how to answer it."""
 
@@ -20,6 +27,8 @@ class Query(Noun):
     filters: dict[str, Any] = Field(default_factory=dict)
     """Which documents may be used: ``document_id`` or ``uri`` (a value or a list of values), ``uri_prefix``."""
     session_id: str | None = None
+    history: tuple[Exchange, ...] = ()
+    """What was said before, oldest first, for callers that keep conversations themselves; ``session_id`` goes first."""
     tenant: str = DEFAULT_TENANT
     show_thinking: bool = False
     """Send the thoughts of a model in the events ``thinking``; they are never part of the answer."""
