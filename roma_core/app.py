@@ -136,9 +136,11 @@ class Roma:
 
     @cached_property
     def pipelines(self) -> dict[str, Pipeline]:
-        """Other pipelines by name, which a question may ask for; ``quotes`` asks no model. Add your own::
+        """Other pipelines by name, which a question may ask for; ``quotes`` asks no model.
 
-        roma.pipelines["hyde"] = roma.pipeline.insert_before("retrieve", hyde)
+        Add your own::
+
+            roma.pipelines["hyde"] = roma.pipeline.insert_before("retrieve", hyde)
         """
         return {"quotes": parts.build_quotes_pipeline(self)}
 
