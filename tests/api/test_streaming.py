@@ -182,6 +182,7 @@ async def test_the_number_of_kept_answers_is_bounded(monkeypatch: pytest.MonkeyP
     await asyncio.wait({ended[0].task})
     another = streams.start(silent(closed), "me", 0)
     more = streams.start(silent(closed), "me", 0)
+    await settle()
     assert streams.find(f"{ended[0].id}:0", "me") is None
     assert all(streams.find(f"{s.id}:0", "me") for s in (running, another, more)), "what is written is never dropped"
     await streams.close()
