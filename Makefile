@@ -85,7 +85,7 @@ parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells a
 	@$(BIN)/python -m bench.parse_gate
 
 lock: $(READY) ## Resolve the dependencies anew.
-	@$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra all --extra card --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 
 clean: ## Remove the environment, the demo's workspace and caches.

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from roma_core.ingestion.catalog import SourceCatalog
     from roma_core.llm.control.budget import Period
     from roma_core.llm.control.spending import Dimension, SpendReport
+    from roma_core.parsers.backends import BackendReport
     from roma_core.parsers.base import ParseOptions
     from roma_core.plugins import BrokenPlugin
     from roma_core.prompts import Prompt, PromptLibrary
@@ -327,6 +328,15 @@ class Roma:
         raw = await guarded("local", self._read(Path(path)))
         return raw if isinstance(raw, AgentFailure) else await self.parsers.parse(raw, options)
 
+    async def compare_backends(
+        self, path: str | Path, backends: Sequence[str], options: ParseOptions | None = None
+    ) -> BackendReport | AgentFailure:
+        """Read a file, or every file of a folder, with each of ``backends`` and compare what they make of it.
+
+        >>> await roma.compare_backends("papers", ["own", "pdfplumber"])  # doctest: +SKIP
+        """
+        return await guarded("parser", self._compare_backends(Path(path), backends, options))
+
     async def page_image(self, path: str | Path, number: int) -> bytes | AgentFailure:
         """PNG of page ``number`` (1-based) of a PDF or a picture as shown: ``Block.box`` is a fraction of it."""
         raw = await guarded("local", self._read(Path(path)))
@@ -459,6 +469,19 @@ class Roma:
         place = await asyncio.to_thread(path.resolve)
         return await asyncio.to_thread(read, place, place.as_uri(), self.settings.parsing.max_mb << 20)
 
+    async def _compare_backends(
+        self, path: Path, backends: Sequence[str], options: ParseOptions | None
+    ) -> BackendReport:
+        from roma_core.parsers.backends import compare_backends
+
+        root = await asyncio.to_thread(path.resolve)
+        paths = await asyncio.to_thread(_list_files, root)
+        if not paths:
+            raise InputError(f"{path} holds no file.")
+        base = root.parent if paths == [root] else root
+        files = [RawDocument(uri=place.relative_to(base).as_posix(), path=place) for place in paths]
+        return await compare_backends(self.parsers, files, backends, options)
+
     async def _source_page(self, document: Document, number: int, tenant: str) -> bytes | AgentFailure:
         key = digest("page", document.content_sha256, document.parser, str(number))
         kept = await asyncio.to_thread(self.cache.get, "page", key)
@@ -490,6 +513,14 @@ def build_roma(settings: Settings | None = None, **given: Unpack[RomaParts]) -> 
         roma = build_roma(Settings.load(workspace="w"), embedder=FakeEmbedder())
     """
     return Roma(settings or Settings.load(), **given)
+
+
+def _list_files(root: Path) -> list[Path]:
+    """Return ``root`` if it is a file, else the files below it in order, hidden ones left out."""
+    if root.is_file():
+        return [root]
+    places = (place for place in root.rglob("*") if place.is_file())
+    return sorted(p for p in places if not any(part.startswith(".") for part in p.relative_to(root).parts))
 
 
 async def _refuse(failure: AgentFailure) -> AsyncGenerator[StreamEvent]:

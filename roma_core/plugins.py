@@ -29,6 +29,7 @@ T = TypeVar("T")
 GROUPS: Final = (
     "roma.connectors",
     "roma.parsers",
+    "roma.backends",
     "roma.providers",
     "roma.embedders",
     "roma.rerankers",
@@ -36,7 +37,9 @@ GROUPS: Final = (
     "roma.stages",
 )
 OWN_DISTRIBUTION: Final = "roma-core"
-OWN_GROUPS: Final = frozenset({"roma.connectors", "roma.parsers", "roma.providers", "roma.embedders", "roma.rerankers"})
+OWN_GROUPS: Final = frozenset(
+    {"roma.connectors", "roma.parsers", "roma.backends", "roma.providers", "roma.embedders", "roma.rerankers"}
+)
 """Groups in which ROMA declares parts of its own; an installation without them was made from another revision."""
 
 

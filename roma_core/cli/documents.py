@@ -17,6 +17,7 @@ from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
 
 if TYPE_CHECKING:
+    from roma_core.parsers.base import ParseOptions
     from roma_core.types import Document, IngestionReport
 
 MOST_MISSING = 20
@@ -100,13 +101,23 @@ def _show_losses(document: Document) -> None:
         note(f"left out: {more} more; --json lists all")
 
 
-@command(examples=("roma parse report.pdf", "roma parse report.pdf --pages 1-3 --json", "roma parse --diff old new"))
+@command(
+    examples=(
+        "roma parse report.pdf",
+        "roma parse report.pdf --pages 1-3 --json",
+        "roma parse report.pdf --backend pdfplumber",
+        "roma parse papers/ --compare own,pdfplumber",
+        "roma parse --diff old new",
+    )
+)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--markdown", is_flag=True, help="The text alone (default).")
 @click.option("--html", is_flag=True, help="The text rendered as safe HTML.")
 @click.option("--pages", metavar="1-3", help="Only these pages.")
 @click.option("--password", metavar="WORD", help="Password of an encrypted file.")
 @click.option("--whole-page", is_flag=True, help="Of a web page also what surrounds its main text.")
+@click.option("--backend", metavar="NAME", help="Who reads the file: own, or a backend such as pdfplumber.")
+@click.option("--compare", metavar="NAMES", help="Read FILE, or all of a folder, with several: own,unstructured.")
 @click.option("--diff", nargs=2, type=click.Path(path_type=Path), metavar="OLD NEW", help="Compare two sets of parses.")
 async def parse(
     call: Invocation,
@@ -116,6 +127,8 @@ async def parse(
     pages: str | None,
     password: str | None,
     whole_page: bool,
+    backend: str | None,
+    compare: str | None,
     diff: tuple[Path, Path] | None,
 ) -> int:
     """Show what a parser makes of a file, without storing it."""
@@ -124,13 +137,16 @@ async def parse(
     if diff:
         return _compare_parses(call, *diff)
     if file is None:
-        raise InputError("roma parse FILE, or roma parse --diff OLD NEW.")
+        raise InputError("roma parse FILE, roma parse DIR --compare own,pdfplumber, or roma parse --diff OLD NEW.")
     options = ParseOptions(
         tenant=call.settings.tenant,
         password=password,
         pages=read_pages(pages),
         main_text=not whole_page,
+        backend=backend,
     )
+    if compare is not None:
+        return await _compare_backends(call, file, compare.split(","), options, as_html=html)
     async with build_roma(call.settings) as roma:
         document = await roma.parse(file, options)
     if isinstance(document, AgentFailure):
@@ -143,6 +159,24 @@ async def parse(
     call.emit(document, lambda: write(document.markdown()))
     _show_losses(document)
     return OK
+
+
+async def _compare_backends(
+    call: Invocation, path: Path, names: Sequence[str], options: ParseOptions, *, as_html: bool
+) -> int:
+    """Print what each backend makes of the files: a table, JSON, or with ``--html`` a page with pictures."""
+    backends = [name.strip() for name in names if name.strip()]
+    async with build_roma(call.settings) as roma:
+        report = await roma.compare_backends(path, backends, options)
+        if isinstance(report, AgentFailure):
+            return call.fail(report)
+        if as_html:
+            from roma_core.ui.comparison import draw_comparison
+
+            write(await draw_comparison(roma, path, report))
+        else:
+            call.emit(report, lambda: write(report.to_markdown()))
+    return PARTIAL if any(reading.failure for file in report.files for reading in file.readings) else OK
 
 
 def _compare_parses(call: Invocation, old: Path, new: Path) -> int:

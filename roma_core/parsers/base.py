@@ -24,6 +24,8 @@ class ParseOptions(Noun):
     readings: dict[int, str] | None = Field(default=None, exclude=True)
     """What OCR read on a page, by its number, as ``OcrResult`` in JSON; None before the pages were given to it.
     Crosses processes beside the file."""
+    backend: str | None = None
+    """Name of the backend that reads the file, ``own`` for ROMA's parser; None = what the settings say."""
     main_text: bool = True
     """Of a web page: without navigation and what else surrounds its content. False keeps all that it shows."""
 

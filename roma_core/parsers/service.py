@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self
 
-from roma_core.errors import AgentFailure, ErrorCode, ParserError, guarded, request_id
+from roma_core.errors import AgentFailure, ConfigError, ErrorCode, ParserError, guarded, request_id, suggest_name
 from roma_core.parsers import media
+from roma_core.parsers.backends.base import Backend, find_backend
 from roma_core.parsers.base import ParseOptions, Parser
 from roma_core.parsers.figures import Figure, unpacked
 from roma_core.parsers.page_reading import UNREAD, PageReader, ReadingStore, wanted_pages, without_pages
 from roma_core.parsers.registry import ParserTable
 from roma_core.parsers.sandbox.pool import ProcessSandbox, Sandbox, WorkerLimits
 from roma_core.parsers.sandbox.worker import AGENT, ParseJob, Result
-from roma_core.settings import ParsingSettings, Settings
+from roma_core.settings import OWN_PARSER, ParsingSettings, Settings
 from roma_core.types import Document, RawDocument
 
 _DEFAULTS = ParsingSettings()
@@ -40,10 +41,16 @@ class DolphinParserService:
         max_bytes: int = _DEFAULTS.max_mb << 20,
         readings: ReadingStore | None = None,
         max_ocr_pages: int = _DEFAULTS.ocr_pages,
+        backends: Mapping[str, str] | None = None,
     ) -> None:
+        """``backends`` names the backend that reads a format instead of ROMA's parser: ``{"pdf": "pdfplumber"}``.
+
+        Raises ``ConfigError`` for a backend that is unknown, not installed, or does not read its format.
+        """
         self._sandbox = sandbox or ProcessSandbox()
         self._table = ParserTable.installed() if parsers is None else ParserTable(parsers)
         self._parsers = self._table.by_type
+        self._backends = choose_backends(self._parsers, backends or {})
         self._max_bytes = max_bytes
         self._ocr = PageReader(self._sandbox, readings, max_ocr_pages)
 
@@ -59,6 +66,7 @@ class DolphinParserService:
             max_bytes=settings.parsing.max_mb << 20,
             readings=readings,
             max_ocr_pages=settings.parsing.ocr_pages,
+            backends=settings.parsing.backends,
         )
 
     async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure:
@@ -85,12 +93,18 @@ class DolphinParserService:
     @property
     def parser_ids(self) -> frozenset[str]:
         """Every parser with its version: a document made with another one is parsed again."""
-        return frozenset(parser.id for parser in self._parsers.values())
+        rows = [self._row(media_type, self._backends.get(media_type)) for media_type in self._parsers]
+        return frozenset(row.id for row in rows if row is not None)
+
+    def detect(self, raw: RawDocument) -> str:
+        """Return the media type of a file, by its content and then by its name."""
+        return self._table.detect(raw)
 
     def parser_id(self, raw: RawDocument) -> str | None:
         """Name and version of the parser that would read ``raw``; None when no parser does."""
-        parser = self._parsers.get(self._table.detect(raw))
-        return parser.id if parser else None
+        kind = self._table.detect(raw)
+        row = self._row(kind, self._backends.get(kind))
+        return row.id if row else None
 
     async def close(self) -> None:
         await self._sandbox.close()
@@ -150,12 +164,40 @@ class DolphinParserService:
         if not held.data or held.data.isspace():
             raise ParserError("The file is empty; check that it was saved and copied whole.", ErrorCode.PARSER_EMPTY)
         kind = self._table.detect(held)
-        parser = self._parsers.get(kind)
-        if parser is None:
+        backend = self._backend(kind, options) if target is None else None
+        row = self._row(kind, backend)
+        if row is None:
             raise _unsupported(kind)
-        job = ParseJob(target=target or parser.parse, parser_id=parser.id, media_type=kind, raw=held, options=options)
+        if backend is not None:
+            held = held.model_copy(update={"media_type": kind})
+            options = options.model_copy(update={"backend": backend.name})
+        job = ParseJob(target=target or row.parse, parser_id=row.id, media_type=kind, raw=held, options=options)
         result = await self._sandbox.run(job)
-        return _explained(result, kind) if isinstance(result, AgentFailure) else result
+        return _explained(result, kind, backend) if isinstance(result, AgentFailure) else result
+
+    def _backend(self, kind: str, options: ParseOptions) -> Backend | None:
+        """Return the backend that reads a file of this type; None for ROMA's parser. Raises ``ConfigError``."""
+        if options.backend is None:
+            return self._backends.get(kind)
+        return None if options.backend == OWN_PARSER else find_backend(options.backend, kind)
+
+    def _row(self, kind: str, backend: Backend | None) -> Parser | None:
+        own = self._parsers.get(kind)
+        return backend.parser_for(own, kind) if backend is not None else own
+
+
+def choose_backends(parsers: Mapping[str, Parser], names: Mapping[str, str]) -> dict[str, Backend]:
+    """Return the backend by media type for ``names`` by format. Raises ``ConfigError``."""
+    formats: dict[str, list[str]] = {}
+    for media_type, parser in parsers.items():
+        formats.setdefault(parser.name, []).append(media_type)
+    chosen: dict[str, Backend] = {}
+    for name, backend_name in names.items():
+        if name not in formats:
+            raise ConfigError(f"There is no format {name!r}. {suggest_name(name, formats)}")
+        backend = find_backend(backend_name, formats[name][0])
+        chosen |= {media_type: backend for media_type in formats[name] if backend.reads(media_type)}
+    return chosen
 
 
 def _held(raw: RawDocument) -> RawDocument:
@@ -163,8 +205,8 @@ def _held(raw: RawDocument) -> RawDocument:
     return raw if raw.content is not None else raw.model_copy(update={"content": raw.data, "path": None})
 
 
-def _explained(failure: AgentFailure, kind: str) -> AgentFailure:
-    """The failure with the request and the format; a defect of a format library counts as a malformed file."""
+def _explained(failure: AgentFailure, kind: str, backend: Backend | None = None) -> AgentFailure:
+    """Return the failure with the request and the format; a defect of a library counts as a malformed file."""
     update: dict[str, object] = {
         "request_id": request_id.get(),
         "details": {**failure.details, "media_type": kind},
@@ -172,6 +214,12 @@ def _explained(failure: AgentFailure, kind: str) -> AgentFailure:
     if failure.code is ErrorCode.INTERNAL:
         cause = failure.details.get("exception", "an error")
         update["code"] = ErrorCode.PARSER_MALFORMED
+        if backend is not None:
+            update["message"] = (
+                f"The backend {backend.name!r} cannot read the file ({cause}); read it with --backend {OWN_PARSER} to "
+                "see whether it is damaged."
+            )
+            return failure.model_copy(update=update)
         update["message"] = (
             f"The file cannot be read ({cause}): it is probably damaged. Save it again in the program it came "
             "from; if other programs read it, please report it."

@@ -16,7 +16,7 @@ from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSett
 from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings, ProviderSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
-from roma_core.settings.parsing import FigureSettings, ParsingSettings
+from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.serving import ServingSettings
 from roma_core.settings.sources import SourceSettings
@@ -24,6 +24,8 @@ from roma_core.settings.storage import CacheMode, StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
 
 __all__ = [
+    "BACKEND_FORMATS",
+    "OWN_PARSER",
     "Access",
     "AnsweringSettings",
     "AnthropicSettings",

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from roma_core.types.base import DEFAULT_TENANT, Noun, digest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom as fractions (0..1) of the page, origin top left."""
@@ -219,6 +222,48 @@ class Document(Noun):
             parts += [self.text[at : link.start], f"[{words}]({link.url})"]
             at = link.end
         return "".join([*parts, self.text[at:]])
+
+    def tables(self) -> list[pd.DataFrame]:
+        """Return the tables in their order: the first row names the columns, every value is the text of its cell.
+
+        ``attrs`` of a frame say where it stands: ``start`` and ``end`` (offsets), ``page``, ``box``, ``row`` (of a
+        sheet), ``place`` for a person, and the ``caption`` beside it.
+
+        >>> document.tables()[0].attrs["place"]
+        'page 3'
+        """
+        from roma_core.parsers.tables import from_markdown
+
+        frames: list[pd.DataFrame] = []
+        for at, block in enumerate(self.blocks):
+            if block.kind == "table":
+                frames.append(self._frame(at, from_markdown(block.of(self.text))))
+        return frames
+
+    def _frame(self, at: int, grid: list[list[str]]) -> pd.DataFrame:
+        import pandas as pd
+
+        block = self.blocks[at]
+        frame = pd.DataFrame(grid[1:], columns=grid[0] if grid else None, dtype=str)
+        frame.attrs = {
+            "start": block.start,
+            "end": block.end,
+            "page": block.page,
+            "box": block.box,
+            "row": block.row,
+            "place": self.place(block.start),
+            "caption": self._caption_beside(at),
+        }
+        return frame
+
+    def _caption_beside(self, at: int) -> str | None:
+        """Return the caption right before the block, else the one right after it that belongs to no other table."""
+        if at > 0 and self.blocks[at - 1].kind == "caption":
+            return self.blocks[at - 1].of(self.text)
+        after = self.blocks[at + 1 : at + 3]
+        if after and after[0].kind == "caption" and not (len(after) == 2 and after[1].kind == "table"):
+            return after[0].of(self.text)
+        return None
 
     def summarize_left_out(self) -> str | None:
         """Return one sentence with the counts by reason, or None when nothing was left out.

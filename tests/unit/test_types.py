@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from roma_core.types import Document, IngestionReport, IngestItem, Page, Section, Span, Usage, digest
+from roma_core.types import Block, Document, IngestionReport, IngestItem, Page, Section, Span, Usage, digest
 
 
 def document(text: str = "Title\n\nBody text", **fields: object) -> Document:
@@ -103,3 +103,22 @@ def test_report_counts_every_state() -> None:
     items = (IngestItem(uri="a", state="added"), IngestItem(uri="b", state="failed"))
     counts = IngestionReport(run_id="r", sources=("s",), items=items).counts()
     assert sum(counts.values()) == len(items) and counts["added"] == counts["failed"] == 1 and counts["skipped"] == 0
+
+
+def test_tables_are_frames_of_text_that_say_where_they_stand() -> None:
+    text = "# Tides\n\nTable 1. Heights\n\n| month | metres |\n| --- | --- |\n| May | 03.40 |\n\nEnd"
+    blocks = (
+        Block(kind="heading", start=0, end=7, level=1),
+        Block(kind="caption", start=9, end=25, page=1),
+        Block(kind="table", start=27, end=len(text) - 5, page=1, box=(0.1, 0.2, 0.9, 0.4)),
+        Block(kind="paragraph", start=len(text) - 3, end=len(text), page=1),
+    )
+    (frame,) = document(text, blocks=blocks, pages=(Page(number=1, start=0, end=len(text)),)).tables()
+    assert frame.to_dict("records") == [{"month": "May", "metres": "03.40"}]
+    assert (frame.attrs["page"], frame.attrs["place"]) == (1, "page 1")
+    assert frame.attrs["caption"] == "Table 1. Heights"
+    assert text[frame.attrs["start"] : frame.attrs["end"]].startswith("| month")
+
+
+def test_a_document_without_tables_has_no_frames() -> None:
+    assert document().tables() == []
