@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from lxml import etree
@@ -23,3 +24,17 @@ def with_body(root: Any) -> Any:
         for n, element in enumerate(stray):
             body.insert(n, element)
     return root
+
+
+_PANEL: Final = re.compile(
+    r"(?:^|[\s_-])(?:tab-?pane|tab-?panel|tab-?content|accordion|collapse|collapsible|aos|wow|fade-?in|fade-?up|reveal)"
+    r"(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+
+
+def is_shown_later(element: Any) -> bool:
+    """Return whether a hidden element is one that readers get to see: an inactive tab, or a part that fades in."""
+    if (element.get("role") or "").lower() == "tabpanel" or element.get("data-aos") is not None:
+        return True
+    return _PANEL.search(element.get("class") or "") is not None or "transition" in (element.get("style") or "")

@@ -17,9 +17,14 @@ MAX_ADDRESS = 2000
 _CODE = frozenset({"pre", "code", "kbd", "samp", "tt"})
 
 _PLANE = 0xF0000
+_HIDE = {code: _PLANE + code for code in range(0x20, 0x7F)}
 _OPEN, _SHUT, _CLOSE = "\U00100000", "\U00100001", "\U00100002"
 _MARK = re.compile(f"{_OPEN}([\U000f0020-\U000f007e]*){_SHUT}|{_CLOSE}|[{_OPEN}{_SHUT}]")
 _ADDRESS_CHARS = "!#$%&'*+,-./:;=?@_~[]"
+_PLAIN_ADDRESS = re.compile(
+    r"https?://[a-z0-9][a-z0-9.-]*(?:/(?!\.)[\w!$%&'*+,.;=@~:-]*)*(?:\?[\w!$%&'*+,./:;=?@~-]*)?", re.ASCII
+)
+"""An address that is absolute and plain already: no dots to resolve, nothing to quote."""
 
 
 class Found(NamedTuple):
@@ -33,6 +38,8 @@ class Found(NamedTuple):
 def address_of(target: str, base: str = "") -> str | None:
     """``target`` made absolute and plain ASCII; None for what is no http(s) or mail address, or one without a base."""
     words = "".join(target.split("\n")).strip()
+    if _PLAIN_ADDRESS.fullmatch(words):  # most of a page's: taking them apart is the dearest part of reading it
+        return words if len(words) <= MAX_ADDRESS else None
     try:
         found = urljoin(base, words) if base else words
         parts = urlsplit(found)
@@ -55,7 +62,7 @@ def linked(text: str, target: str, base: str = "") -> str:
 
 
 def _opening(address: str) -> str:
-    return f"{_OPEN}{''.join(chr(_PLANE + ord(c)) for c in address)}{_SHUT}"
+    return f"{_OPEN}{address.translate(_HIDE)}{_SHUT}"
 
 
 def bare(text: str) -> str:
@@ -88,15 +95,27 @@ def mark_anchors(root: Any, base: str, blocks: frozenset[str]) -> None:
 
     ``blocks`` are the tags that end a line: a link around some of them marks the first that holds none.
     """
-    for anchor in root.iter("a"):
+    if next(root.iter(*_CODE), None) is None:
+        anchors = root.iter("a")
+    else:
+        anchors = root.xpath(
+            "descendant-or-self::a[@href][not(ancestor::pre or ancestor::code or ancestor::kbd "
+            "or ancestor::samp or ancestor::tt)]"
+        )
+    for anchor in anchors:
         target = (anchor.get("href") or "").strip()
-        if not target or target.startswith("#") or any(a.tag in _CODE for a in anchor.iterancestors()):
+        if not target or target.startswith("#"):
             continue
-        inner = [e for e in anchor.iterdescendants() if e.tag in blocks]
-        element = next((e for e in inner if not any(d.tag in blocks for d in e.iterdescendants())), anchor)
+        element = _innermost_line(anchor, blocks) if len(anchor) else anchor
         words, address = "".join(element.itertext()).strip(), address_of(target, base)
         if words and address is not None and words not in {target, address.removeprefix("mailto:")}:
             _mark(element, _opening(address))
+
+
+def _innermost_line(anchor: Any, blocks: frozenset[str]) -> Any:
+    """Return the first block inside of a link that holds none itself; the link where it holds no block."""
+    inner = [e for e in anchor.iterdescendants() if e.tag in blocks]
+    return next((e for e in inner if not any(d.tag in blocks for d in e.iterdescendants())), anchor)
 
 
 def _mark(element: Any, opening: str) -> None:

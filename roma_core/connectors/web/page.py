@@ -151,7 +151,9 @@ def _robots_metas(root: Any, robot: str) -> Iterator[str]:
 def _tree(body: bytes, media_type: str | None) -> Any:
     safe = _LONG_TAG.sub(rb"<\1>", _DATA_URI.sub(rb"\1\1", body))
     text = safe.decode(_encoding(safe, media_type), "replace").replace("\0", "")
-    parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    parser = lxml.html.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+    )
     try:
         root = lxml.html.document_fromstring(
             re.sub(r"^\s*<\?xml[^>]*>", "", text).encode("utf-8", "replace"), parser=parser

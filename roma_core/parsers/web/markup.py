@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from textwrap import dedent
 from typing import Any, Literal
 
+from lxml import etree
+
 from roma_core.parsers import tables
 from roma_core.parsers.builder import DocumentBuilder, ListItem, clean, raised
 from roma_core.parsers.hyperlinks import bare
@@ -22,8 +24,7 @@ Kind = Literal[
 ]
 
 DROPPED = frozenset(
-    "script style noscript template iframe object embed svg canvas button input select textarea head link meta audio"
-    " video map dialog".split()
+    "script style noscript template iframe object embed svg canvas head link meta audio video map".split()
 )
 BLOCKS = frozenset(
     "address article aside blockquote body center dd details dir div dl dt fieldset figcaption figure footer form"
@@ -38,6 +39,9 @@ _BOILERPLATE_NAMES = re.compile(
     r"mw-editsection|navbox|catlinks|printfooter|mw-jump-link|toc)(?:$|[\s_-])",
     re.IGNORECASE,
 )
+_CONTROLS = frozenset({"input", "select", "textarea"})
+_PAGE_MARKS = frozenset({"pagebreak", "doc-pagebreak", "pagenum"})
+_NOTES = frozenset({"footnote", "rearnote", "endnote", "doc-footnote", "doc-endnote"})
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LANGUAGE = re.compile(r"(?:language|lang|highlight(?:-source)?|brush:)[-\s]?([\w+#]+)", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]+")
@@ -59,6 +63,8 @@ class HtmlBlock:
     name: str = ""
     boilerplate: bool = False
     link_share: float = 0.0
+    element: Any = field(default=None, repr=False, compare=False)
+    """The element of the page that it was read from, or the one around it."""
 
     @property
     def words(self) -> str:
@@ -72,20 +78,23 @@ def is_shown(element: Any) -> bool:
     """False for comments, scripts, controls, and the marks of a printed book's pages."""
     if not isinstance(element.tag, str) or element.tag in DROPPED:
         return False
-    return not {"pagebreak", "doc-pagebreak", "pagenum"} & {
-        *epub_type(element).split(),
-        *(element.get("role") or "").split(),
-        *(element.get("class") or "").split(),
-    }
+    named = f"{element.get('class') or ''} {element.get('role') or ''} {epub_type(element)}"
+    return "page" not in named or not _PAGE_MARKS & set(named.split())
 
 
 def is_boilerplate(element: Any) -> bool:
-    """Tell if an element's tag, role or names mark it as navigation, advertisement or the like."""
-    if element.tag in BOILERPLATE_TAGS or (element.get("role") or "").lower() in _BOILERPLATE_ROLES:
+    """Return whether an element surrounds the text; inside of ``<main>`` only navigation does."""
+    role = (element.get("role") or "").lower()
+    if element.tag == "nav" or role == "navigation":
         return True
-    if element.tag in {"body", "html", "main", "article"}:
-        return False
-    return any(_BOILERPLATE_NAMES.search(element.get(name) or "") for name in ("class", "id"))
+    is_marked = element.tag in BOILERPLATE_TAGS or role in _BOILERPLATE_ROLES
+    if not is_marked and element.tag not in {"body", "html", "main", "article"}:
+        is_marked = any(_BOILERPLATE_NAMES.search(element.get(name) or "") for name in ("class", "id"))
+    return is_marked and not any(_is_main(around) for around in element.iterancestors())
+
+
+def _is_main(element: Any) -> bool:
+    return element.tag == "main" or (element.get("role") or "").lower() == "main"
 
 
 def read_blocks(root: Any) -> list[HtmlBlock]:
@@ -103,7 +112,13 @@ class _InlineRun:
 
     def take(self) -> tuple[str, float]:
         """The text, marks of notes at its end (a sentence must be quotable as written), and its share in links."""
-        text = _tidy("".join(self.parts))
+        text = "".join(self.parts)
+        if not text or text.isspace():  # between two blocks, nearly always
+            self.parts.clear()
+            self.notes.clear()
+            self.linked = 0
+            return "", 0.0
+        text = _tidy(text)
         share = min(1.0, self.linked / max(1, len(bare(text))))
         text += "".join(f"[^{note}]" for note in self.notes) if text else ""
         self.parts.clear()
@@ -134,21 +149,30 @@ class _BlockReader:
                 if _is_inline(child):
                     self.inline(child, run)
                 else:
-                    yield from _paragraph(run, boilerplate)
-                    yield from self.block(child, depth + 1, boilerplate or is_boilerplate(child))
+                    yield from _paragraph(run, boilerplate, element)
+                    for block in self.block(child, depth + 1, boilerplate or is_boilerplate(child)):
+                        if block.element is None:
+                            block.element = child
+                        if child.tag == "a" and child.get("href"):
+                            block.link_share = 1.0
+                        yield block
             if child.tail:
                 run.parts.append(child.tail)
-        yield from _paragraph(run, boilerplate)
+        yield from _paragraph(run, boilerplate, element)
 
-    def inline(self, element: Any, run: _InlineRun) -> None:
+    def inline(self, element: Any, run: _InlineRun, depth: int = 0) -> None:
         """Append the text of inline content, with line breaks, code marks, formulas and note marks."""
         tag = element.tag
-        if tag == "br":
+        if depth > MAX_DEPTH:
+            run.parts.append(text_of(element))
+        elif tag == "br":
             run.parts.append("\u2028")
         elif tag == "img":
             run.parts.append(f" {element.get('alt') or ''} ")
         elif tag == "math":
             run.parts.append(_math(element))
+        elif tag in _CONTROLS:
+            run.parts.append(f" {_value_of(element)} ")
         elif tag in {"code", "kbd", "samp", "tt"}:
             run.parts.append(_code_span(text_of(element)))
         elif tag == "sup" and (power := raised(text_of(element))) != text_of(element) and not _holds_note_mark(element):
@@ -160,7 +184,7 @@ class _BlockReader:
             run.parts.append(text)
             for child in element:
                 if is_shown(child):
-                    self.inline(child, run)
+                    self.inline(child, run, depth + 1)
                 run.parts.append(child.tail or "")
             run.linked += len(bare(text_of(element))) if tag == "a" and element.get("href") else 0
 
@@ -310,10 +334,10 @@ def _unnested(element: Any) -> list[Any]:
 _HIGHLIGHTED = re.compile(r"highlight|rouge|codetable|linenos", re.IGNORECASE)
 
 
-def _paragraph(run: _InlineRun, boilerplate: bool) -> Iterator[HtmlBlock]:
+def _paragraph(run: _InlineRun, boilerplate: bool, element: Any) -> Iterator[HtmlBlock]:
     text, share = run.take()
     if text:
-        yield HtmlBlock("paragraph", text=text, boilerplate=boilerplate, link_share=share)
+        yield HtmlBlock("paragraph", text=text, boilerplate=boilerplate, link_share=share, element=element)
 
 
 def _listed(items: list[ListItem], linked: float, boilerplate: bool) -> Iterator[HtmlBlock]:
@@ -337,8 +361,8 @@ def _is_inline(element: Any) -> bool:
 
 
 def _is_note(element: Any) -> bool:
-    kinds = f"{epub_type(element)} {element.get('role') or ''}".split()
-    return bool({"footnote", "rearnote", "endnote", "doc-footnote", "doc-endnote"} & set(kinds))
+    kinds = f"{epub_type(element)} {element.get('role') or ''}"
+    return "note" in kinds and not _NOTES.isdisjoint(kinds.split())
 
 
 def _is_note_mark(element: Any) -> bool:
@@ -366,6 +390,20 @@ def _math(element: Any) -> str:
     return words if formula == words else f"${formula}$"
 
 
+def _value_of(element: Any) -> str:
+    """Return what a form's control shows: its value, a box with or without a tick, the chosen options."""
+    if element.tag == "textarea":
+        return text_of(element)
+    if element.tag == "select":
+        options = list(element.iter("option"))
+        chosen = [option for option in options if option.get("selected") is not None]
+        return ", ".join(text_of(option).strip() for option in chosen or options[:1])
+    kind = (element.get("type") or "text").lower()
+    if kind in {"checkbox", "radio"}:
+        return "☒" if element.get("checked") is not None else "☐"
+    return "" if kind in {"hidden", "password", "file", "image"} else element.get("value") or ""
+
+
 def _code_span(text: str) -> str:
     body = clean_spaces(text).strip()
     fence = "``" if "`" in body else "`"
@@ -383,11 +421,11 @@ def _preformatted(element: Any) -> str:
 
 
 def _raw(element: Any) -> Iterator[str]:
-    yield element.text or ""
-    for child in element:
-        if isinstance(child.tag, str):
-            yield from ("\n",) if child.tag == "br" else _raw(child)
-        yield child.tail or ""
+    for event, node in etree.iterwalk(element, events=("start", "end")):
+        if event == "start":
+            yield "\n" if node.tag == "br" else node.text or ""
+        elif node is not element:
+            yield node.tail or ""
 
 
 def _language(element: Any) -> str:
