@@ -34,6 +34,7 @@ from roma_core.types import (
     Persona,
     Query,
     RawDocument,
+    ScoredChunk,
     StreamEvent,
     TailorOutput,
     Usage,
@@ -322,6 +323,26 @@ class Roma:
         )
         async with aclosing(events):
             return await fold_events(events)
+
+    async def search(
+        self,
+        text: str,
+        *,
+        limit: int = 5,
+        filters: Mapping[str, Any] | None = None,
+        tenant: str | None = None,
+    ) -> tuple[ScoredChunk, ...] | AgentFailure:
+        """Return the passages that answers would be written from, best first. Asks no model that writes.
+
+        >>> await roma.search("rope bridge", limit=3)  # doctest: +SKIP
+        """
+        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
+            await part.warm(self)
+        given = {"top_k": limit, "filters": filters, "tenant": tenant}
+        asked = guarded_call("query", lambda: self._make_query(text, given))
+        if isinstance(asked, AgentFailure):
+            return asked
+        return await guarded("memory", parts.find_passages(self, asked))
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
         """Parse a file without storing it."""

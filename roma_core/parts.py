@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
 
-from roma_core.errors import ConfigError, RomaError
-from roma_core.types import ComponentHealth, Usage
+from roma_core.errors import AgentFailure, ConfigError, RomaError
+from roma_core.types import ComponentHealth, Query, ScoredChunk, Usage
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -325,6 +325,21 @@ def build_quotes_pipeline(roma: Roma) -> Pipeline:
         prompts=roma.answer_prompts,
     )
     return orchestrator.pipeline
+
+
+async def find_passages(roma: Roma, query: Query) -> tuple[ScoredChunk, ...]:
+    """Return the passages for a question, ranked as those of an answer. Raises ``RomaError``."""
+    from roma_core.agents.memory import MemoryAgent
+
+    memory = next((agent for agent in roma.orchestrator.agents if isinstance(agent, MemoryAgent)), None)
+    if memory is None:
+        raise ConfigError("The pipeline has no stage of ROMA's memory that could search.")
+    recall = await memory.retrieve(query.text, tenant=query.tenant, filters=dict(query.filters))
+    if not isinstance(recall, AgentFailure):
+        recall = await memory.rerank(recall)
+    if isinstance(recall, AgentFailure):
+        raise RomaError(recall.message, recall.code, retry_after_s=recall.retry_after_s)
+    return recall.passages[: query.top_k]
 
 
 def list_own_prompts() -> dict[str, Prompt]:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.routing import Route
 
 from roma_core import __version__
 from roma_core.api import completions, conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
+from roma_core.api.mcp import MCPRoute
 from roma_core.api.problems import MEDIA_TYPE, Problem, install_handlers, make_example
 from roma_core.api.schedule import SyncSchedule
 from roma_core.api.schemas import list_error_codes
@@ -65,6 +67,8 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
     for router in (query.router, completions.router, ingest.router, conversations.router):
         app.include_router(router, dependencies=[Depends(_wait_until_warm)])
+    app.state.mcp = MCPRoute(roma)
+    app.router.routes.append(Route("/mcp", app.state.mcp, methods=None, include_in_schema=False))
     app.include_router(operations.router)  # says at once that the rest is starting
     install_handlers(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.serving.max_body_mb * 2**20))
@@ -84,7 +88,13 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await _begin(app)
-    own = (app.state.worker.run(), app.state.schedule.run(), app.state.streams.run(), _open_parts(app.state.roma))
+    own = (
+        app.state.worker.run(),
+        app.state.schedule.run(),
+        app.state.streams.run(),
+        _open_parts(app.state.roma),
+        app.state.mcp.run(),
+    )
     tasks = [asyncio.create_task(work) for work in own]
     try:
         yield

@@ -13,13 +13,13 @@ from fastapi.responses import JSONResponse
 
 from roma_core.api.access import Principal
 from roma_core.api.problems import make_problem, make_refusal
-from roma_core.api.schemas import CitedSpan, Identifier, QueryBody, SourceText
+from roma_core.api.schemas import Identifier, QueryBody
 from roma_core.api.sse import AnswerResponse, log_client_gone, make_stopping_error, wait_until_gone
-from roma_core.errors import AgentFailure, ErrorCode, InputError, request_id
-from roma_core.types import CompleteEvent, Document, ErrorEvent, TailorOutput
+from roma_core.errors import AgentFailure, ErrorCode, request_id
+from roma_core.excerpts import MOST_EXCERPT_CHARS, SourceText, cut_excerpt
+from roma_core.types import CompleteEvent, ErrorEvent, TailorOutput
 
 router = APIRouter(tags=["answers"])
-MOST_CHARS = 100_000
 
 _EVENTS = """id: 2f6c…:0
 event: stage
@@ -118,40 +118,13 @@ async def source(
     document_id: Identifier,
     start: Annotated[int | None, Parameter(ge=0, le=2**53, description="Begin of the cited span.")] = None,
     end: Annotated[int | None, Parameter(ge=0, le=2**53, description="End of the cited span (not included).")] = None,
-    context: Annotated[int, Parameter(ge=0, le=MOST_CHARS // 2, description="Code points around the span.")] = 2000,
+    context: Annotated[
+        int, Parameter(ge=0, le=MOST_EXCERPT_CHARS // 2, description="Code points around the span.")
+    ] = 2000,
     offset: Annotated[int, Parameter(ge=0, le=2**53, description="Without a span: where to begin.")] = 0,
 ) -> Response:
     """Return at most 100 000 code points of a document; continue with `offset`."""
     found = await request.app.state.roma.document(document_id, tenant=get_principal(request).tenant)
     if isinstance(found, AgentFailure):
         return make_problem(found)
-    return JSONResponse(_make_excerpt(found, start, end, context, offset).model_dump())
-
-
-def _make_excerpt(document: Document, start: int | None, end: int | None, context: int, offset: int) -> SourceText:
-    """Return the part around a span, or from ``offset`` on. Raises ``InputError`` for a span outside of the text."""
-    size, cited = len(document.text), None
-    if start is None and end is None:
-        first, last = min(offset, size), min(size, offset + MOST_CHARS)
-    else:
-        if start is None or end is None or not start < end <= size:
-            raise InputError(f"A cited span needs start < end <= {size}, the length of the text.")
-        first, last = max(0, start - context), min(size, end + context, start + MOST_CHARS)
-        page = document.page_at(start)
-        cited = CitedSpan(
-            start=start,
-            end=end,
-            quote=document.text[start:end],
-            place=document.place(start),
-            page=page.number if page else None,
-        )
-    return SourceText(
-        document_id=document.id,
-        uri=document.uri,
-        title=document.title,
-        media_type=document.media_type,
-        length=size,
-        offset=first,
-        text=document.text[first:last],
-        cited=cited,
-    )
+    return JSONResponse(cut_excerpt(found, start, end, context=context, offset=offset).model_dump())

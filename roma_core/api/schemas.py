@@ -123,29 +123,6 @@ class RenameBody(Body):
         return title
 
 
-class CitedSpan(BaseModel):
-    """The cited words: `text[start - offset : end - offset] == quote`."""
-
-    start: int
-    end: int
-    quote: str
-    place: str
-    page: int | None
-
-
-class SourceText(BaseModel):
-    """A document's text, or the part of it around a citation. Offsets count code points of the whole text."""
-
-    document_id: str
-    uri: str
-    title: str
-    media_type: str
-    length: int = Field(description="Code points of the whole text.")
-    offset: int = Field(description="Where `text` begins in the whole.")
-    text: str
-    cited: CitedSpan | None
-
-
 def list_error_codes() -> str:
     """Return all codes, for the description of the error schema."""
     return ", ".join(f"`{code}`" for code in ErrorCode)

@@ -33,6 +33,7 @@ COMMANDS = {
     "gate": "evals:gate",
     "prompt": "prompts:prompt",
     "serve": "service:serve",
+    "mcp": "service:mcp",
     "health": "service:health",
     "spend": "service:spend",
     "doctor": "service:doctor",

@@ -96,6 +96,27 @@ async def serve(call: Invocation, host: str | None, port: int | None) -> int:
     return OK
 
 
+@command(examples=("roma mcp", "roma mcp --http --port 8080"), serves=True)
+@click.option("--http", "over_http", is_flag=True, help="Serve streamable HTTP at /mcp, with the whole HTTP API.")
+@click.option("--host", help="With --http: address to bind (ROMA_HOST).")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --http: port to bind (ROMA_PORT).")
+async def mcp(call: Invocation, over_http: bool, host: str | None, port: int | None) -> int:
+    """Serve tools for agents (Model Context Protocol): search, ask, get_document, list_collections.
+
+    Over the standard streams, for the program that starts it; with --http for tokens with the scope query.
+    """
+    async with build_roma(call.settings) as roma:
+        if over_http:
+            from roma_core.api.serve import serve as run_server
+
+            await run_server(roma, host=host, port=port)
+        else:
+            from roma_core.mcp import serve_stdio
+
+            await serve_stdio(roma)
+    return OK
+
+
 @click.group(cls=RomaGroup)
 def token() -> None:
     """Create, list or revoke bearer tokens of the HTTP API."""
