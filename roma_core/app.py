@@ -186,17 +186,21 @@ class Roma:
         retry_failed: bool = False,
         within: Sequence[str] | None = None,
         prune: bool = False,
+        collection: str | None = None,
     ) -> IngestionReport:
         """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item.
 
         ``within`` confines paths and Drive addresses to these places, as ``ROMA_INGEST_ROOTS`` does jobs over HTTP.
-        ``prune`` deletes at once what a complete listing no longer has, however much that is.
+        ``prune`` deletes at once what a complete listing no longer has, however much that is. ``collection`` names the
+        part of the corpus that the sources belong to from now on; searches can be confined to it.
         """
         for part in (Roma.ingestion, Roma.parsers, Roma.connectors):
             await part.warm(self)
         await import_in_thread(_TELEMETRY[0])
         from roma_core.telemetry.observe import count_ingest
 
+        if collection is not None:
+            await self.assign_collection(*sources, collection=collection, tenant=tenant, within=within)
         report = await self.ingestion.ingest(
             [str(source) for source in sources],
             tenant=tenant or self.settings.tenant,
@@ -207,6 +211,21 @@ class Roma:
         )
         count_ingest(report)
         return report
+
+    async def assign_collection(
+        self,
+        *sources: str | Path,
+        collection: str,
+        tenant: str | None = None,
+        within: Sequence[str] | None = None,
+    ) -> None:
+        """Let documents of ``sources`` belong to ``collection`` from their next ingest on. Raises ``InputError``.
+
+        >>> await roma.assign_collection("hr/", collection="hr")
+        """
+        uris = [str(source) for source in sources]
+        owner = tenant or self.settings.tenant
+        await asyncio.to_thread(self.ingestion.assign_collection, uris, collection, owner, within)
 
     @property
     def sources(self) -> SourceCatalog:

@@ -18,19 +18,22 @@ from itertools import pairwise
 
 import regex
 
+from roma_core.facts import describe_facts, detect_passage_language, read_facts
+from roma_core.languages import UNSPACED_RANGES
 from roma_core.markup.sentences import split_sentences
 from roma_core.settings import ChunkingSettings
-from roma_core.types import Block, Chunk, Document, Page, Section, digest, place_of
+from roma_core.types import Block, Chunk, Document, DocumentFacts, Page, Section, digest, place_of
 
 _DEFAULTS = ChunkingSettings()
 
-CHUNKER = "structure/2"
+CHUNKER = "structure/3"
 """Rises whenever some document would be cut differently, so that ingestion cuts again what is stored."""
 
 TARGET_TOKENS = _DEFAULTS.tokens
 CHARS_PER_TOKEN = 8
 """A word-piece tokenizer counts an endless word as one unknown token; a passage is never longer than this allows."""
 CONTEXT_CHARS = 240
+FACTS_CHARS = 120
 HEADER_CHARS = 480
 """With the passage, the context still fits the 512 tokens of the usual embedding model."""
 OWN_PLACE = frozenset({"slide", "sheet", "chapter", "message", "cell"})
@@ -39,9 +42,7 @@ OWN_PLACE = frozenset({"slide", "sheet", "chapter", "message", "cell"})
 CountTokens = Callable[[str], int]
 _PARAGRAPH_END = re.compile(r"\n[ \t\r]*+\n")
 _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t:-]*)?$")
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED_RANGES}]")
 """Scripts written without spaces: a boundary between any two of their characters is as good as a word's."""
 
 
@@ -64,13 +65,14 @@ def chunk(document: Document, count_tokens: CountTokens, target_tokens: int = TA
 
     Each non-blank character of ``document.text`` is in exactly one passage, and none is blank. A passage has at most
     ``target_tokens`` (as counted piece by piece; a single character may have more). ``context`` holds the document's
-    title, the headings above the passage that it does not show, and the header of a table whose first row is in an
-    earlier passage. The id is a hash of document, offsets and text.
+    title, the headings above the passage that it does not show, author and date, and the header of a table whose first
+    row is in an earlier passage. The id is a hash of document, offsets and text.
     """
     measure = _TokenBudget(document.text, count_tokens, target_tokens)
     places = _Places(document)
     groups = _pack_bonds(_bond_headings(_split_pieces(document, measure), target_tokens), target_tokens)
-    return [_make_chunk(document, group, places) for group in groups]
+    facts = read_facts(document)
+    return [_make_chunk(document, facts, group, places) for group in groups]
 
 
 # Units: what the document says belongs together
@@ -339,12 +341,13 @@ class _Places:
         return page, self._held, block.row_at(offset, self._text) if block else None
 
 
-def _make_chunk(document: Document, group: list[_Piece], places: _Places) -> Chunk:
+def _make_chunk(document: Document, facts: DocumentFacts, group: list[_Piece], places: _Places) -> Chunk:
     start, end = group[0].start, group[-1].end
     page, held, row = places.at(start)
     text = document.text[start:end]
     above = [document.title, *(s.title for s in held if s.start < start)]
-    lines = [_join_titles(above), group[0].header]
+    lines = [_join_titles(above), describe_facts(facts)[:FACTS_CHARS], group[0].header]
+    language = detect_passage_language(text, facts.language)
     return Chunk(
         id=digest("chunk", document.id, str(start), str(end), text)[:32],
         document_id=document.id,
@@ -357,6 +360,7 @@ def _make_chunk(document: Document, group: list[_Piece], places: _Places) -> Chu
         place=place_of(page, held, row),
         headings=tuple(s.title for s in held),
         context="\n".join(line for line in lines if line),
+        facts=facts.model_copy(update={"language": language}),
     )
 
 

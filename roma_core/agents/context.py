@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
 from roma_core.markup import normalise_markers, read_markers
+from roma_core.store.filters import read_filters
 from roma_core.types import Query, ScoredChunk, TailorOutput, Usage
 from roma_core.writers.base import Draft
 
@@ -89,8 +90,14 @@ class Context:
 
     @classmethod
     def begin(cls, query: Query) -> Context:
-        """Return the context of a new query: its question is the first look-up."""
-        return cls(query=query, question=query.text, lookups=[Lookup(query.text)])
+        """Return the context of a new query: its question is the first look-up.
+
+        Filters in the text (``author:doe after:2024``) become filters of the query; those of the caller outrank them.
+        """
+        question, filters = read_filters(query.text)
+        if filters:
+            query = query.model_copy(update={"filters": {**filters, **query.filters}})
+        return cls(query=query, question=question, lookups=[Lookup(question)])
 
     def set_question(self, question: str) -> None:
         """Replace the question by the same words without blanks around them."""

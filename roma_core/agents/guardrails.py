@@ -177,7 +177,7 @@ class GuardrailsAgent(Agent):
         return self._holds_answers or self._blocks("answer_secret") or self._blocks("answer_uncited")
 
     async def _guard_question(self, context: Context) -> AgentFailure | None:
-        passed = await self.question(context.query.text)
+        passed = await self.question(context.question)
         if isinstance(passed, AgentFailure):
             return passed
         context.set_question(passed.text)

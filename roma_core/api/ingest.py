@@ -49,6 +49,10 @@ async def enqueue(
     # Somebody on this machine without a token may read what they can read anyhow.
     within = None if who.id == "local" else app.state.roma.settings.serving.ingest_roots
     await app.state.roma.check(*body.sources, within=within)
+    if body.collection is not None:
+        await app.state.roma.assign_collection(
+            *body.sources, collection=body.collection, tenant=who.tenant, within=within
+        )
     options = {"retry_failed": body.retry_failed, "key": idempotency_key, "confined": within is not None}
     job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, **options)
     app.state.worker.wake()

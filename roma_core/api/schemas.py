@@ -9,14 +9,26 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from roma_core.connectors.registry import describe_sources
 from roma_core.errors import ErrorCode
-from roma_core.store.filters import LONGEST_VALUE, MOST_VALUES
+from roma_core.store.filters import FILTERS, LONGEST_VALUE, MOST_VALUES
 from roma_core.types import Persona, Query
 
 IDENTIFIER = r"^[A-Za-z0-9_.:-]{1,64}$"
 Identifier = Annotated[str, Path(pattern=IDENTIFIER)]
 Value = Annotated[str, Field(max_length=LONGEST_VALUE)]
 Filter = Value | Annotated[list[Value], Field(max_length=MOST_VALUES)]
-FilterName = Literal["document_id", "uri", "uri_prefix"]
+FilterName = Literal[
+    "document_id",
+    "uri",
+    "uri_prefix",
+    "author",
+    "after",
+    "before",
+    "type",
+    "language",
+    "source",
+    "section",
+    "collection",
+]
 
 
 MOST_FIELDS = 100
@@ -57,7 +69,7 @@ class QueryBody(Body):
     top_k: int = Field(default=5, ge=1, le=50, description="Passages that the answer may use.")
     filters: dict[FilterName, Filter] = Field(
         default_factory=dict,
-        description="Which documents may be used: `document_id` or `uri` (one or several), or `uri_prefix`.",
+        description="Which documents may be used: " + "; ".join(f"`{name}`: {what}" for name, what in FILTERS.items()),
     )
     session_id: str | None = Field(default=None, pattern=IDENTIFIER, description="A conversation to go on with.")
     stream: bool = Field(default=False, description="Server-sent events instead of one JSON document.")
@@ -99,6 +111,11 @@ class IngestBody(Body):
         min_length=1, max_length=100, description=f"What to read on the server: {describe_sources()}."
     )
     retry_failed: bool = Field(default=False, description="Only what failed the last time.")
+    collection: str | None = Field(
+        default=None,
+        pattern=r"^\w[\w.-]{0,63}$",
+        description="Part of the corpus that the sources belong to from now on.",
+    )
 
     @field_validator("sources")
     @classmethod

@@ -11,6 +11,7 @@ import click
 
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, command
+from roma_core.cli.filters import collect_filters, filter_options
 from roma_core.cli.output import OK, neutralise, note, write
 from roma_core.errors import AgentFailure, InputError
 from roma_core.markup import read_markers
@@ -33,6 +34,7 @@ top_k_option = click.option(
 @command(
     examples=(
         'roma ask "What did the trial find?"',
+        'roma ask "What may a trip cost?" --collection hr --after 2024',
         'roma ask "And how much was it in 2024?" --session budget --persona executive',
         "roma ask - < question.txt",
     )
@@ -41,15 +43,25 @@ top_k_option = click.option(
 @click.option("--persona", type=click.Choice(get_args(Persona)), default="general", help="Who reads the answer.")
 @top_k_option
 @click.option("--session", metavar="ID", help="Continue this conversation.")
-async def ask(call: Invocation, question: str, persona: Persona, top_k: int, session: str | None) -> int:
+@filter_options
+async def ask(
+    call: Invocation, /, question: str, persona: Persona, top_k: int, session: str | None, **filters: tuple[str, ...]
+) -> int:
     """Answer a question with citations.
 
-    QUESTION is the question, or - to read it from stdin.
+    QUESTION is the question, or - to read it from stdin. It may hold filters: author:doe after:2024 lang:de.
     """
     text = sys.stdin.read() if question == "-" else question
     if not text.strip():
         raise InputError("The question is empty.")
-    query = Query(text=text, persona=persona, top_k=top_k, session_id=session, tenant=call.settings.tenant)
+    query = Query(
+        text=text,
+        persona=persona,
+        top_k=top_k,
+        session_id=session,
+        tenant=call.settings.tenant,
+        filters=collect_filters(filters),
+    )
     async with build_roma(call.settings) as roma, aclosing(roma.stream_query(query)) as events:
         outcome = await (_watch(events) if call.is_interactive else _await_outcome(events))
         if isinstance(outcome, AgentFailure):

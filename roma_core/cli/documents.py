@@ -13,6 +13,7 @@ from roma_core.cli.command import Invocation, command
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.registry import describe_sources
 from roma_core.errors import AgentFailure, InputError
+from roma_core.facts import read_facts
 from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
 
@@ -33,7 +34,10 @@ MOST_LEFT_OUT = 30
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--retry-failed", is_flag=True, help="Only the items that failed before.")
 @click.option("--prune", is_flag=True, help="Delete at once what the sources no longer have, however much it is.")
-async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool, prune: bool) -> int:
+@click.option("--collection", metavar="NAME", help="Part of the corpus that the sources belong to from now on (main).")
+async def ingest(
+    call: Invocation, sources: tuple[str, ...], retry_failed: bool, prune: bool, collection: str | None
+) -> int:
     """Read documents into the workspace.
 
     SOURCE is a file, a folder, a glob or an address: {sources}.
@@ -43,7 +47,9 @@ async def ingest(call: Invocation, sources: tuple[str, ...], retry_failed: bool,
     async with build_roma(call.settings) as roma:
         await roma.check(*sources)
         with ingest_bar(call.is_interactive) as progress:
-            report = await roma.ingest(*sources, progress=progress, retry_failed=retry_failed, prune=prune)
+            report = await roma.ingest(
+                *sources, progress=progress, retry_failed=retry_failed, prune=prune, collection=collection
+            )
     call.emit(report, lambda: show_ingest(report))
     return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
 
@@ -76,7 +82,8 @@ async def show(call: Invocation, document_id: str) -> int:
 
 
 def _show_document(document: Document) -> None:
-    facts = {"id": document.id, "uri": document.uri, "parser": document.parser, **document.metadata}
+    known = {name: value for name, value in read_facts(document).model_dump().items() if value}
+    facts = {"id": document.id, "uri": document.uri, "parser": document.parser, **known, **document.metadata}
     write_table(document.title, ["", ""], list(facts.items()))
     spans: list[Sequence[object]] = [
         ("page", page.label or page.number, page.start, page.end) for page in document.pages

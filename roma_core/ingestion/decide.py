@@ -119,7 +119,7 @@ UPDATE_REASONS: Final = (
     ("has_new_captions", "{captions}"),
     ("has_new_parser", "parser {old_parser} became {new_parser}"),
     ("has_new_title", "renamed from {old_title}"),
-    ("has_new_making", "chunking or embedding changed"),
+    ("has_new_making", "chunking, embedding or collection changed"),
 )
 NOT_IN_STORE: Final = "it was not in the store"
 

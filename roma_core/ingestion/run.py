@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from roma_core.cache import Cache
 from roma_core.chunking import CHUNKER, chunk
 from roma_core.connectors.base import Connector, Listing, ListingEnd
+from roma_core.connectors.sources import redact_uri
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
@@ -28,7 +29,18 @@ from roma_core.settings import SourceSettings
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.telemetry import logs
-from roma_core.types import Chunk, Document, IngestItem, ItemState, RawDocument, Source, SourceRecord, Usage, digest
+from roma_core.types import (
+    DEFAULT_COLLECTION,
+    Chunk,
+    Document,
+    IngestItem,
+    ItemState,
+    RawDocument,
+    Source,
+    SourceRecord,
+    Usage,
+    digest,
+)
 
 if TYPE_CHECKING:
     from roma_core.types import Vectors
@@ -347,7 +359,14 @@ class Run:
         if secret is not None:
             await self._leave_out_secret(candidate, secret)
             return None
-        identity = {"id": candidate.document_id, "uri": candidate.listing.uri, "content_sha256": sha256}
+        record = candidate.run.record
+        identity = {
+            "id": candidate.document_id,
+            "uri": candidate.listing.uri,
+            "content_sha256": sha256,
+            "collection": record.options.collection or DEFAULT_COLLECTION,
+            "source": redact_uri(record.label),
+        }
         merged = document.model_copy(update={**identity, "metadata": {**raw.metadata, **document.metadata}})
         return await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged), parse_key))
 
@@ -384,7 +403,7 @@ class Run:
             version=candidate.listing.version,
             content_sha256=document.content_sha256,
             parser=document.parser,
-            made_with=self.parts.made_with,
+            made_with=self._made_with(candidate),
             chunks=len(chunks),
             simhash=simhash(document.text),
             text_sha256=text_identity(document),
@@ -625,7 +644,7 @@ class Run:
             is_held_elsewhere=candidate.admission.is_held_elsewhere,
             is_recorded=row.content_sha256 is not None,
             is_stored=candidate.is_stored,
-            is_made_as_today=row.made_with == self._made_with and row.parser in self._identities,
+            is_made_as_today=row.made_with == self._made_with(candidate) and row.parser in self._identities,
             is_known_failure=has_version and self._is_known_failure(row, candidate.attempt),
             has_same_version=has_version and row.version == listing.version,
             has_same_title=row.title == listing.title,
@@ -633,8 +652,13 @@ class Run:
             has_same_document=has_same_document,
         )
 
+    def _made_with(self, candidate: Candidate) -> str:
+        """Return what decides passages and vectors of an item beside its document: its collection is stored there."""
+        collection = candidate.run.record.options.collection or DEFAULT_COLLECTION
+        return self._made_in_main if collection == DEFAULT_COLLECTION else digest(self._made_in_main, collection)[:32]
+
     @cached_property
-    def _made_with(self) -> str:
+    def _made_in_main(self) -> str:
         return self.parts.made_with
 
     def _is_known_failure(self, row: LedgerRow, attempt: str) -> bool:
@@ -647,7 +671,7 @@ class Run:
         Of a web page the words count and not the bytes, which hold tokens and times that change at every request.
         """
         row = candidate.row
-        if row is None or (row.parser, row.made_with) != (document.parser, self._made_with):
+        if row is None or (row.parser, row.made_with) != (document.parser, self._made_with(candidate)):
             return False
         has_same_words = candidate.run.connector.kind == "web" and row.text_sha256 == text_identity(document)
         return row.content_sha256 == sha256 or has_same_words

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from pydantic import ValidationError
+
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector, Listing, ListingEnd
 from roma_core.connectors.sources import redact_failure, redact_uri, resolve_source
@@ -42,6 +44,7 @@ from roma_core.types import (
     ItemState,
     RawDocument,
     Source,
+    SourceOptions,
     SourceRecord,
     Usage,
 )
@@ -213,6 +216,24 @@ class IngestionService:
         state = ledger.sources.state(record.id)
         options = {**record.options.for_connector(), **source.options, **({"state": state} if state else {})}
         return ResolvedSource(connector, source.model_copy(update={"options": options}), record)
+
+    def assign_collection(
+        self, uris: Sequence[str], collection: str, tenant: str, within: Sequence[str] | None = None
+    ) -> None:
+        """Let the documents of these sources belong to ``collection``, from their next sync on.
+
+        Raises ``InputError`` for a name that is none.
+        """
+        for uri in uris:
+            record = self.resolve(tenant, uri, within).record
+            try:
+                options = SourceOptions.model_validate({**dict(record.options), "collection": collection})
+            except ValidationError:
+                raise InputError(
+                    f"{collection[:40]!r} is no name of a collection: letters, digits, dots, dashes and underlines, "
+                    "64 at most."
+                ) from None
+            self.parts.ledger.sources.set_options(record, options)
 
     async def _begin(self, run: Run, connector: Connector, source: Source, record: SourceRecord) -> SourceRun:
         """Take the source's lease, waiting for another run that has it. Raises ``StoreError`` (locked)."""

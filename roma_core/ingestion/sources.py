@@ -76,6 +76,12 @@ class SourceTable:
             )
         return self.require(tenant, made.id)
 
+    def set_options(self, record: SourceRecord, options: SourceOptions) -> SourceRecord:
+        """Give a source other settings; its name and who declared it stay."""
+        with self._database.transaction() as db:
+            db.execute("UPDATE sources SET options = ? WHERE id = ?", (options.model_dump_json(), record.id))
+        return record.model_copy(update={"options": options})
+
     def all(self, tenant: str) -> list[SourceRecord]:
         """Return every source with its numbers of items, by name and address."""
         with self._database.snapshot() as db:

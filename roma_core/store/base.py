@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
 
 Filters = dict[str, Any]
-"""``document_id`` or ``uri``: a value or a list of values; ``uri_prefix``: a string. Others raise ``InputError``."""
+"""Conditions by the names of ``filters.FILTERS``: ``uri_prefix``, ``after`` and ``before`` are a string, the others a
+value or a list of values of which one holds. Others raise ``InputError``."""
 
 
 class EmbeddedDocument(NamedTuple):

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roma_core.errors import InputError
+from roma_core.languages import UNSPACED, detect_language
 from roma_core.ranking import ranked
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, parse_filters
-from roma_core.store.lexical import SHORTEST_FUZZY, UNSPACED, add_word_parts, expand_versions, is_within_one_edit
+from roma_core.store.lexical import SHORTEST_FUZZY, expand_versions, is_within_one_edit, make_search_text
+from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 
 if TYPE_CHECKING:
@@ -92,7 +94,9 @@ class InMemoryStore:
         """Return the best chunks by BM25, with the statistics of this tenant alone."""
         index, wanted = self._index(tenant), parse_filters(filters)
         scores: dict[int, float] = defaultdict(float)
-        words = set(_split_words(expand_versions(text)))
+        present = {chunk.facts.language for chunk in index.chunks}
+        languages = choose_languages(detect_language(text), present)
+        words = set(_split_words(widen_question(expand_versions(text), languages)))
         misspelt = [word for word in words if word not in index.postings and len(word) >= SHORTEST_FUZZY]
         words.update(word for word in index.postings for wrong in misspelt if is_within_one_edit(wrong, word))
         for word in sorted(words):
@@ -142,7 +146,7 @@ class InMemoryStore:
 
 def _build_index(entries: Collection[EmbeddedDocument]) -> _Index:
     chunks = [chunk for entry in entries for chunk in entry.chunks]
-    words = [Counter(_split_words(add_word_parts(chunk.indexed_text))) for chunk in chunks]
+    words = [Counter(_split_words(make_search_text(chunk.indexed_text, chunk.facts.language))) for chunk in chunks]
     postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row, counted in enumerate(words):
         for word, count in counted.items():
@@ -160,7 +164,7 @@ def _filter_rows(index: _Index, wanted: Conditions, rows: Collection[int]) -> Co
     """Return the rows that pass the filters."""
     if wanted == Conditions():
         return rows
-    return [row for row in rows if wanted.match(index.chunks[row].document_id, index.chunks[row].uri)]
+    return [row for row in rows if wanted.match(index.chunks[row])]
 
 
 def _split_words(text: str) -> list[str]:

@@ -8,8 +8,10 @@ no reader ever sees half of it. LanceDB's own upsert doubles keys when two write
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import json
+import operator
 import os
 import shutil
 import time
@@ -20,15 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
+from roma_core.languages import detect_language
 from roma_core.ranking import ranked
 from roma_core.store import migrations
 from roma_core.store.allocator import limit_pools, return_freed_memory, trim_memory_eagerly
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
-from roma_core.store.filters import parse_filters
+from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.lease import Lease
 from roma_core.store.lexical import expand_versions, find_missing_words, stem_words
 from roma_core.store.readers import ReaderGate
-from roma_core.store.rows import CHUNK_FIELDS, parse_chunk, rows, schema
+from roma_core.store.rows import CHUNK_FIELDS, join_words, parse_chunk, rows, schema
+from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 from roma_core.workspace import GoneError, identity, private_folder
 
@@ -48,6 +52,9 @@ ANN_FROM = 20_000
 REFINE = 10
 """Without it, product quantisation loses half of the true neighbours."""
 NPROBES = 20
+EXACT_UP_TO = 20_000
+"""Chunks that a filter or a tenant leaves up to which each is compared: an index looks into few of its cells, and what
+is permitted may lie in the others."""
 STREAMED = 32
 UNINDEXED_SHARE = 20
 """Compaction and indices are due when one row in so many is in no index; a search reads such rows one by one."""
@@ -83,6 +90,8 @@ class LanceStore:
         """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
         self._gate = ReaderGate(path)
+        self._languages: dict[str, tuple[int, frozenset[str]]] = {}
+        """By tenant: the version of the table, and the languages of its documents."""
 
     # Writing
 
@@ -294,17 +303,35 @@ class LanceStore:
         return await asyncio.to_thread(lambda: hash_chunks(parse_chunk(row) for row in found))
 
     async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
-        """Return the best chunks by BM25; words that no hit holds are searched again with one wrong letter allowed."""
+        """Return the best chunks by BM25; words that no hit holds are searched again with one wrong letter allowed.
+
+        Stems and parts of compounds are those of the question's language, or of the corpus' where it shows none.
+        """
         table = await self._table()
         where = _scope(tenant, "chunk", filters)
         if not text.strip():
             return []
-        hits = await self._match(table, expand_versions(text), where, limit)
+        words = widen_question(expand_versions(text), await self._choose_languages(table, tenant, text))
+        hits = await self._match(table, words, where, limit)
         misspelt = find_missing_words(text, (row["text"] + " " + row["context"] for row, _ in hits))
         if misspelt:
             near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
             hits = _add_scores(hits, await self._match(table, " ".join(near), where, limit, fuzziness=1))
         return _rank_best(hits, "bm25", limit)
+
+    async def _choose_languages(self, table: Any, tenant: str, question: str) -> list[str]:
+        """Return the languages in whose way the words of a question are stemmed beside the English one."""
+        language = detect_language(question)
+        if language == "en":
+            return []
+        with self._reading():
+            version = int(await table.version())
+        noted, present = self._languages.get(tenant, (-1, frozenset[str]()))
+        if noted != version:
+            rows = await self._select(["language"], _scope(tenant, "document"))
+            present = frozenset(str(row["language"]) for row in rows)
+            self._languages[tenant] = version, present
+        return choose_languages(language, present)
 
     async def _match(
         self, table: Any, text: str, where: Any, limit: int, *, fuzziness: int = 0
@@ -331,18 +358,19 @@ class LanceStore:
         table = await self._table()
         where = _scope(tenant, "chunk", filters)
         with self._reading():
-            found = await (
-                table.query()
-                .nearest_to(vector)
-                .distance_type("cosine")
-                .nprobes(NPROBES)
-                .refine_factor(REFINE)
-                .where(where)
-                .select([*CHUNK_FIELDS, "_distance"])
-                .limit(limit + TIE_MARGIN)
-                .to_arrow()
-            )
+            search = table.query().nearest_to(vector).distance_type("cosine")
+            if await self._is_searched_exactly(table, where):
+                search = search.bypass_vector_index()
+            else:
+                search = search.nprobes(NPROBES).refine_factor(REFINE)
+            found = await search.where(where).select([*CHUNK_FIELDS, "_distance"]).limit(limit + TIE_MARGIN).to_arrow()
         return _rank_best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
+
+    async def _is_searched_exactly(self, table: Any, where: Any) -> bool:
+        """Return whether every permitted vector is compared: without an index, and where few are permitted."""
+        if await table.count_rows() < ANN_FROM:
+            return True
+        return int(await table.count_rows(where.to_sql())) <= EXACT_UP_TO
 
     async def counts(self, tenant: str) -> tuple[int, int]:
         """Return the numbers of documents and of chunks, see ``ChunkStore``."""
@@ -511,15 +539,50 @@ def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None) -> An
     where = col("tenant") == lit(tenant)
     if kind is not None:
         where = where & (col("kind") == lit(kind))
-    if wanted.document_id is not None:
-        where = where & _one_of("document_id", wanted.document_id)
-    if wanted.uri is not None:
-        where = where & _one_of("uri", wanted.uri)
+    for column in ("document_id", "uri", "type", "language", "collection"):
+        values = getattr(wanted, column)
+        if values is not None:
+            where = where & _one_of(column, values)
     if wanted.uri_prefix is not None:
         where = where & (col("uri") >= lit(wanted.uri_prefix))
         after = _successor(wanted.uri_prefix)
         where = where & (col("uri") < lit(after)) if after else where
-    return where
+    return where & _facts_condition(wanted) if _has_facts(wanted) else where
+
+
+def _has_facts(wanted: Conditions) -> bool:
+    return any((wanted.author, wanted.after, wanted.before, wanted.source, wanted.section))
+
+
+def _facts_condition(wanted: Conditions) -> Any:
+    """Return the condition for names, dates and parts of texts."""
+    from lancedb.expr import col, lit
+
+    conditions: list[Any] = []
+    if wanted.author is not None:
+        names = [
+            _all_of([col("author_words").contains(lit(join_words([word]))) for word in name]) for name in wanted.author
+        ]
+        conditions.append(_any_of(names))
+    if wanted.after is not None:
+        conditions.append(col("date") >= lit(wanted.after))
+    if wanted.before is not None:
+        conditions.append((col("date") > lit("")) & (col("date") < lit(wanted.before)))
+    if wanted.source is not None:
+        conditions.append(_any_of([col("place_words").contains(lit(part)) for part in wanted.source]))
+    if wanted.section is not None:
+        conditions.append(_any_of([col("section").contains(lit(part)) for part in wanted.section]))
+    return _all_of(conditions)
+
+
+def _all_of(conditions: Sequence[Any]) -> Any:
+    return functools.reduce(operator.and_, conditions)
+
+
+def _any_of(conditions: Sequence[Any]) -> Any:
+    from lancedb.expr import lit
+
+    return functools.reduce(operator.or_, conditions) if conditions else lit(False)
 
 
 def _one_of(column: str, values: Sequence[str]) -> Any:

@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from roma_core.languages import UNSPACED
+from roma_core.store.words import related_words
+
 TOKENIZER: Final = "icu"
 """LanceDB's tokenizer. ``icu/split`` takes codes apart and drops their digits: X-200.1 would be X-200.2."""
 SHORTEST_FUZZY: Final = 4
@@ -17,8 +20,6 @@ SHORTEST_FUZZY: Final = 4
 
 _WORD = re.compile(r"[^\W_]+")
 _VERSION = re.compile(r"(?<![\w.-])(v)?(\d+(?:\.\d+)+)(?![\w.])", re.IGNORECASE)
-UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
-"""Runs of scripts that are written without spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
 _SUFFIX = 3
 """Letters at a word's end that a stemmer may take away."""
 
@@ -35,6 +36,15 @@ def add_word_parts(text: str) -> str:
     """
     parts = [re.sub(r"[._]+", " ", match[1]) for match in re.finditer(JOINED, text) if match[1]]
     return " ".join([text, *parts])
+
+
+def make_search_text(indexed_text: str, language: str) -> str:
+    """Return the text that a passage is found by: its own, parts of joined words, and related words of its language.
+
+    >>> make_search_text("Die Urlaubstage.", "fr")
+    'Die Urlaubstage. urlaubstag'
+    """
+    return " ".join([add_word_parts(indexed_text), *related_words(indexed_text, language)])
 
 
 def expand_versions(text: str) -> str:

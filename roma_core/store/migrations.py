@@ -4,9 +4,9 @@ The table says in the metadata of its key column which version it has, so that a
 brings its number along. A new table is made at the version of today (``rows.schema``). An older one is brought up to
 date when it is opened: under the writers' lease, after a tag that keeps its present state, one step after the other.
 
-To change the columns, change ``rows.schema``, add a step here, and test it with a table of the version before. A step
-is one commit of the table. A process may be killed before the version is noted, so the step is taken again then:
-``add_columns`` below adds what is missing and leaves the rest.
+To change the columns, change ``rows.schema``, add a step here, and test it with a table of the version before. A
+process may be killed before the version is noted, so the step is taken again then: ``add_columns`` below adds what is
+missing and leaves the rest.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 
 from roma_core import __version__
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.store.lexical import JOINED, TOKENIZER
+from roma_core.facts import detect_passage_language, read_facts
+from roma_core.store.lexical import JOINED, TOKENIZER, make_search_text
 from roma_core.telemetry import logs
+from roma_core.types import DEFAULT_COLLECTION, Document, DocumentFacts
 
 FIRST_VERSION = 1
 """Of tables that do not say which version they have."""
@@ -48,8 +50,59 @@ async def _cut_words_by_icu(table: Any) -> None:
     await table.create_index("search_text", config=text_index(), replace=True)
 
 
+async def _add_facts(table: Any) -> None:
+    """Add author, date, type, language, section, source and collection, read from the stored documents.
+
+    Words by which passages of other languages than English are found are indexed with them. It takes several commits;
+    taken again after a kill, it fills in every row again.
+    """
+    from roma_core.store.rows import DERIVED_FIELDS, FACT_FIELDS
+
+    defaults = dict.fromkeys((*FACT_FIELDS, *DERIVED_FIELDS), "''") | {"collection": f"'{DEFAULT_COLLECTION}'"}
+    await add_columns(table, defaults)
+    ids = (await table.query().where("kind = 'document'").select(["key"]).to_arrow()).column("key").to_pylist()
+    for at in range(0, len(ids), DOCUMENTS_AT_ONCE):
+        await _fill_in_facts(table, ids[at : at + DOCUMENTS_AT_ONCE])
+    await table.create_index("search_text", config=text_index(), replace=True)
+
+
+async def _fill_in_facts(table: Any, keys: Sequence[str]) -> None:
+    """Write the facts of some documents, given by their keys, and of their passages."""
+    import pyarrow as pa
+    from lancedb.expr import col, lit
+
+    from roma_core.store import rows
+
+    chosen = col("key").isin([lit(key) for key in keys])
+    documents = await table.query().where(chosen).select(["key", "tenant", "payload"]).to_arrow()
+    facts: dict[tuple[str, str], DocumentFacts] = {}
+    updates: list[dict[str, str | None]] = []
+    for row in documents.to_pylist():
+        document = Document.model_validate_json(row["payload"])
+        facts[row["tenant"], document.id] = own = read_facts(document)
+        updates.append({"key": row["key"], "search_text": None, **rows.fact_columns(document.uri, own)})
+    ids = sorted({document_id for _, document_id in facts})
+    of_documents = (col("kind") == lit("chunk")) & col("document_id").isin([lit(id_) for id_ in ids])
+    columns = ["key", "tenant", "document_id", "uri", "text", "context", "headings"]
+    for row in (await table.query().where(of_documents).select(columns).to_arrow()).to_pylist():
+        owner = facts.get((row["tenant"], row["document_id"]))
+        if owner is None:  # the same document of another tenant, whose turn comes
+            continue
+        language = detect_passage_language(row["text"], owner.language)
+        own = owner.model_copy(update={"language": language})
+        indexed = f"{row['context']}\n{row['text']}" if row["context"] else row["text"]
+        added = rows.fact_columns(row["uri"], own, row["headings"])
+        updates.append({"key": row["key"], "search_text": make_search_text(indexed, language), **added})
+    names = [name for name in updates[0] if name != "key"]
+    layout = pa.schema([(await table.schema()).field(_KEY), *(pa.field(name, pa.string()) for name in names)])
+    fresh = pa.Table.from_pylist(updates, schema=layout)
+    await table.merge_insert(_KEY).when_matched_update_all().use_index(False).execute(fresh)
+
+
+DOCUMENTS_AT_ONCE = 256
+"""Documents whose texts are in memory at the same time."""
 _HAS_JOINED = "kind = 'chunk' AND regexp_like(search_text, '[A-Za-z][._][A-Za-z]')"
-STEPS: tuple[TableStep, ...] = (_cut_words_by_icu,)
+STEPS: tuple[TableStep, ...] = (_cut_words_by_icu, _add_facts)
 """The step at index N leads to version N + 2."""
 
 

@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import InputError
+from roma_core.facts import read_facts, split_author
 from roma_core.store.base import EmbeddedDocument
-from roma_core.store.lexical import add_word_parts
+from roma_core.store.lexical import make_search_text
 from roma_core.store.migrations import version_metadata
-from roma_core.types import Chunk, Document, digest
+from roma_core.types import Chunk, Document, DocumentFacts, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vector
 
-CHUNK_FIELDS = ("id", "document_id", "uri", "title", "text", "start", "end", "page", "place", "headings", "context")
+FACT_FIELDS = tuple(DocumentFacts.model_fields)
+"""Columns of what is known of a document: author, date, type, language, source, collection."""
+CHUNK_FIELDS = (
+    *("id", "document_id", "uri", "title", "text", "start", "end", "page", "place", "headings", "context"),
+    *FACT_FIELDS,
+)
+DERIVED_FIELDS = ("author_words", "place_words", "section")
+"""Columns that filters alone read: names without case and accents, addresses in lower case, headings."""
 
 
 def schema(dim: int, made_with: dict[str, Any]) -> Any:
@@ -34,6 +42,7 @@ def schema(dim: int, made_with: dict[str, Any]) -> Any:
             pa.field("content_sha256", pa.string()),
             pa.field("payload", pa.large_string()),
             pa.field("vector", pa.list_(pa.float32(), dim)),
+            *(pa.field(name, pa.string()) for name in (*FACT_FIELDS, *DERIVED_FIELDS)),
         ],
         metadata={"roma": json.dumps(made_with, sort_keys=True)},
     )
@@ -65,8 +74,10 @@ def rows(tenant: str, entries: Sequence[EmbeddedDocument], dim: int) -> Any:
     if not np.isfinite(flat).all():
         raise InputError("A vector holds a number that is not finite.")
     layout = schema(dim, {}).remove_metadata()
-    table = pa.Table.from_pylist(columns, schema=layout.remove(layout.get_field_index("vector")))
-    return table.append_column(layout.field("vector"), pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dim))
+    position = layout.get_field_index("vector")
+    table = pa.Table.from_pylist(columns, schema=layout.remove(position))
+    column = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dim)
+    return table.add_column(position, layout.field("vector"), column)
 
 
 def _document_row(tenant: str, document: Document) -> dict[str, Any]:
@@ -80,21 +91,42 @@ def _document_row(tenant: str, document: Document) -> dict[str, Any]:
         "title": document.title,
         "content_sha256": document.content_sha256,
         "payload": document.model_dump_json(),
+        **fact_columns(document.uri, read_facts(document)),
     }
 
 
 def _chunk_row(tenant: str, chunk: Chunk) -> dict[str, Any]:
     return {
-        **chunk.model_dump(),
+        **chunk.model_dump(exclude={"facts"}),
+        **fact_columns(chunk.uri, chunk.facts, chunk.headings),
         "key": digest("chunk", tenant, chunk.document_id, chunk.id)[:32],
         "kind": "chunk",
         "tenant": tenant,
-        "search_text": add_word_parts(chunk.indexed_text),
+        "search_text": make_search_text(chunk.indexed_text, chunk.facts.language),
     }
+
+
+def fact_columns(uri: str, facts: DocumentFacts, headings: Sequence[str] = ()) -> dict[str, str]:
+    """Return the columns that filters read."""
+    return {
+        **facts.model_dump(),
+        "author_words": join_words(split_author(facts.author)),
+        "place_words": f"{facts.source}\n{uri}".lower(),
+        "section": " > ".join(headings).lower(),
+    }
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words with a blank on both sides of each, so that a whole word is found as a text.
+
+    >>> join_words(["jane", "doe"])
+    ' jane doe '
+    """
+    return f" {' '.join(words)} " if words else ""
 
 
 def parse_chunk(row: dict[str, Any]) -> Chunk:
     """Return the chunk that a row holds."""
-    return Chunk(
-        **{field: row[field] for field in CHUNK_FIELDS if field != "headings"}, headings=tuple(row["headings"])
-    )
+    fields = {field: row[field] for field in CHUNK_FIELDS if field != "headings" and field not in FACT_FIELDS}
+    facts = DocumentFacts(**{field: row[field] for field in FACT_FIELDS})
+    return Chunk(**fields, headings=tuple(row["headings"]), facts=facts)

@@ -213,6 +213,50 @@ class StoreContract:
             lexical = await store.lexical("t", "harbour", limit=50, filters=filters)
             assert {h.chunk.document_id for h in lexical} == expected - {YEAST.id}, filters
 
+    async def test_filters_by_facts(self, store: ChunkStore) -> None:
+        """Names without case and accents, dates of any precision, languages by passage."""
+        by_jose = {"author": "José Müller, Jane Doe", "date": "2024-03-15"}
+        german = document("file:///hr/urlaub.md", "Der Hafen wird im März gesperrt. harbour", metadata=by_jose)
+        german = german.model_copy(update={"collection": "hr", "source": "handbook", "parser": "pdf/5"})
+        dated = document("file:///b/old.md", "The harbour was closed by the town.", metadata={"date": "2023"})
+        for doc in (german, dated, HARBOUR):
+            await put(store, doc)
+        question = (await EMBEDDER.embed_query("harbour")).vector
+        cases: list[tuple[dict[str, Any], set[str]]] = [
+            ({"author": "muller"}, {german.id}),
+            ({"author": ["Roe", "jane DOE"]}, {german.id}),
+            ({"author": "Jan"}, set()),
+            ({"after": "2024"}, {german.id}),
+            ({"after": "2024-03-15"}, {german.id}),
+            ({"after": "2024-03-16"}, set()),
+            ({"after": "2023-01-01"}, {german.id, dated.id}),
+            ({"before": "2024-03-15"}, {dated.id}),
+            ({"before": "2024-03-16"}, {german.id, dated.id}),
+            ({"before": "2023"}, set()),
+            ({"after": "2023", "before": "2024"}, {dated.id}),
+            ({"type": "PDF"}, {german.id}),
+            ({"type": ["txt", "pdf"]}, {german.id, dated.id, HARBOUR.id}),
+            ({"language": "German"}, {german.id}),
+            ({"lang": "en"}, {dated.id, HARBOUR.id}),
+            ({"source": "Handbook"}, {german.id}),
+            ({"source": "/a/"}, {HARBOUR.id}),
+            ({"collection": "hr"}, {german.id}),
+            ({"collection": "main"}, {dated.id, HARBOUR.id}),
+            ({"collection": "main", "language": "de"}, set()),
+        ]
+        for filters, expected in cases:
+            dense = await store.dense("t", question, limit=50, filters=filters)
+            assert {h.chunk.document_id for h in dense} == expected, filters
+            lexical = await store.lexical("t", "harbour", limit=50, filters=filters)
+            assert {h.chunk.document_id for h in lexical} == expected, filters
+
+    async def test_words_are_found_by_the_rules_of_their_language(self, store: ChunkStore) -> None:
+        await put(store, document("file:///de.md", "Der Jahresurlaub beträgt dreißig Tage. Die Prüfung ist im Mai."))
+        await put(store, document("file:///fr.md", "Les congés annuels sont de vingt jours ouvrables par salarié."))
+        await put(store, document("file:///ru.md", "Отпуск составляет двадцать восемь дней в году."))
+        for words in ("Urlaub", "Urlaubstage", "Pruefungen", "congé annuel", "отпуска", "ОТПУСК"):
+            assert await store.lexical("t", words, limit=5) != [], words
+
     @pytest.mark.parametrize(
         "filters",
         [
@@ -224,6 +268,11 @@ class StoreContract:
             {"uri": ["x"] * 1001},
             {"document_id": "x" * 8193},
             {"uri_prefix": "x" * 8193},
+            {"after": "soon"},
+            {"before": ["2024"]},
+            {"author": "!"},
+            {"language": "Klingon"},
+            {"source": " "},
             {str(n) * 100: "x" for n in range(1000)},
         ],
         ids=lambda filters: f"{min(filters)[:12]} {str(min(filters.values()))[:12]}",

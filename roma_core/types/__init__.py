@@ -26,11 +26,13 @@ from roma_core.types.answer import (
 )
 from roma_core.types.base import DEFAULT_TENANT, Noun, digest, frame
 from roma_core.types.document import (
+    DEFAULT_COLLECTION,
     Block,
     BlockKind,
     Box,
     Chunk,
     Document,
+    DocumentFacts,
     LeftOut,
     Link,
     Page,
@@ -56,6 +58,7 @@ else:
 
 __all__ = [
     "CITATION_COLUMNS",
+    "DEFAULT_COLLECTION",
     "DEFAULT_TENANT",
     "ITEM_COLUMNS",
     "MOST_WARNINGS",
@@ -71,6 +74,7 @@ __all__ = [
     "CompleteEvent",
     "ComponentHealth",
     "Document",
+    "DocumentFacts",
     "ErrorEvent",
     "Exchange",
     "ForgetReport",

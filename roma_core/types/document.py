@@ -177,6 +177,27 @@ class LeftOut(Noun):
     why: WhyLeftOut
 
 
+DEFAULT_COLLECTION = "main"
+
+
+class DocumentFacts(Noun):
+    """Facts about a document beside its text, by which searches are filtered; empty where they are not known.
+
+    Those of a passage hold the language of the passage.
+    """
+
+    author: str = ""
+    date: str = ""
+    """``2024-03-01``, ``2024-03`` or ``2024``."""
+    type: str = ""
+    """Name of the parser that read it: ``pdf``, ``docx``, ``html``, ..."""
+    language: str = ""
+    """ISO 639-1 code."""
+    source: str = ""
+    """Name or address of the source that lists it."""
+    collection: str = DEFAULT_COLLECTION
+
+
 class Document(Noun):
     """A parsed file: Markdown text and the places in it."""
 
@@ -197,6 +218,10 @@ class Document(Noun):
     warnings: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = Field(default=(), repr=False)
     """Loss ledger: what the parser kept out of the text, and why."""
+    collection: str = DEFAULT_COLLECTION
+    """Name of the part of the corpus that it was ingested into."""
+    source: str = ""
+    """Name or address of the source that lists it."""
 
     @staticmethod
     def id_for(uri: str, tenant: str = DEFAULT_TENANT) -> str:
@@ -329,6 +354,7 @@ class Chunk(Noun):
     context: str = ""
     """What a reader of the passage alone would miss (headings, a split table's header row); embedded and indexed in
     front of ``text`` but never quoted."""
+    facts: DocumentFacts = DocumentFacts()
 
     @property
     def indexed_text(self) -> str:

@@ -25,7 +25,8 @@ class Query(Noun):
     persona: Persona = "general"
     top_k: int = Field(default=5, ge=1, le=50)
     filters: dict[str, Any] = Field(default_factory=dict)
-    """Which documents may be used: ``document_id`` or ``uri`` (a value or a list of values), ``uri_prefix``."""
+    """Which passages may be used: by ``document_id``, ``uri``, ``uri_prefix``, ``author``, ``after``, ``before``,
+    ``type``, ``language``, ``source``, ``section`` or ``collection``; all that are given must hold."""
     session_id: str | None = None
     history: tuple[Exchange, ...] = ()
     """What was said before, oldest first, for callers that keep conversations themselves; ``session_id`` goes first."""

@@ -34,12 +34,14 @@ class SourceOptions(Noun):
     """False: ``.gitignore`` and ``.romaignore`` do not count."""
     query: str | None = None
     """Question of a source that is searched (arXiv, SQL)."""
+    collection: str | None = Field(default=None, pattern=r"^\w[\w.-]{0,63}$")
+    """Part of the corpus that its documents belong to; None: ``main``."""
     schedule_s: float | None = Field(default=None, ge=10)
     """Seconds between two syncs by the server or ``roma sync --watch``; None: by hand."""
 
     def for_connector(self) -> dict[str, Any]:
         """Return the options that a connector reads: those that are set."""
-        return self.model_dump(exclude={"schedule_s"}, exclude_none=True, exclude_defaults=True)
+        return self.model_dump(exclude={"schedule_s", "collection"}, exclude_none=True, exclude_defaults=True)
 
 
 class SourceRecord(Noun):

@@ -44,6 +44,8 @@ def render_passages(passages: Sequence[ScoredChunk]) -> str:
 def _element(number: int, passage: ScoredChunk, fence: str) -> str:
     chunk = passage.chunk
     about = " › ".join(dict.fromkeys((chunk.title, *chunk.headings)))
-    head = f'<passage-{fence} number="{number}" from="{one_line(about)}" place="{one_line(chunk.place)}">'
+    known = {"author": chunk.facts.author, "date": chunk.facts.date}
+    facts = "".join(f' {name}="{one_line(value)}"' for name, value in known.items() if value)
+    head = f'<passage-{fence} number="{number}" from="{one_line(about)}" place="{one_line(chunk.place)}"{facts}>'
     body = f"{chunk.context}\n{chunk.text}" if chunk.context and not chunk.headings else chunk.text
     return f"{head}\n{neutral(body)}\n</passage-{fence}>"

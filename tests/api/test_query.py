@@ -184,13 +184,15 @@ async def test_wrong_bodies_are_problems_without_the_values(service: Any, body: 
 
 
 async def test_filters_are_bounded(service: Any) -> None:
-    good: list[dict[str, Any]] = [{"uri": ["bridge"] * 1000}, {"uri": "bridge", "uri_prefix": "b" * 8192}]
+    named = {"author": "doe", "after": "2024", "language": ["de", "en"], "type": "pdf", "collection": "hr"}
+    good: list[dict[str, Any]] = [named, {"uri": ["bridge"] * 1000}, {"uri": "bridge", "uri_prefix": "b" * 8192}]
     bad: list[dict[str, Any]] = [
         {"uri": [f"file:///{n}" for n in range(200_000)]},
         {"uri": "x" * 8193},
         {"uri_prefix": "x" * 8193},
         {"document_id": ["x", "y" * 8193]},
         {"colour": "red"},
+        {"after": ["2024"]},
         {f"{n:>0200}": "x" for n in range(20_000)},
     ]
     for filters in good:

@@ -12,7 +12,15 @@ import pytest
 
 from roma_core.connectors.base import Listing
 from roma_core.connectors.local.connector import LocalConnector
-from roma_core.errors import AgentFailure, ConnectorError, EmbeddingError, ErrorCode, ParserError, StoreError
+from roma_core.errors import (
+    AgentFailure,
+    ConnectorError,
+    EmbeddingError,
+    ErrorCode,
+    InputError,
+    ParserError,
+    StoreError,
+)
 from roma_core.ingestion import IngestProgress, Ledger
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, RawDocument, SourceRecord
@@ -589,3 +597,20 @@ def test_a_ledger_that_is_away_is_not_begun_anew(tmp_path: Path) -> None:
     away.rename(folder)
     ledger.begin("r3", "t", ["s"])
     assert {run["run_id"] for run in Ledger(folder / "ledger.sqlite").runs("t")} == {"r1", "r3"}
+
+
+async def test_documents_belong_to_the_collection_of_their_source(shop: Shop) -> None:
+    await ingest(shop)
+    service = shop.service()
+    service.assign_collection([SOURCE], "hr", "default")
+    with pytest.raises(InputError, match="no name of a collection"):
+        service.assign_collection([SOURCE], "a b", "default")
+    await service.close()
+    shop.forget()
+    moved = await ingest(shop)
+    assert moved.counts()["updated"] == 6
+    assert (shop.parsers.parsed, shop.embedder.embedded) == ([], []), "nothing is parsed or embedded for it"
+    found = await shop.store.lexical("default", "harbour", limit=50, filters={"collection": "hr", "source": SOURCE})
+    assert {passage.chunk.facts.collection for passage in found} == {"hr"}
+    assert await shop.store.lexical("default", "harbour", limit=50, filters={"collection": "main"}) == []
+    assert (await ingest(shop)).counts()["unchanged"] == 6

@@ -14,18 +14,20 @@ import pytest
 
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import ErrorCode, StoreError
+from roma_core.facts import read_facts
 from roma_core.store import migrations
 from roma_core.store.lance import LanceStore
-from roma_core.store.lexical import add_word_parts
+from roma_core.store.lexical import make_search_text
 
 WORKSPACE_OF_BEFORE = Path(__file__).parents[2] / "fixtures" / "workspace-before-versions.tar.gz"
+TODAY = migrations.current_version()
 STEP_OF_A_LATER_ROMA = """
 from roma_core.store import migrations
 
-async def add_language(table):
-    await migrations.add_columns(table, {"language": "'en'"})
+async def add_colour(table):
+    await migrations.add_columns(table, {"colour": "'red'"})
 
-migrations.STEPS = (add_language,)
+migrations.STEPS = (*migrations.STEPS, add_colour)
 """
 OPENING = (
     STEP_OF_A_LATER_ROMA
@@ -34,14 +36,14 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.store.lance import LanceStore
-from roma_core.store.lexical import add_word_parts
+from roma_core.store.lexical import make_search_text
 
-async def add_language_and_die(table):
-    await add_language(table)
+async def add_colour_and_die(table):
+    await add_colour(table)
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[2] == "die":
-    migrations.STEPS = (add_language_and_die,)
+    migrations.STEPS = (*migrations.STEPS[:-1], add_colour_and_die)
 embedder = FakeEmbedder()
 store = LanceStore(Path(sys.argv[1]), fingerprint=embedder.fingerprint, dim=embedder.dim)
 print(asyncio.run(store.counts("default")))
@@ -69,8 +71,8 @@ async def open_table(folder: Path) -> Any:
     return await (await lancedb.connect_async(str(folder))).open_table("passages")
 
 
-async def add_language(table: Any) -> None:
-    await migrations.add_columns(table, {"language": "'en'"})
+async def add_colour(table: Any) -> None:
+    await migrations.add_columns(table, {"colour": "'red'"})
 
 
 async def test_a_new_table_says_its_version(tmp_path: Path) -> None:
@@ -82,16 +84,16 @@ async def test_an_older_table_is_brought_up_to_date_and_its_state_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await (await open_table(folder)).version()
-    monkeypatch.setattr(migrations, "STEPS", (add_language,))
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, add_colour))
     store = store_at(folder)
     assert await store.counts("default") == (3, 3)
     assert [p.chunk.title for p in await store.lexical("default", "rope bridge", limit=1)] == ["Rope bridge"]
     table = await open_table(folder)
-    assert (await migrations.read_version(table)).number == 2
-    assert await table.count_rows("language = 'en'") == 6
+    assert (await migrations.read_version(table)).number == TODAY + 1
+    assert await table.count_rows("colour = 'red'") == 6
     assert await table.tags.get_version(f"schema-1-at-{before}") == before
     await table.checkout(f"schema-1-at-{before}")
-    assert "language" not in (await table.schema()).names
+    assert not {"colour", "language"} & set((await table.schema()).names)
     assert (await migrations.read_version(table)).number == 1
 
 
@@ -117,11 +119,11 @@ async def test_a_process_that_is_killed_before_the_version_is_noted_is_taken_up_
 ) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", OPENING, str(folder), "die")
     assert await process.wait() == -9
-    assert (await migrations.read_version(await open_table(folder))).number == 1
-    monkeypatch.setattr(migrations, "STEPS", (add_language,))
+    assert (await migrations.read_version(await open_table(folder))).number == TODAY
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, add_colour))
     assert await store_at(folder).counts("default") == (3, 3)
     table = await open_table(folder)
-    assert ((await migrations.read_version(table)).number, await table.count_rows("language = 'en'")) == (2, 6)
+    assert ((await migrations.read_version(table)).number, await table.count_rows("colour = 'red'")) == (TODAY + 1, 6)
 
 
 async def test_of_two_processes_one_takes_the_steps(folder: Path) -> None:
@@ -129,7 +131,7 @@ async def test_of_two_processes_one_takes_the_steps(folder: Path) -> None:
     processes = [await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE) for _ in range(2)]
     assert [(await process.communicate())[0].strip() for process in processes] == [b"(3, 3)"] * 2
     table = await open_table(folder)
-    assert (await migrations.read_version(table)).number == 2
+    assert (await migrations.read_version(table)).number == TODAY + 1
     assert len(await table.tags.list()) == 1
 
 
@@ -144,12 +146,25 @@ async def test_a_process_that_has_the_table_open_writes_nothing_once_a_newer_rom
     assert await (await open_table(folder)).count_rows() == 6
 
 
+async def test_documents_of_before_have_their_facts_as_columns(folder: Path) -> None:
+    store = store_at(folder)
+    documents = [document async for document in store.documents("default")]
+    for document in documents:
+        facts = read_facts(document)
+        assert (facts.type, facts.language, facts.collection) == ("text", "en", "main")
+        assert [chunk.facts for chunk in await store.chunks("default", document.id)] == [facts]
+    wanted = {"language": "English", "type": "txt", "collection": "main"}
+    found = await store.lexical("default", "rope bridge", limit=9, filters=wanted)
+    assert [passage.chunk.title for passage in found] == ["Rope bridge"]
+    assert await store.lexical("default", "rope bridge", limit=9, filters={"collection": "other"}) == []
+
+
 async def test_a_table_of_before_is_searched_as_a_new_one(folder: Path) -> None:
     await store_at(folder).counts("default")  # opening brings it up to date
     table = await open_table(folder)
-    rows = await table.query().where("kind = 'chunk'").select(["text", "context", "search_text"]).to_list()
-    for row in rows:
+    columns = ["text", "context", "language", "search_text"]
+    for row in await table.query().where("kind = 'chunk'").select(columns).to_list():
         indexed_text = f"{row['context']}\n{row['text']}" if row["context"] else row["text"]
-        assert row["search_text"].split() == add_word_parts(indexed_text).split()
+        assert row["search_text"].split() == make_search_text(indexed_text, row["language"]).split()
     [index] = [index for index in await table.list_indices() if list(index.columns) == ["search_text"]]
     assert index.num_unindexed_rows in {0, None}

@@ -1,0 +1,212 @@
+"""Facts about a document that searches filter by and answers name: author, date, type, language, collection. Pure.
+
+They come from what the file says of itself (front matter, properties, headers), never from the file system: a copy of
+a folder has other times, and the same answers.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from roma_core.languages import UNKNOWN, detect_language, find_script, read_language
+from roma_core.types import Document, DocumentFacts
+
+AUTHOR_KEYS: Final = ("author", "authors", "creator", "byline", "from")
+DATE_KEYS: Final = (
+    "date",
+    "published",
+    "publication_date",
+    "pubdate",
+    "issued",
+    "updated",
+    "modified",
+    "created",
+    "year",
+)
+"""Keys of ``Document.metadata`` that may hold the fact; the first one that can be read counts."""
+LANGUAGE_KEYS: Final = ("language", "lang")
+MOST_AUTHOR_CHARS: Final = 200
+OWN_LANGUAGE_CHARS: Final = 200
+"""Characters from which a passage may have another language than its document."""
+SAMPLES: Final = 8
+SAMPLE_CHARS: Final = 500
+
+TYPE_NAMES: Final[Mapping[str, str]] = {
+    "adoc": "asciidoc", "application/pdf": "pdf", "email": "eml", "excel": "xlsx", "htm": "html", "ics": "calendar",
+    "jpeg": "image", "jpg": "image", "mail": "eml", "md": "markdown", "notebook": "ipynb", "plain": "text",
+    "png": "image", "powerpoint": "pptx", "presentation": "pptx", "spreadsheet": "xlsx", "srt": "subtitles",
+    "tex": "latex", "text/csv": "csv", "text/html": "html", "text/markdown": "markdown", "text/plain": "text",
+    "tif": "image", "tiff": "image", "tsv": "csv", "txt": "text", "vtt": "subtitles", "web": "html", "webp": "image",
+    "word": "docx", "yml": "yaml",
+}  # fmt: skip
+"""Other names of a document's type, which is the name of the parser that read it."""
+
+_MONTH_NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_YEAR: Final = r"(?P<year>1[5-9]\d\d|20\d\d|21\d\d)"
+_MONTH: Final = r"(?P<month>0?[1-9]|1[0-2])"
+_DAY: Final = r"(?P<day>0?[1-9]|[12]\d|3[01])"
+_NAME: Final = r"(?P<name>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_ORDINAL: Final = r"(?:st|nd|rd|th)?"
+_FORMS: Final = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}(?:[T\s].*)?",
+        rf"{_YEAR}[-/.]{_MONTH}",
+        rf"(?:D:)?{_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\d.*|[T\s].*)?",
+        rf"{_DAY}\.\s?{_MONTH}\.\s?{_YEAR}",
+        rf"{_DAY}{_ORDINAL}\.?\s+(?:of\s+)?{_NAME},?\s+{_YEAR}",
+        rf"{_NAME}\s+{_DAY}{_ORDINAL},?\s+{_YEAR}",
+        rf"{_NAME},?\s+{_YEAR}",
+        rf"(?:D:)?{_YEAR}",
+    )
+)
+_AUTHOR_WORD: Final = re.compile(r"[^\W_]+")
+_ADDRESS: Final = re.compile(r"\s*<[^<>@\s]+@[^<>\s]+>")
+
+
+def read_facts(document: Document) -> DocumentFacts:
+    """Return what can be asked about a document beside its text.
+
+    >>> read_facts(document).author
+    'Jane Doe'
+    """
+    return DocumentFacts(
+        author=read_author(document.metadata),
+        date=next((day for key in DATE_KEYS if (day := read_date(document.metadata.get(key)))), ""),
+        type=re.split(r"[/+]", document.parser, maxsplit=1)[0],
+        language=_read_document_language(document),
+        source=document.source,
+        collection=document.collection,
+    )
+
+
+def read_author(metadata: Mapping[str, Any]) -> str:
+    """Return the authors that a document names, or an empty string.
+
+    >>> read_author({"authors": ["Jane Doe", {"name": "M. Roe"}]})
+    'Jane Doe, M. Roe'
+    """
+    for key in AUTHOR_KEYS:
+        value = metadata.get(key)
+        entries = value if isinstance(value, list | tuple) else [value]
+        names = [name for entry in entries if (name := _read_name(entry))]
+        if names:
+            return ", ".join(dict.fromkeys(names))[:MOST_AUTHOR_CHARS]
+    return ""
+
+
+def _read_name(entry: Any) -> str:
+    named = entry.get("name") or entry.get("author") if isinstance(entry, Mapping) else entry
+    plain = _ADDRESS.sub("", str(named)) if isinstance(named, str) else ""
+    return " ".join(plain.replace('"', " ").split())
+
+
+def read_date(value: Any) -> str:
+    """Return a date as ``2024-03-01``, ``2024-03`` or ``2024``; an empty string for what is none.
+
+    >>> read_date("1 March 2024"), read_date("D:20240301120000Z"), read_date(2024)
+    ('2024-03-01', '2024-03-01', '2024')
+    """
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return next((day for entry in value if (day := read_date(entry))), "")
+    text = " ".join(str(value).split())
+    for form in _FORMS:
+        found = form.fullmatch(text)
+        if found is not None:
+            return _write_date(found.groupdict())
+    return _read_mail_date(text)
+
+
+def _write_date(fields: Mapping[str, str | None]) -> str:
+    year, month, day, name = (fields.get(key) for key in ("year", "month", "day", "name"))
+    if name is not None:
+        month = str(_MONTH_NAMES.index(name[:3].casefold()) + 1)
+    if month is None:
+        return str(year)
+    if day is None:
+        return f"{year}-{int(month):02}"
+    try:
+        return date(int(year or 0), int(month), int(day)).isoformat()
+    except ValueError:  # 31 February
+        return ""
+
+
+def _read_mail_date(text: str) -> str:
+    try:
+        return parsedate_to_datetime(text).date().isoformat()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return ""
+
+
+def trim_date(day: str) -> str:
+    """Return a date without what its beginning says already, so that ISO dates of any precision compare as texts.
+
+    >>> trim_date("2024-01-01") <= "2024" <= "2024-05"
+    True
+    """
+    return day.removesuffix("-01").removesuffix("-01") if len(day) == 10 else day.removesuffix("-01")
+
+
+def read_type(name: str) -> str:
+    """Return the name of a document's type.
+
+    >>> read_type(".PDF"), read_type("md")
+    ('pdf', 'markdown')
+    """
+    plain = name.strip().casefold().removeprefix(".")
+    return TYPE_NAMES.get(plain, plain)
+
+
+def split_author(name: str) -> list[str]:
+    """Return the words of a name as they are compared: without case and accents.
+
+    >>> split_author("José Müller-Lüdenscheidt")
+    ['jose', 'muller', 'ludenscheidt']
+    """
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return _AUTHOR_WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
+
+
+def describe_facts(facts: DocumentFacts) -> str:
+    """Return author and date in words, for readers and models; empty when neither is known.
+
+    >>> describe_facts(DocumentFacts(author="Jane Doe", date="2024-03-01"))
+    'Jane Doe, 2024-03-01'
+    """
+    return ", ".join(part for part in (facts.author, facts.date) if part)
+
+
+def detect_passage_language(text: str, document_language: str) -> str:
+    """Return the language of a passage: its document's, unless it is long enough to show another one.
+
+    Another script shows at once.
+    """
+    language = detect_language(text)
+    if language in {UNKNOWN, document_language}:
+        return document_language
+    if not document_language or len(text) >= OWN_LANGUAGE_CHARS:
+        return language
+    return language if find_script(text) not in {"", "Latin"} else document_language
+
+
+def _read_document_language(document: Document) -> str:
+    """Return the language of most of a text: what files say of their own language is often a template's."""
+    text = document.text
+    step = max(SAMPLE_CHARS, len(text) // SAMPLES)
+    places = range(0, max(1, len(text) - SAMPLE_CHARS // 2), step)
+    if len(text) <= SAMPLES * SAMPLE_CHARS:
+        detected = detect_language(text)
+    else:
+        votes = [detect_language(text[at : at + SAMPLE_CHARS]) for at in places]
+        detected = max(dict.fromkeys(vote for vote in votes if vote), key=votes.count, default=UNKNOWN)
+    if detected:
+        return detected
+    declared = (document.metadata.get(key) for key in LANGUAGE_KEYS)
+    return next((code for value in declared if isinstance(value, str) and (code := read_language(value))), UNKNOWN)

@@ -1,0 +1,97 @@
+"""Facts that documents say of themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roma_core.facts import describe_facts, detect_passage_language, read_author, read_date, read_facts, trim_date
+from roma_core.types import Document, DocumentFacts
+
+GERMAN = "Der Urlaub muss bis Ende März genommen werden. Danach verfällt er ohne Ausgleich. "
+ENGLISH = "Leave has to be taken until the end of March. After that it is lost without compensation. "
+
+
+def document(text: str, **fields: Any) -> Document:
+    uri = "file:///a.md"
+    return Document(
+        id=Document.id_for(uri), uri=uri, title="a", text=text, content_sha256="1", **{"parser": "text/1", **fields}
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2024-03-01", "2024-03-01"),
+        ("2024-03-01T10:00:00Z", "2024-03-01"),
+        ("2024/3/1", "2024-03-01"),
+        ("1.3.2024", "2024-03-01"),
+        ("01. 03. 2024", "2024-03-01"),
+        ("1 March 2024", "2024-03-01"),
+        ("1st of Mar. 2024", "2024-03-01"),
+        ("March 1, 2024", "2024-03-01"),
+        ("D:20240301120000+01'00'", "2024-03-01"),
+        ("Fri, 01 Mar 2024 09:30:00 +0100", "2024-03-01"),
+        ("2024-03", "2024-03"),
+        ("March 2024", "2024-03"),
+        (2024, "2024"),
+        (["soon", "2024"], "2024"),
+        ("31 February 2024", ""),
+        ("soon", ""),
+        ("12345", ""),
+        ("", ""),
+        (None, ""),
+        (True, ""),
+    ],
+)
+def test_dates_are_read_as_they_are_written(written: object, expected: str) -> None:
+    assert read_date(written) == expected
+
+
+def test_trimmed_dates_compare_whatever_their_precision() -> None:
+    days = ["2023-12-31", "2024", "2024-01-02", "2024-02", "2024-02-10", "2024-10-01"]
+    assert sorted(days) == days
+    assert [trim_date(day) for day in ("2024-01-01", "2024-01", "2024-10-01", "2024-01-10")] == [
+        "2024",
+        "2024",
+        "2024-10",
+        "2024-01-10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"author": "Jane Doe"}, "Jane Doe"),
+        ({"authors": ["Jane Doe", {"name": "M. Roe"}, "Jane Doe"]}, "Jane Doe, M. Roe"),
+        ({"from": '"Jane Doe" <jane@example.org>'}, "Jane Doe"),
+        ({"author": "", "creator": "Office of Works"}, "Office of Works"),
+        ({"author": 7}, ""),
+        ({}, ""),
+    ],
+)
+def test_authors_are_read_from_any_of_their_keys(metadata: dict[str, Any], expected: str) -> None:
+    assert read_author(metadata) == expected
+
+
+def test_facts_come_from_metadata_parser_and_text() -> None:
+    metadata = {"author": "Jane Doe", "date": "2024-03-01", "language": "fr"}
+    facts = read_facts(document(GERMAN * 3, metadata=metadata, parser="pdf/5+figures", collection="hr"))
+    assert facts == DocumentFacts(author="Jane Doe", date="2024-03-01", type="pdf", language="de", collection="hr")
+    assert describe_facts(facts) == "Jane Doe, 2024-03-01"
+
+
+def test_what_a_file_says_of_its_language_counts_where_the_text_shows_none() -> None:
+    assert read_facts(document("PPR-9087", metadata={"language": "fr-CA"})).language == "fr"
+
+
+def test_a_long_document_has_the_language_of_most_of_it() -> None:
+    assert read_facts(document(ENGLISH * 5 + GERMAN * 200)).language == "de"
+
+
+def test_a_passage_has_its_own_language_only_when_it_shows_one() -> None:
+    assert detect_passage_language("| 1 | 2 |", "de") == "de"
+    assert detect_passage_language("Rope bridge", "de") == "de"
+    assert detect_passage_language(ENGLISH * 3, "de") == "en"
+    assert detect_passage_language("有給休暇は年に二十日です。", "de") == "ja"
