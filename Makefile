@@ -44,11 +44,12 @@ console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000
 lab: $(READY) ## Open the notebooks in JupyterLab.
 	@$(BIN)/jupyter lab --notebook-dir notebooks
 
-check: $(READY) ## Formatting, lint, types, floors and dependencies.
+check: $(READY) ## Formatting, lint, types, floors, dependencies and dead code.
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/nbstripout --verify notebooks/*.ipynb
 	@$(BIN)/lint-imports --no-logo >$(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
 	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
+	@! $(BIN)/vulture | grep -vE "unused (variable|attribute)"  # fields are read and written as a whole
 	@$(BIN)/mypy
 
 quick: $(READY) ## The fast tests.

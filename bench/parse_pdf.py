@@ -19,7 +19,6 @@ from roma_core.types import Document
 
 Extract = Callable[[bytes], tuple[str, int]]
 """Text (Markdown) and number of pages. May raise anything: that is what is measured."""
-SECONDS_A_FILE = 120
 
 
 def by_pypdfium2(data: bytes) -> tuple[str, int]:

@@ -125,11 +125,6 @@ FILLERS = frozenset(
     "also however therefore thus then moreover furthermore indeed additionally consequently meanwhile hence "
     "nevertheless nonetheless similarly likewise very too well still actually so".split()
 )
-OPENERS = frozenset(
-    "which who whom whose where when while whereas although though because since as and or but nor including "
-    "such with by after before during for in on at from to under through making leading".split()
-)
-"""Words that begin a clause or phrase that may be left out as a whole."""
 RELATIVES = frozenset(
     "which who whom whose where when while whereas although though because since as including".split()
 )

@@ -23,19 +23,6 @@ class Checkpoint(Protocol):
     async def put(self, key: str, value: str) -> None: ...
 
 
-class MemoryCheckpoint:
-    """Lasts as long as the process; ``values`` may be looked at."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    async def get(self, key: str) -> str | None:
-        return self.values.get(key)
-
-    async def put(self, key: str, value: str) -> None:
-        self.values[key] = value
-
-
 class SqliteCheckpoint:
     """One table in WAL mode; several processes may use the file at once."""
 

@@ -193,12 +193,6 @@ def strict_scores(report: EvalReport, info: MeasureInfo) -> dict[str, float]:
     }
 
 
-def strict_mean(report: EvalReport, info: MeasureInfo) -> float:
-    """Return the mean over the rows that the measure applies to, where unscored counts as the worst score."""
-    scores = strict_scores(report, info)
-    return math.fsum(scores.values()) / len(scores) if scores else worst_score(info)
-
-
 def _strict_interval(report: EvalReport, info: MeasureInfo) -> Interval:
     scores, clusters = strict_scores(report, info), {row.case_id: row.cluster for row in report.rows}
     return interval(list(scores.values()), [clusters[case] for case in scores], info.scale)

@@ -43,7 +43,6 @@ from roma_core.types import (
 )
 
 PROJECT: Final = "roma.toml"
-COMMAND_LINE: Final = "cli"
 BYTES_PER_TOKEN: Final = 4
 """English text, about: what a plan's estimate rests on."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

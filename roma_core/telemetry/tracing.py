@@ -192,11 +192,6 @@ def configure(settings: Settings, *, eager: bool = False) -> None:
         _writer = _SpanWriter(settings, eager=eager)
 
 
-def is_enabled() -> bool:
-    """Return whether spans are recorded."""
-    return _writer is not None
-
-
 @contextmanager
 def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
     """Record a span around the block. Entries of the yielded dict become its outputs; everything is redacted.

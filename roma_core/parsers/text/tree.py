@@ -23,9 +23,6 @@ DEEPEST = 60
 WIDEST_TABLE = 40
 """Columns of a table of records; wider ones are written record by record."""
 
-Scalar = str | int | float | bool | None
-Tree = Scalar | Mapping[str, Any] | Sequence[Any]
-
 
 def parse_json(raw: RawDocument, options: ParseOptions) -> Document:
     """Read JSON or JSON lines. What is neither is kept as plain text, with a warning. Raises ``EMPTY``."""

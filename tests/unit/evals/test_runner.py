@@ -17,7 +17,7 @@ import pytest
 
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, LLMError
 from roma_core.evals import Judge, Score, evaluate, measure
-from roma_core.evals.checkpoint import Checkpoint, MemoryCheckpoint, SqliteCheckpoint
+from roma_core.evals.checkpoint import Checkpoint, SqliteCheckpoint
 from roma_core.evals.golden.dataset import Golden, GoldenCase, Nugget
 from roma_core.evals.golden.evidence import find
 from roma_core.evals.judge.model import RUBRIC
@@ -30,6 +30,7 @@ from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.service import LLMService
 from roma_core.prompts import load_prompt
 from roma_core.settings import Settings
+from roma_core.testing.evals import MemoryCheckpoint
 from roma_core.types import (
     Chunk,
     Citation,

@@ -29,7 +29,6 @@ def test_off_costs_nothing_and_writes_nothing(off: None, tmp_path: Path) -> None
     with tracing.span("retrieve", n=1) as outputs:
         outputs["n"] = 2
     tracing.flush()
-    assert not tracing.is_enabled()
     assert not (tmp_path / "w").exists()
 
 
@@ -43,7 +42,6 @@ async def test_an_mlflow_that_is_not_there_takes_no_answer(
         await roma.ingest(corpus)
         for _ in range(3):
             assert isinstance(await roma.query("When was the rope bridge built?"), TailorOutput)
-        assert tracing.is_enabled()
     logs.configure()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     (told,) = [line for line in lines if line["agent"] == "tracing"]
