@@ -49,6 +49,7 @@ check: $(READY) ## Formatting, lint, types, floors, dependencies and dead code.
 	@$(BIN)/nbstripout --verify notebooks/*.ipynb
 	@$(BIN)/lint-imports --no-logo >$(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
 	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
+	@$(BIN)/python -m bench.house --check
 	@! $(BIN)/vulture | grep -vE "unused (variable|attribute)"  # fields are read and written as a whole
 	@$(BIN)/mypy
 

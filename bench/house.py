@@ -1,7 +1,7 @@
 """How the code reads, counted: ``python -m bench house [ROOT...]`` prints the same figures for each checkout.
 
 The figures stand in ``docs/adr/0006-house.md``, before and after. They are consequences to look at, not targets:
-what decides is reading. The one that is a rule, class names with one meaning, is held by a test.
+what decides is reading. One is a rule that ``make check`` holds: a class name has one meaning (``--check``).
 """
 
 from __future__ import annotations
@@ -106,8 +106,19 @@ def measure(root: Path) -> dict[str, object]:
     }
 
 
+def check_class_names() -> None:
+    """Exit with 1 when a class name has two meanings."""
+    duplicates = find_duplicate_classes(parse_modules(ROOT / "roma_core"))
+    for name, places in duplicates.items():
+        print(f"{name} is a class in {' and '.join(places)}: give each thing a name of its own.")
+    sys.exit(1 if duplicates else 0)
+
+
 def main() -> None:
-    """Print one column for each checkout named on the command line; by default this one."""
+    """Print one column for each checkout named on the command line; by default this one. ``--check`` holds the rule."""
+    if "--check" in sys.argv:
+        check_class_names()
+        return
     roots = [Path(argument) for argument in sys.argv[2:]] or [ROOT]
     columns = {root.resolve().name: measure(root) for root in roots}
     figures = list(next(iter(columns.values())))

@@ -138,7 +138,7 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
     'contradicted'
     """
     vocabulary = read_forms(claim) if has_broken_words(passage) else frozenset[str]()
-    source = _SourceText.read(passage, context, document, vocabulary)
+    source = _SourceWords.read(passage, context, document, vocabulary)
     wanted = source.prepare_claim(claim)
     content = [word for word in wanted if word.is_content]
     if not content or not source.words:
@@ -167,7 +167,7 @@ def verify_claim(claim: str, passage: str, context: str = "", document: str = ""
     return Support(start, end, verdict, score, reasons)
 
 
-def _is_put_together(wanted: Sequence[ClaimWord], source: _SourceText) -> bool:
+def _is_put_together(wanted: Sequence[ClaimWord], source: _SourceWords) -> bool:
     """Return whether most of a claim stands in long runs of the passage, or nearly all of it in short ones."""
     keys = [word.key for word in wanted]
     if copied_share(keys, source.keys, LONG_RUN) >= COPIES:
@@ -188,7 +188,7 @@ class _Unit:
 
 
 @dataclass(frozen=True)
-class _SourceText:
+class _SourceWords:
     passage: str
     words: tuple[ClaimWord, ...]
     keys: tuple[str, ...]
@@ -199,7 +199,7 @@ class _SourceText:
 
     @staticmethod
     @functools.lru_cache(maxsize=128)
-    def read(passage: str, context: str, document: str, vocabulary: frozenset[str]) -> _SourceText:
+    def read(passage: str, context: str, document: str, vocabulary: frozenset[str]) -> _SourceWords:
         acronyms = read_acronyms(document or f"{context}\n{passage}")
         words = tuple(write_acronyms(read_words(passage, vocabulary), acronyms))
         lines = [read_words(line) for line in context.splitlines()]
@@ -210,7 +210,7 @@ class _SourceText:
         }
         known = {word.stem for line in lines for word in write_acronyms(line, acronyms) if word.is_content}
         known |= {word.stem for line in lines for word in line if word.is_content}
-        return _SourceText(
+        return _SourceWords(
             passage,
             words,
             tuple(word.key for word in words),
@@ -275,7 +275,7 @@ class _BestAlignment:
         return not self.reasons
 
 
-def _read(wanted: Sequence[ClaimWord], source: _SourceText) -> _BestAlignment:
+def _read(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment:
     verbatim = _run_of(wanted, source)
     if verbatim is not None and verbatim.is_clean:
         return verbatim
@@ -291,7 +291,7 @@ def _read(wanted: Sequence[ClaimWord], source: _SourceText) -> _BestAlignment:
     return best or _BestAlignment(None, (Reason("coverage"),), 0.0)
 
 
-def _candidates(wanted: Sequence[ClaimWord], source: _SourceText) -> list[_Unit]:
+def _candidates(wanted: Sequence[ClaimWord], source: _SourceWords) -> list[_Unit]:
     """Return the sentences that share the most with the claim; headings prove nothing."""
     keys = {word.key: word.weight if word.is_content else 0.2 for word in wanted}
     shared = [
@@ -303,7 +303,7 @@ def _candidates(wanted: Sequence[ClaimWord], source: _SourceText) -> list[_Unit]
     return [unit for unit in units if unit.sentence.kind != "heading"][:CANDIDATES]
 
 
-def _run_of(wanted: Sequence[ClaimWord], source: _SourceText) -> _BestAlignment | None:
+def _run_of(wanted: Sequence[ClaimWord], source: _SourceWords) -> _BestAlignment | None:
     """Return the place where all words of the claim stand in one run; None where there is none."""
     present = join_broken(source.words, frozenset(word.key for word in wanted))
     keys, have = [word.key for word in wanted], [word.key for word in present]
@@ -324,7 +324,7 @@ def _run_of(wanted: Sequence[ClaimWord], source: _SourceText) -> _BestAlignment 
 
 
 def _run_reasons(
-    wanted: Sequence[ClaimWord], present: Sequence[ClaimWord], first: int, last: int, source: _SourceText
+    wanted: Sequence[ClaimWord], present: Sequence[ClaimWord], first: int, last: int, source: _SourceWords
 ) -> tuple[Reason, ...]:
     """Return what speaks against a run: a splice over the end of a sentence, or a condition that was cut off."""
     parts = [
@@ -374,7 +374,7 @@ def _is_parted(word: ClaimWord) -> bool:
     return bool(set(word.gap) & set(".!?;:,\n。！？—–|")) or word.key in JOINERS
 
 
-def _one_sentence(wanted: Sequence[ClaimWord], unit: _Unit, source: _SourceText) -> _BestAlignment:
+def _one_sentence(wanted: Sequence[ClaimWord], unit: _Unit, source: _SourceWords) -> _BestAlignment:
     present = source.unit_words(unit, wanted)
     claim = bind_numbers(wanted, present)
     alignment = align(claim, present)
@@ -418,7 +418,7 @@ def _says_same(claimed: ClaimWord, other: ClaimWord) -> bool:
 
 
 def _reasons_of(
-    claim: Sequence[ClaimWord], present: Sequence[ClaimWord], alignment: Alignment, unit: _Unit, source: _SourceText
+    claim: Sequence[ClaimWord], present: Sequence[ClaimWord], alignment: Alignment, unit: _Unit, source: _SourceWords
 ) -> tuple[Reason, ...]:
     moved = {word.key for edit in alignment.edits for word in edit.source if word.is_content}
     reasons: list[Reason] = []
@@ -433,7 +433,7 @@ def _edit_reasons(
     present: Sequence[ClaimWord],
     moved: Set[str],
     unit: _Unit,
-    source: _SourceText,
+    source: _SourceWords,
 ) -> list[Reason]:
     next_claim = claim[edit.claim_index + len(edit.claim)] if not edit.at_end else None
     next_source_index = edit.source_index + len(edit.source)
@@ -520,7 +520,7 @@ def _stemmed_antonyms() -> frozenset[frozenset[str]]:
 
 
 def _is_resolved(
-    edit: Edit, new: Sequence[ClaimWord], next_claim: ClaimWord | None, unit: _Unit, source: _SourceText
+    edit: Edit, new: Sequence[ClaimWord], next_claim: ClaimWord | None, unit: _Unit, source: _SourceWords
 ) -> bool:
     """Return whether words of a claim only say what its source calls "it", "the company" or leaves to its title."""
     content = [word for word in new if word.is_content]
@@ -544,7 +544,7 @@ def _is_resolved(
     return is_topic
 
 
-def _is_expanded_name(new: Sequence[ClaimWord], next_claim: ClaimWord | None, source: _SourceText) -> bool:
+def _is_expanded_name(new: Sequence[ClaimWord], next_claim: ClaimWord | None, source: _SourceWords) -> bool:
     """Return whether "Ada Kern" stands for the source's "Kern", which the passage makes plain elsewhere."""
     if next_claim is None or not all(word.is_name for word in new) or not next_claim.is_name:
         return False
@@ -552,7 +552,7 @@ def _is_expanded_name(new: Sequence[ClaimWord], next_claim: ClaimWord | None, so
     return find_run(keys, source.keys) >= 0 and _is_unambiguous(next_claim.key, new[-1].key, source)
 
 
-def _is_unambiguous(name: str, before: str, source: _SourceText) -> bool:
+def _is_unambiguous(name: str, before: str, source: _SourceWords) -> bool:
     others = {
         source.words[i - 1].key
         for i, word in enumerate(source.words)
@@ -582,7 +582,7 @@ _PHRASES = frozenset("in on at during by".split())
 
 
 def _left_out(
-    edit: Edit, present: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceText
+    edit: Edit, present: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceWords
 ) -> list[Reason]:
     """Return the reasons why the source's words of ``edit`` may not be left out."""
     words = edit.source
@@ -652,7 +652,7 @@ def _clause_reasons(words: Sequence[ClaimWord]) -> list[Reason]:
 _CONDITION_HEADS = CONDITIONS - {"without", "although", "whether", "save", "only"}
 
 
-def _is_short_name(words: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceText) -> bool:
+def _is_short_name(words: Sequence[ClaimWord], next_source: ClaimWord | None, source: _SourceWords) -> bool:
     """Return whether the words left out begin a name whose end stays and is plain: "Ada" of "Ada Kern"."""
     if next_source is None or not next_source.is_name or next_source.gap.strip():
         return False
@@ -727,7 +727,7 @@ def _cuts_range(word: ClaimWord, following: ClaimWord) -> bool:
 
 
 def _joined_sentences(
-    wanted: Sequence[ClaimWord], units: Sequence[_Unit], source: _SourceText, depth: int = 2
+    wanted: Sequence[ClaimWord], units: Sequence[_Unit], source: _SourceWords, depth: int = 2
 ) -> _BestAlignment | None:
     """Return the reading of a claim as whole sentences put together, each of them whole; None where it is none."""
     for index in range(2, len(wanted) - 1):
@@ -751,13 +751,13 @@ def _joined_sentences(
     return None
 
 
-def _spanning(units: Sequence[_Unit], source: _SourceText) -> _BestAlignment:
+def _spanning(units: Sequence[_Unit], source: _SourceWords) -> _BestAlignment:
     start = min(unit.sentence.start for unit in units)
     end = max(unit.sentence.end for unit in units)
     return _BestAlignment((start, end), (), 1.0)
 
 
-def _is_whole(words: Sequence[ClaimWord], unit: _Unit, source: _SourceText) -> bool:
+def _is_whole(words: Sequence[ClaimWord], unit: _Unit, source: _SourceWords) -> bool:
     """Return whether the words say one sentence from its beginning to its end."""
     present = source.unit_words(unit, words)
     if len(words) > 2 * len(present) + 4 or len(present) > 2 * len(words) + 12:
@@ -786,7 +786,7 @@ class _SourceWindow:
     score: float = 0.0
 
 
-def _best_window(content: Sequence[ClaimWord], source: _SourceText) -> _SourceWindow:
+def _best_window(content: Sequence[ClaimWord], source: _SourceWords) -> _SourceWindow:
     """Return the run of one to ``MAX_WINDOW`` sentences that covers the claim best."""
     best, best_rank = _SourceWindow(0, len(source.passage), (), frozenset()), (-1.0, 0)
     wanted = {word.stem: word.weight for word in content}
@@ -818,7 +818,7 @@ def _in_other_words(
     wanted: Sequence[ClaimWord],
     content: Sequence[ClaimWord],
     window: _SourceWindow,
-    source: _SourceText,
+    source: _SourceWords,
     extra: tuple[Reason, ...],
 ) -> Support:
     """Return the verdict on a claim that does not follow its source: by the share of its content, and what differs."""
@@ -842,14 +842,14 @@ def _in_other_words(
     return Support(window.start, window.end, "partial", score, (*reasons, *lacking))
 
 
-def _coverage_of(content: Sequence[ClaimWord], source: _SourceText) -> float:
+def _coverage_of(content: Sequence[ClaimWord], source: _SourceWords) -> float:
     """Return the weighted share of the content words that the passage holds anywhere."""
     stems = {word.stem for word in source.words} | source.context
     return sum(word.weight for word in content if word.stem in stems) / sum(word.weight for word in content)
 
 
 def _open_reasons(
-    wanted: Sequence[ClaimWord], content: Sequence[ClaimWord], window: _SourceWindow, source: _SourceText
+    wanted: Sequence[ClaimWord], content: Sequence[ClaimWord], window: _SourceWindow, source: _SourceWords
 ) -> Iterator[Reason]:
     bound = bind_numbers(wanted, window.words)
     numbers = [word for word in bound if word.is_number and not _is_vague(word)]
@@ -884,7 +884,7 @@ def _is_vague(word: ClaimWord) -> bool:
     return word.key.startswith("ord:") or word.key == "#1"
 
 
-def _is_dated(word: ClaimWord, window: _SourceWindow, source: _SourceText) -> bool:
+def _is_dated(word: ClaimWord, window: _SourceWindow, source: _SourceWords) -> bool:
     """Return whether the day of a date stands in the window, and its year somewhere in the passage or its title."""
     if word.date is None:
         return False
@@ -895,7 +895,7 @@ def _is_dated(word: ClaimWord, window: _SourceWindow, source: _SourceText) -> bo
     return has_day and has_year
 
 
-def _is_year_of_passage(word: ClaimWord, window: _SourceWindow, source: _SourceText) -> bool:
+def _is_year_of_passage(word: ClaimWord, window: _SourceWindow, source: _SourceWords) -> bool:
     """Return whether a year stands elsewhere in the passage, as a dateline does, and the window has no other one."""
     year = _year_of(word) if word.date is None or not word.date.month else 0
     if not 1000 <= year <= 2100 or any(1000 <= _year_of(other) <= 2100 for other in window.words):

@@ -16,7 +16,7 @@ from roma_core.ui.pages import COLOURS, SHEET_STYLE, Area, number_blocks, render
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
-    from roma_core.parsers.backends.comparison import Difference, FileComparison
+    from roma_core.parsers.backends.comparison import FileComparison, ReadingDifference
 
 MOST_PICTURES = 12
 """Files of a report whose first page is drawn: those that differ most."""
@@ -93,7 +93,7 @@ def _count_differences(file: FileComparison) -> int:
     )
 
 
-def _difference_rows(difference: Difference) -> list[dict[str, object]]:
+def _difference_rows(difference: ReadingDifference) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for measure, parts in difference.only_first.items():
         other = difference.only_other[measure]

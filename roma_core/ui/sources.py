@@ -38,7 +38,7 @@ STYLE = (
 )
 
 
-class Passage(pn.custom.JSComponent):  # type: ignore[misc]
+class SourceCardBody(pn.custom.JSComponent):  # type: ignore[misc]
     """Body of a card; each time ``asked`` grows, its marked words are brought into view."""
 
     html = param.String(default="")
@@ -69,7 +69,7 @@ class Sources:
     def __init__(self, citations: Iterable[Citation], read: Read, draw: Draw) -> None:
         self._groups = group_citations(citations)
         self._read, self._draw = read, draw
-        self._passages = [Passage(sizing_mode="stretch_width", margin=(0, 8)) for _ in self._groups]
+        self._passages = [SourceCardBody(sizing_mode="stretch_width", margin=(0, 8)) for _ in self._groups]
         self.view = pmui.Accordion(
             *((make_source_title(group), passage) for group, passage in zip(self._groups, self._passages, strict=True)),
             active=[],

@@ -59,7 +59,7 @@ class MissingParts(Noun):
     examples: dict[str, int] = Field(default_factory=dict)
 
 
-class Difference(Noun):
+class ReadingDifference(Noun):
     """What two readings of a file do not share, by measure (``MEASURES``)."""
 
     first: str
@@ -78,7 +78,7 @@ class FileComparison(Noun):
     uri: str
     size_bytes: int
     readings: tuple[BackendReading, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[ReadingDifference, ...]
 
     @property
     def format(self) -> str:
@@ -181,7 +181,7 @@ async def _compare_file(
     )
 
 
-def _differences(documents: dict[str, Document], backends: Sequence[str]) -> tuple[Difference, ...]:
+def _differences(documents: dict[str, Document], backends: Sequence[str]) -> tuple[ReadingDifference, ...]:
     first = documents.get(backends[0])
     if first is None:
         return ()
@@ -189,14 +189,16 @@ def _differences(documents: dict[str, Document], backends: Sequence[str]) -> tup
     return tuple(find_differences(first, documents[name], (backends[0], name)) for name in others)
 
 
-def find_differences(first: Document, other: Document, names: tuple[str, str] = ("first", "other")) -> Difference:
+def find_differences(
+    first: Document, other: Document, names: tuple[str, str] = ("first", "other")
+) -> ReadingDifference:
     """Return what only one of two readings of a file has.
 
     >>> find_differences(own, rival).only_first["words"].total
     12
     """
     left, right = count_parts(first), count_parts(other)
-    return Difference(
+    return ReadingDifference(
         first=names[0],
         other=names[1],
         only_first={name: _missing(name, left, right) for name in MEASURES},
@@ -267,7 +269,7 @@ def _total(rows: Sequence[dict[str, object]]) -> dict[str, object]:
     return total
 
 
-def _details(difference: Difference) -> list[str]:
+def _details(difference: ReadingDifference) -> list[str]:
     lines: list[str] = []
     for name in MEASURES:
         for side, parts in ((difference.other, difference.only_first), (difference.first, difference.only_other)):

@@ -28,7 +28,7 @@ def test_off_costs_nothing_and_writes_nothing(off: None, tmp_path: Path) -> None
     tracing.configure(Settings(tracing=False, workspace=tmp_path / "w"))
     with tracing.span("retrieve", n=1) as outputs:
         outputs["n"] = 2
-    tracing.flush()
+    tracing.flush(60)
     assert not (tmp_path / "w").exists()
 
 
@@ -113,7 +113,7 @@ async def test_spans_are_nested_redacted_and_carry_the_request_id(off: None, wor
             assert await anext(events) == 1
         with pytest.raises(ValueError), tracing.span("broken"):
             raise ValueError("secret words")
-    tracing.flush()
+    tracing.flush(60)
     traces = mlflow.search_traces(
         locations=[mlflow.get_experiment_by_name("roma-traces").experiment_id], return_type="list"
     )
