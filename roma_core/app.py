@@ -43,6 +43,7 @@ from roma_core.types import (
 
 if TYPE_CHECKING:
     from roma_core.agents.pipeline import Pipeline
+    from roma_core.evals.judge.model import Judge
     from roma_core.ingestion import OnProgress
     from roma_core.ingestion.catalog import SourceCatalog
     from roma_core.llm.control.budget import Period
@@ -74,6 +75,7 @@ class Roma:
     parsers = Part(parts.build_parsers, imports=("roma_core.parsers.service",))
     connectors = Part(parts.build_connectors, is_quick_to_build=True)
     llm = Part(parts.build_llm, imports=("roma_core.llm.build",), is_probed=True)
+    judge_llm = Part(parts.build_judge_llm, imports=("roma_core.llm.build",))
     captions = Part(parts.build_captions)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
     writers = Part(parts.build_writers, imports=("roma_core.writers.build",))
@@ -123,6 +125,17 @@ class Roma:
         return {name: prompt.sha256 for name, prompt in self.answer_prompts.items()}
 
     @property
+    def judge(self) -> Judge:
+        """The model that grades answers, by ROMA's rubric or the one that is chosen for it. Raises ``EvalError``."""
+        return self.find_judge("judge")
+
+    def find_judge(self, name: str) -> Judge:
+        """Return the judge by the rubric ``name`` (``judge``, ``faithfulness``). Raises ``EvalError`` without one."""
+        from roma_core.evals.judge.model import Judge
+
+        return Judge(self.judge_llm, parts.find_prompt(self, name), self.settings.judge.repeats)
+
+    @property
     def pipeline(self) -> Pipeline:
         """The stages of an answer.
 
@@ -163,9 +176,11 @@ class Roma:
         Purposes are those of requests (``answer``, ``plan``, ``judge``, ...) and ``embedding``.
         """
         stops: list[Callable[[], None]] = []
-        observe_llm = getattr(self.llm, "observe", None)  # a bare provider, as tests hand in, has no observers
-        if observe_llm is not None:
-            stops.append(observe_llm(lambda record: observer(record.purpose, record.usage)))
+        models = [self.llm] if self.judge_llm is self.llm else [self.llm, self.judge_llm]
+        for model in models:
+            observe = getattr(model, "observe", None)  # a bare provider, as tests hand in, has no observers
+            if observe is not None:
+                stops.append(observe(lambda record: observer(record.purpose, record.usage)))
         observe_embedder = getattr(self.embedder, "observe", None)  # local models cost nothing
         if observe_embedder is not None:
             stops.append(observe_embedder(lambda model, usage: observer("embedding", usage)))

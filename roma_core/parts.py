@@ -59,6 +59,7 @@ class RomaParts(TypedDict, total=False):
     parsers: DolphinParserService
     connectors: Sequence[Connector]
     llm: LLM
+    judge_llm: LLM
     captions: Captions | None
     ingestion: IngestionService
     writers: Sequence[Writer]
@@ -240,6 +241,20 @@ def build_llm(roma: Roma) -> LLMService:
     from roma_core.llm.build import build_llm as build_service
 
     service = build_service(roma.settings, budgets=roma.budgets)
+    service.observe(_count_call)
+    return service
+
+
+def build_judge_llm(roma: Roma) -> LLM:
+    """Return the model that grades answers: one of its own, or the one that writes them."""
+    if roma.settings.judge.model is None:
+        return roma.llm
+    from roma_core.llm.build import build_llm as build_service
+    from roma_core.llm.build import judge_settings
+
+    settings = judge_settings(roma.settings)
+    own_budget = roma.settings.judge.budget_usd is not None
+    service = build_service(settings, budgets=None if own_budget else roma.budgets)
     service.observe(_count_call)
     return service
 

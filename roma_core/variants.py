@@ -187,6 +187,7 @@ class VariantFactory:
             given["reranker"] = self._reranker
         if _section_values(varied, MODEL_SECTIONS) == _section_values(base.settings, MODEL_SECTIONS):
             given["llm"] = base.llm
+            given["judge_llm"] = base.judge_llm
         if pipeline is None:
             pipeline = cast("Callable[[Pipeline], Pipeline] | None", base.initial_pipeline)
         before = base.settings.answering.prompts

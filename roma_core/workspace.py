@@ -77,6 +77,16 @@ class Workspace:
         return self.evals / "answers.db"
 
     @property
+    def judges(self) -> Path:
+        """Folder of the cards of judges: how far their grades agree with people's."""
+        return self.evals / "judges"
+
+    @property
+    def labels(self) -> Path:
+        """Folder of grades that people gave, one file a run."""
+        return self.evals / "labels"
+
+    @property
     def variants(self) -> Path:
         """Folder of indexes that variants in experiments have made of the same sources."""
         return self.folder / "variants"

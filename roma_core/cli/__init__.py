@@ -32,6 +32,8 @@ COMMANDS = {
     "runs": "evals:runs",
     "gate": "evals:gate",
     "prompt": "prompts:prompt",
+    "judge": "judges:judge",
+    "calibrate": "judges:calibrate",
     "serve": "service:serve",
     "mcp": "service:mcp",
     "health": "service:health",

@@ -76,7 +76,6 @@ async def evaluate(
 
     DATASET is the path of a golden set, or beir:DIR.
     """
-    from roma_core.evals import Judge
     from roma_core.evals import evaluate as run_evaluation
     from roma_core.evals.gate import check_gate, load_baseline
 
@@ -91,7 +90,7 @@ async def evaluate(
             report = await run_evaluation(
                 dataset,
                 roma,
-                measures=[*measure, *([Judge(roma.llm)] if judge else [])],
+                measures=[*measure, *(["judge"] if judge else [])],
                 limit=limit,
                 top_k=top_k,
                 name=name,
@@ -125,7 +124,11 @@ def _plan_study(
     matching = [report for report in reports if report.dataset_sha256 == golden.sha256]
     asked = [facts for report in matching if (facts := runs.facts(report.run_id)).asked == len(report.rows)]
     return plan_study(
-        golden, resolve_measures(measures, top_k), primary=primary, runs=matching, facts=asked[-1] if asked else None
+        golden,
+        resolve_measures(measures, top_k, find_judge=build_roma(call.settings).find_judge),
+        primary=primary,
+        runs=matching,
+        facts=asked[-1] if asked else None,
     )
 
 
@@ -145,7 +148,7 @@ def import_from_here() -> None:
 
 def show_scores(report: EvalReport) -> None:
     """Print a line for each measure, with its interval and what could not be scored."""
-    from roma_core.evals.report.record import describe_states
+    from roma_core.evals.report.record import describe_judges, describe_states
 
     rows = [
         (s.measure, f"{s.interval.mean:.3f}", f"{s.interval.low:.3f} – {s.interval.high:.3f}", s.interval.n, s.unscored)
@@ -156,6 +159,8 @@ def show_scores(report: EvalReport) -> None:
         ["measure", "mean", "95 % interval", "scored", "unscored"],
         rows,
     )
+    for sentence in describe_judges(report):
+        note(sentence)
     reasons = Counter(row.why for row in report.rows if row.state != "ok")
     for why, count in sorted(reasons.items()):
         note(f"{count} unscored, {why}")

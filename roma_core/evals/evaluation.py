@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from roma_core.codehash import package_sha256
 from roma_core.errors import AgentFailure, EvalError
@@ -13,6 +13,8 @@ from roma_core.evals.checkpoint import SqliteCheckpoint
 from roma_core.evals.golden.beir import load_beir, write_corpus
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import Corpus, find
+from roma_core.evals.judge.card import read_card
+from roma_core.evals.judge.model import Judge
 from roma_core.evals.measures.base import Measurable, Measure
 from roma_core.evals.measures.registry import require_measure, resolve_measures
 from roma_core.evals.report.record import EvalReport, RunFacts
@@ -67,6 +69,15 @@ class System(Protocol):
     def ingest(self, *sources: str, tenant: str | None = None) -> Awaitable[IngestionReport]: ...
 
 
+@runtime_checkable
+class BringsJudge(Protocol):
+    """A system that has a model to grade answers with: then a measure of it can be named."""
+
+    def find_judge(self, name: str) -> Judge:
+        """Return the judge by a rubric of this name. Raises ``EvalError`` where no model is configured."""
+        ...
+
+
 async def evaluate(
     golden: Golden | str | Path,
     system: System | Task,
@@ -105,7 +116,8 @@ async def evaluate(
     """
     require_run_name(name)
     dataset = golden if isinstance(golden, Golden) else load_dataset(str(golden))
-    wanted = resolve_measures(measures, top_k, defaults)
+    find_judge = system.find_judge if isinstance(system, BringsJudge) else None
+    wanted = resolve_measures(measures, top_k, defaults, find_judge)
     require_measure(primary, wanted)
     if callable(system):
         runner = CaseRunner(system, wanted, top_k=top_k, concurrency=concurrency, fingerprint=fingerprint)
@@ -150,11 +162,19 @@ async def evaluate(
     finally:
         stop()
     report = report.model_copy(update={**decided, "facts": meter.add_to(report.facts)})
+    report = correct_scores(report, workspace.judges)
     samples = [await _draw_sample(number, cases, runner, progress) for number in range(1, repeats)]
     runs = RunStore(workspace.evals)
     runs.save(report, name, primary)
     runs.save_samples(report.run_id, [drawn.model_copy(update=decided) for drawn in samples])
     return report
+
+
+def correct_scores(report: EvalReport, cards: Path) -> EvalReport:
+    """Return the report with the corrected scores of the judges whose cards are in the folder ``cards``."""
+    known = [read_card(info.judge, cards) for info in report.measures if info.judge]
+    corrections = [card.correct(report) for card in known if card is not None]
+    return report.model_copy(update={"corrections": tuple(c for c in corrections if c is not None)})
 
 
 async def _draw_sample(number: int, cases: Golden, runner: CaseRunner, progress: Progress | None) -> EvalReport:

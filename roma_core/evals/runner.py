@@ -183,6 +183,7 @@ def describe_measure(measure: Measure) -> MeasureInfo:
         length_sensitive=measure.length_sensitive,
         identity=measure.identity,
         models=dict(measure.models),
+        judge=measure.judge,
     )
 
 

@@ -51,6 +51,33 @@ def build_llm(settings: Settings, *, budgets: Budgets | None = None) -> LLMServi
     )
 
 
+def judge_settings(settings: Settings) -> Settings:
+    """Return the settings with which the judge's model is built: no fallback, its own access and budget.
+
+    A key of the model that writes goes to the judge only when both are of one vendor and no other address is named.
+    """
+    judge = settings.judge
+    vendor, _, model = (judge.model or "").partition(":")
+    shares_access = vendor == choose_vendor(settings)[0] and judge.base_url is None
+    llm = settings.llm.model_copy(
+        update={
+            "provider": vendor,
+            "model": model or None,
+            "api_key": judge.api_key or (settings.llm.api_key if shares_access else None),
+            "base_url": judge.base_url or (settings.llm.base_url if shares_access else None),
+            "headers": settings.llm.headers if shares_access else None,
+            "extra_body": settings.llm.extra_body if shares_access else {},
+            "fallbacks": (),
+        }
+    )
+    budgets = settings.budgets
+    if judge.budget_usd is not None:
+        budgets = budgets.model_copy(update={"run_usd": judge.budget_usd})
+    cache = settings.storage.cache if judge.cache else "off"
+    storage = settings.storage.model_copy(update={"cache": cache})
+    return settings.model_copy(update={"llm": llm, "budgets": budgets, "storage": storage})
+
+
 def make_budgets(settings: Settings) -> Budgets:
     """Return the accounts of the workspace, on which every call that costs money draws."""
     return Budgets(

@@ -27,15 +27,15 @@ def json_body(text: str) -> str:
     >>> json_body('Here it is: ```json\\n{"a": [1, 2,],}\\n```')
     '{"a": [1, 2]}'
     """
-    objects = _objects(text)
+    objects = read_objects(text)
     mended = None if objects and text.find(objects[0]) == text.find("{") else _mend(text)
     if mended is not None:
         objects.append(mended)
     return max(objects, key=len, default=text)
 
 
-def _objects(text: str) -> list[str]:
-    """Return the whole objects in ``text`` that do not lie within each other."""
+def read_objects(text: str) -> list[str]:
+    """Return the whole JSON objects in ``text`` that do not lie within each other, as JSON."""
     found: list[str] = []
     place = text.find("{")
     for _ in range(MOST_STARTS):

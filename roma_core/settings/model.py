@@ -19,6 +19,7 @@ from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
 from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
 from roma_core.settings.environment import misspelt_variables, read_variables
+from roma_core.settings.judging import JudgeSettings
 from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     openai: OpenAISettings = OpenAISettings()
     anthropic: AnthropicSettings = AnthropicSettings()
     budgets: BudgetSettings = BudgetSettings()
+    judge: JudgeSettings = JudgeSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     parsing: ParsingSettings = ParsingSettings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,11 @@ class Noun(BaseModel):
     """Base of all values: frozen, and unknown fields are a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def read_nan(value: object) -> object:
+    """Return NaN for None: JSON has no number for it. For a validator of fields that may be unknown."""
+    return math.nan if value is None else value
 
 
 def frame(rows: Iterable[BaseModel], columns: Sequence[str]) -> pd.DataFrame:

@@ -1,19 +1,21 @@
 """Trust in a judge: its agreement with people, and estimates that its errors no longer bias.
 
 Pure functions over grades. A judge is a measuring instrument: it is calibrated on answers that people graded, then
-what it says about the rest is corrected by what was learnt there, with intervals that pay for the correction.
+what it says about the rest is corrected by what was learnt there, with intervals that pay for the correction. Answers
+about one document, graded or corrected, are alike: every variance knows the clusters.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from itertools import product
-from statistics import NormalDist
 from typing import Literal
 
-from roma_core.evals.stats.inference import CONFIDENCE, Interval, interval
+from roma_core.evals.judge.model import PASS_GRADE
+from roma_core.evals.stats.inference import CONFIDENCE, NO_VARIANCE, ClusteredMean, Interval, interval, quantile
 from roma_core.types import Noun
 
 Level = Literal["nominal", "ordinal", "interval"]
@@ -118,60 +120,113 @@ def krippendorff_alpha(units: Sequence[Sequence[float | None]], level: Level = "
     return float(krippendorff.alpha(reliability_data=paired, level_of_measurement=level))
 
 
-def corrected_rate(judged_passed: int, judged: int, known: Confusion, confidence: float = CONFIDENCE) -> Interval:
-    """True pass rate behind a judge's pass rate, given how it did on answers that people graded.
+class LabelledGrade(Noun):
+    """One answer that a person and the judge graded; answers of one ``cluster`` are alike."""
+
+    person: float
+    judge: float
+    cluster: str = ""
+
+
+@dataclass(frozen=True)
+class _Share:
+    """A share with the number of independent answers that say as much (Kish), and one more answer of each kind."""
+
+    value: float
+    n: float
+    degrees: float
+
+    @classmethod
+    def of(cls, passes: Sequence[bool], clusters: Sequence[Hashable], added: float) -> _Share:
+        """Return the share of ``passes``; ``added`` answers of each kind keep it off its ends."""
+        estimate = ClusteredMean.of([float(each) for each in passes], clusters)
+        p, se = estimate.mean, estimate.standard_error
+        size = float(len(passes))
+        # Clusters never count as more answers than they hold: a likeness below 0 is noise.
+        if se > NO_VARIANCE and 0 < p < 1:
+            size = min(size, p * (1 - p) / se**2)
+        return cls((p * size + added) / (size + 2 * added), size + 2 * added, estimate.design.degrees)
+
+    @property
+    def variance(self) -> float:
+        """Variance of the share."""
+        return self.value * (1 - self.value) / self.n
+
+
+def corrected_rate(
+    grades: Sequence[float],
+    clusters: Sequence[Hashable],
+    known: Sequence[LabelledGrade],
+    threshold: float = PASS_GRADE,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """Return the true pass rate behind a judge's grades, given how it did on answers that people graded.
 
     Estimate of Rogan & Gladen (Am. J. Epidemiol. 1978), interval of Lang & Reiczigel (Prev. Vet. Med. 2014), which
-    also counts the uncertainty of sensitivity and specificity. 0..1 when the judge does no better than chance.
+    also counts the uncertainty of sensitivity and specificity; each share counts as many answers as its clusters leave
+    (Korn & Graubard 1998), with Student's t. 0..1 when the judge does no better than chance, or when people passed, or
+    failed, every answer.
     """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    n_pass, n_fail = (
-        known.true_positive + known.false_negative + 2,
-        known.true_negative + known.false_positive + 2,
-    )
-    sensitivity, specificity = (known.true_positive + 1) / n_pass, (known.true_negative + 1) / n_fail
-    n = judged + z * z
-    rate = (judged_passed + z * z / 2) / n
-    youden = sensitivity + specificity - 1
+    good = [label for label in known if label.person >= threshold]
+    bad = [label for label in known if label.person < threshold]
+    facts = {"n": len(grades), "clusters": len(set(clusters)), "confidence": confidence}
+    nothing = Interval(mean=math.nan, low=0.0, high=1.0, **facts)
+    if not good or not bad or not grades:
+        return nothing
+    sensitivity = _Share.of([g.judge >= threshold for g in good], [g.cluster for g in good], 1.0)
+    specificity = _Share.of([g.judge < threshold for g in bad], [g.cluster for g in bad], 1.0)
+    t = quantile(ClusteredMean.of([0.0] * len(grades), clusters).design.degrees, confidence)
+    t = min(t, quantile(2.0, confidence))
+    rate = _Share.of([grade >= threshold for grade in grades], clusters, t * t / 2)
+    youden = sensitivity.value + specificity.value - 1
     if youden <= 0:
-        return Interval(mean=math.nan, low=0.0, high=1.0, n=judged, clusters=judged, confidence=confidence)
-    estimate = (rate + specificity - 1) / youden
-    v_pass = sensitivity * (1 - sensitivity) / n_pass
-    v_fail = specificity * (1 - specificity) / n_fail
-    shift = 2 * z * z * (estimate * v_pass - (1 - estimate) * v_fail)
-    spread = rate * (1 - rate) / n + estimate**2 * v_pass + (1 - estimate) ** 2 * v_fail
-    half = z * math.sqrt(spread) / youden
+        return nothing
+    estimate = (rate.value + specificity.value - 1) / youden
+    shift = 2 * t * t * (estimate * sensitivity.variance - (1 - estimate) * specificity.variance)
+    spread = rate.variance + estimate**2 * sensitivity.variance + (1 - estimate) ** 2 * specificity.variance
+    half = t * math.sqrt(spread) / youden
     bounds = [min(1.0, max(0.0, x)) for x in (estimate, estimate + shift - half, estimate + shift + half)]
-    return Interval(mean=bounds[0], low=bounds[1], high=bounds[2], n=judged, clusters=judged, confidence=confidence)
+    return Interval(mean=bounds[0], low=bounds[1], high=bounds[2], **facts)
 
 
 def prediction_powered_mean(
-    people: Sequence[float], judge: Sequence[float], judge_alone: Sequence[float], confidence: float = CONFIDENCE
+    known: Sequence[LabelledGrade],
+    grades: Sequence[float],
+    clusters: Sequence[Hashable],
+    scale: tuple[float, float],
+    confidence: float = CONFIDENCE,
 ) -> Interval:
-    """Mean grade that people would give, from a few answers graded by both and many graded by the judge alone.
+    """Return the mean grade that people would give, from few answers graded by both and ``grades`` of the judge alone.
 
     Prediction-powered inference (Angelopoulos et al., Science 2023) with the weight λ of PPI++ (arXiv:2311.01453): a
-    useless judge gets λ = 0 and the result is the mean of the people's grades. Raises ``ValueError`` below two pairs.
+    useless judge gets λ = 0 and the result is the mean of the people's grades. Variances are clustered (CR2), with
+    Student's t of the smaller part. Raises ``ValueError`` below two labelled answers.
     """
-    n, alone = len(people), len(judge_alone)
-    if n < 2 or len(judge) != n:
+    if len(known) < 2:
         raise ValueError("at least two answers must be graded by people and by the judge")
-    if alone == 0:
-        return interval(people, scale=(min(people), max(people) + (min(people) == max(people))))
+    people, judge = [label.person for label in known], [label.judge for label in known]
+    of_known = [label.cluster or index for index, label in enumerate(known)]
+    if not grades:
+        return interval(people, of_known, scale, confidence)
+    n, alone = len(known), len(grades)
     spread = _covariance(judge, judge)
     weight = _covariance(people, judge) / ((1 + n / alone) * spread) if spread else 0.0
     weight = min(1.0, max(0.0, weight))
-    rest = [y - weight * f for y, f in zip(people, judge, strict=True)]
-    mean = weight * math.fsum(judge_alone) / alone + math.fsum(rest) / n
-    variance = weight**2 * _covariance(judge_alone, judge_alone) / alone + _covariance(rest, rest) / n
-    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance)
-    return Interval(
-        mean=mean, low=mean - half, high=mean + half, n=n + alone, clusters=n + alone, confidence=confidence
-    )
+    rest = ClusteredMean.of([y - weight * f for y, f in zip(people, judge, strict=True)], of_known)
+    rate = ClusteredMean.of(list(grades), clusters)
+    mean = weight * rate.mean + rest.mean
+    parts = [(rest.standard_error**2, rest.design.degrees), (weight**2 * rate.standard_error**2, rate.design.degrees)]
+    parts = [(variance, degrees) for variance, degrees in parts if variance > NO_VARIANCE**2]
+    variance = math.fsum(variance for variance, _ in parts)
+    # Satterthwaite's degrees of freedom of a sum of variances.
+    degrees = variance**2 / math.fsum(v**2 / d for v, d in parts) if parts else rest.design.degrees
+    half = quantile(degrees, confidence) * math.sqrt(variance)
+    low, high = (max(scale[0], mean - half), min(scale[1], mean + half))
+    return Interval(mean=mean, low=low, high=high, n=n + alone, clusters=len(set(clusters)), confidence=confidence)
 
 
 def _covariance(a: Sequence[float], b: Sequence[float]) -> float:
-    """Sample covariance; 0 below two values."""
+    """Return the sample covariance; 0 below two values."""
     n = len(a)
     mean_a, mean_b = math.fsum(a) / n, math.fsum(b) / n
     return math.fsum((x - mean_a) * (y - mean_b) for x, y in zip(a, b, strict=True)) / (n - 1) if n > 1 else 0.0

@@ -150,6 +150,8 @@ class Measure:
     """Hash of each prompt that the measure reads, by name."""
     models: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Each model that the measure asks, by its role."""
+    judge: str = ""
+    """Identity of the judge whose grades these are: its calibration corrects them."""
     role: str = "measure"
     """Under which name the cost of its calls is shown."""
     cache_key: Callable[[GoldenCase, CaseOutcome], str] | None = field(default=None, repr=False)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded_call, suggest_name
 from roma_core.evals.measures import answers, citations, retrieval
 from roma_core.evals.measures.base import Measurable, Measure, measure
 from roma_core.plugins import Specs, declared_names, load_specs
 
+if TYPE_CHECKING:
+    from roma_core.evals.judge.model import Judge
+
+    FindJudge = Callable[[str], Judge]
+
+JUDGED = ("judge", "faithfulness")
+"""Measures that a model takes by a rubric of this name."""
+DEEPEVAL = "deepeval:"
 PLUGINS = "roma.measures"
 """Entry point group of measures that other packages bring."""
 
@@ -37,13 +45,21 @@ def default_measures(top_k: int) -> tuple[Measure, ...]:
     )
 
 
-def resolve_measures(wanted: Iterable[Measurable | str], top_k: int, defaults: bool = True) -> tuple[Measure, ...]:
+def resolve_measures(
+    wanted: Iterable[Measurable | str],
+    top_k: int,
+    defaults: bool = True,
+    find_judge: FindJudge | None = None,
+) -> tuple[Measure, ...]:
     """Return the measures of a run: the default ones (unless ``defaults`` is off), then ``wanted``.
 
     A string names a measure of ROMA, of a plug-in, or ``package:name``. A measure replaces a default one of its name.
+    Measures that a model takes (``judge``, ``faithfulness``, ``deepeval:NAME``) ask the judge of ``find_judge``.
     Raises ``EvalError`` (``ERR_EVAL_PARAMETERS``).
     """
-    own = [find_measure(each, top_k) if isinstance(each, str) else _require_measure(each) for each in wanted]
+    own = [
+        find_measure(each, top_k, find_judge) if isinstance(each, str) else _require_measure(each) for each in wanted
+    ]
     names = [each.name for each in own]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise EvalError(f"Two measures have the name {', '.join(twice)}; rename one.", ErrorCode.EVAL_PARAMETERS)
@@ -65,8 +81,10 @@ def plugin_measures() -> Specs[Measure]:
     return load_specs(PLUGINS, Measure)
 
 
-def find_measure(name: str, top_k: int) -> Measure:
+def find_measure(name: str, top_k: int, find_judge: FindJudge | None = None) -> Measure:
     """Return a measure by its name, or by ``package:name``. Raises ``EvalError`` (``ERR_EVAL_PARAMETERS``)."""
+    if name in JUDGED or name.startswith(DEEPEVAL):
+        return _find_judged(name, find_judge)
     module, colon, attribute = name.partition(":")
     if colon:
         return _require_measure(import_attribute(module, attribute, "measure"), name)
@@ -76,10 +94,23 @@ def find_measure(name: str, top_k: int) -> Measure:
     if name in declared_names(PLUGINS):
         return plugin_measures().require(name)
     raise EvalError(
-        f"There is no measure {name!r}. Known: {', '.join([*known, *declared_names(PLUGINS)])}. "
+        f"There is no measure {name!r}. Known: {', '.join([*known, *JUDGED, *declared_names(PLUGINS)])}. "
         "One of your own is named package:name.",
         ErrorCode.EVAL_PARAMETERS,
     )
+
+
+def _find_judged(name: str, find_judge: FindJudge | None) -> Measure:
+    if find_judge is None:
+        raise EvalError(
+            f"The measure {name!r} asks a model, and the system brings none: hand in Judge(llm) instead of its name.",
+            ErrorCode.EVAL_PARAMETERS,
+        )
+    if name in JUDGED:
+        return find_judge(name).measure
+    from roma_core.evals.judge.deepeval import deepeval_measure
+
+    return deepeval_measure(name.removeprefix(DEEPEVAL), find_judge(JUDGED[0]).llm)
 
 
 def import_attribute(module: str, attribute: str, kind: str) -> Any:

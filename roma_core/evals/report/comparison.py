@@ -479,6 +479,9 @@ def _make_remarks(
             f"The {difference.n} cases lie in {difference.clusters} clusters that count as "
             f"{difference.effective_clusters:.1f}: the result hangs on a few documents."
         )
+    calibrated = {c.measure for report in (a, b) for c in report.corrections}
+    if any(info.name == primary and info.judge and primary not in calibrated for info in b.measures):
+        remarks.append(f"{primary} is a model's grade and uncalibrated: how far it agrees with people is unknown.")
     if decisive.noise is not None:
         remarks.append(
             f"The same system asked again differs by {decisive.noise:.3f} in {primary}: "

@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RowState = Literal["ok", "degraded", "fallback", "failed"]
-JUDGED = (
-    "The judge's grades are a model's. How far they agree with people is unknown until both have graded some of these "
-    "answers (roma_core.evals.judge.calibration): compare runs by them, and do not take them for a rate of good "
-    "answers."
-)
 
 
 class MeasureInfo(Noun):
@@ -46,6 +41,8 @@ class MeasureInfo(Noun):
     """Hash of the measure's code, prompts and models."""
     models: dict[str, str] = Field(default_factory=dict)
     """Each model that the measure asks, by its role."""
+    judge: str = ""
+    """Identity of the judge whose grades these are; empty for what no model grades."""
 
     @property
     def direction(self) -> str:
@@ -86,6 +83,31 @@ class Summary(Noun):
     unscored: int
 
 
+class CorrectedScore(Noun):
+    """A judge's scores as people would have given them, by its calibration on answers that people graded."""
+
+    measure: str
+    threshold: float
+    """Grades from here on are passes."""
+    raw_pass_rate: float
+    pass_rate: Interval
+    """By Rogan and Gladen, with clusters."""
+    mean: Interval
+    """Mean grade, by prediction-powered inference, with clusters."""
+    labels: int
+    """Answers that people graded."""
+
+    @property
+    def words(self) -> str:
+        """The correction in a sentence."""
+        rate = "unknown" if math.isnan(self.pass_rate.mean) else f"{self.pass_rate.mean:.3f}"
+        return (
+            f"{self.measure}: people would pass {rate} of the answers ({_range(self.pass_rate, always=True)}; the "
+            f"judge passes {self.raw_pass_rate:.3f}) and give {self.mean.mean:.2f} on average ({_range(self.mean)}), "
+            f"by {self.labels} answers that people graded."
+        )
+
+
 class RunFacts(Noun):
     """Time and cost: what differs between two runs of the same evaluation."""
 
@@ -114,6 +136,8 @@ class EvalReport(Noun):
     prompts: dict[str, str] = Field(default_factory=dict)
     measures: tuple[MeasureInfo, ...] = ()
     rows: tuple[EvalRow, ...] = Field(default=(), repr=False)
+    corrections: tuple[CorrectedScore, ...] = ()
+    """Scores of judges that were calibrated."""
     missing_evidence: tuple[str, ...] = ()
     """Cases whose evidence the corpus does not hold; their retrieval is unscored."""
     facts: RunFacts = Field(default=RunFacts(), exclude=True, repr=False)
@@ -187,7 +211,8 @@ class EvalReport(Noun):
 
     def _repr_html_(self) -> str:
         head = f"{self.dataset}: {describe_states(self)}, run {self.run_id}"
-        return display.box(display.heading(head), summary_table(self.summary()))
+        remarks = [display.paragraph(sentence) for sentence in describe_judges(self)]
+        return display.box(display.heading(head), summary_table(self.summary()), *remarks)
 
 
 def describe_states(report: EvalReport) -> str:
@@ -225,8 +250,30 @@ def summary_table(summaries: Iterable[Summary]) -> display.Html:
     return display.table(("Measure", "Mean", "95 % interval", "Cases", "Clusters", "Unscored"), rows)
 
 
-def _range(found: Interval) -> str:
-    return "–" if math.isnan(found.mean) else f"{found.low:.3f} to {found.high:.3f}"
+def _range(found: Interval, always: bool = False) -> str:
+    unknown = math.isnan(found.mean) and not always
+    return "–" if unknown else f"{found.low:.3f} to {found.high:.3f}"
+
+
+def describe_judges(report: EvalReport) -> list[str]:
+    """Return what must be known of the judges of a run: corrected scores, or that they are uncalibrated."""
+    corrected = {correction.measure: correction for correction in report.corrections}
+    sentences = []
+    for info in report.measures:
+        if not info.judge:
+            continue
+        if info.name in corrected:
+            sentences.append(corrected[info.name].words)
+        else:
+            sentences.append(
+                f"{info.name}: uncalibrated. How far its grades agree with people is unknown: compare runs by them, "
+                "and do not take them for a rate of good answers (roma judge label, roma calibrate judge)."
+            )
+        own = sum(bool(row.model) and row.model in info.models.values() for row in report.rows)
+        total = len(report.rows)
+        if own:
+            sentences.append(f"{info.name}: its model also wrote {own} of the {total} answers that it grades.")
+    return sentences
 
 
 def render_page(report: EvalReport) -> str:
@@ -234,8 +281,7 @@ def render_page(report: EvalReport) -> str:
     words = f"{words_an_answer(report.rows):.1f} words an answer"
     asked = display.paragraph(f"{describe_states(report)}, {words}")
     parts = [display.heading("All cases"), asked, summary_table(report.summary())]
-    if "judge" in {m.name for m in report.measures}:
-        parts.append(display.paragraph(JUDGED))
+    parts += [display.paragraph(sentence) for sentence in describe_judges(report)]
     for title, rows in report.groups().items():
         parts += [display.heading(title), summary_table(report.summary(rows))]
     sources = [(m.name, m.source, m.direction) for m in report.measures]

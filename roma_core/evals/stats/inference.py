@@ -13,7 +13,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from pydantic import field_validator
+
 from roma_core.types import Noun
+from roma_core.types.base import read_nan
 
 ALPHA = 0.05
 CONFIDENCE = 1 - ALPHA
@@ -35,6 +38,8 @@ class Interval(Noun):
     clusters: int
     effective_clusters: float = math.nan
     confidence: float = CONFIDENCE
+
+    _nan = field_validator("mean", "low", "high", "effective_clusters", mode="before")(read_nan)
 
 
 class Difference(Noun):

@@ -59,21 +59,39 @@ def test_a_calibration_by_hand() -> None:
     assert math.isnan(c.confusion([True], [True]).specificity)
 
 
+def known(sensitivity: float, specificity: float, n: int) -> list[c.LabelledGrade]:
+    """Labels of ``n`` good and ``n`` bad answers, each in a cluster of its own, with exactly these shares."""
+    labels = []
+    for index in range(n):
+        labels.append(c.LabelledGrade(person=5, judge=5 if index < sensitivity * n else 1, cluster=f"g{index}"))
+        labels.append(c.LabelledGrade(person=1, judge=1 if index < specificity * n else 5, cluster=f"b{index}"))
+    return labels
+
+
+def grades_of(share: float, n: int) -> list[float]:
+    return [5.0 if index < share * n else 1.0 for index in range(n)]
+
+
 def test_a_perfect_judge_is_not_corrected() -> None:
-    known = c.confusion([True] * 5000 + [False] * 5000, [True] * 5000 + [False] * 5000)
-    found = c.corrected_rate(6000, 10000, known)
-    assert found.mean == pytest.approx(0.6, abs=0.001) and found.high - found.low < 0.025
+    found = c.corrected_rate(grades_of(0.6, 4000), range(4000), known(1.0, 1.0, 2000))
+    assert found.mean == pytest.approx(0.6, abs=0.002) and found.high - found.low < 0.04
 
 
 def test_the_correction_of_rogan_and_gladen_by_hand() -> None:
     # sensitivity 0.9, specificity 0.8: a true rate of 0.5 is seen as 0.55
-    known = c.Confusion(true_positive=9000, false_negative=1000, true_negative=8000, false_positive=2000)
-    assert c.corrected_rate(5500, 10000, known).mean == pytest.approx(0.5, abs=0.002)
+    found = c.corrected_rate(grades_of(0.55, 4000), range(4000), known(0.9, 0.8, 2000))
+    assert found.mean == pytest.approx(0.5, abs=0.003)
 
 
 def test_a_judge_no_better_than_chance_says_nothing() -> None:
-    known = c.Confusion(true_positive=5, false_negative=5, true_negative=5, false_positive=5)
-    found = c.corrected_rate(90, 100, known)
+    found = c.corrected_rate(grades_of(0.9, 100), range(100), known(0.5, 0.5, 10))
+    assert math.isnan(found.mean) and (found.low, found.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("person", [1.0, 5.0])
+def test_labels_of_one_kind_correct_nothing(person: float) -> None:
+    labels = [c.LabelledGrade(person=person, judge=person, cluster=str(i)) for i in range(50)]
+    found = c.corrected_rate(grades_of(0.9, 100), range(100), labels)
     assert math.isnan(found.mean) and (found.low, found.high) == (0.0, 1.0)
 
 
@@ -82,50 +100,75 @@ def covered(runs: int, once: Callable[[np.random.Generator], bool]) -> float:
     return sum(once(rng) for _ in range(runs)) / runs
 
 
-def test_corrected_rates_cover_what_they_promise() -> None:
+def draw_answers(rng: np.random.Generator, clusters: int, size: int, rate: float) -> tuple[np.ndarray, list[str]]:
+    """Good or bad answers, alike within a cluster by 0.3 (beta-binomial) unless each is alone."""
+    odds = (1 - 0.3) / 0.3
+    shares = rng.beta(rate * odds, (1 - rate) * odds, clusters) if size > 1 else np.full(clusters, rate)
+    names = [f"d{number}" for number in range(clusters) for _ in range(size)]
+    return (rng.random((clusters, size)) < shares[:, None]).ravel(), names
+
+
+def judge_answers(rng: np.random.Generator, good: np.ndarray) -> np.ndarray:
+    """Grades of a judge with sensitivity 0.9 and specificity 0.8."""
+    return np.where(np.where(good, rng.random(len(good)) < 0.9, rng.random(len(good)) >= 0.8), 5.0, 1.0)
+
+
+@pytest.mark.parametrize(("clusters", "size"), [(200, 1), (40, 5), (10, 20)])
+@pytest.mark.parametrize("rate", [0.5, 0.8])
+def test_corrected_rates_cover_the_truth_also_with_clusters(clusters: int, size: int, rate: float) -> None:
     def once(rng: np.random.Generator) -> bool:
-        tp, tn = int(rng.binomial(60, 0.9)), int(rng.binomial(40, 0.75))
-        known = c.Confusion(true_positive=tp, false_negative=60 - tp, true_negative=tn, false_positive=40 - tn)
-        seen = int(rng.binomial(300, 0.7 * 0.9 + 0.3 * 0.25))
-        found = c.corrected_rate(seen, 300, known)
-        return found.low <= 0.7 <= found.high
+        good, names = draw_answers(rng, 40, 5, rate)
+        labels = [
+            c.LabelledGrade(person=5.0 if is_good else 1.0, judge=grade, cluster=name)
+            for is_good, grade, name in zip(good, judge_answers(rng, good), names, strict=True)
+        ]
+        answers, groups = draw_answers(rng, clusters, size, rate)
+        found = c.corrected_rate(judge_answers(rng, answers).tolist(), groups, labels)
+        return found.low <= rate <= found.high
 
-    assert 0.93 <= covered(1500, once) <= 0.99
+    assert covered(200, once) >= 0.94 - 3 * math.sqrt(0.94 * 0.06 / 200) + 0.03
 
 
-def judged(rng: np.random.Generator, n: int, noise: float) -> tuple[list[float], list[float]]:
-    people = rng.normal(3.5, 1, n)
-    return people.tolist(), (people + 0.6 + rng.normal(0, noise, n)).tolist()
+def judged(rng: np.random.Generator, n: int, noise: float) -> list[c.LabelledGrade]:
+    people = np.clip(rng.normal(3.5, 0.7, n), 1, 5)
+    judge = people + 0.3 + rng.normal(0, noise, n)
+    return [
+        c.LabelledGrade(person=p, judge=j, cluster=str(i)) for i, (p, j) in enumerate(zip(people, judge, strict=True))
+    ]
+
+
+SCALE = (1.0, 5.0)
 
 
 def test_prediction_powered_means_cover_and_are_shorter_than_people_alone() -> None:
     widths: list[float] = []
+    truth = float(np.mean(np.clip(np.random.default_rng(1).normal(3.5, 0.7, 400_000), 1, 5)))
 
     def once(rng: np.random.Generator) -> bool:
-        people, judge = judged(rng, 60, noise=0.4)
-        _, alone = judged(rng, 1000, noise=0.4)
-        found = c.prediction_powered_mean(people, judge, alone)
-        widths.append((found.high - found.low) / (2 * 1.96 / math.sqrt(60)))
-        return found.low <= 3.5 <= found.high
+        alone = [pair.judge for pair in judged(rng, 600, 0.3)]
+        found = c.prediction_powered_mean(judged(rng, 60, 0.3), alone, range(600), SCALE)
+        widths.append((found.high - found.low) / (2 * 1.96 * 0.69 / math.sqrt(60)))
+        return found.low <= truth <= found.high
 
-    assert 0.92 <= covered(600, once) <= 0.975
-    assert np.mean(widths) < 0.55
+    assert 0.91 <= covered(300, once) <= 0.985
+    assert np.mean(widths) < 0.65
 
 
 def test_a_useless_judge_changes_nothing() -> None:
     rng = np.random.default_rng(1)
-    people = rng.normal(3, 1, 200).tolist()
-    found = c.prediction_powered_mean(people, [4.0] * 200, [4.0] * 1000)
+    people = np.clip(rng.normal(3, 0.5, 200), 1, 5).tolist()
+    labels = [c.LabelledGrade(person=p, judge=4.0, cluster=str(i)) for i, p in enumerate(people)]
+    found = c.prediction_powered_mean(labels, [4.0] * 1000, range(1000), SCALE)
     assert found.mean == pytest.approx(np.mean(people))
-    assert found.high - found.low == pytest.approx(2 * 1.96 * np.std(people, ddof=1) / math.sqrt(200), rel=1e-3)
+    assert found.high - found.low == pytest.approx(2 * 1.972 * np.std(people, ddof=1) / math.sqrt(200), rel=1e-3)
 
 
 def test_without_more_answers_the_people_decide() -> None:
-    found = c.prediction_powered_mean([1.0, 5.0, 5.0], [2.0, 4.0, 5.0], [])
+    labels = [c.LabelledGrade(person=p, judge=j) for p, j in ((1.0, 2.0), (5.0, 4.0), (5.0, 5.0))]
+    found = c.prediction_powered_mean(labels, [], [], SCALE)
     assert found.mean == pytest.approx(11 / 3) and 1 <= found.low <= found.high <= 5
-    assert c.prediction_powered_mean([3.0, 3.0], [3.0, 3.0], []).mean == 3.0
     with pytest.raises(ValueError, match="at least two"):
-        c.prediction_powered_mean([1.0], [1.0], [2.0])
+        c.prediction_powered_mean(labels[:1], [2.0], ["x"], SCALE)
 
 
 def test_people_agree_with_people_on_published_ratings(shared_dir: Callable[[str], Path]) -> None:
