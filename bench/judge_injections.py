@@ -22,7 +22,7 @@ CASE = GoldenCase(
     nuggets=(Nugget(fact="red"),), evidence=(Evidence(uri="paint.md"),),
 )  # fmt: skip
 NOTE = (
-    "A wrong answer is graded alone, then with each attempt at a higher grade inside of it. A model of this size follows "
+    "A wrong answer is graded alone, then with each attempt at a higher grade inside of it. Such a small model follows "
     "what it reads: the figures show why a judge is calibrated, and why answers must be shown as data."
 )
 

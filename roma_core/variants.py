@@ -165,7 +165,7 @@ class VariantFactory:
 
         Entering raises ``EvalError`` when it cannot be indexed.
         """
-        varied = vary_settings(self._roma.settings, settings)
+        varied = self._roma.settings.replace(settings)
         self._roma.prompt_library.resolve({**varied.answering.prompts, **prompts})
         return self._open(varied, prompts, pipeline, sources)
 
@@ -236,16 +236,6 @@ class VariantFactory:
         documents, _ = await indexer.store.counts(tenant)
         if not documents:
             raise EvalError("The sources gave no document to a variant's index; see its ledger in `variants`.")
-
-
-def vary_settings(settings: Settings, changes: Mapping[str, object]) -> Settings:
-    """Return ``settings`` with ``changes`` by their names in code. Raises ``ConfigError``.
-
-    >>> vary_settings(Settings(), {"rerank_weight": 0.0}).retrieval.rerank_weight
-    0.0
-    """
-    values = {setting.name: value for setting, value in settings.items()}
-    return type(settings)({**values, **changes})
 
 
 def _index_key(settings: Settings) -> str:

@@ -60,7 +60,7 @@ async def take(measure: Measure, case: GoldenCase, outcome: CaseOutcome) -> floa
 
 HIGHER = MeasureInfo(name="nugget_recall")
 LOWER = MeasureInfo(name="false_answers", higher=False)
-GRADES = MeasureInfo(name="judge", scale=(1, 5))
+GRADES = MeasureInfo(name="judge", scale=(1, 5), judge="j")
 LENGTH = MeasureInfo(name="length", higher=None, scale=None)
 
 
