@@ -408,7 +408,7 @@ class Roma:
     async def rate(
         self, answer_id: str, rating: Rating, *, session_id: str = "", comment: str = "", tenant: str | None = None
     ) -> AgentFailure | None:
-        """Keep what somebody thinks of an answer; the last opinion of a session about an answer counts."""
+        """Store a person's opinion of an answer; the last one of a session about an answer counts."""
         from roma_core.sessions.service import Feedback
 
         opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)

@@ -219,7 +219,7 @@ def connect(
     ``OSError``, ``sqlite3.Error``, and ``StoreError`` for a file of a newer ROMA; then nothing stays open.
 
     On a full disk there is no room for the index that connections share; then the file is opened for this one alone
-    (``is_alone``). It can be read as long as nobody else has it open, and others wait until it is closed.
+    (``is_alone``). It can be read as long as no other process has it open, and others wait until it is closed.
     """
     if may_create:
         private_file(path)
@@ -321,7 +321,7 @@ def use_wal(connection: sqlite3.Connection, busy_s: float = BUSY_S) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, *, write: bool = True) -> Iterator[sqlite3.Connection]:
-    """Commit at the end, roll back on an error. Readers wait for nobody."""
+    """Commit at the end, roll back on an error. Readers never wait."""
     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
         yield connection

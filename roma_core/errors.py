@@ -48,7 +48,7 @@ DISK_FULL = "The disk is full; free some room and try again."
 """The sentence for a full disk, whatever could not be written."""
 
 defects: list[Callable[[str, BaseException], None]] = []
-"""Told the agent and the exception when one that nobody expected becomes ``ERR_INTERNAL``: telemetry logs its place."""
+"""Hooks that get the agent and the exception when an unexpected one becomes ``ERR_INTERNAL``, to log its place."""
 
 
 class ErrorCode(StrEnum):

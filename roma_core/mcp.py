@@ -121,7 +121,7 @@ async def serve_stdio(roma: Roma) -> None:
 class MCPDoor:
     """The ASGI application of streamable HTTP. ``run`` must be under way while it serves.
 
-    Sessions are not kept between requests: whoever sends the id of a session could otherwise speak for another caller.
+    Sessions are not kept between requests: with the id of a session one caller could speak for another.
     """
 
     def __init__(self, roma: Roma) -> None:

@@ -201,7 +201,7 @@ def make_reranker(settings: Settings) -> Reranker | None:
 
     Cheap: models are loaded at their first use. Raises ``ConfigError`` for an unknown name.
 
-    Cheap: models are loaded at their first use. Raises ``ConfigError`` for a name that nobody has.
+    Cheap: models are loaded at their first use. Raises ``ConfigError`` for an unknown name.
     """
     chosen = settings.retrieval.reranker
     if chosen == "none" or settings.retrieval.rerank_limit == 0:

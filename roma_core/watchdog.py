@@ -11,7 +11,7 @@ class Watchdog:
     """Ends what is awaited inside ``with watchdog:`` with ``TimeoutError`` once ``deadline`` (loop's clock) has passed.
 
     Unlike ``asyncio.timeout`` it guards many such blocks, one after the other and in any task, and nothing between
-    them: whoever reads a generator is never interrupted, and a block that begins after the deadline ends at once.
+    them: the reader of a generator is never interrupted, and a block that begins after the deadline ends at once.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -53,7 +53,7 @@ class Watchdog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         task, self._waiting = self._waiting, None
         interrupted, self._interrupted = self._interrupted, False
-        # As in asyncio.timeout: our own cancellation is a timeout unless somebody else cancels as well.
+        # As in asyncio.timeout: our own cancellation is a timeout unless another one cancels as well.
         if interrupted and task is not None and task.uncancel() <= self._cancels:
             raise TimeoutError
 
@@ -68,7 +68,7 @@ class Watchdog:
 class Intermission:
     """``with intermission:`` around what a watchdog's deadline does not count; it can be entered again and again.
 
-    A generator yields inside of one, so that the time of whoever reads it costs the work no deadline.
+    A generator yields inside of one, so that its reader's time is not counted.
     """
 
     def __init__(self, watchdog: Watchdog, deadline: float) -> None:

@@ -158,8 +158,7 @@ class Workspace:
 def find_project(start: Path | None = None) -> Path | None:
     """Return the nearest folder from ``start`` upwards that holds ``roma.toml`` or ``.roma``; None without one.
 
-    Above ``start`` (default: where one stands) only folders count that belong to the user or to the owner of ``start``:
-    a file that somebody else has put into a common folder must not choose settings.
+    Above ``start`` (default: the working folder) only folders of the user or of the owner of ``start`` count: a file that another user has put into a common folder must not choose settings.
     """
     place = Path.cwd() if start is None else start.absolute()
     for folder in (place, *place.parents):
@@ -171,9 +170,9 @@ def find_project(start: Path | None = None) -> Path | None:
 def resolve_workspace(path: Path) -> Path:
     """Return the folder that the setting ``path`` means. An absolute path stays.
 
-    A relative one is looked for upwards from where one stands as far as the project (``find_project``), so that a
+    A relative one is looked for upwards from the working folder as far as the project (``find_project``), so that a
     notebook in a folder of its own means the same workspace as a command at the project's root. When it is nowhere,
-    the default name stands for a new folder at the root, and another name for one where one stands.
+    the default name stands for a new folder at the root, and another name for one in the working folder.
     """
     project = None if path.is_absolute() or path.exists() else find_project()
     if project is None:
@@ -186,7 +185,7 @@ def resolve_workspace(path: Path) -> Path:
 
 
 def find_in_project(path: Path) -> tuple[Path, ...]:
-    """Return ``path`` at the project's root, when one stands below that and it is one's own, and where one stands."""
+    """Return ``path`` at the project's root, when that is above the working folder and one's own, and ``path``."""
     here = Path.cwd()
     project = None if path.is_absolute() else find_project()
     if project is None or project == here or not _is_own(project / path, here):

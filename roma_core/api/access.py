@@ -207,7 +207,7 @@ class Gate:
             said = "Another site's page may not open this; ROMA_CORS_ORIGINS names those that may."
             return make_refusal(said, ErrorCode.ACCESS_FORBIDDEN)
         if in_console and "bokeh_session_id" in QueryParams(scope["query_string"]):
-            # Whoever chose the session of somebody else would share it with them.
+            # A client that chose another's session would share it.
             return make_refusal("The server chooses the console's session.", ErrorCode.ACCESS_FORBIDDEN)
         needs_token = tokens.configured or self._always
         return (
@@ -226,7 +226,7 @@ class Gate:
         if here and not any(_PROXIED.fullmatch(name) for name in headers):
             return Principal("local", self._tenant, frozenset({"admin"}))
         return make_refusal(
-            "Without a token only this machine is served, and nobody through a proxy; make one with "
+            "Without a token only this machine is served, and no client behind a proxy; make one with "
             "`roma token create NAME`.",
             ErrorCode.ACCESS_UNAUTHENTICATED,
         )

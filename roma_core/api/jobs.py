@@ -29,7 +29,7 @@ ROWS = 100
 MOST_ROWS = 1000
 """Rows that one answer can have."""
 KEPT_ROWS = 10_000
-"""Rows of a report that are kept, those first that somebody must look at; the ledger has all."""
+"""Rows of a report that are kept, those first that need a person's attention; the ledger has all."""
 KEPT_FAILURES = 100
 _ORDER: Sequence[ItemState] = ("failed", "added", "updated", "deleted", "missing", "skipped", "unchanged")
 

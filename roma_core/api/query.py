@@ -93,7 +93,7 @@ async def answer_whole(request: Request, events: Any, show: Callable[[TailorOutp
             if not gone.done():
                 return make_problem(AgentFailure.of("api", make_stopping_error()), path=path)
             log_client_gone(0, request_id.get())
-            return Response(status_code=499)  # nobody reads it
+            return Response(status_code=499)  # the client is gone
         event = answer.result()
     finally:
         for task in (answer, gone, ending):

@@ -109,7 +109,7 @@ def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
         configured = tokens.configured()
     except StoreError as error:
         if error.code in PASSING:
-            return  # nobody is served before they can be read
+            return  # no client is served before they can be read
         raise
     if configured:
         return
@@ -155,7 +155,7 @@ async def _banner(running: uvicorn.Server, settings: Settings) -> str:
 async def _describe_protection(running: uvicorn.Server, settings: Settings) -> str:
     tokens = await guarded("api", running.config.app.state.tokens.snapshot())  # type: ignore[union-attr]
     if isinstance(tokens, AgentFailure):
-        return f"nobody, as the tokens cannot be read: {tokens.message}"
+        return f"no client, as the tokens cannot be read: {tokens.message}"
     if tokens.configured:
         return "a token"
     there = await asyncio.to_thread(settings.workspace.exists)

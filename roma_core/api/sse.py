@@ -109,7 +109,7 @@ class AnswerStream:
                 if isinstance(ended, AgentFailure):
                     await self._write(ErrorEvent(failure=ended))
             except asyncio.CancelledError:
-                # Kept for whoever resumes, and sent to who reads now.
+                # Kept for clients that resume, and sent to the one that reads now.
                 await self._write(ErrorEvent(failure=AgentFailure.of("api", self._why)))
                 raise
             finally:

@@ -67,7 +67,7 @@ COPIES = 0.5
 COPIES_IN_PAIRS = 0.9
 """The same for runs of two words: a short claim has no long ones."""
 LONG_RUN = 5
-"""Words of a run that nobody writes by chance."""
+"""Length of a run of words that is no chance."""
 MAX_WINDOW = 3
 """A quote for a claim in other words has at most this many sentences ..."""
 LONGER = 0.04

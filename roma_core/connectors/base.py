@@ -75,7 +75,7 @@ class Connector(Protocol):
     def checked(self, source: Source) -> Source:
         """The source in the spelling that means the same from everywhere: by it the ledger knows what is whose.
 
-        ``source.options["within"]`` names the places that the asker is confined to; without it there are none. What is
+        ``source.options["within"]`` names the places that the caller is confined to; without it there are none. What is
         this machine's or this installation's own must be in one of them, when it is checked and when it is read: else
         raises ``AccessError``. ``InputError`` for what means nothing. May look at the file system (call it from a
         thread), never at the network.

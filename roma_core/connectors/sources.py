@@ -44,7 +44,7 @@ def redact_failure(failure: AgentFailure) -> AgentFailure:
 
 
 def _refuse_credentials(uri: str) -> None:
-    """An address is kept, cited and shown, so it must not carry somebody's password."""
+    """An address is kept, cited and shown, so it must not carry a password."""
     if _user().match(uri):
         raise InputError(
             "An address must not hold a user name or password: addresses are stored and shown with every citation. "

@@ -109,7 +109,7 @@ class Parts:
     chunk_tokens: int
     workers: int
     captions: Captions | None = None
-    """Who describes figures; None: nobody."""
+    """Describes figures; None: they are not described."""
 
     @property
     def made_with(self) -> str:
@@ -306,7 +306,7 @@ class Run:
         await self.end(candidate, "failed", failure.message, failure.code.value)
 
     async def report(self, item: IngestItem) -> None:
-        """Count an ended item and tell whoever watches."""
+        """Count an ended item and report the progress."""
         self.items[item.uri] = item
         self._counts[item.state] = self._counts.get(item.state, 0) + 1
         if self.on_progress is not None:

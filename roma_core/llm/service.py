@@ -180,14 +180,14 @@ class LLMService:
             log.warning(event, provider=provider.name, endpoint=provider.endpoint, code=code, reason=error.message)
 
     async def ready(self) -> None:
-        """Load what the first call of each provider needs; asks nobody."""
+        """Load what the first call of each provider needs; makes no call."""
         for lane in self._lanes:
             await lane.provider.ready()
 
     async def health(self) -> ComponentHealth:
         """Return whether questions are answered, and by whom. Asks no model, so it costs nothing.
 
-        ``degraded`` when one of the providers is away and another answers, ``down`` when nobody does.
+        ``degraded`` when one of the providers is unavailable and another answers, ``down`` when none does.
         """
         if not self._lanes:
             details = {"provider": self._stand_in, "model": "", "prices": self._prices.source}

@@ -23,7 +23,7 @@ class ArchiveLimits:
     total_bytes: int = 1 << 30
     ratio: float = 200.0
     small_bytes: int = 16 << 20
-    """Entries below this may have any ratio: a sheet of zeros packs 1000:1 and harms nobody."""
+    """Entries below this may have any ratio: a sheet of zeros packs 1000:1 and does no harm."""
     nested: int = 200
     """Archives inside of the archive (attachments and embedded sheets are such; thousands of them are an attack)."""
 

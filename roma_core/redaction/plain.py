@@ -14,7 +14,7 @@ from collections.abc import Sequence
 _UNSEEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _HIDDEN = re.compile(f"[{_UNSEEN}]")
 _CUT = re.compile(rf"(?<=\d)[{_UNSEEN}]+(?=\d)|(?<=[^\d{_UNSEEN}])[{_UNSEEN}]+(?=[^\d{_UNSEEN}])")
-"""Characters that nobody sees, inside of a number or of a word. Between the two they part them."""
+"""Invisible characters inside of a number or of a word. Between the two they part them."""
 _HYPHENS = "\u2010\u2011\ufe63\uff0d"
 _DASH = "\u2013"
 _IN_NUMBER = re.compile(rf"(?<=\d){_DASH}(?=\d)|(?<=\d ){_DASH}(?= \d)")

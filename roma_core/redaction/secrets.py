@@ -28,7 +28,7 @@ _ANY_KEY = re.compile(
     r"(?!(?:req|msg|resp|cmpl|chatcmpl|gen|run|step|thread|asst|call|toolu|file|batch|job|evt|trace|session|id)[_-])"
     r"[a-z]{2,10}(?:[_-][a-z0-9]{1,8}){0,2}[_-](?P<random>[A-Za-z0-9]{24,})(?![A-Za-z0-9])"
 )
-"""A word and a long run: the shape that vendors have agreed on for keys, whoever they are. Ids of requests and messages
+"""A word and a long run: the shape that vendors have agreed on for keys. Ids of requests and messages
 have it too, and a support that is asked needs them."""
 LONG_RUN = re.compile(r"[A-Za-z0-9_./+-]{18}")
 

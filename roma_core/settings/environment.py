@@ -22,7 +22,7 @@ NEARLY: Final = 0.85
 def read_variables(env_file: Path | str | None) -> dict[str, str]:
     """Return the variables by name in upper case; empty ones count as unset.
 
-    ``env_file`` is read at the project's root and where one stands, which wins; the environment wins over both.
+    ``env_file`` is read at the project's root and in the working folder, which wins; the environment wins over both.
     """
     variables: dict[str, str] = {}
     for path in () if env_file is None else find_in_project(Path(env_file)):

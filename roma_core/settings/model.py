@@ -92,7 +92,7 @@ class Settings(BaseModel):
     ) -> Self:
         """Return the settings of the environment and ``env_file``, with ``values`` and ``more`` above them.
 
-        A relative workspace is found from where one stands upwards (``resolve_workspace``).
+        A relative workspace is found from the working folder upwards (``resolve_workspace``).
         Raises ``ConfigError`` with one line that names each wrong setting, and each variable and name that is none.
         """
         variables = read_variables(env_file)

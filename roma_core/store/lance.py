@@ -60,12 +60,12 @@ UNINDEXED_SHARE = 20
 """Compaction and indices are due when one row in so many is in no index; a search reads such rows one by one."""
 MOST_FRAGMENTS, MOST_VERSIONS = 64, 64
 READER_LEASE = timedelta(hours=1)
-"""Longest time that a read may take: versions older than this are held by nobody."""
+"""Longest time that a read may take: no reader holds versions older than this."""
 BACKUP_AGE = timedelta(days=7)
 """Time for which the state of before a migration is kept."""
 QUIET_WAIT_S, QUIET_LOOK_S = 2.0, 0.02
 INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
-"""Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that nobody asks for again."""
+"""Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that are not read again."""
 
 
 class LanceStore:
@@ -139,7 +139,7 @@ class LanceStore:
     async def optimize(self) -> None:
         """Compact, index, check that every key is there once (ERR_STORAGE_CORRUPT), and remove old versions.
 
-        Versions that a reader may hold stay: all, while somebody reads, for ``READER_LEASE``.
+        Versions that a reader may hold stay: all, while there is a reader, for ``READER_LEASE``.
         """
         await self._write(self._maintain)
 

@@ -4,7 +4,7 @@ A reader holds a shared lock for as long as one search or read takes. Upkeep ask
 and releases it at once: at that moment there is no reader, and every later one sees the latest version.
 
 A reader holds a shared lock for as long as one search or read takes. Upkeep asks for the exclusive lock without waiting
-and lets go of it at once: in that moment nobody reads, so whoever reads later sees the version that is the latest then.
+and lets go of it at once: in that moment there is no reader, and a later one sees the version that is the latest then.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def rows(tenant: str, entries: Sequence[EmbeddedDocument], dim: int) -> Any:
         for chunk, vector in {c.id: (c, v) for c, v in zip(chunks, own, strict=True)}.values():
             columns.append(_chunk_row(tenant, chunk))
             vectors.append(vector)
-    # A document has a vector that nobody looks for: one null in a column makes every search of it a third slower.
+    # A document has a vector that is never searched: one null in a column makes every search of it a third slower.
     flat = np.tile(np.eye(1, dim, dtype=np.float32), (len(vectors), 1))
     for i, vector in enumerate(vectors):
         if vector is not None:

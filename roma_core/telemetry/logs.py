@@ -201,6 +201,6 @@ def format_stack(error: BaseException) -> str:
 
 defects.append(_log_defect)
 
-# Until ``configure`` is called (a notebook, somebody else's program) lines go to the standard library's logging, which
+# Until ``configure`` is called (a notebook, another program) lines go to the standard library's logging, which
 # shows warnings alone, and they have passed redaction too.
 _configure_structlog(*_make_last_processors("console"))

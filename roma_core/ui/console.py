@@ -96,7 +96,7 @@ class Console:
 
         pn.state.onload(loaded)
         if pn.state.curdoc:
-            pn.state.on_session_destroyed(lambda _: self.stop())  # nobody reads it any more
+            pn.state.on_session_destroyed(lambda _: self.stop())  # its reader is gone
         phone = is_phone(pn.state.headers)
         page = pmui.Page(
             title="ROMA",

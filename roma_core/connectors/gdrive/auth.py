@@ -74,7 +74,7 @@ def authorize(settings: Settings, client_secrets: Path, *, port: int = 0, open_b
     flow = InstalledAppFlow.from_client_config(info, scopes=SCOPES)
     try:
         google = flow.run_local_server(port=port, open_browser=open_browser, timeout_seconds=300)
-    except (OAuth2Error, AttributeError) as error:  # the flow trips over its own None when nobody answered
+    except (OAuth2Error, AttributeError) as error:  # the flow trips over its own None when no answer came
         raise ConnectorError(
             f"Google gave no token ({type(error).__name__}); try again.", ErrorCode.CONNECTOR_AUTH
         ) from None

@@ -97,7 +97,7 @@ class GDriveConnector:
         return uri.startswith("gdrive://")
 
     def checked(self, source: Source) -> Source:
-        """The account is the installation's, so whoever is confined may have what is named, to the letter."""
+        """Return the source when a confined caller may read it: only what is named, to the letter."""
         wanted = parse_uri(source.uri)
         within = source.options.get("within")
         if within is not None and wanted not in [parse_uri(place) for place in within if self.accepts(place)]:

@@ -1,6 +1,6 @@
 """Names of local sources: the one reading of paths and ``file:`` addresses, and the fence around them.
 
-What is checked when somebody asks and what is read later is the same reading, so nothing can be spelt past the check.
+The check of a request and the later read use the same reading, so nothing can be spelt past the check.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class WebConnector:
         return uri.lower().startswith(("http://", "https://"))
 
     def checked(self, source: Source) -> Source:
-        """The web is nobody's own: the netguard says at each connection where it ends."""
+        """Return the source itself: the web is public, and the guard decides about each connection."""
         return source
 
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:

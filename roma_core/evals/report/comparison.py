@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MeasureRole = Literal["primary", "secondary", "descriptive"]
 PREFERRED_PRIMARY = "nugget_recall"
-"""The measure that decides when nobody has named one."""
+"""The measure that decides when none is named."""
 INDEX_SECTIONS = frozenset({"chunking", "parsing", "figures"})
 """Sections of settings that act when documents are ingested, through the index alone."""
 LONGER = 3.0

@@ -1,6 +1,6 @@
 """The cost of calls, by the dated table inside the ``genai-prices`` package (no network) or by the user's own prices.
 
-A price that nobody knows is None, never 0.
+An unknown price is None, never 0.
 """
 
 from __future__ import annotations

@@ -280,7 +280,7 @@ class VendorLLM(ABC):
 
     @property
     def _server(self) -> str:
-        """Return who is blamed for errors. Not the address: who asks a question need not know where models run."""
+        """Return the provider's name for errors. Not its address: clients need not know where models run."""
         return self.vendor.title if self.official else self.name
 
     def _limit(self, request: LLMRequest) -> int:

@@ -225,7 +225,7 @@ class WireReader:
             self._leave_unread(event, frame)
 
     def _leave_unread(self, event: dict[str, Any], frame: Frame) -> None:
-        """Count an event of a shape that nobody knows, or raise the error that it is."""
+        """Count an event of an unknown shape, or raise the error that it is."""
         says = [event.get(name) for name in ("message", "msg", "detail", "Message", "error_message")]
         states = {"code", "status", "statusCode", "__type", "error_code", "errors", "success"} & event.keys()
         sentence = any(isinstance(value, str) and value for value in says)

@@ -36,7 +36,7 @@ class Script:
     piece_bytes: int = 0
     """The stream comes in HTTP chunks of this size, which cut lines and characters; 0: one for each event."""
     strange: bool = False
-    """An event of a kind that nobody knows comes first."""
+    """An event of an unknown kind comes first."""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     raw: bytes | None = None

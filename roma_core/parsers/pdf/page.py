@@ -210,7 +210,7 @@ def _read(page: Any, number: int) -> PageContent:
     upright = [c for c in chars if c is None or c.style.turn == turns * 90]
     frame_width, frame_height = content.frame
     words = _once(_words(upright, to_frame), content.doubled)
-    # What lies off the page is not shown (the other half of a cut spread, text that somebody hid).
+    # What lies off the page is not shown (the other half of a cut spread, hidden text).
     for word in words:
         if word.x1 > 0 and word.x0 < frame_width and word.bottom > 0 and word.top < frame_height:
             content.words.append(word)

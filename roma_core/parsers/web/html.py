@@ -56,7 +56,7 @@ _SAVED_FROM = re.compile(rb"<!--\s*saved from url=|<!--\s*Mirrored from ", re.IG
 _WEB = ("http://", "https://")
 
 LeaveOut = Callable[[str, WhyLeftOut], None]
-"""Takes what a page shows nobody, or what surrounds its text, and why it is left out."""
+"""Takes hidden text, or what surrounds a page's text, and why it is left out."""
 
 LONG_CHARS = 20_000
 """Characters in ``<main>`` from which on a page is a reference work or a manual rather than a post."""
