@@ -158,7 +158,8 @@ class Workspace:
 def find_project(start: Path | None = None) -> Path | None:
     """Return the nearest folder from ``start`` upwards that holds ``roma.toml`` or ``.roma``; None without one.
 
-    Above ``start`` (default: the working folder) only folders of the user or of the owner of ``start`` count: a file that another user has put into a common folder must not choose settings.
+    Above ``start`` (default: the working folder) only folders of the user or of the owner of ``start`` count:
+    a file that another user has put into a common folder must not choose settings.
     """
     place = Path.cwd() if start is None else start.absolute()
     for folder in (place, *place.parents):
