@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -43,6 +43,7 @@ from roma_core.types import (
 
 if TYPE_CHECKING:
     from roma_core.agents.pipeline import Pipeline
+    from roma_core.answers import AnswerIdentity
     from roma_core.evals.judge.model import Judge
     from roma_core.ingestion import OnProgress
     from roma_core.ingestion.catalog import SourceCatalog
@@ -71,6 +72,7 @@ class Roma:
     budgets = Part(parts.build_budgets)
     embedder = Part(parts.build_embedder, is_probed=True)
     sessions = Part(parts.build_sessions, imports=("roma_core.sessions.tables",), is_probed=True)
+    answers = Part(parts.build_answers, imports=("roma_core.answers",), is_probed=True)
     store = Part(parts.build_store, imports=("roma_core.store.lance:load",), is_probed=True, is_needed=True)
     parsers = Part(parts.build_parsers, imports=("roma_core.parsers.service",))
     connectors = Part(parts.build_connectors, is_quick_to_build=True)
@@ -288,8 +290,9 @@ class Roma:
         report = await self.ingestion.forget(
             [str(uri) for uri in uris], document_ids=document_ids, source=source, tenant=owner
         )
-        answers = await self.sessions.forget_documents(owner, list(report.document_ids))
-        return report.model_copy(update={"answers": answers})
+        turns = await self.sessions.forget_documents(owner, list(report.document_ids))
+        records = await self.answers.forget_documents(owner, list(report.document_ids))
+        return report.model_copy(update={"answers": max(turns, records)})
 
     async def restore(self, *uris: str | Path, run_id: str | None = None, tenant: str | None = None) -> IngestionReport:
         """Undo deletions, of ``uris`` or of one run, for ``ROMA_SOURCE_UNDO_DAYS``. Raises ``NotFoundError``."""
@@ -315,22 +318,57 @@ class Roma:
         session_id: str | None = None,
         tenant: str | None = None,
         pipeline: str = "",
+        record_id: str | None = None,
+        keep: bool = True,
     ) -> AsyncGenerator[StreamEvent]:
         """Yield the events of one answer; the last one is terminal. What is given replaces the fields of ``query``.
 
         ``pipeline`` names one of ``pipelines``. A query that cannot be asked (an unknown persona, ``top_k=0``) is one
-        ``ErrorEvent`` with ERR_INPUT_INVALID.
+        ``ErrorEvent`` with ERR_INPUT_INVALID. The answer is recorded under ``record_id`` (a fresh one by default),
+        unless ``keep`` is False.
         """
         given = {"persona": persona, "top_k": top_k, "filters": filters, "session_id": session_id, "tenant": tenant}
         asked = guarded_call("query", lambda: self._make_query(query, given))
         if isinstance(asked, AgentFailure):
             return _refuse(asked)
-        if not pipeline:
-            return self.orchestrator.stream_query(asked)
-        chosen = guarded_call("query", lambda: self._find_pipeline(pipeline))
-        if isinstance(chosen, AgentFailure):
-            return _refuse(chosen)
-        return self.orchestrator.with_pipeline(chosen).stream_query(asked)
+        orchestrator = self.orchestrator
+        if pipeline:
+            chosen = guarded_call("query", lambda: self._find_pipeline(pipeline))
+            if isinstance(chosen, AgentFailure):
+                return _refuse(chosen)
+            orchestrator = orchestrator.with_pipeline(chosen)
+        identify = partial(self.answer_identity, orchestrator.pipeline)
+        recorder = self.answers.record(asked, identify, record_id) if keep else None
+        return orchestrator.stream_query(asked, recorder)
+
+    async def start_answer(self, query: Query | str, *, key: str | None = None, owner: str = "") -> str:
+        """Begin an answer that is written to its end whoever reads it, and return the id of its record.
+
+        The same ``key`` of an ``owner`` is one answer, however often it is asked; what failed or was interrupted is
+        asked again under it. ``answers.follow`` yields its events. Raises ``InputError``.
+
+        >>> record_id = await roma.start_answer("What does the bridge span?", key="7c9e")  # doctest: +SKIP
+        """
+        for part in (Roma.answers, Roma.orchestrator, Roma.writers, Roma.llm):
+            await part.warm(self)
+        asked = self._make_query(query, {})
+        record_id = self.answers.id_of_key(asked.tenant, owner, key) if key is not None else None
+        recorder = self.answers.record(asked, self.answer_identity, record_id)
+        if await recorder.begin():
+            recorder.task = asyncio.create_task(_drain(self.orchestrator.stream_query(asked, recorder)), name="answer")
+        return recorder.id
+
+    def answer_identity(self, pipeline: Pipeline | None = None) -> AnswerIdentity:
+        """Return what decides an answer beside its question and the corpus. Blocking: it may hash models' files."""
+        from roma_core import __version__
+        from roma_core.answers import AnswerIdentity
+
+        return AnswerIdentity(
+            roma=__version__,
+            settings=self.settings.deciding(),
+            fingerprints={**self.fingerprints, **(pipeline or self.pipeline).fingerprints},
+            prompts=dict(self.prompts),
+        )
 
     async def query(
         self,
@@ -341,6 +379,8 @@ class Roma:
         filters: Mapping[str, Any] | None = None,
         session_id: str | None = None,
         tenant: str | None = None,
+        record_id: str | None = None,
+        keep: bool = True,
     ) -> TailorOutput | AgentFailure:
         """Return the answer: a fold over ``stream_query``.
 
@@ -353,7 +393,14 @@ class Roma:
         from roma_core.agents.orchestrator import fold_events
 
         events = self.stream_query(
-            query, persona=persona, top_k=top_k, filters=filters, session_id=session_id, tenant=tenant
+            query,
+            persona=persona,
+            top_k=top_k,
+            filters=filters,
+            session_id=session_id,
+            tenant=tenant,
+            record_id=record_id,
+            keep=keep,
         )
         async with aclosing(events):
             return await fold_events(events)
@@ -413,6 +460,19 @@ class Roma:
 
         opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)
         return await guarded("sessions", self.sessions.rate(tenant or self.settings.tenant, opinion))
+
+    async def delete_session(self, session_id: str, tenant: str | None = None) -> None:
+        """Remove a conversation with its turns, ratings and records of answers. Raises ``NotFoundError``.
+
+        A conversation whose only question failed has records and no turn.
+        """
+        owner = tenant or self.settings.tenant
+        records = await self.answers.delete_session(owner, session_id)
+        try:
+            await self.sessions.delete(owner, session_id)
+        except NotFoundError:
+            if not records:
+                raise
 
     async def spend(
         self, period: Period = "month", *, by: Dimension = "day", tenant: str | None = None
@@ -576,6 +636,13 @@ def _list_files(root: Path) -> list[Path]:
         return [root]
     places = (place for place in root.rglob("*") if place.is_file())
     return sorted(p for p in places if not any(part.startswith(".") for part in p.relative_to(root).parts))
+
+
+async def _drain(events: AsyncGenerator[StreamEvent]) -> None:
+    """Read an answer to its end; those who follow it get the events by its recorder."""
+    async with aclosing(events):
+        async for _ in events:
+            pass
 
 
 async def _refuse(failure: AgentFailure) -> AsyncGenerator[StreamEvent]:

@@ -59,6 +59,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "ERR_NOT_FOUND"
     TIMEOUT = "ERR_TIMEOUT"
     STOPPED = "ERR_STOPPED"
+    INTERRUPTED = "ERR_INTERRUPTED"
     INTERNAL = "ERR_INTERNAL"
     DEPENDENCY_MISSING = "ERR_DEPENDENCY_MISSING"
 
@@ -127,6 +128,7 @@ RECOVERABLE: frozenset[ErrorCode] = frozenset(
     {
         ErrorCode.TIMEOUT,
         ErrorCode.STOPPED,
+        ErrorCode.INTERRUPTED,
         ErrorCode.CONNECTOR_RATE_LIMIT,
         ErrorCode.CONNECTOR_QUOTA,
         ErrorCode.CONNECTOR_UNAVAILABLE,

@@ -25,6 +25,7 @@ from roma_core.workspace import Workspace
 if TYPE_CHECKING:
     from roma_core.agents.orchestrator import ROMAOrchestrator
     from roma_core.agents.pipeline import Pipeline
+    from roma_core.answers import Answers
     from roma_core.app import Roma
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
@@ -55,6 +56,7 @@ class RomaParts(TypedDict, total=False):
     budgets: Budgets
     embedder: Embedder
     sessions: Sessions
+    answers: Answers
     store: ChunkStore
     parsers: DolphinParserService
     connectors: Sequence[Connector]
@@ -206,6 +208,14 @@ def build_sessions(roma: Roma) -> Sessions:
     from roma_core.sessions.service import Sessions, database_url
 
     return Sessions(database_url(roma.settings.workspace, roma.settings.storage.database_url))
+
+
+def build_answers(roma: Roma) -> Answers:
+    """Return the records of answers of the workspace."""
+    from roma_core.answers import Answers
+
+    storage = roma.settings.storage
+    return Answers(Workspace(roma.settings.workspace).answers, days=storage.answer_days, most_mb=storage.answer_mb)
 
 
 def build_store(roma: Roma) -> ChunkStore:

@@ -67,6 +67,11 @@ class Workspace:
         return self.folder / "prompts"
 
     @property
+    def answers(self) -> Path:
+        """Records of answers: what made each of them."""
+        return self.folder / "answers.sqlite"
+
+    @property
     def evals(self) -> Path:
         """Folder of the evaluations' reports, one folder a run."""
         return self.folder / "evals"
@@ -149,7 +154,15 @@ class Workspace:
     @property
     def databases(self) -> tuple[Path, ...]:
         """ROMA's own databases."""
-        return (*self.rebuildable, self.ledger, self.budgets, self.service, self.sessions, self.eval_answers)
+        return (
+            *self.rebuildable,
+            self.ledger,
+            self.budgets,
+            self.service,
+            self.sessions,
+            self.answers,
+            self.eval_answers,
+        )
 
 
 # Finding

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
-from contextlib import aclosing, closing
-from typing import cast
+from contextlib import aclosing, closing, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from roma_core.agents.base import Agent
 from roma_core.agents.context import Context
 from roma_core.agents.pipeline import Pipeline, Stage, Then, fill_words
+from roma_core.agents.trace import take_snapshot
+from roma_core.answers import Recorder
 from roma_core.errors import (
     AgentFailure,
     ConfigError,
@@ -30,6 +33,7 @@ from roma_core.watchdog import Intermission, Watchdog
 from roma_core.writers.base import Draft, Piece, Thoughts
 
 _DEFAULTS = AnsweringSettings()
+Event = TypeVar("Event", StageEvent, TokenEvent)
 
 CALLERS_FAULT = frozenset({ErrorCode.INPUT_INVALID, ErrorCode.CONFIG_INVALID, ErrorCode.STORAGE_MISMATCH})
 """Codes of a filter or a setting that the caller got wrong. They always end in one ErrorEvent, because no other answer
@@ -63,22 +67,27 @@ class ROMAOrchestrator(Agent):
         async with aclosing(self.stream_query(query)) as events:
             return await fold_events(events)
 
-    async def stream_query(self, query: Query) -> AsyncGenerator[StreamEvent, None]:
+    async def stream_query(
+        self, query: Query, recorder: Recorder | None = None, start: StartPoint | None = None
+    ) -> AsyncGenerator[StreamEvent, None]:
         """Yield stages, tokens and exactly one ``CompleteEvent`` or ``ErrorEvent``, within the deadline.
 
         Closing it (or cancelling its reader) stops the model's call. A token passes no other generator between its
-        writer and the reader.
+        writer and the reader. ``recorder`` gets each event before it is yielded, and the state after each stage.
+        ``start`` goes on from a recorded context.
         """
         failure: AgentFailure | None = None
-        with QueryWatch(query) as watch:
-            run = _QueryRun(self.pipeline, query, watch, self._timeout_s)
+        with QueryWatch(query) as watch, _recording(recorder):
+            run = _QueryRun(self.pipeline, query, watch, self._timeout_s, recorder, start)
             with guarded_block(self.name) as block, closing(run.watchdog):
                 try:
+                    if recorder is not None and not recorder.has_begun:
+                        await recorder.begin()
                     for stage in run.walk():
                         block.agent = stage.agent_name
                         if (event := run.start_event()) is not None:
                             with run.reading:
-                                yield event
+                                yield run.note(event)
                         stream = run.open_stage()
                         if stream is None:
                             failure = await run.settle()
@@ -88,19 +97,23 @@ class ROMAOrchestrator(Agent):
                             async with aclosing(stream):
                                 while (text := await run.next_text(stream)) is not None:
                                     if text:
+                                        token = run.note(TokenEvent(text=text))
                                         with run.reading:
-                                            yield TokenEvent(text=text)
+                                            yield token
                                     elif (event := run.thinking_event()) is not None:
                                         with run.reading:
-                                            yield event
+                                            yield run.note(event)
                         if (event := run.end_event()) is not None:
                             with run.reading:
-                                yield event
+                                yield run.note(event)
                         if text := run.unseen_answer():
                             with run.reading:
-                                yield TokenEvent(text=text)
+                                yield run.note(TokenEvent(text=text))
                     if failure is None:
-                        yield CompleteEvent(output=run.output())
+                        complete = CompleteEvent(output=run.output())
+                        if recorder is not None:
+                            await recorder.finish(complete)
+                        yield complete
                 except TimeoutError:
                     if not run.watchdog.expired:
                         raise
@@ -111,7 +124,28 @@ class ROMAOrchestrator(Agent):
             failure = failure or block.failure
             if failure is not None:
                 watch.fail(failure)
-                yield ErrorEvent(failure=failure)
+                error = ErrorEvent(failure=failure)
+                if recorder is not None:
+                    await recorder.finish(error)
+                yield error
+
+
+@dataclass(frozen=True)
+class StartPoint:
+    """A recorded context and the stage to go on with: what came before it is taken from the record."""
+
+    stage: str
+    context: Context
+
+
+@contextmanager
+def _recording(recorder: Recorder | None) -> Iterator[None]:
+    """End the record of an answer whose reader went away."""
+    try:
+        yield
+    finally:
+        if recorder is not None:
+            recorder.stop()
 
 
 THINKING = "thinking"
@@ -121,9 +155,18 @@ THINKING = "thinking"
 class _QueryRun:
     """One query on its way through the pipeline: the stage that is under way, the deadline, and the seen words."""
 
-    def __init__(self, pipeline: Pipeline, query: Query, watch: QueryWatch, timeout_s: float) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        query: Query,
+        watch: QueryWatch,
+        timeout_s: float,
+        recorder: Recorder | None = None,
+        start: StartPoint | None = None,
+    ) -> None:
         self._pipeline = pipeline
-        self._context = Context.begin(query)
+        self._context = start.context if start is not None else Context.begin(query)
+        self._recorder = recorder
         self._watch = watch
         self._time = asyncio.get_running_loop().time
         self._started = self._time()
@@ -131,8 +174,8 @@ class _QueryRun:
         self.watchdog = Watchdog(deadline)
         self.reading = Intermission(self.watchdog, deadline)
         """The deadline counts while a stage works, never while the reader does."""
-        self._position = 0
-        self._stage = pipeline[0]
+        self._position = pipeline.index_of(start.stage) if start is not None else 0
+        self._stage = pipeline[self._position]
         self._has_run: set[str] = set()
         self._shown = False
         self._stream_ended = False
@@ -162,6 +205,12 @@ class _QueryRun:
         context.round += 1
         return again
 
+    def note(self, event: Event) -> Event:
+        """Return the event once it is in the record."""
+        if self._recorder is not None:
+            self._recorder.add(event)
+        return event
+
     def start_event(self) -> StageEvent | None:
         """Note that the stage begins and return its event, where it has one."""
         stage = self._stage
@@ -176,6 +225,8 @@ class _QueryRun:
         stage = self._stage
         details = stage.details(self._context)
         self._watch.end_stage(details)
+        if self._recorder is not None:
+            self._recorder.note_stage(take_snapshot(stage.name, self._context))
         if not stage.event_at_end:
             return None
         return self._event(stage.event_at_end, self._pipeline.words_after(self._position, details), details)

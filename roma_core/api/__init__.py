@@ -17,7 +17,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import Route
 
 from roma_core import __version__
-from roma_core.api import completions, conversations, ingest, operations, query
+from roma_core.api import answers, completions, conversations, ingest, operations, query
 from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
@@ -65,7 +65,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.watched = Counter()
     app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
-    for router in (query.router, completions.router, ingest.router, conversations.router):
+    for router in (query.router, answers.router, completions.router, ingest.router, conversations.router):
         app.include_router(router, dependencies=[Depends(_wait_until_warm)])
     app.state.mcp = MCPRoute(roma)
     app.router.routes.append(Route("/mcp", app.state.mcp, methods=None, include_in_schema=False))
@@ -79,7 +79,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
             allow_origins=list(settings.serving.cors_origins),
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Last-Event-ID", "Idempotency-Key"],
-            expose_headers=["X-Request-ID", "Retry-After", "Location"],
+            expose_headers=["X-Request-ID", "X-Answer-ID", "Retry-After", "Location"],
         )
     _describe_security(app)
     return app
@@ -99,6 +99,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        app.state.roma.answers.is_closing = True
         await app.state.streams.close()
         for task in tasks:
             task.cancel()
@@ -138,6 +139,7 @@ async def _wait_until_warm(request: Request) -> None:
 async def _open_parts(roma: Roma) -> None:
     """Import and open everything before the first question. An unavailable part is reported when it is used."""
     await roma.warm()
+    await guarded("answers", roma.answers.mark_interrupted())
     await guarded("store", roma.store.counts(roma.settings.tenant))
     await guarded("embedder", asyncio.to_thread(lambda: roma.embedder.count_tokens("")))
     await guarded("llm", roma.llm.ready())

@@ -35,6 +35,7 @@ SCOPE_OF: Mapping[str, TokenScope] = {
     "query": "query",
     "sources": "query",
     "sessions": "query",
+    "answers": "query",
     "feedback": "query",
     "console": "query",
     "static": "query",

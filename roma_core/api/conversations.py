@@ -55,8 +55,8 @@ async def rename(request: Request, session_id: Identifier, body: RenameBody) -> 
 
 @router.delete("/sessions/{session_id}", status_code=204, summary="Delete a conversation with all that belongs to it")
 async def delete(request: Request, session_id: Identifier) -> None:
-    """Remove a conversation with its turns and ratings. An unknown one is `ERR_NOT_FOUND`."""
-    await request.app.state.roma.sessions.delete(get_principal(request).tenant, session_id)
+    """Remove a conversation with its turns, ratings and records of answers. An unknown one is `ERR_NOT_FOUND`."""
+    await request.app.state.roma.delete_session(session_id, tenant=get_principal(request).tenant)
 
 
 @router.post("/feedback", status_code=204, summary="Say what you think of an answer")

@@ -24,6 +24,7 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.TIMEOUT: 504,
     ErrorCode.STOPPED: 503,
+    ErrorCode.INTERRUPTED: 503,
     ErrorCode.CONNECTOR_UNSUPPORTED: 422,
     ErrorCode.CONNECTOR_BLOCKED: 403,
     ErrorCode.LLM_RATE_LIMIT: 503,

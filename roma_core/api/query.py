@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import uuid
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -11,13 +12,21 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse
 
+from roma_core.answers import Answers, require_record_id
 from roma_core.api.access import Principal
 from roma_core.api.problems import make_problem, make_refusal
 from roma_core.api.schemas import Identifier, QueryBody
-from roma_core.api.sse import AnswerResponse, log_client_gone, make_stopping_error, wait_until_gone
-from roma_core.errors import AgentFailure, ErrorCode, request_id
+from roma_core.api.sse import (
+    ANSWER_ID,
+    AnswerResponse,
+    FollowResponse,
+    log_client_gone,
+    make_stopping_error,
+    wait_until_gone,
+)
+from roma_core.errors import AgentFailure, ErrorCode, InputError, NotFoundError, request_id
 from roma_core.excerpts import MOST_EXCERPT_CHARS, SourceText, cut_excerpt
-from roma_core.types import CompleteEvent, ErrorEvent, TailorOutput
+from roma_core.types import CompleteEvent, ErrorEvent, StreamEvent, TailorOutput
 
 router = APIRouter(tags=["answers"])
 
@@ -59,29 +68,89 @@ async def ask(
     last_event_id: Annotated[
         str | None, Header(description="Resume the stream that this event belongs to, behind it.", max_length=100)
     ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="One question, one answer: the same key is the same answer, written to its end also when the "
+            "client goes away.",
+            min_length=1,
+            max_length=200,
+        ),
+    ] = None,
 ) -> Response:
-    """Answer from the ingested documents. The model's call stops when the client disconnects."""
-    who, streams = get_principal(request), request.app.state.streams
+    """Answer from the ingested documents. Without a key the model's call stops when the client disconnects."""
+    who, streams, roma = get_principal(request), request.app.state.streams, request.app.state.roma
     if last_event_id:
-        found = streams.find(last_event_id, who.id)
-        if found is None:
-            said = "This stream is no longer kept; ask again without Last-Event-ID."
-            return make_problem(make_refusal(said, ErrorCode.NOT_FOUND))
+        return await _resume(request, last_event_id)
+    query = body.query(who.tenant)
+    if idempotency_key is not None:
+        record_id = await roma.start_answer(query, key=idempotency_key, owner=who.id)
+        if body.stream:
+            return FollowResponse(roma.answers, who.tenant, record_id, 0, streams.closing)
+        events = _drop_numbers(roma.answers.follow(who.tenant, record_id))
+        return await answer_whole(request, events, _show_output, record_id)
+    record_id = uuid.uuid4().hex
+    events = roma.stream_query(query, record_id=record_id)
+    if body.stream:
+        is_followed = _make_watch(roma, who.tenant, record_id)
+        stream = streams.start(events, who.id, body.linger_s, stream_id=record_id, is_followed=is_followed)
+        return AnswerResponse(stream)
+    return await answer_whole(request, events, _show_output, record_id)
+
+
+async def _resume(request: Request, last_event_id: str) -> Response:
+    """Return the events behind ``last_event_id``: of a running stream of the caller, else of the answer's record."""
+    who, streams, roma = get_principal(request), request.app.state.streams, request.app.state.roma
+    found = streams.find(last_event_id, who.id)
+    if found is not None:
         stream, first = found
         if stream.done and first == len(stream.sent):
             return Response(status_code=204)  # the standard's word for a reader that need not come again
         return AnswerResponse(stream, first)
-    events = request.app.state.roma.stream_query(body.query(who.tenant))
-    if body.stream:
-        return AnswerResponse(streams.start(events, who.id, body.linger_s))
-    return await answer_whole(request, events, _show_output)
+    record_id, first = require_record_id(last_event_id)
+    if streams.is_of_another(record_id, who.id):
+        raise NotFoundError("This stream is no longer kept; ask again without Last-Event-ID.")
+    return await follow_answer(roma.answers, who.tenant, record_id, first, streams.closing)
+
+
+async def follow_answer(answers: Answers, tenant: str, record_id: str, first: int, closing: asyncio.Event) -> Response:
+    """Return the events of a recorded answer from number ``first`` on; 204 where none will come.
+
+    Raises ``NotFoundError``, and ``InputError`` for a number that the answer has not reached.
+    """
+    count, has_ended = await answers.count_events(tenant, record_id)
+    if first > count:
+        raise InputError(
+            f"This answer has {count} events, numbered from 0; send the id of one of them as Last-Event-ID."
+        )
+    if has_ended and first == count:
+        return Response(status_code=204)
+    return FollowResponse(answers, tenant, record_id, first, closing)
+
+
+def _make_watch(roma: Any, tenant: str, record_id: str) -> Callable[[], bool]:
+    """Return the function that tells whether other clients follow an answer."""
+
+    def is_followed() -> bool:
+        live = roma.answers.find_live(tenant, record_id)
+        return live is not None and live.is_followed
+
+    return is_followed
+
+
+async def _drop_numbers(events: AsyncGenerator[tuple[int, StreamEvent]]) -> AsyncGenerator[StreamEvent]:
+    async with aclosing(events) as numbered:
+        async for _, event in numbered:
+            yield event
 
 
 def _show_output(output: TailorOutput) -> bytes:
     return output.model_dump_json(exclude={"passages"}).encode()
 
 
-async def answer_whole(request: Request, events: Any, show: Callable[[TailorOutput], bytes]) -> Response:
+async def answer_whole(
+    request: Request, events: Any, show: Callable[[TailorOutput], bytes], record_id: str = ""
+) -> Response:
     """Return one JSON document, made by ``show``; the work stops when the client goes away or the service ends."""
     closing, path = request.app.state.streams.closing, request.url.path
     answer = asyncio.ensure_future(_await_terminal(events))
@@ -101,7 +170,8 @@ async def answer_whole(request: Request, events: Any, show: Callable[[TailorOutp
         await asyncio.wait({answer})
     if isinstance(event, ErrorEvent):
         return make_problem(event.failure, counted=True, path=path)
-    return Response(show(event.output), media_type="application/json")
+    headers = {ANSWER_ID: record_id} if record_id else {}
+    return Response(show(event.output), media_type="application/json", headers=headers)
 
 
 async def _await_terminal(events: Any) -> CompleteEvent | ErrorEvent:

@@ -18,6 +18,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from roma_core.answers import Answers
 from roma_core.errors import AgentFailure, ErrorCode, InputError, LLMError, RomaError, guarded, request_id
 from roma_core.telemetry import logs, metrics
 from roma_core.types import CompleteEvent, ErrorEvent, StreamEvent, TokenEvent
@@ -27,9 +28,13 @@ WINDOW_S = 60.0
 KEEP_ALIVE_S = 15.0
 STALLED_S = 60.0
 """A client that takes nothing for this long counts as gone."""
+FOLLOWED_S = 0.5
+"""How often an answer without its own reader is asked whether others follow it."""
 LAST_WORDS_S = 1.0
 """How long a client may take to be told that its answer was stopped."""
 MOST_STREAMS = 4096
+ANSWER_ID = "X-Answer-ID"
+"""Header that names the record of the answer."""
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 _COMMENT = b": keep-alive\n\n"
 _log = logs.get("api")
@@ -73,7 +78,13 @@ class AnswerStream:
     """One answer: the events so far, and its present reader."""
 
     def __init__(
-        self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float, encode: Encoder = encode_event
+        self,
+        events: AsyncGenerator[StreamEvent],
+        owner: str,
+        linger_s: float,
+        encode: Encoder = encode_event,
+        stream_id: str = "",
+        is_followed: Callable[[], bool] = lambda: False,
     ) -> None:
         self._now = asyncio.get_running_loop().time
         self.encode = encode
@@ -81,8 +92,9 @@ class AnswerStream:
         """Set once there is something to send, or the answer has failed."""
         self.failure: AgentFailure | None = None
         """Why there is no answer."""
-        self.id = uuid.uuid4().hex
+        self.id = stream_id or uuid.uuid4().hex
         self.owner = owner
+        self._is_followed = is_followed
         self.sent: list[bytes] = []
         self.tokens = 0
         self.last_write = self._now()
@@ -168,7 +180,15 @@ class AnswerStream:
         if self._reader is reader and not self.done:
             self._reader = None
             log_client_gone(self.tokens, request_id.get() or self._request_id)
-            self._alone = asyncio.get_running_loop().call_later(linger_s, self.task.cancel)
+            self._alone = asyncio.get_running_loop().call_later(linger_s, self._stop_unread, linger_s)
+
+    def _stop_unread(self, linger_s: float) -> None:
+        """Stop the answer, unless other clients follow it by its id."""
+        if self._is_followed():
+            wait_s = max(linger_s, FOLLOWED_S)
+            self._alone = asyncio.get_running_loop().call_later(wait_s, self._stop_unread, linger_s)
+        else:
+            self.task.cancel()
 
     def stop(self, why: RomaError) -> None:
         """End the answer with the error ``why``, which its reader gets unless it takes too long."""
@@ -211,10 +231,16 @@ class Streams:
         """Set when the service ends and no answer may go on."""
 
     def start(
-        self, events: AsyncGenerator[StreamEvent], owner: str, linger_s: float, encode: Encoder = encode_event
+        self,
+        events: AsyncGenerator[StreamEvent],
+        owner: str,
+        linger_s: float,
+        encode: Encoder = encode_event,
+        stream_id: str = "",
+        is_followed: Callable[[], bool] = lambda: False,
     ) -> AnswerStream:
         """Begin to read ``events``. Only ``owner`` can resume."""
-        stream = AnswerStream(events, owner, linger_s, encode)
+        stream = AnswerStream(events, owner, linger_s, encode, stream_id, is_followed)
         self._streams[stream.id] = stream
         while len(self._streams) > MOST_STREAMS:
             oldest = next((s for s in self._streams.values() if s.done), None)
@@ -239,6 +265,11 @@ class Streams:
                 "Last-Event-ID."
             )
         return stream, following
+
+    def is_of_another(self, stream_id: str, owner: str) -> bool:
+        """Return whether a stream that is kept belongs to somebody else."""
+        stream = self._streams.get(stream_id)
+        return stream is not None and stream.owner != owner
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -269,10 +300,11 @@ class AnswerResponse(Response):
         self.first = first
         self.background = None
         self.status_code = 200
+        self.headers_sent = [*_HEADERS, (ANSWER_ID.lower().encode(), stream.id.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until the answer, the reader or the client ends."""
-        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers_sent})
         reader = StreamClient(scope.get("state", {}).get("wire", send))
         gone = asyncio.create_task(wait_until_gone(receive), name="client")
         try:
@@ -286,6 +318,57 @@ class AnswerResponse(Response):
         finally:
             self.stream.leave(reader)
             gone.cancel()
+
+
+class FollowResponse(Response):
+    """Response that sends the events of a recorded answer, whoever writes it, from event ``first`` on.
+
+    A client that goes away stops nothing. ``closing`` ends it when the service ends.
+    """
+
+    def __init__(self, answers: Answers, tenant: str, record_id: str, first: int, closing: asyncio.Event) -> None:
+        self.background = None
+        self.status_code = 200
+        self._answers = answers
+        self._tenant = tenant
+        self._record_id = record_id
+        self._first = first
+        self._closing = closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events until the answer or the client ends."""
+        headers = [*_HEADERS, (ANSWER_ID.lower().encode(), self._record_id.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        reader = StreamClient(scope.get("state", {}).get("wire", send))
+        ends = [
+            asyncio.create_task(wait_until_gone(receive), name="client"),
+            asyncio.create_task(self._closing.wait(), name="closing"),
+        ]
+        sending = asyncio.create_task(self._send_events(reader), name="follow")
+        try:
+            while not sending.done():
+                done, _ = await asyncio.wait(
+                    {sending, *ends}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done - {sending}:
+                    break
+                if not done:
+                    await reader.take(_COMMENT)
+            if sending.done():
+                await sending
+                await reader.take(b"", more=False)
+            elif not ends[0].done():
+                reader.end(make_stopping_error())
+                await _send_last_words(reader, encode_event)
+        finally:
+            for task in (sending, *ends):
+                task.cancel()
+
+    async def _send_events(self, reader: StreamClient) -> None:
+        events = self._answers.follow(self._tenant, self._record_id, self._first)
+        async with aclosing(events) as numbered:
+            async for number, event in numbered:
+                await reader.take(encode_event(event, f"{self._record_id}:{number}"))
 
 
 async def _send_last_words(reader: StreamClient, encode: Encoder) -> None:

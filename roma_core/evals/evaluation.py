@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -64,7 +65,7 @@ class System(Protocol):
         """Report the purpose and the usage of every model call until the returned function is called."""
         ...
 
-    def query(self, query: Query, /) -> Awaitable[TailorOutput | AgentFailure]: ...
+    def query(self, query: Query, /, *, keep: bool = True) -> Awaitable[TailorOutput | AgentFailure]: ...
 
     def ingest(self, *sources: str, tenant: str | None = None) -> Awaitable[IngestionReport]: ...
 
@@ -139,7 +140,7 @@ async def evaluate(
     workspace = Workspace(system.settings.workspace)
     index_sha256 = await system.store.index_sha256(tenant)
     runner = CaseRunner(
-        task=system.query,
+        task=partial(system.query, keep=False),
         measures=wanted,
         top_k=top_k,
         tenant=tenant,

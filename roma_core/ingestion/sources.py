@@ -16,13 +16,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from roma_core.database import Database
 from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded_call
+from roma_core.processes import identify_process
 from roma_core.telemetry import logs
 from roma_core.types import SourceOptions, SourceRecord, digest
 
@@ -185,7 +185,7 @@ class SourceTable:
             mine = uuid.uuid4().hex
             db.execute(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (record_id, mine, run_id, socket.gethostname(), os.getpid(), _process(os.getpid()), now, now),
+                (record_id, mine, run_id, socket.gethostname(), os.getpid(), identify_process(os.getpid()), now, now),
             )
         return SourceLease(self._heart, record_id, mine)
 
@@ -209,7 +209,7 @@ class LeaseHolder:
         """Return False for a process that is gone, or that has not beaten for ``stale_s`` seconds."""
         if abs(now - self.beat_at) > stale_s:
             return False
-        return self.host != socket.gethostname() or _process(self.pid) == self.process
+        return self.host != socket.gethostname() or identify_process(self.pid) == self.process
 
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.started_at, UTC).strftime("%H:%M:%S")
@@ -283,23 +283,6 @@ class LeaseHeart:
                 (time.time(), lease.record_id, lease.holder),
             )
         return cursor.rowcount == 1
-
-
-def _process(pid: int) -> str:
-    """Return what tells a process from a later one with its number; empty for one that is not there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return str(pid)  # no /proc here: the number alone
-    if fields[0] == "Z":  # it has ended, and its status was not asked for yet
-        return ""
-    return fields[19]
 
 
 def record_of(row: sqlite3.Row) -> SourceRecord:

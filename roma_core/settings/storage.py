@@ -21,3 +21,7 @@ class StorageSettings(SettingsSection):
     database_url: str | None = setting(
         None, "SQLAlchemy URL for sessions; none = workspace SQLite.", decides_answers=False
     )
+    answer_days: int = setting(
+        30, "Days that the record of an answer is kept; 0 = none is kept.", ge=0, decides_answers=False
+    )
+    answer_mb: int = setting(1024, "Room for the records of answers; the oldest go first.", ge=1, decides_answers=False)

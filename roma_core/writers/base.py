@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from roma_core.llm.base import FinishReason
+from roma_core.llm.base import FinishReason, Message
 from roma_core.types import ComponentHealth, Query, ScoredChunk, Usage
 
 
@@ -26,6 +26,8 @@ class Draft:
     """Empty when no prompt was read."""
     passages_read: int = 0
     """The number of passages, from the first on, that the writer was able to read."""
+    prompt: tuple[Message, ...] = ()
+    """The messages that a model was sent; none where no model wrote."""
 
 
 @dataclass(frozen=True)

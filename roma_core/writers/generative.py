@@ -158,6 +158,7 @@ class _AnswerInProgress:
             finish_reason=last.finish_reason,
             prompt_hash=self.request.prompt_hash or "",
             passages_read=len(passages),
+            prompt=self.request.messages,
         )
 
     def _keep(self, text: str) -> str:

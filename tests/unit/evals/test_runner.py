@@ -124,7 +124,7 @@ class Painter:
     async def document(self, tenant: str, document_id: str) -> Document | None:
         return next((d for d in self.held if d.id == document_id), None)
 
-    async def query(self, query: Query) -> TailorOutput | AgentFailure:
+    async def query(self, query: Query, *, keep: bool = True) -> TailorOutput | AgentFailure:
         self.asked.append(query)
         self.active += 1
         self.most_active = max(self.most_active, self.active)
@@ -420,7 +420,7 @@ async def test_two_judges_and_two_rubrics_are_three_runs(tmp_path: Path) -> None
 
 async def test_calls_are_counted_by_their_purpose(tmp_path: Path) -> None:
     class Planning(Painter):
-        async def query(self, query: Query) -> TailorOutput | AgentFailure:
+        async def query(self, query: Query, *, keep: bool = True) -> TailorOutput | AgentFailure:
             for purpose in ("plan", "answer", "embedding"):
                 for observer in self.observers:
                     observer(purpose, Usage(calls=1, input_tokens=7))
@@ -438,7 +438,7 @@ async def test_samples_ask_the_same_system_again_past_its_caches(tmp_path: Path)
     drawn: list[int] = []
 
     class Moody(Painter):
-        async def query(self, query: Query) -> TailorOutput | AgentFailure:
+        async def query(self, query: Query, *, keep: bool = True) -> TailorOutput | AgentFailure:
             drawn.append(sample.get())
             return await super().query(query)
 

@@ -1,0 +1,31 @@
+"""Records of answers: kept from the moment of the question, followed while they grow, shown again to the letter."""
+
+from __future__ import annotations
+
+from roma_core.answers.record import (
+    ANSWER_STATES,
+    AnswerIdentity,
+    AnswerRecord,
+    AnswerState,
+    AnswerSummary,
+    DraftSnapshot,
+    LookupSnapshot,
+    PromptMessage,
+    StageSnapshot,
+)
+from roma_core.answers.service import Answers, Recorder, require_record_id
+
+__all__ = [
+    "ANSWER_STATES",
+    "AnswerIdentity",
+    "AnswerRecord",
+    "AnswerState",
+    "AnswerSummary",
+    "Answers",
+    "DraftSnapshot",
+    "LookupSnapshot",
+    "PromptMessage",
+    "Recorder",
+    "StageSnapshot",
+    "require_record_id",
+]

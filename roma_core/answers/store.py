@@ -1,0 +1,484 @@
+"""Tables of answers in ``answers.sqlite``, and the statements on them. Blocking; the service calls them in a thread.
+
+An answer is a row, its events are appended in pieces, and each of its passages is a row of its own: so a document that
+is forgotten takes its words out of every record. Every statement names a tenant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from roma_core.answers.codec import (
+    dump_events,
+    load_events,
+    mask_secrets,
+    mask_value,
+    pack,
+    pack_stages,
+    unpack,
+    unpack_stages,
+)
+from roma_core.answers.record import (
+    FORGOTTEN,
+    AnswerIdentity,
+    AnswerRecord,
+    AnswerState,
+    AnswerSummary,
+    StageSnapshot,
+    is_terminal,
+    make_ending,
+)
+from roma_core.database import Database, Schema
+from roma_core.errors import AgentFailure, InputError, NotFoundError
+from roma_core.processes import identify_process
+from roma_core.types import Chunk, CompleteEvent, ErrorEvent, Query, StreamEvent, TailorOutput
+
+LEASE_S = 15.0
+"""A record that nobody has renewed for so long is of a process that is gone."""
+MOST_EVENT_BYTES = 4 << 20
+MOST_PASSAGE_BYTES = 8 << 20
+"""Room for the passages of one answer; those that the writer was not given are left out first."""
+SHORTEST_PREFIX = 4
+
+_TABLES = """
+CREATE TABLE answers (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, session_id TEXT, state TEXT NOT NULL, query TEXT NOT NULL,
+    identity TEXT NOT NULL, answer_id TEXT NOT NULL DEFAULT '', created_at TEXT NOT NULL, ended_at TEXT,
+    host TEXT NOT NULL, pid INTEGER NOT NULL, process TEXT NOT NULL, lease_until REAL NOT NULL,
+    stop INTEGER NOT NULL DEFAULT 0, stages BLOB, output TEXT, failure TEXT, forgotten TEXT NOT NULL DEFAULT '[]',
+    is_cut INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (tenant, id));
+CREATE INDEX answers_of_session ON answers (tenant, session_id, created_at);
+CREATE INDEX answers_by_content ON answers (tenant, answer_id);
+CREATE INDEX answers_by_time ON answers (created_at);
+CREATE TABLE answer_events (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (tenant, id, first));
+CREATE TABLE answer_passages (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, chunk_id TEXT NOT NULL, document_id TEXT NOT NULL, uri TEXT NOT NULL,
+    was_read INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (tenant, id, chunk_id));
+CREATE INDEX answer_passages_of_document ON answer_passages (tenant, document_id);
+"""
+ANSWERS = Schema(
+    "answers",
+    "The database of answers",
+    (_TABLES,),
+    consequence="what made an answer cannot be kept",
+    not_copied=("answer_events", "answer_passages"),
+)
+_SUMMARY = "id, state, query, session_id, answer_id, created_at, ended_at, host, pid, process, lease_until"
+
+
+class NewEvents(NamedTuple):
+    """Events of a running answer that are to be stored; ``first`` is the number of the first."""
+
+    tenant: str
+    id: str
+    first: int
+    events: Sequence[StreamEvent]
+
+
+class StoredEvents(NamedTuple):
+    """Events of a stored answer and its state."""
+
+    state: AnswerState
+    events: list[StreamEvent]
+
+
+@lru_cache(maxsize=4)
+def _own_process(pid: int) -> tuple[str, int, str]:
+    return socket.gethostname(), pid, identify_process(pid)
+
+
+class AnswerStore:
+    """The database of answers. Every method is one transaction and raises ``StoreError``."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, ANSWERS, pragmas=("secure_delete = ON",))
+
+    def insert(self, record_id: str, query: Query, identity: AnswerIdentity, created_at: datetime) -> bool:
+        """Begin a record. Return False when there is one with this id that is not to be asked again.
+
+        What failed or was interrupted is asked again under its id. Raises ``InputError`` when the id belongs to
+        another question.
+        """
+        values = (
+            query.tenant,
+            record_id,
+            query.session_id,
+            _dump_query(query),
+            identity.model_dump_json(),
+            created_at.isoformat(),
+            *_own_process(os.getpid()),
+            time.time() + LEASE_S,
+        )
+        with self._database.transaction() as db:
+            row = _find(db, query.tenant, record_id)
+            if row is not None:
+                if _asks_otherwise(row["query"], query):
+                    raise InputError("This idempotency key was used for another question; use a fresh one.")
+                if _state_of(row) not in {"failed", "interrupted"}:
+                    return False
+                _delete(db, [(query.tenant, record_id)])
+            db.execute(
+                "INSERT INTO answers (tenant, id, session_id, state, query, identity, created_at, host, pid, process, "
+                "lease_until) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+        return True
+
+    def append(self, pieces: Iterable[NewEvents], beating: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Store new events, and renew the leases of ``beating`` (tenant, id); return those that are to be stopped."""
+        rows = [(piece.tenant, piece.id, piece.first, dump_events(piece.events)) for piece in pieces]
+        until = time.time() + LEASE_S
+        stops: set[tuple[str, str]] = set()
+        with self._database.transaction() as db:
+            for tenant, record_id, first, data in rows:
+                row = _find(db, tenant, record_id)
+                if row is not None and row["state"] == "running":
+                    _append_events(db, tenant, record_id, first, data)
+            for tenant, record_id in beating:
+                asked = db.execute(
+                    "UPDATE answers SET lease_until = ? WHERE tenant = ? AND id = ? RETURNING stop",
+                    (until, tenant, record_id),
+                ).fetchone()
+                if asked is not None and asked["stop"]:
+                    stops.add((tenant, record_id))
+        return stops
+
+    def finish(
+        self,
+        last: NewEvents,
+        state: AnswerState,
+        stages: Sequence[StageSnapshot],
+        ended_at: datetime,
+    ) -> None:
+        """Store the end of an answer: its last events, what its stages saw, and the output or the failure."""
+        packed = pack_stages(stages)
+        events = dump_events(last.events)
+        data = pack(packed.as_json())
+        passages, is_cut = _choose_passages(packed.chunks, packed.read)
+        ending = last.events[-1] if last.events else None
+        output = ending.output if isinstance(ending, CompleteEvent) else None
+        failure = ending.failure if isinstance(ending, ErrorEvent) else None
+        size = len(events) + len(data) + sum(len(row[-1]) for row in passages)
+        with self._database.transaction() as db:
+            if _find(db, last.tenant, last.id) is None:  # removed while it was written
+                return
+            db.execute(
+                "DELETE FROM answer_events WHERE tenant = ? AND id = ? AND first >= ?",
+                (last.tenant, last.id, last.first),
+            )
+            is_cut = not _append_events(db, last.tenant, last.id, last.first, events) or is_cut
+            db.execute(
+                "UPDATE answers SET state = ?, ended_at = ?, stages = ?, output = ?, failure = ?, answer_id = ?, "
+                "is_cut = ?, size_bytes = size_bytes + ? WHERE tenant = ? AND id = ?",
+                (
+                    state,
+                    ended_at.isoformat(),
+                    data,
+                    None if output is None else _dump_output(output),
+                    None if failure is None else mask_secrets(failure.model_dump_json()),
+                    "" if output is None else output.answer_id,
+                    is_cut,
+                    size,
+                    last.tenant,
+                    last.id,
+                ),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO answer_passages VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((last.tenant, last.id, *row) for row in passages),
+            )
+
+    def request_stop(self, tenant: str, record_id: str) -> None:
+        """Ask the process that writes an answer to stop. Raises ``NotFoundError``."""
+        with self._database.transaction() as db:
+            _require(db, tenant, record_id)
+            db.execute("UPDATE answers SET stop = 1 WHERE tenant = ? AND id = ?", (tenant, record_id))
+
+    def load(self, tenant: str, record_id: str) -> AnswerRecord:
+        """Return a record. Raises ``NotFoundError``, also for another tenant's."""
+        with self._database.snapshot() as db:
+            row = _require(db, tenant, record_id)
+            pieces = _select_events(db, tenant, record_id)
+            passages = db.execute(
+                "SELECT chunk_id, data FROM answer_passages WHERE tenant = ? AND id = ?", (tenant, record_id)
+            ).fetchall()
+        chunks = {passage["chunk_id"]: Chunk.model_validate(unpack(passage["data"])) for passage in passages}
+        stages = unpack_stages(unpack(row["stages"]), chunks) if row["stages"] else ()
+        output = _load_output(row["output"], stages) if row["output"] else None
+        events = _with_output(_join_events(pieces, 0, _state_of(row)), output)
+        return AnswerRecord(
+            id=row["id"],
+            state=_state_of(row),
+            query=Query.model_validate_json(row["query"]),
+            identity=AnswerIdentity.model_validate_json(row["identity"]),
+            created_at=datetime.fromisoformat(row["created_at"]),
+            ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
+            events=tuple(events),
+            stages=stages,
+            output=output,
+            failure=AgentFailure.model_validate_json(row["failure"]) if row["failure"] else None,
+            forgotten=tuple(json.loads(row["forgotten"])),
+            is_cut=bool(row["is_cut"]),
+        )
+
+    def events(self, tenant: str, record_id: str, first: int) -> StoredEvents:
+        """Return the stored events from number ``first`` on. Raises ``NotFoundError``."""
+        with self._database.snapshot() as db:
+            row = _require(db, tenant, record_id)
+            pieces = _select_events(db, tenant, record_id)
+        state = _state_of(row)
+        return StoredEvents(state, _join_events(pieces, first, state))
+
+    def find_id(self, tenant: str, name: str) -> str:
+        """Return the id of the answer that ``name`` means: its id, the beginning of it, its ``answer_id``, or ``last``.
+
+        Raises ``NotFoundError``, and ``InputError`` for a beginning that several have.
+        """
+        with self._database.snapshot() as db:
+            if name == "last":
+                newest = "SELECT id FROM answers WHERE tenant = ? ORDER BY created_at DESC, id LIMIT 1"
+                rows = db.execute(newest, (tenant,)).fetchall()
+            else:
+                rows = db.execute("SELECT id FROM answers WHERE tenant = ? AND id = ?", (tenant, name)).fetchall()
+                rows = (
+                    rows
+                    or db.execute(
+                        "SELECT id FROM answers WHERE tenant = ? AND answer_id = ? ORDER BY created_at DESC LIMIT 1",
+                        (tenant, name),
+                    ).fetchall()
+                )
+            if not rows and len(name) >= SHORTEST_PREFIX:
+                rows = db.execute(
+                    "SELECT id FROM answers WHERE tenant = ? AND substr(id, 1, ?) = ? LIMIT 2",
+                    (tenant, len(name), name),
+                ).fetchall()
+        if not rows:
+            raise NotFoundError(f"There is no answer {name!r}; `roma answers` lists those that are kept.")
+        if len(rows) > 1:
+            raise InputError(f"Several answers begin with {name!r}; give more of the id.")
+        return str(rows[0]["id"])
+
+    def list(self, tenant: str, session_id: str | None = None, limit: int = 100) -> list[AnswerSummary]:
+        """Return the tenant's answers, the newest first, of one conversation when it is given."""
+        where, values = "tenant = ?", [tenant]
+        if session_id is not None:
+            where, values = f"{where} AND session_id = ?", [tenant, session_id]
+        with self._database.snapshot() as db:
+            rows = db.execute(
+                f"SELECT {_SUMMARY} FROM answers WHERE {where} ORDER BY created_at DESC, id LIMIT ?",  # noqa: S608
+                (*values, limit),
+            ).fetchall()
+        return [_summarise(row) for row in rows]
+
+    def forget_documents(self, tenant: str, document_ids: Sequence[str]) -> int:
+        """Take the words of documents out of all records; return how many answers were blanked.
+
+        Their passages go. An answer, a prompt and events that were written from one of them go whole: nobody can say
+        which of their words came from where. The addresses of what is gone stay.
+        """
+        marks = ", ".join("?" * len(document_ids))
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT id, uri, max(was_read) AS was_read FROM answer_passages "  # noqa: S608
+                f"WHERE tenant = ? AND document_id IN ({marks}) GROUP BY id, uri",
+                (tenant, *document_ids),
+            ).fetchall()
+            gone: dict[str, list[str]] = {}
+            blank: set[str] = set()
+            for row in rows:
+                gone.setdefault(row["id"], []).append(row["uri"])
+                blank |= {row["id"]} if row["was_read"] else set()
+            db.execute(
+                f"DELETE FROM answer_passages WHERE tenant = ? AND document_id IN ({marks})",  # noqa: S608
+                (tenant, *document_ids),
+            )
+            for record_id, uris in gone.items():
+                _note_forgotten(db, tenant, record_id, uris, blank=record_id in blank)
+        if gone:
+            with self._database.connection() as db:
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(blank)
+
+    def delete_session(self, tenant: str, session_id: str) -> int:
+        """Remove the answers of a conversation; return how many there were."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT tenant, id FROM answers WHERE tenant = ? AND session_id = ?", (tenant, session_id)
+            ).fetchall()
+            _delete(db, [tuple(row) for row in rows])
+        return len(rows)
+
+    def prune(self, days: int, most_bytes: int, now: datetime) -> int:
+        """Remove answers that are older than ``days``, and the oldest ones beyond ``most_bytes``; return how many."""
+        oldest = (now - timedelta(days=days)).isoformat()
+        with self._database.transaction() as db:
+            rows = db.execute("SELECT tenant, id FROM answers WHERE created_at < ?", (oldest,)).fetchall()
+            total = 0
+            newest = "SELECT tenant, id, size_bytes FROM answers WHERE created_at >= ? ORDER BY created_at DESC, id"
+            for row in db.execute(newest, (oldest,)).fetchall():
+                total += row["size_bytes"]
+                if total > most_bytes:
+                    rows.append(row)
+            _delete(db, [(row["tenant"], row["id"]) for row in rows])
+        return len(rows)
+
+    def mark_interrupted(self) -> int:
+        """Give every record whose process is gone its end; return how many there were."""
+        with self._database.transaction() as db:
+            rows = db.execute(f"SELECT tenant, {_SUMMARY} FROM answers WHERE state = 'running'").fetchall()  # noqa: S608
+            dead = [(row["tenant"], row["id"]) for row in rows if _state_of(row) == "interrupted"]
+            now = datetime.now(UTC).isoformat()
+            for tenant, record_id in dead:
+                db.execute(
+                    "UPDATE answers SET state = 'interrupted', ended_at = ? WHERE tenant = ? AND id = ?",
+                    (now, tenant, record_id),
+                )
+        return len(dead)
+
+    def check(self) -> None:
+        """Raise ``StoreError`` when the database cannot be read."""
+        with self._database.snapshot() as db:
+            db.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._database.close()
+
+
+def _find(db: sqlite3.Connection, tenant: str, record_id: str) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = db.execute(
+        "SELECT * FROM answers WHERE tenant = ? AND id = ?", (tenant, record_id)
+    ).fetchone()
+    return found
+
+
+def _require(db: sqlite3.Connection, tenant: str, record_id: str) -> sqlite3.Row:
+    row = _find(db, tenant, record_id)
+    if row is None:
+        raise NotFoundError("There is no such answer.")
+    return row
+
+
+def _state_of(row: sqlite3.Row) -> AnswerState:
+    """Return the state of a row; one that runs in a process that is gone was interrupted."""
+    state: AnswerState = row["state"]
+    if state != "running":
+        return state
+    if row["host"] == socket.gethostname():
+        is_there = identify_process(row["pid"]) == row["process"]
+        return "running" if is_there else "interrupted"
+    return "running" if row["lease_until"] >= time.time() else "interrupted"
+
+
+def _asks_otherwise(stored: str, query: Query) -> bool:
+    return stored != _dump_query(query)
+
+
+def _dump_query(query: Query) -> str:
+    return json.dumps(mask_value(query.model_dump(mode="json")), ensure_ascii=False, sort_keys=True)
+
+
+def _dump_output(output: TailorOutput) -> str:
+    return json.dumps(mask_value(output.model_dump(mode="json", exclude={"passages"})), ensure_ascii=False)
+
+
+def _load_output(data: str, stages: Sequence[StageSnapshot]) -> TailorOutput:
+    output = TailorOutput.model_validate_json(data)
+    return output.model_copy(update={"passages": stages[-1].passages if stages else ()})
+
+
+def _with_output(events: list[StreamEvent], output: TailorOutput | None) -> list[StreamEvent]:
+    """Return the events; the last one has the output with its passages."""
+    if output is not None and events and isinstance(events[-1], CompleteEvent):
+        return [*events[:-1], CompleteEvent(output=output)]
+    return events
+
+
+def _append_events(db: sqlite3.Connection, tenant: str, record_id: str, first: int, data: bytes) -> bool:
+    """Store a piece of events, unless the record has grown too large; return whether it is stored."""
+    stored = db.execute(
+        "SELECT coalesce(sum(length(data)), 0) AS size FROM answer_events WHERE tenant = ? AND id = ?",
+        (tenant, record_id),
+    ).fetchone()
+    if stored["size"] + len(data) > MOST_EVENT_BYTES:
+        return False
+    db.execute("INSERT OR REPLACE INTO answer_events VALUES (?, ?, ?, ?)", (tenant, record_id, first, data))
+    return True
+
+
+def _select_events(db: sqlite3.Connection, tenant: str, record_id: str) -> list[sqlite3.Row]:
+    return db.execute(
+        "SELECT first, data FROM answer_events WHERE tenant = ? AND id = ? ORDER BY first", (tenant, record_id)
+    ).fetchall()
+
+
+def _join_events(pieces: Sequence[sqlite3.Row], first: int, state: AnswerState) -> list[StreamEvent]:
+    """Return the events from number ``first`` on; what ended without a last event gets the one of its state."""
+    events = [event for piece in pieces for event in load_events(piece["data"])]
+    if state in {"stopped", "interrupted", "failed"} and not (events and is_terminal(events[-1])):
+        events.append(make_ending(state))
+    return events[first:]
+
+
+def _choose_passages(
+    chunks: Mapping[str, Chunk], read: frozenset[str]
+) -> tuple[list[tuple[str, str, str, bool, bytes]], bool]:
+    """Return the rows of passages that there is room for, those that were read first, and whether some are left out."""
+    rows: list[tuple[str, str, str, bool, bytes]] = []
+    size = 0
+    for chunk in sorted(chunks.values(), key=lambda chunk: chunk.id not in read):
+        data = pack(mask_value(chunk.model_dump(mode="json")))
+        size += len(data)
+        if size > MOST_PASSAGE_BYTES:
+            return rows, True
+        rows.append((chunk.id, chunk.document_id, chunk.uri, chunk.id in read, data))
+    return rows, False
+
+
+def _note_forgotten(db: sqlite3.Connection, tenant: str, record_id: str, uris: Sequence[str], *, blank: bool) -> None:
+    row = _require(db, tenant, record_id)
+    gone = sorted({*json.loads(row["forgotten"]), *uris})
+    db.execute("UPDATE answers SET forgotten = ? WHERE tenant = ? AND id = ?", (json.dumps(gone), tenant, record_id))
+    if not blank:
+        return
+    output = None
+    if row["output"]:
+        whole = TailorOutput.model_validate_json(row["output"])
+        output = TailorOutput(answer=FORGOTTEN, answer_id=whole.answer_id, persona=whole.persona, model=whole.model)
+    db.execute(
+        "UPDATE answers SET output = ?, stages = NULL WHERE tenant = ? AND id = ?",
+        (None if output is None else output.model_dump_json(exclude={"passages"}), tenant, record_id),
+    )
+    db.execute("DELETE FROM answer_events WHERE tenant = ? AND id = ?", (tenant, record_id))
+    db.execute("DELETE FROM answer_passages WHERE tenant = ? AND id = ?", (tenant, record_id))
+    if output is not None:
+        last = dump_events([CompleteEvent(output=output)])
+        db.execute("INSERT INTO answer_events VALUES (?, ?, 0, ?)", (tenant, record_id, last))
+
+
+def _delete(db: sqlite3.Connection, keys: Sequence[tuple[str, str]]) -> None:
+    for table in ("answer_events", "answer_passages", "answers"):
+        db.executemany(f"DELETE FROM {table} WHERE tenant = ? AND id = ?", keys)  # noqa: S608
+
+
+def _summarise(row: sqlite3.Row) -> AnswerSummary:
+    return AnswerSummary(
+        id=row["id"],
+        state=_state_of(row),
+        question=Query.model_validate_json(row["query"]).text,
+        session_id=row["session_id"],
+        answer_id=row["answer_id"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
+    )

@@ -1,0 +1,61 @@
+"""``/answers``: records of answers, their events for any number of clients, and stopping."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi import Query as Parameter
+
+from roma_core.answers import AnswerRecord, AnswerSummary, require_record_id
+from roma_core.api.query import follow_answer, get_principal
+from roma_core.api.schemas import IDENTIFIER, Identifier
+from roma_core.errors import NotFoundError
+
+router = APIRouter(tags=["answers"])
+
+
+@router.get("/answers", summary="Answers, the newest first")
+async def answers(
+    request: Request,
+    session_id: Annotated[str | None, Parameter(pattern=IDENTIFIER, description="Of this conversation alone.")] = None,
+    limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
+) -> list[AnswerSummary]:
+    """Return the answers of the caller's tenant with their states, those that are being written included."""
+    found: list[AnswerSummary] = await request.app.state.roma.answers.list(
+        get_principal(request).tenant, session_id, limit
+    )
+    return found
+
+
+@router.get("/answers/{record_id}", summary="Everything that made an answer", response_model=AnswerRecord)
+async def answer(request: Request, record_id: Identifier) -> Response:
+    """Return the question, settings, stages, candidates, prompt, raw words, verdicts and events of an answer."""
+    record: AnswerRecord = await request.app.state.roma.answers.get(get_principal(request).tenant, record_id)
+    return Response(record.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/answers/{record_id}/events",
+    summary="Follow an answer",
+    responses={200: {"description": "The events, as of `POST /query`.", "content": {"text/event-stream": {}}}},
+)
+async def events(
+    request: Request,
+    record_id: Identifier,
+    last_event_id: Annotated[str | None, Header(description="Go on behind this event.", max_length=100)] = None,
+) -> Response:
+    """Send the events of an answer from its first on, or behind `Last-Event-ID`, until its last one."""
+    tenant, roma = get_principal(request).tenant, request.app.state.roma
+    first = 0
+    if last_event_id:
+        of_answer, first = require_record_id(last_event_id)
+        if of_answer != record_id:
+            raise NotFoundError("Last-Event-ID belongs to another answer.")
+    return await follow_answer(roma.answers, tenant, record_id, first, request.app.state.streams.closing)
+
+
+@router.post("/answers/{record_id}/stop", status_code=202, summary="Stop an answer that is being written")
+async def stop(request: Request, record_id: Identifier) -> None:
+    """Stop the model's call; an answer that has ended stays as it is."""
+    await request.app.state.roma.answers.stop(get_principal(request).tenant, record_id)
