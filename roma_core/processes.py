@@ -22,6 +22,6 @@ def identify_process(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return str(pid)  # no /proc here: the number alone
-    if fields[0] == "Z":  # it has ended, and nobody has asked for its status yet
+    if fields[0] == "Z":  # it has ended, and its status was not asked for yet
         return ""
     return fields[19]
