@@ -129,6 +129,7 @@ def reach_of(settings: Settings, spec: ProviderSpec) -> Reach:
         raise ConfigError(
             f"LLM_API_KEY: {spec.name} needs a key (or {spec.key_variable}), or LLM_BASE_URL names a server of yours."
         )
+    own = settings.section(spec.settings) if spec.settings is not None else None
     is_configured = choose_vendor(settings)[0] == spec.name
     return Reach(
         api_key=access.api_key,
@@ -139,4 +140,6 @@ def reach_of(settings: Settings, spec: ProviderSpec) -> Reach:
         extra_body=llm.extra_body if is_configured else {},
         thinking_tokens=llm.thinking_tokens,
         effort=llm.effort,
+        api_version=getattr(own, "api_version", ""),
+        deployment=getattr(own, "deployment", None),
     )

@@ -11,15 +11,15 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from roma_core.cache import Cache
 from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError, StoreError, guarded
 from roma_core.llm import base
 from roma_core.llm.base import Learns, LLMDelta, LLMRequest, LLMResponse, M, Provider
-from roma_core.llm.control.attempt import Attempt, Lane, Limits
+from roma_core.llm.control.attempt import Attempt, CallStream, Lane, Limits
 from roma_core.llm.control.breaker import Breaker
 from roma_core.llm.control.budget import Budgets, Hold, payer
 from roma_core.llm.control.cache import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
@@ -32,7 +32,6 @@ from roma_core.streams import OpeningStream
 from roma_core.telemetry import logs
 from roma_core.telemetry.health import NOT_IMPLEMENTED
 from roma_core.types import ComponentHealth, Usage
-from roma_core.watchdog import Watchdog
 
 log = logs.get("llm")
 
@@ -310,32 +309,16 @@ class LLMService:
                     warming = self._warm_prices(lane)
                     attempt.begin()
                     try:
-                        try:
-                            stream = cast(Deltas, lane.provider.stream(attempt.request))
-                            async with aclosing(stream):
-                                with closing(Watchdog(attempt.deadline)) as watchdog:
-                                    while True:
-                                        try:
-                                            with watchdog:
-                                                delta = await anext(stream)
-                                        except StopAsyncIteration:
-                                            break
-                                        except TimeoutError:
-                                            raise attempt.timeout_error() from None
-                                        if attempt.take(delta):
-                                            watchdog.move(attempt.deadline)
-                                        if delta.text or delta.reasoning or delta.restart:
-                                            yield delta if delta.finish_reason is None else LLMDelta(delta.text)
-                            await warming
-                            done = self._account_answer(attempt, slot, money, reason, spent)
-                        except BaseException as error:
-                            self._account_failure(attempt, slot, money, error, spent)
-                            raise
-                    except RomaError as error:
-                        second = attempt.second_attempt(error)
+                        async with CallStream(attempt) as deltas:
+                            while (delta := await deltas.next()) is not None:
+                                if delta.text or delta.reasoning or delta.restart:
+                                    yield delta if delta.finish_reason is None else LLMDelta(delta.text)
+                        await warming
+                        done = self._account_answer(attempt, slot, money, reason, spent)
+                    except BaseException as error:
+                        self._account_failure(attempt, slot, money, error, spent)
+                        second = self._plan_second(attempt, error, failures)
                         if second is None:
-                            if attempt.parts or attempt.thoughts:
-                                self._report_failure(lane, error, failures, is_partial=True)
                             raise
             if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):
                 await asyncio.to_thread(self._answers.put, key, attempt.as_kept_answer())
@@ -343,6 +326,15 @@ class LLMService:
         finally:
             if attempt.outcome == "":  # stopped before it was sent
                 lane.breaker.note_abandoned()
+
+    def _plan_second(self, attempt: Attempt, error: BaseException, failures: Sequence[str]) -> Attempt | None:
+        """Return the call that follows on a failed one, if any. A failure behind the first words is reported."""
+        if not isinstance(error, RomaError):
+            return None
+        second = attempt.second_attempt(error)
+        if second is None and (attempt.parts or attempt.thoughts):
+            self._report_failure(attempt.lane, error, failures, is_partial=True)
+        return second
 
     @asynccontextmanager
     async def _reserve_money(self, attempt: Attempt) -> AsyncIterator[Hold]:

@@ -13,7 +13,7 @@ from roma_core.settings.base import Setting, SettingsSection, setting
 from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
 from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
-from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings, ProviderSettings
+from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings, OpenAISettings, ProviderSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
 from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings
@@ -29,6 +29,7 @@ __all__ = [
     "Access",
     "AnsweringSettings",
     "AnthropicSettings",
+    "AzureSettings",
     "BudgetSettings",
     "CacheMode",
     "ChunkingSettings",

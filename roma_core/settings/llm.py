@@ -146,6 +146,19 @@ class AnthropicSettings(ProviderSettings):
     base_url: str | None = setting(None, "Anthropic's own variable.")
 
 
+class AzureSettings(ProviderSettings):
+    """The variables of Azure's own client. A model is a deployment there."""
+
+    prefix: ClassVar[str] = "AZURE_OPENAI_"
+
+    api_key: SecretStr | None = setting(None, "Azure's own variable.", decides_answers=False)
+    base_url: str | None = setting(
+        None, "Azure's own variable: `https://NAME.openai.azure.com`.", env="AZURE_OPENAI_ENDPOINT"
+    )
+    api_version: str = setting("2024-10-21", "Version of Azure's API.", env="OPENAI_API_VERSION")
+    deployment: str | None = setting(None, "Deployment that is called; none = it is named like the model.")
+
+
 def check_address(value: str | None) -> str | None:
     """Return ``value`` without blanks and quotes around it. Raises ``ValueError`` when it is no address of a server."""
     if value is None:

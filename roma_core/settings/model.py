@@ -20,7 +20,7 @@ from roma_core.settings.chunking import ChunkingSettings
 from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
 from roma_core.settings.environment import misspelt_variables, read_variables
 from roma_core.settings.judging import JudgeSettings
-from roma_core.settings.llm import AnthropicSettings, LLMSettings, OpenAISettings
+from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings, OpenAISettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
 from roma_core.settings.retrieval import RetrievalSettings
@@ -57,6 +57,7 @@ class Settings(BaseModel):
     llm: LLMSettings = LLMSettings()
     openai: OpenAISettings = OpenAISettings()
     anthropic: AnthropicSettings = AnthropicSettings()
+    azure: AzureSettings = AzureSettings()
     budgets: BudgetSettings = BudgetSettings()
     judge: JudgeSettings = JudgeSettings()
     retrieval: RetrievalSettings = RetrievalSettings()

@@ -95,6 +95,9 @@ class Usage(Noun):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    """Of the input: read from the vendor's prompt cache, at a part of the price."""
+    cache_written_tokens: int = 0
+    """Of the input: written to that cache, at a higher price."""
     reasoning_tokens: int = 0
     cost_usd: float | None = 0.0
     cache_hits: int = 0
@@ -111,6 +114,7 @@ class Usage(Noun):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_written_tokens=self.cache_written_tokens + other.cache_written_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cost_usd=plus(self.cost_usd, other.cost_usd),
             cache_hits=self.cache_hits + other.cache_hits,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from typing import Self, cast
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import LLMDelta, LLMRequest, Provider
@@ -15,6 +17,7 @@ from roma_core.llm.control.limits import Limiter
 from roma_core.llm.control.pricing import PICTURE_TOKENS_ABOUT, tokens_about, tokens_at_most
 from roma_core.settings import LLMSettings
 from roma_core.types import Usage
+from roma_core.watchdog import Watchdog
 
 _DEFAULTS = LLMSettings()
 
@@ -235,3 +238,38 @@ class Attempt:
             usage=self.own_usage,
             reason=finish.reason or "",
         )
+
+
+class CallStream:
+    """The deltas of one call, each of which must come by the attempt's deadline.
+
+    No generator: a token passes one layer less on its way to the reader::
+
+        async with CallStream(attempt) as deltas:
+            while (delta := await deltas.next()) is not None: ...
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._stream = cast(AsyncGenerator[LLMDelta, None], attempt.lane.provider.stream(attempt.request))
+        self._watchdog = Watchdog(attempt.deadline)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._watchdog.close()
+        await self._stream.aclose()
+
+    async def next(self) -> LLMDelta | None:
+        """Return the next delta, noted in the attempt; None at the end. Raises ``LLMError``, also for the deadline."""
+        try:
+            with self._watchdog:
+                delta = await self._stream.__anext__()
+        except StopAsyncIteration:
+            return None
+        except TimeoutError:
+            raise self._attempt.timeout_error() from None
+        if self._attempt.take(delta):
+            self._watchdog.move(self._attempt.deadline)
+        return delta

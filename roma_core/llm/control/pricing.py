@@ -30,11 +30,19 @@ class Price(BaseModel):
     output_usd: Decimal = Field(ge=0)
     cached_usd: Decimal | None = Field(default=None, ge=0)
     """Input read from the vendor's prompt cache; None = as other input."""
+    cache_write_usd: Decimal | None = Field(default=None, ge=0)
+    """Input written to that cache; None = as other input."""
 
     def cost(self, usage: Usage) -> float:
-        cached_price = self.input_usd if self.cached_usd is None else self.cached_usd
-        fresh = max(0, usage.input_tokens - usage.cached_tokens)
-        micro = fresh * self.input_usd + usage.cached_tokens * cached_price + usage.output_tokens * self.output_usd
+        read_price = self.input_usd if self.cached_usd is None else self.cached_usd
+        write_price = self.input_usd if self.cache_write_usd is None else self.cache_write_usd
+        fresh = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_written_tokens)
+        micro = (
+            fresh * self.input_usd
+            + usage.cached_tokens * read_price
+            + usage.cache_written_tokens * write_price
+            + usage.output_tokens * self.output_usd
+        )
         return float(micro / PER_MILLION)
 
 
@@ -80,8 +88,11 @@ class Prices:
         return own.cost(usage) if own else _listed(provider, model, usage)
 
     def worst_usd(self, provider: str, model: str, input_tokens: int, output_tokens: int) -> float | None:
-        """The most that a call may cost when nothing of it is cached."""
-        return self.cost_usd(provider, model, Usage(input_tokens=input_tokens, output_tokens=output_tokens))
+        """The most that a call may cost: nothing is read from a cache, all of it may be written to one."""
+        plain = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+        written = plain.model_copy(update={"cache_written_tokens": input_tokens})
+        costs = [self.cost_usd(provider, model, usage) for usage in (plain, written)]
+        return max((cost for cost in costs if cost is not None), default=None)
 
 
 def _listed(provider: str, model: str, usage: Usage) -> float | None:
@@ -93,6 +104,9 @@ def _listed(provider: str, model: str, usage: Usage) -> float | None:
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
+                cache_write_tokens=min(
+                    usage.cache_written_tokens, usage.input_tokens - min(usage.cached_tokens, usage.input_tokens)
+                ),
             ),
             model,
             provider_id=provider,

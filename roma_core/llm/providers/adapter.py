@@ -73,6 +73,8 @@ class ReachChanges(TypedDict, total=False):
     extra_body: Mapping[str, Any]
     thinking_tokens: int | None
     effort: str | None
+    api_version: str
+    deployment: str | None
 
 
 UNASKED_THINKING_TOKENS = 4096
@@ -195,6 +197,7 @@ class VendorLLM(ABC):
         call = Call(request, self._ladder.rung if request.json_schema else None, private)
         with mapped(self._faults(private)):
             events, call = await self._open(client, call)
+            self._note_accepted(request)
             async with events:
                 response = events.response
                 reader = self._reader(response.headers, call)
@@ -259,6 +262,10 @@ class VendorLLM(ABC):
     def _picture(picture: Picture) -> dict[str, Any]:
         """Return a picture as a part of a message's content."""
 
+    def _note_accepted(self, request: LLMRequest) -> None:
+        """Remember a request that the server has taken; for vendors whose prompt cache must be asked for."""
+        return
+
     def _message(self, message: Message) -> dict[str, Any]:
         """Return a message; plain text where there is no picture: many compatible servers know nothing else."""
         if not message.pictures:
@@ -293,13 +300,23 @@ class VendorLLM(ABC):
     @cached_property
     def _ask_for_models(self) -> Probe:
         return make_model_server_probe(
-            self._endpoint.url + self.vendor.version,
+            self._list_url,
             name=self._server,
             headers={**self._headers(self._key), **self._own_headers()},
             query=dict(self._endpoint.query) or None,
-            model=self._model,
+            model=self._listed_model,
             transport=self._transport,
         )
+
+    @property
+    def _list_url(self) -> str:
+        """Return the address below which the server has its list of models."""
+        return self._endpoint.url + self.vendor.version
+
+    @property
+    def _listed_model(self) -> str:
+        """Return the model that must be in that list; empty where the list says nothing about it."""
+        return self._model
 
     @property
     def _key(self) -> str:
@@ -351,12 +368,15 @@ class VendorLLM(ABC):
         with mapped(transport_faults(self._server)):
             return getattr(sdk, self.vendor.client)(
                 api_key=self._key,
-                base_url=url,
                 default_headers={**headers, **self._own_headers()},
-                default_query=dict(self._endpoint.query) or None,
                 max_retries=0,
                 http_client=sdk.DefaultAioHttpClient(**options),
+                **self._client_options(url),
             )
+
+    def _client_options(self, url: str) -> dict[str, Any]:
+        """Return how the SDK's client is told the address, which has no credentials."""
+        return {"base_url": url, "default_query": dict(self._endpoint.query) or None}
 
     def _faults(self, private: Private) -> FaultTable:
         """Return what becomes of the errors of the SDK, and of those that pass through it."""

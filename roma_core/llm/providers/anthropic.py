@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from roma_core.llm.base import LLMRequest, Picture
 from roma_core.llm.providers.adapter import Vendor, VendorLLM
 from roma_core.llm.providers.openai import ANSWER_TOOL
 from roma_core.llm.providers.schemas import schema_instruction, strict_schema
-from roma_core.llm.providers.wire import Rung
+from roma_core.llm.providers.spec import Reach
+from roma_core.llm.providers.wire import PromptPrefixes, Rung
 
 LEAST_THINKING_TOKENS = 1024
 """The API takes no smaller budget."""
+LEAST_CACHED_TOKENS = 1024
+"""The shortest beginning of a prompt that the vendor keeps (for most of its models)."""
 
 
 class AnthropicLLM(VendorLLM):
@@ -26,11 +30,15 @@ class AnthropicLLM(VendorLLM):
         client="AsyncAnthropic",
         error="AnthropicError",
         request_id="request-id",
-        optional=("temperature", "stop_sequences", "thinking", "effort", "stream"),
+        optional=("temperature", "stop_sequences", "thinking", "effort", "stream", "cache_control"),
         default_model="claude-sonnet-5-5",
         ladder=("json_schema", "tool", "words"),
         aliases={"claude-sonnet-3.5": "claude-sonnet-5-5", "claude-opus-3": "claude-opus-5-5"},
     )
+
+    def __init__(self, model: str | None = None, reach: Reach | None = None, **options: Any) -> None:
+        super().__init__(model, reach, **options)
+        self._prefixes = PromptPrefixes(LEAST_CACHED_TOKENS)
 
     @staticmethod
     def _load() -> Any:
@@ -73,7 +81,23 @@ class AnthropicLLM(VendorLLM):
             body["output_config"] = config
         if system:
             body["system"] = "\n\n".join(system)
+        self._ask_for_caching(body, request)
         return body
+
+    def _ask_for_caching(self, body: dict[str, Any], request: LLMRequest) -> None:
+        """Mark the longest beginning of the prompt that was sent a short time ago, so that it is read from a cache."""
+        if "cache_control" in self._rejected:
+            return
+        instructions, whole = _prefixes(request)
+        if self._prefixes.pays(whole):
+            message = body["messages"][-1]
+            message["content"] = _mark(message["content"])
+        elif self._prefixes.pays(instructions) and "system" in body:
+            body["system"] = _mark(body["system"])
+
+    def _note_accepted(self, request: LLMRequest) -> None:
+        for prefix in _prefixes(request):
+            self._prefixes.note(prefix)
 
     def _thinking(self, rung: Rung | None) -> dict[str, Any] | None:
         """Return how much the model is to think; None leaves it to the model.
@@ -96,3 +120,17 @@ class AnthropicLLM(VendorLLM):
             "type": "image",
             "source": {"type": "base64", "media_type": "image/png", "data": picture.base64},
         }
+
+
+def _prefixes(request: LLMRequest) -> tuple[str, str]:
+    """Return the instructions of a prompt, and the whole of it."""
+    schema = json.dumps(request.json_schema, sort_keys=True) if request.json_schema else ""
+    system = "\n\n".join([schema, *(m.content for m in request.messages if m.role == "system")])
+    others = [f"{m.role}: {m.content}" for m in request.messages if m.role != "system"]
+    return system, "\n\n".join([system, *others])
+
+
+def _mark(content: Any) -> list[dict[str, Any]]:
+    """Return content as parts, with the mark up to which the vendor keeps the prompt for some minutes."""
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    return [*parts[:-1], {**parts[-1], "cache_control": {"type": "ephemeral"}}]

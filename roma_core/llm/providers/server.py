@@ -184,7 +184,8 @@ def _words(script: Script) -> list[str]:
 def _prompt_tokens(body: dict[str, Any]) -> int:
     """Return the tokens of a prompt: one for four characters, and ten at least."""
     contents = [body.get("system", ""), *(message.get("content", "") for message in body.get("messages", ()))]
-    return max(10, sum(len(content) for content in contents if isinstance(content, str)) // 4)
+    parts = [part for content in contents for part in (content if isinstance(content, list) else [{"text": content}])]
+    return max(10, sum(len(part.get("text") or "") for part in parts) // 4)
 
 
 def _last(script: Script, data: Callable[[dict[str, Any]], bytes]) -> Iterator[tuple[float, bytes]]:

@@ -40,6 +40,10 @@ class Reach:
     """Most tokens of thoughts; None leaves it to the model."""
     effort: str | None = None
     """The effort of thinking: none, minimal, low, medium, high; None leaves it to the model."""
+    api_version: str = ""
+    """Version of the API, where the vendor wants one with each call."""
+    deployment: str | None = None
+    """What of the server is called, where that is not named like the model."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class UsageCounts:
             input_tokens=asked,
             output_tokens=answered,
             cached_tokens=min(asked, read or counts.get("cached", 0)),
+            cache_written_tokens=min(asked, written),
             reasoning_tokens=min(answered, reasoning),
         )
 

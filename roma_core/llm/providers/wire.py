@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -11,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from roma_core.llm.providers.faults import rejected_parameter
 from roma_core.perloop import PerLoop
+from roma_core.types import digest
 
 
 class Closable(Protocol):
@@ -67,6 +70,37 @@ class RejectedParameters:
         self._rejected.add(name)
         return True
 
+
+class PromptPrefixes:
+    """Beginnings of prompts that a server has read lately: those whose caching pays.
+
+    A cache of the vendor lives for minutes; writing it costs more than reading the prompt once, and each further read a
+    tenth. So it is asked for when a beginning comes a second time, and was long enough to be kept at all.
+    """
+
+    def __init__(self, least_tokens: int, lives_s: float = 300.0) -> None:
+        self._least_tokens = least_tokens
+        self._lives_s = lives_s
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def note(self, prefix: str) -> None:
+        """Remember that a server has read ``prefix``."""
+        if len(prefix.encode()) < self._least_tokens * _BYTES_A_TOKEN:
+            return
+        key = digest(prefix)
+        self._seen.pop(key, None)
+        self._seen[key] = time.monotonic()
+        if len(self._seen) > _MOST_PREFIXES:
+            self._seen.popitem(last=False)
+
+    def pays(self, prefix: str) -> bool:
+        """Return whether caching ``prefix`` pays now."""
+        seen_at = self._seen.get(digest(prefix))
+        return seen_at is not None and time.monotonic() - seen_at < self._lives_s
+
+
+_MOST_PREFIXES = 1024
+_BYTES_A_TOKEN = 4
 
 Rung = Literal["json_schema", "json_object", "tool", "words"]
 

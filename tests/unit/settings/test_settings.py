@@ -246,6 +246,7 @@ def test_an_address_that_cannot_be_asked_is_refused_at_once(address: str) -> Non
 ADDRESSES = (
     "llm_base_url",
     "openai_base_url",
+    "azure_openai_endpoint",
     "anthropic_base_url",
     "gdrive_api_endpoint",
     "database_url",
