@@ -452,6 +452,18 @@ class Roma:
         """A stored document: the text that citations point into."""
         return await guarded("store", self._stored(document_id, tenant or self.settings.tenant))
 
+    async def read_source(self, document: Document, tenant: str | None = None) -> str:
+        """Return the words in the bytes that a document was made of, fetched again; empty when they cannot be read."""
+        from roma_core.evals.raw_words import read_raw_words
+
+        raw = await self.ingestion.original(document, tenant or self.settings.tenant)
+        if isinstance(raw, AgentFailure):
+            return ""
+        try:
+            return await asyncio.to_thread(lambda: read_raw_words(raw.data))
+        finally:
+            await asyncio.to_thread(raw.discard)
+
     async def rate(
         self, answer_id: str, rating: Rating, *, session_id: str = "", comment: str = "", tenant: str | None = None
     ) -> AgentFailure | None:

@@ -68,6 +68,8 @@ class Context:
     """The question as the conversation reads it, in words that stand alone; empty when it stands alone itself."""
     passages: tuple[ScoredChunk, ...] = ()
     """The passages of all look-ups, best first."""
+    considered: tuple[str, ...] = ()
+    """Ids of all passages that were looked up, best first."""
     draft: Draft | None = None
     answer: str = ""
     """The draft's text, its markers written as ``[n]``, as the guardrails let it pass."""

@@ -185,6 +185,7 @@ class MemoryAgent(Agent):
         return None
 
     async def _select_passages(self, context: Context) -> None:
+        context.considered = tuple(passage.chunk.id for passage in context.passages)
         context.passages = context.passages[: context.query.top_k]
 
     def _merge(self, context: Context) -> tuple[ScoredChunk, ...]:

@@ -31,6 +31,7 @@ COMMANDS = {
     "verify": "records:verify",
     "eval": "evals:evaluate",
     "compare": "evals:compare",
+    "why": "evals:explain",
     "experiment": "experiments:experiment",
     "runs": "evals:runs",
     "gate": "evals:gate",

@@ -20,6 +20,7 @@ from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from roma_core.evals.attribution import FailureReport
     from roma_core.evals.gate import Baseline
     from roma_core.evals.plan import StudyPlan
     from roma_core.evals.report.comparison import Comparison, ExperimentComparison
@@ -215,6 +216,45 @@ async def compare(
     if not call.as_json:
         note(f"the page with a plot: {path}")
     return OK
+
+
+@command("why", examples=("roma why base golden.json",))
+@click.argument("run")
+@click.argument("dataset")
+@click.option("--primary", default="", metavar="MEASURE", help="The measure whose points are counted.")
+async def explain(call: Invocation, run: str, dataset: str, primary: str) -> int:
+    """Say which stage lost each failed item of RUN, and what mending it would give. Asks no model.
+
+    The corpus and the index are those of now; DATASET is the golden set that the run was scored on.
+    """
+    from roma_core.evals import explain_failures, load_dataset
+
+    runs = _runs(call)
+    report = runs.read(run)
+    async with build_roma(call.settings) as roma:
+        failures = await explain_failures(
+            report,
+            load_dataset(dataset),
+            roma.store,
+            tenant=call.settings.tenant,
+            read_source=roma.read_source,
+            primary=primary or runs.registered_primary((run,)),
+        )
+    call.emit(failures, lambda: _show_failures(failures))
+    return OK
+
+
+def _show_failures(failures: FailureReport) -> None:
+    rows = [(stage, n, f"{gain:+.3f}", advice) for stage, n, gain, advice in failures.rows()]
+    write_table(
+        f"{failures.dataset}: {len(failures.attributions)} of {failures.items} items fail",
+        ["stage", "items", f"points of {failures.primary}", "what to do"],
+        rows,
+    )
+    items = [(a.case_id, a.fault.value, f"{a.lost:.2f}", a.why) for a in failures.attributions]
+    write_table("", ["case", "stage", "lost", "what shows it"], items)
+    if failures.unanswered:
+        note(f"{failures.unanswered} items have no answer of the system itself; no stage is blamed for them")
 
 
 def _runs(call: Invocation) -> RunStore:

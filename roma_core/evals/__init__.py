@@ -4,6 +4,7 @@
 >>> report = await evaluate("golden.json", roma)  # doctest: +SKIP
 """
 
+from roma_core.evals.attribution import FailureReport, explain_failures
 from roma_core.evals.demo_corpus import gather_demo_corpus
 from roma_core.evals.evaluation import evaluate, load_dataset
 from roma_core.evals.experiments import Experiment, Variant, experiment, grid
@@ -25,6 +26,7 @@ __all__ = [
     "EvalRow",
     "Evidence",
     "Experiment",
+    "FailureReport",
     "Golden",
     "GoldenCase",
     "Judge",
@@ -38,6 +40,7 @@ __all__ = [
     "default_measures",
     "evaluate",
     "experiment",
+    "explain_failures",
     "find_blind_measures",
     "gather_demo_corpus",
     "grid",

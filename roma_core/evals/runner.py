@@ -110,7 +110,7 @@ class CaseRunner:
         ids = sorted({c.document_id for c in answer.citations})
         texts = {i: await self.read_text(i) for i in ids} if self.read_text else {}
         proofs = [prove_quote(c, texts.get(c.document_id)) for c in answer.citations]
-        return CaseOutcome(output=answer, proofs=tuple(proofs))
+        return CaseOutcome(output=answer, proofs=tuple(proofs), considered=answer.considered)
 
 
 def prove_quote(citation: Citation, text: str | None) -> bool | None:
@@ -135,6 +135,8 @@ def make_row(case: GoldenCase, outcome: CaseOutcome, scores: dict[str, Score]) -
         answered=bool(output.answered) if output else None,
         citations=output.citations if output else (),
         passages=output.passages if output else (),
+        considered=outcome.considered,
+        proofs=outcome.proofs,
         model=output.model if output else "",
         scores={name: score.value for name, score in applying.items()},
         reasons=reasons,

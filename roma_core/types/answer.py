@@ -162,6 +162,8 @@ class TailorOutput(Noun):
     model_reason: str = ""
     """Why that model: configured, auto, or the failure that led to a fallback."""
     passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
+    considered: tuple[str, ...] = Field(default=(), repr=False, exclude=True)
+    """Ids of all passages that were looked up, best first, of which ``passages`` are the top. Not part of the wire."""
     answered: Answered = Answered.KNOWN
     """How much of the answer is proven; *unknown*, which is false, when ROMA says that it does not know."""
     statements: tuple[Statement, ...] = ()

@@ -76,6 +76,8 @@ class CaseOutcome(Noun):
     output: TailorOutput | None = None
     failure: AgentFailure | None = None
     proofs: tuple[bool | None, ...] = ()
+    considered: tuple[str, ...] = ()
+    """Ids of all passages that were looked up, best first; empty where the system does not say."""
     evidence: tuple[Places, ...] = ()
 
     @property

@@ -67,6 +67,10 @@ class EvalRow(Noun):
     citations: tuple[Citation, ...] = ()
     passages: tuple[ScoredChunk, ...] = Field(default=(), repr=False)
     """The passages that the answer was written from, best first."""
+    considered: tuple[str, ...] = Field(default=(), repr=False)
+    """Ids of all passages that were looked up, best first."""
+    proofs: tuple[bool | None, ...] = Field(default=(), repr=False)
+    """For each citation, whether the source holds its quote at the offsets; None where it could not be read."""
     model: str = ""
     scores: dict[str, float | None] = Field(default_factory=dict)
     reasons: dict[str, str] = Field(default_factory=dict)
