@@ -256,6 +256,15 @@ class Ledger:
             for outcome in outcomes:
                 _record(db, tenant, run_id, outcome)
 
+    def settle(self, tenant: str, run_id: str, uris: Sequence[str]) -> None:
+        """Write down that these items are unchanged; everything else of their rows holds as it is."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "UPDATE items SET state = 'unchanged', reason = '', code = NULL, run_id = ?, pinned = 0"
+                " WHERE tenant = ? AND uri = ?",
+                [(run_id, tenant, uri) for uri in uris],
+            )
+
     # Absence
 
     def take_over(self, tenant: str, source_id: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from roma_core.cache import Cache
 from roma_core.chunking import CHUNKER, chunk
@@ -250,8 +250,12 @@ class Run:
         await self._read_again(admitted)
         to_fetch: list[Candidate] = []
         unchanged: list[Candidate] = []
+        settled: list[LedgerRow] = []
         ended: list[Outcome] = []
         for listing, admission in zip(listings, admitted, strict=True):
+            if self._is_as_recorded(admission.row, source, listing):
+                settled.append(admission.row)
+                continue
             candidate = self.candidate(source, listing, admission)
             action = decide_item("listed", self.facts_of(candidate))
             row = candidate.row
@@ -265,10 +269,40 @@ class Run:
                 ended.append(self._ended(candidate, "skipped", listing.skip or "", None))
             elif row is not None:
                 ended.append(self._ended(candidate, "failed", row.reason, row.code))
+        await self._settle(settled)
         await self._unchanged(unchanged)
         if ended:
             await self.record(ended)
         return to_fetch
+
+    def _is_as_recorded(self, row: LedgerRow | None, source: SourceRun, listing: Listing) -> TypeGuard[LedgerRow]:
+        """Return whether the rules would keep the item, and its row would change in its state alone.
+
+        Most items of most runs are such, so nothing else is made of them.
+        """
+        return (
+            row is not None
+            and listing.skip is None
+            and listing.version is not None
+            and row.version == listing.version
+            and row.source == source.source.uri
+            and row.made_with == self._made_with
+            and row.parser in self._identities
+            and row.content_sha256 == self.contents.get(row.document_id, "")
+            and row.listing_json == listing.model_dump_json()
+        )
+
+    async def _settle(self, rows: Sequence[LedgerRow]) -> None:
+        """End items that are as recorded; a row that calls its item unchanged already is not written again."""
+        news = [row.uri for row in rows if row.state != "unchanged" or row.pinned]
+        failure: AgentFailure | None = None
+        if news:
+            wrote = await guarded(AGENT, asyncio.to_thread(self.parts.ledger.settle, self.tenant, self.run_id, news))
+            failure = wrote if isinstance(wrote, AgentFailure) else None
+        unwritten = set(news) if failure is not None else frozenset()
+        for row in rows:
+            item = _as_unchanged(row)
+            await self.report(_as_failed(item, failure) if failure and row.uri in unwritten else item)
 
     async def _read_again(self, admitted: Sequence[Admission]) -> None:
         """Read the store's contents again when another run has written what this one does not know of."""
@@ -528,24 +562,12 @@ class Run:
         return explain_update(facts, words)
 
     async def _unchanged(self, candidates: Sequence[Candidate]) -> None:
-        """End items that stay as they are. A row that says so already is not written again."""
+        """End items that stay as they are, and whose rows say something else of them."""
         outcomes: list[Outcome] = []
         for candidate in candidates:
-            row, listing = candidate.row, candidate.listing
-            assert row is not None  # noqa: S101
-            item = IngestItem(
-                uri=row.uri,
-                state="unchanged",
-                document_id=row.document_id,
-                chunks=row.chunks,
-                warnings=row.warnings,
-            )
-            outcome = self._outcome(candidate, item, version=listing.version)
-            is_written = row.state == "unchanged" and not row.pinned and row.source == outcome.source
-            if is_written and row.version == listing.version and row.listing_json == listing.model_dump_json():
-                await self.report(item)
-            else:
-                outcomes.append(outcome)
+            assert candidate.row is not None  # noqa: S101
+            item = _as_unchanged(candidate.row)
+            outcomes.append(self._outcome(candidate, item, version=candidate.listing.version))
         if outcomes:
             await self.record(outcomes)
 
@@ -675,6 +697,12 @@ class Run:
             return False
         has_same_words = candidate.run.connector.kind == "web" and row.text_sha256 == text_identity(document)
         return row.content_sha256 == sha256 or has_same_words
+
+
+def _as_unchanged(row: LedgerRow) -> IngestItem:
+    return IngestItem(
+        uri=row.uri, state="unchanged", document_id=row.document_id, chunks=row.chunks, warnings=row.warnings
+    )
 
 
 def _as_failed(item: IngestItem, failure: AgentFailure) -> IngestItem:

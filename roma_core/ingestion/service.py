@@ -52,7 +52,7 @@ from roma_core.workspace import Workspace
 
 _DEFAULTS = SourceSettings()
 
-ADMITTED_AT_ONCE: Final = 256
+ADMITTED_AT_ONCE: Final = 1024
 ADMIT_AFTER_S: Final = 0.25
 """A source that lists slowly is admitted in smaller groups."""
 QUOTING_CACHES: Final = ("page", "llm", "quotes")

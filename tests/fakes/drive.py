@@ -43,6 +43,8 @@ class Entry:
     md5: str | None = None
     modified: str = "2026-11-22T10:00:00.000Z"
     exports: dict[str, bytes] = field(default_factory=lambda: dict(EXPORTS))
+    drive: str = ""
+    """The shared drive that it lies in."""
 
     def resource(self) -> dict[str, Any]:
         facts: dict[str, Any] = {
@@ -53,7 +55,10 @@ class Entry:
             "trashed": self.trashed,
             "webViewLink": f"https://drive.example/{self.id}",
             "capabilities": {"canDownload": True},
+            "parents": [self.parent],
         }
+        if self.drive:
+            facts["driveId"] = self.drive
         if self.target is not None:
             facts |= {"mimeType": f"{NATIVE}shortcut", "shortcutDetails": {"targetId": self.target}}
         elif not self.mime.startswith(NATIVE):
@@ -68,7 +73,9 @@ def error(status: int, reason: str, headers: dict[str, str] | None = None) -> Re
 
 
 class FakeDrive(Site):
-    """``faults[operation]`` is used up before the honest answer; operations: list, get, media, export, token."""
+    """``faults[operation]`` is used up before the honest answer; operations: list, get, media, export, token,
+    changes, start. ``put`` and ``remove`` write into the logs of changes; ``oldest`` is the first place that is kept.
+    """
 
     def __init__(self, *entries: Entry, page_size: int = 100) -> None:
         super().__init__()
@@ -82,10 +89,23 @@ class FakeDrive(Site):
         self.expires_in = 3600
         self.repeat_last_on_next_page = False
         self.empty_pages = 0
+        self.log: list[tuple[str, str]] = []
+        """Changes, oldest first: the log ("" or a shared drive's id) and the file's id."""
+        self.oldest = 0
         self.fallback = self._answer
 
     def add(self, *entries: Entry) -> None:
         self.entries.update({e.id: e for e in entries})
+
+    def put(self, *entries: Entry) -> None:
+        """Make or change entries."""
+        for entry in entries:
+            self.entries[entry.id] = entry
+            self.log.append((entry.drive, entry.id))
+
+    def remove(self, entry_id: str) -> None:
+        """Take an entry away as by its owner: nobody sees it any more."""
+        self.log.append((self.entries.pop(entry_id).drive, entry_id))
 
     def service_account(self) -> dict[str, str]:
         return {
@@ -132,6 +152,10 @@ class FakeDrive(Site):
             return error(401, "authError")
         if operation == "list":
             return self._list(query)
+        if operation == "start":
+            return _json({"startPageToken": str(len(self.log))})
+        if operation == "changes":
+            return self._changes(query)
         entry = self.entries.get(file_id)
         if entry is None:
             return error(404, "notFound")
@@ -147,7 +171,9 @@ class FakeDrive(Site):
         found = [
             e
             for e in sorted(self.entries.values(), key=lambda e: e.name)
-            if not e.trashed and (parent is None or e.parent == parent[1])
+            if not e.trashed
+            and (parent is None or e.parent == parent[1])
+            and ("driveId" not in query or not e.drive or e.drive == query["driveId"])
         ]
         start = int(query.get("pageToken", "0").lstrip("e"))
         if self.empty_pages > 0:
@@ -157,6 +183,21 @@ class FakeDrive(Site):
         begin = max(0, start - 1) if self.repeat_last_on_next_page else start
         page: dict[str, Any] = {"files": [e.resource() for e in found[begin:stop]]}
         return _json(page | ({"nextPageToken": str(stop)} if stop < len(found) else {}))
+
+    def _changes(self, query: dict[str, str]) -> Reply:
+        start = int(query["pageToken"])
+        if start < self.oldest:
+            return error(400, "invalid")
+        stop = min(len(self.log), start + self.page_size)
+        wanted = [file_id for drive, file_id in self.log[start:stop] if drive == query.get("driveId", "")]
+        changes = [
+            {"fileId": file_id, "removed": False, "file": self.entries[file_id].resource()}
+            if file_id in self.entries
+            else {"fileId": file_id, "removed": True}
+            for file_id in wanted
+        ]
+        is_last = stop == len(self.log)
+        return _json({"changes": changes, "newStartPageToken" if is_last else "nextPageToken": str(stop)})
 
     def _media(self, entry: Entry, request: Request) -> Reply:
         wanted = request.headers.get("range", "")
@@ -177,6 +218,10 @@ def _operation(path: str, query: dict[str, str]) -> tuple[str, str]:
     parts = [unquote(p) for p in path.split("/")]
     if parts[-1] == "files":
         return "list", ""
+    if parts[-1] == "changes":
+        return "changes", ""
+    if parts[-1] == "startPageToken":
+        return "start", ""
     if parts[-1] == "export":
         return "export", parts[-2]
     return ("media" if query.get("alt") == "media" else "get"), parts[-1]

@@ -13,15 +13,27 @@ import os
 import re
 import tempfile
 import threading
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.gdrive.auth import DriveCredentials, load_credentials
+from roma_core.connectors.gdrive.changes import (
+    FOLDER,
+    NATIVE,
+    SHORTCUT,
+    STATE,
+    SeenDrive,
+    known_logs,
+    log_of,
+    saved_listing,
+)
 from roma_core.connectors.gdrive.errors import as_object, drive_error, is_worth_another_try, malformed, says_refused
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
@@ -43,27 +55,28 @@ AGAIN: Final = RetryPolicy(attempts=3)
 
 _FIELDS: Final = (
     "id,name,mimeType,size,md5Checksum,modifiedTime,trashed,webViewLink,capabilities/canDownload,"
-    "shortcutDetails(targetId,targetMimeType)"
+    "shortcutDetails(targetId,targetMimeType),parents,driveId"
 )
-_NATIVE: Final = "application/vnd.google-apps."
-FOLDER: Final = f"{_NATIVE}folder"
-SHORTCUT: Final = f"{_NATIVE}shortcut"
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 EXPORTS: Final = {
-    f"{_NATIVE}document": "text/markdown",
-    f"{_NATIVE}spreadsheet": f"{_OFFICE}spreadsheetml.sheet",  # the CSV export holds the first sheet alone
-    f"{_NATIVE}presentation": f"{_OFFICE}presentationml.presentation",
-    f"{_NATIVE}drawing": "image/png",
+    f"{NATIVE}document": "text/markdown",
+    f"{NATIVE}spreadsheet": f"{_OFFICE}spreadsheetml.sheet",  # the CSV export holds the first sheet alone
+    f"{NATIVE}presentation": f"{_OFFICE}presentationml.presentation",
+    f"{NATIVE}drawing": "image/png",
 }
 _URI: Final = re.compile(r"gdrive://(folder|file|drive)/([A-Za-z0-9_-]{1,200})/?")
 
 
 @dataclass
 class _Walk:
-    """State of one listing: folders still to open, and every id that was met."""
+    """State of one listing: folders still to open, every id that was met, and what is saved of it."""
 
     folders: deque[str] = field(default_factory=deque)
     seen: set[str] = field(default_factory=set)
+    listing: SeenDrive = field(default_factory=SeenDrive)
+    logs: set[str] = field(default_factory=set)
+    """Logs that tell of changes of what was met."""
+    has_failed: bool = False
     lists_whole_drive: bool = False
     """The files of every folder are listed anyhow, so only folders that a shortcut leads to have to be opened."""
 
@@ -126,24 +139,101 @@ class GDriveConnector:
 
     # Listing
 
-    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure, None]:
+    async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
+        """List from the saved listing and the changes since then; where that cannot be, list all."""
         self.checked(source)
+        state = source.options.get("state", {})
+        seen = saved_listing(state)
+        if seen is not None:
+            changed = await guarded(AGENT, self._update(seen))
+            if isinstance(changed, AgentFailure) and not _is_refused_token(changed):
+                yield changed.model_copy(update={"details": {**changed.details, "uri": source.uri}})
+                return
+            if isinstance(changed, bool):
+                for listing in _listings_of(seen):
+                    yield listing
+                yield ListingEnd(state={**state, STATE: seen.to_json()} if changed else None)
+                return
+        async for item in self._list_all(source, state):
+            yield item
+
+    async def _update(self, seen: SeenDrive) -> bool | None:
+        """Bring a saved listing up to date. Return whether a log went on; None when all has to be listed again."""
+        has_changed = False
+        for log, token in list(seen.tokens.items()):
+            changes, next_token = await self._changes(log, token)
+            if not all(seen.apply(change) for change in changes):
+                return None
+            has_changed = has_changed or bool(changes) or next_token != token
+            seen.tokens[log] = next_token
+        return has_changed if seen.logs <= set(seen.tokens) else None
+
+    async def _list_all(
+        self, source: Source, state: dict[str, Any]
+    ) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
         kind, file_id = parse_uri(source.uri)
         if kind == "drive":
-            walk = _Walk(lists_whole_drive=True)
-            async for item in self._files(walk, f"{source.uri}", corpora="drive", driveId=file_id, q="trashed=false"):
+            root: dict[str, Any] = {"driveId": file_id}
+        else:
+            root = await self._meta(file_id)
+            if root["mimeType"] != FOLDER:
+                async for item in self._list_entry(_Walk(), root):
+                    yield item
+                return
+        tokens: dict[str, str] = {}
+        for log in sorted({log_of(root)} | known_logs(state)):
+            token = await guarded(AGENT, self._start_token(log))
+            if isinstance(token, str):  # without one, the next listing is a whole one again
+                tokens[log] = token
+        walk = _Walk(logs={log_of(root)})
+        walk.listing.tokens, walk.listing.listed_at = tokens, time.time()
+        async for item in self._walk(walk, source, kind, file_id):
+            walk.has_failed = walk.has_failed or isinstance(item, AgentFailure)
+            yield item
+        if not walk.has_failed:
+            yield ListingEnd(state=_state_of(walk, tokens))
+
+    async def _walk(
+        self, walk: _Walk, source: Source, kind: str, file_id: str
+    ) -> AsyncGenerator[Listing | AgentFailure, None]:
+        """List a folder, or a shared drive and the folders that its shortcuts lead to."""
+        if kind == "drive":
+            walk.lists_whole_drive, walk.listing.drive = True, file_id
+            async for item in self._files(walk, source.uri, corpora="drive", driveId=file_id, q="trashed=false"):
                 yield item
             walk.lists_whole_drive = False
-            async for item in self._open_folders(walk):
-                yield item
-            return
-        meta = await self._meta(file_id)
-        if meta["mimeType"] != FOLDER:
-            async for item in self._list_entry(_Walk(), meta):
-                yield item
-            return
-        async for item in self._open_folders(_Walk(deque([file_id]), {file_id})):
+        else:
+            walk.folders.append(file_id)
+            walk.seen.add(file_id)
+            walk.listing.folders.add(file_id)
+            walk.listing.linked.add(file_id)  # the source's own folder may lie anywhere
+        async for item in self._open_folders(walk):
             yield item
+
+    async def _changes(self, log: str, token: str) -> tuple[list[dict[str, Any]], str]:
+        """Return the changes since ``token``, oldest first, and the place from which the next ones count."""
+        changes: list[dict[str, Any]] = []
+        tokens = {token}
+        while True:
+            page = await self._call(partial(_ask_changes, log=log, token=token), as_object)
+            changes += page.get("changes", ())
+            if page.get("newStartPageToken"):
+                return changes, str(page["newStartPageToken"])
+            token = str(page.get("nextPageToken", ""))
+            if not token or token in tokens:
+                raise malformed("changes without an end")
+            tokens.add(token)
+
+    async def _start_token(self, log: str) -> str:
+        """Return the place in a log from which changes count now."""
+
+        def ask(service: Any) -> Any:
+            return service.changes().getStartPageToken(supportsAllDrives=True, **_of_log(log))
+
+        answer = await self._call(ask, as_object)
+        if not answer.get("startPageToken"):
+            raise malformed("no place in its log of changes")
+        return str(answer["startPageToken"])
 
     async def _open_folders(self, walk: _Walk) -> AsyncGenerator[Listing | AgentFailure, None]:
         """List the folders of a walk, and those below them."""
@@ -186,19 +276,26 @@ class GDriveConnector:
         file_id, kind = meta["id"], meta["mimeType"]
         if not walk.is_new(file_id):
             return
+        walk.logs.add(log_of(meta))
+        if through_shortcut:
+            walk.listing.linked.add(file_id)
         if kind == FOLDER:
+            walk.listing.folders.add(file_id)
             if not walk.lists_whole_drive or through_shortcut:
                 walk.folders.append(file_id)
         elif kind == SHORTCUT:
             async for item in self._follow(walk, meta):
                 yield item
         else:
+            walk.listing.files[file_id] = meta
             yield listing_of(meta)
 
     async def _follow(self, walk: _Walk, meta: dict[str, Any]) -> AsyncGenerator[Listing | AgentFailure, None]:
         """A shortcut leads once to what it names; its target may be listed by its own folder as well."""
         target = meta.get("shortcutDetails", {}).get("targetId", "")
+        walk.listing.followed.add(meta["id"])
         if target in walk.seen:
+            walk.listing.linked.add(target)
             return
         found = await guarded(AGENT, self._meta(target)) if target else None
         if isinstance(found, dict) and found["mimeType"] != SHORTCUT:
@@ -207,7 +304,9 @@ class GDriveConnector:
         elif isinstance(found, AgentFailure) and found.recoverable:
             yield found.model_copy(update={"details": {**found.details, "uri": uri_of(meta["id"])}})
         else:
-            yield Listing(uri=uri_of(meta["id"]), title=meta.get("name"), skip="a shortcut to nothing that can be read")
+            walk.listing.followed.discard(meta["id"])
+            walk.listing.shortcuts[meta["id"]] = str(meta.get("name") or "")
+            yield _broken_shortcut(meta["id"], meta.get("name"))
 
     async def _page(self, token: str | None, **query: str) -> dict[str, Any]:
         def ask(service: Any) -> Any:
@@ -394,9 +493,47 @@ def skip_reason(meta: dict[str, Any]) -> str | None:
         return "in the trash"
     if meta.get("capabilities", {}).get("canDownload") is False:
         return "its owner does not allow to download it"
-    if kind.startswith(_NATIVE) and kind not in EXPORTS:
-        return f"a {kind.removeprefix(_NATIVE)}, which Drive gives no text of"
+    if kind.startswith(NATIVE) and kind not in EXPORTS:
+        return f"a {kind.removeprefix(NATIVE)}, which Drive gives no text of"
     return None
+
+
+def _listings_of(seen: SeenDrive) -> Iterator[Listing]:
+    """Yield what a saved listing holds, as the listing itself did."""
+    for meta in seen.files.values():
+        yield listing_of(meta)
+    for file_id, name in seen.shortcuts.items():
+        yield _broken_shortcut(file_id, name or None)
+
+
+def _broken_shortcut(file_id: str, name: str | None) -> Listing:
+    return Listing(uri=uri_of(file_id), title=name, skip="a shortcut to nothing that can be read")
+
+
+def _state_of(walk: _Walk, tokens: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is saved of a complete listing.
+
+    Where it met files of a log whose place was not known before, only the logs are: the next listing asks for them.
+    """
+    if walk.logs <= set(tokens):
+        return {"logs": sorted(walk.logs), STATE: walk.listing.to_json()}
+    return {"logs": sorted(walk.logs)}
+
+
+def _of_log(log: str) -> dict[str, str]:
+    return {"driveId": log} if log else {}
+
+
+def _ask_changes(service: Any, *, log: str, token: str) -> Any:
+    return service.changes().list(
+        pageToken=token,
+        pageSize=PAGE_SIZE,
+        includeRemoved=True,
+        includeItemsFromAllDrives=True,
+        supportsAllDrives=True,
+        fields=f"nextPageToken,newStartPageToken,changes(fileId,removed,file({_FIELDS}))",
+        **_of_log(log),
+    )
 
 
 def _whole_page(answer: Any) -> dict[str, Any]:
@@ -407,8 +544,8 @@ def _whole_page(answer: Any) -> dict[str, Any]:
 
 
 def _is_refused_token(failure: AgentFailure) -> bool:
-    """Return whether Drive refused a page by its token: tokens expire within hours."""
-    return failure.details.get("status") == 400
+    """Return whether Drive refused a page by its token: those of pages expire within hours, those of logs later."""
+    return failure.details.get("status") in {400, 404, 410}
 
 
 def _is_corrupt(error: BaseException) -> bool:

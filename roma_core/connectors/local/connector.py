@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote_from_bytes
 
 from roma_core.connectors.base import Listing, ListingEnd, in_batches
 from roma_core.connectors.local.ignore import FolderRules, NameRules
@@ -71,6 +72,8 @@ class OpenFolder:
     names: Iterator[str]
     rules: FolderRules
     identity: str
+    uri: str
+    """Address of the folder, to which the names are added."""
 
 
 class LocalConnector:
@@ -178,7 +181,7 @@ def walk(selection: Selection) -> Iterator[Listing | AgentFailure]:
     Memory holds the names of the folders on the way down, never the tree; depth costs no recursion.
     """
     if not selection.root.is_dir():
-        yield _entry(selection.root)
+        yield _entry_at(selection.root)
         return
     stack: list[OpenFolder] = []
     path, prefix, rules = selection.root, "", FolderRules()
@@ -203,7 +206,7 @@ def _open_folder(selection: Selection, path: Path, prefix: str, rules: FolderRul
         os.close(handle)
     if selection.reads_ignore_files:
         rules = rules.inside(path, prefix, names)
-    return OpenFolder(path, prefix, iter(names), rules, _identity_from(status))
+    return OpenFolder(path, prefix, iter(names), rules, _identity_from(status), path.as_uri().rstrip("/"))
 
 
 def _until_folder(
@@ -213,10 +216,10 @@ def _until_folder(
     while stack:
         folder = stack[-1]
         for name in folder.names:
-            path, relative = folder.path / name, f"{folder.prefix}{name}"
-            item = _list_entry(selection, folder, path, relative)
+            relative = f"{folder.prefix}{name}"
+            item = _list_entry(selection, folder, name, relative)
             if item is ENTER:
-                return path, f"{relative}/", folder.rules
+                return folder.path / name, f"{relative}/", folder.rules
             if item is not None:
                 yield item
         stack.pop()
@@ -273,42 +276,52 @@ ENTER: Final = Listing(uri="")
 """Stands for a folder to descend into."""
 
 
-def _list_entry(selection: Selection, folder: OpenFolder, path: Path, relative: str) -> Listing | AgentFailure | None:
+def _list_entry(selection: Selection, folder: OpenFolder, name: str, relative: str) -> Listing | AgentFailure | None:
     """Return the listing of one name, a failure, ``ENTER`` for a folder, None for what is not meant."""
+    path = f"{folder.path}/{name}"
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except FileNotFoundError:
         return None  # gone since the folder was read: not part of the source any more
     except OSError as error:
-        return AgentFailure.of(AGENT, _os_error(path, error))
+        return AgentFailure.of(AGENT, _os_error(Path(path), error))
     is_folder = stat.S_ISDIR(status.st_mode)
-    if is_folder and path == selection.private:
-        return Listing(uri=path.as_uri(), title=_shown(path), skip="ROMA's own workspace")
+    uri = f"{folder.uri}/{_quote(name)}"
+    if is_folder and Path(path) == selection.private:
+        return Listing(uri=uri, title=_shown(name), skip="ROMA's own workspace")
     reason = selection.rules.reason(relative, is_folder=is_folder)
     reason = reason or folder.rules.reason(relative, is_folder=is_folder)
     if reason is not None:
         is_meant = is_folder or selection.wants(relative)
-        return Listing(uri=path.as_uri(), title=_shown(path), skip=reason) if is_meant else None
+        return Listing(uri=uri, title=_shown(name), skip=reason) if is_meant else None
     if is_folder:
         return ENTER if selection.enters(relative.count("/") + 1) else None
-    return _entry(path, status, folder.identity) if selection.wants(relative) else None
+    return _entry(uri, name, status, folder.identity) if selection.wants(relative) else None
 
 
-def _entry(path: Path, status: os.stat_result | None = None, folder: str | None = None) -> Listing:
-    status = status or path.lstat()
-    folder = folder or _identity_of(path.parent)
+def _entry_at(path: Path) -> Listing:
+    """Return the listing of a file that is a source by itself."""
+    return _entry(path.as_uri(), path.name, path.lstat(), _identity_of(path.parent))
+
+
+def _entry(uri: str, name: str, status: os.stat_result, folder: str | None) -> Listing:
     options = {"folder": folder} if folder else {}
     reason = _unreadable_kind(status.st_mode)
     if reason is not None:
-        return Listing(uri=path.as_uri(), title=_shown(path), skip=reason, options=options)
+        return Listing(uri=uri, title=_shown(name), skip=reason, options=options)
     return Listing(
-        uri=path.as_uri(),
-        title=_shown(path),
+        uri=uri,
+        title=_shown(name),
         version=_version(status),
         size=status.st_size,
         modified_at=_modified(status),
         options=options,
     )
+
+
+def _quote(name: str) -> str:
+    """Return a name as ``Path.as_uri`` writes it."""
+    return quote_from_bytes(os.fsencode(name))
 
 
 def _unreadable_kind(mode: int) -> str | None:
@@ -336,12 +349,12 @@ def read(path: Path, uri: str, max_bytes: int) -> RawDocument:
                 uri=uri,
                 data=data,
                 media_type=mimetypes.guess_type(path.name)[0],
-                title=_shown(path),
+                title=_shown(path.name),
                 modified_at=_modified(after),
                 metadata={"path": os.fsencode(path).decode("utf-8", "replace")},
             )
     raise ConnectorError(
-        f"{_shown(path)} was written to while it was read; ingest it again when it is at rest.",
+        f"{_shown(path.name)} was written to while it was read; ingest it again when it is at rest.",
         ErrorCode.CONNECTOR_CHANGED,
         details={"uri": uri},
     )
@@ -354,10 +367,12 @@ def _read_once(path: Path, uri: str, max_bytes: int) -> tuple[os.stat_result, by
     with open(open_without_links(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
         before = os.fstat(file.fileno())
         if reason := _unreadable_kind(before.st_mode):
-            raise ConnectorError(f"{_shown(path)} is {reason}.", ErrorCode.CONNECTOR_UNSUPPORTED, details={"uri": uri})
+            raise ConnectorError(
+                f"{_shown(path.name)} is {reason}.", ErrorCode.CONNECTOR_UNSUPPORTED, details={"uri": uri}
+            )
         if before.st_size > max_bytes:
             raise ConnectorError(
-                f"{_shown(path)} has {before.st_size / MIB:.0f} MiB, more than ROMA_PARSER_MAX_MB allows "
+                f"{_shown(path.name)} has {before.st_size / MIB:.0f} MiB, more than ROMA_PARSER_MAX_MB allows "
                 f"({max_bytes // MIB}).",
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"uri": uri, "size": before.st_size},
@@ -369,22 +384,22 @@ def _os_error(path: Path, error: OSError) -> OSError | ConnectorError:
     """Return the failure that an operating system's refusal means; errors of the disk itself keep their own meaning."""
     details = {"uri": path.as_uri(), "errno": error.errno}
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ConnectorError(f"{_shown(path)} is gone.", ErrorCode.CONNECTOR_NOT_FOUND, details=details)
+        return ConnectorError(f"{_shown(path.name)} is gone.", ErrorCode.CONNECTOR_NOT_FOUND, details=details)
     if error.errno == errno.ELOOP:
         return _became_link(path)
     if isinstance(error, PermissionError):
         return ConnectorError(
-            f"{_shown(path)} may not be read by this user.", ErrorCode.CONNECTOR_PERMISSION, details=details
+            f"{_shown(path.name)} may not be read by this user.", ErrorCode.CONNECTOR_PERMISSION, details=details
         )
     return ConnectorError(
-        f"{_shown(path)} cannot be read ({os.strerror(error.errno or 0)}).",
+        f"{_shown(path.name)} cannot be read ({os.strerror(error.errno or 0)}).",
         ErrorCode.CONNECTOR_UNAVAILABLE,
         details=details,
     )
 
 
 def _became_link(path: Path) -> ConnectorError:
-    told = f"{_shown(path)} has become a link and is not followed."
+    told = f"{_shown(path.name)} has become a link and is not followed."
     return ConnectorError(told, ErrorCode.CONNECTOR_BLOCKED, details={"uri": path.as_uri()})
 
 
@@ -459,6 +474,6 @@ def _modified(status: os.stat_result) -> datetime:
     return datetime.fromtimestamp(status.st_mtime, UTC)
 
 
-def _shown(path: Path) -> str:
-    """The name as text, also when its bytes are not UTF-8."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
+def _shown(name: str) -> str:
+    """Return the name as text, also when its bytes are not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.connectors.base import Listing
+from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.gdrive import connector as gdrive
 from roma_core.connectors.gdrive import errors as gdrive_errors
 from roma_core.connectors.gdrive.auth import authorize, load_credentials, token_path
@@ -60,7 +60,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def listed(connector: GDriveConnector, uri: str) -> list[Listing | AgentFailure]:
-    return [item async for item in connector.list(Source(uri=uri, kind="gdrive"))]
+    items = [item async for item in connector.list(Source(uri=uri, kind="gdrive"))]
+    return [item for item in items if not isinstance(item, ListingEnd)]
 
 
 async def uris(connector: GDriveConnector, uri: str) -> list[str]:
