@@ -43,6 +43,7 @@ from roma_core.workspace import Workspace, private_folder
 
 AGENT: Final = "connector.gdrive"
 T = TypeVar("T")
+Changes = list[dict[str, Any]]
 
 PAGE_SIZE: Final = 1000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
@@ -210,9 +211,9 @@ class GDriveConnector:
         async for item in self._open_folders(walk):
             yield item
 
-    async def _changes(self, log: str, token: str) -> tuple[list[dict[str, Any]], str]:
+    async def _changes(self, log: str, token: str) -> tuple[Changes, str]:
         """Return the changes since ``token``, oldest first, and the place from which the next ones count."""
-        changes: list[dict[str, Any]] = []
+        changes: Changes = []
         tokens = {token}
         while True:
             page = await self._call(partial(_ask_changes, log=log, token=token), as_object)

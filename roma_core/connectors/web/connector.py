@@ -27,8 +27,11 @@ from roma_core.connectors.web.crawl import (
     REREAD_AFTER_S,
     Crawl,
     Frontier,
+    SeenList,
     SeenPage,
     Visit,
+    lists_from_json,
+    lists_to_json,
     pages_from_json,
     pages_to_json,
 )
@@ -59,6 +62,27 @@ class Read:
     stored: CachedPage
     page: WebPage | None
     may_index: bool = True
+
+
+@dataclass(frozen=True)
+class KnownSite:
+    """What the last listing knew of a site's pages and sitemaps."""
+
+    pages: Mapping[str, SeenPage]
+    lists: Mapping[str, SeenList]
+
+    def find(self, crawl: Crawl, visit: Visit) -> SeenPage | SeenList | None:
+        """Return what is known of an address that its sitemap calls unchanged; a page must lead no further."""
+        seen: SeenPage | SeenList | None
+        if visit.is_list and visit.url != crawl.start:
+            seen = self.lists.get(visit.url)
+        elif not crawl.leads_on(visit):
+            seen = self.pages.get(visit.url)
+        else:
+            seen = None
+        if seen is None or not visit.modified or seen.modified != visit.modified:
+            return None
+        return seen if time.time() - seen.read_at < REREAD_AFTER_S else None
 
 
 class WebConnector:
@@ -144,7 +168,7 @@ class WebConnector:
         access = await self._access(source, plan.url)
         limit = int(source.options.get("max_pages") or self._settings.web.max_pages)
         render = _render_of(source, self._settings)
-        known = _known_pages(source)
+        known = _known_site(source)
         frontier = Frontier(self._frontier_folder(), canonical(plan.url), str(plan.depth), str(limit), render)
         crawl = await asyncio.to_thread(frontier.load)
         if crawl is None:
@@ -178,14 +202,20 @@ class WebConnector:
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"uri": source.uri, "dropped": crawl.dropped},
             )
-        state = {**source.options.get("state", {}), "pages": pages_to_json({**known, **crawl.pages})}
+        is_whole = not crawl.errors and not crawl.queue
+        before = KnownSite({}, {}) if is_whole else known
+        state = {
+            **source.options.get("state", {}),
+            "pages": pages_to_json({**before.pages, **crawl.pages}),
+            "lists": lists_to_json({**before.lists, **crawl.lists}),
+        }
         yield ListingEnd(
             errors=tuple(crawl.errors),
             limit_reached=bool(crawl.queue),
-            state=state if crawl.pages else None,
+            state=state if crawl.pages or crawl.lists else None,
         )
 
-    def _next_visits(self, crawl: Crawl, known: Mapping[str, SeenPage], limit: int) -> Sequence[Visit]:
+    def _next_visits(self, crawl: Crawl, known: KnownSite, limit: int) -> Sequence[Visit]:
         """Take the next addresses; those that need no request do not count towards the limit."""
         visits: list[Visit] = []
         requests = 0
@@ -193,23 +223,16 @@ class WebConnector:
             if crawl.read >= limit:
                 break
             visit = crawl.queue.popleft()
-            if self._seen_page(crawl, visit, known) is None:
+            if known.find(crawl, visit) is None:
                 requests += 1
                 crawl.read += 1
             visits.append(visit)
         return visits
 
-    def _seen_page(self, crawl: Crawl, visit: Visit, known: Mapping[str, SeenPage]) -> SeenPage | None:
-        """Return what is known of a page that its sitemap calls unchanged, and that leads no further."""
-        page = known.get(visit.url)
-        if page is None or not visit.modified or page.modified != visit.modified or crawl.leads_on(visit):
-            return None
-        return page if time.time() - page.read_at < REREAD_AFTER_S else None
-
     async def _visit(
-        self, crawl: Crawl, visit: Visit, known: Mapping[str, SeenPage], access: SiteAccess, render: str
-    ) -> Read | SeenPage:
-        seen = self._seen_page(crawl, visit, known)
+        self, crawl: Crawl, visit: Visit, known: KnownSite, access: SiteAccess, render: str
+    ) -> Read | SeenPage | SeenList:
+        seen = known.find(crawl, visit)
         if seen is not None:
             return seen
         read = await self._read(visit.url, access, render)
@@ -217,9 +240,11 @@ class WebConnector:
             await self._learn_missing_page(crawl, read, access)
         return read
 
-    async def _take(self, crawl: Crawl, visit: Visit, result: Read | SeenPage | AgentFailure) -> Listing:
+    async def _take(self, crawl: Crawl, visit: Visit, result: Read | SeenPage | SeenList | AgentFailure) -> Listing:
         """Return the listing of an address that was visited, and add to the crawl where it leads."""
         url = visit.url
+        if isinstance(result, SeenList):
+            return self._take_list(crawl, visit, result)
         if isinstance(result, SeenPage):
             crawl.pages[url] = result
             crawl.seen.add(result.uri)
@@ -237,9 +262,11 @@ class WebConnector:
             crawl.seen.add(final)
         sitemap = read_sitemap(result.stored.body, final, result.stored.media_type)
         if sitemap is not None and (sitemap.kind != "text" or visit.is_list or url == crawl.start):
-            self._follow_sitemap(crawl, sitemap, visit.depth)
-            skip = f"a {sitemap.noun} of {len(sitemap.entries)} addresses"
-            return Listing(uri=final, title=sitemap.noun.capitalize(), skip=skip)
+            if sitemap.is_index:
+                self._follow_index(crawl, sitemap, visit.depth)
+                return _listing_of_list(final, sitemap.noun, len(sitemap.entries))
+            entries = tuple((entry.url, entry.modified) for entry in sitemap.entries)
+            return self._take_list(crawl, visit, SeenList(visit.modified, final, sitemap.noun, entries, time.time()))
         if url == crawl.start and crawl.depth > 0:
             await self._add_sitemaps_of_robots(crawl, final)
         if result.page is None:
@@ -309,12 +336,23 @@ class WebConnector:
         if listing.skip is None and listing.version is not None:
             self._waiting[listing.uri] = None
 
-    def _follow_sitemap(self, crawl: Crawl, sitemap: Sitemap, depth: int) -> None:
-        """Add the entries: pages as starts of their own; an index names sitemaps, which may not name further ones."""
+    def _follow_index(self, crawl: Crawl, sitemap: Sitemap, depth: int) -> None:
+        """Add the sitemaps that an index names."""
         for entry in sitemap.entries:
-            target = canonical_or_none(entry.url) if sitemap.is_index else page_link(entry.url)
+            target = canonical_or_none(entry.url)
             if target is not None and self._in_scope(crawl, target):
-                crawl.add(target, depth, is_list=sitemap.is_index, modified=entry.modified)
+                crawl.add(target, depth, is_list=True, modified=entry.modified)
+
+    def _take_list(self, crawl: Crawl, visit: Visit, seen: SeenList) -> Listing:
+        """Add the pages that a sitemap names, as starts of their own."""
+        if visit.modified:
+            crawl.lists[visit.url] = seen
+        crawl.seen.add(seen.uri)
+        for address, modified in seen.entries:
+            target = page_link(address)
+            if target is not None and self._in_scope(crawl, target):
+                crawl.add(target, visit.depth, modified=modified)
+        return _listing_of_list(seen.uri, seen.noun, len(seen.entries))
 
     async def _add_sitemaps_of_robots(self, crawl: Crawl, url: str) -> None:
         """Add the sitemaps that robots.txt names, when the crawl began at the root of its site."""
@@ -490,12 +528,17 @@ def _render_of(source: Source, settings: Settings) -> str:
     return str(source.options.get("render") or settings.web.render)
 
 
-def _known_pages(source: Source) -> dict[str, SeenPage]:
-    """Return the pages that the last listing read under a change time. A state of another shape counts as none."""
+def _known_site(source: Source) -> KnownSite:
+    """Return what the last listing read under a change time. A state of another shape counts as none."""
+    state = source.options.get("state", {})
     try:
-        return pages_from_json(source.options.get("state", {}).get("pages", {}))
-    except (AttributeError, TypeError):
-        return {}
+        return KnownSite(pages_from_json(state.get("pages", {})), lists_from_json(state.get("lists", {})))
+    except (AttributeError, TypeError, ValueError):
+        return KnownSite({}, {})
+
+
+def _listing_of_list(url: str, noun: str, entries: int) -> Listing:
+    return Listing(uri=url, title=noun.capitalize(), skip=f"a {noun} of {entries} addresses")
 
 
 def _raw(uri: str, read: Read) -> RawDocument:

@@ -49,6 +49,18 @@ class SeenPage:
     read_at: float
 
 
+@dataclass(frozen=True)
+class SeenList:
+    """A sitemap as the last listing read it, under the change time that the index of sitemaps gave for it."""
+
+    modified: str
+    uri: str
+    noun: str
+    entries: tuple[tuple[str, str], ...]
+    """Addresses with the change times that the sitemap gave for them."""
+    read_at: float
+
+
 @dataclass
 class Crawl:
     """State of one listing."""
@@ -68,6 +80,8 @@ class Crawl:
     listed: list[Listing] = field(default_factory=list)
     pages: dict[str, SeenPage] = field(default_factory=dict)
     """Pages of this listing by the address that a sitemap gives them, for the next listing."""
+    lists: dict[str, SeenList] = field(default_factory=dict)
+    """Sitemaps of this listing by their addresses, for the next listing."""
 
     def add(self, url: str, depth: int, *, is_list: bool = False, modified: str = "") -> None:
         if url in self.seen:
@@ -102,6 +116,7 @@ class Crawl:
                 "errors": [error.model_dump(mode="json") for error in self.errors],
                 "listed": [listing.model_dump(mode="json") for listing in self.listed],
                 "pages": pages_to_json(self.pages),
+                "lists": lists_to_json(self.lists),
             }
         )
 
@@ -122,6 +137,7 @@ class Crawl:
             errors=[AgentFailure.model_validate(error) for error in data["errors"]],
             listed=[Listing.model_validate(listing) for listing in data["listed"]],
             pages=pages_from_json(data["pages"]),
+            lists=lists_from_json(data["lists"]),
         )
 
 
@@ -133,6 +149,20 @@ def pages_to_json(pages: Mapping[str, SeenPage]) -> dict[str, list[Any]]:
 def pages_from_json(data: Mapping[str, list[Any]]) -> dict[str, SeenPage]:
     """Return the pages that ``pages_to_json`` wrote."""
     return {url: SeenPage(*fields) for url, fields in data.items()}
+
+
+def lists_to_json(lists: Mapping[str, SeenList]) -> dict[str, list[Any]]:
+    """Return sitemaps as JSON."""
+    return {url: [seen.modified, seen.uri, seen.noun, seen.entries, seen.read_at] for url, seen in lists.items()}
+
+
+def lists_from_json(data: Mapping[str, list[Any]]) -> dict[str, SeenList]:
+    """Return the sitemaps that ``lists_to_json`` wrote. Raises ``ValueError`` or ``TypeError`` for anything else."""
+    lists: dict[str, SeenList] = {}
+    for url, (modified, uri, noun, entries, read_at) in data.items():
+        pairs = tuple((str(address), str(time_)) for address, time_ in entries)
+        lists[url] = SeenList(modified, uri, noun, pairs, read_at)
+    return lists
 
 
 class Frontier:

@@ -249,6 +249,33 @@ async def test_pages_that_their_sitemap_calls_unchanged_are_not_asked_for(site: 
     assert isinstance(raw, RawDocument)
 
 
+async def test_sitemaps_that_their_index_calls_unchanged_are_not_asked_for(site: Site, connector: WebConnector) -> None:
+    def index(*changed: str) -> Reply:
+        entries = (
+            f"<sitemap><loc>{site.base}/{n}.xml</loc><lastmod>{time_}</lastmod></sitemap>"
+            for n, time_ in enumerate(changed)
+        )
+        return Reply(f"<sitemapindex {SPACE}>{''.join(entries)}</sitemapindex>", media_type="application/xml")
+
+    site.routes = a_site() | {  # type: ignore[assignment]
+        "/map.xml": index("2026-01-01", "2026-01-01"),
+        "/0.xml": urlset((f"{site.base}/one", "2026-01-01")),
+        "/1.xml": urlset((f"{site.base}/two", "2026-01-01")),
+    }
+    first = await crawl(connector, site, "/map.xml")
+    site.requests.clear()
+    again = await crawl(connector, site, "/map.xml", state=first.end.state)
+    assert site.paths() == ["/map.xml"]
+    assert again.versions == first.versions
+    assert again.end.state == first.end.state
+    site.routes["/map.xml"] = index("2026-01-01", "2026-03-03")
+    site.routes["/1.xml"] = urlset((f"{site.base}/two", "2026-01-01"), (f"{site.base}/deep", "2026-03-03"))
+    site.requests.clear()
+    third = await crawl(connector, site, "/map.xml", state=again.end.state)
+    assert site.paths() == ["/map.xml", "/1.xml", "/deep"]
+    assert set(third.paths) == {*first.paths, "/deep"}
+
+
 async def test_a_crawl_that_was_cut_off_goes_on_from_its_frontier(site: Site, connector: WebConnector) -> None:
     site.routes = a_site()  # type: ignore[assignment]
     source = Source(uri=f"{site.base}/?depth=2", kind="web")
