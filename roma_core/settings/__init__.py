@@ -12,7 +12,13 @@ from roma_core.settings.answering import AnsweringSettings, RuleMode
 from roma_core.settings.base import Setting, SettingsSection, setting
 from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
-from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
+from roma_core.settings.connectors import (
+    DatabaseSettings,
+    GDriveSettings,
+    LibrarySettings,
+    LocalSettings,
+    WebSettings,
+)
 from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings, OpenAISettings, ProviderSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
@@ -33,9 +39,11 @@ __all__ = [
     "BudgetSettings",
     "CacheMode",
     "ChunkingSettings",
+    "DatabaseSettings",
     "FigureSettings",
     "GDriveSettings",
     "LLMSettings",
+    "LibrarySettings",
     "LocalSettings",
     "OpenAISettings",
     "ParsingSettings",

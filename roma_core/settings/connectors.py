@@ -61,3 +61,39 @@ class WebSettings(SettingsSection):
     )
     rotate_user_agent: bool = setting(False, "Use browsers' User-Agents after 403/429.", decides_answers=False)
     chromium: str | None = setting(None, "Path of Chromium; none = search PATH.", decides_answers=False)
+
+
+class LibrarySettings(SettingsSection):
+    """Reading literature: arXiv, OpenAlex, PubMed and Zotero."""
+
+    prefix: ClassVar[str] = "ROMA_LIBRARY_"
+
+    contact_email: str | None = setting(
+        None, "Told to OpenAlex and PubMed, which serve those first that say who they are.", decides_answers=False
+    )
+    pubmed_key: SecretStr | None = setting(None, "Key of NCBI for more requests a second.", decides_answers=False)
+    zotero_key: SecretStr | None = setting(
+        None, "Key of a Zotero account for private libraries.", decides_answers=False
+    )
+    arxiv_url: str = setting("https://export.arxiv.org", "Other address of arXiv.", decides_answers=False)
+    openalex_url: str = setting("https://api.openalex.org", "Other address of OpenAlex.", decides_answers=False)
+    pubmed_url: str = setting(
+        "https://eutils.ncbi.nlm.nih.gov/entrez/eutils", "Other address of NCBI's E-utilities.", decides_answers=False
+    )
+    zotero_url: str = setting(
+        "https://api.zotero.org",
+        "Other address of Zotero; the program's own is http://localhost:23119/api (allow the host).",
+        decides_answers=False,
+    )
+
+
+class DatabaseSettings(SettingsSection):
+    """Reading tables of databases."""
+
+    prefix: ClassVar[str] = "ROMA_SQL_"
+
+    urls: SecretStr | None = setting(
+        None,
+        'JSON object of SQLAlchemy URLs by the names that sources use: `{"shop": "postgresql+psycopg://..."}`.',
+        decides_answers=False,
+    )

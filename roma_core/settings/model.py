@@ -17,7 +17,13 @@ from roma_core.settings.answering import AnsweringSettings
 from roma_core.settings.base import PREFIX, Setting, SettingsSection, settings_of
 from roma_core.settings.budgets import BudgetSettings
 from roma_core.settings.chunking import ChunkingSettings
-from roma_core.settings.connectors import GDriveSettings, LocalSettings, WebSettings
+from roma_core.settings.connectors import (
+    DatabaseSettings,
+    GDriveSettings,
+    LibrarySettings,
+    LocalSettings,
+    WebSettings,
+)
 from roma_core.settings.environment import misspelt_variables, read_variables
 from roma_core.settings.judging import JudgeSettings
 from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings, OpenAISettings
@@ -68,6 +74,8 @@ class Settings(BaseModel):
     local: LocalSettings = LocalSettings()
     gdrive: GDriveSettings = GDriveSettings()
     web: WebSettings = WebSettings()
+    library: LibrarySettings = LibrarySettings()
+    databases: DatabaseSettings = DatabaseSettings()
     answering: AnsweringSettings = AnsweringSettings()
     serving: ServingSettings = ServingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from roma_core.connectors.base import Listing, ListingEnd, in_batches
 from roma_core.connectors.files import ADDRESSES
 from roma_core.connectors.local.ignore import NameRules
+from roma_core.connectors.records import is_below
 from roma_core.errors import (
     AccessError,
     AgentFailure,
@@ -56,7 +57,7 @@ class FilesConnector:
         if "://" not in source.uri or not source.uri.partition("://")[2].strip("/"):
             raise InputError("A source of files is an address with a bucket or host, like s3://bucket/folder.")
         within = source.options.get("within")
-        if within is not None and not any(_is_below(source.uri, place) for place in within):
+        if within is not None and not any(is_below(source.uri, place) for place in within):
             raise AccessError(
                 "This address is not in ROMA_INGEST_ROOTS, which names the places that may be ingested over HTTP.",
                 ErrorCode.ACCESS_FORBIDDEN,
@@ -99,7 +100,7 @@ class FilesConnector:
             uri = _uri_of(scheme, source.uri, place, path)
             relative = path.removeprefix(root).lstrip("/") or path.rpartition("/")[2]
             title = path.rpartition("/")[2]
-            skip = _reason(rules, relative) if path != root else None
+            skip = rules.reason_of_path(relative) if path != root else None
             is_wanted = not include.patterns or include.reason(relative, is_folder=False) is not None
             if skip is not None:
                 yield Listing(uri=uri, title=title, skip=skip)
@@ -200,16 +201,6 @@ def _place_error(uri: str, error: BaseException) -> ConnectorError:
     )
 
 
-def _reason(rules: NameRules, relative: str) -> str | None:
-    """Return why a file is left out: by its own name, or by that of a folder on the way to it."""
-    parts = relative.split("/")
-    for depth in range(1, len(parts)):
-        reason = rules.reason("/".join(parts[:depth]), is_folder=True)
-        if reason is not None:
-            return reason
-    return rules.reason(relative, is_folder=False)
-
-
 def _uri_of(scheme: str, source_uri: str, place: Any, path: str) -> str:
     """Return the address of a file: chained places (``zip://a::s3://b/c.zip``) keep what stands behind ``::``."""
     del place
@@ -241,7 +232,3 @@ def _modified_of(facts: Mapping[str, Any]) -> datetime | None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value, UTC)
     return None
-
-
-def _is_below(uri: str, place: str) -> bool:
-    return uri == place or uri.startswith(place.rstrip("/") + "/")

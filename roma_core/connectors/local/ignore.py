@@ -90,6 +90,15 @@ class NameRules:
             return DOT_FOLDER if name.startswith(".") else None
         return "its name is that of a file with keys or passwords" if _SECRETS.match(name.lower()) else None
 
+    def reason_of_path(self, relative: str) -> str | None:
+        """Return why a file is left out: by its own name, or by that of a folder on the way to it."""
+        parts = relative.split("/")
+        for depth in range(1, len(parts)):
+            reason = self.reason("/".join(parts[:depth]), is_folder=True)
+            if reason is not None:
+                return reason
+        return self.reason(relative, is_folder=False)
+
     @cached_property
     def _names(self) -> re.Pattern[str]:
         return _any_of(pattern for pattern in self.patterns if "/" not in pattern)

@@ -35,13 +35,13 @@ from roma_core.connectors.web.crawl import (
     pages_from_json,
     pages_to_json,
 )
-from roma_core.connectors.web.fetcher import FetchedResponse, Fetcher
+from roma_core.connectors.web.fetcher import FetchedResponse, Fetcher, status_error
 from roma_core.connectors.web.page import MIN_WORDS, NEAR, WebPage, alike, read_page, read_robots_rules
 from roma_core.connectors.web.polite import BROWSERS, HONEST, ROBOT, Manners
 from roma_core.connectors.web.sitemap import Sitemap, read_sitemap, unpack_sitemap
 from roma_core.connectors.web.urls import canonical, canonical_or_none, host_of, in_domain, page_link, plan_of
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
-from roma_core.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after_s, retrying
+from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, digest
 from roma_core.workspace import Workspace
@@ -466,7 +466,7 @@ class WebConnector:
             response = await self._fetcher.get(url, headers_of_hop, before_hop=self._before_hop)
         if response.status in {200, 203} or (response.status == 304 and known is not None):
             return response
-        raise _status_error(response)
+        raise status_error(response)
 
     async def _before_hop(self, target: Target) -> None:
         allowed, denied = self._settings.web.allowed_domains, self._settings.web.denied_domains
@@ -556,29 +556,6 @@ def _raw(uri: str, read: Read) -> RawDocument:
         title=page.title if page and page.title else None,
         modified_at=_http_date(stored.last_modified),
         metadata=metadata,
-    )
-
-
-def _status_error(response: FetchedResponse) -> RomaError:
-    status, host = response.status, host_of(response.url)
-    codes = {
-        401: ErrorCode.CONNECTOR_AUTH,
-        407: ErrorCode.CONNECTOR_AUTH,
-        403: ErrorCode.CONNECTOR_PERMISSION,
-        451: ErrorCode.CONNECTOR_PERMISSION,
-        404: ErrorCode.CONNECTOR_NOT_FOUND,
-        410: ErrorCode.CONNECTOR_NOT_FOUND,
-        429: ErrorCode.CONNECTOR_RATE_LIMIT,
-    }
-    code = codes.get(status)
-    if code is None:
-        transient = status in TRANSIENT_STATUSES or status >= 500
-        code = ErrorCode.CONNECTOR_UNAVAILABLE if transient else ErrorCode.CONNECTOR_UNSUPPORTED
-    return ConnectorError(
-        f"{host} answered {status}.",
-        code,
-        retry_after_s=retry_after_s(response.headers),
-        details={"status": status, "host": host},
     )
 
 

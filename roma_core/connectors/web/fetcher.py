@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpcore2
 
 from roma_core.connectors.net.egress import EgressProxies
 from roma_core.connectors.net.guard import Netguard, PinnedBackend, Target
 from roma_core.errors import ConnectorError, ErrorCode
+from roma_core.retry import TRANSIENT_STATUSES, retry_after_s
 
 MAX_HOPS: Final = 10
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -35,6 +36,30 @@ class FetchedResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def status_error(response: FetchedResponse) -> ConnectorError:
+    """Return the error that a response of any other status than success is."""
+    status, host = response.status, urlsplit(response.url).hostname or ""
+    codes = {
+        401: ErrorCode.CONNECTOR_AUTH,
+        407: ErrorCode.CONNECTOR_AUTH,
+        403: ErrorCode.CONNECTOR_PERMISSION,
+        451: ErrorCode.CONNECTOR_PERMISSION,
+        404: ErrorCode.CONNECTOR_NOT_FOUND,
+        410: ErrorCode.CONNECTOR_NOT_FOUND,
+        429: ErrorCode.CONNECTOR_RATE_LIMIT,
+    }
+    code = codes.get(status)
+    if code is None:
+        transient = status in TRANSIENT_STATUSES or status >= 500
+        code = ErrorCode.CONNECTOR_UNAVAILABLE if transient else ErrorCode.CONNECTOR_UNSUPPORTED
+    return ConnectorError(
+        f"{host} answered {status}.",
+        code,
+        retry_after_s=retry_after_s(response.headers),
+        details={"status": status, "host": host},
+    )
 
 
 class Fetcher:
