@@ -82,6 +82,7 @@ def source_options(function: F) -> F:
             click.option("--render", type=click.Choice(("auto", "always", "never")), help="When to use Chromium."),
             click.option("--cookies", metavar="FILE", help="Cookie file (Netscape format) to sign in with."),
             click.option("--header", multiple=True, metavar="NAME=VALUE", help="Header; VALUE may be env:VARIABLE."),
+            click.option("--query", metavar="TEXT", help="SQL statement, or words of a search, of the source."),
             click.option("--secrets", type=click.Choice(("leave_out", "include")), help="Files that hold keys."),
             click.option("--collection", metavar="NAME", help="Part of the corpus that its documents belong to."),
             click.option("--every", metavar="TIME", help="Sync by itself that often: 15m, 2h, 1d; 0 = by hand."),

@@ -60,6 +60,9 @@ class WebSettings(SettingsSection):
         (), "host or host:port that may resolve to a private address.", decides_answers=False
     )
     rotate_user_agent: bool = setting(False, "Use browsers' User-Agents after 403/429.", decides_answers=False)
+    warc: str | None = setting(
+        None, "Folder into which fetched pages are written as WARC archives; none = nowhere.", decides_answers=False
+    )
     chromium: str | None = setting(None, "Path of Chromium; none = search PATH.", decides_answers=False)
 
 

@@ -43,12 +43,17 @@ class TestLocalConnector(ConnectorContract):
         for name, data in zip(("b.md", "a.txt", "sub/ü #1.bin"), CONTENTS, strict=True):
             (tmp_path / name).write_bytes(data)
         connector = LocalConnector(Settings())
+        away = tmp_path.with_name("away")
         yield ConnectorCase(
             connector,
             Source(uri=str(tmp_path), kind="local"),
             Source(uri=str(tmp_path / "absent"), kind="local"),
             CONTENTS,
             "https://example.org/",
+            change=lambda: (tmp_path / "a.txt").write_bytes(b"other") and None,
+            remove=lambda: (tmp_path / "b.md").unlink(),
+            fail=lambda: tmp_path.rename(away) and None,
+            mend=lambda: away.rename(tmp_path) and None,
         )
         await connector.close()
 
@@ -68,6 +73,8 @@ class TestFilesConnector(ConnectorContract):
             Source(uri="memory://absent", kind="files"),
             CONTENTS,
             "https://example.org/",
+            change=lambda: place.pipe("/box/a.txt", b"other"),
+            remove=lambda: place.rm("/box/b.md"),
         )
         await connector.close()
         place.rm("/box", recursive=True)
@@ -81,7 +88,8 @@ class TestWebConnector(ConnectorContract):
         async with Site() as site:
             names = [f"/{n}.txt" for n in range(len(CONTENTS))]
             places = "".join(f"<url><loc>{site.base}{name}</loc></url>" for name in names)
-            site.routes["/sitemap.xml"] = Reply(f"<urlset>{places}</urlset>", media_type="application/xml")
+            sitemap = Reply(f"<urlset>{places}</urlset>", media_type="application/xml")
+            site.routes["/sitemap.xml"] = sitemap
             site.routes |= {n: Reply(d, media_type="text/plain") for n, d in zip(names, CONTENTS, strict=True)}
             connector = WebConnector(
                 Settings(
@@ -97,6 +105,9 @@ class TestWebConnector(ConnectorContract):
                 Source(uri=f"{site.base}/absent", kind="web"),
                 CONTENTS,
                 "gdrive://folder/x",
+                change=lambda: site.routes.update({"/1.txt": Reply(b"other", media_type="text/plain")}),
+                fail=lambda: site.routes.update({"/sitemap.xml": Reply(b"down", 503)}),
+                mend=lambda: site.routes.update({"/sitemap.xml": sitemap}),
             )
             await connector.close()
 
@@ -119,5 +130,7 @@ class TestGDriveConnector(ConnectorContract):
                 Source(uri="gdrive://folder/absent", kind="gdrive"),
                 CONTENTS,
                 "https://example.org/",
+                change=lambda: drive.put(Entry("f1", "1.bin", content=b"other", parent="top")),
+                remove=lambda: drive.remove("f2"),
             )
             await connector.close()

@@ -187,6 +187,8 @@ class FakeZotero(Catalogue):
         parts = path.strip("/").split("/")
         if parts[:2] != ["users", "7"]:
             return Reply(b"not found", 404)
+        if parts[2] == "collections":
+            parts = [*parts[:2], *parts[4:]]
         if parts[2] == "items" and len(parts) == 3:
             if request.headers.get("if-modified-since-version") == str(self.version):
                 return Reply(status=304)

@@ -450,7 +450,9 @@ class GDriveConnector:
             import httplib2
 
             self._local.http = google_auth_httplib2.AuthorizedHttp(
-                self._known_credentials().google, http=httplib2.Http(timeout=HTTP_TIMEOUT_S), max_refresh_attempts=1
+                self._known_credentials().google,
+                http=httplib2.Http(timeout=HTTP_TIMEOUT_S, ca_certs=os.environ.get("SSL_CERT_FILE") or None),
+                max_refresh_attempts=1,
             )
         return self._local.http
 

@@ -146,7 +146,9 @@ def guarded_pools(guard: Netguard, headers: Mapping[str, str], host: str) -> url
             if proxy is None:
                 return super().urlopen(method, url, redirect, headers=sent, **options)
             asyncio.run(guard.check_resolvable(target.host, target.port))
-            through = urllib3.ProxyManager(proxy, ssl_context=ssl.create_default_context())
+            through = urllib3.ProxyManager(
+                proxy.url, proxy_headers=proxy.headers, ssl_context=ssl.create_default_context()
+            )
             answer = through.urlopen(method, url, False, headers=sent, **options)
             location = answer.get_redirect_location()
             if location and redirect:

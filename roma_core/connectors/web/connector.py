@@ -20,6 +20,7 @@ from typing import Final
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.net.guard import Netguard, Resolve, Target, system_resolve
+from roma_core.connectors.warc.writer import WarcArchive
 from roma_core.connectors.web.access import SiteAccess, load_access
 from roma_core.connectors.web.browser import Browser
 from roma_core.connectors.web.cache import CachedPage, WebCache
@@ -107,6 +108,7 @@ class WebConnector:
         """Listed and not yet fetched: None when the page is in the cache, else why it is not."""
         self._missing_pages: dict[str, WebPage | None] = {}
         """By origin: the page that stands for addresses which do not exist, where it is sent with status 200."""
+        self._archive = WarcArchive(Path(settings.web.warc).expanduser()) if settings.web.warc else None
         self._policy = RetryPolicy(base_s=min(1.0, 1.0 / settings.web.rate_per_s))
 
     kind = "web"
@@ -135,6 +137,8 @@ class WebConnector:
     async def close(self) -> None:
         await self._browser.close()
         await self._fetcher.close()
+        if self._archive is not None:
+            await asyncio.to_thread(self._archive.close)
         if self._scratch is not None:
             self._scratch.cleanup()
         else:
@@ -465,6 +469,8 @@ class WebConnector:
         async with self._manners.slot(self._fetcher.guard.check_url(url)):
             response = await self._fetcher.get(url, headers_of_hop, before_hop=self._before_hop)
         if response.status in {200, 203} or (response.status == 304 and known is not None):
+            if self._archive is not None and response.status != 304:
+                await asyncio.to_thread(self._archive.write, response, headers)
             return response
         raise status_error(response)
 

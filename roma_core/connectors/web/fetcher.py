@@ -129,11 +129,14 @@ class Fetcher:
         if proxy is None:
             return self._pool
         await self.guard.check_resolvable(target.host, target.port)
-        if proxy not in self._proxy_pools:
-            self._proxy_pools[proxy] = httpcore2.AsyncConnectionPool(
-                ssl_context=self._tls, proxy=httpcore2.Proxy(proxy), max_connections=64, keepalive_expiry=5.0
+        if proxy.url not in self._proxy_pools:
+            self._proxy_pools[proxy.url] = httpcore2.AsyncConnectionPool(
+                ssl_context=self._tls,
+                proxy=httpcore2.Proxy(proxy.url, auth=proxy.auth),
+                max_connections=64,
+                keepalive_expiry=5.0,
             )
-        return self._proxy_pools[proxy]
+        return self._proxy_pools[proxy.url]
 
     async def _once(
         self, target: Target, headers: Mapping[str, str], timeout_s: float, max_bytes: int

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from roma_core.connectors.base import Listing
+from roma_core.connectors.net.egress import EgressProxies
 from roma_core.connectors.net.guard import Netguard
 from roma_core.connectors.net.proxy import GuardProxy
 from roma_core.connectors.web.browser import Browser, find_chromium
@@ -235,3 +236,36 @@ async def test_proxy_tells_when_nobody_listens() -> None:
         pass
     async with GuardProxy(Netguard(["127.0.0.1"]), 1000) as proxy:
         assert (await ask(proxy, f"GET {site.base}/ HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 502")
+
+
+async def test_what_chromium_asks_for_goes_through_the_proxy_of_the_environment() -> None:
+    heads: list[bytes] = []
+
+    async def egress(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        if heads[-1].startswith(b"CONNECT"):
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await reader.read(10)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nproxied")
+        await writer.drain()
+        writer.close()
+
+    async def public(host: str, port: int) -> list[str]:
+        return ["10.1.1.1"] if host == "inside.example.org" else ["93.184.215.14"]
+
+    server = await asyncio.start_server(egress, "127.0.0.1", 0)
+    proxies = EgressProxies({"all": f"http://ada:s3cret@127.0.0.1:{server.sockets[0].getsockname()[1]}"})
+    assert "s3cret" not in repr(proxies)
+    async with GuardProxy(Netguard((), public), 1000, proxies) as proxy:
+        plain = await ask(proxy, "GET http://pages.example.org/a HTTP/1.1\r\nHost: pages.example.org\r\n\r\n")
+        tunnel = await ask(proxy, "CONNECT pages.example.org:443 HTTP/1.1\r\n\r\n0123456789")
+        refused = await ask(proxy, "CONNECT inside.example.org:443 HTTP/1.1\r\n\r\n")
+        assert proxy.refused == ["inside.example.org"]
+    server.close()
+    assert plain.endswith(b"proxied") and tunnel.endswith(b"proxied")
+    assert refused.startswith(b"HTTP/1.1 403")
+    assert [head.split(b" HTTP")[0] for head in heads] == [
+        b"GET http://pages.example.org/a",
+        b"CONNECT pages.example.org:443",
+    ]
+    assert all(b"Proxy-Authorization: Basic YWRhOnMzY3JldA==" in head for head in heads)

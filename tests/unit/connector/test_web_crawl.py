@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from roma_core.connectors.base import Listing, ListingEnd
+from roma_core.connectors.warc import WarcConnector
 from roma_core.connectors.web.connector import WebConnector
 from roma_core.connectors.web.crawl import Crawl
 from roma_core.errors import AgentFailure, ErrorCode
@@ -382,3 +384,22 @@ async def test_a_proxy_of_the_environment_is_used_and_private_addresses_are_refu
     assert lines == []
     await connector.close()
     server.close()
+
+
+async def test_fetched_pages_are_written_into_an_archive_without_what_signs_in(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITE_TOKEN", "Bearer s3cret")
+    site.routes = {"/in": Reply(article("inside").encode(), headers={"Set-Cookie": "session=abc"})}
+    connector = WebConnector(settings(site, tmp_path, web_warc=str(tmp_path / "archive")))
+    await crawl(connector, site, "/in", headers={"Authorization": "env:SITE_TOKEN"})
+    await connector.close()
+    (path,) = (tmp_path / "archive").iterdir()
+    unpacked = gzip.decompress(path.read_bytes())
+    assert b"s3cret" not in unpacked and b"session=abc" not in unpacked
+    reader = WarcConnector(Settings(workspace=tmp_path / "ws"))
+    source = Source(uri=f"warc://{path}", kind="warc")
+    listings = [item async for item in reader.list(source) if isinstance(item, Listing)]
+    raws = [await reader.fetch(source, listing) for listing in listings]
+    pages = [raw.data for raw in raws if isinstance(raw, RawDocument) and raw.metadata["url"].endswith("/in")]
+    assert len(pages) == 1 and b"inside" in pages[0]

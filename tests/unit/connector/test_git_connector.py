@@ -1,0 +1,106 @@
+"""Repositories: branches, tags, folders, moves, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roma_core.connectors.base import Listing, ListingEnd
+from roma_core.connectors.git import GitConnector
+from roma_core.errors import AgentFailure, ErrorCode
+from roma_core.settings import Settings
+from roma_core.types import RawDocument, Source
+from tests.contracts.test_record_connectors import Repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    made = Repository(tmp_path / "repository")
+    made.commit(readme=b"read me\n", docs__guide=b"a guide of its own\n")
+    yield made
+    made.repo.close()
+
+
+@pytest.fixture
+def connector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitConnector:
+    monkeypatch.setattr("roma_core.connectors.git.connector.TRUSTED_S", 0.0)
+    return GitConnector(Settings(workspace=tmp_path / "ws"))
+
+
+async def look(connector: GitConnector, uri: str, **options: Any) -> list[Listing | AgentFailure | ListingEnd]:
+    return [item async for item in connector.list(Source(uri=uri, kind="git", options=options))]
+
+
+def names(items: list[Any]) -> list[str]:
+    return [item.uri.partition("#")[2] for item in items if isinstance(item, Listing) and item.skip is None]
+
+
+async def test_a_branch_a_tag_and_a_folder_can_be_named(repository: Repository, connector: GitConnector) -> None:
+    from dulwich import porcelain
+
+    porcelain.tag_create(repository.repo, "v1", annotated=True, message=b"one", author=b"a <a@b.c>")
+    repository.commit(docs__later=b"later\n")
+    address = f"git+file://{repository.folder}"
+    assert names(await look(connector, f"{address}?path=docs")) == ["docs/guide", "docs/later"]
+    at_tag = await look(connector, f"{address}?ref=v1&path=docs")
+    assert names(at_tag) == ["docs/guide"]
+    (failure,) = await look(connector, f"{address}?ref=nowhere")
+    assert isinstance(failure, AgentFailure) and failure.code is ErrorCode.CONNECTOR_NOT_FOUND
+
+
+async def test_a_file_that_only_moved_tells_its_old_address(repository: Repository, connector: GitConnector) -> None:
+    address = f"git+file://{repository.folder}"
+    first = await look(connector, address)
+    end = first[-1]
+    assert isinstance(end, ListingEnd)
+    repository.commit(docs__guide=None, manual__guide=b"a guide of its own\n", readme=b"read me, changed\n")
+    again = await look(connector, address, state=end.state)
+    moved = {item.uri: item.previous_uri for item in again if isinstance(item, Listing)}
+    assert moved == {f"{address}#manual/guide": f"{address}#docs/guide", f"{address}#readme": None}
+
+
+async def test_links_keys_and_dot_folders_are_left_out(repository: Repository, connector: GitConnector) -> None:
+    (repository.folder / "link").symlink_to("/etc/passwd")
+    (repository.folder / ".env").write_text("KEY=1")
+    repository.repo.get_worktree().stage(["link", ".env"])
+    repository.commit(_x=b"x\n")
+    items = await look(connector, f"git+file://{repository.folder}")
+    skipped = {item.uri.partition("#")[2]: item.skip for item in items if isinstance(item, Listing) and item.skip}
+    assert set(skipped) == {"link", ".env"}
+    link = Listing(uri=f"git+file://{repository.folder}#link")
+    result = await connector.fetch(Source(uri=f"git+file://{repository.folder}", kind="git"), link)
+    assert isinstance(result, AgentFailure)
+
+
+async def test_a_document_knows_its_commit_and_path(repository: Repository, connector: GitConnector) -> None:
+    source = Source(uri=f"git+file://{repository.folder}", kind="git")
+    raw = await connector.fetch(source, Listing(uri=f"{source.uri}#docs/guide"))
+    assert isinstance(raw, RawDocument)
+    assert raw.metadata["path"] == "docs/guide"
+    assert len(raw.metadata["commit"]) == 40
+
+
+@pytest.mark.parametrize(
+    "uri", ["git+https://", "git+https://a.example/", "git+file://host/x", "git+https://a.example/r?x=1"]
+)
+async def test_an_address_that_means_nothing_is_refused(connector: GitConnector, uri: str) -> None:
+    (failure,) = await look(connector, uri)
+    assert isinstance(failure, AgentFailure) and failure.code is ErrorCode.INPUT_INVALID
+
+
+@pytest.mark.parametrize("uri", ["git+http://127.0.0.1:8000/r.git", "git+http://localhost/r.git"])
+async def test_a_private_host_is_refused_before_it_is_asked(connector: GitConnector, uri: str) -> None:
+    (failure,) = await look(connector, uri)
+    assert isinstance(failure, AgentFailure) and failure.code is ErrorCode.CONNECTOR_BLOCKED
+
+
+async def test_a_public_name_that_leads_to_a_private_address_is_refused(tmp_path: Path) -> None:
+    async def lie(host: str, port: int) -> list[str]:
+        return ["10.0.0.1"]
+
+    connector = GitConnector(Settings(workspace=tmp_path / "ws"), resolve=lie)
+    (failure,) = await look(connector, "git+https://code.example.org/r.git")
+    assert isinstance(failure, AgentFailure) and failure.code is ErrorCode.CONNECTOR_BLOCKED
