@@ -286,7 +286,7 @@ class Run:
             and listing.version is not None
             and row.version == listing.version
             and row.source == source.source.uri
-            and row.made_with == self._made_with
+            and row.made_with == self._made_with(source)
             and row.parser in self._identities
             and row.content_sha256 == self.contents.get(row.document_id, "")
             and row.listing_json == listing.model_dump_json()
@@ -437,7 +437,7 @@ class Run:
             version=candidate.listing.version,
             content_sha256=document.content_sha256,
             parser=document.parser,
-            made_with=self._made_with(candidate),
+            made_with=self._made_with(candidate.run),
             chunks=len(chunks),
             simhash=simhash(document.text),
             text_sha256=text_identity(document),
@@ -666,7 +666,7 @@ class Run:
             is_held_elsewhere=candidate.admission.is_held_elsewhere,
             is_recorded=row.content_sha256 is not None,
             is_stored=candidate.is_stored,
-            is_made_as_today=row.made_with == self._made_with(candidate) and row.parser in self._identities,
+            is_made_as_today=row.made_with == self._made_with(candidate.run) and row.parser in self._identities,
             is_known_failure=has_version and self._is_known_failure(row, candidate.attempt),
             has_same_version=has_version and row.version == listing.version,
             has_same_title=row.title == listing.title,
@@ -674,9 +674,9 @@ class Run:
             has_same_document=has_same_document,
         )
 
-    def _made_with(self, candidate: Candidate) -> str:
-        """Return what decides passages and vectors of an item beside its document: its collection is stored there."""
-        collection = candidate.run.record.options.collection or DEFAULT_COLLECTION
+    def _made_with(self, source: SourceRun) -> str:
+        """Return what decides passages and vectors of items beside their documents: the collection is stored there."""
+        collection = source.record.options.collection or DEFAULT_COLLECTION
         return self._made_in_main if collection == DEFAULT_COLLECTION else digest(self._made_in_main, collection)[:32]
 
     @cached_property
@@ -693,7 +693,7 @@ class Run:
         Of a web page the words count and not the bytes, which hold tokens and times that change at every request.
         """
         row = candidate.row
-        if row is None or (row.parser, row.made_with) != (document.parser, self._made_with(candidate)):
+        if row is None or (row.parser, row.made_with) != (document.parser, self._made_with(candidate.run)):
             return False
         has_same_words = candidate.run.connector.kind == "web" and row.text_sha256 == text_identity(document)
         return row.content_sha256 == sha256 or has_same_words
