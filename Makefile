@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gate console lab check test quick notebooks e2e local-llm bench bench-parse soak parse-gate lock clean system
+.PHONY: help demo gate console lab check test quick notebooks e2e local-llm bench bench-parse peers soak parse-gate lock clean system
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -76,8 +76,12 @@ local-llm: $(READY) ## Both vendors' SDKs against a real small model on loopback
 bench: $(READY) ## Measure speed and quality; writes docs/benchmarks.md.
 	@$(BIN)/python -m bench
 
-bench-parse: $(READY) ## Measure the parsers beside other libraries.
-	@$(BIN)/python -m bench parse parse_pdf
+bench-parse: $(READY) ## Measure the parsers beside other libraries (those of make peers in the same run).
+	@$(BIN)/python -m bench parse parse_pdf parse_peers parse_compare
+
+peers: $(READY) ## Install the libraries that bench-parse measures beside ROMA into an environment of their own.
+	@$(PYTHON) -m venv --clear bench/.peers
+	@$(BIN)/uv pip install --quiet --python bench/.peers/bin/python -r bench/peers.txt
 
 soak: $(READY) ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py

@@ -1,6 +1,8 @@
 """Fails when a parser loses text, headings or table cells of the real documents against the pinned baseline.
 
 ``python -m bench.parse_gate`` compares; ``--pin`` writes the baseline anew (numbers only, no text of the documents).
+Quality (order, tables, losses, scans: ``bench/parse_quality.py``) is held to floors and to pinned values;
+``--no-quality`` and ``--no-ocr`` leave the long parts out.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench import parse_corpus
+from bench import parse_corpus, parse_quality
 from roma_core.errors import AgentFailure
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.diff import shape
@@ -65,18 +67,26 @@ def _lost(before: Facts, after: Facts) -> list[str]:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--pin", action="store_true", help="write the baseline anew")
+    options.add_argument("--no-quality", action="store_true", help="compare the counts of each file alone")
+    options.add_argument("--no-ocr", action="store_true", help="leave out the scans, which take minutes")
     chosen = options.parse_args()
     root = parse_corpus.folder()
     if root is None:
         print("docs-dev is not beside this checkout: nothing compared", file=sys.stderr)
         return 0
     now = asyncio.run(measure(root))
+    values = {} if chosen.no_quality else parse_quality.measure(root, ocr=not chosen.no_ocr)
+    for name, value in values.items():
+        print(f"{name}: {value}")
     if chosen.pin:
+        if values:
+            parse_quality.pin({**parse_quality.read_pinned(), **values})
         BASELINE.parent.mkdir(parents=True, exist_ok=True)
         BASELINE.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(f"pinned {len(now)} files")
         return 0
     found = losses(json.loads(BASELINE.read_text(encoding="utf-8")), now)
+    found += parse_quality.shortfalls(values, parse_quality.read_pinned())
     print("\n".join(found) or f"{len(now)} files: nothing lost")
     return 1 if found else 0
 

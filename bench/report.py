@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "benchmarks"
 PAGE = ROOT / "docs" / "benchmarks.md"
+_PICTURE = re.compile(r"\]\(([\w-]+\.svg)\)")
+"""A picture beside a part; the page stands one folder above."""
 INTRO = """# Benchmarks
 
 Written by `make bench`, `make bench-parse` and `make soak`; no number here is typed by hand. Machines are noisy and
@@ -84,4 +87,5 @@ def processor() -> str:
 def rebuild() -> None:
     """``docs/benchmarks.md`` out of its parts."""
     parts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))]
+    parts = [_PICTURE.sub(rf"]({FOLDER.name}/\1)", part) for part in parts]
     PAGE.write_text("\n".join([INTRO, *parts]), encoding="utf-8")

@@ -34,7 +34,7 @@ PARSERS: tuple[Parser, ...] = (
     Parser("ods", 1, (media.ODS,), "roma_core.parsers.office.spreadsheet:parse_ods"),
     Parser("odt", 3, (media.ODT,), "roma_core.parsers.opendocument.odt:parse"),
     Parser("org", 1, (media.ORG,), "roma_core.parsers.text.light:parse_org"),
-    Parser("pdf", 5, (media.PDF,), "roma_core.parsers.pdf.parser:parse"),
+    Parser("pdf", 6, (media.PDF,), "roma_core.parsers.pdf.parser:parse"),
     Parser("pptx", 4, (media.PPTX,), "roma_core.parsers.office.pptx:parse"),
     Parser("rst", 3, (media.RST,), "roma_core.parsers.text.rst:parse"),
     Parser("rtf", 2, (media.RTF,), "roma_core.parsers.office.rtf:parse"),

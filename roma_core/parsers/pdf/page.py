@@ -373,15 +373,19 @@ def _words(chars: list[_Char | None], to_frame: Callable[[Rect], Rect]) -> Itera
 
 
 def _once(words: Iterable[Word], doubled: list[str]) -> Iterator[Word]:
-    """Yield the words without those that are set again in (nearly) the same place, which go to ``doubled``."""
-    seen: dict[tuple[str, int, int], Word] = {}
+    """Yield the words without those that are set again in (nearly) the same place, which go to ``doubled``.
+
+    Places are compared on a grid as fine as the type is small, so only among words of one size.
+    """
+    seen: set[tuple[str, float, int, int]] = set()
     for word in words:
-        step = max(0.25 * word.size, 0.5)
+        size = round(word.size, 1)
+        step = max(0.25 * size, 0.5)
         x, y = round(word.x0 / step), round(word.top / step)
-        if any((word.text, x + dx, y + dy) in seen for dx in (-1, 0, 1) for dy in (-1, 0, 1)):
+        if any((word.text, size, x + dx, y + dy) in seen for dx in (-1, 0, 1) for dy in (-1, 0, 1)):
             doubled.append(word.text)
             continue
-        seen[word.text, x, y] = word
+        seen.add((word.text, size, x, y))
         yield word
 
 

@@ -69,7 +69,7 @@ async def test_each_scanned_page_is_read_by_a_job_of_its_own() -> None:
     sandbox = PageSandbox()
     document = await service(sandbox).parse(SCANS)
     assert isinstance(document, Document)
-    assert sorted(sandbox.pages) == [1, 2] and document.parser == "pdf/5"
+    assert sorted(sandbox.pages) == [1, 2] and document.parser.startswith("pdf/")
     assert [page.of(document.text).strip() for page in document.pages] == [
         "Words of scanned page 1",
         "Words of scanned page 2",

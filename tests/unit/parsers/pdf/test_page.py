@@ -45,6 +45,15 @@ def test_words_drawn_twice_count_once_and_neighbours_twice():
     assert document.text == "bold bold" and document.warnings == () and document.left_out == ()
 
 
+def test_equal_words_of_two_sizes_far_apart_are_both_kept():
+    def draw(canvas):
+        for row in range(24):
+            make_pdf.lines(canvas, 60 + row, 40 + 30 * row, ["tide"], size=11)
+            make_pdf.lines(canvas, 70 + row, 52 + 30 * row, ["tide"], size=12)
+
+    assert parse(draw).text.split().count("tide") == 48
+
+
 def test_text_outside_of_the_page_is_left_out_as_hidden():
     def draw(canvas):
         make_pdf.lines(canvas, 60, 80, make_pdf.wrapped(make_pdf.HARBOUR, 80))
