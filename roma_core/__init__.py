@@ -17,6 +17,7 @@ from roma_core._lazy import export_lazily
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from roma_core.agents.memory import RetrievalConfig as RetrievalConfig
     from roma_core.app import Roma as Roma
     from roma_core.app import build_roma as build_roma
     from roma_core.errors import AgentFailure as AgentFailure
@@ -32,6 +33,7 @@ else:
     __getattr__, __dir__ = export_lazily(
         __name__,
         {
+            "agents.memory": ("RetrievalConfig",),
             "app": ("Roma", "build_roma"),
             "errors": ("AgentFailure", "ErrorCode", "RomaError"),
             "settings": ("Settings",),
@@ -46,6 +48,7 @@ __all__ = [
     "ErrorCode",
     "IngestionReport",
     "Query",
+    "RetrievalConfig",
     "Roma",
     "RomaError",
     "Settings",

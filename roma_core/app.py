@@ -35,6 +35,7 @@ from roma_core.types import (
     Query,
     RawDocument,
     ScoredChunk,
+    SearchReport,
     StreamEvent,
     TailorOutput,
     Usage,
@@ -42,6 +43,7 @@ from roma_core.types import (
 )
 
 if TYPE_CHECKING:
+    from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.pipeline import Pipeline
     from roma_core.answers import AnswerIdentity
     from roma_core.evals.judge.model import Judge
@@ -417,13 +419,31 @@ class Roma:
 
         >>> await roma.search("rope bridge", limit=3)  # doctest: +SKIP
         """
+        report = await self.explain_search(text, limit=limit, filters=filters, tenant=tenant)
+        return report if isinstance(report, AgentFailure) else report.passages
+
+    async def explain_search(
+        self,
+        text: str,
+        *,
+        limit: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        tenant: str | None = None,
+        config: RetrievalConfig | None = None,
+    ) -> SearchReport | AgentFailure:
+        """Return the passages as ``search`` does, with what each leg, fusion and the reranker made of them.
+
+        ``config`` replaces the numbers of the settings for this search.
+
+        >>> await roma.explain_search("rope bridge", config=RetrievalConfig(lexical_weight=1.0))  # doctest: +SKIP
+        """
         for part in (Roma.orchestrator, Roma.writers, Roma.llm):
             await part.warm(self)
         given = {"top_k": limit, "filters": filters, "tenant": tenant}
         asked = guarded_call("query", lambda: self._make_query(text, given))
         if isinstance(asked, AgentFailure):
             return asked
-        return await guarded("memory", parts.find_passages(self, asked))
+        return await guarded("memory", parts.explain_search(self, asked, config))
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
         """Parse a file without storing it."""

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
 
 from roma_core.errors import AgentFailure, ConfigError, RomaError
-from roma_core.types import ComponentHealth, Query, ScoredChunk, Usage
+from roma_core.types import ComponentHealth, Query, SearchReport, Usage
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.orchestrator import ROMAOrchestrator
     from roma_core.agents.pipeline import Pipeline
     from roma_core.answers import Answers
@@ -352,19 +353,23 @@ def build_quotes_pipeline(roma: Roma) -> Pipeline:
     return orchestrator.pipeline
 
 
-async def find_passages(roma: Roma, query: Query) -> tuple[ScoredChunk, ...]:
-    """Return the passages for a question, ranked as those of an answer. Raises ``RomaError``."""
+async def explain_search(roma: Roma, query: Query, config: RetrievalConfig | None = None) -> SearchReport:
+    """Return the passages for a question, ranked as those of an answer, and what ranked them. Raises ``RomaError``."""
+    from roma_core.agents.context import Context
     from roma_core.agents.memory import MemoryAgent
 
     memory = next((agent for agent in roma.orchestrator.agents if isinstance(agent, MemoryAgent)), None)
     if memory is None:
         raise ConfigError("The pipeline has no stage of ROMA's memory that could search.")
-    recall = await memory.retrieve(query.text, tenant=query.tenant, filters=dict(query.filters))
-    if not isinstance(recall, AgentFailure):
-        recall = await memory.rerank(recall)
-    if isinstance(recall, AgentFailure):
-        raise RomaError(recall.message, recall.code, retry_after_s=recall.retry_after_s)
-    return recall.passages[: query.top_k]
+    if config is not None:
+        memory = memory.with_config(config)
+    context = Context.begin(query)  # filters in the question are read as for an answer
+    report = await memory.explain(
+        context.question, tenant=query.tenant, filters=dict(context.query.filters), limit=query.top_k
+    )
+    if isinstance(report, AgentFailure):
+        raise RomaError(report.message, report.code, retry_after_s=report.retry_after_s)
+    return report.model_copy(update={"question": query.text})
 
 
 def list_own_prompts() -> dict[str, Prompt]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from roma_core.agents.citations import CitationAgent
 from roma_core.agents.conversation import ConversationAgent
 from roma_core.agents.guardrails import GuardrailsAgent
-from roma_core.agents.memory import MemoryAgent, MemoryLimits
+from roma_core.agents.memory import MemoryAgent, RetrievalConfig
 from roma_core.agents.orchestrator import ROMAOrchestrator
 from roma_core.agents.pipeline import Pipeline, Stage, stage_specs
 from roma_core.agents.planner import PlannerAgent
@@ -78,12 +78,7 @@ def build_pipeline(parts: StageParts) -> Pipeline:
     A new stage of ROMA is one line of this list.
     """
     settings = parts.settings
-    limits = MemoryLimits(
-        retrieve=settings.retrieval.retrieve_limit,
-        lexical_weight=settings.retrieval.lexical_weight,
-        rerank=settings.retrieval.rerank_limit,
-        rerank_weight=settings.retrieval.rerank_weight,
-    )
+    limits = RetrievalConfig.of(settings.retrieval)
     guardrails = GuardrailsAgent(
         settings.answering.guardrails,
         max_question_chars=settings.answering.max_question_chars,

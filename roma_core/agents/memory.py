@@ -10,21 +10,24 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
+
+from pydantic import ValidationError
 
 from roma_core.agents.base import Agent, boundary, gather_all
 from roma_core.agents.context import Context, Lookup
 from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.embeddings.base import Embedder, charge_to
-from roma_core.errors import AgentFailure, InputError, guarded
+from roma_core.errors import AgentFailure, InputError, explain_invalid, guarded, suggest_name
 from roma_core.perloop import PerLoop
 from roma_core.rerank import Reranker, mix
 from roma_core.settings import RetrievalSettings
 from roma_core.store.base import ChunkStore
 from roma_core.store.fusion import fuse
-from roma_core.types import ComponentHealth, ScoredChunk
+from roma_core.types import ComponentHealth, ScoredChunk, SearchHit, SearchLeg, SearchReport
 
 _DEFAULTS = RetrievalSettings()
 
@@ -43,13 +46,42 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class MemoryLimits:
-    """Numbers of passages that are fetched and reranked, and weights; the docs say where they were measured."""
+class RetrievalConfig:
+    """Numbers of passages that are fetched and reranked, and weights; the docs say where they were measured.
 
-    retrieve: int = _DEFAULTS.retrieve_limit
+    One value that a notebook sweeps; its fields are named like the settings::
+
+        for config in RetrievalConfig.grid(lexical_weight=(0.0, 0.4, 1.0), rerank_limit=(0, 20)):
+            report = await roma.explain_search("rope bridge", config=config)
+    """
+
+    retrieve_limit: int = _DEFAULTS.retrieve_limit
     lexical_weight: float = _DEFAULTS.lexical_weight
-    rerank: int = _DEFAULTS.rerank_limit
+    rerank_limit: int = _DEFAULTS.rerank_limit
     rerank_weight: float = _DEFAULTS.rerank_weight
+
+    @classmethod
+    def of(cls, settings: RetrievalSettings) -> RetrievalConfig:
+        """Return the numbers of ``settings``."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+    @classmethod
+    def grid(cls, **values: Sequence[float]) -> list[RetrievalConfig]:
+        """Return a config for each combination of the values. Raises ``InputError`` for a name or value that is wrong.
+
+        >>> len(RetrievalConfig.grid(lexical_weight=(0.0, 0.4), rerank_limit=(0, 20)))
+        4
+        """
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise InputError(f"A search has no number {name!r}. {suggest_name(name, known)}")
+        combined = (dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values()))
+        return [cls.of(_check_numbers(numbers)) for numbers in combined]
+
+    def as_settings(self) -> dict[str, float]:
+        """Return the numbers by the names of their settings: ``settings.replace(config.as_settings())``."""
+        return asdict(self)
 
 
 class MemoryAgent(Agent):
@@ -58,12 +90,12 @@ class MemoryAgent(Agent):
     name = "memory"
 
     def __init__(
-        self, store: ChunkStore, embedder: Embedder, reranker: Reranker | None, limits: MemoryLimits | None = None
+        self, store: ChunkStore, embedder: Embedder, reranker: Reranker | None, limits: RetrievalConfig | None = None
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._reranker = reranker
-        self._limits = limits or MemoryLimits()
+        self._limits = limits or RetrievalConfig()
         self._search_slots = PerLoop(functools.partial(asyncio.Semaphore, CONCURRENT_SEARCHES))
 
     @property
@@ -81,7 +113,7 @@ class MemoryAgent(Agent):
                 detail=_count_found,
                 every_round=True,
                 version="1",
-                parameters={"limit": self._limits.retrieve, "lexical_weight": self._limits.lexical_weight},
+                parameters={"limit": self._limits.retrieve_limit, "lexical_weight": self._limits.lexical_weight},
             ),
             Stage(
                 "rerank",
@@ -118,6 +150,11 @@ class MemoryAgent(Agent):
                 guarded(f"{self.name}.lexical", self._search_words(question, tenant, filters)),
                 guarded(f"{self.name}.dense", self._search_vectors(question, tenant, filters)),
             )
+        return self._fuse_legs(question, lexical, dense)
+
+    def _fuse_legs(
+        self, question: str, lexical: list[ScoredChunk] | AgentFailure, dense: list[ScoredChunk] | AgentFailure
+    ) -> Recall | AgentFailure:
         failures = [search for search in (lexical, dense) if isinstance(search, AgentFailure)]
         for failure in failures:
             if len(failures) == 2 or failure.code == InputError.default_code:
@@ -126,14 +163,14 @@ class MemoryAgent(Agent):
             [] if isinstance(lexical, AgentFailure) else lexical,
             [] if isinstance(dense, AgentFailure) else dense,
             lexical_weight=self._limits.lexical_weight,
-            limit=self._limits.retrieve,
+            limit=self._limits.retrieve_limit,
         )
         return Recall(question, tuple(passages), tuple(_unavailable(failure) for failure in failures))
 
     @boundary
     async def rerank(self, recall: Recall, *, limit: int | None = None) -> Recall:
         """Return the same passages in the mixed order. Only the first ``limit`` (default: the setting) are read."""
-        limit = self._limits.rerank if limit is None else min(limit, self._limits.rerank)
+        limit = self._limits.rerank_limit if limit is None else min(limit, self._limits.rerank_limit)
         if self._reranker is None or not limit or not recall.passages:
             return recall
         texts = [passage.chunk.indexed_text for passage in recall.passages[:limit]]
@@ -146,7 +183,50 @@ class MemoryAgent(Agent):
     @property
     def rerank_limit(self) -> int:
         """The number of passages that a query reranks, over all of its look-ups."""
-        return self._limits.rerank if self._reranker is not None else 0
+        return self._limits.rerank_limit if self._reranker is not None else 0
+
+    @boundary
+    async def explain(
+        self, question: str, *, tenant: str, filters: dict[str, Any], limit: int
+    ) -> SearchReport | AgentFailure:
+        """Return the passages for a question as ``retrieve`` and ``rerank`` rank them, and what decided the order."""
+        started = time.perf_counter()
+        async with self._search_slots.get():
+            legs = await asyncio.gather(
+                _time_leg("bm25", guarded(f"{self.name}.lexical", self._search_words(question, tenant, filters))),
+                _time_leg("dense", guarded(f"{self.name}.dense", self._search_vectors(question, tenant, filters))),
+            )
+        fused_from = time.perf_counter()
+        recall = self._fuse_legs(question, *(leg.outcome for leg in legs))
+        if isinstance(recall, AgentFailure):
+            return recall
+        reranked_from = time.perf_counter()
+        ranked = await self.rerank(recall)
+        if isinstance(ranked, AgentFailure):
+            return ranked
+        ended = time.perf_counter()
+        read = min(self.rerank_limit, len(recall.passages)) if ranked.degraded == recall.degraded else 0
+        failure = "".join(ranked.degraded[len(recall.degraded) :])
+        report_legs = (
+            *(leg.report() for leg in legs),
+            SearchLeg(name="fusion", found=len(recall.passages), ms=_elapsed_ms(fused_from, reranked_from)),
+            SearchLeg(name="rerank", found=read, ms=_elapsed_ms(reranked_from, ended), failure=failure),
+        )
+        ranks = [_rank_by_id(leg.passages) for leg in (*legs, TimedLeg("fusion", list(recall.passages), 0.0))]
+        hits = [_make_hit(rank, passage, ranks) for rank, passage in enumerate(ranked.passages[:limit], start=1)]
+        return SearchReport(
+            question=question,
+            searched=question,
+            filters=dict(filters),
+            numbers=self._limits.as_settings(),
+            legs=report_legs,
+            hits=tuple(hits),
+            ms=_elapsed_ms(started, ended),
+        )
+
+    def with_config(self, config: RetrievalConfig) -> MemoryAgent:
+        """Return an agent over the same parts with other numbers."""
+        return MemoryAgent(self._store, self._embedder, self._reranker, config)
 
     async def _retrieve_lookups(self, context: Context) -> AgentFailure | None:
         """Search for all look-ups that can be made now. A retry repeats only those that failed."""
@@ -189,7 +269,7 @@ class MemoryAgent(Agent):
         context.passages = context.passages[: context.query.top_k]
 
     def _merge(self, context: Context) -> tuple[ScoredChunk, ...]:
-        return interleave([lookup.passages or () for lookup in context.lookups], self._limits.retrieve)
+        return interleave([lookup.passages or () for lookup in context.lookups], self._limits.retrieve_limit)
 
     def _rerank_share(self, context: Context) -> int:
         return -(-self.rerank_limit // len(context.lookups))
@@ -199,12 +279,12 @@ class MemoryAgent(Agent):
         return {"n": sum(min(share, len(lookup.passages or ())) for lookup in context.current_lookups)}
 
     async def _search_words(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
-        return await self._store.lexical(tenant, question, limit=self._limits.retrieve, filters=filters)
+        return await self._store.lexical(tenant, question, limit=self._limits.retrieve_limit, filters=filters)
 
     async def _search_vectors(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
         with charge_to(tenant):
             embedded = await self._embedder.embed_query(question)
-        return await self._store.dense(tenant, embedded.vector, limit=self._limits.retrieve, filters=filters)
+        return await self._store.dense(tenant, embedded.vector, limit=self._limits.retrieve_limit, filters=filters)
 
 
 def interleave(rankings: Sequence[Sequence[ScoredChunk]], limit: int) -> tuple[ScoredChunk, ...]:
@@ -235,6 +315,59 @@ def fill_places(lookup: Lookup, context: Context) -> str:
         finding = next((other.finding for other in context.lookups if other.number == number), "")
         text = text.replace(f"{{{number}}}", finding or "")
     return " ".join(text.split())
+
+
+@dataclass(frozen=True)
+class TimedLeg:
+    """One leg of a search: what it found, or why it failed, and how long it took."""
+
+    name: str
+    outcome: list[ScoredChunk] | AgentFailure
+    ms: float
+
+    @property
+    def passages(self) -> Sequence[ScoredChunk]:
+        """What it found; nothing where it failed."""
+        return () if isinstance(self.outcome, AgentFailure) else self.outcome
+
+    def report(self) -> SearchLeg:
+        """Return the leg as it is reported."""
+        failure = self.outcome.code.value if isinstance(self.outcome, AgentFailure) else ""
+        return SearchLeg(name=self.name, found=len(self.passages), ms=self.ms, failure=failure)
+
+
+async def _time_leg(name: str, search: Awaitable[list[ScoredChunk] | AgentFailure]) -> TimedLeg:
+    started = time.perf_counter()
+    outcome = await search
+    return TimedLeg(name, outcome, _elapsed_ms(started, time.perf_counter()))
+
+
+def _elapsed_ms(started: float, ended: float) -> float:
+    return round((ended - started) * 1000, 1)
+
+
+def _rank_by_id(passages: Sequence[ScoredChunk]) -> dict[str, int]:
+    return {passage.chunk.id: rank for rank, passage in enumerate(passages, start=1)}
+
+
+def _make_hit(rank: int, passage: ScoredChunk, ranks: Sequence[Mapping[str, int]]) -> SearchHit:
+    bm25, dense, fused = (found.get(passage.chunk.id) for found in ranks)
+    return SearchHit(
+        rank=rank,
+        passage=passage,
+        bm25_rank=bm25,
+        dense_rank=dense,
+        fused_rank=fused,
+        was_reranked="rerank" in passage.scores,
+    )
+
+
+def _check_numbers(numbers: Mapping[str, float]) -> RetrievalSettings:
+    """Return settings with these numbers. Raises ``InputError`` for one that is out of its range."""
+    try:
+        return RetrievalSettings.model_validate(dict(numbers))
+    except ValidationError as error:
+        raise InputError(f"These numbers cannot be searched with: {explain_invalid(error)}.") from None
 
 
 def _with_reciprocal_rank(passage: ScoredChunk, rank: int) -> ScoredChunk:

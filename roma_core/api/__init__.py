@@ -17,7 +17,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import Route
 
 from roma_core import __version__
-from roma_core.api import answers, completions, conversations, ingest, operations, query
+from roma_core.api import answers, completions, conversations, ingest, operations, query, search
 from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
@@ -65,7 +65,14 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.watched = Counter()
     app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
-    for router in (query.router, answers.router, completions.router, ingest.router, conversations.router):
+    for router in (
+        query.router,
+        answers.router,
+        search.router,
+        completions.router,
+        ingest.router,
+        conversations.router,
+    ):
         app.include_router(router, dependencies=[Depends(_wait_until_warm)])
     app.state.mcp = MCPRoute(roma)
     app.router.routes.append(Route("/mcp", app.state.mcp, methods=None, include_in_schema=False))

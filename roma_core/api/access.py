@@ -36,6 +36,7 @@ SCOPE_OF: Mapping[str, TokenScope] = {
     "sources": "query",
     "sessions": "query",
     "answers": "query",
+    "search": "query",
     "feedback": "query",
     "console": "query",
     "static": "query",

@@ -26,6 +26,7 @@ COMMANDS = {
     "show": "documents:show",
     "parse": "documents:parse",
     "ask": "answers:ask",
+    "search": "search:search",
     "answers": "records:answers",
     "replay": "records:replay",
     "verify": "records:verify",

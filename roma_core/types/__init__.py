@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from roma_core.types.vectors import Vectors as Vectors
 else:
     __getattr__, _ = export_lazily(__name__, {"vectors": ("Vector", "Vectors")})
+from roma_core.types.search import SearchHit, SearchLeg, SearchReport
 
 __all__ = [
     "CITATION_COLUMNS",
@@ -92,6 +93,9 @@ __all__ = [
     "Query",
     "RawDocument",
     "ScoredChunk",
+    "SearchHit",
+    "SearchLeg",
+    "SearchReport",
     "Section",
     "SectionKind",
     "Source",

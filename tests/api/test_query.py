@@ -255,3 +255,14 @@ async def test_sessions_and_feedback(service: Any) -> None:
     for gone in (client.get("/sessions/s1"), client.delete("/sessions/s1")):
         assert (await gone).status_code == 404
     assert (await client.patch("/sessions/s1", json={"title": "x"})).status_code == 404
+
+
+async def test_search_shows_passages_and_explains_them(service: Any) -> None:
+    plain = (await service.client.get("/search", params={"q": "rope bridge"})).json()
+    assert plain["hits"][0]["passage"]["chunk"]["title"] == "Bridge"
+    assert plain["legs"] == []
+    explained = (await service.client.get("/search", params={"q": "rope bridge", "explain": 1})).json()
+    assert [leg["name"] for leg in explained["legs"]] == ["bm25", "dense", "fusion", "rerank"]
+    nothing = await service.client.get("/search", params={"q": "rope bridge", "uri": "other"})
+    assert nothing.json()["hits"] == []
+    assert (await service.client.get("/search")).status_code == 422

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from roma_core.agents.context import Context
-from roma_core.agents.memory import CONCURRENT_SEARCHES, MemoryAgent, MemoryLimits, Recall, fill_places, interleave
+from roma_core.agents.memory import CONCURRENT_SEARCHES, MemoryAgent, Recall, RetrievalConfig, fill_places, interleave
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, StoreError
 from roma_core.rerank import FakeReranker
@@ -44,12 +44,12 @@ async def test_both_ways_away_is_a_failure(kit: Any) -> None:
 
 
 async def test_the_limit_holds(kit: Any) -> None:
-    memory = MemoryAgent(await kit.store(), FakeEmbedder(), None, MemoryLimits(retrieve=1))
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), None, RetrievalConfig(retrieve_limit=1))
     assert len((await recall(memory)).passages) == 1
 
 
 async def test_reranking_mixes_only_the_top(kit: Any) -> None:
-    memory = MemoryAgent(await kit.store(), FakeEmbedder(), FakeReranker(), MemoryLimits(rerank=1))
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), FakeReranker(), RetrievalConfig(rerank_limit=1))
     found = await memory.rerank(await recall(memory))
     assert isinstance(found, Recall)
     assert ["rerank" in p.scores for p in found.passages] == [True] + [False] * (len(found.passages) - 1)
@@ -70,9 +70,9 @@ async def test_the_reranker_reads_what_is_indexed(kit: Any) -> None:
     assert seen == [p.chunk.indexed_text for p in found.passages]
 
 
-@pytest.mark.parametrize("limits", [MemoryLimits(rerank=0), MemoryLimits()])
-async def test_without_reranking_the_order_stays(kit: Any, limits: MemoryLimits) -> None:
-    reranker = None if limits.rerank else FakeReranker()
+@pytest.mark.parametrize("limits", [RetrievalConfig(rerank_limit=0), RetrievalConfig()])
+async def test_without_reranking_the_order_stays(kit: Any, limits: RetrievalConfig) -> None:
+    reranker = None if limits.rerank_limit else FakeReranker()
     memory = MemoryAgent(await kit.store(), FakeEmbedder(), reranker, limits)
     found = await recall(memory)
     assert await memory.rerank(found) == found
