@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import regex
@@ -83,6 +84,7 @@ _WORD: Final = regex.compile(r"[^\W\d_]+")
 _LETTERS_PER_SIGN: Final = 3
 """Letters of an alphabet that say as much as one sign of Chinese or Japanese."""
 _SIGNS: Final = frozenset({"Han", "Hiragana", "Katakana"})
+_SIGNS_AS_ONE: Final = {"Hiragana": "Han", "Katakana": "Han"}
 _LEAST_KANA: Final = 0.05
 """Share of kana among signs from which a text is Japanese."""
 _ENGLISH: Final = frozenset(
@@ -147,6 +149,27 @@ def read_language(name: str) -> str | None:
     if code in _NORWEGIAN:
         return _NORWEGIAN[code]
     return next((code for code, known in LANGUAGE_NAMES.items() if known.casefold() == plain), None)
+
+
+def is_covered(languages: AbstractSet[str] | None, language: str) -> bool:
+    """Return whether a model that was measured on ``languages`` may judge a text; None covers all.
+
+    A text that shows no language is taken as one of them.
+
+    >>> is_covered({"en"}, "de"), is_covered({"en"}, ""), is_covered(None, "de")
+    (False, True, True)
+    """
+    return languages is None or language in {*languages, UNKNOWN}
+
+
+def is_same_script(one: str, other: str) -> bool:
+    """Return whether readers of one text can read the script of the other; a text without letters is in any.
+
+    >>> is_same_script("What?", "Τι;"), is_same_script("年假", "ねんか"), is_same_script("What?", "12")
+    (False, True, True)
+    """
+    first, second = (_SIGNS_AS_ONE.get(script, script) for script in (find_script(one), find_script(other)))
+    return first == second or "" in {first, second}
 
 
 def describe_language(code: str) -> str:

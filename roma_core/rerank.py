@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from roma_core.errors import ConfigError
 from roma_core.models import (
@@ -55,6 +55,25 @@ class Reranker(Protocol):
     async def health(self) -> ComponentHealth:
         """Return whether it can score now. May raise ``EmbeddingError``."""
         ...
+
+
+_MEASURED: Final[dict[str, frozenset[str] | None]] = {
+    "ms-marco": frozenset({"en"}),
+    "jina-reranker-v1": frozenset({"en"}),
+    "jina-reranker-v2-base-multilingual": None,
+    "bge-reranker-v2-m3": None,
+    "bge-reranker": frozenset({"en", "zh"}),
+}
+"""Languages on which rerankers were trained and measured, by a part of their name; None: all. The first one counts."""
+
+
+def find_languages(name: str) -> frozenset[str] | None:
+    """Return the languages that a reranker was measured on; None for all, and for one that is not known here.
+
+    >>> sorted(find_languages("Xenova/ms-marco-MiniLM-L-6-v2"))
+    ['en']
+    """
+    return next((languages for part, languages in _MEASURED.items() if part in name.casefold()), None)
 
 
 def mix(

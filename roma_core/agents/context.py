@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
-from roma_core.markup import normalise_markers, read_markers
+from roma_core.markup import normalise_markers, read_markers, says_unknown
 from roma_core.store.filters import read_filters
 from roma_core.types import Query, ScoredChunk, TailorOutput, Usage
 from roma_core.writers.base import Draft
@@ -79,6 +79,8 @@ class Context:
     flags: list[str] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     """Why the answer is degraded, in the order in which it happened; see ``reasons``."""
+    notes: list[str] = field(default_factory=list)
+    """Remarks that are shown with the reason of the model: how passages were ranked, in which script the answer is."""
     dropped: list[str] = field(default_factory=list)
     """Rewrites and plans of a model that were about something else."""
     round: int = 0
@@ -182,7 +184,7 @@ class Context:
         """Why that model wrote the answer."""
         if self.draft is None:
             return "no passages"
-        return "; ".join(part for part in (self.fallback_reason, self.draft.reason) if part)
+        return "; ".join(part for part in (self.fallback_reason, self.draft.reason, *self.notes) if part)
 
 
 def same_words(one: str, other: str) -> bool:
@@ -199,7 +201,7 @@ def is_unknown(text: str, passages: int) -> bool:
     plain = " ".join(text.replace("’", "'").split()).casefold()
     if plain.startswith(I_DONT_KNOW.casefold().rstrip(".")):
         return True
-    return plain.startswith("i don't know") and not read_markers(text, passages)
+    return (plain.startswith("i don't know") or says_unknown(text)) and not read_markers(text, passages)
 
 
 def _folded(text: str) -> str:

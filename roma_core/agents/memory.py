@@ -22,8 +22,9 @@ from roma_core.agents.context import Context, Lookup
 from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, explain_invalid, guarded, suggest_name
+from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.perloop import PerLoop
-from roma_core.rerank import Reranker, mix
+from roma_core.rerank import Reranker, find_languages, mix
 from roma_core.settings import RetrievalSettings
 from roma_core.store.base import ChunkStore
 from roma_core.store.fusion import fuse
@@ -43,6 +44,8 @@ class Recall:
     question: str
     passages: tuple[ScoredChunk, ...] = ()
     degraded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Remarks on how the passages were ranked."""
 
 
 @dataclass(frozen=True)
@@ -173,12 +176,22 @@ class MemoryAgent(Agent):
         limit = self._limits.rerank_limit if limit is None else min(limit, self._limits.rerank_limit)
         if self._reranker is None or not limit or not recall.passages:
             return recall
-        texts = [passage.chunk.indexed_text for passage in recall.passages[:limit]]
+        languages = find_languages(self._reranker.name)
+        language = await asyncio.to_thread(detect_language, recall.question)
+        candidates = recall.passages[:limit]
+        readable = [passage for passage in candidates if is_covered(languages, passage.chunk.facts.language)]
+        if not is_covered(languages, language) or not readable:
+            language = language if not is_covered(languages, language) else candidates[0].chunk.facts.language
+            note = f"ranked by fusion alone: the reranker was not measured on {describe_language(language)}"
+            return replace(recall, notes=(*recall.notes, note))
+        texts = [passage.chunk.indexed_text for passage in readable]
         scores = await guarded(f"{self.name}.rerank", self._reranker.scores(recall.question, texts))
         if isinstance(scores, AgentFailure):
             return replace(recall, degraded=(*recall.degraded, _unavailable(scores)))
-        mixed = mix(recall.passages, scores, weight=self._limits.rerank_weight)
-        return replace(recall, passages=tuple(mixed))
+        if len(readable) == len(candidates):
+            return replace(recall, passages=tuple(mix(recall.passages, scores, weight=self._limits.rerank_weight)))
+        ranked = mix(readable, scores, weight=self._limits.rerank_weight)
+        return replace(recall, passages=put_in_places(recall.passages, ranked))
 
     @property
     def rerank_limit(self) -> int:
@@ -261,6 +274,7 @@ class MemoryAgent(Agent):
                 return outcome
             lookup.passages, lookup.is_ranked = outcome.passages, True
             context.degraded += outcome.degraded
+            context.notes += [note for note in outcome.notes if note not in context.notes]
         context.passages = self._merge(context)
         return None
 
@@ -306,6 +320,18 @@ def interleave(rankings: Sequence[Sequence[ScoredChunk]], limit: int) -> tuple[S
                 merged.setdefault(passage.chunk.id, passage)
     best = list(merged.values())[:limit]
     return tuple(_with_reciprocal_rank(passage, rank) for rank, passage in enumerate(best, start=1))
+
+
+def put_in_places(passages: Sequence[ScoredChunk], ranked: Sequence[ScoredChunk]) -> tuple[ScoredChunk, ...]:
+    """Return ``passages`` with those of ``ranked`` in their new order at the places that they held before.
+
+    The others, which the reranker does not read, keep their places. ``score`` becomes the reciprocal of the rank and
+    the own score stays in ``scores['own']``.
+    """
+    own = {passage.chunk.id for passage in ranked}
+    queue = iter(ranked)
+    placed = [next(queue) if passage.chunk.id in own else passage for passage in passages]
+    return tuple(_with_reciprocal_rank(passage, rank) for rank, passage in enumerate(placed, start=1))
 
 
 def fill_places(lookup: Lookup, context: Context) -> str:

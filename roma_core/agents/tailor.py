@@ -10,6 +10,7 @@ from roma_core.agents.context import Context
 from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.citations import Cited
 from roma_core.errors import ErrorCode, LLMError, RomaError
+from roma_core.languages import is_same_script
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import rewrite_markers
 from roma_core.types import Answered, ComponentHealth, Query, TailorOutput, digest
@@ -131,6 +132,8 @@ def _compose_answer(context: Context) -> TailorOutput:
     if declined:
         context.degraded.append(DECLINED_REASON)
     cited = context.cited or Cited(_without_markers(context.answer, context))
+    if not is_same_script(context.question, cited.answer):
+        context.notes.append("the answer is in another script than the question")
     return TailorOutput(
         answer=cited.answer,
         citations=() if declined else cited.citations,

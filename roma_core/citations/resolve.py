@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from roma_core.citations.verdict import Support, verify_claim
+from roma_core.citations.verdict import Reason, Support, verify_claim
 from roma_core.citations.words import read_words
+from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.markup import Claim, Marker, mask_markers, read_markers, remove_markers, rewrite_markers, split_claims
-from roma_core.types import Answered, Citation, CitationPolicy, CitationVerdict, Document, ScoredChunk, Statement
+from roma_core.types import Answered, Chunk, Citation, CitationPolicy, CitationVerdict, Document, ScoredChunk, Statement
 
 PROVEN: frozenset[CitationVerdict] = frozenset({"verbatim", "supported"})
 """Verdicts of a statement that a passage proves."""
 REFUSED: frozenset[CitationVerdict] = frozenset({"contradicted", "unsupported"})
 """Verdicts of a statement that *strict* takes out."""
+MEASURED_LANGUAGES: frozenset[str] = frozenset({"en"})
+"""Languages in which the check of claims was measured."""
 MOST_DEFINING_CHARS = 200_000
 """Characters of a document up to which all of it is searched for the acronyms that it defines."""
 MOST_SEARCHED = 8
@@ -140,7 +143,7 @@ class _Checks:
             context = "\n".join((chunk.title, *chunk.headings, chunk.context))
             document = self.proven[number].text
             defining = document if len(document) <= MOST_DEFINING_CHARS else ""
-            self._supports[key] = verify_claim(said, chunk.text, context, defining)
+            self._supports[key] = _limit_to_measured(verify_claim(said, chunk.text, context, defining), chunk)
         return self._supports[key]
 
     def best_passage(self, said: str) -> tuple[int, Support] | None:
@@ -209,6 +212,14 @@ class _Checks:
             decided_by=tuple(str(reason) for reason in support.reasons) if support is not None else (),
             found_by="roma" if by_roma else "answer",
         )
+
+
+def _limit_to_measured(support: Support, chunk: Chunk) -> Support:
+    """Return a verdict as it is where the check was measured; elsewhere only what stands there word for word counts."""
+    language = chunk.facts.language or detect_language(chunk.text)
+    if support.verdict in {"verbatim", "unchecked"} or is_covered(MEASURED_LANGUAGES, language):
+        return support
+    return replace(support, verdict="unchecked", reasons=(Reason("language", source=describe_language(language)),))
 
 
 def _rank(support: Support) -> tuple[bool, float, bool]:

@@ -100,6 +100,8 @@ class Reason:
     """True where the difference is a word or two in the same place, and no other way to say it."""
 
     def __str__(self) -> str:
+        if self.kind == "language" and self.source:
+            return f"language: the check was not measured on {self.source}"
         both = f"{self.claim!r} for {self.source!r}" if self.claim and self.source else ""
         one = f"{self.claim!r} is not in the source" if self.claim else f"{self.source!r} is left out"
         return f"{self.kind}: {both or one}" if self.claim or self.source else self.kind

@@ -19,6 +19,7 @@ from roma_core.markup.markers import (
 from roma_core.markup.parse import markdown
 from roma_core.markup.segments import Segment, read_segments
 from roma_core.markup.sentences import Sentence, split_sentences
+from roma_core.markup.unknown import says_unknown
 
 __all__ = [
     "Claim",
@@ -35,6 +36,7 @@ __all__ = [
     "read_statements",
     "remove_markers",
     "rewrite_markers",
+    "says_unknown",
     "split_claims",
     "split_sentences",
 ]

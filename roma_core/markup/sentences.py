@@ -30,12 +30,18 @@ _COUNTED = "no nos nr fig figs eq eqs vol vols p pp abs art sec ch ref refs op"
 _ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _BEFORE_NUMBER = frozenset(_COUNTED.split())
 """Words that are abbreviations only when a number follows: "No. 5", but "He said no. Then"."""
+_FULL_STOPS = "。！？।॥۔؟។"
+"""Marks that end a sentence whatever follows: Chinese, Japanese, Hindi, Urdu, Arabic, Khmer."""
 _END = re.compile(  # only from the beginning of a run of marks, and possessive: linear on "......"
-    r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]*_`]*(?:\[\d{1,3}\])*(?=\s|$))|(?:[。！？]+[”’」』）]*)",
+    r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]*_`]*(?:\[\d{1,3}\])*(?=\s|$))"
+    rf"|(?:[{_FULL_STOPS}]+[”’」』）]*)"
+    r"|(?<=[\u0e00-\u0eff])[ \t]+(?=[\u0e00-\u0eff])",
 )
 _LONGEST_MARKUP = 4000
 """A longer line is prose: the patterns for markup look back and forth too often on hostile ones."""
 _LONGEST_WORD = 64
+_LEAST_UNMARKED = 40
+"""Characters from which a blank ends a sentence of a script that marks no end."""
 _SPACES = re.compile(r"\s*")
 _FENCE = re.compile(r"\s{0,3}(```+|~~~+)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(?P<body>.*?)\s*#*\s*$")
@@ -157,7 +163,9 @@ def _split_prose(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _is_boundary(text: str, begin: int, match: re.Match[str]) -> bool:
     """A full stop ends a sentence unless it ends an abbreviation, an initial or a number in a list."""
     mark = match[0]
-    if mark[0] in "。！？":
+    if mark.isspace():  # Thai and Lao part sentences by blanks, and clauses as well
+        return match.start() - begin >= _LEAST_UNMARKED
+    if mark[0] in "。！？।॥۔؟။។":
         return True
     after = _SPACES.match(text, match.end())
     following = text[after.end() : after.end() + 1] if after else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from roma_core.languages import count_words
 from roma_core.markup import escape_markers
 from roma_core.writers.extractive.units import QuotableUnit
 
@@ -31,7 +32,7 @@ def choose_units(units: Sequence[QuotableUnit], scores: Sequence[float], gap: fl
             chosen[line.document_place] = line
     following = best[0].next
     if following is not None:
-        words = sum(len(unit.quote.split()) for unit in (*chosen.values(), following))
+        words = sum(count_words(unit.quote) for unit in (*chosen.values(), following))
         if words <= SHORT_WORDS:
             chosen.setdefault(following.document_place, following)
 

@@ -14,6 +14,7 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from roma_core.languages import count_words
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import BlockKind, Chunk, ScoredChunk
 
@@ -135,15 +136,15 @@ def _announced(unit: QuotableUnit, after: Sequence[QuotableUnit]) -> tuple[Quota
         return ()
     kind = after[0].sentence.kind
     block = list(takewhile(lambda u: u.sentence.kind == kind, after)) if kind in _LINES else [after[0]]
-    short = len(block) <= MOST_LINES and sum(len(line.quote.split()) for line in block) <= MOST_WORDS
+    short = len(block) <= MOST_LINES and sum(count_words(line.quote) for line in block) <= MOST_WORDS
     return tuple(block if short else block[:1])
 
 
 def _says_nothing(unit: QuotableUnit) -> bool:
     """True for questions, header rows, a few words, and a lead-in without the lines that it leads to."""
-    if unit.is_header or unit.quote.endswith(("?", "？")):
+    if unit.is_header or unit.quote.endswith(("?", "？", "؟", "\u037e")):
         return True
-    words = len(unit.quote.split())
+    words = count_words(unit.quote)
     if unit.sentence.kind in {"code", "table"}:
         return words < 2 and "=" not in unit.quote
     if unit.quote.endswith(_OPEN) and not unit.follows:

@@ -15,16 +15,19 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roma_core.cache import Cache
+from roma_core.languages import describe_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
+from roma_core.rerank import find_languages
 from roma_core.types import ComponentHealth, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
 from roma_core.writers.extractive.calibration import UNCALIBRATED, thresholds_of
 from roma_core.writers.extractive.overlap import OverlapRanker
 from roma_core.writers.extractive.selection import choose_units, is_echo, missing_names, render_quotes
+from roma_core.writers.extractive.spans import LEAST_SHARE, find_foreign_language, quote_by_spans
 from roma_core.writers.extractive.units import quotable_units
 from roma_core.writers.followups import from_headings
 
-VERSION = "3"
+VERSION = "4"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 
@@ -64,6 +67,7 @@ class ExtractiveWriter:
         self._ranker: SentenceRanker = ranker or OverlapRanker()
         self._ranks_by_words = ranker is None
         self._thresholds = thresholds_of(self._ranker.name)
+        self._languages = frozenset({"en"}) if ranker is None else find_languages(self._ranker.name)
         self._why = why
         self._cache = cache
 
@@ -112,6 +116,10 @@ class ExtractiveWriter:
         considered = passages[:MOST_PASSAGES]
         if not considered:
             return _refusal("no passages")
+        foreign = await asyncio.to_thread(find_foreign_language, self._languages, question, considered)
+        if foreign:
+            return await self._quote_by_spans(question, considered, foreign)
+        considered = [passage for passage in considered if is_covered(self._languages, passage.chunk.facts.language)]
         passage_scores = await self._passage_scores(question, considered)
         best = max(passage_scores)
         if best < thresholds.refuse_below:
@@ -135,6 +143,16 @@ class ExtractiveWriter:
         if self._thresholds is None:
             remark = f"uncalibrated reranker {self._ranker.name or 'without a name'}: never refuses"
         return QuotedAnswer(pieces=tuple(render_quotes(chosen)), remark=remark)
+
+    async def _quote_by_spans(self, question: str, passages: Sequence[ScoredChunk], language: str) -> QuotedAnswer:
+        """Return quotes without the ranker, which was not measured on ``language``; the remark says so."""
+        note = f"quoted by shared words: {self._ranker.name} was not measured on {describe_language(language)}"
+        quotes = await asyncio.to_thread(quote_by_spans, question, passages)
+        if quotes.share < LEAST_SHARE:
+            return _refusal(
+                f"{note}; the best sentence shares {quotes.share:.0%} of the question, below {LEAST_SHARE:.0%}"
+            )
+        return QuotedAnswer(pieces=tuple(render_quotes(quotes.units)), remark=note)
 
     async def _passage_scores(self, question: str, passages: Sequence[ScoredChunk]) -> list[float]:
         """Return the scores that retrieval already paid for, if the same reranker gave them to all."""

@@ -12,7 +12,7 @@ from roma_core.agents.memory import CONCURRENT_SEARCHES, MemoryAgent, Recall, Re
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, StoreError
 from roma_core.rerank import FakeReranker
-from roma_core.types import ComponentHealth, Query
+from roma_core.types import ComponentHealth, Query, ScoredChunk
 
 
 async def recall(memory: MemoryAgent, question: str = "rope bridge built", **fields: Any) -> Recall:
@@ -87,6 +87,43 @@ async def test_a_reranker_that_fails_leaves_the_order_and_says_so(kit: Any) -> N
     assert isinstance(after, Recall)
     assert after.passages == found.passages
     assert after.degraded == (f"memory.rerank: {ErrorCode.EMBEDDING_UNAVAILABLE}",)
+
+
+class EnglishReranker(FakeReranker):
+    """A reranker that was measured on English."""
+
+    @property
+    def name(self) -> str:
+        return "ms-marco-MiniLM-L-12-v2"
+
+
+def in_language(recalled: Recall, *languages: str) -> Recall:
+    """Return the recall with passages in these languages."""
+    passages: list[ScoredChunk] = []
+    for passage, language in zip(recalled.passages, languages, strict=False):
+        facts = passage.chunk.facts.model_copy(update={"language": language})
+        passages.append(passage.model_copy(update={"chunk": passage.chunk.model_copy(update={"facts": facts})}))
+    return Recall(recalled.question, tuple(passages))
+
+
+async def test_a_question_in_a_language_that_the_reranker_does_not_know_keeps_the_fused_order(kit: Any) -> None:
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), EnglishReranker())
+    found = await recall(memory, "Wann wurde die Hängebrücke gebaut?")
+    ranked = await memory.rerank(found)
+    assert isinstance(ranked, Recall)
+    assert ranked.passages == found.passages
+    assert ranked.notes == ("ranked by fusion alone: the reranker was not measured on German",)
+
+
+async def test_passages_that_the_reranker_does_not_know_keep_their_places(kit: Any) -> None:
+    memory = MemoryAgent(await kit.store(), FakeEmbedder(), EnglishReranker())
+    found = in_language(await recall(memory), "de", "en")
+    ranked = await memory.rerank(found)
+    assert isinstance(ranked, Recall)
+    assert ranked.passages[0].chunk == found.passages[0].chunk
+    assert ["rerank" in passage.scores for passage in ranked.passages] == [False, True]
+    assert [passage.rank for passage in ranked.passages] == [1, 2]
+    assert ranked.notes == ()
 
 
 async def test_health_is_the_stores(kit: Any) -> None:

@@ -136,3 +136,23 @@ def test_quotes_stand_in_their_documents() -> None:
     for citation in found.citations:
         held = PROVEN[citation.marker]
         assert held.text[citation.start : citation.end] == citation.quote
+
+
+GERMAN = document("bruecke", "Die Brücke wurde im Jahr 1902 gebaut. Sie überspannt 48 Meter und ist aus Stahl.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("Die Brücke wurde im Jahr 1902 gebaut [1].", "verbatim"),
+        ("Die Brücke wurde im Jahr 1903 gebaut [1].", "unchecked"),
+        ("Gebaut wurde die Brücke aus Holz [1].", "unchecked"),
+    ],
+)
+def test_outside_of_the_measured_languages_only_what_stands_there_word_for_word_is_proven(
+    answer: str, verdict: str
+) -> None:
+    found = cite(answer, [passage(GERMAN, 1)], {1: GERMAN})
+    assert [statement.verdict for statement in found.statements] == [verdict]
+    if verdict == "unchecked":
+        assert found.statements[0].decided_by == ("language: the check was not measured on German",)

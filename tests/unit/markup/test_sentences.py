@@ -101,3 +101,15 @@ def test_a_footnote_is_words_without_its_mark_and_the_address_of_a_link_is_none(
         ("list", "See the annex."),
         ("figure", "[site]: https://a.example"),
     ]
+
+
+def test_sentences_end_by_the_marks_of_their_script() -> None:
+    texts = {
+        "यह पहला वाक्य है। यह दूसरा है।": 2,
+        "ما هذا؟ هذا كتاب.": 2,
+        "یہ پہلا جملہ ہے۔ یہ دوسرا ہے۔": 2,
+        "วันลาพักร้อนประจำปีคือยี่สิบวันสำหรับพนักงานทุกคน และยกไปปีหน้าได้ไม่เกินห้าวัน": 2,
+        "วันลา พักร้อน": 1,
+    }
+    for text, count in texts.items():
+        assert len(split_sentences(text)) == count, text

@@ -1,0 +1,93 @@
+"""Quotes in languages on which the ranker was not measured: by the words that a sentence shares with the question.
+
+Words count without their last letters, and scripts without spaces by pairs of signs. On questions of twelve languages
+the best two sentences hold the answer of nine in ten (``docs/benchmarks.md``), and ``LEAST_SHARE`` refuses most
+questions whose topic is absent. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
+
+import regex
+
+from roma_core.languages import UNSPACED, detect_language, is_covered
+from roma_core.types import ScoredChunk
+from roma_core.writers.extractive.selection import choose_units, is_echo
+from roma_core.writers.extractive.units import QuotableUnit, quotable_units
+
+LEAST_SHARE: Final = 0.35
+"""Share of a question that the best sentence has to hold."""
+GAP: Final = 0.2
+PASSAGE_FAVOUR: Final = 0.5
+"""How far below the best a sentence may score, and what the sentences of the best passage are given."""
+
+_WORD: Final = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_WHOLE: Final = 4
+_ENDING: Final = 3
+"""Letters that a word keeps, and letters that an ending may have."""
+
+
+class SpanQuotes(NamedTuple):
+    """Chosen sentences, and the share of the question that the best of them holds."""
+
+    units: list[QuotableUnit]
+    share: float
+
+
+def find_foreign_language(languages: AbstractSet[str] | None, question: str, passages: Sequence[ScoredChunk]) -> str:
+    """Return the language of the question or of the first passage, where it is none of ``languages``; else nothing."""
+    found = (detect_language(question), passages[0].chunk.facts.language)
+    return next((language for language in found if not is_covered(languages, language)), "")
+
+
+def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes:
+    """Return the sentences that share most words with the question; those of better passages come sooner."""
+    units = [unit for unit in quotable_units(passages) if not is_echo(question, unit.quote)]
+    if not units:
+        return SpanQuotes([], 0.0)
+    shares = score_spans(question, [unit.scored_text for unit in units])
+    highest = max(passage.score for passage in passages)
+    favours = [_favour(passages[unit.passage - 1].score, highest) for unit in units]
+    scores = [share + favour for share, favour in zip(shares, favours, strict=True)]
+    best = max(range(len(units)), key=lambda index: scores[index])
+    return SpanQuotes(choose_units(units, scores, GAP), shares[best])
+
+
+def score_spans(question: str, texts: Sequence[str]) -> list[float]:
+    """Return the share of the question's spans that each text holds (0..1), weighted by ``ln(1 + n / df)``.
+
+    >>> score_spans("年假几天？", ["年假为二十天。", "午饭免费。"])[1]
+    0.0
+    """
+    wanted = sorted(split_spans(question))
+    held = [split_spans(text) for text in texts]
+    weights = {span: math.log1p(len(texts) / max(1, sum(span in spans for spans in held))) for span in wanted}
+    whole = math.fsum(weights.values()) or 1.0
+    return [math.fsum(weight for span, weight in weights.items() if span in spans) / whole for spans in held]
+
+
+def split_spans(text: str) -> set[str]:
+    """Return words without their last letters, and the pairs of neighbours in scripts without spaces.
+
+    >>> sorted(split_spans("Urlaubstagen ab 年假为"))
+    ['ab', 'urlaubsta', '假为', '年假']
+    """
+    folded = unicodedata.normalize("NFC", text.casefold())
+    spans = {_drop_ending(word) for word in _WORD.findall(UNSPACED.sub(" ", folded))}
+    for run in UNSPACED.findall(folded):
+        spans.update(run[at : at + 2] for at in range(max(1, len(run) - 1)))
+    return spans
+
+
+def _drop_ending(word: str) -> str:
+    is_whole = len(word) < _WHOLE or word.isdigit()
+    return word if is_whole else word[: max(_WHOLE, len(word) - _ENDING)]
+
+
+def _favour(score: float, highest: float) -> float:
+    return PASSAGE_FAVOUR * max(0.0, score / highest) if highest > 0 else 0.0

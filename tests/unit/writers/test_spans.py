@@ -1,0 +1,85 @@
+"""Quotes in languages on which the ranker was not measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.chunking import chunk
+from roma_core.llm.base import I_DONT_KNOW
+from roma_core.types import Document, ScoredChunk
+from roma_core.writers.extractive import ExtractiveWriter, QuotedAnswer
+
+
+class EnglishRanker:
+    """A ranker that was measured on English, and scores everything alike."""
+
+    name = "ms-marco-MiniLM-L-12-v2"
+
+    async def scores(self, question: str, texts: list[str]) -> list[float]:
+        return [8.0] * len(texts)
+
+
+def passages(*texts: str) -> list[ScoredChunk]:
+    found: list[ScoredChunk] = []
+    for number, text in enumerate(texts, start=1):
+        uri = f"file:///{number}.txt"
+        document = Document(
+            id=Document.id_for(uri), uri=uri, title="", text=text, content_sha256=str(number), parser="text/1"
+        )
+        [whole] = chunk(document, lambda words: len(words) // 4, 1000)
+        found.append(ScoredChunk(chunk=whole, score=1 / number, rank=number, retriever="hybrid"))
+    return found
+
+
+async def ask(question: str, *texts: str) -> QuotedAnswer:
+    return await ExtractiveWriter(EnglishRanker()).answer(question, passages(*texts))
+
+
+HANDBOOKS = {
+    "German": (
+        "Wie viele Urlaubstage stehen den Angestellten zu?",
+        "Die Kantine öffnet um elf Uhr. Den Angestellten stehen dreißig Urlaubstage im Jahr zu. Parken kostet nichts.",
+        "dreißig",
+    ),
+    "Chinese": ("员工每年有几天年假？", "食堂十一点开门。员工每年有二十天年假。停车是免费的。", "二十天年假"),
+    "Japanese": (
+        "年次有給休暇は何日ですか。",
+        "食堂は十一時に開きます。年次有給休暇は二十日です。駐車は無料です。",
+        "二十日",
+    ),
+    "Hindi": (
+        "कर्मचारियों को साल में कितने दिन की छुट्टी मिलती है?",
+        "कैंटीन ग्यारह बजे खुलती है। कर्मचारियों को साल में बीस दिन की छुट्टी मिलती है। पार्किंग मुफ़्त है।",
+        "बीस",
+    ),
+    "Arabic": (
+        "كم يوما إجازة سنوية يحصل عليها الموظف؟",
+        "يفتح المطعم في الحادية عشرة. يحصل الموظف على عشرين يوما إجازة سنوية. وقوف السيارات مجاني.",
+        "عشرين",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", HANDBOOKS)
+async def test_the_sentence_that_answers_is_quoted_and_the_remark_says_how(language: str) -> None:
+    question, text, answer = HANDBOOKS[language]
+    quoted = await ask(question, text)
+    assert answer in "".join(quoted.pieces)
+    assert f"was not measured on {language}" in quoted.remark
+
+
+async def test_what_shares_too_little_is_refused() -> None:
+    refused = await ask("Wer genehmigt Dienstreisen ins Ausland?", HANDBOOKS["German"][1])
+    assert refused.pieces == (I_DONT_KNOW,)
+    assert "below 35%" in refused.remark
+
+
+async def test_a_passage_in_another_script_is_no_answer() -> None:
+    refused = await ask("ลาพักร้อนได้กี่วันต่อปี", "연차 휴가는 이십일입니다. 식당은 열한 시에 엽니다.")
+    assert refused.pieces == (I_DONT_KNOW,)
+
+
+async def test_the_ranker_reads_no_passage_in_a_language_that_it_does_not_know() -> None:
+    quoted = await ask("How long is the leave?", "The leave is thirty days long.", HANDBOOKS["German"][1])
+    assert "".join(quoted.pieces) == "The leave is thirty days long. [1]"
+    assert "not measured" not in quoted.remark
