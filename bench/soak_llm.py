@@ -1,13 +1,16 @@
 """Thousands of requests through a server that fails in every way it can, seeded: what comes out must always be right.
 
-Checked for every request: a whole answer with exactly its text, or one typed error; never an unhandled exception. Over
-all: no call past the hard budget, no final error asked again, no more calls per request than allowed.
+Among its ways are models that think, gateways with manners of their own, and servers that refuse structured output in
+one form or another. Checked for every request: a whole answer with exactly its text, or one typed error; never an
+unhandled exception, and never a thought. Over all: no call past the hard budget, no final error asked again, no more
+calls per request than allowed.
 ``ROMA_SOAK_LLM_REQUESTS`` asks for another number of requests than 10 000; what they show is printed and not kept.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -17,6 +20,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, cast
+
+from pydantic import BaseModel
 
 from bench import report
 from roma_core.errors import ErrorCode, RomaError
@@ -37,7 +42,7 @@ STALL_S = 5.0
 """Short, as stalls are waited for, and long enough for a machine that is busy with something else."""
 REST_S = 0.5
 """How long an open circuit rests, and who met one: without that, all other requests would be turned away at once."""
-BUDGET_USD = 0.0003
+BUDGET_USD = 0.0004
 """For each request: a third less than all would cost, so that it runs out on the way in whatever order they come."""
 PRICE = Price(input_usd=Decimal(3), output_usd=Decimal(15))
 RETRY_HEADERS = (("Retry-After-Ms", "5"), ("Retry-After", "0.01"), ("Retry-After", "Sun, 22 Nov 2026 12:00:00 GMT"))
@@ -92,10 +97,85 @@ WHOLE: dict[str, Fault] = {
     "refused": lambda rng, text: Script(text, finish="refusal"),
     "empty": lambda rng, text: Script(""),
 }
+THOUGHT = "pondering-7"
+"""A word that stands in thoughts alone."""
+
+
+def _stream(
+    rng: random.Random, text: str, *, fields: str = "content", head: bytes = b"", newline: str = "\n"
+) -> Script:
+    """Chat completions as gateways send them, byte by byte of ours: ``fields`` names where the words stand."""
+    words = re.findall(r"\s*\S+", text)
+    deltas = [{"role": "assistant"}, *({fields: word} for word in words)]
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": rng.choice(("stop", "STOP", "eos_token"))}]})
+    chunks.append({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": len(words), "total_tokens": 0}})
+    lines = [f"data:{json.dumps(chunk, ensure_ascii=False)}{newline}{newline}" for chunk in chunks]
+    body = head + "".join([*lines, f"data: [DONE]{newline}{newline}"]).encode()
+    return Script(raw=body, media_type=rng.choice(("text/event-stream", "text/plain", "application/octet-stream")))
+
+
+def _reasoning(field: str) -> Fault:
+    """Thoughts in a field of their own before the words."""
+
+    def make(rng: random.Random, text: str) -> Script:
+        thoughts = {"choices": [{"index": 0, "delta": {field: f"{THOUGHT} and on "}}]}
+        head = f"data: {json.dumps(thoughts)}\n\n".encode() * rng.randint(1, 5)
+        return _stream(rng, text, head=head)
+
+    return make
+
+
+def _numeric_error(code: int) -> Fault:
+    """An error of a gateway's upstream inside a 200, with a number for a code."""
+    error = {"error": {"code": code, "message": "Provider returned error", "metadata": {"provider_name": "x"}}}
+    return lambda rng, text: Script(raw=json.dumps(error).encode())
+
+
+THINKING: dict[str, Fault] = {
+    "thinks in tags": lambda rng, text: Script(f'<think>{THOUGHT} [1] {{"a": 1}}</think>{text}'),
+    "thinks in tags cut inside": lambda rng, text: Script(
+        f"<think>{THOUGHT}</think>{text}", piece_bytes=rng.randint(1, 9)
+    ),
+    "marks only the end of its thoughts": lambda rng, text: Script(f"{THOUGHT} so</think>{text}"),
+    "thinks and is cut off": lambda rng, text: Script(f"<think>{THOUGHT}</think>{text}", end="cut", end_after_words=1),
+    "thinks and falls silent": lambda rng, text: Script(
+        f"<think>{THOUGHT}</think>{text}", end="reset", end_after_words=1
+    ),
+}
+FIELDS: dict[str, Fault] = {
+    "thinks in reasoning_content": _reasoning("reasoning_content"),
+    "thinks in reasoning": _reasoning("reasoning"),
+}
+GATEWAYS: dict[str, Fault] = {
+    "gateway, BOM first": lambda rng, text: _stream(rng, text, head=b"\xef\xbb\xbf"),
+    "gateway, CRLF": lambda rng, text: _stream(rng, text, newline="\r\n"),
+    "gateway, comments first": lambda rng, text: _stream(rng, text, head=b": PROCESSING\n\n" * 3),
+}
+GATEWAY_FAILS: dict[str, Fault] = {
+    "gateway, 429 in a 200": _numeric_error(429),
+    "gateway, 502 in a 200": _numeric_error(502),
+    "gateway, 401 in a 200": _numeric_error(401),
+}
+ALL: dict[str, Fault] = {**TRANSIENT, **FINAL, **WHOLE, **THINKING, **FIELDS, **GATEWAYS, **GATEWAY_FAILS}
+OPENAI_ONLY = {**FIELDS, **GATEWAYS}
+"""Manners of chat completions: behind the other API the same words come as that API sends them."""
+FINAL_FATES = frozenset(FINAL) | {"gateway, 401 in a 200"}
+REFUSALS = (
+    "This response_format type is unavailable now",
+    "'response_format' of type 'json_schema' is not supported with this model",
+    "Invalid parameter: output_config.format is not available",
+    "Unknown field: tools",
+    "Grammar error: unsupported schema",
+    "No endpoints found that can handle the requested parameters.",
+)
 WEIGHTS = {
     **dict.fromkeys(TRANSIENT, 2),
     **dict.fromkeys(FINAL, 1),
+    **dict.fromkeys(GATEWAY_FAILS, 1),
     **dict.fromkeys(WHOLE, 4),
+    **dict.fromkeys(THINKING, 3),
+    **dict.fromkeys(OPENAI_ONLY, 3),
     "whole": 40,
     "stream stalled": 1,
 }
@@ -119,7 +199,8 @@ def main() -> None:
 NOTE = (
     f"Seed {SEED}. Requests go in turn to the OpenAI and the Anthropic adapter first, the other is the fallback; each "
     "attempt draws its fate from the faults that the page on language models lists. The budget runs out on the way. "
-    "From the sixth column on all must be 0."
+    "Every twelfth request wants structured output, of models that each take another form of it. From the sixth column "
+    "on all must be 0."
 )
 
 
@@ -128,13 +209,21 @@ async def soak(requests: int) -> list[dict[str, object]]:
 
     def play(asked: Asked) -> Script:
         number = int(re.findall(r"#(\d+)", str(asked.body["messages"]))[-1])
+        if is_structured(number):
+            script = play_structured(asked, number)
+            if script.status == 200:
+                bill.append(PRICE.cost(Usage(input_tokens=10, output_tokens=10)))
+            return script
         drawn = fates.setdefault((number, asked.anthropic), [])
         rng = random.Random(f"{SEED}/{number}/{len(drawn)}")
         fate = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         drawn.append(fate)
-        script = {**TRANSIENT, **FINAL, **WHOLE}[fate](rng, text_of(number))
-        if script.status == 200 and script.raw is None:  # what a vendor would bill, also for streams that broke off
-            bill.append(PRICE.cost(Usage(input_tokens=10, output_tokens=len(script.text.split()))))
+        words_alone = asked.anthropic and fate in OPENAI_ONLY
+        script = Script(text_of(number)) if words_alone else ALL[fate](rng, text_of(number))
+        if script.status == 200 and (
+            script.raw is None or fate in OPENAI_ONLY
+        ):  # what a vendor would bill, also for streams that broke off
+            bill.append(PRICE.cost(Usage(input_tokens=10, output_tokens=len((script.text or text_of(number)).split()))))
         return script
 
     bill: list[float] = []
@@ -159,7 +248,7 @@ async def soak(requests: int) -> list[dict[str, object]]:
         await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
         spent = budgets.spent_usd("run", "run")
         await service.close()
-    final_again = sum(any(f in FINAL for f in drawn[:-1]) for drawn in fates.values())
+    final_again = sum(any(f in FINAL_FATES for f in drawn[:-1]) for drawn in fates.values())
     too_many = sum(len(drawn) > ATTEMPTS for drawn in fates.values())
     rows: list[dict[str, object]] = [
         {
@@ -171,6 +260,8 @@ async def soak(requests: int) -> list[dict[str, object]]:
             "unhandled exceptions": sum(n for name, n in tally.items() if name.startswith("unhandled")),
             "text missing or doubled": tally["wrong text"],
             "cut answers called whole": tally["half answer"],
+            "thoughts in an answer": tally["thought shown"],
+            "structured answers lost": tally["structured answer lost"],
             "final errors asked again": final_again,
             "asked again after the first token": tally["asked again"],
             "more calls than allowed": too_many,
@@ -187,7 +278,7 @@ ATTEMPTS = 3
 
 
 def _service(url: str, budgets: Budgets) -> LLMService:
-    options: dict[str, Any] = {"first_token_s": 30.0, "stall_s": STALL_S}
+    options: dict[str, Any] = {"first_token_s": 30.0, "stall_s": STALL_S, "thinking_tokens": 64}
     providers: list[Provider] = [
         OpenAILLM("soak", base_url=f"{url}/v1", **options),
         AnthropicLLM("soak", base_url=url, **options),
@@ -202,14 +293,84 @@ def _service(url: str, budgets: Budgets) -> LLMService:
             max_concurrency=64,
             breaker_rest_s=REST_S,
         ),
-        prices=Prices({"openai:soak": PRICE, "anthropic:soak": PRICE}),
+        prices=Prices({"openai:*": PRICE, "anthropic:*": PRICE}),
+        make=lambda spec: (
+            OpenAILLM(spec.partition(":")[2], base_url=f"{url}/v1", **options)
+            if spec.startswith("openai:")
+            else AnthropicLLM(spec.partition(":")[2], base_url=url, **options)
+        ),
         budgets=budgets,
     )
     return service
 
 
+class StructuredAnswer(BaseModel):
+    """What structured requests ask for."""
+
+    answer: str
+
+
+def is_structured(number: int) -> bool:
+    """Every twelfth request wants structured output, of one of some models that each take another form of it."""
+    return number % 12 == 5
+
+
+def play_structured(asked: Asked, number: int) -> Script:
+    """The answer of a model that takes one form of structured output, and refuses the others in words of its own."""
+    body = asked.body
+    accepted = _forms(asked.anthropic)[sum(map(ord, str(body["model"]))) % len(_forms(asked.anthropic))]
+    if _form_of(body) != accepted:
+        rng = random.Random(f"{SEED}/{number}/{_form_of(body)}")
+        error = {"type": "invalid_request_error", "message": rng.choice(REFUSALS)}
+        return Script(status=rng.choice((400, 404, 422, 501)), error=error)
+    answer = json.dumps({"answer": text_of(number)}, ensure_ascii=False)
+    if accepted == "words":
+        return Script(f"<think>{THOUGHT}</think>Here it is:\n```json\n{answer}\n```")
+    if accepted != "tool":
+        return Script(answer)
+    if asked.anthropic:
+        block = {"type": "tool_use", "id": "t", "name": "give_answer", "input": {"answer": text_of(number)}}
+        message = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [block]}
+        usage = {"input_tokens": 10, "output_tokens": 10}
+        return Script(raw=json.dumps({**message, "stop_reason": "tool_use", "usage": usage}).encode())
+    call = {"index": 0, "id": "t", "type": "function", "function": {"name": "give_answer", "arguments": answer}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return Script(raw=json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode())
+
+
+def _forms(anthropic: bool) -> tuple[str, ...]:
+    return ("json_schema", "tool", "words") if anthropic else ("json_schema", "json_object", "tool", "words")
+
+
+def _form_of(body: dict[str, Any]) -> str:
+    """Return the way in which a request asks for structured output."""
+    if "tools" in body:
+        return "tool"
+    if body.get("output_config", {}).get("format"):
+        return "json_schema"
+    return str(body.get("response_format", {}).get("type", "words"))
+
+
+async def structured_outcome(service: LLMService, number: int) -> str:
+    """What became of one request for structured output: whole, a typed error of ours, or lost."""
+    model = f"{('openai', 'anthropic')[number // 12 % 2]}:ladder-{number // 24 % 20}"
+    request = LLMRequest(messages=(Message(role="user", content=f"Say #{number}"),), model=model, purpose="plan")
+    try:
+        value, _ = await service.complete_json(request, StructuredAnswer)
+    except RomaError as error:
+        is_ours = error.code is ErrorCode.LLM_BUDGET or "breaker" in error.details
+        return error.code.value if is_ours else "structured answer lost"
+    except Exception as error:  # noqa: BLE001  (that there is none is what is measured)
+        return f"unhandled {type(error).__name__}"
+    return "whole" if value.answer == text_of(number) else "structured answer lost"
+
+
 async def outcome(service: LLMService, number: int, calls: Callable[[int], int]) -> str:
     """What became of one request; ``calls`` tells how often the server was asked for it so far."""
+    if is_structured(number):
+        return await structured_outcome(service, number)
     model = ("openai:soak", "anthropic:soak")[number % 2]
     request = LLMRequest(messages=(Message(role="user", content=f"Say #{number}"),), model=model)
     text, finish, asked = "", None, 0
@@ -217,9 +378,12 @@ async def outcome(service: LLMService, number: int, calls: Callable[[int], int])
         async with aclosing(cast(Deltas, service.stream(request))) as stream:
             async for delta in stream:
                 asked = asked or calls(number)
+                text = "" if delta.restart else text
                 text += delta.text
                 finish = delta.finish_reason or finish
     except RomaError as error:
+        if THOUGHT in text:
+            return "thought shown"
         if not text_of(number).startswith(text):
             return "wrong text"
         if finish:
@@ -231,6 +395,8 @@ async def outcome(service: LLMService, number: int, calls: Callable[[int], int])
         return "half answer"
     if calls(number) > asked:
         return "asked again"
+    if THOUGHT in text:
+        return "thought shown"
     return "whole" if text == text_of(number) else "wrong text"
 
 
