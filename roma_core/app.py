@@ -574,7 +574,7 @@ class Roma:
         for part in reversed(list_parts(Roma)):
             if part.name not in keep:
                 await part.close(self)
-        if self.settings.telemetry.tracing:
+        if self.settings.telemetry.writes_spans:
             from roma_core.telemetry import tracing
 
             await asyncio.to_thread(tracing.flush)

@@ -313,7 +313,7 @@ def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
     from roma_core.agents.build import build_orchestrator as build
     from roma_core.writers.extractive import ExtractiveWriter
 
-    if roma.settings.telemetry.tracing:
+    if roma.settings.telemetry.writes_spans:
         from roma_core.telemetry import tracing
 
         tracing.configure(roma.settings)
@@ -394,8 +394,11 @@ def _count_usage(model: str, usage: Usage) -> None:
 
 
 def _count_call(record: CallRecord) -> None:
-    """Every model call is counted, wherever it comes from."""
-    from roma_core.telemetry import metrics
+    """Count and trace a call of a model, wherever it comes from."""
+    from roma_core.telemetry import metrics, tracing
+
+    name, attributes, duration_s = record.describe_span()
+    tracing.record_call(name, attributes, duration_s, failed=record.outcome.startswith("ERR_"))
 
     metrics.count_usage(f"{record.provider}:{record.model}", record.usage)
     if record.outcome.startswith("ERR_"):

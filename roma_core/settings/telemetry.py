@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import SecretStr, field_validator
+
 from roma_core.settings.base import SettingsSection, setting
+from roma_core.settings.llm import check_address, read_object
 
 
 class TelemetrySettings(SettingsSection):
@@ -18,3 +21,35 @@ class TelemetrySettings(SettingsSection):
     mlflow_tracking_uri: str | None = setting(
         None, "MLflow server; none = SQLite in the workspace.", decides_answers=False
     )
+    otlp_endpoint: str | None = setting(
+        None,
+        "OpenTelemetry collector (OTLP over HTTP, `http://host:4318`) for spans of queries and model calls.",
+        decides_answers=False,
+    )
+    otlp_headers: SecretStr | None = setting(
+        None, 'JSON object of headers for the collector: `{"Authorization": "..."}`.', decides_answers=False
+    )
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        return check_address(value)
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _check_headers(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_object(value.get_secret_value())
+        return value
+
+    @property
+    def otlp_sent_headers(self) -> dict[str, str]:
+        """Return the headers for the collector by name."""
+        if self.otlp_headers is None:
+            return {}
+        return {name: str(value) for name, value in read_object(self.otlp_headers.get_secret_value()).items()}
+
+    @property
+    def writes_spans(self) -> bool:
+        """Return whether spans go anywhere."""
+        return self.tracing or self.otlp_endpoint is not None

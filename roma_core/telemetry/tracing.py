@@ -1,29 +1,27 @@
-"""MLflow spans, one per stage, with the request id of the log lines. Off until ``configure`` turns it on.
+"""Spans, one per stage and call of a model, with the request id of the log lines. Off until ``configure`` turns it on.
 
-A query only records events and times. After it ends, a separate thread writes its spans, so a slow or unavailable
-MLflow delays no answer: the spans of that time are lost, which is logged once. ``span`` costs one test when tracing is
-off, and MLflow is imported only when there is something to write.
+A query only records events and times. After it ends, separate threads write its spans to MLflow and by OTLP, so a slow
+or unavailable server delays no answer: the spans of that time are lost, which is logged once. ``span`` costs one test
+when tracing is off, and SDKs are imported only when there is something to write.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 import os
-import queue
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded_call, request_id
 from roma_core.redaction.rules import redact_value
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
+from roma_core.telemetry.otlp import OTLPWriter
+from roma_core.telemetry.spans import MOST_WAITING, SpanWriter, TraceSpan
 from roma_core.workspace import Workspace, private_file, private_folder
 
 EXPERIMENT = "roma-traces"
@@ -33,8 +31,6 @@ SWITCHES = {
     "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",  # it would write in a second thread, and hold up the end of a process
     "MLFLOW_CONFIGURE_LOGGING": "false",  # its lines pass the chain of all others, and redaction
 }
-MOST_WAITING = 256
-"""Queries whose spans wait to be written; those of further ones are dropped."""
 CONNECT_S = 3.0
 LOOK_EVERY_S = 10.0
 TRY_AGAIN_S = 60.0
@@ -43,53 +39,24 @@ FLUSH_S = 30.0
 _log = logs.get("tracing")
 
 
-@dataclass
-class TraceSpan:
-    """An interval of time (nanoseconds since the epoch) with the intervals inside of it."""
-
-    name: str
-    attributes: dict[str, Any]
-    start_ns: int = field(default_factory=time.time_ns)
-    end_ns: int = 0
-    request_id: str | None = field(default_factory=request_id.get)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    failed: bool = False
-    inside: list[TraceSpan] = field(default_factory=list)
-
-
-class _SpanWriter:
-    """Thread that writes spans to MLflow, one query after the other."""
+class _MLflowWriter(SpanWriter):
+    """Thread that writes spans to MLflow."""
 
     def __init__(self, settings: Settings, *, eager: bool) -> None:
-        self.settings = settings
-        self._waiting: queue.Queue[TraceSpan | None] = queue.Queue(MOST_WAITING)
+        super().__init__("roma-traces", MOST_WAITING)
+        self._settings = settings
+        self._eager = eager
         self._mlflow: Any = None
         self._experiment_id: str | None = None
         self._up = True
         self._look_at = 0.0
-        threading.Thread(target=self._run, args=(eager,), name="roma-traces", daemon=True).start()
+        self._thread.start()
 
-    def put(self, span: TraceSpan | None) -> None:
-        """Enqueue ``span``; None ends the thread. Never waits: a full queue drops the span."""
-        try:
-            self._waiting.put_nowait(span)
-        except queue.Full:
-            return
-
-    def flush(self, timeout_s: float) -> None:
-        """Wait until all enqueued spans are written, at most ``timeout_s``."""
-        with self._waiting.all_tasks_done:
-            self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, timeout_s)
-
-    def _run(self, eager: bool) -> None:
-        if eager:
+    def begin(self) -> None:
+        if self._eager:
             self._is_ready()
-        while (span := self._waiting.get()) is not None:
-            guarded_call("tracing", functools.partial(self._write, span))
-            self._waiting.task_done()
-        self._waiting.task_done()
 
-    def _write(self, span: TraceSpan) -> None:
+    def write(self, span: TraceSpan) -> None:
         if self._is_ready():
             self._export(span, None)
 
@@ -109,7 +76,7 @@ class _SpanWriter:
 
     def _connect(self) -> None:
         """Connect to MLflow. Raises ``ConfigError`` when it is unavailable."""
-        remote = self.settings.telemetry.mlflow_tracking_uri
+        remote = self._settings.telemetry.mlflow_tracking_uri
         if remote is not None and remote.startswith(("http://", "https://")):
             _check_server(remote)
         if self._mlflow is None:
@@ -122,7 +89,7 @@ class _SpanWriter:
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        workspace, server = Workspace(self.settings.workspace), self.settings.telemetry.mlflow_tracking_uri
+        workspace, server = Workspace(self._settings.workspace), self._settings.telemetry.mlflow_tracking_uri
         private_folder(workspace.folder)
         if server is None:
             private_file(workspace.mlflow)
@@ -148,7 +115,8 @@ class _SpanWriter:
             start_time_ns=span.start_ns,
         )
         for stage in span.inside:
-            self._export(stage, current)
+            if not stage.is_call:
+                self._export(stage, current)
         current.set_outputs(redact_value(span.outputs))
         current.end(status="ERROR" if span.failed else "OK", end_time_ns=span.end_ns)
 
@@ -168,28 +136,42 @@ def _check_server(server: str) -> None:
         ) from None
 
 
-_writer: _SpanWriter | None = None
+_writers: dict[str, SpanWriter] = {}
+_configured: Settings | None = None
 _parent: ContextVar[TraceSpan | None] = ContextVar("roma_span", default=None)
+_open_queries: dict[str, TraceSpan] = {}
+"""The span of each query that is under way, by its request id: where the calls of models belong."""
 
 
 def configure(settings: Settings, *, eager: bool = False) -> None:
-    """Turn tracing on or off as ``settings.telemetry.tracing`` says, without waiting.
+    """Turn tracing on or off as ``settings.telemetry`` says, without waiting: MLflow's spans, OTLP's, or both.
 
-    The writing thread opens MLflow when there is something to write, or at once with ``eager``, as for a server. Raises
-    ``ConfigError`` when tracing is wanted and MLflow is not installed.
+    The writing threads open what they write to when there is something to write, or at once with ``eager``, as for a
+    server. Raises ``ConfigError`` when tracing is wanted and its package is not installed.
     """
-    global _writer
-    if _writer is not None and settings.telemetry.tracing and _writer.settings == settings:
+    global _configured
+    wanted = settings.telemetry
+    if _writers and wanted.writes_spans and _configured == settings:
         return
-    if _writer is not None:
-        _writer.put(None)
-        _writer = None
-    if settings.telemetry.tracing:
-        if importlib.util.find_spec("mlflow") is None:
-            raise ConfigError(
-                "ROMA_TRACING needs MLflow: pip install 'roma-core[evals]'.", ErrorCode.DEPENDENCY_MISSING
-            )
-        _writer = _SpanWriter(settings, eager=eager)
+    for writer in _writers.values():
+        writer.put(None)
+    _writers.clear()
+    _configured = settings
+    if wanted.tracing:
+        _require("mlflow", "ROMA_TRACING needs MLflow: pip install 'roma-core[evals]'.")
+        _writers["mlflow"] = _MLflowWriter(settings, eager=eager)
+    if wanted.otlp_endpoint:
+        _require("opentelemetry.exporter.otlp.proto.http", "ROMA_OTLP_ENDPOINT needs: pip install 'roma-core[doors]'.")
+        _writers["otlp"] = OTLPWriter(wanted.otlp_endpoint, wanted.otlp_sent_headers)
+
+
+def _require(module: str, advice: str) -> None:
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # a package above it
+        found = None
+    if found is None:
+        raise ConfigError(advice, ErrorCode.DEPENDENCY_MISSING)
 
 
 @contextmanager
@@ -198,7 +180,7 @@ def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
 
     The parent is the enclosing ``span`` of the request.
     """
-    if _writer is None:
+    if not _writers:
         yield {}
         return
     parent, current = _parent.get(), TraceSpan(name, attributes)
@@ -218,7 +200,12 @@ def span(name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
 
 def begin(name: str, **attributes: Any) -> TraceSpan | None:
     """Return a span that ``end`` closes, for work whose stages are reported by events; None when tracing is off."""
-    return TraceSpan(name, attributes) if _writer is not None else None
+    if not _writers:
+        return None
+    opened = TraceSpan(name, attributes)
+    if opened.request_id:
+        _open_queries[opened.request_id] = opened
+    return opened
 
 
 def record(parent: TraceSpan | None, name: str, start: float, end: float, outputs: dict[str, Any]) -> None:
@@ -226,13 +213,32 @@ def record(parent: TraceSpan | None, name: str, start: float, end: float, output
     if parent is not None:
         offset_ns = time.time_ns() - time.perf_counter_ns()
         begun, over = (offset_ns + int(moment * 1e9) for moment in (start, end))
-        parent.inside.append(TraceSpan(name, {}, begun, over, parent.request_id, dict(outputs)))
+        calls = [span for span in parent.inside if span.is_call and span.start_ns >= begun]
+        parent.inside = [span for span in parent.inside if span not in calls]
+        stage = TraceSpan(name, {}, begun, over, parent.request_id, dict(outputs), inside=calls)
+        parent.inside.append(stage)
+
+
+def record_call(name: str, attributes: dict[str, Any], duration_s: float, *, failed: bool) -> None:
+    """Add the call of a model, which has just ended, to the query that made it; or let it stand alone."""
+    if not _writers:
+        return
+    now = time.time_ns()
+    current = request_id.get()
+    call = TraceSpan(name, attributes, now - int(duration_s * 1e9), now, current, failed=failed, is_call=True)
+    query = _open_queries.get(current) if current else None
+    if query is not None:
+        query.inside.append(call)
+    elif "otlp" in _writers:
+        _writers["otlp"].put(call)
 
 
 def end(current: TraceSpan | None, outputs: dict[str, Any], *, failed: bool) -> None:
     """Close the span that ``begin`` opened, and enqueue it."""
     if current is not None:
         current.outputs, current.failed = outputs, failed
+        if current.request_id:
+            _open_queries.pop(current.request_id, None)
         _close_span(current, None)
 
 
@@ -240,11 +246,12 @@ def _close_span(span: TraceSpan, parent: TraceSpan | None) -> None:
     span.end_ns = time.time_ns()
     if parent is not None:
         parent.inside.append(span)
-    elif _writer is not None:
-        _writer.put(span)
+    else:
+        for writer in _writers.values():
+            writer.put(span)
 
 
 def flush(timeout_s: float = FLUSH_S) -> None:
     """Wait until the spans so far are written or lost, at most ``timeout_s``: at the end of a process and in tests."""
-    if _writer is not None:
-        _writer.flush(timeout_s)
+    for writer in _writers.values():
+        writer.flush(timeout_s)

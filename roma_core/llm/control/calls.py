@@ -43,3 +43,25 @@ class CallRecord:
             fields[name] = None if fields[name] is None else round(fields[name], 1)
         fields["duration_ms"] = fields["latency_ms"]
         log.info("llm_call", **fields, **self.usage.model_dump(exclude={"calls", "cache_hits"}), **text)
+
+    def describe_span(self) -> tuple[str, dict[str, Any], float]:
+        """Return name, attributes and seconds of the call, as OpenTelemetry's conventions for generative AI say."""
+        usage, failed = self.usage, self.outcome.startswith("ERR_")
+        attributes: dict[str, Any] = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": self.provider,
+            "gen_ai.request.model": self.model,
+            "gen_ai.response.id": self.provider_request_id,
+            "gen_ai.response.finish_reasons": None if failed else [self.outcome],
+            "gen_ai.usage.input_tokens": usage.input_tokens,
+            "gen_ai.usage.output_tokens": usage.output_tokens,
+            "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
+            "gen_ai.usage.cache_creation.input_tokens": usage.cache_written_tokens,
+            "error.type": self.outcome if failed else None,
+            "roma.purpose": self.purpose,
+            "roma.attempt": self.attempt,
+            "roma.cached": self.cached,
+            "roma.cost_usd": usage.cost_usd,
+            "roma.time_to_first_token_ms": self.ttft_ms,
+        }
+        return f"chat {self.model}", attributes, self.latency_ms / 1000

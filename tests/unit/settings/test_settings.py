@@ -247,6 +247,7 @@ ADDRESSES = (
     "llm_base_url",
     "openai_base_url",
     "azure_openai_endpoint",
+    "otlp_endpoint",
     "judge_base_url",
     "anthropic_base_url",
     "gdrive_api_endpoint",
