@@ -253,6 +253,10 @@ ADDRESSES = (
     "gdrive_api_endpoint",
     "database_url",
     "mlflow_tracking_uri",
+    "library_zotero_url",
+    "library_openalex_url",
+    "library_pubmed_url",
+    "library_arxiv_url",
 )
 SECRET = "pw-0f-joe"
 
