@@ -5,7 +5,7 @@
 """
 
 from roma_core.evals.attribution import FailureReport, explain_failures
-from roma_core.evals.demo_corpus import gather_demo_corpus
+from roma_core.evals.demo_corpus import gather_demo_corpus, prepare_corpus
 from roma_core.evals.evaluation import evaluate, load_dataset
 from roma_core.evals.experiments import Experiment, Variant, experiment, grid
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget, load_golden
@@ -14,8 +14,10 @@ from roma_core.evals.measures.base import CaseOutcome, Measure, Score, measure
 from roma_core.evals.measures.mutations import find_blind_measures
 from roma_core.evals.measures.registry import default_measures
 from roma_core.evals.plan import StudyPlan, plan_study
+from roma_core.evals.report.changes import describe_missing, render_changes
 from roma_core.evals.report.comparison import Comparison, Decision, compare, compare_variants
 from roma_core.evals.report.record import EvalReport, EvalRow
+from roma_core.evals.runs import RunStore, open_runs
 from roma_core.evals.tracking import track
 
 __all__ = [
@@ -32,12 +34,14 @@ __all__ = [
     "Judge",
     "Measure",
     "Nugget",
+    "RunStore",
     "Score",
     "StudyPlan",
     "Variant",
     "compare",
     "compare_variants",
     "default_measures",
+    "describe_missing",
     "evaluate",
     "experiment",
     "explain_failures",
@@ -47,6 +51,9 @@ __all__ = [
     "load_dataset",
     "load_golden",
     "measure",
+    "open_runs",
     "plan_study",
+    "prepare_corpus",
+    "render_changes",
     "track",
 ]

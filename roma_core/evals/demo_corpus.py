@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
+
+from roma_core.evals.golden.dataset import Golden
+from roma_core.settings import Settings
+from roma_core.types import IngestionReport
 
 EXTENSIONS = {"text/markdown": ".md", "text/x-rst": ".rst", "text/plain": ".txt"}
 DOCS = "docs"
@@ -48,6 +53,34 @@ def own_docs(checkout: Path) -> dict[str, str]:
     return {
         path.relative_to(checkout).as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))
     }
+
+
+class Ingests(Protocol):
+    """The part of a system that a corpus is put into: ``Roma``."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def ingest(self, *sources: str | Path) -> Awaitable[IngestionReport]: ...
+
+
+async def prepare_corpus(
+    roma: Ingests, golden: Golden, sources: Sequence[str | Path] = (), *, whole: bool = False
+) -> IngestionReport | None:
+    """Bring into a workspace what a golden set asks about; None when all of it is one's own and was ingested before.
+
+    ``sources`` are files and addresses of one's own. Without any, the documents of the demo corpus that the set names
+    (``whole``: all of them) are gathered and ingested; a set about other documents needs nothing of it.
+    """
+    if sources:
+        return await roma.ingest(*sources)
+    folder = roma.settings.workspace.resolve() / "demo-corpus"
+    needed = {evidence.uri for case in golden.cases for evidence in case.evidence}
+    paths = gather_demo_corpus(folder)
+    wanted = [path for path in paths if path.relative_to(folder).as_posix() in needed]
+    if not wanted:
+        return None
+    return await roma.ingest(*([folder] if whole else wanted))
 
 
 def gather_demo_corpus(

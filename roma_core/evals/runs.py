@@ -17,8 +17,9 @@ from pydantic import Field, ValidationError
 
 from roma_core.errors import ErrorCode, EvalError, suggest_name
 from roma_core.evals.report.record import EvalReport, RunFacts, read_report, render_page
+from roma_core.settings import Settings
 from roma_core.types import Noun
-from roma_core.workspace import private_folder
+from roma_core.workspace import Workspace, private_folder
 
 CARD, REPORT, PAGE, FACTS = "run.json", "report.json", "report.html", "facts.json"
 INCOMPLETE = "incomplete.json"
@@ -210,6 +211,14 @@ class RunStore:
     def _write_card(self, card: RunCard) -> None:
         text = json.dumps(card.model_dump(mode="json"), indent=1, sort_keys=True)
         (self.folder / card.run_id / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def open_runs(settings: Settings) -> RunStore:
+    """Return the runs of the workspace that ``settings`` name.
+
+    >>> open_runs(roma.settings).read("lazy").mean("nugget_recall")  # doctest: +SKIP
+    """
+    return RunStore(Workspace(settings.workspace).evals)
 
 
 def require_run_name(name: str) -> None:

@@ -9,10 +9,18 @@ from roma_core._lazy import export_lazily
 if TYPE_CHECKING:
     from roma_core.ui.console import Console as Console
     from roma_core.ui.explorer import explore as explore
+    from roma_core.ui.lab import LabelPad as LabelPad
+    from roma_core.ui.lab import PromptLab as PromptLab
     from roma_core.ui.progress import ingest_bar as ingest_bar
 else:
     __getattr__, __dir__ = export_lazily(
-        __name__, {"console": ("Console",), "explorer": ("explore",), "progress": ("ingest_bar",)}
+        __name__,
+        {
+            "console": ("Console",),
+            "explorer": ("explore",),
+            "lab": ("LabelPad", "PromptLab"),
+            "progress": ("ingest_bar",),
+        },
     )
 
-__all__ = ["Console", "explore", "ingest_bar"]
+__all__ = ["Console", "LabelPad", "PromptLab", "explore", "ingest_bar"]

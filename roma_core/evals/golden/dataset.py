@@ -6,8 +6,10 @@ set outlives every change of chunking.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.types import DEFAULT_TENANT, Noun, Persona, Query, digest
+from roma_core.workspace import private_folder
 
 Kind = Literal["single", "multi_hop", "no_answer", "conflict"]
 EVIDENCE_NEEDED: dict[Kind, int] = {"single": 1, "multi_hop": 2, "no_answer": 0, "conflict": 2}
@@ -97,6 +100,26 @@ class Golden(Noun):
             return self
         drawn = set(sorted((c.id for c in self.cases), key=lambda i: digest("sample", i))[:limit])
         return self.model_copy(update={"cases": tuple(c for c in self.cases if c.id in drawn)})
+
+    def stratify(self, n: int) -> Golden:
+        """Return ``n`` cases with every kind and persona in turn, in file order: always the same ones."""
+        groups: dict[tuple[str, str], list[GoldenCase]] = {}
+        for case in sorted(self.cases, key=lambda case: digest("stratify", case.id)):
+            groups.setdefault((case.kind, case.persona), []).append(case)
+        turns = [case for turn in itertools.zip_longest(*groups.values()) for case in turn if case is not None]
+        drawn = {case.id for case in turns[:n]}
+        return self.model_copy(update={"cases": tuple(case for case in self.cases if case.id in drawn)})
+
+
+def add_cases(path: Path, cases: Sequence[GoldenCase]) -> int:
+    """Add cases to the golden set in a file, which may be missing; return how many were new. Raises ``EvalError``."""
+    held = list(load_golden(path).cases) if path.is_file() else []
+    known = {case.id for case in held}
+    new = [case for case in cases if case.id not in known]
+    items = [case.model_dump(mode="json", exclude_defaults=True) for case in (*held, *new)]
+    private_folder(path.parent)
+    path.write_text(json.dumps({"items": items}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return len(new)
 
 
 def load_golden(path: str | Path) -> Golden:

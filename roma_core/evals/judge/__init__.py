@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roma_core.evals.judge.model import Judge as Judge
     from roma_core.evals.judge.pairwise import PairJudge as PairJudge
     from roma_core.evals.judge.pairwise import compare_answers as compare_answers
+    from roma_core.evals.judge.plan import plan_labels as plan_labels
 else:
     __getattr__, __dir__ = export_lazily(
         __name__,
@@ -27,6 +28,7 @@ else:
             "labels": ("Label", "load_labels", "load_preferences"),
             "model": ("Judge",),
             "pairwise": ("PairJudge", "compare_answers"),
+            "plan": ("plan_labels",),
         },
     )
 
@@ -42,4 +44,5 @@ __all__ = [
     "krippendorff_alpha",
     "load_labels",
     "load_preferences",
+    "plan_labels",
 ]
