@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,9 @@ BLOCKING = frozenset({ErrorCode.EMBEDDING_MODEL, *(code for code in ErrorCode if
 """Failures that every further item would meet: the rest is not tried."""
 OPENING: Final[frozenset[Kind]] = frozenset({"private_key"})
 """Secrets for which a whole document is left out."""
+MOST_WORD_CHARS = 1_000_000
+"""Cutting and embedding are not sandboxed; what keeps them busy for minutes and tells a reader nothing is refused."""
+_WORD = re.compile(r"\S+")
 READ_AGAIN_S = 1.0
 """Least time between two looks at all that the store holds."""
 WRITE_BATCH = 512
@@ -414,6 +418,10 @@ class Run:
         if held is not None:
             return Document.model_validate_json(held)
         document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant))
+        if isinstance(document, Document):
+            longest = await asyncio.to_thread(longest_word, document.text)
+            if longest > MOST_WORD_CHARS:
+                return _as_data(longest)
         if isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids:  # else pages are unread
             await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
         return document
@@ -697,6 +705,16 @@ class Run:
             return False
         has_same_words = candidate.run.connector.kind == "web" and row.text_sha256 == text_identity(document)
         return row.content_sha256 == sha256 or has_same_words
+
+
+def longest_word(text: str) -> int:
+    """Return the length of the longest run of characters without white space."""
+    return max((word.end() - word.start() for word in _WORD.finditer(text)), default=0)
+
+
+def _as_data(chars: int) -> AgentFailure:
+    message = f"It holds a word of {chars:,} characters, so it is data and no text; leave it out, or take that out."
+    return AgentFailure(agent=AGENT, code=ErrorCode.PARSER_UNSUPPORTED, message=message, recoverable=False)
 
 
 def _as_unchanged(row: LedgerRow) -> IngestItem:

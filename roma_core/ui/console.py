@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import panel as pn
 import panel_material_ui as pmui
@@ -18,6 +18,7 @@ from roma_core.types import Document, Persona, Query
 from roma_core.ui.answer import failure_alert, safe_html, safe_pane, typed_pane
 from roma_core.ui.conversations import Conversations, Past
 from roma_core.ui.reply import AnswerMessage, Rating
+from roma_core.ui.source_page import SourcePage
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -51,6 +52,10 @@ class Person(Protocol):
     @property
     def tenant(self) -> str:
         """Return the tenant whose documents are searched."""
+        ...
+
+    def allows(self, scope: Literal["ingest"]) -> bool:
+        """Return whether the person may have sources read again."""
         ...
 
 
@@ -295,6 +300,8 @@ def compose_greeting(counts: tuple[int, int] | AgentFailure) -> str:
 def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person | None] = lambda: None) -> None:
     """Serve the console of ``roma`` at ``path`` of the FastAPI ``app``: one conversation for each browser tab.
 
+    The sources stand at ``path/sources``.
+
     ``who`` returns the user who opens a tab; None is a local user, with the tenant of the settings.
     """
     from panel.io.fastapi import add_applications
@@ -307,8 +314,14 @@ def mount(app: Any, roma: Roma, path: str = "/console", who: Callable[[], Person
         person = who()
         return (Console(roma, person.tenant, person.id) if person else Console(roma)).page()
 
+    def sources() -> pmui.Page:
+        person = who()
+        if person is None:
+            return SourcePage(roma).page()
+        return SourcePage(roma, person.tenant, may_sync=person.allows("ingest")).page()
+
     add_applications(
-        {path: console},
+        {path: console, f"{path}/sources": sources},
         app=app,
         title="ROMA console",
         sign_sessions=True,

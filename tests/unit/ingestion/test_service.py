@@ -22,6 +22,7 @@ from roma_core.errors import (
     StoreError,
 )
 from roma_core.ingestion import IngestProgress, Ledger
+from roma_core.ingestion.run import MOST_WORD_CHARS
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, RawDocument, SourceRecord
 from tests.fakes.ingest import FULL, CountingEmbedder, FaultyStore, Shop, table
@@ -614,3 +615,15 @@ async def test_documents_belong_to_the_collection_of_their_source(shop: Shop) ->
     assert {passage.chunk.facts.collection for passage in found} == {"hr"}
     assert await shop.store.lexical("default", "harbour", limit=50, filters={"collection": "main"}) == []
     assert (await ingest(shop)).counts()["unchanged"] == 6
+
+
+async def test_a_word_that_no_reader_reads_is_refused_before_it_is_cut(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.connector.items = {
+        "fake://s/data": f"Before. {'x' * (MOST_WORD_CHARS + 1)} after.",
+        "fake://s/text": "A text about harbours. " * 50_000,
+    }
+    report = await shop.service().ingest(["fake://s/"])
+    states = {item.uri: item.state for item in report.items}
+    assert states == {"fake://s/data": "failed", "fake://s/text": "added"}
+    assert "1,000,001 characters" in next(item.reason for item in report.items if item.state == "failed")

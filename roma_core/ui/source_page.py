@@ -1,0 +1,131 @@
+"""Page of sources: each with its items, its last sync and its plan, and a button to sync it for those who may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+
+from roma_core.connectors.sources import redact_uri
+from roma_core.errors import AgentFailure, guarded
+from roma_core.types import SourcePlan, SourceRecord
+from roma_core.ui.answer import failure_alert, safe_html
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
+
+MOST_PLANNED: Final = 50
+"""Items of a plan that are shown."""
+NOTHING: Final = "There are no sources yet. `roma source add URI --name NAME` adds one."
+
+
+class SourcePage:
+    """The sources of one tenant. ``view`` is the list; ``may_sync`` gives each a button that reads it again."""
+
+    def __init__(self, roma: Roma, tenant: str | None = None, *, may_sync: bool = True) -> None:
+        self._roma = roma
+        self._tenant = tenant or roma.settings.tenant
+        self._may_sync = may_sync
+        self.view = pn.Column(pmui.Typography("Reading the sources …", variant="caption"), sizing_mode="stretch_width")
+
+    def page(self) -> pmui.Page:
+        """Return the whole page."""
+        pn.state.onload(self.refresh)
+        return pmui.Page(title="ROMA: sources", site_url="#", main=[self.view], theme_toggle=True)
+
+    async def refresh(self) -> None:
+        """Show the sources as they are now."""
+        records = await guarded("console", self._roma.sources.all(self._tenant))
+        if isinstance(records, AgentFailure):
+            self.view.objects = [failure_alert(records)]
+            return
+        self.view.objects = [self._card(record) for record in records] or [pn.pane.Markdown(NOTHING)]
+
+    async def show_plan(self, record: SourceRecord, result: pn.Column) -> None:
+        """Show what a sync of a source would do."""
+        plan = await guarded("console", self._roma.sources.plan([record.id], tenant=self._tenant))
+        if isinstance(plan, AgentFailure):
+            result.objects = [failure_alert(plan)]
+        else:
+            result.objects = [safe_html(render_plan(one)) for one in plan.sources]
+
+    async def sync(self, record: SourceRecord, result: pn.Column) -> None:
+        """Sync a source, and show how it went."""
+        if not self._may_sync:
+            return
+        report = await guarded("console", self._roma.sources.sync([record.id], tenant=self._tenant))
+        if isinstance(report, AgentFailure):
+            result.objects = [failure_alert(report)]
+            return
+        counts = ", ".join(f"{number} {state}" for state, number in report.counts().items() if number)
+        failures = [failure_alert(failure) for failure in report.failures]
+        result.objects = [safe_html(f"<p>Synced: {escape(counts or 'nothing to read')}.</p>"), *failures]
+
+    def _card(self, record: SourceRecord) -> pn.Column:
+        result = pn.Column(safe_html(""), sizing_mode="stretch_width")
+
+        async def plan(_: object) -> None:
+            await self._busy(buttons, self.show_plan(record, result))
+
+        async def sync(_: object) -> None:
+            await self._busy(buttons, self.sync(record, result))
+
+        buttons = [pmui.Button(label="Plan", variant="outlined", on_click=plan)]
+        if self._may_sync:
+            buttons.append(pmui.Button(label="Sync", variant="contained", on_click=sync))
+        return pn.Column(safe_html(render_source(record)), pn.Row(*buttons), result, sizing_mode="stretch_width")
+
+    @staticmethod
+    async def _busy(buttons: Sequence[Any], work: Any) -> None:
+        """Run ``work`` while the buttons of its card are switched off."""
+        for button in buttons:
+            button.disabled = True
+        try:
+            await work
+        finally:
+            for button in buttons:
+                button.disabled = False
+
+
+def render_source(record: SourceRecord, now: datetime | None = None) -> str:
+    """Return a source as HTML: its name and address, its items, its schedule and its last sync."""
+    facts = [f"{record.items} items"]
+    if record.missing:
+        facts.append(f"{record.missing} missing")
+    if record.options.schedule_s:
+        facts.append(f"every {record.options.schedule_s:g} s")
+    if record.last_ended_at is None:
+        facts.append("never synced")
+    else:
+        age_min = ((now or datetime.now(UTC)) - record.last_ended_at).total_seconds() / 60
+        facts.append(f"synced {age_min:,.0f} minutes ago")
+    counts = ", ".join(f"{number} {state}" for state, number in record.last_counts.items() if number)
+    lines = [
+        f"<h3>{escape(record.name or redact_uri(record.uri))}</h3>",
+        f"<code>{escape(redact_uri(record.uri))}</code>",
+    ]
+    lines.append(f"<p>{escape('; '.join(facts))}{escape(f' ({counts})' if counts else '')}</p>")
+    if record.last_failure:
+        lines.append(f"<p><b>Last failure:</b> {escape(record.last_failure)}</p>")
+    return "".join(lines)
+
+
+def render_plan(plan: SourcePlan) -> str:
+    """Return a plan as HTML: what would be done with how much, and the first items."""
+    counts = ", ".join(f"{number} {action}" for action, number in sorted(plan.counts.items())) or "nothing"
+    size = f"{plan.size_bytes:,} bytes to read, about {plan.estimated_tokens:,} tokens to embed"
+    lines = [f"<p>{escape(counts)}; {size}.</p>"]
+    if not plan.is_complete:
+        lines.append("<p>The listing is incomplete, so nothing of it would be deleted.</p>")
+    lines += [f"<p><b>{escape(failure.message)}</b></p>" for failure in plan.failures]
+    rows = "".join(
+        f"<tr><td>{escape(item.action)}</td><td>{escape(redact_uri(item.uri))}</td><td>{escape(item.reason)}</td></tr>"
+        for item in plan.items[:MOST_PLANNED]
+    )
+    return "".join(lines) + (
+        f"<table><tr><th>would be</th><th>item</th><th>why</th></tr>{rows}</table>" if rows else ""
+    )
