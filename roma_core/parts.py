@@ -305,7 +305,7 @@ def build_writers(roma: Roma) -> Sequence[Writer]:
     llm, prompts = roma.llm, roma.answer_prompts
     if not getattr(llm, "stand_in", ""):
         return [GenerativeWriter(llm, prompts, max_output_tokens=roma.settings.llm.max_output_tokens)]
-    return build(roma.settings, llm, prompts, ranker=roma.reranker, cache=roma.cache)
+    return build(roma.settings, llm, prompts, ranker=roma.reranker, cache=roma.cache, library=roma.store)
 
 
 def build_orchestrator(roma: Roma) -> ROMAOrchestrator:

@@ -172,6 +172,7 @@ class Context:
             read, given = draft.passages_read, len(self.passages)
             self.degraded.append(f"llm: the model reads no more than {read} of {given} passages")
             self.passages = self.passages[:read]
+        self.passages += draft.added
         self.answer = normalise_markers(draft.text, len(self.passages), [p.chunk.text for p in self.passages])
 
     @property

@@ -20,9 +20,11 @@ from pydantic import ValidationError
 from roma_core.agents.base import Agent, boundary, gather_all
 from roma_core.agents.context import Context, Lookup
 from roma_core.agents.pipeline import Recovery, Stage, Then
+from roma_core.citations.conflicts import TextSignature
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, explain_invalid, guarded, suggest_name
 from roma_core.languages import describe_language, detect_language, is_covered
+from roma_core.markup.questions import focus_question
 from roma_core.perloop import PerLoop
 from roma_core.rerank import Reranker, find_languages, mix
 from roma_core.settings import RetrievalSettings
@@ -35,6 +37,12 @@ _DEFAULTS = RetrievalSettings()
 CONCURRENT_SEARCHES = 16
 """Searches at once on an event loop; more of them finish none earlier. With a thousand at once no turn of the loop
 would end for seconds, and connections that are made meanwhile would time out."""
+
+
+MOST_COPIES = 2
+"""Passages of one wording among those of an answer: more of them would crowd out what else there is."""
+MOST_COMPARED = 4
+"""Candidates that are compared, for each passage that is wanted."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ class MemoryAgent(Agent):
                 says="Choosing passages …",
                 agent=self,
                 event_at_start="",
-                version="1",
+                version="2",
             ),
         )
 
@@ -172,7 +180,10 @@ class MemoryAgent(Agent):
 
     @boundary
     async def rerank(self, recall: Recall, *, limit: int | None = None) -> Recall:
-        """Return the same passages in the mixed order. Only the first ``limit`` (default: the setting) are read."""
+        """Return the same passages in the mixed order. Only the first ``limit`` (default: the setting) are read.
+
+        A question that is longer than a cross-encoder reads is cut to what it asks.
+        """
         limit = self._limits.rerank_limit if limit is None else min(limit, self._limits.rerank_limit)
         if self._reranker is None or not limit or not recall.passages:
             return recall
@@ -185,7 +196,8 @@ class MemoryAgent(Agent):
             note = f"ranked by fusion alone: the reranker was not measured on {describe_language(language)}"
             return replace(recall, notes=(*recall.notes, note))
         texts = [passage.chunk.indexed_text for passage in readable]
-        scores = await guarded(f"{self.name}.rerank", self._reranker.scores(recall.question, texts))
+        question = focus_question(recall.question)
+        scores = await guarded(f"{self.name}.rerank", self._reranker.scores(question, texts))
         if isinstance(scores, AgentFailure):
             return replace(recall, degraded=(*recall.degraded, _unavailable(scores)))
         if len(readable) == len(candidates):
@@ -255,6 +267,8 @@ class MemoryAgent(Agent):
     async def _retrieve_lookup(self, lookup: Lookup, context: Context) -> AgentFailure | None:
         query = context.query
         text = fill_places(lookup, context) or context.standalone
+        if not lookup.rank_by:
+            text = focus_question(text)
         recall = await self.retrieve(text, tenant=query.tenant, filters=dict(query.filters))
         if isinstance(recall, AgentFailure):
             return recall
@@ -280,7 +294,7 @@ class MemoryAgent(Agent):
 
     async def _select_passages(self, context: Context) -> None:
         context.considered = tuple(passage.chunk.id for passage in context.passages)
-        context.passages = context.passages[: context.query.top_k]
+        context.passages = prefer_distinct(context.passages, context.query.top_k)
 
     def _merge(self, context: Context) -> tuple[ScoredChunk, ...]:
         return interleave([lookup.passages or () for lookup in context.lookups], self._limits.retrieve_limit)
@@ -299,6 +313,35 @@ class MemoryAgent(Agent):
         with charge_to(tenant):
             embedded = await self._embedder.embed_query(question)
         return await self._store.dense(tenant, embedded.vector, limit=self._limits.retrieve_limit, filters=filters)
+
+
+def prefer_distinct(passages: Sequence[ScoredChunk], limit: int) -> tuple[ScoredChunk, ...]:
+    """Return the best ``limit`` passages, of which copies of one text are at most ``MOST_COPIES``.
+
+    Copies of it with other numbers may be versions that contradict it, so that one more of them stays. What is left
+    out makes room for the passages that follow, and comes back where there are none.
+    """
+    kept: list[int] = []
+    signatures: dict[int, TextSignature] = {}
+    copies: dict[int, int] = {}
+    for index, passage in enumerate(passages[: MOST_COMPARED * limit]):
+        if len(kept) == limit:
+            break
+        own = TextSignature.of(passage.chunk.text)
+        original = next((i for i in copies if signatures[i].is_like(own)), None)
+        if original is None:
+            copies[index] = 1
+        else:
+            most = MOST_COPIES if own.numbers == signatures[original].numbers else MOST_COPIES + 1
+            if copies[original] >= most:
+                continue
+            copies[original] += 1
+        signatures[index] = own
+        kept.append(index)
+    chosen = {*kept}
+    rest = (index for index in range(len(passages)) if index not in chosen)
+    order = sorted([*kept, *itertools.islice(rest, max(0, limit - len(kept)))])
+    return tuple(passages[index] for index in order)
 
 
 def interleave(rankings: Sequence[Sequence[ScoredChunk]], limit: int) -> tuple[ScoredChunk, ...]:

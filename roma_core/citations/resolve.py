@@ -143,7 +143,10 @@ class _Checks:
             context = "\n".join((chunk.title, *chunk.headings, chunk.context))
             document = self.proven[number].text
             defining = document if len(document) <= MOST_DEFINING_CHARS else ""
-            self._supports[key] = _limit_to_measured(verify_claim(said, chunk.text, context, defining), chunk)
+            support = _limit_to_measured(verify_claim(said, chunk.text, context, defining), chunk)
+            if support.verdict not in PROVEN and states_fact(said, self.proven[number]):
+                support = Support(support.start, support.end, "supported", 1.0)
+            self._supports[key] = support
         return self._supports[key]
 
     def best_passage(self, said: str) -> tuple[int, Support] | None:
@@ -220,6 +223,18 @@ def _limit_to_measured(support: Support, chunk: Chunk) -> Support:
     if support.verdict in {"verbatim", "unchecked"} or is_covered(MEASURED_LANGUAGES, language):
         return support
     return replace(support, verdict="unchecked", reasons=(Reason("language", source=describe_language(language)),))
+
+
+def states_fact(said: str, document: Document) -> bool:
+    """Return whether a claim is ``Author of “title”: value``, with a value that the file states beside its text.
+
+    The value stands in no span of the text; its citation leads to the document.
+    """
+    name, _, value = said.strip().rstrip(".").partition(": ")
+    if not value or document.title not in name:
+        return False
+    values = (str(known) for known in document.metadata.values() if isinstance(known, (str, int)))
+    return any(" ".join(value.split()) == " ".join(known.split()) for known in values)
 
 
 def _rank(support: Support) -> tuple[bool, float, bool]:

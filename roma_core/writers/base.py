@@ -28,6 +28,8 @@ class Draft:
     """The number of passages, from the first on, that the writer was able to read."""
     prompt: tuple[Message, ...] = ()
     """The messages that a model was sent; none where no model wrote."""
+    added: tuple[ScoredChunk, ...] = ()
+    """Spans of documents that the answer cites beside the passages it was given; their numbers follow on theirs."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from roma_core.llm.build import EXTRACTIVE, writer_names
 from roma_core.prompts import Prompt
 from roma_core.settings import Settings
 from roma_core.writers.base import Writer
-from roma_core.writers.extractive import ExtractiveWriter, SentenceRanker
+from roma_core.writers.extractive import DocumentLibrary, ExtractiveWriter, SentenceRanker
 from roma_core.writers.generative import GenerativeWriter
 
 
@@ -21,18 +21,19 @@ def build_writers(
     *,
     ranker: SentenceRanker | None = None,
     cache: Cache | None = None,
+    library: DocumentLibrary | None = None,
 ) -> list[Writer]:
     """Return the writers that ``LLM_PROVIDER`` and ``ROMA_LLM_FALLBACKS`` name.
 
     All models are one writer, since the service over them walks their fallbacks itself; quotes are another one. The
-    one that is named first comes first.
+    one that is named first comes first. ``library`` lets quotes read whole documents: their lists, tables and facts.
     """
     names, why = writer_names(settings)
     writers: list[Writer] = []
     if llm.name:
         writers.append(GenerativeWriter(llm, prompts, max_output_tokens=settings.llm.max_output_tokens))
     if names[0] == EXTRACTIVE:
-        writers.insert(0, ExtractiveWriter(ranker, why=why, cache=cache))
+        writers.insert(0, ExtractiveWriter(ranker, why=why, cache=cache, library=library))
     elif EXTRACTIVE in names:
-        writers.append(ExtractiveWriter(ranker, cache=cache))
+        writers.append(ExtractiveWriter(ranker, cache=cache, library=library))
     return writers

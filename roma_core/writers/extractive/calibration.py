@@ -15,7 +15,7 @@ class ScoreThresholds:
     """Best passage score under which the passages are about something else."""
     answer_from: float
     """Least evidence for an answer; evidence is the best passage's score, plus the best sentence's, less ``missing``
-    for each name in the question that nothing quoted is about."""
+    for each name in the question that nothing quoted is about, plus ``coverage``."""
     confident_from: float
     """Evidence from which the answer is not called uncertain."""
     missing: float
@@ -23,12 +23,14 @@ class ScoreThresholds:
     """How far below the best sentence another one may score and still be quoted."""
     passage_gap: float
     """How far below the best passage another one may score and still be read."""
+    coverage: float = 0.0
+    """Evidence for an answer that has all the words of the question; a part of it for a part of them."""
 
 
 THRESHOLDS: dict[str, ScoreThresholds] = {
     # Logits of ms-marco-MiniLM-L-12-v2 (int8); docs/12_EXTRACTIVE.md.
     "ms-marco-MiniLM-L-12": ScoreThresholds(
-        refuse_below=-1.8, answer_from=3.5, confident_from=7.0, missing=4.0, gap=3.0, passage_gap=4.0
+        refuse_below=-6.0, answer_from=5.8, confident_from=10.0, missing=4.0, gap=3.0, passage_gap=4.0, coverage=6.0
     ),
     # Share of the question's content words found: nothing found is nothing known.
     "overlap": ScoreThresholds(

@@ -4,28 +4,65 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from roma_core.citations.conflicts import Conflict, find_conflict, is_near_copy
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
-from roma_core.writers.extractive.units import QuotableUnit
+from roma_core.markup.questions import Question, content_words, find_names, holds_all_codes
+from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
 MOST_SENTENCES = 3
+MOST_COPIES = 3
+"""Passages that one quote names when several hold it."""
 SHORT_WORDS = 40
 """Up to here an answer is given the sentence that goes on from its best one: the answer is often in that."""
+CONFLICT_GAP = 4.0
+"""How far below the best sentence another one may score and still contradict it."""
 
-_WORD = re.compile(r"[^\W_][\w.+-]*\w|\w")
-_NAME_INSIDE = re.compile(r"\d|_|[a-z][A-Z]")
 
+def choose_units(
+    question: Question, units: Sequence[QuotableUnit], scores: Sequence[float], gap: float
+) -> list[QuotableUnit]:
+    """Return the best unit, with those within ``gap`` that add words of the question, in document order.
 
-def choose_units(units: Sequence[QuotableUnit], scores: Sequence[float], gap: float) -> list[QuotableUnit]:
-    """Return the best unit and up to two more within ``gap`` of it, with the lines they announce, in document order.
+    Within twice the gap one must add half of the words that are open.
 
-    While that is short, the sentence that goes on from the best one comes too. Ties go to the earlier unit.
+    Units that lack a code or name of the question go where another has it. Near-copies of a chosen unit become its
+    ``copies``. While the answer is short, the sentence that goes on from the best one comes too. Ties go to the
+    earlier unit.
     """
+    pool = _with_names(question, units, _with_codes(question, units, scores), scores, gap)
+    order = sorted(pool, key=lambda i: (-scores[i], i))
+    least = scores[order[0]] - gap
+    best = [units[order[0]]]
+    for index in order[1:]:
+        unit = units[index]
+        twin = next((i for i, chosen in enumerate(best) if is_near_copy(chosen.quote, unit.quote)), None)
+        if twin is not None:
+            best[twin] = _with_copy(best[twin], unit)
+        elif len(best) < MOST_SENTENCES and scores[index] >= least - gap:
+            added = _added_words(question, best, unit)
+            if added and (scores[index] >= least or 2 * len(added) >= len(_open_words(question, best))):
+                best.append(unit)
+
+    chosen: dict[tuple[str, int], QuotableUnit] = {}
+    for unit in best:
+        for line in (unit, *unit.follows):
+            chosen[line.document_place] = line
+    following = best[0].next
+    if following is not None and _goes_on(question, list(chosen.values()), following):
+        words = sum(count_words(unit.quote) for unit in (*chosen.values(), following))
+        if words <= SHORT_WORDS:
+            chosen.setdefault(following.document_place, replace(following, copies=()))
+    return in_document_order(units, list(chosen.values()))
+
+
+def choose_close_units(units: Sequence[QuotableUnit], scores: Sequence[float], gap: float) -> list[QuotableUnit]:
+    """Return the best unit and up to two more within ``gap`` of it, in document order, for questions of any language."""
     order = sorted(range(len(units)), key=lambda i: (-scores[i], i))
     least = scores[order[0]] - gap
     best = [units[i] for i in order[:MOST_SENTENCES] if scores[i] >= least]
-
     chosen: dict[tuple[str, int], QuotableUnit] = {}
     for unit in best:
         for line in (unit, *unit.follows):
@@ -35,33 +72,171 @@ def choose_units(units: Sequence[QuotableUnit], scores: Sequence[float], gap: fl
         words = sum(count_words(unit.quote) for unit in (*chosen.values(), following))
         if words <= SHORT_WORDS:
             chosen.setdefault(following.document_place, following)
+    return in_document_order(units, list(chosen.values()))
 
+
+_REFERS_BACK = re.compile(
+    r"\W*(?:it|its|they|their|them|this|that|these|those|he|his|she|her|then|there|otherwise|instead|however|but|so|thus"
+    r"|therefore|also|both|such|afterwards|here|if not|the (?:latter|former|same))\b",
+    re.IGNORECASE,
+)
+_POINTS_BACK = re.compile(r"\b(?:it|they|them|this|that|these|those|such|both)\b", re.IGNORECASE)
+_SIDES = re.compile(
+    r"\b(?:between|compare|compared?(?:\s+to)?|difference\s+(?:of|from))\s+(?P<a>.+?)\s+(?:and|with|to)\s+(?P<b>.+)"
+    r"|(?P<c>[^,:?]+?),?\s+(?:or|vs\.?|versus|differ\w*\s+from|compared\s+(?:to|with)|than)\s+(?P<d>.+)",
+    re.IGNORECASE,
+)
+
+
+def find_sides(question: Question) -> tuple[set[str], set[str]] | None:
+    """Return the words that tell the two sides of a comparison apart; None where they cannot be told."""
+    if question.kind != "comparison":
+        return None
+    match = _SIDES.search(question.text.rstrip("?. "))
+    if match is None:
+        return None
+    sides = [content_words(side) for side in match.groups() if side]
+    one, other = sides[0] - sides[1], sides[1] - sides[0]
+    if match["c"]:
+        one = content_words(" ".join(match["c"].split()[-2:])) - sides[1]
+    return (one, other) if one and other else None
+
+
+def choose_sides(question: Question, units: Sequence[QuotableUnit], scores: Sequence[float]) -> list[QuotableUnit]:
+    """Return the best unit for each side of a comparison, one where it speaks of both; nothing for other questions."""
+    sides = find_sides(question)
+    if sides is None or not units:
+        return []
+    words = [content_words(unit.scored_text) for unit in units]
+    own = [content_words(_quoted_text(unit)) for unit in units]
+    order = sorted(range(len(units)), key=lambda i: (-scores[i], i))
+    best = order[0]
+    if all(side & own[best] for side in sides):
+        return [units[best], *units[best].follows]
+    chosen: list[QuotableUnit] = []
+    for side, against in (sides, sides[::-1]):
+        ranked = [i for i in order if side & words[i] and not against & own[i]] or [i for i in order if side & words[i]]
+        if not ranked:
+            return []
+        chosen += [units[ranked[0]], *units[ranked[0]].follows]
+    return in_document_order(units, list({unit.document_place: unit for unit in chosen}.values()))
+
+
+def in_document_order(units: Sequence[QuotableUnit], chosen: Sequence[QuotableUnit]) -> list[QuotableUnit]:
+    """Return ``chosen`` as their documents come among ``units``, each document's from its beginning on."""
     documents = list(dict.fromkeys(unit.document_place[0] for unit in units))
-    return sorted(chosen.values(), key=lambda unit: (documents.index(unit.document_place[0]), unit.document_place[1]))
+    return sorted(chosen, key=lambda unit: (documents.index(unit.document_place[0]), unit.document_place[1]))
+
+
+def _with_codes(question: Question, units: Sequence[QuotableUnit], scores: Sequence[float]) -> list[int]:
+    """Return the units that name the codes of the question, in their quote or surroundings; all where none does."""
+    everything = list(range(len(units)))
+    holders = [i for i in everything if holds_all_codes(question.codes, units[i].scored_text)]
+    return holders or everything
+
+
+def _quoted_text(unit: QuotableUnit) -> str:
+    return "\n".join((unit.quote, *(line.quote for line in unit.follows)))
+
+
+def _with_names(
+    question: Question, units: Sequence[QuotableUnit], pool: Sequence[int], scores: Sequence[float], gap: float
+) -> list[int]:
+    """Return the units near the best one that hold the most names of the question, and all that are far from it."""
+    if not question.names:
+        return list(pool)
+    best = max(scores[i] for i in pool)
+    counts = {i: count_names(question, units[i].scored_text) for i in pool if scores[i] >= best - gap}
+    most = max(counts.values())
+    return [i for i in pool if counts.get(i, most) >= most]
+
+
+def count_names(question: Question, text: str) -> int:
+    """Return how many of the names of a question a text holds."""
+    folded = text.casefold()
+    return sum(name.casefold().rstrip("s.") in folded for name in question.names)
+
+
+def _goes_on(question: Question, chosen: Sequence[QuotableUnit], following: QuotableUnit) -> bool:
+    """True when the next sentence says more of the same: it refers back, shares a word, or adds one of the question."""
+    if question.codes and re.search(r"\d", following.quote) and not holds_all_codes(question.codes, following.quote):
+        return False
+    quoted = content_words("\n".join(unit.quote for unit in chosen))
+    opening = " ".join(following.quote.split()[:10])
+    refers = _REFERS_BACK.match(opening) is not None or _POINTS_BACK.search(opening) is not None
+    return refers or bool(quoted & content_words(following.quote)) or bool(_added_words(question, chosen, following))
+
+
+def _open_words(question: Question, chosen: Sequence[QuotableUnit]) -> set[str]:
+    """Return the words of a question that no chosen quote and no title of theirs has."""
+    held = "\n".join(f"{unit.surroundings[0]}\n{_quoted_text(unit)}" for unit in chosen)
+    return set(question.words) - content_words(held)
+
+
+def _added_words(question: Question, chosen: Sequence[QuotableUnit], unit: QuotableUnit) -> set[str]:
+    """Return the words of a question that a unit has in its own words and nothing chosen has."""
+    return _open_words(question, chosen) & content_words(_quoted_text(unit))
+
+
+def _with_copy(unit: QuotableUnit, twin: QuotableUnit) -> QuotableUnit:
+    """Return ``unit`` with the passage of its near-copy as one more place of it."""
+    known = {unit.passage, *unit.copies}
+    if twin.passage in known or len(known) >= MOST_COPIES:
+        return unit
+    return replace(unit, copies=(*unit.copies, twin.passage))
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Units of several documents that contradict each other, the best one first, and how the first two differ."""
+
+    units: tuple[QuotableUnit, ...]
+    conflict: Conflict
+
+
+def find_disagreement(
+    question: Question, units: Sequence[QuotableUnit], scores: Sequence[float], best: QuotableUnit
+) -> Disagreement | None:
+    """Return the units of other documents that contradict the best one, one a document; None where none does."""
+    top = max((score for unit, score in zip(units, scores, strict=True) if unit.quote == best.quote), default=0.0)
+    against: dict[str, QuotableUnit] = {}
+    conflict: Conflict | None = None
+    for index in sorted(range(len(units)), key=lambda i: (-scores[i], i)):
+        unit = units[index]
+        document = unit.document_place[0]
+        if document == best.document_place[0] or document in against or scores[index] < top - CONFLICT_GAP:
+            continue
+        if question.codes and not holds_all_codes(question.codes, unit.scored_text):
+            continue
+        if count_names(question, unit.scored_text) < count_names(question, best.scored_text):
+            continue
+        found = find_conflict(_said(best), _said(unit), same_subject=_same_subject(best, unit))
+        if found is not None:
+            against[document] = unit
+            conflict = conflict or found
+    if conflict is None:
+        return None
+    return Disagreement((best, *against.values()), conflict)
+
+
+def _said(unit: QuotableUnit) -> str:
+    return plain_text(unit.quote)
+
+
+def _same_subject(one: QuotableUnit, other: QuotableUnit) -> bool:
+    """True when the titles of two units share a word that is no number, or both have none."""
+    words, others = (
+        {word for word in content_words(unit.surroundings[0]) if not any(c.isdigit() for c in word)}
+        for unit in (one, other)
+    )
+    shared = words & others
+    return len(shared) >= 0.5 * min(len(words), len(others)) if words and others else not words and not others
 
 
 def is_echo(question: str, quote: str) -> bool:
     """True when ``quote`` holds the whole question and little else, as examples and lists of questions do."""
     asked, quoted = (" ".join(["", *re.findall(r"\w+", text.casefold()), ""]) for text in (question, quote))
     return bool(asked.strip()) and asked in quoted and len(quoted) < 2 * len(asked)
-
-
-def find_names(question: str) -> list[str]:
-    """Return the words that name something: capitalised within the sentence, or with a digit, ``_`` or capital inside.
-
-    A question that capitalises most of its words (a title, German nouns) names nothing by it.
-
-    >>> find_names("Which year did NASA trust attrs?")
-    ['NASA']
-    """
-    words = _WORD.findall(question)
-    if 2 * sum(word[0].isupper() for word in words) > len(words):
-        return []
-    return [
-        word
-        for position, word in enumerate(words)
-        if (position and word[0].isupper() and word != "I") or _NAME_INSIDE.search(word)
-    ]
 
 
 def missing_names(question: str, chosen: Sequence[QuotableUnit]) -> list[str]:
@@ -71,13 +246,22 @@ def missing_names(question: str, chosen: Sequence[QuotableUnit]) -> list[str]:
 
 
 def render_quotes(chosen: Sequence[QuotableUnit]) -> list[str]:
-    """Return each quote followed by its marker. Prose runs on; list items, rows and code stand on their own lines."""
+    """Return each quote followed by its markers.
+
+    Prose runs on; list items, rows and code stand on their own lines.
+    """
     pieces: list[str] = []
     for position, unit in enumerate(chosen):
         runs_on = position > 0 and unit.is_prose and chosen[position - 1].is_prose
         glue = "" if position == 0 else " " if runs_on else "\n\n"
-        pieces.append(f"{glue}{_render_quote(unit)} [{unit.passage}]")
+        pieces.append(f"{glue}{render_unit(unit)}")
     return pieces
+
+
+def render_unit(unit: QuotableUnit) -> str:
+    """Return a quote with a marker for each passage that holds it."""
+    markers = "".join(f" [{number}]" for number in (unit.passage, *unit.copies))
+    return f"{_render_quote(unit)}{markers}"
 
 
 def _render_quote(unit: QuotableUnit) -> str:

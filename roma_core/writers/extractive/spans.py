@@ -17,7 +17,7 @@ import regex
 
 from roma_core.languages import UNSPACED, detect_language, is_covered
 from roma_core.types import ScoredChunk
-from roma_core.writers.extractive.selection import choose_units, is_echo
+from roma_core.writers.extractive.selection import choose_close_units, is_echo
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
 LEAST_SHARE: Final = 0.35
@@ -55,7 +55,7 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     favours = [_favour(passages[unit.passage - 1].score, highest) for unit in units]
     scores = [share + favour for share, favour in zip(shares, favours, strict=True)]
     best = max(range(len(units)), key=lambda index: scores[index])
-    return SpanQuotes(choose_units(units, scores, GAP), shares[best])
+    return SpanQuotes(choose_close_units(units, scores, GAP), shares[best])
 
 
 def score_spans(question: str, texts: Sequence[str]) -> list[float]:

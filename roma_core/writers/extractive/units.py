@@ -44,6 +44,10 @@ class QuotableUnit:
     """The lines that it announces, for a sentence that ends in a colon."""
     next: QuotableUnit | None = None
     """The next sentence of its paragraph."""
+    opens_document: bool = False
+    """True for the first sentence of a document."""
+    copies: tuple[int, ...] = ()
+    """Numbers of further passages that say the same in nearly the same words."""
 
     @property
     def is_prose(self) -> bool:

@@ -1,15 +1,16 @@
 """The writer without a language model: the sentences that answer best, quoted word for word and cited.
 
-The cross-encoder reads every sentence of the passages that are near the best one, each in its surroundings
-(``units``). The best is quoted, with up to two more close to it and the sentence that goes on from it. The tuning and
-its results on questions that nothing was tuned on are in ``docs/12_EXTRACTIVE.md``. It is no judge of questions that
-the passages nearly answer: relevance is not answerability.
+Each kind of question has its own way (``questions``): facts of documents, summaries, whole lists and tables come by
+``recipes``; the rest by the cross-encoder, which reads every sentence of the passages that are near the best one, each
+in its surroundings (``units``). The tuning and its results on questions that nothing was tuned on are in
+``docs/12_EXTRACTIVE.md``. It is no judge of questions that the passages nearly answer: relevance is not answerability.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,19 +18,51 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from roma_core.cache import Cache
 from roma_core.languages import describe_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
+from roma_core.markup.questions import (
+    Question,
+    content_words,
+    focus_question,
+    holds_code,
+    read_keywords,
+    read_question,
+)
 from roma_core.rerank import find_languages
-from roma_core.types import ComponentHealth, ScoredChunk, Usage, digest
+from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
-from roma_core.writers.extractive.calibration import UNCALIBRATED, thresholds_of
+from roma_core.writers.extractive.calibration import UNCALIBRATED, ScoreThresholds, thresholds_of
+from roma_core.writers.extractive.expectations import definition_bonus, find_definition_units, type_penalty
 from roma_core.writers.extractive.overlap import OverlapRanker
-from roma_core.writers.extractive.selection import choose_units, is_echo, missing_names, render_quotes
+from roma_core.writers.extractive.recipes import (
+    RecipeAnswer,
+    add_headings,
+    list_items,
+    look_up_table,
+    quote_rows,
+    state_facts,
+    summarise,
+)
+from roma_core.writers.extractive.selection import (
+    choose_sides,
+    choose_units,
+    find_disagreement,
+    is_echo,
+    missing_names,
+    render_quotes,
+)
+from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_documents
 from roma_core.writers.extractive.spans import LEAST_SHARE, find_foreign_language, quote_by_spans
-from roma_core.writers.extractive.units import quotable_units
+from roma_core.writers.extractive.spelling import correct_spelling
+from roma_core.writers.extractive.units import QuotableUnit, quotable_units
+from roma_core.writers.extractive.wording import describe_unknown, render_best_passages, render_disagreement
 from roma_core.writers.followups import from_headings
 
-VERSION = "4"
+VERSION = "5"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
+UNREAD = -100.0
+"""Score of a passage that the ranker cannot read."""
+SURE_COVERAGE = 0.75
+"""Share of the question's words from which on a list or table answers whatever the ranker says: a row scores low."""
 
 
 class SentenceRanker(Protocol):
@@ -48,6 +81,13 @@ class QuotedAnswer(BaseModel):
 
     pieces: tuple[str, ...]
     remark: str = ""
+    added: tuple[ScoredChunk, ...] = ()
+    """Spans that are cited beside the passages, numbered after them."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Return whether it says that ROMA does not know."""
+        return self.pieces[:1] == (I_DONT_KNOW,)
 
 
 class ExtractiveWriter:
@@ -58,18 +98,27 @@ class ExtractiveWriter:
         writer = ExtractiveWriter(LocalReranker())
         pieces = [piece async for piece in writer.write("When was it built?", passages, context)]
 
-    ``cache`` keeps answers by everything that decides them.
+    ``library`` lets it read whole documents: their lists, tables, headings and facts. ``cache`` keeps answers by
+    everything that decides them.
     """
 
     name = "extractive"
 
-    def __init__(self, ranker: SentenceRanker | None = None, *, why: str = "", cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        ranker: SentenceRanker | None = None,
+        *,
+        why: str = "",
+        cache: Cache | None = None,
+        library: DocumentLibrary | None = None,
+    ) -> None:
         self._ranker: SentenceRanker = ranker or OverlapRanker()
         self._ranks_by_words = ranker is None
         self._thresholds = thresholds_of(self._ranker.name)
         self._languages = frozenset({"en"}) if ranker is None else find_languages(self._ranker.name)
         self._why = why
         self._cache = cache
+        self._library = library
 
     @property
     def fingerprint(self) -> str:
@@ -83,90 +132,247 @@ class ExtractiveWriter:
         self, question: str, passages: Sequence[ScoredChunk], context: WritingContext
     ) -> AsyncGenerator[str | Draft, None]:
         """Yield quotes with their markers, or the sentence that ROMA does not know. Raises the ranker's error."""
-        asked = _with_reading(question, context.reading)
-        answer, is_cached = await self._cached_answer(asked, passages)
+        asked = focus_question(_with_reading(question, context.reading))
+        documents = await read_documents(self._library, context.query.tenant, passages[:MOST_PASSAGES])
+        answer, is_cached = await self._cached_answer(asked, passages, documents)
         for piece in answer.pieces:
             yield piece
+        why = "" if answer.is_refusal else self._why
         yield Draft(
             text="".join(answer.pieces),
             model=self.name,
-            reason="; ".join(part for part in (self._why, answer.remark) if part),
+            reason="; ".join(part for part in (why, answer.remark) if part),
             follow_ups=from_headings(question, passages),
             usage=Usage(cache_hits=1) if is_cached else Usage(),
             passages_read=len(passages),
+            added=answer.added,
         )
 
-    async def _cached_answer(self, question: str, passages: Sequence[ScoredChunk]) -> tuple[QuotedAnswer, bool]:
+    async def _cached_answer(
+        self, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]
+    ) -> tuple[QuotedAnswer, bool]:
         """Return the answer and True when it came out of the cache."""
         cache = self._cache
         if cache is None or not (cache.reads or cache.writes):
-            return await self.answer(question, passages), False
-        key = self._key(question, passages)
+            return await self.answer(question, passages, documents), False
+        key = self._key(question, passages, documents)
         data = await asyncio.to_thread(cache.get, CACHE_KIND, key)
         kept = _read_answer(data)
         if kept is not None:
             return kept, True
-        answer = await self.answer(question, passages)
+        answer = await self.answer(question, passages, documents)
         await asyncio.to_thread(cache.put, CACHE_KIND, key, answer.model_dump_json().encode())
         return answer, False
 
-    async def answer(self, question: str, passages: Sequence[ScoredChunk]) -> QuotedAnswer:
-        """Return the quotes that answer ``question``, or the refusal with the score that decided it."""
-        thresholds = self._thresholds or UNCALIBRATED
+    async def answer(
+        self, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document] = ()
+    ) -> QuotedAnswer:
+        """Return the quotes that answer ``question``, or the refusal with the score that decided it.
+
+        ``documents`` are those of the passages; without them lists, tables and facts are not looked up.
+        """
         considered = passages[:MOST_PASSAGES]
         if not considered:
-            return _refusal("no passages")
+            return _Reading.begin(question, (), ()).refuse("no passages")
+        reading = _Reading.begin(question, passages, documents)
         foreign = await asyncio.to_thread(find_foreign_language, self._languages, question, considered)
         if foreign:
-            return await self._quote_by_spans(question, considered, foreign)
-        considered = [passage for passage in considered if is_covered(self._languages, passage.chunk.facts.language)]
-        passage_scores = await self._passage_scores(question, considered)
-        best = max(passage_scores)
-        if best < thresholds.refuse_below:
-            return _refusal(f"best passage scores {best:.1f}, below {thresholds.refuse_below}")
+            return await self._quote_by_spans(reading, foreign)
+        reading.units = [
+            unit
+            for unit in reading.units
+            if is_covered(self._languages, passages[unit.passage - 1].chunk.facts.language)
+        ]
+        if reading.question.kind == "keywords":
+            return await self._answer_keywords(reading)
+        answer = reading.answer_whole()
+        if answer is None:
+            await self._score(reading)
+            answer = self._decide(reading)
+        return answer
 
-        units = [unit for unit in quotable_units(considered) if not is_echo(question, unit.quote)]
-        least = best - thresholds.passage_gap
-        near = [unit for unit in units if passage_scores[unit.passage - 1] >= least]
-        units = near or units
-        if not units:
-            return _refusal("the passages hold no sentence to quote")
+    async def _score(self, reading: _Reading) -> None:
+        """Have the passages scored, then the units of those near the best one."""
+        thresholds = self._thresholds or UNCALIBRATED
+        reading.passage_scores = await self._passage_scores(reading)
+        least = max(reading.passage_scores) - thresholds.passage_gap
+        near = [unit for unit in reading.units if reading.passage_scores[unit.passage - 1] >= least]
+        reading.units = [*(near or reading.units), *find_definition_units(reading.question, reading.sources)]
+        scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in reading.units])
+        reading.scores = [
+            score + definition_bonus(reading.question, unit) - type_penalty(reading.question, unit)
+            for score, unit in zip(scores, reading.units, strict=True)
+        ]
 
-        scores = await self._ranker.scores(question, [unit.scored_text for unit in units])
-        chosen = choose_units(units, scores, thresholds.gap)
-        missing = missing_names(question, chosen)
-        evidence = best + max(scores) - thresholds.missing * len(missing)
-        if evidence < thresholds.answer_from:
-            return _refusal(f"the evidence scores {evidence:.1f}, below {thresholds.answer_from}")
-
+    def _decide(self, reading: _Reading) -> QuotedAnswer:
+        """Return the answer that the scores allow."""
+        thresholds = self._thresholds or UNCALIBRATED
+        question, best_passage = reading.question, max(reading.passage_scores)
+        if not reading.units:
+            return reading.refuse("the passages hold no sentence to quote")
+        chosen = choose_sides(question, reading.units, reading.scores) or choose_units(
+            question, reading.units, reading.scores, thresholds.gap
+        )
+        special = reading.answer_specially(chosen)
+        if special is not None and special.coverage >= SURE_COVERAGE:
+            return reading.give(special.pieces, "")
+        evidence = reading.evidence(chosen, thresholds, special)
+        limit = thresholds.answer_from
+        if missing := reading.missing_codes(chosen, special):
+            return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
+        if best_passage < thresholds.refuse_below:
+            return reading.refuse(f"best passage scores {best_passage:.1f}, below {thresholds.refuse_below}")
+        if evidence < limit:
+            return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}")
         remark = "" if evidence >= thresholds.confident_from else "low confidence"
         if self._thresholds is None:
             remark = f"uncalibrated reranker {self._ranker.name or 'without a name'}: never refuses"
-        return QuotedAnswer(pieces=tuple(render_quotes(chosen)), remark=remark)
+        if special is not None:
+            return reading.give(special.pieces, remark)
+        disagreement = find_disagreement(question, reading.units, reading.scores, reading.best_of(chosen))
+        if disagreement is not None:
+            return reading.give(render_disagreement(disagreement, reading.sources.documents), remark)
+        rows = quote_rows(chosen, reading.sources)
+        return reading.give(rows or render_quotes(add_headings(question, chosen, reading.sources)), remark)
 
-    async def _quote_by_spans(self, question: str, passages: Sequence[ScoredChunk], language: str) -> QuotedAnswer:
+    async def _quote_by_spans(self, reading: _Reading, language: str) -> QuotedAnswer:
         """Return quotes without the ranker, which was not measured on ``language``; the remark says so."""
         note = f"quoted by shared words: {self._ranker.name} was not measured on {describe_language(language)}"
-        quotes = await asyncio.to_thread(quote_by_spans, question, passages)
+        quotes = await asyncio.to_thread(quote_by_spans, reading.asked, reading.considered)
         if quotes.share < LEAST_SHARE:
-            return _refusal(
-                f"{note}; the best sentence shares {quotes.share:.0%} of the question, below {LEAST_SHARE:.0%}"
-            )
+            share = f"the best sentence shares {quotes.share:.0%} of the question, below {LEAST_SHARE:.0%}"
+            return reading.refuse(f"{note}; {share}")
         return QuotedAnswer(pieces=tuple(render_quotes(quotes.units)), remark=note)
 
-    async def _passage_scores(self, question: str, passages: Sequence[ScoredChunk]) -> list[float]:
-        """Return the scores that retrieval already paid for, if the same reranker gave them to all."""
-        known = [passage.scores["rerank"] for passage in passages if "rerank" in passage.scores]
-        if len(known) == len(passages) and not self._ranks_by_words:
-            return known
-        return await self._ranker.scores(question, [passage.chunk.text for passage in passages])
+    async def _answer_keywords(self, reading: _Reading) -> QuotedAnswer:
+        """Return the best sentence of each of the best passages; refused only where none has a word of the query."""
+        query = read_keywords(reading.question.text)
+        reading.ranked = query.words or reading.question.text
+        wanted = content_words(reading.ranked)
+        units = [
+            unit
+            for unit in reading.units
+            if wanted & content_words(unit.scored_text)
+            and not any(word.casefold() in unit.quote.casefold() for word in query.excluded)
+            and all(word.casefold() in unit.surroundings[0].casefold() for word in query.title)
+        ]
+        held = [unit for unit in units if all(p.casefold() in unit.scored_text.casefold() for p in query.phrases)]
+        units = held or units
+        if not units:
+            return reading.refuse("no passage has a word of the query", sorted(wanted))
+        scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in units])
+        return reading.give(render_best_passages(reading.question, units, scores), "best passages for keywords")
 
-    def _key(self, question: str, passages: Sequence[ScoredChunk]) -> str:
+    async def _passage_scores(self, reading: _Reading) -> list[float]:
+        """Return the scores that retrieval already paid for, if the same reranker gave them to all.
+
+        A passage in a language that the ranker was not measured on scores below all others.
+        """
+        passages = reading.considered
+        readable = [p for p in passages if is_covered(self._languages, p.chunk.facts.language)]
+        known = [passage.scores["rerank"] for passage in readable if "rerank" in passage.scores]
+        if len(known) != len(readable) or self._ranks_by_words or reading.is_corrected:
+            known = await self._ranker.scores(reading.ranked, [passage.chunk.text for passage in readable])
+        scores = iter(known)
+        return [next(scores) if passage in readable else UNREAD for passage in passages]
+
+    def _key(self, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]) -> str:
         """Return the hash of everything that decides the answer."""
         parts: list[str] = []
-        for passage in passages[:MOST_PASSAGES]:
+        for passage in passages:
             parts += [passage.chunk.model_dump_json(), str(passage.scores.get("rerank"))]
+        for document in documents:
+            parts += [document.id, document.content_sha256, document.parser, document.title]
         return digest(CACHE_KIND, self.fingerprint, question, *parts)
+
+
+@dataclass
+class _Reading:
+    """A question while it is answered: what is asked, the sources, and the scores so far."""
+
+    question: Question
+    ranked: str
+    """The words to rank by: the question, its typing errors corrected."""
+    sources: CitedSources
+    units: list[QuotableUnit]
+    passage_scores: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    asked: str = ""
+    """The question as it was typed."""
+
+    @classmethod
+    def begin(cls, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]) -> _Reading:
+        considered = passages[:MOST_PASSAGES]
+        corrected = correct_spelling(question, [passage.chunk.indexed_text for passage in considered])
+        units = [unit for unit in quotable_units(considered) if not is_echo(question, unit.quote)]
+        return cls(read_question(corrected), corrected, CitedSources(passages, documents), units, asked=question)
+
+    @property
+    def is_corrected(self) -> bool:
+        return self.question.text != " ".join(self.asked.split())
+
+    @property
+    def considered(self) -> tuple[ScoredChunk, ...]:
+        return self.sources.passages[:MOST_PASSAGES]
+
+    def answer_whole(self) -> QuotedAnswer | None:
+        """Return an answer that needs no ranker: facts of documents, and summaries."""
+        answer = state_facts(self.question, self.sources)
+        if answer is None and self.question.kind == "summary":
+            answer = summarise(self.question, self.sources)
+        return self.give(answer.pieces, "") if answer is not None else None
+
+    def answer_specially(self, chosen: Sequence[QuotableUnit]) -> RecipeAnswer | None:
+        """Return what a list or a table answers, where it accounts for as much of the question as ``chosen``."""
+        covered = self.coverage("\n".join(unit.scored_text for unit in chosen))
+        answers: list[RecipeAnswer] = []
+        if self.question.kind in {"list", "how_many"}:
+            answers += [answer] if (answer := list_items(self.question, self.sources)) is not None else []
+        answers += [answer] if (answer := look_up_table(self.question, self.sources)) is not None else []
+        answers = [answer for answer in answers if answer.coverage >= covered - (0.1 if answer.is_whole else 0.0)]
+        return max(answers, key=lambda answer: answer.coverage, default=None)
+
+    def coverage(self, text: str) -> float:
+        """Return the share of the question's words that a text holds."""
+        wanted = self.question.words
+        return len(wanted & content_words(text)) / len(wanted) if wanted else 1.0
+
+    def evidence(
+        self, chosen: Sequence[QuotableUnit], thresholds: ScoreThresholds, special: RecipeAnswer | None
+    ) -> float:
+        """Return the evidence for an answer, see ``ScoreThresholds.answer_from``."""
+        text = "\n".join(unit.scored_text for unit in chosen)
+        covered = special.coverage if special is not None else self.coverage(text)
+        missing = [] if special is not None else missing_names(self.question.text, chosen)
+        score = max(self.passage_scores) + max(self.scores) - thresholds.missing * len(missing)
+        return score + thresholds.coverage * covered
+
+    def missing_codes(self, chosen: Sequence[QuotableUnit], special: RecipeAnswer | None) -> list[str]:
+        """Return the codes of the question that nothing in the answer names."""
+        if special is not None:
+            return []
+        text = "\n".join(unit.scored_text for unit in chosen)
+        return [code for code in self.question.codes if not holds_code(code, text)]
+
+    def best_of(self, chosen: Sequence[QuotableUnit]) -> QuotableUnit:
+        """Return the chosen unit with the best score."""
+        places = {unit.document_place for unit in chosen}
+        ranked = sorted(range(len(self.units)), key=lambda i: (-self.scores[i], i))
+        return next(self.units[i] for i in ranked if self.units[i].document_place in places)
+
+    def give(self, pieces: Sequence[str], remark: str) -> QuotedAnswer:
+        """Return an answer, with the remark that typing errors were corrected."""
+        remarks = [remark] if remark else []
+        if self.is_corrected:
+            remarks.append(f"read as “{self.question.text}”")
+        return QuotedAnswer(pieces=tuple(pieces), remark="; ".join(remarks), added=tuple(self.sources.added))
+
+    def refuse(self, remark: str, missing: Sequence[str] = ()) -> QuotedAnswer:
+        """Return the refusal: what was searched, what was nearest, and what is missing."""
+        best = sorted(range(len(self.scores)), key=lambda i: (-self.scores[i], i))
+        nearest = [self.units[i] for i in best] or self.units
+        rest = describe_unknown(self.question, self.considered, nearest, missing)
+        return QuotedAnswer(pieces=(I_DONT_KNOW, *rest), remark=remark)
 
 
 def _with_reading(question: str, reading: str) -> str:
@@ -174,10 +380,6 @@ def _with_reading(question: str, reading: str) -> str:
     if not reading:
         return question
     return reading if question in reading else f"{question} ({reading})"
-
-
-def _refusal(remark: str) -> QuotedAnswer:
-    return QuotedAnswer(pieces=(I_DONT_KNOW,), remark=remark)
 
 
 def _read_answer(data: bytes | None) -> QuotedAnswer | None:

@@ -16,7 +16,7 @@ from roma_core.types import Chunk, Query, ScoredChunk
 from roma_core.writers import Draft, ExtractiveWriter
 from roma_core.writers.extractive.calibration import thresholds_of
 from roma_core.writers.extractive.overlap import OverlapRanker
-from roma_core.writers.extractive.selection import find_names, is_echo
+from roma_core.writers.extractive.selection import is_echo
 from roma_core.writers.extractive.units import plain_text, quotable_units
 
 LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
@@ -57,37 +57,61 @@ async def write(writer: ExtractiveWriter, question: str, *passages: ScoredChunk,
 async def test_the_best_sentence_is_quoted_word_for_word_with_its_marker() -> None:
     scorer = Scripted({"blue": 6.0})
     llm = ExtractiveWriter(scorer)
-    answer = await write(llm, "colour?", passage("Grass is green."), passage("The sky is blue.\n\nCows eat grass.", 2))
+    answer = await write(
+        llm, "What colour has it?", passage("Grass is green."), passage("The sky is blue.\n\nCows eat grass.", 2)
+    )
     assert answer.text == "The sky is blue. [2]"
     assert (answer.finish_reason, answer.usage.cost_usd, answer.model) == ("stop", 0.0, "extractive")
 
 
-async def test_up_to_three_sentences_within_the_gap_come_in_document_order() -> None:
+async def test_further_sentences_within_the_gap_come_when_they_add_words_of_the_question() -> None:
     scorer = Scripted({"Third": 7.0, "First": 5.5, "Second": 4.9, "Fourth": 6.0, "Fifth": 5.9})
-    text = "First one here.\n\nSecond one here.\n\nThird one here.\n\nFourth one here.\n\nFifth one here."
-    answer = await write(ExtractiveWriter(scorer), "q", passage(text))
-    assert answer.text == "Third one here. [1] Fourth one here. [1] Fifth one here. [1]"
-    scorer = Scripted({"Third": 7.0, "First": 3.9})
-    answer = await write(ExtractiveWriter(scorer), "q", passage(text))
+    text = "First one floats.\n\nSecond one sinks.\n\nThird one here.\n\nFourth one here.\n\nFifth one burns."
+    answer = await write(ExtractiveWriter(scorer), "What floats, sinks or burns?", passage(text))
+    assert answer.text == "First one floats. [1] Third one here. [1] Fifth one burns. [1]"
+    scorer = Scripted({"Third": 9.0, "First": 2.9})
+    answer = await write(ExtractiveWriter(scorer), "What floats, sinks or burns?", passage(text))
     assert answer.text == "Third one here. [1]"
 
 
 async def test_below_the_calibrated_threshold_it_does_not_know() -> None:
-    answer = await write(ExtractiveWriter(Scripted({}, default=-1.9)), "q", passage("Grass is green."))
-    assert answer.text == I_DONT_KNOW
-    assert "-1.8" in answer.reason
-    weak = await write(ExtractiveWriter(Scripted({}, default=1.7)), "q", passage("Grass is green."))
-    assert weak.text == I_DONT_KNOW
-    assert "the evidence scores 3.4, below 3.5" in weak.reason
+    answer = await write(ExtractiveWriter(Scripted({}, default=-6.1)), "How is grass?", passage("Grass is green."))
+    assert answer.text.startswith(I_DONT_KNOW)
+    assert "-6.0" in answer.reason
+    weak = await write(ExtractiveWriter(Scripted({}, default=-0.2)), "How is grass?", passage("Grass is green."))
+    assert weak.text.startswith(I_DONT_KNOW)
+    assert "the evidence scores 5.6, below 5.8" in weak.reason
+
+
+async def test_a_refusal_shows_what_was_searched_what_is_missing_and_what_is_nearest() -> None:
+    answer = await write(ExtractiveWriter(Scripted({}, default=-7)), "Why is Fiji warm?", passage("Grass is green."))
+    assert answer.text.split("\n\n") == [
+        I_DONT_KNOW,
+        "Searched: the nearest 1 passage of 1 document: “d1”.",
+        "Not found in them: “Fiji”, “warm”.",
+        "Nearest to the question:",
+        "- d1: “Grass is green.”",
+    ]
+    assert answer.reason == "best passage scores -7.0, below -6.0"
+
+
+async def test_a_question_whose_words_are_all_there_needs_less_of_the_ranker() -> None:
+    scorer = Scripted({}, default=1.0)
+    held = await write(ExtractiveWriter(scorer), "Is the grass green?", passage("The grass is green."))
+    assert held.text == "The grass is green. [1]"
+    strange = await write(ExtractiveWriter(scorer), "Is the wine dry?", passage("The grass is green."))
+    assert strange.text.startswith(I_DONT_KNOW)
 
 
 async def test_a_weak_answer_is_called_uncertain() -> None:
-    answer = await write(ExtractiveWriter(Scripted({}, default=2.7)), "q", passage("Grass is green."))
+    answer = await write(ExtractiveWriter(Scripted({}, default=1.9)), "How is grass?", passage("Grass is green."))
     assert (answer.text, answer.reason) == ("Grass is green. [1]", "low confidence")
 
 
 async def test_an_uncalibrated_reranker_never_refuses_and_says_so() -> None:
-    answer = await write(ExtractiveWriter(Scripted({}, default=-11.0, name="other/x")), "q", passage("Grass is green."))
+    answer = await write(
+        ExtractiveWriter(Scripted({}, default=-11.0, name="other/x")), "How is it?", passage("Grass is green.")
+    )
     assert answer.text == "Grass is green. [1]"
     assert "uncalibrated reranker other/x" in answer.reason
 
@@ -101,10 +125,10 @@ def test_thresholds_belong_to_a_model(name: str) -> None:
 
 async def test_headings_questions_figures_and_fragments_are_never_quoted() -> None:
     text = "# Install it now\n\nHow do I install it?\n\n![logo](x.png)\n\nToo short.\n\nUse the package manager."
-    answer = await write(ExtractiveWriter(Scripted({}, default=3.0)), "q", passage(text))
+    answer = await write(ExtractiveWriter(Scripted({}, default=3.0)), "How is it?", passage(text))
     assert answer.text == "Use the package manager. [1]"
-    only_headings = await write(ExtractiveWriter(Scripted({}, default=3.0)), "q", passage("# A title"))
-    assert only_headings.text == I_DONT_KNOW
+    only_headings = await write(ExtractiveWriter(Scripted({}, default=3.0)), "How is it?", passage("# A title"))
+    assert only_headings.text.startswith(I_DONT_KNOW)
 
 
 @pytest.mark.parametrize(
@@ -131,30 +155,32 @@ async def test_an_echo_of_the_question_is_never_quoted() -> None:
 
 async def test_a_lead_in_brings_the_line_that_it_announces() -> None:
     text = "Install it with pip:\n\n```bash\npip install roma-core\n```\nOther words follow here."
-    answer = await write(ExtractiveWriter(Scripted({"with pip": 8.0})), "q", passage(text))
+    answer = await write(ExtractiveWriter(Scripted({"with pip": 8.0})), "How is it?", passage(text))
     assert answer.text == "Install it with pip: [1]\n\n`pip install roma-core` [1]"
 
 
 async def test_a_table_row_is_scored_with_its_header_and_quoted_alone() -> None:
     scorer = Scripted({"Variable | Default\nTIMEOUT": 8.0})
     text = "| Variable | Default |\n|---|---|\n| RETRIES | 3 |\n| TIMEOUT | 30 |"
-    answer = await write(ExtractiveWriter(scorer), "q", passage(text), passage("x y z w.", 2))
+    answer = await write(ExtractiveWriter(scorer), "How is it?", passage(text), passage("x y z w.", 2))
     # The passage itself holds both words apart, so only the row scores high as a candidate.
-    assert answer.text.endswith("TIMEOUT | 30 [1]") or answer.text == I_DONT_KNOW
+    assert answer.text.endswith("TIMEOUT | 30 [1]") or answer.text.startswith(I_DONT_KNOW)
     scorer.known["RETRIES | 3 |"] = 2.0
-    answer = await write(ExtractiveWriter(scorer), "q", passage(text))
+    answer = await write(ExtractiveWriter(scorer), "How is it?", passage(text))
     assert answer.text == "TIMEOUT | 30 [1]"
 
 
 async def test_the_header_of_a_split_table_comes_from_the_context() -> None:
     scorer = Scripted({"Key | Meaning\nPORT": 8.0, "PORT": 1.0})
-    answer = await write(ExtractiveWriter(scorer), "q", passage("| PORT | where |", context="Guide\n| Key | Meaning |"))
+    answer = await write(
+        ExtractiveWriter(scorer), "How is it?", passage("| PORT | where |", context="Guide\n| Key | Meaning |")
+    )
     assert answer.text == "PORT | where [1]"
 
 
 async def test_the_sources_own_markers_are_escaped_and_links_are_left_alone() -> None:
     text = "Known since 1990 [3] as shown in [the paper](http://x) and [4, 5].\n\nOther words are here."
-    answer = await write(ExtractiveWriter(Scripted({"1990": 8.0})), "q", passage(text))
+    answer = await write(ExtractiveWriter(Scripted({"1990": 8.0})), "How is it?", passage(text))
     assert answer.text == r"Known since 1990 \[3] as shown in [the paper](http://x) and \[4, 5]. [1]"
     assert re.findall(r"(?<!\\)\[(\d+)\]", answer.text) == ["1"]
     assert escape_markers(r"done \[3] [1](http://x)") == r"done \[3] [1](http://x)"
@@ -162,7 +188,7 @@ async def test_the_sources_own_markers_are_escaped_and_links_are_left_alone() ->
 
 async def test_the_same_sentence_in_overlapping_passages_is_quoted_once() -> None:
     twice = (passage("The sky is blue."), passage("The sky is blue.", 2))
-    answer = await write(ExtractiveWriter(Scripted({"sky": 8.0})), "q", *twice)
+    answer = await write(ExtractiveWriter(Scripted({"sky": 8.0})), "How is it?", *twice)
     assert answer.text == "The sky is blue. [1]"
 
 
@@ -175,20 +201,20 @@ async def test_a_follow_up_is_ranked_with_the_words_that_it_leaves_out() -> None
 
 
 async def test_the_reason_to_quote_is_said_before_the_doubt() -> None:
-    writer = ExtractiveWriter(Scripted({}, default=2.7), why="auto: no key is set")
-    answer = await write(writer, "q", passage("Grass is green."))
+    writer = ExtractiveWriter(Scripted({}, default=1.9), why="auto: no key is set")
+    answer = await write(writer, "How is it?", passage("Grass is green."))
     assert answer.reason == "auto: no key is set; low confidence"
 
 
 async def test_quotes_are_kept_by_all_that_decides_them(tmp_path: Path) -> None:
     scorer = Scripted({}, default=6.0)
     writer = ExtractiveWriter(scorer, cache=Cache(tmp_path / "c.sqlite"))
-    first = await write(writer, "colour?", passage("The sky is blue today."))
+    first = await write(writer, "What colour is it?", passage("The sky is blue today."))
     asked = len(scorer.asked)
-    again = await write(writer, "colour?", passage("The sky is blue today."))
+    again = await write(writer, "What colour is it?", passage("The sky is blue today."))
     assert (again.text, again.reason, len(scorer.asked)) == (first.text, first.reason, asked)
     assert (first.usage.cache_hits, again.usage.cache_hits) == (0, 1)
-    other = await write(writer, "colour?", passage("The sky is grey today."))
+    other = await write(writer, "What colour is it?", passage("The sky is grey today."))
     assert (other.text, other.usage.cache_hits) == ("The sky is grey today. [1]", 0)
 
 
@@ -198,15 +224,15 @@ async def test_an_error_of_the_ranker_is_raised() -> None:
             raise EmbeddingError("no model", ErrorCode.EMBEDDING_MODEL)
 
     with pytest.raises(EmbeddingError):
-        await write(ExtractiveWriter(Broken({})), "q", passage("Grass is green."))
+        await write(ExtractiveWriter(Broken({})), "How is it?", passage("Grass is green."))
 
 
 async def test_without_a_reranker_word_overlap_decides() -> None:
     llm = ExtractiveWriter()
     sky = passage("The sky is blue today.\n\nGrass is green.")
     assert (await write(llm, "What colour has the sky?", sky)).text == "The sky is blue today. [1]"
-    assert (await write(llm, "Who wrote Hamlet?", sky)).text == I_DONT_KNOW
-    assert (await write(llm, "Anything?")).text == I_DONT_KNOW
+    assert (await write(llm, "Who wrote Hamlet?", sky)).text.startswith(I_DONT_KNOW)
+    assert (await write(llm, "Anything?")).text.startswith(I_DONT_KNOW)
     assert llm.fingerprint.endswith("overlap")
 
 
@@ -248,7 +274,7 @@ def test_the_subject_is_the_title_and_the_files_name_when_it_says_more(uri: str,
 async def test_a_short_list_is_scored_and_quoted_as_one_under_its_lead_in() -> None:
     text = "These are implemented:\n\n- Okapi\n- BM25L\n\nThey were taken from a paper."
     scorer = Scripted({"Okapi\nBM25L": 8.0, "- BM25L": 5.0})
-    answer = await write(ExtractiveWriter(scorer), "which?", passage(text))
+    answer = await write(ExtractiveWriter(scorer), "Which are there?", passage(text))
     assert answer.text == "These are implemented: [1]\n\nOkapi [1]\n\nBM25L [1]"
     assert not [t for t in scorer.asked if t.endswith("\nOkapi")]
 
@@ -256,19 +282,19 @@ async def test_a_short_list_is_scored_and_quoted_as_one_under_its_lead_in() -> N
 async def test_the_items_of_a_long_list_stand_for_themselves_under_its_lead_in() -> None:
     text = "It speaks:\n\n" + "\n".join(f"- Tongue{i}" for i in range(12))
     scorer = Scripted({"It speaks:\nTongue7": 8.0, "- Tongue7": 5.0})
-    answer = await write(ExtractiveWriter(scorer), "which?", passage(text))
+    answer = await write(ExtractiveWriter(scorer), "Which are there?", passage(text))
     assert answer.text == "Tongue7 [1]"
-    bare = await write(ExtractiveWriter(Scripted({"Tongue": 8.0})), "which?", passage("- Tongue7"))
-    assert bare.text == I_DONT_KNOW
+    bare = await write(ExtractiveWriter(Scripted({"Tongue": 8.0})), "Which are there?", passage("- Tongue7"))
+    assert bare.text.startswith(I_DONT_KNOW)
 
 
 async def test_the_sentence_that_goes_on_from_the_best_one_comes_too_while_that_is_short() -> None:
     text = "It is not safe. Install the other one against that."
     best = Scripted({"not safe": 8.0})
-    answer = await write(ExtractiveWriter(best), "safe?", passage(text))
+    answer = await write(ExtractiveWriter(best), "Is it safe?", passage(text))
     assert answer.text == "It is not safe. [1] Install the other one against that. [1]"
     longer = f"It is not safe. {'Word ' * 40}."
-    answer = await write(ExtractiveWriter(best), "safe?", passage(longer))
+    answer = await write(ExtractiveWriter(best), "Is it safe?", passage(longer))
     assert answer.text == "It is not safe. [1]"
 
 
@@ -276,7 +302,7 @@ async def test_passages_far_below_the_best_one_are_not_read() -> None:
     near, far = passage("Grass is always green."), passage("The sea is always blue.", 2, document="d2")
     scored = [p.model_copy(update={"scores": {"rerank": s}}) for p, s in ((near, 6.0), (far, 1.0))]
     scorer = Scripted({}, default=5.0)
-    answer = await write(ExtractiveWriter(scorer), "colour?", *scored)
+    answer = await write(ExtractiveWriter(scorer), "What colour is it?", *scored)
     assert answer.text == "Grass is always green. [1]"
     assert not [t for t in scorer.asked if "sea" in t]
 
@@ -284,32 +310,19 @@ async def test_passages_far_below_the_best_one_are_not_read() -> None:
 async def test_far_passages_are_read_when_the_best_one_holds_nothing_to_quote() -> None:
     title, text = passage("# Only a title"), passage("The sea is always blue.", 2, document="d2")
     scored = [p.model_copy(update={"scores": {"rerank": s}}) for p, s in ((title, 6.0), (text, 1.0))]
-    answer = await write(ExtractiveWriter(Scripted({}, default=5.0)), "colour?", *scored)
+    answer = await write(ExtractiveWriter(Scripted({}, default=5.0)), "What colour is it?", *scored)
     assert answer.text == "The sea is always blue. [2]"
 
 
 async def test_a_name_that_nothing_quoted_is_about_counts_against_an_answer() -> None:
     text = "The variable OFF turns telemetry off."
-    scorer = Scripted({"telemetry": 3.0})
+    scorer = Scripted({"telemetry": 1.0})
     answer = await write(ExtractiveWriter(scorer), "What turns telemetry off in Grafana?", passage(text))
-    assert answer.text == I_DONT_KNOW
+    assert answer.text.startswith(I_DONT_KNOW)
     named = passage(text).chunk.model_copy(update={"title": "Grafana"})
     about = passage(text).model_copy(update={"chunk": named})
     answer = await write(ExtractiveWriter(scorer), "What turns telemetry off in Grafana?", about)
     assert answer.text == f"{text} [1]"
-
-
-@pytest.mark.parametrize(
-    ("question", "named"),
-    [
-        ("Which year did NASA trust attrs?", ["NASA"]),
-        ("may I set load_dotenv or idnaError in python3?", ["load_dotenv", "idnaError", "python3"]),
-        ("Who Wrote The First Edition?", []),
-        ("who wrote it", []),
-    ],
-)
-def test_names_are_what_a_question_capitalises_or_writes_like_code(question: str, named: list[str]) -> None:
-    assert find_names(question) == named
 
 
 def test_marks_are_no_words_for_the_scorer() -> None:

@@ -1,0 +1,127 @@
+"""What a kind of question expects of a sentence: definitions, titles and first lines, names, times, numbers. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from roma_core.markup.questions import Question, split_words
+from roma_core.markup.sentences import Sentence, split_sentences
+from roma_core.types import Document
+from roma_core.writers.extractive.facts import file_name, title_span
+from roma_core.writers.extractive.sources import CitedSources
+from roma_core.writers.extractive.units import QuotableUnit
+
+DEFINES = 5.0
+"""Logits that a sentence gains which says what the subject is."""
+OPENS = 3.0
+"""Logits that the first sentence gains of a document that is called like the subject."""
+LACKS = 2.0
+"""Logits that a unit loses which does not have what the question asks for."""
+_VERBS = r"(?:is|are|was|were|means?|stands? for|refers? to|denotes?|describes?|abbreviates?|=|:|–|—|-)"
+
+
+def definition_bonus(question: Question, unit: QuotableUnit) -> float:
+    """Return how many logits a unit gains by defining what the question asks for; 0 for other questions.
+
+    The bonus is for what begins with the subject ("An SLO is ...", "SLO: ..."), for letters with their words
+    ("service level objective (SLO)"), and for the first sentence under a title that is the subject.
+    """
+    if question.kind != "definition" or not question.subject:
+        return 0.0
+    subject = re.escape(question.subject)
+    quote = unit.quote.strip("*_`|# ")
+    opens = rf"^(?:an?|the|our)?\s*[\"“'*_`]*{subject}[\"”'*_`]*(?:\s*\([^)]*\))?"
+    if re.match(rf"{opens}\s*[*_`]*\s*(?:{_VERBS})(?!\w)", quote, re.IGNORECASE) or re.match(
+        rf"{opens}\s*\|", quote, re.IGNORECASE
+    ):
+        return DEFINES
+    if re.search(rf"\w\s*\(\s*(?:the\s+)?[\"“]?{subject}[\"”]?\s*\)", quote, re.IGNORECASE):
+        return DEFINES
+    if re.search(rf"(?:^|\W){subject}\s*\([^)]*[a-z][^)]*\)", quote, re.IGNORECASE) and question.subject.isupper():
+        return DEFINES
+    return OPENS if unit.opens_document and _is_called(question.subject, unit.surroundings[0]) else 0.0
+
+
+_PERSON = re.compile(r"(?:[A-Z][\w.'’-]+|@\w+)")
+_ROLES = re.compile(
+    r"\b(?:manager|head|board|team|department|officer|director|office|desk|company|author)s?\b", re.IGNORECASE
+)
+_TIME = re.compile(
+    r"\d|\b(?:day|week|month|year|hour|minute|today|daily|weekly|monthly|morning|noon|evening|midnight|spring|summer"
+    r"|autumn|winter|(?:mon|tues|wednes|thurs|fri|satur|sun)day|after|before|until|when|once|as soon as|only|if)s?\b",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(
+    r"\d|\b(?:no|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?"
+    r"|millions?|half|both|single|several|each|every|many|unlimited)\b",
+    re.IGNORECASE,
+)
+
+
+def type_penalty(question: Question, unit: QuotableUnit) -> float:
+    """Return how many logits a unit loses that cannot answer: no name for "who", no time for "when", no number.
+
+    A line of code loses them too where a fact is asked.
+    """
+    text = "\n".join((unit.quote, *(line.quote for line in unit.follows)))
+    if unit.sentence.kind == "code" and question.kind != "open":
+        return LACKS
+    if question.kind == "who":
+        asked = {word.casefold() for word in split_words(question.text)}
+        names = [word for word in _PERSON.findall(text) if word.casefold().strip(".'’-") not in asked]
+        return (
+            0.0
+            if names[1:] or _ROLES.search(text) or (names and not text.lstrip("*_`[ ").startswith(names[0]))
+            else LACKS
+        )
+    if question.kind == "when":
+        return 0.0 if _TIME.search(f"{unit.surroundings[1]}\n{text}") else LACKS
+    if question.kind == "how_many":
+        return 0.0 if _COUNT.search(text) else LACKS
+    return 0.0
+
+
+def _is_called(subject: str, title: str) -> bool:
+    wanted, held = split_words(subject), split_words(title)
+    return bool(wanted) and all(word in held for word in wanted)
+
+
+def find_definition_units(question: Question, sources: CitedSources) -> list[QuotableUnit]:
+    """Return the title and the first sentence of each document that is called like the subject of a definition."""
+    if question.kind != "definition" or not question.subject:
+        return []
+    units: list[QuotableUnit] = []
+    for document in sources.documents:
+        if not _is_called(question.subject, f"{document.title} {file_name(document.uri)}"):
+            continue
+        opening = _first_sentence(document)
+        if opening is not None:
+            units.append(_unit_of(document, opening, sources, opens=True))
+        span = title_span(document)
+        if span is not None and len(split_words(document.title)) > len(split_words(question.subject)) + 1:
+            units.append(_unit_of(document, Sentence(start=span[0], end=span[1], kind="heading"), sources, opens=False))
+    return units
+
+
+def _first_sentence(document: Document) -> Sentence | None:
+    """Return the first sentence of prose with five words or more that is no note to the reader."""
+    for sentence in split_sentences(document.text[:8000]):
+        words = sentence.of(document.text).split()
+        if (
+            sentence.kind in {"paragraph", "quote"}
+            and len(words) >= 5
+            and not words[0].startswith(("[", "<", "!", "http"))
+        ):
+            return sentence
+    return None
+
+
+def _unit_of(document: Document, sentence: Sentence, sources: CitedSources, *, opens: bool) -> QuotableUnit:
+    return QuotableUnit(
+        passage=sources.cite(document, sentence.start, sentence.end),
+        sentence=sentence,
+        quote=sentence.of(document.text),
+        surroundings=(document.title, "", "", ""),
+        document_place=(document.id, sentence.start),
+        opens_document=opens,
+    )

@@ -1,0 +1,148 @@
+"""Facts beside the text: the title, the author and the dates that a document's file states. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from roma_core.markup.questions import Question, content_words, stem_word
+from roma_core.types import Document
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "Author": ("author", "authors", "creator", "dc:creator", "from", "by", "lastmodifiedby"),
+    "Published": ("published", "date", "created", "creationdate", "issued", "dc:date"),
+    "Modified": ("modified", "updated", "moddate", "last_modified", "lastmodified"),
+    "Language": ("language", "lang"),
+    "Description": ("description", "subject", "abstract"),
+}
+"""Facts in the words of a reader, and the names under which files state them."""
+
+_AUTHOR = re.compile(
+    r"\b(?:who|whom|authors?|whose)\b.*"
+    r"\b(?:wrote|written|write|authors?|authored|created|compiled|prepared|drafted|published|sent)\b"
+    r"|\bauthors?\b.*\b(?:of|is|are|was)\b|^\W*who(?:'s| is| are| was) (?:the )?authors?\b",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"\b(?:when|date|how (?:old|recent|current)|what (?:date|day|year)|which (?:date|day|year))\b.*"
+    r"\b(?:written|wrote|published|updated?|modified|changed|created|dated|issued|document|revised|from)\b"
+    r"|\b(?:date|publication date) of\b|\blast (?:update|revision|change|modification)\b",
+    re.IGNORECASE,
+)
+_DOCUMENTS = re.compile(
+    r"\b(?:which|what|list|show|how many|any|find|name)\b"
+    r".*\b(?:documents?|files?|papers?|sources?|reports?|articles?|pages?|notes)\b"
+    r".*\b(?:about|on|mention\w*|cover\w*|deal\w*|discuss\w*|concern\w*|contain\w*|talk\w*|say|have|regarding|by|for)\b",
+    re.IGNORECASE,
+)
+_FRAME = frozenset(
+    stem_word(word)
+    for word in """
+    author authors wrote written write created compiled prepared drafted published update updated modified changed
+    dated issued document documents file files paper report article page pages date last latest when revision revised
+    title name called sent recent old source sources mention mentions about cover covers deal discuss concern contain
+    talk say regarding describe note notes there exist any find known
+    """.split()
+)
+
+
+@dataclass(frozen=True)
+class DocumentFact:
+    """A fact of a document: ``name`` for a reader, the value as its file states it."""
+
+    document: Document
+    name: str
+    value: str
+
+
+def asks_author(question: Question) -> bool:
+    """True when a question asks who wrote a document."""
+    return _AUTHOR.search(question.text) is not None
+
+
+def asks_date(question: Question) -> bool:
+    """True when a question asks when a document was written or changed."""
+    return _DATE.search(question.text) is not None
+
+
+def asks_documents(question: Question) -> bool:
+    """True when a question asks which documents there are about something."""
+    return _DOCUMENTS.search(question.text) is not None
+
+
+def subject_words(question: Question) -> set[str]:
+    """Return the words that say which document a question about documents means."""
+    return {word for word in question.words if word not in _FRAME}
+
+
+def read_facts(document: Document, names: Sequence[str]) -> list[DocumentFact]:
+    """Return the facts of these names that a document's file states."""
+    metadata = {str(key).casefold(): value for key, value in document.metadata.items()}
+    facts: list[DocumentFact] = []
+    for name in names:
+        value = next((text for key in _NAMES[name] if (text := _as_text(metadata.get(key)))), "")
+        if value:
+            facts.append(DocumentFact(document, name, value))
+    return facts
+
+
+def read_date(document: Document) -> str:
+    """Return the newest date that a document's file, title or name states, as ``YYYY-MM-DD`` (or its beginning); ""."""
+    facts = read_facts(document, ("Modified", "Published"))
+    dates = [date for fact in facts if (date := find_date(fact.value))]
+    if dates:
+        return max(dates)
+    return find_date(f"{document.title} {file_name(document.uri)}")
+
+
+def find_date(text: str) -> str:
+    """Return the first date in a text as far as it is given.
+
+    >>> find_date("Minutes of 3 March 2025"), find_date("plan-2024")
+    ('2025-03-03', '2024')
+    """
+    from roma_core.citations.words import read_words
+
+    if stamp := re.search(r"D:(\d{4})(\d\d)(\d\d)", text):
+        return "-".join(stamp.groups())
+    if iso := re.search(r"(?<!\d)((?:19|20)\d\d)-(\d\d)(?:-(\d\d))?(?!\d)", text):
+        return "-".join(part for part in iso.groups() if part)
+    for word in read_words(text):
+        if word.date is not None and word.date.year:
+            parts = [f"{word.date.year:04d}", f"{word.date.month:02d}", f"{word.date.day:02d}"]
+            return "-".join(part for part in parts if int(part))
+    year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", text)
+    return year[0] if year else ""
+
+
+def match_title(words: set[str], document: Document) -> float:
+    """Return the share of ``words`` in a document's title or file name."""
+    if not words:
+        return 0.0
+    held = content_words(f"{document.title} {file_name(document.uri)}")
+    return len(words & held) / len(words)
+
+
+def file_name(uri: str) -> str:
+    """Return the words of a file's name, without folder and ending."""
+    return re.sub(r"[\W_]+", " ", PurePosixPath(unquote(urlsplit(uri).path)).stem)
+
+
+def title_span(document: Document) -> tuple[int, int] | None:
+    """Return where the title stands in the text; None where it does not."""
+    at = document.text.find(document.title) if document.title else -1
+    return (at, at + len(document.title)) if at >= 0 else None
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_as_text(item) for item in value if _as_text(item))
+    if isinstance(value, Mapping):
+        return ""
+    return str(value) if value is not None else ""

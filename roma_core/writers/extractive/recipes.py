@@ -1,0 +1,378 @@
+"""Answers of their own kinds: facts and lists of documents, summaries, lists and tables, each whole and cited. Pure.
+
+A recipe returns pieces of text whose markers name passages of ``CitedSources``, with the share of the question's words
+that it accounts for; or None where it has nothing to say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from roma_core.markup import escape_markers
+from roma_core.markup.questions import Question, content_words, find_codes, holds_all_codes
+from roma_core.markup.sentences import Sentence, split_sentences
+from roma_core.types import Document
+from roma_core.writers.extractive.facts import (
+    asks_author,
+    asks_date,
+    asks_documents,
+    match_title,
+    read_facts,
+    subject_words,
+    title_span,
+)
+from roma_core.writers.extractive.lists import MOST_ITEM_CHARS, MOST_ITEMS, ListAnswer, answer_from_lists, read_lists
+from roma_core.writers.extractive.sources import CitedSources
+from roma_core.writers.extractive.tables import TableAnswer, answer_from_tables, read_tables, render_rows
+from roma_core.writers.extractive.units import QuotableUnit
+
+MOST_HEADINGS = 10
+MOST_KEY_SENTENCES = 3
+MOST_ABSTRACT_SENTENCES = 4
+LEAST_OPENING_WORDS = 15
+MOST_SECTION_WORDS = 60
+_ABSTRACT = frozenset(
+    "abstract summary overview introduction purpose tl;dr tldr about synopsis zusammenfassung".split()
+)
+_SAME_TITLE = 0.6
+"""Share of the words of a subject that a document's title has, from which on it is meant."""
+
+
+@dataclass(frozen=True)
+class RecipeAnswer:
+    """An answer of its own kind; ``coverage`` is the share of the question that it accounts for (0..1)."""
+
+    pieces: tuple[str, ...]
+    coverage: float
+    is_whole: bool = False
+    """True when it answers all that was asked, so that no sentence can say more."""
+
+
+def find_subject(words: set[str], documents: Sequence[Document]) -> Document | None:
+    """Return the document whose title has most of ``words``; None where none has enough of them."""
+    best = max(documents, key=lambda document: match_title(words, document), default=None)
+    if best is None or match_title(words, best) < _SAME_TITLE:
+        return None
+    return best
+
+
+# Facts
+
+
+def state_facts(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return who wrote a document, when it was written or changed, or which documents there are about something."""
+    if asks_documents(question) and not asks_author(question):
+        return _list_documents(question, sources)
+    names: tuple[str, ...] = ()
+    if asks_author(question):
+        names = ("Author",)
+    elif asks_date(question):
+        names = ("Modified", "Published") if _wants_change(question) else ("Published", "Modified")
+    if not names:
+        return None
+    words = subject_words(question)
+    document = find_subject(words, sources.documents) if words else _only(sources.documents)
+    if document is None:
+        return None
+    facts = read_facts(document, names)[:1]
+    if not facts:
+        return None
+    fact = facts[0]
+    at = document.text.find(fact.value)
+    span = _line_of(document, at) if at >= 0 else title_span(document) or _first_line(document)
+    number = sources.cite(document, *span)
+    said = document.text[slice(*span)] if at >= 0 else f"{fact.name} of “{document.title}”: {fact.value}"
+    return RecipeAnswer((f"{escape_markers(said)} [{number}]",), 1.0, is_whole=True)
+
+
+def _wants_change(question: Question) -> bool:
+    return (
+        bool(content_words("updated modified changed revised revision last") & question.words)
+        or "last" in question.text
+    )
+
+
+def _only(documents: Sequence[Document]) -> Document | None:
+    return documents[0] if len(documents) == 1 else None
+
+
+def _line_of(document: Document, at: int) -> tuple[int, int]:
+    start = document.text.rfind("\n", 0, at) + 1
+    end = document.text.find("\n", at)
+    end = len(document.text) if end < 0 else end
+    if end - start > 200:
+        return at, min(end, at + 200)
+    return start, end
+
+
+def _first_line(document: Document) -> tuple[int, int]:
+    units = split_sentences(document.text[:5000])
+    return (units[0].start, units[0].end) if units else (0, min(80, len(document.text)))
+
+
+def _list_documents(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    words = subject_words(question)
+    if not words:
+        return None
+    chosen = [d for d in sources.documents if _is_about(words, d)]
+    if not chosen:
+        return None
+    pieces = [f"{len(chosen)} of the {len(sources.documents)} documents that were found speak of it:"]
+    for position, document in enumerate(chosen):
+        span = title_span(document) or _first_line(document)
+        number = sources.cite(document, *span)
+        glue = "\n\n- " if position == 0 else "\n- "
+        pieces.append(f"{glue}{escape_markers(document.text[slice(*span)])} [{number}]")
+    return RecipeAnswer(tuple(pieces), 1.0, is_whole=True)
+
+
+def _is_about(words: set[str], document: Document) -> bool:
+    if match_title(words, document) >= 0.5:
+        return True
+    counted = Counter(word for word in _all_words(document.text) if word in words)
+    return len(counted) == len(words) and sum(counted.values()) >= 2 * len(words)
+
+
+def _all_words(text: str) -> Iterable[str]:
+    for sentence in split_sentences(text[:100_000]):
+        yield from content_words(sentence.of(text))
+
+
+# Summaries
+
+
+def summarise(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return the abstract of the document that is meant, else its key sentences, and its headings."""
+    words = content_words(question.subject)
+    first = sources.documents[0] if sources.documents else None
+    document = find_subject(words, sources.documents) if words else first
+    if document is None:
+        return None
+    units = split_sentences(document.text)
+    sentences = _abstract(document, units) or _opening(document, units) or _key_sentences(document, units)
+    headings = _top_headings(document)
+    if not sentences and not headings:
+        return None
+    pieces = [f"“{document.title}” in its own words:"]
+    for position, sentence in enumerate(sentences):
+        number = sources.cite(document, sentence.start, sentence.end)
+        glue = "\n\n" if position == 0 else " "
+        pieces.append(f"{glue}{escape_markers(sentence.of(document.text))} [{number}]")
+    if len(headings) > 1:
+        pieces.append(f"\n\nIts sections, {min(len(headings), MOST_HEADINGS)} of {len(headings)}:\n")
+        for start, end in headings[:MOST_HEADINGS]:
+            pieces.append(f"\n- {escape_markers(document.text[start:end])} [{sources.cite(document, start, end)}]")
+    return RecipeAnswer(tuple(pieces), 1.0, is_whole=True)
+
+
+def _prose(units: Sequence[Sentence], text: str) -> list[Sentence]:
+    return [
+        unit
+        for unit in units
+        if unit.kind in {"paragraph", "quote"}
+        and len(unit.of(text).split()) >= 5
+        and unit.of(text).rstrip()[-1:] in '.!。！"”)'
+    ]
+
+
+def _abstract(document: Document, units: Sequence[Sentence]) -> list[Sentence]:
+    """Return the first sentences of the section that is an abstract by its title."""
+    section = next(
+        (
+            s
+            for s in document.sections
+            if set(s.title.casefold().strip(" .:").split()) & _ABSTRACT and len(s.title) < 40
+        ),
+        None,
+    )
+    if section is None:
+        return []
+    inside = [unit for unit in units if section.start <= unit.start < section.end]
+    return _prose(inside, document.text)[:MOST_ABSTRACT_SENTENCES]
+
+
+def _opening(document: Document, units: Sequence[Sentence]) -> list[Sentence]:
+    """Return the paragraph between the title and the first heading inside, where it says enough."""
+    headings = sorted(s.start for s in document.sections)
+    prose = _prose(units, document.text)
+    if not prose:
+        return []
+    end = next((start for start in headings if start > prose[0].start), len(document.text))
+    opening: list[Sentence] = []
+    for sentence in prose:
+        if sentence.start >= end or (opening and document.text.count("\n\n", opening[-1].end, sentence.start)):
+            break
+        opening.append(sentence)
+    words = sum(len(sentence.of(document.text).split()) for sentence in opening)
+    return opening[:MOST_ABSTRACT_SENTENCES] if words >= LEAST_OPENING_WORDS else []
+
+
+def _key_sentences(document: Document, units: Sequence[Sentence]) -> list[Sentence]:
+    """Return the first sentence, and those with most of the words that the document repeats, in their order."""
+    prose = _prose(units, document.text)[:400]
+    if not prose:
+        return []
+    words = [content_words(unit.of(document.text)) for unit in prose]
+    counts = Counter(word for own in words for word in own)
+    title = content_words(document.title)
+    weights = {
+        index: (sum(counts[word] for word in own if counts[word] > 1) + 3 * len(own & title)) / (8 + len(own))
+        for index, own in enumerate(words)
+    }
+    best = sorted(weights, key=lambda index: (-weights[index], index))
+    chosen = sorted(list(dict.fromkeys([0, *best]))[:MOST_KEY_SENTENCES])
+    return [prose[index] for index in chosen]
+
+
+def _top_headings(document: Document) -> list[tuple[int, int]]:
+    """Return where the headings of the highest level stand that has more than one."""
+    for level in range(1, 7):
+        at_level = [s for s in document.sections if s.level == level and s.kind == "heading"]
+        if len(at_level) > 1:
+            spans = [(document.text.find(s.title, s.start, s.start + len(s.title) + 40), s.title) for s in at_level]
+            return [(at, at + len(title)) for at, title in spans if at >= 0]
+    return []
+
+
+# Lists and tables
+
+
+def list_items(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return a list whole, or the part of it that the question names, with "7 of 7"."""
+    lists = [items for document in sources.documents for items in read_lists(document)]
+    answer = answer_from_lists(question, lists)
+    if answer is None:
+        return None
+    return RecipeAnswer(tuple(_render_list(answer, sources)), min(1.0, answer.coverage), is_whole=True)
+
+
+def _render_list(answer: ListAnswer, sources: CitedSources) -> list[str]:
+    items, shown = answer.items, answer.chosen[:MOST_ITEMS]
+    document, total = items.document, len(items.items)
+    spans = [items.items[index] for index in shown]
+    first = items.lead.start if items.lead is not None else spans[0][0]
+    pieces: list[str] = []
+    number = sources.cite(document, first, spans[-1][1])
+    if items.lead is not None:
+        pieces.append(f"{escape_markers(items.lead_text)} [{number}]\n\n")
+    if len(answer.chosen) < total:
+        counted = f"{len(answer.chosen)} of {total} with “{answer.by}”"
+        if len(shown) < len(answer.chosen):
+            counted += f", {len(shown)} of them shown"
+        pieces.append(f"{counted}:\n")
+    else:
+        pieces.append(f"{len(shown)} of {total}{' shown' if len(shown) < total else ''}:\n")
+    for start, end in spans:
+        text = " ".join(document.text[start : min(end, start + MOST_ITEM_CHARS)].split())
+        pieces.append(f"\n- {escape_markers(text)} [{number}]")
+    return pieces
+
+
+def look_up_table(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return the rows that answer, under their header; what is computed says from which cells."""
+    tables = [table for document in sources.documents for table in read_tables(document)]
+    answer = answer_from_tables(question, tables)
+    if answer is None:
+        return None
+    text = "\n".join((answer.table.about, *(" ".join(row.cells) for row in (answer.table.header, *answer.rows))))
+    if not holds_all_codes(find_codes(question.text), text):
+        return None
+    return RecipeAnswer(tuple(_render_table(answer, sources)), answer.coverage, is_whole=answer.is_computed)
+
+
+def _render_table(answer: TableAnswer, sources: CitedSources) -> list[str]:
+    table = answer.table
+    end = max(row.end for row in answer.rows)
+    number = sources.cite(table.document, table.start, end)
+    pieces: list[str] = []
+    if answer.lead:
+        pieces.append(f"{answer.lead}:\n\n")
+    elif table.caption and table.start < table.header.start:
+        pieces.append(f"{escape_markers(table.caption.rstrip(':'))}:\n\n")
+    pieces.append(render_rows(answer, number))
+    return pieces
+
+
+def quote_rows(chosen: Sequence[QuotableUnit], sources: CitedSources) -> list[str]:
+    """Return chosen rows of one table under their header and caption; nothing where other units were chosen too."""
+    if not chosen or any(unit.sentence.kind != "table" for unit in chosen):
+        return []
+    document = next((d for d in sources.documents if d.id == chosen[0].document_place[0]), None)
+    if document is None or any(unit.document_place[0] != document.id for unit in chosen):
+        return []
+    for table in read_tables(document):
+        rows = tuple(row for row in table.rows if any(row.start <= unit.document_place[1] < row.end for unit in chosen))
+        if len(rows) == len(chosen):
+            return _render_table(TableAnswer(table, rows, "", 1.0), sources)
+    return []
+
+
+# Sections
+
+
+def add_headings(question: Question, chosen: Sequence[QuotableUnit], sources: CitedSources) -> list[QuotableUnit]:
+    """Return chosen units with the heading of the first one, where that has words of the question which they lack.
+
+    Where they have no word of it at all beside what their title and heading have, the section answers: its first
+    sentences come instead.
+    """
+    if not chosen or any(not unit.is_prose for unit in chosen):
+        return list(chosen)
+    document = next((d for d in sources.documents if d.id == chosen[0].document_place[0]), None)
+    if document is None or any(unit.document_place[0] != document.id for unit in chosen):
+        return list(chosen)
+    place = chosen[0].document_place[1]
+    section = max((s for s in document.sections if s.start <= place < s.end), key=lambda s: s.start, default=None)
+    if section is None or section.kind != "heading" or section.title == document.title:
+        return list(chosen)
+    quoted = content_words("\n".join(unit.quote for unit in chosen))
+    around = content_words(document.title)
+    added = (content_words(section.title) & question.words) - quoted - around
+    if not added:
+        return list(chosen)
+    start = document.text.find(section.title, section.start, section.start + len(section.title) + 40)
+    if start < 0:
+        return list(chosen)
+    end = start + len(section.title)
+    heading = _unit_at(document, Sentence(start=start, end=end, kind="heading"), sources, chosen[0])
+    if quoted & question.words - content_words(section.title) - around:
+        return [heading, *chosen]
+    return [heading, *(_section_units(document, section.start, section.end, sources, chosen[0]) or chosen)]
+
+
+def _section_units(
+    document: Document, start: int, end: int, sources: CitedSources, like: QuotableUnit
+) -> list[QuotableUnit]:
+    """Return the first sentences of a section, as many as an answer may have."""
+    units: list[QuotableUnit] = []
+    words = 0
+    for sentence in split_sentences(document.text[start:end]):
+        if sentence.kind == "heading":
+            if units:
+                break
+            continue
+        moved = Sentence(start=sentence.start + start, end=sentence.end + start, kind=sentence.kind)
+        words += len(moved.of(document.text).split())
+        if not _is_prose_kind(sentence) or (units and words > MOST_SECTION_WORDS):
+            break
+        units.append(_unit_at(document, moved, sources, like))
+    return units
+
+
+def _is_prose_kind(sentence: Sentence) -> bool:
+    return sentence.kind in {"paragraph", "quote"}
+
+
+def _unit_at(document: Document, sentence: Sentence, sources: CitedSources, like: QuotableUnit) -> QuotableUnit:
+    return replace(
+        like,
+        passage=sources.cite(document, sentence.start, sentence.end),
+        sentence=sentence,
+        quote=sentence.of(document.text),
+        document_place=(document.id, sentence.start),
+        follows=(),
+        next=None,
+        copies=(),
+    )

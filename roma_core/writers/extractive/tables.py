@@ -1,0 +1,512 @@
+"""Tables of a document, and what rules compute over them: look-ups, extremes, filters, counts and sums. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from roma_core.citations.words import read_words
+from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, holds_code, split_words, stem_word
+from roma_core.types import Document
+
+MOST_ROWS = 30
+"""Rows of a table that one answer shows."""
+LEAST_COVERAGE = 0.6
+"""Share of the question's words that a table must account for before it answers."""
+MOST_CAPTION_CHARS = 300
+
+_ROW = re.compile(r"^[ \t]*\|(?P<body>.*?)\|?[ \t]*$")
+_RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)*[ \t]*:?-+:?[ \t]*\|?[ \t]*$")
+_CELL_END = re.compile(r"(?<!\\)\|")
+_CAPTION = re.compile(r"(?:table|tab\.|tabelle|figure)\s*\w*\d|.*[:：]\s*$", re.IGNORECASE)
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(?P<title>.*?)\s*#*\s*$")
+_EUROPEAN = re.compile(r"(?<!\d)\d{1,3}(?:\.\d{3})+,\d+(?!\d)")
+_NEGATIVE = re.compile(r"^\(\s*[^A-Za-z()]*\d[^A-Za-z()]*\)$")
+_TOTAL = re.compile(r"^\W*(?:grand\s+)?(?:totals?|sum|subtotal|overall|all|average|mean)\b", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"^\W*(?:#|no\.?|nr\.?|id|number|row|rank|pos(?:ition)?\.?)\W*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A line of a table: ``document.text[start:end]`` is the whole line."""
+
+    start: int
+    end: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a document with the words that it stands under."""
+
+    document: Document
+    start: int
+    """Offset of its caption, where one stands directly above; else of its header."""
+    header: TableRow
+    rows: tuple[TableRow, ...]
+    caption: str
+    headings: tuple[str, ...]
+
+    @property
+    def about(self) -> str:
+        """The words that say what the table is about, its header left out."""
+        return "\n".join((self.document.title, *self.headings, self.caption))
+
+
+@dataclass(frozen=True)
+class TableAnswer:
+    """Rows that answer a question; ``lead`` says what was computed, "" for a plain look-up."""
+
+    table: Table
+    rows: tuple[TableRow, ...]
+    lead: str
+    coverage: float
+    """Share of the question's words that the rows, the header and what the table stands under account for."""
+    is_computed: bool = False
+
+
+def read_tables(document: Document) -> list[Table]:
+    """Return the pipe tables of a document, in order."""
+    return list(_read_tables(document))
+
+
+def _read_tables(document: Document) -> Iterator[Table]:
+    lines: list[tuple[int, str]] = []
+    offset = 0
+    for line in document.text.split("\n"):
+        lines.append((offset, line))
+        offset += len(line) + 1
+    at = 0
+    while at < len(lines):
+        if not _is_row(lines[at][1]):
+            at += 1
+            continue
+        end = at
+        while end < len(lines) and _is_row(lines[end][1]):
+            end += 1
+        rows = [_read_row(start, line) for start, line in lines[at:end] if not _RULE.match(line)]
+        if len(rows) >= 2 and len(rows[0].cells) >= 2:
+            caption_at, caption = _find_caption(lines, at)
+            start = lines[caption_at][0] if caption_at is not None else rows[0].start
+            headings = document.headings_at(rows[0].start)
+            yield Table(document, start, rows[0], tuple(rows[1:]), caption, headings)
+        at = end
+
+
+def _is_row(line: str) -> bool:
+    return line.lstrip().startswith("|") and line.count("|") >= 2
+
+
+def _read_row(start: int, line: str) -> TableRow:
+    match = _ROW.match(line)
+    body = match["body"] if match else line
+    cells = tuple(cell.strip().replace("\\|", "|") for cell in _CELL_END.split(body))
+    indent = len(line) - len(line.lstrip())
+    return TableRow(start + indent, start + len(line.rstrip()), cells)
+
+
+def _find_caption(lines: Sequence[tuple[int, str]], at: int) -> tuple[int | None, str]:
+    """Return the line of the caption above the table and its words."""
+    above = at - 1
+    while above >= 0 and above >= at - 2 and not lines[above][1].strip():
+        above -= 1
+    if above < 0 or above < at - 2:
+        return None, ""
+    text = lines[above][1].strip()
+    heading = _HEADING.match(text)
+    if heading:
+        return above, heading["title"]
+    plain = text.strip("*_ ")
+    if len(plain) <= MOST_CAPTION_CHARS and _CAPTION.match(plain):
+        return above, plain
+    return None, ""
+
+
+# Values
+
+
+def read_value(cell: str) -> tuple[Decimal, str] | None:
+    """Return the number or date of a cell with its unit ("date" for a date); None where the cell is no single value.
+
+    >>> read_value("€1,234.50"), read_value("B-2")
+    ((Decimal('1234.50'), 'EUR'), None)
+    """
+    text = cell.strip().strip("*_`")
+    if not text or len(text) > 40:
+        return None
+    text = _EUROPEAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), text)
+    is_negative = bool(_NEGATIVE.match(text))
+    words = read_words(text.strip("()") if is_negative else text)
+    values = [word for word in words if word.quantity is not None or word.date is not None]
+    others = [word for word in words if word.quantity is None and word.date is None]
+    if (
+        len(values) != 1
+        or len(others) > 1
+        or (others and others[0].start < values[0].start and len(others[0].text) > 7)
+    ):
+        return None
+    value = values[0]
+    if value.date is not None:
+        date = value.date
+        return Decimal(date.year * 10_000 + date.month * 100 + date.day), "date"
+    if value.quantity is None or (others and re.search(r"[A-Za-z]-?\d", text)):
+        return None
+    number = value.quantity.value
+    return (-number if is_negative else number), value.quantity.unit
+
+
+def _column_values(table: Table, column: int) -> list[tuple[TableRow, Decimal]]:
+    """Return the rows with a value in a column, without rows of totals; none where the column is not of values."""
+    rows = [row for row in table.rows if column < len(row.cells) and not _TOTAL.match(row.cells[0])]
+    read = [(row, read_value(row.cells[column])) for row in rows]
+    values = [(row, value) for row, value in read if value is not None]
+    filled = [row for row in rows if row.cells[column].strip() not in {"", "-", "–", "—", "n/a", "N/A"}]
+    if len(values) < 2 or len(values) < 0.7 * len(filled):
+        return []
+    units = {value[1] for _, value in values}
+    if len(units - {""}) > 1:
+        return []
+    return [(row, value[0]) for row, value in values]
+
+
+# Answers
+
+_TIMES = "length|duration|days?|hours?|minutes?|time|distance|km|period|weeks?|months?"
+_DATES = "date|year|since|age|founded|born|built|opened|start\\w*|hired|updated|released?|due|bought|joined|signed"
+_SIZES = "size|area|population|volume|capacity|seats|employees|staff|headcount|people|inhabitants"
+_MEANINGS: tuple[tuple[str, str], ...] = (
+    (r"cheap\w*|expensive|pric\w+|costl\w+|costs?|dear\w*|afford\w*", r"price|cost|fee|rate|amount|charge|rent"),
+    (r"long\w*|short\w*|brief\w*", _TIMES),
+    (r"old\w*|new\w*|latest|earl\w+|late|recent\w*|last|first|young\w*|when", _DATES),
+    (r"heav\w+|light\w*|weigh\w*", r"weight|mass|kg|load"),
+    (r"tall\w*|high\w*|low\w*", r"height|altitude|elevation"),
+    (r"fast\w*|quick\w*|slow\w*", r"speed|time|duration|latency|throughput|km/h|seconds?|ms"),
+    (r"loud\w*|quiet\w*", r"noise|sound|dB"),
+    (r"big\w*|larg\w*|small\w*|popul\w*", _SIZES),
+    (r"far\w*|near\w*|clos\w*", r"distance|km|miles"),
+    (r"people|staff|employees?", r"headcount|staff|employees|people|heads"),
+)
+"""Words of a question, and the columns that they are about."""
+_COMPARATOR = re.compile(
+    r"(?P<op>(?:not |no )?(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|later"
+    r"|earlier|cheaper|heavier|lighter|bigger) than"
+    r"|over|above|under|below|exceed(?:s|ing)?|at least|at most|up to|no more than"
+    r"|not under|beyond|before|after|since|between)\s+(?P<value>[^?!;]*?\d[^?!;]*)",
+    re.IGNORECASE,
+)
+_IN_TOTAL = re.compile(r"\b(?:in total|total|altogether|in all|overall|combined)\b", re.IGNORECASE)
+_OF_TIME = re.compile(r"\b(?:old|new|latest|earl|recent|last|first|young|when|before|after|since)", re.IGNORECASE)
+_LOW = re.compile(r"less|fewer|lower|smaller|shorter|earlier|cheaper|lighter|under|below|before|older", re.IGNORECASE)
+_OPERATION_WORDS = frozenset(
+    stem_word(word)
+    for word in """
+    total sum average altogether combined number count largest highest most maximum max biggest greatest longest latest
+    newest heaviest tallest smallest lowest least minimum min shortest earliest oldest cheapest fewest lightest youngest
+    fastest quickest than over above under below between least expensive before after since add up together overall
+    value row table entry
+    """.split()
+)
+
+
+def answer_from_tables(question: Question, tables: Sequence[Table]) -> TableAnswer | None:
+    """Return the best answer that a table gives, by the share of the question that it accounts for; None without one.
+
+    Of equal answers that of the first table counts.
+    """
+    answers = [answer for table in tables for answer in _answers_of(question, table)]
+    answers = [answer for answer in answers if answer.coverage >= LEAST_COVERAGE]
+    return max(answers, key=lambda answer: answer.coverage, default=None)
+
+
+def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
+    named = _rows_named(question, table)
+    makers: dict[str, Callable[[Question, Table, Sequence[TableRow]], TableAnswer | None]] = {
+        "table_max": _find_extreme,
+        "table_sum": _add_up,
+        "table_filter": _filter_rows,
+        "how_many": _count_rows,
+        "list": _list_rows,
+    }
+    maker = makers.get(question.kind)
+    answer = maker(question, table, named) if maker is not None else None
+    if answer is not None:
+        yield answer
+    elif question.kind in {
+        "table_lookup",
+        "who",
+        "when",
+        "how_many",
+        "open",
+        "table_sum",
+        "definition",
+        "yes_no",
+        "list",
+    }:
+        looked_up = _look_up(question, table, named)
+        if looked_up is not None:
+            yield looked_up
+
+
+def _coverage(question: Question, table: Table, rows: Sequence[TableRow], extra: set[str] | None = None) -> float:
+    wanted = question.words - _OPERATION_WORDS - LIGHT_WORDS
+    if not wanted:
+        return 1.0
+    held = content_words(f"{table.about}\n{' '.join(table.header.cells)}") | (extra or set())
+    for row in rows:
+        held |= content_words(" ".join(row.cells))
+    return len(wanted & held) / len(wanted)
+
+
+def _rows_named(question: Question, table: Table) -> list[TableRow]:
+    """Return the rows that the question names: by a code, or by all the words of a cell that is no number.
+
+    A cell that names every row names none. Rows that more cells name come alone.
+    """
+    asked = {stem_word(word) for word in split_words(question.text)}
+    about = content_words(table.about + "\n" + " ".join(table.header.cells))
+    weights: list[int] = []
+    for row in table.rows:
+        weight = 0
+        for column, cell in enumerate(row.cells):
+            words = {stem_word(word) for word in split_words(cell)} if len(cell) <= 80 else set()
+            by_code = any(holds_code(code, cell) for code in question.codes)
+            is_value = read_value(cell) is not None and column > 0
+            telling = words - about
+            if by_code or (telling and not is_value and words <= asked):
+                weight += 2 * max(1, len(telling))
+            elif telling and not is_value and column == 0 and _names_partly(telling, asked):
+                weight += len(telling & asked)
+            elif is_value and re.fullmatch(r"(?:19|20)\d\d|\d{4}-\d\d-\d\d", cell) and cell in question.text:
+                weight += 2
+        weights.append(weight)
+    best = max(weights, default=0)
+    if not best or (len(table.rows) > 1 and all(weight == best for weight in weights)):
+        return []
+    return [row for row, weight in zip(table.rows, weights, strict=True) if weight == best]
+
+
+def _names_partly(words: set[str], asked: set[str]) -> bool:
+    """True when the question has most of the words of a row's first cell."""
+    shared = words & asked
+    return bool(shared) and 2 * len(shared) >= len(words) and any(len(word) > 2 for word in shared)
+
+
+def _columns_asked(question: Question, table: Table) -> list[int]:
+    """Return the columns whose names the question has words of, the fullest first; then by what words are about."""
+    asked = question.words | {stem_word(word) for word in split_words(question.text)}
+    scored: list[tuple[float, int]] = []
+    for column, name in enumerate(table.header.cells):
+        words = content_words(name)
+        if words and words & asked:
+            scored.append((len(words & asked) / len(words), -column))
+    columns = [-column for _, column in sorted(scored, reverse=True)]
+    text = question.text.casefold()
+    for words_asked, names in _MEANINGS:
+        if re.search(rf"\b(?:{words_asked})\b", text):
+            pattern = re.compile(rf"\b(?:{names})\b", re.IGNORECASE)
+            columns += [column for column, name in enumerate(table.header.cells) if pattern.search(name)]
+    return list(dict.fromkeys(columns))
+
+
+def _value_column(question: Question, table: Table) -> int | None:
+    """Return the column of values that the question is about: one it names, or the only one there is."""
+    columns = [c for c in range(len(table.header.cells)) if _column_values(table, c)]
+    asked = [column for column in _columns_asked(question, table) if column in columns]
+    if asked:
+        return asked[0]
+    dates = [column for column in columns if _is_date_column(table, column)]
+    if len(dates) == 1 and _OF_TIME.search(question.text):
+        return dates[0]
+    candidates = [c for c in columns if not _IDENTIFIER.match(table.header.cells[c]) and not _is_year_column(table, c)]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _is_date_column(table: Table, column: int) -> bool:
+    first = next(row for row, _ in _column_values(table, column))
+    return (read_value(first.cells[column]) or (0, ""))[1] == "date"
+
+
+def _is_year_column(table: Table, column: int) -> bool:
+    return all(1900 <= value <= 2100 for _, value in _column_values(table, column))
+
+
+def _scope(table: Table, named: Sequence[TableRow]) -> Sequence[TableRow]:
+    """Return the named rows where the question names a part of the table, else all rows."""
+    return named if 1 < len(named) < len(table.rows) else table.rows
+
+
+def _find_extreme(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    column = _value_column(question, table)
+    if column is None:
+        return None
+    scope = set(_scope(table, named))
+    values = [(row, value) for row, value in _column_values(table, column) if row in scope]
+    if len(values) < 2:
+        return None
+    wants_lowest = question.wants_lowest
+    name = table.header.cells[column]
+    if re.search(r"\b(?:fastest|quickest)\b", question.text, re.IGNORECASE) and re.search(
+        r"speed|throughput|/s|/h", name
+    ):
+        wants_lowest = False
+    if re.search(r"\b(?:oldest|youngest)\b", question.text, re.IGNORECASE) and re.search(
+        r"\bage\b", name, re.IGNORECASE
+    ):
+        wants_lowest = not wants_lowest
+    wanted = min(v for _, v in values) if wants_lowest else max(v for _, v in values)
+    rows = tuple(row for row, value in values if value == wanted)[:MOST_ROWS]
+    is_date = (read_value(rows[0].cells[column]) or (0, ""))[1] == "date"
+    word = ("Earliest" if is_date else "Lowest") if wants_lowest else ("Latest" if is_date else "Highest")
+    return _computed(question, table, rows, f"{word} “{name}” of {len(values)} rows", named=named)
+
+
+def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    column = _value_column(question, table)
+    if column is None:
+        return None
+    totals = [row for row in table.rows if _TOTAL.match(row.cells[0]) and column < len(row.cells)]
+    scope = set(_scope(table, named))
+    if totals and not question.is_average and len(scope) == len(table.rows):
+        coverage = _coverage(question, table, totals)
+        return TableAnswer(table, tuple(totals), "", coverage)
+    values = [(row, value) for row, value in _column_values(table, column) if row in scope]
+    units = {unit for row, _ in values if (unit := (read_value(row.cells[column]) or (0, ""))[1])}
+    if len(values) < 2 or "date" in units:
+        return None
+    total = sum((value for _, value in values), Decimal(0))
+    result = total / len(values) if question.is_average else total
+    if question.is_average:
+        result = round(result, 2)
+    unit = f" {next(iter(units))}" if units else ""
+    word = "Average" if question.is_average else "Sum"
+    rows = tuple(row for row, _ in values)
+    name = table.header.cells[column]
+    lead = f"{word} of “{name}” over {len(values)} rows = {_plain(result)}{unit}, computed from these cells"
+    return _computed(question, table, rows[:MOST_ROWS], lead, named=named)
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text and text.endswith("0") else text
+
+
+def _filter_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    found = _COMPARATOR.search(question.text)
+    column = _value_column(question, table)
+    if found is None or column is None:
+        return None
+    limits = [value for part in re.split(r"\band\b", found["value"]) if (value := _first_value(part)) is not None]
+    values = _column_values(table, column)
+    if not limits or not values:
+        return None
+    scope = set(_scope(table, named))
+    passes = _predicate(found["op"].casefold(), limits)
+    rows = tuple(row for row, value in values if row in scope and passes(value))
+    used = content_words(found[0])
+    lead = f"{len(rows)} of {len(values)} rows with “{table.header.cells[column]}” {' '.join(found[0].split())}"
+    answer = _computed(question, table, rows[:MOST_ROWS], lead, used, named=named)
+    return answer if rows else None
+
+
+def _first_value(text: str) -> Decimal | None:
+    for word in read_words(text):
+        if word.date is not None:
+            return Decimal(word.date.year * 10_000 + word.date.month * 100 + word.date.day)
+        if word.quantity is not None:
+            return word.quantity.value
+    return None
+
+
+def _predicate(op: str, limits: Sequence[Decimal]) -> Callable[[Decimal], bool]:
+    first = limits[0]
+
+    def scaled(value: Decimal) -> tuple[Decimal, Decimal]:
+        """Return value and limit on one scale: a year is compared with the year of a date."""
+        if value > 10_000_000 and first < 10_000:
+            return Decimal(int(value) // 10_000), first
+        return value, first
+
+    if op == "between" and len(limits) > 1:
+        low, high = sorted(limits[:2])
+        return lambda value: low <= scaled(value)[0] <= high
+    is_negated = op.startswith(("no ", "not "))
+    if op in {"at least", "since", "not under"}:
+        return lambda value: scaled(value)[0] >= first
+    if op in {"at most", "up to", "no more than"}:
+        return lambda value: scaled(value)[0] <= first
+    if _LOW.search(op):
+        return (lambda value: scaled(value)[0] >= first) if is_negated else (lambda value: scaled(value)[0] < first)
+    return (lambda value: scaled(value)[0] <= first) if is_negated else (lambda value: scaled(value)[0] > first)
+
+
+def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    if _COMPARATOR.search(question.text):
+        return _filter_rows(question, table, named)
+    if _IN_TOTAL.search(question.text):
+        return _add_up(question, table, named)
+    counted = re.search(r"\bhow many\s+((?:\w+\s+){0,3}?\w+)\b", question.text, re.IGNORECASE)
+    if counted is None:
+        return None
+    things = content_words(counted[1])
+    columns = set().union(*(content_words(name) for name in table.header.cells))
+    if things & columns - content_words(table.header.cells[0]) and len(named) == 1:
+        return None  # the row says how many, in the column of that name
+    kinds = content_words(table.about) | content_words(table.header.cells[0])
+    if not things & kinds:
+        return None
+    rows = _scope(table, named) if named else table.rows
+    rows = [row for row in (named or rows) if not _TOTAL.match(row.cells[0])]
+    lead = f"{len(rows)} of {len(table.rows)} rows"
+    return _computed(question, table, tuple(rows[:MOST_ROWS]), lead, named=named)
+
+
+def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    about = content_words("\n".join((*table.headings, table.caption, *table.header.cells)))
+    if not named and not question.words & about:
+        return None
+    rows = tuple(row for row in (named or table.rows) if not _TOTAL.match(row.cells[0]))
+    shown = f"{min(len(rows), MOST_ROWS)} of {len(table.rows)} rows"
+    return _computed(question, table, rows[:MOST_ROWS], shown, named=named)
+
+
+def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    if not named or len(named) > 5:
+        return None
+    columns = _columns_asked(question, table)
+    about = content_words(table.about)
+    if not columns and not (question.words & about) and not question.codes:
+        return None
+    return TableAnswer(table, tuple(named), "", _coverage(question, table, named))
+
+
+def _computed(
+    question: Question,
+    table: Table,
+    rows: tuple[TableRow, ...],
+    lead: str,
+    used: set[str] | None = None,
+    *,
+    named: Sequence[TableRow] = (),
+) -> TableAnswer | None:
+    meant: set[str] = set()
+    text = question.text.casefold()
+    for words_asked, _ in _MEANINGS:
+        meant |= {stem_word(word) for word in re.findall(rf"\b(?:{words_asked})\b", text)}
+    coverage = _coverage(question, table, [*rows[:1], *named], (used or set()) | meant)
+    return TableAnswer(table, rows, lead, coverage, is_computed=True)
+
+
+def render_rows(answer: TableAnswer, number: int) -> str:
+    """Return the header and the rows as a Markdown table, each line with its marker."""
+    table = answer.table
+    width = len(table.header.cells)
+    lines = [_line(table.header.cells, width, number), "|" + " --- |" * width]
+    lines += [_line(row.cells, width, number) for row in answer.rows]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], width: int, number: int) -> str:
+    padded = [cell.replace("|", "\\|") for cell in cells[:width]] + [""] * (width - len(cells))
+    return f"| {' | '.join(padded)} [{number}] |"

@@ -1,0 +1,85 @@
+"""Lists: whole, in part by what the question names, and headings as lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.markup.questions import read_question
+from roma_core.parsers.text.markdown import structure
+from roma_core.types import Document
+from roma_core.writers.extractive.lists import ListAnswer, answer_from_lists, read_lists
+
+CAMP = """# Camp rules
+
+## Packing
+
+Bring these things to the camp:
+
+- sleeping bag
+- torch
+- rain coat, red or yellow
+- two pairs of boots
+
+## Log of 2024
+
+- 2024-05-02: storm, two tents lost
+- 2024-06-19: visit of the fire brigade
+- 2024-06-28: storm, no damage
+
+## Duties
+
+1. Cook washes the pots.
+2. Guard locks the gate.
+"""
+
+
+def document(text: str = CAMP, title: str = "Camp rules") -> Document:
+    blocks, sections = structure(text)
+    return Document(
+        id="d", uri="file:///camp.md", title=title, text=text, content_sha256="", parser="x",
+        blocks=tuple(blocks), sections=tuple(sorted(sections, key=lambda section: section.start)),
+    )  # fmt: skip
+
+
+def answer(question: str) -> ListAnswer | None:
+    return answer_from_lists(read_question(question), read_lists(document()))
+
+
+def items(found: ListAnswer | None) -> list[str]:
+    return [found.items.text_of(index) for index in found.chosen] if found is not None else []
+
+
+def test_a_list_comes_whole_with_its_lead_at_exact_offsets() -> None:
+    found = answer("Which things must I bring to the camp?")
+    assert found is not None
+    assert found.items.lead_text == "Bring these things to the camp:"
+    assert items(found) == ["sleeping bag", "torch", "rain coat, red or yellow", "two pairs of boots"]
+    assert found.by == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("List the duties.", "Cook washes the pots."),
+        ("List all entries of the log of 2024.", "2024-05-02: storm, two tents lost"),
+    ],
+)
+def test_a_heading_names_a_list(question: str, first: str) -> None:
+    assert items(answer(question))[0] == first
+
+
+def test_words_that_only_some_items_have_choose_these() -> None:
+    found = answer("Which storms are in the log of 2024?")
+    assert found is not None
+    assert items(found) == ["2024-05-02: storm, two tents lost", "2024-06-28: storm, no damage"]
+    assert (len(found.chosen), len(found.items.items), found.by) == (2, 3, "storms")
+
+
+def test_headings_of_one_level_are_a_list() -> None:
+    found = answer("Which sections do the camp rules have?")
+    assert items(found) == ["Packing", "Log of 2024", "Duties"]
+
+
+@pytest.mark.parametrize("question", ["List all planets.", "Which kinds of wine are there?"])
+def test_a_list_of_something_else_does_not_answer(question: str) -> None:
+    assert answer(question) is None

@@ -1,0 +1,130 @@
+"""Tables: rows by name, extremes, filters, counts and sums, with the cells that they stand on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from roma_core.markup.questions import read_question
+from roma_core.types import Document, Section
+from roma_core.writers.extractive.tables import TableAnswer, answer_from_tables, read_tables, read_value, render_rows
+
+TOOLS = """# Tool shed
+
+Table 2: Tools for hire
+
+| Tool | Maker | Price a day | Weight (kg) | Bought |
+|---|---|---|---|---|
+| chain saw | Oakley | 24.50 € | 5.1 | 3 May 2021 |
+| hedge trimmer | Brandt | 12.00 € | 3.4 | 2019-11-20 |
+| hammer drill | Oakley | 18.00 € | 4.4 | 2 February 2023 |
+| wet saw | Mullins | 31.00 € | 22 | 2018-07-01 |
+"""
+
+
+def document(text: str = TOOLS, title: str = "Tool shed") -> Document:
+    sections = (Section(start=0, end=len(text), title=title, level=1),)
+    return Document(
+        id="d", uri="file:///tools.md", title=title, text=text, content_sha256="", parser="x", sections=sections
+    )
+
+
+def answer(question: str, text: str = TOOLS, title: str = "Tool shed") -> TableAnswer | None:
+    return answer_from_tables(read_question(question), read_tables(document(text, title)))
+
+
+def first_cells(found: TableAnswer | None) -> list[str]:
+    return [row.cells[0] for row in found.rows] if found is not None else []
+
+
+def test_a_table_is_read_with_its_caption_at_exact_offsets() -> None:
+    [table] = read_tables(document())
+    assert table.caption == "Table 2: Tools for hire"
+    assert TOOLS[table.start :].startswith("Table 2")
+    assert [TOOLS[row.start : row.end].split("|")[1].strip() for row in table.rows] == [
+        "chain saw", "hedge trimmer", "hammer drill", "wet saw",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the price of the hammer drill?", ["hammer drill"]),
+        ("How much does the wet saw weigh?", ["wet saw"]),
+        ("Which tool is the cheapest?", ["hedge trimmer"]),
+        ("Which tool is the most expensive?", ["wet saw"]),
+        ("Which tool is the heaviest?", ["wet saw"]),
+        ("Which tool was bought last of all, the newest?", ["hammer drill"]),
+        ("Which is the oldest tool?", ["wet saw"]),
+        ("Which tools weigh more than 5 kg?", ["chain saw", "wet saw"]),
+        ("Which tools cost less than 20 €?", ["hedge trimmer", "hammer drill"]),
+        ("Which tools cost between 15 and 25 €?", ["chain saw", "hammer drill"]),
+        ("Which tools were bought after 2020?", ["chain saw", "hammer drill"]),
+        ("Which tools are from Oakley?", ["chain saw", "hammer drill"]),
+        ("List all tools for hire.", ["chain saw", "hedge trimmer", "hammer drill", "wet saw"]),
+    ],
+)
+def test_rows_answer_by_name_extreme_and_filter(question: str, rows: list[str]) -> None:
+    assert first_cells(answer(question)) == rows
+
+
+@pytest.mark.parametrize(
+    ("question", "lead"),
+    [
+        ("What is the total weight of the tools?", "Sum of “Weight (kg)” over 4 rows = 34.9"),
+        ("What is the average price of the tools?", "Average of “Price a day” over 4 rows = 21.38 EUR"),
+        ("How many tools are from Oakley?", "2 of 4 rows"),
+        ("Which tools weigh more than 5 kg?", "2 of 4 rows with “Weight (kg)” more than 5 kg"),
+    ],
+)
+def test_what_is_computed_is_shown_with_its_rows(question: str, lead: str) -> None:
+    found = answer(question)
+    assert found is not None
+    assert found.lead.startswith(lead)
+    assert found.rows
+
+
+def test_a_row_of_totals_is_no_row_to_compute_with() -> None:
+    text = "| Site | Cost |\n|---|---|\n| North | 10 |\n| South | 30 |\n| Total | 40 |\n"
+    assert first_cells(answer("Which site has the highest cost?", text, "Sites")) == ["South"]
+    assert first_cells(answer("What is the total cost of all sites?", text, "Sites")) == ["Total"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is the price of the lawn mower?", "Who founded the company?", "Which planet is the largest?"],
+)
+def test_a_table_of_something_else_does_not_answer(question: str) -> None:
+    assert answer(question) is None
+
+
+def test_units_that_do_not_fit_together_are_not_added() -> None:
+    text = "| Item | Amount |\n|---|---|\n| flour | 2 kg |\n| milk | 3 litres |\n"
+    assert answer("What is the total amount of the items?", text, "Items") is None
+
+
+def test_rows_are_written_under_their_header_with_markers() -> None:
+    found = answer("What is the price of the hammer drill?")
+    assert found is not None
+    assert render_rows(found, 3).splitlines() == [
+        "| Tool | Maker | Price a day | Weight (kg) | Bought [3] |",
+        "| --- | --- | --- | --- | --- |",
+        "| hammer drill | Oakley | 18.00 € | 4.4 | 2 February 2023 [3] |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1.234,50 €", (Decimal("1234.50"), "EUR")),
+        ("(120)", (Decimal(-120), "")),
+        ("12 May 2024", (Decimal(20240512), "date")),
+        ("Room 12", (Decimal(12), "")),
+        ("B-2", None),
+        ("three or 4 of 5", None),
+        ("", None),
+    ],
+)
+def test_values_of_cells_are_single_numbers_and_dates(cell: str, value: object) -> None:
+    assert read_value(cell) == value
