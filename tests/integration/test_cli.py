@@ -90,13 +90,14 @@ def test_an_unanswerable_question_gets_i_dont_know(run: Any, folder: Path) -> No
     run("ingest", str(folder / "good.md"))
     code, answer, _ = run("ask", "Who won the chess championship yesterday?")
     assert code == 0
-    assert (answer["answer"], answer["answered"], answer["degraded"]) == (I_DONT_KNOW, "unknown", False)
+    assert answer["answer"].startswith(I_DONT_KNOW)
+    assert (answer["answered"], answer["degraded"]) == ("unknown", False)
     assert answer["citations"] == []
 
 
 def test_an_empty_workspace_answers_that_it_does_not_know(run: Any) -> None:
     code, answer, _ = run("ask", "Anything?")
-    assert code == 0 and answer["answer"] == I_DONT_KNOW
+    assert code == 0 and answer["answer"].startswith(I_DONT_KNOW)
 
 
 def test_nothing_worked_is_exit_code_1(run: Any, folder: Path) -> None:
@@ -303,7 +304,7 @@ def test_a_document_is_forgotten_with_the_answers_that_quote_it(run: Any, folder
     code, report, _ = run("forget", str(folder / "good.md"))
     assert code == 0
     assert (report["documents"], report["answers"]) == (1, 1)
-    assert run("ask", "How high is the spring tide at Brest?")[1]["answer"] == I_DONT_KNOW
+    assert run("ask", "How high is the spring tide at Brest?")[1]["answer"].startswith(I_DONT_KNOW)
     for file in workspace.rglob("*"):
         if file.is_file():
             assert b"rises by 6.1 metres" not in file.read_bytes(), file

@@ -167,7 +167,7 @@ async def test_without_the_reranker_the_fused_order_stands(kit: Any) -> None:
 
 async def test_an_unanswerable_question_gets_i_dont_know(kit: Any) -> None:
     found = await output(kit, kit.roma(await kit.store(), writers=[ExtractiveWriter()]), "What does a zebra weigh?")
-    assert found.answer == I_DONT_KNOW
+    assert found.answer.startswith(I_DONT_KNOW)
     assert (bool(found.answered), found.degraded, found.citations, found.follow_ups) == (False, False, (), ())
 
 
