@@ -72,6 +72,9 @@ _MIN_WORDS = frozenset(
     smallest lowest least minimum min shortest earliest oldest cheapest fewest lightest youngest fastest quickest
     """.split()
 )
+_COMPOUND = re.compile(
+    r"\band\s+(?:by |in |for |to |at )?(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE
+)
 _LAST = re.compile(r"^\W*(?:which|what|who)\b.*\b(?P<order>last|first)\W*$", re.IGNORECASE)
 _NO_SUPERLATIVE = re.compile(r"\bat (?:most|least)\b|\bmost (?:of|people|users|common)\b", re.IGNORECASE)
 _SUM = re.compile(
@@ -193,6 +196,8 @@ class Question:
     wants_lowest: bool = False
     """True when an arg-max asks for the smallest instead."""
     is_average: bool = False
+    is_compound: bool = False
+    """True when it asks two things: "Which tool was bought, and what does it cost?"."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -214,6 +219,7 @@ def read_question(text: str) -> Question:
         subject=subject,
         wants_lowest=bool(lowered & _MIN_WORDS) or bool((order := _LAST.match(text)) and order["order"] == "first"),
         is_average=_AVERAGE.search(text) is not None,
+        is_compound=_COMPOUND.search(text) is not None,
     )
 
 

@@ -26,7 +26,7 @@ def choose_units(
 ) -> list[QuotableUnit]:
     """Return the best unit, with those within ``gap`` that add words of the question, in document order.
 
-    Within twice the gap one must add half of the words that are open.
+    Within twice the gap one must add half of the words that are open; where a question asks two things none need to.
 
     Units that lack a code or name of the question go where another has it. Near-copies of a chosen unit become its
     ``copies``. While the answer is short, the sentence that goes on from the best one comes too. Ties go to the
@@ -43,7 +43,8 @@ def choose_units(
             best[twin] = _with_copy(best[twin], unit)
         elif len(best) < MOST_SENTENCES and scores[index] >= least - gap:
             added = _added_words(question, best, unit)
-            if added and (scores[index] >= least or 2 * len(added) >= len(_open_words(question, best))):
+            is_near = scores[index] >= least and (bool(added) or question.is_compound)
+            if is_near or (added and 2 * len(added) >= len(_open_words(question, best))):
                 best.append(unit)
 
     chosen: dict[tuple[str, int], QuotableUnit] = {}
@@ -59,7 +60,7 @@ def choose_units(
 
 
 def choose_close_units(units: Sequence[QuotableUnit], scores: Sequence[float], gap: float) -> list[QuotableUnit]:
-    """Return the best unit and up to two more within ``gap`` of it, in document order, for questions of any language."""
+    """Return the best unit and up to two more within ``gap`` of it, in document order, whatever the language."""
     order = sorted(range(len(units)), key=lambda i: (-scores[i], i))
     least = scores[order[0]] - gap
     best = [units[i] for i in order[:MOST_SENTENCES] if scores[i] >= least]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
-from roma_core.writers.extractive.facts import read_date
+from roma_core.writers.extractive.facts import file_name, read_date
 from roma_core.writers.extractive.selection import Disagreement, render_unit
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
@@ -22,7 +22,7 @@ def describe_unknown(
     """Return what follows "I don't know": what was searched, the words that are missing, and the nearest sentences."""
     if not passages:
         return ["\n\nSearched: no passage was found."]
-    titles = list(dict.fromkeys(passage.chunk.title for passage in passages))
+    titles = list(dict.fromkeys(passage.chunk.title or file_name(passage.chunk.uri) for passage in passages))
     named = ", ".join(f"“{title}”" for title in titles[:MOST_TITLES])
     count = f"{_plural(len(passages), 'passage')} of {_plural(len(titles), 'document')}"
     pieces = [f"\n\nSearched: the nearest {count}: {named}."]
