@@ -19,8 +19,8 @@ from roma_core.writers.untrusted import neutral
 
 PROMPTS = Path(__file__).parent / "prompts"
 RUBRIC = PROMPTS / "judge.md"
-JUDGE, FAITHFULNESS = "judge", "faithfulness"
-"""Names of the measures: against a reference, and against the sources alone."""
+JUDGE = "judge"
+"""Name of the measure that grades against a reference, and of the judge's calls."""
 GRADES = (float(LOWEST), float(HIGHEST))
 PASS_GRADE = 4
 """Grades from here on count as passed."""
