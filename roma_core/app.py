@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from roma_core.llm.control.spending import Dimension, SpendReport
     from roma_core.parsers.backends import BackendReport
     from roma_core.parsers.base import ParseOptions
+    from roma_core.pictures import PictureHit
     from roma_core.plugins import BrokenPlugin
     from roma_core.prompts import Prompt, PromptLibrary
     from roma_core.sessions.service import Rating
@@ -444,6 +445,23 @@ class Roma:
         if isinstance(asked, AgentFailure):
             return asked
         return await guarded("memory", parts.explain_search(self, asked, config))
+
+    async def search_pictures(
+        self, text: str, *, limit: int = 10, filters: Mapping[str, Any] | None = None, tenant: str | None = None
+    ) -> tuple[PictureHit, ...] | AgentFailure:
+        """Return pictures of the documents by the words that stand with them, best first, and by which way.
+
+        >>> await roma.search_pictures("a red fox in snow")  # doctest: +SKIP
+        """
+        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
+            await part.warm(self)
+        from roma_core.pictures import search_pictures
+
+        given = {"top_k": limit, "filters": filters, "tenant": tenant}
+        asked = guarded_call("query", lambda: self._make_query(text, given))
+        if isinstance(asked, AgentFailure):
+            return asked
+        return await guarded("pictures", search_pictures(self, asked))
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
         """Parse a file without storing it."""

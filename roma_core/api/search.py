@@ -9,12 +9,26 @@ from fastapi import Query as Parameter
 
 from roma_core.api.problems import make_problem
 from roma_core.api.query import get_principal
-from roma_core.errors import AgentFailure
+from roma_core.errors import AgentFailure, RomaError
+from roma_core.pictures import PictureHit
 from roma_core.store.filters import LONGEST_VALUE, MOST_VALUES
 from roma_core.types import SearchReport
 
 router = APIRouter(tags=["answers"])
 Values = Annotated[list[Annotated[str, Parameter(max_length=LONGEST_VALUE)]], Parameter(max_length=MOST_VALUES)]
+
+
+@router.get("/search/pictures", summary="Pictures by the words that stand with them, best first")
+async def pictures(
+    request: Request,
+    q: Annotated[str, Parameter(max_length=100_000, description="What the picture shows.")],
+    top_k: Annotated[int, Parameter(ge=1, le=50, description="Most pictures.")] = 10,
+) -> list[PictureHit]:
+    """Return pictures with their places, and the ways that found them: description, caption, text in it, ..."""
+    found = await request.app.state.roma.search_pictures(q, limit=top_k, tenant=get_principal(request).tenant)
+    if isinstance(found, AgentFailure):
+        raise RomaError(found.message, found.code)
+    return list(found)
 
 
 @router.get("/search", summary="Passages for a question, best first", response_model=SearchReport)

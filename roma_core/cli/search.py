@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from roma_core.cli.command import Invocation, command
 from roma_core.cli.filters import collect_filters, filter_options
 from roma_core.cli.output import OK, write, write_table
 from roma_core.errors import AgentFailure
+from roma_core.pictures import PictureHit
 from roma_core.types import SearchReport
 
 SHORT_TEXT = 160
@@ -21,19 +23,29 @@ SHORT_TEXT = 160
     examples=(
         'roma search "rope bridge"',
         'roma search "annual leave" --explain',
+        'roma search --images "map of the harbour"',
         'roma search "travel costs author:doe after:2024" --top-k 20 --json',
     )
 )
 @click.argument("query")
 @top_k_option
 @click.option("--explain", is_flag=True, help="Show what each leg, fusion and reranker made of it, in milliseconds.")
+@click.option("--images", is_flag=True, help="Pictures instead, by the words that stand with them; says by which.")
 @filter_options
-async def search(call: Invocation, /, query: str, top_k: int, explain: bool, **filters: tuple[str, ...]) -> int:
+async def search(
+    call: Invocation, /, query: str, top_k: int, explain: bool, images: bool, **filters: tuple[str, ...]
+) -> int:
     """List the passages that an answer would be written from, best first. No model writes anything.
 
     QUERY may hold filters: author:doe after:2024 lang:de.
     """
     async with build_roma(call.settings) as roma:
+        if images:
+            pictures = await roma.search_pictures(query, limit=top_k, filters=collect_filters(filters))
+            if isinstance(pictures, AgentFailure):
+                return call.fail(pictures)
+            call.emit([hit.model_dump(mode="json") for hit in pictures], lambda: show_pictures(pictures))
+            return OK
         report = await roma.explain_search(query, limit=top_k, filters=collect_filters(filters))
     if isinstance(report, AgentFailure):
         return call.fail(report)
@@ -69,6 +81,22 @@ def show_report(report: SearchReport, *, explain: bool) -> None:
     ]
     columns = ["rank", "score", "source", "where", "bm25", "dense", "fused", "reranked", "scores"]
     write_table("Passages", columns, explained)
+
+
+def show_pictures(hits: Sequence[PictureHit]) -> None:
+    """Print pictures with their places and the ways that found them."""
+    rows = [
+        (
+            hit.rank,
+            hit.picture.title,
+            hit.picture.place,
+            hit.picture.name,
+            ", ".join(hit.ways),
+            _shorten(hit.picture.text),
+        )
+        for hit in hits
+    ]
+    write_table("", ["rank", "source", "where", "picture", "found by", "words"], rows)
 
 
 def _show_scores(scores: dict[str, float]) -> str:
