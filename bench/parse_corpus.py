@@ -36,6 +36,10 @@ class Case:
         return RawDocument(uri=f"docs-dev/{self.path.name}", data=self.path.read_bytes())
 
 
+READ_TODAY = frozenset({"simple.zip"})
+"""Files that the manifest calls unreadable and that are read: an archive is the list of its files."""
+
+
 def folder() -> Path | None:
     """The corpus, or None where it is not beside the checkout (``ROMA_SHARED`` names another place)."""
     root = Path(os.environ.get("ROMA_SHARED") or Path(__file__).resolve().parents[2] / "shared")
@@ -56,6 +60,6 @@ def cases(root: Path, *formats: str) -> Iterator[Case]:
             row["format"],
             tuple(row.get("must_contain", ())),
             truth.read_text(encoding="utf-8") if truth.is_file() else None,
-            row.get("failure_class"),
+            None if row["file"] in READ_TODAY else row.get("failure_class"),
             tuple(row.get("tags", ())),
         )

@@ -32,6 +32,8 @@ CHUNKER = "structure/4"
 TARGET_TOKENS = _DEFAULTS.tokens
 CHARS_PER_TOKEN = 8
 """A word-piece tokenizer counts an endless word as one unknown token; a passage is never longer than this allows."""
+ENDLESS = 1_000_000
+"""Characters from which on a text without a blank is no word but data, and is cut in larger steps than its letters."""
 CONTEXT_CHARS = 240
 FACTS_CHARS = 120
 HEADER_CHARS = 480
@@ -44,6 +46,7 @@ _PARAGRAPH_END = re.compile(r"\n[ \t\r]*+\n")
 _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t:-]*)?$")
 _UNSPACED = re.compile(f"[{UNSPACED_RANGES}]")
 """Scripts written without spaces: a boundary between any two of their characters is as good as a word's."""
+_WORD_END = re.compile(rf"\s|{_UNSPACED.pattern}")
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,9 @@ def _split_lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _split_words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield runs of grapheme clusters without white space; each cluster of an unspaced script is a word."""
+    if end - start > ENDLESS and _WORD_END.search(text, start, end) is None:
+        yield start, end
+        return
     begin: int | None = None
     for left, right, cluster in _find_clusters(text, start, end):
         if cluster.isspace() or _UNSPACED.match(cluster):
@@ -264,6 +270,8 @@ def _split_words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _split_graphemes(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    if end - start > ENDLESS:
+        return ((m.start(), m.end()) for m in regex.finditer(r"\X{1,64}", text, pos=start, endpos=end))
     return ((left, right) for left, right, cluster in _find_clusters(text, start, end) if not cluster.isspace())
 
 

@@ -23,7 +23,17 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from roma_core.cli.output import INTERRUPTED, USAGE, Show, Value, note, prepare_streams, write_failure, write_json
+from roma_core.cli.output import (
+    INTERRUPTED,
+    USAGE,
+    Show,
+    Value,
+    flush_output,
+    note,
+    prepare_streams,
+    write_failure,
+    write_json,
+)
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.settings import Settings
 
@@ -185,7 +195,7 @@ def command(
 def _run(body: Callable[[Invocation], Awaitable[int]], workspace: Path | None, *, as_json: bool, serves: bool) -> int:
     with asyncio.Runner(loop_factory=_server_loop() if serves else None) as runner:
         result = runner.run(guarded("cli", _invoke(body, workspace, as_json=as_json)))
-    sys.stdout.flush()
+    flush_output()
     if not isinstance(result, AgentFailure):
         return result
     code = write_failure(result, as_json=as_json)

@@ -7,6 +7,7 @@ clipboard. Nothing printed here lets one through.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -55,7 +56,30 @@ def prepare_streams() -> None:
 
 def write(text: str = "", file: TextIO | None = None) -> None:
     """Print a line without control characters, to stdout unless ``file`` says otherwise."""
-    print(neutralise(text), file=file or sys.stdout)
+    print_line(neutralise(text), file or sys.stdout)
+
+
+def print_line(text: str, stream: TextIO) -> None:
+    """Print a line; when the reader of a pipe has gone (``| head``), drop it and all that follows."""
+    try:
+        print(text, file=stream)
+    except BrokenPipeError:
+        _drop_output(stream)
+
+
+def flush_output() -> None:
+    """Write out what is still held back for stdout."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output(sys.stdout)
+
+
+def _drop_output(stream: TextIO) -> None:
+    """Lead a stream that nobody reads into nothing, so that neither what it still holds nor its end is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def note(text: str) -> None:
@@ -72,7 +96,8 @@ def write_json(value: Value) -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(encoding="utf-8")
-    print(CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}" if match.group() != "\r" else "\r", text))
+    escaped = CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}" if match.group() != "\r" else "\r", text)
+    print_line(escaped, sys.stdout)
 
 
 def write_failure(failure: AgentFailure, *, as_json: bool) -> int:
@@ -89,7 +114,7 @@ def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     cells = [["" if cell is None else neutralise(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [*([[title]] if title else []), list(columns), *cells]:
-            print("\t".join(" ".join(cell.split()) for cell in row))
+            print_line("\t".join(" ".join(cell.split()) for cell in row), sys.stdout)
         return
     from rich.console import Console
     from rich.table import Table

@@ -38,6 +38,13 @@ class Listing(Noun):
     previous_uri: str | None = None
     """The URI that the same item had before it was moved, when the source can tell."""
     options: dict[str, Any] = Field(default_factory=dict)
+    container: Listing | None = None
+    """The item inside of which this one is (a message with attachments, an archive); no connector sets it."""
+
+    @property
+    def depth(self) -> int:
+        """Return the number of containers around the item."""
+        return 0 if self.container is None else 1 + self.container.depth
 
 
 class ListingEnd(Noun):

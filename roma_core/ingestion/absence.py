@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from roma_core.connectors.base import Listing
 from roma_core.errors import AgentFailure, guarded
 from roma_core.ingestion.decide import (
     MASS_SHARE,
@@ -161,6 +162,10 @@ class AbsenceReview:
 
 
 async def _is_gone(source: SourceRun, item: AbsentItem) -> bool | AgentFailure:
+    """Ask for an item by itself; one inside of a container goes with it, or when that was read without it."""
+    container = item.listing.container
+    if container is not None:
+        return container.uri in source.listed or await source.connector.is_gone(source.source, _outermost(container))
     return await source.connector.is_gone(source.source, item.listing)
 
 
@@ -183,6 +188,10 @@ async def delete_items(
     await store.delete(run.tenant, list(ids.values()))
     run.changed = True
     await asyncio.to_thread(ledger.deleted, run.tenant, run.run_id, items)
+
+
+def _outermost(listing: Listing) -> Listing:
+    return listing if listing.container is None else _outermost(listing.container)
 
 
 def _item_of(absent: AbsentItem, state: ItemState, reason: str) -> IngestItem:

@@ -144,6 +144,15 @@ class AbsentItem:
 
 
 @dataclass(frozen=True)
+class LedgerPart:
+    """An item inside of a container. ``row`` None: a run was killed before it could write one."""
+
+    container: str
+    uri: str
+    row: LedgerRow | None
+
+
+@dataclass(frozen=True)
 class Tombstone:
     """A deleted document that can be restored."""
 
@@ -203,9 +212,36 @@ class Ledger:
             return [_admission(db, tenant, uri, rows.get(uri), uri in held) for uri in uris]
 
     def claim(self, tenant: str, source_id: str, generation: int, uris: Sequence[str]) -> None:
-        """Claim items for a source that another one has brought in already."""
+        """Claim items, and those inside of them, for a source that another one has brought in already."""
+        inside = [row.uri for uri in uris for row in self.rows_of_parts(tenant, uri)]
         with self._database.transaction() as db:
-            _claim(db, tenant, source_id, generation, uris)
+            _claim(db, tenant, source_id, generation, [*uris, *inside])
+
+    def parts_of(self, tenant: str, source_id: str, containers: Sequence[str]) -> list[LedgerPart]:
+        """Return the items that a source claims inside of these containers, at any depth."""
+        found: list[LedgerPart] = []
+        with self._database.snapshot() as db:
+            for container in containers:
+                inside = db.execute(
+                    "SELECT uri FROM claims WHERE tenant = ? AND source_id = ? AND uri > ? AND uri < ?",
+                    (tenant, source_id, *_part_range(container)),
+                ).fetchall()
+                rows = _rows(db, tenant, [row["uri"] for row in inside])
+                found += [LedgerPart(container, row["uri"], rows.get(row["uri"])) for row in inside]
+        return [part for part in found if part.row is None or part.row.listing.container is not None]
+
+    def claims_parts(self, tenant: str, source_id: str) -> bool:
+        """Return whether a source claims anything inside of a container."""
+        query = "SELECT 1 FROM claims WHERE tenant = ? AND source_id = ? AND instr(uri, '#') LIMIT 1"
+        with self._database.snapshot() as db:
+            return db.execute(query, (tenant, source_id)).fetchone() is not None
+
+    def rows_of_parts(self, tenant: str, container: str) -> list[LedgerRow]:
+        """Return what is known of the items inside of a container, at any depth."""
+        query = "SELECT * FROM items WHERE tenant = ? AND uri > ? AND uri < ? ORDER BY uri"
+        with self._database.snapshot() as db:
+            rows = [_ledger_row(row) for row in db.execute(query, (tenant, *_part_range(container)))]
+        return [row for row in rows if row.listing.container is not None]
 
     def rows(self, tenant: str, uris: Sequence[str]) -> dict[str, LedgerRow]:
         """Return what is known of the items, claiming nothing."""
@@ -671,6 +707,11 @@ def _ledger_row(row: sqlite3.Row) -> LedgerRow:
         listing_json=row["listing"],
         pinned=bool(row["pinned"]),
     )
+
+
+def _part_range(container: str) -> tuple[str, str]:
+    """Return the bounds of the addresses ``container#...``; ``$`` is the character after ``#``."""
+    return f"{container}#", f"{container}$"
 
 
 def _groups(uris: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from roma_core.cache import Cache
@@ -15,7 +15,7 @@ from roma_core.chunking import CHUNKER, chunk
 from roma_core.connectors.base import Connector, Listing, ListingEnd
 from roma_core.connectors.sources import redact_uri
 from roma_core.embeddings.base import Embedder, charge_to
-from roma_core.errors import AgentFailure, ErrorCode, guarded
+from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
 from roma_core.ingestion.ledger import Admission, Ledger, LedgerRow, Outcome, StoredVersion, Tombstone
@@ -24,6 +24,7 @@ from roma_core.ingestion.simhash import simhash
 from roma_core.ingestion.sources import SourceLease
 from roma_core.injection import signs
 from roma_core.parsers.base import ParseOptions
+from roma_core.parsers.containers import MAX_DEPTH, has_parts
 from roma_core.parsers.figures import undescribed
 from roma_core.redaction.rules import Kind, find
 from roma_core.settings import SourceSettings
@@ -78,6 +79,10 @@ class ParserService(Protocol):
     def parser_id(self, raw: RawDocument) -> str | None: ...
 
     async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure: ...
+
+    async def parts(
+        self, raw: RawDocument, options: ParseOptions | None = None
+    ) -> tuple[RawDocument, ...] | AgentFailure: ...
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,13 @@ class SourceRun:
     not_there: dict[str, tuple[Candidate, AgentFailure]] = field(default_factory=dict)
     """Items that were listed, and that the source did not have when they were fetched."""
 
+    has_parts: bool | None = None
+    """An earlier run claimed files inside of files for it; None before that was looked up."""
+
+    def has_listed(self, uri: str) -> bool:
+        """Return whether the listing showed an item, or the file inside of which it is."""
+        return uri in self.listed or uri.partition("#")[0] in self.listed
+
     @property
     def is_lost(self) -> bool:
         """Return whether another run has taken the source over."""
@@ -179,6 +191,17 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class OpenParts:
+    """Files inside of one container that have to be read."""
+
+    container: Listing
+    parts: tuple[Candidate, ...]
+
+
+Work = Candidate | OpenParts
+
+
+@dataclass(frozen=True)
 class Prepared:
     """An item ready for the store, but for its vectors."""
 
@@ -188,6 +211,9 @@ class Prepared:
     stored: StoredVersion
     parse_key: str | None = None
     vectors: Vectors | None = None
+
+
+Reading = Callable[[], Awaitable[list[Prepared] | AgentFailure]]
 
 
 @dataclass
@@ -221,7 +247,7 @@ class Run:
     def _identities(self) -> frozenset[str]:
         return self.parts.identities
 
-    async def through(self, candidates: AsyncIterator[Candidate]) -> None:
+    async def through(self, candidates: AsyncIterator[Work]) -> None:
         """All candidates to their end."""
         workers = self.parts.workers
         await flow(
@@ -237,8 +263,14 @@ class Run:
             ),
         )
 
-    async def admit(self, source: SourceRun, listings: Sequence[Listing]) -> list[Candidate]:
-        """Claim listed items for their source; return those that have to be fetched, and end the others."""
+    async def admit(self, source: SourceRun, listings: Sequence[Listing]) -> list[Work]:
+        """Claim listed items for their source; return what has to be fetched, and end the others."""
+        to_fetch = await self._admit(source, listings)
+        waiting = {candidate.listing.uri for candidate in to_fetch}
+        settled = [listing for listing in listings if listing.uri not in waiting]
+        return _grouped([*to_fetch, *await self._admit_known_parts(source, settled)])
+
+    async def _admit(self, source: SourceRun, listings: Sequence[Listing]) -> list[Candidate]:
         self.listed += len(listings)
         admitted = await guarded(
             AGENT,
@@ -308,6 +340,22 @@ class Run:
             item = _as_unchanged(row)
             await self.report(_as_failed(item, failure) if failure and row.uri in unwritten else item)
 
+    async def _admit_known_parts(self, source: SourceRun, containers: Sequence[Listing]) -> list[Candidate]:
+        """List what is inside of containers that stay as they are; return what of it has to be read again."""
+        ledger = self.parts.ledger
+        if source.has_parts is None:
+            source.has_parts = await asyncio.to_thread(ledger.claims_parts, self.tenant, source.record.id)
+        if not source.has_parts:
+            return []
+        by_uri = {container.uri: container for container in containers}
+        known = await asyncio.to_thread(ledger.parts_of, self.tenant, source.record.id, list(by_uri))
+        listings: list[Listing] = []
+        for part in known:
+            if part.uri not in source.listed:
+                source.listed.add(part.uri)
+                listings.append(part.row.listing if part.row else _inside(by_uri[part.container], part.uri))
+        return await self._admit(source, listings) if listings else []
+
     async def _read_again(self, admitted: Sequence[Admission]) -> None:
         """Read the store's contents again when another run has written what this one does not know of."""
         rows = [admission.row for admission in admitted if admission.row is not None]
@@ -334,6 +382,7 @@ class Run:
     async def fail(self, candidate: Candidate, failure: AgentFailure) -> None:
         if failure.code in BLOCKING:
             self.blocked = failure
+        await guarded(AGENT, self._keep_parts(candidate))
         row = candidate.row
         if failure.code == ErrorCode.CONNECTOR_NOT_FOUND and row is not None and row.content_sha256:
             candidate.run.not_there[candidate.listing.uri] = (
@@ -342,6 +391,15 @@ class Run:
             )  # its state is decided after the listing
             return
         await self.end(candidate, "failed", failure.message, failure.code.value)
+
+    async def _keep_parts(self, candidate: Candidate) -> None:
+        """Claim what is inside of a container that could not be read: what is stored of it stays."""
+        source, uri = candidate.run, candidate.listing.uri
+        known = await asyncio.to_thread(self.parts.ledger.parts_of, self.tenant, source.record.id, [uri])
+        uris = [part.uri for part in known if part.uri not in source.listed]
+        if uris:
+            source.listed.update(uris)
+            await asyncio.to_thread(self.parts.ledger.claim, self.tenant, source.record.id, source.generation, uris)
 
     async def report(self, item: IngestItem) -> None:
         """Count an ended item and report the progress."""
@@ -360,43 +418,83 @@ class Run:
 
     # Stages
 
-    async def _prepare(self, candidates: list[Candidate]) -> list[Prepared]:
-        """Fetch, compare, parse and cut one item."""
-        [candidate] = candidates
-        made: Prepared | AgentFailure | None = self.blocked
-        made = made or await guarded(AGENT, self._fetched(candidate))
+    async def _prepare(self, work: list[Work]) -> list[Prepared]:
+        """Fetch, compare, parse and cut one item, or the files inside of one."""
+        [item] = work
+        if isinstance(item, OpenParts):
+            return await self._prepare_parts(item)
+        return await self._prepare_one(item, lambda: self._fetched(item))
+
+    async def _prepare_one(self, candidate: Candidate, read: Reading) -> list[Prepared]:
+        """Return what comes of reading an item; a failure is written down."""
+        made: list[Prepared] | AgentFailure = self.blocked or await self._guarded_reading(read)
         if isinstance(made, AgentFailure):
             await self.fail(candidate, made)
             return []
-        return [made] if made is not None else []
+        return made
 
-    async def _fetched(self, candidate: Candidate) -> Prepared | AgentFailure | None:
-        raw = await candidate.run.connector.fetch(candidate.run.source, candidate.listing)
+    async def _guarded_reading(self, read: Reading) -> list[Prepared] | AgentFailure:
+        return await guarded(AGENT, read())
+
+    async def _prepare_parts(self, open_parts: OpenParts) -> list[Prepared]:
+        """Open a container once for all the files inside of it that have to be read."""
+        source, container = open_parts.parts[0].run, open_parts.container
+        raws: tuple[RawDocument, ...] | AgentFailure
+        raws = self.blocked or await self._guarded_parts(source, container)
+        if isinstance(raws, AgentFailure):
+            for part in open_parts.parts:
+                await self.fail(part, raws)
+            return []
+        return await self._read_all(open_parts.parts, {raw.uri: raw for raw in raws})
+
+    async def _guarded_parts(self, source: SourceRun, container: Listing) -> tuple[RawDocument, ...] | AgentFailure:
+        return await guarded(AGENT, fetch_parts(source.connector, source.source, container, self.parts.parsers))
+
+    async def _read_all(self, parts: Sequence[Candidate], raws: Mapping[str, RawDocument]) -> list[Prepared]:
+        """Read files that were taken out of their container."""
+        made: list[Prepared] = []
+        for part in parts:
+            raw = raws.get(part.listing.uri)
+            if raw is None:
+                await self.fail(part, AgentFailure.of(AGENT, _not_inside()))
+            else:
+                made += await self._prepare_one(part, partial(self._read, part, raw))
+        return made
+
+    async def _fetched(self, candidate: Candidate) -> list[Prepared] | AgentFailure:
+        source = candidate.run
+        raw = await fetch_item(source.connector, source.source, candidate.listing, self.parts.parsers)
         if isinstance(raw, AgentFailure):
             return raw
         try:
-            sha256 = await asyncio.to_thread(lambda: raw.sha256)
-            parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
-            facts = self.facts_of(candidate, has_same_content=_has_same_content(candidate, sha256, parser))
-            if decide_item("fetched", facts) == "keep":
-                await self._unchanged([candidate])
-                return None
-            parse_key = self._parse_key(raw, sha256, parser)
-            document = await self._parsed(raw, parse_key)
-            if isinstance(document, Document):
-                document = await self._with_captions(document, raw)
+            return await self._read(candidate, raw)
         finally:
             await asyncio.to_thread(raw.discard)
+
+    async def _read(self, candidate: Candidate, raw: RawDocument) -> list[Prepared] | AgentFailure:
+        """Return an item's document, and those of the files inside of it, as far as they are new."""
+        sha256 = await asyncio.to_thread(lambda: raw.sha256)
+        parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
+        facts = self.facts_of(candidate, has_same_content=_has_same_content(candidate, sha256, parser))
+        if decide_item("fetched", facts) == "keep":
+            await self._unchanged([candidate])
+            return await self._read_known_parts(candidate)
+        parse_key = self._parse_key(raw, sha256, parser)
+        document = await self._parsed(raw, parse_key)
         if isinstance(document, AgentFailure):
             return document
+        document = await self._with_captions(document, raw)
+        parts: list[Prepared] = []
+        if has_parts(document):
+            document, parts = await self._read_parts(candidate, raw, document)
         facts = self.facts_of(candidate, has_same_document=self._has_same_document(candidate, sha256, document))
         if decide_item("parsed", facts) == "keep":
             await self._unchanged([candidate])
-            return None
+            return parts
         secret = self._secret_of(candidate, document)
         if secret is not None:
             await self._leave_out_secret(candidate, secret)
-            return None
+            return parts
         record = candidate.run.record
         identity = {
             "id": candidate.document_id,
@@ -406,7 +504,51 @@ class Run:
             "source": redact_uri(record.label),
         }
         merged = document.model_copy(update={**identity, "metadata": {**raw.metadata, **document.metadata}})
-        return await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged), parse_key))
+        made = await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged), parse_key))
+        if isinstance(made, AgentFailure):
+            await self.end(candidate, "failed", made.message, made.code.value)
+            return parts
+        return [made, *parts]
+
+    async def _read_known_parts(self, candidate: Candidate) -> list[Prepared]:
+        """Return what has to be read again inside of a container that is as it was."""
+        made: list[Prepared] = []
+        for group in _grouped(await self._admit_known_parts(candidate.run, [candidate.listing])):
+            made += await self._prepare([group])
+        return made
+
+    async def _read_parts(
+        self, candidate: Candidate, raw: RawDocument, document: Document
+    ) -> tuple[Document, list[Prepared]]:
+        """Read the files inside of a file; return its document with a warning where that fails, and theirs."""
+        listing = candidate.listing
+        if listing.depth >= MAX_DEPTH:
+            return _with_warning(document, f"files inside of it are not read: they are {MAX_DEPTH} deep"), []
+        found = await self.parts.parsers.parts(raw, ParseOptions(tenant=self.tenant))
+        if isinstance(found, AgentFailure):
+            await self._keep_parts(candidate)
+            return _with_warning(document, f"files inside of it are not read: {found.message}"), []
+        by_uri = {part.uri: part for part in found}
+        versions = await asyncio.to_thread(lambda: {part.uri: part.sha256 for part in found})
+        listings = [
+            Listing(
+                uri=part.uri,
+                version=versions[part.uri],
+                title=part.title,
+                size=part.size,
+                modified_at=part.modified_at,
+                container=listing,
+            )
+            for part in found
+        ]
+        candidate.run.listed.update(by_uri)
+        to_read = await self._admit(candidate.run, listings)
+        made = await self._read_all(to_read, by_uri)
+        waiting = {part.listing.uri for part in to_read}
+        settled = [inner for inner in listings if inner.uri not in waiting]
+        for group in _grouped(await self._admit_known_parts(candidate.run, settled)):
+            made += await self._prepare([group])
+        return document, made
 
     def _parse_key(self, raw: RawDocument, sha256: str, parser: str | None) -> str:
         described = raw.model_dump_json(exclude={"content", "path"})
@@ -417,7 +559,7 @@ class Run:
         held = await asyncio.to_thread(self.parts.cache.get, "parse", key)
         if held is not None:
             return Document.model_validate_json(held)
-        document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant))
+        document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant, parts_apart=True))
         if isinstance(document, Document):
             longest = await asyncio.to_thread(longest_word, document.text)
             if longest > MOST_WORD_CHARS:
@@ -731,6 +873,66 @@ def _has_same_content(candidate: Candidate, sha256: str, parser: str | None) -> 
     """Return whether the stored document was made of these bytes, by this parser."""
     row = candidate.row
     return row is not None and (row.content_sha256, base_parser(row.parser)) == (sha256, parser)
+
+
+async def fetch_item(
+    connector: Connector, source: Source, listing: Listing, parsers: ParserService
+) -> RawDocument | AgentFailure:
+    """Return the bytes of an item; one inside of a container is taken out of that. The caller calls ``discard``."""
+    if listing.container is None:
+        return await connector.fetch(source, listing)
+    parts = await fetch_parts(connector, source, listing.container, parsers)
+    if isinstance(parts, AgentFailure):
+        return parts
+    found = next((part for part in parts if part.uri == listing.uri), None)
+    if found is None:
+        raise _not_inside()
+    return found
+
+
+async def fetch_parts(
+    connector: Connector, source: Source, container: Listing, parsers: ParserService
+) -> tuple[RawDocument, ...] | AgentFailure:
+    """Return the files inside of an item."""
+    raw = await fetch_item(connector, source, container, parsers)
+    if isinstance(raw, AgentFailure):
+        return raw
+    try:
+        return await parsers.parts(raw)
+    finally:
+        await asyncio.to_thread(raw.discard)
+
+
+def _not_inside() -> ConnectorError:
+    return ConnectorError("The file is no longer inside of its container.", ErrorCode.CONNECTOR_NOT_FOUND)
+
+
+def _inside(container: Listing, uri: str) -> Listing:
+    """Return the listing of an item inside of ``container``, whose address says the containers between."""
+    for step in uri.removeprefix(f"{container.uri}#").split("#"):
+        container = Listing(uri=f"{container.uri}#{step}", container=container)
+    return container
+
+
+def _grouped(candidates: Sequence[Candidate]) -> list[Work]:
+    """Return items that are fetched by themselves, and groups of those that one container holds."""
+    alone: list[Work] = []
+    groups: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        container = candidate.listing.container
+        if container is None:
+            alone.append(candidate)
+        else:
+            groups.setdefault(container.uri, []).append(candidate)
+    for inside in groups.values():
+        container = inside[0].listing.container
+        if container is not None:
+            alone.append(OpenParts(container, tuple(inside)))
+    return alone
+
+
+def _with_warning(document: Document, warning: str) -> Document:
+    return document.model_copy(update={"warnings": (*document.warnings, warning)})
 
 
 def embed_key(embedder: Embedder, text: str) -> str:

@@ -30,7 +30,17 @@ from roma_core.errors import (
 from roma_core.ingestion.absence import AbsenceReview, DeletionPolicy, delete_items
 from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.ledger import Ledger, Tombstone
-from roma_core.ingestion.run import AGENT, Candidate, OnProgress, ParserService, Parts, Run, SourceRun, embed_key
+from roma_core.ingestion.run import (
+    AGENT,
+    OnProgress,
+    ParserService,
+    Parts,
+    Run,
+    SourceRun,
+    Work,
+    embed_key,
+    fetch_item,
+)
 from roma_core.ingestion.sources import LeaseHolder, SourceLease
 from roma_core.settings import Settings, SourceSettings
 from roma_core.settings.sources import SecretMode
@@ -343,6 +353,8 @@ class IngestionService:
             if row is None:
                 raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
             targets[row.uri] = document_id
+        for uri in list(targets):
+            targets |= {row.uri: row.document_id for row in ledger.rows_of_parts(tenant, uri)}
         if record is not None:
             own = ledger.items_of_source(tenant, record.id)
             targets |= {row.uri: row.document_id for row in ledger.rows(tenant, own).values()}
@@ -447,7 +459,7 @@ class IngestionService:
         if row is None:
             raise NotFoundError("It is not known where this document came from.")
         connector, source, _ = await asyncio.to_thread(self.resolve, tenant, row.source, None)
-        raw = await connector.fetch(source, row.listing)
+        raw = await fetch_item(connector, source, row.listing, self.parts.parsers)
         if isinstance(raw, RawDocument) and await asyncio.to_thread(lambda: raw.sha256) != document.content_sha256:
             await asyncio.to_thread(raw.discard)
             raise ConnectorError("The file has changed since it was ingested.", ErrorCode.CONNECTOR_CHANGED)
@@ -462,7 +474,7 @@ class IngestionService:
         await self.parts.store.counts(tenant)
         await asyncio.to_thread(self.parts.ledger.begin, run_id, tenant, [redact_uri(uri) for uri in sources])
 
-    async def _listed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Candidate]:
+    async def _listed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Work]:
         """Yield listed items that need work. An item that two sources list is brought in by the first of them."""
         seen: set[str] = set()
         for source in sources:
@@ -515,7 +527,7 @@ class IngestionService:
                     await run.report(IngestItem(uri=row.uri, state="failed", reason=failure.message, code=failure.code))
         return sources
 
-    async def _failed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Candidate]:
+    async def _failed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Work]:
         """Yield the items of these sources that failed before."""
         for source in sources:
             rows = await asyncio.to_thread(self.parts.ledger.failed, run.tenant, [source.record.uri, source.source.uri])

@@ -26,6 +26,8 @@ class ParseOptions(Noun):
     Crosses processes beside the file."""
     backend: str | None = None
     """Name of the backend that reads the file, ``own`` for ROMA's parser; None = what the settings say."""
+    parts_apart: bool = False
+    """Leave the text of files inside of the file to documents of their own (``containers.py``)."""
     main_text: bool = True
     """Of a web page: without navigation and what else surrounds its content. False keeps all that it shows."""
 

@@ -164,8 +164,11 @@ def detect(raw: RawDocument) -> str:
 
 
 def extension(uri: str) -> str:
-    """Lower-case extension of a path or URL with its dot, or ``""``."""
+    """Lower-case extension of a path or URL with its dot, or ``""``; of a file inside of another its own."""
     path = urlsplit(uri).path if "://" in uri else uri
+    inner = PurePosixPath(unquote(uri.rpartition("#")[2])).suffix.lower() if "#" in uri and "://" in uri else ""
+    if inner in EXTENSIONS:
+        return inner
     return PurePosixPath(unquote(path).replace("\\", "/")).suffix.lower()
 
 

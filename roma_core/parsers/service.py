@@ -9,6 +9,7 @@ from roma_core.errors import AgentFailure, ConfigError, ErrorCode, ParserError, 
 from roma_core.parsers import media
 from roma_core.parsers.backends.base import Backend, find_backend
 from roma_core.parsers.base import ParseOptions, Parser
+from roma_core.parsers.containers import as_documents, unpack
 from roma_core.parsers.figures import Figure, unpacked
 from roma_core.parsers.page_reading import UNREAD, PageReader, ReadingStore, wanted_pages, without_pages
 from roma_core.parsers.registry import ParserTable
@@ -23,7 +24,6 @@ ADVICE: dict[str, str] = {
     media.DOC: "save it as .docx",
     media.PPT: "save it as .pptx",
     media.XLSB: "save it as .xlsx",
-    media.ZIP: "unpack it and ingest the files",
     media.GIF: "save it as PNG",
     media.BMP: "save it as PNG",
 }
@@ -90,6 +90,15 @@ class DolphinParserService:
         """``figures`` as small PNGs for a model, without icons and what cannot be drawn."""
         return await self._figures("roma_core.parsers.figures:pictures", raw, options)
 
+    async def parts(
+        self, raw: RawDocument, options: ParseOptions | None = None
+    ) -> tuple[RawDocument, ...] | AgentFailure:
+        """Files inside of a file: attachments, embedded files, messages of a mailbox, files of an archive.
+
+        Each has the address ``container#name`` and is parsed like any other file.
+        """
+        return await guarded(AGENT, self._parts(raw, options or ParseOptions()))
+
     @property
     def parser_ids(self) -> frozenset[str]:
         """Every parser with its version: a document made with another one is parsed again."""
@@ -145,6 +154,10 @@ class DolphinParserService:
     ) -> tuple[Figure, ...] | AgentFailure:
         packed = await guarded(AGENT, self._bytes(target, raw, options or ParseOptions()))
         return packed if isinstance(packed, AgentFailure) else unpacked(packed)
+
+    async def _parts(self, raw: RawDocument, options: ParseOptions) -> tuple[RawDocument, ...] | AgentFailure:
+        packed = await self._bytes("roma_core.parsers.containers:extract", raw, options)
+        return packed if isinstance(packed, AgentFailure) else as_documents(raw, unpack(packed))
 
     async def _bytes(self, target: str, raw: RawDocument, options: ParseOptions) -> bytes | AgentFailure:
         result = await self._run(target, raw, options)

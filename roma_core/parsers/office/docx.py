@@ -31,6 +31,8 @@ _CONTENTS = re.compile(r"toc \d$|table of figures$", re.IGNORECASE)
 _LIST_STYLE = re.compile(r"list (?:number|bullet) ([2-5])", re.IGNORECASE)
 _LINK = re.compile(r'\bHYPERLINK\s+(?:\\\w\s+)*"([^"]+)"', re.IGNORECASE)
 _PAGE_NUMBER = re.compile(r"\W*(?:page|seite|página|pagina)?\W*\d*(?:\s*(?:of|/|von|de|di)\s*\d*)?\W*", re.IGNORECASE)
+EMBEDDED_FILE = "embedded file"
+"""Place of a file inside of a document that is no part of its text."""
 MAX_NESTING = 40
 
 
@@ -141,6 +143,11 @@ class StoryReader:
 
     def _write_embedded(self, name: str, data: bytes, what: str) -> None:
         """Write a file inside of this one; what no reader here takes is named in the loss ledger."""
+        if what == EMBEDDED_FILE:
+            self.builder.metadata["parts"] = self.builder.metadata.get("parts", 0) + 1
+            if self.builder.options.parts_apart:
+                self.builder.leave_out(PurePosixPath(name).name, "attachment", place=what)
+                return
         raw = RawDocument(uri=name, data=data)
         kind = media.detect(raw) if data else ""
         if kind == media.DOCX and self._nesting < MAX_NESTING:
@@ -219,7 +226,7 @@ class StoryReader:
         for name in line.embedded:
             self._flush()
             self.builder.paragraph(f"Embedded file: {PurePosixPath(name).name}", "caption")
-            self._write_embedded(name, self.package.bytes_of(name) or b"", "embedded file")
+            self._write_embedded(name, self.package.bytes_of(name) or b"", EMBEDDED_FILE)
         if line.boxes and self._nesting < MAX_NESTING:
             self._nesting += 1
             for box in line.boxes:

@@ -15,6 +15,8 @@ from roma_core.parsers.xml import iter_xml, parse_xml
 
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
+_EMBEDDING = frozenset({"oleObject", "package"})
+"""Kinds of relationships that lead to embedded files."""
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _PROPERTIES = {"title": "title", "creator": "author", "subject": "subject", "keywords": "keywords"} | {
@@ -38,6 +40,18 @@ class Package:
         self._zip = open_archive(data)
         self._names = {name.replace("\\", "/").lstrip("/").lower(): name for name in self._zip.namelist()}
         self._relations: dict[str, dict[str, Relation]] = {}
+
+    def embedded(self) -> list[str]:
+        """Return the names of the files that the package embeds; the data behind its charts is none of them."""
+        found: dict[str, None] = {}
+        for entry in self._names.values() if any("embeddings/" in name for name in self._names) else ():
+            name = entry.replace("\\", "/").lstrip("/")
+            if "charts/" in name or not name.lower().endswith(".xml"):
+                continue
+            for relation in self.relations(name).values():
+                if relation.kind in _EMBEDDING and not relation.external:
+                    found[relation.target] = None
+        return list(found)
 
     def bytes_of(self, name: str) -> bytes | None:
         """Content of a part; None when there is none of that name. Raises ``MALFORMED`` when it cannot be unpacked."""

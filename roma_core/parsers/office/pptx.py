@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from roma_core.errors import ErrorCode, ParserError
@@ -16,6 +17,7 @@ from roma_core.parsers.office.docx_numbering import integer
 from roma_core.parsers.office.drawingml import A, write_drawing
 from roma_core.parsers.office.omml import M, latex
 from roma_core.parsers.office.ooxml import Package, R, alternatives, local
+from roma_core.parsers.office.slide_order import Rectangle, reading_order, rectangle_of
 from roma_core.types import Document, RawDocument
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -39,6 +41,11 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     for number, name in enumerate(names, start=1):
         if options.pages is None or number in options.pages:
             _slide(builder, package, name, number, authors, _size(root))
+    embedded = package.embedded()
+    if embedded:
+        builder.metadata["parts"] = len(embedded)
+    for name in embedded:
+        builder.leave_out(PurePosixPath(name).name, "attachment", place="embedded file")
     if names and builder.is_empty:
         raise ParserError(
             "The slides hold no text; if they are pictures, export the presentation to PDF and use OCR.",
@@ -114,22 +121,49 @@ class SlideReader:
     builder: DocumentBuilder
     package: Package
     part: str
+    _trees: dict[str, Any] = field(default_factory=dict)
+    """Layouts and masters that were looked at, by part."""
 
     def shapes(self, tree: Any, depth: int = 0) -> Iterator[SlideShape]:
-        """Shapes of a tree with those of its groups: titles first, the others as the author stacked them."""
-        found = list(self._shapes(tree, depth)) if tree is not None else []
+        """Shapes of a tree with those of its groups: titles first, the others as they stand on the slide."""
+        found = self._shapes(tree, depth) if tree is not None else []
         yield from sorted(found, key=lambda shape: shape.kind not in _TITLES)
 
-    def _shapes(self, tree: Any, depth: int) -> Iterator[SlideShape]:
+    def _shapes(self, tree: Any, depth: int) -> list[SlideShape]:
+        """Return the shapes of a tree in reading order; those of a group stay together."""
+        units: list[list[SlideShape]] = []
+        boxes: list[Rectangle | None] = []
         for element in alternatives(tree):
             name = local(element)
             if name == "grpSp" and depth < 50:
-                yield from self._shapes(element, depth + 1)
+                units.append(self._shapes(element, depth + 1))
+                boxes.append(rectangle_of(element))
             elif name in {"sp", "pic", "graphicFrame", "cxnSp"}:
                 mark = next((node for node in element.iter(f"{P}ph")), None)
                 kind = (mark.get("type") or "") if mark is not None else ""
                 if kind not in _FURNITURE:
-                    yield SlideShape(element, kind, mark is not None, self.text(element.find(f"{P}txBody")))
+                    text = self.text(element.find(f"{P}txBody"))
+                    units.append([SlideShape(element, kind, mark is not None, text)])
+                    boxes.append(rectangle_of(element) or self._layout_box(mark))
+        return [shape for i in reading_order(boxes) for shape in units[i]]
+
+    def _layout_box(self, mark: Any) -> Rectangle | None:
+        """Return the place that the slide's layout, or its master, gives a placeholder."""
+        if mark is None:
+            return None
+        part = self.part
+        for kind in ("slideLayout", "slideMaster"):
+            part = next(iter(self.package.related(part, kind)), "")
+            if part not in self._trees:
+                self._trees[part] = self.package.part(part)
+            tree = self._trees[part]
+            for other in tree.iter(f"{P}ph") if tree is not None else ():
+                has_same_index = mark.get("idx") is not None and mark.get("idx") == other.get("idx")
+                if has_same_index or (mark.get("type") or "body") == (other.get("type") or "body"):
+                    box = rectangle_of(next(other.iterancestors(f"{P}sp"), other))
+                    if box is not None:
+                        return box
+        return None
 
     def write(self, shape: SlideShape) -> None:
         element = shape.element

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import tables
-from roma_core.parsers.builder import DocumentBuilder
+from roma_core.parsers.builder import DocumentBuilder, page_ranges
 
 Cells = Mapping[int, Mapping[int, str]]
 """Text by row and column, both counted from 0; only what is filled."""
@@ -32,6 +32,9 @@ class Sheet:
     cells: dict[int, dict[int, str]] = field(default_factory=dict)
     merges: list[Merge] = field(default_factory=list)
     hidden: bool = False
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+    """Rows and columns that the program does not show, counted from 0."""
 
     def put(self, row: int, column: int, text: str) -> None:
         if text.strip():
@@ -52,7 +55,36 @@ def write_sheet(builder: DocumentBuilder, sheet: Sheet) -> None:
     title = f"{sheet.name} (hidden)" if sheet.hidden else sheet.name
     builder.open_section(sheet.name, "sheet")
     builder.heading(title, 2, section=False)
+    builder.paragraph(_describe_hidden(sheet))
     write_cells(builder, sheet.cells, sheet.merges)
+
+
+def _describe_hidden(sheet: Sheet) -> str:
+    """Return a sentence that names the filled rows and columns which are hidden; empty where none are."""
+    rows = [row + 1 for row in sheet.hidden_rows if row in sheet.cells]
+    filled = {column for line in sheet.cells.values() for column in line}
+    columns = sorted(sheet.hidden_columns & filled)
+    parts: list[str] = []
+    if rows:
+        parts.append(f"Hidden row{'s' if len(rows) > 1 else ''}: {page_ranges(rows)}.")
+    if columns:
+        names = ", ".join(map(column_name, columns))
+        parts.append(f"Hidden column{'s' if len(columns) > 1 else ''}: {names}.")
+    return " ".join(parts)
+
+
+def column_name(column: int) -> str:
+    """Return the letters of a column that is counted from 0.
+
+    >>> column_name(27)
+    'AB'
+    """
+    name = ""
+    number = column + 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        name = chr(ord("A") + letter) + name
+    return name
 
 
 def write_cells(builder: DocumentBuilder, cells: Cells, merges: Iterable[Merge] = ()) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, file_name
+from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.office.number_format import general, show
 from roma_core.parsers.office.sheets import Sheet, check_count, write_sheet
 from roma_core.parsers.opendocument.odf import OFFICE, TABLE, Odf, text_of
 from roma_core.types import Document, RawDocument
 
+MAX_COLUMNS = 16_384
 MAX_REPEATED = 1_000
 """Filled rows or cells that one ODS element may stand for; more are the end of a sheet painted in one colour."""
 
@@ -66,9 +68,13 @@ def _write(raw: RawDocument, options: ParseOptions, name: str, sheets: Iterator[
 def _xls_sheet(book: Any, source: Any) -> Sheet:
     sheet = Sheet(source.name, hidden=bool(source.visibility))
     sheet.merges = [(top, left, bottom - 1, right - 1) for top, bottom, left, right in source.merged_cells]
+    sheet.hidden_rows = {y for y, info in source.rowinfo_map.items() if info.hidden}
+    sheet.hidden_columns = {x for x, info in source.colinfo_map.items() if info.hidden}
     for y in range(source.nrows):
         for x in range(source.row_len(y)):
-            sheet.put(y, x, _xls_text(book, source.cell(y, x)))
+            link = source.hyperlink_map.get((y, x))
+            text = _xls_text(book, source.cell(y, x))
+            sheet.put(y, x, linked(text, link.url_or_path) if isinstance(link and link.url_or_path, str) else text)
     return sheet
 
 
@@ -142,6 +148,12 @@ def parse_ods(raw: RawDocument, options: ParseOptions) -> Document:
 def _ods_sheet(table: Any, package: Odf) -> Sheet:
     style = table.get(f"{TABLE}style-name") or ""
     sheet = Sheet(table.get(f"{TABLE}name") or "Sheet", hidden=style in package.hidden_tables())
+    x = 0
+    for column in table.iter(f"{TABLE}table-column"):
+        times = _repeat(column, "number-columns-repeated")
+        if column.get(f"{TABLE}visibility") in {"collapse", "filter"}:
+            sheet.hidden_columns.update(range(x, min(x + times, MAX_COLUMNS)))
+        x += times
     y = 0
     for row in table.iter(f"{TABLE}table-row"):
         times = _repeat(row, "number-rows-repeated")
@@ -151,6 +163,8 @@ def _ods_sheet(table: Any, package: Odf) -> Sheet:
                 sheet.put(y + dy, x, text)
                 if height > 1 or width > 1:
                     sheet.merges.append((y + dy, x, y + dy + height - 1, x + width - 1))
+            if row.get(f"{TABLE}visibility") in {"collapse", "filter"}:
+                sheet.hidden_rows.add(y + dy)
         y += times
     return sheet
 

@@ -7,22 +7,28 @@ openpyxl hangs on some files and reads strict ones empty.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from pathlib import PurePosixPath
 from typing import Any
 
 from roma_core.errors import ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, file_name
+from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.office.drawingml import A, write_drawing
 from roma_core.parsers.office.number_format import BUILTIN, show
-from roma_core.parsers.office.ooxml import Package, R, local, walk
+from roma_core.parsers.office.ooxml import Package, R, Relation, local, walk
 from roma_core.parsers.office.sheets import Merge, Sheet, check_count, write_sheet
 from roma_core.types import Document, RawDocument
 
 S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
+_HYPERLINK = re.compile(r'\s*HYPERLINK\(\s*"([^"]+)"')
+MAX_COLUMNS = 16_384
+MAX_LINKED = 10_000
+"""Rows of a range that one hyperlink covers."""
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -45,6 +51,11 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
         count += sum(map(len, sheet.cells.values()))
         check_count(count)
         _write(builder, package, part, sheet)
+    embedded = package.embedded()
+    if embedded:
+        builder.metadata["parts"] = len(embedded)
+    for embedded_name in embedded:
+        builder.leave_out(PurePosixPath(embedded_name).name, "attachment", place="embedded file")
     return builder.build()
 
 
@@ -83,7 +94,7 @@ class Workbook:
         made = cls(epoch_1904=properties is not None and properties.get("date1904") in {"1", "true"})
         for entry in root.iter(f"{S}sheet"):
             relation = relations.get(entry.get(f"{R}id") or "")
-            if relation is not None and relation.kind == "worksheet":
+            if relation is not None and relation.kind in {"worksheet", "chartsheet"}:
                 hidden = (entry.get("state") or "visible") != "visible"
                 made.sheets.append((entry.get("name") or "Sheet", relation.target, hidden))
         made.strings = [_text(entry) for entry in _entries(package, main, "sharedStrings", "si")]
@@ -121,21 +132,55 @@ def read_sheet(package: Package, part: str, workbook: Workbook, name: str, hidde
     sheet = Sheet(name, hidden=hidden)
     row = -1
     count = 0
-    for element in package.stream(part, f"{S}row", f"{S}mergeCell"):
-        if local(element) == "mergeCell":
+    for element in package.stream(part, f"{S}row", f"{S}mergeCell", f"{S}col", f"{S}hyperlink"):
+        kind = local(element)
+        if kind == "mergeCell":
             merge = area(element.get("ref") or "")
             sheet.merges += [merge] if merge else []
+        elif kind == "col":
+            _note_columns(sheet, element)
+        elif kind == "hyperlink":
+            _link(sheet, element, package.relations(part))
+        if kind != "row":
             continue
         number = element.get("r") or ""
         row = int(number) - 1 if number.isdecimal() and 0 < int(number) <= 1_048_576 else row + 1
+        if element.get("hidden") in {"1", "true"}:
+            sheet.hidden_rows.add(row)
         column = -1
         for cell in element.iterchildren(f"{S}c"):
             place = _REFERENCE.fullmatch(cell.get("r") or "")
             column = column_of(place[1]) if place else column + 1
-            sheet.put(row, column, cell_text(cell, workbook))
+            sheet.put(row, column, _with_own_link(cell_text(cell, workbook), cell.findtext(f"{S}f")))
             count += 1
         check_count(count)
     return sheet
+
+
+def _note_columns(sheet: Sheet, element: Any) -> None:
+    first, last = element.get("min") or "", element.get("max") or ""
+    if element.get("hidden") in {"1", "true"} and first.isdecimal() and last.isdecimal():
+        sheet.hidden_columns.update(range(int(first) - 1, min(int(last), MAX_COLUMNS)))
+
+
+def _link(sheet: Sheet, element: Any, relations: Mapping[str, Relation]) -> None:
+    """Link the cells of a range to the address that their hyperlink leads to."""
+    relation = relations.get(element.get(f"{R}id") or "")
+    reference = element.get("ref") or ""
+    place = area(reference if ":" in reference else f"{reference}:{reference}")
+    if relation is None or not relation.external or place is None:
+        return
+    top, left, bottom, right = place
+    for row in range(top, min(bottom, top + MAX_LINKED) + 1):
+        line = sheet.cells.get(row, {})
+        for column in [column for column in line if left <= column <= right]:
+            line[column] = linked(line[column], relation.target)
+
+
+def _with_own_link(text: str, formula: str | None) -> str:
+    """Return a cell's text, linked where its formula is ``HYPERLINK("address", ...)``."""
+    found = _HYPERLINK.match(formula) if formula and "HYPERLINK" in formula else None
+    return linked(text, found[1]) if found else text
 
 
 def cell_text(cell: Any, workbook: Workbook) -> str:

@@ -10,7 +10,7 @@ import pypdfium2.raw as pdf
 
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.builder import DocumentBuilder
+from roma_core.parsers.builder import DocumentBuilder, ListItem
 from roma_core.parsers.images import ocr
 from roma_core.parsers.page_reading import WANTED
 from roma_core.parsers.pdf import scans
@@ -77,6 +77,9 @@ def _parse(document: Any, raw: RawDocument, options: ParseOptions) -> Document:
     for name in builder.metadata.get("attachments", ()):
         builder.leave_out(name or "attachment without a name", "attachment", place="attached to the file")
     items = assemble(builder, pages, _outline(document))
+    if builder.is_empty and builder.metadata.get("attachments"):  # a portfolio without a cover
+        builder.paragraph("Attached files:")
+        builder.list([ListItem(name) for name in builder.metadata["attachments"] if name])
     builder.title = _title(document, items)
     if not any(item.lines or item.note for item in items):
         why = "; ".join(builder.warnings) or "its pages are blank or only drawings"

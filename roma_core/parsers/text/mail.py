@@ -23,6 +23,8 @@ from roma_core.types import Document, RawDocument
 
 HEADERS = ("From", "To", "Cc", "Reply-To", "Date")
 MAX_NESTED = 10
+_OUTLOOK_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeError)
+"""Errors that the reader of Outlook's files ends with on damaged ones."""
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Mail:
 
 def parse_eml(raw: RawDocument, options: ParseOptions) -> Document:
     """EML. Raises ``EMPTY``."""
-    return _document(raw, options, "eml", read_mail(_message(raw.data)))
+    return _document(raw, options, "eml", read_mail(read_message(raw.data)))
 
 
 def parse_msg(raw: RawDocument, options: ParseOptions) -> Document:
@@ -51,14 +53,14 @@ def parse_msg(raw: RawDocument, options: ParseOptions) -> Document:
     try:
         found = Message.load(io.BytesIO(raw.data))
         mail = _outlook(found)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeError) as error:
+    except _OUTLOOK_ERRORS as error:
         raise ParserError("The message is damaged; save it again in Outlook, as .msg or .eml.") from error
     return _document(raw, options, "msg", mail)
 
 
 def parse_mhtml(raw: RawDocument, options: ParseOptions) -> Document:
     """A page saved with its images. Raises ``MALFORMED`` when no page is in it, and as ``html.parse``."""
-    message = _message(raw.data)
+    message = read_message(raw.data)
     page = next(
         (part for part in message.walk() if part.get_content_type() in {"text/html", "application/xhtml+xml"}), None
     )
@@ -79,7 +81,8 @@ def parse_mhtml(raw: RawDocument, options: ParseOptions) -> Document:
     return document.model_copy(update={"content_sha256": raw.sha256, "metadata": metadata, "parser": "mhtml"})
 
 
-def _message(data: bytes) -> EmailMessage:
+def read_message(data: bytes) -> EmailMessage:
+    """Return a message with its headers. Raises ``MALFORMED`` for what has none."""
     message = BytesParser(policy=policy.default).parsebytes(data.lstrip())
     if not isinstance(message, EmailMessage) or not message.keys():
         raise ParserError("The file has no mail headers; it is damaged or no e-mail.")
@@ -94,13 +97,30 @@ def read_mail(message: MIMEPart, depth: int = 0) -> Mail:
         kind = part.get_content_type()
         if kind == "text/calendar":
             mail.calendars.append(decoded(part))
-        elif part.get_content_disposition() == "attachment" or part.get_filename():
+        elif _is_attachment(part):
             mail.attachments.append(f"{part.get_filename() or 'unnamed'} ({kind}, {len(_payload(part))} bytes)")
         elif kind == "text/plain":
             mail.text += decoded(part) + "\n\n"
         elif kind == "text/html" and not mail.html:
             mail.html, mail.charset = _payload(part), part.get_content_charset()
     return _with_nested(mail, message, depth)
+
+
+def _is_attachment(part: MIMEPart) -> bool:
+    return part.get_content_disposition() == "attachment" or bool(part.get_filename())
+
+
+def iter_attachments(message: MIMEPart, depth: int = 0) -> Iterator[tuple[str, str, bytes]]:
+    """Yield name, media type and bytes of the files that a message, and those forwarded in it, carry.
+
+    Pictures that stand in the text (logos, signatures) are no files.
+    """
+    for part in _own_parts(message):
+        is_in_text = part.get_content_maintype() == "image" and part.get_content_disposition() != "attachment"
+        if _is_attachment(part) and part.get_content_type() != "text/calendar" and not is_in_text:
+            yield part.get_filename() or "unnamed", part.get_content_type(), _payload(part)
+    for inner in _forwarded(message) if depth < MAX_NESTED else ():
+        yield from iter_attachments(inner, depth + 1)
 
 
 def _own_parts(message: MIMEPart) -> Iterator[MIMEPart]:
@@ -114,13 +134,19 @@ def _own_parts(message: MIMEPart) -> Iterator[MIMEPart]:
 
 
 def _with_nested(mail: Mail, message: MIMEPart, depth: int) -> Mail:
-    for part in message.iter_parts() if message.is_multipart() and depth < MAX_NESTED else ():
+    for inner in _forwarded(message) if depth < MAX_NESTED else ():
+        mail.nested.append(read_mail(inner, depth + 1))
+    return mail
+
+
+def _forwarded(message: MIMEPart) -> Iterator[MIMEPart]:
+    """Yield the messages that a message holds."""
+    for part in message.iter_parts() if message.is_multipart() else ():
         if part.get_content_type() == "message/rfc822":
             inner = part.get_payload()
             found = inner[0] if isinstance(inner, list) and inner else None
             if isinstance(found, MIMEPart):
-                mail.nested.append(read_mail(found, depth + 1))
-    return mail
+                yield found
 
 
 def _header(message: MIMEPart, name: str) -> str:
@@ -202,24 +228,53 @@ def _html_says_more(mail: Mail) -> bool:
     return is_stub or (_STRUCTURE.search(mail.html) is not None and html_words >= 0.8 * plain_words)
 
 
+def iter_outlook_attachments(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """Yield name, media type and bytes of the files that an Outlook message carries. Raises ``MALFORMED``."""
+    from oxmsg import Message
+
+    try:
+        for attachment in Message.load(io.BytesIO(data)).attachments:
+            content = attachment.file_bytes or b""
+            yield attachment.file_name or "unnamed", attachment.mime_type or "", content
+    except _OUTLOOK_ERRORS as error:
+        raise ParserError("The message is damaged; save it again in Outlook, as .msg or .eml.") from error
+
+
+def split_mailbox(data: bytes) -> Iterator[bytes]:
+    """Yield the messages of a mailbox file (RFC 4155), with the quoting of lines that begin with "From" undone."""
+    for part in _MESSAGE_START.split(data.replace(b"\r\n", b"\n")):
+        if part.strip():
+            yield _QUOTED_FROM.sub(rb"\1", part)
+
+
+def subject_of(data: bytes) -> str:
+    """Return the subject of a message; empty where it has none."""
+    message = BytesParser(policy=policy.default).parsebytes(data.lstrip(), headersonly=True)
+    return one_line(_header(message, "Subject")) if isinstance(message, EmailMessage) else ""
+
+
 def parse_mbox(raw: RawDocument, options: ParseOptions) -> Document:
-    """Read a mailbox file: its messages in order, each a section. Raises ``MALFORMED`` and ``EMPTY``."""
-    parts = _MESSAGE_START.split(raw.data.replace(b"\r\n", b"\n"))
+    """Read a mailbox file: its messages in order, each a section. Raises ``MALFORMED`` and ``EMPTY``.
+
+    With ``parts_apart`` the messages are documents of their own, and this one lists them.
+    """
     builder = DocumentBuilder(raw, options, "mbox", title=raw.title or file_name(raw.uri))
-    count = 0
-    for part in parts:
-        if not part.strip():
-            continue
+    subjects: list[str] = []
+    for part in split_mailbox(raw.data):
         try:
-            mail = read_mail(_message(_QUOTED_FROM.sub(rb"\1", part)))
+            mail = read_mail(read_message(part))
         except ParserError as error:
             builder.warn(f"A message cannot be read: {error.message}")
             continue
-        _write(builder, mail, 1)
-        count += 1
-    if not count:
+        subjects.append(", ".join(filter(None, (mail.subject, mail.headers.get("From"), mail.headers.get("Date")))))
+        if not options.parts_apart:
+            _write(builder, mail, 1)
+    if not subjects:
         raise ParserError("The mailbox holds no message; it is damaged or no mbox file.")
-    builder.metadata["messages"] = count
+    if options.parts_apart:
+        builder.paragraph(f"Mailbox of {len(subjects)} message{'s' if len(subjects) > 1 else ''}:")
+        builder.list([ListItem(subject or "without a subject") for subject in subjects])
+    builder.metadata["messages"] = builder.metadata["parts"] = len(subjects)
     return builder.build()
 
 

@@ -317,3 +317,27 @@ def test_a_bad_sheet_costs_that_sheet_alone_and_too_many_cells_are_refused(monke
     with pytest.raises(ParserError) as error:
         read(make.xlsx({"A": make.rows(["x", "y"], ["z", "w"])}))
     assert error.value.code is ErrorCode.PARSER_EMPTY or error.value.code is ErrorCode.PARSER_TOO_LARGE
+
+
+def test_hidden_rows_and_columns_are_named_and_chart_sheets_and_links_are_read() -> None:
+    import openpyxl
+    from openpyxl.chart import BarChart, Reference
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Q2"
+    for row in (["Name", "Salary", "Link"], ["Ada", 4200, "site"], ["Bob", 3100, "plain"]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = sheet.column_dimensions["B"].hidden = True
+    sheet["C2"].hyperlink = "https://a.example/x"
+    chart = BarChart()
+    chart.title = "Pay by person"
+    chart.add_data(Reference(sheet, min_col=2, min_row=1, max_row=3), titles_from_data=True)
+    book.create_chartsheet("Chart").add_chart(chart)
+    data = io.BytesIO()
+    book.save(data)
+    document = read(data.getvalue())
+    assert "Hidden row: 3. Hidden column: B." in document.text
+    assert "| Bob | 3100 | plain |" in document.text
+    assert "| Ada | 4200 | [site](https://a.example/x) |" in document.markdown()
+    assert document.place(document.text.index("Pay by person")).startswith("sheet “Chart”")
