@@ -172,3 +172,19 @@ def test_same_text_at_two_places_has_two_ids() -> None:
     chunks = chunk(make("same words here.\n\n" * 2), count, 6)
     assert [c.text for c in chunks] == ["same words here."] * 2
     assert len({c.id for c in chunks}) == 2
+
+
+def test_a_text_without_a_blank_is_cut_in_steps_and_whole() -> None:
+    text = "0123456789" * 150_000
+    document = make(text)
+    counted = 0
+
+    def counting(piece: str) -> int:
+        nonlocal counted
+        counted += 1
+        return count(piece)
+
+    chunks = chunk(document, counting, 250)
+    assert "".join(passage.text for passage in chunks) == text
+    assert max(len(passage.text) for passage in chunks) <= 250 * CHARS_PER_TOKEN
+    assert counted < len(text) // 30

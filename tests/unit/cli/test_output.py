@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -56,3 +58,12 @@ def test_a_character_that_the_terminal_lacks_is_shown_as_its_escape(monkeypatch:
     write("“Zoë”")
     sys.stdout.flush()
     assert raw.getvalue() == rb"\u201cZo\xeb\u201d" + b"\n"
+
+
+def test_a_pipe_whose_reader_has_gone_ends_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "from roma_core.cli.output import write, flush_output\nfor _ in range(9999): write('words')\nflush_output()"
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
