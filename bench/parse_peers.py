@@ -19,12 +19,14 @@ from bench.parse_corpus import Case
 from bench.peers import Peer
 from roma_core.errors import AgentFailure
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.sandbox.pool import InlineSandbox, ProcessSandbox
+from roma_core.parsers.sandbox.pool import InlineSandbox, ProcessSandbox, WorkerLimits
 from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
 
 PDF_PEERS = ("kreuzberg", "kreuzberg (plain)", "pymupdf4llm", "markitdown")
 HTML_PEERS = ("kreuzberg", "trafilatura", "unstructured", "markitdown")
+SECONDS_A_SCAN = 600.0
+"""What is read counts here, not how busy the machine is."""
 SCANNED = ("kreuzberg_ocr_test_rotated_90.pdf", "kreuzberg_ocr_test_rotated_270.pdf", "ocr_test_rotated_180.pdf")
 """Scans of the sentence below, turned."""
 SCANNED_PHRASES = ("Docling bundles PDF document conversion", "JSON and Markdown in an easy", "self contained package")
@@ -211,7 +213,8 @@ def write_made_pages(folder: Path) -> list[tuple[Path, MadePage]]:
 async def read_scans(root: Path) -> list[dict[str, object]]:
     """Return one row a scan, made or real: the phrases that OCR reads of those that are on it."""
     rows: list[dict[str, object]] = []
-    async with DolphinParserService(ProcessSandbox(1)) as service:
+    limits = WorkerLimits(timeout_s=SECONDS_A_SCAN)
+    async with DolphinParserService(ProcessSandbox(1, limits)) as service:
         for scan in make_scans():
             result = await service.parse(RawDocument(uri="scan.pdf", data=scan.data))
             read = scan.count_read(result.text) if isinstance(result, Document) else 0
@@ -264,6 +267,10 @@ def main() -> None:
     _write_html(root, {name: chosen[name] for name in HTML_PEERS if not chosen[name].missing}, skipped)
     for peer in chosen.values():
         peer.close()
+    _write_scans(root)
+
+
+def _write_scans(root: Path) -> None:
     scans = asyncio.run(read_scans(root))
     report.write(
         "parse_scans",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roma_core._lazy import export_lazily
 
 if TYPE_CHECKING:
+    from roma_core.ui.comparison import compare_page as compare_page
     from roma_core.ui.console import Console as Console
     from roma_core.ui.explorer import explore as explore
     from roma_core.ui.lab import LabelPad as LabelPad
@@ -16,6 +17,7 @@ else:
     __getattr__, __dir__ = export_lazily(
         __name__,
         {
+            "comparison": ("compare_page",),
             "console": ("Console",),
             "explorer": ("explore",),
             "lab": ("LabelPad", "PromptLab"),
@@ -23,4 +25,4 @@ else:
         },
     )
 
-__all__ = ["Console", "LabelPad", "PromptLab", "explore", "ingest_bar"]
+__all__ = ["Console", "LabelPad", "PromptLab", "compare_page", "explore", "ingest_bar"]

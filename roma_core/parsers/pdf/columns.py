@@ -181,24 +181,34 @@ def column_gutters(gutters: Sequence[Gutter], lines: Sequence[Line]) -> list[Gut
 def _sides(gutter: Gutter, lines: Sequence[Line]) -> _Sides | None:
     """Return the lines next to the gutter on either side, or None when there are too few beside one another."""
     beside = [line for line in lines if gutter.top <= (line.top + line.bottom) / 2 <= gutter.bottom]
-    hidden: set[Line] = set()
-    near: list[Line] = []
-    for line in sorted(beside, key=lambda line: line.top):
-        near = [other for other in near if other.bottom > line.top]
-        for other in near:
-            if _between(line, other, gutter.middle):
-                hidden.add(line)
-            elif _between(other, line, gutter.middle):
-                hidden.add(other)
-        near.append(line)
+    hidden = _hidden_lines(beside, gutter.middle)
     left = [line for line in beside if line.x1 <= gutter.middle and line not in hidden]
     right = [line for line in beside if line.x0 >= gutter.middle and line not in hidden]
     if not left or not right:
         return None
     top = max(min(line.top for line in left), min(line.top for line in right))
     bottom = min(max(line.bottom for line in left), max(line.bottom for line in right))
-    inside = _Sides(*([line for line in side if line.bottom > top and line.top < bottom] for side in (left, right)))
+    inside = _Sides(_between_heights(left, top, bottom), _between_heights(right, top, bottom))
     return inside if min(len(inside.left), len(inside.right)) >= MIN_LINES else None
+
+
+def _hidden_lines(lines: Sequence[Line], x: float) -> set[Line]:
+    """Return the lines that another line parts from the gutter at ``x``."""
+    hidden: set[Line] = set()
+    near: list[Line] = []
+    for line in sorted(lines, key=lambda line: line.top):
+        near = [other for other in near if other.bottom > line.top]
+        for other in near:
+            if _between(line, other, x):
+                hidden.add(line)
+            elif _between(other, line, x):
+                hidden.add(other)
+        near.append(line)
+    return hidden
+
+
+def _between_heights(lines: Sequence[Line], top: float, bottom: float) -> list[Line]:
+    return [line for line in lines if line.bottom > top and line.top < bottom]
 
 
 def _between(line: Line, other: Line, x: float) -> bool:

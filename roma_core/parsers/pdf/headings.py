@@ -12,6 +12,8 @@ from roma_core.parsers.pdf.page import PageContent
 
 LARGER = 1.13
 """A heading without bold type is at least this much larger than the body."""
+NEARLY = 0.93
+"""A heading in type of its own is at least this large against the body."""
 MAX_CHARS = 220
 
 _NUMBER = re.compile(
@@ -107,31 +109,61 @@ def _same_title(title: str, text: str) -> bool:
 
 
 def _looks_like(item: Item, items: Sequence[Item], body: float, body_bold: bool) -> bool:
+    """Return whether an item is set like a heading: by larger, bold, capital, own or numbered type."""
+    if not _may_be_heading(item):
+        return False
+    if item.size >= LARGER * body and not _is_long_item(item, body):
+        return not (item.text.endswith(".") and len(item.lines) > 2)
+    if _is_bold(item) and not body_bold and item.size >= NEARLY * body:
+        return _is_bold_heading(item)
+    if _is_capital_line(item, body):
+        return _leads_prose(item, items)
+    if item.size >= NEARLY * body and len(item.text) <= 90 and _own_face(item, items):
+        return _starts_well(item.text) and not item.text.endswith((".", ":"))
+    return _is_numbered_line(item, body)
+
+
+def _may_be_heading(item: Item) -> bool:
+    """Return whether the words of an item could be a heading: short, mostly letters, no caption, code or bullet."""
     text = item.text
     if item.kind not in {"paragraph", "list"} or len(text) > MAX_CHARS or len(item.lines) > 4:
         return False
     letters = len(_LETTERS.findall(text))
-    if letters < 2 or 2 * letters < len(text.replace(" ", "")) or CAPTION.match(text) or _CAPTION_END.search(text):
+    if letters < 2 or 2 * letters < len(text.replace(" ", "")):
         return False
-    listed = item.kind == "list"
-    if listed and (marker(text) == "-" or not (_NUMBER.match(text) or is_numbered(text))):
+    if item.kind == "list" and (marker(text) == "-" or not (_NUMBER.match(text) or is_numbered(text))):
         return False
-    if _CODE.search(text) or LEADER.search(text):
+    return not any(pattern.search(text) for pattern in (_CAPTION_END, _CODE, LEADER)) and not CAPTION.match(text)
+
+
+def _is_long_item(item: Item, body: float) -> bool:
+    """Return whether an item of a list is a sentence in type that is hardly larger than the body's."""
+    return item.kind == "list" and item.size < 1.2 * body and len(item.text) > 90
+
+
+def _is_bold(item: Item) -> bool:
+    return all(line.share("bold") > 0.9 for line in item.lines)
+
+
+def _is_bold_heading(item: Item) -> bool:
+    """Return whether bold words of the body's size are a heading: a short title, or one with a number."""
+    if len(item.lines) > 2:
         return False
-    size = item.size
-    if size >= LARGER * body and not (listed and size < 1.2 * body and len(text) > 90):
-        return not (text.endswith(".") and len(item.lines) > 2)
-    bold = all(line.share("bold") > 0.9 for line in item.lines)
-    if bold and not body_bold and size >= 0.93 * body:
-        return (len(item.lines) <= 2 and len(text) <= 120 and _starts_well(text) and not text.endswith((".", ":"))) or (
-            bool(_DECIMAL.match(text)) and len(item.lines) <= 2
-        )
-    if text.isupper() and letters >= 5 and len(item.lines) == 1 and len(text) <= 80 and size >= 0.98 * body:
-        return _leads_prose(item, items)
-    if size >= 0.93 * body and _own_face(item, items) and len(text) <= 90:
-        return _starts_well(text) and not text.endswith((".", ":"))
-    italic = all(line.share("italic") > 0.9 for line in item.lines)
-    return bool(_DECIMAL.match(text)) and len(text) <= 90 and len(item.lines) == 1 and (italic or size > 1.04 * body)
+    is_title = len(item.text) <= 120 and _starts_well(item.text) and not item.text.endswith((".", ":"))
+    return is_title or bool(_DECIMAL.match(item.text))
+
+
+def _is_capital_line(item: Item, body: float) -> bool:
+    letters = len(_LETTERS.findall(item.text))
+    is_short = len(item.lines) == 1 and len(item.text) <= 80
+    return item.text.isupper() and letters >= 5 and is_short and item.size >= 0.98 * body
+
+
+def _is_numbered_line(item: Item, body: float) -> bool:
+    """Return whether a line has a number of several parts (``2.1``) and is italic or a little larger."""
+    if not _DECIMAL.match(item.text) or len(item.text) > 90 or len(item.lines) != 1:
+        return False
+    return all(line.share("italic") > 0.9 for line in item.lines) or item.size > 1.04 * body
 
 
 def _starts_well(text: str) -> bool:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from roma_core.parsers.pdf.layout import rows_of
+from roma_core.parsers.pdf.layout import Line, rows_of
 from roma_core.parsers.pdf.page import PageContent, Rect, RulingLine, Word
 from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merged, parts, strips, table_rows
 from roma_core.parsers.pdf.tables import TableRegion, cell_text
@@ -312,33 +312,43 @@ def _cut_cell(cell: Rect, rows: Sequence[Row], borders: Sequence[float]) -> list
 
 
 def _label_cells(cells: list[Rect], words: _WordIndex) -> list[Rect]:
-    """Return cells for the labels left of a table of bare figures, one a row; none when there are none.
-
-    A column of labels has one line on the baseline of most rows, few words a line, and ends near the figures.
-    """
+    """Return cells for the labels left of a table of bare figures, one a row; none when there are none."""
     rect = _hull(cells)
-    xs = _grid_lines(c[0] for c in cells)
     inside = words.inside(rect)
-    first = [w for w in inside if (w.x0 + w.x1) / 2 < (xs[1] if len(xs) > 1 else rect[2])]
-    figures = [cell_text(row) for row in rows_of(first)]
-    if not figures or sum(map(is_number, figures)) < 0.5 * len(figures):
+    if not _begins_with_figures(cells, inside):
         return []
     band = words.inside((0.0, rect[1] - 2, rect[0] + 2, rect[3] + 2))
-    beside = [w for w in band if w.x1 <= rect[0] + 2]
-    lines = [row[-1] for row in table_rows(beside)]
-    if not lines:
-        return []
-    size = median(line.size for line in lines)
-    baselines = [max(w.bottom for w in row) for row in rows_of(inside)]
-    on_rows = [y for y in baselines if any(abs(line.bottom - y) < 0.3 * size for line in lines)]
-    few_words = median(len(line.words) for line in lines) <= MAX_LABEL_WORDS
-    near = rect[0] - max(line.x1 for line in lines) <= MAX_LABEL_DISTANCE_EM * size
-    continued = sum(line.text[0].islower() for line in lines)
-    if not (few_words and near and len(on_rows) >= 0.6 * len(baselines) and 3 * continued <= len(lines)):
+    lines = [row[-1] for row in table_rows([word for word in band if word.x1 <= rect[0] + 2])]
+    if not lines or not _are_labels(lines, inside, rect[0]):
         return []
     left = min(line.x0 for line in lines) - 1
     ys = [*_grid_lines(c[1] for c in cells), rect[3]]
     return [(left, top, rect[0], bottom) for top, bottom in pairwise(ys)]
+
+
+def _begins_with_figures(cells: list[Rect], inside: Sequence[Word]) -> bool:
+    """Return whether at least half of the first column of a table are numbers."""
+    xs = _grid_lines(c[0] for c in cells)
+    end = xs[1] if len(xs) > 1 else _hull(cells)[2]
+    first = [word for word in inside if (word.x0 + word.x1) / 2 < end]
+    figures = [cell_text(row) for row in rows_of(first)]
+    return bool(figures) and sum(map(is_number, figures)) >= 0.5 * len(figures)
+
+
+def _are_labels(lines: Sequence[Line], inside: Sequence[Word], edge: float) -> bool:
+    """Return whether lines left of ``edge`` name the rows of the table whose words are ``inside``.
+
+    A column of labels has one line on the baseline of most rows, few words a line, and ends near the figures.
+    """
+    size = median(line.size for line in lines)
+    baselines = [max(word.bottom for word in row) for row in rows_of(inside)]
+    on_rows = [y for y in baselines if any(abs(line.bottom - y) < 0.3 * size for line in lines)]
+    if len(on_rows) < 0.6 * len(baselines):
+        return False
+    few_words = median(len(line.words) for line in lines) <= MAX_LABEL_WORDS
+    near = edge - max(line.x1 for line in lines) <= MAX_LABEL_DISTANCE_EM * size
+    continued = sum(line.text[0].islower() for line in lines)
+    return few_words and near and 3 * continued <= len(lines)
 
 
 def _is_grid(grid: Grid) -> bool:

@@ -155,8 +155,13 @@ def _is_tabular(texts: Grid, multi: int, has_rules: bool) -> bool:
     if not has_rules and facts.numbers < 0.4 and _has_prose_column(texts):
         return False
     if facts.columns == 2:
-        return facts.filled >= 0.6 and (facts.words <= 4 or facts.numbers >= 0.3 or (has_rules and facts.words <= 12))
+        return facts.filled >= 0.6 and _are_pairs(facts, has_rules)
     return facts.filled >= 0.35 and facts.words <= (14 if has_rules else 7)
+
+
+def _are_pairs(facts: _GridFacts, has_rules: bool) -> bool:
+    """Return whether two columns hold names and values: short cells, numbers, or longer cells between rules."""
+    return facts.words <= 4 or facts.numbers >= 0.3 or (has_rules and facts.words <= 12)
 
 
 def _is_list(texts: Grid) -> bool:
