@@ -1,0 +1,67 @@
+"""Retrievers of ROMA in the frameworks themselves. Skipped where those are missing.
+
+The frameworks are no dependencies of ROMA: install ``langchain-core langchain-openai llama-index-core
+llama-index-llms-openai-like haystack-ai`` to run these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roma_core.app import build_roma
+from roma_core.settings import Settings
+
+TEXT = "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n"
+
+
+@pytest.fixture
+async def roma(workspace: Path, tmp_path: Path) -> Any:
+    (tmp_path / "bridge.md").write_text(TEXT)
+    settings = Settings(workspace=workspace, embedder="fake", reranker="none", parser_workers=1)
+    async with build_roma(settings) as made:
+        await made.ingest(tmp_path / "bridge.md")
+        yield made
+
+
+def check(text: str, metadata: dict[str, Any]) -> None:
+    assert "1902" in text
+    assert TEXT[metadata["start"] : metadata["end"]] == text
+    assert metadata["uri"].endswith("bridge.md")
+    assert metadata["rank"] == 1
+
+
+async def test_a_retriever_of_langchain(roma: Any) -> None:
+    pytest.importorskip("langchain_core", reason="langchain-core is not installed")
+    from roma_core.integrations.langchain import RomaRetriever
+
+    retriever = RomaRetriever(roma=roma, top_k=1)
+    (waited,) = await retriever.ainvoke("rope bridge")
+    (blocked,) = await asyncio.to_thread(retriever.invoke, "rope bridge")
+    check(waited.page_content, waited.metadata)
+    assert blocked == waited
+
+
+async def test_a_retriever_of_llamaindex(roma: Any) -> None:
+    pytest.importorskip("llama_index.core", reason="llama-index-core is not installed")
+    from roma_core.integrations.llamaindex import RomaRetriever
+
+    retriever = RomaRetriever(roma, top_k=1)
+    (waited,) = await retriever.aretrieve("rope bridge")
+    (blocked,) = await asyncio.to_thread(retriever.retrieve, "rope bridge")
+    check(waited.node.text, waited.node.metadata)
+    assert blocked.node.node_id == waited.node.node_id
+
+
+async def test_a_retriever_of_haystack(roma: Any) -> None:
+    haystack = pytest.importorskip("haystack", reason="haystack-ai is not installed")
+    from roma_core.integrations.haystack import RomaRetriever
+
+    pipeline = haystack.Pipeline()
+    pipeline.add_component("retriever", RomaRetriever(roma, top_k=1))
+    found = await asyncio.to_thread(pipeline.run, {"retriever": {"query": "rope bridge"}})
+    (document,) = found["retriever"]["documents"]
+    check(document.content, document.meta)
