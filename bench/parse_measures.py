@@ -23,7 +23,6 @@ LEAST_PAIRS = 15
 _NOT_ALNUM = re.compile(r"[\W_]+")
 _LOWER_END = re.compile(r"[a-z]$")
 _PLACE = re.compile(r"pages? (\d+(?:-\d+)?(?:, \d+(?:-\d+)?)*)")
-_DIGIT_RUN = re.compile(r"\d+")
 
 
 def squash(text: str) -> str:
@@ -193,13 +192,3 @@ def lost_words(pages: Iterable[Sequence[str]], known: str, doubled: str = "") ->
             lost.append(word)
             missing -= Counter(key)
     return lost
-
-
-def lost_digits(pages: Iterable[Sequence[str]], known: str) -> int:
-    """Return how many digits of a text layer ``known`` has not as often."""
-    wanted = Counter(char for lines in pages for line in lines for char in _digits(line))
-    return (wanted - Counter(_digits(known))).total()
-
-
-def _digits(text: str) -> str:
-    return "".join(_DIGIT_RUN.findall(unicodedata.normalize("NFKC", text)))

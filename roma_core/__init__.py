@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roma_core.types import IngestionReport as IngestionReport
     from roma_core.types import Query as Query
     from roma_core.types import TailorOutput as TailorOutput
+    from roma_core.workspace import Workspace as Workspace
 else:
     __getattr__, __dir__ = export_lazily(
         __name__,
@@ -38,6 +39,7 @@ else:
             "errors": ("AgentFailure", "ErrorCode", "RomaError"),
             "settings": ("Settings",),
             "types": ("Citation", "Document", "IngestionReport", "Query", "TailorOutput"),
+            "workspace": ("Workspace",),
         },
     )
 
@@ -53,6 +55,7 @@ __all__ = [
     "RomaError",
     "Settings",
     "TailorOutput",
+    "Workspace",
     "__version__",
     "build_roma",
 ]

@@ -33,7 +33,7 @@ DESCRIBED = "+figures:"
 _FILE_NAME = re.compile(r"\A[\w ()-]+\.(?:png|jpe?g|gif|bmp|tiff?|webp|svg|emf|wmf)\Z", re.IGNORECASE)
 
 
-class Picture(Noun):
+class IndexedPicture(Noun):
     """A picture with its place; ``document.text[start:end]`` stands for it. ``words`` are those of each way."""
 
     document_id: str
@@ -59,14 +59,14 @@ class PictureHit(Noun):
     rank: int
     score: float
     ways: tuple[PictureWay, ...]
-    picture: Picture
+    picture: IndexedPicture
 
 
-def list_pictures(document: Document) -> list[Picture]:
+def list_pictures(document: Document) -> list[IndexedPicture]:
     """Return the pictures of a document in their order, with the words that stand with each."""
     blocks = sorted(document.blocks, key=lambda block: block.start)
     starts = [block.start for block in blocks]
-    found: list[Picture] = []
+    found: list[IndexedPicture] = []
     for figure in FIGURE.finditer(document.text):
         index = bisect_right(starts, figure.start()) - 1
         if index >= 0 and blocks[index].kind != "code":
@@ -96,10 +96,10 @@ async def search_pictures(roma: Roma, query: Query) -> tuple[PictureHit, ...]:
 _WIDE = {"retrieve_limit": (CANDIDATES,), "rerank_limit": (0,)}
 
 
-def _make_picture(document: Document, blocks: Sequence[Block], index: int, figure: re.Match[str]) -> Picture:
+def _make_picture(document: Document, blocks: Sequence[Block], index: int, figure: re.Match[str]) -> IndexedPicture:
     block = blocks[index]
     page = document.page_at(block.start)
-    return Picture(
+    return IndexedPicture(
         document_id=document.id,
         uri=document.uri,
         title=document.title,
@@ -113,10 +113,10 @@ def _make_picture(document: Document, blocks: Sequence[Block], index: int, figur
     )
 
 
-def _make_scan(document: Document) -> Picture:
+def _make_scan(document: Document) -> IndexedPicture:
     """Return a picture of which nothing is known but the text that was read in it."""
     page = document.page_at(0)
-    return Picture(
+    return IndexedPicture(
         document_id=document.id,
         uri=document.uri,
         title=document.title,
@@ -176,10 +176,12 @@ def _nearest_paragraphs(blocks: Sequence[Block], index: int, taken: set[int]) ->
     return nearest
 
 
-async def _find_candidates(roma: Roma, tenant: str, passages: Sequence[ScoredChunk]) -> list[tuple[float, Picture]]:
+async def _find_candidates(
+    roma: Roma, tenant: str, passages: Sequence[ScoredChunk]
+) -> list[tuple[float, IndexedPicture]]:
     """Return the pictures whose words stand in one of the passages, each with the score of the best of them."""
-    documents: dict[str, list[Picture]] = {}
-    found: dict[tuple[str, int], tuple[float, Picture]] = {}
+    documents: dict[str, list[IndexedPicture]] = {}
+    found: dict[tuple[str, int], tuple[float, IndexedPicture]] = {}
     for passage in passages:
         document_id = passage.chunk.document_id
         if document_id not in documents:
@@ -191,14 +193,16 @@ async def _find_candidates(roma: Roma, tenant: str, passages: Sequence[ScoredChu
     return list(found.values())
 
 
-def _stands_in(picture: Picture, passage: ScoredChunk) -> bool:
+def _stands_in(picture: IndexedPicture, passage: ScoredChunk) -> bool:
     chunk = passage.chunk
     if picture.start < chunk.end and chunk.start < picture.end:
         return True
     return any(words and words in chunk.text for words in picture.words.values())
 
 
-async def _rank(roma: Roma, question: str, candidates: Sequence[tuple[float, Picture]]) -> list[tuple[float, Picture]]:
+async def _rank(
+    roma: Roma, question: str, candidates: Sequence[tuple[float, IndexedPicture]]
+) -> list[tuple[float, IndexedPicture]]:
     """Return the pictures by what the reranker makes of their own words; without one by their passages' scores."""
     by_passage = sorted(candidates, key=lambda pair: (-pair[0], pair[1].document_id, pair[1].start))
     first, rest = by_passage[:MOST_RANKED], by_passage[MOST_RANKED:]
@@ -212,7 +216,7 @@ async def _rank(roma: Roma, question: str, candidates: Sequence[tuple[float, Pic
     return [*ranked, *rest]
 
 
-def _find_ways(asked: set[str], picture: Picture) -> tuple[PictureWay, ...]:
+def _find_ways(asked: set[str], picture: IndexedPicture) -> tuple[PictureWay, ...]:
     shared: dict[PictureWay, int] = {}
     for way, words in picture.words.items():
         count = len(asked & {word.stem for word in read_words(words)})

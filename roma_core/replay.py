@@ -222,13 +222,13 @@ def _snapshot_before(stages: Sequence[StageSnapshot], start: str, names: Sequenc
 
 
 @dataclass(frozen=True)
-class _Sources:
+class _SourceStates:
     gone: tuple[str, ...]
     changed: tuple[str, ...]
     stale: Mapping[str, Document]
 
 
-async def _compare_sources(roma: Roma, record: AnswerRecord) -> _Sources:
+async def _compare_sources(roma: Roma, record: AnswerRecord) -> _SourceStates:
     """Return which documents of the recorded passages have gone or changed, as far as the record has their words."""
     held: dict[str, list[ScoredChunk]] = {}
     for passage in record.candidates:
@@ -246,7 +246,7 @@ async def _compare_sources(roma: Roma, record: AnswerRecord) -> _Sources:
         else:
             changed.append(uri)
         stale[document_id] = _rebuild_document(document_id, passages)
-    return _Sources(tuple(sorted(gone)), tuple(sorted(changed)), stale)
+    return _SourceStates(tuple(sorted(gone)), tuple(sorted(changed)), stale)
 
 
 def _rebuild_document(document_id: str, passages: Sequence[ScoredChunk]) -> Document:

@@ -187,7 +187,7 @@ async def explain_failures(
                 lacks = bool(evidence.anchor) and not locate(evidence.anchor, document.text)
                 if lacks and document.id not in sources:
                     sources[document.id] = await read_source(document) if read_source else ""
-        found = _Item(case, row, named, chunks, sources).explain()
+        found = _FailedCase(case, row, named, chunks, sources).explain()
         if found is not None:
             fault, why = found
             attributions.append(
@@ -231,7 +231,7 @@ async def _find_documents(
     return {key: tuple(documents) for key, documents in found.items()}
 
 
-class _Item:
+class _FailedCase:
     """One item with all that decides its label."""
 
     def __init__(

@@ -2,5 +2,5 @@
 
 Each is in a module of its own, which needs that framework's package and nothing else::
 
-    from roma_core.integrations.langchain import RomaRetriever
+    from roma_core.integrations.langchain import RomaLangChainRetriever
 """

@@ -12,14 +12,14 @@ from roma_core.integrations.passages import describe_passage, run_in_thread, sea
 if TYPE_CHECKING:
     from roma_core.app import Roma
 
-__all__ = ["RomaRetriever"]
+__all__ = ["RomaHaystackRetriever"]
 
 
 @component
-class RomaRetriever:
+class RomaHaystackRetriever:
     """Retriever of ROMA's passages, ranked as for an answer.
 
-    >>> pipeline.add_component("retriever", RomaRetriever(build_roma()))  # doctest: +SKIP
+    >>> pipeline.add_component("retriever", RomaHaystackRetriever(build_roma()))  # doctest: +SKIP
     """
 
     def __init__(

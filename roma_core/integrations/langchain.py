@@ -9,13 +9,13 @@ from langchain_core.retrievers import BaseRetriever
 
 from roma_core.integrations.passages import describe_passage, run_in_thread, search_passages
 
-__all__ = ["RomaRetriever"]
+__all__ = ["RomaLangChainRetriever"]
 
 
-class RomaRetriever(BaseRetriever):  # type: ignore[misc]
+class RomaLangChainRetriever(BaseRetriever):  # type: ignore[misc]
     """Retriever of ROMA's passages, ranked as for an answer.
 
-    >>> retriever = RomaRetriever(roma=build_roma(), top_k=5)  # doctest: +SKIP
+    >>> retriever = RomaLangChainRetriever(roma=build_roma(), top_k=5)  # doctest: +SKIP
     """
 
     roma: Any

@@ -13,13 +13,13 @@ from roma_core.integrations.passages import describe_passage, run_in_thread, sea
 if TYPE_CHECKING:
     from roma_core.app import Roma
 
-__all__ = ["RomaRetriever"]
+__all__ = ["RomaLlamaIndexRetriever"]
 
 
-class RomaRetriever(BaseRetriever):  # type: ignore[misc]
+class RomaLlamaIndexRetriever(BaseRetriever):  # type: ignore[misc]
     """Retriever of ROMA's passages, ranked as for an answer.
 
-    >>> retriever = RomaRetriever(build_roma(), top_k=5)  # doctest: +SKIP
+    >>> retriever = RomaLlamaIndexRetriever(build_roma(), top_k=5)  # doctest: +SKIP
     """
 
     def __init__(

@@ -36,9 +36,9 @@ def check(text: str, metadata: dict[str, Any]) -> None:
 
 async def test_a_retriever_of_langchain(roma: Any) -> None:
     pytest.importorskip("langchain_core", reason="langchain-core is not installed")
-    from roma_core.integrations.langchain import RomaRetriever
+    from roma_core.integrations.langchain import RomaLangChainRetriever
 
-    retriever = RomaRetriever(roma=roma, top_k=1)
+    retriever = RomaLangChainRetriever(roma=roma, top_k=1)
     (waited,) = await retriever.ainvoke("rope bridge")
     (blocked,) = await asyncio.to_thread(retriever.invoke, "rope bridge")
     check(waited.page_content, waited.metadata)
@@ -47,9 +47,9 @@ async def test_a_retriever_of_langchain(roma: Any) -> None:
 
 async def test_a_retriever_of_llamaindex(roma: Any) -> None:
     pytest.importorskip("llama_index.core", reason="llama-index-core is not installed")
-    from roma_core.integrations.llamaindex import RomaRetriever
+    from roma_core.integrations.llamaindex import RomaLlamaIndexRetriever
 
-    retriever = RomaRetriever(roma, top_k=1)
+    retriever = RomaLlamaIndexRetriever(roma, top_k=1)
     (waited,) = await retriever.aretrieve("rope bridge")
     (blocked,) = await asyncio.to_thread(retriever.retrieve, "rope bridge")
     check(waited.node.text, waited.node.metadata)
@@ -58,10 +58,10 @@ async def test_a_retriever_of_llamaindex(roma: Any) -> None:
 
 async def test_a_retriever_of_haystack(roma: Any) -> None:
     haystack = pytest.importorskip("haystack", reason="haystack-ai is not installed")
-    from roma_core.integrations.haystack import RomaRetriever
+    from roma_core.integrations.haystack import RomaHaystackRetriever
 
     pipeline = haystack.Pipeline()
-    pipeline.add_component("retriever", RomaRetriever(roma, top_k=1))
+    pipeline.add_component("retriever", RomaHaystackRetriever(roma, top_k=1))
     found = await asyncio.to_thread(pipeline.run, {"retriever": {"query": "rope bridge"}})
     (document,) = found["retriever"]["documents"]
     check(document.content, document.meta)

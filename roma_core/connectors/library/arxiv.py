@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from roma_core.connectors.base import Listing, ListingEnd
-from roma_core.connectors.library.reference import MOST_FOUND, Reference, Works
+from roma_core.connectors.library.reference import MOST_FOUND, WorkReference, Works
 from roma_core.connectors.net.api import ApiClient, malformed
 from roma_core.connectors.records import Entry, Record, RecordConnector, absent
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError
@@ -141,7 +141,7 @@ def _listings(page: Any) -> Iterator[Listing]:
             continue
         paper, version = _split(found[1])
         title = " ".join(entry.get("title", "").split())
-        reference = Reference(
+        reference = WorkReference(
             title=title,
             authors=[author["name"] for author in entry.get("authors", ()) if author.get("name")],
             date=entry.get("published", "")[:10],

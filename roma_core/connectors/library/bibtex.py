@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from roma_core.connectors.base import Listing
 from roma_core.connectors.file_records import FileRecordConnector
-from roma_core.connectors.library.reference import Reference
+from roma_core.connectors.library.reference import WorkReference
 from roma_core.connectors.local.connector import read
 from roma_core.connectors.records import Entry, Record
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode
@@ -77,7 +77,7 @@ class BibtexConnector(FileRecordConnector):
         broken = [AgentFailure.of(self._agent, _broken(source, line)) for line in bibliography.broken_lines]
         return [*entries.values(), *broken]
 
-    def _entry(self, source: Source, uri: str, block: Block) -> Entry:
+    def _entry(self, source: Source, uri: str, block: BibtexEntry) -> Entry:
         path = self._file_of(source, block)
         if path is None:
             return _record(uri, block.reference)
@@ -91,7 +91,7 @@ class BibtexConnector(FileRecordConnector):
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
         )
 
-    def _file_of(self, source: Source, block: Block) -> Path | None:
+    def _file_of(self, source: Source, block: BibtexEntry) -> Path | None:
         """Return the file that an entry names, when it is there and may be read."""
         folder = self.path_of(source.uri).parent
         for name in block.files:
@@ -107,11 +107,11 @@ class BibtexConnector(FileRecordConnector):
 
 
 @dataclass(frozen=True)
-class Block:
+class BibtexEntry:
     """An entry of a bibliography, and the paths of its files as they are written."""
 
     key: str
-    reference: Reference
+    reference: WorkReference
     files: tuple[str, ...]
 
 
@@ -119,7 +119,7 @@ class Block:
 class Bibliography:
     """The entries of a file, and the lines at which those begin that cannot be read."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[BibtexEntry, ...]
     broken_lines: tuple[int, ...]
 
 
@@ -142,10 +142,10 @@ def _fields_of(entry: Any) -> dict[str, str]:
     return {str(field.key).lower(): str(field.value) for field in entry.fields}
 
 
-def _block(key: str, kind: str, fields: dict[str, str]) -> Block:
+def _block(key: str, kind: str, fields: dict[str, str]) -> BibtexEntry:
     plain = {name: _plain(value) for name, value in fields.items() if name not in _VERBATIM}
     plain |= {name: value.strip() for name, value in fields.items() if name in _VERBATIM}
-    return Block(key, _reference(key, plain, kind), tuple(_files_in(fields.get("file", ""))))
+    return BibtexEntry(key, _reference(key, plain, kind), tuple(_files_in(fields.get("file", ""))))
 
 
 def _broken(source: Source, line: int) -> ConnectorError:
@@ -168,13 +168,13 @@ def _plain(value: str) -> str:
     return " ".join(text.replace("{", "").replace("}", "").split())
 
 
-def _reference(key: str, fields: dict[str, str], kind: str) -> Reference:
+def _reference(key: str, fields: dict[str, str], kind: str) -> WorkReference:
     month = fields.get("month", "")[:3].lower()
     number = month if month.isdigit() else str(_MONTHS.index(month) + 1) if month in _MONTHS else ""
     year = fields.get("year", "")
     date = fields.get("date") or (f"{year}-{number.zfill(2)}" if year and number else year)
     keywords = [word.strip() for word in re.split("[,;]", fields.get("keywords", "")) if word.strip()]
-    return Reference(
+    return WorkReference(
         title=fields.get("title", "") or key,
         authors=[
             _name(name) for name in re.split(r"\s+and\s+", fields.get("author", fields.get("editor", ""))) if name
@@ -205,7 +205,7 @@ def _files_in(field: str) -> Iterator[str]:
             yield path.replace("\\:", ":").replace("\\;", ";").replace("\\\\", "/")
 
 
-def _record(uri: str, reference: Reference) -> Record:
+def _record(uri: str, reference: WorkReference) -> Record:
     return Record(uri=uri, title=reference.title, data=reference.markdown, metadata=reference.metadata)
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
 from roma_core.connectors.base import Listing, ListingEnd
-from roma_core.connectors.library.reference import MOST_FOUND, Reference, Works, plain_doi
+from roma_core.connectors.library.reference import MOST_FOUND, WorkReference, Works, plain_doi
 from roma_core.connectors.net.api import ApiClient, malformed
 from roma_core.connectors.records import Entry, Record, RecordConnector, absent
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError
@@ -96,7 +96,7 @@ def _record(work: Any) -> Record:
         raise malformed("https://api.openalex.org")
     name = work["id"].rpartition("/")[2]
     place = (work.get("primary_location") or {}).get("source") or {}
-    reference = Reference(
+    reference = WorkReference(
         title=str(work.get("display_name") or work.get("title") or ""),
         authors=[
             str((one.get("author") or {}).get("display_name"))

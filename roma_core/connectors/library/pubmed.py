@@ -11,7 +11,7 @@ from typing import Any, Final
 from lxml import etree
 
 from roma_core.connectors.base import Listing, ListingEnd
-from roma_core.connectors.library.reference import MOST_FOUND, Reference, Works
+from roma_core.connectors.library.reference import MOST_FOUND, WorkReference, Works
 from roma_core.connectors.net.api import ApiClient, malformed
 from roma_core.connectors.records import Entry, Record, RecordConnector, absent
 from roma_core.errors import AgentFailure, InputError
@@ -106,7 +106,7 @@ def _checked_id(text: str) -> str:
 def _record(element: Any) -> Record:
     article = _text(element.find("MedlineCitation/PMID"))
     work = element.find("MedlineCitation/Article")
-    reference = Reference(
+    reference = WorkReference(
         title=_text(work.find("ArticleTitle")),
         authors=list(_authors(work)),
         date=_date(work.find("Journal/JournalIssue/PubDate")),

@@ -15,7 +15,7 @@ MOST_FOUND: Final = 200
 
 
 @dataclass(frozen=True)
-class Reference:
+class WorkReference:
     """What is known of a work. Empty fields are unknown."""
 
     title: str

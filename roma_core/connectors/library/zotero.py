@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from roma_core.connectors.base import Listing, ListingEnd
-from roma_core.connectors.library.reference import Reference
+from roma_core.connectors.library.reference import WorkReference
 from roma_core.connectors.net.api import ApiClient, decode_json, malformed
 from roma_core.connectors.records import Entry, Record, RecordConnector
 from roma_core.errors import ConnectorError, ErrorCode, InputError
@@ -196,10 +196,10 @@ def _is_stored_file(item: Mapping[str, Any]) -> bool:
     return item.get("itemType") == "attachment" and item.get("linkMode") in _STORED
 
 
-def _reference(item: Mapping[str, Any], library: str) -> Reference:
+def _reference(item: Mapping[str, Any], library: str) -> WorkReference:
     creators = item.get("creators") or ()
     names = [one.get("name") or " ".join(filter(None, (one.get("firstName"), one.get("lastName")))) for one in creators]
-    return Reference(
+    return WorkReference(
         title=str(item.get("title") or ""),
         authors=[str(name) for name in names if name],
         date=str(item.get("date") or ""),

@@ -22,7 +22,7 @@ from roma_core.types import Noun, Usage, digest
 Place = Literal["first", "second", "tie"]
 
 
-class _Reply(BaseModel):
+class _PairGrade(BaseModel):
     reason: str = ""
     better: Place
 
@@ -97,7 +97,7 @@ class PairJudge:
         if trouble := find_trouble(response):
             return None, trouble, response.usage
         try:
-            reply = _Reply.model_validate_json(json_body(response.text))
+            reply = _PairGrade.model_validate_json(json_body(response.text))
         except ValidationError:
             return None, "the reply could not be read", response.usage
         return reply.better, reply.reason, response.usage
