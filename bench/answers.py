@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,10 @@ async def bare_best(reranker: LocalReranker, item: Asked) -> str:
 
 def scored(name: str, system: str, asked: Sequence[Asked], answers: Sequence[str]) -> Row:
     pairs = list(zip(asked, answers, strict=True))
-    refused: Callable[[str], bool] = I_DONT_KNOW.__eq__
+
+    def refused(text: str) -> bool:
+        return text.startswith(I_DONT_KNOW)
+
     words = [len(re.sub(r"\[\d\]", "", a).split()) for _, a in pairs if not refused(a)]
     holds = [float(states(a, Nugget(fact=q.answers[0], aliases=q.answers[1:]))) for q, a in pairs if q.answers]
     return {

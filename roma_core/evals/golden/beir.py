@@ -17,8 +17,11 @@ from urllib.parse import quote
 from roma_core.errors import EvalError
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Kind, Nugget
 from roma_core.evals.measures.values import read_values
+from roma_core.types import digest
 from roma_core.workspace import private_folder
 
+LONGEST_NAME = 200
+"""Characters of a file name; file systems take 255."""
 LONGEST_NUGGET = 10
 """Words. Longer answers are prose; whether they are contained in an answer says nothing."""
 
@@ -53,11 +56,20 @@ def write_corpus(folder: Path, target: Path) -> int:
 
 
 def file_name(document: str) -> str:
-    """A document's id as a file name: letters, digits and dashes stay, everything else is percent-encoded.
+    """Return a document's id as a file name: letters, digits and dashes stay, everything else is percent-encoded.
 
-    A percent sign would be encoded once more when the path becomes a URI, so ``=`` stands for it.
+    A percent sign would be encoded once more when the path becomes a URI, so ``=`` stands for it. A dot at the
+    beginning would hide the file. A name that file systems refuse as too long ends in its hash instead.
+
+    >>> file_name(".a b")
+    '=2Ea=20b.txt'
     """
-    return quote(document, safe="").replace("~", "%7E").replace("%", "=") + ".txt"
+    name = quote(document, safe="").replace("~", "%7E").replace("%", "=")
+    if name.startswith("."):
+        name = "=2E" + name[1:]
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 65]}={digest('beir', document)}"
+    return name + ".txt"
 
 
 def _case(name: str, question: str, relevant: dict[str, int], answer: dict[str, Any]) -> GoldenCase:

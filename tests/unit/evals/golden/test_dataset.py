@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roma_core.errors import ErrorCode, EvalError
@@ -234,10 +234,13 @@ def test_broken_beir_folders_are_named(tmp_path: Path, name: str, content: str |
         load_beir(tmp_path)
 
 
+@example(a=".hidden", b="=2Ehidden")
+@example(a="ü" * 90 + "a", b="ü" * 90 + "b")
 @given(st.text(min_size=1, max_size=40), st.text(min_size=1, max_size=40))
 def test_file_names_are_safe_and_tell_ids_apart(a: str, b: str) -> None:
     name = file_name(a.encode("utf-8", "replace").decode())
     assert "/" not in name and "%" not in name and name.isascii()
+    assert not name.startswith(".") and len(name) < 255
     if a.encode("utf-8", "replace") != b.encode("utf-8", "replace"):
         assert name != file_name(b.encode("utf-8", "replace").decode())
 
