@@ -221,11 +221,15 @@ class _Tools:
     async def list_collections(self, context: Context[Any, Any]) -> CollectionList:
         """List the collections of documents with their sizes."""
         await self._roma.warm()
-        counts = await guarded("store", self._roma.store.counts(self._find_tenant(context)))
-        if isinstance(counts, AgentFailure):
-            raise _tool_error(counts)
-        documents, passages = counts
-        return CollectionList(collections=[Collection(name="main", documents=documents, passages=passages)])
+        sizes = await guarded("store", self._roma.store.collections(self._find_tenant(context)))
+        if isinstance(sizes, AgentFailure):
+            raise _tool_error(sizes)
+        return CollectionList(
+            collections=[
+                Collection(name=name, documents=documents, passages=passages)
+                for name, (documents, passages) in sizes.items()
+            ]
+        )
 
 
 def _describe(passage: ScoredChunk) -> Passage:

@@ -71,6 +71,10 @@ class ChunkStore(Protocol):
         """Return the numbers of documents and of chunks."""
         ...
 
+    async def collections(self, tenant: str) -> dict[str, tuple[int, int]]:
+        """Return the numbers of documents and of chunks of each collection that has a document, by name."""
+        ...
+
     async def index_sha256(self, tenant: str) -> str:
         """Return the hash of all chunks of the tenant as they are searched and shown.
 

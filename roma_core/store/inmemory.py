@@ -121,6 +121,13 @@ class InMemoryStore:
         held = self._tenants.get(tenant, {})
         return len(held), sum(len(h.chunks) for h in held.values())
 
+    async def collections(self, tenant: str) -> dict[str, tuple[int, int]]:
+        """Return the numbers of documents and chunks of each collection, see ``ChunkStore``."""
+        held = self._tenants.get(tenant, {}).values()
+        documents = Counter(entry.document.collection for entry in held)
+        chunks = Counter(entry.document.collection for entry in held for _ in entry.chunks)
+        return {name: (documents[name], chunks[name]) for name in sorted(documents)}
+
     async def optimize(self) -> None:
         """Do nothing: indexes are built by the first search after a change."""
 

@@ -15,6 +15,7 @@ import operator
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -378,6 +379,17 @@ class LanceStore:
         with self._reading():
             documents = await table.count_rows(_scope(tenant, "document").to_sql())
             return documents, await table.count_rows(_scope(tenant, "chunk").to_sql())
+
+    async def collections(self, tenant: str) -> dict[str, tuple[int, int]]:
+        """Return the numbers of documents and chunks of each collection, see ``ChunkStore``."""
+        table = await self._table()
+        documents = Counter(row["collection"] for row in await self._select(["collection"], _scope(tenant, "document")))
+        with self._reading():
+            chunks = {
+                name: await table.count_rows(_scope(tenant, "chunk", {"collection": name}).to_sql())
+                for name in sorted(documents)
+            }
+        return {name: (documents[name], chunks[name]) for name in chunks}
 
     async def health(self) -> ComponentHealth:
         """Return ``degraded`` for doubled keys or a nearly full disk, ``down`` when the table cannot be read."""

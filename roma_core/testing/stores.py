@@ -213,6 +213,16 @@ class StoreContract:
             lexical = await store.lexical("t", "harbour", limit=50, filters=filters)
             assert {h.chunk.document_id for h in lexical} == expected - {YEAST.id}, filters
 
+    async def test_collections_are_counted_apart(self, store: ChunkStore) -> None:
+        assert await store.collections("t") == {}
+        moved = document("file:///hr/leave.md", "Leave is 28 days.").model_copy(update={"collection": "hr"})
+        for doc in (HARBOUR, YEAST, moved):
+            await put(store, doc)
+        await put(store, document("file:///x", "Another tenant.", tenant="u"), "u")
+        sizes = await store.collections("t")
+        assert {name: documents for name, (documents, _) in sizes.items()} == {"hr": 1, "main": 2}
+        assert sum(chunks for _, chunks in sizes.values()) == (await store.counts("t"))[1]
+
     async def test_filters_by_facts(self, store: ChunkStore) -> None:
         """Names without case and accents, dates of any precision, languages by passage."""
         by_jose = {"author": "José Müller, Jane Doe", "date": "2024-03-15"}
