@@ -17,8 +17,9 @@ from bench.report import ROOT, table
 
 CIRCUMSTANTIAL = re.compile(r"(What|Whether|Who|Where|How|The same)\b")
 """First words of docstrings that circumscribe the noun in place of naming it."""
-PRIVATE = re.compile(r"(?<![\w.])(?!self\b|cls\b)[a-z_]\w*\._[a-z]\w*")
-"""An attribute with a leading underscore of something other than ``self``."""
+PRIVATE = re.compile(r"(?<![\w.])(?!self\b|cls\b)[a-z_]\w*\._(?!repr_|exit\b|replace\b|getframe\b)[a-z]\w*")
+"""An attribute with a leading underscore of something other than ``self``; those that Python and Jupyter document do
+not count."""
 PATCH = re.compile(r"monkeypatch\.setattr\(|mock\.patch")
 
 

@@ -557,7 +557,7 @@ def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None) -> An
             where = where & _one_of(column, values)
     if wanted.uri_prefix is not None:
         where = where & (col("uri") >= lit(wanted.uri_prefix))
-        after = _successor(wanted.uri_prefix)
+        after = next_prefix(wanted.uri_prefix)
         where = where & (col("uri") < lit(after)) if after else where
     return where & _facts_condition(wanted) if _has_facts(wanted) else where
 
@@ -603,7 +603,7 @@ def _one_of(column: str, values: Sequence[str]) -> Any:
     return col(column).isin([lit(value) for value in values]) if values else lit(False)
 
 
-def _successor(prefix: str) -> str:
+def next_prefix(prefix: str) -> str:
     """Return the least string above all that begin with ``prefix``; empty without one. LIKE has wildcards."""
     for i in range(len(prefix) - 1, -1, -1):
         code = ord(prefix[i])

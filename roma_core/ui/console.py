@@ -122,7 +122,7 @@ class Console:
 
     def _sidebar(self) -> list[Any]:
         wide = "stretch_width"
-        fresh = pmui.Button(label="New conversation", variant="outlined", sizing_mode=wide, on_click=self._start_anew)
+        fresh = pmui.Button(label="New conversation", variant="outlined", sizing_mode=wide, on_click=self.start_anew)
         settings = pn.Column(self.persona, self.passages, margin=(8, 0), sizing_mode=wide)
         return [fresh, settings, self.earlier.view, pmui.Divider(sizing_mode=wide, margin=(8, 0)), self.health]
 
@@ -236,13 +236,13 @@ class Console:
         self.chat.clear()
         self._uncover()
 
-    async def _start_anew(self, _: object = None) -> None:
+    async def start_anew(self, _: object = None) -> None:
         self._begin(self._fresh_id())
         await self._count(self._greet())
 
     async def _start_anew_without(self, deleted: str) -> None:
         if deleted == self.session_id:
-            await self._start_anew()
+            await self.start_anew()
 
     def _greet(self) -> pn.pane.HTML:
         """Show the greeting at once, above the first question; the documents are counted later."""

@@ -139,9 +139,9 @@ class FakeDrive(Site):
             else:
                 await fault(request, writer)
             return
-        writer.write(self._honest(operation, file_id, query, request).encode())
+        writer.write(self.reply_to(operation, file_id, query, request).encode())
 
-    def _honest(self, operation: str, file_id: str, query: dict[str, str], request: Request) -> Reply:
+    def reply_to(self, operation: str, file_id: str, query: dict[str, str], request: Request) -> Reply:
         if operation == "token":
             self.tokens += 1
             self.valid.add(f"token-{self.tokens}")
@@ -164,7 +164,7 @@ class FakeDrive(Site):
         if operation == "export":
             exported = entry.exports.get(query["mimeType"])
             return error(400, "badRequest") if exported is None else Reply(exported, media_type=query["mimeType"])
-        return self._media(entry, request)
+        return self.reply_with_media(entry, request)
 
     def _list(self, query: dict[str, str]) -> Reply:
         parent = re.search(r"'([^']+)' in parents", query.get("q", ""))
@@ -199,7 +199,7 @@ class FakeDrive(Site):
         is_last = stop == len(self.log)
         return _json({"changes": changes, "newStartPageToken" if is_last else "nextPageToken": str(stop)})
 
-    def _media(self, entry: Entry, request: Request) -> Reply:
+    def reply_with_media(self, entry: Entry, request: Request) -> Reply:
         wanted = request.headers.get("range", "")
         self.ranges.append(wanted)
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted)

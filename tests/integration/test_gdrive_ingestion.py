@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,13 @@ async def test_drive_folder_is_ingested_and_the_second_run_loads_nothing(tmp_pat
         wanted = settings(
             tmp_path, gdrive_api_endpoint=drive.base, gdrive_credentials=json.dumps(drive.service_account())
         )
-        exported = drive._honest
+        exported = drive.reply_to
 
         def limited(operation: str, file_id: str, *rest: Any) -> Reply:
             too_large = (operation, file_id) == ("export", "big")
             return error(403, "exportSizeLimitExceeded") if too_large else exported(operation, file_id, *rest)
 
-        drive._honest = limited  # type: ignore[method-assign]
+        drive.reply_to = limited  # type: ignore[method-assign]
         async with build_roma(wanted) as roma:
             report = await roma.ingest("gdrive://folder/top")
             states = {i.uri.rpartition("/")[2]: (i.state, i.code) for i in report.items}
@@ -75,7 +76,7 @@ async def test_a_file_renamed_and_moved_in_drive_keeps_its_identity_under_its_ne
         )
         async with build_roma(wanted) as roma:
             before = {i.uri: i for i in (await roma.ingest("gdrive://folder/top")).items}
-            drive.entries["a"].name, drive.entries["a"].parent = "final.md", "sub"
+            drive.put(replace(drive.entries["a"], name="final.md", parent="sub"))
             after = {i.uri: i for i in (await roma.ingest("gdrive://folder/top")).items}
             moved = after["gdrive://file/a"]
             assert (moved.state, moved.reason) == ("updated", "renamed from draft.md")

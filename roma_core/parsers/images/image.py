@@ -45,7 +45,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     picture = _open(raw.data)
     builder = DocumentBuilder(raw, options, "image", raw.media_type or "image/*")
     builder.metadata.update(_facts(picture))
-    pages = [page for page in _pages(picture, options, builder) if page is not None]
+    pages = [page for page in read_pages(picture, options, builder) if page is not None]
     if described := builder.metadata.get("description"):
         builder.page(pages[0].number if pages else 1)
         builder.figure(described, raw.uri)
@@ -91,7 +91,7 @@ def _too_large() -> ParserError:
     )
 
 
-def _pages(picture: Image, options: ParseOptions, builder: DocumentBuilder) -> list[PageContent]:
+def read_pages(picture: Image, options: ParseOptions, builder: DocumentBuilder) -> list[PageContent]:
     """One page a frame. Frames that are damaged, or that time does not suffice for, are named in warnings."""
     frames = int(getattr(picture, "n_frames", 1)) if picture.format == "TIFF" else 1
     builder.metadata["page_count"] = frames
@@ -104,7 +104,7 @@ def _pages(picture: Image, options: ParseOptions, builder: DocumentBuilder) -> l
         if deadline.remaining_s() < PAGE_S:
             builder.warn(f"pages from {number} on were not read: time ran out; raise ROMA_PARSER_TIMEOUT_S")
             break
-        page = _frame(picture, number, builder)
+        page = read_frame(picture, number, builder)
         if page is not None:
             pages.append(page)
     return pages
@@ -119,7 +119,8 @@ def _upright(picture: Image, number: int) -> Image:
     return ImageOps.exif_transpose(picture).convert("RGB")
 
 
-def _frame(picture: Image, number: int, builder: DocumentBuilder) -> PageContent | None:
+def read_frame(picture: Image, number: int, builder: DocumentBuilder) -> PageContent | None:
+    """Return a frame's page as OCR reads it; None, with a warning, for a damaged one. Raises ``ParserError``."""
     try:
         frame = _upright(picture, number)
     except (OSError, EOFError, ValueError, SyntaxError) as error:
@@ -149,12 +150,12 @@ def _facts(picture: Image) -> dict[str, Any]:
             value = source.get(tag)
             if isinstance(value, str) and (words := clean(value).strip()):
                 facts.setdefault(name, words[:1000])
-    if place := _place(exif):
+    if place := describe_place(exif):
         facts["latitude"], facts["longitude"] = place
     return facts
 
 
-def _place(exif: Exif) -> tuple[float, float] | None:
+def describe_place(exif: Exif) -> tuple[float, float] | None:
     """Degrees north and east out of the GPS block (EXIF 2.32, tags 1 to 4), or None."""
     gps = exif.get_ifd(_GPS)
     try:

@@ -112,7 +112,7 @@ class Sight:
 
 def available() -> bool:
     """Return whether any engine is installed."""
-    return _has_rapidocr() or bool(_languages())
+    return _has_rapidocr() or bool(tesseract_languages())
 
 
 def read(image: Image) -> OcrResult:
@@ -146,7 +146,7 @@ def _unread(script: str | None) -> str:
 
 def look(picture: Image) -> Sight:
     """Orientation and script by tesseract; nothing known where it is not installed or not sure."""
-    if "osd" not in _languages():
+    if "osd" not in tesseract_languages():
         return Sight()
     done = _run_tesseract(picture, ["--psm", "0", "-l", "osd"])
     facts = dict(re.findall(r"^([A-Z][\w ]+): +([\w.]+)$", done, re.MULTILINE))
@@ -251,7 +251,7 @@ def _straight(box: Quad, angle: float, size: tuple[int, int]) -> tuple[float, fl
 
 
 @functools.cache
-def _languages() -> frozenset[str]:
+def tesseract_languages() -> frozenset[str]:
     """Installed language packs of tesseract; empty without tesseract."""
     program = shutil.which("tesseract")
     if program is None:
@@ -262,7 +262,7 @@ def _languages() -> frozenset[str]:
 
 def _packs(script: str) -> tuple[str, ...]:
     wanted = (f"script/{script}", *LANGUAGES.get(script, ()))
-    return tuple(pack for pack in wanted if pack in _languages())[:3]
+    return tuple(pack for pack in wanted if pack in tesseract_languages())[:3]
 
 
 def _run_tesseract(picture: Image, options: Sequence[str]) -> str:

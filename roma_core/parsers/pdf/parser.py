@@ -76,7 +76,7 @@ def _parse(document: Any, raw: RawDocument, options: ParseOptions) -> Document:
     builder.metadata.update(_metadata(document))
     for name in builder.metadata.get("attachments", ()):
         builder.leave_out(name or "attachment without a name", "attachment", place="attached to the file")
-    items = assemble(builder, pages, _outline(document))
+    items = assemble(builder, pages, read_outline(document))
     if builder.is_empty and builder.metadata.get("attachments"):  # a portfolio without a cover
         builder.paragraph("Attached files:")
         builder.list([ListItem(name) for name in builder.metadata["attachments"] if name])
@@ -143,7 +143,8 @@ def _label(document: Any, index: int) -> str | None:
     return label if label and label != str(index + 1) else None
 
 
-def _outline(document: Any) -> list[Entry]:
+def read_outline(document: Any) -> list[Entry]:
+    """Return the entries of the document's outline, at most 5,000; a damaged one ends early."""
     entries: list[Entry] = []
     try:
         for bookmark in document.get_toc(max_depth=8):

@@ -32,20 +32,21 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 def confine(memory_mb: float, file_mb: float) -> None:
     """Apply every limit to the calling process; there is no way back."""
     _cut_network()
-    sys.addaudithook(_refuse)
+    sys.addaudithook(refuse_event)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _lower(resource.RLIMIT_FSIZE, int(file_mb) << 20)
-    _lower(resource.RLIMIT_NOFILE, 512)
-    _lower(resource.RLIMIT_NPROC, 4096)  # counts the user's processes, not the worker's: a low value would stop threads
-    if sys.platform == "darwin" or not _lower(resource.RLIMIT_AS, int(memory_mb) << 20):
-        threading.Thread(target=_watch_memory, args=(memory_mb,), daemon=True).start()
+    lower_limit(resource.RLIMIT_FSIZE, int(file_mb) << 20)
+    lower_limit(resource.RLIMIT_NOFILE, 512)
+    # Counts the user's processes, not the worker's: a low value would stop threads.
+    lower_limit(resource.RLIMIT_NPROC, 4096)
+    if sys.platform == "darwin" or not lower_limit(resource.RLIMIT_AS, int(memory_mb) << 20):
+        threading.Thread(target=watch_memory, args=(memory_mb,), daemon=True).start()
 
 
 def allow_cpu_seconds(timeout_s: float) -> None:
     """Let the process use ``timeout_s`` more CPU seconds a core; then the kernel ends it (SIGXCPU)."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cores = os.cpu_count() or 1
-    _lower(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime + timeout_s * cores) + 2, keep_hard=True)
+    lower_limit(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime + timeout_s * cores) + 2, keep_hard=True)
 
 
 def peak_mb() -> float:
@@ -69,7 +70,7 @@ def is_heavy(memory_mb: float, result: object) -> bool:
     return spent or resident_mb() > memory_mb / 2
 
 
-def _lower(which: int, value: int, *, keep_hard: bool = False) -> bool:
+def lower_limit(which: int, value: int, *, keep_hard: bool = False) -> bool:
     """Set a limit, never above the hard one. False where the platform refuses."""
     _, hard = resource.getrlimit(which)
     soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -88,7 +89,8 @@ def _cut_network() -> None:
     libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
-def _refuse(event: str, args: tuple[object, ...]) -> None:
+def refuse_event(event: str, args: tuple[object, ...]) -> None:
+    """Raise ``PermissionError`` for an audit event that a parser has no business with."""
     if event in _NETWORK:
         raise PermissionError("a parser may not use the network")
     if event in _SPAWN:
@@ -97,7 +99,8 @@ def _refuse(event: str, args: tuple[object, ...]) -> None:
         raise PermissionError("a parser may not start programs")
 
 
-def _watch_memory(memory_mb: float) -> None:
+def watch_memory(memory_mb: float) -> None:
+    """End the process once it is larger than ``memory_mb``, where the system sets no limit."""
     while True:
         if resident_mb() > memory_mb:
             os._exit(EXIT_MEMORY)

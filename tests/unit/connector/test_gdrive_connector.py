@@ -277,7 +277,7 @@ async def test_folder_that_cannot_be_read_does_not_end_the_others(drive: FakeDri
 
 
 async def _pass(drive: FakeDrive, request: Request, writer: asyncio.StreamWriter) -> None:
-    writer.write(drive._honest("list", "", {"q": "'top' in parents"}, request).encode())
+    writer.write(drive.reply_to("list", "", {"q": "'top' in parents"}, request).encode())
 
 
 CONTENT = bytes(range(256)) * 4096
@@ -344,7 +344,7 @@ async def test_cut_download_goes_on_at_the_byte_it_had(
         seen = len(drive.ranges)
 
         async def first(request: Request, writer: asyncio.StreamWriter) -> None:
-            writer.write(drive._media(drive.entries["big"], request).encode())
+            writer.write(drive.reply_with_media(drive.entries["big"], request).encode())
 
         drive.faults["media"] = [first, fault]
         raw = await fetch(connect(), "big")
@@ -439,7 +439,7 @@ async def test_token_that_expires_during_a_download(
 
 
 async def _media(drive: FakeDrive, request: Request, writer: asyncio.StreamWriter) -> None:
-    writer.write(drive._media(drive.entries["big"], request).encode())
+    writer.write(drive.reply_with_media(drive.entries["big"], request).encode())
 
 
 RATE_LIMITS = [
@@ -585,12 +585,12 @@ async def test_thousands_of_files_under_random_faults(
     drive.add(
         Entry("top", "Top", FOLDER), *(Entry(f"f{n}", f"{n:05}", content=b"x", parent="top") for n in range(count))
     )
-    honest = drive._honest
+    honest = drive.reply_to
 
     def flaky(operation: str, *rest: Any) -> Reply:
         return rng.choice(RATE_LIMITS) if operation != "token" and rng.random() < 0.05 else honest(operation, *rest)
 
-    drive._honest = flaky  # type: ignore[method-assign]
+    drive.reply_to = flaky  # type: ignore[method-assign]
     connector = connect()
     items = [i for i in await listed(connector, "gdrive://folder/top") if isinstance(i, Listing)]
     assert len(items) == count

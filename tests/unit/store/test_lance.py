@@ -219,10 +219,10 @@ async def test_a_table_whose_documents_have_no_vector_is_read_and_written(
 
 
 def test_prefix_range_ends_before_the_next_prefix() -> None:
-    assert lance._successor("a") == "b"
-    assert lance._successor("a\U0010ffff") == "b"
-    assert lance._successor("\ud7ff") == "\ue000"
-    assert lance._successor("") == lance._successor("\U0010ffff") == ""
+    assert lance.next_prefix("a") == "b"
+    assert lance.next_prefix("a\U0010ffff") == "b"
+    assert lance.next_prefix("\ud7ff") == "\ue000"
+    assert lance.next_prefix("") == lance.next_prefix("\U0010ffff") == ""
 
 
 def _upsert_overlapping(path: str, number: int) -> None:

@@ -360,7 +360,7 @@ async def test_a_new_conversation_has_a_new_session_and_a_greeting_and_stops_wha
     before = console.session_id
     console.ask("q")
     await until(lambda: roma.queries)
-    await console._start_anew()
+    await console.start_anew()
     assert console.session_id != before
     (hello,) = shown(console)
     assert "1,234 documents" in hello[0].object
@@ -406,7 +406,7 @@ async def test_on_a_phone_the_sidebar_gives_way_to_the_conversation_that_was_cho
         console = Console(ScriptedRoma())  # type: ignore[arg-type]
         page = console.page()
         page.sidebar_open = True  # by its button
-        await console._start_anew()
+        await console.start_anew()
         assert page.sidebar_open is stays, agent
 
 

@@ -75,7 +75,7 @@ async def test_a_conversation_is_shown_again_and_goes_on(roma: Roma) -> None:
     await asked(view, TYPED)
     assert titles(view) == [TYPED] and view.earlier.view.visible
     first = view.session_id
-    await view._start_anew()
+    await view.start_anew()
     assert view.earlier.list.value is None, "the new one is not listed yet"
     await opened(view, TYPED)
     assert view.session_id == first and view.earlier.list.value["id"] == first
@@ -114,7 +114,7 @@ async def test_what_is_chosen_last_is_shown(roma: Roma, meanwhile: str) -> None:
         await asked(view, "typed at once")
         shown = "typed at once"
     elif meanwhile == "start anew":
-        await view._start_anew()
+        await view.start_anew()
         shown = "Ask a question below"
     else:
         await view.open_conversation("local:b")
@@ -168,7 +168,7 @@ async def test_the_open_conversation_is_deleted_with_all_that_belongs_to_it(roma
     view = Console(roma)
     await asked(view, TYPED)
     gone = view.session_id
-    await view._start_anew()
+    await view.start_anew()
     await asked(view, "another")
     await opened(view, TYPED)
     view.earlier._ask_whether(view.earlier.list.value)

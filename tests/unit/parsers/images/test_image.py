@@ -93,17 +93,17 @@ def test_more_pixels_than_allowed_are_refused_before_they_are_unpacked(monkeypat
 
 def test_a_later_frame_with_too_many_pixels_is_refused():
     with pytest.raises(ParserError) as caught:
-        image._frame(Picture((20_000, 20_000)), 1, builder())
+        image.read_frame(Picture((20_000, 20_000)), 1, builder())
     assert caught.value.code is ErrorCode.PARSER_TOO_LARGE
 
 
 @pytest.mark.parametrize("error", [OSError("cut"), EOFError(), ValueError("bad"), SyntaxError("broken")], ids=repr)
 def test_a_damaged_first_frame_is_a_damaged_file_and_a_later_one_a_warning(error):
     with pytest.raises(ParserError) as caught:
-        image._frame(Picture(error), 1, builder())
+        image.read_frame(Picture(error), 1, builder())
     assert caught.value.code is ErrorCode.PARSER_MALFORMED
     made = builder()
-    assert image._frame(Picture((10, 10), error), 2, made) is None
+    assert image.read_frame(Picture((10, 10), error), 2, made) is None
     assert made.warnings == ["page 2 is damaged and was left out"]
 
 
@@ -111,8 +111,8 @@ def test_frames_left_out_leave_the_others(monkeypatch):
     def frame(picture: Picture, number: int, made: DocumentBuilder) -> PageContent | None:
         return None if number == 2 else PageContent(number, 10, 10)
 
-    monkeypatch.setattr(image, "_frame", frame)
-    found = image._pages(Picture((1, 1), (1, 1), (1, 1)), ParseOptions(), builder())
+    monkeypatch.setattr(image, "read_frame", frame)
+    found = image.read_pages(Picture((1, 1), (1, 1), (1, 1)), ParseOptions(), builder())
     assert [page.number for page in found] == [1, 3]
 
 
@@ -160,4 +160,4 @@ def test_damaged_exif_is_a_damaged_picture(monkeypatch):
 def test_the_place_is_told_where_the_gps_block_is_whole(block, place):
     exif = Image.Exif()
     exif.get_ifd(image._GPS).update(block)
-    assert image._place(exif) == place
+    assert image.describe_place(exif) == place

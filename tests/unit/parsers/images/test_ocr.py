@@ -30,9 +30,9 @@ def lines(text: str, confidence: float) -> list[ocr.OcrLine]:
 
 @pytest.fixture(autouse=True)
 def fresh():
-    ocr._languages.cache_clear()
+    ocr.tesseract_languages.cache_clear()
     yield
-    ocr._languages.cache_clear()
+    ocr.tesseract_languages.cache_clear()
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         monkeypatch.setattr(ocr, "_has_rapidocr", lambda: rapid is not None)
         seen = iter([rapid, upside_down or rapid])
         monkeypatch.setattr(ocr, "_rapidocr", lambda picture: lines(*next(seen)) if rapid else [])
-        ocr._languages.cache_clear()
+        ocr.tesseract_languages.cache_clear()
 
     return install
 

@@ -164,9 +164,9 @@ class Opened:
 
 
 def test_broken_and_endless_outlines_give_what_they_have():
-    assert len(pdf_parser._outline(Opened(3, True))) == 3
-    assert len(pdf_parser._outline(Opened(9_000, False))) == 5_000
-    assert pdf_parser._outline(Opened(1, False))[0].page is None
+    assert len(pdf_parser.read_outline(Opened(3, True))) == 3
+    assert len(pdf_parser.read_outline(Opened(9_000, False))) == 5_000
+    assert pdf_parser.read_outline(Opened(1, False))[0].page is None
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
 )
 def test_network_and_programs_are_refused(event, args):
     with pytest.raises(PermissionError, match="a parser may not"):
-        confine._refuse(event, args)
+        confine.refuse_event(event, args)
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_network_and_programs_are_refused(event, args):
     ],
 )
 def test_reading_and_tesseract_are_allowed(event, args):
-    assert confine._refuse(event, args) is None
+    assert confine.refuse_event(event, args) is None
 
 
 def test_every_limit_is_set(machine, monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     made = machine()
     confine.confine(100, 10)
-    assert made.hooks == [confine._refuse] and made.threads == []
+    assert made.hooks == [confine.refuse_event] and made.threads == []
     assert made.limits[resource.RLIMIT_AS] == (100 << 20, 100 << 20)
     assert made.limits[resource.RLIMIT_FSIZE] == (10 << 20, 10 << 20)
     assert made.limits[resource.RLIMIT_CORE] == (0, 0)
@@ -104,8 +104,8 @@ def test_every_limit_is_set(machine, monkeypatch):
 
 def test_limits_never_rise_above_the_hard_ones(machine):
     made = machine(hard=50)
-    assert confine._lower(resource.RLIMIT_NOFILE, 512) and made.limits[resource.RLIMIT_NOFILE] == (50, 50)
-    assert confine._lower(resource.RLIMIT_CPU, 20, keep_hard=True) and made.limits[resource.RLIMIT_CPU] == (20, 50)
+    assert confine.lower_limit(resource.RLIMIT_NOFILE, 512) and made.limits[resource.RLIMIT_NOFILE] == (50, 50)
+    assert confine.lower_limit(resource.RLIMIT_CPU, 20, keep_hard=True) and made.limits[resource.RLIMIT_CPU] == (20, 50)
 
 
 @pytest.mark.parametrize("platform", ["darwin", "linux"])
@@ -113,7 +113,7 @@ def test_a_watchdog_guards_memory_where_the_system_does_not(machine, monkeypatch
     monkeypatch.setattr(sys, "platform", platform)
     made = machine(refused=frozenset({resource.RLIMIT_AS}))
     confine.confine(100, 10)
-    assert made.threads == [(confine._watch_memory, (100,), True)]
+    assert made.threads == [(confine.watch_memory, (100,), True)]
     assert made.unshared == ([] if platform == "darwin" else [0x50000000])
 
 
@@ -129,7 +129,7 @@ def test_the_watchdog_ends_a_process_that_grew(monkeypatch):
     monkeypatch.setattr(confine.os, "_exit", leave)
     monkeypatch.setattr(confine.time, "sleep", naps.append)
     with pytest.raises(Ended, match=str(confine.EXIT_MEMORY)):
-        confine._watch_memory(100)
+        confine.watch_memory(100)
     assert len(naps) == 2
 
 
