@@ -92,7 +92,7 @@ class TestParsers(ParserContract):
         ("empty.pdf", b"", ErrorCode.PARSER_EMPTY),
         ("blank.txt", b" \n\t ", ErrorCode.PARSER_EMPTY),
         ("cut.pdf", b"%PDF-1.7 and no more", ErrorCode.PARSER_MALFORMED),
-        ("cut.docx", b"PK\x03\x04" + bytes(40), ErrorCode.PARSER_UNSUPPORTED),
+        ("cut.docx", b"PK\x03\x04" + bytes(40), ErrorCode.PARSER_MALFORMED),
         ("noise.bin", bytes(range(256)) * 8, ErrorCode.PARSER_UNSUPPORTED),
         ("cut.png", b"\x89PNG\r\n\x1a\n" + bytes(80), ErrorCode.PARSER_MALFORMED),
         (

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from roma_core.errors import StoreError
+from roma_core.telemetry import logs
 from roma_core.types import Chunk, Document, ScoredChunk, digest
 
 MOST_DOCUMENT_CHARS = 400_000
@@ -23,11 +25,18 @@ class DocumentLibrary(Protocol):
 async def read_documents(
     library: DocumentLibrary | None, tenant: str, passages: Sequence[ScoredChunk]
 ) -> tuple[Document, ...]:
-    """Return the documents of the passages in their order, without those that changed since or are too long."""
+    """Return the documents of the passages in their order, without those that changed since or are too long.
+
+    Empty when the store cannot be read any more: the passages are in hand, and they are quoted.
+    """
     if library is None:
         return ()
     ids = dict.fromkeys(passage.chunk.document_id for passage in passages)
-    found = await asyncio.gather(*(library.document(tenant, id_) for id_ in ids))
+    try:
+        found = await asyncio.gather(*(library.document(tenant, id_) for id_ in ids))
+    except StoreError as error:
+        logs.get("writer").warning("documents_unread", code=error.code.value)
+        return ()
     documents = {document.id: document for document in found if document is not None}
     changed = {
         passage.chunk.document_id

@@ -151,9 +151,10 @@ async def test_documents_of_before_have_their_facts_as_columns(folder: Path) -> 
     documents = [document async for document in store.documents("default")]
     for document in documents:
         facts = read_facts(document)
-        assert (facts.type, facts.language, facts.collection) == ("text", "en", "main")
+        assert (facts.language, facts.collection) == ("en", "main")
+        assert facts.type == document.parser.partition("/")[0]
         assert [chunk.facts for chunk in await store.chunks("default", document.id)] == [facts]
-    wanted = {"language": "English", "type": "txt", "collection": "main"}
+    wanted = {"language": "English", "type": "md", "collection": "main"}
     found = await store.lexical("default", "rope bridge", limit=9, filters=wanted)
     assert [passage.chunk.title for passage in found] == ["Rope bridge"]
     assert await store.lexical("default", "rope bridge", limit=9, filters={"collection": "other"}) == []
