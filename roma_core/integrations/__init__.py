@@ -4,3 +4,5 @@ Each is in a module of its own, which needs that framework's package and nothing
 
     from roma_core.integrations.langchain import RomaLangChainRetriever
 """
+
+__all__: list[str] = []

@@ -315,11 +315,14 @@ class LLMService:
                                     yield delta if delta.finish_reason is None else LLMDelta(delta.text)
                         await warming
                         done = self._account_answer(attempt, slot, money, reason, spent)
-                    except BaseException as error:
+                    except RomaError as error:
                         self._account_failure(attempt, slot, money, error, spent)
                         second = self._plan_second(attempt, error, failures)
                         if second is None:
                             raise
+                    except BaseException as error:
+                        self._account_failure(attempt, slot, money, error, spent)
+                        raise
             if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):
                 await asyncio.to_thread(self._answers.put, key, attempt.as_kept_answer())
             yield done
@@ -327,10 +330,8 @@ class LLMService:
             if attempt.outcome == "":  # stopped before it was sent
                 lane.breaker.note_abandoned()
 
-    def _plan_second(self, attempt: Attempt, error: BaseException, failures: Sequence[str]) -> Attempt | None:
+    def _plan_second(self, attempt: Attempt, error: RomaError, failures: Sequence[str]) -> Attempt | None:
         """Return the call that follows on a failed one, if any. A failure behind the first words is reported."""
-        if not isinstance(error, RomaError):
-            return None
         second = attempt.second_attempt(error)
         if second is None and (attempt.parts or attempt.thoughts):
             self._report_failure(attempt.lane, error, failures, is_partial=True)
