@@ -86,6 +86,7 @@ def calls(kit: Any, error: Exception) -> dict[tuple[type[Agent], str], Any]:
     roma = kit.roma(broken, broken, embedder=broken, reranker=broken)
     return {
         (MemoryAgent, "retrieve"): lambda: memory.retrieve("q", tenant="t", filters={}),
+        (MemoryAgent, "explain"): lambda: memory.explain("q", tenant="t", filters={}, limit=5),
         (MemoryAgent, "rerank"): lambda: memory.rerank(broken),
         (CitationAgent, "resolve"): lambda: CitationAgent(broken).resolve("Some text [1].", passages, "t"),
         (PlannerAgent, "plan"): lambda: planner.plan("q", query),
