@@ -85,6 +85,8 @@ peers: $(READY) ## Install the libraries that bench-parse measures beside ROMA i
 
 soak: $(READY) ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
+	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
+	@$(PYTEST) -q -m soak
 	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.

@@ -16,6 +16,7 @@ from roma_core.evals.notebooks import checked, defaults, run_notebook
 ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = ["00_setup", "01_ingest", "02_ask", "02b_parse_explorer", "03_golden_eval", "04_prompt_lab", "05_chat_console"]
+NAMES += ["06_compare", "07_judge_calibration", "08_error_analysis", "09_retrieval_ablation"]
 
 
 def notebook(folder: Path, *cells: str, parameters: str = "n = 1\nname = 'a'") -> Path:
@@ -105,7 +106,7 @@ def test_the_notebooks_are_all_there() -> None:
     assert [p.stem for p in NOTEBOOKS] == NAMES
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_are_thin_stripped_and_have_parameters(path: Path) -> None:
     book = nbformat.read(path, as_version=4)
     code = [cell for cell in book.cells if cell.cell_type == "code"]

@@ -34,7 +34,7 @@ def run_ingest(folder: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("writers", [2, 4, 8])
+@pytest.mark.parametrize("writers", [2, 4, pytest.param(8, marks=pytest.mark.soak)])
 def test_ingests_at_once_double_nothing(tmp_path: Path, writers: int) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=run_ingest, args=(str(tmp_path),)) for _ in range(writers)]

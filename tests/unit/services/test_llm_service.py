@@ -476,7 +476,8 @@ async def test_usage_that_was_not_reported_is_estimated_and_says_so() -> None:
 
 async def test_calls_over_the_limit_fall_back_at_once_instead_of_waiting() -> None:
     first = cloud()
-    service = LLMService([first, cloud(name="anthropic:x")], limits=Limits(requests_per_minute=1))
+    limits = Limits(requests_per_minute=1, queue_s=5)
+    service = LLMService([first, cloud(name="anthropic:x")], limits=limits)
     assert (await service.complete(ASK)).provider == "openai"
     assert (await service.complete(ASK)).reason == f"{FALLBACK}openai:gpt-4o ERR_LLM_RATE_LIMIT"
     assert first.calls == 1
