@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, guarded
 from roma_core.types import SourcePlan, SourceRecord
-from roma_core.ui.answer import failure_alert, safe_html
+from roma_core.ui.answer import failure_alert
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -51,7 +51,7 @@ class SourcePage:
         if isinstance(plan, AgentFailure):
             result.objects = [failure_alert(plan)]
         else:
-            result.objects = [safe_html(render_plan(one)) for one in plan.sources]
+            result.objects = [make_pane(render_plan(one)) for one in plan.sources]
 
     async def sync(self, record: SourceRecord, result: pn.Column) -> None:
         """Sync a source, and show how it went."""
@@ -63,10 +63,10 @@ class SourcePage:
             return
         counts = ", ".join(f"{number} {state}" for state, number in report.counts().items() if number)
         failures = [failure_alert(failure) for failure in report.failures]
-        result.objects = [safe_html(f"<p>Synced: {escape(counts or 'nothing to read')}.</p>"), *failures]
+        result.objects = [make_pane(f"<p>Synced: {escape(counts or 'nothing to read')}.</p>"), *failures]
 
     def _card(self, record: SourceRecord) -> pn.Column:
-        result = pn.Column(safe_html(""), sizing_mode="stretch_width")
+        result = pn.Column(make_pane(""), sizing_mode="stretch_width")
 
         async def plan(_: object) -> None:
             await self._busy(buttons, self.show_plan(record, result))
@@ -77,7 +77,7 @@ class SourcePage:
         buttons = [pmui.Button(label="Plan", variant="outlined", on_click=plan)]
         if self._may_sync:
             buttons.append(pmui.Button(label="Sync", variant="contained", on_click=sync))
-        return pn.Column(safe_html(render_source(record)), pn.Row(*buttons), result, sizing_mode="stretch_width")
+        return pn.Column(make_pane(render_source(record)), pn.Row(*buttons), result, sizing_mode="stretch_width")
 
     @staticmethod
     async def _busy(buttons: Sequence[Any], work: Any) -> None:
@@ -89,6 +89,11 @@ class SourcePage:
         finally:
             for button in buttons:
                 button.disabled = False
+
+
+def make_pane(html: str) -> pn.pane.HTML:
+    """Return a pane of HTML in which every value is escaped already."""
+    return pn.pane.HTML(html, sizing_mode="stretch_width")
 
 
 def render_source(record: SourceRecord, now: datetime | None = None) -> str:
@@ -104,10 +109,8 @@ def render_source(record: SourceRecord, now: datetime | None = None) -> str:
         age_min = ((now or datetime.now(UTC)) - record.last_ended_at).total_seconds() / 60
         facts.append(f"synced {age_min:,.0f} minutes ago")
     counts = ", ".join(f"{number} {state}" for state, number in record.last_counts.items() if number)
-    lines = [
-        f"<h3>{escape(record.name or redact_uri(record.uri))}</h3>",
-        f"<code>{escape(redact_uri(record.uri))}</code>",
-    ]
+    address = escape(redact_uri(record.uri))
+    lines = [f"<h3>{escape(record.name)}</h3><code>{address}</code>" if record.name else f"<h3>{address}</h3>"]
     lines.append(f"<p>{escape('; '.join(facts))}{escape(f' ({counts})' if counts else '')}</p>")
     if record.last_failure:
         lines.append(f"<p><b>Last failure:</b> {escape(record.last_failure)}</p>")

@@ -83,6 +83,8 @@ async def test_the_sync_button_is_there_for_those_who_may(sources: ScriptedSourc
     await allowed.refresh()
     await refused.refresh()
     assert buttons(allowed) == ["Plan", "Sync"]
+    shown = allowed.view.select(pn.pane.HTML)[0].object
+    assert shown.startswith("<h3>"), "markup, not its letters"
     assert buttons(refused) == ["Plan"]
 
 
