@@ -684,8 +684,12 @@ def _list_files(root: Path) -> list[Path]:
     """Return ``root`` if it is a file, else the files below it in order, hidden ones left out."""
     if root.is_file():
         return [root]
-    places = (place for place in root.rglob("*") if place.is_file())
-    return sorted(p for p in places if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    shown: list[Path] = []
+    for place in root.rglob("*"):
+        is_hidden = any(part.startswith(".") for part in place.relative_to(root).parts)
+        if not is_hidden and place.is_file():
+            shown.append(place)
+    return sorted(shown)
 
 
 async def _drain(events: AsyncGenerator[StreamEvent]) -> None:

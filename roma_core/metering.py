@@ -11,16 +11,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from roma_core.embeddings import Embedder, EmbeddingResult, paying_tenant
+from roma_core.embeddings import Embedder, EmbedderOver, EmbeddingResult, paying_tenant
 from roma_core.errors import EmbeddingError
 from roma_core.llm.control.budget import Budgets, payer
 from roma_core.llm.control.pricing import Prices
-from roma_core.types import ComponentHealth, Usage
+from roma_core.types import Usage
 
 OnUsage = Callable[[str, Usage], None]
 
 
-class MeteredEmbedder:
+class MeteredEmbedder(EmbedderOver):
     """``Embedder`` over another one whose calls are priced, kept within budgets and reported.
 
     ``provider`` and the model's name find the price. ``on_usage`` gets ``provider:model`` and the usage of each call.
@@ -29,7 +29,7 @@ class MeteredEmbedder:
     def __init__(
         self, embedder: Embedder, provider: str, *, prices: Prices, budgets: Budgets, on_usage: OnUsage
     ) -> None:
-        self._embedder = embedder
+        super().__init__(embedder)
         self._provider = provider
         self._model = embedder.name.removeprefix(f"{provider}:")
         self._prices = prices
@@ -41,29 +41,11 @@ class MeteredEmbedder:
         self._observers.append(observer)
         return partial(self._observers.remove, observer)
 
-    @property
-    def name(self) -> str:
-        return self._embedder.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._embedder.fingerprint
-
-    @property
-    def dim(self) -> int:
-        return self._embedder.dim
-
     async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         return await self._pay(texts, lambda: self._embedder.embed(texts))
 
     async def embed_query(self, text: str) -> EmbeddingResult:
         return await self._pay([text], lambda: self._embedder.embed_query(text))
-
-    async def health(self) -> ComponentHealth:
-        return await self._embedder.health()
-
-    def count_tokens(self, text: str) -> int:
-        return self._embedder.count_tokens(text)
 
     async def close(self) -> None:
         close = getattr(self._embedder, "close", None)

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from roma_core.embeddings.base import Embedder, EmbeddingResult
+from roma_core.embeddings.base import Embedder, EmbedderOver, EmbeddingResult
 from roma_core.errors import EvalError
 from roma_core.evals.report.comparison import INDEX_SECTIONS
 from roma_core.rerank import Reranker
@@ -54,37 +54,19 @@ class Memo(Generic[T]):
         return value
 
 
-class SharedEmbedder:
+class SharedEmbedder(EmbedderOver):
     """``Embedder`` over another one that embeds each question once."""
 
     def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
+        super().__init__(embedder)
         self._questions: Memo[EmbeddingResult] = Memo()
         self.observe = getattr(embedder, "observe", None)
-
-    @property
-    def name(self) -> str:
-        return self._embedder.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._embedder.fingerprint
-
-    @property
-    def dim(self) -> int:
-        return self._embedder.dim
 
     async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         return await self._embedder.embed(texts)
 
     async def embed_query(self, text: str) -> EmbeddingResult:
         return await self._questions.get(text, lambda: self._embedder.embed_query(text))
-
-    async def health(self) -> ComponentHealth:
-        return await self._embedder.health()
-
-    def count_tokens(self, text: str) -> int:
-        return self._embedder.count_tokens(text)
 
 
 class SharedReranker:

@@ -373,7 +373,10 @@ def put_in_places(passages: Sequence[ScoredChunk], ranked: Sequence[ScoredChunk]
     """
     own = {passage.chunk.id for passage in ranked}
     queue = iter(ranked)
-    placed = [next(queue) if passage.chunk.id in own else passage for passage in passages]
+    placed: list[ScoredChunk] = []
+    for passage in passages:
+        is_ranked = passage.chunk.id in own
+        placed.append(next(queue) if is_ranked else passage)
     return tuple(_with_reciprocal_rank(passage, rank) for rank, passage in enumerate(placed, start=1))
 
 

@@ -156,7 +156,7 @@ def is_terminal(event: StreamEvent) -> bool:
 
 
 def make_ending(state: AnswerState) -> ErrorEvent:
-    """Return the last event of an answer that nobody could end: it was stopped or interrupted."""
+    """Return the last event of an answer that was stopped or interrupted."""
     if state == "interrupted":
         code, message = ErrorCode.INTERRUPTED, "ROMA ended while it wrote this answer; ask the question again to go on."
     else:

@@ -126,7 +126,7 @@ class Recorder:
         await self._end(event, state)
 
     def stop(self) -> None:
-        """End an answer that nobody will finish: its reader went away, or its stop was asked for."""
+        """End an answer early: its reader is gone, or a client has stopped it."""
         if self.has_begun and not self._is_ending:
             state: AnswerState = "interrupted" if self._answers.is_closing else "stopped"
             self._answers.run_later(self._end(make_ending(state), state))

@@ -43,7 +43,7 @@ from roma_core.processes import identify_process
 from roma_core.types import Chunk, CompleteEvent, ErrorEvent, Query, StreamEvent, TailorOutput
 
 LEASE_S = 15.0
-"""A record that nobody has renewed for so long is of a process that is gone."""
+"""Age of a record's last renewal after which its process counts as gone."""
 MOST_EVENT_BYTES = 4 << 20
 MOST_PASSAGE_BYTES = 8 << 20
 """Room for the passages of one answer; those that the writer was not given are left out first."""
@@ -284,8 +284,8 @@ class AnswerStore:
     def forget_documents(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Take the words of documents out of all records; return how many answers were blanked.
 
-        Their passages go. An answer, a prompt and events that were written from one of them go whole: nobody can say
-        which of their words came from where. The addresses of what is gone stay.
+        Their passages go. An answer, a prompt and events that were written from one of them go whole: their
+        words cannot be told apart by source. The addresses of what is gone stay.
         """
         marks = ", ".join("?" * len(document_ids))
         with self._database.transaction() as db:

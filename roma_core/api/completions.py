@@ -82,7 +82,7 @@ class ChatMessage(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    """What a streamed answer reports."""
+    """Report of a streamed answer."""
 
     model_config = ConfigDict(extra="ignore")
 

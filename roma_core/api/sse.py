@@ -29,7 +29,7 @@ KEEP_ALIVE_S = 15.0
 STALLED_S = 60.0
 """A client that takes nothing for this long counts as gone."""
 FOLLOWED_S = 0.5
-"""How often an answer without its own reader is asked whether others follow it."""
+"""Seconds between two looks for followers of an answer without a reader."""
 LAST_WORDS_S = 1.0
 """How long a client may take to be told that its answer was stopped."""
 MOST_STREAMS = 4096
@@ -321,7 +321,7 @@ class AnswerResponse(Response):
 
 
 class FollowResponse(Response):
-    """Response that sends the events of a recorded answer, whoever writes it, from event ``first`` on.
+    """Response that sends the events of a recorded answer from event ``first`` on.
 
     A client that goes away stops nothing. ``closing`` ends it when the service ends.
     """

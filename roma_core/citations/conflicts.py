@@ -92,7 +92,8 @@ class TextSignature:
     def of(cls, text: str) -> TextSignature:
         """Return the signature of a text."""
         keys = [word.casefold() for word in re.findall(r"\w+", text)]
-        return cls(frozenset(pairwise(keys)), frozenset(key for key in keys if any(c.isdigit() for c in key)))
+        numbers = frozenset(key for key in keys if any(char.isdigit() for char in key))
+        return cls(frozenset(pairwise(keys)), numbers)
 
     def is_like(self, other: TextSignature) -> bool:
         """Return whether two texts have nearly the same words, whatever their numbers."""

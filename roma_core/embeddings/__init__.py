@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from roma_core.embeddings.base import Embedder, EmbedderSpec, EmbeddingResult, charge_to, paying_tenant
+from roma_core.embeddings.base import Embedder, EmbedderOver, EmbedderSpec, EmbeddingResult, charge_to, paying_tenant
 from roma_core.errors import ConfigError
 from roma_core.plugins import Specs, load_specs
 from roma_core.settings import Settings, find_embedding_access
@@ -20,6 +20,7 @@ __all__ = [
     "MULTILINGUAL",
     "OPENAI",
     "Embedder",
+    "EmbedderOver",
     "EmbedderSpec",
     "EmbeddingResult",
     "charge_to",

@@ -86,6 +86,31 @@ class Embedder(Protocol):
         ...
 
 
+class EmbedderOver:
+    """Base of an ``Embedder`` over another one, whose vectors and identity it has."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._embedder.fingerprint
+
+    @property
+    def dim(self) -> int:
+        return self._embedder.dim
+
+    async def health(self) -> ComponentHealth:
+        return await self._embedder.health()
+
+    def count_tokens(self, text: str) -> int:
+        return self._embedder.count_tokens(text)
+
+
 @dataclass(frozen=True)
 class EmbedderSpec:
     """The declaration of an embedder: one entry point of the group ``roma.embedders``, named like ``name``.

@@ -93,16 +93,13 @@ class LLMSettings(SettingsSection):
     @field_validator("headers")
     @classmethod
     def _check_headers(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            read_object(value.get_secret_value())
+        read_headers(value)
         return value
 
     @property
     def sent_headers(self) -> dict[str, str]:
         """Return the headers that every call sends, by name."""
-        if self.headers is None:
-            return {}
-        return {name: str(value) for name, value in read_object(self.headers.get_secret_value()).items()}
+        return read_headers(self.headers)
 
 
 def read_object(text: str) -> dict[str, Any]:
@@ -114,6 +111,13 @@ def read_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError('this is no JSON object, as in {"name": "value"}')
     return value
+
+
+def read_headers(text: SecretStr | None) -> dict[str, str]:
+    """Return the headers in a JSON object by name; none for None. Raises ``ValueError``, see ``read_object``."""
+    if text is None:
+        return {}
+    return {name: str(value) for name, value in read_object(text.get_secret_value()).items()}
 
 
 class ProviderSettings(SettingsSection):

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import SecretStr, field_validator
 
 from roma_core.settings.base import SettingsSection, setting
-from roma_core.settings.llm import check_address, read_object
+from roma_core.settings.llm import check_address, read_headers
 
 
 class TelemetrySettings(SettingsSection):
@@ -38,16 +38,13 @@ class TelemetrySettings(SettingsSection):
     @field_validator("otlp_headers")
     @classmethod
     def _check_headers(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            read_object(value.get_secret_value())
+        read_headers(value)
         return value
 
     @property
     def otlp_sent_headers(self) -> dict[str, str]:
         """Return the headers for the collector by name."""
-        if self.otlp_headers is None:
-            return {}
-        return {name: str(value) for name, value in read_object(self.otlp_headers.get_secret_value()).items()}
+        return read_headers(self.otlp_headers)
 
     @property
     def writes_spans(self) -> bool:

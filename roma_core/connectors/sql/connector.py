@@ -264,8 +264,11 @@ def _record(source_uri: str, address: TableAddress, row: Mapping[str, Any], keys
     title = _shown(row[title_column]) if title_column else f"{address.table} {key}"
     texts = {name: _shown(value) for name, value in row.items() if value not in (None, "")}
     lines = [f"# {title}"]
-    lines += [f"**{name}**: {text}" if "\n" not in text else f"## {name}\n\n{text}" for name, text in texts.items()]
-    facts = {name: _fact(value) for name, value in row.items() if _fact(value) is not None}
+    for name, text in texts.items():
+        is_long = "\n" in text
+        lines.append(f"## {name}\n\n{text}" if is_long else f"**{name}**: {text}")
+    every_fact = {name: _fact(value) for name, value in row.items()}
+    facts = {name: fact for name, fact in every_fact.items() if fact is not None}
     time_column = next((by_name[name] for name in _TIMES if name in by_name), None)
     modified_at = row[time_column] if time_column else None
     return Record(
