@@ -44,6 +44,8 @@ BUSY_S = 30.0
 """How long a connection waits for another's lock before it gives up."""
 NO_ROOM = 128 << 10
 """Bytes. With less than this on the disk an I/O error is for want of room: what SQLite makes first takes 32 KiB."""
+CHECKPOINT_BYTES = 4 << 20
+"""A log of this size is written back into its file. A page that changes often is then written back once."""
 TRUST_VERSION_S = 1.0
 """A file that stays open is asked so often whether a newer ROMA has changed its tables meanwhile."""
 VERSIONS = "roma_schema"
@@ -67,7 +69,8 @@ class Schema:
 
     ``title`` begins the sentence of an error ("The ledger cannot be used ..."), ``consequence`` ends it. What is
     ``rebuildable`` (a cache) gets no backup before it is changed. A backup leaves out the tables ``not_copied``: what
-    they hold for a while must not outlive them.
+    they hold for a while must not outlive them. A change writes whole pages of ``page_bytes``, which a file keeps from
+    its beginning: small ones pay where single small rows change.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Schema:
     consequence: str = ""
     rebuildable: bool = False
     not_copied: tuple[str, ...] = ()
+    page_bytes: int = 4096
 
     @property
     def version(self) -> int:
@@ -257,7 +261,9 @@ def _connect_once(
     try:
         connection.row_factory = sqlite3.Row
         connection.execute(f"PRAGMA locking_mode = {locking}")
+        connection.execute(f"PRAGMA page_size = {schema.page_bytes}")
         use_wal(connection, busy_s)
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // schema.page_bytes}")
         for setting in settings:
             connection.execute(f"PRAGMA {setting}")
         _bring_up_to_date(connection, path, schema)

@@ -64,9 +64,13 @@ class AbsenceReview:
         claimed = await self.claimed()
         await self._settle_excluded(claimed)
         absent = await asyncio.to_thread(
-            ledger.absent, run.tenant, source.record.id, source.generation, tuple(source.not_there), contained
+            ledger.absent,
+            run.tenant,
+            source.record.id,
+            source.listed - source.not_there.keys(),
+            generation=source.generation,
+            contained=contained,
         )
-        absent = [item for item in absent if item.uri not in source.listed or item.uri in source.not_there]
         decided = await self.decide(absent, claimed)
         leaving = [item for item, absence, _ in decided if absence.state == "gone"]
         gone = [_item_of(item, "deleted", why) for item, absence, why in decided if absence.state == "gone"]

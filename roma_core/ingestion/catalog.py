@@ -277,7 +277,7 @@ class SourceCatalog:
 
     async def _plan_absent(self, run: Run, source: SourceRun, *, prune: bool) -> list[PlannedItem]:
         review = AbsenceReview(run, source, self._service.policy, is_pruning=prune)
-        claims = await asyncio.to_thread(run.parts.ledger.absent, run.tenant, source.record.id, -1)
+        claims = await asyncio.to_thread(run.parts.ledger.absent, run.tenant, source.record.id)
         absent = [item for item in claims if not source.has_listed(item.uri)]
         decided = await review.decide(absent, await review.claimed())
         actions = {"gone": "deleted", "missing": "missing"}

@@ -12,7 +12,7 @@ import re
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -192,8 +192,18 @@ class Ledger:
             db.execute("DELETE FROM history WHERE run_id IN (SELECT run_id FROM runs WHERE started_at < ?)", (oldest,))
             db.execute("DELETE FROM runs WHERE started_at < ?", (oldest,))
 
-    def admit(self, tenant: str, source_id: str, generation: int, listings: Sequence[Listing]) -> list[Admission]:
+    def admit(
+        self,
+        tenant: str,
+        source_id: str,
+        generation: int,
+        listings: Sequence[Listing],
+        *,
+        listed: AbstractSet[str] = frozenset(),
+    ) -> list[Admission]:
         """Claim the listed items for a source, in one transaction; return what is known of each.
+
+        ``listed`` holds what this run has listed: such an item is one of its own, whatever was there before.
 
         An item that moved takes its row along, marked to be done again (its document still has the old URI). A URI
         whose own id went with a moved item gets another, so no two items share a document.
@@ -202,7 +212,7 @@ class Ledger:
             _claim(db, tenant, source_id, generation, [listing.uri for listing in listings])
             for listing in listings:
                 before = listing.previous_uri
-                if before is None or _is_listed(db, tenant, source_id, before, generation):
+                if before is None or before in listed:
                     continue
                 if _row(db, tenant, listing.uri) is None:
                     _move(db, tenant, before, listing.uri)
@@ -211,11 +221,12 @@ class Ledger:
             held = _held_elsewhere(db, tenant, {source_id}, uris)
             return [_admission(db, tenant, uri, rows.get(uri), uri in held) for uri in uris]
 
-    def claim(self, tenant: str, source_id: str, generation: int, uris: Sequence[str]) -> None:
-        """Claim items, and those inside of them, for a source that another one has brought in already."""
+    def claim(self, tenant: str, source_id: str, generation: int, uris: Sequence[str]) -> list[str]:
+        """Claim items, and those inside of them, for a source that another one has brought in already; return all."""
         inside = [row.uri for uri in uris for row in self.rows_of_parts(tenant, uri)]
         with self._database.transaction() as db:
             _claim(db, tenant, source_id, generation, [*uris, *inside])
+        return [*uris, *inside]
 
     def parts_of(self, tenant: str, source_id: str, containers: Sequence[str]) -> list[LedgerPart]:
         """Return the items that a source claims inside of these containers, at any depth."""
@@ -335,28 +346,23 @@ class Ledger:
         self,
         tenant: str,
         source_id: str,
-        generation: int,
-        also: Iterable[str] = (),
+        listed: AbstractSet[str] = frozenset(),
+        *,
+        generation: int | None = None,
         contained: frozenset[str] = frozenset(),
     ) -> list[AbsentItem]:
-        """Return the items that the source claims and did not list in this generation, and those of ``also``.
+        """Return the items that the source claims and that are not in ``listed``.
 
-        Sources in ``contained`` hold nothing back.
+        What a run of a later ``generation`` claimed is left to it. Sources in ``contained`` hold nothing back.
         """
         with self._database.snapshot() as db:
             claims = {
                 row["uri"]: row
                 for row in db.execute(
-                    "SELECT * FROM claims WHERE tenant = ? AND source_id = ? AND generation <> ? ORDER BY uri",
-                    (tenant, source_id, generation),
+                    "SELECT * FROM claims WHERE tenant = ? AND source_id = ? ORDER BY uri", (tenant, source_id)
                 )
+                if row["uri"] not in listed and (generation is None or row["generation"] <= generation)
             }
-            for uri in also:
-                claim = db.execute(
-                    "SELECT * FROM claims WHERE tenant = ? AND source_id = ? AND uri = ?", (tenant, source_id, uri)
-                ).fetchone()
-                if claim is not None:
-                    claims[uri] = claim
             uris = list(claims)
             rows = _rows(db, tenant, uris)
             held = _held_elsewhere(db, tenant, {source_id, *contained}, uris)
@@ -550,10 +556,11 @@ class Ledger:
 
 
 def _claim(db: sqlite3.Connection, tenant: str, source_id: str, generation: int, uris: Sequence[str]) -> None:
+    """Claim items. A claim that is there stays as it is, unless its item was missing: most are, and cost no write."""
     db.executemany(
         "INSERT INTO claims (tenant, source_id, uri, generation) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET generation = excluded.generation, missing_generation = NULL,"
-        " missing_since = NULL, missing_looks = 0",
+        " missing_since = NULL, missing_looks = 0 WHERE missing_looks > 0 OR missing_since IS NOT NULL",
         [(tenant, source_id, uri, generation) for uri in uris],
     )
 
@@ -609,12 +616,6 @@ def _is_document_held(db: sqlite3.Connection, tenant: str, document_id: str) -> 
     return held is not None
 
 
-def _is_listed(db: sqlite3.Connection, tenant: str, source_id: str, uri: str, generation: int) -> bool:
-    """Return whether this run has listed ``uri`` already: then it is an item of its own, whatever was there before."""
-    claim = "SELECT 1 FROM claims WHERE tenant = ? AND source_id = ? AND uri = ? AND generation = ?"
-    return db.execute(claim, (tenant, source_id, uri, generation)).fetchone() is not None
-
-
 def _move(db: sqlite3.Connection, tenant: str, before: str, after: str) -> None:
     db.execute("DELETE FROM claims WHERE tenant = ? AND uri = ?", (tenant, before))
     db.execute(
@@ -627,8 +628,6 @@ def _record(db: sqlite3.Connection, tenant: str, run_id: str, outcome: Outcome) 
     item = outcome.item
     before = _row(db, tenant, item.uri)
     row = {
-        "tenant": tenant,
-        "uri": item.uri,
         "document_id": outcome.document_id,
         "source": outcome.source,
         "listing": outcome.listing.model_dump_json(),
@@ -641,9 +640,17 @@ def _record(db: sqlite3.Connection, tenant: str, run_id: str, outcome: Outcome) 
         "pinned": 0,
         **_stored_columns(outcome, before),
     }
-    columns = ", ".join(row)
-    values = ", ".join(f":{column}" for column in row)
-    db.execute(f"INSERT OR REPLACE INTO items ({columns}) VALUES ({values})", row)  # noqa: S608
+    key = {"tenant": tenant, "uri": item.uri}
+    if before is None:
+        fields = {**key, **row}
+        columns, values = ", ".join(fields), ", ".join(f":{column}" for column in fields)
+        db.execute(f"INSERT INTO items ({columns}) VALUES ({values})", fields)  # noqa: S608
+    else:
+        # Columns that stay are left out: naming one writes the page of its index again.
+        changes = {column: value for column, value in row.items() if before[column] != value}
+        assignments = ", ".join(f"{column} = :{column}" for column in changes)
+        if changes:
+            db.execute(f"UPDATE items SET {assignments} WHERE tenant = :tenant AND uri = :uri", {**changes, **key})  # noqa: S608
     if _is_news(item, before):
         _write_history(db, run_id, item)
 
@@ -681,7 +688,7 @@ def _stored_columns(outcome: Outcome, before: sqlite3.Row | None) -> dict[str, s
             **dict(zip(_BANDS, marks, strict=True)),
         }
     if before is None or outcome.gone:
-        return {"chunks": 0}
+        return {"chunks": 0, **dict.fromkeys(_STORED)}
     kept = {column: before[column] for column in ("chunks", *_STORED)}
     return {**kept, "version": outcome.version or before["version"]}
 

@@ -275,7 +275,12 @@ class Run:
         admitted = await guarded(
             AGENT,
             asyncio.to_thread(
-                self.parts.ledger.admit, self.tenant, source.record.id, source.generation, list(listings)
+                self.parts.ledger.admit,
+                self.tenant,
+                source.record.id,
+                source.generation,
+                list(listings),
+                listed=frozenset(source.listed) if any(listing.previous_uri for listing in listings) else frozenset(),
             ),
         )
         if isinstance(admitted, AgentFailure):  # without a claim nothing may be written for them
@@ -625,11 +630,8 @@ class Run:
         for i, row in zip(missing, fresh, strict=True):
             result[i] = row
 
-        def keep() -> None:
-            for i, row in zip(missing, fresh, strict=True):
-                cache.put("embed", keys[i], row.astype("<f4").tobytes())
-
-        await asyncio.to_thread(keep)
+        made = {keys[i]: row.astype("<f4").tobytes() for i, row in zip(missing, fresh, strict=True)}
+        await asyncio.to_thread(cache.put_many, "embed", made)
         return result
 
     async def _write(self, items: list[Prepared]) -> list[Any]:

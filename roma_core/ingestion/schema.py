@@ -64,4 +64,4 @@ ALTER TABLE runs ADD COLUMN counts TEXT;
 """
 """Items belong to a source by its id; a source has generations, an owner while it is read, and the deleted a grave."""
 
-LEDGER: Final = Schema("ledger", "The ledger", (TABLES_OF_2026, SOURCES))
+LEDGER: Final = Schema("ledger", "The ledger", (TABLES_OF_2026, SOURCES), page_bytes=1024)

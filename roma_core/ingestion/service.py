@@ -381,7 +381,7 @@ class IngestionService:
         await asyncio.to_thread(ledger.begin, run_id, tenant, [redact_uri(record.uri)])
         run = Run(self.parts, tenant, run_id, {})
         own = set(await asyncio.to_thread(ledger.items_of_source, tenant, record.id))
-        absent = [item for item in await asyncio.to_thread(ledger.absent, tenant, record.id, -1) if item.uri in own]
+        absent = [item for item in await asyncio.to_thread(ledger.absent, tenant, record.id) if item.uri in own]
         items = [
             IngestItem(uri=a.uri, state="deleted", document_id=a.document_id, reason="its source was removed")
             for a in absent
@@ -504,7 +504,10 @@ class IngestionService:
             claimed = await guarded(
                 AGENT, asyncio.to_thread(ledger.claim, run.tenant, source.record.id, source.generation, shared)
             )
-            source.failures += [claimed] if isinstance(claimed, AgentFailure) else []
+            if isinstance(claimed, AgentFailure):
+                source.failures.append(claimed)
+            else:
+                source.listed.update(claimed)
             source.is_listed = True
         run.listing = False
 

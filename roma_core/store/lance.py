@@ -33,6 +33,7 @@ from roma_core.store.lease import Lease
 from roma_core.store.lexical import expand_versions, find_missing_words, stem_words
 from roma_core.store.readers import ReaderGate
 from roma_core.store.rows import CHUNK_FIELDS, join_words, parse_chunk, rows, schema
+from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, choose_upkeep, is_index_due
 from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
 from roma_core.workspace import GoneError, identity, private_folder
@@ -44,6 +45,9 @@ T = TypeVar("T")
 Kind = Literal["document", "chunk"]
 
 TABLE = "passages"
+KEY_COLUMNS = ("key", "kind")
+"""Columns by which rows are replaced. The key alone would do, but then LanceDB adds 66 kB to a commit, about which keys
+it wrote, for the sake of writers without a lease."""
 SCOPED = ("tenant", "kind")
 """Columns with an index: every search asks for them, and without one reads them whole."""
 TIE_MARGIN = 32
@@ -57,9 +61,8 @@ EXACT_UP_TO = 20_000
 """Chunks that a filter or a tenant leaves up to which each is compared: an index looks into few of its cells, and what
 is permitted may lie in the others."""
 STREAMED = 32
-UNINDEXED_SHARE = 20
-"""Compaction and indices are due when one row in so many is in no index; a search reads such rows one by one."""
-MOST_FRAGMENTS, MOST_VERSIONS = 64, 64
+FRAGMENT_BITS = 32
+"""A row's number in LanceDB is its place in its fragment, and above so many bits the fragment."""
 READER_LEASE = timedelta(hours=1)
 """Longest time that a read may take: no reader holds versions older than this."""
 BACKUP_AGE = timedelta(days=7)
@@ -114,7 +117,7 @@ class LanceStore:
                 # An upsert joins with the whole table; documents that are new, as most are, need not pay for that.
                 await table.add(fresh, on_bad_vectors="null")
                 return
-            upsert = table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all()
+            upsert = table.merge_insert([*KEY_COLUMNS]).when_matched_update_all().when_not_matched_insert_all()
             await (
                 upsert.when_not_matched_by_source_delete(stale.to_sql())
                 .use_index(False)
@@ -145,11 +148,19 @@ class LanceStore:
         await self._write(self._maintain)
 
     async def maintain(self) -> None:
-        """Optimize when enough has changed since the last time that writing it all again pays."""
+        """Do what is due by ``store.upkeep``: nothing, the text index, small fragments, or all of ``optimize``."""
 
         async def maintain_if_due(table: Any) -> None:
-            if await self._is_due(table):
+            facts = await self._observe_table(table)
+            due = choose_upkeep(facts)
+            if due == "rewrite":
                 await self._maintain(table)
+            elif due != "none":
+                if due == "merge":
+                    await self._merge_small_fragments(table)
+                if is_index_due(await self._count_unindexed(table, "search_text"), facts.rows):
+                    await table.create_index("search_text", config=migrations.text_index(), replace=True)
+                await self._check_keys(table)
 
         await self._write(maintain_if_due)
 
@@ -173,15 +184,32 @@ class LanceStore:
 
         await self._write(rewrite)
 
-    async def _is_due(self, table: Any) -> bool:
-        """Return whether rows without an index, fragments or old versions have become too many."""
+    async def _observe_table(self, table: Any) -> TableFacts:
+        """Return what upkeep depends on."""
         stats = await table.stats()
-        unindexed = await self._count_unindexed(table, "search_text")
-        if unindexed * UNINDEXED_SHARE >= stats["num_rows"]:
-            return True
-        if stats["fragment_stats"]["num_fragments"] >= MOST_FRAGMENTS:
-            return True
-        return await asyncio.to_thread(self._count_versions) >= MOST_VERSIONS
+        number, lengths = stats["fragment_stats"]["num_fragments"], stats["fragment_stats"]["lengths"]
+        return TableFacts(
+            rows=stats["num_rows"],
+            changed=number * lengths["mean"] - lengths["max"],
+            unindexed=await self._count_unindexed(table, "search_text"),
+            fragments=number,
+            versions=await asyncio.to_thread(self._count_versions),
+            taken_bytes=await asyncio.to_thread(_measure_folder, self._folder),
+            live_bytes=stats["total_bytes"],
+        )
+
+    async def _merge_small_fragments(self, table: Any) -> None:
+        """Write the rows of small fragments again as one, in one commit; the others stay as they are."""
+        places = await table.query().select(["key"]).with_row_id().to_arrow()
+        keys: dict[int, list[str]] = {}
+        for key, place in zip(places["key"].to_pylist(), places["_rowid"].to_pylist(), strict=True):
+            keys.setdefault(place >> FRAGMENT_BITS, []).append(key)
+        small = [key for group in keys.values() if len(group) <= SMALL_FRAGMENT for key in group]
+        if not small:
+            return
+        rows = await table.query().where(_one_of("key", small)).to_arrow()
+        merge = table.merge_insert([*KEY_COLUMNS]).when_matched_update_all()
+        await merge.use_index(False).execute(rows, on_bad_vectors="null")
 
     def _count_versions(self) -> int:
         """Count the manifests, without opening them."""
@@ -193,6 +221,11 @@ class LanceStore:
     async def _maintain(self, table: Any, *, rebuilds: bool = False) -> None:
         with trim_memory_eagerly():
             await self._compact(table, rebuilds=rebuilds)
+        await self._check_keys(table)
+        await self._remove_old_versions(table)
+
+    async def _check_keys(self, table: Any) -> None:
+        """Raise ``StoreError`` (corrupt) for keys that are there more than once, and note when that was looked for."""
         keys = (await table.query().select(["key"]).to_arrow()).column("key")
         doubled = len(keys) - len(keys.unique())
         note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "doubled": doubled}
@@ -201,7 +234,6 @@ class LanceStore:
             raise StoreError(
                 f"{doubled} rows of the store have a key that another row has.", ErrorCode.STORAGE_CORRUPT, details=note
             )
-        await self._remove_old_versions(table)
 
     async def _compact(self, table: Any, *, rebuilds: bool) -> None:
         from lancedb.index import Bitmap, IvfPq

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.store import lance
+from roma_core.store import lance, upkeep
+from roma_core.store.base import EmbeddedDocument
 from roma_core.store.lance import LanceStore
 from roma_core.store.readers import ReaderGate
+from roma_core.store.upkeep import TableFacts, choose_upkeep
 from tests.unit.store.test_lance import chunks_of, document, store_at, vectors
 
 
@@ -28,24 +30,69 @@ async def versions(store: LanceStore) -> int:
     return len(await (await store._table()).list_versions())
 
 
-async def test_upkeep_waits_until_it_pays(tmp_path: Path) -> None:
+async def details_of(store: LanceStore) -> dict[str, object]:
+    return (await store.health()).details
+
+
+async def test_upkeep_waits_until_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "LEAST_INDEXED", 12)
     store = store_at(tmp_path)
     for number in range(60):
         await put(store, number)
     await store.maintain()
-    assert (await store.health()).details["unindexed_rows"] == 0
+    assert (await details_of(store))["unindexed_rows"] == 0
     await put(store, 60)
-    before = (await store.health()).details
     await store.maintain()
-    assert (await store.health()).details["unindexed_rows"] == before["unindexed_rows"] > 0
+    assert (await details_of(store))["unindexed_rows"] == 4
     for number in range(61, 64):
         await put(store, number)
     await store.maintain()
-    assert (await store.health()).details["unindexed_rows"] == 0
+    assert (await details_of(store))["unindexed_rows"] == 0
+
+
+async def test_small_fragments_are_merged_and_the_large_one_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "MOST_FRAGMENTS", 6)
+    store = store_at(tmp_path)
+    held = [document(number) for number in range(40)]
+    await store.put_many("t", [EmbeddedDocument(each, chunks_of(each), vectors(3, n)) for n, each in enumerate(held)])
+    await store.optimize()
+    for number in range(5):
+        await put(store, number, "other words")
+    assert (await details_of(store))["fragments"] == 6
+    written = size_of(tmp_path)
+    await store.maintain()
+    assert (await details_of(store))["fragments"] == 2
+    assert size_of(tmp_path) - written < 60_000
+    assert await store.counts("t") == (40, 120)
+    assert len(await store.lexical("t", "words", limit=200)) == 120
+
+
+@pytest.mark.parametrize(
+    ("facts", "due"),
+    [
+        (TableFacts(rows=10_000, changed=0, unindexed=0, fragments=1), "none"),
+        (TableFacts(rows=10_000, changed=2400, unindexed=499, fragments=63), "none"),
+        (TableFacts(rows=40, changed=20, unindexed=20, fragments=8), "none"),
+        (TableFacts(rows=10_000, changed=500, unindexed=500, fragments=20), "index"),
+        (TableFacts(rows=10_000, changed=64, unindexed=0, fragments=64), "merge"),
+        (TableFacts(rows=10_000, changed=2500, unindexed=0, fragments=9), "rewrite"),
+        (TableFacts(rows=400, changed=0, unindexed=400, fragments=1), "index"),
+        (TableFacts(rows=600, changed=0, unindexed=600, fragments=1), "rewrite"),
+        (TableFacts(rows=1_000_000, changed=20_000, unindexed=0, fragments=40), "rewrite"),
+        (TableFacts(rows=1_000_000, changed=9_000, unindexed=0, fragments=256), "rewrite"),
+        (TableFacts(rows=1_000_000, changed=0, unindexed=0, fragments=1, versions=1024), "rewrite"),
+        (TableFacts(100, 0, 0, 1, taken_bytes=9 << 20, live_bytes=0), "rewrite"),
+        (TableFacts(100, 0, 0, 1, taken_bytes=90 << 20, live_bytes=50 << 20), "none"),
+    ],
+)
+def test_upkeep_is_chosen_by_what_has_changed(facts: TableFacts, due: str) -> None:
+    assert choose_upkeep(facts) == due
 
 
 async def test_many_versions_alone_are_reason_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lance, "MOST_VERSIONS", 5)
+    monkeypatch.setattr(upkeep, "MOST_VERSIONS", 5)
     store = store_at(tmp_path)
     for number in range(60):
         await put(store, number)
@@ -65,8 +112,7 @@ async def test_many_single_ingests_take_no_more_room_than_one(tmp_path: Path) ->
         await slow.maintain()
         await put(quick, number)
     await quick.optimize()
-    awaiting_upkeep = lance.MOST_VERSIONS * 3_000  # bytes of the small commits that do not pay to be merged yet
-    assert size_of(tmp_path / "slow") < 2 * size_of(tmp_path / "quick") + awaiting_upkeep
+    assert size_of(tmp_path / "slow") < 2 * size_of(tmp_path / "quick") + upkeep.LEAST_GARBAGE // 4
     assert (await slow.counts("t")) == (120, 360)
 
 

@@ -1,0 +1,77 @@
+"""When a table is worth rewriting, and how much of it. Pure.
+
+A commit leaves a small fragment, rows that no index holds, and a version. Mending all of that at once writes the whole
+table again, so it is done only after a share of the table has changed: then a changed document pays for a few others.
+Until then small fragments are merged among themselves, and the text index is built again, which is small.
+
+>>> choose_upkeep(TableFacts(rows=10_000, changed=600, unindexed=600, fragments=3))
+'index'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Upkeep = Literal["none", "index", "merge", "rewrite"]
+"""``index``: build the text index again. ``merge``: make one fragment of the small ones, then as ``index`` where due.
+``rewrite``: one fragment, all indices, and no old version."""
+
+REWRITE_SHARE: Final = 4
+"""A table is rewritten when one row in so many has changed since the last time."""
+MOST_SCANNED: Final = 20_000
+"""Rows outside of the indices of vectors, however large the table: each query compares them one by one."""
+LEAST_REWRITTEN: Final = 512
+INDEX_SHARE: Final = 20
+"""The text index is built again when it lacks one row in so many; a search reads such rows one by one."""
+LEAST_INDEXED: Final = 64
+MOST_FRAGMENTS: Final = 64
+SMALL_FRAGMENT: Final = 64
+"""Rows of a fragment up to which it is merged with others of its kind."""
+MOST_MERGED: Final = 256
+"""Fragments of any size from which on a table is rewritten."""
+MOST_VERSIONS: Final = 1024
+LEAST_GARBAGE: Final = 8 << 20
+"""Bytes of old versions that are not worth rewriting a table for."""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """The state of a table. Bytes are those of its folder, and of the files of its latest version."""
+
+    rows: int
+    changed: int
+    """Rows outside of the largest fragment: they have changed since the table was rewritten."""
+    unindexed: int
+    fragments: int
+    versions: int = 1
+    taken_bytes: int = 0
+    live_bytes: int = 0
+
+    @property
+    def garbage_bytes(self) -> int:
+        """Bytes of old versions."""
+        return self.taken_bytes - self.live_bytes
+
+
+def choose_upkeep(facts: TableFacts) -> Upkeep:
+    """Return what is due."""
+    if _is_rewrite_due(facts):
+        return "rewrite"
+    if facts.fragments >= MOST_FRAGMENTS:
+        return "merge"
+    return "index" if is_index_due(facts.unindexed, facts.rows) else "none"
+
+
+def is_index_due(unindexed: int, rows: int) -> bool:
+    """Return whether the text index lacks so many rows that building it again pays."""
+    return unindexed >= LEAST_INDEXED and unindexed * INDEX_SHARE >= rows
+
+
+def _is_rewrite_due(facts: TableFacts) -> bool:
+    if facts.fragments >= MOST_MERGED or facts.versions >= MOST_VERSIONS:
+        return True
+    if facts.garbage_bytes >= max(LEAST_GARBAGE, facts.live_bytes):
+        return True
+    stale = max(facts.changed, facts.unindexed)
+    return stale >= MOST_SCANNED or (stale >= LEAST_REWRITTEN and stale * REWRITE_SHARE >= facts.rows)
