@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.pipeline import Pipeline
     from roma_core.answers import AnswerIdentity
+    from roma_core.evals.abstention import AbstentionCard
     from roma_core.evals.judge.model import Judge
     from roma_core.ingestion import OnProgress
     from roma_core.ingestion.catalog import SourceCatalog
@@ -501,6 +502,22 @@ class Roma:
             return await asyncio.to_thread(lambda: read_raw_words(raw.data))
         finally:
             await asyncio.to_thread(raw.discard)
+
+    async def calibrate_abstention(
+        self, dataset: str | Path, *, limit: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> AbstentionCard:
+        """Find from which evidence on to answer, so that ``ROMA_ANSWER_RISK`` of the answers are wrong at most.
+
+        ``dataset`` is a golden set or ``beir:DIR``. The card is kept; answers use it from the next ``Roma`` on. Raises
+        ``EvalError``.
+
+        >>> card = await roma.calibrate_abstention("golden.json")  # doctest: +SKIP
+        """
+        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
+            await part.warm(self)
+        from roma_core.weighing import calibrate_abstention
+
+        return await calibrate_abstention(self, str(dataset), limit=limit, progress=progress)
 
     async def rate(
         self, answer_id: str, rating: Rating, *, session_id: str = "", comment: str = "", tenant: str | None = None

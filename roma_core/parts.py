@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
 
 from roma_core.errors import AgentFailure, ConfigError, RomaError
+from roma_core.telemetry import logs
 from roma_core.types import ComponentHealth, Query, SearchReport, Usage
 from roma_core.workspace import Workspace
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from roma_core.store.base import ChunkStore
     from roma_core.telemetry.health import HealthMonitor, Probe
     from roma_core.writers.base import Writer
+    from roma_core.writers.extractive import ExtractiveWriter
+    from roma_core.writers.extractive.calibration import RiskContract
 
 T = TypeVar("T")
 
@@ -305,7 +308,45 @@ def build_writers(roma: Roma) -> Sequence[Writer]:
     llm, prompts = roma.llm, roma.answer_prompts
     if not getattr(llm, "stand_in", ""):
         return [GenerativeWriter(llm, prompts, max_output_tokens=roma.settings.llm.max_output_tokens)]
-    return build(roma.settings, llm, prompts, ranker=roma.reranker, cache=roma.cache, library=roma.store)
+    return build(
+        roma.settings,
+        llm,
+        prompts,
+        ranker=roma.reranker,
+        cache=roma.cache,
+        library=roma.store,
+        contract=read_contract(roma),
+    )
+
+
+def build_quotes_writer(roma: Roma, why: str = "") -> ExtractiveWriter:
+    """Return a writer that quotes, whatever writes otherwise."""
+    from roma_core.writers.extractive import ExtractiveWriter
+
+    return ExtractiveWriter(roma.reranker, why=why, cache=roma.cache, library=roma.store, contract=read_contract(roma))
+
+
+def read_contract(roma: Roma) -> RiskContract | None:
+    """Return the thresholds that were calibrated for the reranker, for the risk that the settings ask for.
+
+    None without a card, and for one of another version of the evidence, which is logged. Raises ``EvalError``.
+    """
+    folder = Workspace(roma.settings.workspace).abstention
+    if not folder.is_dir():
+        return None
+    from roma_core.evals.abstention import read_card
+    from roma_core.writers.extractive import ExtractiveWriter
+    from roma_core.writers.extractive.calibration import UNCALIBRATED, thresholds_of
+
+    writer = ExtractiveWriter(roma.reranker)
+    card = read_card(writer.ranker_name, folder)
+    if card is None:
+        return None
+    if card.scorer != writer.scorer:
+        logs.get("writer").warning("abstention_card_outdated", card=card.scorer, writer=writer.scorer)
+        return None
+    shipped = thresholds_of(writer.ranker_name) or UNCALIBRATED
+    return card.make_contract(roma.settings.answering.answer_risk, shipped.answer_from)
 
 
 def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
@@ -338,7 +379,6 @@ def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
 def build_quotes_pipeline(roma: Roma) -> Pipeline:
     """Return the pipeline that asks no model and quotes the passages, whatever writes otherwise."""
     from roma_core.agents.build import build_orchestrator as build
-    from roma_core.writers.extractive import ExtractiveWriter
 
     orchestrator = build(
         roma.settings,
@@ -346,7 +386,7 @@ def build_quotes_pipeline(roma: Roma) -> Pipeline:
         embedder=roma.embedder,
         reranker=roma.reranker,
         llm=None,
-        writers=[ExtractiveWriter(roma.reranker, why="asked for", cache=roma.cache)],
+        writers=[build_quotes_writer(roma, why="asked for")],
         sessions=roma.sessions,
         prompts=roma.answer_prompts,
     )

@@ -87,6 +87,11 @@ class Workspace:
         return self.evals / "judges"
 
     @property
+    def abstention(self) -> Path:
+        """Folder of the cards that say from which evidence on a question is answered, one file a ranker."""
+        return self.evals / "abstention"
+
+    @property
     def labels(self) -> Path:
         """Folder of grades that people gave, one file a run."""
         return self.evals / "labels"

@@ -26,7 +26,7 @@ def judge() -> None:
 
 @click.group(cls=RomaGroup)
 def calibrate() -> None:
-    """Measure how far a model's grades agree with people's."""
+    """Measure a model's grades on people's, and find when to answer on a labelled set."""
 
 
 dataset_option = click.option(
@@ -154,6 +154,41 @@ async def calibrate_judge(
     return OK
 
 
+@command(
+    "abstention",
+    examples=(
+        "roma calibrate abstention golden.json",
+        "roma calibrate abstention beir:squad2 --limit 600",
+    ),
+)
+@click.argument("dataset", metavar="SET")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N questions, always the same ones.")
+async def calibrate_abstention(call: Invocation, dataset: str, limit: int | None) -> int:
+    """Find from which evidence on quoted answers keep ROMA_ANSWER_RISK, on a golden set or beir:DIR.
+
+    The set needs questions that the documents do not answer beside those that they do. The card is kept in the
+    workspace, and answers follow it from then on; another ROMA_ANSWER_RISK needs no new run.
+    """
+    from roma_core.evals.abstention import COLUMNS
+    from roma_core.writers.extractive.calibration import POOLED
+
+    async with build_roma(call.settings) as roma:
+        card = await roma.calibrate_abstention(dataset, limit=limit)
+    controls = card.control()
+    facts = {
+        **card.model_dump(mode="json", exclude={"answers"}),
+        "kinds": {
+            kind or "all": {**control.model_dump(mode="json"), "words": control.words}
+            for kind, control in controls.items()
+        },
+    }
+    call.emit(facts, lambda: write_table("", list(COLUMNS), card.rows()))
+    if not call.as_json:
+        note(f"{len(card.answers)} labelled answers, {card.unlabelled} without a label, {card.failed} failed")
+        note(f"{card.ranker}: {controls[POOLED].words}")
+    return OK if controls[POOLED].threshold is not None else FAILED
+
+
 def correct_runs(store: RunStore, cards: Path) -> int:
     """Correct the scores of judges in all runs that have them; return the number of runs that changed."""
     from roma_core.evals.evaluation import correct_scores
@@ -171,3 +206,4 @@ def correct_runs(store: RunStore, cards: Path) -> int:
 judge.add_command(label)
 judge.add_command(pair)
 calibrate.add_command(calibrate_judge)
+calibrate.add_command(calibrate_abstention)

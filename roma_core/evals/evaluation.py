@@ -42,11 +42,17 @@ class Documents(Protocol):
     async def index_sha256(self, tenant: str) -> str: ...
 
 
-class System(Protocol):
-    """A system that is evaluated whole: ``Roma``, or anything with these parts."""
+class Ingesting(Protocol):
+    """A system with a corpus of its own."""
 
     @property
     def settings(self) -> Settings: ...
+
+    def ingest(self, *sources: str, tenant: str | None = None) -> Awaitable[IngestionReport]: ...
+
+
+class System(Ingesting, Protocol):
+    """A system that is evaluated whole: ``Roma``, or anything with these parts."""
 
     @property
     def store(self) -> Documents: ...
@@ -66,8 +72,6 @@ class System(Protocol):
         ...
 
     def query(self, query: Query, /, *, keep: bool = True) -> Awaitable[TailorOutput | AgentFailure]: ...
-
-    def ingest(self, *sources: str, tenant: str | None = None) -> Awaitable[IngestionReport]: ...
 
 
 @runtime_checkable
@@ -124,10 +128,7 @@ async def evaluate(
         runner = CaseRunner(system, wanted, top_k=top_k, concurrency=concurrency, fingerprint=fingerprint)
         report = await run_cases(dataset.sample(limit), runner, progress)
         return report.model_copy(update={"prompts": _measure_prompts(wanted)})
-    tenant = system.settings.tenant
-    beir_folder = _beir_folder(golden)
-    if beir_folder:
-        tenant = await _ingest_beir(system, beir_folder, dataset)
+    tenant = await prepare_tenant(system, golden, dataset)
     cases = dataset.sample(limit)
     corpus = await find(cases.cases, system.store.documents(tenant))
     if not corpus.documents:
@@ -225,12 +226,21 @@ def system_fingerprint(system: System, corpus: Corpus, index_sha256: str) -> str
     return digest("system", package_sha256(without=SKINS), corpus.sha256, index_sha256, *settings, *parts)
 
 
+async def prepare_tenant(system: Ingesting, golden: Golden | str | Path, dataset: Golden) -> str:
+    """Return the tenant whose corpus answers ``dataset``: that of the settings, or one for ``beir:DIR``, ingested now.
+
+    Raises ``EvalError``.
+    """
+    folder = _beir_folder(golden)
+    return await _ingest_beir(system, folder, dataset) if folder else system.settings.tenant
+
+
 def _beir_folder(golden: Golden | str | Path) -> Path | None:
     named = isinstance(golden, str) and golden.startswith(BEIR)
     return Path(str(golden).removeprefix(BEIR)) if named else None
 
 
-async def _ingest_beir(system: System, folder: Path, golden: Golden) -> str:
+async def _ingest_beir(system: Ingesting, folder: Path, golden: Golden) -> str:
     """Ingest a BEIR corpus under a tenant named for its questions; returns the tenant."""
     tenant = f"beir-{folder.name}-{golden.sha256[:8]}"
     target = Workspace(system.settings.workspace).beir / tenant

@@ -21,6 +21,12 @@ class AnsweringSettings(SettingsSection):
     citations: Literal["strict", "mark", "off"] = setting(
         "mark", "Statements that no passage proves: strict takes them out, mark shows them, off checks nothing."
     )
+    answer_risk: float = setting(
+        0.05,
+        "Share of wrong answers that quoted answers may reach, once `roma calibrate abstention` has found a threshold.",
+        gt=0,
+        lt=1,
+    )
     prompts: dict[str, str] = setting(
         {},
         "Comma-separated prompt=version (or file) to use in place of ROMA's own: `answer=lazy`.",

@@ -11,6 +11,7 @@ from roma_core.prompts import Prompt
 from roma_core.settings import Settings
 from roma_core.writers.base import Writer
 from roma_core.writers.extractive import DocumentLibrary, ExtractiveWriter, SentenceRanker
+from roma_core.writers.extractive.calibration import RiskContract
 from roma_core.writers.generative import GenerativeWriter
 
 
@@ -22,18 +23,20 @@ def build_writers(
     ranker: SentenceRanker | None = None,
     cache: Cache | None = None,
     library: DocumentLibrary | None = None,
+    contract: RiskContract | None = None,
 ) -> list[Writer]:
     """Return the writers that ``LLM_PROVIDER`` and ``ROMA_LLM_FALLBACKS`` name.
 
     All models are one writer, since the service over them walks their fallbacks itself; quotes are another one. The
-    one that is named first comes first. ``library`` lets quotes read whole documents: their lists, tables and facts.
+    one that is named first comes first. ``library`` lets quotes read whole documents: their lists, tables and facts;
+    ``contract`` says from which evidence on they answer.
     """
     names, why = writer_names(settings)
     writers: list[Writer] = []
     if llm.name:
         writers.append(GenerativeWriter(llm, prompts, max_output_tokens=settings.llm.max_output_tokens))
     if names[0] == EXTRACTIVE:
-        writers.insert(0, ExtractiveWriter(ranker, why=why, cache=cache, library=library))
+        writers.insert(0, ExtractiveWriter(ranker, why=why, cache=cache, library=library, contract=contract))
     elif EXTRACTIVE in names:
-        writers.append(ExtractiveWriter(ranker, cache=cache, library=library))
+        writers.append(ExtractiveWriter(ranker, cache=cache, library=library, contract=contract))
     return writers

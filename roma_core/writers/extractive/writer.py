@@ -9,6 +9,7 @@ in its surroundings (``units``). The tuning and its results on questions that no
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -29,7 +30,13 @@ from roma_core.markup.questions import (
 from roma_core.rerank import find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
-from roma_core.writers.extractive.calibration import UNCALIBRATED, ScoreThresholds, thresholds_of
+from roma_core.writers.extractive.calibration import (
+    UNCALIBRATED,
+    KindThreshold,
+    RiskContract,
+    ScoreThresholds,
+    thresholds_of,
+)
 from roma_core.writers.extractive.expectations import definition_bonus, find_definition_units, type_penalty
 from roma_core.writers.extractive.overlap import OverlapRanker
 from roma_core.writers.extractive.recipes import (
@@ -56,7 +63,7 @@ from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.wording import describe_unknown, render_best_passages, render_disagreement
 from roma_core.writers.followups import from_headings
 
-VERSION = "5"
+VERSION = "6"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -83,6 +90,10 @@ class QuotedAnswer(BaseModel):
     remark: str = ""
     added: tuple[ScoredChunk, ...] = ()
     """Spans that are cited beside the passages, numbered after them."""
+    kind: str = ""
+    """The kind of question that was read."""
+    evidence: float | None = None
+    """The evidence that was compared with a threshold; None where rules decided, see ``ScoreThresholds``."""
 
     @property
     def is_refusal(self) -> bool:
@@ -99,7 +110,7 @@ class ExtractiveWriter:
         pieces = [piece async for piece in writer.write("When was it built?", passages, context)]
 
     ``library`` lets it read whole documents: their lists, tables, headings and facts. ``cache`` keeps answers by
-    everything that decides them.
+    everything that decides them. ``contract`` replaces the shipped threshold for answering by calibrated ones.
     """
 
     name = "extractive"
@@ -111,6 +122,7 @@ class ExtractiveWriter:
         why: str = "",
         cache: Cache | None = None,
         library: DocumentLibrary | None = None,
+        contract: RiskContract | None = None,
     ) -> None:
         self._ranker: SentenceRanker = ranker or OverlapRanker()
         self._ranks_by_words = ranker is None
@@ -119,10 +131,21 @@ class ExtractiveWriter:
         self._why = why
         self._cache = cache
         self._library = library
+        self._contract = contract
+
+    @property
+    def ranker_name(self) -> str:
+        """The name of the ranker, to which thresholds belong."""
+        return self._ranker.name
+
+    @property
+    def scorer(self) -> str:
+        """The identity of the evidence that it weighs."""
+        return f"extractive/{VERSION}:{self._ranker.name}"
 
     @property
     def fingerprint(self) -> str:
-        return f"extractive/{VERSION}:{self._ranker.name}"
+        return f"{self.scorer}:{self._contract.identity}" if self._contract is not None else self.scorer
 
     async def health(self) -> ComponentHealth:
         """The ranker reports its own health as ``reranker``."""
@@ -148,6 +171,15 @@ class ExtractiveWriter:
             added=answer.added,
         )
 
+    async def weigh(self, question: str, passages: Sequence[ScoredChunk], context: WritingContext) -> QuotedAnswer:
+        """Return the answer that ``write`` would give were no evidence too little, with its evidence.
+
+        Rules that refuse whatever the evidence still do. Raises the ranker's error.
+        """
+        asked = focus_question(_with_reading(question, context.reading))
+        documents = await read_documents(self._library, context.query.tenant, passages[:MOST_PASSAGES])
+        return await self._answer(asked, passages, documents, KindThreshold(-math.inf))
+
     async def _cached_answer(
         self, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]
     ) -> tuple[QuotedAnswer, bool]:
@@ -171,6 +203,16 @@ class ExtractiveWriter:
 
         ``documents`` are those of the passages; without them lists, tables and facts are not looked up.
         """
+        return await self._answer(question, passages, documents, None)
+
+    async def _answer(
+        self,
+        question: str,
+        passages: Sequence[ScoredChunk],
+        documents: Sequence[Document],
+        threshold: KindThreshold | None,
+    ) -> QuotedAnswer:
+        """Return the answer; ``threshold`` replaces that of the contract or of the ranker."""
         considered = passages[:MOST_PASSAGES]
         if not considered:
             return _Reading.begin(question, (), ()).refuse("no passages")
@@ -188,8 +230,13 @@ class ExtractiveWriter:
         answer = reading.answer_whole()
         if answer is None:
             await self._score(reading)
-            answer = self._decide(reading)
+            answer = self._decide(reading, threshold or self._find_threshold(reading.question.kind))
         return answer
+
+    def _find_threshold(self, kind: str) -> KindThreshold:
+        if self._contract is not None:
+            return self._contract.find_threshold(kind)
+        return KindThreshold((self._thresholds or UNCALIBRATED).answer_from)
 
     async def _score(self, reading: _Reading) -> None:
         """Have the passages scored, then the units of those near the best one."""
@@ -204,7 +251,7 @@ class ExtractiveWriter:
             for score, unit in zip(scores, reading.units, strict=True)
         ]
 
-    def _decide(self, reading: _Reading) -> QuotedAnswer:
+    def _decide(self, reading: _Reading, threshold: KindThreshold) -> QuotedAnswer:
         """Return the answer that the scores allow."""
         thresholds = self._thresholds or UNCALIBRATED
         question, best_passage = reading.question, max(reading.passage_scores)
@@ -217,16 +264,15 @@ class ExtractiveWriter:
         if special is not None and special.coverage >= SURE_COVERAGE:
             return reading.give(special.pieces, "")
         evidence = reading.evidence(chosen, thresholds, special)
-        limit = thresholds.answer_from
         if missing := reading.missing_codes(chosen, special):
             return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
         if best_passage < thresholds.refuse_below:
             return reading.refuse(f"best passage scores {best_passage:.1f}, below {thresholds.refuse_below}")
-        if evidence < limit:
+        reading.weighed = evidence
+        if evidence < threshold.answer_from:
+            limit = f"{threshold.answer_from:g} ({threshold.origin})"
             return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}")
-        remark = "" if evidence >= thresholds.confident_from else "low confidence"
-        if self._thresholds is None:
-            remark = f"uncalibrated reranker {self._ranker.name or 'without a name'}: never refuses"
+        remark = self._remark(evidence, threshold)
         if special is not None:
             return reading.give(special.pieces, remark)
         disagreement = find_disagreement(question, reading.units, reading.scores, reading.best_of(chosen))
@@ -235,6 +281,14 @@ class ExtractiveWriter:
         rows = quote_rows(chosen, reading.sources)
         return reading.give(rows or render_quotes(add_headings(question, chosen, reading.sources)), remark)
 
+    def _remark(self, evidence: float, threshold: KindThreshold) -> str:
+        """Return what has to be said of the certainty of an answer."""
+        if self._thresholds is None and self._contract is None:
+            return f"uncalibrated reranker {self._ranker.name or 'without a name'}: never refuses"
+        confident_from = self._thresholds.confident_from if self._thresholds is not None else -math.inf
+        confidence = "" if evidence >= confident_from else "low confidence"
+        return "; ".join(part for part in (confidence, threshold.remark) if part)
+
     async def _quote_by_spans(self, reading: _Reading, language: str) -> QuotedAnswer:
         """Return quotes without the ranker, which was not measured on ``language``; the remark says so."""
         note = f"quoted by shared words: {self._ranker.name} was not measured on {describe_language(language)}"
@@ -242,7 +296,7 @@ class ExtractiveWriter:
         if quotes.share < LEAST_SHARE:
             share = f"the best sentence shares {quotes.share:.0%} of the question, below {LEAST_SHARE:.0%}"
             return reading.refuse(f"{note}; {share}")
-        return QuotedAnswer(pieces=tuple(render_quotes(quotes.units)), remark=note)
+        return QuotedAnswer(pieces=tuple(render_quotes(quotes.units)), remark=note, kind=reading.question.kind)
 
     async def _answer_keywords(self, reading: _Reading) -> QuotedAnswer:
         """Return the best sentence of each of the best passages; refused only where none has a word of the query."""
@@ -299,6 +353,8 @@ class _Reading:
     scores: list[float] = field(default_factory=list)
     asked: str = ""
     """The question as it was typed."""
+    weighed: float | None = None
+    """The evidence, where it decides."""
 
     @classmethod
     def begin(cls, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]) -> _Reading:
@@ -365,14 +421,20 @@ class _Reading:
         remarks = [remark] if remark else []
         if self.is_corrected:
             remarks.append(f"read as “{self.question.text}”")
-        return QuotedAnswer(pieces=tuple(pieces), remark="; ".join(remarks), added=tuple(self.sources.added))
+        return QuotedAnswer(
+            pieces=tuple(pieces),
+            remark="; ".join(remarks),
+            added=tuple(self.sources.added),
+            kind=self.question.kind,
+            evidence=self.weighed,
+        )
 
     def refuse(self, remark: str, missing: Sequence[str] = ()) -> QuotedAnswer:
         """Return the refusal: what was searched, what was nearest, and what is missing."""
         best = sorted(range(len(self.scores)), key=lambda i: (-self.scores[i], i))
         nearest = [self.units[i] for i in best] or self.units
         rest = describe_unknown(self.question, self.considered, nearest, missing)
-        return QuotedAnswer(pieces=(I_DONT_KNOW, *rest), remark=remark)
+        return QuotedAnswer(pieces=(I_DONT_KNOW, *rest), remark=remark, kind=self.question.kind, evidence=self.weighed)
 
 
 def _with_reading(question: str, reading: str) -> str:
