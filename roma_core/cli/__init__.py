@@ -35,6 +35,7 @@ COMMANDS = {
     "why": "evals:explain",
     "experiment": "experiments:experiment",
     "runs": "evals:runs",
+    "rerun": "reruns:rerun",
     "gate": "evals:gate",
     "prompt": "prompts:prompt",
     "judge": "judges:judge",

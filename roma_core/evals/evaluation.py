@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from roma_core.codehash import package_sha256
 from roma_core.errors import AgentFailure, EvalError
@@ -18,8 +20,9 @@ from roma_core.evals.judge.card import read_card
 from roma_core.evals.judge.model import Judge
 from roma_core.evals.measures.base import Measurable, Measure
 from roma_core.evals.measures.registry import require_measure, resolve_measures
+from roma_core.evals.provenance import RunProvenance, describe_environment
 from roma_core.evals.report.record import EvalReport, RunFacts
-from roma_core.evals.runner import CaseRunner, Progress, Task, run_cases
+from roma_core.evals.runner import CaseRunner, Progress, Task, describe_measure, run_cases
 from roma_core.evals.runs import RunStore, require_run_name
 from roma_core.llm.base import sample
 from roma_core.settings import Settings
@@ -83,6 +86,16 @@ class BringsJudge(Protocol):
         ...
 
 
+@runtime_checkable
+class BringsPrompts(Protocol):
+    """A system whose prompts can be other ones than its own."""
+
+    @property
+    def prompt_files(self) -> Mapping[str, Path]:
+        """File of each prompt that is not the system's own, by name."""
+        ...
+
+
 async def evaluate(
     golden: Golden | str | Path,
     system: System | Task,
@@ -107,10 +120,10 @@ async def evaluate(
     taken beside the default ones (``defaults=False``: alone); a string names one as ``roma eval --measure`` does.
 
     ``system`` is ``Roma``, or any ``async`` function from a ``Query`` to an answer or a failure: a rival's too. With
-    ``Roma`` the report is written below ``<workspace>/evals/<run id>`` and answers are kept by the hash of all that
-    decided them: a run that was killed goes on, the same run again asks nothing and writes the same bytes.
-    ``resume=False`` asks everything again. ``name`` is what the run is called from then on; ``primary`` is the measure
-    that is to decide, written down before anything is asked.
+    ``Roma`` the report is written below ``<workspace>/evals/<run id>`` with a card of all that made it, and answers are
+    kept by the hash of all that decided them: a run that was killed goes on, the same run again asks nothing and writes
+    the same bytes. ``resume=False`` asks everything again. ``name`` is what the run is called from then on; ``primary``
+    is the measure that is to decide, written into the card before anything is asked.
 
     ``repeats`` asks the same system so many times, past the caches of its models: how far these samples differ is the
     noise that ``roma compare`` shows beside a difference.
@@ -120,56 +133,210 @@ async def evaluate(
     Raises ``EvalError``.
     """
     require_run_name(name)
-    dataset = golden if isinstance(golden, Golden) else load_dataset(str(golden))
-    find_judge = system.find_judge if isinstance(system, BringsJudge) else None
-    wanted = resolve_measures(measures, top_k, defaults, find_judge)
-    require_measure(primary, wanted)
     if callable(system):
+        dataset = golden if isinstance(golden, Golden) else load_dataset(str(golden))
+        wanted = resolve_measures(measures, top_k, defaults, None)
+        require_measure(primary, wanted)
         runner = CaseRunner(system, wanted, top_k=top_k, concurrency=concurrency, fingerprint=fingerprint)
         report = await run_cases(dataset.sample(limit), runner, progress)
         return report.model_copy(update={"prompts": _measure_prompts(wanted)})
-    tenant = await prepare_tenant(system, golden, dataset)
-    cases = dataset.sample(limit)
-    corpus = await find(cases.cases, system.store.documents(tenant))
-    if not corpus.documents:
-        raise EvalError("The corpus is empty: ingest documents before the evaluation.")
-
-    async def read_text(document_id: str) -> str | None:
-        document = await system.store.document(tenant, document_id)
-        return document.text if document else None
-
+    wanted_run = WantedRun(golden, tuple(measures), defaults, top_k, limit, primary, repeats)
+    prepared = await wanted_run.prepare(system, concurrency, resume)
     workspace = Workspace(system.settings.workspace)
-    index_sha256 = await system.store.index_sha256(tenant)
-    runner = CaseRunner(
-        task=partial(system.query, keep=False),
-        measures=wanted,
-        top_k=top_k,
-        tenant=tenant,
-        concurrency=concurrency,
-        corpus=corpus,
-        read_text=read_text,
-        checkpoint=SqliteCheckpoint(workspace.eval_answers) if resume else None,
-        fingerprint=system_fingerprint(system, corpus, index_sha256),
-    )
-    decided = {
-        "index_sha256": index_sha256,
-        "code_sha256": package_sha256(without=SKINS),
-        "settings": {**system.settings.deciding(), **system.fingerprints},
-        "prompts": {**system.prompts, **_measure_prompts(wanted)},
-    }
+    runs = RunStore(workspace.evals)
+    card = await prepared.register(runs, name)
     meter = CallMeter()
     stop = system.observe_usage(meter.record)
     try:
-        report = await run_cases(cases, runner, progress)
+        report = await run_cases(prepared.cases, prepared.runner, progress)
     finally:
         stop()
-    report = report.model_copy(update={**decided, "facts": meter.add_to(report.facts)})
+    report = report.model_copy(update={**prepared.decided, "facts": meter.add_to(report.facts)})
     report = correct_scores(report, workspace.judges)
-    samples = [await _draw_sample(number, cases, runner, progress) for number in range(1, repeats)]
-    runs = RunStore(workspace.evals)
-    runs.save(report, name, primary)
-    runs.save_samples(report.run_id, [drawn.model_copy(update=decided) for drawn in samples])
+    samples = [await _draw_sample(n, prepared.cases, prepared.runner, progress) for n in range(1, repeats)]
+    saved = runs.save(report, name, primary)
+    runs.save_samples(report.run_id, [drawn.model_copy(update=prepared.decided) for drawn in samples])
+    if card is not None or report.facts.asked:
+        card = card or await prepared.describe(name)
+        runs.write_provenance(finish_card(card, report, saved.name), prepared.prompt_files, prepared.dataset)
     return report
+
+
+async def describe_run(
+    golden: Golden | str | Path,
+    system: System,
+    *,
+    measures: Sequence[Measurable | str] = (),
+    defaults: bool = True,
+    top_k: int = TOP_K,
+    limit: int | None = None,
+    primary: str = "",
+    repeats: int = 1,
+) -> RunProvenance:
+    """Return the card of a run as it would be made now; nothing is asked. Raises ``EvalError``."""
+    wanted = WantedRun(golden, tuple(measures), defaults, top_k, limit, primary, repeats)
+    prepared = await wanted.prepare(system, concurrency=1, resume=False)
+    return await prepared.describe("")
+
+
+@dataclass(frozen=True)
+class WantedRun:
+    """The parameters of a run."""
+
+    golden: Golden | str | Path
+    measures: tuple[Measurable | str, ...]
+    defaults: bool
+    top_k: int
+    limit: int | None
+    primary: str
+    repeats: int
+
+    def describe(self, dataset: Golden) -> dict[str, object]:
+        """Return the parameters as a card holds them; a set that is no file is named alone."""
+        return {
+            "dataset": dataset.name if isinstance(self.golden, Golden) else _absolute(str(self.golden)),
+            "measures": [_name_measure(each) for each in self.measures],
+            "defaults": self.defaults,
+            "top_k": self.top_k,
+            "limit": self.limit,
+            "primary": self.primary,
+            "repeats": self.repeats,
+        }
+
+    async def prepare(self, system: System, concurrency: int, resume: bool) -> PreparedRun:
+        """Return all that the run needs, up to the first question. Raises ``EvalError``."""
+        dataset = self.golden if isinstance(self.golden, Golden) else load_dataset(str(self.golden))
+        find_judge = system.find_judge if isinstance(system, BringsJudge) else None
+        measures = resolve_measures(self.measures, self.top_k, self.defaults, find_judge)
+        require_measure(self.primary, measures)
+        tenant = await prepare_tenant(system, self.golden, dataset)
+        cases = dataset.sample(self.limit)
+        corpus = await find(cases.cases, system.store.documents(tenant))
+        if not corpus.documents:
+            raise EvalError("The corpus is empty: ingest documents before the evaluation.")
+
+        async def read_text(document_id: str) -> str | None:
+            document = await system.store.document(tenant, document_id)
+            return document.text if document else None
+
+        workspace = Workspace(system.settings.workspace)
+        index_sha256 = await system.store.index_sha256(tenant)
+        runner = CaseRunner(
+            task=partial(system.query, keep=False),
+            measures=measures,
+            top_k=self.top_k,
+            tenant=tenant,
+            concurrency=concurrency,
+            corpus=corpus,
+            read_text=read_text,
+            checkpoint=SqliteCheckpoint(workspace.eval_answers) if resume else None,
+            fingerprint=system_fingerprint(system, corpus, index_sha256),
+        )
+        decided = {
+            "index_sha256": index_sha256,
+            "code_sha256": package_sha256(without=SKINS),
+            "settings": {**system.settings.deciding(), **system.fingerprints},
+            "prompts": {**system.prompts, **_measure_prompts(measures)},
+        }
+        return PreparedRun(
+            cases=cases,
+            runner=runner,
+            decided=decided,
+            parameters=self.describe(dataset),
+            settings=system.settings.deciding(),
+            models={**system.fingerprints, **{r: m for each in measures for r, m in each.models.items()}},
+            prompt_files=system.prompt_files if isinstance(system, BringsPrompts) else {},
+            dataset=dataset if isinstance(self.golden, Golden) else None,
+        )
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run before its first question: what decides it is known, and so is its id."""
+
+    cases: Golden
+    runner: CaseRunner
+    decided: Mapping[str, Any]
+    parameters: Mapping[str, object]
+    settings: Mapping[str, Any]
+    models: Mapping[str, str]
+    prompt_files: Mapping[str, Path]
+    dataset: Golden | None
+    """The set, where no file holds it."""
+
+    @property
+    def blank(self) -> EvalReport:
+        """The report without a row: it has the id of the run."""
+        return EvalReport(
+            dataset=self.cases.name,
+            dataset_sha256=self.cases.sha256,
+            corpus_sha256=self.runner.corpus.sha256 if self.runner.corpus else "",
+            fingerprint=self.runner.fingerprint,
+            top_k=self.runner.top_k,
+            measures=tuple(describe_measure(measure) for measure in self.runner.measures),
+            **self.decided,
+        )
+
+    async def describe(self, name: str) -> RunProvenance:
+        """Return the card of the run as of now."""
+        blank = self.blank
+        environment = await asyncio.to_thread(describe_environment)
+        return RunProvenance(
+            run_id=blank.run_id,
+            name=name,
+            parameters=dict(self.parameters),
+            primary=str(self.parameters["primary"]),
+            dataset=blank.dataset,
+            dataset_sha256=blank.dataset_sha256,
+            corpus_sha256=blank.corpus_sha256,
+            index_sha256=blank.index_sha256,
+            code_sha256=blank.code_sha256,
+            settings=dict(self.settings),
+            prompts=blank.prompts,
+            chosen_prompts=tuple(sorted(self.prompt_files)),
+            models=dict(self.models),
+            **environment,
+        )
+
+    async def register(self, runs: RunStore, name: str) -> RunProvenance | None:
+        """Write the card before anything is asked; None when an earlier run of the same id has one."""
+        held = runs.find_provenance(self.blank.run_id)
+        if held is not None and held.finished_at is not None:
+            return None
+        card = await self.describe(name)
+        runs.write_provenance(card, self.prompt_files, self.dataset)
+        return card
+
+
+def finish_card(card: RunProvenance, report: EvalReport, name: str) -> RunProvenance:
+    """Return a card with what the run took."""
+    return card.model_copy(
+        update={
+            "name": name,
+            "finished_at": datetime.now(UTC).replace(microsecond=0),
+            "asked": report.facts.asked,
+            "seconds": report.facts.seconds,
+            "usage": report.facts.usage,
+        }
+    )
+
+
+def _absolute(spec: str) -> str:
+    prefix, path = (BEIR, spec.removeprefix(BEIR)) if spec.startswith(BEIR) else ("", spec)
+    return prefix + str(Path(path).resolve())
+
+
+def _name_measure(given: Measurable | str) -> str:
+    """Return the name by which a measure can be found again: ``module:name`` for a function of one's own."""
+    if isinstance(given, str):
+        return given
+    measure = given.measure if not isinstance(given, Measure) and hasattr(given, "measure") else given
+    function = measure.function if isinstance(measure, Measure) else measure
+    module = getattr(function, "__module__", "")
+    own = measure.name if isinstance(measure, Measure) else ""
+    if own and module.startswith("roma_core."):
+        return own
+    return f"{module}:{getattr(function, '__qualname__', own)}"
 
 
 def correct_scores(report: EvalReport, cards: Path) -> EvalReport:

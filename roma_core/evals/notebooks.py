@@ -1,18 +1,29 @@
-"""Run a notebook with parameters that it has: papermill itself only warns about unknown ones."""
+"""Run a notebook with parameters that it has: papermill itself only warns about unknown ones.
+
+Beside the notebook with its outputs lies a card of all that made it (``evals.provenance``).
+"""
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import hashlib
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from roma_core.errors import ErrorCode, EvalError
+from roma_core.evals.provenance import RunProvenance, describe_environment, notebook_card, write_card_files
+from roma_core.evals.runs import CARD, RunStore
+from roma_core.workspace import Workspace, resolve_workspace
 
 
 async def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any] | None = None) -> Path:
-    """Execute ``source`` and keep it with its outputs as ``target``; returns ``target``.
+    """Execute ``source`` and keep it with its outputs as ``target``, and its card beside it; returns ``target``.
+
+    >>> await run_notebook(Path("notebooks/02_ask.ipynb"), Path("out.ipynb"), {"question": "Who?"})  # doctest: +SKIP
 
     Raises ``EvalError``: ``ERR_EVAL_PARAMETERS`` before anything runs, when a name or a type does not fit;
     ``ERR_EVAL_NOTEBOOK`` when a cell fails (its outputs up to there are kept).
@@ -24,8 +35,10 @@ def _run(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    given = checked(parameters, defaults(source))
+    allowed = defaults(source)
+    given = checked(parameters, allowed)
     target.parent.mkdir(parents=True, exist_ok=True)
+    card, started = describe_notebook(source, {**allowed, **given}), time.time()
     try:
         papermill.execute_notebook(
             str(source),
@@ -42,7 +55,48 @@ def _run(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
             f"{source.name} failed in cell {error.exec_count} with {error.ename}; see {target}.",
             ErrorCode.EVAL_NOTEBOOK,
         ) from None
+    finally:
+        _write_card(card, target, started)
     return target
+
+
+def describe_notebook(source: Path, parameters: Mapping[str, Any]) -> RunProvenance:
+    """Return the card of a notebook as it would be run now. Raises ``EvalError`` when it cannot be read."""
+    try:
+        code = hashlib.sha256(source.read_bytes()).hexdigest()
+    except OSError as error:
+        message = f"Notebook {source} cannot be read ({type(error).__name__})."
+        raise EvalError(message, ErrorCode.EVAL_PARAMETERS) from None
+    return RunProvenance(
+        kind="notebook",
+        name=source.name,
+        code_sha256=code,
+        parameters={"notebook": str(source.resolve()), **parameters},
+        **describe_environment(),
+    )
+
+
+def _write_card(card: RunProvenance, target: Path, started: float) -> None:
+    """Write the card beside ``target`` as ``NAME.card.json`` and ``NAME.card.md``."""
+    finished = card.model_copy(
+        update={
+            "name": target.name,
+            "finished_at": datetime.now(UTC).replace(microsecond=0),
+            "seconds": time.time() - started,
+            "runs": _find_runs(card.parameters.get("workspace"), started),
+        }
+    )
+    path = notebook_card(target)
+    write_card_files(finished, path, path.with_suffix(".md"), path.with_suffix(".patch"))
+
+
+def _find_runs(workspace: object, started: float) -> tuple[str, ...]:
+    """Return the runs of the workspace that were saved since ``started``."""
+    if not isinstance(workspace, str) or not workspace:
+        return ()
+    store = RunStore(Workspace(resolve_workspace(Path(workspace))).evals)
+    cards = [store.folder / card.run_id / CARD for card in store.list()]
+    return tuple(path.parent.name for path in cards if path.is_file() and path.stat().st_mtime >= started)
 
 
 def defaults(source: Path) -> dict[str, Any]:

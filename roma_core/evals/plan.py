@@ -17,7 +17,16 @@ from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.measures.base import Measure
 from roma_core.evals.report.comparison import MeasureRole, choose_primary
 from roma_core.evals.report.record import EvalReport, MeasureInfo, RunFacts
-from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, POWER, ClusterDesign, Difference, paired, quantile
+from roma_core.evals.stats.inference import (
+    ALPHA,
+    FEW_CLUSTERS,
+    ICC_OF_DIFFERENCE,
+    POWER,
+    ClusterDesign,
+    Difference,
+    find_gains,
+    paired,
+)
 from roma_core.types import Noun, Usage, frame
 
 if TYPE_CHECKING:
@@ -25,8 +34,6 @@ if TYPE_CHECKING:
 
 DISCORDANCE = 0.2
 """Share of right-or-wrong answers that change between two systems when nothing is known."""
-ICC_OF_DIFFERENCE = 0.1
-"""Likeness of the differences within a cluster when nothing is known."""
 BISECTIONS = 10
 SIMULATIONS = 4000
 SIMULATED_ANSWERS = 2_000_000
@@ -146,7 +153,7 @@ class _Spread:
     def detectable(self, design: ClusterDesign, level: float) -> float:
         """Return the smallest effect that is found four times in five; infinite when there is none."""
         if self.sd is not None:
-            return design.detectable(design.planned_error(self.sd, self.icc), level)
+            return design.detectable(design.planned_error(self.sd, self.icc), level, icc=self.icc)
         return _find_effect(tuple(sorted(design.sizes)), self.discordance, self.icc, level)
 
 
@@ -186,10 +193,7 @@ def _simulate_power(design: ClusterDesign, discordance: float, icc: float, level
     pulled = rng.random((runs, n)) < math.sqrt(min(1.0, icc / discordance)) * (sizes[codes] > 1)
     differences = changes * np.where(np.where(pulled, shared[:, codes], own), 1.0, -1.0)
     sums = np.add.reduceat(differences, starts, axis=1)
-    means = sums.sum(axis=1) / n
-    residuals = (sums - means[:, None] * sizes) ** 2 / (1 - sizes / n)
-    errors = np.maximum(np.sqrt(residuals.sum(axis=1)) / n, np.abs(means) / math.sqrt(len(sizes)))
-    return float(np.mean(means > quantile(design.degrees, 1 - level) * errors))
+    return float(np.mean(find_gains(sums, sizes, level)))
 
 
 def _plan_measure(

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from roma_core.errors import ErrorCode, EvalError, suggest_name
+from roma_core.evals import provenance
+from roma_core.evals.golden.dataset import Golden
+from roma_core.evals.provenance import RunProvenance, read_provenance
 from roma_core.evals.report.record import EvalReport, RunFacts, read_report, render_page
 from roma_core.settings import Settings
 from roma_core.types import Noun
@@ -24,7 +27,7 @@ from roma_core.workspace import Workspace, private_folder
 CARD, REPORT, PAGE, FACTS = "run.json", "report.json", "report.html", "facts.json"
 INCOMPLETE = "incomplete.json"
 """The report of a later attempt at the same run that scored less than the one that is kept."""
-COMPARISONS, SAMPLES = "comparisons", "samples"
+COMPARISONS, SAMPLES, DATASET = "comparisons", "samples", "dataset.json"
 NAME = re.compile(r"[\w.@+-]{1,80}")
 
 
@@ -136,6 +139,22 @@ class RunStore:
             return RunFacts.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return RunFacts()
+
+    def find_provenance(self, run_id: str) -> RunProvenance | None:
+        """Return the card of the run with this id; None without one."""
+        try:
+            return read_provenance(self.folder / run_id)
+        except EvalError:
+            return None
+
+    def write_provenance(self, card: RunProvenance, prompts: Mapping[str, Path], dataset: Golden | None = None) -> Path:
+        """Write the card of a run, the texts of its chosen prompts, and the set where no file holds it."""
+        folder = self.folder / card.run_id
+        private_folder(folder)
+        if dataset is not None:
+            text = json.dumps([case.model_dump(mode="json") for case in dataset.cases], ensure_ascii=False, indent=1)
+            (folder / DATASET).write_text(text + "\n", encoding="utf-8")
+        return provenance.write_provenance(card, folder, prompts)
 
     def registered_primary(self, names: Iterable[str]) -> str:
         """Return the first primary measure that one of the runs was given before it was asked; empty without one."""

@@ -15,9 +15,11 @@ from itertools import product
 from typing import Literal
 
 from roma_core.evals.judge.model import PASS_GRADE
-from roma_core.evals.stats.inference import CONFIDENCE, NO_VARIANCE, ClusteredMean, Interval, interval, quantile
+from roma_core.evals.stats.inference import CONFIDENCE, NO_VARIANCE, ClusteredMean, Interval, interval, quantile, wilson
 from roma_core.types import Noun
 
+FEW_OF_A_KIND = 10
+"""Below so many labelled clusters of the rarer kind their spread is not taken for all the spread there is."""
 Level = Literal["nominal", "ordinal", "interval"]
 Weights = Literal["none", "linear", "quadratic"]
 
@@ -145,6 +147,8 @@ class _Share:
         # Clusters never count as more answers than they hold: a likeness below 0 is noise.
         if se > NO_VARIANCE and 0 < p < 1:
             size = min(size, p * (1 - p) / se**2)
+        elif len(passes) > 1 and estimate.design.clusters == 1:
+            size = 1.0  # how alike answers of one cluster are cannot be seen
         return cls((p * size + added) / (size + 2 * added), size + 2 * added, estimate.design.degrees)
 
     @property
@@ -200,29 +204,58 @@ def prediction_powered_mean(
 
     Prediction-powered inference (Angelopoulos et al., Science 2023) with the weight λ of PPI++ (arXiv:2311.01453): a
     useless judge gets λ = 0 and the result is the mean of the people's grades. Variances are clustered (CR2), with
-    Student's t of the smaller part. Raises ``ValueError`` below two labelled answers.
+    Satterthwaite's degrees of freedom; the interval is Wilson's on the effective number of answers, since grades near
+    the end of their scale are skewed. Where labels hold few answers of the rare kind, what they have not shown yet
+    counts too (``_add_unseen``). Raises ``ValueError`` below two labelled answers.
     """
     if len(known) < 2:
         raise ValueError("at least two answers must be graded by people and by the judge")
     people, judge = [label.person for label in known], [label.judge for label in known]
-    of_known = [label.cluster or index for index, label in enumerate(known)]
+    of_known: list[Hashable] = [label.cluster or index for index, label in enumerate(known)]
     if not grades:
         return interval(people, of_known, scale, confidence)
     n, alone = len(known), len(grades)
     spread = _covariance(judge, judge)
     weight = _covariance(people, judge) / ((1 + n / alone) * spread) if spread else 0.0
     weight = min(1.0, max(0.0, weight))
-    rest = ClusteredMean.of([y - weight * f for y, f in zip(people, judge, strict=True)], of_known)
-    rate = ClusteredMean.of(list(grades), clusters)
+    residuals = [y - weight * f for y, f in zip(people, judge, strict=True)]
+    rest, rate = ClusteredMean.of(residuals, of_known), ClusteredMean.of(list(grades), clusters)
+    low, high = scale
     mean = weight * rate.mean + rest.mean
-    parts = [(rest.standard_error**2, rest.design.degrees), (weight**2 * rate.standard_error**2, rate.design.degrees)]
+    share = min(1.0, max(0.0, (mean - low) / (high - low)))
+    of_rest = rest.standard_error**2
+    if min(share, 1 - share) * rest.design.effective_clusters < FEW_OF_A_KIND:
+        ends = [end - weight * math.fsum(judge) / n for end in scale]
+        of_rest = max(of_rest, _add_unseen(residuals, of_known, ends))
+    parts = [(of_rest, rest.design.degrees), (weight**2 * rate.standard_error**2, rate.design.degrees)]
     parts = [(variance, degrees) for variance, degrees in parts if variance > NO_VARIANCE**2]
     variance = math.fsum(variance for variance, _ in parts)
-    # Satterthwaite's degrees of freedom of a sum of variances.
     degrees = variance**2 / math.fsum(v**2 / d for v, d in parts) if parts else rest.design.degrees
-    half = quantile(degrees, confidence) * math.sqrt(variance)
-    low, high = (max(scale[0], mean - half), min(scale[1], mean + half))
-    return Interval(mean=mean, low=low, high=high, n=n + alone, clusters=len(set(clusters)), confidence=confidence)
+    is_inside = bool(parts) and 0 < share < 1
+    size = share * (1 - share) * (high - low) ** 2 / variance if is_inside else rest.design.effective_clusters
+    bounds = wilson(share * size, size, quantile(degrees, confidence))
+    return Interval(
+        mean=mean,
+        low=low + (high - low) * bounds[0],
+        high=low + (high - low) * bounds[1],
+        n=n + alone,
+        clusters=len(set(clusters)),
+        confidence=confidence,
+    )
+
+
+def _add_unseen(residuals: Sequence[float], clusters: Sequence[Hashable], ends: Sequence[float]) -> float:
+    """Return the variance of the mean of ``residuals`` with one more cluster at each end of the scale.
+
+    Ninety-five good answers of a hundred may all stand among the labels: their spread is then 0 and says nothing. A new
+    cluster counts as the root of the mean size of a cluster: halfway between answers that are alike and that are not.
+    """
+    estimate = ClusteredMean.of(residuals, clusters)
+    size = max(1, round(math.sqrt(estimate.design.n / estimate.design.clusters)))
+    added = [end for end in ends for _ in range(size)]
+    names = [("end", index) for index, _ in enumerate(ends) for _ in range(size)]
+    wider = ClusteredMean.of([*residuals, *added], [*clusters, *names])
+    return (wider.standard_error * (len(residuals) + len(added)) / len(residuals)) ** 2
 
 
 def _covariance(a: Sequence[float], b: Sequence[float]) -> float:

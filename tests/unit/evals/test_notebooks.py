@@ -12,6 +12,7 @@ import pytest
 
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.notebooks import checked, defaults, run_notebook
+from roma_core.evals.provenance import read_provenance
 
 ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -91,6 +92,10 @@ async def test_a_notebook_runs_with_its_parameters(tmp_path: Path) -> None:
     target = await run_notebook(notebook(tmp_path, "n * 2"), tmp_path / "sub" / "out.ipynb", {"n": "21"})
     cells = nbformat.read(target, as_version=4).cells
     assert cells[-1].outputs[0]["data"]["text/plain"] == "42"
+    card = read_provenance(target)
+    assert card.kind == "notebook" and card.name == "out.ipynb" and card.finished_at is not None
+    assert card.parameters == {"notebook": str(tmp_path / "book.ipynb"), "n": 21, "name": "a"}
+    assert "roma rerun out.ipynb" in (tmp_path / "sub" / "out.card.md").read_text()
 
 
 @pytest.mark.slow

@@ -337,7 +337,7 @@ async def test_the_same_eval_twice_asks_nothing_and_writes_the_same_bytes(tmp_pa
     two = await evaluate(str(path), second)
     assert len(first.asked) == 3 and second.asked == []
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name not in {"facts.json", "run.json"}} == before
-    assert set(before) == {"report.json", "report.html"} and two.run_id == one.run_id
+    assert set(before) >= {"report.json", "report.html", "card.json", "card.md"} and two.run_id == one.run_id
 
 
 async def test_another_workspace_gives_the_same_bytes(tmp_path: Path) -> None:
