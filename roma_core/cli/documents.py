@@ -14,6 +14,7 @@ from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.registry import describe_sources
 from roma_core.errors import AgentFailure, InputError
 from roma_core.facts import read_facts
+from roma_core.settings import TrackedChanges
 from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
 
@@ -123,6 +124,7 @@ def _show_losses(document: Document) -> None:
 @click.option("--pages", metavar="1-3", help="Only these pages.")
 @click.option("--password", metavar="WORD", help="Password of an encrypted file.")
 @click.option("--whole-page", is_flag=True, help="Of a web page also what surrounds its main text.")
+@click.option("--changes", type=click.Choice(get_args(TrackedChanges)), help="Text of a document with tracked changes.")
 @click.option("--backend", metavar="NAME", help="Who reads the file: own, or a backend such as pdfplumber.")
 @click.option("--compare", metavar="NAMES", help="Read FILE, or all of a folder, with several: own,unstructured.")
 @click.option("--diff", nargs=2, type=click.Path(path_type=Path), metavar="OLD NEW", help="Compare two sets of parses.")
@@ -134,6 +136,7 @@ async def parse(
     pages: str | None,
     password: str | None,
     whole_page: bool,
+    changes: TrackedChanges | None,
     backend: str | None,
     compare: str | None,
     diff: tuple[Path, Path] | None,
@@ -150,6 +153,7 @@ async def parse(
         password=password,
         pages=read_pages(pages),
         main_text=not whole_page,
+        tracked_changes=changes,
         backend=backend,
     )
     if compare is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from roma_core.settings import SettingsSection
+from roma_core.settings import SettingsSection, TrackedChanges
 from roma_core.types import Document, Noun, RawDocument
 
 
@@ -28,6 +28,9 @@ class ParseOptions(Noun):
     """Name of the backend that reads the file, ``own`` for ROMA's parser; None = what the settings say."""
     parts_apart: bool = False
     """Leave the text of files inside of the file to documents of their own (``containers.py``)."""
+    tracked_changes: TrackedChanges | None = None
+    """Text of a document with tracked changes: with them (``accepted``), without (``original``), or ``both`` between
+    marks; None = what the settings say."""
     main_text: bool = True
     """Of a web page: without navigation and what else surrounds its content. False keeps all that it shows."""
 
@@ -49,6 +52,10 @@ class Parser:
     """Endings of names (``.gmi``) by which files of a plug-in's format are known."""
     magic: tuple[bytes, ...] = ()
     """Bytes that files of a plug-in's format begin with."""
+    tracks_changes: bool = False
+    """Whether documents of this format can hold tracked changes."""
+    variant: str = ""
+    """Way of reading that is not the default: documents that were read in another one are parsed again."""
 
     def claims(self, data: bytes, suffix: str) -> bool:
         """Return whether a file of no well-known type is this format, by its first bytes or its name."""
@@ -56,7 +63,7 @@ class Parser:
 
     @property
     def id(self) -> str:
-        return f"{self.name}/{self.version}"
+        return f"{self.name}/{self.version}{f'+{self.variant}' if self.variant else ''}"
 
 
 @dataclass(frozen=True)

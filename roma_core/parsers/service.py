@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Self
 
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, ParserError, guarded, request_id, suggest_name
@@ -15,14 +16,13 @@ from roma_core.parsers.page_reading import UNREAD, PageReader, ReadingStore, wan
 from roma_core.parsers.registry import ParserTable
 from roma_core.parsers.sandbox.pool import ProcessSandbox, Sandbox, WorkerLimits
 from roma_core.parsers.sandbox.worker import AGENT, ParseJob, Result
-from roma_core.settings import OWN_PARSER, ParsingSettings, Settings
+from roma_core.settings import OWN_PARSER, ParsingSettings, Settings, TrackedChanges
 from roma_core.types import Document, RawDocument
 
 _DEFAULTS = ParsingSettings()
 
 ADVICE: dict[str, str] = {
-    media.DOC: "save it as .docx",
-    media.PPT: "save it as .pptx",
+    media.OLE: "it is cut, damaged or of another program: save it again as .docx, .pptx or .xlsx",
     media.XLSB: "save it as .xlsx",
     media.GIF: "save it as PNG",
     media.BMP: "save it as PNG",
@@ -42,6 +42,7 @@ class DolphinParserService:
         readings: ReadingStore | None = None,
         max_ocr_pages: int = _DEFAULTS.ocr_pages,
         backends: Mapping[str, str] | None = None,
+        tracked_changes: TrackedChanges = _DEFAULTS.tracked_changes,
     ) -> None:
         """``backends`` names the backend that reads a format instead of ROMA's parser: ``{"pdf": "pdfplumber"}``.
 
@@ -52,6 +53,7 @@ class DolphinParserService:
         self._parsers = self._table.by_type
         self._backends = choose_backends(self._parsers, backends or {})
         self._max_bytes = max_bytes
+        self._tracked_changes = tracked_changes
         self._ocr = PageReader(self._sandbox, readings, max_ocr_pages)
 
     @classmethod
@@ -67,6 +69,7 @@ class DolphinParserService:
             readings=readings,
             max_ocr_pages=settings.parsing.ocr_pages,
             backends=settings.parsing.backends,
+            tracked_changes=settings.parsing.tracked_changes,
         )
 
     async def parse(self, raw: RawDocument, options: ParseOptions | None = None) -> Document | AgentFailure:
@@ -178,9 +181,11 @@ class DolphinParserService:
             raise ParserError("The file is empty; check that it was saved and copied whole.", ErrorCode.PARSER_EMPTY)
         kind = self._table.detect(held)
         backend = self._backend(kind, options) if target is None else None
-        row = self._row(kind, backend)
+        changes = options.tracked_changes or self._tracked_changes
+        row = self._row(kind, backend, changes)
         if row is None:
             raise _unsupported(kind)
+        options = options.model_copy(update={"tracked_changes": changes})
         if backend is not None:
             held = held.model_copy(update={"media_type": kind})
             options = options.model_copy(update={"backend": backend.name})
@@ -194,9 +199,13 @@ class DolphinParserService:
             return self._backends.get(kind)
         return None if options.backend == OWN_PARSER else find_backend(options.backend, kind)
 
-    def _row(self, kind: str, backend: Backend | None) -> Parser | None:
+    def _row(self, kind: str, backend: Backend | None, changes: TrackedChanges | None = None) -> Parser | None:
         own = self._parsers.get(kind)
-        return backend.parser_for(own, kind) if backend is not None else own
+        if backend is not None:
+            return backend.parser_for(own, kind)
+        changes = changes or self._tracked_changes
+        is_variant = own is not None and own.tracks_changes and changes != _DEFAULTS.tracked_changes
+        return replace(own, variant=changes) if own is not None and is_variant else own
 
 
 def choose_backends(parsers: Mapping[str, Parser], names: Mapping[str, str]) -> dict[str, Backend]:

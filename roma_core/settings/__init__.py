@@ -22,7 +22,7 @@ from roma_core.settings.connectors import (
 from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings, OpenAISettings, ProviderSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
-from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings
+from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings, TrackedChanges
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.serving import ServingSettings
 from roma_core.settings.sources import SourceSettings
@@ -57,6 +57,7 @@ __all__ = [
     "SourceSettings",
     "StorageSettings",
     "TelemetrySettings",
+    "TrackedChanges",
     "WebSettings",
     "all_settings",
     "choose_vendor",

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Final, Literal
 
 from roma_core.settings.base import SettingsSection, setting
 
+TrackedChanges = Literal["accepted", "original", "both"]
+"""Text of a document with tracked changes: with them, without them, or both between marks."""
 OWN_PARSER: Final = "own"
 """Name of ROMA's own parsers among the backends."""
 BACKEND_FORMATS: Final = (
@@ -50,6 +52,11 @@ class ParsingSettings(SettingsSection):
         200, "Most pages of one file that OCR reads in one run; the next run goes on.", ge=1, decides_answers=False
     )
     max_mb: int = setting(200, "Larger files are refused.", ge=1, decides_answers=False)
+    tracked_changes: TrackedChanges = setting(
+        "accepted",
+        "Text of documents with tracked changes: accepted, original, or both between marks.",
+        decides_answers=False,
+    )
     csv: str = backend_setting("CSV and TSV")
     docx: str = backend_setting("DOCX")
     eml: str = backend_setting("EML messages")

@@ -33,11 +33,13 @@ WhyLeftOut = Literal[
     "attachment",
     "unknown_object",
     "deleted",
+    "inserted",
     "doubtful",
     "over_limit",
 ]
 """Reason for which a parser kept something out of the text. ``furniture`` is a running header, footer or stamp,
-``deleted`` a tracked deletion, ``doubtful`` what the parser read but does not believe."""
+``deleted`` a tracked deletion, ``inserted`` a tracked insertion where the original text is read, ``doubtful`` what the
+parser read but does not believe."""
 
 
 class Source(Noun):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from roma_core.parsers import hyperlinks, media, tables
+from roma_core.parsers import hyperlinks, media, revisions, tables
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raised
 from roma_core.parsers.hyperlinks import linked
@@ -330,7 +330,7 @@ class StoryReader:
 
     def line(self, element: Any) -> ParagraphText:
         """Inline content of a paragraph."""
-        writer = _Inline(self.package, self.part, self.styles)
+        writer = _Inline(self.package, self.part, self.styles, self.builder)
         writer.children(element)
         line = writer.line
         text = "".join(writer.parts).strip()
@@ -360,6 +360,7 @@ class _Inline:
     package: Package
     part: str
     styles: dict[str, ParagraphStyle]
+    builder: DocumentBuilder
     parts: list[str] = field(default_factory=list)
     line: ParagraphText = field(default_factory=ParagraphText)
     _fields: list[tuple[list[str], int]] = field(default_factory=list)
@@ -392,6 +393,23 @@ class _Inline:
             return own
         style = self.styles.get(_setting(properties, "rStyle"))
         return style is not None and style.is_hidden
+
+    def inserted(self, element: Any) -> None:
+        self._change(element, "inserted")
+
+    def deleted(self, element: Any) -> None:
+        self._change(element, "deleted")
+
+    def _change(self, element: Any, change: revisions.Change) -> None:
+        place = "moved text" if local(element).startswith("move") else "tracked changes"
+        before, line = len(self.parts), self.line
+        self.line = ParagraphText()
+        self.children(element)
+        if revisions.shows(self.builder, change):
+            line.take(self.line)
+        self.line = line
+        text = "".join(self.parts[before:])
+        self.parts[before:] = [revisions.write_change(self.builder, change, text, place)]
 
     def text(self, element: Any) -> None:
         self.put(element.text or "")
@@ -479,6 +497,11 @@ class _Inline:
 _INLINE = {
     "r": _Inline.run,
     "t": _Inline.text,
+    "delText": _Inline.text,
+    "ins": _Inline.inserted,
+    "moveTo": _Inline.inserted,
+    "del": _Inline.deleted,
+    "moveFrom": _Inline.deleted,
     "tab": lambda writer, _: writer.put(" "),
     "ptab": lambda writer, _: writer.put(" "),
     "br": _Inline.line_break,
@@ -497,10 +520,8 @@ _INLINE = {
     "object": _Inline.object,
     "oMath": _Inline.equation,
     "oMathPara": _Inline.display,
-} | dict.fromkeys(
-    "ins moveTo smartTag sdt sdtContent customXml ruby rubyBase dir bdo txbxContent".split(), _Inline.children
-)
-"""Everything else (deleted and moved-away text, properties, bookmarks) has no text to show."""
+} | dict.fromkeys("smartTag sdt sdtContent customXml ruby rubyBase dir bdo txbxContent".split(), _Inline.children)
+"""Everything else (properties, bookmarks) has no text to show."""
 
 
 def read_styles(package: Package, part: str) -> dict[str, ParagraphStyle]:

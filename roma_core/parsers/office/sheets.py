@@ -24,6 +24,17 @@ NOTE_LENGTH = 40
 """Characters from which a lone cell under a table is a note to it rather than a row of it."""
 
 
+@dataclass(frozen=True)
+class SheetComment:
+    """A remark on a cell; row and column are counted from 0."""
+
+    row: int
+    column: int
+    author: str | None
+    text: str
+    date: str | None = None
+
+
 @dataclass
 class Sheet:
     """A sheet as read from a file."""
@@ -35,6 +46,7 @@ class Sheet:
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
     """Rows and columns that the program does not show, counted from 0."""
+    comments: list[SheetComment] = field(default_factory=list)
 
     def put(self, row: int, column: int, text: str) -> None:
         if text.strip():
@@ -57,6 +69,9 @@ def write_sheet(builder: DocumentBuilder, sheet: Sheet) -> None:
     builder.heading(title, 2, section=False)
     builder.paragraph(_describe_hidden(sheet))
     write_cells(builder, sheet.cells, sheet.merges)
+    for note in sheet.comments:
+        place = f"{column_name(note.column)}{note.row + 1}"
+        builder.comment(note.author, note.text, place=place, date=note.date)
 
 
 def _describe_hidden(sheet: Sheet) -> str:

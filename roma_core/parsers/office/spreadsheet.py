@@ -13,7 +13,8 @@ from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, file_name
 from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.office.number_format import general, show
-from roma_core.parsers.office.sheets import Sheet, check_count, write_sheet
+from roma_core.parsers.office.ooxml import local
+from roma_core.parsers.office.sheets import Sheet, SheetComment, check_count, write_sheet
 from roma_core.parsers.opendocument.odf import OFFICE, TABLE, Odf, text_of
 from roma_core.types import Document, RawDocument
 
@@ -59,7 +60,7 @@ def _write(raw: RawDocument, options: ParseOptions, name: str, sheets: Iterator[
         names.append(sheet.name)
         count += sum(map(len, sheet.cells.values()))
         check_count(count)
-        if sheet.cells:
+        if sheet.cells or sheet.comments:
             write_sheet(builder, sheet)
     builder.metadata["sheets"] = names
     return builder.build()
@@ -165,8 +166,17 @@ def _ods_sheet(table: Any, package: Odf) -> Sheet:
                     sheet.merges.append((y + dy, x, y + dy + height - 1, x + width - 1))
             if row.get(f"{TABLE}visibility") in {"collapse", "filter"}:
                 sheet.hidden_rows.add(y + dy)
+        sheet.comments += _ods_comments(row, y)
         y += times
     return sheet
+
+
+def _ods_comments(row: Any, y: int) -> Iterator[SheetComment]:
+    for comment in row.iter(f"{OFFICE}annotation"):
+        cell = comment.getparent()
+        x = sum(_repeat(before, "number-columns-repeated") for before in cell.itersiblings(preceding=True))
+        facts = {local(child): child.text for child in comment}
+        yield SheetComment(y, x, facts.get("creator"), text_of(comment), facts.get("date"))
 
 
 def _ods_cells(row: Any) -> Iterator[tuple[int, str, int, int]]:

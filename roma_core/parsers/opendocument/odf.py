@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from lxml import etree
+
 from roma_core.errors import ErrorCode, ParserError
+from roma_core.parsers import revisions
 from roma_core.parsers.archives import open_archive, read_entry
+from roma_core.parsers.builder import DocumentBuilder, raised
 from roma_core.parsers.hyperlinks import linked
 from roma_core.parsers.office.ooxml import local
 from roma_core.parsers.xml import parse_xml
@@ -16,10 +21,16 @@ OFFICE = f"{{{_NAMES}office:1.0}}"
 TEXT = f"{{{_NAMES}text:1.0}}"
 TABLE = f"{{{_NAMES}table:1.0}}"
 STYLE = f"{{{_NAMES}style:1.0}}"
+DRAW = f"{{{_NAMES}drawing:1.0}}"
+XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
+_REGION = f"{TEXT}changed-region"
+MAX_DEPTH = 60
 XLINK = "{http://www.w3.org/1999/xlink}"
 _FIELDS = {"title": "title", "creator": "author", "initial-creator": "author", "subject": "subject", "date": "modified",
            "creation-date": "created", "language": "language", "description": "description"}  # fmt: skip
-_SILENT = frozenset("annotation note tracked-changes bookmark annotation-end soft-page-break deletion".split())
+_SILENT = frozenset(
+    "annotation note tracked-changes bookmark annotation-end soft-page-break deletion hidden-text ruby-text".split()
+)
 
 
 class Odf:
@@ -32,6 +43,14 @@ class Odf:
         self.content = self._part("content.xml")
         if self.content is None:
             raise ParserError("The file has no content; it is damaged or of another kind than its name says.")
+        self._mark_raised()
+
+    def _mark_raised(self) -> None:
+        """Write numbers that are set above the line in characters that say so."""
+        names = {style.get(f"{STYLE}name") for style in self.styles() if _is_raised(style)}
+        for span in self.content.iter(f"{TEXT}span") if names else ():
+            if span.get(f"{TEXT}style-name") in names and span.text and not len(span):
+                span.text = raised(span.text)
 
     def _bytes(self, name: str) -> bytes:
         try:
@@ -71,19 +90,62 @@ class Odf:
         return hidden
 
 
+def _is_raised(style: Any) -> bool:
+    """Return whether a style sets text above the line: ``super``, or by a share of its height."""
+    properties = style.find(f"{STYLE}text-properties")
+    position = (properties.get(f"{STYLE}text-position") or "") if properties is not None else ""
+    return position.startswith("super") or re.match(r"[1-9]\d{0,2}(?:\.\d+)?%", position) is not None
+
+
 def text_of(element: Any) -> str:
-    """The paragraphs of an element as lines, without notes and comments."""
-    lines = [inline(p) for p in element.iter(f"{TEXT}p", f"{TEXT}h") if not _inside_silent(p, element)]
-    return "\n".join(line for line in lines if line.strip())
+    """The paragraphs of an element as lines, without notes and comments; a row of a table inside is one line."""
+    return "\n".join(line for line in _lines(element, 0) if line.strip())
 
 
-def _inside_silent(node: Any, stop: Any) -> bool:
-    parent = node.getparent()
-    while parent is not None and parent is not stop:
-        if local(parent) in _SILENT:
-            return True
-        parent = parent.getparent()
-    return False
+def _lines(element: Any, depth: int) -> Iterator[str]:
+    for child in element:
+        name = local(child)
+        if name in {"p", "h"}:
+            yield inline(child)
+            for frame in child.iter(f"{DRAW}text-box"):
+                yield from _lines(frame, depth + 1) if depth < MAX_DEPTH else ()
+        elif name == "table-row":
+            cells = [text_of(cell).replace("\n", " ") for cell in child.iterchildren(f"{TABLE}table-cell")]
+            yield " | ".join(cells)
+        elif name and name not in _SILENT:
+            yield from _lines(child, depth + 1) if depth < MAX_DEPTH else ()
+
+
+def resolve_changes(body: Any, builder: DocumentBuilder) -> None:
+    """Put into ``body`` what the reading that is wanted shows of its tracked changes, and take out what it does not."""
+    regions = {region.get(f"{TEXT}id") or region.get(XML_ID) or "": region for region in body.iter(_REGION)}
+    if not regions:
+        return
+    deleted = {name: region.find(f"{TEXT}deletion") for name, region in regions.items()}
+    is_original = not revisions.shows(builder, "inserted")
+    taken: list[str] = []
+    inside = False
+    for event, element in etree.iterwalk(body, events=("start", "end")):
+        name = local(element)
+        if event == "start":
+            if inside and is_original and element.text:
+                taken.append(element.text)
+                element.text = None
+            continue
+        if name == "change":
+            region = deleted.get(element.get(f"{TEXT}change-id") or "")
+            text = text_of(region) if region is not None else ""
+            element.tail = revisions.write_change(builder, "deleted", text) + (element.tail or "")
+        elif name in {"change-start", "change-end"}:
+            inside = name == "change-start"
+            if builder.options.tracked_changes == "both":
+                element.tail = ("{++" if inside else "++}") + (element.tail or "")
+            elif not inside:
+                builder.leave_out("".join(taken), "inserted", place="tracked changes")
+                taken.clear()
+        if inside and is_original and element.tail:
+            taken.append(element.tail)
+            element.tail = None
 
 
 def inline(element: Any) -> str:

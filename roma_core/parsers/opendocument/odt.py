@@ -11,11 +11,20 @@ from roma_core.parsers import tables
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line
 from roma_core.parsers.office.ooxml import local
-from roma_core.parsers.opendocument.odf import STYLE, TABLE, TEXT, XLINK, Odf, inline, text_of
+from roma_core.parsers.opendocument.odf import (
+    MAX_DEPTH,
+    STYLE,
+    TABLE,
+    TEXT,
+    XLINK,
+    Odf,
+    inline,
+    resolve_changes,
+    text_of,
+)
 from roma_core.types import Document, RawDocument
 
 PRESENTATION = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
-MAX_DEPTH = 60
 _TITLE = re.compile(r"title$", re.IGNORECASE)
 
 
@@ -24,7 +33,9 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     package = Odf(raw.data)
     builder = DocumentBuilder(raw, options, "odt", metadata=dict(package.metadata()))
     writer = BodyWriter(builder, _style_names(package), _numbered_lists(package))
-    writer.children(package.body("text"))
+    body = package.body("text")
+    resolve_changes(body, builder)
+    writer.children(body)
     writer.notes_at_end()
     return builder.build()
 
@@ -87,6 +98,9 @@ class BodyWriter:
     _notes: list[tuple[str, str]] = field(default_factory=list)
 
     def children(self, element: Any, depth: int = 0) -> None:
+        if element.get(f"{TEXT}display") == "none":
+            self.builder.leave_out(text_of(element), "hidden", place="hidden section")
+            return
         for child in element:
             handler = _HANDLERS.get(local(child))
             if handler is not None:

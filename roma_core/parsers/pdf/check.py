@@ -19,6 +19,8 @@ MIN_PAIRS = 4
 """Fewer pairs of lines than this say nothing about the order of a page."""
 _NOT_ALNUM = re.compile(r"[\W_]+")
 _DIGITS = re.compile(r"\d+")
+_MARKED = re.compile(r"(\d+)\[?\^(\d+)")
+"""A number with the mark of a note, which its layer writes as one: 1,2501."""
 _FIGURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 """A figure of the text; its name has numbers of its own."""
 _MID_SENTENCE = re.compile(r"[^\W\d_][,\-\u00ad\u0002\ufffe]?$")
@@ -115,8 +117,12 @@ def _inventions(layer: Sequence[str], text: str) -> tuple[str, ...]:
     """Return the numbers of the text that the layer does not have, in order."""
     plain = unicodedata.normalize("NFKC", " ".join(layer))
     known = set(_DIGITS.findall(plain))
+    written = unicodedata.normalize("NFKC", text)
+    for number, mark in _MARKED.findall(written):
+        if number + mark in known:
+            known |= {number, mark}
     unknown: dict[str, None] = {}
-    for number in _DIGITS.findall(unicodedata.normalize("NFKC", text)):
+    for number in _DIGITS.findall(written):
         if number not in known:
             unknown.setdefault(number)
     return tuple(unknown)

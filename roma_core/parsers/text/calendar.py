@@ -28,6 +28,8 @@ FIELDS = {
 }
 """Properties that are shown, in this order, and their names for a reader."""
 _FOLD = re.compile(r"\n[ \t]")
+_LINE = re.compile(r'\s*(?P<name>[\w-]+)\s*(?P<parameters>(?:;(?:"[^"\n]*"|[^":\n])*)?):(?P<value>.*)', re.DOTALL)
+"""Name, parameters and value; a parameter in quotes may hold colons (RFC 5545, 3.1)."""
 _ESCAPE = re.compile(r"\\([\\;,nN])")
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z)?)?")
 
@@ -56,9 +58,10 @@ def read_events(text: str) -> Iterator[dict[str, list[str]]]:
     event: dict[str, list[str]] | None = None
     depth = 0
     for line in _FOLD.sub("", text).split("\n"):
-        name, _, value = line.partition(":")
-        name, _, parameters = name.partition(";")
-        name = name.strip().upper()
+        content = _LINE.match(line)
+        if content is None:
+            continue
+        name, parameters, value = content["name"].upper(), content["parameters"], content["value"]
         if name == "BEGIN" and event is None and value.strip().upper() in COMPONENTS:
             event, depth = {}, 0
         elif name == "BEGIN":
@@ -74,7 +77,7 @@ def read_events(text: str) -> Iterator[dict[str, list[str]]]:
 
 def _spell(name: str, value: str, parameters: str) -> str:
     if name.startswith("DT") or name == "DUE":
-        zone = re.search(r"TZID=([^;:]+)", parameters)
+        zone = re.search(r'TZID="?([^;:"]+)', parameters)
         return _spell_date(value) + (f" ({zone[1]})" if zone else "")
     if name in {"ORGANIZER", "ATTENDEE"}:
         person = re.search(r'CN="?([^";]+)', parameters)

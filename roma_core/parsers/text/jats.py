@@ -34,6 +34,7 @@ TAGS = {
     "break": "br",
 }
 """Elements of JATS and the HTML element that a reader sees them as."""
+_ORDERED = frozenset({"order", "alpha-lower", "alpha-upper", "roman-lower", "roman-upper"})
 CONTAINERS = {
     "article",
     "front",
@@ -78,6 +79,9 @@ DROPPED = {
 }
 
 
+_FACTS_PATH = " | ".join(f".//*[local-name()='{name}']" for name in sorted(DROPPED - {"ref-list", "contrib-group"}))
+
+
 def parse(raw: RawDocument, root: Any, options: ParseOptions) -> Document:
     """Write an article whose tree is ``root``. Raises ``EMPTY``."""
     builder = DocumentBuilder(raw, options, "xml")
@@ -88,6 +92,9 @@ def parse(raw: RawDocument, root: Any, options: ParseOptions) -> Document:
         builder.metadata["author"] = ", ".join(names)
     for reference in root.xpath(".//*[local-name()='ref-list']//*[local-name()='ref']"):
         builder.leave_out(one_line(" ".join(reference.itertext())), "boilerplate", place="references")
+    for fact in root.xpath(_FACTS_PATH):
+        place = etree.QName(fact).localname
+        builder.leave_out(one_line(" ".join(fact.itertext())), "boilerplate", place=f"{place} of the article")
     page = lxml.html.Element("body")
     _copy(root, page, 1)
     markup.write(builder, markup.read_blocks(page))
@@ -124,18 +131,34 @@ def _copy_one(child: Any, name: str, target: Any, depth: int) -> None:
             _append_text(target, " ")
     elif name in CONTAINERS:
         inner = _append(target, "figure" if name in {"table-wrap", "fig"} else "section")
-        if name == "abstract":
+        if name == "abstract" and not any(etree.QName(part).localname == "title" for part in child.iterchildren("*")):
             heading = _append(inner, f"h{min(depth + 1, 6)}")
             heading.text = "Abstract"
         _copy(child, inner, depth + (1 if name in {"abstract", "sec", "body", "ack", "app"} else 0))
+    elif name == "math":
+        target.append(_without_namespaces(child))
+    elif name == "tex-math":
+        _append(target, "span").text = f"${' '.join((child.text or '').split()).strip('$')}$"
     elif name in TAGS:
-        element = _append(target, TAGS[name])
+        is_ordered = name == "list" and (child.get("list-type") or "") in _ORDERED
+        element = _append(target, "ol" if is_ordered else TAGS[name])
         for attribute in ("rowspan", "colspan"):
             if child.get(attribute):
                 element.set(attribute, child.get(attribute))
         _copy(child, element, depth)
     else:
         _copy(child, _append(target, "span"), depth)
+
+
+def _without_namespaces(formula: Any) -> Any:
+    """Return a copy of a formula with the names that HTML gives its elements."""
+    copy = lxml.html.Element(etree.QName(formula).localname, dict(formula.attrib))
+    copy.text = formula.text
+    for child in formula.iterchildren("*"):
+        inner = _without_namespaces(child)
+        inner.tail = child.tail
+        copy.append(inner)
+    return copy
 
 
 def _append(target: Any, tag: str) -> Any:

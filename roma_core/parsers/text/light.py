@@ -31,10 +31,12 @@ class Marks:
     table_end: Pattern[str]
     comment: Pattern[str]
     item: Pattern[str]
-    """Group 1 is the indentation or the repeated mark, group 2 the words."""
+    """Group 1 is the indentation or the repeated mark, ``label`` the number if it has one, the last group the words."""
     inline: tuple[tuple[Pattern[str], str], ...]
     read_rows: Callable[[list[str]], list[list[str]]]
     first_level: int = 1
+    note: Pattern[str] | None = None
+    """A note that is written inside of the text; group 1 is its words."""
 
 
 def _never() -> Pattern[str]:
@@ -83,8 +85,10 @@ ORG = Marks(
     table_begin=re.compile(r"\s*\|.*"),
     table_end=re.compile(r"(?!\s*\|).*"),
     comment=re.compile(r"\s*#(?:\s.*|\+(?!title).*)?|\s*:(?:PROPERTIES|END|[\w-]+):.*", re.IGNORECASE),
-    item=re.compile(r"(\s*)(?:[-+]|\d+[.)])\s+(.*)"),
+    item=re.compile(r"(\s*)(?:[-+]|(?P<label>\d+[.)]))\s+(?P<words>.*)"),
     inline=(
+        (re.compile(r"^\[fn:([\w-]+)\]\s+"), r"[^\1]: "),
+        (re.compile(r"\[fn:([\w-]+)\]"), r"[^\1]"),
         (re.compile(r"\[\[([^\]\n]+)\]\[([^\]\n]+)\]\]"), r"\2"),
         (re.compile(r"\[\[([^\]\n]+)\]\]"), r"\1"),
         (re.compile(r"(?<!\w)[=~]([^=~\n]+)[=~](?!\w)"), r"`\1`"),
@@ -102,7 +106,7 @@ ASCIIDOC = Marks(
     table_begin=re.compile(r"\|===\s*"),
     table_end=re.compile(r"\|===\s*"),
     comment=re.compile(r"//.*|:[\w-]+:.*|\[[^\]]*\]|\+"),
-    item=re.compile(r"\s*([*.-]{1,5})\s+(.*)"),
+    item=re.compile(r"\s*([*.-]{1,5}|(?P<label>\d+[.)]))\s+(?P<words>.*)"),
     inline=(
         (re.compile(r"(?:link:|https?://)\S*?\[([^\]\n]+)\]"), r"\1"),
         (re.compile(r"<<[^,>\n]+,\s*([^>\n]+)>>"), r"\1"),
@@ -111,6 +115,7 @@ ASCIIDOC = Marks(
     ),
     read_rows=_read_asciidoc_rows,
     first_level=2,
+    note=re.compile(r"footnote:\w*\[([^\]\n]+)\]"),
 )
 
 WIKI = Marks(
@@ -123,7 +128,7 @@ WIKI = Marks(
     comment=re.compile(r"<!--.*?-->|\[\[(?:Category|Kategorie|File|Image|Datei):[^\]]*\]\]|__\w+__", re.IGNORECASE),
     item=re.compile(r"([*#:;]+)\s*(.*)"),
     inline=(
-        (re.compile(r"<ref\b[^>]*/>|<ref\b[^>]*>.*?</ref>"), ""),
+        (re.compile(r"<ref\b[^>]*/>"), ""),
         (re.compile(r"\[\[(?:[^\]|\n]*\|)?([^\]|\n]+)\]\]"), r"\1"),
         (re.compile(r"\[https?://\S+\s+([^\]\n]+)\]"), r"\1"),
         (re.compile(r"'''(.+?)'''"), r"**\1**"),
@@ -131,6 +136,7 @@ WIKI = Marks(
     ),
     read_rows=_read_wiki_rows,
     first_level=2,
+    note=re.compile(r"<ref\b[^>/]*>(.*?)</ref>"),
 )
 
 
@@ -182,6 +188,7 @@ class _LineReader:
     marks: Marks
     prose: list[str] = field(default_factory=list)
     items: list[ListItem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def read(self, lines: list[str]) -> None:
         source = LineSource(lines)
@@ -201,6 +208,8 @@ class _LineReader:
                 self._flush_items()
                 self.prose.append(self._plain(line))
         self._flush()
+        for number, note in enumerate(self.notes, start=1):
+            self.builder.footnote(str(number), note)
 
     def _read_block(self, line: str, source: LineSource) -> bool:
         """Read a title, heading, table, code or comment that begins with ``line``; False when it is none."""
@@ -214,6 +223,7 @@ class _LineReader:
         self._flush()
         if title:
             self.builder.title = self._plain(title[1])
+            self.builder.heading(self.builder.title, 1, section=False)
         elif heading:
             level = max(1, len(heading[1]) - marks.first_level + 1)
             self.builder.heading(self._plain(heading[2]), level)
@@ -221,6 +231,8 @@ class _LineReader:
             self._read_code(code, source)
         elif is_table:
             self._read_table(line, source)
+        else:
+            self.builder.leave_out(line, "hidden", place="comment or setting")
         return True
 
     def _read_code(self, begin: Match[str], source: LineSource) -> None:
@@ -246,9 +258,18 @@ class _LineReader:
     def _make_item(self, match: Match[str]) -> ListItem:
         mark = match[1]
         depth = len(mark) // 2 if not mark.strip() else len(mark) - 1
-        return ListItem(self._plain(match[2]), depth)
+        groups = match.groupdict()
+        label = groups.get("label")
+        depth = 0 if mark == label else depth
+        return ListItem(self._plain(groups.get("words") or match[match.re.groups]), depth, label or "-")
+
+    def _take_note(self, match: Match[str]) -> str:
+        self.notes.append(self._plain(match[1]))
+        return f"[^{len(self.notes)}]"
 
     def _plain(self, text: str) -> str:
+        if self.marks.note is not None:
+            text = self.marks.note.sub(self._take_note, text)
         for pattern, replacement in self.marks.inline:
             text = pattern.sub(replacement, text)
         return text

@@ -21,10 +21,21 @@ from roma_core.parsers.text.encodings import decode
 from roma_core.parsers.web import html, markup
 from roma_core.types import Document, RawDocument
 
+_UNDECLARED = re.compile("[\udc80-\udcff]")
+"""Bytes above 0x7F in a header, which it may not have; older programs write them in their own encoding."""
 HEADERS = ("From", "To", "Cc", "Reply-To", "Date")
 MAX_NESTED = 10
 _OUTLOOK_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeError)
 """Errors that the reader of Outlook's files ends with on damaged ones."""
+
+
+@dataclass
+class MailBody:
+    """A part of a message that is read, in one form or as plain text and as a page."""
+
+    text: str = ""
+    html: bytes = b""
+    charset: str | None = None
 
 
 @dataclass
@@ -33,9 +44,9 @@ class Mail:
 
     subject: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    text: str = ""
-    html: bytes = b""
-    charset: str | None = None
+    bodies: list[MailBody] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+    """Pictures that stand in the text: logos, signatures, screenshots."""
     calendars: list[str] = field(default_factory=list)
     attachments: list[str] = field(default_factory=list)
     nested: list[Mail] = field(default_factory=list)
@@ -93,21 +104,72 @@ def read_mail(message: MIMEPart, depth: int = 0) -> Mail:
     """Headers, bodies and attachments of a message; forwarded messages are read as well."""
     mail = Mail(subject=one_line(_header(message, "Subject")))
     mail.headers = {name: text for name in HEADERS if (text := one_line(_header(message, name)))}
-    for part in _own_parts(message):
-        kind = part.get_content_type()
-        if kind == "text/calendar":
-            mail.calendars.append(decoded(part))
-        elif _is_attachment(part):
-            mail.attachments.append(f"{part.get_filename() or 'unnamed'} ({kind}, {len(_payload(part))} bytes)")
-        elif kind == "text/plain":
-            mail.text += decoded(part) + "\n\n"
-        elif kind == "text/html" and not mail.html:
-            mail.html, mail.charset = _payload(part), part.get_content_charset()
+    for group in _body_groups(message):
+        body = MailBody()
+        for part in group:
+            _take_part(mail, body, part)
+        if body.text.strip() or body.html.strip():
+            mail.bodies.append(body)
     return _with_nested(mail, message, depth)
 
 
-def _is_attachment(part: MIMEPart) -> bool:
-    return part.get_content_disposition() == "attachment" or bool(part.get_filename())
+def _take_part(mail: Mail, body: MailBody, part: MIMEPart) -> None:
+    kind = part.get_content_type()
+    described = f"{part.get_filename() or 'unnamed'} ({kind}, {len(_payload(part))} bytes)"
+    if kind == "text/calendar":
+        mail.calendars.append(decoded(part))
+    elif kind == "message/delivery-status":
+        blocks: Any = part.get_payload()
+        lines = [f"{name}: {one_line(str(value))}" for block in blocks for name, value in block.items()]
+        body.text += "\n".join(lines) + "\n\n"
+    elif is_attachment(part):
+        mail.attachments.append(described)
+    elif part.get_content_maintype() == "image":
+        mail.pictures.append(described)
+    elif kind == "text/html" and not body.html:
+        body.html, body.charset = _payload(part), part.get_content_charset()
+    else:
+        body.text += _unflowed(part) + "\n\n"
+
+
+def _body_groups(message: MIMEPart) -> Iterator[list[MIMEPart]]:
+    """Yield the parts of a message; those that say the same in several forms together."""
+    if message.get_content_type() == "multipart/alternative":
+        yield list(_own_parts(message))
+    elif message.is_multipart() and message.get_content_type() != "message/delivery-status":
+        for part in message.iter_parts():
+            if isinstance(part, MIMEPart) and part.get_content_type() != "message/rfc822":
+                yield from _body_groups(part)
+    else:
+        yield [message]
+
+
+def _unflowed(part: MIMEPart) -> str:
+    """Return the text of a part; lines that its sender only wrapped (RFC 3676) are one again."""
+    text = decoded(part)
+    if str(part.get_param("format") or "").lower() != "flowed":
+        return text
+    is_joined = str(part.get_param("delsp") or "").lower() == "yes"
+    lines: list[str] = []
+    is_open = False
+    for line in text.split("\n"):
+        wraps = line.endswith(" ") and line != "-- "
+        shown = line[:-1] if wraps and is_joined else line
+        if is_open and not line.startswith(">"):
+            lines[-1] += shown.removeprefix(" ")
+        else:
+            lines.append(shown.removeprefix(" "))
+        is_open = wraps
+    return "\n".join(lines)
+
+
+def is_attachment(part: MIMEPart) -> bool:
+    """Return whether a part is a file of its own: named or declared so, or neither text nor a picture."""
+    if part.get_content_disposition() == "attachment":
+        return True
+    if part.get_content_maintype() == "image":
+        return False
+    return bool(part.get_filename()) or part.get_content_maintype() not in {"text", "message", "multipart"}
 
 
 def iter_attachments(message: MIMEPart, depth: int = 0) -> Iterator[tuple[str, str, bytes]]:
@@ -116,8 +178,7 @@ def iter_attachments(message: MIMEPart, depth: int = 0) -> Iterator[tuple[str, s
     Pictures that stand in the text (logos, signatures) are no files.
     """
     for part in _own_parts(message):
-        is_in_text = part.get_content_maintype() == "image" and part.get_content_disposition() != "attachment"
-        if _is_attachment(part) and part.get_content_type() != "text/calendar" and not is_in_text:
+        if is_attachment(part) and part.get_content_type() != "text/calendar":
             yield part.get_filename() or "unnamed", part.get_content_type(), _payload(part)
     for inner in _forwarded(message) if depth < MAX_NESTED else ():
         yield from iter_attachments(inner, depth + 1)
@@ -125,7 +186,7 @@ def iter_attachments(message: MIMEPart, depth: int = 0) -> Iterator[tuple[str, s
 
 def _own_parts(message: MIMEPart) -> Iterator[MIMEPart]:
     """The leaves of a message without those of the messages inside it."""
-    if not message.is_multipart():
+    if not message.is_multipart() or message.get_content_type() == "message/delivery-status":
         yield message
         return
     for part in message.iter_parts():
@@ -150,6 +211,9 @@ def _forwarded(message: MIMEPart) -> Iterator[MIMEPart]:
 
 
 def _header(message: MIMEPart, name: str) -> str:
+    written = next((str(text) for key, text in message.raw_items() if key.lower() == name.lower()), "")
+    if _UNDECLARED.search(written):
+        return " ".join(decode(written.encode("utf-8", "surrogateescape")).split())
     try:
         return str(message.get(name) or "")
     except (ValueError, IndexError, AttributeError, TypeError):  # the standard library stumbles over some headers
@@ -175,9 +239,13 @@ def _outlook(message: Any) -> Mail:
     return Mail(
         subject=one_line(message.subject or ""),
         headers={name: one_line(text) for name, text in headers.items() if text},
-        text=message.body or "",
-        html=page.encode("utf-8", "replace") if isinstance(page, str) else bytes(page),
-        charset="utf-8",
+        bodies=[
+            MailBody(
+                message.body or "",
+                page.encode("utf-8", "replace") if isinstance(page, str) else bytes(page),
+                "utf-8",
+            )
+        ],
         attachments=[
             f"{a.file_name or 'unnamed'} ({a.mime_type or 'unknown'}, {a.size} bytes)" for a in message.attachments
         ],
@@ -189,7 +257,7 @@ def _document(raw: RawDocument, options: ParseOptions, name: str, mail: Mail) ->
     builder.metadata = {key.lower(): value for key, value in mail.headers.items()}
     if mail.attachments:
         builder.metadata["attachments"] = mail.attachments
-    if not (mail.text.strip() or mail.html.strip() or mail.headers or mail.nested):
+    if not (mail.bodies or mail.headers or mail.nested):
         raise ParserError("The message has neither headers nor text.", ErrorCode.PARSER_EMPTY)
     _write(builder, mail, 1)
     return builder.build()
@@ -199,12 +267,10 @@ def _write(builder: DocumentBuilder, mail: Mail, level: int) -> None:
     builder.open_section(mail.subject or "Message", "message", level)
     builder.heading(mail.subject, min(level, 6), section=False)
     builder.paragraph("\n".join(f"{name}: {text}" for name, text in mail.headers.items()))
-    if mail.html.strip() and _html_says_more(mail):
-        page = html.parse_html(mail.html, mail.charset)
-        hyperlinks.mark_anchors(page, html.base_of(page, ""), markup.BLOCKS)
-        markup.write(builder, markup.read_blocks(next(page.iter("body"), page)))
-    else:
-        write_plain(builder, mail.text)
+    for body in mail.bodies:
+        _write_body(builder, body)
+    for picture in mail.pictures:
+        builder.leave_out(picture, "attachment", place=f"picture in message {mail.subject!r}")
     for text in dict.fromkeys(mail.calendars):
         calendar.write_events(builder, text, min(level + 1, 6))
     if mail.attachments:
@@ -216,16 +282,25 @@ def _write(builder: DocumentBuilder, mail: Mail, level: int) -> None:
         _write(builder, inner, level + 1)
 
 
+def _write_body(builder: DocumentBuilder, body: MailBody) -> None:
+    if body.html.strip() and _html_says_more(body):
+        page = html.parse_html(body.html, body.charset, leave_out=builder.leave_out)
+        hyperlinks.mark_anchors(page, html.base_of(page, ""), markup.BLOCKS)
+        markup.write(builder, markup.read_blocks(next(page.iter("body"), page)))
+    else:
+        write_plain(builder, body.text)
+
+
 _STRUCTURE = re.compile(rb"<(?:table|ul|ol|h[1-6])[\s>]", re.IGNORECASE)
 _SILENT = re.compile(rb"<(style|script|head)\b.*?</\1\s*>|<[^>]*>|&\w+;", re.IGNORECASE | re.DOTALL)
 
 
-def _html_says_more(mail: Mail) -> bool:
+def _html_says_more(body: MailBody) -> bool:
     """Return whether the HTML form holds more than the plain one: a structure, or a fifth more words."""
-    plain_words = len(mail.text.split())
-    html_words = len(_SILENT.sub(b" ", mail.html).split())
+    plain_words = len(body.text.split())
+    html_words = len(_SILENT.sub(b" ", body.html).split())
     is_stub = html_words > 1.2 * plain_words + 5
-    return is_stub or (_STRUCTURE.search(mail.html) is not None and html_words >= 0.8 * plain_words)
+    return is_stub or (_STRUCTURE.search(body.html) is not None and html_words >= 0.8 * plain_words)
 
 
 def iter_outlook_attachments(data: bytes) -> Iterator[tuple[str, str, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from roma_core.errors import ParserError
@@ -29,7 +30,7 @@ _SETTINGS = {
     "initial_header_level": 2,
     "syntax_highlight": "none",
     "embed_stylesheet": False,
-    "line_length_limit": 1_000_000,
+    "line_length_limit": sys.maxsize,
     "math_output": "LaTeX",
 }
 
@@ -61,7 +62,19 @@ def _plain_marks(root: Any) -> Any:
         names = (block.get("class") or "").split()
         if names[:1] == ["code"] and len(names) > 1:
             block.set("class", f"language-{names[1]}")
+    for listing in list(root.iter("ol")):
+        items = list(listing.iterchildren("li"))
+        if items and not any("".join(item.itertext()).strip() for item in items):
+            _as_numbers(listing, len(items))
     return root
+
+
+def _as_numbers(listing: Any, count: int) -> None:
+    """Turn a list without words into its numbers: "(102)" alone on a line is a number to whoever wrote it."""
+    start = int(listing.get("start") or 1)
+    for item in list(listing):
+        listing.remove(item)
+    listing.tag, listing.text = "p", " ".join(f"({start + index})" for index in range(count))
 
 
 def without_sphinx(text: str) -> str:

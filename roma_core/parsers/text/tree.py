@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from lxml import etree
 
 from roma_core.errors import ParserError
 from roma_core.parsers.base import ParseOptions
@@ -40,14 +43,29 @@ def parse_json(raw: RawDocument, options: ParseOptions) -> Document:
 _NO_JSON = object()
 
 
+def _load(text: str) -> Any:
+    return json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=_keep_repeated)
+
+
+def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of which no field is lost: further ones of the same name are numbered."""
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        free, number = name, 2
+        while free in fields:
+            free, number = f"{name} ({number})", number + 1
+        fields[free] = value
+    return fields
+
+
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text, parse_float=str, parse_int=str)
+        return _load(text)
     except (ValueError, RecursionError):
         pass
     lines = [line for line in text.splitlines() if line.strip()]
     try:
-        return [json.loads(line, parse_float=str, parse_int=str) for line in lines] if len(lines) > 1 else _NO_JSON
+        return [_load(line) for line in lines] if len(lines) > 1 else _NO_JSON
     except (ValueError, RecursionError):
         return _NO_JSON
 
@@ -129,30 +147,63 @@ def parse_xml_file(raw: RawDocument, options: ParseOptions) -> Document:
     if _local_name(root) == "article":
         return jats.parse(raw, root, options)
     builder = DocumentBuilder(raw, options, "xml", title=raw.title or file_name(raw.uri))
-    write_tree(builder, {_local_name(root): _to_tree(root)})
+    write_tree(builder, {_local_name(root): _TreeReader(builder).read(root)})
     return builder.build()
 
 
-def _to_tree(element: Any, depth: int = 0) -> Any:
-    """Return an element as a tree: attributes and children by name, repeated ones as a list, mixed content as text."""
-    children = [child for child in element if isinstance(child.tag, str)]
-    has_text = bool((element.text or "").strip()) or any((child.tail or "").strip() for child in children)
-    attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items() if str(value).strip()}
-    if not children or has_text or depth > DEEPEST:
-        text = " ".join("".join(element.itertext()).split())
-        if not attributes:
-            return text
-        return {**attributes, "text": text} if text else attributes
-    tree: dict[str, Any] = dict(attributes)
-    for child in children:
-        name, value = _local_name(child), _to_tree(child, depth + 1)
-        if name not in tree:
-            tree[name] = value
-        elif isinstance(tree[name], list):
-            tree[name].append(value)
-        else:
-            tree[name] = [tree[name], value]
-    return tree
+@dataclass(frozen=True)
+class _TreeReader:
+    """Reads the elements of an XML file; attributes inside of running text go to the loss ledger."""
+
+    builder: DocumentBuilder
+
+    def read(self, element: Any, depth: int = 0) -> Any:
+        """Return an element as a tree: attributes and children by name, repeated ones as a list, mixed as text."""
+        children = [child for child in element if isinstance(child.tag, str)]
+        has_text = bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
+        attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items() if str(value).strip()}
+        if not children or has_text or depth > DEEPEST:
+            for inner in element.iterdescendants("*"):
+                values = [f"{name.rpartition('}')[2]}: {value}" for name, value in inner.attrib.items()]
+                self.builder.leave_out(
+                    ", ".join(values), "unknown_object", place=f"attributes of <{_local_name(inner)}>"
+                )
+            text = join_text(element)
+            if not attributes:
+                return text
+            return {**attributes, "text": text} if text else attributes
+        tree: dict[str, Any] = dict(attributes)
+        for child in children:
+            name, value = _local_name(child), self.read(child, depth + 1)
+            if name not in tree:
+                tree[name] = value
+            elif isinstance(tree[name], list):
+                tree[name].append(value)
+            else:
+                tree[name] = [tree[name], value]
+        return tree
+
+
+_TYPESETTING = frozenset("b i u em strong bold italic emph emphasis hi span font mark underline sc".split())
+"""Elements that set type inside of a word or a number, in most XML there is."""
+
+
+def join_text(element: Any) -> str:
+    """Return the text of an element on one line; numbers of two elements that are more than type do not become one.
+
+    >>> join_text(fromstring("<row><cell>3</cell><cell>5</cell></row>"))
+    '3 5'
+    """
+    parts: list[str] = []
+    for event, node in etree.iterwalk(element, events=("start", "end", "comment", "pi")):
+        piece = node.text if event == "start" else node.tail
+        if not piece or (event == "end" and node is element):
+            continue
+        is_apart = event in {"start", "end"} and _local_name(node).lower() not in _TYPESETTING
+        if is_apart and parts and parts[-1][-1].isdigit() and piece[0].isdigit():
+            parts.append(" ")
+        parts.append(piece)
+    return " ".join("".join(parts).split())
 
 
 def _local_name(element: Any) -> str:

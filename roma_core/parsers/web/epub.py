@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from lxml import etree
+
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import hyperlinks
 from roma_core.parsers.archives import open_archive, read_entry
@@ -31,7 +33,9 @@ _KEPT_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>\s*(?:<!DOCTYPE[^>\[]*(?:\[[^\]]*\])?\s*>)?", re.IGNORECASE)
 _META = {"title": "title", "creator": "author", "language": "language", "date": "date", "publisher": "publisher",
          "identifier": "identifier", "description": "description", "subject": "subject"}  # fmt: skip
-_PAGES = frozenset({"application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/x-dtbook+xml"})
+_PAGES = frozenset(
+    {"application/xhtml+xml", "image/svg+xml", "text/html", "text/x-oeb1-document", "application/x-dtbook+xml"}
+)
 _ALSO_PAGES = frozenset({"text/xml", "application/xml", ""})
 """Types that some books declare for their pages; the file's name decides then."""
 _PAGE_SUFFIXES = (".xhtml", ".html", ".htm", ".xml")
@@ -177,11 +181,23 @@ def parse_page(data: bytes) -> Any:
     for element in root.iter():
         if isinstance(element.tag, str):
             element.tag = local(element).lower()
+    if root.tag == "svg":
+        return _page_of_drawing(root)
     for element in list(root.iter("script", "style")):
         parent = element.getparent()
         if parent is not None:
             _remove(element, parent)
     return root
+
+
+def _page_of_drawing(drawing: Any) -> Any:
+    """Return a page that is a drawing (SVG) as its title, its description and its labels."""
+    page = etree.Element("body")
+    for element in drawing.iter("title", "desc", "text"):
+        words = " ".join("".join(element.itertext()).split())
+        if words:
+            etree.SubElement(page, "p").text = words
+    return page
 
 
 def _remove(element: Any, parent: Any) -> None:

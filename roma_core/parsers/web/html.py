@@ -55,6 +55,9 @@ _SELF_PATH = '//body//script | //h1[1] | //*[@rel="author" or @itemprop="author"
 _SAVED_FROM = re.compile(rb"<!--\s*saved from url=|<!--\s*Mirrored from ", re.IGNORECASE)
 _WEB = ("http://", "https://")
 
+_DRAWN = ("svg", "canvas", "object", "embed", "video", "audio", "map")
+"""Elements whose words are labels of a drawing, or stand in where it is not shown."""
+
 LeaveOut = Callable[[str, WhyLeftOut], None]
 """Takes hidden text, or what surrounds a page's text, and why it is left out."""
 
@@ -147,6 +150,8 @@ def parse_html(
 def without_hidden(root: Any, leave_out: LeaveOut = ignore_loss) -> Any:
     """Drop scripts, templates, hidden elements (also the places where prompt injections hide) and reference marks."""
     for element in list(root.iter("script", "style", "template", "iframe")):
+        if element.tag in {"template", "iframe"}:
+            leave_out(_words_of(element), "hidden")
         if not (element.tag == "script" and "ld+json" in (element.get("type") or "")):
             _drop(element)
     for element in root.xpath(_REFERENCE_PATH):
@@ -156,6 +161,8 @@ def without_hidden(root: Any, leave_out: LeaveOut = ignore_loss) -> Any:
         if not is_shown_later(element):
             leave_out(_words_of(element), "hidden")
             _drop(element)
+    for element in root.iter(*_DRAWN):
+        leave_out(_words_of(element), "unknown_object")
     for select in root.iter("select"):
         leave_out(", ".join(_words_of(option) for option in select.iter("option")), "hidden")
     return root

@@ -47,6 +47,8 @@ _LANGUAGE = re.compile(r"(?:language|lang|highlight(?:-source)?|brush:)[-\s]?([\
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 ANCHOR = "data-place"
 """Attribute of an ``<hr>`` that a caller put into the tree to find the place again: it becomes an ``anchor`` block."""
+NOTE_LABEL = "data-note-label"
+"""Attribute that gives a note the label of its mark."""
 MAX_DEPTH = 150
 """Deeper trees are read as flat text: no honest page nests so far, and Python's stack is finite."""
 
@@ -99,7 +101,21 @@ def _is_main(element: Any) -> bool:
 
 def read_blocks(root: Any) -> list[HtmlBlock]:
     """Blocks of the tree below ``root``."""
+    _label_notes(root)
     return list(_BlockReader().children(root, 0, is_boilerplate(root)))
+
+
+def _label_notes(root: Any) -> None:
+    """Give each note of a book the label of the mark that leads to it, which the note itself may not show."""
+    labels: dict[str, str] = {}
+    for anchor in root.iter("a"):
+        target = anchor.get("href") or ""
+        if target.startswith("#") and _is_note_mark(anchor):
+            labels.setdefault(target[1:], text_of(anchor).strip("[]() "))
+    for element in root.iter() if labels else ():
+        label = labels.get(element.get("id") or "") if isinstance(element.tag, str) else None
+        if label and _is_note(element):
+            element.set(NOTE_LABEL, label)
 
 
 @dataclass
@@ -231,7 +247,8 @@ class _BlockReader:
     def note(self, element: Any, boilerplate: bool) -> HtmlBlock:
         text = " ".join(self.line(element).split())
         label = re.match(r"[\[(]?(\d{1,4}|[a-z*†‡§])[\])]?\.?\s+", text)
-        name = label[1] if label else re.sub(r"\W+", "", element.get("id") or "note")
+        name = element.get(NOTE_LABEL) or (label[1] if label else "")
+        name = name or re.sub(r"\W+", "", element.get("id") or "note")
         return HtmlBlock("footnote", text=text[label.end() :] if label else text, name=name, boilerplate=boilerplate)
 
     def listing(self, element: Any, depth: int, boilerplate: bool, level: int = 0) -> Iterator[HtmlBlock]:
@@ -445,8 +462,17 @@ def _rows(table: Any) -> Iterator[Sequence[Any]]:
     """Rows of cells of this table alone, in the order head, bodies, foot."""
     groups = [table, *(g for tag in ("thead", "tbody", "tfoot") for g in table.iterchildren(tag))]
     for group in groups:
-        for row in group.iterchildren("tr"):
-            yield list(row.iterchildren("td", "th"))
+        loose: list[Any] = []
+        for child in group.iterchildren("tr", "td", "th"):
+            if child.tag != "tr":  # cells for which nobody began a row
+                loose.append(child)
+                continue
+            if loose:
+                yield loose
+                loose = []
+            yield list(child.iterchildren("td", "th"))
+        if loose:
+            yield loose
 
 
 def _is_layout(table: Any, rows: Sequence[Sequence[Any]]) -> bool:

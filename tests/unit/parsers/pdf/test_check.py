@@ -97,3 +97,10 @@ def test_planted_losses_in_tables_and_prose_are_found(kind):
         text = plant(kind, LEDGER, dice)
         missed += text != "\n".join(LEDGER) and compare(LEDGER, text, joints=line_joints(LEDGER)).is_clean
     assert missed <= 2
+
+
+def test_the_mark_of_a_note_at_a_number_is_no_new_number() -> None:
+    layer = ["Total debt 1,2501 and headcount 482 at the end of the year"]
+    text = "Total debt 1,250^1 and headcount 48^2 at the end of the year"
+    assert compare(layer, text).inventions == ()
+    assert compare(layer, "Total debt 1,999^1 and headcount 48^2").inventions == ("999",)

@@ -46,3 +46,24 @@ def test_what_csv_writes_is_read_back(rows: list[list[str]], delimiter: str) -> 
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
     assert [record for record in read_records(out.getvalue(), delimiter) if record] in (rows, [*rows, [""]])
+
+
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ('name,quote\nA,"He said \\"hi\\", ok"\nB,x\n', '| A | He said "hi", ok |'),
+        ("id,text\n1,'a, b'\n2,'c'\n", "| 1 | a, b |"),
+        ("1,5;2,5;3,5\n4,5;5,5;6,5\n7,5;8,5;9,5\n", "| 4,5 | 5,5 | 6,5 |"),
+        ('id,path\n1,"C:\\dir\\"\n2,"D:\\x"\n', "| 1 | C:\\dir\\\\ |"),
+        ("id,name\n1,O'Neil\n2,'t Hart\n", "| 2 | 't Hart |"),
+    ],
+    ids=["escaped quotes", "single quotes", "decimal commas", "a backslash at the end", "apostrophes"],
+)
+def test_the_dialect_is_that_of_the_fields(text: str, table: str) -> None:
+    document = parse(RawDocument(uri="a.csv", data=text.encode()), ParseOptions())
+    assert table in document.text and not document.warnings
+
+
+def test_rows_are_held_against_the_header_of_the_table_not_against_lines_above_it() -> None:
+    data = b"# exported 2024\n\nid,val\n1,2\n3,4\n"
+    assert parse(RawDocument(uri="a.csv", data=data), ParseOptions()).warnings == ()

@@ -102,3 +102,46 @@ def test_a_mailbox_is_a_section_for_each_message() -> None:
 def test_what_holds_no_message_is_no_mailbox() -> None:
     with pytest.raises(ParserError, match="no message"):
         mail.parse_mbox(RawDocument(uri="a.mbox", data=b"just words"), ParseOptions())
+
+
+def test_each_part_of_a_message_is_read_in_its_richer_form() -> None:
+    made = message(
+        "Hello Bob, the figures of May.",
+        "<p>Hello Bob, the figures of May.</p><table><tr><td>a</td><td>102</td></tr></table>",
+    )
+    made.add_attachment("Inline part 103", disposition="inline")
+    made.add_attachment(b"\x89PNG", "image", "png", disposition="inline")
+    made.add_attachment(b"data", "application", "octet-stream", disposition="inline")
+    document = read(made)
+    assert "| a | 102 |" in document.text and "Inline part 103" in document.text
+    assert [entry.text for entry in document.left_out] == [
+        "unnamed (image/png, 4 bytes)",
+        "unnamed (application/octet-stream, 4 bytes)",
+    ]
+
+
+def test_headers_in_an_encoding_of_their_own_are_read() -> None:
+    data = "From: a@b.c\nSubject: R\xe9sum\xe9 7\n\nCaf\xe9 8\n".encode("latin-1")
+    document = mail.parse_eml(RawDocument(uri="a.eml", data=data), ParseOptions())
+    assert document.title == "Résumé 7" and "Café 8" in document.text
+
+
+def test_lines_that_a_sender_only_wrapped_are_one() -> None:
+    data = b"From: a@b.c\nContent-Type: text/plain; format=flowed\n\nThe figures \nof 2024.\n-- \nAnn\n"
+    document = mail.parse_eml(RawDocument(uri="a.eml", data=data), ParseOptions())
+    assert "The figures of 2024." in document.text
+
+
+def test_a_report_of_delivery_is_read() -> None:
+    data = (
+        b"From: a@b.c\nContent-Type: multipart/report; boundary=x\n\n--x\nContent-Type: text/plain\n\nNot sent.\n--x\n"
+        b"Content-Type: message/delivery-status\n\nReporting-MTA: dns; e.org\n\nStatus: 5.1.1\n--x--\n"
+    )
+    assert "Status: 5.1.1" in mail.parse_eml(RawDocument(uri="a.eml", data=data), ParseOptions()).text
+
+
+def test_parameters_of_a_calendar_may_hold_colons() -> None:
+    person, words = 'ATTENDEE;CN="Doe: J";ROLE=X:mailto:d@e.org', 'DESCRIPTION;ALTREP="x:y":Line 1'
+    text = f"BEGIN:VEVENT\nSUMMARY:S\n{person}\n{words}\nEND:VEVENT"
+    (event,) = calendar.read_events(text)
+    assert event["ATTENDEE"] == ["Doe: J <d@e.org>"] and event["DESCRIPTION"] == ["Line 1"]

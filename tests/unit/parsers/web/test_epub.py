@@ -95,3 +95,12 @@ def test_broken_books_are_typed_failures(data: bytes, code: ErrorCode) -> None:
     with pytest.raises(ParserError) as error:
         read(data)
     assert error.value.code is code
+
+
+def test_notes_have_the_label_of_their_mark() -> None:
+    page = make.xhtml(
+        '<p>Ten<a xmlns:epub="http://www.idpf.org/2007/ops" epub:type="noteref" href="#n9">4</a>.</p>'
+        '<aside xmlns:epub="http://www.idpf.org/2007/ops" epub:type="footnote" id="n9"><p>Counted twice.</p></aside>'
+    )
+    assert "Ten.[^4]" in read(make.epub({"a.xhtml": page})).text
+    assert "[^4]: Counted twice." in read(make.epub({"a.xhtml": page})).text

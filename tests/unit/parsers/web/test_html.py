@@ -93,3 +93,16 @@ def test_a_page_that_nests_too_deeply_is_read_with_a_warning() -> None:
 def test_a_text_of_more_than_ten_megabytes_is_whole() -> None:
     document = read("<p>" + "word " * 2_100_000 + "last 5</p><p>end 6</p>")
     assert document.text.endswith("last 5\n\nend 6")
+
+
+def test_cells_for_which_nobody_began_a_row_are_one() -> None:
+    assert read("<table><td>A 1</td><td>2</td></table>").text == "| A 1 | 2 |\n| --- | --- |"
+    mixed = read("<table><tr><td>a</td><td>b</td></tr><td>c 3</td><td>d</td></table>").text
+    assert mixed == "| a | b |\n| --- | --- |\n| c 3 | d |"
+
+
+def test_words_of_drawings_and_templates_are_left_out_by_name() -> None:
+    document = read("<p>Seen.</p><svg><text>Label 31</text></svg><template>Later 16</template><canvas>No 32</canvas>")
+    assert document.text == "Seen."
+    assert {"Label 31", "No 32"} <= {entry.text for entry in document.left_out if entry.why == "unknown_object"}
+    assert "Later 16" in left_out(document, "hidden")
