@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from pydantic import ValidationError
 
 from roma_core import parts
+from roma_core.environment import ensure_temp_folder
 from roma_core.errors import (
     AgentFailure,
     InputError,
@@ -41,6 +42,7 @@ from roma_core.types import (
     Usage,
     digest,
 )
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
@@ -100,12 +102,12 @@ class Roma:
             raise TypeError(f"Roma has no part named {', '.join(sorted(unknown))}")
         # A part looks in the instance first, so one that is handed in is never built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
+        ensure_temp_folder(Workspace(settings.workspace).temporary)
 
     @cached_property
     def prompt_library(self) -> PromptLibrary:
         """ROMA's own prompts and the versions of them in the workspace."""
         from roma_core.prompts import PromptLibrary
-        from roma_core.workspace import Workspace
 
         return PromptLibrary(Workspace(self.settings.workspace).prompts, parts.list_own_prompts())
 

@@ -35,6 +35,8 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from roma_core.environment import explain_environment, find_extra
+
 T = TypeVar("T")
 
 MOST_NAMES_LISTED = 12
@@ -62,6 +64,7 @@ class ErrorCode(StrEnum):
     INTERRUPTED = "ERR_INTERRUPTED"
     INTERNAL = "ERR_INTERNAL"
     DEPENDENCY_MISSING = "ERR_DEPENDENCY_MISSING"
+    ENVIRONMENT = "ERR_ENVIRONMENT"
 
     CONNECTOR_AUTH = "ERR_CONNECTOR_AUTH"
     CONNECTOR_PERMISSION = "ERR_CONNECTOR_PERMISSION"
@@ -334,11 +337,15 @@ def _translate(error: BaseException) -> RomaError:
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StoreError(DISK_FULL, ErrorCode.STORAGE_FULL)
     if isinstance(error, ModuleNotFoundError):
+        extra = find_extra(error.name or "")
         return ConfigError(
-            f"The Python package {error.name!r} is not installed; install roma-core[all] or the extra that needs it.",
+            f"The Python package {error.name!r} is not installed: pip install 'roma-core[{extra}]'.",
             ErrorCode.DEPENDENCY_MISSING,
-            details={"module": error.name or ""},
+            details={"module": error.name or "", "extra": extra},
         )
+    refused = explain_environment(error)
+    if refused:
+        return ConfigError(refused, ErrorCode.ENVIRONMENT, details={"exception": type(error).__name__})
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
     return RomaError(

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import importlib.util
 import json
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from roma_core.environment import count_cores
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.types import digest
 
@@ -150,7 +150,7 @@ def make_model_error(name: str, error: Exception) -> EmbeddingError:
 
 def width(threads: int) -> int:
     """Return the number of threads to use: ``threads``, or one a core when it is 0."""
-    return threads or os.cpu_count() or 1
+    return threads or count_cores()
 
 
 async def spread(

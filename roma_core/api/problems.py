@@ -52,6 +52,7 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.GUARDRAIL_TOO_LONG: 422,
     ErrorCode.GUARDRAIL_BLOCKED: 422,
     ErrorCode.DEPENDENCY_MISSING: 503,
+    ErrorCode.ENVIRONMENT: 503,
     ErrorCode.ACCESS_UNAUTHENTICATED: 401,
     ErrorCode.ACCESS_FORBIDDEN: 403,
     ErrorCode.ACCESS_RATE_LIMIT: 429,

@@ -13,10 +13,12 @@ import click
 import roma_core
 from roma_core.cli.command import RomaGroup
 from roma_core.cli.output import INTERRUPTED, OK, USAGE
+from roma_core.environment import restart_in_utf8
 
 __all__ = ["collect_options", "main", "roma"]
 
 COMMANDS = {
+    "init": "demo:init",
     "ingest": "documents:ingest",
     "source": "sources:source",
     "sync": "sources:sync",
@@ -80,6 +82,8 @@ def collect_options() -> dict[str, list[str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Raises ``SystemExit`` for ``--help`` and wrong usage."""
+    if argv is None:
+        restart_in_utf8()
     try:
         code: int = roma.main(list(argv) if argv is not None else None, prog_name="roma", standalone_mode=False) or OK
     except click.exceptions.Exit as ended:

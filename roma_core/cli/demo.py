@@ -15,13 +15,29 @@ from roma_core.cli.answers import format_answer
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.evals import show_scores
 from roma_core.cli.output import FAILED, OK, write
-from roma_core.errors import AgentFailure, InputError, NotFoundError
+from roma_core.errors import AgentFailure, InputError
 from roma_core.settings import Settings
+from roma_core.starter import find_shipped, make_project
 from roma_core.workspace import Workspace
 
 QUESTION = "What does tenacity do?"
-CHECKOUT = Path(__file__).resolve().parents[2]
-GOLDEN = CHECKOUT / "datasets" / "golden" / "golden_dataset.json"
+GOLDEN = "datasets/golden/golden_dataset.json"
+
+
+@command(examples=("roma init my-project",))
+@click.argument("folder", type=click.Path(path_type=Path))
+async def init(call: Invocation, folder: Path) -> int:
+    """Begin a project: settings, sources, notebooks, a golden set, a workflow. Files that are there stay."""
+    project = await asyncio.to_thread(make_project, folder)
+
+    def show() -> None:
+        write(f"{len(project.written)} files written to {folder}")
+        for name in project.kept:
+            write(f"{name} was there and stays")
+        write(f"\nnext:  cd {folder} && roma sync && roma ask 'What is the golden set?'")
+
+    call.emit({"folder": str(folder), "written": list(project.written), "kept": list(project.kept)}, show)
+    return OK
 
 
 @command("demo-corpus", examples=("roma demo-corpus /tmp/corpus",))
@@ -47,16 +63,17 @@ async def demo(call: Invocation) -> int:
     from roma_core.evals import evaluate
 
     settings = call.settings
+    golden = find_shipped(GOLDEN)
     steps: dict[str, dict[str, Any]] = {
         "01_ingest": {"documents": []},
         "02_ask": {"question": QUESTION, "documents": []},
-        "03_golden_eval": {"dataset": str(GOLDEN), "limit": None, "whole_corpus": True},
+        "03_golden_eval": {"dataset": str(golden), "limit": None, "whole_corpus": True},
     }
     for name, parameters in steps.items():
         await _run_step(name, {**parameters, "workspace": str(settings.workspace.resolve())}, settings)
     async with build_roma(settings) as roma:
         documents, passages = await roma.store.counts(settings.tenant)
-        report = await evaluate(str(GOLDEN), roma)
+        report = await evaluate(str(golden), roma)
         answer = await roma.query(QUESTION)
     if isinstance(answer, AgentFailure):
         return call.fail(answer)
@@ -76,9 +93,7 @@ async def demo(call: Invocation) -> int:
 async def _run_step(name: str, parameters: dict[str, Any], settings: Settings) -> None:
     from roma_core.evals.notebooks import run_notebook
 
-    source = CHECKOUT / "notebooks" / f"{name}.ipynb"
-    if not source.is_file():
-        raise NotFoundError("The demo runs the notebooks of a checkout: clone the repository and run it there.")
+    source = find_shipped(f"notebooks/{name}.ipynb")
     work = asyncio.ensure_future(
         run_notebook(source, Workspace(settings.workspace).notebooks / source.name, parameters)
     )

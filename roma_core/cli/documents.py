@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -15,8 +16,10 @@ from roma_core.connectors.registry import describe_sources
 from roma_core.errors import AgentFailure, InputError
 from roma_core.facts import read_facts
 from roma_core.settings import TrackedChanges
+from roma_core.ingestion.ledger import Ledger
 from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.parsers.base import ParseOptions
@@ -215,8 +218,8 @@ def read_pages(text: str | None) -> tuple[int, ...] | None:
 @click.option("--state", type=click.Choice(get_args(ItemState)), help="Only items in this state.")
 async def ledger(call: Invocation, state: ItemState | None) -> int:
     """List what became of every item that was ever listed."""
-    async with build_roma(call.settings) as roma:
-        items = await roma.ingestion.ledger_items(roma.settings.tenant, state=state)
+    file = Workspace(call.settings.workspace).ledger  # read by itself: neither a model nor the store is needed
+    items = await asyncio.to_thread(lambda: Ledger(file).items(call.settings.tenant, state=state))
     rows = [
         (item.state, item.uri, item.document_id, item.code, "; ".join(filter(None, (item.reason, *item.warnings))))
         for item in items

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from roma_core.connectors.base import Connector
+from roma_core.connectors.local.paths import path_of
 from roma_core.connectors.registry import connector_specs, describe_sources
 from roma_core.errors import AgentFailure, InputError
 from roma_core.redaction.rules import SECRETS, redact, redact_value
@@ -32,7 +33,20 @@ def resolve_source(
 
 def redact_uri(uri: str) -> str:
     """Return ``uri`` as it may be kept and shown: without a user name or password, and without secrets."""
-    return redact(_user().sub(r"\1", uri), SECRETS)
+    text = uri.encode("utf-8", "backslashreplace").decode()
+    return redact(_user().sub(r"\1", text), SECRETS)
+
+
+def spell_address(uri: str) -> str:
+    """Return the address as text that can be stored: a path with bytes that are not UTF-8 as its ``file://`` address.
+
+    Raises ``InputError`` for what is neither text nor a path.
+    """
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        return path_of(uri).absolute().as_uri()
+    return uri
 
 
 def redact_failure(failure: AgentFailure) -> AgentFailure:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from roma_core.evals.golden.dataset import Golden
 from roma_core.settings import Settings
+from roma_core.starter import find_shipped
 from roma_core.types import IngestionReport
 
 EXTENSIONS = {"text/markdown": ".md", "text/x-rst": ".rst", "text/plain": ".txt"}
@@ -93,7 +94,7 @@ def gather_demo_corpus(
     Files that hold the right bytes already are not touched, so that a second ingest finds nothing new.
     """
     found = metadata.distributions() if distributions is None else distributions
-    texts = descriptions(found) | own_docs(checkout or Path(__file__).resolve().parents[2])
+    texts = descriptions(found) | own_docs(checkout or find_shipped(DOCS).parent)
     paths = []
     for name, text in texts.items():
         path = folder / name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from collections import Counter
@@ -15,8 +14,9 @@ from pydantic import ValidationError
 
 from roma_core.cache import Cache
 from roma_core.connectors.base import Connector, Listing, ListingEnd
-from roma_core.connectors.sources import redact_failure, redact_uri, resolve_source
+from roma_core.connectors.sources import redact_failure, redact_uri, resolve_source, spell_address
 from roma_core.embeddings.base import Embedder
+from roma_core.environment import count_cores
 from roma_core.errors import (
     AgentFailure,
     ConnectorError,
@@ -90,7 +90,7 @@ def build_ingestion(
             cache=cache,
             ledger=Ledger(Workspace(settings.workspace).ledger),
             chunk_tokens=settings.chunking.tokens,
-            workers=settings.parsing.workers or os.cpu_count() or 1,
+            workers=settings.parsing.workers or count_cores(),
             captions=captions,
         ),
         DeletionPolicy(
@@ -218,6 +218,7 @@ class IngestionService:
 
     def resolve(self, tenant: str, uri: str, within: Sequence[str] | None = None) -> ResolvedSource:
         """Find or make the source at ``uri``; the ledger knows it by its one spelling."""
+        uri = spell_address(uri)
         ledger = self.parts.ledger
         connector, source = resolve_source(uri, self.parts.connectors, within)
         record = ledger.sources.find_or_make(tenant, source.uri, connector.kind)

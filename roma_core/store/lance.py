@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from roma_core.environment import explain_environment
 from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
 from roma_core.languages import detect_language
 from roma_core.ranking import ranked
@@ -669,7 +670,7 @@ def _translate_errors(same: Callable[[], bool] = lambda: True) -> Iterator[None]
             raise StoreError(DISK_FULL, ErrorCode.STORAGE_FULL) from error
         code = ErrorCode.STORAGE_CORRUPT if any(s in reason for s in _DAMAGED) else ErrorCode.STORAGE_UNAVAILABLE
         raise StoreError(
-            f"The store could not be read or written ({type(error).__name__}).",
+            explain_environment(error) or f"The store could not be read or written ({type(error).__name__}).",
             code,
             details={"exception": type(error).__name__},
         ) from error

@@ -16,6 +16,7 @@ import httpcore2
 
 from roma_core.connectors.net.egress import EgressProxies
 from roma_core.connectors.net.guard import Netguard, PinnedBackend, Target
+from roma_core.environment import explain_certificate, find_certificate_fault
 from roma_core.errors import ConnectorError, ErrorCode
 from roma_core.retry import TRANSIENT_STATUSES, retry_after_s
 
@@ -151,9 +152,9 @@ class Fetcher:
                 details={"host": target.host},
             ) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
-            raise ConnectorError(
-                f"The connection to {target.host} failed ({type(error).__name__}).", details={"host": target.host}
-            ) from None
+            refused = find_certificate_fault(error)
+            reason = explain_certificate(refused) if refused else f"The connection failed ({type(error).__name__})."
+            raise ConnectorError(f"{target.host}: {reason}", details={"host": target.host}) from None
 
     async def _exchange(self, target: Target, headers: Mapping[str, str], max_bytes: int) -> FetchedResponse:
         url = httpcore2.URL(

@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies
 
 import aiohttp
 import httpx2
 
+from roma_core.environment import explain_certificate, find_certificate_fault
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.providers.faults import FaultTable, fault
 from roma_core.watchdog import Watchdog
@@ -115,6 +117,10 @@ def unreachable(vendor: str, error: BaseException) -> LLMError:
     aiohttp's own error decides where there is one: the SDKs translate every broken connection to a late one.
     """
     causes = list(_causes(error))
+    refused = find_certificate_fault(error)
+    if refused is not None:
+        details = {"sent": False, "exception": type(refused).__name__}
+        return LLMError(f"{vendor}: {explain_certificate(refused)}", ErrorCode.LLM_UNAVAILABLE, details=details)
     causes = [cause for cause in causes if isinstance(cause, aiohttp.ClientError)] or causes
     if any(isinstance(cause, aiohttp.ClientResponseError) for cause in causes):
         return fault(vendor, ErrorCode.LLM_MALFORMED)
@@ -122,7 +128,8 @@ def unreachable(vendor: str, error: BaseException) -> LLMError:
     code = ErrorCode.LLM_TIMEOUT if late else ErrorCode.LLM_UNAVAILABLE
     if not any(isinstance(cause, _NEVER_SENT) for cause in causes):
         return fault(vendor, code, exception=type(causes[-1]).__name__)
-    return LLMError(f"{vendor} cannot be reached; check the network and LLM_BASE_URL.", code, details={"sent": False})
+    checked = "the network, HTTPS_PROXY" if getproxies().keys() & {"https", "http", "all"} else "the network"
+    return LLMError(f"{vendor} cannot be reached; check {checked} and LLM_BASE_URL.", code, details={"sent": False})
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from roma_core.environment import count_cores
 from roma_core.errors import AgentFailure, ErrorCode
 
 EXIT_MEMORY = 77
@@ -45,7 +46,7 @@ def confine(memory_mb: float, file_mb: float) -> None:
 def allow_cpu_seconds(timeout_s: float) -> None:
     """Let the process use ``timeout_s`` more CPU seconds a core; then the kernel ends it (SIGXCPU)."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    cores = os.cpu_count() or 1
+    cores = count_cores()
     lower_limit(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime + timeout_s * cores) + 2, keep_hard=True)
 
 

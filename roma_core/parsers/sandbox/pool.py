@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from roma_core.environment import count_cores
 from roma_core.errors import AgentFailure, ErrorCode, ParserError
 from roma_core.parsers.sandbox.confine import EXIT_MEMORY
 from roma_core.parsers.sandbox.pipes import Pipe
@@ -85,7 +86,7 @@ class ProcessSandbox:
 
     def __init__(self, workers: int = 0, limits: WorkerLimits | None = None) -> None:
         self.limits = limits or WorkerLimits()
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or count_cores()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="roma-parser")
         self._idle: deque[Worker] = deque()
         self._folder = tempfile.TemporaryDirectory(prefix="roma-parser-", ignore_cleanup_errors=True)
