@@ -20,7 +20,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 _REFUSALS = {
     errno.EACCES: "may not be read or written by this user; change its mode or its owner",
     errno.EPERM: "may not be changed by this user; change its mode or its owner",
-    errno.ENOTDIR: "lies inside of a file, where a folder is needed; choose another place",
+    errno.ENOTDIR: "is a file, or lies inside of one, where a folder is needed; choose another place",
     errno.EEXIST: "is a file, where a folder is needed; choose another place",
     errno.EROFS: "is on a read-only disk; choose a workspace and a TMPDIR that can be written",
     errno.EMFILE: "could not be opened, since this process has too many files open; raise the limit (ulimit -n)",

@@ -490,7 +490,9 @@ def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
     from roma_core.embeddings import embedder_specs
     from roma_core.evals.measures.registry import plugin_measures
     from roma_core.llm.providers import provider_specs
+    from roma_core.parsers.backends.base import GROUP, Backend
     from roma_core.parsers.registry import ParserTable
+    from roma_core.plugins import load_specs
     from roma_core.rerank import reranker_specs
 
     groups: list[Specs[Any]] = [
@@ -500,7 +502,7 @@ def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
         provider_specs(),
         plugin_measures(),
         stage_specs(),
-        stage_specs(),
+        load_specs(GROUP, Backend),
     ]
     found = [plugin for specs in groups for plugin in specs.broken]
     return list(dict.fromkeys([*found, *ParserTable.installed().broken, *roma.broken_connectors]))

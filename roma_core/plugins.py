@@ -16,7 +16,7 @@ for the health report, never a crash. A module that declares a spec imports no h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -50,6 +50,17 @@ class BrokenPlugin:
     name: str
     group: str
     reason: str
+
+
+@dataclass(frozen=True)
+class DeclaredPlugin:
+    """A part that an installed package declares; ``reason`` says why it cannot be used, empty when it can."""
+
+    group: str
+    name: str
+    package: str
+    version: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,18 @@ def load_specs(group: str, kind: type[T]) -> Specs[T]:
 def declared_names(group: str) -> tuple[str, ...]:
     """Return the names that packages declare in ``group``, without importing anything of theirs."""
     return tuple(dict.fromkeys(entry.name for entry in _declared(group, [])))
+
+
+def list_declared(broken: Iterable[BrokenPlugin]) -> list[DeclaredPlugin]:
+    """Return the parts that packages declare in each group, ROMA's own first, with why the ``broken`` ones are."""
+    reasons = {(plugin.group, plugin.name): plugin.reason for plugin in broken}
+    plugins = []
+    for group in GROUPS:
+        for entry in _declared(group, []):
+            version = entry.dist.version if entry.dist is not None else ""
+            reason = reasons.get((group, entry.name), "")
+            plugins.append(DeclaredPlugin(group, entry.name, _distribution_of(entry), version, reason))
+    return plugins
 
 
 def forget_specs() -> None:

@@ -26,6 +26,7 @@ from roma_core import display
 from roma_core.agents.context import Context
 from roma_core.errors import AgentFailure, ConfigError, suggest_name
 from roma_core.plugins import Specs, load_specs
+from roma_core.settings import SettingsSection
 from roma_core.source_hash import source_sha256
 from roma_core.writers.base import Piece
 
@@ -141,6 +142,7 @@ class StageSpec:
     make: Callable[[Any], Stage]
     after: str = ""
     before: str = ""
+    settings: type[SettingsSection] | None = None
 
     def insert_into(self, pipeline: Pipeline, parts: object) -> Pipeline:
         """Return ``pipeline`` with this stage at its place. Raises ``ConfigError`` when it names no single place."""

@@ -47,6 +47,7 @@ COMMANDS = {
     "health": "service:health",
     "spend": "service:spend",
     "doctor": "service:doctor",
+    "plugins": "service:plugins",
     "settings": "service:settings",
     "token": "service:token",
     "auth": "service:auth",

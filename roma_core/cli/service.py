@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import typing
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,7 +13,7 @@ import click
 
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
-from roma_core.cli.output import FAILED, OK, note, write, write_table
+from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.registry import connector_specs, describe_sign_ins
 from roma_core.errors import AgentFailure, InputError
 from roma_core.llm.control.budget import PERIODS, Period
@@ -32,6 +33,29 @@ async def health(call: Invocation) -> int:
     title = f"ROMA {report.version}: {report.state}"
     call.emit(report, lambda: write_table(title, ["part", "state", "why", "took"], rows))
     return OK if report.state != "down" else FAILED
+
+
+@command(examples=("roma plugins", "roma plugins --json"))
+async def plugins(call: Invocation) -> int:
+    """List the parts that installed packages bring, ROMA's own among them, and why one cannot be used."""
+    from roma_core.parts import list_broken_plugins
+    from roma_core.plugins import list_declared
+
+    async with build_roma(call.settings) as roma:
+        declared = list_declared(await asyncio.to_thread(list_broken_plugins, roma))
+    rows = [
+        (
+            "failed" if plugin.reason else "ok",
+            plugin.group,
+            plugin.name,
+            f"{plugin.package} {plugin.version}",
+            plugin.reason,
+        )
+        for plugin in declared
+    ]
+    columns = ["state", "group", "name", "package", "why"]
+    call.emit([asdict(plugin) for plugin in declared], lambda: write_table("", columns, rows))
+    return PARTIAL if any(plugin.reason for plugin in declared) else OK
 
 
 @command(examples=("roma doctor", "roma doctor --repair"))

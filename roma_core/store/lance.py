@@ -13,6 +13,7 @@ import importlib
 import json
 import operator
 import os
+import re
 import shutil
 import time
 from collections import Counter
@@ -491,7 +492,7 @@ class LanceStore:
             yield
 
     def _translate_errors(self) -> AbstractContextManager[None]:
-        return _translate_errors(self._is_same_table)
+        return _translate_errors(self._path, self._is_same_table)
 
     async def _open(self) -> Any:
         import lancedb
@@ -652,8 +653,18 @@ _FULL = ("os error 28", "os error 122", "no space left", "quota exceeded")
 _DAMAGED = ("not found:", "corrupt", "invalid magic", "unexpected end of file", "failed to decode")
 
 
+def _explain(error: Exception, path: Path) -> str:
+    """Return the sentence for a refusal, whose number stands in the text of LanceDB's errors alone."""
+    place = Path(*path.parts[-2:])  # shown to whoever asks for health: the workspace's own name is enough
+    number = re.search(r"(?:os error |\bcode: )(\d+)", str(error))
+    refused = OSError(int(number[1]), "", str(place)) if number else error
+    return (
+        explain_environment(refused) or f"The store in {place} could not be read or written ({type(error).__name__})."
+    )
+
+
 @contextmanager
-def _translate_errors(same: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def _translate_errors(path: Path, same: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Translate errors of LanceDB, which are RuntimeError, ValueError or OSError with the reason in their text alone.
 
     A missing file means damage only while the table is still the one that was opened.
@@ -670,7 +681,7 @@ def _translate_errors(same: Callable[[], bool] = lambda: True) -> Iterator[None]
             raise StoreError(DISK_FULL, ErrorCode.STORAGE_FULL) from error
         code = ErrorCode.STORAGE_CORRUPT if any(s in reason for s in _DAMAGED) else ErrorCode.STORAGE_UNAVAILABLE
         raise StoreError(
-            explain_environment(error) or f"The store could not be read or written ({type(error).__name__}).",
+            _explain(error, path),
             code,
             details={"exception": type(error).__name__},
         ) from error

@@ -39,7 +39,7 @@ async def test_health_of_a_server_without_its_store_is_503(start: Any, workspace
         reply = await service.client.get("/health")
         assert (reply.status_code, reply.json()["state"]) == (503, "down")
         store = next(c for c in reply.json()["components"] if c["name"] == "store")
-        assert (store["state"], "could not be read" in store["reason"]) == ("down", True)
+        assert (store["state"], "where a folder is needed" in store["reason"]) == ("down", True)
 
 
 async def test_health_never_has_a_model_write(service: Any) -> None:
