@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from roma_core.parsers.sandbox.pool import InlineSandbox
 from roma_plugin_example.connector import LinesConnector
 from roma_plugin_example.stage import expand, read_terms
 
 from roma_core.errors import ConfigError
+from roma_core.parsers.sandbox.pool import InlineSandbox
 from roma_core.parsers.service import DolphinParserService
 from roma_core.testing import ConnectorCase, ConnectorContract, ParserCase, ParserContract
 from roma_core.types import Source
