@@ -15,8 +15,8 @@ from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.registry import describe_sources
 from roma_core.errors import AgentFailure, InputError
 from roma_core.facts import read_facts
-from roma_core.settings import TrackedChanges
 from roma_core.ingestion.ledger import Ledger
+from roma_core.settings import TrackedChanges
 from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
 from roma_core.workspace import Workspace
