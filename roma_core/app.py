@@ -35,6 +35,7 @@ from roma_core.types import (
     Persona,
     Query,
     RawDocument,
+    ReindexReport,
     ScoredChunk,
     SearchReport,
     StreamEvent,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from roma_core.evals.judge.model import Judge
     from roma_core.ingestion import OnProgress
     from roma_core.ingestion.catalog import SourceCatalog
+    from roma_core.ingestion.reindex import OnReindex
     from roma_core.llm.control.budget import Period
     from roma_core.llm.control.spending import Dimension, SpendReport
     from roma_core.parsers.backends import BackendReport
@@ -91,7 +93,7 @@ class Roma:
     monitor = Part(parts.build_monitor)
 
     def __init__(self, settings: Settings, **given: Unpack[RomaParts]) -> None:
-        self.settings = settings
+        self.settings = parts.follow_index(settings)
         self.locks = {part.name: threading.RLock() for part in list_parts(Roma)}
         self.broken_connectors: tuple[BrokenPlugin, ...] = ()
         self.chosen_prompts: dict[str, str | Path] = dict(given.pop("prompt_files", None) or {})
@@ -299,6 +301,24 @@ class Roma:
         turns = await self.sessions.forget_documents(owner, list(report.document_ids))
         records = await self.answers.forget_documents(owner, list(report.document_ids))
         return report.model_copy(update={"answers": max(turns, records)})
+
+    async def reindex(
+        self,
+        *,
+        embedder: str | None = None,
+        tokenizer: str | None = None,
+        chunks: bool = False,
+        progress: OnReindex | None = None,
+    ) -> ReindexReport | AgentFailure:
+        """Make the index again from the stored texts, of all tenants, beside the one in use; then swap them.
+
+        ``embedder`` is a value of ``ROMA_EMBEDDER``; settings that name none follow it from then on. ``chunks`` cuts
+        the documents again. Searches and ingests go on meanwhile. Afterwards this ``Roma`` reads the table of its own
+        embedder: build another one to search by the new.
+
+        >>> await roma.reindex(embedder="multilingual")  # doctest: +SKIP
+        """
+        return await guarded("ingestion", parts.reindex_store(self, embedder, tokenizer, chunks, progress))
 
     async def restore(self, *uris: str | Path, run_id: str | None = None, tenant: str | None = None) -> IngestionReport:
         """Undo deletions, of ``uris`` or of one run, for ``ROMA_SOURCE_UNDO_DAYS``. Raises ``NotFoundError``."""

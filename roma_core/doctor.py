@@ -150,7 +150,33 @@ def _find_leftovers(workspace: Workspace) -> Iterator[Path]:
 
 
 async def _examine_store(roma: Roma, repair: bool) -> list[Diagnosis]:
-    """Return what is wrong with the table of passages itself."""
+    """Return what is wrong with the table of passages itself, and tables that no ``reindex`` has finished."""
+    return [*await asyncio.to_thread(_examine_unfinished, roma, repair), *await _examine_table(roma, repair)]
+
+
+def _examine_unfinished(roma: Roma, repair: bool) -> list[Diagnosis]:
+    from roma_core.store.lance import remove_unfinished
+    from roma_core.store.register import list_unfinished
+
+    folder = Workspace(roma.settings.workspace).store
+    names = list_unfinished(folder)
+    if not names:
+        return []
+    removed = remove_unfinished(folder) if repair else []
+    return [
+        Diagnosis(
+            part="store",
+            message=f"{len(names)} tables of a reindex are not finished.",
+            count=len(names),
+            examples=tuple(names[:EXAMPLES]),
+            mended=len(removed),
+            advice="Run `roma reindex` again with the same options to finish it, or --repair to remove them; "
+            "while a reindex is at work they stay.",
+        )
+    ]
+
+
+async def _examine_table(roma: Roma, repair: bool) -> list[Diagnosis]:
     if repair:
         await roma.store.optimize()
     health = await roma.store.health()

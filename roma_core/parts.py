@@ -18,9 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
 
-from roma_core.errors import AgentFailure, ConfigError, RomaError
+from roma_core.errors import AgentFailure, ConfigError, RomaError, guarded_call
 from roma_core.telemetry import logs
-from roma_core.types import ComponentHealth, Query, SearchReport, Usage
+from roma_core.types import ComponentHealth, Query, ReindexReport, SearchReport, Usage
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from roma_core.embeddings.base import Embedder
     from roma_core.ingestion import IngestionService
     from roma_core.ingestion.captions import Captions
+    from roma_core.ingestion.reindex import OnReindex
     from roma_core.llm.base import LLM
     from roma_core.llm.control.budget import Budgets
     from roma_core.llm.control.calls import CallRecord
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from roma_core.prompts import Prompt
     from roma_core.rerank import Reranker
     from roma_core.sessions.service import Sessions
+    from roma_core.settings import Settings
     from roma_core.store.base import ChunkStore
     from roma_core.telemetry.health import HealthMonitor, Probe
     from roma_core.writers.base import Writer
@@ -194,10 +196,15 @@ def build_budgets(roma: Roma) -> Budgets:
 
 def build_embedder(roma: Roma) -> Embedder:
     """Return the embedder; one whose calls cost money draws on the same budgets as the models that write."""
+    return make_embedder(roma, roma.settings)
+
+
+def make_embedder(roma: Roma, settings: Settings) -> Embedder:
+    """Return the embedder that ``settings`` name, within the budgets of ``roma``."""
     from roma_core.embeddings import choose_embedder
 
-    spec, model = choose_embedder(roma.settings)
-    embedder = spec.make(roma.settings, model)
+    spec, model = choose_embedder(settings)
+    embedder = spec.make(settings, model)
     if spec.priced_as is None:
         return embedder
     from roma_core.llm.control.pricing import Prices
@@ -205,6 +212,47 @@ def build_embedder(roma: Roma) -> Embedder:
 
     prices = Prices.load(roma.settings.budgets.prices_file)
     return MeteredEmbedder(embedder, spec.priced_as, prices=prices, budgets=roma.budgets, on_usage=_count_usage)
+
+
+def follow_index(settings: Settings) -> Settings:
+    """Return settings whose embedder is the one that the workspace's index was made with, where they name none."""
+    if "embedder" in settings.retrieval.model_fields_set:
+        return settings
+    from roma_core.store.register import find_embedder
+
+    found = guarded_call("store", lambda: find_embedder(Workspace(settings.workspace).store))
+    if isinstance(found, AgentFailure) or not found:  # a damaged register is reported when the store is opened
+        return settings
+    return settings.replace(embedder=found)
+
+
+async def reindex_store(
+    roma: Roma, embedder: str | None, tokenizer: str | None, cuts: bool, on_progress: OnReindex | None
+) -> ReindexReport:
+    """Make the index of a workspace again. Raises ``RomaError``."""
+    from roma_core.ingestion.reindex import Reindexing
+
+    chosen = embedder or roma.settings.retrieval.embedder
+    is_own = chosen == roma.settings.retrieval.embedder
+    model = roma.embedder if is_own else make_embedder(roma, roma.settings.replace(embedder=chosen))
+    try:
+        return await Reindexing(
+            folder=Workspace(roma.settings.workspace).store,
+            embedder=model,
+            embedder_name=chosen,
+            cache=roma.cache,
+            ledger=roma.ingestion.parts.ledger,
+            chunk_tokens=roma.settings.chunking.tokens,
+            cuts=cuts,
+            tokenizer=tokenizer,
+            min_free_mb=roma.settings.storage.min_free_mb,
+            on_progress=on_progress,
+        ).run()
+    finally:
+        close = getattr(model, "close", None) if not is_own else None
+        closing = close() if close is not None else None
+        if closing is not None:
+            await closing
 
 
 def build_sessions(roma: Roma) -> Sessions:

@@ -24,6 +24,7 @@ COMMANDS = {
     "sync": "sources:sync",
     "forget": "sources:forget",
     "restore": "sources:restore",
+    "reindex": "documents:reindex",
     "ledger": "documents:ledger",
     "show": "documents:show",
     "parse": "documents:parse",

@@ -1,4 +1,4 @@
-"""Commands about documents: ingest, show, parse, ledger."""
+"""Commands about documents: ingest, reindex, show, parse, ledger."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from roma_core.ui.progress import ingest_bar
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from roma_core.ingestion.reindex import ReindexProgress
     from roma_core.parsers.base import ParseOptions
-    from roma_core.types import Document, IngestionReport
+    from roma_core.types import Document, IngestionReport, ReindexReport
 
 MOST_MISSING = 20
 MOST_LEFT_OUT = 30
@@ -56,6 +57,48 @@ async def ingest(
             )
     call.emit(report, lambda: show_ingest(report))
     return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
+
+
+@command(
+    examples=("roma reindex", "roma reindex --embedder multilingual", "roma reindex --chunks"),
+    resumes=True,
+)
+@click.option("--embedder", metavar="NAME", help="Embed the passages by this model (a value of ROMA_EMBEDDER).")
+@click.option("--tokenizer", metavar="NAME", help="Cut words for BM25 in this way (icu).")
+@click.option("--chunks", is_flag=True, help="Cut the documents into passages again (ROMA_CHUNK_TOKENS).")
+async def reindex(call: Invocation, embedder: str | None, tokenizer: str | None, chunks: bool) -> int:
+    """Make the index again from the stored texts, without a source, while searches and ingests go on.
+
+    The new table is made beside the one in use and then put in its place. Run it again after an interruption.
+    """
+
+    def report_progress(progress: ReindexProgress) -> None:
+        if call.is_interactive:
+            note(f"{progress.done} of {progress.total} documents (round {progress.round})")
+
+    async with build_roma(call.settings) as roma:
+        report = await roma.reindex(embedder=embedder, tokenizer=tokenizer, chunks=chunks, progress=report_progress)
+    if isinstance(report, AgentFailure):
+        return call.fail(report)
+    call.emit(report, lambda: show_reindex(report))
+    return OK
+
+
+def show_reindex(report: ReindexReport) -> None:
+    """Print what the new index holds, and what follows from it."""
+    rows = [
+        ("embedder", report.embedder),
+        ("tokenizer", report.tokenizer),
+        ("documents", report.documents),
+        ("tenants", report.tenants),
+        ("passages embedded", report.embedded),
+        ("passages taken over", report.reused),
+        ("seconds", f"{report.seconds:.1f}"),
+    ]
+    write_table("", ["index", ""], rows)
+    if report.long_passages:
+        note(f"{report.long_passages} passages are longer than ROMA_CHUNK_TOKENS for this model; --chunks cuts them.")
+    note(f"Without ROMA_EMBEDDER, this workspace is searched by {report.embedder} from now on; restart servers.")
 
 
 def show_ingest(report: IngestionReport) -> None:

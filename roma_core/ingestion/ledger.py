@@ -312,6 +312,31 @@ class Ledger:
                 [(run_id, tenant, uri) for uri in uris],
             )
 
+    def note_making(
+        self,
+        tenant: str,
+        document_ids: Sequence[str],
+        made_with: str,
+        *,
+        before: str | None = None,
+        chunks: Mapping[str, int] | None = None,
+    ) -> int:
+        """Write down what stored documents are made with now; return how many rows that changed.
+
+        With ``before``, only rows that had this one. ``chunks`` are the numbers of passages by document.
+        """
+        counts = chunks or {}
+        changed = 0
+        with self._database.transaction() as db:
+            for document_id in document_ids:
+                done = db.execute(
+                    "UPDATE items SET made_with = ?, chunks = COALESCE(?, chunks) WHERE tenant = ? AND document_id = ?"
+                    " AND content_sha256 IS NOT NULL AND made_with IS NOT NULL AND (? IS NULL OR made_with = ?)",
+                    (made_with, counts.get(document_id), tenant, document_id, before, before),
+                )
+                changed += done.rowcount
+        return changed
+
     # Absence
 
     def take_over(self, tenant: str, source_id: str) -> frozenset[str]:

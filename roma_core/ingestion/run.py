@@ -14,7 +14,7 @@ from roma_core.cache import Cache
 from roma_core.chunking import CHUNKER, chunk
 from roma_core.connectors.base import Connector, Listing, ListingEnd
 from roma_core.connectors.sources import redact_uri
-from roma_core.embeddings.base import Embedder, charge_to
+from roma_core.embeddings.base import Embedder
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
@@ -22,6 +22,7 @@ from roma_core.ingestion.ledger import Admission, Ledger, LedgerRow, Outcome, St
 from roma_core.ingestion.pipeline import FlowStage, flow
 from roma_core.ingestion.simhash import simhash
 from roma_core.ingestion.sources import SourceLease
+from roma_core.ingestion.vectors import embed_passages
 from roma_core.injection import signs
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.containers import MAX_DEPTH, has_parts
@@ -123,7 +124,7 @@ class Parts:
     @property
     def made_with(self) -> str:
         """Settings and models that decide chunks and vectors beside the document."""
-        return digest(CHUNKER, str(self.chunk_tokens), self.embedder.fingerprint)[:32]
+        return make_identity(self.chunk_tokens, self.embedder.fingerprint)
 
     @property
     def identities(self) -> frozenset[str]:
@@ -613,26 +614,9 @@ class Run:
 
     async def _vectors(self, texts: Sequence[str]) -> Vectors:
         """Vectors of ``texts``; those that the cache holds cost nothing."""
-        import numpy as np
-
-        embedder, cache = self.parts.embedder, self.parts.cache
-        keys = [embed_key(embedder, text) for text in texts]
-        held = await asyncio.to_thread(lambda: [cache.get("embed", key) for key in keys])
-        missing = [i for i, data in enumerate(held) if data is None or len(data) != embedder.dim * 4]
-        with charge_to(self.tenant):
-            embedded = await embedder.embed([texts[i] for i in missing])
+        embedded = await embed_passages(self.parts.embedder, self.parts.cache, self.tenant, texts)
         self.usage = self.usage + embedded.usage
-        fresh = embedded.vectors
-        result = np.empty((len(texts), embedder.dim), dtype=np.float32)
-        for i, data in enumerate(held):
-            if data is not None and len(data) == embedder.dim * 4:
-                result[i] = np.frombuffer(data, dtype="<f4")
-        for i, row in zip(missing, fresh, strict=True):
-            result[i] = row
-
-        made = {keys[i]: row.astype("<f4").tobytes() for i, row in zip(missing, fresh, strict=True)}
-        await asyncio.to_thread(cache.put_many, "embed", made)
-        return result
+        return embedded.vectors
 
     async def _write(self, items: list[Prepared]) -> list[Any]:
         """Commit to the store, then to the ledger: only what both have is acknowledged."""
@@ -829,7 +813,9 @@ class Run:
     def _made_with(self, source: SourceRun) -> str:
         """Return what decides passages and vectors of items beside their documents: the collection is stored there."""
         collection = source.record.options.collection or DEFAULT_COLLECTION
-        return self._made_in_main if collection == DEFAULT_COLLECTION else digest(self._made_in_main, collection)[:32]
+        if collection == DEFAULT_COLLECTION:
+            return self._made_in_main
+        return make_identity(self.parts.chunk_tokens, self.parts.embedder.fingerprint, collection)
 
     @cached_property
     def _made_in_main(self) -> str:
@@ -849,6 +835,12 @@ class Run:
             return False
         has_same_words = candidate.run.connector.kind == "web" and row.text_sha256 == text_identity(document)
         return row.content_sha256 == sha256 or has_same_words
+
+
+def make_identity(chunk_tokens: int, fingerprint: str, collection: str = DEFAULT_COLLECTION) -> str:
+    """Return the hash of what decides passages and vectors beside the document."""
+    made_with = digest(CHUNKER, str(chunk_tokens), fingerprint)[:32]
+    return made_with if collection == DEFAULT_COLLECTION else digest(made_with, collection)[:32]
 
 
 def longest_word(text: str) -> int:
@@ -935,11 +927,6 @@ def _grouped(candidates: Sequence[Candidate]) -> list[Work]:
 
 def _with_warning(document: Document, warning: str) -> Document:
     return document.model_copy(update={"warnings": (*document.warnings, warning)})
-
-
-def embed_key(embedder: Embedder, text: str) -> str:
-    """Return the cache's key of the vector of a text."""
-    return digest("embed", embedder.fingerprint, text)
 
 
 def text_identity(document: Document) -> str:

@@ -38,10 +38,10 @@ from roma_core.ingestion.run import (
     Run,
     SourceRun,
     Work,
-    embed_key,
     fetch_item,
 )
 from roma_core.ingestion.sources import LeaseHolder, SourceLease
+from roma_core.ingestion.vectors import embed_key
 from roma_core.settings import Settings, SourceSettings
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore

@@ -32,8 +32,18 @@ from roma_core.store.allocator import limit_pools, return_freed_memory, trim_mem
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.lease import Lease
-from roma_core.store.lexical import expand_versions, find_missing_words, stem_words
+from roma_core.store.lexical import TOKENIZER, expand_versions, find_missing_words, stem_words
 from roma_core.store.readers import ReaderGate
+from roma_core.store.register import (
+    FIRST_TABLE,
+    TableRegister,
+    list_unfinished,
+    read_register,
+    read_stamp,
+    remove_table,
+    table_folder,
+    write_register,
+)
 from roma_core.store.rows import CHUNK_FIELDS, join_words, parse_chunk, rows, schema
 from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, choose_upkeep, is_index_due
 from roma_core.store.words import choose_languages, widen_question
@@ -46,7 +56,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Kind = Literal["document", "chunk"]
 
-TABLE = "passages"
 KEY_COLUMNS = ("key", "kind")
 """Columns by which rows are replaced. The key alone would do, but then LanceDB adds 66 kB to a commit, about which keys
 it wrote, for the sake of writers without a lease."""
@@ -69,6 +78,10 @@ READER_LEASE = timedelta(hours=1)
 """Longest time that a read may take: no reader holds versions older than this."""
 BACKUP_AGE = timedelta(days=7)
 """Time for which the state of before a migration is kept."""
+RETIRED_AFTER_S = 60.0
+"""Time for which a replaced table stays: a read that began with it has long ended then."""
+WRITER_LOCK, BUILDER_LOCK, REINDEX_LOCK = ".writer.lock", ".builder.lock", ".reindex.lock"
+"""Locks of those who write to the table in use, who write to a new one, and who make one at all."""
 QUIET_WAIT_S, QUIET_LOOK_S = 2.0, 0.02
 INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
 """Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that are not read again."""
@@ -81,13 +94,33 @@ class LanceStore:
     embedder is refused (ERR_STORAGE_MISMATCH). Writes wait up to ``lease_s`` for other writers (ERR_STORAGE_LOCKED) and
     need ``min_free_mb`` on the disk (ERR_STORAGE_FULL). When an open table disappears, calls fail
     (ERR_STORAGE_UNAVAILABLE) until a table is in its place again; an empty one is never created there.
+
+    After a ``reindex`` for another embedder, processes with the former one go on to read the table that was replaced;
+    their writes are refused (ERR_STORAGE_MISMATCH).
     """
 
     def __init__(
-        self, path: Path, *, fingerprint: str, dim: int, model: str = "", lease_s: float = 120.0, min_free_mb: int = 0
+        self,
+        path: Path,
+        *,
+        fingerprint: str,
+        dim: int,
+        model: str = "",
+        lease_s: float = 120.0,
+        min_free_mb: int = 0,
+        building: str = "",
+        tokenizer: str = TOKENIZER,
+        recipe: str = "",
     ) -> None:
+        """``building`` names a new table beside the one in use, made with ``tokenizer`` by ``recipe``."""
         self._path = path
         self._made_with = {"fingerprint": fingerprint, "dim": dim, "model": model}
+        self._building = building
+        self._recipe = {"tokenizer": tokenizer, "recipe": recipe}
+        self._tokenizer = tokenizer
+        self._lock_file = BUILDER_LOCK if building else WRITER_LOCK
+        self._register = TableRegister()
+        self._register_stamp: tuple[int, int] | None = None
         self._dim = dim
         self._lease_s = lease_s
         self._min_free = min_free_mb << 20
@@ -96,8 +129,8 @@ class LanceStore:
         """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
         self._gate = ReaderGate(path)
-        self._languages: dict[str, tuple[int, frozenset[str]]] = {}
-        """By tenant: the version of the table, and the languages of its documents."""
+        self._languages: dict[str, tuple[tuple[str, int], frozenset[str]]] = {}
+        """By tenant: the table and its version, and the languages of its documents."""
 
     # Writing
 
@@ -134,10 +167,14 @@ class LanceStore:
         if not ids:
             return 0
 
+        where = (_scope(tenant, None) & _one_of("document_id", ids)).to_sql()
+
         async def remove(table: Any) -> int:
             known = await table.count_rows((_scope(tenant, "document") & _one_of("document_id", ids)).to_sql())
             if known:
-                await table.delete((_scope(tenant, None) & _one_of("document_id", ids)).to_sql())
+                await table.delete(where)
+            for former in await self._open_retired():  # other processes may still read them
+                await former.delete(where)
             return int(known)
 
         return await self._write(remove)
@@ -153,6 +190,7 @@ class LanceStore:
         """Do what is due by ``store.upkeep``: nothing, the text index, small fragments, or all of ``optimize``."""
 
         async def maintain_if_due(table: Any) -> None:
+            self._sweep_tables()
             facts = await self._observe_table(table)
             due = choose_upkeep(facts)
             if due == "rewrite":
@@ -161,7 +199,7 @@ class LanceStore:
                 if due == "merge":
                     await self._merge_small_fragments(table)
                 if is_index_due(await self._count_unindexed(table, "search_text"), facts.rows):
-                    await table.create_index("search_text", config=migrations.text_index(), replace=True)
+                    await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
                 await self._check_keys(table)
 
         await self._write(maintain_if_due)
@@ -178,7 +216,8 @@ class LanceStore:
             if await table.count_rows():
                 await table.update(updates_sql={"kind": "kind"})
             await self._maintain(table, rebuilds=True)
-            if not await self._remove_old_versions(table, removes_unverified=True):
+            is_clean = await self._remove_old_versions(table, removes_unverified=True)
+            if not is_clean or not self._sweep_tables(everything=True):
                 raise StoreError(
                     "Older versions of the store cannot be removed while it is read; run this again.",
                     ErrorCode.STORAGE_LOCKED,
@@ -225,6 +264,7 @@ class LanceStore:
             await self._compact(table, rebuilds=rebuilds)
         await self._check_keys(table)
         await self._remove_old_versions(table)
+        self._sweep_tables()
 
     async def _check_keys(self, table: Any) -> None:
         """Raise ``StoreError`` (corrupt) for keys that are there more than once, and note when that was looked for."""
@@ -246,7 +286,7 @@ class LanceStore:
                 await table.create_index(column, config=Bitmap(), replace=True)
         # This extends the indices too; a full-text index that still lacks rows is built anew.
         if rebuilds or await self._count_unindexed(table, "search_text"):
-            await table.create_index("search_text", config=migrations.text_index(), replace=True)
+            await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
         chunks = await table.count_rows("kind = 'chunk'")
         if chunks >= ANN_FROM and (rebuilds or not await self._find_index(table, "vector")):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
@@ -289,14 +329,18 @@ class LanceStore:
         """Run ``work`` under the writers' lease. A cancelled caller does not cut a commit in two: it ends first."""
 
         async def run_under_lease() -> T:
-            table = await self._table()
-            async with Lease(self._path, self._lease_s):
-                with self._translate_errors():
-                    await table.checkout_latest()
-                    await migrations.is_current(table)  # a newer ROMA may have changed it since it was opened
-                    done = await work(table)
-            return_freed_memory()
-            return done
+            while True:
+                table = await self._table()
+                async with Lease(self._path, self._lease_s, self._lock_file):
+                    if not self._is_same_table():
+                        continue  # another one was put in its place while this waited
+                    self._require_current()
+                    with self._translate_errors():
+                        await table.checkout_latest()
+                        await migrations.is_current(table)  # a newer ROMA may have changed it since it was opened
+                        done = await work(table)
+                return_freed_memory()
+                return done
 
         return await asyncio.shield(asyncio.ensure_future(run_under_lease()))
 
@@ -360,8 +404,8 @@ class LanceStore:
         if language == "en":
             return []
         with self._reading():
-            version = int(await table.version())
-        noted, present = self._languages.get(tenant, (-1, frozenset[str]()))
+            version = (str(table.name), int(await table.version()))
+        noted, present = self._languages.get(tenant, (("", -1), frozenset[str]()))
         if noted != version:
             rows = await self._select(["language"], _scope(tenant, "document"))
             present = frozenset(str(row["language"]) for row in rows)
@@ -425,6 +469,10 @@ class LanceStore:
             }
         return {name: (documents[name], chunks[name]) for name in chunks}
 
+    async def open_table(self) -> Any:
+        """Return LanceDB's table."""
+        return await self._table()
+
     async def health(self) -> ComponentHealth:
         """Return ``degraded`` for doubled keys or a nearly full disk, ``down`` when the table cannot be read."""
         try:
@@ -448,6 +496,8 @@ class LanceStore:
         }
         reasons = [f"{details['doubled_keys']} keys are doubled"] if details["doubled_keys"] else []
         reasons += ["the disk is nearly full"] if free < self._min_free else []
+        if self._is_replaced():
+            reasons.append(f"the store was made again with ROMA_EMBEDDER={self._register.embedder}: start this again")
         return ComponentHealth(
             name="store", state="degraded" if reasons else "ok", reason="; ".join(reasons), details=details
         )
@@ -478,12 +528,69 @@ class LanceStore:
         return self._opened
 
     @property
+    def _name(self) -> str:
+        """Name of the table that this store reads now."""
+        return self._building or self._read_register().choose(str(self._made_with["fingerprint"]))
+
+    @property
     def _folder(self) -> Path:
-        return self._path / f"{TABLE}.lance"
+        return table_folder(self._path, self._name)
+
+    def _read_register(self) -> TableRegister:
+        """Return the register, read again when another process has replaced it."""
+        stamp = read_stamp(self._path)
+        if stamp != self._register_stamp:
+            self._register, self._register_stamp = read_register(self._path), stamp
+        return self._register
 
     def _is_same_table(self) -> bool:
         """Return whether the table that was opened last is still in its place."""
         return self._identity is None or identity(self._folder) == self._identity
+
+    def _is_replaced(self) -> bool:
+        """Return whether this store reads a table that another one has replaced."""
+        return not self._building and self._name != self._register.current
+
+    def _require_current(self) -> None:
+        if self._is_replaced():
+            embedder = self._register.embedder
+            raise StoreError(
+                f"The store was made again with ROMA_EMBEDDER={embedder}: start this again, without ROMA_EMBEDDER or "
+                "with that one.",
+                ErrorCode.STORAGE_MISMATCH,
+                details={"stored": embedder, "configured": self._made_with["model"]},
+            )
+
+    async def _open_retired(self) -> list[Any]:
+        """Return the replaced tables that are still on the disk."""
+        if self._building:
+            return []
+        names = [former.name for former in self._read_register().retired]
+        there = [name for name in names if table_folder(self._path, name).exists()]
+        database = await self._connect() if there else None
+        return [await database.open_table(name) for name in there] if database is not None else []
+
+    def _sweep_tables(self, *, everything: bool = False) -> bool:
+        """Remove replaced tables that no process reads any more; return False when readers did not pause.
+
+        One of another embedder stays for ``BACKUP_AGE``, for processes that were started with it. ``everything``
+        removes all, and tables that were never finished unless one is being made. The caller holds the writers' lease.
+        """
+        if self._building:
+            return True
+        if everything:
+            remove_unfinished(self._path)
+        register = self._read_register()
+        for former in register.retired:
+            is_same = former.fingerprint == self._made_with["fingerprint"]
+            age_s = time.time() - former.retired_at
+            if everything or age_s > (RETIRED_AFTER_S if is_same else BACKUP_AGE.total_seconds()):
+                if not self._gate.is_quiet():
+                    return False
+                register = register.without(former.name)
+                write_register(self._path, register)
+                remove_table(self._path, former.name)
+        return True
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -492,42 +599,47 @@ class LanceStore:
             yield
 
     def _translate_errors(self) -> AbstractContextManager[None]:
-        return _translate_errors(self._path, self._is_same_table)
+        return translate_store_errors(self._path, self._is_same_table)
 
     async def _open(self) -> Any:
-        import lancedb
-
-        limit_pools()
         if self._identity is not None and identity(self._folder) is None:
             raise GoneError(self._folder)
         private_folder(self._path)
-        # Zero: a reader sees what other processes commit; by default it would keep its first snapshot for ever.
-        session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
-        database = await lancedb.connect_async(str(self._path), read_consistency_interval=timedelta(0), session=session)
-        if TABLE not in list((await database.list_tables()).tables):
-            await self._create(database)
-        table = await database.open_table(TABLE)
-        made_with = json.loads(((await table.schema()).metadata or {}).get(b"roma", b"{}"))
+        database = await self._connect()
+        name = self._name
+        if name not in list((await database.list_tables()).tables):
+            await self._create(database, name)
+        table = await database.open_table(name)
+        made_with = await read_making(table)
+        self._tokenizer = str(made_with.get("tokenizer", TOKENIZER))
         if any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim")):
             raise StoreError(
                 f"The store was built with the embedding model {made_with.get('model') or 'unknown'!r}, not with "
-                f"{self._made_with['model']!r}: set ROMA_EMBEDDER back, or ingest into another ROMA_WORKSPACE.",
+                f"{self._made_with['model']!r}: set ROMA_EMBEDDER back, run `roma reindex`, or ingest into another "
+                "ROMA_WORKSPACE.",
                 ErrorCode.STORAGE_MISMATCH,
                 details={"stored": made_with.get("model"), "configured": self._made_with["model"]},
             )
         if not await migrations.is_current(table):
             self._require_room()
-            async with Lease(self._path, self._lease_s):
+            async with Lease(self._path, self._lease_s, self._lock_file):
                 await migrations.bring_up_to_date(table)
         return table
 
-    async def _create(self, database: Any) -> None:
+    async def _connect(self) -> Any:
+        limit_pools()
+        return await connect(self._path)
+
+    async def _create(self, database: Any, name: str) -> None:
         self._require_room()
-        async with Lease(self._path, self._lease_s):
-            if TABLE in list((await database.list_tables()).tables):
+        if not self._building and (name != FIRST_TABLE or list_unfinished(self._path)):
+            raise GoneError(table_folder(self._path, name))  # an empty table would hide the others
+        async with Lease(self._path, self._lease_s, self._lock_file):
+            if name in list((await database.list_tables()).tables):
                 return
-            table = await database.create_table(TABLE, schema=schema(self._dim, self._made_with))
-            await table.create_index("search_text", config=migrations.text_index())
+            made_with = self._made_with | (self._recipe if self._building else {})
+            table = await database.create_table(name, schema=schema(self._dim, made_with))
+            await table.create_index("search_text", config=migrations.text_index(self._tokenizer))
 
     async def _count_unindexed(self, table: Any, column: str) -> int:
         """Return the number of rows that the index of ``column`` lacks (all when there is no index)."""
@@ -546,6 +658,37 @@ class LanceStore:
                 ErrorCode.STORAGE_FULL,
                 details={"free_bytes": free},
             )
+
+
+async def connect(path: Path) -> Any:
+    """Return a connection to the tables in a folder, which sees at once what other processes commit."""
+    import lancedb
+
+    # Zero: by default a reader would keep its first snapshot for ever.
+    session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
+    return await lancedb.connect_async(str(path), read_consistency_interval=timedelta(0), session=session)
+
+
+async def read_making(table: Any) -> dict[str, Any]:
+    """Return what a table was made with: embedder, and after a ``reindex`` also tokenizer and recipe."""
+    making: dict[str, Any] = json.loads(((await table.schema()).metadata or {}).get(b"roma", b"{}"))
+    return making
+
+
+def remove_unfinished(folder: Path) -> list[str]:
+    """Remove tables that a ``reindex`` has left unfinished; return their names. While one is at work, all stay."""
+    from filelock import FileLock, Timeout
+
+    names = list_unfinished(folder)
+    if not names or not table_folder(folder, read_register(folder).current).exists():
+        return []  # what may be all that there is stays
+    try:
+        with FileLock(str(folder / REINDEX_LOCK), timeout=0):
+            for name in names:
+                remove_table(folder, name)
+    except Timeout:
+        return []
+    return names
 
 
 def load() -> None:
@@ -664,7 +807,7 @@ def _explain(error: Exception, path: Path) -> str:
 
 
 @contextmanager
-def _translate_errors(path: Path, same: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def translate_store_errors(path: Path, same: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Translate errors of LanceDB, which are RuntimeError, ValueError or OSError with the reason in their text alone.
 
     A missing file means damage only while the table is still the one that was opened.

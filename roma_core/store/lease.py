@@ -14,10 +14,10 @@ class Lease:
     coroutine in.
     """
 
-    def __init__(self, folder: Path, timeout_s: float) -> None:
+    def __init__(self, folder: Path, timeout_s: float, name: str = ".writer.lock") -> None:
         from filelock import AsyncFileLock
 
-        path = folder / ".writer.lock"
+        path = folder / name
         self._lock = AsyncFileLock(str(path), timeout=timeout_s, poll_interval=0.01, run_in_executor=False)
         self._timeout_s = timeout_s
 

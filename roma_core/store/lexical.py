@@ -15,6 +15,10 @@ from roma_core.store.words import related_words
 
 TOKENIZER: Final = "icu"
 """LanceDB's tokenizer. ``icu/split`` takes codes apart and drops their digits: X-200.1 would be X-200.2."""
+TOKENIZERS: Final = ("icu", "icu/split", "simple", "whitespace", "ngram")
+"""Tokenizers that a table can be indexed with, without further files."""
+MODEL_TOKENIZERS: Final = ("jieba/", "lindera/")
+"""Prefixes of tokenizers whose models lie in ``LANCE_LANGUAGE_MODEL_HOME``."""
 SHORTEST_FUZZY: Final = 4
 """Letters of a word from which on one wrong letter still leaves the word recognisable."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from roma_core import __version__
 from roma_core.errors import ErrorCode, StoreError
@@ -32,11 +32,11 @@ TableStep = Callable[[Any], Awaitable[None]]
 """A change of a LanceDB table."""
 
 
-def text_index() -> Any:
+def text_index(tokenizer: str = TOKENIZER) -> Any:
     """Return LanceDB's configuration of the full-text index."""
     from lancedb.index import FTS
 
-    return FTS(base_tokenizer=TOKENIZER, with_position=False)
+    return FTS(base_tokenizer=cast(Any, tokenizer), with_position=False)
 
 
 async def _cut_words_by_icu(table: Any) -> None:

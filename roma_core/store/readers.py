@@ -2,9 +2,6 @@
 
 A reader holds a shared lock for as long as one search or read takes. Upkeep asks for the exclusive lock without waiting
 and releases it at once: at that moment there is no reader, and every later one sees the latest version.
-
-A reader holds a shared lock for as long as one search or read takes. Upkeep asks for the exclusive lock without waiting
-and lets go of it at once: in that moment there is no reader, and a later one sees the version that is the latest then.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ from roma_core.types.document import (
 )
 from roma_core.types.health import ComponentHealth, HealthReport, HealthState
 from roma_core.types.query import Exchange, Persona, Query
-from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState
+from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState, ReindexReport
 from roma_core.types.source import ForgetReport, PlannedItem, SourceOptions, SourcePlan, SourceRecord, SyncPlan
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ __all__ = [
     "PlannedItem",
     "Query",
     "RawDocument",
+    "ReindexReport",
     "ScoredChunk",
     "SearchHit",
     "SearchLeg",

@@ -94,3 +94,28 @@ class IngestionReport(Noun):
             display.table(("Item", "State", "Code", "Reason"), bad) if bad else "",
             display.table(("Item", "Warning"), self.warnings()[:MOST_WARNINGS]) if self.warnings() else "",
         )
+
+
+class ReindexReport(Noun):
+    """Report of one ``reindex``: what the new table holds, and what making it took."""
+
+    embedder: str
+    """The value of ``ROMA_EMBEDDER`` with which the table was made; settings that name none follow it from now on."""
+    former_embedder: str
+    """Name of the model of the table that was replaced."""
+    tokenizer: str
+    cuts: bool
+    """Documents were cut into passages again."""
+    documents: int
+    tenants: int
+    embedded: int
+    """Passages whose vectors were computed, or taken from the cache."""
+    reused: int
+    """Passages whose vectors were taken over."""
+    long_passages: int
+    """Passages above ``ROMA_CHUNK_TOKENS`` as the new model counts; ``--chunks`` cuts them."""
+    rounds: int
+    """Rounds of bringing documents over: 2 when nothing was written meanwhile."""
+    ledger_rows: int
+    seconds: float
+    usage: Usage = Usage()

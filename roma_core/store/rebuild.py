@@ -1,0 +1,317 @@
+"""A new table beside the one in use: filled from the stored texts, brought up with it, then put in its place.
+
+Readers and writers of the table in use are disturbed at no time; what they change meanwhile is caught up with. A build
+that was cut short goes on where it was, as each commit holds whole documents::
+
+    async with TableBuild(folder, target) as build:
+        difference = await build.compare()
+        for entry in await build.read(difference.missing[:64]):
+            await build.write(entry.tenant, [...])
+        async with build.hold_writers():
+            ...  # catch up with the last changes
+            await build.put_in_place()
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from filelock import AsyncFileLock, Timeout
+
+from roma_core.errors import ErrorCode, NotFoundError, StoreError
+from roma_core.store import migrations
+from roma_core.store.base import EmbeddedDocument
+from roma_core.store.lance import (
+    REINDEX_LOCK,
+    WRITER_LOCK,
+    LanceStore,
+    connect,
+    read_making,
+    translate_store_errors,
+)
+from roma_core.store.lease import Lease
+from roma_core.store.lexical import TOKENIZER
+from roma_core.store.register import (
+    list_unfinished,
+    name_next_table,
+    read_register,
+    remove_table,
+    table_folder,
+    write_register,
+)
+from roma_core.store.rows import CHUNK_FIELDS, parse_chunk
+from roma_core.types import Document, digest
+
+if TYPE_CHECKING:
+    from roma_core.types import Vectors
+
+
+@dataclass(frozen=True)
+class BuildTarget:
+    """The table that is wanted. ``recipe`` names how passages are cut, and is empty where they stay as they are."""
+
+    fingerprint: str
+    dim: int
+    model: str
+    embedder: str
+    """The value of ``ROMA_EMBEDDER``."""
+    tokenizer: str = TOKENIZER
+    recipe: str = ""
+
+
+class DocumentKey(NamedTuple):
+    """A document of one of the tenants."""
+
+    tenant: str
+    document_id: str
+
+
+class StoredDocument(NamedTuple):
+    """A document of the table in use, with its passages and their vectors."""
+
+    tenant: str
+    entry: EmbeddedDocument
+
+
+@dataclass(frozen=True)
+class TableDifference:
+    """Documents that the new table lacks or has otherwise, those that it has too many, and the number of all."""
+
+    missing: tuple[DocumentKey, ...]
+    gone: tuple[DocumentKey, ...]
+    total: int
+
+
+class TableBuild:
+    """One build, by one process at a time. Raises ``StoreError``; the table in use stays as it is then.
+
+    ``NotFoundError`` when nothing was ever stored.
+    """
+
+    def __init__(self, folder: Path, target: BuildTarget, *, lease_s: float = 120.0, min_free_mb: int = 0) -> None:
+        self._folder = folder
+        self._target = target
+        self._lease_s = lease_s
+        self._min_free_mb = min_free_mb
+        self._lock = AsyncFileLock(str(folder / REINDEX_LOCK), timeout=0, run_in_executor=False)
+        self._source: Any = None
+        self._former: dict[str, Any] = {}
+        self._name = ""
+        self._store: LanceStore
+
+    async def __aenter__(self) -> Self:
+        register = read_register(self._folder)
+        if not table_folder(self._folder, register.current).exists():
+            raise NotFoundError("The store is empty: there is nothing to index again.")
+        try:
+            await self._lock.acquire()
+        except Timeout:
+            raise StoreError("Another reindex is at work; wait for its end.", ErrorCode.STORAGE_LOCKED) from None
+        try:
+            with translate_store_errors(self._folder):
+                self._source = await self._open_source(register.current)
+                self._former = await read_making(self._source)
+                self._name = await self._choose_name()
+        except BaseException:
+            await self._lock.release()
+            raise
+        target = self._target
+        self._store = LanceStore(
+            self._folder,
+            fingerprint=target.fingerprint,
+            dim=target.dim,
+            model=target.model,
+            lease_s=self._lease_s,
+            min_free_mb=self._min_free_mb,
+            building=self._name,
+            tokenizer=target.tokenizer,
+            recipe=target.recipe,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._store.close()
+        self._source.close()
+        await self._lock.release()
+
+    @property
+    def keeps_vectors(self) -> bool:
+        """Return whether vectors of the table in use are those of the new one."""
+        wanted = (self._target.fingerprint, self._target.dim)
+        return (self._former.get("fingerprint"), self._former.get("dim")) == wanted
+
+    @property
+    def former(self) -> dict[str, Any]:
+        """What the table in use was made with: ``fingerprint``, ``dim``, ``model``, ``tokenizer``, ``recipe``."""
+        return {"tokenizer": TOKENIZER, "recipe": "", **self._former}
+
+    async def compare(self) -> TableDifference:
+        """Return how the new table differs from the one in use, as that is at this moment."""
+        fresh = await self._store.open_table()
+        with translate_store_errors(self._folder):
+            await self._source.checkout_latest()
+            wanted = await self._sign(self._source)
+            present = await self._sign(fresh)
+        missing = sorted(key for key, signature in wanted.items() if present.get(key) != signature)
+        gone = sorted(present.keys() - wanted.keys())
+        return TableDifference(tuple(missing), tuple(gone), len(wanted))
+
+    async def read(self, keys: Sequence[DocumentKey]) -> list[StoredDocument]:
+        """Return documents of the table in use; one that was deleted meanwhile is left out."""
+        by_tenant: dict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            by_tenant[key.tenant].append(key.document_id)
+        found: list[StoredDocument] = []
+        for tenant, ids in by_tenant.items():
+            found += await self._read_tenant(tenant, ids)
+        return found
+
+    async def write(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
+        """Store documents in the new table, in one commit."""
+        await self._store.put_many(tenant, entries)
+
+    async def remove(self, keys: Sequence[DocumentKey]) -> None:
+        """Remove documents from the new table."""
+        by_tenant: dict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            by_tenant[key.tenant].append(key.document_id)
+        for tenant, ids in by_tenant.items():
+            await self._store.delete(tenant, ids)
+
+    async def prepare(self) -> None:
+        """Compact and index the new table."""
+        await self._store.optimize()
+
+    @asynccontextmanager
+    async def hold_writers(self) -> AsyncIterator[None]:
+        """Let no other process write to the table in use inside the block."""
+        async with Lease(self._folder, self._lease_s, WRITER_LOCK):
+            yield
+
+    async def collections(self) -> dict[DocumentKey, str]:
+        """Return the collection of each document of the new table."""
+        table = await self._store.open_table()
+        columns = ["tenant", "document_id", "collection"]
+        with translate_store_errors(self._folder):
+            rows = (await table.query().where("kind = 'document'").select(columns).to_arrow()).to_pylist()
+        return {DocumentKey(row["tenant"], row["document_id"]): str(row["collection"]) for row in rows}
+
+    async def put_in_place(self) -> None:
+        """Put the new table in the place of the one in use, which stays for those who read it. Hold the writers."""
+        register = read_register(self._folder)
+        if register.current != self._source.name:
+            raise StoreError("Another table was put in place meanwhile; run this again.", ErrorCode.STORAGE_LOCKED)
+        with translate_store_errors(self._folder):
+            write_register(
+                self._folder,
+                register.replace_current(
+                    self._name,
+                    was=str(self._former.get("fingerprint", "")),
+                    fingerprint=self._target.fingerprint,
+                    embedder=self._target.embedder,
+                ),
+            )
+
+    def require_room(self) -> None:
+        """Raise ``StoreError`` (full) when the disk has no room for a second table of the size of the first."""
+        size = sum(path.stat().st_size for path in table_folder(self._folder, self._source.name).rglob("*.lance"))
+        made = sum(path.stat().st_size for path in table_folder(self._folder, self._name).rglob("*.lance"))
+        free = shutil.disk_usage(self._folder).free
+        needed = max(0, size - made) + (self._min_free_mb << 20)
+        if free < needed:
+            raise StoreError(
+                f"The disk has {free >> 20} MB left and a second table takes {needed >> 20} MB with what "
+                "ROMA_MIN_FREE_MB keeps free; free some room and run it again.",
+                ErrorCode.STORAGE_FULL,
+                details={"free_bytes": free, "needed_bytes": needed},
+            )
+
+    async def _open_source(self, name: str) -> Any:
+        table = await (await connect(self._folder)).open_table(name)
+        if not await migrations.is_current(table):
+            async with Lease(self._folder, self._lease_s, WRITER_LOCK):
+                await migrations.bring_up_to_date(table)
+        return table
+
+    async def _choose_name(self) -> str:
+        """Return the unfinished table that was begun for the same target, or the name of a new one; others go."""
+        target = asdict(self._target)
+        wanted = {name: target[name] for name in ("fingerprint", "dim", "tokenizer", "recipe")}
+        database = await connect(self._folder)
+        chosen = ""
+        for name in list_unfinished(self._folder):
+            making = await _read_making_of(database, name)
+            if not chosen and {field: making.get(field) for field in wanted} == wanted:
+                chosen = name
+            else:
+                remove_table(self._folder, name)
+        return chosen or name_next_table(self._folder)
+
+    async def _sign(self, table: Any) -> dict[DocumentKey, str]:
+        """Return a signature of each document: of its text and facts, and of its passages where they stay."""
+        columns = {"tenant": "tenant", "document_id": "document_id", "signature": "md5(payload)"}
+        rows = (await table.query().where("kind = 'document'").select(columns).to_arrow()).to_pylist()
+        signatures = {DocumentKey(row["tenant"], row["document_id"]): str(row["signature"]) for row in rows}
+        if self._target.recipe:
+            return signatures
+        chunks = await table.query().where("kind = 'chunk'").select(["tenant", "document_id", "key"]).to_arrow()
+        keys: dict[DocumentKey, list[str]] = defaultdict(list)
+        for row in chunks.to_pylist():
+            keys[DocumentKey(row["tenant"], row["document_id"])].append(row["key"])
+        return {key: digest(signature, *sorted(keys[key])) for key, signature in signatures.items()}
+
+    async def _read_tenant(self, tenant: str, ids: Sequence[str]) -> list[StoredDocument]:
+        from lancedb.expr import col, lit
+
+        chosen = (col("tenant") == lit(tenant)) & col("document_id").isin([lit(id_) for id_ in ids])
+        columns = ["kind", "payload", "vector", *CHUNK_FIELDS]
+        with translate_store_errors(self._folder):
+            rows = await self._source.query().where(chosen).select(columns).to_arrow()
+        vectors = _read_vectors(rows)
+        documents: list[Document] = []
+        places: dict[str, list[int]] = defaultdict(list)
+        values = rows.drop_columns(["vector"]).to_pylist()
+        for place, row in enumerate(values):
+            if row["kind"] == "document":
+                documents.append(Document.model_validate_json(row["payload"]))
+            else:
+                places[row["document_id"]].append(place)
+        found: list[StoredDocument] = []
+        for document in sorted(documents, key=lambda document: document.id):
+            own = sorted(places[document.id], key=lambda place: (values[place]["start"], values[place]["id"]))
+            chunks = [parse_chunk(values[place]) for place in own]
+            found.append(StoredDocument(tenant, EmbeddedDocument(document, chunks, vectors[own])))
+        return found
+
+
+async def read_tokenizer(folder: Path) -> str:
+    """Return the tokenizer of the table in use. Raises ``NotFoundError`` when nothing was ever stored."""
+    name = read_register(folder).current
+    if not table_folder(folder, name).exists():
+        raise NotFoundError("The store is empty: there is nothing to index again.")
+    with translate_store_errors(folder):
+        making = await read_making(await (await connect(folder)).open_table(name))
+    return str(making.get("tokenizer", TOKENIZER))
+
+
+async def _read_making_of(database: Any, name: str) -> dict[str, Any]:
+    """Return what an unfinished table was made with; nothing for one that cannot be opened."""
+    try:
+        return await read_making(await database.open_table(name))
+    except (RuntimeError, ValueError, OSError, json.JSONDecodeError):
+        return {}
+
+
+def _read_vectors(rows: Any) -> Vectors:
+    import numpy as np
+
+    column = rows.column("vector").combine_chunks()
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float32).reshape(len(rows), -1) if len(rows) else np.zeros((0, 0), np.float32)
