@@ -76,6 +76,8 @@ UNSPACED_RANGES: Final = (
 """Inside of a character class: scripts written without spaces (Thai, Lao, Burmese, Khmer, Chinese, Japanese)."""
 UNSPACED: Final = regex.compile(rf"[{UNSPACED_RANGES}]+")
 """Runs of scripts that are written without spaces."""
+UNSPACED_ALPHABETS: Final = regex.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+")
+"""Of these, runs of scripts whose signs are letters (Thai, Lao, Burmese, Khmer): a pair of them says little."""
 CHARS_PER_UNSPACED_WORD: Final = 2
 """Characters of a word, about, in a script without spaces."""
 

@@ -24,6 +24,7 @@ from roma_core.ingestion.simhash import simhash
 from roma_core.ingestion.sources import SourceLease
 from roma_core.ingestion.vectors import embed_passages
 from roma_core.injection import signs
+from roma_core.languages import UNSPACED
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.containers import MAX_DEPTH, has_parts
 from roma_core.parsers.figures import undescribed
@@ -62,6 +63,8 @@ OPENING: Final[frozenset[Kind]] = frozenset({"private_key"})
 """Secrets for which a whole document is left out."""
 MOST_WORD_CHARS = 1_000_000
 """Cutting and embedding are not sandboxed; what keeps them busy for minutes and tells a reader nothing is refused."""
+MOST_UNSPACED_CHARS = 5_000_000
+"""The same for a text in a script that is written without spaces: cutting it takes some 20 s a million characters."""
 _WORD = re.compile(r"\S+")
 READ_AGAIN_S = 1.0
 """Least time between two looks at all that the store holds."""
@@ -567,8 +570,8 @@ class Run:
             return Document.model_validate_json(held)
         document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant, parts_apart=True))
         if isinstance(document, Document):
-            longest = await asyncio.to_thread(longest_word, document.text)
-            if longest > MOST_WORD_CHARS:
+            longest = await asyncio.to_thread(find_endless_word, document.text)
+            if longest:
                 return _as_data(longest)
         if isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids:  # else pages are unread
             await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
@@ -843,9 +846,21 @@ def make_identity(chunk_tokens: int, fingerprint: str, collection: str = DEFAULT
     return made_with if collection == DEFAULT_COLLECTION else digest(made_with, collection)[:32]
 
 
-def longest_word(text: str) -> int:
-    """Return the length of the longest run of characters without white space."""
-    return max((word.end() - word.start() for word in _WORD.finditer(text)), default=0)
+def find_endless_word(text: str) -> int:
+    """Return the length of a word that is too long to be one; 0 without such a word.
+
+    A run without white space counts by its longest part in scripts with spaces, where words end; a whole book of
+    Chinese may have no blank at all.
+    """
+    for run in _WORD.finditer(text):
+        length = run.end() - run.start()
+        if length > MOST_UNSPACED_CHARS:
+            return length
+        if length > MOST_WORD_CHARS:
+            longest = max(map(len, UNSPACED.split(run[0])))
+            if longest > MOST_WORD_CHARS:
+                return longest
+    return 0
 
 
 def _as_data(chars: int) -> AgentFailure:

@@ -40,8 +40,9 @@ _END = re.compile(  # only from the beginning of a run of marks, and possessive:
 _LONGEST_MARKUP = 4000
 """A longer line is prose: the patterns for markup look back and forth too often on hostile ones."""
 _LONGEST_WORD = 64
-_LEAST_UNMARKED = 40
-"""Characters from which a blank ends a sentence of a script that marks no end."""
+_LEAST_UNMARKED = 130
+"""Characters from which a blank ends a sentence of a script that marks no end: its blanks part clauses as well, and a
+sentence of three or four clauses has so many. With 40, half of the quotes were clauses beside that of the answer."""
 _SPACES = re.compile(r"\s*")
 _FENCE = re.compile(r"\s{0,3}(```+|~~~+)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(?P<body>.*?)\s*#*\s*$")

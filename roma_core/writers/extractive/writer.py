@@ -57,7 +57,7 @@ from roma_core.writers.extractive.selection import (
     render_quotes,
 )
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_documents
-from roma_core.writers.extractive.spans import LEAST_SHARE, find_foreign_language, quote_by_spans
+from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
 from roma_core.writers.extractive.spelling import correct_spelling
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.wording import describe_unknown, render_best_passages, render_disagreement
@@ -293,8 +293,9 @@ class ExtractiveWriter:
         """Return quotes without the ranker, which was not measured on ``language``; the remark says so."""
         note = f"quoted by shared words: {self._ranker.name} was not measured on {describe_language(language)}"
         quotes = await asyncio.to_thread(quote_by_spans, reading.asked, reading.considered)
-        if quotes.share < LEAST_SHARE:
-            share = f"the best sentence shares {quotes.share:.0%} of the question, below {LEAST_SHARE:.0%}"
+        least = find_least_share(reading.asked)
+        if quotes.share < least:
+            share = f"the best sentence shares {quotes.share:.0%} of the question, below {least:.0%}"
             return reading.refuse(f"{note}; {share}")
         return QuotedAnswer(pieces=tuple(render_quotes(quotes.units)), remark=note, kind=reading.question.kind)
 

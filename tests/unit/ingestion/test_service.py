@@ -22,7 +22,7 @@ from roma_core.errors import (
     StoreError,
 )
 from roma_core.ingestion import IngestProgress, Ledger
-from roma_core.ingestion.run import MOST_WORD_CHARS
+from roma_core.ingestion.run import MOST_UNSPACED_CHARS, MOST_WORD_CHARS, find_endless_word
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, RawDocument, SourceRecord
 from tests.fakes.ingest import FULL, CountingEmbedder, FaultyStore, Shop, table
@@ -621,9 +621,17 @@ async def test_a_word_that_no_reader_reads_is_refused_before_it_is_cut(tmp_path:
     shop = Shop(tmp_path)
     shop.connector.items = {
         "fake://s/data": f"Before. {'x' * (MOST_WORD_CHARS + 1)} after.",
+        "fake://s/mixed": f"年假{'x' * (MOST_WORD_CHARS + 1)}年假",
         "fake://s/text": "A text about harbours. " * 50_000,
     }
     report = await shop.service().ingest(["fake://s/"])
     states = {item.uri: item.state for item in report.items}
-    assert states == {"fake://s/data": "failed", "fake://s/text": "added"}
+    assert states == {"fake://s/data": "failed", "fake://s/mixed": "failed", "fake://s/text": "added"}
     assert "1,000,001 characters" in next(item.reason for item in report.items if item.state == "failed")
+
+
+def test_a_book_without_a_blank_is_no_endless_word_where_words_are_not_parted() -> None:
+    assert find_endless_word("年假为二十天。" * 200_000) == 0
+    assert find_endless_word("ลาพักร้อนได้" * 100_000) == 0
+    assert find_endless_word("年" * (MOST_UNSPACED_CHARS + 1)) == MOST_UNSPACED_CHARS + 1
+    assert find_endless_word("x" * (MOST_WORD_CHARS + 1)) == MOST_WORD_CHARS + 1

@@ -110,7 +110,7 @@ async def test_little_room_stops_writes_and_nothing_else(tmp_path: Path, monkeyp
     ],
 )
 def test_errors_of_the_library_are_typed(error: Exception, code: ErrorCode) -> None:
-    with pytest.raises(StoreError) as caught, lance.translate_store_errors():
+    with pytest.raises(StoreError) as caught, lance.translate_store_errors(Path("w/store")):
         raise error
     assert caught.value.code is code
     assert "data/x" not in caught.value.message

@@ -83,3 +83,19 @@ async def test_the_ranker_reads_no_passage_in_a_language_that_it_does_not_know()
     quoted = await ask("How long is the leave?", "The leave is thirty days long.", HANDBOOKS["German"][1])
     assert "".join(quoted.pieces) == "The leave is thirty days long. [1]"
     assert "not measured" not in quoted.remark
+
+
+THAI = (
+    "พนักงานประจำทุกคนที่ทำงานครบหนึ่งปีมีสิทธิลาพักร้อนโดยได้รับค่าจ้าง และต้องแจ้งหัวหน้างานก่อนลาอย่างน้อยเจ็ดวัน "
+    "โดยสามารถลาได้ปีละยี่สิบวันทำการ ไม่รวมวันหยุดนักขัตฤกษ์ของบริษัท"
+)
+
+
+async def test_a_thai_question_is_answered_by_a_sentence_and_not_by_a_clause_of_it() -> None:
+    answer = await ask("พนักงานมีสิทธิลาพักร้อนได้ปีละกี่วัน", THAI)
+    assert "ยี่สิบวันทำการ" in "".join(answer.pieces)
+
+
+async def test_letters_that_every_thai_text_has_do_not_answer() -> None:
+    answer = await ask("ใครเป็นผู้ออกแบบสะพานข้ามแม่น้ำ", THAI)
+    assert answer.pieces[0].startswith(I_DONT_KNOW)
