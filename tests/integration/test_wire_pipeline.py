@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from tests.contracts.test_wire import CASES, Case
 
 TEXT = "# Tides\n\nTides follow the moon. The moon pulls the water of the sea towards itself."
 QUESTION = "What do tides follow?"
+SAMPLE_STEP = 5
+"""Each fifth response of a server goes through the pipeline in every run, all of them in the long one."""
 SERVERS = sorted({case.server for case in CASES})
 
 
@@ -67,13 +69,13 @@ def check(case: Case, outcome: TailorOutput | AgentFailure) -> None:
         assert outcome.code.value == expect["error"], f"{where}: {outcome.message}"
         assert (expect.get("advice") or "") in outcome.message, where
         return
-    if not expect["text"] and expect["finish"] != "refusal":
+    if not expect["text"] and expect["finish"] not in {"refusal", "content_filter"}:
         assert isinstance(outcome, AgentFailure), where
         assert outcome.code.value == "ERR_LLM_EMPTY", where
         return
     assert isinstance(outcome, TailorOutput), f"{where}: {outcome}"
     if expect["finish"] == "stop" and "[1]" in expect["text"] and "`" not in expect["text"]:
-        assert outcome.answer == expect["text"], where
+        assert outcome.answer == expect["text"].strip(), where
         assert [citation.marker for citation in outcome.citations] == [1], where
         assert not outcome.degraded, f"{where}: {outcome.degraded_reasons}"
     if expect["finish"] in {"length", "refusal", "content_filter"}:
@@ -82,17 +84,26 @@ def check(case: Case, outcome: TailorOutput | AgentFailure) -> None:
     assert expect.get("note", "") in outcome.model_reason, where
 
 
-@pytest.mark.parametrize("name", SERVERS)
-async def test_each_response_reaches_the_user_as_what_it_is(name: str, tmp_path: Path) -> None:
+async def check_through_pipeline(cases: Sequence[Case], workspace: Path) -> None:
     script = Script()
 
     def rule(asked: Asked) -> Script:
         return script
 
     async with FakeModelServer(rule).running() as server:
-        for case in CASES:
-            if case.server == name:
-                script = script_of(case)
-                # A ROMA of its own for each: five failures in a row would open the circuit.
-                async with roma_with(server, tmp_path / "ws") as roma:
-                    check(case, await roma.query(QUESTION))
+        for case in cases:
+            script = script_of(case)
+            # A ROMA of its own for each: five failures in a row would open the circuit.
+            async with roma_with(server, workspace) as roma:
+                check(case, await roma.query(QUESTION))
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_a_sample_of_responses_reaches_the_user_as_what_they_are(name: str, tmp_path: Path) -> None:
+    await check_through_pipeline([case for case in CASES if case.server == name][::SAMPLE_STEP], tmp_path / "ws")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", SERVERS)
+async def test_each_response_reaches_the_user_as_what_it_is(name: str, tmp_path: Path) -> None:
+    await check_through_pipeline([case for case in CASES if case.server == name], tmp_path / "ws")

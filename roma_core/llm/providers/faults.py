@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from roma_core.errors import ErrorCode, LLMError, RomaError
+from roma_core.llm.providers.foreign import with_usual_names
 from roma_core.llm.providers.meanings import ADVICE, BY_STATUS, DEFAULT_ADVICE, Advice, meaning_of
 from roma_core.redaction import rules as redaction
 from roma_core.retry import TRANSIENT_STATUSES, retry_after_s
@@ -24,6 +25,7 @@ LONGEST_SENTENCE = 200
 Private = Sequence[str]
 """The key, and then the texts of the prompt: none of it may come back in a quoted sentence."""
 
+_NOT_IMPLEMENTED = 501
 _SHORT = re.compile(r"[\w.:/-]{1,60}")
 _ADDRESS = re.compile(r"\b(?:https?|wss?|tcp)://\S+|\b[\w-]+(?:\.[\w-]+)*:\d{2,5}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b")
 _TAG = re.compile(r"<[^>]{0,300}>")
@@ -102,19 +104,20 @@ def _is_overruled(code: ErrorCode, status: int) -> bool:
 def _code_of_status(status: int) -> ErrorCode:
     if status in BY_STATUS:
         return BY_STATUS[status]
-    if status < 400 or status in TRANSIENT_STATUSES:
+    if status < 400 or status in TRANSIENT_STATUSES or (status > 500 and status != _NOT_IMPLEMENTED):
         return ErrorCode.LLM_UNAVAILABLE
     return ErrorCode.LLM_BAD_REQUEST
 
 
 def read_error(body: object) -> ErrorBody:
     """Return the error inside ``body``: objects in any depth, arrays, bare sentences, JSON inside a string."""
-    inner = _innermost(body)
+    inner = _innermost(with_usual_names(body) if isinstance(body, dict) else body)
     if isinstance(inner, str):
         return ErrorBody(frozenset(), _plain(inner), None, None, None, None)
     if not isinstance(inner, Mapping):
         return ErrorBody(frozenset(), "", None, None, None, None)
-    code, kind = _first(inner, "code", "error_code", "statusCode"), _first(inner, "type", "error_type", "__type")
+    code = _first(inner, "code", "error_code", "statusCode", "status_code")
+    kind = _first(inner, "type", "error_type", "__type")
     state = _first(inner, "status")
     words = [_short(str(value)) for value in (code, kind, state, *_reasons(inner)) if value is not None]
     numbers = (_status_in(value) for value in (code, state, inner.get("http_status"), kind))
@@ -128,7 +131,7 @@ def read_error(body: object) -> ErrorBody:
     )
 
 
-_INNER_NAMES = ("error", "errors", "detail", "fault", "Error")
+_INNER_NAMES = ("error", "errors", "detail", "fault", "Error", "base_resp")
 
 
 def _innermost(body: object, depth: int = 0) -> object:
@@ -174,12 +177,15 @@ def _scalars(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if isinstance(value, str | int) and name != "error"}
 
 
+_SENTENCE_NAMES = ("message", "msg", "error", "detail", "Message", "error_message", "error_msg", "status_msg", "title")
+
+
 def _sentence(inner: Mapping[str, Any]) -> str:
     upstream = inner.get("metadata")
     said = upstream.get("raw") if isinstance(upstream, Mapping) else None
     for value in (
         said,
-        *(inner.get(name) for name in ("message", "msg", "error", "detail", "Message", "error_message")),
+        *(inner.get(name) for name in _SENTENCE_NAMES),
     ):
         if isinstance(value, str) and value.strip():
             found = _innermost(value) if "{" in value else value
@@ -196,7 +202,8 @@ def _place(inner: Mapping[str, Any]) -> object:
 
 
 def _reasons(inner: Mapping[str, Any]) -> Iterator[object]:
-    """Yield code words that stand deeper: Azure's ``innererror``, Google's ``details``."""
+    """Yield code words beside the code, or deeper: Azure's ``innererror``, Google's ``details``."""
+    yield inner.get("reason")
     deeper = inner.get("innererror")
     if isinstance(deeper, Mapping):
         yield deeper.get("code")

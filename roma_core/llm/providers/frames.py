@@ -5,6 +5,7 @@ So the first byte decides. The rules for event streams are those of the HTML sta
 
 - one byte order mark is passed over, lines end in LF, CR or CRLF, ``:`` begins a comment;
 - a blank after ``data:`` and the blank line between two events may be missing;
+- each line of JSON may begin with a record separator (RFC 7464);
 - what follows the last line end counts, and so does JSON that stands on a line without ``data:``.
 
 Nothing is dropped in silence: ``unread_bytes`` counts what is neither a frame nor a comment.
@@ -12,13 +13,19 @@ Nothing is dropped in silence: ``unread_bytes`` counts what is neither a frame n
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n\x1e"
+"""What may stand before the first byte that says something; the last is the separator of JSON text sequences."""
 MOST_FRAME_BYTES = 64 << 20
 """A line or document that is longer is no answer of a model."""
+
+_MOST_PRINTED_CHARS = 100_000
+"""A value as Python prints it is read up to this length."""
 
 KEEP_ALIVE = frozenset({"", "ping", "keep-alive", "keepalive", "heartbeat", ":"})
 """Data that says nothing but that the server lives."""
@@ -99,7 +106,7 @@ class FrameReader:
         if BOM.startswith(head[:3]) and len(head) < len(BOM):
             self._pieces.append(head)
             return b""
-        head = head.removeprefix(BOM).lstrip()
+        head = head.removeprefix(BOM).lstrip(_BLANKS)
         if not head:
             return b""
         self.layout = "document" if head[:1] in b"{[<" else "events"
@@ -133,7 +140,7 @@ class FrameReader:
             yield from self._dispatch()
             return
         text = self._decode(line)
-        stripped = text.lstrip("\ufeff \t")
+        stripped = text.lstrip("\ufeff \t\x1e")
         if stripped.startswith(":"):
             return
         if stripped.startswith(("{", "[")):
@@ -208,3 +215,34 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def read_json_like(text: str) -> Any:
+    """Return what text says that is nearly JSON: several objects without a separator, or a value as Python prints it.
+
+    None where it is neither.
+
+    >>> read_json_like('{"a": 1}{"a": 2}'), read_json_like("b'{}'"), read_json_like("{'a': None}")
+    ([{'a': 1}, {'a': 2}], '{}', {'a': None})
+    """
+    if text.startswith("{") and '}{"' in text:
+        return _read_glued(text)
+    if not text.startswith(("{'", "b'", 'b"', "[{'")) or len(text) > _MOST_PRINTED_CHARS:
+        return None
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _read_glued(text: str) -> list[Any] | None:
+    decoder = json.JSONDecoder()
+    values, place = [], 0
+    while place < len(text):
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except ValueError:
+            return None
+        values.append(value)
+    return values

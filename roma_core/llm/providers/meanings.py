@@ -199,17 +199,32 @@ MEANINGS: tuple[Meaning, ...] = (
     _row("Qwen", _E.LLM_CONTEXT_LENGTH, "", r"range of input length should be|input length.{0,20}exceed", _NOT_BUSY),
     _row("Moonshot", _E.LLM_CONTEXT_LENGTH, "", r"exceeded model token limit", _NOT_BUSY),
     _row("MiniMax", _E.LLM_CONTEXT_LENGTH, "", r"context window exceeds limit", _NOT_BUSY),
+    _row("SiliconFlow", _E.LLM_CONTEXT_LENGTH, "", r"prompt_tokens.{0,30}must be less than|max_seq_len", _NOT_BUSY),
+    _row("GitHub Models", _E.LLM_CONTEXT_LENGTH, "tokens_limit_reached"),
     _row("Cerebras", _E.LLM_CONTEXT_LENGTH, "", r"current length is \d+ while limit is", _NOT_BUSY),
     # --- the account ---
     _row("Gemini", _E.LLM_RATE_LIMIT, "", r"exceeded your current quota.{0,600}(?:retry in|per ?minute)", "200 429"),
     _row(
         "OpenAI",
         _E.LLM_QUOTA,
-        "insufficient_quota billing_hard_limit_reached billing_not_active account_deactivated",
-        r"exceeded your current quota|billing hard limit|check your billing",
+        "insufficient_quota billing_hard_limit_reached billing_not_active account_deactivated budget_limit_reached "
+        "project_budget_exceeded insufficient_credits",
+        r"exceeded your current quota|billing hard limit|check your billing|exceeded its (?:\w+ )?budget",
     ),
-    _row("Anthropic", _E.LLM_QUOTA, "billing_error", r"credit balance is too low"),
-    _row("DeepSeek", _E.LLM_QUOTA, "", r"insufficient balance|余额不足|欠费"),
+    _row(
+        "Anthropic",
+        _E.LLM_QUOTA,
+        "billing_error",
+        r"credit balance is too low|reached your (?:specified )?(?:workspace )?(?:api )?usage limits?\. you will",
+    ),
+    _row(
+        "DeepSeek, SiliconFlow, Novita",
+        _E.LLM_QUOTA,
+        "NOT_ENOUGH_BALANCE",
+        r"insufficient balance|balance (?:is )?(?:insufficient|too low|not enough)|not enough (?:balance|credits?)"
+        r"|余额不足|欠费",
+    ),
+    _row("Ark", _E.LLM_QUOTA, "AccountOverdueError", r"overdue (?:balance|payment|invoice)|in arrears"),
     _row("OpenRouter", _E.LLM_QUOTA, "", r"insufficient credits|requires more credits|can only afford"),
     _row(
         "xAI",
@@ -260,7 +275,13 @@ MEANINGS: tuple[Meaning, ...] = (
         "retired",
     ),
     _row("Ollama", _E.LLM_NOT_FOUND, "", r"try pulling it first|model '[^']*' not found", advice="pull"),
-    _row("LM Studio", _E.LLM_NOT_FOUND, "", r"no models? (?:is |are )?loaded|please load a model", advice="load"),
+    _row(
+        "LM Studio",
+        _E.LLM_NOT_FOUND,
+        "",
+        r"no models? (?:is |are )?loaded|please load a model|^model (?:was |is )?unloaded",
+        advice="load",
+    ),
     _row(
         "OpenAI",
         _E.LLM_NOT_FOUND,
@@ -274,8 +295,10 @@ MEANINGS: tuple[Meaning, ...] = (
     _row(
         "Mistral, DeepSeek, LiteLLM, Bedrock",
         _E.LLM_NOT_FOUND,
-        "invalid_model",
-        r"\binvalid model\b|model not exist|model identifier is invalid|unknown model|unsupported model",
+        "invalid_model unavailable_model model_not_supported ModelNotOpen",
+        r"\binvalid model\b|model (?:does )?not exist|model identifier is invalid|inference profile"
+        r"|(?:unknown|unsupported|unavailable) model"
+        r"|requested model .{1,80} is not supported",
         "200 400 404 422",
     ),
     _row("Gemini", _E.LLM_NOT_FOUND, "", r"is not found for api version"),
@@ -295,12 +318,28 @@ MEANINGS: tuple[Meaning, ...] = (
         "OpenRouter, xAI",
         _E.LLM_AUTH,
         "",
-        r"no auth credentials|invalid (?:or expired )?(?:token|credentials)",
+        r"no auth credentials|invalid (?:or expired )?(?:token|credentials)|token (?:has |is )?(?:expired|invalid)\b",
         "200 400 401 403",
     ),
     _row("DeepSeek", _E.LLM_AUTH, "", r"authentication fail"),
     _row("Bedrock", _E.LLM_AUTH, "UnrecognizedClientException ExpiredTokenException InvalidSignatureException"),
-    _row("Bedrock, Gemini", _E.LLM_AUTH, "AccessDeniedException PERMISSION_DENIED permission_error", advice="access"),
+    _row("Tencent", _E.LLM_AUTH, "AuthFailure AuthFailure.SecretIdNotFound AuthFailure.SignatureFailure"),
+    _row(
+        "Bedrock, Gemini, Azure",
+        _E.LLM_AUTH,
+        "AccessDeniedException PERMISSION_DENIED permission_error AccessDenied PermissionDenied",
+        advice="access",
+    ),
+    _row(
+        "LiteLLM",
+        _E.LLM_AUTH,
+        "key_model_access_denied team_model_access_denied user_model_access_denied",
+        r"not allowed to access model",
+        advice="access",
+    ),
+    _row(
+        "Groq", _E.LLM_AUTH, "organization_restricted", r"(?:organization|account) has been restricted", advice="access"
+    ),
     _row(
         "OpenAI", _E.LLM_AUTH, "insufficient_permissions", r"insufficient permissions|missing scopes", advice="access"
     ),
@@ -317,7 +356,13 @@ MEANINGS: tuple[Meaning, ...] = (
     _row("Mistral", _E.LLM_RATE_LIMIT, "service_tier_capacity_exceeded 3505", r"service tier capacity exceeded"),
     _row("Zhipu", _E.LLM_RATE_LIMIT, "1302 1303 1305"),
     _row("Qwen", _E.LLM_RATE_LIMIT, "Throttling Throttling.RateQuota Throttling.AllocationQuota LimitRequests"),
-    _row("any", _E.LLM_RATE_LIMIT, "", r"rate[ -]?limit(?:ed| reached| exceeded)|too many requests", "200 429"),
+    _row(
+        "any",
+        _E.LLM_RATE_LIMIT,
+        "",
+        r"(?:rate|request)[ -]?limit(?:ed| reached| exceeded)|too many requests",
+        "200 429",
+    ),
     # --- later ---
     _row(
         "Ollama",

@@ -3,7 +3,7 @@
 ``frames.py`` cuts the bytes into JSON texts, this module reads their shapes, ``thinking.py`` takes out what is no
 answer. The dialect is told by the shape of an event, not by who was asked: gateways answer in the dialect of whatever
 stands behind them. Read are OpenAI's chat completions (streamed, whole, and the older completions), Anthropic's
-messages, OpenAI's responses, and the own formats of Ollama, TGI, Gemini and Cohere.
+messages, OpenAI's responses, and the own formats of Ollama, TGI, Gemini and Cohere; ``foreign.py`` has others.
 
 Nothing is lost in silence: what cannot be read is counted in ``unread_bytes``, and a finish marker that no table knows
 is named in ``note``.
@@ -19,7 +19,8 @@ from typing import Any
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import FinishReason, LLMDelta
 from roma_core.llm.providers.faults import Private, fault, from_response
-from roma_core.llm.providers.frames import KEEP_ALIVE, Frame, FrameReader, FrameTooLong
+from roma_core.llm.providers.foreign import to_chunk, with_usual_names
+from roma_core.llm.providers.frames import KEEP_ALIVE, Frame, FrameReader, FrameTooLong, read_json_like
 from roma_core.llm.providers.thinking import AnswerFilter, AnswerPart
 from roma_core.llm.providers.usage import UsageCounts
 
@@ -64,17 +65,15 @@ _REASONING_NAMES = ("reasoning_content", "reasoning", "thinking", "reasoning_tex
 _TEXT_TYPES = frozenset({"text", "output_text", "text_delta", None})
 _REASONING_TYPES = frozenset({"thinking", "reasoning", "reasoning.text", "thinking_delta", "summary_text"})
 _SILENT_KINDS = frozenset(
-    "ping content_block_stop signature_delta response.created response.in_progress response.output_item.added "
-    "response.output_item.done response.content_part.added response.content_part.done response.output_text.done "
-    "response.reasoning_summary_part.added response.reasoning_summary_part.done response.queued "
-    "response.reasoning_summary_text.done response.refusal.done response.reasoning_text.done "
-    "message-start content-start content-end tool-plan-delta "
+    "ping content_block_stop signature_delta message-start content-start content-end tool-plan-delta "
     "tool-call-start tool-call-delta tool-call-end citation-start citation-end".split()
 )
 _BARE_ERROR_NAMES = frozenset("message msg detail Message error_message request_id type object id".split())
 _CONVERSE_NAMES = frozenset(
     "messageStart contentBlockStart contentBlockDelta contentBlockStop messageStop metadata".split()
 )
+_BEGINS_FRAME = ("{", "[", "data:")
+"""How the data of an event begins that a gateway has encoded once more."""
 _USAGE_NAMES = frozenset({"usage", "id", "object", "created", "model", "error", "choices", "system_fingerprint"})
 _LEAST_PIECE_CHARS = 8
 """A last chunk that repeats the piece before it is told from text only when it is at least this long."""
@@ -127,6 +126,8 @@ class WireReader:
         self._unknown_marker = ""
         self._both_markers = False
         """Anthropic's streams end with two events, and an answer is whole with both of them."""
+        self._is_unmarked = False
+        """The format has no finish marker: a whole document is a whole answer."""
         self._called_tool = False
         self._read_any = False
         self._declined = False
@@ -164,12 +165,18 @@ class WireReader:
         if self._error is not None:
             raise self._error
         whole = self._frames.layout == "document"
-        for frame in self._frames.close():
-            self._take_frame(frame)
+        unread_bytes = self._frames.unread_bytes
+        if not self.ended:
+            # Of what stands behind the end no more may have come than a piece of a line.
+            for frame in self._frames.close():
+                self._take_frame(frame)
+            unread_bytes = self._frames.unread_bytes
+        if whole and self._is_unmarked and self.has_text:
+            self.ended = True
         for part in self._filter.close():
             self._give(part)
         self._settle_finish()
-        self.unread_bytes += self._frames.unread_bytes + self._filter.dropped_chars
+        self.unread_bytes += unread_bytes + self._filter.dropped_chars
         if not self.complete:
             raise self._incomplete(whole)
         return self._given()
@@ -182,15 +189,22 @@ class WireReader:
 
     def _take_frame(self, frame: Frame) -> None:
         data = frame.data
-        if data.startswith("[DONE]"):
+        if data[:6].upper() == "[DONE]":
             self.ended = True
+            return
+        if data.startswith("data:"):
+            self._take_frame(Frame(frame.event, data.removeprefix("data:").strip()))
             return
         try:
             event = json.loads(data)
         except ValueError:
+            event = read_json_like(data)
+        if event is None and data != "null":
             self._take_no_json(frame)
             return
-        if isinstance(event, dict):
+        if isinstance(event, str) and event.lstrip().startswith(_BEGINS_FRAME):
+            self._take_frame(Frame(frame.event, event.strip()))
+        elif isinstance(event, dict):
             self._take(event, frame)
         elif isinstance(event, list) and event and all(isinstance(part, dict) for part in event):
             for part in event:
@@ -210,6 +224,11 @@ class WireReader:
 
     def _take(self, event: dict[str, Any], frame: Frame) -> None:
         """Read one event, by its shape."""
+        event = with_usual_names(event)
+        if _at(event, "base_resp", "status_code"):
+            raise self._refused(event)
+        if isinstance(event.get("result"), dict) and event.get("success"):
+            event = event["result"]
         if event.get("error") or frame.event == "error" or event.get("object") == "error":
             raise self._refused(event)
         if usage := event.get("usage"):
@@ -226,7 +245,7 @@ class WireReader:
 
     def _leave_unread(self, event: dict[str, Any], frame: Frame) -> None:
         """Count an event of an unknown shape, or raise the error that it is."""
-        says = [event.get(name) for name in ("message", "msg", "detail", "Message", "error_message")]
+        says = [event.get(name) for name in ("message", "msg", "detail", "Message", "error_message", "error_msg")]
         states = {"code", "status", "statusCode", "__type", "error_code", "errors", "success"} & event.keys()
         sentence = any(isinstance(value, str) and value for value in says)
         is_bare = sentence and self._frames.layout != "document" and event.keys() <= _BARE_ERROR_NAMES
@@ -244,6 +263,8 @@ class WireReader:
     # --- OpenAI's dialect ---
 
     def _take_choices(self, choices: object, event: dict[str, Any], frame: Frame) -> None:
+        if isinstance(choices, dict):
+            choices = list(choices.values())
         if not isinstance(choices, list):
             self.unread_bytes += len(frame.data)
             return
@@ -307,7 +328,10 @@ class WireReader:
                 self.unread_bytes += len(frame.data.encode())
         self._take_reasoning(delta)
         content = delta.get("content")
-        if isinstance(content, str):
+        is_thought = bool(_at(delta, "extra_content", "google", "thought"))
+        if isinstance(content, str) and is_thought and "<thought>" not in content and "</thought>" not in content:
+            self._think(content)
+        elif isinstance(content, str):
             if not (is_last and self._is_summary(content)):
                 self._take_text(content)
         elif content is not None:
@@ -336,8 +360,9 @@ class WireReader:
         """Read thoughts from the first field that holds them: servers send the same ones under several names."""
         for name in _REASONING_NAMES:
             value = delta.get(name)
-            if isinstance(value, str) and value:
-                self._think(value)
+            if isinstance(value, str | list) and value:
+                for thought in _texts_in(value):
+                    self._think(thought)
                 return
             if isinstance(value, dict) and isinstance(value.get("content") or value.get("text"), str):
                 self._think(value.get("content") or value["text"])
@@ -367,6 +392,8 @@ class WireReader:
                 self._decline(_string(part.get("refusal")))
             elif isinstance(part.get("text"), str) and kind in _TEXT_TYPES:
                 self._take_text(part["text"])
+            elif isinstance(_at(part, "text", "value"), str) and kind in _TEXT_TYPES:
+                self._take_text(part["text"]["value"])
             elif kind in _TEXT_TYPES:
                 raise self._malformed()
             elif kind not in {"reference", "redacted_thinking", "image_url", "tool_use", "tool_call", "document_url"}:
@@ -432,7 +459,8 @@ class WireReader:
             case "error":
                 raise self._refused(event)
             case _:
-                return kind in _SILENT_KINDS
+                has_words = isinstance(event.get("delta"), str)
+                return kind in _SILENT_KINDS or (kind.startswith("response.") and not has_words)
         return True
 
     def _take_start(self, message: object) -> None:
@@ -487,12 +515,13 @@ class WireReader:
         message = event.get("message")
         if isinstance(message, dict) and ("done" in event or "content" in message):
             self._take_message(message, Frame("", ""))
+            self._mark(event.get("finish_reason"))
             self._end_ollama(event)
         elif "done" in event and isinstance(event.get("response"), str):
             self._think(_string(event.get("thinking")))
             self._take_text(event["response"])
             self._end_ollama(event)
-        elif isinstance(event.get("candidates"), list):
+        elif isinstance(event.get("candidates"), list) or _at(event, "promptFeedback", "blockReason"):
             self._take_gemini(event)
         elif isinstance(event.get("content"), str) and isinstance(event.get("stop"), bool):
             self._take_llama_cpp(event)
@@ -500,10 +529,6 @@ class WireReader:
             self._take_converse(event)
         elif isinstance(event.get("event_type"), str):
             self._take_cohere_v1(event)
-        elif isinstance(event.get("results"), list):
-            for result in event["results"]:
-                self._take_text(_string(_at(result, "generated_text")))
-                self._mark(_at(result, "stop_reason"))
         elif isinstance(event.get("token"), dict):
             token = event["token"]
             if not token.get("special"):
@@ -518,7 +543,14 @@ class WireReader:
             for item in event["output"]:
                 if isinstance(item, dict) and item.get("type") == "message":
                     self._take_parts(item.get("content"), Frame("", ""))
+                elif isinstance(item, dict) and item.get("type") == "reasoning":
+                    for thought in _texts_in(item.get("summary") or item.get("content")):
+                        self._think(thought)
             self._mark(event.get("status"))
+        elif (chunk := to_chunk(event)) is not None:
+            self.counts.add(chunk.get("usage"))
+            self._is_unmarked = all(choice["finish_reason"] is None for choice in chunk["choices"])
+            self._take_choices(chunk["choices"], chunk, Frame("", ""))
         else:
             return False
         self._read_any = True
@@ -557,7 +589,7 @@ class WireReader:
         blocked = _at(event, "promptFeedback", "blockReason")
         if blocked:
             self._mark("content_filter")
-        for candidate in event["candidates"][:1]:
+        for candidate in (event.get("candidates") or [])[:1]:
             for part in _at(candidate, "content", "parts") or ():
                 text = _string(_at(part, "text"))
                 self._think(text) if _at(part, "thought") else self._take_text(text)

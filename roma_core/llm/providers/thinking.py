@@ -27,12 +27,32 @@ THOUGHTS: dict[str, str] = {
     "◁think▷": "◁/think▷",
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|start_thinking|>": "<|end_thinking|>",
+    "<longcat_think>": "</longcat_think>",
+    "<|channel>thought": "<channel|>",
+    "&lt;think&gt;": "&lt;/think&gt;",
 }
-"""The marks around thoughts, in lower case: DeepSeek, Qwen, Claude's prompts, Gemini, Seed, Mistral, Kimi, Cohere."""
+"""The marks around thoughts, in lower case: DeepSeek, Qwen, Claude's prompts, Gemini, Seed, Mistral, Kimi, Cohere,
+LongCat, Gemma; and the commonest, as a gateway escapes it."""
+
+FIRST_THOUGHTS: dict[str, str] = {
+    "<scratchpad>": "</scratchpad>",
+    "<scratch_pad>": "</scratch_pad>",
+    "<reflection>": "</reflection>",
+    "<antthinking>": "</antthinking>",
+    "<inner_monologue>": "</inner_monologue>",
+    "<thought_process>": "</thought_process>",
+    '<details type="reasoning"': "</details>",
+}
+"""Marks around thoughts that are common words of markup too: they are meant where nothing stands before them."""
 
 ENDS = frozenset(
     {
         "<|im_end|>",
+        "<turn|>",
+        "<|eom|>",
+        "<|user_token|>",
+        "<sep>",
+        "[end final response]",
         "<|eot_id|>",
         "<|eom_id|>",
         "<|eot|>",
@@ -66,20 +86,41 @@ LEFT_OUT = frozenset(
         "<|end|>",
         "<|message|>",
         "<|end_header_id|>",
+        "<|header_end|>",
+        "<|end_of_role|>",
+        "<|im_sep|>",
+        "<|start_of_turn_token|>",
+        "<|chatbot_token|>",
+        "<|begin_of_box|>",
+        "<|end_of_box|>",
         "<|begin_of_solution|>",
         "<|end_of_solution|>",
         "<|start_response|>",
         "<|end_response|>",
-        "<answer>",
-        "</answer>",
     }
 )
 """Tokens that only frame the answer."""
 
+WRAPPERS: dict[str, str] = {
+    "<answer>": "</answer>",
+    "<response>": "</response>",
+    "<final_answer>": "</final_answer>",
+}
+"""Tags around a whole answer; elsewhere they are text."""
+
+FINAL_MARKS: frozenset[str] = frozenset({"[begin final response]"})
+"""Marks between thoughts that nothing opens and the answer."""
+
+FIRST_LEFT_OUT: frozenset[str] = frozenset({"[/inst]"})
+"""Tokens that frame the answer where nothing stands before them; elsewhere they are text."""
+
 HEADERS: dict[str, re.Pattern[str]] = {
     "<|im_start|>": re.compile(r"\s*\w*\n?"),
     "<start_of_turn>": re.compile(r"\s*\w*\n?"),
+    "<|turn>": re.compile(r"\s*\w*\n?"),
     "<|start_header_id|>": re.compile(r"\s*\w*(?:<\|end_header_id\|>\s*)?"),
+    "<|header_start|>": re.compile(r"\s*\w*(?:<\|header_end\|>\s*)?"),
+    "<|start_of_role|>": re.compile(r"\s*\w*(?:<\|end_of_role\|>\s*)?"),
 }
 """Tokens behind which the name of a role follows."""
 
@@ -90,13 +131,24 @@ _ANALYSIS = "analysis"
 _BARE_ANALYSIS = re.compile(r"analysis(?=[A-Z])")
 """Harmony whose tokens the server has removed: ``analysisWe need ...assistantfinalThe answer``."""
 _BARE_FINAL = "assistantfinal"
-_TOKENS = frozenset({*THOUGHTS, *_CLOSES, *ENDS, *LEFT_OUT, *HEADERS, _CHANNEL, _START, _MESSAGE})
-_TOKEN = re.compile("|".join(re.escape(token) for token in sorted(_TOKENS, key=len, reverse=True)), re.IGNORECASE)
+_TOKENS = frozenset(
+    {
+        *(_CHANNEL, _START, _MESSAGE),
+        *(*THOUGHTS, *_CLOSES, *FIRST_THOUGHTS, *FINAL_MARKS),
+        *(*ENDS, *LEFT_OUT, *FIRST_LEFT_OUT, *HEADERS, *WRAPPERS, *WRAPPERS.values()),
+    }
+)
+_ELSEWHERE_TEXT = frozenset({*FIRST_THOUGHTS, *WRAPPERS, *WRAPPERS.values(), *FIRST_LEFT_OUT})
+_UNKNOWN = r"<\|[a-z0-9_]{2,32}\|>|<｜[^｜<>\n]{2,32}｜>|<unused\d{1,4}>"
+"""Tokens of templates that no table names, by their shape."""
+_TOKEN = re.compile(
+    "|".join([*(re.escape(token) for token in sorted(_TOKENS, key=len, reverse=True)), _UNKNOWN]), re.IGNORECASE
+)
+_UNKNOWN_BEGUN = re.compile(r"<(?:\|[a-z0-9_]{0,32}\|?|｜[^｜<>\n]{0,32}｜?|u(?:nused\d{0,4})?)?\Z", re.IGNORECASE)
 _PREFIXES = frozenset(token[:size] for token in _TOKENS for size in range(1, len(token)))
 _LONGEST_ROLE = 16
-_LONGEST = max(map(len, _TOKENS))
-_SUSPICIOUS = re.compile(r"[<\[◁]")
-_WRAPPERS = frozenset({"<answer>", "</answer>"})
+_LONGEST = max(36, *map(len, _TOKENS))
+_SUSPICIOUS = re.compile(r"[<\[◁&]")
 
 Kind = Literal["text", "reasoning", "restart"]
 
@@ -119,7 +171,7 @@ class AnswerFilter:
 
     def __init__(self) -> None:
         self.dropped_chars = 0
-        """Characters behind the end of the turn."""
+        """Characters behind the end of the turn, and of tokens that no table names."""
         self._held = ""
         self._begun = False
         """Text that is no blank has been given."""
@@ -132,7 +184,9 @@ class AnswerFilter:
         self._opener_size = 0
         self._blanks = ""
         self._header = False
-        self._wrapped = False
+        self._framed = False
+        self._wrapped = ""
+        """What closes the tag around the whole answer; empty where there is none."""
         self._struck = 0
         self._ticks = 0
         self._over = False
@@ -251,13 +305,21 @@ class AnswerFilter:
         if mark in THOUGHTS:
             self._ends = (THOUGHTS[mark],)
             self._unsure, self._opener_size = (written, size) if self._begun else ("", 0)
-        elif mark in _CLOSES:
+        elif mark in FIRST_THOUGHTS and not self._begun:
+            self._ends, self._unsure = (FIRST_THOUGHTS[mark],), ""
+        elif mark in _CLOSES or mark in FINAL_MARKS:
             if self._begun and not self._thought:
                 parts.append(AnswerPart("restart"))
                 self._begun, self._ticks = False, 0
             self._thought = True
-        elif mark in _WRAPPERS:
-            self._meet_wrapper(parts, mark, written)
+        elif mark in FIRST_LEFT_OUT and not self._begun:
+            self._framed, self._blanks = True, ""
+        elif mark in WRAPPERS and not self._begun:
+            self._wrapped = WRAPPERS[mark]
+        elif mark == self._wrapped:
+            self._over = True
+        elif mark in _ELSEWHERE_TEXT:
+            self._add_text(parts, written)
         elif mark == "<s>" and self._begun:
             self._struck += 1
             self._add_text(parts, written)
@@ -266,6 +328,8 @@ class AnswerFilter:
             self._add_text(parts, written)
         elif mark in ENDS:
             self._over = self._begun
+        elif mark not in _TOKENS:
+            self.dropped_chars += size
         # All that is left only frames the answer.
         return True
 
@@ -278,20 +342,11 @@ class AnswerFilter:
         self._held = rest[role.end() :] if role else rest
         return True
 
-    def _meet_wrapper(self, parts: list[AnswerPart], mark: str, written: str) -> None:
-        """Leave out ``<answer>`` before the answer, and what closes it; elsewhere they are text."""
-        if mark == "<answer>" and not self._begun:
-            self._wrapped = True
-        elif mark == "</answer>" and self._wrapped:
-            self._over = True
-        else:
-            self._add_text(parts, written)
-
     def _add_text(self, parts: list[AnswerPart], text: str) -> None:
         if not text:
             return
         if not self._begun:
-            framed = self._thought or self._wrapped
+            framed = self._thought or self._framed or bool(self._wrapped)
             text = text.lstrip() if framed else self._blanks + text
             self._begun, self._blanks = True, ""
         self._ticks += text.count("`")
@@ -300,6 +355,8 @@ class AnswerFilter:
     def _open_tail(self, ends: tuple[str, ...] | None) -> int:
         """Return how many of the last characters may be the beginning of a mark."""
         tail = self._held[-_LONGEST:].lower()
+        if ends is None and (begun := _UNKNOWN_BEGUN.search(tail)):
+            return len(tail) - begun.start()
         prefixes = _PREFIXES if ends is None else _prefixes(ends)
         for start in range(len(tail)):
             if tail[start:] in prefixes:
