@@ -87,7 +87,7 @@ soak: $(READY) ## Faults, kills and crowds for minutes; writes into docs/benchma
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
 	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
 	@$(PYTEST) -q -m soak
-	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare
+	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.
 	@$(BIN)/python -m bench.parse_gate
