@@ -3,10 +3,11 @@
 ROMA writes ``[1]``. It reads ``[1, 2]``, ``[1-3]``, ``[1][3]`` too, and the styles that models use instead:
 
 ======================  =================================================================================
-brackets                ``【1】 ［1］ [[1]] [^1] [#1] [1 and 2] [1]-[3] 【1†source】 [1, p. 4]``
+brackets                ``【1】 ［1］ [[1]] [^1] [#1] [1 and 2] [1]-[3] 【1†source】 [1, p. 4] [1](#1)``
 brackets with a noun    ``[Passage 1] [Source: 1, 2] [citation:1] [doc 1] (Passage 1) (see sources 1 and 2)``
-markup                  ``<sup>1</sup> <cite>1</cite> \\cite{1} ^1^``
-bare                    ``(1)``, ``word.¹``, ``According to Source 1``: only where the answer has no other style
+with a title            ``[Passage 1: Rope bridge] (according to source 1) [P1] [ID:1]``
+markup                  ``<sup>1</sup> <cite>1</cite> <cite id="1">words</cite> \\cite{1} ^1^ $^{1}$ ##1$$``
+bare                    ``(1)``, ``①``, ``word.¹``, ``According to Source 1``: only where the answer has no other style
 ======================  =================================================================================
 
 No markers are: whatever stands in code, links, formulas and behind a backslash, definitions (``[1]: ...``), what has a
@@ -22,55 +23,72 @@ from dataclasses import dataclass
 
 from roma_core.markup.parse import MarkedSpan, covering, parse_blocks
 
-_OPEN, _CLOSE = r"[\[【［〔]", r"[\]】］〕]"
+_OPEN, _CLOSE = r"[\[【［〔〖⟦❲]", r"[\]】］〕〗⟧❳]"
 _NOUN = (
     r"(?:passages?|sources?|documents?|docs?|citations?|cites?|cit|references?|refs?|excerpts?|snippets?|contexts?"
-    r"|chunks?|quotes?|evidence|texts?|quellen?|dokumente?|fuentes?|documentos?"
-    r"|来源|來源|资料|資料|文档|文檔|出典|資料|参考|출처|المصدر|источник)"
+    r"|chunks?|quotes?|evidence|texts?|numbers?|nos?\.|nr\.|n[.°]|№|(?-i:[PSD](?=\d))"
+    r"|quellen?|dokumente?|abschnitte?|textstellen?|stellen?|auszug|fuentes?|documentos?|pasajes?|extraits?|fonti?|fontes?"
+    r"|passaggi[oi]?|passagens?|trechos?|bron(?:nen)?|källor?|kilder?"
+    r"|来源|來源|资料|資料|文档|文檔|片段|段落|引用|文献|出典|参考|출처|문서|구절|المصدر|источники?|фрагменты?|отрыв(?:ок|ки))"
 )
 _BARE_NOUN = (
     r"(?:passages?|sources?|documents?|docs?|citations?|references?|refs?|excerpts?|snippets?|quellen?|来源|出典)"
 )
 _DASH = r"[-–—‑−]"
-_NUMBER = rf"(?:{_NOUN}\s*[:.#]?\s*)?#?\d{{1,3}}"
+_NUMBER = rf"(?:{_NOUN}\s*[:.#_-]?\s*)?#?\d{{1,3}}"
 _LIST = rf"{_NUMBER}(?:\s*(?:,\s*(?:and|&|und|y|et)\b|[,;、，&+]|{_DASH}|\b(?:and|to|und|y|et|or)\b)\s*{_NUMBER})*"
 _LOCATOR = (
     r"(?:\s*†[^\]】］〕\n]{0,80}"
     r"|\s*[,:]?\s*(?:pp?|pages?|lines?|sec(?:tion)?s?|para(?:graph)?s?|ll?|§)\.?\s*\d+(?:\s*[-–]\s*\d+)?)?"
 )
-_LEAD = r"(?:\^|[#*†]|(?:see|cf\.?|from|per|id|ref)\s*[:.]?\s+)?"
+_TITLE = r"(?:\s*[:–—-]\s+[^\W\d_][^\]】］〕()\n]{2,80})?"
+"""A title behind the number: ``[Passage 1: Rope bridge]``."""
+_PREAMBLE = (
+    r"(?:according to|as (?:stated|described|noted|mentioned|shown|seen) in|based on|as per|laut|nach|siehe|vgl\.?"
+    r"|selon|voir|según|véase|secondo|vedi)\s+(?:the\s+)?"
+)
+_LEAD = rf"(?:\^|[#*†]|(?:id|ref|see|cf|from|per)(?:\s*[:.]\s*|\s+)|{_PREAMBLE})?"
 _NOT_A_LINK = r"(?!\(|\]|:[ \t]*\S*[:/])"
 _NOT_A_NOTE = r"(?!:[ \t])"
 _PLAIN = rf"\[\s*\d{{1,3}}(?:\s*[,;–-]\s*\d{{1,3}})*\s*\]{_NOT_A_LINK}"
 
+_RAISED = "¹²³⁴⁵⁶⁷⁸⁹⁰"
 _BRACKETED = re.compile(
     rf"(?P<double>\[\[\s*{_LIST}{_LOCATOR}\s*\]\](?!\())"
     rf"|(?P<range>\[\d{{1,3}}\]\s?{_DASH}\s?\[\d{{1,3}}\](?!\(|:))"
     rf"|(?P<plain>{_PLAIN})"
-    rf"|(?P<styled>\^?{_OPEN}\s*{_LEAD}{_LIST}{_LOCATOR}\s*{_CLOSE}{_NOT_A_LINK}{_NOT_A_NOTE})"
+    rf"|(?P<anchor>\[{{1,2}}\^?\d{{1,3}}\]{{1,2}}\(#[^()\s]{{0,40}}\))"
+    rf"|(?P<styled>\^?{_OPEN}\s*{_LEAD}{_LIST}(?:{_TITLE}|{_LOCATOR})\s*\^?{_CLOSE}(?:\^(?!\w))?{_NOT_A_LINK}{_NOT_A_NOTE})"
     rf"|(?P<openai>【\d+:\d+†[^】\n]{{0,80}}】)"
-    rf"|(?P<named>[(（]\s*{_LEAD}{_BARE_NOUN}\s*[:.#]?\s*{_LIST}{_LOCATOR}\s*[)）])"
+    rf"|(?P<named>[(（]\s*{_LEAD}{_BARE_NOUN}\s*[:.#]?\s*{_LIST}(?:{_TITLE}|{_LOCATOR})\s*[)）])"
     rf"|(?P<tag><(?P<name>cite|ref|citation|source|co)\b[^<>\n]{{0,40}}>\s*\[?{_LIST}\]?\s*</(?P=name)>"
     rf"|<(?:cite|ref|citation|source)\s+(?:id|index|n)\s*=\s*[\"']?\d{{1,3}}[\"']?\s*/?>)"
+    rf"|(?P<raised_brackets><sup>\s*\[\s*{_LIST}\s*\]\s*</sup>|\[[{_RAISED}]{{1,3}}\])"
+    rf"|(?P<hashed>##\d{{1,3}}\$\$)"
     rf"|(?P<cite>\\cite[pt]?\{{\s*{_LIST}\s*\}})",
     re.IGNORECASE,
 )
-_RAISED = "¹²³⁴⁵⁶⁷⁸⁹⁰"
+_WRAPPED = re.compile(
+    r"<(cite|ref|citation|source)\s+(?:id|ids|index|n|ref|doc|source|number)\s*=\s*[\"']?(\d{1,3}(?:\s*,\s*\d{1,3})*)[\"']?\s*>"
+    r"([^<>\n]{1,600})</\1>",
+    re.IGNORECASE,
+)
 _RAISED_GROUP = rf"[{_RAISED}]+(?:[,;˒’'⸴,\s]?[{_RAISED}]+)*"
 _BARE = re.compile(
-    rf"(?P<raised>{_RAISED_GROUP}|<sup>\s*\[?\d{{1,3}}(?:\s*,\s*\d{{1,3}})*\]?\s*</sup>|\^\d{{1,3}}(?:,\s?\d{{1,3}})*\^)"
-    rf"|(?P<paren>[(（]\s*\d{{1,3}}(?:\s*[,;–-]\s*\d{{1,3}})*\s*[)）])"
+    rf"(?P<raised>⁽?{_RAISED_GROUP}⁾?|\$\^\{{?\[?\d{{1,3}}(?:,\s?\d{{1,3}})*\]?\}}?\$|<sup>\s*\[?\d{{1,3}}(?:\s*,\s*\d{{1,3}})*\]?\s*</sup>|\^\d{{1,3}}(?:,\s?\d{{1,3}})*\^)"
+    rf"|(?P<paren>[(（]\s*\d{{1,3}}(?:\s*[,;–-]\s*\d{{1,3}})*\s*[)）]|[①-⑳]+)"
     rf"|(?P<spelt>\b{_BARE_NOUN}\s*[:#]?\s*#?\d{{1,3}}(?:\s*(?:,|and|&|und)\s*\d{{1,3}})*\b(?![.,]?\d|%|:\s*\w|\s+(?:of|in)\b))",
     re.IGNORECASE,
 )
-_ANY_OPENING = re.compile(r"[\[【［〔(（<\\]")
-_CANDIDATE = re.compile(rf"[\[【［〔(（<\\{_RAISED}^]|\b{_BARE_NOUN}\b", re.IGNORECASE)
+_ANY_OPENING = re.compile(r"(?<=<sup>)\s*\[|<(?!sup>\s*\[)|[#\[【［〔〖⟦❲(（\\]")
+_CANDIDATE = re.compile(rf"[\[【［〔〖⟦❲(（<#$①-⑳\\{_RAISED}^]|\b{_BARE_NOUN}\b", re.IGNORECASE)
 _MATHS = re.compile(
-    r"\$\$.{1,400}?\$\$|(?<![\w$])\$(?=\S)[^$\n]{0,200}?[\\^_={}][^$\n]{0,200}?(?<=\S)\$(?!\w)"
+    r"(?<!##\d)(?<!##\d\d)\$\$.{1,400}?\$\$|(?<![\w$])\$(?=\S)[^$\n]{0,200}?[\\^_={}][^$\n]{0,200}?(?<=\S)\$(?!\w)"
     r"|\\\(.{1,400}?\\\)|\\\[(?!\d+\]).{1,400}?\\\]",
     re.DOTALL,
 )
 _PART = re.compile(rf"(\d+)(?:\s*(?:\]\s?{_DASH}\s?\[|{_DASH}|\bto\b)\s*(?:{_NOUN}\s*)?(\d+))?", re.IGNORECASE)
+_TITLE_BEHIND = re.compile(rf"(?<=\d){_TITLE[:-1]}(?=\s*\^?[\])）】］〕])")
 _OF_A_TUPLE = re.compile(
     r"(?:\b(?:intervals?|ranges?|between|vectors?|tuples?|points?|pairs?|shape|coordinates?|set|[a-z]\s+in)|[∈=])\s*\Z",
     re.IGNORECASE,
@@ -86,6 +104,7 @@ _RAISED_UNIT = re.compile(
     r"|sin|cos|tan|log|ln|exp|chi|sigma|R|CO|[A-Z])\Z",
     re.IGNORECASE,
 )
+_ENDS_WORD = re.compile(r"(?:[^\W\d_]{3,}|\s|\b\d{3,4}|[.,;:!?)\"”’])\s?\Z")
 _ENDS_PHRASE = re.compile(r"\s*(?:[.,;:!?。，；！？)\]\"'”’*_]|\n|\Z|[(（]\s*\d)")
 _SENTENCE_START = re.compile(r"(?:\A|[.!?:]\s|\n)[\s>*#_\"“(-]*\Z")
 MOST_PASSAGES = 999
@@ -142,8 +161,8 @@ def _bracketed(text: str, passages: int, excluded: Sequence[MarkedSpan]) -> Iter
     while match := _BRACKETED.search(text, position):
         position = match.end()
         escaped = covering(excluded, *match.span())
-        is_cite = bool(match["cite"] and escaped and escaped.start == match.start())
-        if escaped and not is_cite:
+        may_be_covered = match["cite"] or (match["anchor"] and escaped and escaped.kind == "link")
+        if escaped and not (may_be_covered and escaped.start == match.start()):
             position = max(match.start() + 1, min(escaped.end, match.end()))
             continue
         if text[match.start() - 1 : match.start()] == "\\" and not match["cite"]:
@@ -167,7 +186,8 @@ def _may_be_marker(match: re.Match[str], text: str, numbers: tuple[int, ...], pa
 
 def _bare(text: str, passages: int, excluded: Sequence[MarkedSpan]) -> Iterator[Marker]:
     for match in _BARE.finditer(text):
-        if covering(excluded, *match.span()) or text[match.start() - 1 : match.start()] == "\\":
+        is_formula = match[0].startswith("$")
+        if (covering(excluded, *match.span()) and not is_formula) or text[match.start() - 1 : match.start()] == "\\":
             continue
         before = text[max(0, match.start() - 24) : match.start()]
         if match["raised"]:
@@ -175,6 +195,9 @@ def _bare(text: str, passages: int, excluded: Sequence[MarkedSpan]) -> Iterator[
             fits = bool(before) and not _RAISED_UNIT.search(before) and not before[-1].isdigit()
             # "acres²" has a unit we know by its place: a power follows a number and a word
             fits = fits and not re.search(r"\d\s?[^\W\d_]+\Z", before)
+            # "$^{3}$He" is an isotope, "mc$^2$" a power
+            is_word = _ENDS_WORD.search(before) is not None and not text[match.end() : match.end() + 1].isalnum()
+            fits = fits and (is_word or not is_formula)
         elif match["paren"]:
             numbers = tuple(dict.fromkeys(_numbers(match[0], passages)))
             fits = _stands_behind_words(text, match, before)
@@ -210,6 +233,7 @@ def _stands_behind_words(text: str, match: re.Match[str], before: str) -> bool:
 
 
 def _numbers(group: str, passages: int) -> Iterator[int]:
+    group = _TITLE_BEHIND.sub("", group.partition("](#")[0])
     group = re.split(
         "†",
         re.sub(r"(?<=\d)\s*[,:]?\s*(?:pp?|pages?|lines?|sec\w*|para\w*|§)\.?\s*\d.*\Z", "", group, flags=re.I | re.S),
@@ -235,7 +259,7 @@ def normalise_markers(text: str, passages: int, sources: Sequence[str] = ()) -> 
     >>> normalise_markers("Built in 1902 [Passage 1] and rebuilt in 1950【2†source】.", passages=2)
     'Built in 1902 [1] and rebuilt in 1950[2].'
     """
-    escaped = escape_quoted(text, sources)
+    escaped = escape_quoted(_unwrap_cited(text), sources)
     parts: list[str] = []
     last = 0
     markers = _without_quoted(escaped, _read_any_style(escaped, passages), sources)
@@ -251,6 +275,11 @@ def normalise_markers(text: str, passages: int, sources: Sequence[str] = ()) -> 
         parts += (between, " " if spaced else "", *(f"[{n}]" for n in marker.numbers))
         last = marker.end
     return "".join((*parts, escaped[last:]))
+
+
+def _unwrap_cited(text: str) -> str:
+    """Return the text with ``words [n]`` for words in a tag that names passages: ``<cite id="1">words</cite>``."""
+    return _WRAPPED.sub(lambda match: f"{match[3]} [{match[2].strip()}]", text.replace("[cite_start]", ""))
 
 
 def _notes(text: str, markers: Sequence[Marker]) -> list[Marker]:
@@ -341,7 +370,7 @@ def _escape(text: str, markers: Sequence[Marker]) -> str:
         if marker.bare or sign is None:
             continue
         is_ascii = sign[0].isascii()
-        at = sign.start() if is_ascii else sign.end()
+        at = sign.end() - 1 if is_ascii else sign.end()
         parts += (text[last:at], "\\" if is_ascii else _WORD_JOINER)
         last = at
     return "".join((*parts, text[last:]))

@@ -286,14 +286,16 @@ _REFUSES = re.compile(
     r"unsupported|not support|n't support|not permitted|not allowed|unrecognized|unknown|unexpected|deprecated|"
     r"only the default|may only be set|invalid (?:field|argument|parameter)|extra (?:inputs|fields)|not implemented|"
     r"not available|unavailable|cannot be (?:used|set)|can(?:no|')t set|must be 1\b|should be 1\b|not (?:a )?valid|"
-    r"disallowed|only \S+ is (?:allowed|supported)|no longer|not recognized|no such (?:field|parameter)",
+    r"disallowed|only \S+ is (?:allowed|supported)|no longer|not recognized|no such (?:field|parameter)|"
+    r"can only be (?:set|used|defined)|supported values are|parameter is invalid|match any of the expected",
     re.IGNORECASE,
 )
 
 
 _NO_SYSTEM = re.compile(
     r"\brole\W.{0,40}\bsystem\b|\bsystem['\"`]? (?:role|message|prompt|instruction)s?\b.{0,40}(?:not|n't|un)"
-    r"|does not support ['\"]?system['\"]?|developer instruction is not enabled",
+    r"|does not support ['\"]?system['\"]?"
+    r"|only [\w, ]{1,40}roles? (?:are|is) supported.{0,30}\bsystem\b|developer instruction is not enabled",
     re.IGNORECASE,
 )
 
@@ -318,7 +320,16 @@ def rejected_parameter(body: object, names: Sequence[str]) -> str | None:
     return min(places)[2] if places else None
 
 
+_OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "reasoning_effort": ("think", "thinking", "reasoning"),
+    "stop": ("stop_?sequences?",),
+    "stream": ("streaming", "streamed"),
+}
+"""What servers call parameters besides their names."""
+
+
 @functools.cache
 def _named(name: str) -> re.Pattern[str]:
-    """Return a pattern for a parameter's name, also in camel case: servers name their own fields."""
-    return re.compile(r"(?<![\w-])" + name.replace("_", "_?") + r"(?![\w-])", re.IGNORECASE)
+    """Return a pattern for a parameter, in its name, in camel case or in words: servers name their own fields."""
+    spellings = "|".join([name.replace("_", "[_ ]?"), *_OTHER_NAMES.get(name, ())])
+    return re.compile(rf"(?<![\w-])(?:{spellings})(?![\w-])", re.IGNORECASE)
