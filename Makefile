@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gate console lab check test quick notebooks e2e local-llm bench bench-parse peers soak parse-gate lock clean system
+.PHONY: help demo gate console lab check test quick notebooks e2e local-llm bench bench-parse peers clients soak parse-gate lock clean system
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -83,10 +83,15 @@ peers: $(READY) ## Install the libraries that bench-parse measures beside ROMA i
 	@$(PYTHON) -m venv --clear bench/.peers
 	@$(BIN)/uv pip install --quiet --python bench/.peers/bin/python -r bench/peers.txt
 
-soak: $(READY) ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
+clients: $(READY) ## Install the frameworks that are tried at ROMA's door into an environment of their own.
+	@$(PYTHON) -m venv --clear tests/.clients
+	@$(BIN)/uv pip install --quiet --python tests/.clients/bin/python -r tests/clients.txt
+
+soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
 	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
 	@$(PYTEST) -q -m soak
+	@$(PYTEST) -q tests/api/test_frameworks.py
 	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.

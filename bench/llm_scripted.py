@@ -75,15 +75,21 @@ def make_document(key: str, title: str, text: str) -> Document:
     )
 
 
-async def count_answers(name: str, documents: Sequence[Document], questions: Sequence[str]) -> Counts:
-    """Ask ``questions`` of a ROMA whose answers the scripted model ``name`` writes."""
-    model = ScriptedModel(MANNERS[name], SEED)
-    counts = Counts()
+async def fill_store(documents: Sequence[Document]) -> tuple[InMemoryStore, FakeEmbedder]:
+    """Return a store in memory with ``documents``, and the embedder that it was filled by."""
     store, embedder = InMemoryStore(), FakeEmbedder()
     for document in documents:
         pieces = chunk(document, embedder.count_tokens)
         vectors = (await embedder.embed([piece.indexed_text for piece in pieces])).vectors
         await store.put("default", document, pieces, vectors)
+    return store, embedder
+
+
+async def count_answers(name: str, documents: Sequence[Document], questions: Sequence[str]) -> Counts:
+    """Ask ``questions`` of a ROMA whose answers the scripted model ``name`` writes."""
+    model = ScriptedModel(MANNERS[name], SEED)
+    counts = Counts()
+    store, embedder = await fill_store(documents)
     with tempfile.TemporaryDirectory() as workspace:
         async with FakeModelServer(model).running() as server:
             settings = Settings(

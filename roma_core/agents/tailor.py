@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from dataclasses import replace
 from typing import Self
 
 from roma_core.agents.base import Agent
@@ -21,6 +22,8 @@ _DECLINED = frozenset({"refusal", "content_filter"})
 CUT_REASON = "tailor: the answer was cut at its longest length"
 DECLINED_REASON = "tailor: the model declined to answer"
 """Reasons for which an answer is degraded."""
+DECLINED_ANSWER = "The model declined to answer this question."
+"""The answer where a model declines without a word."""
 
 
 class TailorAgent(Agent):
@@ -132,6 +135,8 @@ def _compose_answer(context: Context) -> TailorOutput:
     if declined:
         context.degraded.append(DECLINED_REASON)
     cited = context.cited or Cited(_without_markers(context.answer, context))
+    if declined and not cited.answer.strip():
+        cited = replace(cited, answer=DECLINED_ANSWER, citations=(), statements=())
     if not is_same_script(context.question, cited.answer):
         context.notes.append("the answer is in another script than the question")
     return TailorOutput(

@@ -85,8 +85,8 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(settings.serving.cors_origins),
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Last-Event-ID", "Idempotency-Key"],
-            expose_headers=["X-Request-ID", "X-Answer-ID", "Retry-After", "Location"],
+            allow_headers=["*"],  # SDKs send headers of their own, and no credentials go along unasked
+            expose_headers=["X-Request-ID", "X-Answer-ID", "Retry-After", "Location", "Mcp-Session-Id"],
         )
     _describe_security(app)
     return app

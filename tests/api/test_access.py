@@ -207,6 +207,26 @@ async def test_security_headers_and_no_cors(service: Any) -> None:
         assert "server" not in reply.headers
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/chat/completions", "authorization,content-type,x-stainless-lang,x-stainless-retry-count,openai-beta"),
+        ("/mcp", "authorization,content-type,mcp-protocol-version,mcp-session-id,last-event-id"),
+    ],
+)
+async def test_a_page_of_a_named_origin_may_use_the_sdks_of_its_browser(start: Any, path: str, headers: str) -> None:
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": headers}
+    async with start(cors_origins=("https://app.example",)) as service:
+        good = await service.client.options(path, headers={"Origin": "https://app.example", **asks})
+        bad = await service.client.options(path, headers={"Origin": "https://evil.example", **asks})
+        used = await service.client.get("/v1/models", headers={"Origin": "https://app.example"})
+    assert good.status_code == 200
+    assert {name.strip() for name in good.headers["access-control-allow-headers"].split(",")} >= set(headers.split(","))
+    assert "access-control-allow-origin" not in bad.headers
+    assert used.headers["access-control-allow-origin"] == "https://app.example"
+    assert "access-control-allow-credentials" not in used.headers
+
+
 async def test_cors_for_the_origins_that_are_set(start: Any) -> None:
     async with start(cors_origins=("https://app.example",)) as service:
         asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}

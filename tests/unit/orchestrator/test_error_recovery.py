@@ -299,6 +299,15 @@ async def test_without_a_model_nothing_is_planned_and_the_event_still_comes(kit:
     assert isinstance(events[-1], CompleteEvent)
 
 
+@pytest.mark.parametrize("reason", ["refusal", "content_filter"])
+async def test_a_refusal_without_a_word_is_said_in_words(kit: Any, reason: Any) -> None:
+    found = await output(kit, kit.roma(await kit.store(), FakeLLM([Reply("", finish_reason=reason)])))
+    assert found.answer == "The model declined to answer this question."
+    assert not found.answered
+    assert found.citations == ()
+    assert found.degraded
+
+
 async def test_a_refusal_is_shown_as_such(kit: Any) -> None:
     llm = FakeLLM([Reply("I cannot help with that.", finish_reason="refusal")])
     found = await output(kit, kit.roma(await kit.store(), llm))

@@ -415,11 +415,11 @@ async def test_details_hold_short_codes_and_never_sentences() -> None:
 
 
 async def test_pings_are_a_sign_of_life_and_silence_is_not() -> None:
-    drip = Script("one two", word_wait_s=0.04, pings=5)
+    drip = Script("one two", word_wait_s=0.1, pings=9)  # a second of pings, each well before the limit
     async with FakeModelServer(lambda a: drip).running() as server:
         for llm in (
-            OpenAILLM(base_url=f"{server.url}/v1", stall_s=0.12),
-            AnthropicLLM(base_url=server.url, stall_s=0.12),
+            OpenAILLM(base_url=f"{server.url}/v1", stall_s=0.8),
+            AnthropicLLM(base_url=server.url, stall_s=0.8),
         ):
             assert (await complete(llm, ASK)).text == "one two"
             await llm.aclose()
