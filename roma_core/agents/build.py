@@ -84,13 +84,17 @@ def build_pipeline(parts: StageParts) -> Pipeline:
         max_question_chars=settings.answering.max_question_chars,
         holds_answers=settings.answering.citations == "strict",
     )
-    planner = PlannerAgent(parts.llm if settings.answering.planner == "auto" else None, parts.prompts)
+    planner = PlannerAgent(
+        parts.llm if settings.answering.planner == "auto" else None,
+        parts.prompts,
+        follows_bridges=settings.answering.planner == "auto",
+    )
     memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits)
     tailor = TailorAgent(parts.writers)
     citations = CitationAgent(parts.store, settings.answering.citations)
 
     guard_question, guard_passages, guard_answer, guard_citations = guardrails.stages
-    plan, find = planner.stages
+    plan, find, follow = planner.stages
     write, compose = tailor.stages
     standalone: list[Stage] = []
     remember: list[Stage] = []
@@ -112,6 +116,7 @@ def build_pipeline(parts: StageParts) -> Pipeline:
         retrieve,
         rerank,
         find,
+        follow,
         select,
         guard_passages,
         write,

@@ -1,4 +1,7 @@
-"""Planner: a question that needs several look-ups gets sub-questions that may build on each other."""
+"""Planner: a question that needs several look-ups gets sub-questions that may build on each other.
+
+Without a language model a rule finds the second look-up (``bridges``): a name of the first passage leads on.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from roma_core.agents.base import Agent, boundary, gather_all
+from roma_core.agents.bridges import MOST_BRIDGES, find_bridges
 from roma_core.agents.context import Context, Lookup
 from roma_core.agents.overlap import shares_words
 from roma_core.agents.pipeline import Recovery, Stage, Then
@@ -62,20 +66,24 @@ class Finding:
 
 
 class PlannerAgent(Agent):
-    """Decomposes with a language model; ``llm`` None looks the question up as it stands.
+    """Decomposes with a language model; ``llm`` None looks the question up as it stands, and then what follows from it.
 
-    A plan adds look-ups to the user's question and never replaces it.
+    A plan adds look-ups to the user's question and never replaces it. ``follows_bridges`` False makes one look-up alone
+    where there is no model.
     """
 
     name = "planner"
 
-    def __init__(self, llm: LLM | None, prompts: Mapping[str, Prompt] | None = None) -> None:
+    def __init__(
+        self, llm: LLM | None, prompts: Mapping[str, Prompt] | None = None, *, follows_bridges: bool = True
+    ) -> None:
         self._llm = llm
+        self._follows_bridges = follows_bridges and llm is None
         self._prompts = prompts or all_prompts()
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages plan (before retrieve) and find (after rerank)."""
+        """The stages plan (before retrieve), find and follow (after rerank)."""
         parameters = {}
         if self._llm is not None:
             prompts = [self._prompts[name].sha256[:12] for name in ("plan", "find")]
@@ -101,6 +109,20 @@ class PlannerAgent(Agent):
                 every_round=True,
                 back_to="retrieve",
                 version="1",
+            ),
+            Stage(
+                "follow",
+                self._follow_bridges,
+                Recovery(0, Then.GO_ON, "the passages of the first look-up"),
+                says="",
+                agent=self,
+                event_at_start="",
+                event_at_end="planned",
+                detail=_describe_lookups,
+                applies=self._has_bridges,
+                back_to="retrieve",
+                version="1",
+                parameters={"most_bridges": MOST_BRIDGES} if self._follows_bridges else {},
             ),
         )
 
@@ -146,8 +168,32 @@ class PlannerAgent(Agent):
             context.look_up(step.question, number=step.id, needs=step.needs)
         return None
 
+    def _has_bridges(self, context: Context) -> bool:
+        """True when a name of the best passage leads to a second look-up. Pure: the stage itself adds it."""
+        is_planned = len(context.lookups) > 1 or not self._follows_bridges
+        return not is_planned and bool(find_bridges(context.standalone, context.passages))
+
+    async def _follow_bridges(self, context: Context) -> None:
+        """Add the look-ups of the bridges."""
+        question = context.standalone
+        for bridge in find_bridges(question, context.passages):
+            context.look_up(bridge.lookup, rank_by=f"{question} ({bridge.name})")
+
+    def _read_bridges(self, context: Context) -> None:
+        """Read the question with the name that led to a passage for what was open; a note says so."""
+        question, first = context.standalone, context.lookups[0].passages or ()
+        for bridge in find_bridges(question, first):
+            lookup = next((other for other in context.current_lookups if other.text == bridge.lookup), None)
+            if lookup is None or not lookup.passages or not bridge.leads_to(lookup.passages[0]):
+                continue
+            context.reading = f"{question} ({bridge.name})"
+            context.notes.append(f"second look-up by “{bridge.name}”, which the first passage names")
+            return
+
     async def _find_answers(self, context: Context) -> AgentFailure | None:
-        """Answer the sub-questions of this round that others wait for."""
+        """Answer the sub-questions of this round that others wait for; without a model, see where bridges led."""
+        if self._follows_bridges and context.round:
+            self._read_bridges(context)
         needed = {number for lookup in context.lookups for number in lookup.needs if lookup.round is None}
         waited_for = [lookup for lookup in context.current_lookups if lookup.number in needed]
         if not waited_for:

@@ -16,7 +16,7 @@ class AnsweringSettings(SettingsSection):
 
     query_timeout_s: float = setting(90.0, "Deadline of a whole query.", gt=0, decides_answers=False)
     max_question_chars: int = setting(4000, "Longer questions are refused.", ge=1)
-    planner: Literal["auto", "off"] = setting("auto", "auto: plan when a generative model is there.")
+    planner: Literal["auto", "off"] = setting("auto", "auto: plan by a generative model, or by a rule without one.")
     guardrails: dict[str, RuleMode] = setting({}, "Comma-separated rule=off|flag|block that override the defaults.")
     citations: Literal["strict", "mark", "off"] = setting(
         "mark", "Statements that no passage proves: strict takes them out, mark shows them, off checks nothing."
