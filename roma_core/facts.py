@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from roma_core.languages import UNKNOWN, detect_language, find_script, read_language
 from roma_core.types import Document, DocumentFacts
 
-AUTHOR_KEYS: Final = ("author", "authors", "creator", "byline", "from")
-DATE_KEYS: Final = (
-    "date",
-    "published",
-    "publication_date",
-    "pubdate",
-    "issued",
-    "updated",
-    "modified",
-    "created",
-    "year",
-)
-"""Keys of ``Document.metadata`` that may hold the fact; the first one that can be read counts."""
+FactName = Literal["author", "published", "modified", "created"]
+STATED_KEYS: Final[Mapping[FactName, tuple[str, ...]]] = {
+    "author": ("author", "authors", "creator", "dccreator", "byline", "by", "from", "lastmodifiedby"),
+    "published": ("date", "published", "publicationdate", "pubdate", "issued", "dcdate"),
+    "modified": ("updated", "modified", "moddate", "lastmodified"),
+    "created": ("created", "creationdate", "year"),
+}
+"""Keys of ``Document.metadata`` that may hold a fact, the first one first; compared in small letters without marks."""
+DATE_FACTS: Final[tuple[FactName, ...]] = ("published", "modified", "created")
+"""Facts that date a document; the first one that can be read counts."""
 LANGUAGE_KEYS: Final = ("language", "lang")
 MOST_AUTHOR_CHARS: Final = 200
 OWN_LANGUAGE_CHARS: Final = 200
@@ -65,6 +62,7 @@ _FORMS: Final = tuple(
         rf"(?:D:)?{_YEAR}",
     )
 )
+_KEY_MARKS: Final = re.compile(r"[\W_]+")
 _AUTHOR_WORD: Final = re.compile(r"[^\W_]+")
 _ADDRESS: Final = re.compile(r"\s*<[^<>@\s]+@[^<>\s]+>")
 
@@ -77,12 +75,52 @@ def read_facts(document: Document) -> DocumentFacts:
     """
     return DocumentFacts(
         author=read_author(document.metadata),
-        date=next((day for key in DATE_KEYS if (day := read_date(document.metadata.get(key)))), ""),
+        date=next(iter(read_dates(document.metadata)), ""),
         type=re.split(r"[/+]", document.parser, maxsplit=1)[0],
         language=_read_document_language(document),
         source=document.source,
         collection=document.collection,
     )
+
+
+def find_stated(metadata: Mapping[str, Any], name: FactName) -> list[Any]:
+    """Return the values that a file states for a fact, the best key first.
+
+    >>> find_stated({"Mod-Date": "2024-03-01", "title": "Tides"}, "modified")
+    ['2024-03-01']
+    """
+    values = {_KEY_MARKS.sub("", str(key).casefold()): value for key, value in metadata.items()}
+    return [values[key] for key in STATED_KEYS[name] if values.get(key) not in (None, "", [], ())]
+
+
+def state_fact(metadata: Mapping[str, Any], names: Sequence[FactName]) -> str:
+    """Return the first of some facts in the words of the file, and an author without an address; "" for none.
+
+    >>> state_fact({"created": "Spring 2024"}, ("published", "created"))
+    'Spring 2024'
+    """
+    for name in names:
+        if name == "author":
+            stated = [read_author(metadata)]
+        else:
+            stated = [" ".join(str(value).split()) for value in find_stated(metadata, name) if _is_plain(value)]
+        if words := next((words for words in stated if words), ""):
+            return words
+    return ""
+
+
+def read_dates(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the dates that a file states, as ``read_date`` writes them: published, modified, created.
+
+    >>> read_dates({"modified": "2 May 2024", "date": "2024"})
+    ['2024', '2024-05-02']
+    """
+    values = [value for name in DATE_FACTS for value in find_stated(metadata, name)]
+    return [day for value in values if (day := read_date(value))]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | date) and not isinstance(value, bool)
 
 
 def read_author(metadata: Mapping[str, Any]) -> str:
@@ -91,8 +129,7 @@ def read_author(metadata: Mapping[str, Any]) -> str:
     >>> read_author({"authors": ["Jane Doe", {"name": "M. Roe"}]})
     'Jane Doe, M. Roe'
     """
-    for key in AUTHOR_KEYS:
-        value = metadata.get(key)
+    for value in find_stated(metadata, "author"):
         entries = value if isinstance(value, list | tuple) else [value]
         names = [name for entry in entries if (name := _read_name(entry))]
         if names:

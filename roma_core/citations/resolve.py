@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from roma_core.citations.verdict import Reason, Support, verify_claim
 from roma_core.citations.words import read_words
+from roma_core.facts import read_author
 from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.markup import Claim, Marker, mask_markers, read_markers, remove_markers, rewrite_markers, split_claims
 from roma_core.types import Answered, Chunk, Citation, CitationPolicy, CitationVerdict, Document, ScoredChunk, Statement
@@ -233,7 +234,8 @@ def states_fact(said: str, document: Document) -> bool:
     name, _, value = said.strip().rstrip(".").partition(": ")
     if not value or document.title not in name:
         return False
-    values = (str(known) for known in document.metadata.values() if isinstance(known, (str, int)))
+    values = [str(known) for known in document.metadata.values() if isinstance(known, (str, int))]
+    values.append(read_author(document.metadata))
     return any(" ".join(value.split()) == " ".join(known.split()) for known in values)
 
 

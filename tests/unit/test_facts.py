@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from roma_core.facts import describe_facts, detect_passage_language, read_author, read_date, read_facts, trim_date
+from roma_core.facts import (
+    describe_facts,
+    detect_passage_language,
+    read_author,
+    read_date,
+    read_dates,
+    read_facts,
+    state_fact,
+    trim_date,
+)
 from roma_core.types import Document, DocumentFacts
 
 GERMAN = "Der Urlaub muss bis Ende März genommen werden. Danach verfällt er ohne Ausgleich. "
@@ -68,11 +77,35 @@ def test_trimmed_dates_compare_whatever_their_precision() -> None:
         ({"from": '"Jane Doe" <jane@example.org>'}, "Jane Doe"),
         ({"author": "", "creator": "Office of Works"}, "Office of Works"),
         ({"author": 7}, ""),
+        ({"dc:creator": "Jane Doe"}, "Jane Doe"),
+        ({"Last-Modified-By": "clerk", "Author": "Jane Doe"}, "Jane Doe"),
         ({}, ""),
     ],
 )
 def test_authors_are_read_from_any_of_their_keys(metadata: dict[str, Any], expected: str) -> None:
     assert read_author(metadata) == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"ModDate": "D:20240502", "CreationDate": "D:20240301"}, ["2024-05-02", "2024-03-01"]),
+        ({"created": "2020", "date": "March 2024"}, ["2024-03", "2020"]),
+        ({"Last_Modified": "1.3.2024", "issued": "soon"}, ["2024-03-01"]),
+        ({"author": "2024"}, []),
+    ],
+)
+def test_dates_are_read_from_any_of_their_keys_however_they_are_spelt(
+    metadata: dict[str, Any], expected: list[str]
+) -> None:
+    assert read_dates(metadata) == expected
+
+
+def test_a_fact_is_stated_in_the_words_of_the_file() -> None:
+    metadata = {"From": "Jane Doe <jane@example.org>", "Created": "Spring  2024", "modified": ["x"]}
+    assert state_fact(metadata, ("author",)) == "Jane Doe"
+    assert state_fact(metadata, ("published", "created")) == "Spring 2024"
+    assert state_fact(metadata, ("modified",)) == ""
 
 
 def test_facts_come_from_metadata_parser_and_text() -> None:

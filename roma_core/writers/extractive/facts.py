@@ -1,25 +1,14 @@
-"""Facts beside the text: the title, the author and the dates that a document's file states. Pure."""
+"""Questions about documents themselves: what they ask, and which document they mean by its title. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from roma_core.facts import read_dates
 from roma_core.markup.questions import Question, content_words, stem_word
 from roma_core.types import Document
-
-_NAMES: dict[str, tuple[str, ...]] = {
-    "Author": ("author", "authors", "creator", "dc:creator", "from", "by", "lastmodifiedby"),
-    "Published": ("published", "date", "created", "creationdate", "issued", "dc:date"),
-    "Modified": ("modified", "updated", "moddate", "last_modified", "lastmodified"),
-    "Language": ("language", "lang"),
-    "Description": ("description", "subject", "abstract"),
-}
-"""Facts in the words of a reader, and the names under which files state them."""
 
 _AUTHOR = re.compile(
     r"\b(?:who|whom|authors?|whose)\b.*"
@@ -50,15 +39,6 @@ _FRAME = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class DocumentFact:
-    """A fact of a document: ``name`` for a reader, the value as its file states it."""
-
-    document: Document
-    name: str
-    value: str
-
-
 def asks_author(question: Question) -> bool:
     """True when a question asks who wrote a document."""
     return _AUTHOR.search(question.text) is not None
@@ -79,24 +59,9 @@ def subject_words(question: Question) -> set[str]:
     return {word for word in question.words if word not in _FRAME}
 
 
-def read_facts(document: Document, names: Sequence[str]) -> list[DocumentFact]:
-    """Return the facts of these names that a document's file states."""
-    metadata = {str(key).casefold(): value for key, value in document.metadata.items()}
-    facts: list[DocumentFact] = []
-    for name in names:
-        value = next((text for key in _NAMES[name] if (text := _as_text(metadata.get(key)))), "")
-        if value:
-            facts.append(DocumentFact(document, name, value))
-    return facts
-
-
-def read_date(document: Document) -> str:
+def read_newest_date(document: Document) -> str:
     """Return the newest date that a document's file, title or name states, as ``YYYY-MM-DD`` (or its beginning); ""."""
-    facts = read_facts(document, ("Modified", "Published"))
-    dates = [date for fact in facts if (date := find_date(fact.value))]
-    if dates:
-        return max(dates)
-    return find_date(f"{document.title} {file_name(document.uri)}")
+    return max(read_dates(document.metadata), default="") or find_date(f"{document.title} {file_name(document.uri)}")
 
 
 def find_date(text: str) -> str:
@@ -107,8 +72,6 @@ def find_date(text: str) -> str:
     """
     from roma_core.citations.words import read_words
 
-    if stamp := re.search(r"D:(\d{4})(\d\d)(\d\d)", text):
-        return "-".join(stamp.groups())
     if iso := re.search(r"(?<!\d)((?:19|20)\d\d)-(\d\d)(?:-(\d\d))?(?!\d)", text):
         return "-".join(part for part in iso.groups() if part)
     for word in read_words(text):
@@ -136,13 +99,3 @@ def title_span(document: Document) -> tuple[int, int] | None:
     """Return where the title stands in the text; None where it does not."""
     at = document.text.find(document.title) if document.title else -1
     return (at, at + len(document.title)) if at >= 0 else None
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return " ".join(value.split())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_as_text(item) for item in value if _as_text(item))
-    if isinstance(value, Mapping):
-        return ""
-    return str(value) if value is not None else ""

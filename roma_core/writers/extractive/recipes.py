@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from roma_core.facts import FactName, state_fact
 from roma_core.markup import escape_markers
 from roma_core.markup.questions import Question, content_words, find_codes, holds_all_codes
 from roma_core.markup.sentences import Sentence, split_sentences
@@ -19,7 +21,6 @@ from roma_core.writers.extractive.facts import (
     asks_date,
     asks_documents,
     match_title,
-    read_facts,
     subject_words,
     title_span,
 )
@@ -35,6 +36,11 @@ LEAST_OPENING_WORDS = 15
 MOST_SECTION_WORDS = 60
 _ABSTRACT = frozenset(
     "abstract summary overview introduction purpose tl;dr tldr about synopsis zusammenfassung".split()
+)
+_AUTHOR: Final[tuple[tuple[str, tuple[FactName, ...]], ...]] = (("Author", ("author",)),)
+_DATES: Final[tuple[tuple[str, tuple[FactName, ...]], ...]] = (
+    ("Published", ("published", "created")),
+    ("Modified", ("modified",)),
 )
 _SAME_TITLE = 0.6
 """Share of the words of a subject that a document's title has, from which on it is meant."""
@@ -65,25 +71,24 @@ def state_facts(question: Question, sources: CitedSources) -> RecipeAnswer | Non
     """Return who wrote a document, when it was written or changed, or which documents there are about something."""
     if asks_documents(question) and not asks_author(question):
         return _list_documents(question, sources)
-    names: tuple[str, ...] = ()
     if asks_author(question):
-        names = ("Author",)
+        wanted = _AUTHOR
     elif asks_date(question):
-        names = ("Modified", "Published") if _wants_change(question) else ("Published", "Modified")
-    if not names:
+        wanted = _DATES[::-1] if _wants_change(question) else _DATES
+    else:
         return None
     words = subject_words(question)
     document = find_subject(words, sources.documents) if words else _only(sources.documents)
     if document is None:
         return None
-    facts = read_facts(document, names)[:1]
-    if not facts:
+    stated = ((label, state_fact(document.metadata, names)) for label, names in wanted)
+    label, value = next((fact for fact in stated if fact[1]), ("", ""))
+    if not value:
         return None
-    fact = facts[0]
-    at = document.text.find(fact.value)
+    at = document.text.find(value)
     span = _line_of(document, at) if at >= 0 else title_span(document) or _first_line(document)
     number = sources.cite(document, *span)
-    said = document.text[slice(*span)] if at >= 0 else f"{fact.name} of “{document.title}”: {fact.value}"
+    said = document.text[slice(*span)] if at >= 0 else f"{label} of “{document.title}”: {value}"
     return RecipeAnswer((f"{escape_markers(said)} [{number}]",), 1.0, is_whole=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
-from roma_core.writers.extractive.facts import file_name, read_date
+from roma_core.writers.extractive.facts import file_name, read_newest_date
 from roma_core.writers.extractive.selection import Disagreement, render_unit
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
@@ -68,7 +68,7 @@ def render_disagreement(disagreement: Disagreement, documents: Sequence[Document
     """Return the quotes of sources that contradict each other, the newest first, each under its title and date."""
     by_id = {document.id: document for document in documents}
     dates = {
-        unit.document_place[0]: read_date(document) if (document := by_id.get(unit.document_place[0])) else ""
+        unit.document_place[0]: read_newest_date(document) if (document := by_id.get(unit.document_place[0])) else ""
         for unit in disagreement.units
     }
     ordered = sorted(disagreement.units, key=lambda unit: dates[unit.document_place[0]], reverse=True)
