@@ -176,13 +176,12 @@ def control_risk(
     0.0
     """
     curve = trace_curve(answers, grid)
-    level = delta / starts
-    passed = _walk(curve, risk, level, starts)
+    passed = walk_grid(curve, risk, delta, starts)
     reachable = risk
     nearest = passed
     while nearest is None and reachable < 1:
         reachable = min(1.0, (math.floor(reachable / RISK_STEP + 1e-6) + 1) * RISK_STEP)
-        nearest = _walk(curve, reachable, level, starts)
+        nearest = walk_grid(curve, reachable, delta, starts)
     return RiskControl(
         risk=risk,
         delta=delta,
@@ -193,8 +192,9 @@ def control_risk(
     )
 
 
-def _walk(curve: Sequence[RiskPoint], risk: float, level: float, starts: int) -> int | None:
-    """Return the index of the lowest threshold that a walk passes; None where none passes any."""
+def walk_grid(curve: Sequence[RiskPoint], risk: float, delta: float = DELTA, starts: int = STARTS) -> int | None:
+    """Return the index of the lowest threshold of a curve that a walk passes; None where none passes any."""
+    level = delta / starts
     flawless = [find_tail(0, point.answered, risk) for point in curve]
     tails = [find_tail(point.wrong, point.answered, risk) for point in curve]
     passed: set[int] = set()
