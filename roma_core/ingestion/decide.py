@@ -47,6 +47,7 @@ class ItemFacts:
     """The same version of the item and the same parsers failed before, in a way that they always will."""
     has_same_version: bool = False
     has_same_title: bool = False
+    """Its title, and who may read it, are those that were listed when it was stored."""
     has_same_content: bool = False
     """The fetched bytes are those that the stored document was made of, and the same parser reads them."""
     has_same_document: bool = False
@@ -109,6 +110,7 @@ class UpdateFacts:
     has_new_captions: bool = False
     has_new_parser: bool = False
     has_new_title: bool = False
+    has_new_readers: bool = False
     has_new_making: bool = False
     """Chunker or embedder are others than those of the stored document."""
 
@@ -119,6 +121,7 @@ UPDATE_REASONS: Final = (
     ("has_new_captions", "{captions}"),
     ("has_new_parser", "parser {old_parser} became {new_parser}"),
     ("has_new_title", "renamed from {old_title}"),
+    ("has_new_readers", "others may read it now"),
     ("has_new_making", "chunking, embedding or collection changed"),
 )
 NOT_IN_STORE: Final = "it was not in the store"

@@ -74,6 +74,12 @@ class LedgerRow:
         title = json.loads(self.listing_json).get("title")
         return None if title is None else str(title)
 
+    @property
+    def readers(self) -> tuple[str, ...] | None:
+        """Who could read it at its source when it was listed last."""
+        readers = json.loads(self.listing_json).get("readers")
+        return None if readers is None else tuple(readers)
+
 
 @dataclass(frozen=True)
 class Admission:

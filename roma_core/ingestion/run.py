@@ -512,7 +512,10 @@ class Run:
             "collection": record.options.collection or DEFAULT_COLLECTION,
             "source": redact_uri(record.label),
         }
-        merged = document.model_copy(update={**identity, "metadata": {**raw.metadata, **document.metadata}})
+        readers = candidate.listing.readers
+        access = {} if readers is None else {"readers": list(readers)}
+        metadata = {**raw.metadata, **document.metadata, **access}
+        merged = document.model_copy(update={**identity, "metadata": metadata})
         made = await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged), parse_key))
         if isinstance(made, AgentFailure):
             await self.end(candidate, "failed", made.message, made.code.value)
@@ -689,6 +692,7 @@ class Run:
             has_new_captions=old.parser != new.parser and has_same_base,
             has_new_parser=old.parser != new.parser,
             has_new_title=old.title != candidate.listing.title,
+            has_new_readers=old.readers != candidate.listing.readers,
             has_new_making=old.made_with != new.made_with,
         )
         words = {
@@ -808,7 +812,7 @@ class Run:
             is_made_as_today=row.made_with == self._made_with(candidate.run) and row.parser in self._identities,
             is_known_failure=has_version and self._is_known_failure(row, candidate.attempt),
             has_same_version=has_version and row.version == listing.version,
-            has_same_title=row.title == listing.title,
+            has_same_title=(row.title, row.readers) == (listing.title, listing.readers),
             has_same_content=has_same_content,
             has_same_document=has_same_document,
         )

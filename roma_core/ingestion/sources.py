@@ -28,6 +28,8 @@ from roma_core.types import SourceOptions, SourceRecord, digest
 
 BEAT_S: Final = 5.0
 STALE_S: Final = 60.0
+CLOCK_SKEW_S: Final = 60.0
+"""Clocks of two machines may differ so much."""
 _log = logs.get("sources")
 
 
@@ -115,7 +117,11 @@ class SourceTable:
         for row in rows:
             record = record_of(row)
             schedule_s, last = record.options.schedule_s, record.last_started_at
-            if schedule_s is not None and (last is None or (now - last).total_seconds() >= schedule_s):
+            if schedule_s is None:
+                continue
+            elapsed_s = None if last is None else (now - last).total_seconds()
+            # A start that lies ahead was written by a clock that has been set back since.
+            if elapsed_s is None or elapsed_s >= schedule_s or elapsed_s < -CLOCK_SKEW_S:
                 due.append((row["tenant"], record))
         return due
 

@@ -45,6 +45,7 @@ class Entry:
     exports: dict[str, bytes] = field(default_factory=lambda: dict(EXPORTS))
     drive: str = ""
     """The shared drive that it lies in."""
+    permissions: list[dict[str, Any]] | None = None
 
     def resource(self) -> dict[str, Any]:
         facts: dict[str, Any] = {
@@ -59,6 +60,8 @@ class Entry:
         }
         if self.drive:
             facts["driveId"] = self.drive
+        if self.permissions is not None:
+            facts["permissions"] = self.permissions
         if self.target is not None:
             facts |= {"mimeType": f"{NATIVE}shortcut", "shortcutDetails": {"targetId": self.target}}
         elif not self.mime.startswith(NATIVE):

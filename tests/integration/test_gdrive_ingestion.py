@@ -64,6 +64,33 @@ async def test_drive_folder_is_ingested_and_the_second_run_loads_nothing(tmp_pat
             assert not {"media"} & set(drive.calls)
 
 
+async def test_who_may_read_a_file_is_kept_with_its_document_and_follows_drive(tmp_path: Path) -> None:
+    anna = {"type": "user", "emailAddress": "Anna@example.org"}
+    staff = {"type": "domain", "domain": "example.org"}
+    left = {"type": "user", "emailAddress": "bob@example.org", "deleted": True}
+    top = Entry("top", "Top", FOLDER)
+    entry = Entry("a", "a.md", "text/markdown", f"# A\n\n{TEXT}\n".encode(), parent="top", permissions=[anna, left])
+    silent = Entry("b", "b.md", "text/markdown", f"# B\n\n{TEXT} More.\n".encode(), parent="top")
+    async with FakeDrive(top, entry, silent) as drive:
+        wanted = settings(
+            tmp_path, gdrive_api_endpoint=drive.base, gdrive_credentials=json.dumps(drive.service_account())
+        )
+        async with build_roma(wanted) as roma:
+            await roma.ingest("gdrive://folder/top")
+            held = {
+                document.title: document.metadata.get("readers") async for document in roma.store.documents("default")
+            }
+            assert held == {"A": ["user:anna@example.org"], "B": None}
+            drive.put(replace(entry, permissions=[anna, staff, {"type": "anyone"}]))
+            report = await roma.ingest("gdrive://folder/top")
+            reasons = {item.uri: (item.state, item.reason) for item in report.items if item.state != "unchanged"}
+            assert reasons == {"gdrive://file/a": ("updated", "others may read it now")}
+            held = {
+                document.title: document.metadata.get("readers") async for document in roma.store.documents("default")
+            }
+            assert held["A"] == ["anyone", "domain:example.org", "user:anna@example.org"]
+
+
 async def test_a_file_renamed_and_moved_in_drive_keeps_its_identity_under_its_new_name(tmp_path: Path) -> None:
     async with FakeDrive(
         Entry("top", "Top", FOLDER),

@@ -23,7 +23,7 @@ from roma_core.connectors.web.polite import ROBOT
 from roma_core.connectors.web.urls import host_of
 from roma_core.errors import ConnectorError, ErrorCode
 from roma_core.settings import Settings
-from roma_core.types import RawDocument, Source
+from roma_core.types import RawDocument, Source, digest
 
 STATE: Final = "feed"
 
@@ -79,7 +79,9 @@ def _records(source_uri: str, answer: FetchedResponse) -> list[Record]:
     """Return the entries of a feed. Raises ``ConnectorError`` for what is no feed."""
     import feedparser
 
-    feed = feedparser.parse(answer.body, response_headers={"content-type": answer.headers.get("content-type", "")})
+    # The place of the content is what relative links are relative to.
+    headers = {"content-type": answer.headers.get("content-type", ""), "content-location": answer.url}
+    feed = feedparser.parse(answer.body, response_headers=headers)
     if not feed.get("version"):
         raise ConnectorError(
             "This address gives no feed.", ErrorCode.CONNECTOR_UNSUPPORTED, details={"uri": source_uri}
@@ -87,6 +89,10 @@ def _records(source_uri: str, answer: FetchedResponse) -> list[Record]:
     records: dict[str, Record] = {}
     for entry in feed.entries:
         record = _record(source_uri, answer.url, feed.feed, entry)
+        known = records.get(record.uri)
+        if known is not None and known.listing.version != record.listing.version:
+            # Some feeds give one id to several entries, which are no less different for that.
+            record = record.model_copy(update={"uri": f"{record.uri}#{record.listing.version}"})
         records.setdefault(record.uri, record)
     return list(records.values())
 
@@ -94,9 +100,9 @@ def _records(source_uri: str, answer: FetchedResponse) -> list[Record]:
 def _record(source_uri: str, feed_url: str, feed: Any, entry: Any) -> Record:
     link = entry.get("link", "")
     title = entry.get("title", "")
-    name = entry.get("id") or link or title
     contents = [part.get("value", "") for part in entry.get("content", ())] or [entry.get("summary", "")]
     body = max(contents, key=len)
+    name = entry.get("id") or link or title or f"sha256:{digest('entry', body)[:32]}"
     page = read_page(f"<html><body><article>{body}</article></body></html>".encode(), link or feed_url, "", ROBOT)
     html = page.html if page.words else b""
     heading = f"<h1>{escape(title)}</h1>".encode()

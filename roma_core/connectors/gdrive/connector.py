@@ -56,7 +56,7 @@ AGAIN: Final = RetryPolicy(attempts=3)
 
 _FIELDS: Final = (
     "id,name,mimeType,size,md5Checksum,modifiedTime,trashed,webViewLink,capabilities/canDownload,"
-    "shortcutDetails(targetId,targetMimeType),parents,driveId"
+    "shortcutDetails(targetId,targetMimeType),parents,driveId,permissions(type,emailAddress,domain,deleted)"
 )
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 EXPORTS: Final = {
@@ -486,7 +486,25 @@ def listing_of(meta: dict[str, Any]) -> Listing:
         modified_at=_modified(meta),
         skip=skip_reason(meta),
         options={"drive": meta},
+        readers=readers_of(meta),
     )
+
+
+def readers_of(meta: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return who may read a file; None where Drive does not say, as of files that these credentials may not share.
+
+    >>> readers_of({"permissions": [{"type": "user", "emailAddress": "a@example.org"}, {"type": "anyone"}]})
+    ('anyone', 'user:a@example.org')
+    """
+    permissions = meta.get("permissions")
+    if not isinstance(permissions, list):
+        return None
+    readers: set[str] = set()
+    for permission in permissions:
+        kind, name = permission.get("type", ""), permission.get("emailAddress") or permission.get("domain")
+        if not permission.get("deleted"):
+            readers.add(f"{kind}:{str(name).lower()}" if name else str(kind))
+    return tuple(sorted(readers))
 
 
 def skip_reason(meta: dict[str, Any]) -> str | None:

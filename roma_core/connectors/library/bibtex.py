@@ -130,12 +130,19 @@ def read_bibliography(path: Path) -> Bibliography:
 
     if path.stat().st_size > MOST_BYTES:
         raise ConnectorError(f"{path.name} is larger than a bibliography can be.", ErrorCode.CONNECTOR_TOO_LARGE)
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    library = parse_string(text)
+    library = parse_string(_decode(path.read_bytes()))
     blocks = [_block(str(entry.key), str(entry.entry_type), _fields_of(entry)) for entry in library.entries]
     # The first entry of a key counts, as in BibTeX; a further one is no failure.
     broken = [block for block in library.failed_blocks if not isinstance(block, DuplicateBlockKeyBlock)]
     return Bibliography(tuple(blocks), tuple(int(block.start_line or 0) + 1 for block in broken))
+
+
+def _decode(data: bytes) -> str:
+    """Return the text of a file: UTF-8, or Windows' Western European, in which older programs write."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _fields_of(entry: Any) -> dict[str, str]:

@@ -9,12 +9,13 @@ import asyncio
 import email
 import email.policy
 import mailbox
+import re
 from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from roma_core.connectors.base import in_batches
@@ -24,6 +25,12 @@ from roma_core.errors import ConnectorError, ErrorCode
 from roma_core.types import Source, digest
 
 EML: Final = "message/rfc822"
+_NO_MBOX: Final = ErrorCode.CONNECTOR_UNSUPPORTED
+_HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:|>?From ")
+"""A header, or the lines ">From " that some programs put before the first one."""
+_TIME: Final = re.compile(rb"\d{1,2}:\d{2}.*\d{4}|\d{4}.*\d{1,2}:\d{2}")
+_TIME_OF_MBOX: Final = re.compile(rb"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d{1,2} \d{2}:\d{2}")
+"""As the format has it: ``Sat Nov 28 09:00:00 2026``."""
 
 
 class MailboxConnector(FileRecordConnector):
@@ -59,15 +66,51 @@ def _messages(path: Path) -> Iterator[bytes]:
             yield folder.get_bytes(key)
         return
     with path.open("rb") as file:
-        head = file.read(5)
-    if head and head != b"From ":
-        raise ConnectorError(f"{path.name} is no mbox file.", ErrorCode.CONNECTOR_UNSUPPORTED)
-    box = mailbox.mbox(path, create=False)
-    try:
-        for key in box.keys():  # noqa: SIM118  (a mailbox iterates over its messages)
-            yield box.get_bytes(key)
-    finally:
-        box.close()
+        yield from split_mbox(file, path.name)
+
+
+def split_mbox(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the bytes of each message of an mbox file. Raises ``ConnectorError`` for what is none.
+
+    A line of a text may begin with "From " too. A separator is followed by a header, and has an empty line before it
+    or the time of a delivery in it; either may be missing, as programs write both.
+
+    >>> from io import BytesIO
+    >>> list(split_mbox(BytesIO(b"From a Sat Nov 28 09:00:00 2026\\nSubject: x\\n\\nFrom here on.\\n"), "in.mbox"))
+    [b'Subject: x\\n\\nFrom here on.\\n']
+    """
+    lines: list[bytes] | None = None
+    is_after_empty = True
+    current = file.readline()
+    while current:
+        following = file.readline()
+        if _is_separator(current, following, is_after_empty=is_after_empty):
+            if lines:
+                yield _without_last_empty(lines)
+            lines = []
+        elif lines is not None:
+            lines.append(current)
+        elif current.strip(b"\xef\xbb\xbf\r\n \t"):
+            raise ConnectorError(f"{name} is no mbox file: it does not begin with a line 'From '.", _NO_MBOX)
+        is_after_empty = not current.strip()
+        current = following
+    if lines:
+        yield _without_last_empty(lines)
+
+
+def _is_separator(line: bytes, following: bytes, *, is_after_empty: bool) -> bool:
+    if not line.removeprefix(b"\xef\xbb\xbf").startswith(b"From "):
+        return False
+    if _HEADER.match(following):
+        return is_after_empty or _TIME.search(line) is not None
+    is_without_headers = not following.strip()
+    return is_without_headers and is_after_empty and _TIME_OF_MBOX.search(line) is not None
+
+
+def _without_last_empty(lines: list[bytes]) -> bytes:
+    """Return a message without the empty line that stands before the next separator."""
+    last = lines[:-1] if len(lines) > 1 and not lines[-1].strip() else lines
+    return b"".join(last)
 
 
 def _record(source_uri: str, data: bytes) -> Record:

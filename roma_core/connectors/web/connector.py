@@ -266,11 +266,14 @@ class WebConnector:
             crawl.seen.add(final)
         sitemap = read_sitemap(result.stored.body, final, result.stored.media_type)
         if sitemap is not None and (sitemap.kind != "text" or visit.is_list or url == crawl.start):
+            if not sitemap.is_whole:
+                crawl.errors.append(_cut_off(final, sitemap.noun))
             if sitemap.is_index:
                 self._follow_index(crawl, sitemap, visit.depth)
                 return _listing_of_list(final, sitemap.noun, len(sitemap.entries))
             entries = tuple((entry.url, entry.modified) for entry in sitemap.entries)
-            return self._take_list(crawl, visit, SeenList(visit.modified, final, sitemap.noun, entries, time.time()))
+            modified = visit.modified if sitemap.is_whole else ""  # what is cut off is asked for again
+            return self._take_list(crawl, visit, SeenList(modified, final, sitemap.noun, entries, time.time()))
         if url == crawl.start and crawl.depth > 0:
             await self._add_sitemaps_of_robots(crawl, final)
         if result.page is None:
@@ -499,6 +502,16 @@ class WebConnector:
             self._scratch = tempfile.TemporaryDirectory(prefix="roma-web-")
             return Path(self._scratch.name) / "web.db"
         return Workspace(self._settings.workspace).web_pages
+
+
+def _cut_off(url: str, noun: str) -> AgentFailure:
+    """Return the failure of a list that may have more entries than it shows."""
+    error = ConnectorError(
+        f"The {noun} is cut off, so it may name more pages than were read.",
+        ErrorCode.CONNECTOR_CORRUPT,
+        details={"uri": url},
+    )
+    return AgentFailure.of(AGENT, error)
 
 
 def _words(read: Read) -> int:

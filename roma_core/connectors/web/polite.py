@@ -27,6 +27,7 @@ BROWSERS: Final = (
 ROBOTS_BYTES: Final = 512 * 1024  # RFC 9309 section 2.5 asks for 500 KiB at least
 ROBOTS_AGE_S: Final = 24 * 3600.0  # section 2.4: not to be used for longer
 MAX_CRAWL_DELAY_S: Final = 30.0
+TOO_MANY: Final = 429
 
 
 @dataclass
@@ -93,14 +94,17 @@ class Manners:
             return known.robots
 
     async def _read_robots(self, target: Target) -> str:
-        """RFC 9309 section 2.3.1: 4xx means no rules, 5xx and no answer mean that nothing may be asked for."""
+        """RFC 9309 section 2.3.1: 4xx means no rules, 5xx and no answer mean that nothing may be asked for.
+
+        429 asks for patience and says nothing about rules, so it counts as 5xx does.
+        """
         try:
             answer = await self._fetcher.get(f"{target.origin}/robots.txt", {"User-Agent": HONEST})
         except ConnectorError as error:
             if error.code == ErrorCode.CONNECTOR_TOO_LARGE:
                 return "User-agent: *\nDisallow: /"
             raise
-        if answer.status >= 500:
+        if answer.status >= 500 or answer.status == TOO_MANY:
             raise ConnectorError(
                 f"{target.host} cannot give its robots.txt now ({answer.status}), so it is not read.",
                 details={"host": target.host, "status": answer.status},

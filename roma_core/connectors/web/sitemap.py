@@ -38,6 +38,8 @@ _ENTRIES: Final[dict[SitemapKind, str]] = {
     "atom": "entry",
 }
 _MODIFIED: Final = ("lastmod", "pubDate", "updated", "date")
+_END: Final = re.compile(rb"</(?:[\w.-]+:)?(?:urlset|sitemapindex|rss|RDF|feed)\s*>")
+_EMPTY: Final = re.compile(rb"<(?:[\w.-]+:)?(?:urlset|sitemapindex|rss|RDF|feed)\b[^<>]*/>")
 _ADDRESS: Final = re.compile(r"https?://\S+\Z", re.IGNORECASE)
 
 
@@ -55,6 +57,8 @@ class Sitemap:
 
     kind: SitemapKind
     entries: tuple[SitemapEntry, ...]
+    is_whole: bool = True
+    """False for a list that ends before its root element does, so that there may be more entries."""
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -85,11 +89,20 @@ def read_sitemap(body: bytes, url: str = "", media_type: str = "") -> Sitemap | 
 
 
 def unpack_sitemap(body: bytes) -> bytes:
-    """Return a gzip-compressed sitemap unpacked. Raises ``ConnectorError`` (corrupt)."""
+    """Return a gzip-compressed sitemap unpacked. Raises ``ConnectorError`` (corrupt, too large)."""
+    unpacker = zlib.decompressobj(31)
     try:
-        return zlib.decompressobj(31).decompress(body, MAX_BYTES)
+        unpacked = unpacker.decompress(body, MAX_BYTES)
     except zlib.error:
         raise ConnectorError("The sitemap cannot be unpacked.", ErrorCode.CONNECTOR_CORRUPT) from None
+    if unpacker.unconsumed_tail:
+        raise ConnectorError(
+            f"The sitemap has more than the {MAX_BYTES >> 20} MB of its protocol; the site has to split it.",
+            ErrorCode.CONNECTOR_TOO_LARGE,
+        )
+    if not unpacker.eof:
+        raise ConnectorError("The compressed sitemap is cut off.", ErrorCode.CONNECTOR_CORRUPT)
+    return unpacked
 
 
 def _root_kind(body: bytes) -> SitemapKind | None:
@@ -110,16 +123,22 @@ def _read_xml(body: bytes, kind: SitemapKind, url: str) -> Sitemap | None:
     parser = etree.XMLParser(
         resolve_entities=False, load_dtd=False, no_network=True, recover=True, huge_tree=False, remove_comments=True
     )
-    root = etree.fromstring(body.lstrip(b" \t\r\n\xef\xbb\xbf"), parser)
+    root = etree.fromstring(body.lstrip(b" \t\r\n\xef\xbb\xbf"), parser, base_url=url or None)
     if root is None or _declares_entities(root):
         return None
     entries: dict[str, SitemapEntry] = {}
     for element in root.iter(f"{{*}}{_ENTRIES[kind]}"):
         address = _address_of(element, kind)
         if address:
-            absolute = urljoin(url, address) if kind in {"rss", "atom"} else address
+            absolute = urljoin(element.base or url, address)
             entries.setdefault(absolute, SitemapEntry(absolute, _modified_of(element)))
-    return Sitemap(kind, tuple(entries.values()))
+    return Sitemap(kind, tuple(entries.values()), is_whole=_has_end(body))
+
+
+def _has_end(body: bytes) -> bool:
+    """Return whether the root element is closed; a parser that recovers closes it where the document is cut off."""
+    tail = body[-HEAD:].replace(b"\0", b"").rstrip()  # UTF-16 has a zero in each letter
+    return _END.search(tail) is not None or _EMPTY.search(tail) is not None
 
 
 def _declares_entities(root: Any) -> bool:

@@ -399,7 +399,9 @@ async def test_export_over_the_limit_is_a_failure_of_that_file(drive: FakeDrive,
     drive.add(Entry("doc", "Doc", f"{NATIVE}document"), Entry("ok", content=b"ok"))
     drive.faults["export"] = [error(403, "exportSizeLimitExceeded")]
     connector = connect()
-    assert (await failure(connector, "doc")).code == ErrorCode.CONNECTOR_TOO_LARGE
+    too_large = await failure(connector, "doc")
+    assert (too_large.code, too_large.recoverable) == (ErrorCode.CONNECTOR_TOO_LARGE, False)
+    assert "10 MB" in too_large.message
     assert drive.calls.count("export") == 1
     assert isinstance(await fetch(connector, "ok"), RawDocument)
 

@@ -201,6 +201,13 @@ async def test_files_of_a_bibliography_are_read_within_the_folders_that_are_name
     assert isinstance(refused, AgentFailure) and refused.code is ErrorCode.ACCESS_FORBIDDEN
 
 
+async def test_a_bibliography_of_an_older_program_keeps_its_letters(tmp_path: Path) -> None:
+    path = tmp_path / "refs.bib"
+    path.write_bytes("@book{k, title = {Über Möwen}, author = {Müller, Jörg}}\n".encode("cp1252"))
+    (raw,) = await documents(BibtexConnector(settings(tmp_path)), f"bibtex://{path}")
+    assert (raw.title, raw.metadata["authors"]) == ("Über Möwen", ["Jörg Müller"])
+
+
 async def test_latex_in_fields_becomes_letters_and_names_are_in_spoken_order(tmp_path: Path) -> None:
     path = tmp_path / "refs.bib"
     path.write_text(

@@ -94,8 +94,51 @@ def test_what_is_no_list_is_an_ordinary_document(body: str) -> None:
     assert read_sitemap(body.encode()) is None
 
 
-def test_a_compressed_sitemap_that_is_broken_is_typed() -> None:
+@pytest.mark.parametrize("body", [b"\x1f\x8b broken", gzip.compress(b"words" * 999)[:-12]])
+def test_a_compressed_sitemap_that_is_broken_is_typed(body: bytes) -> None:
     assert unpack_sitemap(gzip.compress(b"words")) == b"words"
     with pytest.raises(ConnectorError) as caught:
-        unpack_sitemap(b"\x1f\x8b broken")
+        unpack_sitemap(body)
     assert caught.value.code is ErrorCode.CONNECTOR_CORRUPT
+
+
+def test_a_compressed_sitemap_that_is_too_large_is_not_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roma_core.connectors.web.sitemap.MAX_BYTES", 1000)
+    with pytest.raises(ConnectorError) as caught:
+        unpack_sitemap(gzip.compress(b"w" * 1001))
+    assert caught.value.code is ErrorCode.CONNECTOR_TOO_LARGE
+
+
+@pytest.mark.parametrize("end", ["", "<url><loc>https://a.exam", "<url", "<url><loc>https://a.example/q</loc></url>"])
+def test_a_list_without_its_end_is_not_whole(end: str) -> None:
+    cut = read_sitemap((URLSET.removesuffix("</urlset>") + end).encode())
+    assert cut is not None
+    assert cut.urls[0] == PAGE
+    assert not cut.is_whole
+    whole = read_sitemap(
+        URLSET.replace("</urlset>", "<url><loc>https://a.example/?a=1&b=2</loc></url></urlset>").encode()
+    )
+    assert whole is not None and whole.is_whole
+    for body in (b"<urlset/>", URLSET.encode("utf-16"), (URLSET + "<!-- made today -->\n").encode()):
+        read = read_sitemap(body)
+        assert read is not None and read.is_whole
+
+
+@pytest.mark.parametrize(
+    ("body", "urls"),
+    [
+        (
+            "<urlset><url><loc>/a</loc></url><url><loc>b</loc></url></urlset>",
+            ("https://a.example/a", "https://a.example/x/b"),
+        ),
+        (
+            "<feed xmlns='http://www.w3.org/2005/Atom' xml:base='https://b.example/blog/'>"
+            "<entry xml:base='2026/'><link href='one'/></entry><entry><link href='/two'/></entry></feed>",
+            ("https://b.example/blog/2026/one", "https://b.example/two"),
+        ),
+    ],
+)
+def test_relative_addresses_are_those_of_the_list_or_of_its_base(body: str, urls: tuple[str, ...]) -> None:
+    found = read_sitemap(body.encode(), "https://a.example/x/map.xml")
+    assert found is not None
+    assert found.urls == urls

@@ -79,7 +79,9 @@ def a_site() -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", 503), ("/", 404), ("/", 500), ("/robots.txt", 500), ("/one", 503)])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 503), ("/", 404), ("/", 500), ("/robots.txt", 500), ("/robots.txt", 429), ("/one", 503)]
+)
 async def test_a_page_that_could_lead_on_and_fails_makes_the_listing_incomplete(
     site: Site, connector: WebConnector, path: str, status: int
 ) -> None:
@@ -120,6 +122,25 @@ async def test_pages_over_the_limit_are_deferred_and_the_end_says_so(site: Site,
     await connector.close()
     assert seen.end.limit_reached and not seen.end.is_complete
     assert seen.deferred == {"/two", "/deep"}
+
+
+async def test_a_sitemap_that_is_cut_off_makes_the_listing_incomplete_until_it_is_whole(
+    site: Site, connector: WebConnector
+) -> None:
+    entries = "".join(f"<url><loc>{site.base}/{n}</loc><lastmod>2026-01-0{n}</lastmod></url>" for n in (1, 2))
+    index = f"<sitemap><loc>{site.base}/part.xml</loc><lastmod>2026-01-01</lastmod></sitemap>"
+    site.routes = {
+        "/map.xml": Reply(f"<sitemapindex>{index}</sitemapindex>", media_type="application/xml"),
+        "/part.xml": Reply(f"<urlset>{entries}"[:-60], media_type="application/xml"),
+        "/1": article("herons"),
+        "/2": article("otters"),
+    }
+    cut = await crawl(connector, site, "/map.xml", depth=0)
+    assert cut.paths[:1] == ["/1"]
+    assert not cut.end.is_complete
+    site.routes["/part.xml"] = Reply(f"<urlset>{entries}</urlset>", media_type="application/xml")
+    whole = await crawl(connector, site, "/map.xml", depth=0, state=cut.end.state)
+    assert (whole.paths, whole.end.is_complete) == (["/1", "/2"], True)
 
 
 async def test_a_page_that_robots_txt_forbids_now_is_deferred(site: Site, connector: WebConnector) -> None:

@@ -158,6 +158,8 @@ async def test_a_source_is_due_when_its_time_has_come(catalog: SourceCatalog) ->
     await catalog.sync(["s"])
     assert await catalog.due() == []
     assert len(await catalog.due(datetime.now(UTC) + timedelta(seconds=601))) == 1
+    assert await catalog.due(datetime.now(UTC) - timedelta(seconds=5)) == []
+    assert len(await catalog.due(datetime.now(UTC) - timedelta(days=400))) == 1, "the clock was set back"
 
 
 async def test_a_source_has_settings_of_its_own(shop: Shop, catalog: SourceCatalog) -> None:
