@@ -280,13 +280,13 @@ class LanceStore:
     async def _compact(self, table: Any, *, rebuilds: bool) -> None:
         from lancedb.index import Bitmap, IvfPq
 
-        await table.optimize()
-        for column in SCOPED:
-            if rebuilds or not await self._find_index(table, column):
-                await table.create_index(column, config=Bitmap(), replace=True)
-        # This extends the indices too; a full-text index that still lacks rows is built anew.
+        # Rows in other indices than their neighbours are not merged with them, so a table whose indices lack rows would
+        # be written twice, here and by the next clean-up.
         if rebuilds or await self._count_unindexed(table, "search_text"):
+            for column in SCOPED:
+                await table.create_index(column, config=Bitmap(), replace=True)
             await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
+        await table.optimize()
         chunks = await table.count_rows("kind = 'chunk'")
         if chunks >= ANN_FROM and (rebuilds or not await self._find_index(table, "vector")):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)

@@ -31,7 +31,7 @@ SMALL_FRAGMENT: Final = 64
 MOST_MERGED: Final = 256
 """Fragments of any size from which on a table is rewritten."""
 MOST_VERSIONS: Final = 1024
-LEAST_GARBAGE: Final = 8 << 20
+LEAST_GARBAGE: Final = 2 << 20
 """Bytes of old versions that are not worth rewriting a table for."""
 
 

@@ -20,7 +20,7 @@ from roma_core.connectors.web.access import load_access
 from roma_core.connectors.web.fetcher import FetchedResponse
 from roma_core.connectors.web.page import read_page
 from roma_core.connectors.web.polite import ROBOT
-from roma_core.connectors.web.urls import host_of
+from roma_core.connectors.web.urls import demand_page, host_of
 from roma_core.errors import ConnectorError, ErrorCode
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, digest
@@ -38,6 +38,11 @@ class FeedConnector(RecordConnector):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._client = ApiClient(settings, max_mb=settings.web.max_mb)
+
+    def checked(self, source: Source) -> Source:
+        """Return the source. Raises ``InputError`` for an address without a host."""
+        demand_page(source.uri.removeprefix("feed+"))
+        return super().checked(source)
 
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a record of each entry; nothing is gone because a feed shows it no more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -35,6 +36,9 @@ AGENT: Final = "connector.files"
 MIB: Final = 1024 * 1024
 _VERSIONS: Final = ("ETag", "etag", "md5Hash", "md5", "checksum", "sha", "sha256", "generation", "crc")
 """Fields that change with the content, by which the places name them."""
+HOSTED: Final = frozenset({"s3", "gs", "gcs", "az", "abfs", "adl", "sftp", "ssh", "smb", "ftp", "hf", "github"})
+"""Schemes whose addresses begin with a bucket, a host or an owner."""
+_REPOSITORY: Final = re.compile(r"[^:@]+:[^:@]+(@.+)?")
 _TIMES: Final = ("LastModified", "last_modified", "updated", "mtime", "modified", "date_time", "created")
 
 
@@ -54,8 +58,12 @@ class FilesConnector:
 
     def checked(self, source: Source) -> Source:
         """The credentials are the installation's, so a confined caller may have what is named, and what is below it."""
-        if "://" not in source.uri or not source.uri.partition("://")[2].strip("/"):
+        scheme, _, rest = source.uri.partition("://")
+        host = rest.partition("/")[0]
+        if not rest.strip("/") or (scheme.lower() in HOSTED and not host):
             raise InputError("A source of files is an address with a bucket or host, like s3://bucket/folder.")
+        if scheme.lower() == "github" and not _REPOSITORY.fullmatch(host):
+            raise InputError("A repository on GitHub is github://owner:repository@branch/folder.")
         within = source.options.get("within")
         if within is not None and not any(is_below(source.uri, place) for place in within):
             raise AccessError(

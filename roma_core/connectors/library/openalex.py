@@ -34,6 +34,11 @@ class OpenAlexConnector(RecordConnector):
         self._email = settings.library.contact_email
         self._client = ApiClient(settings)
 
+    def checked(self, source: Source) -> Source:
+        """Return the source. Raises ``InputError`` for ids that are none."""
+        Works.demand_ids(source.uri, _checked_name)
+        return super().checked(source)
+
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a record of each work."""
         works = Works.of(source.uri, source.options)
@@ -59,11 +64,8 @@ class OpenAlexConnector(RecordConnector):
         await self._client.close()
 
     async def _work(self, work: str) -> Record | None:
-        name = work.upper() if _WORK.fullmatch(work) else f"doi:{plain_doi(work)}"
-        if name.startswith("doi:") and not name.startswith("doi:10."):
-            raise InputError(f"{work[:40]!r} is no work of OpenAlex; they look like W2741809807, or are a DOI.")
         try:
-            answer = await self._client.get_json(f"{self._base}/works/{name}", self._params({}))
+            answer = await self._client.get_json(f"{self._base}/works/{_checked_name(work)}", self._params({}))
         except ConnectorError as error:
             if error.code == ErrorCode.CONNECTOR_NOT_FOUND:
                 return None
@@ -89,6 +91,16 @@ class OpenAlexConnector(RecordConnector):
 
     def _params(self, params: dict[str, str]) -> dict[str, str]:
         return params | ({"mailto": self._email} if self._email else {})
+
+
+def _checked_name(work: str) -> str:
+    """Return the name by which OpenAlex knows a work. Raises ``InputError``."""
+    if _WORK.fullmatch(work):
+        return work.upper()
+    doi = plain_doi(work)
+    if not doi.startswith("10."):
+        raise InputError(f"{work[:40]!r} is no work of OpenAlex; they look like W2741809807, or are a DOI.")
+    return f"doi:{doi}"
 
 
 def _record(work: Any) -> Record:

@@ -40,6 +40,11 @@ class PubMedConnector(RecordConnector):
         self._own |= {"api_key": key.get_secret_value()} if key is not None else {}
         self._client = ApiClient(settings, gap_s=GAP_S if key is None else KEYED_GAP_S)
 
+    def checked(self, source: Source) -> Source:
+        """Return the source. Raises ``InputError`` for ids that are none."""
+        Works.demand_ids(source.uri, _checked_id)
+        return super().checked(source)
+
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a record of each article."""
         works = Works.of(source.uri, source.options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
@@ -100,3 +100,13 @@ class Works:
         if not ids:
             raise InputError(f"A source of this kind is {scheme}://ID, {scheme}://ID,ID or {scheme}://search/WORDS.")
         return cls(ids=tuple(dict.fromkeys(ids)))
+
+    @classmethod
+    def demand_ids(cls, uri: str, check: Callable[[str], object]) -> None:
+        """Raise ``InputError`` for an address of works without ids, or with one that ``check`` refuses.
+
+        The words of a search may come later, by the source's settings.
+        """
+        if uri.partition("://")[2].partition("/")[0] != SEARCH:
+            for work in cls.of(uri, {}).ids:
+                check(work)

@@ -40,7 +40,15 @@ from roma_core.connectors.web.fetcher import FetchedResponse, Fetcher, status_er
 from roma_core.connectors.web.page import MIN_WORDS, NEAR, WebPage, alike, read_page, read_robots_rules
 from roma_core.connectors.web.polite import BROWSERS, HONEST, ROBOT, Manners
 from roma_core.connectors.web.sitemap import Sitemap, read_sitemap, unpack_sitemap
-from roma_core.connectors.web.urls import canonical, canonical_or_none, host_of, in_domain, page_link, plan_of
+from roma_core.connectors.web.urls import (
+    canonical,
+    canonical_or_none,
+    demand_page,
+    host_of,
+    in_domain,
+    page_link,
+    plan_of,
+)
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
@@ -117,7 +125,11 @@ class WebConnector:
         return uri.lower().startswith(("http://", "https://"))
 
     def checked(self, source: Source) -> Source:
-        """Return the source itself: the web is public, and the guard decides about each connection."""
+        """Return the source itself: the web is public, and the guard decides about each connection.
+
+        Raises ``InputError`` for an address without a host, and for one of Drive, which shows pages to sign in.
+        """
+        demand_page(source.uri)
         return source
 
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:

@@ -13,6 +13,9 @@ from roma_core.connectors.net.guard import PORTS
 from roma_core.errors import InputError
 from roma_core.types import Source
 
+_DRIVE: Final = re.compile(
+    r"https?://drive\.google\.com/(?:drive/(?:u/\d+/)?(?P<folder>folders)|file/d)/(?P<id>[A-Za-z0-9_-]+)", re.IGNORECASE
+)
 TRACKING: Final = re.compile(r"utm_\w+|gclid|fbclid|msclkid|mc_[ce]id|igshid|_hs(enc|mi)", re.IGNORECASE)
 NOT_PAGES: Final = re.compile(
     r"\.(png|jpe?g|gif|webp|avif|svg|ico|bmp|tiff?|css|m?js|map|json|woff2?|ttf|otf|eot|mp[34]|m4[av]|webm|og[gv]|wav"
@@ -79,6 +82,28 @@ def canonical_or_none(url: str) -> str | None:
         return canonical(url) if parsed.scheme in PORTS and parsed.host else None
     except (httpx2.InvalidURL, ValueError, UnicodeError):
         return None
+
+
+def demand_page(url: str) -> None:
+    """Raise ``InputError`` for an address that no page can have, and for a file or folder of Drive.
+
+    >>> demand_page("https://example.org/handbook")
+    """
+    if canonical_or_none(url) is None or not _has_sound_host(url):
+        raise InputError(f"{url[:80]!r} is no address of a page; it has to be like https://example.org/page.")
+    found = _DRIVE.match(url)
+    if found is not None:
+        kind = "folder" if found["folder"] else "file"
+        raise InputError(f"This is a {kind} of Google Drive; ingest it as gdrive://{kind}/{found['id']}.")
+
+
+def _has_sound_host(url: str) -> bool:
+    """Return whether the host has no blanks and the port is a number that there is."""
+    try:
+        parts = urlsplit(url)
+        return parts.port != 0 and not any(letter.isspace() for letter in parts.netloc)
+    except ValueError:
+        return False
 
 
 def page_link(url: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,39 @@ def test_help_and_errors_name_what_is_installed(install_plugin: Install, tmp_pat
     connectors, _ = make_connectors(Settings(workspace=tmp_path))
     with pytest.raises(InputError, match=r"\(carrier://\); use a path, .*gopher://host"):
         resolve_source("carrier://bucket/key", connectors)
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("https:///page", "https://example.org/page"),
+        ("https://exa mple.org", "https://example.org/page"),
+        ("https://example.org:99999/", "https://example.org/page"),
+        ("https://[::1", "https://example.org/page"),
+        ("https://drive.google.com/drive/folders/aB-1?usp=sharing", "gdrive://folder/aB-1"),
+        ("https://drive.google.com/file/d/xyz/view", "gdrive://file/xyz"),
+        ("feed+https:///atom.xml", "https://example.org/page"),
+        ("s3:///key", "s3://bucket/folder"),
+        ("github://owner", "github://owner:repository@branch/folder"),
+        ("gdrive://folder/", "gdrive://folder/ID"),
+        ("git+https://github.com", "git+https://host/path.git"),
+        ("arxiv://not-an-id", "1706.03762"),
+        ("arxiv://", "arxiv://ID"),
+        ("openalex://abc", "W2741809807"),
+        ("pubmed://abc", "31452104"),
+        ("zotero://users/abc", "zotero://users/ID"),
+        ("bibtex://", "the path of a BibTeX file"),
+        ("mbox://", "the path of a mailbox"),
+        ("warc://", "the path of a WARC file"),
+        ("sql://shop", "sql://NAME/TABLE"),
+        ("file://elsewhere/x", "only files of this one"),
+        ("", "at least one character"),
+    ],
+)
+def test_an_address_that_cannot_be_one_says_what_it_should_be(tmp_path: Path, address: str, advice: str) -> None:
+    connectors, _ = make_connectors(Settings(workspace=tmp_path))
+    with pytest.raises(InputError, match=re.escape(advice)):
+        resolve_source(address, connectors)
 
 
 def test_an_address_of_a_plugin_holds_no_password(install_plugin: Install, tmp_path: Path) -> None:
