@@ -42,6 +42,11 @@ _REPOSITORY: Final = re.compile(r"[^:@]+:[^:@]+(@.+)?")
 _TIMES: Final = ("LastModified", "last_modified", "updated", "mtime", "modified", "date_time", "created")
 
 
+def no_bucket() -> InputError:
+    """Return the error for an address that names no place."""
+    return InputError("A source of files is an address with a bucket or host, like s3://bucket/folder.")
+
+
 class FilesConnector:
     """Lists and reads files through fsspec. ``Source.options``: ``ignore``, ``include``, ``secrets`` as for folders."""
 
@@ -59,17 +64,19 @@ class FilesConnector:
     def checked(self, source: Source) -> Source:
         """The credentials are the installation's, so a confined caller may have what is named, and what is below it."""
         scheme, _, rest = source.uri.partition("://")
-        host = rest.partition("/")[0]
-        if not rest.strip("/") or (scheme.lower() in HOSTED and not host):
-            raise InputError("A source of files is an address with a bucket or host, like s3://bucket/folder.")
-        if scheme.lower() == "github" and not _REPOSITORY.fullmatch(host):
-            raise InputError("A repository on GitHub is github://owner:repository@branch/folder.")
+        if not rest.strip("/"):
+            raise no_bucket()
         within = source.options.get("within")
         if within is not None and not any(is_below(source.uri, place) for place in within):
             raise AccessError(
                 "This address is not in ROMA_INGEST_ROOTS, which names the places that may be ingested over HTTP.",
                 ErrorCode.ACCESS_FORBIDDEN,
             )
+        host = rest.partition("/")[0]
+        if scheme.lower() in HOSTED and not host:
+            raise no_bucket()
+        if scheme.lower() == "github" and not _REPOSITORY.fullmatch(host):
+            raise InputError("A repository on GitHub is github://owner:repository@branch/folder.")
         return source
 
     def list(self, source: Source) -> AsyncIterator[Listing | AgentFailure | ListingEnd]:

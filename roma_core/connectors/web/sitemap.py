@@ -130,7 +130,8 @@ def _read_xml(body: bytes, kind: SitemapKind, url: str) -> Sitemap | None:
     for element in root.iter(f"{{*}}{_ENTRIES[kind]}"):
         address = _address_of(element, kind)
         if address:
-            absolute = urljoin(element.base or url, address)
+            is_relative = ":" not in address.partition("/")[0]  # RFC 3986, 4.2
+            absolute = urljoin(element.base or url, address) if is_relative else address
             entries.setdefault(absolute, SitemapEntry(absolute, _modified_of(element)))
     return Sitemap(kind, tuple(entries.values()), is_whole=_has_end(body))
 
