@@ -282,9 +282,10 @@ class LanceStore:
 
         # Rows in other indices than their neighbours are not merged with them, so a table whose indices lack rows would
         # be written twice, here and by the next clean-up.
-        if rebuilds or await self._count_unindexed(table, "search_text"):
-            for column in SCOPED:
+        for column in SCOPED:
+            if rebuilds or await self._count_unindexed(table, column):
                 await table.create_index(column, config=Bitmap(), replace=True)
+        if rebuilds or await self._count_unindexed(table, "search_text"):
             await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
         await table.optimize()
         chunks = await table.count_rows("kind = 'chunk'")
