@@ -145,7 +145,6 @@ class PdfFile:
     layer: list[list[str]]
     rows: list[parse_measures.Row]
     truth: str | None
-    doubled: str
 
 
 def pdf_files(root: Path) -> list[PdfFile]:
@@ -166,8 +165,7 @@ def pdf_files(root: Path) -> list[PdfFile]:
             continue
         structure = path.with_name(f"{path.stem}-str.xml")
         rows = parse_measures.rows_of_structure(structure) if structure.is_file() else []
-        doubled = parse_measures.doubled_letters(path.read_bytes())
-        files.append(PdfFile(path, layer, rows, truths.get(path.name), doubled))
+        files.append(PdfFile(path, layer, rows, truths.get(path.name)))
     return files
 
 
@@ -190,14 +188,22 @@ def score_pdfs(read: Read, files: Iterable[PdfFile], made: Sequence[tuple[Path, 
         if recall is not None:
             scores.headings.append(recall)
         if not reading.error:
-            lost = parse_measures.lost_words(file.layer, f"{reading.text}\n{reading.left_out}", file.doubled)
-            scores.lost += [f"{file.path.name}: {word}" for word in lost]
+            scores.lost += [f"{file.path.name}: {word}" for word in lost_words(file, reading)]
     for path, page in made:
         if page.is_read_in_order(read(path).text):
             scores.made_right += 1
         else:
             scores.kinds_wrong.add(page.kind)
     return scores
+
+
+def lost_words(file: PdfFile, reading: Reading) -> list[str]:
+    """Return the words of a file's text layer that a reading has nowhere; letters drawn twice are one."""
+    known = f"{reading.text}\n{reading.left_out}"
+    lost = parse_measures.lost_words(file.layer, known)
+    if not lost:
+        return []
+    return parse_measures.lost_words(file.layer, known, parse_measures.doubled_letters(file.path.read_bytes()))
 
 
 def write_made_pages(folder: Path) -> list[tuple[Path, MadePage]]:

@@ -36,6 +36,7 @@ MAX_LEFT_OUT_CHARS = 1_000_000
 
 _DROPPED = dict.fromkeys([*range(9), *range(14, 32), 0x7F, 0xAD, 0x200B, 0x2060, 0xFEFF, 0xFFFE, 0xFFFF])
 _CLEAN = _DROPPED | {0x0B: "\n", 0x0C: "\n", 0x85: "\n", 0x2028: "\n", 0x2029: "\n", 0xA0: " ", 0x202F: " "}
+_UNCLEAN = re.compile(f"[\r\ud800-\udfff{''.join(map(re.escape, map(chr, _CLEAN)))}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\n\s*\n")
 _STRUCTURAL = re.compile(r"^( {0,3}[\U000f0000-\U00100002]*)(#{1,6}\s|```|~~~|\||>)", re.MULTILINE)
@@ -46,6 +47,8 @@ _ORDINAL = re.compile(r"\d{1,9}[.)]")
 
 def clean(text: str) -> str:
     """Text that is safe to store and search: one kind of line break, plain spaces, no control or invisible marks."""
+    if _UNCLEAN.search(text) is None:  # nearly always, and quicker than to translate
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CLEAN)
     return _SURROGATE.sub("\ufffd", text)
 

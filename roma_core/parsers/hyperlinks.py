@@ -7,6 +7,7 @@ words before their offsets are known (joining, escaping, tables, lists).
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
@@ -18,6 +19,7 @@ _CODE = frozenset({"pre", "code", "kbd", "samp", "tt"})
 
 _PLANE = 0xF0000
 _HIDE = {code: _PLANE + code for code in range(0x20, 0x7F)}
+_SHOW = {hidden: code for code, hidden in _HIDE.items()}
 _OPEN, _SHUT, _CLOSE = "\U00100000", "\U00100001", "\U00100002"
 _MARK = re.compile(f"{_OPEN}([\U000f0020-\U000f007e]*){_SHUT}|{_CLOSE}|[{_OPEN}{_SHUT}]")
 _ADDRESS_CHARS = "!#$%&'*+,-./:;=?@_~[]"
@@ -25,6 +27,20 @@ _PLAIN_ADDRESS = re.compile(
     r"https?://[a-z0-9][a-z0-9.-]*(?:/(?!\.)[\w!$%&'*+,.;=@~:-]*)*(?:\?[\w!$%&'*+,./:;=?@~-]*)?", re.ASCII
 )
 """An address that is absolute and plain already: no dots to resolve, nothing to quote."""
+
+
+_PLAIN_PATH = re.compile(r"/(?![/.])(?:[\w!$%&'*+,.=@~:-]+/(?!\.))*[\w!$%&'*+,.=@~:-]*", re.ASCII)
+"""A path from the root of a site that is plain already: most links of a wiki."""
+
+
+@functools.lru_cache(maxsize=64)
+def _origin_of(base: str) -> str:
+    """Return scheme and host of a plain base; "" for one that needs more than putting together."""
+    match = _PLAIN_ORIGIN.match(base)
+    return match[0] if match else ""
+
+
+_PLAIN_ORIGIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?=[/?#]|\Z)", re.ASCII)
 
 
 class Found(NamedTuple):
@@ -40,6 +56,10 @@ def address_of(target: str, base: str = "") -> str | None:
     words = "".join(target.split("\n")).strip()
     if _PLAIN_ADDRESS.fullmatch(words):  # most of a page's: taking them apart is the dearest part of reading it
         return words if len(words) <= MAX_ADDRESS else None
+    if base and _PLAIN_PATH.fullmatch(words):
+        origin = _origin_of(base)
+        if origin:
+            return f"{origin}{words}" if len(origin) + len(words) <= MAX_ADDRESS else None
     try:
         found = urljoin(base, words) if base else words
         parts = urlsplit(found)
@@ -83,7 +103,7 @@ def taken(text: str) -> tuple[str, list[Found]]:
         size += mark.start() - at
         at = mark.end()
         if mark[1]:
-            start, url = size, "".join(chr(ord(c) - _PLANE) for c in mark[1])
+            start, url = size, mark[1].translate(_SHOW)
         elif mark[0] == _CLOSE and 0 <= start < size:
             found.append(Found(start, size, url))
             start = -1

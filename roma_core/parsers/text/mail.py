@@ -16,6 +16,7 @@ from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import hyperlinks
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, ListItem, file_name, one_line
+from roma_core.parsers.containers import MAX_PARTS
 from roma_core.parsers.text import calendar
 from roma_core.parsers.text.encodings import decode
 from roma_core.parsers.web import html, markup
@@ -349,6 +350,8 @@ def parse_mbox(raw: RawDocument, options: ParseOptions) -> Document:
     if options.parts_apart:
         builder.paragraph(f"Mailbox of {len(subjects)} message{'s' if len(subjects) > 1 else ''}:")
         builder.list([ListItem(subject or "without a subject") for subject in subjects])
+        if len(subjects) > MAX_PARTS:
+            builder.warn(f"only the first {MAX_PARTS} messages of the mailbox are documents of their own")
     builder.metadata["messages"] = builder.metadata["parts"] = len(subjects)
     return builder.build()
 

@@ -32,10 +32,9 @@ _META = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""
 _XML = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w.:-]{2,40})""", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.IGNORECASE)
-_CONTROLS = re.compile(
-    r"[\x00-\x08\x0b\x0e-\x1f\ufffe\uffff]|&#0*(?:[0-8]|1[124-9]|2\d|3[01]);|&#x0*(?:[0-8b]|1?[ef]|1[0-9a-d]);", re.I
-)
-"""What XML cannot hold, as itself or by number: lxml reads it and then refuses to move it."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\ufffe\uffff]")
+_CONTROL_NUMBERS = re.compile(r"&#0*(?:[0-8]|1[124-9]|2\d|3[01]);|&#x0*(?:[0-8b]|1?[ef]|1[0-9a-d]);", re.I)
+"""With ``_CONTROLS``, what XML cannot hold, by number or as itself: lxml reads it and then refuses to move it."""
 _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?!\.?[1-9])|opacity\s*:\s*0(?![.\d])", re.IGNORECASE
 )
@@ -134,7 +133,8 @@ def parse_html(
     parser = lxml.html.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
     )
-    body = _CONTROLS.sub("", _DECLARATION.sub("", text)).encode("utf-8", "replace")
+    text = _CONTROL_NUMBERS.sub("", _CONTROLS.sub("", _DECLARATION.sub("", text)))
+    body = text.encode("utf-8", "replace")
     try:
         root = lxml.html.document_fromstring(body, parser=parser)
         if any(

@@ -7,6 +7,7 @@ about what is main text; ``html.py`` does.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from textwrap import dedent
@@ -42,6 +43,15 @@ _BOILERPLATE_NAMES = re.compile(
 _CONTROLS = frozenset({"input", "select", "textarea"})
 _PAGE_MARKS = frozenset({"pagebreak", "doc-pagebreak", "pagenum"})
 _NOTES = frozenset({"footnote", "rearnote", "endnote", "doc-footnote", "doc-endnote"})
+_FIND_MARKS = etree.XPath(
+    "descendant-or-self::a[@role or @*[local-name() = 'type' or name() = 'epub:type']][starts-with(@href, '#')]"
+)
+"""Links that may be marks of notes; the search of a whole page runs in C."""
+_FIND_BOOK_MARKS = etree.XPath(
+    "boolean(//@class[contains(., 'page')] | //@role[contains(., 'page') or contains(., 'note')]"
+    " | //@*[name() = 'epub:type' or namespace-uri() = 'http://www.idpf.org/2007/ops'])"
+)
+"""Whether a tree has marks of printed pages, notes, or marks of notes."""
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LANGUAGE = re.compile(r"(?:language|lang|highlight(?:-source)?|brush:)[-\s]?([\w+#]+)", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]+")
@@ -101,20 +111,26 @@ def _is_main(element: Any) -> bool:
 
 def read_blocks(root: Any) -> list[HtmlBlock]:
     """Blocks of the tree below ``root``."""
-    _label_notes(root)
-    return list(_BlockReader().children(root, 0, is_boilerplate(root)))
+    reader = _BlockReader(has_book_marks=bool(_FIND_BOOK_MARKS(root)))
+    if reader.has_book_marks:
+        _label_notes(root)
+    return list(reader.children(root, 0, is_boilerplate(root)))
 
 
 def _label_notes(root: Any) -> None:
-    """Give each note of a book the label of the mark that leads to it, which the note itself may not show."""
+    """Give each note of a book the label of the mark that leads to it, which the note itself may not show.
+
+    Marks that are all the same (stars) tell no note from another.
+    """
     labels: dict[str, str] = {}
-    for anchor in root.iter("a"):
+    for anchor in _FIND_MARKS(root):
         target = anchor.get("href") or ""
         if target.startswith("#") and _is_note_mark(anchor):
             labels.setdefault(target[1:], text_of(anchor).strip("[]() "))
+    uses = Counter(labels.values())
     for element in root.iter() if labels else ():
         label = labels.get(element.get("id") or "") if isinstance(element.tag, str) else None
-        if label and _is_note(element):
+        if label and uses[label] == 1 and _is_note(element):
             element.set(NOTE_LABEL, label)
 
 
@@ -154,15 +170,26 @@ def clean_spaces(text: str) -> str:
     return _SPACE.sub(" ", text)
 
 
+@dataclass(frozen=True)
 class _BlockReader:
+    """Reads a tree; most pages have no notes or page marks of books, and none of their elements is asked for them."""
+
+    has_book_marks: bool = True
+
+    def is_shown(self, element: Any) -> bool:
+        """Return whether an element has text for a reader."""
+        if self.has_book_marks:
+            return is_shown(element)
+        return isinstance(element.tag, str) and element.tag not in DROPPED
+
     def children(self, element: Any, depth: int, boilerplate: bool) -> Iterator[HtmlBlock]:
         """Blocks of an element's content; runs of inline content become paragraphs."""
         run = _InlineRun()
         if element.text:
             run.parts.append(element.text)
         for child in element:
-            if is_shown(child):
-                if _is_inline(child):
+            if self.is_shown(child):
+                if _is_inline(child, self.has_book_marks):
                     self.inline(child, run)
                 else:
                     yield from _paragraph(run, boilerplate, element)
@@ -193,13 +220,13 @@ class _BlockReader:
             run.parts.append(_code_span(text_of(element)))
         elif tag == "sup" and (power := raised(text_of(element))) != text_of(element) and not _holds_note_mark(element):
             run.parts.append(power)
-        elif _is_note_mark(element):
+        elif self.has_book_marks and _is_note_mark(element):
             run.notes.append(text_of(element).strip("[]() "))
         else:
             text = element.text or ""
             run.parts.append(text)
             for child in element:
-                if is_shown(child):
+                if self.is_shown(child):
                     self.inline(child, run, depth + 1)
                 run.parts.append(child.tail or "")
             run.linked += len(bare(text_of(element))) if tag == "a" and element.get("href") else 0
@@ -229,7 +256,7 @@ class _BlockReader:
             yield HtmlBlock(
                 "figure", text=element.get("alt") or "", name=element.get("src") or "", boilerplate=boilerplate
             )
-        elif _is_note(element):
+        elif self.has_book_marks and _is_note(element):
             yield self.note(element, boilerplate)
         else:
             yield from self.children(element, depth, boilerplate)
@@ -247,7 +274,7 @@ class _BlockReader:
     def note(self, element: Any, boilerplate: bool) -> HtmlBlock:
         text = " ".join(self.line(element).split())
         label = re.match(r"[\[(]?(\d{1,4}|[a-z*†‡§])[\])]?\.?\s+", text)
-        name = element.get(NOTE_LABEL) or (label[1] if label else "")
+        name = label[1] if label else element.get(NOTE_LABEL) or ""
         name = name or re.sub(r"\W+", "", element.get("id") or "note")
         return HtmlBlock("footnote", text=text[label.end() :] if label else text, name=name, boilerplate=boilerplate)
 
@@ -363,10 +390,12 @@ def _listed(items: list[ListItem], linked: float, boilerplate: bool) -> Iterator
         yield HtmlBlock("list", items=items, boilerplate=boilerplate, link_share=min(1.0, linked / size))
 
 
-def _is_inline(element: Any) -> bool:
+def _is_inline(element: Any, has_book_marks: bool) -> bool:
     """Inline by its tag, and without a block inside (``<a><div>`` is a block); an image alone is a figure."""
-    if element.tag in BLOCKS or _is_note(element):
+    if element.tag in BLOCKS or (has_book_marks and _is_note(element)):
         return False
+    if not len(element) and element.tag != "img":
+        return True
     if element.tag == "img":
         before = element.getprevious()
         alone = (

@@ -137,3 +137,18 @@ def test_marking_changes_no_letter_of_the_text(pieces: list[tuple[str, str]]) ->
     plain, marked = read(page("<a>{}</a>")), read(page("<a href='https://b.example/q'>{}</a>"))
     assert marked.text == plain.text
     assert all(link.of(marked.text).strip() == link.of(marked.text) != "" for link in marked.links)
+
+
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [
+        ("/wiki/Grey_heron", "https://e.org/wiki/Grey_heron"),
+        ("/", "https://e.org/"),
+        ("/a/../b", "https://e.org/b"),
+        ("//h.org/x", "https://h.org/x"),
+        ("/x?q=1#part", "https://e.org/x?q=1#part"),
+        ("/a b/é", "https://e.org/a%20b/%C3%A9"),
+    ],
+)
+def test_a_path_from_the_root_of_a_site_is_made_absolute(target: str, address: str) -> None:
+    assert hyperlinks.address_of(target, "https://e.org/deep/page.html?x=1") == address

@@ -104,3 +104,13 @@ def test_notes_have_the_label_of_their_mark() -> None:
     )
     assert "Ten.[^4]" in read(make.epub({"a.xhtml": page})).text
     assert "[^4]: Counted twice." in read(make.epub({"a.xhtml": page})).text
+
+
+def test_notes_whose_marks_are_all_the_same_keep_their_own_labels() -> None:
+    note = '<aside xmlns:epub="http://www.idpf.org/2007/ops" epub:type="footnote" id="{0}"><p>{1}. Cf. Ezekiel.</p></aside>'
+    mark = '<a xmlns:epub="http://www.idpf.org/2007/ops" epub:type="noteref" href="#{0}">*</a>'
+    page = make.xhtml(
+        f"<p>One{mark.format('a')} two{mark.format('b')}.</p>{note.format('a', 20)}{note.format('b', 23)}"
+    )
+    text = read(make.epub({"a.xhtml": page})).text
+    assert "[^20]: Cf. Ezekiel." in text and "[^23]: Cf. Ezekiel." in text
