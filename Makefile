@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gate console lab check test quick notebooks e2e local-llm bench bench-parse peers clients soak parse-gate lock clean system
+.PHONY: help demo gate console lab check test quick notebooks e2e screenshots local-llm bench bench-parse peers clients soak parse-gate lock clean system
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ notebooks: $(READY) ## Run every notebook under nbmake.
 
 e2e: $(READY) system ## The console in a real Chromium.
 	@$(PYTEST) -q -m browser
+
+screenshots: $(READY) system ## Pictures of the console as each browser test leaves it, in docs/console.
+	@mkdir -p docs/console && ROMA_SCREENSHOTS=docs/console $(PYTEST) -q tests/integration/test_console_browser.py
 
 local-llm: $(READY) ## Both vendors' SDKs against a real small model on loopback.
 	@$(PYTEST) -q -m local_llm

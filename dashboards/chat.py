@@ -1,6 +1,6 @@
-"""The console alone, without the HTTP API: ``panel serve dashboards/chat.py``."""
+"""The chat alone, without the HTTP API: ``panel serve dashboards/chat.py``."""
 
 from roma_core import Settings, build_roma
-from roma_core.ui import Console
+from roma_core.ui import ChatPane
 
-Console(build_roma(Settings.load())).page().servable()
+ChatPane(build_roma(Settings.load())).servable()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import cached_property, partial
 from pathlib import Path
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from roma_core.llm.control.spending import Dimension, SpendReport
     from roma_core.parsers.backends import BackendReport
     from roma_core.parsers.base import ParseOptions
+    from roma_core.parsers.pdf.words import PageWord
     from roma_core.pictures import PictureHit
     from roma_core.plugins import BrokenPlugin
     from roma_core.prompts import Prompt, PromptLibrary
@@ -507,7 +508,25 @@ class Roma:
 
     async def source_page(self, document: Document, number: int, tenant: str | None = None) -> bytes | AgentFailure:
         """``page_image`` of a stored document, drawn from its source once; a failure when that has changed."""
-        return await guarded("parser", self._source_page(document, number, tenant or self.settings.tenant))
+        owner = tenant or self.settings.tenant
+        return await guarded("parser", self._read_page("page", self.parsers.page_image, document, number, owner))
+
+    async def source_words(
+        self, document: Document, number: int, tenant: str | None = None
+    ) -> tuple[PageWord, ...] | AgentFailure:
+        """Return the words of a page of a stored PDF with their boxes; a failure when its source has changed."""
+        from roma_core.parsers.pdf.words import unpack_words
+
+        owner = tenant or self.settings.tenant
+        packed = await guarded("parser", self._read_page("words", self.parsers.page_words, document, number, owner))
+        return packed if isinstance(packed, AgentFailure) else unpack_words(packed)
+
+    async def original(self, document: Document, tenant: str | None = None) -> RawDocument | AgentFailure:
+        """Return the bytes that a document was made of, fetched again; a failure when the source has changed.
+
+        The caller calls ``discard`` on them.
+        """
+        return await self.ingestion.original(document, tenant or self.settings.tenant)
 
     async def document(self, document_id: str, tenant: str | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into."""
@@ -686,21 +705,29 @@ class Roma:
         files = [RawDocument(uri=place.relative_to(base).as_posix(), path=place) for place in paths]
         return await compare_backends(self.parsers, files, backends, options)
 
-    async def _source_page(self, document: Document, number: int, tenant: str) -> bytes | AgentFailure:
-        key = digest("page", document.content_sha256, document.parser, str(number))
-        kept = await asyncio.to_thread(self.cache.get, "page", key)
+    async def _read_page(
+        self,
+        kind: str,
+        read: Callable[[RawDocument, int], Awaitable[bytes | AgentFailure]],
+        document: Document,
+        number: int,
+        tenant: str,
+    ) -> bytes | AgentFailure:
+        """Return what ``read`` makes of a page of the source; cached under ``kind``."""
+        key = digest(kind, document.content_sha256, document.parser, str(number))
+        kept = await asyncio.to_thread(self.cache.get, kind, key)
         if kept is not None:
             return kept
         raw = await self.ingestion.original(document, tenant)
         if isinstance(raw, AgentFailure):
             return raw
         try:
-            drawn = await self.parsers.page_image(raw, number)
+            made = await read(raw, number)
         finally:
             await asyncio.to_thread(raw.discard)
-        if isinstance(drawn, bytes):
-            await asyncio.to_thread(self.cache.put, "page", key, drawn)
-        return drawn
+        if isinstance(made, bytes):
+            await asyncio.to_thread(self.cache.put, kind, key, made)
+        return made
 
     async def _stored(self, document_id: str, tenant: str) -> Document:
         found = await self.store.document(tenant, document_id)

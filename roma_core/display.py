@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from roma_core.theme import VERDICT_LOOKS, colour
+
 BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
 CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
 BADGE = "color:#fff;padding:0 .4em;font-size:85%"
 BADGES = {
-    "verbatim": "background:#2563eb;border-radius:.6em",
-    "supported": "background:#2563eb;border-radius:.6em",
-    "partial": "background:#b45309;border-radius:.6em .6em .6em 0",
-    "contradicted": "background:#b91c1c;border-radius:0",
-    "unsupported": "background:#b91c1c;border-radius:0",
-    "unchecked": "background:#6b7280;border-radius:.2em",
+    verdict: f"background:{colour(look.colour)};border-radius:{look.radius}" for verdict, look in VERDICT_LOOKS.items()
 }
 """Colour and shape of a badge by the verdict of its citation."""
 COLOURS = {"ok": "#15803d", "degraded": "#b45309", "down": "#b91c1c", "failed": "#b91c1c"}

@@ -17,7 +17,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import Route
 
 from roma_core import __version__
-from roma_core.api import answers, completions, conversations, ingest, operations, query, search
+from roma_core.api import answers, completions, console, conversations, ingest, operations, query, search
 from roma_core.api.access import OPEN, Gate
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
@@ -72,10 +72,12 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         completions.router,
         ingest.router,
         conversations.router,
+        console.router,
     ):
         app.include_router(router, dependencies=[Depends(_wait_until_warm)])
     app.state.mcp = MCPRoute(roma)
     app.router.routes.append(Route("/mcp", app.state.mcp, methods=None, include_in_schema=False))
+    app.include_router(console.pages)
     app.include_router(operations.router)  # says at once that the rest is starting
     install_handlers(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.serving.max_body_mb * 2**20))

@@ -39,6 +39,7 @@ SCOPE_OF: Mapping[str, TokenScope] = {
     "search": "query",
     "feedback": "query",
     "console": "query",
+    "read": "query",
     "static": "query",
     "ingest": "ingest",
     "v1": "query",
@@ -49,8 +50,12 @@ SHUT = frozenset({"components"})
 """Never served: Panel's route of this name imports the module that the path names, and the console does not need it."""
 _CONSOLE_FILES = frozenset({"static"})
 """Where Panel serves the libraries that the console is made of: beside it, not below it."""
-_CONSOLE = _CONSOLE_FILES | {"console"}
-_UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads fifty files
+_CONSOLE = _CONSOLE_FILES | {"console", "read"}
+_UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads many files
+_ASKING = re.compile(r"/console/api/conversations/[^/]+/ask/?")
+"""Where the console asks: it counts as ``/query`` does."""
+_PANEL = re.compile(r"/(?:static|console/sources)(?:/|$)")
+"""Where pages and files of Panel are served."""
 _PROXIED = re.compile(
     r"forwarded|x-forwarded.*|via|x-(?:real|client|cluster-client)-ip|(?:cf-connecting|true-client)-ip"
 )
@@ -70,9 +75,15 @@ CSP = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+CONSOLE_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types roma"
+)
+"""Of the chat and the reader: no inline script or style, and HTML only through the one policy of ``dom.js``."""
 # Panel compiles templates in the browser and styles elements in place; images stay at home all the same, because an
 # image is how a poisoned document would carry words out.
-CONSOLE_CSP = (
+PANEL_CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss: blob:; worker-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
@@ -197,7 +208,8 @@ class Gate:
         if principal is not None and path not in OPEN and not principal.allows(needed):
             return make_refusal(f"This token lacks the scope {needed!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=needed)
         key = principal.id if principal else _read_address(scope)
-        wait_s = 0.0 if part in _UNLIMITED else self._rates.wait_s(key)
+        is_unlimited = part in _UNLIMITED and not _ASKING.fullmatch(path)
+        wait_s = 0.0 if is_unlimited else self._rates.wait_s(key)
         if wait_s:
             return make_refusal("Too many requests; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
         return principal
@@ -319,7 +331,7 @@ class _ResponseRecorder:
                 headers["Cache-Control"] = "private, no-cache"  # asked for anew, sent only when changed: they are 5 MB
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("Content-Security-Policy", CONSOLE_CSP if part in _CONSOLE else CSP)
+            headers.setdefault("Content-Security-Policy", _choose_policy(self._scope["path"], part))
             headers["X-Request-ID"] = self._request_id
         await self.wire(message)
 
@@ -348,6 +360,13 @@ def _first_part(path: str) -> str:
     It is ``console`` for ``/console/ws``, and empty for ``//query`` and ``*``.
     """
     return path.split("/", 2)[1] if path.startswith("/") else ""
+
+
+def _choose_policy(path: str, part: str) -> str:
+    """Return the Content-Security-Policy of a path."""
+    if _PANEL.match(path):
+        return PANEL_CSP
+    return CONSOLE_CSP if part in _CONSOLE else CSP
 
 
 def _read_address(scope: Scope) -> str:

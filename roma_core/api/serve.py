@@ -31,14 +31,14 @@ _log = logs.get("serve")
 
 
 def build(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
-    """Return the application, with the console under ``/console`` if the extra ``ui`` is installed."""
+    """Return the application, with the page of sources if the extra ``ui`` is installed."""
     app = create_app(roma, tokens)
     try:
-        from roma_core.ui.console import mount
+        from roma_core.ui.source_page import mount
     except ModuleNotFoundError as missing:
         if missing.name and missing.name.startswith("roma_core"):
             raise
-        _log.warning("no console", missing=missing.name, install="roma-core[ui]")
+        _log.warning("no page of sources", missing=missing.name, install="roma-core[ui]")
     else:
         mount(app, roma, who=serving.get)
     return app
@@ -60,6 +60,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop uvicorn; answers that still run after ``ANSWERS_S`` end with a terminal event."""
+        self.config.app.state.roma.answers.is_closing = True  # type: ignore[union-attr]
         ending = asyncio.create_task(self._end_answers())
         try:
             await super().shutdown(sockets)

@@ -11,7 +11,7 @@ import asyncio
 import json
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -320,31 +320,28 @@ class AnswerResponse(Response):
             gone.cancel()
 
 
-class FollowResponse(Response):
-    """Response that sends the events of a recorded answer from event ``first`` on.
+class EventResponse(Response):
+    """Response that sends events until their end. A client that goes away stops nothing.
 
-    A client that goes away stops nothing. ``closing`` ends it when the service ends.
+    ``closing`` ends it when the service ends. A subclass says what is sent in ``send_events``.
     """
 
-    def __init__(self, answers: Answers, tenant: str, record_id: str, first: int, closing: asyncio.Event) -> None:
+    def __init__(self, closing: asyncio.Event, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self.background = None
         self.status_code = 200
-        self._answers = answers
-        self._tenant = tenant
-        self._record_id = record_id
-        self._first = first
         self._closing = closing
+        self._more_headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until the answer or the client ends."""
-        headers = [*_HEADERS, (ANSWER_ID.lower().encode(), self._record_id.encode())]
+        headers = [*_HEADERS, *self._more_headers]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         reader = StreamClient(scope.get("state", {}).get("wire", send))
         ends = [
             asyncio.create_task(wait_until_gone(receive), name="client"),
             asyncio.create_task(self._closing.wait(), name="closing"),
         ]
-        sending = asyncio.create_task(self._send_events(reader), name="follow")
+        sending = asyncio.create_task(self.send_events(reader), name="follow")
         try:
             while not sending.done():
                 done, _ = await asyncio.wait(
@@ -364,7 +361,23 @@ class FollowResponse(Response):
             for task in (sending, *ends):
                 task.cancel()
 
-    async def _send_events(self, reader: StreamClient) -> None:
+    async def send_events(self, reader: StreamClient) -> None:
+        """Send all events, from the first that is asked for to the last one."""
+        raise NotImplementedError
+
+
+class FollowResponse(EventResponse):
+    """Response that sends the events of a recorded answer from event ``first`` on."""
+
+    def __init__(self, answers: Answers, tenant: str, record_id: str, first: int, closing: asyncio.Event) -> None:
+        super().__init__(closing, [(ANSWER_ID.lower().encode(), record_id.encode())])
+        self._answers = answers
+        self._tenant = tenant
+        self._record_id = record_id
+        self._first = first
+
+    async def send_events(self, reader: StreamClient) -> None:
+        """Send the recorded events, each with its id."""
         events = self._answers.follow(self._tenant, self._record_id, self._first)
         async with aclosing(events) as numbered:
             async for number, event in numbered:

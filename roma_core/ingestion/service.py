@@ -65,7 +65,7 @@ _DEFAULTS = SourceSettings()
 ADMITTED_AT_ONCE: Final = 1024
 ADMIT_AFTER_S: Final = 0.25
 """A source that lists slowly is admitted in smaller groups."""
-QUOTING_CACHES: Final = ("page", "llm", "quotes")
+QUOTING_CACHES: Final = ("page", "words", "llm", "quotes")
 """Kinds of cache entries that may hold words of a document and do not say which."""
 NEAR_DUPLICATE = "near-duplicate of "
 

@@ -83,6 +83,11 @@ class DolphinParserService:
         chosen = (options or ParseOptions()).model_copy(update={"pages": (number,)})
         return await guarded(AGENT, self._bytes("roma_core.parsers.figures:page_image", raw, chosen))
 
+    async def page_words(self, raw: RawDocument, number: int) -> bytes | AgentFailure:
+        """Words of page ``number`` (1-based) of a PDF with their boxes, packed: ``unpack_words`` reads them."""
+        options = ParseOptions(pages=(number,))
+        return await guarded(AGENT, self._bytes("roma_core.parsers.pdf.words:page_words", raw, options))
+
     async def figures(self, raw: RawDocument, options: ParseOptions | None = None) -> tuple[Figure, ...] | AgentFailure:
         """Pictures inside of a PDF, DOCX, PPTX or EPUB file, by the names that its figure blocks carry."""
         return await self._figures("roma_core.parsers.figures:figures", raw, options)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from roma_core._lazy import export_lazily
 
 if TYPE_CHECKING:
+    from roma_core.ui.chat.pane import ChatPane as ChatPane
+    from roma_core.ui.chat.widget import Chat as Chat
     from roma_core.ui.comparison import compare_page as compare_page
-    from roma_core.ui.console import Console as Console
     from roma_core.ui.explorer import explore as explore
     from roma_core.ui.lab import LabelPad as LabelPad
     from roma_core.ui.lab import PromptLab as PromptLab
@@ -17,12 +18,13 @@ else:
     __getattr__, __dir__ = export_lazily(
         __name__,
         {
+            "chat.pane": ("ChatPane",),
+            "chat.widget": ("Chat",),
             "comparison": ("compare_page",),
-            "console": ("Console",),
             "explorer": ("explore",),
             "lab": ("LabelPad", "PromptLab"),
             "progress": ("ingest_bar",),
         },
     )
 
-__all__ = ["Console", "LabelPad", "PromptLab", "compare_page", "explore", "ingest_bar"]
+__all__ = ["Chat", "ChatPane", "LabelPad", "PromptLab", "compare_page", "explore", "ingest_bar"]

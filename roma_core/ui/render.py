@@ -7,9 +7,9 @@ and chat message run attackers' HTML, so no surface uses them for text that ROMA
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from urllib.parse import urlsplit
 
 import nh3
@@ -30,9 +30,16 @@ ATTRIBUTES = {
     "th": {"colspan", "rowspan"},
     "ol": {"start"},
 }
-CLASSES = {"span": {"roma-host"}}
+_ALIGNED = {"text-align:right": "roma-right", "text-align:center": "roma-center"}
+"""Alignment of a table's column: a style as markdown-it writes it, and the class that the allow-list lets through."""
+CLASSES = {"span": {"roma-host"}, "td": set(_ALIGNED.values()), "th": set(_ALIGNED.values())}
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Private characters that stand for a badge while Markdown is rendered; texts lose theirs."""
+_FROM, _TO = "\ue002", "\ue003"
+"""Private characters around the words that are to be marked; texts lose theirs, too."""
+_PRIVATE = dict.fromkeys(map(ord, (_OPEN, _CLOSE, _FROM, _TO)), "\ufffd")
+_OVERRIDES = {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Direction overrides let ``exe.pdf`` read as ``fdp.exe``: they are shown. Marks that only steer (U+200E) stay."""
 _BADGE = re.compile(rf"\[{_OPEN}(\d+){_CLOSE}\]")
 
 MAX_CHARS = 500_000
@@ -46,14 +53,32 @@ class Badge:
     number: int
     address: str
     verdict: CitationVerdict = "unchecked"
+    index: int | None = None
+    """Place of its citation in the answer's list, for a page that opens it there."""
 
     @property
     def html(self) -> str:
-        """Return the badge as HTML, escaped."""
+        """Return the badge as HTML, escaped. Its words say the verdict: colour and shape are not seen by everybody."""
         words = f"Source {self.number}: {VERDICT_WORDS[self.verdict]}"
+        index = "" if self.index is None else f' data-citation="{self.index}"'
         return (
-            f'<a class="roma-badge" data-verdict="{self.verdict}" target="_blank" href="{escape(self.address)}" '
-            f'title="{escape(words)}">{self.number}</a>'
+            f'<a class="roma-badge" data-verdict="{self.verdict}"{index} target="_blank" '
+            f'href="{escape(self.address)}" title="{escape(words)}">{self.number}</a>'
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Sign behind a statement that has no source."""
+
+    verdict: CitationVerdict = "unsupported"
+
+    @property
+    def html(self) -> str:
+        """Return the sign as HTML."""
+        words = f"No source: {VERDICT_WORDS[self.verdict]}"
+        return (
+            f'<span class="roma-badge roma-gap" data-verdict="{self.verdict}" title="{escape(words)}">no source</span>'
         )
 
 
@@ -71,18 +96,112 @@ def to_html(markdown: str, badges: Badges | Mapping[int, str] | None = None, mos
     '<p><strong>bold</strong> &lt;script&gt;</p>\
     '
     """
-    shown = markdown[:most].replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
-    made: list[Badge] = []
-    tokens = parser().parse(_hold_places(shown, _badge_maker(badges), made) if badges else shown)
-    for token in tokens:
-        if token.type == "inline" and token.children:
-            token.children = [new for old in token.children for new in _harmless(old)]
-    html = clean_html(str(parser().renderer.render(tokens, parser().options, {})))
-    if badges:
-        html = _BADGE.sub(lambda match: made[int(match[1])].html, html)
+    return "".join(render_blocks(markdown, badges, most=most))
+
+
+def render_blocks(
+    markdown: str,
+    badges: Badges | Mapping[int, str] | None = None,
+    gaps: Mapping[int, Gap] | None = None,
+    *,
+    most: int | None = MAX_CHARS,
+) -> list[str]:
+    r"""Return ``to_html`` of each block of the top level. ``gaps`` are signs by the offset that they stand at.
+
+    >>> render_blocks("# Rope\n\nbridge")
+    ['<h1>Rope</h1>\n', '<p>bridge</p>\n']
+    """
+    shown = markdown[:most].translate(_PRIVATE)
+    made: list[Badge | Gap] = []
+    held = _hold_places(shown, _badge_maker(badges) if badges else _no_badge, gaps or {}, made)
+    blocks = [_BADGE.sub(lambda match: made[int(match[1])].html, html) for html in _render_tokens(held)]
     left = len(markdown) - len(shown)
-    note = f"<hr><p><strong>Cut here: {left:,} more characters are not shown.</strong></p>" if left else ""
-    return html + note
+    if left:
+        blocks.append(f"<hr><p><strong>Cut here: {left:,} more characters are not shown.</strong></p>")
+    return blocks
+
+
+def split_blocks(markdown: str) -> list[int]:
+    """Return the offsets where the blocks of the top level begin."""
+    starts = [0]
+    for line in markdown.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    begun = [
+        token.map[0] for token in parser().parse(markdown) if token.level == 0 and token.map and token.nesting >= 0
+    ]
+    return [starts[min(line, len(starts) - 1)] for line in begun]
+
+
+def mark_span(markdown: str, start: int, end: int) -> str | None:
+    """Return safe HTML of ``markdown`` with the words of ``[start, end)`` in ``<mark>``.
+
+    None where the span begins or ends inside of markup, so that its words cannot be marked exactly.
+
+    >>> mark_span("The **rope** bridge", 4, 12)
+    '<p>The <mark></mark><strong><mark>rope</mark></strong> bridge</p>\n'
+    """
+    plain = markdown.translate(_PRIVATE)
+    first, last = _skip_markup(plain, start, end)
+    held = f"{plain[:first]}{_FROM}{plain[first:last]}{_TO}{plain[last:]}"
+    html = "".join(_render_tokens(held))
+    if html.count(_FROM) != 1 or html.count(_TO) != 1:
+        return None
+    before, _, rest = html.partition(_FROM)
+    inside, _, after = rest.partition(_TO)
+    marked = _TEXT.sub(lambda run: f"<mark>{run[0]}</mark>" if run[0].strip() else run[0], inside)
+    words = _letters(unescape(_TAG.sub("", inside)))
+    if "<mark>" not in marked or words != _letters(unescape(plain[start:end])) or before.rfind("<") > before.rfind(">"):
+        return None
+    return f"{before}{marked}{after}"
+
+
+def _render_tokens(markdown: str) -> list[str]:
+    """Return clean HTML of each block of the top level."""
+    tokens = parser().parse(markdown)
+    blocks: list[list[Token]] = []
+    for token in tokens:
+        if token.level == 0 and token.nesting >= 0:
+            blocks.append([])
+        blocks[-1].append(_make_harmless(token))
+    return [clean_html(str(parser().renderer.render(block, parser().options, {}))) for block in blocks]
+
+
+def _make_harmless(token: Token) -> Token:
+    """Make a block's token harmless, in place: images, links, direction overrides, styles."""
+    if token.type == "inline" and token.children:
+        token.children = [new for old in token.children for new in _harmless(old)]
+    elif token.type in {"fence", "code_block"}:
+        token.content = token.content.translate(_OVERRIDES)
+    aligned = _ALIGNED.get(str(token.attrs.pop("style", "")))
+    if aligned:
+        token.attrs["class"] = aligned
+    return token
+
+
+_TAG = re.compile(r"<[^>]*>")
+_TEXT = re.compile(r"(?<=>)[^<]+|^[^<]+")
+_LINE_SIGNS = re.compile(r"(?:[ \t]*(?:#{1,6}[ \t]|[-*+][ \t]|\d{1,9}[.)][ \t]|>[ \t]?|\|[ \t]*))+|[ \t\n]+")
+
+
+def _skip_markup(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the span without the signs of blocks at its edges: inside of them it would take their meaning away."""
+    first, last = start, end
+    while first < last and (found := _LINE_SIGNS.match(text, first, last)):
+        if text[first] not in " \t\n|" and first > 0 and text[first - 1] != "\n":
+            break  # in the middle of a line it is a sign of the text
+        first = found.end()
+    while last > first and text[last - 1] in " \t\n|":
+        last -= 1
+    return first, last
+
+
+def _letters(text: str) -> str:
+    """Return letters and digits alone; markup has none of its own but numbers of lists and names of entities."""
+    return "".join(sign for sign in text if sign.isalpha())
+
+
+def _no_badge(position: int, number: int) -> None:
+    return None
 
 
 def _badge_maker(badges: Badges | Mapping[int, str]) -> Badges:
@@ -92,19 +211,23 @@ def _badge_maker(badges: Badges | Mapping[int, str]) -> Badges:
     return lambda position, number: Badge(number, addresses[number]) if number in addresses else None
 
 
-def _hold_places(text: str, badges: Badges, made: list[Badge]) -> str:
+def _hold_places(text: str, badges: Badges, gaps: Mapping[int, Gap], made: list[Badge | Gap]) -> str:
     """Put private characters where badges will stand, and the badges into ``made``; brackets keep the Markdown."""
-    parts: list[str] = []
-    last = 0
+    places: list[tuple[int, int, Sequence[Badge | Gap]]] = [(at, at, [gap]) for at, gap in gaps.items()]
     for marker in read_markers(text):
         ours = [badge for number in marker.numbers if (badge := badges(marker.start, number)) is not None]
-        if len(ours) < len(marker.numbers):
+        if len(ours) == len(marker.numbers):
+            places.append((marker.start, marker.end, ours))
+    parts: list[str] = []
+    last = 0
+    for start, end, signs in sorted(places, key=lambda place: place[:2]):
+        if start < last:
             continue
-        parts.append(text[last : marker.start])
-        for badge in ours:
+        parts.append(text[last:start])
+        for sign in signs:
             parts.append(f"[{_OPEN}{len(made)}{_CLOSE}]")
-            made.append(badge)
-        last = marker.end
+            made.append(sign)
+        last = end
     return "".join((*parts, text[last:]))
 
 
@@ -130,21 +253,13 @@ def _same_site_or_spelt_out(tag: str, name: str, value: str) -> str | None:
     return None if name == "href" and value.lstrip().replace("\\", "/").startswith("//") else value
 
 
-def highlight_span(text: str, start: int, end: int, around: int = 400) -> str:
-    """Return the text around ``[start, end)`` as escaped HTML with the span marked. Offsets are code points."""
-    before, quote, after = text[max(0, start - around) : start], text[start:end], text[end : end + around]
-    lead, trail = "", ""
-    if start > around:  # from a whole word on, and to one
-        lead, before = "… ", before.partition(" ")[2] or before
-    if end + around < len(text):
-        trail, after = " …", after.rpartition(" ")[0] or after
-    return f"{lead}{escape(before)}<mark>{escape(quote)}</mark>{escape(after)}{trail}"
-
-
 def _harmless(token: Token) -> list[Token]:
     """Return the harmless form of an inline token: an image's words, a link with its host."""
     if token.type == "image":
-        return [_text(token.content or "image")]
+        return [_text((token.content or "image").translate(_OVERRIDES))]
+    if token.type in {"text", "code_inline"}:
+        token.content = token.content.translate(_OVERRIDES)
+        return [token]
     if token.type == "link_close":
         return [token]
     if token.type == "link_open":

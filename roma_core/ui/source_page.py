@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import panel as pn
 import panel_material_ui as pmui
@@ -13,14 +14,29 @@ import panel_material_ui as pmui
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, guarded
 from roma_core.types import SourcePlan, SourceRecord
-from roma_core.ui.answer import failure_alert
+from roma_core.ui.alerts import failure_alert
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
 
 MOST_PLANNED: Final = 50
 """Items of a plan that are shown."""
+KEPT_MS: Final = 60_000
+"""How long a page that has lost its connection can come back."""
 NOTHING: Final = "There are no sources yet. `roma source add URI --name NAME` adds one."
+
+
+class Person(Protocol):
+    """User of the page."""
+
+    @property
+    def tenant(self) -> str:
+        """Return the tenant whose sources are listed."""
+        ...
+
+    def allows(self, scope: Literal["ingest"]) -> bool:
+        """Return whether the person may have sources read again."""
+        ...
 
 
 class SourcePage:
@@ -131,4 +147,35 @@ def render_plan(plan: SourcePlan) -> str:
     )
     return "".join(lines) + (
         f"<table><tr><th>would be</th><th>item</th><th>why</th></tr>{rows}</table>" if rows else ""
+    )
+
+
+def mount(
+    app: Any, roma: Roma, path: str = "/console/sources", who: Callable[[], Person | None] = lambda: None
+) -> None:
+    """Serve the page of sources at ``path`` of the FastAPI ``app``.
+
+    ``who`` returns the user who opens it; None is a local user, with the tenant of the settings.
+    """
+    from panel.io.fastapi import add_applications
+
+    from roma_core.ui.sockets import patch_bokeh_fastapi
+
+    patch_bokeh_fastapi()
+
+    def sources() -> pmui.Page:
+        person = who()
+        if person is None:
+            return SourcePage(roma).page()
+        return SourcePage(roma, person.tenant, may_sync=person.allows("ingest")).page()
+
+    add_applications(
+        {path: sources},
+        app=app,
+        title="ROMA: sources",
+        sign_sessions=True,
+        secret_key=secrets.token_bytes(32),  # of this process, whose end ends every session
+        include_headers=["User-Agent"],  # what is kept stands in the page, and a password is among the headers
+        include_cookies=[],
+        unused_session_lifetime_milliseconds=KEPT_MS,
     )

@@ -99,24 +99,46 @@ def basic(password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"me:{password}".encode()).decode()}
 
 
-async def test_the_console_shows_the_documents_of_the_tokens_tenant_alone(
-    service: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from roma_core.ui import console
-
-    opened: list[str] = []
-
-    class Seen(console.Console):
-        def page(self) -> Any:
-            opened.append(self.tenant)
-            return super().page()
-
-    monkeypatch.setattr(console, "Console", Seen)
+async def test_the_console_shows_the_documents_of_the_tokens_tenant_alone(service: Any) -> None:
+    counted: list[int] = []
     for tenant in ("acme", "default"):
         secret, _ = service.tokens.create(f"of {tenant}", tenant=tenant)
-        page = await service.client.get("/console", headers=basic(secret), follow_redirects=True)
-        assert page.status_code == 200
-    assert opened == ["acme", "default"]
+        state = await service.client.get("/console/api/state", headers=basic(secret))
+        counted.append(state.json()["documents"])
+    assert counted[0] == 0 and counted[1] > 0
+
+
+async def test_the_consoles_questions_count_as_questions(start: Any) -> None:
+    async with start(rate_limit_per_minute=1) as service:
+        secret, _ = service.tokens.create("any", ["query"])
+        asking = {**basic(secret), "Idempotency-Key": "one"}
+        statuses = []
+        for _ in range(2):
+            address = "/console/api/conversations/abcdefgh/ask"
+            reply = await service.client.post(address, json={"text": "rope bridge?"}, headers=asking)
+            statuses.append(reply.status_code)
+        assert statuses == [202, 429]
+        assert (await service.client.get("/console/api/state", headers=basic(secret))).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+async def test_a_page_of_another_site_changes_nothing_in_the_console(service: Any, method: str) -> None:
+    """Its browser would send the password along."""
+    secret, _ = service.tokens.create("any")
+    for origin in ("http://evil.example", "null"):
+        headers = {**basic(secret), "Origin": origin, "Idempotency-Key": "x"}
+        reply = await service.client.request(
+            method.upper(), "/console/api/conversations/abcdefgh/ask", headers=headers, content=b"{}"
+        )
+        assert reply.status_code == 403
+
+
+async def test_the_chat_runs_no_script_of_a_page_and_panel_has_a_policy_of_its_own(service: Any) -> None:
+    for path in ("/console", "/console/c/abcdefgh", "/read/x"):
+        policy = (await service.client.get(path)).headers["content-security-policy"]
+        assert "unsafe" not in policy and "require-trusted-types-for 'script'" in policy
+    for path in ("/console/sources", "/static/js/bokeh.min.js"):
+        assert "'unsafe-eval'" in (await service.client.get(path)).headers["content-security-policy"]
 
 
 async def test_console_takes_a_token_as_password_and_nothing_else_does(service: Any) -> None:
@@ -131,12 +153,11 @@ async def test_console_takes_a_token_as_password_and_nothing_else_does(service: 
 
 
 async def test_the_files_that_the_console_is_made_of_go_with_it(start: Any, auth: Any) -> None:
-    """A page loads some fifty: they would use up a minute's requests, and the browser sends what it knows, Basic."""
+    """A page loads many: they would use up a minute's requests, and the browser sends what it knows, Basic."""
     async with start(rate_limit_per_minute=1) as service:
         secret, _ = service.tokens.create("any", ["query"])
         other, _ = service.tokens.create("other", ["ingest"])
-        script = "/static/js/bokeh.min.js"
-        for _ in range(3):
+        for script in ("/console/assets/app.js", "/console/assets/theme.css", "/static/js/bokeh.min.js"):
             file = await service.client.get(script, headers=basic(secret))
             assert file.status_code == 200 and file.headers["cache-control"] == "private, no-cache"
         again = {**basic(secret), "If-None-Match": file.headers["etag"]}
@@ -157,11 +178,13 @@ async def test_a_page_of_another_site_cannot_open_the_consoles_connection(
     from websockets.exceptions import InvalidStatus
 
     address = str(service.client.base_url).rstrip("/")
-    page = (await service.client.get("/console", follow_redirects=True)).text
+    page = (await service.client.get("/console/sources", follow_redirects=True)).text
     (ticket,) = set(re.findall(r'"token":"([^"]+)"', page))
     own = address if origin == "own" else origin
     try:
-        async with connect(f"{address.replace('http', 'ws')}/console/ws", origin=own, subprotocols=["bokeh", ticket]):
+        async with connect(
+            f"{address.replace('http', 'ws')}/console/sources/ws", origin=own, subprotocols=["bokeh", ticket]
+        ):
             assert let_in
     except InvalidStatus as refused:
         assert not let_in and refused.response.status_code == 403

@@ -11,6 +11,7 @@ import sys
 import zlib
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import websockets
@@ -30,7 +31,7 @@ def basic(secret: str) -> dict[str, str]:
 
 async def page_token(service: Any, headers: dict[str, str]) -> str:
     """The token that the console's page hands to its websocket."""
-    page = await service.client.get("/console", headers=headers)
+    page = await service.client.get("/console/sources", headers=headers)
     assert page.status_code == 200, page.text
     found = re.search(r'"token":\s*"([^"]+)"', page.text)
     assert found
@@ -41,7 +42,7 @@ async def page_token(service: Any, headers: dict[str, str]) -> str:
 async def opened(service: Any, token: str, headers: dict[str, str], origin: str | None = None) -> Any:
     address = str(service.client.base_url).replace("http://", "ws://").rstrip("/")
     async with websockets.connect(
-        f"{address}/console/ws",
+        f"{address}/console/sources/ws",
         subprotocols=["bokeh", token],
         origin=origin,
         additional_headers=headers,
@@ -265,15 +266,18 @@ async def test_no_path_imports_a_module(service: Any, auth: Any) -> None:
 async def test_a_browser_with_a_token_gets_the_consoles_files_too(service: Any) -> None:
     """It sends the password for every path of the server, and the page is nothing without its scripts."""
     secret, _ = service.tokens.create("any")
-    page = (await service.client.get("/console", headers=basic(secret))).text
-    files = re.findall(r'(?:src|href)="(static/[^"]+)"', page)
-    assert files
+    files: list[str] = []
+    for address in ("/console", "/console/sources"):
+        page = (await service.client.get(address, headers=basic(secret))).text
+        found = re.findall(r'(?:src|href)="((?:\.\./|/console/)?(?:static|assets)/[^"]+)"', page)
+        assert found, address
+        files += [urljoin(address, file) for file in found]
     for file in files:
-        assert (await service.client.get(f"/{file}", headers=basic(secret))).status_code == 200, file
-        assert (await service.client.get(f"/{file}")).status_code == 401
-    kept = await service.client.get(f"/{files[0]}", headers=basic(secret))
+        assert (await service.client.get(file, headers=basic(secret))).status_code == 200, file
+        assert (await service.client.get(file)).status_code == 401
+    kept = await service.client.get(files[0], headers=basic(secret))
     assert kept.headers["cache-control"] == "private, no-cache"
-    asked = await service.client.get(f"/{files[0]}")
+    asked = await service.client.get(files[0])
     assert asked.headers["www-authenticate"].startswith("Basic")
 
 
@@ -300,7 +304,7 @@ async def test_sessions_of_the_console_are_signed_and_chosen_by_the_server(servi
     for wrong in (f"{forged}.{signature}", forged):
         assert await refused(service, wrong, basic(secret), own(service)) >= 400
     for query in ("bokeh_session_id=mine", "x=1&bokeh%5Fsession_id=mine"):
-        reply = await service.client.get(f"/console?{query}", headers=basic(secret))
+        reply = await service.client.get(f"/console/sources?{query}", headers=basic(secret))
         assert reply.status_code == 403
 
 

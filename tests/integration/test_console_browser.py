@@ -1,4 +1,4 @@
-"""The console in a real Chromium: it streams, badges open the cited words, and hostile text stays text."""
+"""The console in a real Chromium: words stream, badges show proof, answers survive, and hostile text stays text."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ ATTACK = "<img src=x onerror=\"document.title='pwned'\">"
 MANUAL = f"# Manual {ATTACK}\n\nThe valve opens at 3 bar and closes at 2 bar. {ATTACK}\n\nMore about the valve.\n"
 ANSWER = f"The **valve** opens at 3 bar [1]. {ATTACK} ![x](https://attacker.example/leak.png) End of the answer."
 REPLY = f"{ANSWER}\n<<<follow-ups>>>\n- How is the valve cleaned?"
+FALSE = "The keeper wrote down the weather [1]. The valve was painted green by forty elephants in Peru [1]."
+LONG = "The valve opens at 3 bar [1]. " + "Then it waits for a while and nothing happens. " * 40
 PHONE = {
     "viewport": {"width": 390, "height": 844},
     "user_agent": "Mozilla/5.0 (Linux; Android 14) Chrome/156 Mobile Safari/537.36",
 }
+WAIT_MS = 60_000
+"""Other tests may have the machine for themselves meanwhile."""
 
 
 class Service:
     """The real service with the console, over a real store; the model is the scripted fake, ``asked`` what it read."""
 
-    def __init__(self, workspace: Path) -> None:
-        from roma_core import Settings, build_roma
-        from roma_core.llm.providers.fake import FakeLLM
-        from roma_core.llm.service import LLMService
-
+    def __init__(self, workspace: Path, port: int = 0) -> None:
+        self.workspace = workspace
         self.asked: list[str] = []
         self.cut = False
         """Whether the next answer breaks off in its middle."""
-        settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1, planner="off")
-        self.roma = build_roma(settings, llm=LLMService([FakeLLM(rule=self._reply)]))
+        self.roma: Any = None
         self.address = ""
+        self.port = port
 
     def _reply(self, request: Any) -> Any:
         from roma_core.llm.providers.fake import Reply
@@ -55,23 +56,35 @@ class Service:
         if self.cut:
             self.cut = False
             return Reply("The valve opens", finish_reason=None)
-        return (
-            Reply("The keeper wrote down the weather [1].") if "keeper" in question else Reply(REPLY, word_wait_s=0.08)
-        )
+        if "elephants" in question:
+            return Reply(FALSE)
+        if "keeper" in question:
+            return Reply("The keeper wrote down the weather [1].")
+        return Reply(LONG, word_wait_s=0.05) if "slowly" in question else Reply(REPLY, word_wait_s=0.05)
 
     @contextmanager
     def running(self) -> Iterator[Service]:
+        """Serve until the end of the block. A further block is a restart on the same port."""
+        from roma_core import Settings, build_roma
         from roma_core.api.serve import server as make_server
+        from roma_core.llm.providers.fake import FakeLLM
+        from roma_core.llm.service import LLMService
 
-        server = make_server(self.roma, port=0)
+        settings = Settings.load(
+            workspace=self.workspace, embedder="fake", reranker="fake", parser_workers=1, planner="off"
+        )
+        self.roma = build_roma(settings, llm=LLMService([FakeLLM(rule=self._reply)]))
+        server = make_server(self.roma, port=self.port)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
             assert thread.is_alive(), "the server did not start"
-        self.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        self.port = server.servers[0].sockets[0].getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
         yield self
         server.should_exit = True
-        thread.join(10)
+        server.force_exit = True
+        thread.join(20)
 
 
 def finished(work: Coroutine[Any, Any, Any]) -> Any:
@@ -80,16 +93,33 @@ def finished(work: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, work).result()
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def fill_corpus(workspace: Path, folder: Path) -> None:
+    from roma_core import Settings, build_roma
     from roma_core.evals import demo_pdf
 
-    folder = tmp_path_factory.mktemp("console")
     (folder / "manual.md").write_text(MANUAL)
     demo_pdf.write(folder)
-    made = Service(folder / ".roma")
-    finished(made.roma.ingest(folder / "manual.md", folder / demo_pdf.NAME))
-    with made.running():
+    settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
+    roma = build_roma(settings)
+
+    async def ingest() -> None:
+        async with roma:
+            await roma.ingest(folder / "manual.md", folder / demo_pdf.NAME)
+
+    finished(ingest())
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with two documents, to be copied."""
+    folder = tmp_path_factory.mktemp("console")
+    fill_corpus(folder / ".roma", folder)
+    return folder / ".roma"
+
+
+@pytest.fixture(scope="module")
+def service(corpus: Path) -> Iterator[Service]:
+    with Service(corpus).running() as made:
         yield made
 
 
@@ -108,27 +138,29 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
+def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Open]:
     """``open_page(address, **options of the context)``: the console, whose log must stay clean."""
     contexts: list[Any] = []
     complaints: list[str] = []
 
-    def opened(address: str, **options: Any) -> Any:
+    def opened(address: str, path: str = "/console", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         view = context.new_page()
+        view.set_default_timeout(WAIT_MS)
         view.requested = []
+        view.complaints = complaints
         view.on("request", lambda request: view.requested.append(request.url))
         view.on("dialog", lambda dialog: complaints.append("a dialog: " + dialog.message))
         view.on("pageerror", lambda error: complaints.append(str(error)))
         view.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
-        view.goto(f"{address}/console")
-        view.locator("textarea").first.wait_for(timeout=30_000)
+        view.goto(f"{address}{path}")
         return view
 
     yield opened
-    if shots := os.environ.get("ROMA_SCREENSHOTS"):
-        contexts[-1].pages[0].screenshot(path=str(Path(shots) / "console.png"))
+    if (shots := os.environ.get("ROMA_SCREENSHOTS")) and contexts[-1].pages:
+        name = request.node.name.removeprefix("test_").replace("_", "-")
+        contexts[-1].pages[0].screenshot(path=str(Path(shots) / f"{name}.png"))
     for context in contexts:
         context.close()
     assert complaints == [], "the browser's log"
@@ -139,150 +171,266 @@ def page(open_page: Open, service: Service) -> Any:
     return open_page(service.address)
 
 
+def box_of(page: Any) -> Any:
+    return page.get_by_label("Your question")
+
+
 def ask(page: Any, question: str) -> None:
-    box = page.locator("textarea").first
-    box.fill(question)
-    box.press("Enter")
+    box_of(page).fill(question)
+    box_of(page).press("Enter")
 
 
-def typed(page: Any, nth: int) -> Any:
-    """The ``nth`` question as it is shown."""
-    found = page.locator(".roma-typed").nth(nth)
-    found.wait_for(timeout=30_000)
-    return found
+def wait_for_answer(page: Any, nth: int = 0) -> Any:
+    """The ``nth`` turn, once it is complete."""
+    turn = page.locator(".roma-turn").nth(nth)
+    turn.locator(".roma-actions").wait_for()
+    return turn
 
 
-def test_an_answer_streams_and_its_badge_opens_the_cited_words(page: Any, service: Service) -> None:
+def is_in_view(element: Any, frame: Any) -> bool:
+    inner, outer = element.bounding_box(), frame.bounding_box()
+    assert inner is not None and outer is not None
+    return bool(outer["y"] <= inner["y"] and inner["y"] + inner["height"] <= outer["y"] + outer["height"])
+
+
+def test_frontend_renders_streaming_tokens(page: Any, service: Service) -> None:
     ask(page, f"When does the valve open? {ATTACK}")
     seen: set[str] = set()
-    end = page.get_by_text("End of the answer")
-    for _ in range(200):
-        seen.update(t for t in page.get_by_text("The valve").all_inner_texts())
-        if end.count() and page.locator(".roma-badge").count():
+    answer = page.locator(".roma-answer").first
+    for _ in range(400):
+        if answer.count():
+            seen.add(answer.inner_text())
+        if page.locator(".roma-actions").count():
             break
-        page.wait_for_timeout(50)
-    assert len(seen) > 2, f"the answer did not show progressively: {seen}"
-    page.locator(".roma-badge").first.click()
-    marked = page.locator("mark")
-    marked.wait_for(timeout=10_000)
-    assert "opens at 3 bar" in marked.inner_text()
-
-    page.wait_for_timeout(300)  # time for an attack to act
-    assert page.title() == "ROMA console", "text from a model, a document or a person ran as code"
-    elsewhere = [url for url in page.requested if not url.startswith((service.address, "data:", "blob:", "ws"))]
+        page.wait_for_timeout(30)
+    assert len(seen) > 3, f"the answer did not show progressively: {seen}"
+    assert page.locator(".roma-question").first.evaluate("e => e.lastChild.textContent") == (
+        f"When does the valve open? {ATTACK}"
+    )
+    page.wait_for_timeout(200)  # time for an attack to act
+    assert page.title() == "ROMA", "text from a model, a document or a person ran as code"
+    elsewhere = [url for url in page.requested if not url.startswith((service.address, "data:", "blob:"))]
     assert elsewhere == [], "the console asked another host"
 
 
-@pytest.mark.parametrize("question", ["valve: a < b & c, *x* or &lt;i&gt;?", f"valve\n\n- one {ATTACK}\n  two"])
-def test_a_question_is_asked_and_shown_as_it_was_typed(page: Any, service: Service, question: str) -> None:
-    ask(page, question)
-    assert typed(page, 0).evaluate("e => e.textContent") == question
-    page.locator(".roma-badge").first.wait_for(timeout=30_000)
-    assert service.asked[-1] == question
-    (latest, *_) = finished(service.roma.sessions.list("default"))
-    (turn,) = finished(service.roma.sessions.turns("default", latest.id))
-    assert turn.question == question and latest.title == " ".join(question.split())
+def test_loading_spinner_during_query(page: Any) -> None:
+    ask(page, "What happens slowly?")
+    turn = page.locator(".roma-turn[aria-busy=true]")
+    turn.locator(".roma-pulse").first.wait_for()
+    turn.get_by_text("Writing …").wait_for()
+    assert turn.locator(".roma-stage").count() > 2, "the stages that are done stay with their times"
+    page.get_by_text("The valve opens").first.wait_for()
+    turn.get_by_role("button", name="Stop").click()
+    page.get_by_text("This answer was stopped.").wait_for()
+    assert "The valve opens" in page.locator(".roma-answer").inner_text(), "what was written stays"
 
 
-def test_a_follow_up_is_asked_by_a_click(page: Any) -> None:
+def test_citation_badges_rendered(page: Any) -> None:
+    ask(page, "What did the keeper of the lighthouse write down about elephants?")
+    turn = wait_for_answer(page)
+    badges = turn.locator(".roma-answer .roma-badge")
+    looks = badges.evaluate_all(
+        """all => all.map(e => {
+            const look = getComputedStyle(e);
+            return [e.dataset.verdict, look.backgroundColor, look.borderRadius];
+        })"""
+    )
+    verdicts = [look[0] for look in looks]
+    assert verdicts[-1] == "unsupported" and verdicts[0] != "unsupported"
+    assert looks[0][1] != looks[-1][1] and looks[0][2] != looks[-1][2], "colour and shape differ by verdict"
+    summary = turn.locator(".roma-summary")
+    assert "of 2 statements proven" in summary.inner_text() and "1 not supported" in summary.inner_text()
+    summary.click()
+    assert page.evaluate("document.activeElement.dataset.verdict") == "unsupported"
+
+
+def test_citation_click_opens_source(page: Any) -> None:
     ask(page, "When does the valve open?")
-    pill = page.locator(".roma-follow-up button").first
-    pill.wait_for(timeout=30_000)
-    pill.click()
-    assert typed(page, 1).inner_text() == "How is the valve cleaned?"
-    page.locator(".roma-follow-up button").nth(1).wait_for(timeout=30_000)  # offered anew below its answer
+    turn = wait_for_answer(page)
+    badge = turn.locator(".roma-answer .roma-badge").first
+    badge.hover()
+    card = page.get_by_role("tooltip")
+    card.wait_for()
+    assert "opens at 3 bar" in card.inner_text() and "Manual" in card.inner_text()
+    badge.click()
+    reader = page.get_by_role("complementary", name="Source")
+    mark = reader.locator("mark").first
+    mark.wait_for()
+    assert "opens at 3 bar" in "".join(reader.locator("mark").all_inner_texts())
+    assert is_in_view(mark, reader.locator(".roma-reader-body"))
+    assert page.locator(".roma-turn").is_visible(), "the source stands beside the answer"
+    page.keyboard.press("Escape")
+    reader.wait_for(state="detached")
+    assert page.evaluate("document.activeElement.className") == "roma-badge", "the focus is where it was"
 
 
-def test_try_again_asks_the_same_again(page: Any, service: Service) -> None:
+def test_a_citation_of_a_pdf_marks_its_exact_words_on_the_page(page: Any) -> None:
+    ask(page, "What did the keeper of the lighthouse write down?")
+    badge = wait_for_answer(page).locator(".roma-answer .roma-badge").first
+    badge.focus()
+    badge.press("Enter")  # by keyboard
+    words = page.locator(".roma-box")
+    words.first.wait_for()
+    assert words.first.get_attribute("data-exact") == "true"
+    assert is_in_view(words.first, page.locator(".roma-reader-body"))
+    sheet = page.locator(".roma-sheet", has=words).first
+    assert sheet.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    area, picture = words.first.bounding_box(), sheet.bounding_box()
+    assert area["height"] < picture["height"] / 30, "a box holds a line of words, not a block"
+    page.get_by_role("button", name="Text", exact=True).click()
+    assert "weather" in "".join(page.locator(".roma-reader mark").all_inner_texts())
+
+
+def test_the_reader_has_an_address_of_its_own(open_page: Open, page: Any, service: Service) -> None:
+    ask(page, "When does the valve open?")
+    address = wait_for_answer(page).locator(".roma-answer .roma-badge").first.get_attribute("href")
+    assert address.startswith("/read/")
+    view = open_page(service.address, address)
+    view.locator("mark").first.wait_for()
+    assert "opens at 3 bar" in "".join(view.locator("mark").all_inner_texts())
+
+
+def test_follow_up_pill_populates_input(page: Any) -> None:
+    ask(page, "When does the valve open?")
+    wait_for_answer(page)
+    page.get_by_role("button", name="How is the valve cleaned?").click()
+    assert box_of(page).input_value() == "How is the valve cleaned?"
+    assert page.locator(".roma-turn").count() == 1, "it is filled in, not asked"
+
+
+def test_agent_failure_renders_alert(page: Any, service: Service) -> None:
     service.cut = True
     ask(page, "Is the valve < 3 bar & *new*?")
-    again = page.get_by_role("button", name="Try again")
-    again.wait_for(timeout=30_000)
-    assert page.get_by_text("The valve opens").count() == 1, "what was written stays"
-    again.click()
-    assert typed(page, 1).inner_text() == "Is the valve < 3 bar & *new*?"
-    page.locator(".roma-badge").first.wait_for(timeout=30_000)
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "The valve opens" in page.locator(".roma-answer").inner_text(), "what was written stays"
+    assert "ERR_" not in alert.locator("p").inner_text(), "codes are for those who open the details"
+    alert.get_by_role("button", name="Try again").click()
+    wait_for_answer(page)
+    assert page.locator(".roma-turn").count() == 1, "the answer takes the place of the failure"
     assert service.asked[-2:] == ["Is the valve < 3 bar & *new*?"] * 2
 
 
-def test_a_question_meanwhile_waits_for_its_turn_and_stop_ends_an_answer(page: Any) -> None:
+def test_one_question_is_asked_once_however_often_enter_is_pressed(page: Any, service: Service) -> None:
+    before = len(service.asked)
+    box_of(page).fill("Is the valve pressed twice?")
+    page.evaluate(
+        """() => {
+            const box = document.querySelector("#roma-question");
+            const press = (extra) => box.dispatchEvent(
+                new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true, ...extra}));
+            press({isComposing: true});
+            press({});
+            press({});
+        }"""
+    )
+    wait_for_answer(page)
+    assert service.asked[before:] == ["Is the valve pressed twice?"]
+
+
+def test_enter_that_ends_a_word_of_an_input_method_does_not_send(page: Any) -> None:
+    box_of(page).fill("バルブ")
+    box_of(page).evaluate(
+        "e => e.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, isComposing: true}))"
+    )
+    page.wait_for_timeout(200)
+    assert page.locator(".roma-turn").count() == 0 and box_of(page).input_value() == "バルブ"
+
+
+def test_a_conversation_has_an_address_and_survives_reload_back_and_drafts(page: Any, service: Service) -> None:
     ask(page, "When does the valve open?")
-    ask(page, "And when does the valve close?")
-    page.get_by_text("Waiting for the answer above").wait_for(timeout=10_000)
-    page.get_by_text("The valve opens").first.wait_for(timeout=10_000)
-    page.get_by_role("button", name="Stop").first.click()
-    page.get_by_text("Stopped.").wait_for(timeout=10_000)
-    page.locator(".roma-follow-up button").first.wait_for(timeout=30_000)  # the second question's answer
-    assert page.get_by_text("Waiting for the answer above").count() == 0
-
-
-def test_an_answer_is_rated_and_its_conversation_found_again_renamed_and_deleted(page: Any, service: Service) -> None:
-    def row(title: str) -> Any:
-        return page.locator(".MuiListItemButton-root").filter(has_text=title)
-
-    ask(page, "Is this <b>valve</b> mine?")
-    page.get_by_label("A good answer").click(timeout=30_000)
+    page.wait_for_url("**/console/c/*")
+    address = page.url
+    page.get_by_text("The valve opens").first.wait_for()
+    page.reload()  # in the middle of the answer
+    turn = wait_for_answer(page)
+    assert "End of the answer" in turn.inner_text() and page.locator(".roma-turn").count() == 1
+    box_of(page).fill("Half a thought")
     page.get_by_role("button", name="New conversation").click()
-    page.locator(".roma-typed").wait_for(state="detached", timeout=10_000)
-    row("Is this <b>valve</b> mine?").click()
-    assert typed(page, 0).inner_text() == "Is this <b>valve</b> mine?"
-    page.get_by_text("from an earlier conversation").wait_for(timeout=10_000)
-    page.locator(".roma-badge").first.click()
-    page.locator("mark").wait_for(timeout=10_000)
-    (kept,) = finished(service.roma.sessions.feedback("default"))
-    assert kept.rating == "up" and kept.session_id.startswith("local:")
-
-    dialog = page.get_by_role("dialog")
-    row("Is this <b>valve</b> mine?").get_by_title("Rename").click()
-    dialog.get_by_label("Title").fill("About <i>valves</i>")
-    dialog.get_by_role("button", name="Rename").click()
-    row("About <i>valves</i>").get_by_title("Delete").click()
-    dialog.get_by_role("button", name="Delete").click()
-    row("About <i>valves</i>").wait_for(state="detached", timeout=10_000)
-    page.locator(".roma-typed").wait_for(state="detached", timeout=10_000)
+    page.wait_for_url("**/console")
+    assert page.locator(".roma-turn").count() == 0 and box_of(page).input_value() == ""
+    page.go_back()
+    page.wait_for_url(address)
+    wait_for_answer(page)
+    assert box_of(page).input_value() == "Half a thought"
 
 
-def test_a_citation_of_a_pdf_shows_its_page_with_the_cited_part_marked(page: Any) -> None:
-    page.get_by_text("2 documents").wait_for(timeout=30_000)  # the greeting
-    ask(page, "What did the keeper of the lighthouse write down?")
-    badge = page.locator(".roma-badge").first
-    badge.wait_for(timeout=30_000)
-    badge.focus()
-    badge.press("Enter")  # by keyboard
-    sheet = page.locator(".roma-sheet")
-    sheet.wait_for(timeout=30_000)
-    assert "cited part is marked" in sheet.get_attribute("aria-label")
-    assert sheet.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
-    area, picture = sheet.locator(".area").first.bounding_box(), sheet.bounding_box()
-    assert 0 < area["width"] < picture["width"] and picture["y"] < area["y"] < picture["y"] + picture["height"]
-
-
-def test_on_a_phone_the_conversation_is_not_covered(open_page: Open, service: Service) -> None:
-    view = open_page(service.address, **PHONE)
-    view.get_by_text("2 documents").wait_for(timeout=30_000)
-    view.locator("textarea").first.click(timeout=10_000)
-    assert view.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_each_token_opens_the_console_as_often_as_it_likes_and_sees_its_own_conversations(
-    open_page: Open, tmp_path: Path
+def test_a_restarted_server_says_what_was_interrupted_and_goes_on(
+    open_page: Open, corpus: Path, tmp_path: Path
 ) -> None:
+    shutil.copytree(corpus, tmp_path / ".roma")
+    service = Service(tmp_path / ".roma")
+    with service.running():
+        view = open_page(service.address)
+        ask(view, "What happens slowly?")
+        view.get_by_text("The valve opens").first.wait_for()
+    view.get_by_text("Connection lost. Trying again").wait_for()
+    with service.running():
+        view.get_by_text("ROMA was restarted while it wrote this answer").wait_for()
+        assert "The valve opens" in view.locator(".roma-answer").inner_text(), "the words so far are kept"
+        view.get_by_role("button", name="Go on").click()
+        view.locator(".roma-turn[aria-busy=true]").wait_for()
+        view.get_by_role("button", name="Stop the answer").click()
+        view.get_by_text("This answer was stopped.").wait_for()
+        view.complaints[:] = [said for said in view.complaints if "ERR_" not in said]  # refused connections
+        view.context.close()
+
+
+def test_an_answer_is_rated_with_a_reason_and_its_conversation_renamed_and_deleted(page: Any, service: Service) -> None:
+    ask(page, "Is this <b>valve</b> mine?")
+    turn = wait_for_answer(page)
+    turn.get_by_label("A bad answer").click()
+    turn.get_by_role("button", name="Misses something").click()
+    turn.get_by_label("Comment").fill("The year")
+    turn.get_by_role("button", name="Send").click()
+    turn.get_by_text("Thank you.").wait_for()
+    (kept,) = [f for f in finished(service.roma.sessions.feedback("default")) if f.comment]
+    assert (kept.rating, kept.comment) == ("down", "Misses something: The year")
+    assert kept.session_id.startswith("local:")
+
+    rows = page.get_by_role("navigation", name="Conversations")
+    rows.get_by_role("button", name="Rename Is this <b>valve</b> mine?").click()
+    rows.get_by_label("Title").fill("About <i>valves</i>")
+    rows.get_by_role("button", name="Rename", exact=True).click()
+    rows.get_by_role("button", name="Delete About <i>valves</i>").click()
+    rows.get_by_role("button", name="Delete", exact=True).click()
+    page.wait_for_url("**/console")
+    rows.get_by_text("About <i>valves</i>").wait_for(state="detached")
+
+
+def test_on_a_phone_the_conversation_and_the_source_fit(open_page: Open, service: Service) -> None:
+    view = open_page(service.address, **PHONE)
+    view.get_by_text("2 documents").wait_for()
+    ask(view, "When does the valve open?")
+    wait_for_answer(view)
+    assert view.evaluate("document.documentElement.scrollWidth") <= 390
+    view.locator(".roma-answer .roma-badge").first.click()
+    view.locator("mark").first.wait_for()
+    assert view.locator(".roma-reader").bounding_box()["width"] == 390
+
+
+def test_each_token_sees_its_own_conversations(open_page: Open, tmp_path: Path) -> None:
     from roma_core.api.tokens import TokenStore
 
     one, other = (TokenStore(tmp_path).create(name, ["query"])[0] for name in ("one", "other"))
     with Service(tmp_path).running() as service:
 
-        def signed_in(token: str) -> Any:
-            view = open_page(service.address, http_credentials={"username": "me", "password": token})
-            view.get_by_text("There are no documents yet").wait_for(timeout=30_000)
-            view.get_by_text("ROMA: ok").wait_for(timeout=30_000)  # conversations are listed before
+        def signed_in(token: str, path: str = "/console") -> Any:
+            view = open_page(service.address, path, http_credentials={"username": "me", "password": token})
+            box_of(view).wait_for()
             return view
 
         view = signed_in(one)
+        view.get_by_text("There are no documents yet").wait_for()
         ask(view, "What only I asked")
-        view.get_by_text("Earlier conversations").wait_for(timeout=30_000)
-        for token, listed in ((other, 0), (one, 1), (one, 1)):
-            view.context.close()
-            view = signed_in(token)
-            assert view.get_by_text("What only I asked").count() == listed
-        view.context.close()
+        wait_for_answer(view)
+        path = view.url.removeprefix(service.address)
+        rows = view.get_by_role("navigation", name="Conversations")
+        rows.get_by_text("What only I asked").wait_for()
+        for token, seen in ((other, 0), (one, 1)):
+            view = signed_in(token, path)
+            if seen:
+                wait_for_answer(view)
+            else:
+                view.get_by_text("There are no documents yet").wait_for()
+            assert view.get_by_text("What only I asked").first.is_visible() == bool(seen)

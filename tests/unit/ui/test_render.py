@@ -1,13 +1,14 @@
 """No text of a model or a document becomes live markup."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roma_core.ui.render import MAX_CHARS, TAGS, Badge, clean_html, highlight_span, to_html
+from roma_core.ui.render import MAX_CHARS, TAGS, Badge, Gap, clean_html, mark_span, render_blocks, to_html
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -133,21 +134,20 @@ def test_formatting_survives() -> None:
     assert all(f"<{tag}>" in html for tag in ("h1", "strong", "em", "li", "td", "pre"))
 
 
-@given(st.text(max_size=50), st.data())
-def test_highlight_marks_the_code_points(text: str, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(text)))
-    end = data.draw(st.integers(start, len(text)))
-    html = highlight_span(text, start, end, around=5)
+ALPHABET = "abcXY 12\n\n|-*_`#>[]().&;<\\é"
+
+
+def words_in_marks(html: str) -> str:
     parts: list[str] = []
 
     class Marked(HTMLParser):
         inside = False
 
         def handle_starttag(self, tag: str, attrs: object) -> None:
-            self.inside = tag == "mark"
+            self.inside = tag == "mark" or self.inside
 
         def handle_endtag(self, tag: str) -> None:
-            self.inside = False
+            self.inside = self.inside and tag != "mark"
 
         def handle_data(self, data: str) -> None:
             if self.inside:
@@ -156,7 +156,47 @@ def test_highlight_marks_the_code_points(text: str, data: st.DataObject) -> None
     parser = Marked(convert_charrefs=True)
     parser.feed(html)
     parser.close()
-    assert "".join(parts) == text[start:end]
+    return "".join(parts)
+
+
+def letters(text: str) -> str:
+    return "".join(sign for sign in text if sign.isalpha())
+
+
+@given(st.text(alphabet=ALPHABET, min_size=1, max_size=60), st.data())
+def test_marked_words_are_those_of_the_span_or_none(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    html = mark_span(text, start, end)
+    if html is not None:
+        assert letters(words_in_marks(html)) == letters(unescape(text[start:end]))
+        assert Audit(html.replace("<mark>", "").replace("</mark>", "")).bad == []
+
+
+@pytest.mark.parametrize("payload", HOSTILE)
+def test_nothing_hostile_stays_live_where_words_are_marked_or_blocks_are_sent_one_by_one(payload: str) -> None:
+    text = f"Before {payload} the words and {payload} after\n\n{payload}"
+    for quote in ("the words", payload, f"{payload} the words"):
+        start = text.index(quote)
+        html = mark_span(text, start, start + len(quote))
+        assert html is None or Audit(html).bad == []
+    for block in render_blocks(text, {1: "/read/d"}, {3: Gap()}):
+        assert Audit(block).bad == []
+
+
+def test_direction_overrides_are_shown_and_marks_that_steer_stay() -> None:
+    html = to_html("invoice\u202efdp.exe `a\u2066b`\n\n```\nc\u202dd\n```\n\n\u200fשלום")
+    assert all(sign not in html for sign in "\u202e\u2066\u202d") and "[U+202E]" in html and "\u200f" in html
+
+
+def test_columns_keep_their_alignment_without_styles() -> None:
+    html = to_html("| a | b |\n|:-:|--:|\n| 1 | 2 |")
+    assert '<td class="roma-center">1</td>' in html and '<td class="roma-right">2</td>' in html and "style" not in html
+
+
+def test_private_characters_of_a_text_place_no_badge_and_mark_nothing() -> None:
+    html = to_html("[\ue0000\ue001] \ue002a\ue003", {1: "/read/d"})
+    assert "roma-badge" not in html and "<mark>" not in html
 
 
 def badges_of(html: str) -> list[str]:

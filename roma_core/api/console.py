@@ -1,0 +1,186 @@
+"""``/console`` and ``/read``: the page of the chat, its files, and what it asks for.
+
+A browser signs in with a token as its password and sends it with every request below these paths. So the chat's routes
+are here and not under ``/query``: the gate lets no page of another site use them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import Query as Parameter
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from roma_core.api.problems import make_problem
+from roma_core.api.query import get_principal
+from roma_core.api.schemas import Identifier, RenameBody
+from roma_core.api.sse import EventResponse, StreamClient
+from roma_core.errors import AgentFailure, NotFoundError
+from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService
+from roma_core.ui.chat.assets import find_asset, read_page
+
+pages = APIRouter(include_in_schema=False)
+"""The page and its files, which are served at once."""
+router = APIRouter(prefix="/console/api", include_in_schema=False)
+"""What the page asks for."""
+
+Offset = Annotated[int | None, Parameter(ge=0, le=2**53)]
+
+
+def get_chat(request: Request) -> ChatService:
+    """Return the chat of the caller."""
+    who = get_principal(request)
+    return ChatService(request.app.state.roma, who.tenant, who.id, may_ingest=who.allows("ingest"))
+
+
+Chat = Annotated[ChatService, Depends(get_chat)]
+
+
+@pages.get("/console")
+@pages.get("/console/c/{conversation}")
+@pages.get("/read/{document}")
+async def page(request: Request) -> Response:
+    """Return the page; what it shows depends on its address."""
+    return Response(read_page(), media_type="text/html")
+
+
+@pages.get("/console/")
+async def without_slash() -> Response:
+    """Lead to the console's own address."""
+    return RedirectResponse("/console")
+
+
+@pages.get("/console/assets/{name:path}")
+async def asset(request: Request, name: str) -> Response:
+    """Return a file that the page is made of; 304 when the browser has it."""
+    found = find_asset(name)
+    if found is None:
+        raise NotFoundError("There is no such file.")
+    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == found.etag:
+        return Response(status_code=304, headers=headers)
+    return Response(found.data, media_type=found.media_type, headers=headers)
+
+
+@router.get("/state")
+async def state(chat: Chat) -> Response:
+    """Return the workspace as a new conversation shows it."""
+    return JSONResponse(await chat.state())
+
+
+@router.get("/conversations")
+async def conversations(chat: Chat) -> Response:
+    """Return the caller's conversations."""
+    return JSONResponse(await chat.conversations())
+
+
+@router.get("/conversations/{conversation}")
+async def conversation(
+    chat: Chat, conversation: Identifier, most: Annotated[int, Parameter(ge=1, le=1000)] = 20
+) -> Response:
+    """Return the last turns of a conversation."""
+    return JSONResponse(await chat.conversation(conversation, most))
+
+
+@router.patch("/conversations/{conversation}", status_code=204)
+async def rename(chat: Chat, conversation: Identifier, body: RenameBody) -> None:
+    """Give a conversation another title."""
+    await chat.rename(conversation, body.title)
+
+
+@router.delete("/conversations/{conversation}", status_code=204)
+async def delete(chat: Chat, conversation: Identifier) -> None:
+    """Remove a conversation."""
+    await chat.delete(conversation)
+
+
+@router.post("/conversations/{conversation}/ask", status_code=202)
+async def ask(
+    chat: Chat,
+    conversation: Identifier,
+    body: ChatQuestion,
+    idempotency_key: Annotated[str, Header(min_length=1, max_length=200)],
+) -> Response:
+    """Begin an answer; the same key is the same answer."""
+    return JSONResponse(await chat.ask(conversation, body, idempotency_key), status_code=202)
+
+
+@router.put("/conversations/{conversation}/ratings/{answer_id}", status_code=204)
+async def rate(chat: Chat, conversation: Identifier, answer_id: Identifier, body: ChatRating) -> None:
+    """Keep an opinion of an answer."""
+    await chat.rate(conversation, answer_id, body)
+
+
+@router.get("/answers/{record_id}/updates")
+async def updates(request: Request, chat: Chat, record_id: Identifier) -> Response:
+    """Send what the page shows of an answer until its end. A client that comes again gets it from the beginning."""
+    return UpdateResponse(chat.follow(record_id), request.app.state.streams.closing)
+
+
+@router.post("/answers/{record_id}/stop", status_code=202)
+async def stop(chat: Chat, record_id: Identifier) -> None:
+    """Stop an answer that is being written."""
+    await chat.stop(record_id)
+
+
+@router.get("/documents/{document_id}")
+async def document(
+    chat: Chat,
+    document_id: Identifier,
+    start: Offset = None,
+    end: Offset = None,
+    offset: Annotated[int, Parameter(ge=0, le=2**53)] = 0,
+) -> Response:
+    """Return a document as it reads around a span, with the span marked."""
+    return JSONResponse(await chat.source(document_id, start, end, offset))
+
+
+@router.get("/documents/{document_id}/pages/{number}.png")
+async def page_image(chat: Chat, document_id: Identifier, number: int) -> Response:
+    """Return the picture of a page."""
+    drawn = await chat.page_image(document_id, number)
+    if isinstance(drawn, AgentFailure):
+        return make_problem(drawn)
+    return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
+
+
+@router.get("/documents/{document_id}/pages/{number}")
+async def page_marks(
+    chat: Chat, document_id: Identifier, number: int, start: Offset = None, end: Offset = None
+) -> Response:
+    """Return the boxes of the cited words on a page."""
+    return JSONResponse(await chat.page(document_id, number, start, end))
+
+
+@router.get("/documents/{document_id}/original")
+async def original(chat: Chat, document_id: Identifier) -> Response:
+    """Return the file that a document was made of: as a download, never as a page of this site."""
+    found = await chat.original(document_id)
+    if isinstance(found, AgentFailure):
+        return make_problem(found)
+    name, data = found
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    return Response(
+        data,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{plain}"', "Content-Security-Policy": "sandbox"},
+    )
+
+
+class UpdateResponse(EventResponse):
+    """Response that sends the updates of an answer."""
+
+    def __init__(self, updates: AsyncGenerator[dict[str, Any]], closing: asyncio.Event) -> None:
+        super().__init__(closing)
+        self._updates = updates
+
+    async def send_events(self, reader: StreamClient) -> None:
+        """Send the updates as events without a name."""
+        async with aclosing(self._updates) as updates:
+            async for update in updates:
+                await reader.take(f"data: {json.dumps(update, ensure_ascii=False)}\n\n".encode())

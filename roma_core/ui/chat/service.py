@@ -1,0 +1,450 @@
+"""The chat's side of ROMA: what a page or a notebook's widget asks for, as plain values.
+
+One ``ChatService`` belongs to one person. Ids of a person's conversations begin with the person's id, which a page
+never sees: the API separates tenants, the chat also the people of a tenant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from roma_core import __version__
+from roma_core.answers import AnswerRecord, AnswerSummary
+from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded
+from roma_core.sessions.service import Feedback, Rating, Turn
+from roma_core.types import (
+    Citation,
+    CompleteEvent,
+    Document,
+    ErrorEvent,
+    Persona,
+    Query,
+    StageEvent,
+    StreamEvent,
+    TailorOutput,
+    TokenEvent,
+)
+from roma_core.ui.chat.growing import GrowingText
+from roma_core.ui.chat.reader import cut_part, find_cited_pages, has_pages, mark_page, require_span, view_part
+from roma_core.ui.chat.suggest import suggest_questions
+from roma_core.ui.chat.views import View, name_place, view_failure, view_output, view_record, web_address
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
+    from roma_core.sessions.service import Reference
+
+CONVERSATION: Final = r"^[A-Za-z0-9-]{8,40}$"
+"""Ids of conversations as a page knows them: they stand in addresses."""
+MOST_CONVERSATIONS: Final = 200
+MOST_ANSWERS: Final = 1000
+"""Answers of a tenant among which conversations without a finished answer are looked for."""
+MOST_TURNS: Final = 20
+"""Turns of a conversation that are shown at once."""
+BATCH_S: Final = 0.08
+"""Words are sent at most this often: a person sees no difference, the browser and the wire do."""
+
+
+class ChatQuestion(BaseModel):
+    """A question as the page sends it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(max_length=100_000)
+    persona: Persona = "general"
+    collections: tuple[str, ...] = Field(default=(), max_length=100)
+    documents: tuple[str, ...] = Field(default=(), max_length=100)
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters of the question."""
+        chosen = {"collection": list(self.collections), "document_id": list(self.documents)}
+        return {name: values for name, values in chosen.items() if values}
+
+
+class ChatRating(BaseModel):
+    """A thumb with the reason for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rating: Rating
+    comment: str = Field(default="", max_length=4000)
+
+
+class ChatService:
+    """The conversations of one person.
+
+    >>> chat = ChatService(roma, "default", "local")
+    >>> answer = await chat.ask("2f6c1b90", ChatQuestion(text="What does the bridge span?"), key="1")
+    >>> updates = [update async for update in chat.follow(answer["id"])]
+    """
+
+    def __init__(
+        self, roma: Roma, tenant: str | None = None, person: str = "local", *, may_ingest: bool = True
+    ) -> None:
+        self._roma = roma
+        self._tenant = tenant or roma.settings.tenant
+        self._person = person
+        self._prefix = f"{person}:"
+        self._may_ingest = may_ingest
+
+    # --- the whole ---
+
+    async def state(self) -> View:
+        """Return the workspace, its documents and collections, questions to begin with, and parts that are unwell."""
+        counts = await guarded("store", self._roma.store.counts(self._tenant))
+        collections = await guarded("store", self._roma.store.collections(self._tenant))
+        health = await self._roma.health()
+        view: View = {
+            "workspace": workspace_name(self._roma),
+            "version": __version__,
+            "personas": list(get_args(Persona)),
+            "may_ingest": self._may_ingest,
+            "health": health.state,
+            "unwell": [
+                {"name": part.name, "state": part.state, "reason": part.reason}
+                for part in health.components
+                if part.state != "ok"
+            ],
+        }
+        if isinstance(counts, AgentFailure):
+            return {**view, "failure": view_failure(counts), "documents": 0, "collections": [], "questions": []}
+        named = {} if isinstance(collections, AgentFailure) else collections
+        view["documents"] = counts[0]
+        view["collections"] = [{"name": name, "documents": sizes[0]} for name, sizes in sorted(named.items())]
+        view["questions"] = await self._suggest() if counts[0] else []
+        return view
+
+    async def _suggest(self) -> list[str]:
+        async with aclosing(self._roma.store.documents(self._tenant)) as documents:  # type: ignore[type-var]
+            found = await guarded("store", suggest_questions(documents))
+        return [] if isinstance(found, AgentFailure) else found
+
+    # --- conversations ---
+
+    async def conversations(self) -> list[View]:
+        """Return the conversations, the one used last first; those of which no answer was finished are among them."""
+        sessions = await self._roma.sessions.list(self._tenant, MOST_CONVERSATIONS, self._prefix)
+        views = {
+            session.id: {
+                "id": self._own_part(session.id),
+                "title": session.title,
+                "updated_at": session.updated_at.isoformat(),
+                "state": "complete",
+            }
+            for session in sessions
+            if self._own_part(session.id)
+        }
+        answers = await guarded("answers", self._roma.answers.list(self._tenant, limit=MOST_ANSWERS))
+        for answer in () if isinstance(answers, AgentFailure) else answers:
+            own = self._own_part(answer.session_id or "")
+            if not own or answer.session_id is None:
+                continue
+            view = views.setdefault(
+                answer.session_id,
+                {
+                    "id": own,
+                    "title": " ".join(answer.question.split())[:80],
+                    "updated_at": answer.created_at.isoformat(),
+                    "state": answer.state,
+                },
+            )
+            if answer.state == "running":
+                view["state"] = "running"
+        return sorted(views.values(), key=lambda view: str(view["updated_at"]), reverse=True)
+
+    async def conversation(self, conversation: str, most: int = MOST_TURNS) -> View:
+        """Return the last ``most`` turns of a conversation; none of one that does not exist yet."""
+        session_id = self._session(conversation)
+        turns = await self._roma.sessions.turns(self._tenant, session_id)
+        answers = await self._roma.answers.list(self._tenant, session_id, MOST_ANSWERS)
+        opinions = {
+            opinion.answer_id: opinion
+            for opinion in await self._roma.sessions.feedback(self._tenant, session_id=session_id)
+        }
+        entries = _merge(turns, answers)
+        views = [await self._view_entry(entry, opinions) for entry in entries[-most:]]
+        return {"id": conversation, "turns": views, "earlier": max(0, len(entries) - most)}
+
+    async def _view_entry(self, entry: Turn | AnswerSummary, opinions: Mapping[str, Feedback]) -> View:
+        if isinstance(entry, AnswerSummary):
+            record: AnswerRecord = await self._roma.answers.get(self._tenant, entry.id)
+            return view_record(record, opinions.get(entry.answer_id))
+        output = await self._restore(entry)
+        opinion = opinions.get(entry.answer_id)
+        return {
+            "id": entry.answer_id,
+            "state": "complete",
+            "question": entry.question,
+            "filters": {},
+            "created_at": entry.created_at.isoformat() if entry.created_at else "",
+            "seconds": None,
+            "rating": opinion.rating if opinion else None,
+            "comment": opinion.comment if opinion else "",
+            "restored": True,
+            **view_output(output),
+        }
+
+    async def _restore(self, turn: Turn) -> TailorOutput:
+        """Return a stored answer whose record is gone. Its citations have no words, which are read again."""
+        ids = {reference.document_id for reference in turn.references}
+        documents = {id_: await self._roma.document(id_, self._tenant) for id_ in ids}
+        return TailorOutput(
+            answer=turn.answer,
+            citations=tuple(_restore_citation(ref, documents[ref.document_id]) for ref in turn.references),
+            answer_id=turn.answer_id,
+            model=turn.model,
+            answered=turn.answered,
+        )
+
+    async def rename(self, conversation: str, title: str) -> None:
+        """Give a conversation another title. Raises ``NotFoundError``, and ``InputError`` for an empty title."""
+        if not title.strip():
+            raise InputError("A title has at least one letter.")
+        await self._roma.sessions.rename(self._tenant, self._session(conversation), title.strip()[:200])
+
+    async def delete(self, conversation: str) -> None:
+        """Remove a conversation with all that belongs to it. Raises ``NotFoundError``."""
+        await self._roma.delete_session(self._session(conversation), self._tenant)
+
+    # --- answers ---
+
+    async def ask(self, conversation: str, question: ChatQuestion, key: str) -> View:
+        """Begin an answer and return its id. The same ``key`` is one answer, however often it is asked."""
+        if not question.text.strip():
+            raise InputError("Type a question first.")
+        query = Query(
+            text=question.text,
+            persona=question.persona,
+            filters=question.filters(),
+            session_id=self._session(conversation),
+            tenant=self._tenant,
+        )
+        return {"id": await self._roma.start_answer(query, key=key, owner=self._person)}
+
+    async def follow(self, record_id: str) -> AsyncGenerator[View]:
+        """Yield what a page shows of an answer, from its beginning on, however late one comes.
+
+        An update is a stage, words (``GrowingText``), or the end with the whole turn.
+        """
+        record = await self._owned(record_id)
+        growing = GrowingText()
+        async with aclosing(batch_events(self._roma.answers.follow(self._tenant, record_id))) as batches:
+            async for events in batches:
+                for update in self._updates(events, growing):
+                    yield update
+                if isinstance(events[-1], CompleteEvent | ErrorEvent):
+                    yield {"type": "end", "turn": await self._end_turn(record, events[-1])}
+                    return
+
+    @staticmethod
+    def _updates(events: Sequence[StreamEvent], growing: GrowingText) -> list[View]:
+        updates: list[View] = []
+        words: list[str] = []
+        for event in events:
+            if isinstance(event, TokenEvent):
+                words.append(event.text)
+            elif isinstance(event, StageEvent):
+                updates.append(view_stage(event))
+        if words:
+            update = growing.add("".join(words))
+            view: View = {"type": "words", "text": update.text}
+            if update.blocks:
+                view["blocks"] = list(update.blocks)
+            updates.append({**view, "over": True} if update.starts_over else view)
+        return updates
+
+    async def _end_turn(self, record: AnswerRecord, last: CompleteEvent | ErrorEvent) -> View:
+        """Return the turn as it ended. What is not kept is shown from the event."""
+        stored = await guarded("answers", self._roma.answers.get(self._tenant, record.id))
+        if isinstance(stored, AgentFailure) or stored.state == "running":
+            output = last.output if isinstance(last, CompleteEvent) else None
+            failure = last.failure if isinstance(last, ErrorEvent) else None
+            state: Any = "complete" if output is not None else "failed"
+            stored = record.model_copy(update={"state": state, "output": output, "failure": failure})
+        elif isinstance(last, CompleteEvent):
+            stored = stored.model_copy(update={"output": last.output})
+        return view_record(stored)
+
+    async def stop(self, record_id: str) -> None:
+        """Stop an answer that is being written."""
+        await self._owned(record_id)
+        await self._roma.answers.stop(self._tenant, record_id)
+
+    async def rate(self, conversation: str, answer_id: str, rating: ChatRating) -> None:
+        """Keep an opinion of an answer; the last one counts."""
+        opinion = Feedback(
+            answer_id=answer_id,
+            rating=rating.rating,
+            comment=rating.comment,
+            session_id=self._session(conversation),
+        )
+        await self._roma.sessions.rate(self._tenant, opinion)
+
+    async def _owned(self, record_id: str) -> AnswerRecord:
+        """Return a record of this person's conversations. Raises ``NotFoundError``, also for another person's."""
+        record: AnswerRecord = await self._roma.answers.get(self._tenant, record_id)
+        if not self._own_part(record.query.session_id or ""):
+            raise NotFoundError("There is no such answer.")
+        return record
+
+    # --- sources ---
+
+    async def source(self, document_id: str, start: int | None = None, end: int | None = None, offset: int = 0) -> View:
+        """Return a document as it reads around a span, or from ``offset`` on, and what there is beside its text."""
+        document = await self._document(document_id)
+        span = require_span(document, start, end)
+        part = await asyncio.to_thread(cut_part, document, span, min(max(0, offset), len(document.text)))
+        at = span[0] if span else part.start
+        pages = find_cited_pages(document, span) if span else []
+        return {
+            "document": document.id,
+            "title": document.title,
+            "place": name_place(document.place(at), document.title),
+            "media_type": document.media_type,
+            "collection": document.collection,
+            "length": len(document.text),
+            "web": web_address(document.uri),
+            "part": view_part(part),
+            "quote": document.text[span[0] : span[1]] if span else "",
+            "pages": [_view_page(page) for page in document.pages] if has_pages(document) else [],
+            "page": pages[0].number if pages else None,
+        }
+
+    async def page(self, document_id: str, number: int, start: int | None = None, end: int | None = None) -> View:
+        """Return the boxes of the cited words on a page."""
+        document = await self._document(document_id)
+        page = next((page for page in document.pages if page.number == number), None)
+        if page is None:
+            raise NotFoundError(f"The document has no page {number}.")
+        span = require_span(document, start, end)
+        if span is None or page not in find_cited_pages(document, span):
+            return {"number": number, "boxes": [], "exact": False}
+        words = await self._roma.source_words(document, number, self._tenant)
+        known = () if isinstance(words, AgentFailure) else words
+        marked = await asyncio.to_thread(mark_page, document, page, span, known)
+        return {"number": number, "boxes": [list(box) for box in marked.boxes], "exact": marked.is_exact}
+
+    async def page_image(self, document_id: str, number: int) -> bytes | AgentFailure:
+        """Return the picture of a page as PNG."""
+        return await self._roma.source_page(await self._document(document_id), number, self._tenant)
+
+    async def original(self, document_id: str) -> tuple[str, bytes] | AgentFailure:
+        """Return the name and the bytes that a document was made of."""
+        document = await self._document(document_id)
+        raw = await self._roma.original(document, self._tenant)
+        if isinstance(raw, AgentFailure):
+            return raw
+        try:
+            return file_name(document), await asyncio.to_thread(lambda: raw.data)
+        finally:
+            await asyncio.to_thread(raw.discard)
+
+    async def _document(self, document_id: str) -> Document:
+        found = await self._roma.document(document_id, self._tenant)
+        if isinstance(found, AgentFailure):
+            raise NotFoundError(found.message)
+        return found
+
+    def _own_part(self, session_id: str) -> str:
+        """Return the id of a conversation as a page knows it; empty for one of another person."""
+        own = session_id.removeprefix(self._prefix)
+        return own if own != session_id and re.fullmatch(CONVERSATION, own) else ""
+
+    def _session(self, conversation: str) -> str:
+        if not re.fullmatch(CONVERSATION, conversation):
+            raise NotFoundError("There is no such conversation.")
+        return f"{self._prefix}{conversation}"
+
+
+def view_stage(event: StageEvent) -> View:
+    """Return a stage: the words for a person who waits, and when it was."""
+    says = event.says or f"{event.stage.replace('_', ' ').capitalize()} …"
+    return {"type": "stage", "stage": event.stage, "says": says, "at_ms": round(event.elapsed_ms)}
+
+
+def workspace_name(roma: Roma) -> str:
+    """Return the name of the workspace for a person: of its folder, or of the one around a hidden folder."""
+    folder = roma.settings.workspace.absolute()
+    return folder.parent.name if folder.name.startswith(".") else folder.name
+
+
+def file_name(document: Document) -> str:
+    """Return a name to save a document under."""
+    last = re.split(r"[/\\#?]", document.uri.rstrip("/"))[-1] or document.title
+    return re.sub(r"[^\w. ()-]", "_", last)[:120] or "document"
+
+
+async def batch_events(events: AsyncGenerator[tuple[int, StreamEvent]]) -> AsyncGenerator[list[StreamEvent]]:
+    """Yield events in groups: the first at once, then at most one group each ``BATCH_S``; the last has the end.
+
+    Closing it closes ``events``.
+    """
+    waiting: list[StreamEvent] = []
+    has_news = asyncio.Event()
+
+    async def read() -> None:
+        try:
+            async with aclosing(events) as numbered:
+                async for _, event in numbered:
+                    waiting.append(event)
+                    has_news.set()
+        finally:
+            has_news.set()
+
+    reader = asyncio.create_task(read(), name="chat reader")
+    try:
+        while True:
+            await has_news.wait()
+            has_news.clear()
+            if waiting:
+                group = waiting[:]
+                waiting.clear()
+                yield group
+            elif reader.done():
+                await reader  # raises what ended it
+                return
+            if not reader.done():
+                await asyncio.sleep(BATCH_S)
+            else:
+                has_news.set()
+    finally:
+        reader.cancel()
+        await asyncio.wait({reader})
+
+
+def _merge(turns: Sequence[Turn], answers: Sequence[AnswerSummary]) -> list[Turn | AnswerSummary]:
+    """Return a conversation in its order: records of answers, and turns whose record is gone.
+
+    A question that got no answer and was asked again at once is left out.
+    """
+    recorded = {answer.answer_id for answer in answers if answer.answer_id}
+    entries: list[tuple[str, Turn | AnswerSummary]] = [
+        (turn.created_at.isoformat() if turn.created_at else "", turn)
+        for turn in turns
+        if turn.answer_id not in recorded
+    ]
+    entries += [((answer.ended_at or answer.created_at).isoformat(), answer) for answer in answers]
+    entries.sort(key=lambda entry: entry[0])
+    ordered = [entry for _, entry in entries]
+    is_asked_again = [
+        isinstance(entry, AnswerSummary) and entry.state != "complete" and entry.question == later.question
+        for entry, later in pairwise(ordered)
+    ]
+    is_asked_again.append(False)
+    return [entry for entry, again in zip(ordered, is_asked_again, strict=False) if not again]
+
+
+def _restore_citation(reference: Reference, document: Document | AgentFailure) -> Citation:
+    quote = document.text[reference.start : reference.end] if isinstance(document, Document) else ""
+    return Citation(**reference.model_dump(), quote=quote, chunk_id="", answer_start=0, answer_end=0)
+
+
+def _view_page(page: Any) -> View:
+    ratio = page.width / page.height if page.width and page.height else 0.707
+    return {"number": page.number, "label": page.label or str(page.number), "ratio": round(ratio, 4)}

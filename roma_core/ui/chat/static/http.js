@@ -1,0 +1,82 @@
+// The chat's client over HTTP: what `widget.js` does over a notebook's channel.
+
+const API = "/console/api";
+const SILENT_MS = 45000; // the server sends a comment every 15 s
+
+/** A failure that the server has put into words. */
+export class Refused extends Error {
+  constructor(status, problem) {
+    const failure = problem?.failure || {};
+    super(failure.message || problem?.detail || "The server did not say why.");
+    this.status = status;
+    this.failure = {
+      message: this.message,
+      code: failure.code || `HTTP ${status}`,
+      can_retry: failure.recoverable ?? status >= 500,
+      retry_after_s: failure.retry_after_s ?? null,
+    };
+  }
+}
+
+async function request(path, {method = "GET", body, headers = {}, signal} = {}) {
+  const options = {method, headers: {...headers}, signal, credentials: "same-origin"};
+  if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers["Content-Type"] = "application/json";
+  }
+  const response = await fetch(API + path, options);
+  if (!response.ok) throw new Refused(response.status, await response.json().catch(() => null));
+  return response;
+}
+
+async function json(path, options) {
+  const response = await request(path, options);
+  return response.status === 204 || response.headers.get("content-length") === "0" ? null : response.json();
+}
+
+function span(start, end) {
+  return start == null ? "" : `?start=${start}&end=${end}`;
+}
+
+/** Read a stream of events, an update each; it ends with the connection. */
+async function readUpdates(response, onUpdate, abort) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const timer = setTimeout(() => abort.abort(new Error("silent")), SILENT_MS);
+    const {done, value} = await reader.read().finally(() => clearTimeout(timer));
+    if (done) return;
+    const parts = (rest + value).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) {
+      if (part.startsWith("data: ")) onUpdate(JSON.parse(part.slice(6)));
+    }
+  }
+}
+
+export function makeHttpClient() {
+  return {
+    state: () => json("/state"),
+    conversations: () => json("/conversations"),
+    conversation: (id, most) => json(`/conversations/${id}${most ? `?most=${most}` : ""}`),
+    rename: (id, title) => json(`/conversations/${id}`, {method: "PATCH", body: {title}}),
+    remove: (id) => json(`/conversations/${id}`, {method: "DELETE"}),
+    ask: (id, question, key) =>
+      json(`/conversations/${id}/ask`, {method: "POST", body: question, headers: {"Idempotency-Key": key}}),
+    rate: (id, answer, rating, comment) =>
+      json(`/conversations/${id}/ratings/${answer}`, {method: "PUT", body: {rating, comment}}),
+    stop: (id) => json(`/answers/${id}/stop`, {method: "POST"}),
+    async follow(id, onUpdate, signal) {
+      const abort = new AbortController();
+      signal?.addEventListener("abort", () => abort.abort(signal.reason));
+      const response = await request(`/answers/${id}/updates`, {signal: abort.signal});
+      await readUpdates(response, onUpdate, abort);
+    },
+    source: (id, start, end) => json(`/documents/${id}${span(start, end)}`),
+    sourceFrom: (id, offset) => json(`/documents/${id}?offset=${offset}`),
+    page: (id, number, start, end) => json(`/documents/${id}/pages/${number}${span(start, end)}`),
+    pageImage: async (id, number) => `${API}/documents/${id}/pages/${number}.png`,
+    originalAddress: (id) => `${API}/documents/${id}/original`,
+    readerAddress: (id, start, end) => `/read/${id}${span(start, end)}`,
+  };
+}

@@ -1,0 +1,61 @@
+// The chat in a notebook: the same component over the widget's channel.
+import {html, render, useState} from "./vendor/preact-htm.js";
+import {Chat} from "./chat.js";
+import {newId} from "./dom.js";
+
+function makeChannelClient(model) {
+  const waiting = new Map();
+  model.on("msg:custom", (sent) => {
+    const message = sent?.call ? sent : sent?.data || {}; // Panel wraps it
+    const call = waiting.get(message.call);
+    if (!call) return;
+    if (message.kind === "update") call.onUpdate(message.value);
+    else {
+      waiting.delete(message.call);
+      if (message.kind === "failure") call.reject(Object.assign(new Error(message.value.message), {status: 500, failure: message.value}));
+      else call.resolve(message.value);
+    }
+  });
+  const call = (name, values = {}, onUpdate = () => undefined, signal = undefined) =>
+    new Promise((resolve, reject) => {
+      const id = newId();
+      waiting.set(id, {resolve, reject, onUpdate});
+      signal?.addEventListener("abort", () => {
+        waiting.delete(id);
+        reject(signal.reason);
+      });
+      model.send({call: id, name, values});
+    });
+  return {
+    state: () => call("state"),
+    conversations: () => call("conversations"),
+    conversation: (id, most) => call("conversation", {conversation: id, most: most || 20}),
+    rename: (id, title) => call("rename", {conversation: id, title}),
+    remove: (id) => call("delete", {conversation: id}),
+    ask: (id, question, key) => call("ask", {conversation: id, question, key}),
+    rate: (id, answer, rating, comment) => call("rate", {conversation: id, answer_id: answer, rating: {rating, comment}}),
+    stop: (id) => call("stop", {record_id: id}),
+    follow: (id, onUpdate, signal) => call("follow", {record_id: id}, onUpdate, signal),
+    source: (id, start, end) => call("source", {document_id: id, start, end}),
+    sourceFrom: (id, offset) => call("source", {document_id: id, offset}),
+    page: (id, number, start, end) => call("page", {document_id: id, number, start, end}),
+    pageImage: (id, number) => call("page_image", {document_id: id, number}),
+    originalAddress: () => "",
+    readerAddress: () => "",
+  };
+}
+
+function Notebook({client}) {
+  const [conversation, setConversation] = useState("");
+  return html`<${Chat} client=${client} route=${{conversation, go: setConversation, hrefOf: () => "#"}} />`;
+}
+
+function show({model, el}) {
+  const root = document.createElement("div");
+  root.className = "roma roma-inline";
+  el.append(root);
+  render(html`<${Notebook} client=${makeChannelClient(model)} />`, root);
+  return () => render(null, root);
+}
+
+export const default_ = {render: show};

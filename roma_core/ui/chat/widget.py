@@ -1,0 +1,32 @@
+"""The chat in JupyterLab, VS Code, marimo and other places that show anywidgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+
+from roma_core.ui.chat.assets import bundle, read_styles
+from roma_core.ui.chat.channel import ChatChannel
+from roma_core.ui.chat.service import ChatService
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
+
+
+class Chat(anywidget.AnyWidget):  # type: ignore[misc]
+    """The chat of a notebook: the last value of a cell shows it.
+
+    >>> Chat(roma)  # doctest: +SKIP
+    """
+
+    _esm = bundle()
+    _css = read_styles()
+
+    def __init__(self, roma: Roma, tenant: str | None = None) -> None:
+        super().__init__()
+        self._channel = ChatChannel(ChatService(roma, tenant), self.send)
+        self.on_msg(self._receive)
+
+    def _receive(self, widget: Any, message: Any, buffers: Any) -> None:
+        self._channel.receive(message)
