@@ -220,7 +220,7 @@ async def test_a_store_that_leaves_while_writing_costs_the_citations_only(kit: A
 
 async def test_the_deadline_ends_a_query(kit: Any) -> None:
     llm = FakeLLM([Reply(BUILT, first_token_wait_s=30)])
-    events = await kit.events(kit.roma(await kit.store(), llm, query_timeout_s=0.05))
+    events = await kit.events(kit.roma(await kit.store(), llm, query_timeout_s=1.5))
     last = events[-1]
     assert isinstance(last, ErrorEvent)
     assert last.failure.code is ErrorCode.TIMEOUT
