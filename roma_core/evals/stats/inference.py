@@ -33,6 +33,8 @@ FLIPS = 2000
 """Ways to flip the signs that are tried where there are too many for all of them; as many for every design."""
 ICC_OF_DIFFERENCE = 0.1
 """Likeness of the differences within a cluster when nothing is known."""
+LOPSIDED = 0.8
+"""Below this share of the degrees of freedom of equal clusters the price of the signs is simulated."""
 SIMULATED, SIMULATED_FLIPS = 1000, 200
 Scale = tuple[float, float] | None
 
@@ -134,7 +136,8 @@ class ClusterDesign:
         if not self.can_decide(alpha):
             return math.inf
         by_t = noncentrality(round(self.degrees, 6), alpha, power) * standard_error
-        if not self.needs_signs(alpha):
+        # Where clusters are equal the signs cost a percent or two of power.
+        if not self.needs_signs(alpha) or self.degrees > LOPSIDED * (self.clusters - 1):
             return by_t
         return by_t * _cost_of_signs(tuple(sorted(self.sizes)), power, round(icc, 3))
 

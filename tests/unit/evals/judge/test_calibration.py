@@ -31,6 +31,7 @@ def test_kappa_is_that_of_scikit_learn(a: list[int], random: object, weights: c.
 
 
 NAN = None
+SCALE = (1.0, 5.0)
 KRIPPENDORFF = [  # the example of Krippendorff 2011 with four raters, twelve units and gaps
     [1, 1, NAN, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4],
     [4, 4, 4, 4], [1, 1, 2, 1], [2, 2, 2, 2], [NAN, 5, 5, 5], [NAN, NAN, 1, 1], [NAN, NAN, 3, NAN],
@@ -129,15 +130,29 @@ def test_corrected_rates_cover_the_truth_also_with_clusters(clusters: int, size:
     assert covered(200, once) >= 0.94 - 3 * math.sqrt(0.94 * 0.06 / 200) + 0.03
 
 
+@pytest.mark.parametrize("labels", [(20, 5), (50, 1)])
+def test_corrected_means_cover_the_truth_near_the_end_of_the_scale(labels: tuple[int, int]) -> None:
+    rate = 0.95
+
+    def once(rng: np.random.Generator) -> bool:
+        good, names = draw_answers(rng, *labels, rate)
+        known = [
+            c.LabelledGrade(person=5.0 if is_good else 1.0, judge=grade, cluster=name)
+            for is_good, grade, name in zip(good, judge_answers(rng, good), names, strict=True)
+        ]
+        answers, groups = draw_answers(rng, 10, 20, rate)
+        found = c.prediction_powered_mean(known, judge_answers(rng, answers).tolist(), groups, SCALE)
+        return found.low <= 1 + 4 * rate <= found.high
+
+    assert covered(200, once) >= 0.94 - 3 * math.sqrt(0.94 * 0.06 / 200)
+
+
 def judged(rng: np.random.Generator, n: int, noise: float) -> list[c.LabelledGrade]:
     people = np.clip(rng.normal(3.5, 0.7, n), 1, 5)
     judge = people + 0.3 + rng.normal(0, noise, n)
     return [
         c.LabelledGrade(person=p, judge=j, cluster=str(i)) for i, (p, j) in enumerate(zip(people, judge, strict=True))
     ]
-
-
-SCALE = (1.0, 5.0)
 
 
 def test_prediction_powered_means_cover_and_are_shorter_than_people_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.soak_compare import DESIGNS, run_cell
 
-RUNS = 700
+RUNS = 400
 ERROR = 3 * math.sqrt(0.05 * 0.95 / RUNS)
 """Three standard errors of a share of 5 % over so many runs."""
 
