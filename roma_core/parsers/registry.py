@@ -35,7 +35,7 @@ PARSERS: tuple[Parser, ...] = (
     Parser("ods", 3, (media.ODS,), "roma_core.parsers.office.spreadsheet:parse_ods"),
     Parser("odt", 4, (media.ODT,), "roma_core.parsers.opendocument.odt:parse", tracks_changes=True),
     Parser("org", 2, (media.ORG,), "roma_core.parsers.text.light:parse_org"),
-    Parser("pdf", 6, (media.PDF,), "roma_core.parsers.pdf.parser:parse"),
+    Parser("pdf", 7, (media.PDF,), "roma_core.parsers.pdf.parser:parse"),
     Parser("ppt", 1, (media.PPT,), "roma_core.parsers.office.ppt:parse"),
     Parser("pptx", 5, (media.PPTX,), "roma_core.parsers.office.pptx:parse"),
     Parser("rst", 4, (media.RST,), "roma_core.parsers.text.rst:parse"),

@@ -99,7 +99,9 @@ def _layout(page: PageContent) -> _Layout:
     page.strays = [w for w in page.strays if id(w) not in taken]
     free = [w for w in page.words if id(w) not in taken]
     figures = _figures(page)
-    candidates = find_gutters(free, [*(table.rect for table in drawn), *figures])
+    # A line across a gutter ends it: the columns above a table are none of the table's.
+    across = [(rule.x0, rule.top, rule.x1, rule.bottom) for rule in page.rules if rule.horizontal]
+    candidates = find_gutters(free, [*(table.rect for table in drawn), *figures, *across])
 
     def parted(left: Word, right: Word) -> bool:
         return any(gutter.parts(left, right) for gutter in candidates)

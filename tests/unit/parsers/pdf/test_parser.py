@@ -348,3 +348,23 @@ async def test_remarks_on_a_page_are_comments_and_attachments_are_named(service)
     (note,) = kinds(document, "comment")
     assert "Check the year with the archive" in note
     assert [(loss.text, loss.why) for loss in document.left_out] == [("fares.csv", "attachment")]
+
+
+async def test_columns_end_at_a_ruled_table_below_them(service):
+    """The gap of the columns above goes on between two columns of the table; its rules say that it is one table."""
+
+    def draw(canvas):
+        for number, x in ((1, 72), (2, 320)):
+            text = f"Column {number} begins here and tells of region {number}, whose sales of {number},500 units grew. "
+            make_pdf.lines(canvas, x, 100, make_pdf.wrapped(text * 4, 45))
+        for row, cells in enumerate(
+            (("Region", "2023", "2024"), ("North", "1,200", "1,344"), ("South", "3,1", "3,472"))
+        ):
+            for column, cell in enumerate(cells):
+                make_pdf.lines(canvas, 72 + 150 * column, 400 + 18 * row, [cell])
+        for y in (388, 405, 445):
+            canvas.line(72, make_pdf.HEIGHT - y, 520, make_pdf.HEIGHT - y)
+
+    document = await parse(service, make_pdf.drawn(draw))
+    assert "| Region | 2023 | 2024 |\n| --- | --- | --- |\n| North | 1,200 | 1,344 |" in document.text
+    assert document.text.index("Column 1") < document.text.index("Column 2") < document.text.index("| Region")
