@@ -225,13 +225,22 @@ def _said(unit: QuotableUnit) -> str:
 
 
 def _same_subject(one: QuotableUnit, other: QuotableUnit) -> bool:
-    """True when the titles of two units share a word that is no number, or both have none."""
-    words, others = (
-        {word for word in content_words(unit.surroundings[0]) if not any(c.isdigit() for c in word)}
-        for unit in (one, other)
-    )
+    """True when the titles of two units share a word that is no number, or both have none.
+
+    "HTTPX2" beside "HTTPX" is another thing with a name of its own, and contradicts nothing.
+    """
+    words, others = (content_words(unit.surroundings[0]) for unit in (one, other))
+    if _is_numbered_name(words, others) or _is_numbered_name(others, words):
+        return False
+    words, others = ({word for word in title if not any(c.isdigit() for c in word)} for title in (words, others))
     shared = words & others
     return len(shared) >= 0.5 * min(len(words), len(others)) if words and others else not words and not others
+
+
+def _is_numbered_name(words: set[str], others: set[str]) -> bool:
+    """True when a title has a name with a number at its end, and the other title has the bare name."""
+    bare = {name for word in words if (name := word.rstrip("0123456789")) != word and len(name) > 2}
+    return bool(bare & others)
 
 
 def is_echo(question: str, quote: str) -> bool:
