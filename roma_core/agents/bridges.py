@@ -29,7 +29,7 @@ PASSAGES_READ: Final = 5
 MOST_NAME_WORDS: Final = 5
 
 _DESCRIBES = re.compile(
-    r"\b(?:the|an?|this|that|whose|which|what)\s+(?:[\w'’-]+\s+){1,4}?"
+    r"\b(?:the|an?|this|that|whose)\s+(?:[\w'’-]+\s+){1,4}?"
     r"(?:of|that|who|whom|which|whose|where|when|by|behind|from|for|in|at|on|to|with|after|before)\b"
     r"|\b\w+(?:'s|’s|s'|s’)\s+\w+",
     re.IGNORECASE,

@@ -63,7 +63,7 @@ from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.wording import describe_unknown, render_best_passages, render_disagreement
 from roma_core.writers.followups import from_headings
 
-VERSION = "6"
+VERSION = "7"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
