@@ -32,11 +32,11 @@ system: ## Install Chromium for the browser test where that is possible without 
 	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	  echo "No Chromium: the browser tests will be skipped."
 
-demo: $(READY) ## Ingest a real corpus, ask it, score it; no key and no network service needed.
+demo: $(READY) ## Ingest the frozen corpus, ask it, score it; no key and no network service needed.
 	@$(BIN)/roma demo --workspace $(DEMO)
 
-gate: $(READY) ## Score the golden set in the demo's workspace and fail when it is worse than the pinned baseline.
-	@$(BIN)/roma eval datasets/golden/golden_dataset.json --gate datasets/golden/baseline.json --workspace $(DEMO)
+gate: $(READY) ## Score the core slice of the golden set in the demo's workspace and fail when it is worse than the pinned baseline.
+	@$(BIN)/roma eval 'datasets/golden/golden_dataset.json#core' --gate datasets/golden/baseline.json --workspace $(DEMO)
 
 console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000/console.
 	@$(BIN)/roma serve --workspace $(DEMO)

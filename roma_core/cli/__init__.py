@@ -40,6 +40,7 @@ COMMANDS = {
     "runs": "evals:runs",
     "rerun": "reruns:rerun",
     "gate": "evals:gate",
+    "golden": "goldens:golden",
     "prompt": "prompts:prompt",
     "judge": "judges:judge",
     "calibrate": "judges:calibrate",

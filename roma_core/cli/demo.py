@@ -20,8 +20,14 @@ from roma_core.settings import Settings
 from roma_core.starter import find_shipped, make_project
 from roma_core.workspace import Workspace
 
-QUESTION = "What does tenacity do?"
-GOLDEN = "datasets/golden/golden_dataset.json"
+QUESTION = "What does a ferry pay for a landing since January 2024?"
+PACKAGES_QUESTION = "What does tenacity do?"
+SLICE = "core"
+"""Items that the demo scores: the slice that was drawn before it was first scored."""
+
+packages_option = click.option(
+    "--packages", is_flag=True, help="The large corpus: the descriptions of the installed packages."
+)
 
 
 @command(examples=("roma init my-project",))
@@ -40,48 +46,56 @@ async def init(call: Invocation, folder: Path) -> int:
     return OK
 
 
-@command("demo-corpus", examples=("roma demo-corpus /tmp/corpus",))
+@command("demo-corpus", examples=("roma demo-corpus /tmp/corpus", "roma demo-corpus /tmp/large --packages"))
 @click.argument("folder", type=click.Path(path_type=Path))
-async def demo_corpus(call: Invocation, folder: Path) -> int:
-    """Gather a real corpus from the installed packages."""
+@packages_option
+async def demo_corpus(call: Invocation, folder: Path, packages: bool) -> int:
+    """Build the frozen corpus: 300 documents of every format, the same bytes on every machine."""
+    from roma_core.evals.corpus import build_corpus, corpus_sources
     from roma_core.evals.demo_corpus import gather_demo_corpus
 
-    paths = gather_demo_corpus(folder)
+    paths = gather_demo_corpus(folder) if packages else build_corpus(folder)
+    sources = [str(folder)] if packages else corpus_sources(folder)
     call.emit(
-        {"folder": str(folder), "files": [str(path) for path in paths]},
-        lambda: write(f"{len(paths)} documents in {folder}"),
+        {"folder": str(folder), "files": [str(path) for path in paths], "sources": sources},
+        lambda: write(f"{len(paths)} files in {folder}; next: roma ingest {' '.join(sources)}"),
     )
     return OK
 
 
-@command(examples=("roma demo --workspace /tmp/demo",), resumes=True)
-async def demo(call: Invocation) -> int:
+@command(examples=("roma demo --workspace /tmp/demo", "roma demo --packages"), resumes=True)
+@packages_option
+async def demo(call: Invocation, packages: bool) -> int:
     """Ingest the demo corpus, ask it, score it: the whole path in one go.
 
     The notebooks do the work; what they found is then printed from the workspace, and nothing is asked again.
     """
     from roma_core.evals import evaluate
+    from roma_core.evals.corpus import find_datasets
 
     settings = call.settings
-    golden = find_shipped(GOLDEN)
+    goldens = find_datasets() / "golden"
+    dataset = str(goldens / "packages.json") if packages else f"{goldens / 'golden_dataset.json'}#{SLICE}"
+    question = PACKAGES_QUESTION if packages else QUESTION
+    whole = {"documents": [], "packages": packages}
     steps: dict[str, dict[str, Any]] = {
-        "01_ingest": {"documents": []},
-        "02_ask": {"question": QUESTION, "documents": []},
-        "03_golden_eval": {"dataset": str(golden), "limit": None, "whole_corpus": True},
+        "01_ingest": whole,
+        "02_ask": {**whole, "question": question},
+        "03_golden_eval": {"dataset": dataset, "limit": None, "whole_corpus": True},
     }
     for name, parameters in steps.items():
         await _run_step(name, {**parameters, "workspace": str(settings.workspace.resolve())}, settings)
     async with build_roma(settings) as roma:
         documents, passages = await roma.store.counts(settings.tenant)
-        report = await evaluate(str(golden), roma)
-        answer = await roma.query(QUESTION)
+        report = await evaluate(dataset, roma)
+        answer = await roma.query(question)
     if isinstance(answer, AgentFailure):
         return call.fail(answer)
 
     def show() -> None:
         write(f"\n{documents} documents, {passages} passages\n")
         show_scores(report)
-        write(f"\n> {QUESTION}\n")
+        write(f"\n> {question}\n")
         write("\n".join(format_answer(answer)))
         write(f"\nnotebooks with their outputs: {Workspace(settings.workspace).notebooks}")
         write("the console:                  make console")

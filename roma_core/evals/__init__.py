@@ -5,7 +5,8 @@
 """
 
 from roma_core.evals.attribution import FailureReport, explain_failures
-from roma_core.evals.demo_corpus import gather_demo_corpus, prepare_corpus
+from roma_core.evals.corpus.build import build_corpus, corpus_sources
+from roma_core.evals.demo_corpus import gather_demo_corpus, prepare_corpus, prepare_documents
 from roma_core.evals.evaluation import evaluate, load_dataset
 from roma_core.evals.experiments import Experiment, Variant, experiment, grid
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget, load_golden
@@ -38,8 +39,10 @@ __all__ = [
     "Score",
     "StudyPlan",
     "Variant",
+    "build_corpus",
     "compare",
     "compare_variants",
+    "corpus_sources",
     "default_measures",
     "describe_missing",
     "evaluate",
@@ -54,6 +57,7 @@ __all__ = [
     "open_runs",
     "plan_study",
     "prepare_corpus",
+    "prepare_documents",
     "render_changes",
     "track",
 ]

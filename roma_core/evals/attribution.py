@@ -253,7 +253,7 @@ class _FailedCase:
             if self.row.answered:
                 return Fault.GENERATION, "claims an answer where the documents hold none"
             return self._blame_judge("says that it does not know, which is right")
-        missed = [nugget for nugget in self.case.nuggets if not states(self.answer, nugget)]
+        missed = [nugget for nugget in self.case.vital_nuggets if not states(self.answer, nugget)]
         if missed or not self.row.answered:
             return self._blame_stage(missed)
         if why := self._find_wrong_citation():

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
+from roma_core.evals.corpus.build import build_corpus, corpus_sources
 from roma_core.evals.golden.dataset import Golden
 from roma_core.settings import Settings
 from roma_core.starter import find_shipped
@@ -70,18 +71,46 @@ async def prepare_corpus(
 ) -> IngestionReport | None:
     """Bring into a workspace what a golden set asks about; None when all of it is one's own and was ingested before.
 
-    ``sources`` are files and addresses of one's own. Without any, the documents of the demo corpus that the set names
-    (``whole``: all of them) are gathered and ingested; a set about other documents needs nothing of it.
+    ``sources`` are files and addresses of one's own. Without any, the documents that the set asks about are built and
+    ingested (``whole``: the whole corpus): of the frozen corpus, else of the installed packages. A set about other
+    documents needs nothing of either.
     """
     if sources:
         return await roma.ingest(*sources)
-    folder = roma.settings.workspace.resolve() / "demo-corpus"
-    needed = {evidence.uri for case in golden.cases for evidence in case.evidence}
+    workspace = roma.settings.workspace.resolve()
+    needed = {document for case in golden.cases for document in (case.group, *(e.uri for e in case.evidence))}
+    frozen = _build_needed(workspace / "corpus", needed, whole)
+    if frozen:
+        return await roma.ingest(*frozen)
+    folder = workspace / "demo-corpus"
     paths = gather_demo_corpus(folder)
     wanted = [path for path in paths if path.relative_to(folder).as_posix() in needed]
     if not wanted:
         return None
     return await roma.ingest(*([folder] if whole else wanted))
+
+
+def prepare_documents(folder: Path, documents: Sequence[str] = (), *, packages: bool = False) -> list[str]:
+    """Build the demo corpus in ``folder`` and return the sources of the named documents; without names, of all.
+
+    ``packages`` takes the large corpus, the descriptions of the installed packages, in place of the frozen one.
+
+    >>> prepare_documents(Path("corpus"), ["skerrin/tariffs/harbour-dues-2024.pdf"])  # doctest: +SKIP
+    ['corpus/files/skerrin/tariffs/harbour-dues-2024.pdf']
+    """
+    if packages:
+        paths = gather_demo_corpus(folder)
+        named = [str(path) for path in paths if path.relative_to(folder).as_posix() in documents]
+        return named if documents else [str(folder)]
+    build_corpus(folder)
+    return corpus_sources(folder, documents or None)
+
+
+def _build_needed(folder: Path, needed: set[str], whole: bool) -> list[str]:
+    """Build the frozen corpus and return the sources of what is needed of it; nothing when the set is not about it."""
+    build_corpus(folder)
+    wanted = corpus_sources(folder, needed)
+    return corpus_sources(folder) if wanted and whole else wanted
 
 
 def gather_demo_corpus(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,13 @@ from roma_core.types import Noun
 
 PASSED = "passed"
 """Name of the share of all cases with a judge's grade of at least ``PASS_GRADE``; a floor may be set for it."""
+
+
+REFERENCE = "reference"
+"""Name of the share of all cases that the reference judge passes; a floor may be set for it."""
+_REFERENCE_NEEDS = {"nugget_recall": 1.0, "false_answers": 0.0, "contradicted": 0.0, "citation_validity": 1.0}
+"""What the reference judge asks of each of these measures where it applies."""
+_SHARES = frozenset({PASSED, REFERENCE})
 
 
 class Baseline(Noun):
@@ -117,7 +125,9 @@ def check_gate(report: EvalReport, baseline: Baseline, alpha: float = ALPHA) -> 
             ErrorCode.EVAL_GATE,
         )
     taken = {info.name for info in report.measures}
-    wanted = {*baseline.scores, *(name for name in baseline.floors if name != PASSED)}
+    wanted = {*baseline.scores, *(name for name in baseline.floors if name not in _SHARES)}
+    if REFERENCE in baseline.floors:
+        wanted.add("nugget_recall")
     if unknown := sorted(wanted - taken):
         raise EvalError(f"Pinned measures were not taken: {', '.join(unknown)}.", ErrorCode.EVAL_GATE)
     errors = GateRule(
@@ -167,13 +177,33 @@ def _check_floors(report: EvalReport, baseline: Baseline) -> list[GateRule]:
     rules = []
     for name, floor in baseline.floors.items():
         info = infos.get(name)
-        found = pass_rate(report) if info is None else _strict_interval(report, info)
+        found = _share(name, report) if info is None else _strict_interval(report, info)
         lower_is_better = info is not None and info.higher is False
         seen = found.high if lower_is_better else found.low
         passed = seen <= floor if lower_is_better else seen >= floor
         bound = "upper" if lower_is_better else "lower"
         rules.append(GateRule(name=f"{bound} bound of {name}", kind="floor", required=floor, seen=seen, passed=passed))
     return rules
+
+
+def _share(name: str, report: EvalReport) -> Interval:
+    return reference_rate(report) if name == REFERENCE else pass_rate(report)
+
+
+def reference_rate(report: EvalReport) -> Interval:
+    """Return the share of all cases that the reference judge passes; it is deterministic and asks no model.
+
+    An answer passes when it states every vital fact, is not contradicted by its own citations, and each of them is
+    proven; a question without an answer passes when none is given. What could not be scored does not pass.
+    """
+    passed = [float(_is_right(row.scores)) for row in report.rows]
+    return interval(passed, [row.cluster for row in report.rows])
+
+
+def _is_right(scores: Mapping[str, float | None]) -> bool:
+    if "nugget_recall" not in scores and "false_answers" not in scores:
+        return False
+    return all(scores[name] == needed for name, needed in _REFERENCE_NEEDS.items() if name in scores)
 
 
 def worst_score(info: MeasureInfo) -> float:

@@ -213,9 +213,34 @@ def test_a_token_is_shown_once_and_can_be_revoked(run: Any) -> None:
     assert code == 0 and listed[0]["revoked_at"]
 
 
-def test_the_demo_corpus_is_gathered(run: Any, tmp_path: Path) -> None:
+def test_the_demo_corpus_is_built(run: Any, tmp_path: Path) -> None:
     code, made, _ = run("demo-corpus", str(tmp_path / "corpus"))
+    assert code == 0 and len(made["files"]) > 250 and made["sources"][1].startswith("warc://")
+
+
+def test_the_large_corpus_is_gathered_from_the_installed_packages(run: Any, tmp_path: Path) -> None:
+    code, made, _ = run("demo-corpus", str(tmp_path / "large"), "--packages")
     assert code == 0 and len(made["files"]) > 200
+
+
+def test_an_item_is_written_from_a_passage_and_the_set_is_validated(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "pier.md").write_text("# The pier\n\nThe pier was built in 1871 for the mail boat.\n")
+    run("ingest", str(tmp_path / "pier.md"))
+    golden = str(tmp_path / "set.json")
+    item = ("golden", "new", golden, "--passage", "pier mail boat")
+    code, shown, _ = run(*item)
+    assert code == 0 and "1871" in shown[0]["text"]
+    code, made, _ = run(*item, "-q", "When was the pier built?", "-a", "In 1871.", "--fact", "1871", "--tag", "pier")
+    assert code == 0 and made["item"]["tags"] == ["pier"]
+    code, checked, _ = run("golden", "validate", golden)
+    assert code == 0 and checked["findings"] == [] and checked["expressible"]["64"] == 1.0
+    spoilt = json.loads(Path(golden).read_text())
+    spoilt["items"][0]["evidence"][0]["anchor"] = "built in 1872 for the mail"
+    Path(golden).write_text(json.dumps(spoilt))
+    code, checked, _ = run("golden", "validate", golden)
+    assert code == 1 and "nearest is" in checked["findings"][0]["message"]
+    code, checked, _ = run("golden", "validate", golden, "--without-corpus")
+    assert code == 0 and checked["findings"] == []
 
 
 @pytest.mark.parametrize(("text", "expected"), [(None, None), ("3", (3,)), ("1-3,7", (1, 2, 3, 7)), ("2,2", (2,))])

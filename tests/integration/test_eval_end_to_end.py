@@ -22,7 +22,7 @@ from roma_core.llm.service import LLMService
 from roma_core.prompts import load_prompt
 from roma_core.settings import Settings
 
-GOLDEN = Path(__file__).resolve().parents[2] / "datasets" / "golden" / "golden_dataset.json"
+GOLDEN = Path(__file__).resolve().parents[2] / "datasets" / "golden" / "packages.json"
 DOCUMENTS = {"docs/11_SECURITY.md", "tenacity.rst", "nh3.md", "lancedb.md"}
 
 

@@ -1,23 +1,28 @@
-"""The golden set that ROMA ships: its anchors are in the corpus, its answers state their own facts."""
+"""The golden set on the frozen corpus: enough of every kind, anchors that are there, answers that state their facts."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from roma_core import Settings, build_roma
-from roma_core.errors import AgentFailure
-from roma_core.evals.demo_corpus import gather_demo_corpus
-from roma_core.evals.gate import load_baseline
+from roma_core.evals.corpus import build_corpus, corpus_sources
 from roma_core.evals.golden.dataset import Golden, load_golden
-from roma_core.evals.golden.evidence import locate
+from roma_core.evals.golden.evidence import find, locate
 from roma_core.evals.measures.nuggets import states
+from roma_core.evals.measures.values import read_values
 
-PATH = Path(__file__).resolve().parents[2] / "datasets" / "golden" / "golden_dataset.json"
+ROOT = Path(__file__).resolve().parents[2]
+PATH = ROOT / "datasets" / "golden" / "golden_dataset.json"
+CORPUS = ROOT / "datasets" / "corpus"
 MOST_PLACES = 2
 """An anchor that occurs more often than this does not name a place."""
+PLAIN = {".md", ".txt", ".csv", ".tsv", ".yaml", ".toml", ".org", ".rst", ".adoc", ".wiki", ".srt", ".vtt"}
+"""Formats whose words stand in the file as they are in the document."""
+DISAGREE = "disagree"
 
 
 @pytest.fixture(scope="module")
@@ -25,71 +30,80 @@ def golden() -> Golden:
     return load_golden(PATH)
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    gather_demo_corpus(folder)
-    return folder
-
-
 def test_the_golden_set_has_every_kind_and_persona(golden: Golden) -> None:
-    assert len(golden.cases) >= 60
     kinds = Counter(case.kind for case in golden.cases)
-    assert kinds["single"] >= 40 and kinds["multi_hop"] >= 10 and kinds["no_answer"] >= 10 and kinds["conflict"] >= 6
+    assert len(golden.cases) >= 300
+    assert kinds["multi_hop"] >= 40 and kinds["conflict"] >= 30 and kinds["no_answer"] >= 60
     personas = Counter(case.persona for case in golden.cases)
-    assert all(personas[p] >= 15 for p in ("technical", "executive", "general"))
+    assert all(personas[p] >= 100 for p in ("technical", "executive", "general"))
 
 
-def test_every_anchor_names_a_place_in_the_installed_corpus(golden: Golden, corpus: Path) -> None:
-    wrong = []
-    for case in golden.cases:
-        for evidence in case.evidence:
-            path = corpus / evidence.uri
-            found = len(locate(evidence.anchor, path.read_text(encoding="utf-8"))) if path.is_file() else 0
-            if not evidence.anchor or not 1 <= found <= MOST_PLACES:
-                wrong.append((case.id, evidence.uri, found))
+def test_the_golden_set_has_every_source_language_and_difficulty(golden: Golden) -> None:
+    tags = Counter(tag for case in golden.cases for tag in case.tags)
+    least = {
+        "local": 100, "web": 40, "drive": 40, "paraphrase": 60, "table": 40, "metadata": 20, "language": 40,
+        "de": 10, "fr": 10, "ja": 10, "picture": 10, "near-miss": 60, "core": 100,
+    }  # fmt: skip
+    assert {tag: tags[tag] for tag, n in least.items() if tags[tag] < n} == {}
+
+
+def test_no_question_is_asked_twice(golden: Golden) -> None:
+    assert [q for q, n in Counter(case.question.casefold() for case in golden.cases).items() if n > 1] == []
+
+
+def test_every_answer_states_its_own_facts(golden: Golden) -> None:
+    wrong = [
+        (case.id, nugget.fact) for case in golden.cases for nugget in case.nuggets if not states(case.answer, nugget)
+    ]
     assert wrong == []
 
 
-def test_every_fact_is_in_its_answer_and_in_its_evidence(golden: Golden, corpus: Path) -> None:
+def test_every_fact_has_words(golden: Golden) -> None:
+    facts = [nugget.fact for case in golden.cases for nugget in case.nuggets]
+    assert [fact for fact in facts if all(token.kind == "break" for token in read_values(fact))] == []
+
+
+def test_a_conflict_asks_that_the_answer_says_so(golden: Golden) -> None:
+    conflicts = [case for case in golden.cases if case.kind == "conflict"]
+    assert [case.id for case in conflicts if DISAGREE not in {n.fact for n in case.vital_nuggets}] == []
+    assert [case.id for case in conflicts if len(case.vital_nuggets) < 3] == []
+
+
+def test_an_unanswerable_question_is_about_a_document_of_the_corpus(golden: Golden) -> None:
+    documents = {path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*") if path.is_file()}
     for case in golden.cases:
-        sources = [(corpus / e.uri).read_text(encoding="utf-8") for e in case.evidence]
-        for nugget in case.nuggets:
-            assert states(case.answer, nugget), (case.id, nugget.fact)
-            assert any(states(text, nugget) for text in sources), (case.id, nugget.fact)
+        if case.kind == "no_answer":
+            names = {case.cluster, f"{case.cluster}.md", f"web/{case.cluster}", f"drive/{case.cluster}"}
+            assert names & documents or f"drive/{case.cluster}.md" in documents, case.id
 
 
-def test_answerable_cases_have_answers_and_facts_and_the_others_none(golden: Golden) -> None:
-    for case in golden.cases:
-        assert bool(case.answer) == bool(case.nuggets) == (case.kind != "no_answer"), case.id
-
-
-def test_evidence_is_of_locked_packages_or_own_documents(golden: Golden) -> None:
-    lock = (PATH.parents[2] / "requirements.lock").read_text(encoding="utf-8")
+def test_anchors_stand_in_the_texts_of_plain_documents(golden: Golden) -> None:
+    wrong, checked = [], 0
     for case in golden.cases:
         for evidence in case.evidence:
-            name = evidence.uri.rpartition(".")[0]
-            assert evidence.uri.startswith("docs/") or f"\n{name}==" in f"\n{lock}", (case.id, name)
+            paths = [path for path in (CORPUS / evidence.uri, CORPUS / "drive" / evidence.uri) if path.is_file()]
+            if not paths or paths[0].suffix not in PLAIN or not evidence.anchor:
+                continue
+            checked += 1
+            found = len(locate(evidence.anchor, paths[0].read_text(encoding="utf-8")))
+            if not 1 <= found <= MOST_PLACES:
+                wrong.append((case.id, evidence.uri, evidence.anchor, found))
+    assert wrong == [] and checked >= 200
 
 
-@pytest.mark.slow
-async def test_every_anchor_survives_the_parsers(golden: Golden, corpus: Path, tmp_path: Path) -> None:
-    wrong = []
-    async with build_roma(Settings(workspace=tmp_path)) as roma:  # type: ignore[call-arg]
-        texts = {}
-        for uri in sorted({e.uri for case in golden.cases for e in case.evidence}):
-            document = await roma.parse(corpus / uri)
-            texts[uri] = "" if isinstance(document, AgentFailure) else document.text
-        for case in golden.cases:
-            for evidence in case.evidence:
-                found = len(locate(evidence.anchor, texts[evidence.uri]))
-                if not 1 <= found <= MOST_PLACES:
-                    wrong.append((case.id, evidence.uri, found))
-    assert wrong == []
+@pytest.mark.soak
+async def test_every_anchor_survives_connectors_and_parsers(golden: Golden, tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path / "w", embedder="fake", reranker="fake")  # type: ignore[call-arg]
+    build_corpus(tmp_path / "corpus")
+    async with build_roma(settings) as roma:
+        report = await roma.ingest(*corpus_sources(tmp_path / "corpus"))
+        assert report.counts()["failed"] == 0
+        corpus = await find(golden.cases, roma.store.documents(settings.tenant))
+    assert corpus.missing == ()
+    many = [(case, i) for case, places in corpus.places.items() for i, at in enumerate(places) if len(at) > MOST_PLACES]
+    assert many == []
 
 
-def test_the_baseline_belongs_to_these_questions(golden: Golden) -> None:
-    baseline = load_baseline(PATH.with_name("baseline.json"))
-    assert baseline.dataset_sha256 == golden.sha256 and baseline.max_errors == 0
-    assert set(baseline.clusters) == {case.id for case in golden.cases}
-    assert baseline.mean("citation_validity") >= 0.98 and baseline.mean("R@5") >= 0.85
+def test_the_plans_file_is_this_set() -> None:
+    link = ROOT / "tests" / "golden_dataset.json"
+    assert os.path.samefile(link, PATH)

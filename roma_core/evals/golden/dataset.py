@@ -20,15 +20,21 @@ from roma_core.types import DEFAULT_TENANT, Noun, Persona, Query, digest
 from roma_core.workspace import private_folder
 
 Kind = Literal["single", "multi_hop", "no_answer", "conflict"]
+JSON_LINES = frozenset({".jsonl", ".ndjson"})
+"""File names of sets with an item a line."""
 EVIDENCE_NEEDED: dict[Kind, int] = {"single": 1, "multi_hop": 2, "no_answer": 0, "conflict": 2}
 """Fewest pieces of evidence of each kind: a hop or a side of a conflict each needs its own."""
 
 
 class Nugget(Noun):
-    """One fact that a complete answer states, with other ways to say it."""
+    """One fact that a complete answer states, with other ways to say it.
+
+    A fact that is not ``vital`` is welcome in an answer and not missed in one (TREC 2003: vital and okay nuggets).
+    """
 
     fact: str = Field(min_length=1)
     aliases: tuple[str, ...] = ()
+    vital: bool = True
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -47,7 +53,10 @@ class Evidence(Noun):
 
 
 class GoldenCase(Noun):
-    """One question. ``cluster`` names what makes cases alike (a document, a conversation) for the statistics."""
+    """One question. ``cluster`` names what makes cases alike (a document, a conversation) for the statistics.
+
+    ``tags`` are for choosing cases (``table``, ``web``, ``core``); they change no score.
+    """
 
     id: str = Field(min_length=1)
     question: str = Field(min_length=1)
@@ -57,6 +66,7 @@ class GoldenCase(Noun):
     nuggets: tuple[Nugget, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     cluster: str = ""
+    tags: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _kind_fits(self) -> GoldenCase:
@@ -65,7 +75,14 @@ class GoldenCase(Noun):
             raise ValueError("a no_answer item has neither evidence nor nuggets")
         if len(self.evidence) < needed:
             raise ValueError(f"a {self.kind} item needs at least {needed} pieces of evidence")
+        if self.nuggets and not self.vital_nuggets:
+            raise ValueError("at least one nugget must be vital")
         return self
+
+    @property
+    def vital_nuggets(self) -> tuple[Nugget, ...]:
+        """The facts without which an answer is not complete."""
+        return tuple(nugget for nugget in self.nuggets if nugget.vital)
 
     @property
     def group(self) -> str:
@@ -92,7 +109,18 @@ class Golden(Noun):
     @property
     def sha256(self) -> str:
         """Hash of what the cases say, whatever the file's layout."""
-        return digest("golden", *(c.model_dump_json() for c in self.cases))
+        return digest("golden", *(c.model_dump_json(exclude={"tags"}) for c in self.cases))
+
+    def tagged(self, *tags: str) -> Golden:
+        """Return the cases that have every one of the tags. Raises ``EvalError`` when none has."""
+        cases = tuple(case for case in self.cases if set(tags) <= set(case.tags))
+        if not cases:
+            known = sorted({tag for case in self.cases for tag in case.tags})
+            raise EvalError(
+                f"No item of {self.name} has the tags {', '.join(tags)}. Known: {', '.join(known) or 'none'}.",
+                ErrorCode.EVAL_DATASET,
+            )
+        return self.model_copy(update={"cases": cases})
 
     def sample(self, limit: int | None) -> Golden:
         """``limit`` cases drawn by the hash of their id, in file order: the same ones each time, from all over."""
@@ -118,12 +146,25 @@ def add_cases(path: Path, cases: Sequence[GoldenCase]) -> int:
     new = [case for case in cases if case.id not in known]
     items = [case.model_dump(mode="json", exclude_defaults=True) for case in (*held, *new)]
     private_folder(path.parent)
-    path.write_text(json.dumps({"items": items}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if path.suffix in JSON_LINES:
+        text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
+    else:
+        text = json.dumps({"items": items}, ensure_ascii=False, indent=1) + "\n"
+    path.write_text(text, encoding="utf-8")
     return len(new)
 
 
 def load_golden(path: str | Path) -> Golden:
-    """Read a golden set. Raises ``EvalError`` that names the item and the field that is wrong."""
+    """Read a golden set: JSON, or JSON Lines with an item a line. ``set.json#core`` takes the items with that tag.
+
+    Raises ``EvalError`` that names the item and the field that is wrong.
+
+    >>> load_golden("golden.json#table")  # doctest: +SKIP
+    """
+    place, mark, tag = str(path).rpartition("#")
+    if mark and not Path(path).exists():
+        chosen = load_golden(place).tagged(*tag.split(","))
+        return chosen.model_copy(update={"name": f"{chosen.name}-{tag.replace(',', '-')}"})
     path = Path(path)
     items = _items(path)
     cases = tuple(_case(path, i, item) for i, item in enumerate(items, 1))
@@ -137,7 +178,10 @@ def load_golden(path: str | Path) -> Golden:
 
 def _items(path: Path) -> list[Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix in JSON_LINES:
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        data = json.loads(text)
     except OSError as error:
         raise EvalError(f"Golden set {path} cannot be read ({type(error).__name__}).") from None
     except ValueError as error:

@@ -25,16 +25,16 @@ def is_unanswerable(case: GoldenCase) -> bool:
 
 
 @measure(
-    source="Voorhees, TREC 2003 QA nuggets; all nuggets vital",
+    source="Voorhees, TREC 2003 QA nuggets; recall of the vital ones",
     applies=has_nuggets,
     length_sensitive=True,
     sees=("negate", "echo", "swap_numbers", "drop_half", "answer_another"),
 )
 def nugget_recall(case: GoldenCase, outcome: CaseOutcome) -> Score:
-    """Share of the facts that the answer states."""
+    """Share of the vital facts that the answer states."""
     missed = missed_facts(case, outcome.answer)
     reason = f"missed {', '.join(missed)}" if missed else ""
-    return Score(1 - len(missed) / len(case.nuggets), reason)
+    return Score(1 - len(missed) / len(case.vital_nuggets), reason)
 
 
 ALLOWANCE_CHARS = 250
@@ -51,7 +51,7 @@ BETA = 3.0
 def nugget_f(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Facts stated, weighed against the length that it took: a dump of the sources takes far too many words."""
     missed = missed_facts(case, outcome.answer)
-    recall = 1 - len(missed) / len(case.nuggets)
+    recall = 1 - len(missed) / len(case.vital_nuggets)
     allowance = ALLOWANCE_CHARS * len(case.nuggets)
     length = len("".join(remove_markers(outcome.answer).split()))
     precision = 1.0 if length <= allowance else allowance / length

@@ -61,9 +61,9 @@ def denies(statement: str) -> bool:
 
 
 def missed_facts(case: GoldenCase, answer: str) -> list[str]:
-    """Return the facts of the case that the answer does not state."""
+    """Return the vital facts of the case that the answer does not state."""
     plain = remove_markers(answer)
-    return [nugget.fact for nugget in case.nuggets if not states(plain, nugget)]
+    return [nugget.fact for nugget in case.vital_nuggets if not states(plain, nugget)]
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ from roma_core.evals.gate import (
     load_baseline,
     pass_rate,
     pin_baseline,
+    reference_rate,
     strict_scores,
     write_baseline,
 )
@@ -144,3 +145,26 @@ def test_a_file_without_a_baseline_says_how_to_make_one(tmp_path: Path, content:
         path.write_text(content)
     with pytest.raises(EvalError, match="`roma gate pin RUN` makes one"):
         load_baseline(path)
+
+
+def test_the_reference_judge_wants_every_fact_no_contradiction_and_no_false_answer() -> None:
+    report = make_report(
+        make_row("right", nugget_recall=1.0, contradicted=0.0, citation_validity=1.0),
+        make_row("half", nugget_recall=0.5, contradicted=0.0, citation_validity=1.0),
+        make_row("contradicted", nugget_recall=1.0, contradicted=0.5, citation_validity=1.0),
+        make_row("unproven", nugget_recall=1.0, contradicted=0.0, citation_validity=0.5),
+        make_row("declined", false_answers=0.0),
+        make_row("invented", false_answers=1.0),
+        make_row("unscored", nugget_recall=None),
+        make_row("no measure"),
+    )
+    assert reference_rate(report).mean == pytest.approx(2 / 8)
+
+
+def test_a_floor_for_the_reference_judge_is_held_against_its_lower_bound() -> None:
+    report = make_run([1.0] * 40)
+    pinned = pin_baseline(report)
+    low = reference_rate(report).low
+    assert check_gate(report, pinned.model_copy(update={"floors": {"reference": low - 0.01}})).passed
+    result = check_gate(report, pinned.model_copy(update={"floors": {"reference": low + 0.01}}))
+    assert "lower bound of reference" in result.missed
