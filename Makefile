@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 UV     := 0.13.9
 READY  := $(VENV)/.ready
 DEMO   ?= .roma
+LARGE  ?= .roma-large
 PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
@@ -35,8 +36,9 @@ system: ## Install Chromium for the browser test where that is possible without 
 demo: $(READY) ## Ingest the frozen corpus, ask it, score it; no key and no network service needed.
 	@$(BIN)/roma demo --workspace $(DEMO)
 
-gate: $(READY) ## Score the core slice of the golden set in the demo's workspace and fail when it is worse than the pinned baseline.
-	@$(BIN)/roma eval 'datasets/golden/golden_dataset.json#core' --gate datasets/golden/baseline.json --workspace $(DEMO)
+gate: $(READY) ## Score the set about the large corpus and fail when it is worse than the pinned baseline.
+	@$(BIN)/roma demo --packages --workspace $(LARGE) >/dev/null
+	@$(BIN)/roma eval datasets/golden/packages.json --gate datasets/golden/packages-baseline.json --workspace $(LARGE)
 
 console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000/console.
 	@$(BIN)/roma serve --workspace $(DEMO)
@@ -105,4 +107,4 @@ lock: $(READY) ## Resolve the dependencies anew.
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 
 clean: ## Remove the environment, the demo's workspace and caches.
-	@rm -rf $(VENV) .roma .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
+	@rm -rf $(VENV) .roma .roma-large .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*

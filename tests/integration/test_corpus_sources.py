@@ -45,7 +45,7 @@ async def test_pages_of_the_corpus_come_through_a_site_with_all_their_anchors(tm
         wanted = settings(tmp_path, web_allowed_private_hosts=(f"127.0.0.1:{site.port}",), web_rate_per_s=1000.0)
         async with build_roma(wanted) as roma:
             report = await roma.ingest(*(f"{site.base}{page}" for page in pages))
-            assert report.counts()["added"] == len(pages) >= 50
+            assert report.counts()["added"] == len(pages) >= 40
             assert missing_of(await locate_all(roma, golden), golden, "www.") == []
 
 
