@@ -14,11 +14,12 @@ from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import Corpus, find, locate
 from roma_core.settings import Settings
 from tests.fakes.drive import FOLDER, NATIVE, Entry, FakeDrive
-from tests.fakes.site import Site
+from tests.fakes.site import Route, Site
 
 
 def settings(tmp_path: Path, **more: Any) -> Settings:
-    return Settings(workspace=tmp_path / "w", embedder="fake", reranker="fake", planner="off", **more)
+    defaults = {"workspace": tmp_path / "w", "embedder": "fake", "reranker": "fake", "llm_provider": "extractive"}
+    return Settings(**(defaults | more))
 
 
 def tagged(tag: str) -> Golden:
@@ -39,9 +40,11 @@ def missing_of(corpus: Corpus, golden: Golden, prefix: str) -> list[tuple[str, s
 @pytest.mark.slow
 async def test_pages_of_the_corpus_come_through_a_site_with_all_their_anchors(tmp_path: Path) -> None:
     root = find_datasets() / "corpus" / "web"
-    pages = {f"/{path.relative_to(root).as_posix()}": path.read_text("utf-8") for path in sorted(root.rglob("*.html"))}
+    pages: dict[str, Route] = {
+        f"/{path.relative_to(root).as_posix()}": path.read_text("utf-8") for path in sorted(root.rglob("*.html"))
+    }
     golden = tagged("web")
-    async with Site(dict(pages)) as site:
+    async with Site(pages) as site:
         wanted = settings(tmp_path, web_allowed_private_hosts=(f"127.0.0.1:{site.port}",), web_rate_per_s=1000.0)
         async with build_roma(wanted) as roma:
             report = await roma.ingest(*(f"{site.base}{page}" for page in pages))
