@@ -12,7 +12,7 @@ _NUMBERED = re.compile(r"\d+\. ")
 
 
 @dataclass(frozen=True)
-class Block:
+class ManuscriptBlock:
     """A piece of a document. ``kind``: heading, text, list, table, figure or code."""
 
     kind: str
@@ -27,7 +27,7 @@ class Block:
 class Manuscript:
     """A document: what its front matter says, and its blocks in order."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[ManuscriptBlock, ...]
     facts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -49,9 +49,9 @@ class Manuscript:
     def language(self) -> str:
         return self.facts.get("language", "en")
 
-    def parts(self) -> Iterator[tuple[str, tuple[Block, ...]]]:
+    def parts(self) -> Iterator[tuple[str, tuple[ManuscriptBlock, ...]]]:
         """Yield the heading of level 1 and the blocks behind it, part by part: slides, sheets, chapters."""
-        heading, blocks = "", list[Block]()
+        heading, blocks = "", list[ManuscriptBlock]()
         for block in self.blocks:
             if block.kind == "heading" and block.level == 1:
                 if heading or blocks:
@@ -77,28 +77,28 @@ def read_manuscript(text: str) -> Manuscript:
     return Manuscript(tuple(_read_blocks(text)), facts)
 
 
-def _read_blocks(text: str) -> Iterator[Block]:
+def _read_blocks(text: str) -> Iterator[ManuscriptBlock]:
     fences = text.split("```")
     for number, part in enumerate(fences):
         if number % 2:
-            yield Block("code", part.partition("\n")[2].rstrip("\n"))
+            yield ManuscriptBlock("code", part.partition("\n")[2].rstrip("\n"))
             continue
         for paragraph in re.split(r"\n\s*\n", part.strip()):
             if paragraph.strip():
                 yield _read_block(paragraph.strip())
 
 
-def _read_block(paragraph: str) -> Block:
+def _read_block(paragraph: str) -> ManuscriptBlock:
     lines = paragraph.splitlines()
     if (found := _HEADING.fullmatch(paragraph)) is not None:
-        return Block("heading", found["text"], level=len(found["marks"]))
+        return ManuscriptBlock("heading", found["text"], level=len(found["marks"]))
     if (found := _FIGURE.fullmatch(paragraph)) is not None:
-        return Block("figure", found["alt"], path=found["path"])
+        return ManuscriptBlock("figure", found["alt"], path=found["path"])
     if lines[0].startswith("|"):
         rows = [tuple(cell.strip() for cell in line.strip().strip("|").split("|")) for line in lines]
-        return Block("table", rows=(rows[0], *rows[2:]))
+        return ManuscriptBlock("table", rows=(rows[0], *rows[2:]))
     if lines[0].startswith("- "):
-        return Block("list", items=tuple(line.removeprefix("- ") for line in lines))
+        return ManuscriptBlock("list", items=tuple(line.removeprefix("- ") for line in lines))
     if _NUMBERED.match(lines[0]):
-        return Block("list", items=tuple(_NUMBERED.sub("", line, count=1) for line in lines), level=1)
-    return Block("text", " ".join(lines))
+        return ManuscriptBlock("list", items=tuple(_NUMBERED.sub("", line, count=1) for line in lines), level=1)
+    return ManuscriptBlock("text", " ".join(lines))

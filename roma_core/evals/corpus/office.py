@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from roma_core.evals.corpus.manuscript import Block, Manuscript
+from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
 from roma_core.evals.corpus.packing import number_of, pack, xml
 
 ReadPicture = Callable[[str], bytes]
@@ -24,7 +24,7 @@ _PICTURE_PX = (480, 300)
 
 def write_docx(manuscript: Manuscript, read_picture: ReadPicture) -> bytes:
     """Return the manuscript as a text document."""
-    pictures: list[Block] = [block for block in manuscript.blocks if block.kind == "figure"]
+    pictures: list[ManuscriptBlock] = [block for block in manuscript.blocks if block.kind == "figure"]
     body = "".join(_word_block(block, pictures) for block in manuscript.blocks)
     names = (
         f'xmlns:w="{_WORD}" xmlns:r="{_OFFICE}" xmlns:a="{_DRAWING}/main" xmlns:pic="{_DRAWING}/picture" '
@@ -54,7 +54,7 @@ def write_docx(manuscript: Manuscript, read_picture: ReadPicture) -> bytes:
     return pack(parts)
 
 
-def _word_block(block: Block, pictures: list[Block]) -> str:
+def _word_block(block: ManuscriptBlock, pictures: list[ManuscriptBlock]) -> str:
     if block.kind == "heading":
         return _word_paragraph(block.text, f'<w:pStyle w:val="Heading{block.level}"/>')
     if block.kind == "list":
@@ -119,7 +119,7 @@ def write_pptx(manuscript: Manuscript, read_picture: ReadPicture) -> bytes:
     return pack(parts)
 
 
-def _slide_block(place: int, block: Block, pictures: list[Block]) -> str:
+def _slide_block(place: int, block: ManuscriptBlock, pictures: list[ManuscriptBlock]) -> str:
     frame = f'<a:off x="685800" y="{1000000 + 400000 * place}"/><a:ext cx="4572000" cy="2857500"/>'
     if block.kind == "table":
         columns = '<a:gridCol w="1500000"/>' * len(block.rows[0])

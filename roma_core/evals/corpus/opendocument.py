@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roma_core.evals.corpus.manuscript import Block, Manuscript
+from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
 from roma_core.evals.corpus.office import Parts, ReadPicture
 from roma_core.evals.corpus.packing import number_of, pack, xml
 
@@ -38,7 +38,7 @@ def write_ods(manuscript: Manuscript) -> bytes:
     return _pack_document(manuscript, "spreadsheet", f"<office:spreadsheet>{sheets}</office:spreadsheet>", {})
 
 
-def _text_block(block: Block) -> str:
+def _text_block(block: ManuscriptBlock) -> str:
     if block.kind == "heading":
         return f'<text:h text:outline-level="{block.level}">{xml(block.text)}</text:h>'
     if block.kind == "list":

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from roma_core.evals.corpus.manuscript import Block, Manuscript
+from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
 from roma_core.evals.corpus.office import ReadPicture
 
 WIDTH, HEIGHT, MARGIN, GAP = 595, 842, 60, 24
@@ -30,26 +30,26 @@ _OTHER = 556
 
 
 @dataclass
-class _Page:
+class _PdfPage:
     marks: list[str] = field(default_factory=list)
     pictures: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _PngPicture:
     width: int
     height: int
     colours: int
     data: bytes
 
 
-class _Layout:
+class _ColumnLayout:
     """Puts blocks below each other, column by column and page by page."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
         self.width = (WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns
-        self.pages = [_Page()]
+        self.pages = [_PdfPage()]
         self.column = 0
         self.top = HEIGHT - MARGIN
         self.y = float(self.top)
@@ -59,7 +59,7 @@ class _Layout:
         return MARGIN + self.column * (self.width + GAP)
 
     @property
-    def page(self) -> _Page:
+    def page(self) -> _PdfPage:
         return self.pages[-1]
 
     def demand(self, height: float) -> None:
@@ -70,7 +70,7 @@ class _Layout:
             self.column += 1
             self.y = self.top
             return
-        self.pages.append(_Page())
+        self.pages.append(_PdfPage())
         self.column, self.top = 0, HEIGHT - MARGIN
         self.y = self.top
 
@@ -89,13 +89,13 @@ class _Layout:
 
 def write_pdf(manuscript: Manuscript, read_picture: ReadPicture) -> bytes:
     """Return the manuscript as PDF. ``columns: 2`` and ``scan: picture.png`` in its front matter are heeded."""
-    pictures: list[_Picture] = []
+    pictures: list[_PngPicture] = []
     scan = manuscript.facts.get("scan", "")
     if scan:
         pictures.append(_read_png(read_picture(scan)))
-        page = _Page([f"q {WIDTH} 0 0 {HEIGHT} 0 0 cm /P0 Do Q"], {"P0": 0})
+        page = _PdfPage([f"q {WIDTH} 0 0 {HEIGHT} 0 0 cm /P0 Do Q"], {"P0": 0})
         return _assemble(manuscript, [page], pictures)
-    layout = _Layout(int(manuscript.facts.get("columns", "1")))
+    layout = _ColumnLayout(int(manuscript.facts.get("columns", "1")))
     for number, block in enumerate(manuscript.blocks):
         _lay_out(layout, block, number == 0, pictures, read_picture)
     for number, page in enumerate(layout.pages, 1):
@@ -104,7 +104,11 @@ def write_pdf(manuscript: Manuscript, read_picture: ReadPicture) -> bytes:
 
 
 def _lay_out(
-    layout: _Layout, block: Block, is_first: bool, pictures: list[_Picture], read_picture: ReadPicture
+    layout: _ColumnLayout,
+    block: ManuscriptBlock,
+    is_first: bool,
+    pictures: list[_PngPicture],
+    read_picture: ReadPicture,
 ) -> None:
     if block.kind == "heading" and is_first:
         layout.write(block.text, "F2", 18, width=WIDTH - 2 * MARGIN)
@@ -135,7 +139,7 @@ def _lay_out(
         layout.y -= 6
 
 
-def _draw_table(layout: _Layout, rows: tuple[tuple[str, ...], ...]) -> None:
+def _draw_table(layout: _ColumnLayout, rows: tuple[tuple[str, ...], ...]) -> None:
     widest = [max(_width(row[i], "F2", 9) for row in rows) + 10 for i in range(len(rows[0]))]
     scale = min(1.0, layout.width / sum(widest))
     widths = [width * scale for width in widest]
@@ -187,7 +191,7 @@ def _literal(text: str) -> str:
     return f"({''.join(letters)})"
 
 
-def _read_png(data: bytes) -> _Picture:
+def _read_png(data: bytes) -> _PngPicture:
     """Take the picture out of a PNG of 8 bits in grey or colour: PDF knows the same compression and filters."""
     place, stream, width, height, colours = 8, b"", 0, 0, 1
     while place < len(data):
@@ -201,10 +205,10 @@ def _read_png(data: bytes) -> _Picture:
         elif kind == b"IDAT":
             stream += body
         place += size + 12
-    return _Picture(width, height, colours, stream)
+    return _PngPicture(width, height, colours, stream)
 
 
-def _assemble(manuscript: Manuscript, pages: list[_Page], pictures: list[_Picture]) -> bytes:
+def _assemble(manuscript: Manuscript, pages: list[_PdfPage], pictures: list[_PngPicture]) -> bytes:
     """Return the file: catalog, pages, fonts, properties, pictures, and for each page itself and its marks."""
     first_picture = 6
     first_page = first_picture + len(pictures)

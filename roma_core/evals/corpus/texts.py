@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from roma_core.evals.corpus.manuscript import Block, Manuscript
+from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
 from roma_core.evals.corpus.packing import pack, xml
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -54,7 +54,7 @@ def _page(body: str, title: str) -> str:
     )
 
 
-def _html_block(block: Block) -> str:
+def _html_block(block: ManuscriptBlock) -> str:
     if block.kind == "heading":
         return f"<h{block.level}>{xml(block.text)}</h{block.level}>"
     if block.kind == "list":
