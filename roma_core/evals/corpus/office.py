@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
+from roma_core.evals.corpus.manuscript import Manuscript, ManuscriptBlock
 from roma_core.evals.corpus.packing import number_of, pack, xml
 
 ReadPicture = Callable[[str], bytes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
+from roma_core.evals.corpus.manuscript import Manuscript, ManuscriptBlock
 from roma_core.evals.corpus.office import Parts, ReadPicture
 from roma_core.evals.corpus.packing import number_of, pack, xml
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
+from roma_core.evals.corpus.manuscript import Manuscript, ManuscriptBlock
 from roma_core.evals.corpus.office import ReadPicture
 
 WIDTH, HEIGHT, MARGIN, GAP = 595, 842, 60, 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from roma_core.evals.corpus.manuscript import ManuscriptBlock, Manuscript
+from roma_core.evals.corpus.manuscript import Manuscript, ManuscriptBlock
 from roma_core.evals.corpus.packing import pack, xml
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
