@@ -278,7 +278,10 @@ baseline_option = click.option(
 )
 
 
-@command("pin", examples=("roma gate pin base", "roma gate pin lazy --baseline datasets/golden/baseline.json --lower"))
+@command(
+    "pin",
+    examples=("roma gate pin base", "roma gate pin lazy --baseline datasets/golden/packages-baseline.json --lower"),
+)
 @click.argument("run")
 @baseline_option
 @click.option("--lower", is_flag=True, help="Also where a mean falls; say so in the changelog.")
@@ -301,7 +304,7 @@ def _read_baseline(path: Path) -> Baseline | None:
     return load_baseline(path) if path.is_file() else None
 
 
-@command("check", examples=("roma gate check lazy --baseline datasets/golden/baseline.json",))
+@command("check", examples=("roma gate check lazy --baseline datasets/golden/packages-baseline.json",))
 @click.argument("run")
 @baseline_option
 async def check_run(call: Invocation, run: str, baseline: Path) -> int:
