@@ -88,6 +88,7 @@ class Roma:
     llm = Part(parts.build_llm, imports=("roma_core.llm.build",), is_probed=True)
     judge_llm = Part(parts.build_judge_llm, imports=("roma_core.llm.build",))
     captions = Part(parts.build_captions)
+    pictures = Part(parts.build_pictures)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
     writers = Part(parts.build_writers, imports=("roma_core.writers.build",))
     orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))
@@ -236,6 +237,10 @@ class Roma:
             prune=prune,
         )
         count_ingest(report)
+        if self.pictures is not None:
+            contents = await guarded("store", self.store.contents(tenant or self.settings.tenant))
+            if not isinstance(contents, AgentFailure):
+                await asyncio.to_thread(self.pictures.sweep, tenant or self.settings.tenant, contents)
         return report
 
     async def assign_collection(
@@ -473,7 +478,9 @@ class Roma:
     async def search_pictures(
         self, text: str, *, limit: int = 10, filters: Mapping[str, Any] | None = None, tenant: str | None = None
     ) -> tuple[PictureHit, ...] | AgentFailure:
-        """Return pictures of the documents by the words that stand with them, best first, and by which way.
+        """Return pictures of the documents, best first, and by which way each was found.
+
+        They are found by the words beside them and, with ``ROMA_IMAGE_EMBEDDER``, by what a model sees in them.
 
         >>> await roma.search_pictures("a red fox in snow")  # doctest: +SKIP
         """

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from roma_core.environment import count_cores
 from roma_core.errors import EmbeddingError, ErrorCode
@@ -120,6 +120,20 @@ class OnnxModel:
         }
         inputs = {name: np.array([known[name]], dtype=np.int64) for name in self._inputs}
         return np.asarray(self._session.run(None, inputs)[0][0], dtype=np.float32)
+
+
+def make_session(model: Path | bytes) -> Any:
+    """Return a session over an ONNX model, of one thread. Raises ``ValueError`` for what is none."""
+    from onnxruntime import InferenceSession, SessionOptions
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    given = model if isinstance(model, bytes) else str(model)
+    try:
+        return InferenceSession(given, sess_options=options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile, RuntimeError) as error:
+        raise ValueError(f"no ONNX model ({type(error).__name__})") from error
 
 
 class LazyObjects(Generic[A, B]):

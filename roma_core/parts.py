@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from roma_core.embeddings.base import Embedder
     from roma_core.ingestion import IngestionService
     from roma_core.ingestion.captions import Captions
+    from roma_core.ingestion.pictures import PictureIndex
     from roma_core.ingestion.reindex import OnReindex
     from roma_core.llm.base import LLM
     from roma_core.llm.control.budget import Budgets
@@ -69,6 +70,7 @@ class RomaParts(TypedDict, total=False):
     llm: LLM
     judge_llm: LLM
     captions: Captions | None
+    pictures: PictureIndex | None
     ingestion: IngestionService
     writers: Sequence[Writer]
     orchestrator: ROMAOrchestrator
@@ -333,6 +335,19 @@ def build_captions(roma: Roma) -> Captions | None:
     return Captions(roma.llm, roma.parsers, find_prompt(roma, "figure"), figures.model, figures.limit)
 
 
+def build_pictures(roma: Roma) -> PictureIndex | None:
+    """Return the index of pictures as a model sees them; None when that is off."""
+    from roma_core.embeddings.images import make_image_embedder
+
+    embedder = make_image_embedder(roma.settings, roma.embedder)
+    if embedder is None:
+        return None
+    from roma_core.ingestion.pictures import PictureIndex
+
+    path = Workspace(roma.settings.workspace).pictures
+    return PictureIndex.at(path, embedder, roma.parsers, roma.cache)
+
+
 def build_ingestion(roma: Roma) -> IngestionService:
     """Return the service that ingests sources into the store."""
     from roma_core.ingestion import build_ingestion as build_service
@@ -345,6 +360,7 @@ def build_ingestion(roma: Roma) -> IngestionService:
         store=roma.store,
         cache=roma.cache,
         captions=roma.captions,
+        pictures=roma.pictures,
     )
 
 
@@ -536,6 +552,7 @@ def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
     from roma_core.agents.pipeline import stage_specs
     from roma_core.connectors.registry import connector_specs
     from roma_core.embeddings import embedder_specs
+    from roma_core.embeddings.images import image_embedder_specs
     from roma_core.evals.measures.registry import plugin_measures
     from roma_core.llm.providers import provider_specs
     from roma_core.parsers.backends.base import GROUP, Backend
@@ -546,6 +563,7 @@ def list_broken_plugins(roma: Roma) -> list[BrokenPlugin]:
     groups: list[Specs[Any]] = [
         connector_specs(),
         embedder_specs(),
+        image_embedder_specs(),
         reranker_specs(),
         provider_specs(),
         plugin_measures(),

@@ -1,8 +1,9 @@
-"""Pictures of stored documents, found by the words that stand with them.
+"""Pictures of stored documents, found by the words that stand with them and by what a model sees in them.
 
 Every picture has a place in its document's text, and with it the words of five ways: its description (where figures
 were described) or alternative text, its caption, the text read in it, and the paragraph beside it. All of them are
-passages that are indexed, so pictures are found by words and by meaning; the result says by which way.
+passages that are indexed, so pictures are found by words and by meaning. With ``ROMA_IMAGE_EMBEDDER`` they are found by
+the labels or the pixels, too. The result says by which way.
 """
 
 from __future__ import annotations
@@ -10,22 +11,30 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from roma_core.citations import read_words
 from roma_core.errors import AgentFailure, guarded
+from roma_core.store.filters import parse_filters
 from roma_core.types import Block, Box, Document, Noun, ScoredChunk
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
     from roma_core.types import Query
 
-PictureWay = Literal["description", "alt", "caption", "text in it", "paragraph beside it", "meaning"]
-"""The words that found a picture; ``meaning`` where it shares none with the query."""
+PictureWay = Literal["description", "alt", "caption", "text in it", "paragraph beside it", "meaning", "label", "pixels"]
+"""What found a picture: words; their ``meaning`` where they share none with the query; a model's labels or pixels."""
 FIGURE = re.compile(r"!\[(?P<words>(?:[^\]\\]|\\.)*)\]\((?P<name>[^)\s]*)\)")
 """A picture in a document's text; the parsers write it."""
 CANDIDATES = 1000
 """Passages of each leg that are looked through for pictures."""
+MOST_SEEN = 50
+"""Pictures that a model finds."""
+LIKENESS_MARGIN = {"label": 0.08, "pixels": 0.06}
+"""How far below the best likeness a picture may be. Likenesses of a model are compared with each other alone: what is
+much and what is little differs from model to model."""
+RANK_OFFSET = 60
+"""Of reciprocal rank fusion (Cormack et al. 2009)."""
 MOST_RANKED = 20
 """Pictures that the reranker reads."""
 DESCRIBED = "+figures:"
@@ -54,12 +63,29 @@ class IndexedPicture(Noun):
 
 
 class PictureHit(Noun):
-    """A picture that was found, and the ways that found it, the one with the most words of the query first."""
+    """A picture that was found, and the ways that found it, the one with the most words of the query first.
+
+    ``labels`` are what a model recognises in it, each with its share; ``likeness`` is the model's cosine.
+    """
 
     rank: int
     score: float
     ways: tuple[PictureWay, ...]
     picture: IndexedPicture
+    labels: tuple[tuple[str, float], ...] = ()
+    likeness: float | None = None
+
+    def _repr_html_(self) -> str:
+        from roma_core.display import table
+
+        rows = {
+            "picture": self.picture.name,
+            "source": self.picture.title or self.picture.uri,
+            "where": self.picture.place,
+            "found by": ", ".join(self.ways),
+            "words": self.picture.text,
+        }
+        return table(["", ""], list(rows.items()))
 
 
 def list_pictures(document: Document) -> list[IndexedPicture]:
@@ -77,7 +103,7 @@ def list_pictures(document: Document) -> list[IndexedPicture]:
 
 
 async def search_pictures(roma: Roma, query: Query) -> tuple[PictureHit, ...]:
-    """Return the pictures whose words answer ``query``, best first. Raises ``RomaError``."""
+    """Return the pictures whose words answer ``query``, or that look like it, best first. Raises ``RomaError``."""
     from roma_core.agents.memory import RetrievalConfig
     from roma_core.parts import explain_search
 
@@ -87,10 +113,76 @@ async def search_pictures(roma: Roma, query: Query) -> tuple[PictureHit, ...]:
     asked = {word.stem for word in read_words(report.searched) if word.is_content}
     candidates = await _find_candidates(roma, query.tenant, report.passages)
     ranked = await _rank(roma, report.searched, candidates)
-    return tuple(
-        PictureHit(rank=rank, score=score, ways=_find_ways(asked, picture), picture=picture)
-        for rank, (score, picture) in enumerate(ranked[: query.top_k], start=1)
+    seen = await _find_seen(roma, query.tenant, report.searched, report.filters)
+    hits = [_make_hit(score, picture, asked, seen.get(_key(picture))) for score, picture in ranked]
+    found = {_key(picture) for _, picture in ranked}
+    hits += [_make_hit(0.0, seen_as.picture, asked, seen_as) for key, seen_as in seen.items() if key not in found]
+    best = sorted(hits, key=lambda hit: -hit.score) if not seen else _fuse(hits, seen)
+    return tuple(hit.model_copy(update={"rank": rank}) for rank, hit in enumerate(best[: query.top_k], start=1))
+
+
+class SeenAs(NamedTuple):
+    """A picture that a model has found, by which way, and how like the query it is."""
+
+    picture: IndexedPicture
+    way: PictureWay
+    likeness: float
+    labels: tuple[tuple[str, float], ...]
+
+
+async def _find_seen(roma: Roma, tenant: str, text: str, filters: dict[str, Any]) -> dict[tuple[str, int], SeenAs]:
+    """Return the pictures that a model finds, best first; those of documents that have changed since are left out."""
+    index = roma.pictures
+    if index is None:
+        return {}
+    found: dict[tuple[str, int], SeenAs] = {}
+    way = index.embedder.way
+    conditions = parse_filters(filters)
+    seen = await index.find(text, tenant, limit=MOST_SEEN)
+    for picture in seen:
+        if picture.likeness < seen[0].likeness - LIKENESS_MARGIN[way]:
+            break
+        document = await roma.store.document(tenant, picture.document_id)
+        if document is None or document.content_sha256 != picture.content_sha256:
+            continue
+        chunks = await roma.store.chunks(tenant, picture.document_id) if filters else []
+        permitted = [chunk for chunk in chunks if conditions.match(chunk)]
+        for place in list_pictures(document):
+            is_permitted = not filters or any(chunk.start <= place.start < chunk.end for chunk in permitted)
+            if place.name == picture.name and is_permitted:
+                found[_key(place)] = SeenAs(place, way, picture.likeness, picture.labels)
+    return found
+
+
+def _key(picture: IndexedPicture) -> tuple[str, int]:
+    return picture.document_id, picture.start
+
+
+def _make_hit(score: float, picture: IndexedPicture, asked: set[str], seen: SeenAs | None) -> PictureHit:
+    ways: tuple[PictureWay, ...] = _find_ways(asked, picture)
+    if seen is None:
+        return PictureHit(rank=1, score=score, ways=ways, picture=picture)
+    by_words = tuple(way for way in ways if way != "meaning")
+    return PictureHit(
+        rank=1,
+        score=score,
+        ways=(*by_words, seen.way),
+        picture=picture,
+        labels=seen.labels,
+        likeness=round(seen.likeness, 4),
     )
+
+
+def _fuse(hits: Sequence[PictureHit], seen: dict[tuple[str, int], SeenAs]) -> list[PictureHit]:
+    """Return the hits by reciprocal rank fusion of two orders: by words, and by what a model sees."""
+    by_words = [_key(hit.picture) for hit in hits if hit.ways[0] not in {"meaning", "label", "pixels"}]
+    orders = (by_words, list(seen))
+    scores: dict[tuple[str, int], float] = {_key(hit.picture): 0.0 for hit in hits}
+    for order in orders:
+        for rank, key in enumerate(order, start=1):
+            scores[key] += 1 / (RANK_OFFSET + rank)
+    scored = [hit.model_copy(update={"score": scores[_key(hit.picture)]}) for hit in hits]
+    return sorted(scored, key=lambda hit: (-hit.score, *_key(hit.picture)))
 
 
 _WIDE = {"retrieve_limit": (CANDIDATES,), "rerank_limit": (0,)}

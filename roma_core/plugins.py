@@ -32,13 +32,22 @@ GROUPS: Final = (
     "roma.backends",
     "roma.providers",
     "roma.embedders",
+    "roma.image_embedders",
     "roma.rerankers",
     "roma.measures",
     "roma.stages",
 )
 OWN_DISTRIBUTION: Final = "roma-core"
 OWN_GROUPS: Final = frozenset(
-    {"roma.connectors", "roma.parsers", "roma.backends", "roma.providers", "roma.embedders", "roma.rerankers"}
+    {
+        "roma.connectors",
+        "roma.parsers",
+        "roma.backends",
+        "roma.providers",
+        "roma.embedders",
+        "roma.image_embedders",
+        "roma.rerankers",
+    }
 )
 """Groups in which ROMA declares parts of its own; an installation without them was made from another revision."""
 

@@ -137,6 +137,11 @@ class Workspace:
         return self.folder / "gdrive-token.json"
 
     @property
+    def pictures(self) -> Path:
+        """Vectors and labels of pictures; without them the documents that hold pictures are ingested again."""
+        return self.folder / "pictures.sqlite"
+
+    @property
     def notebooks(self) -> Path:
         """Folder of the demo's notebooks with their outputs."""
         return self.folder / "notebooks"
@@ -167,6 +172,7 @@ class Workspace:
             self.sessions,
             self.answers,
             self.eval_answers,
+            self.pictures,
         )
 
 

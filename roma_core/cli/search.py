@@ -30,7 +30,7 @@ SHORT_TEXT = 160
 @click.argument("query")
 @top_k_option
 @click.option("--explain", is_flag=True, help="Show what each leg, fusion and reranker made of it, in milliseconds.")
-@click.option("--images", is_flag=True, help="Pictures instead, by the words that stand with them; says by which.")
+@click.option("--images", is_flag=True, help="Pictures instead, by words beside them and by what a model sees.")
 @filter_options
 async def search(
     call: Invocation, /, query: str, top_k: int, explain: bool, images: bool, **filters: tuple[str, ...]

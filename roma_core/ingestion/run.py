@@ -19,6 +19,7 @@ from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded
 from roma_core.ingestion.captions import FIGURES, Captions, base_parser
 from roma_core.ingestion.decide import ItemFacts, UpdateFacts, decide_item, explain_update
 from roma_core.ingestion.ledger import Admission, Ledger, LedgerRow, Outcome, StoredVersion, Tombstone
+from roma_core.ingestion.pictures import IMAGE_PARSER, PictureIndex
 from roma_core.ingestion.pipeline import FlowStage, flow
 from roma_core.ingestion.simhash import simhash
 from roma_core.ingestion.sources import SourceLease
@@ -123,17 +124,19 @@ class Parts:
     workers: int
     captions: Captions | None = None
     """Describes figures; None: they are not described."""
-
-    @property
-    def made_with(self) -> str:
-        """Settings and models that decide chunks and vectors beside the document."""
-        return make_identity(self.chunk_tokens, self.embedder.fingerprint)
+    pictures: PictureIndex | None = None
+    """Sees pictures; None: they are found by the words beside them alone."""
 
     @property
     def identities(self) -> frozenset[str]:
         """Every parser, alone and with what is done today to documents that have figures."""
         tag = self.captions.tag if self.captions else FIGURES
         return self.parsers.parser_ids | {parser + tag for parser in self.parsers.parser_ids}
+
+    def identify_making(self, collection: str = DEFAULT_COLLECTION) -> str:
+        """Return the hash of the settings and models that decide passages, vectors and what is seen in pictures."""
+        made_with = make_identity(self.chunk_tokens, self.embedder.fingerprint, collection)
+        return digest(made_with, self.pictures.tag)[:32] if self.pictures is not None else made_with
 
 
 @dataclass
@@ -386,7 +389,8 @@ class Run:
 
     @cached_property
     def _all_parsers(self) -> str:
-        return digest(*sorted(self.parts.parsers.parser_ids))
+        seen = [self.parts.pictures.tag] if self.parts.pictures is not None else []
+        return digest(*sorted(self.parts.parsers.parser_ids), *seen)
 
     async def fail(self, candidate: Candidate, failure: AgentFailure) -> None:
         if failure.code in BLOCKING:
@@ -493,6 +497,8 @@ class Run:
         if isinstance(document, AgentFailure):
             return document
         document = await self._with_captions(document, raw)
+        if self.parts.pictures is not None:
+            document = await self.parts.pictures.add(document, raw, candidate.document_id, self.tenant)
         parts: list[Prepared] = []
         if has_parts(document):
             document, parts = await self._read_parts(candidate, raw, document)
@@ -572,6 +578,8 @@ class Run:
         if held is not None:
             return Document.model_validate_json(held)
         document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant, parts_apart=True))
+        if isinstance(document, AgentFailure) and self.parts.pictures is not None:
+            return await self._picture_without_words(raw, document)
         if isinstance(document, Document):
             longest = await asyncio.to_thread(find_endless_word, document.text)
             if longest:
@@ -579,6 +587,14 @@ class Run:
         if isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids:  # else pages are unread
             await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
         return document
+
+    async def _picture_without_words(self, raw: RawDocument, failure: AgentFailure) -> Document | AgentFailure:
+        """Return a document for a picture that holds no text; for any other file the failure stands."""
+        parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
+        is_picture = failure.code == ErrorCode.PARSER_EMPTY and parser is not None and parser.startswith(IMAGE_PARSER)
+        if not is_picture or self.parts.pictures is None or parser is None:
+            return failure
+        return await self.parts.pictures.describe(raw, parser, self.tenant)
 
     async def _with_captions(self, document: Document, raw: RawDocument) -> Document:
         """Return the document with a caption for each figure, when captioning is on.
@@ -820,13 +836,11 @@ class Run:
     def _made_with(self, source: SourceRun) -> str:
         """Return what decides passages and vectors of items beside their documents: the collection is stored there."""
         collection = source.record.options.collection or DEFAULT_COLLECTION
-        if collection == DEFAULT_COLLECTION:
-            return self._made_in_main
-        return make_identity(self.parts.chunk_tokens, self.parts.embedder.fingerprint, collection)
+        return self._made_in_main if collection == DEFAULT_COLLECTION else self.parts.identify_making(collection)
 
     @cached_property
     def _made_in_main(self) -> str:
-        return self.parts.made_with
+        return self.parts.identify_making()
 
     def _is_known_failure(self, row: LedgerRow, attempt: str) -> bool:
         """Return whether this version failed before, with the same parsers, in a way that it always will."""

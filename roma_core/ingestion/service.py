@@ -30,6 +30,7 @@ from roma_core.errors import (
 from roma_core.ingestion.absence import AbsenceReview, DeletionPolicy, delete_items
 from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.ledger import Ledger, Tombstone
+from roma_core.ingestion.pictures import PictureIndex
 from roma_core.ingestion.run import (
     AGENT,
     OnProgress,
@@ -65,7 +66,7 @@ _DEFAULTS = SourceSettings()
 ADMITTED_AT_ONCE: Final = 1024
 ADMIT_AFTER_S: Final = 0.25
 """A source that lists slowly is admitted in smaller groups."""
-QUOTING_CACHES: Final = ("page", "words", "llm", "quotes")
+QUOTING_CACHES: Final = ("page", "words", "llm", "quotes", "picture")
 """Kinds of cache entries that may hold words of a document and do not say which."""
 NEAR_DUPLICATE = "near-duplicate of "
 
@@ -79,6 +80,7 @@ def build_ingestion(
     store: ChunkStore,
     cache: Cache,
     captions: Captions | None = None,
+    pictures: PictureIndex | None = None,
 ) -> IngestionService:
     """The service over the workspace's ledger."""
     return IngestionService(
@@ -92,6 +94,7 @@ def build_ingestion(
             chunk_tokens=settings.chunking.tokens,
             workers=settings.parsing.workers or count_cores(),
             captions=captions,
+            pictures=pictures,
         ),
         DeletionPolicy(
             looks=settings.sources.missing_looks,
@@ -329,6 +332,8 @@ class IngestionService:
         parse_keys = await asyncio.to_thread(ledger.parse_keys, tenant, list(targets))
         removed = await store.delete(tenant, ids)
         await store.purge()
+        if self.parts.pictures is not None:
+            await asyncio.to_thread(self.parts.pictures.forget, tenant, ids)
         embed_keys = [embed_key(self.parts.embedder, chunk.indexed_text) for chunk in chunks]
         cached = await asyncio.to_thread(self._forget_cached, parse_keys, embed_keys, bool(targets))
         await asyncio.to_thread(ledger.forget, tenant, list(targets))

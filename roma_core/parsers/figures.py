@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -93,8 +93,20 @@ def figures(raw: RawDocument, options: ParseOptions) -> bytes:
 
 def pictures(raw: RawDocument, options: ParseOptions) -> bytes:
     """All figures as PNG for a model, packed: made small; icons and what cannot be drawn (EMF, SVG) left out."""
-    drawn = (figure.model_copy(update={"data": _for_model(figure.data)}) for figure in unpacked(figures(raw, options)))
-    return _packed([figure.model_dump() for figure in drawn if figure.data])
+    return _packed([figure.model_dump() for figure in _draw_figures(raw, options) if figure.data])
+
+
+def pictures_with_unreadable(raw: RawDocument, options: ParseOptions) -> bytes:
+    """As ``pictures``, with what cannot be drawn by its name, without data."""
+    return _packed([figure.model_dump() for figure in _draw_figures(raw, options)])
+
+
+def _draw_figures(raw: RawDocument, options: ParseOptions) -> Iterator[Figure]:
+    """Yield the figures, small, without icons; one that cannot be drawn has no data."""
+    for figure in unpacked(figures(raw, options)):
+        drawn = _for_model(figure.data)
+        if drawn is not None:
+            yield figure.model_copy(update={"data": drawn})
 
 
 def unpacked(data: bytes) -> tuple[Figure, ...]:
@@ -106,8 +118,8 @@ def _packed(found: Sequence[Mapping[str, Any]]) -> bytes:
     return json.dumps([{**f, "data": base64.b64encode(f["data"]).decode()} for f in found]).encode()
 
 
-def _for_model(data: bytes) -> bytes:
-    """PNG of the picture on white; empty when it is too small to tell anything, or damaged."""
+def _for_model(data: bytes) -> bytes | None:
+    """PNG of the picture on white; empty when it is damaged, None when it is too small to tell anything."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -115,7 +127,7 @@ def _for_model(data: bytes) -> bytes:
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return b""
     if min(picture.size) < MIN_SIDE:
-        return b""
+        return None
     picture.thumbnail((MODEL_SIDE, MODEL_SIDE))
     sheet = Image.new("RGB", picture.size, "white")
     sheet.paste(picture, mask=picture)

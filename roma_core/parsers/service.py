@@ -98,6 +98,12 @@ class DolphinParserService:
         """``figures`` as small PNGs for a model, without icons and what cannot be drawn."""
         return await self._figures("roma_core.parsers.figures:pictures", raw, options)
 
+    async def pictures_with_unreadable(
+        self, raw: RawDocument, options: ParseOptions | None = None
+    ) -> tuple[Figure, ...] | AgentFailure:
+        """``pictures``, and without data those that cannot be drawn."""
+        return await self._figures("roma_core.parsers.figures:pictures_with_unreadable", raw, options)
+
     async def parts(
         self, raw: RawDocument, options: ParseOptions | None = None
     ) -> tuple[RawDocument, ...] | AgentFailure:

@@ -9,6 +9,7 @@ class RetrievalSettings(SettingsSection):
     """Settings of looking up, fusing and reranking passages."""
 
     embedder: str = setting("local", "local, multilingual, fake, openai, openai:<model> or a fastembed hub name.")
+    image_embedder: str = setting("none", "none, labels, clip:FOLDER or a hub name: how pictures are seen at ingest.")
     reranker: str = setting("local", "local, none, fake or a fastembed cross-encoder hub name.")
     embed_threads: int = setting(0, "Embedding sessions side by side; 0 = one per core.", ge=0, decides_answers=False)
     retrieve_limit: int = setting(100, "Candidates taken from each retriever.", ge=1, le=1000)

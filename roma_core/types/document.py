@@ -36,6 +36,7 @@ WhyLeftOut = Literal[
     "inserted",
     "doubtful",
     "over_limit",
+    "unreadable_picture",
 ]
 """Reason for which a parser kept something out of the text. ``furniture`` is a running header, footer or stamp,
 ``deleted`` a tracked deletion, ``inserted`` a tracked insertion where the original text is read, ``doubtful`` what the

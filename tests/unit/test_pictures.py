@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from roma_core.app import Roma, build_roma
 from roma_core.cli import main
@@ -15,6 +18,7 @@ from roma_core.llm.providers.fake import FakeLLM
 from roma_core.pictures import PictureHit, list_pictures
 from roma_core.settings import Settings
 from roma_core.types import Block, Document
+from tests.clip_pair import make_clip_pair
 
 HARBOUR = (
     "# Harbour\n\nThe harbour was dredged in 1911.\n\n![A chart of the inner basin](chart.png)\n\n"
@@ -111,3 +115,98 @@ def test_the_command_lists_pictures(tmp_path: Path, folder: Path, capsys: pytest
     found = json.loads(capsys.readouterr().out)
     assert found[0]["picture"]["name"] == "fox.jpg"
     assert found[0]["ways"][0] == "alt"
+
+
+# What a model sees
+
+
+def draw(colour: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_odt(path: Path, pictures: dict[str, bytes]) -> None:
+    """Write an ODT file with a paragraph and the pictures."""
+    frame = (
+        '<text:p><draw:frame><svg:desc>A field</svg:desc><draw:image xlink:href="Pictures/{}"/></draw:frame></text:p>'
+    )
+    frames = "".join(frame.format(name) for name in pictures)
+    names = " ".join(
+        f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{uri}:1.0"'
+        for prefix, uri in {"office": "office", "text": "text", "draw": "drawing", "svg": "svg-compatible"}.items()
+    )
+    content = (
+        f'<office:document-content {names} xmlns:xlink="http://www.w3.org/1999/xlink"><office:body><office:text>'
+        f"<text:p>A report about the harbour.</text:p>{frames}</office:text></office:body></office:document-content>"
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        archive.writestr("content.xml", content)
+        for name, data in pictures.items():
+            archive.writestr(f"Pictures/{name}", data)
+
+
+@pytest.fixture
+def seeing(tmp_path: Path) -> Settings:
+    pair = make_clip_pair(tmp_path / "models")
+    return Settings(workspace=tmp_path / "w", embedder="fake", reranker="fake", planner="off", image_embedder=str(pair))
+
+
+async def test_a_picture_without_words_is_found_by_its_pixels(seeing: Settings, folder: Path) -> None:
+    (folder / "sunset.png").write_bytes(draw("red"))
+    (folder / "sea.png").write_bytes(draw("blue"))
+    async with build_roma(seeing, llm=FakeLLM()) as roma:
+        report = await roma.ingest(folder)
+        assert report.counts()["added"] == 5, report.items
+        first = (await search(roma, "something blue"))[0]
+        assert (first.picture.name, first.ways) == ("sea.png", ("pixels",))
+        assert first.picture.place == "page 1"
+        document = await roma.document(first.picture.document_id)
+        assert isinstance(document, Document)
+        assert document.text[first.picture.start : first.picture.end].startswith("![")
+        assert "sea.png" in first._repr_html_()
+        assert (await roma.ingest(folder)).counts()["unchanged"] == 5
+        red = await roma.search_pictures("red", filters={"uri": [(folder / "sea.png").as_uri()]})
+        assert isinstance(red, tuple)
+        assert {hit.picture.name for hit in red} <= {"sea.png"}
+
+
+async def test_pictures_inside_of_documents_are_seen_and_broken_ones_are_named(seeing: Settings, folder: Path) -> None:
+    make_odt(folder / "report.odt", {"a.png": draw("green"), "b.png": b"\x89PNG\r\n\x1a\nbroken"})
+    async with build_roma(seeing, llm=FakeLLM()) as roma:
+        report = await roma.ingest(folder)
+        assert report.counts()["failed"] == 0, report.items
+        first = (await search(roma, "green"))[0]
+        assert (first.picture.name, first.ways[-1]) == ("a.png", "pixels")
+        document = await roma.document(first.picture.document_id)
+        assert isinstance(document, Document)
+        assert [(entry.text, entry.why) for entry in document.left_out] == [("b.png", "unreadable_picture")]
+
+
+async def test_a_picture_of_a_document_that_is_gone_is_not_found(seeing: Settings, folder: Path) -> None:
+    (folder / "sea.png").write_bytes(draw("blue"))
+    async with build_roma(seeing, llm=FakeLLM()) as roma:
+        await roma.ingest(folder)
+        assert (await search(roma, "blue"))[0].picture.name == "sea.png"
+        await roma.forget((folder / "sea.png").as_uri())
+        assert all(hit.picture.name != "sea.png" for hit in await search(roma, "blue"))
+
+
+async def test_a_model_that_is_switched_on_later_sees_what_is_stored(seeing: Settings, folder: Path) -> None:
+    make_odt(folder / "report.odt", {"a.png": draw("green")})
+    blind = seeing.replace(image_embedder="none")
+    async with build_roma(blind, llm=FakeLLM()) as roma:
+        await roma.ingest(folder)
+        assert all("pixels" not in hit.ways for hit in await search(roma, "green"))
+    async with build_roma(seeing, llm=FakeLLM()) as roma:
+        await roma.ingest(folder)
+        assert (await search(roma, "green"))[0].ways[-1] == "pixels"
+
+
+async def test_words_and_pixels_together_come_first(seeing: Settings, folder: Path) -> None:
+    (folder / "sunset.png").write_bytes(draw("red"))
+    async with build_roma(seeing, llm=FakeLLM()) as roma:
+        await roma.ingest(folder)
+        names = [hit.picture.name for hit in await search(roma, "a red fox in snow")]
+    assert set(names[:2]) == {"fox.jpg", "sunset.png"}
