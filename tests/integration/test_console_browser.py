@@ -30,7 +30,7 @@ PHONE = {
     "viewport": {"width": 390, "height": 844},
     "user_agent": "Mozilla/5.0 (Linux; Android 14) Chrome/156 Mobile Safari/537.36",
 }
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 """Other tests may have the machine for themselves meanwhile."""
 
 

@@ -61,9 +61,9 @@ def test_a_token_as_password_opens_the_console_and_nothing_else_does(served: tup
         page.on("response", lambda r: refused.append(r.url) if r.status >= 400 and r.url != page.url else None)
         page.goto(f"{address}/console")
         box = page.locator("textarea").first
-        box.wait_for(timeout=30_000)
+        box.wait_for(timeout=120_000)
         box.fill("When does the valve open?")
         box.press("Enter")
-        page.get_by_text("The valve opens at 3 bar").first.wait_for(timeout=30_000)
+        page.get_by_text("The valve opens at 3 bar").first.wait_for(timeout=120_000)
         assert refused == []
         browser.close()
