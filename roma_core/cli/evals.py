@@ -78,6 +78,7 @@ async def evaluate(
     DATASET is the path of a golden set, or beir:DIR.
     """
     from roma_core.evals import evaluate as run_evaluation
+    from roma_core.evals import load_dataset
     from roma_core.evals.gate import check_gate, load_baseline
 
     import_from_here()
@@ -103,7 +104,8 @@ async def evaluate(
         if track:
             from roma_core.evals.tracking import track as track_run
 
-            await track_run(report, call.settings, roma.answer_prompts.values())
+            golden = load_dataset(dataset).sample(limit)
+            await track_run(report, call.settings, roma.answer_prompts.values(), golden)
     outcome = check_gate(report, load_baseline(gate)) if gate else None
     call.emit(report, lambda: show_scores(report))
     if outcome is not None and not outcome.passed:
@@ -185,8 +187,15 @@ def show_scores(report: EvalReport) -> None:
 @click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Where the page goes; default: workspace."
 )
+@click.option("--track", is_flag=True, help="Also keep the page with RUN in MLflow.")
 async def compare(
-    call: Invocation, base: str, run: tuple[str, ...], primary: str, margin: float | None, html: Path | None
+    call: Invocation,
+    base: str,
+    run: tuple[str, ...],
+    primary: str,
+    margin: float | None,
+    html: Path | None,
+    track: bool,
 ) -> int:
     """Decide whether RUN is better than BASE.
 
@@ -213,6 +222,10 @@ async def compare(
         page, show = render_comparison_page(comparison), partial(_show_comparison, comparison)
         call.emit(comparison, show)
     path = runs.write_page("-".join(reports[name].run_id for name in (base, *run)), page, html)
+    if track:
+        from roma_core.evals.tracking import track_page
+
+        await track_page(reports[run[-1]], call.settings, path.stem, page)
     if not call.as_json:
         note(f"the page with a plot: {path}")
     return OK

@@ -34,6 +34,8 @@ class TimedOutcome(Noun):
 
     outcome: CaseOutcome
     seconds: float
+    started_at: float = 0.0
+    """Seconds since 1970; 0 for answers that were kept before it was noted."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,10 @@ class CaseRunner:
 
     async def ask(self, case: GoldenCase, key: str) -> TimedOutcome:
         """Return the answer of the task with the proofs of its citations; a whole one is kept under ``key``."""
-        started = time.perf_counter()
+        started, started_at = time.perf_counter(), time.time()
         answer = await guarded("task", self.task(case.query(self.top_k, self.tenant)))
         seconds = time.perf_counter() - started
-        timed = TimedOutcome(outcome=await self._prove(answer), seconds=seconds)
+        timed = TimedOutcome(outcome=await self._prove(answer), seconds=seconds, started_at=started_at)
         if self.checkpoint and self.fingerprint and timed.outcome.state == "ok":
             await self.checkpoint.put(key, timed.model_dump_json())
         return timed
@@ -210,4 +212,5 @@ def collect_facts(results: Iterable[_CaseResult], seconds: float) -> RunFacts:
         resumed=sum(result.resumed for result in held),
         usage=usage,
         case_seconds={result.row.case_id: result.timed.seconds for result in held},
+        case_started={r.row.case_id: r.timed.started_at for r in held if r.timed.started_at},
     )

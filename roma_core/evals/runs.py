@@ -134,7 +134,11 @@ class RunStore:
 
     def facts(self, name: str) -> RunFacts:
         """Return the times and costs of a run; empty ones when they are not kept. Raises ``EvalError``."""
-        path = self.folder / self.find(name).run_id / FACTS
+        return self.read_facts(self.find(name).run_id)
+
+    def read_facts(self, run_id: str) -> RunFacts:
+        """Return the times and costs of the run with this id; empty ones when they are not kept."""
+        path = self.folder / run_id / FACTS
         try:
             return RunFacts.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):

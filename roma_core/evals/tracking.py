@@ -1,6 +1,6 @@
 """Evaluations in MLflow: what decided a run, what it scored, every row, and the report to look at.
 
-The only module of ``evals`` that imports MLflow. It uses a client of its own and leaves MLflow's global state alone.
+It uses a client of its own and leaves MLflow's global state alone; ``tracked_items`` has the traces of the items.
 """
 
 from __future__ import annotations
@@ -12,11 +12,17 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roma_core.evals.report.record import EvalReport, render_page
+from roma_core.evals import tracked_items
+from roma_core.evals.golden.dataset import Golden
+from roma_core.evals.judge.labels import load_labels
+from roma_core.evals.provenance import CARD, PAGE, RunProvenance
+from roma_core.evals.report.record import EvalReport, RunFacts, render_page
+from roma_core.evals.runs import RunStore
 from roma_core.prompts import Prompt, PromptLibrary, PromptVersion
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
@@ -29,6 +35,7 @@ EXPERIMENT = "roma-eval"
 RUN_TAG = "roma.run_id"
 SHA_TAG = "roma.sha256"
 VERSION_TAG = "roma.version"
+DATASET_TAG = "roma.mlflow_dataset"
 ROWS = "rows.json"
 LONGEST_VALUE = 500
 """Characters of a parameter that MLflow keeps."""
@@ -39,15 +46,34 @@ def tracking_uri(settings: Settings) -> str:
     return settings.telemetry.mlflow_tracking_uri or Workspace(settings.workspace).mlflow_uri
 
 
-async def track(report: EvalReport, settings: Settings, prompts: Iterable[Prompt] = ()) -> str:
+async def track(
+    report: EvalReport, settings: Settings, prompts: Iterable[Prompt] = (), golden: Golden | None = None
+) -> str:
     """Log a report and mirror the prompts in the registry; returns MLflow's id of the run.
 
-    A report that is there already (same ``run_id``) is not logged again.
+    The run has the times that it took, its card, and a trace for each item with its scores, and the grades of people,
+    as assessments. ``golden`` is kept as an evaluation dataset. A report that is there already (same ``run_id``) is not
+    logged again.
     """
-    return await asyncio.to_thread(_track, report, settings, tuple(prompts))
+    return await asyncio.to_thread(_track, report, settings, tuple(prompts), golden)
 
 
-def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...]) -> str:
+async def track_page(report: EvalReport, settings: Settings, name: str, page: str) -> str:
+    """Keep an HTML page, as of a comparison, with the run of ``report``, which is logged when it is not there yet.
+
+    Returns MLflow's id of the run.
+    """
+    run = await track(report, settings)
+
+    def log() -> None:
+        client = _client(settings)
+        client.log_text(run, page, f"comparisons/{name}.html")
+
+    await asyncio.to_thread(log)
+    return run
+
+
+def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...], golden: Golden | None) -> str:
     client = _client(settings)
     experiment = _experiment(client, settings)
     held = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{report.run_id}' and status = 'FINISHED'")
@@ -55,12 +81,36 @@ def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...]) 
         return str(held[0].info.run_id)
     for prompt in prompts:
         register_prompt(client, prompt)
+    store = RunStore(Workspace(settings.workspace).evals)
+    facts = report.facts if report.facts.case_seconds else store.read_facts(report.run_id)
+    began_at, ended_at = _find_times(store.find_provenance(report.run_id), facts)
+    named = tags(report)
+    if golden is not None:
+        named[DATASET_TAG] = tracked_items.log_dataset(tracking_uri(settings), experiment, golden)
     run: str = client.create_run(
-        experiment, tags=tags(report), run_name=f"{report.dataset} {report.run_id}"
+        experiment, tags=named, run_name=f"{report.dataset} {report.run_id}", start_time=int(began_at * 1000)
     ).info.run_id
-    _log(client, run, report)
-    client.set_terminated(run)
+    folder = store.folder / report.run_id
+    _log(client, run, report, [path for path in (folder / CARD, folder / PAGE) if path.is_file()])
+    labels = Workspace(settings.workspace).labels / f"{report.run_id}.csv"
+    tracked_items.log_items(
+        tracking_uri(settings),
+        experiment,
+        run,
+        report.model_copy(update={"facts": facts}),
+        began_at,
+        load_labels(labels) if labels.is_file() else (),
+    )
+    client.set_terminated(run, end_time=int(ended_at * 1000))
     return run
+
+
+def _find_times(card: RunProvenance | None, facts: RunFacts) -> tuple[float, float]:
+    """Return when a run began and ended, in seconds since 1970: by its card, else by how long it took until now."""
+    if card is not None and card.finished_at is not None:
+        return card.created_at.timestamp(), card.finished_at.timestamp()
+    now = time.time()
+    return now - facts.seconds, now
 
 
 def _client(settings: Settings) -> MlflowClient:
@@ -83,7 +133,7 @@ def _experiment(client: MlflowClient, settings: Settings) -> str:
     return str(client.create_experiment(EXPERIMENT, artifact_location=place))
 
 
-def _log(client: MlflowClient, run: str, report: EvalReport) -> None:
+def _log(client: MlflowClient, run: str, report: EvalReport, beside: Sequence[Path]) -> None:
     from mlflow.entities import Metric, Param
 
     now = 0  # a run is named by what decided it, not by when it was made
@@ -99,6 +149,8 @@ def _log(client: MlflowClient, run: str, report: EvalReport) -> None:
         files = {"report.json": report.canonical(), "report.html": render_page(report).encode(), ROWS: rows.encode()}
         for name, data in files.items():
             (Path(folder) / name).write_bytes(data)
+        for path in beside:
+            shutil.copy(path, folder)
         client.log_artifacts(run, folder)
 
 

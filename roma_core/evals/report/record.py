@@ -121,6 +121,8 @@ class RunFacts(Noun):
     usage: dict[str, Usage] = Field(default_factory=dict)
     """Usage of model calls by role: ``answer``, ``judge``, ..."""
     case_seconds: dict[str, float] = Field(default_factory=dict)
+    case_started: dict[str, float] = Field(default_factory=dict)
+    """Seconds since 1970 at which each question was asked, of an answer that was kept when it was first."""
 
 
 class EvalReport(Noun):

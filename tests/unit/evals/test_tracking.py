@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from roma_core.evals import tracking
-from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo
+from roma_core.evals import tracked_items, tracking
+from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget
+from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, RunFacts
 from roma_core.prompts import Prompt, PromptLibrary, load_prompt
 from roma_core.settings import Settings
 
@@ -19,8 +20,14 @@ ROWS = (
         scores={"R@5": 1.0, "cited": None},
     ),
     EvalRow(case_id="q2", question="?", kind="single", persona="general", cluster="d", error="ERR_TIMEOUT",
-            scores={"R@5": 0.0, "cited": None}),
+            state="failed", scores={"R@5": 0.0, "cited": None}),
 )  # fmt: skip
+GOLDEN = Golden(
+    name="golden",
+    cases=(
+        GoldenCase(id="q1", question="Who?", kind="single", nuggets=(Nugget(fact="x"),), evidence=(Evidence(uri="u"),)),
+    ),
+)
 
 
 def report(**fields: object) -> EvalReport:
@@ -64,7 +71,8 @@ async def test_a_run_is_logged_whole_and_once(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     held = settings(tmp_path / "w")
     prompt = Prompt(name="judge", version="1", template="Grade {{answer}}", sha256="1" * 64)
-    run = await tracking.track(report(), held, [prompt])
+    times = RunFacts(seconds=3.0, case_seconds={"q1": 2.0, "q2": 0.5}, case_started={"q1": 1_000_000.0})
+    run = await tracking.track(report(facts=times), held, [prompt], GOLDEN)
     assert await tracking.track(report(), held, [prompt]) == run
     changed = Prompt(name="judge", version="2", template="Grade it: {{answer}}", sha256="2" * 64)
     other = await tracking.track(report(fingerprint="g"), held, [changed, changed])
@@ -78,6 +86,18 @@ async def test_a_run_is_logged_whole_and_once(tmp_path: Path, monkeypatch: pytes
     assert logged.info.status == "FINISHED" and logged.data.tags[tracking.RUN_TAG] == report().run_id
     assert logged.data.metrics["R_at_5"] == 0.5 and logged.data.params["fingerprint"] == "f"
     assert {f.path for f in client.list_artifacts(run)} == {"report.html", "report.json", "rows.json"}
+    assert logged.info.end_time - logged.info.start_time == pytest.approx(3000, abs=2)
+    traces = {
+        t.info.tags["roma.case_id"]: t for t in client.search_traces(locations=[logged.info.experiment_id], run_id=run)
+    }
+    first = traces["q1"].info
+    assert first.request_time == 1_000_000_000 and first.execution_duration == 2000
+    assert {a.name: a.feedback.value for a in first.assessments if a.error is None} == {"R@5": 1.0}
+    assert traces["q2"].info.state == "ERROR" and "cited" in {a.name for a in first.assessments if a.error}
+    with tracked_items.tracking_to(uri):
+        (dataset,) = client.search_datasets([logged.info.experiment_id])
+        assert dataset.name == logged.data.tags[tracking.DATASET_TAG]
+        assert dataset.to_df()["inputs"].iloc[0]["question"] == "Who?"
     page = Path(client.download_artifacts(run, "report.html", str(tmp_path))).read_text()
     assert "&lt;b&gt;?" in page
     table = json.loads(Path(client.download_artifacts(run, "rows.json", str(tmp_path))).read_text())
