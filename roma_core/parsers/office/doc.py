@@ -54,7 +54,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
             builder.leave_out(name, "attachment", place="embedded object")
         try:
             file = _WordFile(container)
-            _Writer(builder, file).write()
+            _WordFileWriter(builder, file).write()
         except (struct.error, IndexError, ValueError, OverflowError) as error:
             raise ParserError(
                 "The Word file is damaged; open it in Word or LibreOffice and save it as .docx."
@@ -245,7 +245,7 @@ _FLAGS: Final = {
 
 
 @dataclass
-class _Line:
+class _WordParagraph:
     """A paragraph: its text, the character that ends it, and its properties."""
 
     text: str
@@ -254,7 +254,7 @@ class _Line:
 
 
 @dataclass
-class _Writer:
+class _WordFileWriter:
     """Writes the parts of a document to a builder."""
 
     builder: DocumentBuilder
@@ -307,17 +307,17 @@ class _Writer:
             lines = self._lines(start + limits[number], start + limits[number + 1])
             yield one_line(initials) or None, " ".join(line.text for line in lines)
 
-    def _lines(self, start: int, end: int) -> Iterator[_Line]:
+    def _lines(self, start: int, end: int) -> Iterator[_WordParagraph]:
         """Yield the paragraphs between two positions."""
         end = min(end, len(self.file.text))
         begin = start
         for position in range(start, end):
             if self.file.text[position] in "\r\x07":
                 look = self.file.paragraphs.at(self.file.offsets[position])
-                yield _Line(self._read(begin, position), self.file.text[position], look)
+                yield _WordParagraph(self._read(begin, position), self.file.text[position], look)
                 begin = position + 1
         if begin < end:
-            yield _Line(self._read(begin, end), "\r", self.file.paragraphs.at(self.file.offsets[end - 1]))
+            yield _WordParagraph(self._read(begin, end), "\r", self.file.paragraphs.at(self.file.offsets[end - 1]))
 
     def _read(self, start: int, end: int) -> str:
         """Return the text between two positions as a reader sees it: fields by what they show."""
@@ -365,7 +365,7 @@ class _Writer:
         if look is not None:
             yield begin, end, look
 
-    def _write_line(self, line: _Line) -> None:
+    def _write_line(self, line: _WordParagraph) -> None:
         if line.look.is_in_table or line.end == "\x07":
             self._write_cell(line)
             return
@@ -380,7 +380,7 @@ class _Writer:
             self._flush()
             self.builder.paragraph(line.text)
 
-    def _write_cell(self, line: _Line) -> None:
+    def _write_cell(self, line: _WordParagraph) -> None:
         """Collect a table: a mark ends each cell and each row; a table inside a cell is lines of it."""
         self._flush_items()
         look = line.look

@@ -51,7 +51,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     return builder.build()
 
 
-class _Record(NamedTuple):
+class _BinaryRecord(NamedTuple):
     """A record: its type, its instance, and where its content is."""
 
     kind: int
@@ -117,7 +117,7 @@ class _Presentation:
             raise ValueError("no edit")
         return offsets, document
 
-    def _read_directory(self, record: _Record) -> Iterator[tuple[int, int]]:
+    def _read_directory(self, record: _BinaryRecord) -> Iterator[tuple[int, int]]:
         at = record.start
         while record.kind == _DIRECTORY and at + 4 <= record.end:
             (head,) = struct.unpack_from("<I", self.data, at)
@@ -126,13 +126,13 @@ class _Presentation:
             yield from enumerate(values, start=first)
             at += 4 + 4 * count
 
-    def record_at(self, offset: int) -> _Record:
+    def record_at(self, offset: int) -> _BinaryRecord:
         """Return the record that begins at an offset."""
         head, kind, size = struct.unpack_from("<HHI", self.data, offset)
         end = min(offset + 8 + size, len(self.data))
-        return _Record(kind, head >> 4, offset + 8, end, head & 0xF == 0xF)
+        return _BinaryRecord(kind, head >> 4, offset + 8, end, head & 0xF == 0xF)
 
-    def children(self, parent: _Record) -> Iterator[_Record]:
+    def children(self, parent: _BinaryRecord) -> Iterator[_BinaryRecord]:
         """Yield the records inside of another."""
         at = parent.start
         while at + 8 <= parent.end:
@@ -140,11 +140,11 @@ class _Presentation:
             yield record
             at = record.end
 
-    def find(self, parent: _Record, kind: int) -> _Record | None:
+    def find(self, parent: _BinaryRecord, kind: int) -> _BinaryRecord | None:
         """Return the first record of a kind inside of another."""
         return next((record for record in self.children(parent) if record.kind == kind), None)
 
-    def _read_list(self, record: _Record) -> Iterator[_Slide]:
+    def _read_list(self, record: _BinaryRecord) -> Iterator[_Slide]:
         """Yield the slides of a list, each with the texts that follow its entry."""
         slide: _Slide | None = None
         for entry in self.children(record):
@@ -158,7 +158,7 @@ class _Presentation:
         if slide is not None:
             yield slide
 
-    def _take_text(self, texts: list[_SlideText], record: _Record) -> None:
+    def _take_text(self, texts: list[_SlideText], record: _BinaryRecord) -> None:
         if record.kind == _TEXT_KIND:
             texts.append(_SlideText(struct.unpack_from("<I", self.data, record.start)[0], []))
         elif record.kind in {_TEXT_UNITS, _TEXT_BYTES}:
@@ -179,7 +179,9 @@ class _Presentation:
         ordered = [shown[index] for index in order]
         return ordered + [text for index, text in enumerate(slide.outline) if index not in used]
 
-    def _read_shapes(self, parent: _Record, slide: _Slide, texts: list[_SlideText], used: set[int], depth: int) -> None:
+    def _read_shapes(
+        self, parent: _BinaryRecord, slide: _Slide, texts: list[_SlideText], used: set[int], depth: int
+    ) -> None:
         if depth > _MAX_DEPTH:
             return
         for record in self.children(parent):
@@ -194,7 +196,7 @@ class _Presentation:
             elif record.is_container:
                 self._read_shapes(record, slide, texts, used, depth + 1)
 
-    def _is_table(self, group: _Record) -> bool:
+    def _is_table(self, group: _BinaryRecord) -> bool:
         first = self.find(group, _SHAPE)
         options = self.find(first, _MORE_OPTIONS) if first is not None else None
         if options is None:
@@ -202,7 +204,7 @@ class _Presentation:
         entries = range(options.start, min(options.start + 6 * options.instance, options.end - 5), 6)
         return any(struct.unpack_from("<H", self.data, at)[0] & 0x3FFF == _TABLE_OPTION for at in entries)
 
-    def _read_shape(self, shape: _Record, slide: _Slide, used: set[int]) -> _SlideText | None:
+    def _read_shape(self, shape: _BinaryRecord, slide: _Slide, used: set[int]) -> _SlideText | None:
         box = self.find(shape, _TEXT_BOX)
         if box is None:
             return None
@@ -220,7 +222,7 @@ class _Presentation:
         lines = [line for text in texts for line in text.lines]
         return _SlideText(texts[0].kind, lines, self._place_of(shape))
 
-    def _place_of(self, shape: _Record) -> Rectangle | None:
+    def _place_of(self, shape: _BinaryRecord) -> Rectangle | None:
         for record in self.children(shape):
             size = record.end - record.start
             if record.kind == _CHILD_PLACE and size >= 16:
