@@ -8,6 +8,8 @@ from pathlib import Path
 
 from roma_core.errors import InputError, NotFoundError
 
+__all__ = ["FOLDERS", "TEMPLATES", "NewProject", "find_shipped", "make_project"]
+
 _HERE = Path(__file__).resolve().parent
 _CHECKOUT = _HERE.parents[1]
 
