@@ -95,6 +95,7 @@ clients: $(READY) ## Install the frameworks that are tried at ROMA's door into a
 soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
 	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
+	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
 	@$(PYTEST) -q -m soak
 	@$(PYTEST) -q tests/api/test_frameworks.py
 	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted

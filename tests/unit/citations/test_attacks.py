@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tests.own_corpus import PASSAGES
 
 ACCEPTED = {"verbatim", "supported"}
 SEED = 7
-EACH = 200
+EACH = int(os.environ.get("ROMA_ATTACKS", "60"))
+"""Claims of each kind on real passages; `make soak` tries 200."""
 CORPORA = ("squad2_dev", "pubmedqa", "clapnq")
 
 Alter = Callable[[Change], list[Case]]
