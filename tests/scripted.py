@@ -232,8 +232,9 @@ class Counts:
         """Count one answer beside the claims that its model wrote."""
         self.answers += 1
         proven = [c for c in output.citations if c.verdict in PROVEN]
-        for claim in claims:
-            numbers = {c.marker for c in proven if _is_about(output.answer[c.answer_start : c.answer_end], claim)}
+        said_of = [_nearest(output.answer[c.answer_start : c.answer_end], claims) for c in proven]
+        for place, claim in enumerate(claims):
+            numbers = {c.marker for c, nearest in zip(proven, said_of, strict=True) if nearest == place}
             if claim.true_of:
                 self.true += 1
                 self.proven += bool(numbers & claim.true_of)
@@ -261,10 +262,12 @@ class Counts:
         }
 
 
-def _is_about(said: str, claim: Claim) -> bool:
-    """Return whether a part of the answer is a claim, or a half of one."""
-    plain, whole = _plain(said), _plain(claim.text)
-    return bool(plain) and (plain in whole or whole in plain)
+def _nearest(said: str, claims: Sequence[Claim]) -> int | None:
+    """Return the place of the claim that a part of the answer is, or is a half of; the one nearest in length."""
+    plain = _plain(said)
+    wholes = [_plain(claim.text) for claim in claims]
+    near = [place for place, whole in enumerate(wholes) if plain and (plain in whole or whole in plain)]
+    return min(near, key=lambda place: abs(len(wholes[place]) - len(plain)), default=None)
 
 
 def _plain(text: str) -> str:
