@@ -246,6 +246,16 @@ class Answers:
         stored = await asyncio.to_thread(self.store.events, tenant, record_id, 0)
         return len(stored.events), stored.state != "running"
 
+    async def find_session(self, tenant: str, record_id: str) -> str | None:
+        """Return the conversation of an answer, None for one without. Raises ``NotFoundError``.
+
+        The query of a record is masked, and the id of a token's conversation looks like a secret there.
+        """
+        live = self.find_live(tenant, record_id)
+        if live is not None:
+            return live.query.session_id
+        return await asyncio.to_thread(self.store.find_session, tenant, record_id)
+
     async def find_id(self, tenant: str, name: str) -> str:
         """Return the id that ``name`` means: an id or its beginning, an ``answer_id``, or ``last``."""
         return await asyncio.to_thread(self.store.find_id, tenant, name)

@@ -240,6 +240,12 @@ class AnswerStore:
         state = _state_of(row)
         return StoredEvents(state, _join_events(pieces, first, state))
 
+    def find_session(self, tenant: str, record_id: str) -> str | None:
+        """Return the conversation of an answer, None for one without. Raises ``NotFoundError``."""
+        with self._database.snapshot() as db:
+            session_id: str | None = _require(db, tenant, record_id)["session_id"]
+        return session_id
+
     def find_id(self, tenant: str, name: str) -> str:
         """Return the id of the answer that ``name`` means: its id, the beginning of it, its ``answer_id``, or ``last``.
 

@@ -288,12 +288,10 @@ class ChatService:
 
     async def _owned(self, record_id: str) -> AnswerRecord:
         """Return a record of this person's conversations. Raises ``NotFoundError``, also for another person's."""
-        record: AnswerRecord = await self._roma.answers.get(self._tenant, record_id)
-        answers = await self._roma.answers.list(self._tenant, limit=MOST_ANSWERS)
-        # The record's own query is masked: the id of a token's conversation looks like a secret there.
-        known = next((answer.session_id for answer in answers if answer.id == record_id), record.query.session_id)
-        if not self._own_part(known or ""):
+        session_id = await self._roma.answers.find_session(self._tenant, record_id)
+        if not self._own_part(session_id or ""):
             raise NotFoundError("There is no such answer.")
+        record: AnswerRecord = await self._roma.answers.get(self._tenant, record_id)
         return record
 
     # --- sources ---

@@ -78,6 +78,16 @@ async def test_who_comes_late_sees_the_same_from_the_beginning(roma: Roma) -> No
     assert first == again
 
 
+async def test_a_tokens_own_answer_is_followed_and_nobody_elses_is(roma: Roma) -> None:
+    mine = ChatService(roma, person="token:4f9a61c0de77b2")
+    asked = await mine.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k")
+    assert (await ended(mine, asked["id"]))["state"] == "complete"
+    assert (await ended(mine, asked["id"]))["state"] == "complete", "from its record"
+    stranger = ChatService(roma, person="token:9c1b77aa20de41")
+    with pytest.raises(NotFoundError):
+        await ended(stranger, asked["id"])
+
+
 async def test_the_same_key_is_one_answer(roma: Roma) -> None:
     chat = ChatService(roma)
     question = ChatQuestion(text="When was the rope bridge built?")
