@@ -57,7 +57,7 @@ async def test_health_check_db_offline(whole: Any, workspace: Path) -> None:
         (workspace / "store").write_text("a file where the store's folder should be")
         result = await roma.health()
     assert (result.state, part(result, "store").state, part(result, "llm").state) == ("down", "down", "ok")
-    assert "could not be read" in part(result, "store").reason
+    assert "where a folder is needed" in part(result, "store").reason
 
 
 async def test_a_store_that_goes_away_while_it_is_used_is_seen(whole: Any, workspace: Path, corpus: Path) -> None:

@@ -129,4 +129,7 @@ def test_files_that_libreoffice_wrote_hold_the_same_words(tmp_path: Path) -> Non
     source.write_bytes(make_office.docx(body))
     command = ["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", "doc"]
     subprocess.run([*command, "--outdir", str(tmp_path), str(source)], check=True, timeout=200, capture_output=True)
-    assert document("w.doc", (tmp_path / "source.doc").read_bytes()).text == "Erster Absatz 1.234,50\n\n# Zweiter 22"
+    written = tmp_path / "source.doc"
+    if not written.exists():
+        pytest.skip("LibreOffice is installed without its Writer")
+    assert document("w.doc", written.read_bytes()).text == "Erster Absatz 1.234,50\n\n# Zweiter 22"
