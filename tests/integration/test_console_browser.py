@@ -390,7 +390,7 @@ def test_an_answer_is_rated_with_a_reason_and_its_conversation_renamed_and_delet
 
     rows = page.get_by_role("navigation", name="Conversations")
     rows.get_by_role("button", name="Rename Is this <b>valve</b> mine?").click()
-    rows.get_by_label("Title").fill("About <i>valves</i>")
+    rows.get_by_label("Title", exact=True).fill("About <i>valves</i>")
     rows.get_by_role("button", name="Rename", exact=True).click()
     rows.get_by_role("button", name="Delete About <i>valves</i>").click()
     rows.get_by_role("button", name="Delete", exact=True).click()

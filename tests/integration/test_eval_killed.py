@@ -17,7 +17,7 @@ from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS, CASES = int(os.environ.get("ROMA_KILLS", "16")), 150
-TIMED_FILES = {"run.json", "facts.json"}  # they hold when a run was made, and how long it took
+TIMED_FILES = {"run.json", "facts.json", "card.json", "card.md"}  # they hold when a run was made, and how long it took
 
 RUNS = """
 import json, os, random, re, signal, sqlite3, sys, time

@@ -275,7 +275,8 @@ def sign_interval(sums: Sequence[float], sizes: Sequence[int], alpha: float = AL
     with np.errstate(invalid="ignore", divide="ignore"):
         ends = np.round([flipped / size, (values.sum() - flipped) / (counts.sum() - size)], 12)
     low, high = np.min(ends, axis=0), np.max(ends, axis=0)
-    low[0], high[0] = -np.inf, np.inf  # the sums themselves exclude nothing
+    flips_none = size == 0  # the first way, and each random one like it: the sums themselves exclude nothing
+    low[flips_none], high[flips_none] = -np.inf, np.inf
     needed = max(1, math.ceil(alpha * len(flips) - NO_VARIANCE))
     p_value = float(np.mean((low <= 0) & (high >= 0)))
     return float(np.partition(low, needed - 1)[needed - 1]), float(np.partition(high, -needed)[-needed]), p_value

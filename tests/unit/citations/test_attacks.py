@@ -57,7 +57,7 @@ def test_every_control_on_our_own_passages_is_accepted(name: str, own_cases: lis
 def test_attacks_on_real_passages_stay_below_their_limit(name: str, real_cases: list[Case]) -> None:
     limit, change = ATTACKS[name]
     cases = alter(real_cases, change, EACH, SEED)
-    assert len(cases) >= 80
+    assert len(cases) >= 0.4 * EACH
     assert len(accepted(cases)) <= limit * len(cases), accepted(cases)
 
 
@@ -65,7 +65,7 @@ def test_attacks_on_real_passages_stay_below_their_limit(name: str, real_cases: 
 @pytest.mark.parametrize("name", FORM)
 def test_what_differs_in_form_alone_is_accepted(name: str, real_cases: list[Case]) -> None:
     cases = alter(real_cases, FORM[name], EACH, SEED)
-    assert len(cases) >= 80
+    assert len(cases) >= 0.4 * EACH
     assert len(refused(cases)) <= 0.01 * len(cases), refused(cases)
 
 
@@ -73,5 +73,5 @@ def test_what_differs_in_form_alone_is_accepted(name: str, real_cases: list[Case
 @pytest.mark.parametrize("name", PARAPHRASE)
 def test_numbers_units_and_acronyms_in_other_words_are_accepted(name: str, real_cases: list[Case]) -> None:
     cases = alter(real_cases, PARAPHRASE[name], EACH, SEED)
-    assert len(cases) >= 80
+    assert len(cases) >= 0.4 * EACH
     assert len(refused(cases)) <= 0.05 * len(cases), refused(cases)
