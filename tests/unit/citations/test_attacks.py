@@ -58,7 +58,7 @@ def test_attacks_on_real_passages_stay_below_their_limit(name: str, real_cases: 
     limit, change = ATTACKS[name]
     cases = alter(real_cases, change, EACH, SEED)
     assert len(cases) >= 0.4 * EACH
-    assert len(accepted(cases)) <= limit * len(cases), accepted(cases)
+    assert len(accepted(cases)) <= max(1, limit * len(cases)), accepted(cases)
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_attacks_on_real_passages_stay_below_their_limit(name: str, real_cases: 
 def test_what_differs_in_form_alone_is_accepted(name: str, real_cases: list[Case]) -> None:
     cases = alter(real_cases, FORM[name], EACH, SEED)
     assert len(cases) >= 0.4 * EACH
-    assert len(refused(cases)) <= 0.01 * len(cases), refused(cases)
+    assert len(refused(cases)) <= max(1, 0.01 * len(cases)), refused(cases)
 
 
 @pytest.mark.slow
