@@ -34,7 +34,7 @@ _REFUSALS = {
     errno.ELOOP: "leads over too many links; give the path that they lead to",
     errno.ENAMETOOLONG: "has a name that is too long for its disk; shorten it",
 }
-"""What the system's refusals mean and what to do, by error number."""
+"""Meanings of the system's refusals, with what to do, by error number."""
 
 _DISTRIBUTIONS = {
     "apiclient": "google-api-python-client",

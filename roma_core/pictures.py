@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from roma_core.types import Query
 
 PictureWay = Literal["description", "alt", "caption", "text in it", "paragraph beside it", "meaning", "label", "pixels"]
-"""What found a picture: words; their ``meaning`` where they share none with the query; a model's labels or pixels."""
+"""Way to a picture: words; their ``meaning`` where they share none with the query; a model's labels or pixels."""
 FIGURE = re.compile(r"!\[(?P<words>(?:[^\]\\]|\\.)*)\]\((?P<name>[^)\s]*)\)")
 """A picture in a document's text; the parsers write it."""
 CANDIDATES = 1000

@@ -70,6 +70,7 @@ def shared_dir() -> object:
 def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """``install_plugin(group, distribution, module, source, **entry_points)`` installs a package."""
     from roma_core.plugins import forget_specs
+    from tests.fakes.packages import declare_package
 
     folder = tmp_path / "site-packages"
     folder.mkdir()
@@ -78,11 +79,7 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
     def write(group: str, distribution: str, module: str, source: str, **entry_points: str) -> None:
         (folder / f"{module}.py").write_text(source)
-        info = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        lines = [f"{name} = {value}" for name, value in entry_points.items()]
-        (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+        declare_package(folder, distribution, "1.0", {group: entry_points})
         importlib.invalidate_caches()
         modules.append(module)
         forget_specs()

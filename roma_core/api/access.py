@@ -53,9 +53,9 @@ _CONSOLE_FILES = frozenset({"static"})
 _CONSOLE = _CONSOLE_FILES | {"console", "read"}
 _UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads many files
 _ASKING = re.compile(r"/console/api/conversations/[^/]+/ask/?")
-"""Where the console asks: it counts as ``/query`` does."""
+"""Route of the console's questions, which count as those of ``/query`` do."""
 _PANEL = re.compile(r"/(?:static|console/sources)(?:/|$)")
-"""Where pages and files of Panel are served."""
+"""Routes of Panel's pages and files."""
 _PROXIED = re.compile(
     r"forwarded|x-forwarded.*|via|x-(?:real|client|cluster-client)-ip|(?:cf-connecting|true-client)-ip"
 )

@@ -27,7 +27,7 @@ from roma_core.ui.chat.assets import find_asset, read_page
 pages = APIRouter(include_in_schema=False)
 """The page and its files, which are served at once."""
 router = APIRouter(prefix="/console/api", include_in_schema=False)
-"""What the page asks for."""
+"""Routes of the page's own requests."""
 
 Offset = Annotated[int | None, Parameter(ge=0, le=2**53)]
 

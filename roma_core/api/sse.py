@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -320,7 +321,7 @@ class AnswerResponse(Response):
             gone.cancel()
 
 
-class EventResponse(Response):
+class EventResponse(Response, ABC):
     """Response that sends events until their end. A client that goes away stops nothing.
 
     ``closing`` ends it when the service ends. A subclass says what is sent in ``send_events``.
@@ -361,9 +362,9 @@ class EventResponse(Response):
             for task in (sending, *ends):
                 task.cancel()
 
+    @abstractmethod
     async def send_events(self, reader: StreamClient) -> None:
         """Send all events, from the first that is asked for to the last one."""
-        raise NotImplementedError
 
 
 class FollowResponse(EventResponse):

@@ -104,5 +104,5 @@ def _may_go_on(call: Invocation, differences: Sequence[CardDifference], anyway: 
     if anyway or not any(difference.decides for difference in differences):
         return True
     call.emit({"differences": [d.model_dump() for d in differences], "run_id": None}, lambda: None)
-    note("nothing was asked: this would be another run. `--anyway` goes on.")
+    note("nothing was asked: this would be another run. `--anyway` asks all the same.")
     return False

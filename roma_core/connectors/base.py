@@ -39,7 +39,7 @@ class Listing(Noun):
     """The URI that the same item had before it was moved, when the source can tell."""
     options: dict[str, Any] = Field(default_factory=dict)
     readers: tuple[str, ...] | None = None
-    """Who may read the item at its source: ``user:...``, ``group:...``, ``domain:...``, ``anyone``; None: not known.
+    """Readers of the item at its source: ``user:...``, ``group:...``, ``domain:...``, ``anyone``; None: not known.
     It is kept with the document, and decides nothing."""
     container: Listing | None = None
     """The item inside of which this one is (a message with attachments, an archive); no connector sets it."""

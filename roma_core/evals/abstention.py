@@ -37,7 +37,7 @@ COLUMNS: Final = ("kind", "questions", "threshold", "answered", "wrong", "bound"
 
 
 class AbstentionCard(Noun):
-    """What a ranker's evidence is worth on a labelled set."""
+    """Worth of a ranker's evidence on a labelled set."""
 
     ranker: str
     scorer: str

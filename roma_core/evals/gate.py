@@ -29,7 +29,7 @@ PASSED = "passed"
 REFERENCE = "reference"
 """Name of the share of all cases that the reference judge passes; a floor may be set for it."""
 _REFERENCE_NEEDS = {"nugget_recall": 1.0, "false_answers": 0.0, "contradicted": 0.0, "citation_validity": 1.0}
-"""What the reference judge asks of each of these measures where it applies."""
+"""Least value that the reference judge asks of each of these measures where it applies."""
 _SHARES = frozenset({PASSED, REFERENCE})
 
 

@@ -76,7 +76,7 @@ class LedgerRow:
 
     @property
     def readers(self) -> tuple[str, ...] | None:
-        """Who could read it at its source when it was listed last."""
+        """Readers of the item at its source when it was listed last."""
         readers = json.loads(self.listing_json).get("readers")
         return None if readers is None else tuple(readers)
 

@@ -53,7 +53,7 @@ class Parser:
     magic: tuple[bytes, ...] = ()
     """Bytes that files of a plug-in's format begin with."""
     tracks_changes: bool = False
-    """Whether documents of this format can hold tracked changes."""
+    """True where documents of this format can hold tracked changes."""
     variant: str = ""
     """Way of reading that is not the default: documents that were read in another one are parsed again."""
 

@@ -22,7 +22,7 @@ TEMPLATES = {
     "golden_set.json": "golden/golden_set.json",
     "workflow.yml": ".github/workflows/answers.yml",
 }
-"""Where each template goes in a new project."""
+"""Place of each template in a new project."""
 
 FOLDERS = {"notebooks": "*.ipynb", "dashboards": "*.py"}
 """Folders of the checkout of which a new project gets the files of this pattern."""

@@ -149,7 +149,7 @@ class TableBuild:
 
     @property
     def former(self) -> dict[str, Any]:
-        """What the table in use was made with: ``fingerprint``, ``dim``, ``model``, ``tokenizer``, ``recipe``."""
+        """Facts of how the table in use was made: ``fingerprint``, ``dim``, ``model``, ``tokenizer``, ``recipe``."""
         return {"tokenizer": TOKENIZER, "recipe": "", **self._former}
 
     async def compare(self) -> TableDifference:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from roma_core.cli import roma as command_line
 from roma_core.plugins import forget_specs
+from tests.fakes.packages import declare_package
 
 pytestmark = pytest.mark.slow
 
@@ -40,15 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of packages in which the example is installed, by its own ``pyproject.toml``."""
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     site = tmp_path_factory.mktemp("site")
-    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8"
-    )
-    lines = []
-    for group, entries in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
-    (info / "entry_points.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    declare_package(site, project["name"], project["version"], project["entry-points"])
     (site / "roma_plugin_example").symlink_to(EXAMPLE / "src" / "roma_plugin_example")
     return site
 

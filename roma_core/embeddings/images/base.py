@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from roma_core.types import Vector
 
 PictureWay = Literal["label", "pixels"]
-"""How a model finds pictures: by names of what it recognises, or by the pixels themselves."""
+"""Ways in which a model finds pictures: by names of the things in them, or by their pixels."""
 
 
 @dataclass(frozen=True)

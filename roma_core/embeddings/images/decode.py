@@ -15,7 +15,7 @@ MOST_PIXELS: Final = 50_000_000
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a model wants of a picture: sizes in pixels, values as ``(value / 255 - mean) / deviation`` by channel."""
+    """Input of a model: sizes in pixels, values as ``(value / 255 - mean) / deviation`` by channel."""
 
     side: int
     resized: int = 0

@@ -38,11 +38,11 @@ PREPROCESSING: Final = Preprocessing(side=lite.SIDE, resized=256, mean=(127 / 25
 
 
 Labels = tuple[tuple[str, float], ...]
-"""What is recognised in a picture, each with its probability, most first."""
+"""Things recognised in a picture, each with its probability, the most probable first."""
 
 
 class Recogniser(Protocol):
-    """What names the things in a picture."""
+    """A model that names the things in a picture."""
 
     @property
     def fingerprint(self) -> str: ...

@@ -1,4 +1,4 @@
-"""What a document of the frozen corpus says, before it has a format: front matter and blocks of a small Markdown."""
+"""Content of a document of the frozen corpus, before it has a format: front matter and blocks of a small Markdown."""
 
 from __future__ import annotations
 

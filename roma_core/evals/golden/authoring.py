@@ -37,7 +37,7 @@ class GoldenFinding(Noun):
 
 
 class GoldenCheck(Noun):
-    """What was found in a set. ``expressible`` is the share of its evidence that one passage can hold, by size."""
+    """Faults found in a set. ``expressible`` is the share of its evidence that one passage can hold, by size."""
 
     dataset: str
     items: int

@@ -325,7 +325,7 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "stop": ("stop_?sequences?",),
     "stream": ("streaming", "streamed"),
 }
-"""What servers call parameters besides their names."""
+"""Other names by which servers call parameters."""
 
 
 @functools.cache

@@ -152,7 +152,7 @@ FORMATS: tuple[tuple[Callable[[Event], bool], Callable[[Event], dict[str, Any]]]
     (lambda event: event.get("object") == "thread.message.delta", _read_assistants),
     (lambda event: event.get("object") == "thread.run", _read_run),
 )
-"""How each format is known, and what reads it; the first row that knows an event reads it."""
+"""Formats, each as a check of an event and its reader; the first row that knows an event reads it."""
 
 
 def _at(value: Any, *path: str) -> Any:

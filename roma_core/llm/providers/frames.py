@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n\x1e"
-"""What may stand before the first byte that says something; the last is the separator of JSON text sequences."""
+"""Bytes that may precede the first one with content; the last is the separator of JSON text sequences."""
 MOST_FRAME_BYTES = 64 << 20
 """A line or document that is longer is no answer of a model."""
 

@@ -73,7 +73,7 @@ _CONVERSE_NAMES = frozenset(
     "messageStart contentBlockStart contentBlockDelta contentBlockStop messageStop metadata".split()
 )
 _BEGINS_FRAME = ("{", "[", "data:")
-"""How the data of an event begins that a gateway has encoded once more."""
+"""Beginnings of an event's data that a gateway has encoded once more."""
 _USAGE_NAMES = frozenset({"usage", "id", "object", "created", "model", "error", "choices", "system_fingerprint"})
 _LEAST_PIECE_CHARS = 8
 """A last chunk that repeats the piece before it is told from text only when it is at least this long."""

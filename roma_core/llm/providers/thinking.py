@@ -186,7 +186,7 @@ class AnswerFilter:
         self._header = False
         self._framed = False
         self._wrapped = ""
-        """What closes the tag around the whole answer; empty where there is none."""
+        """Closing tag of the one around the whole answer; empty without one."""
         self._struck = 0
         self._ticks = 0
         self._over = False

@@ -100,7 +100,7 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
 
 @dataclass(frozen=True)
 class _State:
-    """What a group inherits: destination, encoding, and properties of characters and paragraphs."""
+    """Properties that a group inherits: destination, encoding, and properties of characters and paragraphs."""
 
     destination: str = "body"
     codec: str = "cp1252"
@@ -142,7 +142,7 @@ class _Group:
     flow: _Flow | None = None
     """The flow that the group opened and that ends with it."""
     field_start: int | None = None
-    """Where the shown text of a field begins in the flow."""
+    """Place in the flow where the shown text of a field begins."""
 
 
 @dataclass
@@ -162,7 +162,7 @@ class RtfReader:
     _skip: int = 0
     _is_starred: bool = False
     _opened: bool = False
-    """Whether the token before opened a group: only then is a word a destination."""
+    """True when the token before opened a group: only then is a word a destination."""
     _instruction: str = ""
     _author: str = ""
     _notes: list[tuple[str, str, str]] = field(default_factory=list)

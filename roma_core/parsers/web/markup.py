@@ -51,7 +51,7 @@ _FIND_BOOK_MARKS = etree.XPath(
     "boolean(//@class[contains(., 'page')] | //@role[contains(., 'page') or contains(., 'note')]"
     " | //@*[name() = 'epub:type' or namespace-uri() = 'http://www.idpf.org/2007/ops'])"
 )
-"""Whether a tree has marks of printed pages, notes, or marks of notes."""
+"""True for a tree with marks of printed pages, notes, or marks of notes."""
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LANGUAGE = re.compile(r"(?:language|lang|highlight(?:-source)?|brush:)[-\s]?([\w+#]+)", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]+")

@@ -74,7 +74,7 @@ class KindThreshold:
     answer_from: float
     remark: str = ""
     origin: str = SHIPPED
-    """Where the threshold comes from."""
+    """Origin of the threshold."""
 
 
 @dataclass(frozen=True)
