@@ -1,7 +1,8 @@
 """Mutated and hostile files through the sandbox: each must end as a document or a typed failure, the parent untouched.
 
-``python -m bench.soak_parse [COUNT] [SEED]``; the seeds are the project's own files and, where they are beside the
-checkout, the real documents of ``docs-dev``.
+``python -m bench.soak_parse [COUNT] [SEED] [NAMES]``; the seeds are the project's own files and, where they are beside
+the checkout, the real documents of ``docs-dev``. ``NAMES`` (``doc,ppt,rtf``) chooses seeds and hostile files by their
+extensions.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ import io
 import os
 import random
 import resource
+import struct
 import sys
 import time
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 from bench import parse_corpus, report
 from roma_core.errors import AgentFailure
+from roma_core.parsers import ole
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.sandbox.pool import ProcessSandbox, WorkerLimits
 from roma_core.parsers.service import DolphinParserService
@@ -28,6 +32,11 @@ from roma_core.types import Document, RawDocument
 COUNT = 1200
 LIMITS = WorkerLimits(timeout_s=20.0, memory_mb=1024)
 GRACE_S = 3.0
+MAX_STREAM_BYTES = 2 << 20
+"""Bytes of a stream of the OLE files that are made; the header of a larger file needs tables that they have not."""
+
+SLOW_S = 5.0
+"""Files that take longer are printed."""
 
 Mutation = Callable[[random.Random, bytes, bytes], bytes]
 
@@ -61,6 +70,8 @@ def swapped(rng: random.Random, data: bytes, other: bytes) -> bytes:
 
 def repacked(rng: random.Random, data: bytes, other: bytes) -> bytes:
     """A container with one entry damaged inside: the archive is whole, its content is not."""
+    if data.startswith(ole.MAGIC):
+        return _repacked_compound(rng, data, other)
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return flipped(rng, data, other)
     out = io.BytesIO()
@@ -77,7 +88,48 @@ def repacked(rng: random.Random, data: bytes, other: bytes) -> bytes:
     return out.getvalue()
 
 
-MUTATIONS: tuple[Mutation, ...] = (truncated, flipped, flipped, spliced, repeated, swapped, repacked, repacked)
+def _repacked_compound(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    """Return an OLE file with one stream damaged: its directory is whole, the records of the stream are not."""
+    import olefile
+
+    from tests.fixtures.make_ole import compound
+
+    tree: dict[str, Any] = {}
+    with olefile.OleFileIO(io.BytesIO(data)) as file:
+        paths = [path for path in file.listdir() if file.get_size(path)]
+        hit = rng.choice(paths)
+        for path in paths:
+            content = file.openstream(path).read()
+            if path == hit:
+                content = rng.choice((flipped, numbered, swapped, truncated, repeated))(rng, content, other)
+            storage = tree
+            for name in path[:-1]:
+                storage = storage.setdefault(name, {})
+            storage[path[-1]] = content[:MAX_STREAM_BYTES]
+    return compound(tree)
+
+
+def numbered(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    """Put numbers that are too small, too large or negative where a size, a count or a position may be."""
+    broken = bytearray(data)
+    for _ in range(rng.choice((1, 4, 16))):
+        at = rng.randrange(max(1, len(broken) - 4)) // 2 * 2
+        number = rng.choice((0, 1, 8, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, len(data), rng.getrandbits(32)))
+        broken[at : at + 4] = struct.pack("<I", number)[: len(broken) - at]
+    return bytes(broken)
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    truncated,
+    flipped,
+    flipped,
+    numbered,
+    spliced,
+    repeated,
+    swapped,
+    repacked,
+    repacked,
+)
 
 
 def zipped(*entries: tuple[str, bytes]) -> bytes:
@@ -147,6 +199,53 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     huge = b"\x00\x01\x00\x00\x00\x01\x00\x00\x08\x02\x00\x00\x00"
     yield "huge.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + huge + zlib.crc32(b"IHDR" + huge).to_bytes(4, "big")
     yield "bad.tiff", b"II*\x00\x08\x00\x00\x00" + b"\xff" * 4000
+    yield from hostile_rtf()
+    yield from hostile_office()
+
+
+def hostile_rtf() -> Iterator[tuple[str, bytes]]:
+    """RTF files whose groups, fields and names cost more the more of them there are."""
+    yield "unicode.rtf", rb"{\rtf1 " + rb"\u-10179 ? \u-9000 ?\u0 ?" * 50_000 + b"}"
+    yield "stray.rtf", rb"{\rtf1 a}{\ud b}{\upr{c}{\*\ud d}}}}}}" * 1000
+    yield "binary.rtf", rb"{\rtf1 Words.\bin2147483647 " + b"\x00" * 1000
+    yield "names.rtf", rb"{\rtf1{\stylesheet" + b"a{}" * 500_000 + b"}Words.}"
+    yield "fields.rtf", rb"{\rtf1 " + rb"{\field{\*\fldinst HYPERLINK " + b'"http://a.example"}{' * 400 + b"a" * 100_000
+    yield "notes.rtf", rb"{\rtf1 " + rb"{\footnote a" * 450 + b"a" * 1_000_000
+    yield "cells.rtf", rb"{\rtf1\trowd\intbl " + rb"a\cell " * 600_000 + rb"\row}"
+    yield "rows.rtf", rb"{\rtf1 " + rb"\trowd\intbl a\cell\row " * 200_000 + b"}"
+    yield "hidden.rtf", rb"{\rtf1 Words. " + rb"{\v a}" * 300_000 + b"}"
+    yield "deleted.rtf", rb"{\rtf1 Words. " + rb"{\deleted a}" * 300_000 + b"}"
+    yield "blanks.rtf", rb"{\rtf1 {\field{\*\fldinst HYPERLINK " + b" " * 3_000_000 + rb"}{\fldrslt a}} b}"
+    yield "picture.rtf", rb"{\rtf1 Words.{\pict\pngblip " + (b"89504e47" * 16 + b"\n") * 200_000 + b"}}"
+
+
+def hostile_office() -> Iterator[tuple[str, bytes]]:
+    """Old Word and PowerPoint files whose tables point at the same bytes again and again."""
+    from tests.fixtures import make_doc as make
+
+    text = make.Paragraph("Words and more of them. " * 4000)
+    whole = make.doc([text])
+    length = len(text.runs[0][0]) + 1
+    yield "pieces.doc", make.doc([text], pieces=[(length, 1024)] * 20_000)
+    yield "backwards.doc", make.doc([text], pieces=[(length, 1024), (-length + 10, 0)] * 10_000)
+    yield "looping.doc", whole.replace(struct.pack("<II", 0, length), struct.pack("<II", 0, 0xFFFFFFFF))
+    marked = make.Paragraph("\x02" * 3000 + text.runs[0][0])
+    yield "notes.doc", make.doc([marked], notes=["a"], note_limits=[0, length] * 1500, body_size=0)
+    yield "fields.doc", make.doc([make.Paragraph("\x13\x14a" * 200_000 + "\x15" * 200_000)])
+    yield "cells.doc", make.doc([make.Paragraph("a\x07" * 200_000)])
+    shape = make.text_shape("Words. " * 10_000, (0, 0, 9, 9))
+    yield "again.ppt", make.ppt([shape], again=20_000)
+    cells = [make.text_shape("a", (n, n, 30_000, 30_000)) for n in range(3000)]
+    option = make.record(0xF122, struct.pack("<HI", 0x039F, 1), instance=1)
+    yield "grid.ppt", make.ppt([make.container(0xF003, make.container(0xF004, option), *cells)])
+    yield (
+        "shapes.ppt",
+        make.ppt([make.text_shape("a", (n % 97, n % 89, n % 97 + 5, n % 89 + 5)) for n in range(20_000)]),
+    )
+    nested = make.text_shape("Words.", (0, 0, 9, 9))
+    for _ in range(30):
+        nested = make.overreaching(nested) + make.overreaching(nested[:64])
+    yield "nested.ppt", make.ppt([nested])
 
 
 def seeds() -> list[tuple[str, bytes]]:
@@ -170,21 +269,74 @@ def seeds() -> list[tuple[str, bytes]]:
         ("sheet.xls", make_ole.xls({"Q2": [(y, 0, float(y), 1) for y in range(200)]}, ["0.0%"])),
         ("sheet.xlsb", xlsb({"Q2": [["a", 1.5, True]] * 50})),
         ("notes.rtf", notes),
+        ("letter.rtf", _letter()),
+        ("report.doc", _word_file()),
+        ("slides.ppt", _presentation()),
     ]
     root = parse_corpus.folder()
     real = [(c.path.name, c.path.read_bytes()) for c in parse_corpus.cases(root)] if root else []
     return own + [(name, data) for name, data in real if 0 < len(data) < 2_000_000]
 
 
-def files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """``count`` files: every hostile one, then mutations; one in eight gets the extension of another format."""
+def _letter() -> bytes:
+    """Return an RTF file with what its reader tells apart: tables, lists, fields, code pages, boxes, changes."""
+    return (
+        rb"{\rtf1\ansi\ansicpg1251\deff0{\fonttbl{\f0\fcharset204 Arial;}{\f1\fcharset2 Symbol;}{\f2\fcharset128 M;}}"
+        rb"{\stylesheet{\s1\outlinelevel0 heading 1;}{\s2 heading 2;}}{\info{\title Heron count}{\author Ada}}"
+        rb"{\header Page head}\pard\s1 \'cf\'f0\'e8\par\pard {\f1 \'b7}{\f2 \'8a\'bf\'8e\'9a}"
+        rb" \u28450 ? 10{\super 6}\par"
+        rb"{\pntext\f1 1.\tab}First item\par{\listtext 2)\tab}\ilvl1 Second\par"
+        rb"\trowd\cellx1000\cellx2000\pard\intbl Name\cell Size\cell\row\trowd\intbl Mill\cell 5"
+        rb"{\*\nesttableprops\trowd}\itap2 in\nestcell\nestrow\cell\row\pard"
+        rb'{\field{\*\fldinst HYPERLINK "https://a.example/x"}{\fldrslt a link}}'
+        rb"{\v secret}{\deleted old}{\revised new}\par"
+        rb"{\shp{\*\shpinst{\shptxt In a box.\par}}}{\*\atnauthor Ben}{\*\annotation Why?}{\footnote\ftnalt End.}\par"
+        rb"{\upr{Gr?n}{\*\ud Gr\u252 n}}{\pict 8950}{\bin4 abcd}\uc2\u8364 ??.\par}"
+    )
+
+
+def _word_file() -> bytes:
+    from tests.fixtures import make_doc as make
+
+    paragraphs = [
+        make.Paragraph("Report 2003", style=1),
+        make.Paragraph('See \x13 HYPERLINK "https://a.example" \x14the page\x15 and the note\x02. Gr\xf6\xdfe.'),
+        make.Paragraph(("gone", make.DELETED), ("new", make.INSERTED), ("secret", make.HIDDEN), ("6", make.RAISED)),
+        make.Paragraph("first", properties=make.LIST),
+        *make.row("Name", "Size") * 3,
+        *[make.Paragraph(f"Paragraph {n}. " * 9) for n in range(8)],
+    ]
+    return make.doc(paragraphs, notes=["Of 2003."], headers="Draft")
+
+
+def _presentation() -> bytes:
+    from tests.fixtures import make_doc as make
+
+    option = make.record(0xF122, struct.pack("<HI", 0x039F, 1), instance=1)
+    places = [(left, top, left + 90, top + 90) for top in (0, 100) for left in (0, 100, 200)]
+    cells = [make.text_shape(f"cell {n}", place) for n, place in enumerate(places)]
+    table = make.container(0xF003, make.container(0xF004, option), *cells)
+    title = make.text_shape("Heron count", (10, 10, 500, 60), kind=0)
+    body = make.text_shape("One\rTwo\rThree", (10, 80, 500, 300), kind=1)
+    return make.ppt([title, body], [table], [body], old=[title], notes="Say it slowly.")
+
+
+def files(count: int, seed: int, names: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
+    """``count`` files: every hostile one, then mutations; one in eight gets the extension of another format.
+
+    ``names`` keeps those with one of these extensions.
+    """
+
+    def is_chosen(name: str) -> bool:
+        return not names or name.rpartition(".")[2] in names
+
     rng = random.Random(seed)
     made = 0
     for name, data in hostile():
-        if made < count:
+        if made < count and is_chosen(name):
             yield name, data
             made += 1
-    whole = seeds()
+    whole = [(name, data) for name, data in seeds() if is_chosen(name)]
     while made < count:
         name, data = rng.choice(whole)
         other_name, other = rng.choice(whole)
@@ -193,11 +345,12 @@ def files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
         made += 1
 
 
-async def soak(count: int, seed: int) -> dict[str, object]:
+async def soak(count: int, seed: int, names: Collection[str] = ()) -> dict[str, object]:
     """Outcomes, the slowest file and the parent's growth. Raises ``AssertionError`` for what must not happen."""
     service = DolphinParserService(ProcessSandbox(os.cpu_count() or 1, LIMITS))
     outcomes: Counter[str] = Counter()
     slowest, late = 0.0, []
+    defects: Counter[str] = Counter()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     gate = asyncio.Semaphore(os.cpu_count() or 1)
 
@@ -211,9 +364,12 @@ async def soak(count: int, seed: int) -> dict[str, object]:
         if seconds > LIMITS.timeout_s + GRACE_S:
             late.append(name)
         outcomes[outcome_of(name, result)] += 1
+        defects[defect_of(result)] += 1
+        if seconds > SLOW_S or defect_of(result):
+            print(f"{name}: {outcome_of(name, result)} after {seconds:.1f} s {defect_of(result)}", flush=True)
 
     batch: list[asyncio.Task[None]] = []
-    for name, data in files(count, seed):
+    for name, data in files(count, seed, names):
         batch.append(asyncio.create_task(one(name, data)))
         if len(batch) >= 8:
             await asyncio.gather(*batch)
@@ -226,10 +382,17 @@ async def soak(count: int, seed: int) -> dict[str, object]:
     return {
         "files": count,
         "documents": outcomes.pop("document", 0),
+        "left to the last guard": sum(number for place, number in defects.items() if place),
         **dict(sorted(outcomes.items())),
         "slowest s": slowest,
         "parent grew MB": grown,
     }
+
+
+def defect_of(result: Document | AgentFailure) -> str:
+    """Return the exception that no reader expected and the last guard took, with its place; empty for none."""
+    details = result.details if isinstance(result, AgentFailure) else {}
+    return f"{details['exception']} in {details.get('where')}" if "exception" in details else ""
 
 
 def outcome_of(name: str, result: Document | AgentFailure) -> str:
@@ -237,6 +400,7 @@ def outcome_of(name: str, result: Document | AgentFailure) -> str:
     if isinstance(result, Document):
         if not result.text.strip():
             raise AssertionError(f"{name}: an empty document")
+        result.model_dump_json().encode()  # a text with half a character would raise here
         if "root:x:0:" in result.text:
             raise AssertionError(f"{name}: a file of this machine was read")
         return "document"
@@ -248,13 +412,18 @@ def outcome_of(name: str, result: Document | AgentFailure) -> str:
 def main(arguments: Sequence[str] = ()) -> None:
     count = int(arguments[0]) if arguments else int(os.environ.get("ROMA_SOAK_FILES", COUNT))
     seed = int(arguments[1]) if len(arguments) > 1 else 1
-    facts = asyncio.run(soak(count, seed))
+    names = arguments[2].split(",") if len(arguments) > 2 else []
+    facts = asyncio.run(soak(count, seed, names))
+    print(facts)
+    if names:
+        return
     report.write(
         "soak_parse",
         "Hostile and mutated files through the parser sandbox",
         [facts],
         f"Limits of a worker: {LIMITS.timeout_s:g} s, {LIMITS.memory_mb} MB. Every file ended as a document or a typed "
-        f"failure within the timeout; the parent lived on. Seed {seed}.",
+        "failure within the timeout; the parent lived on. Left to the last guard: files that made a library or a "
+        f"reader fail in a way that it does not name; they end as damaged. Seed {seed}.",
     )
 
 

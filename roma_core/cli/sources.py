@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +13,8 @@ from roma_core.app import Roma, build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.documents import show_ingest
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
+from roma_core.connectors.local.paths import is_local, path_of
+from roma_core.connectors.local.watch import FolderWatch
 from roma_core.errors import InputError
 from roma_core.types import IngestionReport, SourceRecord, SyncPlan
 from roma_core.ui.progress import ingest_bar
@@ -218,45 +221,48 @@ async def sync(call: Invocation, labels: tuple[str, ...], dry_run: bool, watch: 
         if plan is not None:
             call.emit(plan, lambda: _show_plan(plan))
             return PARTIAL if any(one.failures for one in plan.sources) else OK
-        while True:
-            with ingest_bar(call.is_interactive) as progress:
-                report = await roma.sync(*labels, progress=progress, prune=prune)
-            if not watch or report.items or report.failures:
-                _emit_sync(call, report, watch)
-            if not watch:
-                return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
-            await _wait_for_change(roma, labels)
+        if watch:
+            await _sync_and_watch(call, roma, labels, prune=prune)
+        report = await _sync_once(call, roma, labels, prune=prune)
+        _emit_sync(call, report, is_watching=False)
+        return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
 
 
-def _emit_sync(call: Invocation, report: IngestionReport, watch: bool) -> None:
+async def _sync_once(call: Invocation, roma: Roma, labels: Sequence[str], *, prune: bool) -> IngestionReport:
+    with ingest_bar(call.is_interactive) as progress:
+        return await roma.sync(*labels, progress=progress, prune=prune)
+
+
+async def _sync_and_watch(call: Invocation, roma: Roma, labels: Sequence[str], *, prune: bool) -> None:
+    """Sync again and again: after a change of a local file, and when a schedule is due. Ends with the process."""
+    while True:
+        places = await _present_places(roma, labels)
+        async with FolderWatch(places, call.settings.workspace) as watch:
+            while places == await _present_places(roma, labels):
+                report = await _sync_once(call, roma, labels, prune=prune)
+                if report.items or report.failures:
+                    _emit_sync(call, report, is_watching=True)
+                await watch.wait(await _next_look_s(roma, labels))
+
+
+async def _present_places(roma: Roma, labels: Sequence[str]) -> list[Path]:
+    """Return the folders and files of the sources on this machine that are there now."""
+    records = await roma.sources.select(labels, roma.settings.tenant)
+    places = [path_of(record.uri) for record in records if is_local(record.uri)]
+    return [place for place in places if await asyncio.to_thread(place.exists)]
+
+
+async def _next_look_s(roma: Roma, labels: Sequence[str]) -> float:
+    """Return the seconds after which sources are read again when nothing gave notice of a change."""
+    records = await roma.sources.select(labels, roma.settings.tenant)
+    return min((record.options.schedule_s for record in records if record.options.schedule_s), default=WATCH_EVERY_S)
+
+
+def _emit_sync(call: Invocation, report: IngestionReport, is_watching: bool) -> None:
     counts = {state: number for state, number in report.counts().items() if number}
-    if watch and not report.failures and set(counts) <= {"unchanged", "skipped"}:
+    if is_watching and not report.failures and set(counts) <= {"unchanged", "skipped"}:
         return
     call.emit(report, lambda: show_ingest(report))
-
-
-async def _wait_for_change(roma: Roma, labels: Sequence[str]) -> None:
-    """Wait until a local source changes, a schedule is due, or a while is over."""
-    from roma_core.connectors.local.paths import is_local, path_of
-
-    records = await roma.sources.select(labels, roma.settings.tenant)
-    schedules = [record.options.schedule_s for record in records if record.options.schedule_s]
-    timeout_s = min(schedules, default=WATCH_EVERY_S)
-    folders = [path_of(record.uri) for record in records if is_local(record.uri)]
-    present = [folder for folder in folders if await asyncio.to_thread(folder.exists)]
-    if not present:
-        await asyncio.sleep(timeout_s)
-        return
-    from watchfiles import awatch
-
-    async def changed() -> None:
-        async for _ in awatch(*present, debounce=500):
-            return
-
-    try:
-        await asyncio.wait_for(changed(), timeout_s)
-    except TimeoutError:
-        return
 
 
 def _show_plan(plan: SyncPlan) -> None:

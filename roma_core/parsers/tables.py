@@ -71,8 +71,12 @@ def _check_size(cells: int) -> None:
 
 
 def normalised(rows: Rows) -> Grid:
-    """The rectangle that a Markdown table can hold: trimmed lines, one kind of line break, short rows filled up."""
+    """The rectangle that a Markdown table can hold: trimmed lines, one kind of line break, short rows filled up.
+
+    Raises ``TOO_LARGE`` when filling up would make more than ``MAX_CELLS``.
+    """
     columns = max((len(row) for row in rows), default=0)
+    _check_size(sum(columns - len(row) for row in rows))  # one long row among many short ones
     return [[normal_cell(text) for text in row] + [""] * (columns - len(row)) for row in rows]
 
 

@@ -434,3 +434,32 @@ def test_each_token_sees_its_own_conversations(open_page: Open, tmp_path: Path) 
             else:
                 view.get_by_text("There are no documents yet").wait_for()
             assert view.get_by_text("What only I asked").first.is_visible() == bool(seen)
+
+
+async def add_source(workspace: Path, folder: Path, name: str) -> None:
+    from roma_core import Settings, build_roma
+
+    settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
+    async with build_roma(settings) as roma:
+        await roma.sources.add(str(folder), name=name)
+
+
+def test_the_page_of_sources_plans_and_syncs_what_changed(open_page: Open, tmp_path: Path) -> None:
+    folder = tmp_path / "papers <i>x"
+    folder.mkdir()
+    (folder / "one.md").write_text("The valve opens at 3 bar.")
+    finished(add_source(tmp_path / "ws", folder, "papers"))
+    with Service(tmp_path / "ws").running() as service:
+        page = open_page(service.address, "/console/sources")
+        page.get_by_role("heading", name="papers").wait_for()
+        assert page.get_by_text("never synced").count() == 1
+        page.get_by_role("button", name="Plan").click()
+        page.get_by_text("1 added").first.wait_for()
+        page.get_by_role("cell", name="one.md").wait_for()
+        page.get_by_role("button", name="Sync").click()
+        page.get_by_text("Synced: 1 added").wait_for()
+        (folder / "two.md").write_text("It closes at 2 bar.")
+        page.reload()
+        page.get_by_text("1 items").wait_for()
+        page.get_by_role("button", name="Sync").click()
+        page.get_by_text("Synced: 1 added, 1 unchanged").wait_for()

@@ -8,8 +8,12 @@ address. fsspec is blocking: each call runs in a thread.
 from __future__ import annotations
 
 import asyncio
+import lzma
 import mimetypes
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -34,11 +38,13 @@ from roma_core.types import RawDocument, Source, digest
 
 AGENT: Final = "connector.files"
 MIB: Final = 1024 * 1024
-_VERSIONS: Final = ("ETag", "etag", "md5Hash", "md5", "checksum", "sha", "sha256", "generation", "crc")
+_VERSIONS: Final = ("ETag", "etag", "md5Hash", "md5", "checksum", "sha", "sha256", "generation", "crc", "CRC")
 """Fields that change with the content, by which the places name them."""
 HOSTED: Final = frozenset({"s3", "gs", "gcs", "az", "abfs", "adl", "sftp", "ssh", "smb", "ftp", "hf", "github"})
 """Schemes whose addresses begin with a bucket, a host or an owner."""
 _REPOSITORY: Final = re.compile(r"[^:@]+:[^:@]+(@.+)?")
+_DAMAGES: Final = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
+"""What the readers of archives raise for one that is damaged."""
 _TIMES: Final = ("LastModified", "last_modified", "updated", "mtime", "modified", "date_time", "created")
 
 
@@ -111,11 +117,14 @@ class FilesConnector:
                 f"There is nothing at {source.uri}.", ErrorCode.CONNECTOR_NOT_FOUND, details={"uri": source.uri}
             )
         scheme = source.uri.partition("://")[0]
+        archive = _archive_version(source.uri)
         for path, facts in sorted(entries.items()):
             uri = _uri_of(scheme, source.uri, place, path)
             relative = path.removeprefix(root).lstrip("/") or path.rpartition("/")[2]
-            title = path.rpartition("/")[2]
+            title = _shown(path.rpartition("/")[2])
             skip = rules.reason_of_path(relative) if path != root else None
+            if facts.get("linkname"):
+                skip = "a link"
             is_wanted = not include.patterns or include.reason(relative, is_folder=False) is not None
             if skip is not None:
                 yield Listing(uri=uri, title=title, skip=skip)
@@ -123,7 +132,7 @@ class FilesConnector:
                 yield Listing(
                     uri=uri,
                     title=title,
-                    version=_version_of(facts),
+                    version=_version_of({**facts, **archive}),
                     size=facts.get("size"),
                     modified_at=_modified_of(facts),
                 )
@@ -154,7 +163,7 @@ class FilesConnector:
             raise ConnectorError(
                 "The file ended before its size was read; ingest it again.", ErrorCode.CONNECTOR_CORRUPT
             )
-        title = path.rpartition("/")[2]
+        title = _shown(path.rpartition("/")[2])
         return RawDocument(
             uri=uri,
             data=data,
@@ -177,14 +186,16 @@ def _open(uri: str) -> tuple[Any, str]:
 
     scheme, _, rest = uri.partition("://")
     try:
-        place, path = fsspec.core.url_to_fs(f"{scheme}://{unquote(rest)}", use_listings_cache=False)
+        place, path = fsspec.core.url_to_fs(
+            f"{scheme}://{unquote(rest, errors='surrogateescape')}", use_listings_cache=False
+        )
     except (ImportError, ValueError) as error:
         raise ConfigError(
             f"Reading {scheme}:// needs a package that is not installed ({type(error).__name__}); "
             f"see fsspec's list of implementations for {scheme}.",
             ErrorCode.DEPENDENCY_MISSING,
         ) from None
-    except (OSError, RuntimeError, TypeError) as error:
+    except (OSError, RuntimeError, TypeError, *_DAMAGES) as error:
         raise _place_error(uri, error) from None
     return place, str(path).rstrip("/")
 
@@ -206,7 +217,7 @@ def _call(uri: str, work: Any) -> Any:
         raise ConnectorError(
             f"These credentials may not read {uri}.", ErrorCode.CONNECTOR_PERMISSION, details={"uri": uri}
         ) from None
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, *_DAMAGES) as error:
         raise _place_error(uri, error) from None
 
 
@@ -220,8 +231,27 @@ def _uri_of(scheme: str, source_uri: str, place: Any, path: str) -> str:
     """Return the address of a file: chained places (``zip://a::s3://b/c.zip``) keep what stands behind ``::``."""
     del place
     _, chain, rest = source_uri.partition("::")
-    before = f"{scheme}://{_authority(source_uri)}{quote(path.lstrip('/'), safe='/@:=+,!~*()$&;')}"
+    before = f"{scheme}://{_authority(source_uri)}{_quote(path.lstrip('/'))}"
     return f"{before}::{rest}" if chain else before
+
+
+def _quote(path: str) -> str:
+    return quote(path, safe="/@:=+,!~*()$&;", errors="surrogateescape")
+
+
+def _shown(name: str) -> str:
+    """Return a name as text, also when its bytes are not UTF-8, as in archives of older systems."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _archive_version(uri: str) -> dict[str, str]:
+    """Return the version of the archive around the files, where they have none: TAR keeps no sums of contents."""
+    scheme, _, rest = uri.partition("://")
+    _, has_archive, archive = rest.partition("::")
+    if scheme.lower() != "tar" or not has_archive:
+        return {}
+    place, path = _open(archive)
+    return {"checksum": str(_version_of(_call(archive, lambda: place.info(path))))}
 
 
 def _authority(uri: str) -> str:

@@ -83,7 +83,7 @@ class GitAddress:
 
     def uri_of(self, path: str) -> str:
         """Return the address of a file; the folder that a source is confined to is no part of it."""
-        return f"{self._with({'ref': self.ref})}#{quote(path)}"
+        return f"{self._with({'ref': self.ref})}#{quote(path, errors='surrogateescape')}"
 
     def _with(self, parameters: Mapping[str, str]) -> str:
         query = urlencode({key: value for key, value in parameters.items() if value}, safe="/")
@@ -150,12 +150,13 @@ class GitConnector:
         now: dict[str, str] = {}
         async for path, mode, sha in in_batches(_files(checkout, address.path)):
             if stat.S_ISREG(mode):
-                now[path] = sha
+                now[_shown(path)] = sha
         moves = _find_moves(before, now)
         async for path, mode, sha in in_batches(_files(checkout, address.path)):
             listing = self._listing(source, address, path, mode, sha)
-            if listing is not None and path in moves:
-                listing = listing.model_copy(update={"previous_uri": address.uri_of(moves[path])})
+            if listing is not None and _shown(path) in moves:
+                before_move = moves[_shown(path)]
+                listing = listing.model_copy(update={"previous_uri": address.uri_of(before_move)})
             if listing is not None:
                 yield listing
         yield ListingEnd(state={STATE: {"commit": checkout.commit.decode(), "files": now}} if now != before else None)
@@ -165,7 +166,7 @@ class GitConnector:
             self._ignore + tuple(source.options.get("ignore", ())), source.options.get("secrets") != "include"
         )
         include = NameRules(tuple(source.options.get("include", ())), leaves_out_secrets=False)
-        uri, title = address.uri_of(path), path.rpartition("/")[2]
+        uri, title = address.uri_of(path), _shown(path.rpartition("/")[2])
         skip = rules.reason_of_path(path) or _unreadable_kind(mode)
         if skip is not None:
             return Listing(uri=uri, title=title, skip=skip)
@@ -176,12 +177,14 @@ class GitConnector:
     def _read(self, source: Source, uri: str) -> RawDocument:
         source = self.checked(source)
         address = GitAddress.of(source.uri)
-        path = unquote(uri.partition("#")[2])
+        path = _path_in(uri)
         checkout = self._check_out(source, address, TRUSTED_S)
         data = _content(checkout, path)
         if data is None:
             raise ConnectorError(
-                f"The repository has no file {path} any more.", ErrorCode.CONNECTOR_NOT_FOUND, details={"uri": uri}
+                f"The repository has no file {_shown(path)} any more.",
+                ErrorCode.CONNECTOR_NOT_FOUND,
+                details={"uri": uri},
             )
         if len(data) > self._max_bytes:
             raise ConnectorError(
@@ -190,8 +193,8 @@ class GitConnector:
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"uri": uri, "size": len(data)},
             )
-        title = path.rpartition("/")[2]
-        facts = {"repository": address.repository, "commit": checkout.commit.decode(), "path": path}
+        title = _shown(path.rpartition("/")[2])
+        facts = {"repository": address.repository, "commit": checkout.commit.decode(), "path": _shown(path)}
         page = _page_of(address, checkout, path)
         return RawDocument(
             uri=uri,
@@ -205,7 +208,7 @@ class GitConnector:
         source = self.checked(source)
         address = GitAddress.of(source.uri)
         checkout = self._check_out(source, address, TRUSTED_S)
-        return _content(checkout, unquote(uri.partition("#")[2])) is None
+        return _content(checkout, _path_in(uri)) is None
 
     def _check_out(self, source: Source, address: GitAddress, trusted_s: float) -> Checkout:
         """Return the latest commit of the source's branch, asking for it when the last look is too long ago."""
@@ -254,7 +257,7 @@ def _files(checkout: Checkout, below: str) -> Iterator[tuple[str, int, str]]:
     with Repo(str(checkout.folder)) as repo:
         commit: Any = repo[checkout.commit]
         for entry in iter_tree_contents(repo.object_store, commit.tree):
-            path = (entry.path or b"").decode("utf-8", "replace")
+            path = (entry.path or b"").decode("utf-8", "surrogateescape")
             if path.startswith(prefix) or path == below:
                 yield path, int(entry.mode or 0), (entry.sha or b"").decode()
 
@@ -268,11 +271,23 @@ def _content(checkout: Checkout, path: str) -> bytes | None:
     with Repo(str(checkout.folder)) as repo:
         commit: Any = repo[checkout.commit]
         try:
-            mode, sha = tree_lookup_path(repo.__getitem__, commit.tree, path.encode())
+            mode, sha = tree_lookup_path(repo.__getitem__, commit.tree, path.encode("utf-8", "surrogateescape"))
         except (KeyError, NotADirectoryError, ValueError):
             return None
+        if not stat.S_ISREG(mode):
+            return None  # a link, or a commit of a submodule, which is an object of another repository
         blob = repo[sha]
-        return bytes(blob.data) if isinstance(blob, Blob) and stat.S_ISREG(mode) else None
+        return bytes(blob.data) if isinstance(blob, Blob) else None
+
+
+def _path_in(uri: str) -> str:
+    """Return the path that the address of a file names; bytes that are no UTF-8 come through."""
+    return unquote(uri.partition("#")[2], errors="surrogateescape")
+
+
+def _shown(path: str) -> str:
+    """Return a path as text, also when its bytes are not UTF-8."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _unreadable_kind(mode: int) -> str | None:
@@ -304,4 +319,5 @@ def _page_of(address: GitAddress, checkout: Checkout, path: str) -> str:
     host, _, name = address.place.partition("/")
     if address.is_local or host not in _WEB_HOSTS:
         return ""
-    return f"https://{host}/{name.removesuffix('.git')}/{_WEB_HOSTS[host]}/{checkout.commit.decode()}/{quote(path)}"
+    place = quote(path, errors="surrogateescape")
+    return f"https://{host}/{name.removesuffix('.git')}/{_WEB_HOSTS[host]}/{checkout.commit.decode()}/{place}"

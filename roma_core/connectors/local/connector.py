@@ -27,7 +27,7 @@ from urllib.parse import quote_from_bytes
 
 from roma_core.connectors.base import Listing, ListingEnd, in_batches
 from roma_core.connectors.local.ignore import FolderRules, NameRules
-from roma_core.connectors.local.paths import Fence, is_local, open_without_links, path_of, real
+from roma_core.connectors.local.paths import Fence, composed, find_spelling, is_local, open_without_links, path_of, real
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded, guarded_stream
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
@@ -95,8 +95,8 @@ class LocalConnector:
         return is_local(uri)
 
     def checked(self, source: Source) -> Source:
-        start(source.uri, self._fence(source))
-        path = path_of(source.uri)
+        fixed, pattern = start(source.uri, self._fence(source))
+        path = fixed.joinpath(*pattern)
         if not path.is_absolute() and glob.has_magic(str(Path.cwd())):
             return source  # the folder's name would become a part of the pattern
         return source.model_copy(update={"uri": path.absolute().as_uri()})
@@ -153,10 +153,12 @@ def start(uri: str, fence: Fence) -> tuple[Path, tuple[str, ...]]:
     """
     path = path_of(uri)
     fence.demand(real(path))
+    path = find_spelling(path)
+    fence.demand(real(path))
     if _exists(path) or not glob.has_magic(str(path)):
         return path, ()
     wild = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
-    fixed = Path(*path.parts[:wild])
+    fixed = find_spelling(Path(*path.parts[:wild]))
     fence.demand(real(fixed))
     return fixed, path.parts[wild:]
 
@@ -435,7 +437,8 @@ def _exists(path: Path) -> bool:
 
 def _fits(relative: str, pattern: str) -> bool:
     """Return whether a name, or a relative path when the pattern holds a slash, fits a pattern."""
-    return fnmatchcase(relative if "/" in pattern else relative.rpartition("/")[2], pattern)
+    name = relative if "/" in pattern else relative.rpartition("/")[2]
+    return fnmatchcase(composed(name), composed(pattern))
 
 
 def _matches(parts: list[str], pattern: tuple[str, ...]) -> bool:
@@ -444,9 +447,9 @@ def _matches(parts: list[str], pattern: tuple[str, ...]) -> bool:
     One pass over ``parts`` that keeps every place in the pattern which they may have reached, because trying one way
     after the other takes for ever with a dozen ``**``.
     """
-    segments = (*pattern, "*") if pattern and pattern[-1] == "**" else pattern
+    segments = tuple(map(composed, (*pattern, "*") if pattern and pattern[-1] == "**" else pattern))
     places = _with_skips({0}, segments)
-    for part in parts:
+    for part in map(composed, parts):
         stay = {at for at in places if at < len(segments) and segments[at] == "**"}
         step = {at + 1 for at in places - stay if at < len(segments) and fnmatchcase(part, segments[at])}
         places = _with_skips(stay | step, segments)

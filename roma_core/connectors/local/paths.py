@@ -6,6 +6,7 @@ The check of a request and the later read use the same reading, so nothing can b
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,40 @@ def path_of(uri: str) -> Path:
     if not usable:
         raise InputError("A path has at least one character, none of them NUL or half of a surrogate pair.")
     return Path("/" + text.lstrip("/") if text.startswith("//") else text)  # POSIX lets // be another place
+
+
+def composed(text: str) -> str:
+    """Return text with letters and their accents as one character, where there is one.
+
+    A Mac writes a name in two parts that a keyboard types in one; to a person they are the same name.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def find_spelling(path: Path) -> Path:
+    """Return the path as the disk spells it, when a name on the way differs in how its accents are written alone.
+
+    A name that is there as it is given, and one that two entries would answer to, stays as it is.
+    """
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    absolute = path.absolute()
+    spelt = Path(absolute.anchor)
+    for name in absolute.parts[1:]:
+        step = spelt / name
+        if not name.isascii() and not os.path.lexists(step):
+            wanted = composed(name)
+            answers = [entry for entry in _names_in(spelt) if composed(entry) == wanted]
+            step = spelt / answers[0] if len(answers) == 1 else step
+        spelt = step
+    return spelt if os.path.lexists(spelt) else path
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def real(path: Path) -> Path:

@@ -10,6 +10,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final
 
 from roma_core.errors import ErrorCode, ParserError
@@ -17,13 +18,15 @@ from roma_core.parsers import revisions
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raised
 from roma_core.parsers.hyperlinks import linked
-from roma_core.parsers.office.ole_file import OleContainer, open_ole
+from roma_core.parsers.office.ole_file import CUT_WARNING, OleContainer, open_ole
 from roma_core.types import Document, RawDocument
 
 _WORD_97: Final = 0xA5EC
 _FIRST_VERSION: Final = 101
 """``nFib`` of the first version with this layout (Word 97 beta)."""
 _PAGE: Final = 512
+_MAX_FIELDS: Final = 100
+"""Fields in one another that are followed; an honest file has three."""
 _MAX_PAGES: Final = 200_000
 """Pages of properties that are followed; a document of 1,000 printed pages has some hundreds."""
 
@@ -54,6 +57,8 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
             builder.leave_out(name, "attachment", place="embedded object")
         try:
             file = _WordFile(container)
+            if file.is_damaged or container.is_cut:
+                builder.warn(CUT_WARNING)
             _WordFileWriter(builder, file).write()
         except (struct.error, IndexError, ValueError, OverflowError) as error:
             raise ParserError(
@@ -112,6 +117,8 @@ class _WordFile:
         self.lengths = struct.unpack_from(f"<{numbers}I", self.data, at + 2)
         self._places_at = at + 2 + 4 * numbers + 2
         self._places_count = struct.unpack_from("<H", self.data, self._places_at - 2)[0]
+        self.is_damaged = False
+        """A part of the text is not where the file says."""
         self.text, self.offsets = self._read_pieces()
         self.characters = self._read_looks(_CHARACTER_PAGES, is_paragraph=False)
         self.paragraphs = self._read_looks(_PARAGRAPH_PAGES, is_paragraph=True)
@@ -133,10 +140,15 @@ class _WordFile:
         return self.table[start : start + size]
 
     def positions(self, index: int, size: int) -> list[int]:
-        """Return the character positions of a table whose entries have ``size`` further bytes each."""
+        """Return the character positions of a table whose entries have ``size`` further bytes each.
+
+        Positions go up; what follows one that does not is damage.
+        """
         data = self.table_of(index)
         count = max(0, (len(data) - 4) // (4 + size))
-        return list(struct.unpack_from(f"<{count + 1}I", data)) if len(data) >= 4 else []
+        positions = struct.unpack_from(f"<{count + 1}I", data) if len(data) >= 4 else ()
+        falls = (number for number, (one, two) in enumerate(pairwise(positions), start=1) if two < one)
+        return list(positions[: next(falls, len(positions))])
 
     def _read_pieces(self) -> tuple[str, list[int]]:
         """Return all text, and the offset of each character in the file."""
@@ -152,16 +164,26 @@ class _WordFile:
         limits = struct.unpack_from(f"<{count + 1}I", pieces)
         texts: list[str] = []
         offsets: list[int] = []
+        left_over = len(self.data)  # no byte belongs to two pieces
         for index in range(count):
             length = limits[index + 1] - limits[index]
             (place,) = struct.unpack_from("<I", pieces, 4 * (count + 1) + 8 * index + 2)
             is_packed = bool(place & 0x40000000)
             start = (place & 0x3FFFFFFF) // (2 if is_packed else 1)
             width = 1 if is_packed else 2
-            part = self.data[start : start + length * width]
+            if length < 0:
+                self.is_damaged = True
+                break
+            size = min(length, left_over // width)
+            left_over -= size * width
+            part = self.data[start : start + size * width]
+            self.is_damaged |= len(part) < length * width
             text = part.decode("cp1252", "replace") if is_packed else decode_units(part)
+            text = text.ljust(size, "\0")  # so that the positions of what follows count as the file counts them
             texts.append(text)
             offsets += range(start, start + len(text) * width, width)
+            if size < length:
+                break
         return "".join(texts), offsets
 
     def _read_looks(self, index: int, *, is_paragraph: bool) -> _Looks:
@@ -329,7 +351,7 @@ class _WordFileWriter:
             plain: list[str] = []
             for position in range(begin, stop):
                 char = self.file.text[position]
-                if char == "\x13":
+                if char == "\x13" and len(fields) < _MAX_FIELDS:
                     in_code += 1
                     code.clear()
                     _put(parts, plain, look, self.builder)

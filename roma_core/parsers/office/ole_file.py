@@ -11,6 +11,7 @@ from roma_core.errors import ParserError
 from roma_core.parsers.builder import one_line
 
 MAX_STREAM_BYTES: Final = 256 << 20
+CUT_WARNING: Final = "the file is damaged: a part of its text cannot be read"
 _FACTS: Final = {"title": "title", "author": "author", "subject": "subject", "keywords": "keywords"}
 
 
@@ -19,12 +20,16 @@ class OleContainer:
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self.is_cut = False
+        """A stream that was read is shorter than the directory says."""
 
     def read(self, name: str) -> bytes:
         """Return a stream. Raises ``MALFORMED`` when the file has none of this name."""
         if not self._file.exists(name) or self._file.get_size(name) > MAX_STREAM_BYTES:
             raise ParserError("A part of the file is missing; open it in the program it came from and save it again.")
+        size = self._file.get_size(name)
         data: bytes = self._file.openstream(name).read()
+        self.is_cut |= len(data) < size
         return data
 
     def embedded(self, storage: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line
-from roma_core.parsers.office.ole_file import open_ole
+from roma_core.parsers.office.ole_file import CUT_WARNING, open_ole
 from roma_core.parsers.office.slide_order import Rectangle, reading_order
 from roma_core.types import Document, RawDocument
 
@@ -30,6 +30,8 @@ _NOTES: Final = 2
 _ENCRYPTED_TOKEN: Final = 0xF3D1C4DF
 _MAX_DEPTH: Final = 40
 _MAX_EDITS: Final = 10_000
+_MAX_TABLE_CELLS: Final = 20_000
+"""Places in the grid of a table; PowerPoint makes tables of at most 75 rows and columns."""
 _BREAKS: Final = str.maketrans({"\x0b": "\n", "\t": " "})
 
 
@@ -41,6 +43,8 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
         builder.title = builder.metadata.get("title")
         try:
             presentation = _Presentation(container.read("PowerPoint Document"), container.read("Current User"))
+            if container.is_cut:
+                builder.warn(CUT_WARNING)
             for number, slide in enumerate(presentation.slides, start=1):
                 if options.pages is None or number in options.pages:
                     _write_slide(builder, presentation, slide, number)
@@ -94,7 +98,8 @@ class _Presentation:
         self.offsets, document = self._read_directories(edit)
         root = self.record_at(self.offsets[document])
         lists = [record for record in self.children(root) if record.kind == _SLIDE_LIST]
-        self.slides = [slide for record in lists if record.instance == 0 for slide in self._read_list(record)]
+        listed = [slide for record in lists if record.instance == 0 for slide in self._read_list(record)]
+        self.slides = list({slide.object_id: slide for slide in listed}.values())
         notes = [slide for record in lists if record.instance == 2 for slide in self._read_list(record)]
         self.notes = {note.slide_id: note for note in notes}
 
@@ -126,17 +131,17 @@ class _Presentation:
             yield from enumerate(values, start=first)
             at += 4 + 4 * count
 
-    def record_at(self, offset: int) -> _BinaryRecord:
-        """Return the record that begins at an offset."""
+    def record_at(self, offset: int, limit: int | None = None) -> _BinaryRecord:
+        """Return the record that begins at an offset; it ends at ``limit`` at the latest."""
         head, kind, size = struct.unpack_from("<HHI", self.data, offset)
-        end = min(offset + 8 + size, len(self.data))
+        end = min(offset + 8 + size, len(self.data) if limit is None else limit)
         return _BinaryRecord(kind, head >> 4, offset + 8, end, head & 0xF == 0xF)
 
     def children(self, parent: _BinaryRecord) -> Iterator[_BinaryRecord]:
         """Yield the records inside of another."""
         at = parent.start
         while at + 8 <= parent.end:
-            record = self.record_at(at)
+            record = self.record_at(at, parent.end)
             yield record
             at = record.end
 
@@ -260,10 +265,20 @@ def _as_table(cells: Sequence[_SlideText]) -> _SlideText:
         return _SlideText(4, [line for cell in cells for line in cell.lines])
     lefts = sorted({place.left for place, _ in placed})
     tops = sorted({place.top for place, _ in placed})
+    spans = [
+        (
+            range(bisect_left(tops, place.top), max(bisect_left(tops, place.bottom), 1)),
+            range(bisect_left(lefts, place.left), max(bisect_left(lefts, place.right), 1)),
+        )
+        for place, _ in placed
+    ]
+    covered = sum(len(rows) * len(columns) for rows, columns in spans)
+    if max(covered, len(lefts) * len(tops)) > _MAX_TABLE_CELLS:
+        return _SlideText(4, [line for cell in cells for line in cell.lines])
     grid = [[""] * len(lefts) for _ in tops]
-    for place, text in placed:
-        for y in range(bisect_left(tops, place.top), max(bisect_left(tops, place.bottom), 1)):
-            for x in range(bisect_left(lefts, place.left), max(bisect_left(lefts, place.right), 1)):
+    for (_, text), (rows, columns) in zip(placed, spans, strict=True):
+        for y in rows:
+            for x in columns:
                 grid[y][x] = grid[y][x] or text
     around = Rectangle(
         lefts[0], tops[0], max(place.right for place, _ in placed), max(place.bottom for place, _ in placed)

@@ -80,6 +80,8 @@ _HEADING = re.compile(r"(?:heading|titre|überschrift|kop|título|titolo)\s+([1-
 _BULLET = re.compile(r"^\s*(?:[•·◦▪\uf0b7-]|(\d{1,3}[.)]))\s+(?=\S)")
 _LABEL = re.compile(r"(?:\d{1,4}|[a-zA-Z]|[ivxlcIVXLC]{1,7})(?:\.\d{1,4})*[.)]?")
 _LINK = re.compile(r'HYPERLINK\s+(?:\\\w\s+)*"([^"]+)"', re.IGNORECASE)
+MAX_NAME = 200
+"""Characters of a style's name that are kept."""
 MAX_GROUPS = 500
 """Groups in one another that are followed; an honest file has some twenty."""
 
@@ -293,7 +295,8 @@ class RtfReader:
         elif word == "upr":  # the same twice: for readers without Unicode, and in \ud
             self._state = replace(self._state, destination="upr")
         elif word == "ud":
-            self._state = replace(self._state, destination=self._groups[-2].state.destination)
+            around = self._groups[-2].state.destination if len(self._groups) > 1 else "body"
+            self._state = replace(self._state, destination=around)
         else:
             return word in _READ_STARRED
         return True
@@ -428,7 +431,7 @@ class RtfReader:
             dropped = min(self._skip, len(text))
             self._skip -= dropped
             text = text[dropped:]
-        if self._bytes or any(char > "\x7f" for char in text):
+        if self._bytes or not text.isascii():
             self._bytes += text.encode("latin-1", "replace")
         else:
             self._put(text)
@@ -449,7 +452,7 @@ class RtfReader:
     def _write(self, text: str) -> None:
         state = self._state
         if state.destination == "stylesheet":
-            self._style = (*self._style[:2], self._style[2] + text)
+            self._style = (*self._style[:2], (self._style[2] + text)[:MAX_NAME])
         if state.destination in {"silent", "fonttbl", "stylesheet", "info table", "upr"}:
             return
         if state.is_hidden:

@@ -29,7 +29,8 @@ XLINK = "{http://www.w3.org/1999/xlink}"
 _FIELDS = {"title": "title", "creator": "author", "initial-creator": "author", "subject": "subject", "date": "modified",
            "creation-date": "created", "language": "language", "description": "description"}  # fmt: skip
 _SILENT = frozenset(
-    "annotation note tracked-changes bookmark annotation-end soft-page-break deletion hidden-text ruby-text".split()
+    "annotation note tracked-changes change-info bookmark annotation-end soft-page-break deletion hidden-text"
+    " ruby-text".split()
 )
 
 
@@ -122,30 +123,44 @@ def resolve_changes(body: Any, builder: DocumentBuilder) -> None:
     if not regions:
         return
     deleted = {name: region.find(f"{TEXT}deletion") for name, region in regions.items()}
+    insertions = {name for name, region in regions.items() if region.find(f"{TEXT}insertion") is not None}
     is_original = not revisions.shows(builder, "inserted")
     taken: list[str] = []
-    inside = False
+    inside: set[str] = set()
+    """Insertions that are open; a change of the format has a start and an end as well, and takes nothing out."""
     for event, element in etree.iterwalk(body, events=("start", "end")):
-        name = local(element)
+        name, change = local(element), element.get(f"{TEXT}change-id") or ""
         if event == "start":
             if inside and is_original and element.text:
                 taken.append(element.text)
                 element.text = None
             continue
         if name == "change":
-            region = deleted.get(element.get(f"{TEXT}change-id") or "")
+            region = deleted.get(change)
             text = text_of(region) if region is not None else ""
-            element.tail = revisions.write_change(builder, "deleted", text) + (element.tail or "")
-        elif name in {"change-start", "change-end"}:
-            inside = name == "change-start"
-            if builder.options.tracked_changes == "both":
-                element.tail = ("{++" if inside else "++}") + (element.tail or "")
-            elif not inside:
+            shown = revisions.write_change(builder, "deleted", text)
+            if inside and is_original:  # what was put in and taken out again was never in the original
+                taken.append(text)
+                shown = ""
+            element.tail = shown + (element.tail or "")
+        elif name == "change-start" and change in insertions:
+            inside.add(change)
+            _mark_insertion(builder, element, "{++")
+        elif name == "change-end" and change in inside:
+            inside.remove(change)
+            _mark_insertion(builder, element, "++}")
+            if not inside:
                 builder.leave_out("".join(taken), "inserted", place="tracked changes")
                 taken.clear()
         if inside and is_original and element.tail:
             taken.append(element.tail)
             element.tail = None
+    builder.leave_out("".join(taken), "inserted", place="tracked changes")  # the file does not say where it ends
+
+
+def _mark_insertion(builder: DocumentBuilder, element: Any, mark: str) -> None:
+    if builder.options.tracked_changes == "both":
+        element.tail = mark + (element.tail or "")
 
 
 def inline(element: Any) -> str:

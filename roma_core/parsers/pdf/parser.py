@@ -23,6 +23,8 @@ from roma_core.parsers.tables import is_number
 from roma_core.types import Document, LeftOut, RawDocument
 
 MAX_PAGES = 5_000
+MAX_ATTACHMENTS = 5_000
+"""Attached files that are named."""
 MIN_LOSSES = 3
 """Fewer words than this are glyphs that two readings of one page spell in two ways; a number is always reported."""
 
@@ -162,7 +164,7 @@ def _metadata(document: Any) -> dict[str, Any]:
     facts = {key.lower(): value for key, value in document.get_metadata_dict(skip_empty=True).items()}
     facts = {"created" if k == "creationdate" else "modified" if k == "moddate" else k: v for k, v in facts.items()}
     facts["page_count"] = len(document)
-    names = [document.get_attachment(i).get_name() for i in range(min(document.count_attachments(), 50))]
+    names = [document.get_attachment(i).get_name() for i in range(min(document.count_attachments(), MAX_ATTACHMENTS))]
     return {**facts, "attachments": names} if names else facts
 
 

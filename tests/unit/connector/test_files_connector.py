@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,55 @@ async def test_members_of_an_archive_are_files(tmp_path: Path) -> None:
     raw = await FilesConnector(Settings()).fetch(Source(uri=uri, kind="files"), items[1])
     assert isinstance(raw, RawDocument)
     assert raw.data == b"# Two"
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+async def test_members_of_a_tar_archive_are_files_and_links_are_none(tmp_path: Path, mode: Any) -> None:
+    archive = tmp_path / f"a.tar{mode[1:].replace(':', '.')}"
+    write_tar(archive, {"docs/one.md": b"# One", b"docs/caf\xe9.md".decode("utf-8", "surrogateescape"): b"# Two"}, mode)
+    uri = f"tar://docs::{archive.as_uri()}"
+    found = await listed(uri)
+    items = [item for item in found if item.skip is None]
+    assert [item.title for item in items] == ["caf\ufffd.md", "one.md"]
+    assert [(item.title, item.skip) for item in found if item.skip] == [("link.md", "a link")]
+    for item, data in zip(items, (b"# Two", b"# One"), strict=True):
+        raw = await FilesConnector(Settings()).fetch(Source(uri=uri, kind="files"), item)
+        assert isinstance(raw, RawDocument)
+        assert raw.data == data
+
+
+async def test_a_member_that_was_rewritten_with_its_old_time_and_size_has_another_version(tmp_path: Path) -> None:
+    versions: list[list[str | None]] = []
+    for data in (b"one", b"two"):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(zipfile.ZipInfo("a.md", (2020, 1, 1, 0, 0, 0)), data)
+        write_tar(tmp_path / "a.tar", {"a.md": data}, "w")
+        found = [
+            *await listed(f"zip://::{(tmp_path / 'a.zip').as_uri()}"),
+            *await listed(f"tar://::{(tmp_path / 'a.tar').as_uri()}"),
+        ]
+        versions.append([item.version for item in found if item.skip is None])
+    assert len(versions[0]) == 2
+    assert all(before != after for before, after in zip(*versions, strict=True))
+
+
+async def test_an_archive_that_is_none_is_a_failure_and_not_an_empty_place(tmp_path: Path) -> None:
+    for name in ("a.zip", "a.tar"):
+        (tmp_path / name).write_bytes(b"no archive")
+        (failure,) = await listed(f"{name[2:]}://::{(tmp_path / name).as_uri()}")
+        assert isinstance(failure, AgentFailure) and failure.code.value.startswith("ERR_CONNECTOR_")
+
+
+def write_tar(path: Path, files: Mapping[str, bytes], mode: Any) -> None:
+    """Write an archive with files, and a link that leads out of it."""
+    with tarfile.open(path, mode) as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        link = tarfile.TarInfo("docs/link.md")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
 
 
 async def test_a_file_is_gone_when_its_place_is_there_without_it(place: Any) -> None:

@@ -75,6 +75,57 @@ async def test_links_keys_and_dot_folders_are_left_out(repository: Repository, c
     assert isinstance(result, AgentFailure)
 
 
+async def test_a_submodule_is_left_out_with_what_to_do(repository: Repository, connector: GitConnector) -> None:
+    tree_with_link(repository, b"vendor", b"inner")
+    items = await look(connector, f"git+file://{repository.folder}")
+    skipped = {item.uri.partition("#")[2]: item.skip for item in items if isinstance(item, Listing) and item.skip}
+    assert "a source of its own" in str(skipped["vendor/inner"])
+    assert names(items) == ["docs/guide", "readme"]
+    listing = Listing(uri=f"git+file://{repository.folder}#vendor/inner")
+    result = await connector.fetch(Source(uri=f"git+file://{repository.folder}", kind="git"), listing)
+    assert isinstance(result, AgentFailure)
+    assert result.code is ErrorCode.CONNECTOR_NOT_FOUND
+
+
+def tree_with_link(repository: Repository, folder: bytes, name: bytes) -> None:
+    """Commit the present tree with a link to a commit of another repository in one of its folders."""
+    from dulwich.objects import S_IFGITLINK, Tree
+
+    head = repository.repo[repository.repo.head()]
+    tree = repository.repo[head.tree]
+    below = Tree()
+    below.add(name, S_IFGITLINK, b"1" * 40)
+    tree.add(folder, 0o40000, below.id)
+    commit_tree(repository, below, tree)
+
+
+def commit_tree(repository: Repository, *trees: Any) -> None:
+    """Store trees, and commit the last of them."""
+    for tree in trees:
+        repository.repo.object_store.add_object(tree)
+    who = b"Ada <ada@example.org>"
+    repository.repo.get_worktree().commit(message=b"tree", author=who, committer=who, tree=trees[-1].id)
+
+
+async def test_a_file_whose_name_is_no_utf_8_is_read(repository: Repository, connector: GitConnector) -> None:
+    from dulwich.objects import Blob
+
+    blob = Blob.from_string(b"words\n")
+    repository.repo.object_store.add_object(blob)
+    tree = repository.repo[repository.repo[repository.repo.head()].tree]
+    tree.add(b"caf\xe9.txt", 0o100644, blob.id)
+    commit_tree(repository, tree)
+    source = Source(uri=f"git+file://{repository.folder}", kind="git")
+    items = await look(connector, source.uri)
+    (odd,) = [item for item in items if isinstance(item, Listing) and item.title == "caf\ufffd.txt"]
+    raw = await connector.fetch(source, odd)
+    assert isinstance(raw, RawDocument)
+    assert raw.data == b"words\n"
+    end = items[-1]
+    assert isinstance(end, ListingEnd)
+    end.model_dump_json()
+
+
 async def test_a_document_knows_its_commit_and_path(repository: Repository, connector: GitConnector) -> None:
     source = Source(uri=f"git+file://{repository.folder}", kind="git")
     raw = await connector.fetch(source, Listing(uri=f"{source.uri}#docs/guide"))

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import os
 import socket
+import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from roma_core.connectors.base import Listing
 from roma_core.connectors.local import connector as local
 from roma_core.connectors.local.connector import LocalConnector
-from roma_core.errors import AgentFailure, ErrorCode
+from roma_core.errors import AgentFailure, ErrorCode, RomaError
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
 
@@ -440,3 +442,44 @@ async def test_listing_streams_and_may_be_left_early(root: Path) -> None:
     first = await anext(stream)
     assert isinstance(first, Listing) and first.title == "000.md"
     await stream.aclose()  # type: ignore[attr-defined]
+
+
+# Accents in one character (NFC, as they are typed) and in two (NFD, as a Mac stores them)
+
+TYPED, STORED = unicodedata.normalize("NFC", "Übersicht café.txt"), unicodedata.normalize("NFD", "Übersicht café.txt")
+
+
+@pytest.mark.parametrize(("there", "typed"), [(STORED, TYPED), (TYPED, STORED)])
+async def test_a_name_is_found_however_its_accents_are_written(root: Path, there: str, typed: str) -> None:
+    write(root, f"Ordner ü/{there}", "Ordner ü/other.txt")
+    folder = root / "Ordner ü"
+    (item,) = await listed(folder / typed)
+    assert isinstance(item, Listing) and item.uri == (folder / there).as_uri()
+    assert await names(root / unicodedata.normalize("NFD", "Ordner ü") / typed) == [there]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+async def test_patterns_fit_names_however_their_accents_are_written(root: Path, form: Any) -> None:
+    write(root, TYPED, f"below/{STORED}", "plain.txt")
+    pattern = unicodedata.normalize(form, "*café*")
+    assert await names(root, include=(pattern,)) == [STORED, TYPED]
+    assert await names(root, ignore=(pattern,)) == ["plain.txt"]
+    assert await names(root / "**" / pattern) == [STORED, TYPED]
+    assert await names(root, include=(unicodedata.normalize(form, "below/Übersicht*"),)) == [STORED]
+    (root / ".gitignore").write_text(f"{pattern}\n")
+    assert TYPED not in await names(root) and STORED not in await names(root)
+
+
+async def test_two_files_whose_names_differ_in_their_accents_alone_are_two_documents(root: Path) -> None:
+    write(root, TYPED, STORED)
+    assert sorted(await names(root)) == sorted([TYPED, STORED])
+    (item,) = await listed(root / TYPED)
+    assert isinstance(item, Listing) and item.title == TYPED
+
+
+async def test_a_fence_holds_for_the_spelling_of_the_disk(root: Path) -> None:
+    write(root, "Büro/a.txt", "other/b.txt")
+    within = (str(root / unicodedata.normalize("NFD", "Büro")),)
+    source = Source(uri=str(root / "other"), kind="local", options={"within": within})
+    with pytest.raises(RomaError):
+        connector().checked(source)

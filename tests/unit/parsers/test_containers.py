@@ -103,6 +103,16 @@ async def test_a_file_inside_is_a_document_with_its_name_and_its_bytes(name: str
     assert isinstance(inner, Document) and "| 1 | 4711 |" in inner.text
 
 
+async def test_the_cover_sheet_of_a_portfolio_is_read_and_each_of_its_files_is_a_document() -> None:
+    files = {f"report {number:03}.csv": SHEET + str(number).encode() for number in range(70)}
+    raw = RawDocument(uri="file:///a.pdf", data=make_pdf.portfolio(files))
+    document = await service().parse(raw, ParseOptions(parts_apart=True, ocr=False))
+    assert isinstance(document, Document), document
+    assert document.text == make_pdf.COVER
+    assert {entry.text for entry in document.left_out if entry.why == "attachment"} == files.keys()
+    assert {part.title: part.data for part in await parts_of(raw)} == files
+
+
 async def test_containers_nest_and_each_opens_the_next() -> None:
     outer = RawDocument(uri="file:///a.zip", data=archive("box.mbox", mailbox()))
     (box,) = await parts_of(outer)

@@ -121,6 +121,57 @@ def test_a_damaged_presentation_is_reported_as_such() -> None:
     assert isinstance(cut, AgentFailure) and "damaged" in cut.message
 
 
+def test_pieces_that_lie_over_one_another_are_read_once_and_the_rest_is_damage() -> None:
+    paragraph = make.Paragraph("Words 41.")
+    size = len("Words 41.") + 1
+    made = document("p.doc", make.doc([paragraph], pieces=[(size, 2 * make.PAGE)] * 1000))
+    assert made.text.count("Words 41.") < 500
+    assert any("damaged" in warning for warning in made.warnings)
+
+
+def test_a_word_file_whose_pieces_go_backwards_keeps_what_is_before_and_warns() -> None:
+    paragraph = make.Paragraph("Words 41.")
+    pieces = [(len("Words 41.") + 1, 2 * make.PAGE), (-5, 2 * make.PAGE)]
+    made = document("p.doc", make.doc([paragraph], pieces=pieces))
+    assert made.text == "Words 41." and any("damaged" in warning for warning in made.warnings)
+
+
+def test_a_word_file_that_is_shorter_than_its_pieces_say_warns() -> None:
+    made = document("p.doc", make.doc([make.Paragraph("Words 41.")], pieces=[(90_000, 2 * make.PAGE)]))
+    assert isinstance(made, Document) and any("damaged" in warning for warning in made.warnings)
+
+
+def test_notes_whose_places_go_backwards_are_not_read_again_and_again() -> None:
+    body = make.Paragraph("\x02" * 50 + "Words 41.")
+    made = document("n.doc", make.doc([body], notes=["Of 2003."], note_limits=[0, 60] * 25, body_size=0))
+    assert made.text.count("Words 41.") <= 2
+
+
+def test_fields_inside_of_fields_end() -> None:
+    made = document("f.doc", make.doc([make.Paragraph("\x13\x14a" * 5000 + "\x15" * 5000)]))
+    assert made.text == "a" * 5000
+
+
+def test_a_slide_that_is_listed_again_is_read_once() -> None:
+    made = document("a.ppt", make.ppt([make.text_shape("one 11", (0, 0, 9, 9))], again=3))
+    assert made.text == "one 11"
+
+
+def test_a_record_that_claims_more_than_its_parent_ends_with_it() -> None:
+    inner = make.text_shape("inside 5", (0, 0, 9, 9))
+    for _ in range(30):
+        inner = make.overreaching(inner)
+    made = document("o.ppt", make.ppt([inner, make.text_shape("after 6", (0, 500, 9, 600))]))
+    assert made.text.count("inside 5") == 1 and made.text.count("after 6") == 1
+
+
+def test_shapes_that_say_they_are_a_table_of_millions_of_cells_are_read_as_lines() -> None:
+    option = make.container(0xF004, make.record(0xF122, b"\x9f\x03\x01\x00\x00\x00", instance=1))
+    cells = [make.text_shape(f"c{n}", (n, n, 30_000, 30_000)) for n in range(300)]
+    made = document("g.ppt", make.ppt([make.container(0xF003, option, *cells)]))
+    assert [made.text.count(f"c{n}\n") for n in range(0, 299, 50)] == [1] * 6
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
 def test_files_that_libreoffice_wrote_hold_the_same_words(tmp_path: Path) -> None:
