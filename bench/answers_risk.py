@@ -30,7 +30,7 @@ from roma_core.evals.stats.risk import LabelledAnswer, control_risk, make_grid, 
 from roma_core.rerank import LocalReranker, mix
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore
-from roma_core.types import Query, ScoredChunk, digest
+from roma_core.types import Principal, Query, ScoredChunk, digest
 from roma_core.writers import ExtractiveWriter
 
 SET = "squad2_dev"
@@ -78,7 +78,7 @@ async def weigh_all(root: Path, questions: int) -> None:
     writer = ExtractiveWriter(reranker, library=store)
     for part, question in open_questions:
         passages = await find_passages(store, reranker, question, part)
-        context = Context.begin(Query(text=question["question"], tenant=TENANT))
+        context = Context.begin(Query(text=question["question"], principal=Principal.local(TENANT)))
         answer = await writer.weigh(question["question"], passages, context)
         text = "".join(answer.pieces)
         is_right = part == "answerable" and states(text, make_fact(question["answers"]))

@@ -33,6 +33,7 @@ from roma_core.types import (
     HealthReport,
     IngestionReport,
     Persona,
+    Principal,
     Query,
     RawDocument,
     ReindexReport,
@@ -107,6 +108,11 @@ class Roma:
         # A part looks in the instance first, so one that is handed in is never built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
         ensure_temp_folder(Workspace(settings.workspace).temporary)
+
+    @property
+    def user(self) -> Principal:
+        """The caller where none is named: the user of this machine, in the tenant of the settings."""
+        return Principal.local(self.settings.tenant)
 
     @cached_property
     def prompt_library(self) -> PromptLibrary:
@@ -348,7 +354,7 @@ class Roma:
         top_k: int | None = None,
         filters: Mapping[str, Any] | None = None,
         session_id: str | None = None,
-        tenant: str | None = None,
+        principal: Principal | None = None,
         pipeline: str = "",
         record_id: str | None = None,
         keep: bool = True,
@@ -359,7 +365,13 @@ class Roma:
         ``ErrorEvent`` with ERR_INPUT_INVALID. The answer is recorded under ``record_id`` (a fresh one by default),
         unless ``keep`` is False.
         """
-        given = {"persona": persona, "top_k": top_k, "filters": filters, "session_id": session_id, "tenant": tenant}
+        given = {
+            "persona": persona,
+            "top_k": top_k,
+            "filters": filters,
+            "session_id": session_id,
+            "principal": principal,
+        }
         asked = guarded_call("query", lambda: self._make_query(query, given))
         if isinstance(asked, AgentFailure):
             return _refuse(asked)
@@ -410,7 +422,7 @@ class Roma:
         top_k: int | None = None,
         filters: Mapping[str, Any] | None = None,
         session_id: str | None = None,
-        tenant: str | None = None,
+        principal: Principal | None = None,
         record_id: str | None = None,
         keep: bool = True,
     ) -> TailorOutput | AgentFailure:
@@ -430,7 +442,7 @@ class Roma:
             top_k=top_k,
             filters=filters,
             session_id=session_id,
-            tenant=tenant,
+            principal=principal,
             record_id=record_id,
             keep=keep,
         )
@@ -443,13 +455,13 @@ class Roma:
         *,
         limit: int = 5,
         filters: Mapping[str, Any] | None = None,
-        tenant: str | None = None,
+        principal: Principal | None = None,
     ) -> tuple[ScoredChunk, ...] | AgentFailure:
         """Return the passages that answers would be written from, best first. Asks no model that writes.
 
         >>> await roma.search("rope bridge", limit=3)  # doctest: +SKIP
         """
-        report = await self.explain_search(text, limit=limit, filters=filters, tenant=tenant)
+        report = await self.explain_search(text, limit=limit, filters=filters, principal=principal)
         return report if isinstance(report, AgentFailure) else report.passages
 
     async def explain_search(
@@ -458,7 +470,7 @@ class Roma:
         *,
         limit: int = 10,
         filters: Mapping[str, Any] | None = None,
-        tenant: str | None = None,
+        principal: Principal | None = None,
         config: RetrievalConfig | None = None,
     ) -> SearchReport | AgentFailure:
         """Return the passages as ``search`` does, with what each leg, fusion and the reranker made of them.
@@ -469,14 +481,19 @@ class Roma:
         """
         for part in (Roma.orchestrator, Roma.writers, Roma.llm):
             await part.warm(self)
-        given = {"top_k": limit, "filters": filters, "tenant": tenant}
+        given = {"top_k": limit, "filters": filters, "principal": principal}
         asked = guarded_call("query", lambda: self._make_query(text, given))
         if isinstance(asked, AgentFailure):
             return asked
         return await guarded("memory", parts.explain_search(self, asked, config))
 
     async def search_pictures(
-        self, text: str, *, limit: int = 10, filters: Mapping[str, Any] | None = None, tenant: str | None = None
+        self,
+        text: str,
+        *,
+        limit: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        principal: Principal | None = None,
     ) -> tuple[PictureHit, ...] | AgentFailure:
         """Return pictures of the documents, best first, and by which way each was found.
 
@@ -488,7 +505,7 @@ class Roma:
             await part.warm(self)
         from roma_core.pictures import search_pictures
 
-        given = {"top_k": limit, "filters": filters, "tenant": tenant}
+        given = {"top_k": limit, "filters": filters, "principal": principal}
         asked = guarded_call("query", lambda: self._make_query(text, given))
         if isinstance(asked, AgentFailure):
             return asked
@@ -513,31 +530,37 @@ class Roma:
         raw = await guarded("local", self._read(Path(path)))
         return raw if isinstance(raw, AgentFailure) else await self.parsers.page_image(raw, number)
 
-    async def source_page(self, document: Document, number: int, tenant: str | None = None) -> bytes | AgentFailure:
+    async def source_page(
+        self, document: Document, number: int, principal: Principal | None = None
+    ) -> bytes | AgentFailure:
         """``page_image`` of a stored document, drawn from its source once; a failure when that has changed."""
-        owner = tenant or self.settings.tenant
-        return await guarded("parser", self._read_page("page", self.parsers.page_image, document, number, owner))
+        who = principal or self.user
+        return await guarded("parser", self._read_page("page", self.parsers.page_image, document, number, who))
 
     async def source_words(
-        self, document: Document, number: int, tenant: str | None = None
+        self, document: Document, number: int, principal: Principal | None = None
     ) -> tuple[PageWord, ...] | AgentFailure:
         """Return the words of a page of a stored PDF with their boxes; a failure when its source has changed."""
         from roma_core.parsers.pdf.words import unpack_words
 
-        owner = tenant or self.settings.tenant
-        packed = await guarded("parser", self._read_page("words", self.parsers.page_words, document, number, owner))
+        who = principal or self.user
+        packed = await guarded("parser", self._read_page("words", self.parsers.page_words, document, number, who))
         return packed if isinstance(packed, AgentFailure) else unpack_words(packed)
 
-    async def original(self, document: Document, tenant: str | None = None) -> RawDocument | AgentFailure:
+    async def original(self, document: Document, principal: Principal | None = None) -> RawDocument | AgentFailure:
         """Return the bytes that a document was made of, fetched again; a failure when the source has changed.
 
         The caller calls ``discard`` on them.
         """
-        return await self.ingestion.original(document, tenant or self.settings.tenant)
+        return await self.ingestion.original(document, (principal or self.user).tenant)
 
-    async def document(self, document_id: str, tenant: str | None = None) -> Document | AgentFailure:
-        """A stored document: the text that citations point into."""
-        return await guarded("store", self._stored(document_id, tenant or self.settings.tenant))
+    async def document(self, document_id: str, principal: Principal | None = None) -> Document | AgentFailure:
+        """A stored document: the text that citations point into. One that may not be read is missing."""
+        return await guarded("store", self._stored(document_id, principal or self.user))
+
+    async def collections(self, principal: Principal | None = None) -> dict[str, tuple[int, int]] | AgentFailure:
+        """Return the numbers of documents and passages of each collection by its name."""
+        return await guarded("store", self.store.collections((principal or self.user).tenant))
 
     async def read_source(self, document: Document, tenant: str | None = None) -> str:
         """Return the words in the bytes that a document was made of, fetched again; empty when they cannot be read."""
@@ -568,23 +591,29 @@ class Roma:
         return await calibrate_abstention(self, str(dataset), limit=limit, progress=progress)
 
     async def rate(
-        self, answer_id: str, rating: Rating, *, session_id: str = "", comment: str = "", tenant: str | None = None
+        self,
+        answer_id: str,
+        rating: Rating,
+        *,
+        session_id: str = "",
+        comment: str = "",
+        principal: Principal | None = None,
     ) -> AgentFailure | None:
         """Store a person's opinion of an answer; the last one of a session about an answer counts."""
         from roma_core.sessions.service import Feedback
 
         opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)
-        return await guarded("sessions", self.sessions.rate(tenant or self.settings.tenant, opinion))
+        return await guarded("sessions", self.sessions.rate(principal or self.user, opinion))
 
-    async def delete_session(self, session_id: str, tenant: str | None = None) -> None:
+    async def delete_session(self, session_id: str, principal: Principal | None = None) -> None:
         """Remove a conversation with its turns, ratings and records of answers. Raises ``NotFoundError``.
 
         A conversation whose only question failed has records and no turn.
         """
-        owner = tenant or self.settings.tenant
-        records = await self.answers.delete_session(owner, session_id)
+        who = principal or self.user
+        records = await self.answers.delete_session(who, session_id)
         try:
-            await self.sessions.delete(owner, session_id)
+            await self.sessions.delete(who, session_id)
         except NotFoundError:
             if not records:
                 raise
@@ -682,7 +711,7 @@ class Roma:
         if isinstance(query, Query):
             fields = {**dict(query), **fields}
         else:
-            fields = {"tenant": self.settings.tenant, "text": query, **fields}
+            fields = {"principal": self.user, "text": query, **fields}
         try:
             return Query.model_validate(fields)
         except ValidationError as error:
@@ -718,14 +747,14 @@ class Roma:
         read: Callable[[RawDocument, int], Awaitable[bytes | AgentFailure]],
         document: Document,
         number: int,
-        tenant: str,
+        who: Principal,
     ) -> bytes | AgentFailure:
         """Return what ``read`` makes of a page of the source; cached under ``kind``."""
         key = digest(kind, document.content_sha256, document.parser, str(number))
         kept = await asyncio.to_thread(self.cache.get, kind, key)
         if kept is not None:
             return kept
-        raw = await self.ingestion.original(document, tenant)
+        raw = await self.ingestion.original(document, who.tenant)
         if isinstance(raw, AgentFailure):
             return raw
         try:
@@ -736,8 +765,8 @@ class Roma:
             await asyncio.to_thread(self.cache.put, kind, key, made)
         return made
 
-    async def _stored(self, document_id: str, tenant: str) -> Document:
-        found = await self.store.document(tenant, document_id)
+    async def _stored(self, document_id: str, who: Principal) -> Document:
+        found = await self.store.document(who.tenant, document_id)
         if found is None:
             raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
         return found

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from roma_core.answers import AnswerRecord, StageSnapshot
 from roma_core.errors import AgentFailure, InputError, suggest_name
 from roma_core.settings import Settings, own_settings
-from roma_core.types import Document, Noun, Query, ScoredChunk, TailorOutput
+from roma_core.types import EVERYTHING, Document, Noun, Query, ReadScope, ScoredChunk, TailorOutput
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -120,23 +120,25 @@ class RecordedStore:
         self._stale = stale
         self.has_searched = False
 
-    async def document(self, tenant: str, document_id: str) -> Document | None:
+    async def document(self, tenant: str, document_id: str, scope: ReadScope = EVERYTHING) -> Document | None:
         """Return the document as the record knows it, else today's."""
         if document_id in self._stale and not self.has_searched:
             return self._stale[document_id]
-        return await self._store.document(tenant, document_id)
+        return await self._store.document(tenant, document_id, scope)
 
-    async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+    async def lexical(
+        self, tenant: str, text: str, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
+    ) -> list[ScoredChunk]:
         """Search today's corpus by words."""
         self.has_searched = True
-        return await self._store.lexical(tenant, text, limit=limit, filters=filters)
+        return await self._store.lexical(tenant, text, limit=limit, filters=filters, scope=scope)
 
     async def dense(
-        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
+        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
     ) -> list[ScoredChunk]:
         """Search today's corpus by meaning."""
         self.has_searched = True
-        return await self._store.dense(tenant, vector, limit=limit, filters=filters)
+        return await self._store.dense(tenant, vector, limit=limit, filters=filters, scope=scope)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -57,6 +57,11 @@ class Workspace:
         return self.folder / "service.db"
 
     @property
+    def grants(self) -> Path:
+        """Grants: who may read which collections and documents."""
+        return self.folder / "grants.sqlite"
+
+    @property
     def sessions(self) -> Path:
         """Conversations and feedback, unless ``ROMA_DATABASE_URL`` names another database."""
         return self.folder / "sessions.db"
@@ -169,6 +174,7 @@ class Workspace:
             self.ledger,
             self.budgets,
             self.service,
+            self.grants,
             self.sessions,
             self.answers,
             self.eval_answers,

@@ -135,7 +135,7 @@ class ConversationAgent(Agent):
     async def _earlier_turns(self, query: Query) -> Sequence[Turn]:
         """Return the turns of the query's session, or else those that the query brings itself."""
         if query.session_id is not None:
-            return await self._sessions.turns(query.tenant, query.session_id, _MOST_TURNS)
+            return await self._sessions.turns(query.principal, query.session_id, _MOST_TURNS)
         return [
             Turn(question=earlier.question, standalone=earlier.question, answer=earlier.answer, answer_id="")
             for earlier in query.history[-_MOST_TURNS:]
@@ -155,7 +155,7 @@ class ConversationAgent(Agent):
             model=output.model,
             references=tuple(Reference.of(c) for c in output.citations),
         )
-        await self._sessions.append(query.tenant, query.session_id, turn)
+        await self._sessions.append(query.principal, query.session_id, turn)
 
     async def _read_follow_up(self, context: Context) -> AgentFailure | None:
         reading = await self.read_question(context.question, context.query)

@@ -25,7 +25,7 @@ from roma_core.answers.record import (
 from roma_core.answers.store import LEASE_S, AnswerStore, NewEvents
 from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded
 from roma_core.telemetry import logs
-from roma_core.types import CompleteEvent, ComponentHealth, Query, StreamEvent, digest
+from roma_core.types import CompleteEvent, ComponentHealth, Principal, Query, StreamEvent, digest
 
 FLUSH_S = 0.5
 BEAT_S = LEASE_S / 3
@@ -85,9 +85,9 @@ class Recorder:
 
         Raises ``InputError`` when the id belongs to another question.
         """
-        live = self._answers.find_live(*self.key)
+        live = self._answers.find_any(*self.key)
         if live is not None and live is not self:
-            if live.query != self.query:
+            if not _is_same_question(live.query, self.query):
                 raise InputError("This idempotency key was used for another question; use a fresh one.")
             return False
         self.has_begun = True
@@ -192,7 +192,7 @@ class Answers:
     """The answers of a workspace. ``days`` 0 keeps none: running ones can be followed all the same.
 
     >>> answers = Answers(Path(".roma/answers.sqlite"))
-    >>> record = await answers.get("default", "9b1d0c")
+    >>> record = await answers.get(Principal.local(), "9b1d0c")
     """
 
     def __init__(
@@ -228,49 +228,49 @@ class Answers:
         """Return the id of the answer that the idempotency ``key`` of ``owner`` stands for."""
         return digest("answer key", tenant, owner, key)[:32]
 
-    async def get(self, tenant: str, record_id: str) -> AnswerRecord:
+    async def get(self, who: Principal, record_id: str) -> AnswerRecord:
         """Return a record; of a running answer what there is so far. Raises ``NotFoundError``."""
-        live = self.find_live(tenant, record_id)
+        live = self.find_live(who, record_id)
         if live is not None and not live.is_stored:
             return AnswerRecord(
                 id=live.id, state="running", query=live.query, created_at=self.now(), events=tuple(live.events)
             )
-        record = await asyncio.to_thread(self.store.load, tenant, record_id)
+        record = await asyncio.to_thread(self.store.load, who, record_id)
         return record if live is None else record.model_copy(update={"events": tuple(live.events)})
 
-    async def count_events(self, tenant: str, record_id: str) -> tuple[int, bool]:
+    async def count_events(self, who: Principal, record_id: str) -> tuple[int, bool]:
         """Return how many events an answer has and whether it has ended. Raises ``NotFoundError``."""
-        live = self.find_live(tenant, record_id)
+        live = self.find_live(who, record_id)
         if live is not None:
             return len(live.events), live.has_ended
-        stored = await asyncio.to_thread(self.store.events, tenant, record_id, 0)
+        stored = await asyncio.to_thread(self.store.events, who, record_id, 0)
         return len(stored.events), stored.state != "running"
 
-    async def find_session(self, tenant: str, record_id: str) -> str | None:
+    async def find_session(self, who: Principal, record_id: str) -> str | None:
         """Return the conversation of an answer, None for one without. Raises ``NotFoundError``.
 
         The query of a record is masked, and the id of a token's conversation looks like a secret there.
         """
-        live = self.find_live(tenant, record_id)
+        live = self.find_live(who, record_id)
         if live is not None:
             return live.query.session_id
-        return await asyncio.to_thread(self.store.find_session, tenant, record_id)
+        return await asyncio.to_thread(self.store.find_session, who, record_id)
 
-    async def find_id(self, tenant: str, name: str) -> str:
+    async def find_id(self, who: Principal, name: str) -> str:
         """Return the id that ``name`` means: an id or its beginning, an ``answer_id``, or ``last``."""
-        return await asyncio.to_thread(self.store.find_id, tenant, name)
+        return await asyncio.to_thread(self.store.find_id, who, name)
 
-    async def list(self, tenant: str, session_id: str | None = None, limit: int = 100) -> list[AnswerSummary]:
-        """Return the tenant's answers, the newest first, of one conversation when it is given."""
-        return await asyncio.to_thread(self.store.list, tenant, session_id, limit)
+    async def list(self, who: Principal, session_id: str | None = None, limit: int = 100) -> list[AnswerSummary]:
+        """Return the answers of a user, the newest first, of one conversation when it is given."""
+        return await asyncio.to_thread(self.store.list, who, session_id, limit)
 
-    async def follow(self, tenant: str, record_id: str, first: int = 0) -> AsyncGenerator[tuple[int, StreamEvent]]:
+    async def follow(self, who: Principal, record_id: str, first: int = 0) -> AsyncGenerator[tuple[int, StreamEvent]]:
         """Yield the events from number ``first`` on with their numbers, until the last one. Raises ``NotFoundError``.
 
         It reads what is written here, in another process, or was written long ago.
         """
         number = first
-        live = self.find_live(tenant, record_id)
+        live = self.find_live(who, record_id)
         if live is not None and live.is_here:
             live.follow()
             try:
@@ -284,7 +284,7 @@ class Answers:
             finally:
                 live.unfollow()
         while True:
-            stored = await asyncio.to_thread(self.store.events, tenant, record_id, number)
+            stored = await asyncio.to_thread(self.store.events, who, record_id, number)
             for event in stored.events:
                 yield number, event
                 number += 1
@@ -292,14 +292,14 @@ class Answers:
                 return
             await asyncio.sleep(POLL_S)
 
-    async def stop(self, tenant: str, record_id: str) -> None:
+    async def stop(self, who: Principal, record_id: str) -> None:
         """Stop an answer that is being written, here or elsewhere; one that has ended stays. ``NotFoundError``."""
-        live = self.find_live(tenant, record_id)
+        live = self.find_live(who, record_id)
         if live is not None and live.task is not None:
             live.task.cancel()
             return
         if live is None or live.is_stored:
-            await asyncio.to_thread(self.store.request_stop, tenant, record_id)
+            await asyncio.to_thread(self.store.request_stop, who, record_id)
 
     async def forget_documents(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Take the words of documents out of all records; return how many answers were blanked."""
@@ -310,9 +310,9 @@ class Answers:
             return 0
         return await asyncio.to_thread(self.store.forget_documents, tenant, document_ids)
 
-    async def delete_session(self, tenant: str, session_id: str) -> int:
+    async def delete_session(self, who: Principal, session_id: str) -> int:
         """Remove the answers of a conversation; return how many there were."""
-        return await asyncio.to_thread(self.store.delete_session, tenant, session_id)
+        return await asyncio.to_thread(self.store.delete_session, who, session_id)
 
     async def mark_interrupted(self) -> int:
         """Give every record whose process is gone its end; return how many there were."""
@@ -346,8 +346,13 @@ class Answers:
 
     # For recorders
 
-    def find_live(self, tenant: str, record_id: str) -> Recorder | None:
-        """Return the recorder of an answer that is being written by this process."""
+    def find_live(self, who: Principal, record_id: str) -> Recorder | None:
+        """Return the recorder of an answer of ``who`` that is being written by this process."""
+        live = self.find_any(who.tenant, record_id)
+        return live if live is not None and live.query.principal.subject == who.subject else None
+
+    def find_any(self, tenant: str, record_id: str) -> Recorder | None:
+        """Return the recorder of an answer that is being written by this process, of any user of a tenant."""
         return self._live.get((tenant, record_id))
 
     def add_live(self, recorder: Recorder) -> None:
@@ -411,6 +416,13 @@ class Answers:
         )
         if isinstance(removed, AgentFailure):
             _log.warning("answers_not_pruned", code=removed.code.value)
+
+
+def _is_same_question(asked: Query, again: Query) -> bool:
+    """Return whether two queries of one user ask the same; its groups and roles may have changed meanwhile."""
+    if asked.principal.subject != again.principal.subject:
+        return False
+    return asked.model_dump(exclude={"principal"}) == again.model_dump(exclude={"principal"})
 
 
 def require_record_id(last_event_id: str) -> tuple[str, int]:

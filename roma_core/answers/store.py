@@ -1,7 +1,8 @@
 """Tables of answers in ``answers.sqlite``, and the statements on them. Blocking; the service calls them in a thread.
 
 An answer is a row, its events are appended in pieces, and each of its passages is a row of its own: so a document that
-is forgotten takes its words out of every record. Every statement names a tenant.
+is forgotten takes its words out of every record. Every statement names a tenant, and those that
+show an answer its owner.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from roma_core.answers.record import (
 from roma_core.database import Database, Schema
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.processes import identify_process
-from roma_core.types import Chunk, CompleteEvent, ErrorEvent, Query, StreamEvent, TailorOutput
+from roma_core.types import Chunk, CompleteEvent, ErrorEvent, Principal, Query, StreamEvent, TailorOutput
 
 LEASE_S = 15.0
 """Age of a record's last renewal after which its process counts as gone."""
@@ -67,13 +68,21 @@ CREATE TABLE answer_passages (
     was_read INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (tenant, id, chunk_id));
 CREATE INDEX answer_passages_of_document ON answer_passages (tenant, document_id);
 """
+_OWNERS = """
+ALTER TABLE answers ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';
+UPDATE answers SET owner = substr(session_id, 1, 18) WHERE session_id LIKE 'token:____________:%';
+DROP INDEX answers_of_session;
+CREATE INDEX answers_of_session ON answers (tenant, owner, session_id, created_at);
+"""
+"""What was asked in the console begins with a token; all else belongs to the user of this machine."""
 ANSWERS = Schema(
     "answers",
     "The database of answers",
-    (_TABLES,),
+    (_TABLES, _OWNERS),
     consequence="what made an answer cannot be kept",
     not_copied=("answer_events", "answer_passages"),
 )
+_OWN = "tenant = ? AND owner = ?"
 _SUMMARY = "id, state, query, session_id, answer_id, created_at, ended_at, host, pid, process, lease_until"
 
 
@@ -112,6 +121,7 @@ class AnswerStore:
         """
         values = (
             query.tenant,
+            query.principal.subject,
             record_id,
             query.session_id,
             _dump_query(query),
@@ -123,14 +133,14 @@ class AnswerStore:
         with self._database.transaction() as db:
             row = _find(db, query.tenant, record_id)
             if row is not None:
-                if _asks_otherwise(row["query"], query):
+                if row["owner"] != query.principal.subject or _asks_otherwise(row["query"], query):
                     raise InputError("This idempotency key was used for another question; use a fresh one.")
                 if _state_of(row) not in {"failed", "interrupted"}:
                     return False
                 _delete(db, [(query.tenant, record_id)])
             db.execute(
-                "INSERT INTO answers (tenant, id, session_id, state, query, identity, created_at, host, pid, process, "
-                "lease_until) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO answers (tenant, owner, id, session_id, state, query, identity, created_at, host, pid, "
+                "process, lease_until) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
         return True
@@ -199,19 +209,19 @@ class AnswerStore:
                 ((last.tenant, last.id, *row) for row in passages),
             )
 
-    def request_stop(self, tenant: str, record_id: str) -> None:
+    def request_stop(self, who: Principal, record_id: str) -> None:
         """Ask the process that writes an answer to stop. Raises ``NotFoundError``."""
         with self._database.transaction() as db:
-            _require(db, tenant, record_id)
-            db.execute("UPDATE answers SET stop = 1 WHERE tenant = ? AND id = ?", (tenant, record_id))
+            _require_own(db, who, record_id)
+            db.execute("UPDATE answers SET stop = 1 WHERE tenant = ? AND id = ?", (who.tenant, record_id))
 
-    def load(self, tenant: str, record_id: str) -> AnswerRecord:
-        """Return a record. Raises ``NotFoundError``, also for another tenant's."""
+    def load(self, who: Principal, record_id: str) -> AnswerRecord:
+        """Return a record. Raises ``NotFoundError``, also for another user's."""
         with self._database.snapshot() as db:
-            row = _require(db, tenant, record_id)
-            pieces = _select_events(db, tenant, record_id)
+            row = _require_own(db, who, record_id)
+            pieces = _select_events(db, who.tenant, record_id)
             passages = db.execute(
-                "SELECT chunk_id, data FROM answer_passages WHERE tenant = ? AND id = ?", (tenant, record_id)
+                "SELECT chunk_id, data FROM answer_passages WHERE tenant = ? AND id = ?", (who.tenant, record_id)
             ).fetchall()
         chunks = {passage["chunk_id"]: Chunk.model_validate(unpack(passage["data"])) for passage in passages}
         stages = unpack_stages(unpack(row["stages"]), chunks) if row["stages"] else ()
@@ -220,7 +230,7 @@ class AnswerStore:
         return AnswerRecord(
             id=row["id"],
             state=_state_of(row),
-            query=Query.model_validate_json(row["query"]),
+            query=_load_query(row["query"], who),
             identity=AnswerIdentity.model_validate_json(row["identity"]),
             created_at=datetime.fromisoformat(row["created_at"]),
             ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
@@ -232,54 +242,49 @@ class AnswerStore:
             is_cut=bool(row["is_cut"]),
         )
 
-    def events(self, tenant: str, record_id: str, first: int) -> StoredEvents:
+    def events(self, who: Principal, record_id: str, first: int) -> StoredEvents:
         """Return the stored events from number ``first`` on. Raises ``NotFoundError``."""
         with self._database.snapshot() as db:
-            row = _require(db, tenant, record_id)
-            pieces = _select_events(db, tenant, record_id)
+            row = _require_own(db, who, record_id)
+            pieces = _select_events(db, who.tenant, record_id)
         state = _state_of(row)
         return StoredEvents(state, _join_events(pieces, first, state))
 
-    def find_session(self, tenant: str, record_id: str) -> str | None:
+    def find_session(self, who: Principal, record_id: str) -> str | None:
         """Return the conversation of an answer, None for one without. Raises ``NotFoundError``."""
         with self._database.snapshot() as db:
-            session_id: str | None = _require(db, tenant, record_id)["session_id"]
+            session_id: str | None = _require_own(db, who, record_id)["session_id"]
         return session_id
 
-    def find_id(self, tenant: str, name: str) -> str:
+    def find_id(self, who: Principal, name: str) -> str:
         """Return the id of the answer that ``name`` means: its id, the beginning of it, its ``answer_id``, or ``last``.
 
         Raises ``NotFoundError``, and ``InputError`` for a beginning that several have.
         """
+        own = (who.tenant, who.subject)
+        select = f"SELECT id FROM answers WHERE {_OWN}"  # noqa: S608
+        newest_first = "ORDER BY created_at DESC, id"
         with self._database.snapshot() as db:
             if name == "last":
-                newest = "SELECT id FROM answers WHERE tenant = ? ORDER BY created_at DESC, id LIMIT 1"
-                rows = db.execute(newest, (tenant,)).fetchall()
+                rows = db.execute(f"{select} {newest_first} LIMIT 1", own).fetchall()
             else:
-                rows = db.execute("SELECT id FROM answers WHERE tenant = ? AND id = ?", (tenant, name)).fetchall()
-                rows = (
-                    rows
-                    or db.execute(
-                        "SELECT id FROM answers WHERE tenant = ? AND answer_id = ? ORDER BY created_at DESC LIMIT 1",
-                        (tenant, name),
-                    ).fetchall()
-                )
+                rows = db.execute(f"{select} AND id = ?", (*own, name)).fetchall()
+                by_content = f"{select} AND answer_id = ? {newest_first} LIMIT 1"
+                rows = rows or db.execute(by_content, (*own, name)).fetchall()
             if not rows and len(name) >= SHORTEST_PREFIX:
-                rows = db.execute(
-                    "SELECT id FROM answers WHERE tenant = ? AND substr(id, 1, ?) = ? LIMIT 2",
-                    (tenant, len(name), name),
-                ).fetchall()
+                by_beginning = f"{select} AND substr(id, 1, ?) = ? LIMIT 2"
+                rows = db.execute(by_beginning, (*own, len(name), name)).fetchall()
         if not rows:
             raise NotFoundError(f"There is no answer {name!r}; `roma answers` lists those that are kept.")
         if len(rows) > 1:
             raise InputError(f"Several answers begin with {name!r}; give more of the id.")
         return str(rows[0]["id"])
 
-    def list(self, tenant: str, session_id: str | None = None, limit: int = 100) -> list[AnswerSummary]:
-        """Return the tenant's answers, the newest first, of one conversation when it is given."""
-        where, values = "tenant = ?", [tenant]
+    def list(self, who: Principal, session_id: str | None = None, limit: int = 100) -> list[AnswerSummary]:
+        """Return the answers of a user, the newest first, of one conversation when it is given."""
+        where, values = _OWN, [who.tenant, who.subject]
         if session_id is not None:
-            where, values = f"{where} AND session_id = ?", [tenant, session_id]
+            where, values = f"{where} AND session_id = ?", [*values, session_id]
         with self._database.snapshot() as db:
             rows = db.execute(
                 f"SELECT {_SUMMARY} FROM answers WHERE {where} ORDER BY created_at DESC, id LIMIT ?",  # noqa: S608
@@ -316,11 +321,12 @@ class AnswerStore:
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(blank)
 
-    def delete_session(self, tenant: str, session_id: str) -> int:
+    def delete_session(self, who: Principal, session_id: str) -> int:
         """Remove the answers of a conversation; return how many there were."""
         with self._database.transaction() as db:
             rows = db.execute(
-                "SELECT tenant, id FROM answers WHERE tenant = ? AND session_id = ?", (tenant, session_id)
+                f"SELECT tenant, id FROM answers WHERE {_OWN} AND session_id = ?",  # noqa: S608
+                (who.tenant, who.subject, session_id),
             ).fetchall()
             _delete(db, [tuple(row) for row in rows])
         return len(rows)
@@ -376,6 +382,14 @@ def _require(db: sqlite3.Connection, tenant: str, record_id: str) -> sqlite3.Row
     return row
 
 
+def _require_own(db: sqlite3.Connection, who: Principal, record_id: str) -> sqlite3.Row:
+    """Return the row of an answer of ``who``; another user's is missing like one that there never was."""
+    row = _require(db, who.tenant, record_id)
+    if row["owner"] != who.subject:
+        raise NotFoundError("There is no such answer.")
+    return row
+
+
 def _state_of(row: sqlite3.Row) -> AnswerState:
     """Return the state of a row; one that runs in a process that is gone was interrupted."""
     state: AnswerState = row["state"]
@@ -388,11 +402,19 @@ def _state_of(row: sqlite3.Row) -> AnswerState:
 
 
 def _asks_otherwise(stored: str, query: Query) -> bool:
-    return stored != _dump_query(query)
+    return _dump_query(_load_query(stored, query.principal)) != _dump_query(query)
 
 
 def _dump_query(query: Query) -> str:
-    return json.dumps(mask_value(query.model_dump(mode="json")), ensure_ascii=False, sort_keys=True)
+    """Return a question as it is stored: of its caller the tenant alone, since the row has the owner."""
+    asked = query.model_copy(update={"principal": Principal.local(query.tenant)})
+    return json.dumps(mask_value(asked.model_dump(mode="json")), ensure_ascii=False, sort_keys=True)
+
+
+def _load_query(data: str, who: Principal) -> Query:
+    """Return a stored question of ``who``; those of before principals hold a tenant."""
+    fields = {name: value for name, value in json.loads(data).items() if name not in {"tenant", "principal"}}
+    return Query(**fields, principal=who)
 
 
 def _dump_output(output: TailorOutput) -> str:
@@ -482,7 +504,7 @@ def _summarise(row: sqlite3.Row) -> AnswerSummary:
     return AnswerSummary(
         id=row["id"],
         state=_state_of(row),
-        question=Query.model_validate_json(row["query"]).text,
+        question=json.loads(row["query"])["text"],
         session_id=row["session_id"],
         answer_id=row["answer_id"],
         created_at=datetime.fromisoformat(row["created_at"]),

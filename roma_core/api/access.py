@@ -1,6 +1,7 @@
 """Gate in front of every route: request ids, authentication, scopes, rates, security headers, metrics.
 
-Every route needs an admin unless ``OPEN`` or ``SCOPE_OF`` says otherwise, so a new one cannot be left open by mistake.
+Every route needs an admin unless ``OPEN`` or ``PERMISSION_OF`` says otherwise, so a new one cannot be left open by
+mistake.
 Pure ASGI: the pieces of a streamed answer bypass it (``scope["state"]["wire"]``).
 """
 
@@ -14,7 +15,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
@@ -22,30 +22,32 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from roma_core.api.problems import MEDIA_TYPE, make_problem, make_refusal
-from roma_core.api.tokens import Scope as TokenScope
-from roma_core.api.tokens import TokenSnapshot, TokenStore, is_loopback
+from roma_core.api.tokens import TokenSnapshot, TokenStore, find_scope, is_loopback
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.llm.control.budget import payer
 from roma_core.settings import Settings
 from roma_core.telemetry import logs, metrics
+from roma_core.types import Permission, Principal
 
 OPEN = frozenset({"/health", "/docs", "/openapi.json"})
 """Paths that need no token. ``/health`` shows strangers the state and no reasons."""
-SCOPE_OF: Mapping[str, TokenScope] = {
-    "query": "query",
-    "sources": "query",
-    "sessions": "query",
-    "answers": "query",
-    "search": "query",
-    "feedback": "query",
-    "console": "query",
-    "read": "query",
-    "static": "query",
-    "ingest": "ingest",
-    "v1": "query",
-    "mcp": "query",
+PERMISSION_OF: Mapping[str, Permission] = {
+    "query": "answers.ask",
+    "sources": "answers.ask",
+    "sessions": "answers.ask",
+    "answers": "answers.ask",
+    "search": "answers.ask",
+    "feedback": "answers.ask",
+    "console": "answers.ask",
+    "read": "answers.ask",
+    "static": "answers.ask",
+    "ingest": "documents.ingest",
+    "v1": "answers.ask",
+    "mcp": "answers.ask",
+    "spend": "spend.read",
+    "metrics": "metrics.read",
 }
-"""By the first part of the path; everything else needs ``admin``."""
+"""By the first part of the path; everything else needs ``service.manage``."""
 SHUT = frozenset({"components"})
 """Never served: Panel's route of this name imports the module that the path names, and the console does not need it."""
 _CONSOLE_FILES = frozenset({"static"})
@@ -90,26 +92,8 @@ PANEL_CSP = (
 )
 
 
-@dataclass(frozen=True)
-class Principal:
-    """The caller: a token, or a local user while no token exists."""
-
-    id: str
-    tenant: str
-    scopes: frozenset[TokenScope]
-
-    @property
-    def token_id(self) -> str:
-        """Return the id of the token, by which costs are counted; empty for a local caller."""
-        return self.id.removeprefix("token:") if self.id.startswith("token:") else ""
-
-    def allows(self, scope: TokenScope) -> bool:
-        """Return whether the caller has ``scope``; ``admin`` includes all."""
-        return scope in self.scopes or "admin" in self.scopes
-
-
 serving: ContextVar[Principal | None] = ContextVar("roma_principal", default=None)
-"""Who asks for what is being served, for what is not handed the request: the console."""
+"""The caller that is being served, for what is not handed the request: the page of sources."""
 
 
 class RateLimiter:
@@ -204,10 +188,10 @@ class Gate:
             is_stranger = identified.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _read_secret(scope)
             if not (is_stranger and path in OPEN):
                 return identified
-        needed = SCOPE_OF.get(part, "admin")
-        if principal is not None and path not in OPEN and not principal.allows(needed):
-            return make_refusal(f"This token lacks the scope {needed!r}.", ErrorCode.ACCESS_FORBIDDEN, scope=needed)
-        key = principal.id if principal else _read_address(scope)
+        needed = PERMISSION_OF.get(part, "service.manage")
+        if principal is not None and path not in OPEN and not principal.may(needed):
+            return _refuse_permission(principal, needed)
+        key = principal.subject if principal else _read_address(scope)
         is_unlimited = part in _UNLIMITED and not _ASKING.fullmatch(path)
         wait_s = 0.0 if is_unlimited else self._rates.wait_s(key)
         if wait_s:
@@ -238,7 +222,7 @@ class Gate:
         """
         here = is_loopback(address) and is_loopback(_read_host(headers)) and self._is_own_page(headers)
         if here and not any(_PROXIED.fullmatch(name) for name in headers):
-            return Principal("local", self._tenant, frozenset({"admin"}))
+            return Principal.local(self._tenant)
         return make_refusal(
             "Without a token only this machine is served, and no client behind a proxy; make one with "
             "`roma token create NAME`.",
@@ -261,7 +245,7 @@ class Gate:
         secret = _read_secret(scope)
         token = tokens.verify(secret) if secret else None
         if token is not None:
-            return Principal(f"token:{token.id}", token.tenant, frozenset(token.scopes))
+            return token.principal()
         wait_s = self._failed.wait_s(_read_address(scope)) if secret else 0.0
         if wait_s:
             said = "Too many wrong tokens from this address; wait a little."
@@ -284,6 +268,16 @@ class Gate:
             return message
 
         return received
+
+
+def _refuse_permission(principal: Principal, needed: Permission) -> AgentFailure:
+    """Return why the caller may not go on, in the words that its way of signing in uses."""
+    if principal.signed_in_by != "token":
+        said = f"Your roles lack the permission {needed!r}."
+        return make_refusal(said, ErrorCode.ACCESS_FORBIDDEN, permission=needed)
+    scope = find_scope(needed)
+    said = f"This token lacks the scope {scope!r}."
+    return make_refusal(said, ErrorCode.ACCESS_FORBIDDEN, scope=scope, permission=needed)
 
 
 async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, response: _ResponseRecorder) -> None:

@@ -21,17 +21,15 @@ async def answers(
     session_id: Annotated[str | None, Parameter(pattern=IDENTIFIER, description="Of this conversation alone.")] = None,
     limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
 ) -> list[AnswerSummary]:
-    """Return the answers of the caller's tenant with their states, those that are being written included."""
-    found: list[AnswerSummary] = await request.app.state.roma.answers.list(
-        get_principal(request).tenant, session_id, limit
-    )
+    """Return the caller's own answers with their states, those that are being written included."""
+    found: list[AnswerSummary] = await request.app.state.roma.answers.list(get_principal(request), session_id, limit)
     return found
 
 
 @router.get("/answers/{record_id}", summary="Everything that made an answer", response_model=AnswerRecord)
 async def answer(request: Request, record_id: Identifier) -> Response:
     """Return the question, settings, stages, candidates, prompt, raw words, verdicts and events of an answer."""
-    record: AnswerRecord = await request.app.state.roma.answers.get(get_principal(request).tenant, record_id)
+    record: AnswerRecord = await request.app.state.roma.answers.get(get_principal(request), record_id)
     return Response(record.model_dump_json(), media_type="application/json")
 
 
@@ -46,16 +44,16 @@ async def events(
     last_event_id: Annotated[str | None, Header(description="Go on behind this event.", max_length=100)] = None,
 ) -> Response:
     """Send the events of an answer from its first on, or behind `Last-Event-ID`, until its last one."""
-    tenant, roma = get_principal(request).tenant, request.app.state.roma
+    who, roma = get_principal(request), request.app.state.roma
     first = 0
     if last_event_id:
         of_answer, first = require_record_id(last_event_id)
         if of_answer != record_id:
             raise NotFoundError("Last-Event-ID belongs to another answer.")
-    return await follow_answer(roma.answers, tenant, record_id, first, request.app.state.streams.closing)
+    return await follow_answer(roma.answers, who, record_id, first, request.app.state.streams.closing)
 
 
 @router.post("/answers/{record_id}/stop", status_code=202, summary="Stop an answer that is being written")
 async def stop(request: Request, record_id: Identifier) -> None:
     """Stop the model's call; an answer that has ended stays as it is."""
-    await request.app.state.roma.answers.stop(get_principal(request).tenant, record_id)
+    await request.app.state.roma.answers.stop(get_principal(request), record_id)

@@ -34,6 +34,7 @@ from roma_core.types import (
     ErrorEvent,
     Exchange,
     Persona,
+    Principal,
     Query,
     StageEvent,
     StreamEvent,
@@ -138,8 +139,8 @@ class CompletionBody(BaseModel):
             raise ValueError("tool_choice: ROMA calls no tools; leave it out")
         return self
 
-    def query(self, tenant: str, persona: Persona) -> Query:
-        """Return the last message as a question of ``tenant``, with what was said before. Raises ``InputError``."""
+    def query(self, who: Principal, persona: Persona) -> Query:
+        """Return the last message as a question of ``who``, with what was said before. Raises ``InputError``."""
         last = self.messages[-1]
         if last.role != "user":
             raise InputError("The last message must be the question, of the role 'user'.")
@@ -152,7 +153,7 @@ class CompletionBody(BaseModel):
             filters={str(name): value for name, value in self.roma.filters.items()},
             session_id=self.roma.session_id,
             history=tuple(read_exchanges(self.messages[:-1])),
-            tenant=tenant,
+            principal=who,
             show_thinking=self.roma.show_thinking,
         )
 
@@ -227,12 +228,12 @@ async def complete(request: Request, body: CompletionBody) -> Response:
     """Answer the last message. Citations are `annotations`; `roma` holds the whole answer as of `/query`."""
     who, roma = get_principal(request), request.app.state.roma
     chosen = await find_model(roma, body.model)
-    events = roma.stream_query(body.query(who.tenant, chosen.persona), pipeline=chosen.pipeline)
+    events = roma.stream_query(body.query(who, chosen.persona), pipeline=chosen.pipeline)
     if not body.stream:
         return await answer_whole(request, events, lambda output: _show_completion(body.model, output))
     usage = body.stream_options is not None and body.stream_options.include_usage
     encoder = ChunkEncoder(body.model, include_usage=usage, checked=body.roma.checked)
-    return CompletionResponse(request.app.state.streams.start(events, who.id, 0.0, encoder), request.url.path)
+    return CompletionResponse(request.app.state.streams.start(events, who.subject, 0.0, encoder), request.url.path)
 
 
 def _show_completion(model: str, output: TailorOutput) -> bytes:

@@ -35,7 +35,7 @@ Offset = Annotated[int | None, Parameter(ge=0, le=2**53)]
 def get_chat(request: Request) -> ChatService:
     """Return the chat of the caller."""
     who = get_principal(request)
-    return ChatService(request.app.state.roma, who.tenant, who.id, may_ingest=who.allows("ingest"))
+    return ChatService(request.app.state.roma, who)
 
 
 Chat = Annotated[ChatService, Depends(get_chat)]
@@ -119,6 +119,7 @@ async def rate(chat: Chat, conversation: Identifier, answer_id: Identifier, body
 @router.get("/answers/{record_id}/updates")
 async def updates(request: Request, chat: Chat, record_id: Identifier) -> Response:
     """Send what the page shows of an answer until its end. A client that comes again gets it from the beginning."""
+    await chat.require_own(record_id)
     return UpdateResponse(chat.follow(record_id), request.app.state.streams.closing)
 
 

@@ -33,15 +33,15 @@ class FeedbackBody(Body):
 
 @router.get("/sessions", summary="Conversations, the one used last first")
 async def sessions(request: Request, limit: Annotated[int, Parameter(ge=1, le=1000)] = 100) -> list[SessionSummary]:
-    """Return the conversations of the caller's tenant."""
-    found: list[SessionSummary] = await request.app.state.roma.sessions.list(get_principal(request).tenant, limit)
+    """Return the caller's own conversations."""
+    found: list[SessionSummary] = await request.app.state.roma.sessions.list(get_principal(request), limit)
     return found
 
 
 @router.get("/sessions/{session_id}", summary="The turns of a conversation, oldest first")
 async def turns(request: Request, session_id: Identifier) -> list[Turn]:
     """Return the questions and answers of a conversation. An unknown one is `ERR_NOT_FOUND`."""
-    found: list[Turn] = await request.app.state.roma.sessions.turns(get_principal(request).tenant, session_id)
+    found: list[Turn] = await request.app.state.roma.sessions.turns(get_principal(request), session_id)
     if not found:
         raise NotFoundError("There is no such session.")
     return found
@@ -50,16 +50,16 @@ async def turns(request: Request, session_id: Identifier) -> list[Turn]:
 @router.patch("/sessions/{session_id}", status_code=204, summary="Rename a conversation")
 async def rename(request: Request, session_id: Identifier, body: RenameBody) -> None:
     """Give a conversation another title. An unknown one is `ERR_NOT_FOUND`."""
-    await request.app.state.roma.sessions.rename(get_principal(request).tenant, session_id, body.title)
+    await request.app.state.roma.sessions.rename(get_principal(request), session_id, body.title)
 
 
 @router.delete("/sessions/{session_id}", status_code=204, summary="Delete a conversation with all that belongs to it")
 async def delete(request: Request, session_id: Identifier) -> None:
     """Remove a conversation with its turns, ratings and records of answers. An unknown one is `ERR_NOT_FOUND`."""
-    await request.app.state.roma.delete_session(session_id, tenant=get_principal(request).tenant)
+    await request.app.state.roma.delete_session(session_id, principal=get_principal(request))
 
 
 @router.post("/feedback", status_code=204, summary="Say what you think of an answer")
 async def feedback(request: Request, body: FeedbackBody) -> None:
     """Store the rating of an answer; a later one of the session replaces it."""
-    await request.app.state.roma.sessions.rate(get_principal(request).tenant, Feedback(**body.model_dump()))
+    await request.app.state.roma.sessions.rate(get_principal(request), Feedback(**body.model_dump()))

@@ -47,7 +47,7 @@ async def enqueue(
     """
     app, who = request.app, get_principal(request)
     # Somebody on this machine without a token may read what they can read anyhow.
-    within = None if who.id == "local" else app.state.roma.settings.serving.ingest_roots
+    within = None if who.signed_in_by == "local" else app.state.roma.settings.serving.ingest_roots
     await app.state.roma.check(*body.sources, within=within)
     if body.collection is not None:
         await app.state.roma.assign_collection(
@@ -104,7 +104,7 @@ async def watch(
     job = await asyncio.to_thread(look)
     if "text/event-stream" in accept:
         state = request.app.state
-        events = _count_stream(state.watched, who.id, _watch_changes(job, look, state.streams.closing))
+        events = _count_stream(state.watched, who.subject, _watch_changes(job, look, state.streams.closing))
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     return Response(job.model_dump_json(), media_type="application/json")
 

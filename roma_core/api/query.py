@@ -13,7 +13,6 @@ from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse
 
 from roma_core.answers import Answers, require_record_id
-from roma_core.api.access import Principal
 from roma_core.api.problems import make_problem, make_refusal
 from roma_core.api.schemas import Identifier, QueryBody
 from roma_core.api.sse import (
@@ -26,7 +25,7 @@ from roma_core.api.sse import (
 )
 from roma_core.errors import AgentFailure, ErrorCode, InputError, NotFoundError, request_id
 from roma_core.excerpts import MOST_EXCERPT_CHARS, SourceText, cut_excerpt
-from roma_core.types import CompleteEvent, ErrorEvent, StreamEvent, TailorOutput
+from roma_core.types import CompleteEvent, ErrorEvent, Principal, StreamEvent, TailorOutput
 
 router = APIRouter(tags=["answers"])
 
@@ -82,18 +81,18 @@ async def ask(
     who, streams, roma = get_principal(request), request.app.state.streams, request.app.state.roma
     if last_event_id:
         return await _resume(request, last_event_id)
-    query = body.query(who.tenant)
+    query = body.query(who)
     if idempotency_key is not None:
-        record_id = await roma.start_answer(query, key=idempotency_key, owner=who.id)
+        record_id = await roma.start_answer(query, key=idempotency_key, owner=who.subject)
         if body.stream:
-            return FollowResponse(roma.answers, who.tenant, record_id, 0, streams.closing)
-        events = _drop_numbers(roma.answers.follow(who.tenant, record_id))
+            return FollowResponse(roma.answers, who, record_id, 0, streams.closing)
+        events = _drop_numbers(roma.answers.follow(who, record_id))
         return await answer_whole(request, events, _show_output, record_id)
     record_id = uuid.uuid4().hex
     events = roma.stream_query(query, record_id=record_id)
     if body.stream:
-        is_followed = _make_watch(roma, who.tenant, record_id)
-        stream = streams.start(events, who.id, body.linger_s, stream_id=record_id, is_followed=is_followed)
+        is_followed = _make_watch(roma, who, record_id)
+        stream = streams.start(events, who.subject, body.linger_s, stream_id=record_id, is_followed=is_followed)
         return AnswerResponse(stream)
     return await answer_whole(request, events, _show_output, record_id)
 
@@ -101,38 +100,40 @@ async def ask(
 async def _resume(request: Request, last_event_id: str) -> Response:
     """Return the events behind ``last_event_id``: of a running stream of the caller, else of the answer's record."""
     who, streams, roma = get_principal(request), request.app.state.streams, request.app.state.roma
-    found = streams.find(last_event_id, who.id)
+    found = streams.find(last_event_id, who.subject)
     if found is not None:
         stream, first = found
         if stream.done and first == len(stream.sent):
             return Response(status_code=204)  # the standard's word for a reader that need not come again
         return AnswerResponse(stream, first)
     record_id, first = require_record_id(last_event_id)
-    if streams.is_of_another(record_id, who.id):
+    if streams.is_of_another(record_id, who.subject):
         raise NotFoundError("This stream is no longer kept; ask again without Last-Event-ID.")
-    return await follow_answer(roma.answers, who.tenant, record_id, first, streams.closing)
+    return await follow_answer(roma.answers, who, record_id, first, streams.closing)
 
 
-async def follow_answer(answers: Answers, tenant: str, record_id: str, first: int, closing: asyncio.Event) -> Response:
+async def follow_answer(
+    answers: Answers, who: Principal, record_id: str, first: int, closing: asyncio.Event
+) -> Response:
     """Return the events of a recorded answer from number ``first`` on; 204 where none will come.
 
     Raises ``NotFoundError``, and ``InputError`` for a number that the answer has not reached.
     """
-    count, has_ended = await answers.count_events(tenant, record_id)
+    count, has_ended = await answers.count_events(who, record_id)
     if first > count:
         raise InputError(
             f"This answer has {count} events, numbered from 0; send the id of one of them as Last-Event-ID."
         )
     if has_ended and first == count:
         return Response(status_code=204)
-    return FollowResponse(answers, tenant, record_id, first, closing)
+    return FollowResponse(answers, who, record_id, first, closing)
 
 
-def _make_watch(roma: Any, tenant: str, record_id: str) -> Callable[[], bool]:
+def _make_watch(roma: Any, who: Principal, record_id: str) -> Callable[[], bool]:
     """Return the function that tells whether other clients follow an answer."""
 
     def is_followed() -> bool:
-        live = roma.answers.find_live(tenant, record_id)
+        live = roma.answers.find_live(who, record_id)
         return live is not None and live.is_followed
 
     return is_followed
@@ -194,7 +195,7 @@ async def source(
     offset: Annotated[int, Parameter(ge=0, le=2**53, description="Without a span: where to begin.")] = 0,
 ) -> Response:
     """Return at most 100 000 code points of a document; continue with `offset`."""
-    found = await request.app.state.roma.document(document_id, tenant=get_principal(request).tenant)
+    found = await request.app.state.roma.document(document_id, principal=get_principal(request))
     if isinstance(found, AgentFailure):
         return make_problem(found)
     return JSONResponse(cut_excerpt(found, start, end, context=context, offset=offset).model_dump())

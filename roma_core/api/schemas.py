@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from roma_core.connectors.registry import describe_sources
 from roma_core.errors import ErrorCode
 from roma_core.store.filters import FILTERS, LONGEST_VALUE, MOST_VALUES
-from roma_core.types import Persona, Query
+from roma_core.types import Persona, Principal, Query
 
 IDENTIFIER = r"^[A-Za-z0-9_.:-]{1,64}$"
 Identifier = Annotated[str, Path(pattern=IDENTIFIER)]
@@ -89,15 +89,15 @@ class QueryBody(Body):
     def _few_filters(cls, filters: Any) -> Any:
         return _limit_fields(filters, len(get_args(FilterName)))
 
-    def query(self, tenant: str) -> Query:
-        """Return the body as a ``Query`` of ``tenant``."""
+    def query(self, who: Principal) -> Query:
+        """Return the body as a ``Query`` of ``who``."""
         return Query(
             text=self.text,
             persona=self.persona,
             top_k=self.top_k,
             filters={str(name): value for name, value in self.filters.items()},
             session_id=self.session_id,
-            tenant=tenant,
+            principal=who,
             show_thinking=self.show_thinking,
         )
 

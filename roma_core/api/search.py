@@ -25,7 +25,7 @@ async def pictures(
     top_k: Annotated[int, Parameter(ge=1, le=50, description="Most pictures.")] = 10,
 ) -> list[PictureHit]:
     """Return pictures with their places, and the ways that found them: description, caption, text in it, ..."""
-    found = await request.app.state.roma.search_pictures(q, limit=top_k, tenant=get_principal(request).tenant)
+    found = await request.app.state.roma.search_pictures(q, limit=top_k, principal=get_principal(request))
     if isinstance(found, AgentFailure):
         raise RomaError(found.message, found.code)
     return list(found)
@@ -44,8 +44,8 @@ async def search(
     """Return the passages that an answer would be written from. No model writes anything."""
     given: dict[str, Any] = {"document_id": document_id, "uri": uri, "uri_prefix": uri_prefix}
     filters = {name: value for name, value in given.items() if value}
-    tenant = get_principal(request).tenant
-    report = await request.app.state.roma.explain_search(q, limit=top_k, filters=filters, tenant=tenant)
+    who = get_principal(request)
+    report = await request.app.state.roma.explain_search(q, limit=top_k, filters=filters, principal=who)
     if isinstance(report, AgentFailure):
         return make_problem(report)
     shown = report if explain else report.model_copy(update={"legs": (), "numbers": {}})

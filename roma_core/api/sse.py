@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from roma_core.answers import Answers
 from roma_core.errors import AgentFailure, ErrorCode, InputError, LLMError, RomaError, guarded, request_id
 from roma_core.telemetry import logs, metrics
-from roma_core.types import CompleteEvent, ErrorEvent, StreamEvent, TokenEvent
+from roma_core.types import CompleteEvent, ErrorEvent, Principal, StreamEvent, TokenEvent
 from roma_core.watchdog import Watchdog
 
 WINDOW_S = 60.0
@@ -370,16 +370,16 @@ class EventResponse(Response, ABC):
 class FollowResponse(EventResponse):
     """Response that sends the events of a recorded answer from event ``first`` on."""
 
-    def __init__(self, answers: Answers, tenant: str, record_id: str, first: int, closing: asyncio.Event) -> None:
+    def __init__(self, answers: Answers, who: Principal, record_id: str, first: int, closing: asyncio.Event) -> None:
         super().__init__(closing, [(ANSWER_ID.lower().encode(), record_id.encode())])
         self._answers = answers
-        self._tenant = tenant
+        self._who = who
         self._record_id = record_id
         self._first = first
 
     async def send_events(self, reader: StreamClient) -> None:
         """Send the recorded events, each with its id."""
-        events = self._answers.follow(self._tenant, self._record_id, self._first)
+        events = self._answers.follow(self._who, self._record_id, self._first)
         async with aclosing(events) as numbered:
             async for number, event in numbered:
                 await reader.take(encode_event(event, f"{self._record_id}:{number}"))

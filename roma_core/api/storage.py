@@ -34,6 +34,13 @@ CREATE TABLE IF NOT EXISTS ingest_rows (
 """
 
 
+OWNERS = """
+ALTER TABLE tokens ADD COLUMN owner TEXT;
+ALTER TABLE ingest_jobs ADD COLUMN submitter TEXT;
+"""
+"""The users that tokens and jobs belong to; NULL for a token that stands for itself and for a job of before."""
+
+
 def adopt_first_jobs(op: Operations) -> None:
     """Take over the waiting jobs of the first servers' table ``jobs``, and drop it: its history held secrets."""
     import sqlalchemy as sa
@@ -58,7 +65,7 @@ def adopt_first_jobs(op: Operations) -> None:
 SERVICE = Schema(
     "service",
     "The service's database",
-    (TABLES_OF_2026, adopt_first_jobs),
+    (TABLES_OF_2026, adopt_first_jobs, OWNERS),
     not_copied=("jobs", "ingest_jobs", "ingest_rows"),  # the addresses of jobs hold secrets until they end
 )
 

@@ -28,16 +28,24 @@ from typing import Literal, get_args
 
 from roma_core.api.storage import open_service
 from roma_core.errors import ConfigError, ErrorCode, InputError, NotFoundError, StoreError
-from roma_core.types import DEFAULT_TENANT, Noun
+from roma_core.types import DEFAULT_TENANT, PERMISSIONS, Noun, Permission, Principal, Role
 
 Scope = Literal["query", "ingest", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+SCOPE_PERMISSIONS: Mapping[Scope, tuple[Permission, ...]] = {
+    "query": ("answers.ask",),
+    "ingest": ("documents.ingest",),
+    "admin": tuple(PERMISSIONS),
+}
+"""What each scope of a token leaves of its owner's permissions."""
+_SCOPE_ROLES: Mapping[Scope, Role] = {"query": "reader", "ingest": "contributor", "admin": "admin"}
+"""The roles of a token that no user owns."""
 _FORM = re.compile(r"roma_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 _TRUST_S = 1.0
 _LONGEST_DAYS = 36_500
 PASSING = frozenset({ErrorCode.STORAGE_LOCKED, ErrorCode.STORAGE_FULL})
 """While a database is locked or has no room nothing in it changes, so what was read before still holds."""
-_COLUMNS = "id, hash, name, scopes, tenant, created_at, expires_at, revoked_at"
+_COLUMNS = "id, hash, name, scopes, tenant, created_at, expires_at, revoked_at, owner"
 
 
 class Token(Noun):
@@ -50,14 +58,28 @@ class Token(Noun):
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    owner: str | None = None
+    """Name of the user whose token it is; None for one that stands for itself."""
 
     def valid_at(self, now: datetime) -> bool:
         """Return whether the token is neither revoked nor expired at ``now``."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
-    def allows(self, scope: Scope) -> bool:
-        """Return whether the token has ``scope``; ``admin`` includes all."""
-        return scope in self.scopes or "admin" in self.scopes
+    def principal(self, roles: Iterable[Role] | None = None, groups: Iterable[str] = ()) -> Principal:
+        """Return the caller that sends the token: its owner with ``roles`` and ``groups``, else the token itself.
+
+        Its scopes narrow what the roles permit.
+        """
+        permitted = {permission for scope in self.scopes for permission in SCOPE_PERMISSIONS[scope]}
+        return Principal(
+            subject=self.owner or f"token:{self.id}",
+            tenant=self.tenant,
+            groups=tuple(groups),
+            roles=tuple(_SCOPE_ROLES[scope] for scope in self.scopes) if roles is None else tuple(roles),
+            signed_in_by="token",
+            limited_to=tuple(sorted(permitted)),
+            token_id=self.id,
+        )
 
 
 @dataclass(frozen=True)
@@ -103,8 +125,11 @@ class TokenStore:
         *,
         tenant: str = DEFAULT_TENANT,
         days: float | None = None,
+        owner: str | None = None,
     ) -> tuple[str, Token]:
         """Make a token; return its secret, which is not stored, and its record.
+
+        A token of an ``owner`` is that user, with no more than its scopes.
 
         Raises ``InputError`` for an unknown scope or a lifetime that is not positive.
         """
@@ -117,10 +142,13 @@ class TokenStore:
         token_id = secrets.token_hex(6)
         secret = f"roma_{token_id}_{secrets.token_urlsafe(32)}"
         expires = None if days is None else now + timedelta(days=days)
-        token = Token(id=token_id, name=name, scopes=wanted, tenant=tenant, created_at=now, expires_at=expires)
-        row = (token_id, _hash(secret), name, json.dumps(wanted), tenant, now.isoformat(), _iso(expires))
+        token = Token(
+            id=token_id, name=name, scopes=wanted, tenant=tenant, created_at=now, expires_at=expires, owner=owner
+        )
+        row = (token_id, _hash(secret), name, json.dumps(wanted), tenant, now.isoformat(), _iso(expires), owner)
+        columns = "id, hash, name, scopes, tenant, created_at, expires_at, owner"
         with self._database.transaction() as db:
-            db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row)
+            db.execute(f"INSERT INTO tokens ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
         return secret, token
 
     def revoke(self, token_id: str) -> None:
@@ -200,6 +228,11 @@ def _file_state(path: Path) -> tuple[object, ...]:
         else:
             states.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
     return tuple(states)
+
+
+def find_scope(permission: Permission) -> Scope:
+    """Return the scope of a token that gives a permission."""
+    return next(scope for scope, permitted in SCOPE_PERMISSIONS.items() if permission in permitted)
 
 
 def check_bind(host: str, tokens: TokenStore) -> None:

@@ -15,7 +15,17 @@ from roma_core.cli.filters import collect_filters, filter_options
 from roma_core.cli.output import OK, neutralise, note, write
 from roma_core.errors import AgentFailure, InputError
 from roma_core.markup import read_markers
-from roma_core.types import CompleteEvent, ErrorEvent, Persona, Query, StageEvent, StreamEvent, TailorOutput, TokenEvent
+from roma_core.types import (
+    CompleteEvent,
+    ErrorEvent,
+    Persona,
+    Principal,
+    Query,
+    StageEvent,
+    StreamEvent,
+    TailorOutput,
+    TokenEvent,
+)
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -59,7 +69,7 @@ async def ask(
         persona=persona,
         top_k=top_k,
         session_id=session,
-        tenant=call.settings.tenant,
+        principal=Principal.local(call.settings.tenant),
         filters=collect_filters(filters),
     )
     async with build_roma(call.settings) as roma, aclosing(roma.stream_query(query)) as events:

@@ -27,7 +27,7 @@ LARGEST_EXPORT_BYTES = 64 << 20
 async def answers(call: Invocation, session: str | None, limit: int) -> int:
     """List the answers that are kept, the newest first, with their states."""
     async with build_roma(call.settings) as roma:
-        found = await roma.answers.list(call.settings.tenant, session, limit)
+        found = await roma.answers.list(roma.user, session, limit)
     rows = [
         (summary.id, summary.state, summary.created_at.isoformat(timespec="seconds"), _shorten(summary.question))
         for summary in found
@@ -66,8 +66,7 @@ async def replay(call: Invocation, answer: str, forks: tuple[str, ...], whole: b
     """
     changes = _read_forks(forks)
     async with build_roma(call.settings) as roma:
-        tenant = call.settings.tenant
-        record = await roma.answers.get(tenant, await roma.answers.find_id(tenant, answer))
+        record = await roma.answers.get(roma.user, await roma.answers.find_id(roma.user, answer))
         forked = await fork_answer(roma, record, changes) if changes else None
     if forked is not None:
         return _show_fork(call, forked)

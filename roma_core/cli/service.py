@@ -156,9 +156,12 @@ def _tokens(call: Invocation) -> TokenStore:
 @click.argument("name")
 @click.option("--scope", multiple=True, type=click.Choice(("query", "ingest", "admin")), help="May be repeated.")
 @click.option("--days", type=click.IntRange(min=1), metavar="N", help="Valid for N days; default: until revoked.")
-async def create_token(call: Invocation, name: str, scope: tuple[Scope, ...], days: int | None) -> int:
+@click.option("--user", metavar="NAME", help="The user whose token it is: its conversations are that user's.")
+async def create_token(
+    call: Invocation, name: str, scope: tuple[Scope, ...], days: int | None, user: str | None
+) -> int:
     """Create a token; NAME says what it is for. It is shown once."""
-    secret, record = _tokens(call).create(name, scope or ("query",), tenant=call.settings.tenant, days=days)
+    secret, record = _tokens(call).create(name, scope or ("query",), tenant=call.settings.tenant, days=days, owner=user)
     call.emit({"token": secret, **record.model_dump(mode="json")}, lambda: write(secret))
     if not call.as_json:
         note("Keep it: only its hash is stored, so it cannot be shown again.")
@@ -169,10 +172,10 @@ async def create_token(call: Invocation, name: str, scope: tuple[Scope, ...], da
 async def list_tokens(call: Invocation) -> int:
     """List the tokens, without their secrets."""
     records = _tokens(call).list()
-    rows = [(r.id, r.name, ", ".join(r.scopes), r.expires_at, r.revoked_at) for r in records]
+    rows = [(r.id, r.name, r.owner or "", ", ".join(r.scopes), r.expires_at, r.revoked_at) for r in records]
     call.emit(
         [record.model_dump(mode="json") for record in records],
-        lambda: write_table("", ["id", "name", "scopes", "expires", "revoked"], rows),
+        lambda: write_table("", ["id", "name", "user", "scopes", "expires", "revoked"], rows),
     )
     return OK
 

@@ -69,7 +69,8 @@ class CaseRunner:
 
     async def run(self, case: GoldenCase) -> _CaseResult:
         """Return the row of a case."""
-        key = digest("outcome", self.fingerprint, case.query(self.top_k, self.tenant).model_dump_json())
+        asked = case.query(self.top_k, self.tenant).model_dump_json(exclude={"principal"})
+        key = digest("outcome", self.fingerprint, self.tenant, asked)
         stored = await self.checkpoint.get(key) if self.checkpoint and self.fingerprint else None
         timed = TimedOutcome.model_validate_json(stored) if stored is not None else await self.ask(case, key)
         places = self.corpus.places.get(case.id, ()) if self.corpus else ()

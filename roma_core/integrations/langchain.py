@@ -8,6 +8,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from roma_core.integrations.passages import describe_passage, run_in_thread, search_passages
+from roma_core.types import Principal
 
 __all__ = ["RomaLangChainRetriever"]
 
@@ -21,13 +22,13 @@ class RomaLangChainRetriever(BaseRetriever):  # type: ignore[misc]
     roma: Any
     top_k: int = 5
     filters: dict[str, Any] | None = None
-    tenant: str | None = None
+    principal: Principal | None = None
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
         return run_in_thread(self._aget_relevant_documents(query))
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None) -> list[Document]:
-        passages = await search_passages(self.roma, query, self.top_k, self.filters, self.tenant)
+        passages = await search_passages(self.roma, query, self.top_k, self.filters, self.principal)
         return [
             Document(id=passage.chunk.id, page_content=passage.chunk.text, metadata=describe_passage(passage))
             for passage in passages

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from roma_core.errors import AgentFailure, RomaError
-from roma_core.types import ScoredChunk
+from roma_core.types import Principal, ScoredChunk
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 async def search_passages(
-    roma: Roma, text: str, limit: int, filters: Mapping[str, Any] | None, tenant: str | None
+    roma: Roma, text: str, limit: int, filters: Mapping[str, Any] | None, principal: Principal | None
 ) -> tuple[ScoredChunk, ...]:
     """Return the passages for ``text``, best first. Raises ``RomaError``."""
-    found = await roma.search(text, limit=limit, filters=filters, tenant=tenant)
+    found = await roma.search(text, limit=limit, filters=filters, principal=principal)
     if isinstance(found, AgentFailure):
         raise RomaError(found.message, found.code, retry_after_s=found.retry_after_s)
     return found

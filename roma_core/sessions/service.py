@@ -1,7 +1,8 @@
 """Conversations and feedback on disk: SQLite in the workspace, or the database that an SQLAlchemy URL names.
 
-Every row has its tenant and every call names one. Text is redacted before it is stored, so an answer's offsets would
-not hold: citations are kept as references (document and offsets), whose words the store of documents still has.
+Every row has its tenant and its owner, and every call names a principal, who sees its own rows alone. Text is redacted
+before it is stored, so an answer's offsets would not hold: citations are kept as references (document and offsets),
+whose words the store of documents still has.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic import Field, field_validator
 from roma_core.database import storage_error
 from roma_core.errors import AgentFailure, NotFoundError, guarded
 from roma_core.redaction.rules import redact
-from roma_core.types import Citation, CitationVerdict, ComponentHealth, Noun
+from roma_core.types import Citation, CitationVerdict, ComponentHealth, Noun, Principal
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Sessions:
     """Database of conversations. Raises ``StoreError`` when it cannot be used.
 
     >>> sessions = Sessions(database_url(Path(".roma")))
-    >>> turns = await sessions.turns("default", "first")
+    >>> turns = await sessions.turns(Principal.local(), "first")
     """
 
     def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -111,11 +112,11 @@ class Sessions:
         self._lock = threading.Lock()
         self._open_engine: Engine | None = None
 
-    async def append(self, tenant: str, session_id: str, turn: Turn) -> None:
+    async def append(self, who: Principal, session_id: str, turn: Turn) -> None:
         """Add a turn; the first one makes the session and gives it its title."""
         now = self._now()
         row = {
-            "tenant": tenant,
+            **_own(who),
             "session_id": session_id,
             "created_at": turn.created_at or now,
             **{name: _redact_text(getattr(turn, name)) for name in ("question", "standalone", "answer", "model")},
@@ -124,7 +125,7 @@ class Sessions:
             "references": [reference.model_dump() for reference in turn.references],
         }
         title = _make_title(str(row["question"]))
-        session = {"tenant": tenant, "id": session_id, "title": title, "created_at": now, "updated_at": now}
+        session = {**_own(who), "id": session_id, "title": title, "created_at": now, "updated_at": now}
 
         def work(db: Connection) -> None:
             t = _tables()
@@ -133,44 +134,44 @@ class Sessions:
 
         await self._run(work)
 
-    async def turns(self, tenant: str, session_id: str, limit: int = 200) -> list[Turn]:
+    async def turns(self, who: Principal, session_id: str, limit: int = 200) -> list[Turn]:
         """Return the last ``limit`` turns, oldest first; none for a session that does not exist."""
 
         def work(db: Connection) -> list[Turn]:
             t = _tables()
-            statement = t.turns.select().where(*t.match_session(tenant, session_id))
+            statement = t.turns.select().where(*t.match_session(who, session_id))
             rows = db.execute(statement.order_by(t.turns.c.position.desc()).limit(limit)).mappings().all()
             return [_parse_row(Turn, t.with_utc_times(row)) for row in reversed(rows)]
 
         return await self._run(work)
 
-    async def list(self, tenant: str, limit: int = 100, prefix: str = "") -> list[SessionSummary]:
-        """Return the tenant's sessions, the one used last first, of those whose id begins with ``prefix``."""
+    async def list(self, who: Principal, limit: int = 100, prefix: str = "") -> list[SessionSummary]:
+        """Return the sessions of a user, the one used last first, of those whose id begins with ``prefix``."""
         return await self._run(
-            lambda db: [SessionSummary(**row) for row in _tables().select_summaries(db, tenant, limit, prefix)]
+            lambda db: [SessionSummary(**row) for row in _tables().select_summaries(db, who, limit, prefix)]
         )
 
-    async def rename(self, tenant: str, session_id: str, title: str) -> None:
+    async def rename(self, who: Principal, session_id: str, title: str) -> None:
         """Give a session another title. Raises ``NotFoundError``."""
 
         def work(db: Connection) -> int:
             t = _tables()
-            is_session = (t.sessions.c.tenant == tenant) & (t.sessions.c.id == session_id)
+            is_session = t.is_own(t.sessions, who) & (t.sessions.c.id == session_id)
             new_title = _make_title(_redact_text(title))
             return db.execute(t.sessions.update().where(is_session).values(title=new_title)).rowcount
 
         if not await self._run(work):
             raise NotFoundError("There is no such session.")
 
-    async def delete(self, tenant: str, session_id: str) -> None:
+    async def delete(self, who: Principal, session_id: str) -> None:
         """Remove a session with its turns and ratings. Raises ``NotFoundError``."""
 
         def work(db: Connection) -> int:
             t = _tables()
-            db.execute(t.turns.delete().where(*t.match_session(tenant, session_id)))
-            is_about_it = (t.feedback.c.tenant == tenant) & (t.feedback.c.session_id == session_id)
+            db.execute(t.turns.delete().where(*t.match_session(who, session_id)))
+            is_about_it = t.is_own(t.feedback, who) & (t.feedback.c.session_id == session_id)
             db.execute(t.feedback.delete().where(is_about_it))
-            is_session = (t.sessions.c.tenant == tenant) & (t.sessions.c.id == session_id)
+            is_session = t.is_own(t.sessions, who) & (t.sessions.c.id == session_id)
             return db.execute(t.sessions.delete().where(is_session)).rowcount
 
         if not await self._run(work):
@@ -195,24 +196,24 @@ class Sessions:
 
         return await self._run(work)
 
-    async def rate(self, tenant: str, feedback: Feedback) -> None:
+    async def rate(self, who: Principal, feedback: Feedback) -> None:
         """Store a rating; a later one of the same session for the same answer replaces it."""
         row = {
             **feedback.model_dump(),
-            "tenant": tenant,
+            **_own(who),
             "comment": _redact_text(feedback.comment),
             "created_at": feedback.created_at or self._now(),
         }
         await self._run(lambda db: _tables().upsert(db, _tables().feedback, row, ("rating", "comment", "created_at")))
 
     async def feedback(
-        self, tenant: str, answer_id: str | None = None, limit: int = 1000, session_id: str | None = None
+        self, who: Principal, answer_id: str | None = None, limit: int = 1000, session_id: str | None = None
     ) -> builtins.list[Feedback]:
-        """Return ratings, the newest first; of one answer or one session when it is given."""
+        """Return the ratings of a user, the newest first; of one answer or one session when it is given."""
 
         def work(db: Connection) -> list[Feedback]:
             table = _tables().feedback
-            statement = table.select().where(table.c.tenant == tenant)
+            statement = table.select().where(_tables().is_own(table, who))
             if answer_id is not None:
                 statement = statement.where(table.c.answer_id == answer_id)
             if session_id is not None:
@@ -255,6 +256,11 @@ class Sessions:
             if self._open_engine is None:
                 self._open_engine = _tables().connect(self._url)
             return self._open_engine
+
+
+def _own(who: Principal) -> dict[str, str]:
+    """Return the columns that say whose a row is."""
+    return {"tenant": who.tenant, "owner": who.subject}
 
 
 def _tables() -> ModuleType:

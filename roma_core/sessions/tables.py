@@ -43,6 +43,8 @@ from roma_core.workspace import identity, private_file
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
+    from roma_core.types import Principal
+
 BUSY_S = 10.0
 _MIGRATION_LOCK = 0x726F6D61
 """Key of the lock under which PostgreSQL's tables are changed: any number that others are unlikely to use."""
@@ -52,6 +54,7 @@ sessions = Table(
     "roma_sessions",
     metadata,
     Column("tenant", String(200), primary_key=True),
+    Column("owner", String(200), primary_key=True),
     Column("id", String(200), primary_key=True),
     Column("title", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
@@ -62,6 +65,7 @@ turns = Table(
     metadata,
     Column("position", Integer, primary_key=True, autoincrement=True),
     Column("tenant", String(200), nullable=False),
+    Column("owner", String(200), nullable=False),
     Column("session_id", String(200), nullable=False),
     Column("question", Text, nullable=False),
     Column("standalone", Text, nullable=False),
@@ -71,13 +75,18 @@ turns = Table(
     Column("model", Text, nullable=False),
     Column("references", JSON, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
-    ForeignKeyConstraint(["tenant", "session_id"], ["roma_sessions.tenant", "roma_sessions.id"], ondelete="CASCADE"),
-    Index("roma_turns_of_session", "tenant", "session_id", "position"),
+    ForeignKeyConstraint(
+        ["tenant", "owner", "session_id"],
+        ["roma_sessions.tenant", "roma_sessions.owner", "roma_sessions.id"],
+        ondelete="CASCADE",
+    ),
+    Index("roma_turns_of_user", "tenant", "owner", "session_id", "position"),
 )
 feedback = Table(
     "roma_feedback",
     metadata,
     Column("tenant", String(200), primary_key=True),
+    Column("owner", String(200), primary_key=True),
     Column("answer_id", String(64), primary_key=True),
     Column("session_id", String(200), primary_key=True),
     Column("rating", String(8), nullable=False),
@@ -127,10 +136,80 @@ def _create_tables(op: Operations) -> None:
     )
 
 
+def _add_owners(op: Operations) -> None:
+    """Give every row an owner. The console's ids begin with a token; all else belongs to the user of this machine.
+
+    A primary key cannot be changed in SQLite, so each table is made again beside the old one.
+    """
+    db = op.get_bind()
+    for table in ("roma_turns", "roma_feedback", "roma_sessions"):
+        op.rename_table(table, f"{table}_before")
+    if db.dialect.name == "postgresql":  # constraints and indexes keep their names, which the new tables need
+        for table in ("roma_turns", "roma_feedback", "roma_sessions"):
+            db.exec_driver_sql(f"ALTER TABLE {table}_before DROP CONSTRAINT {table}_pkey CASCADE")
+    op.create_table(
+        "roma_sessions",
+        Column("tenant", String(200), primary_key=True),
+        Column("owner", String(200), primary_key=True),
+        Column("id", String(200), primary_key=True),
+        Column("title", Text, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+        Column("updated_at", DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "roma_turns",
+        Column("position", Integer, primary_key=True, autoincrement=True),
+        Column("tenant", String(200), nullable=False),
+        Column("owner", String(200), nullable=False),
+        Column("session_id", String(200), nullable=False),
+        Column("question", Text, nullable=False),
+        Column("standalone", Text, nullable=False),
+        Column("answer", Text, nullable=False),
+        Column("answer_id", String(64), nullable=False),
+        Column("answered", Boolean, nullable=False),
+        Column("model", Text, nullable=False),
+        Column("references", JSON, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+        ForeignKeyConstraint(
+            ["tenant", "owner", "session_id"],
+            ["roma_sessions.tenant", "roma_sessions.owner", "roma_sessions.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_table(
+        "roma_feedback",
+        Column("tenant", String(200), primary_key=True),
+        Column("owner", String(200), primary_key=True),
+        Column("answer_id", String(64), primary_key=True),
+        Column("session_id", String(200), primary_key=True),
+        Column("rating", String(8), nullable=False),
+        Column("comment", Text, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+    )
+    for table, key, columns in _COPIED:
+        is_of_token = f"substr({key}, 1, 6) = 'token:' AND substr({key}, 19, 1) = ':'"
+        owner = f"CASE WHEN {is_of_token} THEN substr({key}, 1, 18) ELSE 'local' END"
+        db.exec_driver_sql(f"INSERT INTO {table} (owner, {columns}) SELECT {owner}, {columns} FROM {table}_before")  # noqa: S608
+    for table, _, _ in reversed(_COPIED):  # what refers to another table goes before it
+        op.drop_table(f"{table}_before")
+    op.create_index("roma_turns_of_user", "roma_turns", ["tenant", "owner", "session_id", "position"])
+
+
+_COPIED = (
+    ("roma_sessions", "id", "tenant, id, title, created_at, updated_at"),
+    (
+        "roma_turns",
+        "session_id",
+        'tenant, session_id, question, standalone, answer, answer_id, answered, model, "references", created_at',
+    ),
+    ("roma_feedback", "session_id", "tenant, answer_id, session_id, rating, comment, created_at"),
+)
+"""Tables in the order in which they are copied, with the column that names the conversation, and their columns."""
+
 SESSIONS = database.Schema(
     "sessions",
     "The database of conversations",
-    (_create_tables,),
+    (_create_tables, _add_owners),
     consequence="conversations and feedback cannot be kept",
 )
 """The steps to the tables above; a test compares them."""
@@ -217,14 +296,24 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update:
     )
 
 
-def match_session(tenant: str, session_id: str) -> tuple[Any, Any]:
+def is_own(table: Table, who: Principal) -> Any:
+    """Return the condition that selects the rows of a user: the one place where tenant and owner are applied."""
+    return (table.c.tenant == who.tenant) & (table.c.owner == who.subject)
+
+
+def match_session(who: Principal, session_id: str) -> tuple[Any, Any]:
     """Return the conditions that select the turns of one session."""
-    return turns.c.tenant == tenant, turns.c.session_id == session_id
+    return is_own(turns, who), turns.c.session_id == session_id
 
 
-def select_summaries(connection: Connection, tenant: str, limit: int, prefix: str = "") -> list[dict[str, Any]]:
+def select_summaries(connection: Connection, who: Principal, limit: int, prefix: str = "") -> list[dict[str, Any]]:
     """Select the sessions whose ids begin with ``prefix``, with their numbers of turns, the last used first."""
-    joined = sessions.outerjoin(turns, (turns.c.tenant == sessions.c.tenant) & (turns.c.session_id == sessions.c.id))
+    is_of_session = (
+        (turns.c.tenant == sessions.c.tenant)
+        & (turns.c.owner == sessions.c.owner)
+        & (turns.c.session_id == sessions.c.id)
+    )
+    joined = sessions.outerjoin(turns, is_of_session)
     statement = (
         select(
             sessions.c.id,
@@ -234,8 +323,8 @@ def select_summaries(connection: Connection, tenant: str, limit: int, prefix: st
             func.count(turns.c.position).label("turns"),
         )
         .select_from(joined)
-        .where(sessions.c.tenant == tenant, func.substr(sessions.c.id, 1, len(prefix)) == prefix)
-        .group_by(sessions.c.tenant, sessions.c.id, sessions.c.title, sessions.c.created_at, sessions.c.updated_at)
+        .where(is_own(sessions, who), func.substr(sessions.c.id, 1, len(prefix)) == prefix)
+        .group_by(*sessions.c)
         .order_by(sessions.c.updated_at.desc(), sessions.c.id)
         .limit(limit)
     )

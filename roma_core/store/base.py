@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk, digest
+from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk, digest
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -41,12 +41,16 @@ class ChunkStore(Protocol):
         """Remove documents with their chunks; return how many documents there were."""
         ...
 
-    async def document(self, tenant: str, document_id: str) -> Document | None:
-        """Return a document, or None when the tenant has none with this id."""
+    async def document(self, tenant: str, document_id: str, scope: ReadScope = EVERYTHING) -> Document | None:
+        """Return a document, or None when the tenant has none with this id in ``scope``."""
         ...
 
-    def documents(self, tenant: str) -> AsyncIterator[Document]:
-        """Yield all documents of the tenant, by id."""
+    def documents(self, tenant: str, scope: ReadScope = EVERYTHING) -> AsyncIterator[Document]:
+        """Yield all documents of the tenant in ``scope``, by id."""
+        ...
+
+    async def permitted_ids(self, tenant: str, document_ids: Iterable[str], scope: ReadScope) -> frozenset[str]:
+        """Return which of the documents are there and in ``scope``."""
         ...
 
     async def contents(self, tenant: str) -> dict[str, str]:
@@ -57,21 +61,26 @@ class ChunkStore(Protocol):
         """Return the chunks of a document, by start."""
         ...
 
-    async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
-        """Return the best chunks by BM25, best first, ties by chunk id. ``retriever`` is ``bm25``."""
+    async def lexical(
+        self, tenant: str, text: str, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
+    ) -> list[ScoredChunk]:
+        """Return the best chunks in ``scope`` by BM25, best first, ties by chunk id. ``retriever`` is ``bm25``.
+
+        The scope is applied before the search, so that nothing permitted is crowded out by what is not.
+        """
         ...
 
     async def dense(
-        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
+        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
     ) -> list[ScoredChunk]:
-        """Return the best chunks by cosine similarity, best first, ties by chunk id. ``retriever`` is ``dense``."""
+        """Return the best chunks in ``scope`` by cosine similarity, see ``lexical``. ``retriever`` is ``dense``."""
         ...
 
-    async def counts(self, tenant: str) -> tuple[int, int]:
-        """Return the numbers of documents and of chunks."""
+    async def counts(self, tenant: str, scope: ReadScope = EVERYTHING) -> tuple[int, int]:
+        """Return the numbers of documents and of chunks in ``scope``."""
         ...
 
-    async def collections(self, tenant: str) -> dict[str, tuple[int, int]]:
+    async def collections(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, tuple[int, int]]:
         """Return the numbers of documents and of chunks of each collection that has a document, by name."""
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.lexical import SHORTEST_FUZZY, expand_versions, is_within_one_edit, make_search_text
 from roma_core.store.words import choose_languages, widen_question
-from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
+from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -70,15 +70,20 @@ class InMemoryStore:
         self._indexes.pop(tenant, None)
         return sum(held.pop(document_id, None) is not None for document_id in set(document_ids))
 
-    async def document(self, tenant: str, document_id: str) -> Document | None:
+    async def document(self, tenant: str, document_id: str, scope: ReadScope = EVERYTHING) -> Document | None:
         """Return a document or None, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {}).get(document_id)
-        return held.document if held else None
+        return held.document if held and scope.permits(document_id, held.document.collection) else None
 
-    async def documents(self, tenant: str) -> AsyncIterator[Document]:
+    async def documents(self, tenant: str, scope: ReadScope = EVERYTHING) -> AsyncIterator[Document]:
         """Yield the documents by id, see ``ChunkStore``."""
-        for _, held in sorted(self._tenants.get(tenant, {}).items()):
+        for held in self._select_entries(tenant, scope):
             yield held.document
+
+    async def permitted_ids(self, tenant: str, document_ids: Iterable[str], scope: ReadScope) -> frozenset[str]:
+        """Return which documents are there and permitted, see ``ChunkStore``."""
+        permitted = {held.document.id for held in self._select_entries(tenant, scope)}
+        return frozenset(permitted & set(document_ids))
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
         """Return the chunks of a document by start, see ``ChunkStore``."""
@@ -90,7 +95,9 @@ class InMemoryStore:
         held = self._tenants.get(tenant, {}).values()
         return hash_chunks(chunk for entry in held for chunk in entry.chunks)
 
-    async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+    async def lexical(
+        self, tenant: str, text: str, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
+    ) -> list[ScoredChunk]:
         """Return the best chunks by BM25, with the statistics of this tenant alone."""
         index, wanted = self._index(tenant), parse_filters(filters)
         scores: dict[int, float] = defaultdict(float)
@@ -104,26 +111,26 @@ class InMemoryStore:
             weight = _idf(len(index.chunks), len(held))
             for row, count in held:
                 scores[row] += weight * _saturate_count(count, index.relative_lengths[row])
-        rows = _filter_rows(index, wanted, scores)
+        rows = _filter_rows(index, wanted, scope, scores)
         return ranked(((index.chunks[row], scores[row], {"bm25": scores[row]}) for row in rows), "bm25", limit=limit)
 
     async def dense(
-        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
+        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
     ) -> list[ScoredChunk]:
         """Return the best chunks by dot product with every vector, see ``ChunkStore``."""
         index, wanted = self._index(tenant), parse_filters(filters)
-        rows = _filter_rows(index, wanted, range(len(index.chunks)))
+        rows = _filter_rows(index, wanted, scope, range(len(index.chunks)))
         scores = {row: float(index.vectors[row] @ vector) for row in rows}
         return ranked(((index.chunks[row], scores[row], {"dense": scores[row]}) for row in rows), "dense", limit=limit)
 
-    async def counts(self, tenant: str) -> tuple[int, int]:
+    async def counts(self, tenant: str, scope: ReadScope = EVERYTHING) -> tuple[int, int]:
         """Return the numbers of documents and of chunks, see ``ChunkStore``."""
-        held = self._tenants.get(tenant, {})
-        return len(held), sum(len(h.chunks) for h in held.values())
+        held = self._select_entries(tenant, scope)
+        return len(held), sum(len(entry.chunks) for entry in held)
 
-    async def collections(self, tenant: str) -> dict[str, tuple[int, int]]:
+    async def collections(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, tuple[int, int]]:
         """Return the numbers of documents and chunks of each collection, see ``ChunkStore``."""
-        held = self._tenants.get(tenant, {}).values()
+        held = self._select_entries(tenant, scope)
         documents = Counter(entry.document.collection for entry in held)
         chunks = Counter(entry.document.collection for entry in held for _ in entry.chunks)
         return {name: (documents[name], chunks[name]) for name in sorted(documents)}
@@ -143,6 +150,11 @@ class InMemoryStore:
 
     async def close(self) -> None:
         """Do nothing: the content stays, like that of a closed table."""
+
+    def _select_entries(self, tenant: str, scope: ReadScope) -> list[EmbeddedDocument]:
+        """Return the tenant's documents in ``scope``, by id."""
+        entries = [held for _, held in sorted(self._tenants.get(tenant, {}).items())]
+        return [held for held in entries if scope.permits(held.document.id, held.document.collection)]
 
     def _index(self, tenant: str) -> _Index:
         """Return the tenant's index, built when it is missing. Searches of a tenant see nothing else."""
@@ -167,11 +179,13 @@ def _build_index(entries: Collection[EmbeddedDocument]) -> _Index:
     )
 
 
-def _filter_rows(index: _Index, wanted: Conditions, rows: Collection[int]) -> Collection[int]:
-    """Return the rows that pass the filters."""
-    if wanted == Conditions():
+def _filter_rows(index: _Index, wanted: Conditions, scope: ReadScope, rows: Collection[int]) -> Collection[int]:
+    """Return the rows that pass the filters and are in ``scope``."""
+    if wanted == Conditions() and scope.is_everything:
         return rows
-    return [row for row in rows if wanted.match(index.chunks[row])]
+    chunks = index.chunks
+    in_scope = [row for row in rows if scope.permits(chunks[row].document_id, chunks[row].facts.collection)]
+    return [row for row in in_scope if wanted.match(chunks[row])]
 
 
 def _split_words(text: str) -> list[str]:

@@ -11,6 +11,7 @@ import asyncio
 import functools
 import importlib
 import json
+import math
 import operator
 import os
 import re
@@ -47,7 +48,7 @@ from roma_core.store.register import (
 from roma_core.store.rows import CHUNK_FIELDS, join_words, parse_chunk, rows, schema
 from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, choose_upkeep, is_index_due
 from roma_core.store.words import choose_languages, widen_question
-from roma_core.types import Chunk, ComponentHealth, Document, ScoredChunk
+from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk
 from roma_core.workspace import GoneError, identity, private_folder
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ ANN_FROM = 20_000
 """Chunks from which a vector index pays: the flat search takes about 1 ms for 1000 chunks (``docs/benchmarks``)."""
 REFINE = 10
 """Without it, product quantisation loses half of the true neighbours."""
-NPROBES = 20
+NPROBES, MOST_PROBES = 20, 1024
+"""Cells of the index that a search looks into: without a condition, and at most with one that permits few rows."""
 EXACT_UP_TO = 20_000
 """Chunks that a filter or a tenant leaves up to which each is compared: an index looks into few of its cells, and what
 is permitted may lie in the others."""
@@ -347,16 +349,18 @@ class LanceStore:
 
     # Reading
 
-    async def document(self, tenant: str, document_id: str) -> Document | None:
+    async def document(self, tenant: str, document_id: str, scope: ReadScope = EVERYTHING) -> Document | None:
         """Return a document or None, see ``ChunkStore``."""
         await self._table()
-        where = _scope(tenant, "document") & _one_of("document_id", [document_id])
+        where = _scope(tenant, "document", None, scope) & _one_of("document_id", [document_id])
         found = await self._select(["payload"], where)
         return Document.model_validate_json(found[0]["payload"]) if found else None
 
-    async def documents(self, tenant: str) -> AsyncIterator[Document]:
+    async def documents(self, tenant: str, scope: ReadScope = EVERYTHING) -> AsyncIterator[Document]:
         """Yield the documents by id, a few dozen rows at a time, see ``ChunkStore``."""
-        ids = sorted(await self.contents(tenant))
+        await self._table()
+        permitted = await self._select(["document_id"], _scope(tenant, "document", None, scope))
+        ids = sorted(str(row["document_id"]) for row in permitted)
         for i in range(0, len(ids), STREAMED):
             where = _scope(tenant, "document") & _one_of("document_id", ids[i : i + STREAMED])
             found = await self._select(["document_id", "payload"], where)
@@ -368,6 +372,15 @@ class LanceStore:
         await self._table()
         found = await self._select(["document_id", "content_sha256"], _scope(tenant, "document"))
         return {row["document_id"]: row["content_sha256"] for row in found}
+
+    async def permitted_ids(self, tenant: str, document_ids: Iterable[str], scope: ReadScope) -> frozenset[str]:
+        """Return which documents are there and permitted, see ``ChunkStore``."""
+        wanted = sorted(set(document_ids))
+        if not wanted:
+            return frozenset()
+        await self._table()
+        where = _scope(tenant, "document", None, scope) & _one_of("document_id", wanted)
+        return frozenset(str(row["document_id"]) for row in await self._select(["document_id"], where))
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
         """Return the chunks of a document by start, see ``ChunkStore``."""
@@ -382,13 +395,15 @@ class LanceStore:
         found = await self._select(list(CHUNK_FIELDS), _scope(tenant, "chunk"))
         return await asyncio.to_thread(lambda: hash_chunks(parse_chunk(row) for row in found))
 
-    async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
+    async def lexical(
+        self, tenant: str, text: str, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
+    ) -> list[ScoredChunk]:
         """Return the best chunks by BM25; words that no hit holds are searched again with one wrong letter allowed.
 
         Stems and parts of compounds are those of the question's language, or of the corpus' where it shows none.
         """
         table = await self._table()
-        where = _scope(tenant, "chunk", filters)
+        where = _scope(tenant, "chunk", filters, scope)
         if not text.strip():
             return []
         words = widen_question(expand_versions(text), await self._choose_languages(table, tenant, text))
@@ -432,40 +447,48 @@ class LanceStore:
         return [(row, float(row["_score"])) for row in found.to_pylist()]
 
     async def dense(
-        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
+        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
     ) -> list[ScoredChunk]:
         """Return the best chunks by cosine similarity, see ``ChunkStore``."""
         table = await self._table()
-        where = _scope(tenant, "chunk", filters)
+        where = _scope(tenant, "chunk", filters, scope)
         with self._reading():
             search = table.query().nearest_to(vector).distance_type("cosine")
-            if await self._is_searched_exactly(table, where):
-                search = search.bypass_vector_index()
-            else:
-                search = search.nprobes(NPROBES).refine_factor(REFINE)
+            probes = await self._choose_probes(table, where)
+            is_exact = probes == 0
+            search = search.bypass_vector_index() if is_exact else search.nprobes(probes).refine_factor(REFINE)
             found = await search.where(where).select([*CHUNK_FIELDS, "_distance"]).limit(limit + TIE_MARGIN).to_arrow()
         return _rank_best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
 
-    async def _is_searched_exactly(self, table: Any, where: Any) -> bool:
-        """Return whether every permitted vector is compared: without an index, and where few are permitted."""
-        if await table.count_rows() < ANN_FROM:
-            return True
-        return int(await table.count_rows(where.to_sql())) <= EXACT_UP_TO
+    async def _choose_probes(self, table: Any, where: Any) -> int:
+        """Return into how many cells of the vector index to look; 0 compares every permitted vector.
 
-    async def counts(self, tenant: str) -> tuple[int, int]:
+        That is so without an index and where few are permitted. Else the fewer are permitted the more cells are looked
+        into, so that as many permitted vectors are met as without a condition.
+        """
+        total = int(await table.count_rows())
+        if total < ANN_FROM:
+            return 0
+        permitted = int(await table.count_rows(where.to_sql()))
+        if permitted <= EXACT_UP_TO:
+            return 0
+        return min(MOST_PROBES, math.ceil(NPROBES * total / permitted))
+
+    async def counts(self, tenant: str, scope: ReadScope = EVERYTHING) -> tuple[int, int]:
         """Return the numbers of documents and of chunks, see ``ChunkStore``."""
         table = await self._table()
         with self._reading():
-            documents = await table.count_rows(_scope(tenant, "document").to_sql())
-            return documents, await table.count_rows(_scope(tenant, "chunk").to_sql())
+            documents = await table.count_rows(_scope(tenant, "document", None, scope).to_sql())
+            return documents, await table.count_rows(_scope(tenant, "chunk", None, scope).to_sql())
 
-    async def collections(self, tenant: str) -> dict[str, tuple[int, int]]:
+    async def collections(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, tuple[int, int]]:
         """Return the numbers of documents and chunks of each collection, see ``ChunkStore``."""
         table = await self._table()
-        documents = Counter(row["collection"] for row in await self._select(["collection"], _scope(tenant, "document")))
+        held = await self._select(["collection"], _scope(tenant, "document", None, scope))
+        documents = Counter(row["collection"] for row in held)
         with self._reading():
             chunks = {
-                name: await table.count_rows(_scope(tenant, "chunk", {"collection": name}).to_sql())
+                name: await table.count_rows(_scope(tenant, "chunk", {"collection": name}, scope).to_sql())
                 for name in sorted(documents)
             }
         return {name: (documents[name], chunks[name]) for name in chunks}
@@ -718,8 +741,8 @@ def _rank_best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, li
 # Conditions
 
 
-def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None) -> Any:
-    """Return the condition for tenant, kind and filters.
+def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None, permitted: ReadScope = EVERYTHING) -> Any:
+    """Return the condition for tenant, kind, filters, and what the caller may read.
 
     Every query passes here. Values are literals of an expression, never SQL text.
     """
@@ -737,6 +760,11 @@ def _scope(tenant: str, kind: Kind | None, filters: Filters | None = None) -> An
         where = where & (col("uri") >= lit(wanted.uri_prefix))
         after = next_prefix(wanted.uri_prefix)
         where = where & (col("uri") < lit(after)) if after else where
+    if permitted.collections is not None:
+        where = where & (_one_of("collection", permitted.collections) if permitted.collections else lit(False))
+    for column, withheld in (("collection", permitted.closed), ("document_id", permitted.hidden)):
+        if withheld:
+            where = where & ~_one_of(column, withheld)
     return where & _facts_condition(wanted) if _has_facts(wanted) else where
 
 

@@ -46,6 +46,18 @@ from roma_core.types.document import (
     place_of,
 )
 from roma_core.types.health import ComponentHealth, HealthReport, HealthState
+from roma_core.types.principal import (
+    EVERYTHING,
+    LOCAL_USER,
+    NOTHING,
+    PERMISSIONS,
+    ROLE_PERMISSIONS,
+    ROLES,
+    Permission,
+    Principal,
+    ReadScope,
+    Role,
+)
 from roma_core.types.query import Exchange, Persona, Query
 from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState, ReindexReport
 from roma_core.types.source import ForgetReport, PlannedItem, SourceOptions, SourcePlan, SourceRecord, SyncPlan
@@ -61,8 +73,14 @@ __all__ = [
     "CITATION_COLUMNS",
     "DEFAULT_COLLECTION",
     "DEFAULT_TENANT",
+    "EVERYTHING",
     "ITEM_COLUMNS",
+    "LOCAL_USER",
     "MOST_WARNINGS",
+    "NOTHING",
+    "PERMISSIONS",
+    "ROLES",
+    "ROLE_PERMISSIONS",
     "VERDICT_WORDS",
     "Answered",
     "Block",
@@ -88,11 +106,15 @@ __all__ = [
     "Link",
     "Noun",
     "Page",
+    "Permission",
     "Persona",
     "PlannedItem",
+    "Principal",
     "Query",
     "RawDocument",
+    "ReadScope",
     "ReindexReport",
+    "Role",
     "ScoredChunk",
     "SearchHit",
     "SearchLeg",

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from roma_core.types.base import DEFAULT_TENANT, Noun
+from roma_core.types.base import Noun
+from roma_core.types.principal import Principal
 
 Persona = Literal["technical", "executive", "general"]
 
@@ -30,6 +31,12 @@ class Query(Noun):
     session_id: str | None = None
     history: tuple[Exchange, ...] = ()
     """What was said before, oldest first, for callers that keep conversations themselves; ``session_id`` goes first."""
-    tenant: str = DEFAULT_TENANT
+    principal: Principal = Field(default_factory=Principal.local)
+    """The caller: only what it may read is found, and the conversation is its own."""
     show_thinking: bool = False
     """Send the thoughts of a model in the events ``thinking``; they are never part of the answer."""
+
+    @property
+    def tenant(self) -> str:
+        """Tenant of the caller."""
+        return self.principal.tenant

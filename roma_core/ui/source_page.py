@@ -6,14 +6,14 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 import panel_material_ui as pmui
 
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, guarded
-from roma_core.types import SourcePlan, SourceRecord
+from roma_core.types import Principal, SourcePlan, SourceRecord
 from roma_core.ui.alerts import failure_alert
 
 if TYPE_CHECKING:
@@ -24,19 +24,6 @@ MOST_PLANNED: Final = 50
 KEPT_MS: Final = 60_000
 """How long a page that has lost its connection can come back."""
 NOTHING: Final = "There are no sources yet. `roma source add URI --name NAME` adds one."
-
-
-class Person(Protocol):
-    """User of the page."""
-
-    @property
-    def tenant(self) -> str:
-        """Return the tenant whose sources are listed."""
-        ...
-
-    def allows(self, scope: Literal["ingest"]) -> bool:
-        """Return whether the person may have sources read again."""
-        ...
 
 
 class SourcePage:
@@ -151,7 +138,7 @@ def render_plan(plan: SourcePlan) -> str:
 
 
 def mount(
-    app: Any, roma: Roma, path: str = "/console/sources", who: Callable[[], Person | None] = lambda: None
+    app: Any, roma: Roma, path: str = "/console/sources", who: Callable[[], Principal | None] = lambda: None
 ) -> None:
     """Serve the page of sources at ``path`` of the FastAPI ``app``.
 
@@ -167,7 +154,7 @@ def mount(
         person = who()
         if person is None:
             return SourcePage(roma).page()
-        return SourcePage(roma, person.tenant, may_sync=person.allows("ingest")).page()
+        return SourcePage(roma, person.tenant, may_sync=person.may("documents.ingest")).page()
 
     add_applications(
         {path: sources},

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from roma_core.api.access import OPEN, SCOPE_OF, RateLimiter
+from roma_core.api.access import OPEN, PERMISSION_OF, RateLimiter
 from roma_core.api.serve import server as make_server
-from roma_core.api.tokens import SCOPES, TokenStore, check_bind, is_loopback
+from roma_core.api.tokens import SCOPES, TokenStore, check_bind, find_scope, is_loopback
 from roma_core.app import Roma
 from roma_core.errors import ConfigError, InputError, NotFoundError, StoreError
 from roma_core.settings import Settings
@@ -42,7 +42,7 @@ async def test_auth_matrix_over_every_route(service: Any, auth: Any) -> None:
             refused = await service.client.request(method, path, headers=auth(value) if value else {})
             expected = {401, 429} if template not in OPEN or value else {200, 503}
             assert refused.status_code in expected, (method, template, value)
-        needed = SCOPE_OF.get(template.split("/")[1], "admin")
+        needed = find_scope(PERMISSION_OF.get(template.split("/")[1], "service.manage"))
         for scope in SCOPES:
             status = (await service.client.request(method, path, headers=auth(secret[scope]))).status_code
             allowed = template in OPEN or scope in {needed, "admin"}

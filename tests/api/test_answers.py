@@ -110,7 +110,7 @@ async def test_a_restarted_service_says_what_was_interrupted_and_the_key_asks_ag
         )
         record_id = service.roma.answers.id_of_key("default", "local", "k")
         async with asyncio.timeout(10):
-            while service.roma.answers.find_live("default", record_id) is None:  # noqa: ASYNC110
+            while service.roma.answers.find_any("default", record_id) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         await asyncio.sleep(1)
         service.server.should_exit = True

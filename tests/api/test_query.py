@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from roma_core.llm.providers.server import Script
 from roma_core.telemetry import metrics
+from roma_core.types import Principal
 
 QUESTION = {"text": "When was the rope bridge built?"}
 SLOW = Script(text=" ".join(f"word{i}" for i in range(400)) + " [1]", word_wait_s=0.02)
@@ -250,7 +251,7 @@ async def test_sessions_and_feedback(service: Any) -> None:
     assert (await client.get("/sessions/s1")).json()[0]["question"] == QUESTION["text"]
     rated = {"answer_id": answer["answer_id"], "rating": "up", "session_id": "s1"}
     assert (await client.post("/feedback", json=rated)).status_code == 204
-    assert [f.rating for f in await service.roma.sessions.feedback("default")] == ["up"]
+    assert [f.rating for f in await service.roma.sessions.feedback(Principal.local())] == ["up"]
     assert (await client.delete("/sessions/s1")).status_code == 204
     for gone in (client.get("/sessions/s1"), client.delete("/sessions/s1")):
         assert (await gone).status_code == 404

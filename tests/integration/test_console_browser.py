@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from roma_core.types import Principal
+
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 pytestmark = [
     pytest.mark.browser,
@@ -384,7 +386,7 @@ def test_an_answer_is_rated_with_a_reason_and_its_conversation_renamed_and_delet
     turn.get_by_label("Comment").fill("The year")
     turn.get_by_role("button", name="Send").click()
     turn.get_by_text("Thank you.").wait_for()
-    (kept,) = [f for f in finished(service.roma.sessions.feedback("default")) if f.comment]
+    (kept,) = [f for f in finished(service.roma.sessions.feedback(Principal.local())) if f.comment]
     assert (kept.rating, kept.comment) == ("down", "Misses something: The year")
     assert kept.session_id.startswith("local:")
 

@@ -21,7 +21,7 @@ from roma_core.connectors.web.cache import WebCache
 from roma_core.evals.checkpoint import SqliteCheckpoint
 from roma_core.llm.control.budget import Budgets
 from roma_core.settings import Settings
-from roma_core.types import TailorOutput
+from roma_core.types import Principal, TailorOutput
 from roma_core.workspace import Workspace
 
 ARCHIVE = Path(__file__).parents[1] / "fixtures" / "workspace-before-versions.tar.gz"
@@ -49,11 +49,11 @@ async def test_documents_conversations_and_opinions_are_there(old: Workspace) ->
         answer = await roma.query("How deep is the well of Quellfeld?", session_id="first")
         assert isinstance(answer, TailorOutput)
         assert "31 metres" in answer.answer
-        turns = await roma.sessions.turns("default", "first")
+        turns = await roma.sessions.turns(Principal.local(), "first")
         assert [turn.question for turn in turns] == [
             "When was the rope bridge built?", "How deep is the well of Quellfeld?",
         ]  # fmt: skip
-        (opinion,) = await roma.sessions.feedback("default")
+        (opinion,) = await roma.sessions.feedback(Principal.local())
         assert (opinion.answer_id, opinion.rating, opinion.comment) == (ANSWER, "up", "right")
         assert roma.cache.get("parse", "key") == b"kept bytes"
 

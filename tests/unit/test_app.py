@@ -30,7 +30,7 @@ def roma(tmp_path: Path) -> Roma:
         ({"top_k": 0}, "top_k: .*greater than or equal to 1, not 0"),
         ({"top_k": 51}, "top_k: .*less than or equal to 50, not 51"),
         ({"filters": "all"}, "filters: .*dictionary"),
-        ({"tenant": 7}, "tenant: .*string, not 7"),
+        ({"principal": 7}, "principal: .*, not 7"),
     ],
 )
 async def test_a_question_that_cannot_be_asked_is_a_value(roma: Roma, given: dict[str, Any], says: str) -> None:

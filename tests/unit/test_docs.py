@@ -64,3 +64,15 @@ def test_every_page_is_reached_from_the_readme() -> None:
         reached.add(page)
         waiting |= {link for link in _links(page) if link.suffix == ".md"} - reached
     assert set(PAGES) - TABLES - reached == {ROOT / "CHANGELOG.md"}
+
+
+def test_the_security_page_shows_the_table_of_roles_and_permissions() -> None:
+    from roma_core.types import PERMISSIONS, ROLE_PERMISSIONS
+
+    text = (ROOT / "docs" / "11_SECURITY.md").read_text("utf-8")
+    for permission, meaning in PERMISSIONS.items():
+        assert f"| `{permission}` | {meaning} |" in text
+    for role, permitted in ROLE_PERMISSIONS.items():
+        names = ", ".join(f"`{permission}`" for permission in PERMISSIONS if permission in permitted)
+        shown = "all" if len(permitted) == len(PERMISSIONS) else names
+        assert f"| `{role}` | {shown} |" in text

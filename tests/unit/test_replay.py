@@ -15,7 +15,7 @@ from roma_core.errors import InputError
 from roma_core.llm.providers.fake import FakeLLM
 from roma_core.replay import fork_answer
 from roma_core.settings import Settings
-from roma_core.types import TailorOutput
+from roma_core.types import Principal, TailorOutput
 
 PLACES = ("Quellfeld", "Aspen", "Mirow", "Tarn", "Oberau")
 THINGS = ("bridge", "mill", "tower", "barn", "well")
@@ -74,14 +74,14 @@ async def test_a_hundred_answers_are_the_same_bytes_after_reingest_and_reindex(
     async with make_roma(workspace, chunk_tokens=64, lexical_weight=1.0) as later:
         await later.ingest(tmp_path / "corpus")
         for record_id, output in given.items():
-            record = await later.answers.get("default", record_id)
+            record = await later.answers.get(Principal.local(), record_id)
             assert record.output is not None
             assert record.output.model_dump_json() == output
 
 
 async def test_a_fork_behind_retrieval_goes_on_with_the_recorded_passages(roma: Roma, tmp_path: Path) -> None:
     await roma.query(QUESTIONS[0], record_id="it")
-    record = await roma.answers.get("default", "it")
+    record = await roma.answers.get(Principal.local(), "it")
     write_corpus(tmp_path / "corpus", 1800)
     await roma.ingest(tmp_path / "corpus")
     forked = await fork_answer(roma, record, {"rerank": "off"})
@@ -107,7 +107,7 @@ async def test_a_fork_begins_at_the_first_stage_that_its_change_decides(
     roma: Roma, change: dict[str, str], stage: str
 ) -> None:
     await roma.query(QUESTIONS[0], record_id="it")
-    forked = await fork_answer(roma, await roma.answers.get("default", "it"), change)
+    forked = await fork_answer(roma, await roma.answers.get(Principal.local(), "it"), change)
     assert (forked.from_stage, forked.on_todays_corpus) == (stage, False)
     assert forked.output is not None
     if stage == "select":
@@ -121,7 +121,7 @@ async def test_a_fork_before_retrieval_searches_todays_corpus_and_says_so(
     await roma.query(QUESTIONS[0], record_id="it")
     (tmp_path / "corpus" / "Quellfeld-bridge.md").unlink()
     await roma.ingest(tmp_path / "corpus", prune=True)
-    forked = await fork_answer(roma, await roma.answers.get("default", "it"), change)
+    forked = await fork_answer(roma, await roma.answers.get(Principal.local(), "it"), change)
     assert forked.on_todays_corpus
     assert any("today's corpus" in note for note in forked.notes)
     assert forked.gone == ((tmp_path / "corpus" / "Quellfeld-bridge.md").as_uri(),)
@@ -133,7 +133,7 @@ async def test_after_erasure_a_fork_says_which_source_is_gone(roma: Roma, tmp_pa
     await roma.query(QUESTIONS[0], record_id="it")
     uri = (tmp_path / "corpus" / "Quellfeld-bridge.md").as_uri()
     await roma.forget(uri)
-    forked = await fork_answer(roma, await roma.answers.get("default", "it"), {"rerank": "off"})
+    forked = await fork_answer(roma, await roma.answers.get(Principal.local(), "it"), {"rerank": "off"})
     assert forked.forgotten == (uri,)
     assert forked.on_todays_corpus
     assert f"Forgotten on demand: {uri}" in forked.notes
@@ -150,7 +150,7 @@ async def test_after_erasure_a_fork_says_which_source_is_gone(roma: Roma, tmp_pa
 )
 async def test_a_change_that_there_is_not_is_refused(roma: Roma, change: dict[str, str], says: str) -> None:
     await roma.query(QUESTIONS[0], record_id="it")
-    record = await roma.answers.get("default", "it")
+    record = await roma.answers.get(Principal.local(), "it")
     with pytest.raises(InputError, match=says):
         await fork_answer(roma, record, change)
 

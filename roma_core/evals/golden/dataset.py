@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from roma_core.errors import ErrorCode, EvalError
-from roma_core.types import DEFAULT_TENANT, Noun, Persona, Query, digest
+from roma_core.types import DEFAULT_TENANT, Noun, Persona, Principal, Query, digest
 from roma_core.workspace import private_folder
 
 Kind = Literal["single", "multi_hop", "no_answer", "conflict"]
@@ -90,7 +90,7 @@ class GoldenCase(Noun):
         return self.cluster or (self.evidence[0].uri if self.evidence else self.id)
 
     def query(self, top_k: int, tenant: str = DEFAULT_TENANT) -> Query:
-        return Query(text=self.question, persona=self.persona, top_k=top_k, tenant=tenant)
+        return Query(text=self.question, persona=self.persona, top_k=top_k, principal=Principal.local(tenant))
 
 
 class Golden(Noun):

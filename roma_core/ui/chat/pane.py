@@ -12,6 +12,7 @@ from roma_core.ui.chat.service import ChatService
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
+    from roma_core.types import Principal
 
 
 class ChatPane(pn.custom.AnyWidgetComponent):  # type: ignore[misc]
@@ -23,7 +24,7 @@ class ChatPane(pn.custom.AnyWidgetComponent):  # type: ignore[misc]
     _esm = bundle()
     _stylesheets = [read_styles()]  # noqa: RUF012
 
-    def __init__(self, roma: Roma, tenant: str | None = None, **params: Any) -> None:
+    def __init__(self, roma: Roma, principal: Principal | None = None, **params: Any) -> None:
         super().__init__(sizing_mode="stretch_width", **params)
-        channel = ChatChannel(ChatService(roma, tenant), self.send)
+        channel = ChatChannel(ChatService(roma, principal), self.send)
         self.on_msg(lambda event: channel.receive(event.data))

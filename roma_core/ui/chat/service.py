@@ -25,6 +25,7 @@ from roma_core.types import (
     Document,
     ErrorEvent,
     Persona,
+    Principal,
     Query,
     StageEvent,
     StreamEvent,
@@ -79,19 +80,17 @@ class ChatRating(BaseModel):
 class ChatService:
     """The conversations of one person.
 
-    >>> chat = ChatService(roma, "default", "local")
+    >>> chat = ChatService(roma, Principal.local())
     >>> answer = await chat.ask("2f6c1b90", ChatQuestion(text="What does the bridge span?"), key="1")
     >>> updates = [update async for update in chat.follow(answer["id"])]
     """
 
-    def __init__(
-        self, roma: Roma, tenant: str | None = None, person: str = "local", *, may_ingest: bool = True
-    ) -> None:
+    def __init__(self, roma: Roma, who: Principal | None = None) -> None:
+        """``who`` is the person; by default the user of this machine."""
         self._roma = roma
-        self._tenant = tenant or roma.settings.tenant
-        self._person = person
-        self._prefix = f"{person}:"
-        self._may_ingest = may_ingest
+        self._who = who or roma.user
+        self._tenant = self._who.tenant
+        self._prefix = f"{self._who.subject}:"
 
     # --- the whole ---
 
@@ -104,7 +103,7 @@ class ChatService:
             "workspace": workspace_name(self._roma),
             "version": __version__,
             "personas": list(get_args(Persona)),
-            "may_ingest": self._may_ingest,
+            "may_ingest": self._who.may("documents.ingest"),
             "health": health.state,
             "unwell": [
                 {"name": part.name, "state": part.state, "reason": part.reason}
@@ -129,7 +128,7 @@ class ChatService:
 
     async def conversations(self) -> list[View]:
         """Return the conversations, the one used last first; those of which no answer was finished are among them."""
-        sessions = await self._roma.sessions.list(self._tenant, MOST_CONVERSATIONS, self._prefix)
+        sessions = await self._roma.sessions.list(self._who, MOST_CONVERSATIONS, self._prefix)
         views = {
             session.id: {
                 "id": self._own_part(session.id),
@@ -140,7 +139,7 @@ class ChatService:
             for session in sessions
             if self._own_part(session.id)
         }
-        answers = await guarded("answers", self._roma.answers.list(self._tenant, limit=MOST_ANSWERS))
+        answers = await guarded("answers", self._roma.answers.list(self._who, limit=MOST_ANSWERS))
         for answer in () if isinstance(answers, AgentFailure) else answers:
             own = self._own_part(answer.session_id or "")
             if not own or answer.session_id is None:
@@ -161,11 +160,11 @@ class ChatService:
     async def conversation(self, conversation: str, most: int = MOST_TURNS) -> View:
         """Return the last ``most`` turns of a conversation; none of one that does not exist yet."""
         session_id = self._session(conversation)
-        turns = await self._roma.sessions.turns(self._tenant, session_id)
-        answers = await self._roma.answers.list(self._tenant, session_id, MOST_ANSWERS)
+        turns = await self._roma.sessions.turns(self._who, session_id)
+        answers = await self._roma.answers.list(self._who, session_id, MOST_ANSWERS)
         opinions = {
             opinion.answer_id: opinion
-            for opinion in await self._roma.sessions.feedback(self._tenant, session_id=session_id)
+            for opinion in await self._roma.sessions.feedback(self._who, session_id=session_id)
         }
         entries = _merge(turns, answers)
         views = [await self._view_entry(entry, opinions) for entry in entries[-most:]]
@@ -173,7 +172,7 @@ class ChatService:
 
     async def _view_entry(self, entry: Turn | AnswerSummary, opinions: Mapping[str, Feedback]) -> View:
         if isinstance(entry, AnswerSummary):
-            record: AnswerRecord = await self._roma.answers.get(self._tenant, entry.id)
+            record: AnswerRecord = await self._roma.answers.get(self._who, entry.id)
             return view_record(record, opinions.get(entry.answer_id))
         output = await self._restore(entry)
         opinion = opinions.get(entry.answer_id)
@@ -193,7 +192,7 @@ class ChatService:
     async def _restore(self, turn: Turn) -> TailorOutput:
         """Return a stored answer whose record is gone. Its citations have no words, which are read again."""
         ids = {reference.document_id for reference in turn.references}
-        documents = {id_: await self._roma.document(id_, self._tenant) for id_ in ids}
+        documents = {id_: await self._roma.document(id_, self._who) for id_ in ids}
         return TailorOutput(
             answer=turn.answer,
             citations=tuple(_restore_citation(ref, documents[ref.document_id]) for ref in turn.references),
@@ -206,11 +205,11 @@ class ChatService:
         """Give a conversation another title. Raises ``NotFoundError``, and ``InputError`` for an empty title."""
         if not title.strip():
             raise InputError("A title has at least one letter.")
-        await self._roma.sessions.rename(self._tenant, self._session(conversation), title.strip()[:200])
+        await self._roma.sessions.rename(self._who, self._session(conversation), title.strip()[:200])
 
     async def delete(self, conversation: str) -> None:
         """Remove a conversation with all that belongs to it. Raises ``NotFoundError``."""
-        await self._roma.delete_session(self._session(conversation), self._tenant)
+        await self._roma.delete_session(self._session(conversation), self._who)
 
     # --- answers ---
 
@@ -223,9 +222,9 @@ class ChatService:
             persona=question.persona,
             filters=question.filters(),
             session_id=self._session(conversation),
-            tenant=self._tenant,
+            principal=self._who,
         )
-        return {"id": await self._roma.start_answer(query, key=key, owner=self._person)}
+        return {"id": await self._roma.start_answer(query, key=key, owner=self._who.subject)}
 
     async def follow(self, record_id: str) -> AsyncGenerator[View]:
         """Yield what a page shows of an answer, from its beginning on, however late one comes.
@@ -234,7 +233,7 @@ class ChatService:
         """
         record = await self._owned(record_id)
         growing = GrowingText()
-        async with aclosing(batch_events(self._roma.answers.follow(self._tenant, record_id))) as batches:
+        async with aclosing(batch_events(self._roma.answers.follow(self._who, record_id))) as batches:
             async for events in batches:
                 for update in self._updates(events, growing):
                     yield update
@@ -261,7 +260,7 @@ class ChatService:
 
     async def _end_turn(self, record: AnswerRecord, last: CompleteEvent | ErrorEvent) -> View:
         """Return the turn as it ended. What is not kept is shown from the event."""
-        stored = await guarded("answers", self._roma.answers.get(self._tenant, record.id))
+        stored = await guarded("answers", self._roma.answers.get(self._who, record.id))
         if isinstance(stored, AgentFailure) or stored.state == "running":
             output = last.output if isinstance(last, CompleteEvent) else None
             failure = last.failure if isinstance(last, ErrorEvent) else None
@@ -271,10 +270,14 @@ class ChatService:
             stored = stored.model_copy(update={"output": last.output})
         return view_record(stored)
 
+    async def require_own(self, record_id: str) -> None:
+        """Raise ``NotFoundError`` for an answer that is not one of this person's conversations."""
+        await self._owned(record_id)
+
     async def stop(self, record_id: str) -> None:
         """Stop an answer that is being written."""
         await self._owned(record_id)
-        await self._roma.answers.stop(self._tenant, record_id)
+        await self._roma.answers.stop(self._who, record_id)
 
     async def rate(self, conversation: str, answer_id: str, rating: ChatRating) -> None:
         """Keep an opinion of an answer; the last one counts."""
@@ -284,14 +287,14 @@ class ChatService:
             comment=rating.comment,
             session_id=self._session(conversation),
         )
-        await self._roma.sessions.rate(self._tenant, opinion)
+        await self._roma.sessions.rate(self._who, opinion)
 
     async def _owned(self, record_id: str) -> AnswerRecord:
         """Return a record of this person's conversations. Raises ``NotFoundError``, also for another person's."""
-        session_id = await self._roma.answers.find_session(self._tenant, record_id)
+        session_id = await self._roma.answers.find_session(self._who, record_id)
         if not self._own_part(session_id or ""):
             raise NotFoundError("There is no such answer.")
-        record: AnswerRecord = await self._roma.answers.get(self._tenant, record_id)
+        record: AnswerRecord = await self._roma.answers.get(self._who, record_id)
         return record
 
     # --- sources ---
@@ -326,19 +329,19 @@ class ChatService:
         span = require_span(document, start, end)
         if span is None or page not in find_cited_pages(document, span):
             return {"number": number, "boxes": [], "exact": False}
-        words = await self._roma.source_words(document, number, self._tenant)
+        words = await self._roma.source_words(document, number, self._who)
         known = () if isinstance(words, AgentFailure) else words
         marked = await asyncio.to_thread(mark_page, document, page, span, known)
         return {"number": number, "boxes": [list(box) for box in marked.boxes], "exact": marked.is_exact}
 
     async def page_image(self, document_id: str, number: int) -> bytes | AgentFailure:
         """Return the picture of a page as PNG."""
-        return await self._roma.source_page(await self._document(document_id), number, self._tenant)
+        return await self._roma.source_page(await self._document(document_id), number, self._who)
 
     async def original(self, document_id: str) -> tuple[str, bytes] | AgentFailure:
         """Return the name and the bytes that a document was made of."""
         document = await self._document(document_id)
-        raw = await self._roma.original(document, self._tenant)
+        raw = await self._roma.original(document, self._who)
         if isinstance(raw, AgentFailure):
             return raw
         try:
@@ -347,7 +350,7 @@ class ChatService:
             await asyncio.to_thread(raw.discard)
 
     async def _document(self, document_id: str) -> Document:
-        found = await self._roma.document(document_id, self._tenant)
+        found = await self._roma.document(document_id, self._who)
         if isinstance(found, AgentFailure):
             raise NotFoundError(found.message)
         return found

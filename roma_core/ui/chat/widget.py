@@ -12,6 +12,7 @@ from roma_core.ui.chat.service import ChatService
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
+    from roma_core.types import Principal
 
 
 class Chat(anywidget.AnyWidget):  # type: ignore[misc]
@@ -23,9 +24,9 @@ class Chat(anywidget.AnyWidget):  # type: ignore[misc]
     _esm = bundle()
     _css = read_styles()
 
-    def __init__(self, roma: Roma, tenant: str | None = None) -> None:
+    def __init__(self, roma: Roma, principal: Principal | None = None) -> None:
         super().__init__()
-        self._channel = ChatChannel(ChatService(roma, tenant), self.send)
+        self._channel = ChatChannel(ChatService(roma, principal), self.send)
         self.on_msg(self._receive)
 
     def _receive(self, widget: Any, message: Any, buffers: Any) -> None:

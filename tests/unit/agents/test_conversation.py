@@ -10,7 +10,7 @@ from roma_core.agents.conversation import ConversationAgent, StandaloneQuestion,
 from roma_core.errors import ErrorCode, LLMError, StoreError
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.sessions.service import Sessions, Turn
-from roma_core.types import CompleteEvent, Query, StageEvent
+from roma_core.types import CompleteEvent, Principal, Query, StageEvent
 from roma_core.writers import ExtractiveWriter
 
 FIRST = "When was the rope bridge of Quellfeld built?"
@@ -58,7 +58,7 @@ def test_history_is_bounded_by_tokens_and_keeps_the_latest() -> None:
 
 
 async def agent(sessions: Sessions, llm: Any, **options: Any) -> ConversationAgent:
-    await sessions.append("default", "s", turn(FIRST))
+    await sessions.append(Principal.local(), "s", turn(FIRST))
     return ConversationAgent(sessions, llm, count, **options)
 
 
@@ -83,7 +83,7 @@ async def test_a_model_rewrites_with_the_history(sessions: Sessions) -> None:
     ],
 )
 async def test_a_rewrite_about_something_else_is_dropped_and_said(kit: Any, sessions: Sessions, reply: str) -> None:
-    await sessions.append("default", "s", turn(FIRST))
+    await sessions.append(Principal.local(), "s", turn(FIRST))
     llm = FakeLLM([reply, "It was Ada [1]."])
     events = await kit.events(kit.roma(await kit.store(), llm, sessions=sessions), "Who built it?", session_id="s")
     planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
@@ -93,7 +93,7 @@ async def test_a_rewrite_about_something_else_is_dropped_and_said(kit: Any, sess
 
 
 async def test_a_rewrite_is_looked_up_beside_the_users_own_words(kit: Any, sessions: Sessions) -> None:
-    await sessions.append("default", "s", turn(FIRST))
+    await sessions.append(Principal.local(), "s", turn(FIRST))
     llm = FakeLLM(["Who built the rope bridge of Quellfeld?", "It was Ada [1]."])
     events = await kit.events(kit.roma(await kit.store(), llm, sessions=sessions), "Who built it?", session_id="s")
     planned = next(e for e in events if isinstance(e, StageEvent) and e.stage == "planned")
@@ -147,14 +147,14 @@ async def test_a_conversation_through_the_orchestrator(kit: Any, sessions: Sessi
     last = events[-1]
     assert isinstance(last, CompleteEvent)
     assert "1902" in last.output.answer
-    first, second = await sessions.turns("default", "s")
+    first, second = await sessions.turns(Principal.local(), "s")
     assert (second.question, second.answer_id) == ("When was it built?", last.output.answer_id)
     assert second.standalone.startswith("When was it built? (")
     assert "bridge" in second.standalone
     assert second.references[0].document_id == last.output.citations[0].document_id
     assert first.answered
     await kit.events(roma, "When was the mill built?")
-    assert len(await sessions.turns("default", "s")) == 2, "no session, no history"
+    assert len(await sessions.turns(Principal.local(), "s")) == 2, "no session, no history"
 
 
 async def test_history_away_is_said_and_the_question_stands_as_it_is(kit: Any, sessions: Sessions) -> None:

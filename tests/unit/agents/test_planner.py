@@ -10,9 +10,9 @@ from roma_core.agents.planner import Finding, PlannerAgent, SearchPlan, SubQuest
 from roma_core.errors import AgentFailure, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.llm.providers.fake import FakeLLM
-from roma_core.types import Query
+from roma_core.types import Principal, Query
 
-QUERY = Query(text="q", session_id="s", tenant="t")
+QUERY = Query(text="q", session_id="s", principal=Principal.local("t"))
 
 
 def step(number: int, question: str = "q?", *needs: int) -> SubQuestion:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from roma_core.llm.providers.fake import FakeLLM
 from roma_core.types import (
     CompleteEvent,
     ErrorEvent,
+    Principal,
     Query,
     StreamEvent,
     TailorOutput,
@@ -50,14 +52,14 @@ async def write(answers: Answers, query: Query, *events: StreamEvent, record_id:
 
 
 async def collect(answers: Answers, record_id: str, first: int = 0) -> list[tuple[int, str]]:
-    return [(number, event.type) async for number, event in answers.follow("default", record_id, first)]
+    return [(number, event.type) async for number, event in answers.follow(Principal.local(), record_id, first)]
 
 
 async def test_a_question_is_stored_before_anything_is_answered(path: Path) -> None:
     answers, another = Answers(path), Answers(path)
     recorder = answers.record(ask(), AnswerIdentity)
     await recorder.begin()
-    record = await another.get("default", recorder.id)
+    record = await another.get(Principal.local(), recorder.id)
     assert (record.state, record.query.text, record.output) == ("running", QUESTION, None)
     await recorder.finish(DONE)
 
@@ -86,11 +88,14 @@ async def test_words_reach_the_disk_while_an_answer_is_written(path: Path) -> No
     await recorder.begin()
     recorder.add(TokenEvent(text="In "))
     async with asyncio.timeout(30):
-        while not (await elsewhere.get("default", recorder.id)).events:  # noqa: ASYNC110
+        while not (await elsewhere.get(Principal.local(), recorder.id)).events:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    assert (await elsewhere.get("default", recorder.id)).text == "In "
+    assert (await elsewhere.get(Principal.local(), recorder.id)).text == "In "
     await recorder.finish(DONE)
-    assert [event.type for event in (await elsewhere.get("default", recorder.id)).events] == ["token", "complete"]
+    assert [event.type for event in (await elsewhere.get(Principal.local(), recorder.id)).events] == [
+        "token",
+        "complete",
+    ]
 
 
 async def test_an_answer_that_its_reader_leaves_is_stopped_with_the_words_so_far(path: Path) -> None:
@@ -100,7 +105,7 @@ async def test_an_answer_that_its_reader_leaves_is_stopped_with_the_words_so_far
     recorder.add(TokenEvent(text="In "))
     recorder.stop()
     await answers.close()
-    record = await Answers(path).get("default", recorder.id)
+    record = await Answers(path).get(Principal.local(), recorder.id)
     assert (record.state, record.text) == ("stopped", "In ")
     assert isinstance(record.events[-1], ErrorEvent)
 
@@ -118,11 +123,11 @@ async def test_the_answer_of_a_process_that_is_gone_was_interrupted(path: Path) 
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path))
     assert await process.wait() == 9
     answers = Answers(path)
-    record = await answers.get("default", "lost")
+    record = await answers.get(Principal.local(), "lost")
     assert (record.state, record.text) == ("interrupted", "In ")
-    assert [event async for event in answers.follow("default", "lost")][-1][1].type == "error"
+    assert [event async for event in answers.follow(Principal.local(), "lost")][-1][1].type == "error"
     assert await answers.mark_interrupted() == 1
-    assert [summary.state for summary in await answers.list("default")] == ["interrupted"]
+    assert [summary.state for summary in await answers.list(Principal.local())] == ["interrupted"]
 
 
 async def test_one_key_is_one_answer(path: Path) -> None:
@@ -142,20 +147,24 @@ async def test_what_failed_is_asked_again_under_its_key(path: Path) -> None:
     recorder = answers.record(ask(), AnswerIdentity, "key")
     await recorder.begin()
     await recorder.finish(make_ending("failed"))
-    assert (await answers.get("default", "key")).state == "failed"
+    assert (await answers.get(Principal.local(), "key")).state == "failed"
     assert await answers.record(ask(), AnswerIdentity, "key").begin()
 
 
 async def test_tenants_do_not_see_each_other(path: Path) -> None:
     answers = Answers(path)
-    record_id = await write(answers, ask(tenant="a"), DONE)
-    assert [summary.id for summary in await answers.list("a")] == [record_id]
-    assert await answers.list("b") == []
-    for call in (answers.get("b", record_id), answers.count_events("b", record_id), answers.stop("b", record_id)):
+    record_id = await write(answers, ask(principal=Principal.local("a")), DONE)
+    assert [summary.id for summary in await answers.list(Principal.local("a"))] == [record_id]
+    assert await answers.list(Principal.local("b")) == []
+    for call in (
+        answers.get(Principal.local("b"), record_id),
+        answers.count_events(Principal.local("b"), record_id),
+        answers.stop(Principal.local("b"), record_id),
+    ):
         with pytest.raises(NotFoundError):
             await call
     with pytest.raises(NotFoundError):
-        await answers.find_id("b", record_id)
+        await answers.find_id(Principal.local("b"), record_id)
 
 
 async def test_secrets_are_masked_and_offsets_hold(path: Path) -> None:
@@ -168,7 +177,7 @@ async def test_secrets_are_masked_and_offsets_hold(path: Path) -> None:
         CompleteEvent(output=TailorOutput(answer=said)),
         record_id="x",
     )
-    record = await answers.get("default", "x")
+    record = await answers.get(Principal.local(), "x")
     assert record.output is not None
     assert len(record.output.answer) == len(said)
     assert record.output.answer.endswith(", they said.")
@@ -184,12 +193,12 @@ async def test_old_answers_go_and_the_oldest_ones_where_room_ends(path: Path) ->
     answers = Answers(path, now=lambda: now + timedelta(days=next(days)))
     for name in ("one", "two", "three"):
         await write(answers, ask(), DONE, record_id=name)
-    kept = [summary.id for summary in await answers.list("default")]
+    kept = [summary.id for summary in await answers.list(Principal.local())]
     assert kept == ["three", "two", "one"]
-    newest = (await answers.get("default", "three")).created_at
+    newest = (await answers.get(Principal.local(), "three")).created_at
     assert answers.store.prune(3, 1 << 30, newest) == 1
     assert answers.store.prune(30, 0, newest) == 2
-    assert await answers.list("default") == []
+    assert await answers.list(Principal.local()) == []
 
 
 async def test_without_retention_nothing_is_stored_and_a_running_answer_can_be_followed(path: Path) -> None:
@@ -217,15 +226,15 @@ async def test_an_answer_is_found_by_its_id_its_beginning_its_content_or_as_the_
     answers = Answers(path)
     output = TailorOutput(answer="x", answer_id="content")
     await write(answers, ask(), CompleteEvent(output=output), record_id="9b1d0c4e77")
-    assert await answers.find_id("default", name) == "9b1d0c4e77"
+    assert await answers.find_id(Principal.local(), name) == "9b1d0c4e77"
     with pytest.raises(NotFoundError, match="roma answers"):
-        await answers.find_id("default", "9b")
+        await answers.find_id(Principal.local(), "9b")
 
 
 async def test_the_record_of_a_question_holds_what_made_its_answer(roma: Roma) -> None:
     output = await roma.query(QUESTION, record_id="it")
     assert isinstance(output, TailorOutput)
-    record = await roma.answers.get("default", "it")
+    record = await roma.answers.get(Principal.local(), "it")
     assert record.state == "complete"
     assert record.output is not None
     assert record.output.model_dump() == output.model_dump()
@@ -243,29 +252,29 @@ async def test_the_record_of_a_question_holds_what_made_its_answer(roma: Roma) -
 
 async def test_an_evaluation_leaves_no_records(roma: Roma) -> None:
     await roma.query(QUESTION, keep=False)
-    assert await roma.answers.list("default") == []
+    assert await roma.answers.list(Principal.local()) == []
 
 
 async def test_a_started_answer_is_written_to_its_end_without_a_reader(roma: Roma) -> None:
     ids = {await roma.start_answer(QUESTION, key="k", owner="me") for _ in range(3)}
     (record_id,) = ids
-    events = [event async for _, event in roma.answers.follow("default", record_id)]
+    events = [event async for _, event in roma.answers.follow(Principal.local(), record_id)]
     assert events[-1].type == "complete"
-    assert len(await roma.answers.list("default")) == 1
+    assert len(await roma.answers.list(Principal.local())) == 1
 
 
 async def test_forgetting_a_document_takes_its_words_out_of_every_record(roma: Roma, documents: Path) -> None:
     await roma.query(QUESTION, record_id="quotes", top_k=1)
     await roma.query("How heavy is the bell of the tower?", record_id="found-it-only", top_k=1)
-    before = (await roma.answers.get("default", "found-it-only")).output
+    before = (await roma.answers.get(Principal.local(), "found-it-only")).output
     uri = (documents / "bridge.md").as_uri()
     report = await roma.forget(uri)
     assert report.answers == 1
-    blanked = await roma.answers.get("default", "quotes")
+    blanked = await roma.answers.get(Principal.local(), "quotes")
     assert blanked.forgotten == (uri,)
     assert blanked.output is not None
     assert "1902" not in blanked.model_dump_json()
-    other = await roma.answers.get("default", "found-it-only")
+    other = await roma.answers.get(Principal.local(), "found-it-only")
     assert other.output == before
     assert "1902" not in other.model_dump_json()
 
@@ -281,10 +290,59 @@ async def test_stopping_by_id_ends_the_answer(make_roma: Callable[..., Roma], do
     async with make_roma(StuckLLM()) as roma:
         await roma.ingest(documents)
         record_id = await roma.start_answer(QUESTION)
-        async with aclosing(roma.answers.follow("default", record_id)) as events:
+        async with aclosing(roma.answers.follow(Principal.local(), record_id)) as events:
             async for _, event in events:
                 if event.type == "token":
-                    await roma.answers.stop("default", record_id)
-        record = await roma.answers.get("default", record_id)
+                    await roma.answers.stop(Principal.local(), record_id)
+        record = await roma.answers.get(Principal.local(), record_id)
     assert (record.state, record.events[-1].type) == ("stopped", "error")
     assert record.text.startswith("The rope")
+
+
+async def test_an_answer_belongs_to_its_user_within_the_tenant(path: Path) -> None:
+    anna, bert = (Principal(subject=name, roles=("reader",)) for name in ("anna", "bert"))
+    answers = Answers(path)
+    record_id = await write(answers, ask(principal=anna, session_id="s"), DONE)
+    assert (await answers.get(anna, record_id)).query.principal == anna
+    assert await answers.list(bert) == []
+    assert await answers.delete_session(bert, "s") == 0
+    for call in (answers.get(bert, record_id), answers.find_session(bert, record_id), answers.stop(bert, record_id)):
+        with pytest.raises(NotFoundError):
+            await call
+    with pytest.raises(NotFoundError):
+        await answers.find_id(bert, "last")
+    assert [summary.id for summary in await answers.list(anna)] == [record_id]
+
+
+async def test_a_running_answer_is_followed_by_its_user_alone(path: Path) -> None:
+    anna, bert = (Principal(subject=name, roles=("reader",)) for name in ("anna", "bert"))
+    answers = Answers(path)
+    recorder = answers.record(ask(principal=anna), AnswerIdentity, "key")
+    await recorder.begin()
+    assert answers.find_live(anna, "key") is recorder
+    assert answers.find_live(bert, "key") is None
+    with pytest.raises(NotFoundError):
+        await answers.count_events(bert, "key")
+    with pytest.raises(InputError, match="another question"):
+        await answers.record(ask(principal=bert), AnswerIdentity, "key").begin()
+    await recorder.finish(DONE)
+
+
+async def test_answers_of_before_owners_go_to_their_token_or_to_the_user_of_the_machine(path: Path) -> None:
+    from roma_core.answers.store import ANSWERS
+    from roma_core.database import connect
+
+    db = connect(path, replace(ANSWERS, steps=ANSWERS.steps[:1]))
+    query = '{"text": "When?", "tenant": "default", "persona": "general", "top_k": 5}'
+    for record_id, session_id in (("api", "demo"), ("console", "token:4f9a61c0de77:chat"), ("single", None)):
+        db.execute(
+            "INSERT INTO answers (tenant, id, session_id, state, query, identity, created_at, host, pid, process, "
+            "lease_until) VALUES ('default', ?, ?, 'complete', ?, '{}', '2026-11-01T10:00:00+00:00', 'h', 1, 'p', 0)",
+            (record_id, session_id, query),
+        )
+    db.close()
+    answers = Answers(path)
+    token = Principal(subject="token:4f9a61c0de77")
+    assert {summary.id for summary in await answers.list(Principal.local())} == {"api", "single"}
+    assert [summary.question for summary in await answers.list(token)] == ["When?"]
+    assert (await answers.get(token, "console")).query.principal == token

@@ -16,7 +16,7 @@ from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError
 from roma_core.llm.base import FALLBACK, I_DONT_KNOW
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.store.lance import LanceStore
-from roma_core.types import CompleteEvent, Document, ErrorEvent, Query, StageEvent, TailorOutput, TokenEvent
+from roma_core.types import CompleteEvent, Document, ErrorEvent, Principal, Query, StageEvent, TailorOutput, TokenEvent
 from roma_core.writers.extractive import ExtractiveWriter
 
 BUILT = "The rope bridge of Quellfeld was built in 1902 [1]."
@@ -344,7 +344,7 @@ async def test_the_same_question_gives_the_same_bytes(kit: Any) -> None:
 
 
 async def test_another_tenants_documents_are_not_seen(kit: Any) -> None:
-    found = await output(kit, kit.roma(await kit.store()), tenant="somebody")
+    found = await output(kit, kit.roma(await kit.store()), principal=Principal.local("somebody"))
     assert (bool(found.answered), found.passages) == (False, ())
 
 

@@ -13,7 +13,7 @@ from roma_core.agents.prompts import all_prompts
 from roma_core.errors import ConfigError, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.llm.providers.fake import FakeLLM, Reply
-from roma_core.types import Persona, Query, Usage
+from roma_core.types import Persona, Principal, Query, Usage
 from roma_core.writers import Draft, GenerativeWriter
 from roma_core.writers.followups import MARK
 
@@ -65,7 +65,7 @@ def test_each_persona_has_a_prompt_of_its_own(kit: Any, persona: Persona) -> Non
 def test_the_request_carries_the_grounding_as_data(kit: Any) -> None:
     passages = [kit.passage("Text one."), kit.passage("Text two.", rank=2, headings=("Part", "Detail"), place="page 3")]
     request = writer(FakeLLM(), max_output_tokens=77).request(
-        "What then?", passages, context(session_id="s", tenant="t")
+        "What then?", passages, context(session_id="s", principal=Principal.local("t"))
     )
     assert (request.session_id, request.tenant, request.max_output_tokens) == ("s", "t", 77)
     user = request.messages[1].content

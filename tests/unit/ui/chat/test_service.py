@@ -17,7 +17,7 @@ from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.service import LLMService
 from roma_core.store.inmemory import InMemoryStore
-from roma_core.types import Document, StageEvent, TokenEvent, digest
+from roma_core.types import Document, Principal, StageEvent, TokenEvent, digest
 from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService
 from roma_core.ui.chat.channel import ChatChannel
 from roma_core.ui.chat.service import batch_events
@@ -32,6 +32,10 @@ def reply(request: Any) -> Reply:
         return Reply("The rope bridge", finish_reason=None)
     wait_s = 0.2 if "slowly" in question else 0.0
     return Reply("The **rope bridge** was built in 1902. [1]\n\nThat is all.", word_wait_s=wait_s)
+
+
+def person(subject: str, tenant: str = "default") -> Principal:
+    return Principal(subject=subject, tenant=tenant, roles=("reader",))
 
 
 @pytest.fixture
@@ -79,11 +83,11 @@ async def test_who_comes_late_sees_the_same_from_the_beginning(roma: Roma) -> No
 
 
 async def test_a_tokens_own_answer_is_followed_and_nobody_elses_is(roma: Roma) -> None:
-    mine = ChatService(roma, person="token:4f9a61c0de77b2")
+    mine = ChatService(roma, person("token:4f9a61c0de77b2"))
     asked = await mine.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k")
     assert (await ended(mine, asked["id"]))["state"] == "complete"
     assert (await ended(mine, asked["id"]))["state"] == "complete", "from its record"
-    stranger = ChatService(roma, person="token:9c1b77aa20de41")
+    stranger = ChatService(roma, person("token:9c1b77aa20de41"))
     with pytest.raises(NotFoundError):
         await ended(stranger, asked["id"])
 
@@ -123,13 +127,13 @@ async def test_a_question_that_was_asked_again_stands_once(roma: Roma) -> None:
 
 
 async def test_people_of_a_tenant_and_tenants_see_nothing_of_each_other(roma: Roma) -> None:
-    one = ChatService(roma, person="token:one")
+    one = ChatService(roma, person("token:one"))
     asked = await one.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k")
     await ended(one, asked["id"])
     for other in (
-        ChatService(roma, person="token:two"),
-        ChatService(roma, "acme", "token:one"),
-        ChatService(roma, person="token"),
+        ChatService(roma, person("token:two")),
+        ChatService(roma, person("token:one", "acme")),
+        ChatService(roma, person("token")),
     ):
         assert await other.conversations() == []
         assert (await other.conversation(HERE))["turns"] == []
@@ -151,7 +155,7 @@ async def test_an_answer_without_its_record_is_shown_from_the_conversation(roma:
     chat = ChatService(roma)
     asked = await chat.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k")
     await ended(chat, asked["id"])
-    await roma.answers.delete_session("default", f"local:{HERE}")
+    await roma.answers.delete_session(Principal.local(), f"local:{HERE}")
     (turn,) = (await chat.conversation(HERE))["turns"]
     assert turn["state"] == "complete" and turn["citations"][0]["quote"] in TEXT
 
@@ -185,7 +189,7 @@ async def test_a_source_shows_the_exact_words_and_a_wrong_span_is_refused(roma: 
     with pytest.raises(InputError):
         await chat.source(document_id, 5, 10**6)
     with pytest.raises(NotFoundError):
-        await ChatService(roma, "acme").source(document_id)
+        await ChatService(roma, Principal.local("acme")).source(document_id)
     with pytest.raises(NotFoundError):
         await chat.page(document_id, 1)
 

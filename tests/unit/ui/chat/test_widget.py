@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from roma_core.types import Principal
 from roma_core.ui import Chat, ChatPane
 from roma_core.ui.chat.assets import bundle, read_styles
 
 
 def make_roma() -> Any:
-    return SimpleNamespace(settings=SimpleNamespace(tenant="default"))
+    return SimpleNamespace(user=Principal.local())
 
 
 def test_a_notebooks_widget_holds_the_whole_chat() -> None:
