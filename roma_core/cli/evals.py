@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from roma_core.app import build_roma
+from roma_core.app import Roma, build_roma
 from roma_core.cli.answers import top_k_option
 from roma_core.cli.command import DefaultGroup, Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.cli.prompts import read_choices
+from roma_core.errors import InputError
 from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
 
@@ -88,6 +89,7 @@ async def evaluate(
         return OK
     chosen = {key: Path(version) for key, version in read_choices(prompt).items()}
     async with build_roma(call.settings, prompt_files=chosen) as roma:
+        _require_model_for(chosen, roma)
         with eval_bar(call.is_interactive) as progress:
             report = await run_evaluation(
                 dataset,
@@ -112,6 +114,16 @@ async def evaluate(
         note(f"below the gate: {outcome.missed}")
         return FAILED
     return exit_code(report)
+
+
+def _require_model_for(chosen: Mapping[str, Path], roma: Roma) -> None:
+    """Raise ``InputError`` where a prompt is chosen that no model would read."""
+    unread = sorted(chosen.keys() & roma.answer_prompts.keys())
+    if unread and not roma.llm.name:
+        raise InputError(
+            f"--prompt {unread[0]} would change nothing: no model is set, so answers are quoted from the sources. "
+            "Set LLM_PROVIDER and LLM_API_KEY, or leave --prompt away."
+        )
 
 
 def _plan_study(

@@ -114,10 +114,18 @@ def test_another_dataset_is_refused_and_one_that_is_gone_is_asked_for(
     assert "dataset" in capsys.readouterr().out
 
 
-def test_the_text_of_a_chosen_prompt_is_kept(place: Path) -> None:
+def test_a_prompt_that_no_model_would_read_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prompt", "new", "answer", "lazy"]) == 0
+    assert cli.main(["eval", "golden.json", "--prompt", "answer=lazy", "--name", "lazy"]) == 64
+    assert "no model is set" in capsys.readouterr().err
+
+
+def test_the_text_of_a_chosen_prompt_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli.main(["prompt", "new", "answer", "lazy"]) == 0
     lazy = next((place / "w" / "prompts" / "answer").glob("lazy.md"))
-    assert cli.main(["eval", "golden.json", "--prompt", "answer=lazy", "--name", "lazy"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setenv("ROMA_PROMPTS", "answer=lazy")
+        assert cli.main(["eval", "golden.json", "--name", "lazy"]) == 0
     lazy.write_text(lazy.read_text().replace("{{question}}", "Now: {{question}}"))
     assert cli.main(["rerun", "lazy"]) == 0, "the text of then is used"
     lazy.unlink()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from roma_core.errors import ErrorCode, EvalError, suggest_name
+from roma_core.evals.judge.model import load_rubrics
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, words_an_answer
 from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, Difference, holm, holm_levels, paired
 from roma_core.settings.model import own_settings
@@ -28,6 +29,8 @@ PREFERRED_PRIMARY = "nugget_recall"
 """The measure that decides when none is named."""
 INDEX_SECTIONS = frozenset({"chunking", "parsing", "figures"})
 """Sections of settings that act when documents are ingested, through the index alone."""
+NO_MODEL = "none"
+"""The model of a run whose answers are quoted."""
 LONGER = 3.0
 """From so many times the length on a score that grows with length is not called better."""
 MOST_CHANGED = 10
@@ -468,6 +471,11 @@ def _make_remarks(
         shaping = {s.name for s in own_settings() if s.section in INDEX_SECTIONS and s.decides_answers}
         for name in sorted(shaping & list_changes(a, b).keys()):
             remarks.append(f"{name} differs, but both runs searched the same index: run `roma ingest` with it first.")
+    if a.settings.get("llm") == b.settings.get("llm") == NO_MODEL:
+        judging = {f"prompt {name}" for name in load_rubrics()}
+        for name in sorted(change for change in list_changes(a, b) if change.startswith("prompt ")):
+            if name not in judging:
+                remarks.append(f"{name} differs, but no model answered in either run: set a model and its key first.")
     decisive = next(m for m in compared if m.measure == primary)
     if decisive.only_a or decisive.only_b:
         counts = f"{len(decisive.only_a)} cases only in A, {len(decisive.only_b)} only in B"

@@ -188,6 +188,16 @@ def test_a_chunk_size_that_was_not_ingested_is_said() -> None:
     assert not any("same index" in r for r in compare(a, moved).remarks)
 
 
+def test_a_prompt_that_no_model_read_is_said() -> None:
+    lazy = {"answer": "b" * 64}
+    quoted = [made_by(settings={"llm": "none"}), made_by(settings={"llm": "none"}, prompts=lazy)]
+    assert any("prompt answer differs, but no model answered" in r for r in compare(*quoted).remarks)
+    written = [made_by(settings={"llm": "m"}), made_by(settings={"llm": "m"}, prompts=lazy)]
+    assert not any("no model answered" in r for r in compare(*written).remarks)
+    graded = [made_by(settings={"llm": "none"}, prompts={"judge": sha * 64}) for sha in "ab"]
+    assert not any("no model answered" in r for r in compare(*graded).remarks)
+
+
 def test_the_page_needs_nothing_else_and_shows_the_plot_and_the_changed_cases() -> None:
     a = make_report(*(make_row(f"<q{i}>", cluster=f"c{i % 5}", nugget_recall=i / 20, judge=3.0) for i in range(20)))
     b = make_report(*(make_row(f"<q{i}>", cluster=f"c{i % 5}", nugget_recall=1.0, judge=3.0) for i in range(20)))
