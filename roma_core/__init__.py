@@ -59,3 +59,17 @@ __all__ = [
     "__version__",
     "build_roma",
 ]
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Add ``%roma`` and ``%%ask`` to a notebook: ``%load_ext roma_core``."""
+    from roma_core.cli.magics import load_magics
+
+    load_magics(shell)  # type: ignore[arg-type]
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """Take them away again: ``%unload_ext roma_core``."""
+    from roma_core.cli.magics import unload_magics
+
+    unload_magics(shell)  # type: ignore[arg-type]

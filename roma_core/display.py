@@ -5,18 +5,13 @@ Knows no type of ROMA; ``types`` and the reports of ``evals`` call it from their
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from roma_core.theme import VERDICT_LOOKS, colour
-
 BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
 CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
-BADGE = "color:#fff;padding:0 .4em;font-size:85%"
-BADGES = {
-    verdict: f"background:{colour(look.colour)};border-radius:{look.radius}" for verdict, look in VERDICT_LOOKS.items()
-}
-"""Colour and shape of a badge by the verdict of its citation."""
+_MARKUP = re.compile(r"[\\`*_\[\]|#~]")
 COLOURS = {"ok": "#15803d", "degraded": "#b45309", "down": "#b91c1c", "failed": "#b91c1c"}
 
 
@@ -57,6 +52,28 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
     return Html(f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
 
 
+def escape_markdown(text: object) -> str:
+    r"""Return one value as text in Markdown: no markup of it acts, and it stays on one line.
+
+    >>> escape_markdown("a|b <b>![x](https://evil.example)")
+    'a\\|b &lt;b>!\\[x\\](https://evil.example)'
+    """
+    if text is None or text != text:
+        return "–"
+    words = f"{text:.3f}" if isinstance(text, float) else " ".join(str(text).split())
+    return _MARKUP.sub(r"\\\g<0>", words).replace("<", "&lt;")
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown; its cells are escaped.
+
+    >>> markdown_table(("a", "b"), [(1, None)]).splitlines()[2]
+    '| 1 | – |'
+    """
+    lines = [columns, ["---"] * len(columns), *([escape_markdown(value) for value in row] for row in rows)]
+    return "\n".join("| " + " | ".join(str(value) for value in line) + " |" for line in lines)
+
+
 def state(word: str) -> Html:
     """A state in its colour (ok, degraded, down, failed); other words as they are."""
     return Html(f'<span style="color:{COLOURS.get(word, "inherit")}">{escape(word)}</span>')
@@ -65,21 +82,3 @@ def state(word: str) -> Html:
 def counts(values: Mapping[str, int]) -> Html:
     """Counts in one line; zeros are left out."""
     return Html(" · ".join(f"{n} {state(word)}" for word, n in values.items() if n) or "nothing")
-
-
-def badges(text: str, markers: Iterable[tuple[int, int, int, str]]) -> Html:
-    """Return text with a badge for each ``(start, end, number, verdict)`` of ``markers``, which are in order."""
-    parts: list[str] = []
-    last = 0
-    for start, end, number, verdict in markers:
-        look = BADGES.get(verdict, BADGES["unchecked"])
-        parts.append(escape(_unescape(text[last:start])))
-        parts.append(f'<span style="{look};{BADGE}" title="{escape(verdict)}">{number}</span>')
-        last = end
-    parts.append(escape(_unescape(text[last:])))
-    return Html("".join(parts))
-
-
-def _unescape(text: str) -> str:
-    r"""Show a source's own ``\[1]`` as ``[1]``: a notebook shows words, not Markdown."""
-    return text.replace("\\[", "[")

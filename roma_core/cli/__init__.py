@@ -60,8 +60,20 @@ COMMANDS = {
 }
 """Every command and where it is: its module alone is imported."""
 
+EXAMPLES = (
+    "roma ingest ~/papers",
+    'roma ask "What did the trial find?"',
+    "roma serve",
+    'eval "$(roma completion bash)"',
+)
 
-@click.group(cls=RomaGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=RomaGroup,
+    lazy=COMMANDS,
+    examples=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(roma_core.__version__, prog_name="roma", message="%(prog)s %(version)s")
 def roma() -> None:
     """Answer questions over documents with citations that can be checked, and measure how well."""

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, get_args
+from dataclasses import dataclass
+from typing import get_args
 
 import click
 
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.filters import collect_filters, filter_options
-from roma_core.cli.output import OK, neutralise, note, write
-from roma_core.errors import AgentFailure, InputError
+from roma_core.cli.inputs import TEXT
+from roma_core.cli.interruption import UsageWatch
+from roma_core.cli.output import OK, STYLES, note, write
+from roma_core.cli.stream import draw_events, render_markdown
+from roma_core.errors import AgentFailure
 from roma_core.markup import read_markers
+from roma_core.terminal import neutralise
 from roma_core.types import (
+    Citation,
+    CitationVerdict,
     CompleteEvent,
     ErrorEvent,
     Persona,
     Principal,
     Query,
-    StageEvent,
     StreamEvent,
     TailorOutput,
-    TokenEvent,
 )
 
-if TYPE_CHECKING:
-    from rich.live import Live
-
+SHORT_ID = 8
 MOST_PASSAGES = 50
 top_k_option = click.option(
     "--top-k",
@@ -49,7 +53,7 @@ top_k_option = click.option(
         "roma ask - < question.txt",
     )
 )
-@click.argument("question")
+@click.argument("question", type=TEXT)
 @click.option("--persona", type=click.Choice(get_args(Persona)), default="general", help="Who reads the answer.")
 @top_k_option
 @click.option("--session", metavar="ID", help="Continue this conversation.")
@@ -61,19 +65,20 @@ async def ask(
 
     QUESTION is the question, or - to read it from stdin. It may hold filters: author:doe after:2024 lang:de.
     """
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise InputError("The question is empty.")
     query = Query(
-        text=text,
+        text=question,
         persona=persona,
         top_k=top_k,
         session_id=session,
         principal=Principal.local(call.settings.tenant),
         filters=collect_filters(filters),
     )
-    async with build_roma(call.settings) as roma, aclosing(roma.stream_query(query)) as events:
-        outcome = await (_watch(events) if call.is_interactive else _await_outcome(events))
+    record_id = uuid.uuid4().hex
+    async with build_roma(call.settings) as roma:
+        watch = _AnswerWatch(record_id, UsageWatch(roma), is_kept=roma.answers.is_kept)
+        call.interruption.describe = watch.describe
+        async with aclosing(roma.stream_query(query, record_id=record_id)) as events:
+            outcome = await _await_outcome(events, watch, draws=call.is_watched)
         if isinstance(outcome, AgentFailure):
             return call.fail(outcome)
         documents = 1 if outcome.passages else (await roma.store.counts(call.settings.tenant))[0]
@@ -83,35 +88,36 @@ async def ask(
     return OK
 
 
-async def _await_outcome(events: AsyncIterator[StreamEvent]) -> TailorOutput | AgentFailure:
-    async for event in events:
-        if isinstance(event, CompleteEvent):
-            return event.output
-        if isinstance(event, ErrorEvent):
-            return event.failure
+@dataclass
+class _AnswerWatch:
+    """An answer that is being written: what Ctrl-C says of it."""
+
+    record_id: str
+    paid: UsageWatch
+    is_kept: bool
+    has_begun: bool = False
+
+    def describe(self) -> str:
+        if not self.has_begun:
+            return "Stopped before anything was asked. " + self.paid.describe()
+        if not self.is_kept:
+            return f"Stopped; answers are not kept (ROMA_ANSWER_DAYS=0). {self.paid.describe()}"
+        kept = f"Stopped. The question and the words so far are kept: roma replay {self.record_id[:SHORT_ID]}."
+        return f"{kept} {self.paid.describe()} Asking again begins anew."
+
+
+async def _await_outcome(
+    events: AsyncGenerator[StreamEvent], watch: _AnswerWatch, *, draws: bool
+) -> TailorOutput | AgentFailure:
+    """Return what the stream ends with, its words drawn meanwhile where a person watches."""
+    async with aclosing(draw_events(events) if draws else events) as watched:
+        async for event in watched:
+            watch.has_begun = True
+            if isinstance(event, CompleteEvent):
+                return event.output
+            if isinstance(event, ErrorEvent):
+                return event.failure
     raise RuntimeError("a stream ended without its terminal event")
-
-
-async def _watch(events: AsyncIterator[StreamEvent]) -> TailorOutput | AgentFailure:
-    """Show on stderr what is being done and the words as they come; the answer itself follows on stdout."""
-    from rich.console import Console
-    from rich.live import Live
-
-    with Live(console=Console(stderr=True), transient=True, vertical_overflow="visible") as live:
-        return await _await_outcome(_show_live(events, live))
-
-
-async def _show_live(events: AsyncIterator[StreamEvent], live: Live) -> AsyncIterator[StreamEvent]:
-    from rich.text import Text
-
-    words = ""
-    async for event in events:
-        if isinstance(event, StageEvent) and not words:
-            live.update(Text(event.says or event.stage, style="dim"))
-        if isinstance(event, TokenEvent):
-            words += event.text
-            live.update(Text(neutralise(words)))
-        yield event
 
 
 def format_answer(output: TailorOutput) -> list[str]:
@@ -121,15 +127,35 @@ def format_answer(output: TailorOutput) -> list[str]:
 
 
 def format_citations(output: TailorOutput) -> list[str]:
-    """Return two lines for each citation: its source and place, its verdict and quote."""
+    """Return a line for each source, and below it one for each quote: place, offsets, verdict and words."""
     lines: list[str] = []
-    for citation in output.citations:
-        place = f", {citation.place}" if citation.place else ""
-        lines.append(f"[{citation.marker}] {citation.title}{place} ({citation.uri} {citation.start}-{citation.end})")
-        found = "found by ROMA, " if citation.found_by == "roma" else ""
-        lines.append(f"    {found}{citation.verdict}: “{' '.join(citation.quote.split())}”")
-        lines += [f"    {reason}" for reason in citation.decided_by]
+    for citations in _group_by_marker(output.citations).values():
+        first = citations[0]
+        lines.append(f"[{first.marker}] {first.title} ({first.uri})")
+        for citation in citations:
+            lines.append(f"    {_describe_quote(citation)}")
+            lines += [f"      {reason}" for reason in citation.decided_by]
     return lines
+
+
+def _group_by_marker(citations: Sequence[Citation]) -> dict[int, list[Citation]]:
+    """Return the citations of each number in order. Statements that rest on the same words share one line."""
+    groups: dict[int, list[Citation]] = {}
+    seen: set[tuple[object, ...]] = set()
+    for citation in citations:
+        group = groups.setdefault(citation.marker, [])
+        words = (citation.marker, citation.start, citation.end, citation.verdict, citation.decided_by)
+        if words not in seen:
+            seen.add(words)
+            group.append(citation)
+    return groups
+
+
+def _describe_quote(citation: Citation) -> str:
+    place = f"{citation.place}, " if citation.place else ""
+    finder = "found by ROMA, " if citation.found_by == "roma" else ""
+    quote = " ".join(citation.quote.split())
+    return f"{place}{citation.start}-{citation.end}, {finder}{citation.verdict}: “{quote}”"
 
 
 def show_answer(output: TailorOutput) -> None:
@@ -156,14 +182,17 @@ def _with_bold_markers(output: TailorOutput) -> str:
 
 def _render_answer(output: TailorOutput) -> None:
     from rich.console import Console
-    from rich.markdown import Markdown
+    from rich.text import Text
 
     console = Console()
-    # No hyperlinks: an address that a document chose must not hide behind other words.
-    console.print(Markdown(neutralise(_with_bold_markers(output)), hyperlinks=False))
-    lines = [neutralise(line) for line in format_citations(output)]
-    lines += [f"({output.proof})"] if output.proof else []
-    if lines:
+    console.print(render_markdown(_with_bold_markers(output)))
+    lines = format_citations(output)
+    if lines or output.proof:
         console.print()
     for line in lines:
-        console.print(line, markup=False, highlight=False, style="dim" if line.startswith(" ") else "")
+        text = Text(neutralise(line), style="dim" if line.startswith(" ") else "")
+        for verdict in get_args(CitationVerdict):
+            text.highlight_regex(rf"(?<=, ){verdict}(?=: “)", STYLES.get(verdict, ""))
+        console.print(text)
+    if output.proof:
+        console.print(Text(f"({output.proof})"))

@@ -17,12 +17,13 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 import click
 
+from roma_core.cli.interruption import Interruption
 from roma_core.cli.output import (
     INTERRUPTED,
     USAGE,
@@ -38,6 +39,8 @@ from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.settings import Settings
 
 P = ParamSpec("P")
+INTERRUPTED_WORDS = "Interrupted."
+RESUMES_WORDS = "Interrupted; what was done is kept, run it again to go on."
 Fill = Callable[[], str]
 
 
@@ -49,11 +52,18 @@ class Invocation:
     as_json: bool
     workspace: Path | None = None
     """The folder of ``--workspace``, when it was given."""
+    interruption: Interruption = field(default_factory=lambda: Interruption(lambda: INTERRUPTED_WORDS))
+    """The sentence for Ctrl-C."""
 
     @property
     def is_interactive(self) -> bool:
-        """Return whether a person watches: progress bars and streamed words are for terminals."""
+        """Return whether a person watches stderr: progress bars are for terminals."""
         return not self.as_json and sys.stderr.isatty()
+
+    @property
+    def is_watched(self) -> bool:
+        """Return whether a person watches either stream, so that words are shown as they come."""
+        return not self.as_json and (sys.stderr.isatty() or sys.stdout.isatty())
 
     def emit(self, value: Value, show: Show) -> None:
         """Print ``value`` as one JSON document with ``--json``, else call ``show``."""
@@ -92,19 +102,34 @@ class RomaCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:
-                    formatter.write_text(f"\b\n{example}")
+        write_examples(formatter, self.examples)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
+    """Write the examples of a command below its options."""
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write_text(f"\b\n{example}")
 
 
 class RomaGroup(click.Group):
     """A group that imports a command's module when the command is used, and suggests the nearest name."""
 
-    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, lazy: Mapping[str, str] | None = None, examples: Sequence[str] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = dict(lazy or {})
         """``module:attribute`` of each command by name."""
+        self._examples = tuple(examples)
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The group's own examples, else the first one of each of its commands."""
+        if self._examples:
+            return self._examples
+        return tuple(part.examples[0] for part in self.commands.values() if isinstance(part, RomaCommand))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, those imported on use included."""
@@ -131,6 +156,10 @@ class RomaGroup(click.Group):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write ``usage: roma ...``."""
         formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="usage: ")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        write_examples(formatter, self.examples)
 
 
 class DefaultGroup(RomaGroup):
@@ -173,10 +202,12 @@ def command(
             workspace = options.pop("workspace")
             folder = Path(str(workspace)) if workspace else None
             prepare_streams()
+            interruption = Interruption(lambda: RESUMES_WORDS if resumes else INTERRUPTED_WORDS)
+            form = _Form(folder, as_json, interruption)
             try:
-                return _run(lambda call: body(call, *args, **options), folder, as_json=as_json, serves=serves)
+                return _run(lambda call: body(call, *args, **options), form, serves=serves)
             except KeyboardInterrupt:
-                note("interrupted; what was done is kept, run it again to go on" if resumes else "interrupted")
+                note(interruption.describe())
                 return INTERRUPTED
 
         options = (
@@ -192,23 +223,31 @@ def command(
     return declare
 
 
-def _run(body: Callable[[Invocation], Awaitable[int]], workspace: Path | None, *, as_json: bool, serves: bool) -> int:
+class _Form(NamedTuple):
+    """What all commands are given."""
+
+    workspace: Path | None
+    as_json: bool
+    interruption: Interruption
+
+
+def _run(body: Callable[[Invocation], Awaitable[int]], form: _Form, *, serves: bool) -> int:
     with asyncio.Runner(loop_factory=_server_loop() if serves else None) as runner:
-        result = runner.run(guarded("cli", _invoke(body, workspace, as_json=as_json)))
+        result = runner.run(guarded("cli", _invoke(body, form)))
     flush_output()
     if not isinstance(result, AgentFailure):
         return result
-    code = write_failure(result, as_json=as_json)
+    code = write_failure(result, as_json=form.as_json)
     return USAGE if result.code is ErrorCode.INPUT_INVALID else code
 
 
-async def _invoke(body: Callable[[Invocation], Awaitable[int]], workspace: Path | None, *, as_json: bool) -> int:
-    settings = Settings.load(**({"workspace": workspace} if workspace else {}))
+async def _invoke(body: Callable[[Invocation], Awaitable[int]], form: _Form) -> int:
+    settings = Settings.load(**({"workspace": form.workspace} if form.workspace else {}))
     from roma_core.telemetry import logs
 
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
     with logs.request():
-        return await body(Invocation(settings, as_json, workspace))
+        return await body(Invocation(settings, form.as_json, form.workspace, form.interruption))
 
 
 def _server_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

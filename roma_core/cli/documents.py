@@ -11,6 +11,8 @@ import click
 
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, command
+from roma_core.cli.inputs import read_lines
+from roma_core.cli.interruption import ItemWatch
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.registry import describe_sources
 from roma_core.errors import AgentFailure, InputError
@@ -32,7 +34,11 @@ MOST_LEFT_OUT = 30
 
 
 @command(
-    examples=("roma ingest ~/papers", "roma ingest 'papers/**/*.pdf' https://example.org/handbook?depth=2"),
+    examples=(
+        "roma ingest ~/papers",
+        "roma ingest 'papers/**/*.pdf' 'https://example.org/handbook?depth=2'",
+        "find . -name '*.md' | roma ingest -",
+    ),
     fills={"sources": describe_sources},
     resumes=True,
 )
@@ -45,13 +51,17 @@ async def ingest(
 ) -> int:
     """Read documents into the workspace.
 
-    SOURCE is a file, a folder, a glob or an address: {sources}.
+    SOURCE is a file, a folder, a glob or an address: {sources}; or - for a list of them on stdin, one a line.
     """
+    if "-" in sources:
+        sources = tuple(source for source in sources if source != "-") + read_lines()
     if not sources and not retry_failed:
         raise InputError(f"Say what to ingest: {describe_sources()}; or --retry-failed.")
     async with build_roma(call.settings) as roma:
         await roma.check(*sources)
-        with ingest_bar(call.is_interactive) as progress:
+        with ingest_bar(call.is_interactive) as bar:
+            progress = ItemWatch(bar)
+            call.interruption.describe = progress.describe
             report = await roma.ingest(
                 *sources, progress=progress, retry_failed=retry_failed, prune=prune, collection=collection
             )

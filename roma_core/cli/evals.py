@@ -14,6 +14,7 @@ import click
 from roma_core.app import Roma, build_roma
 from roma_core.cli.answers import top_k_option
 from roma_core.cli.command import DefaultGroup, Invocation, RomaGroup, command
+from roma_core.cli.interruption import QuestionWatch, UsageWatch
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.cli.prompts import read_choices
 from roma_core.errors import InputError
@@ -90,7 +91,9 @@ async def evaluate(
     chosen = {key: Path(version) for key, version in read_choices(prompt).items()}
     async with build_roma(call.settings, prompt_files=chosen) as roma:
         _require_model_for(chosen, roma)
-        with eval_bar(call.is_interactive) as progress:
+        with eval_bar(call.is_interactive) as bar:
+            progress = QuestionWatch(bar, UsageWatch(roma))
+            call.interruption.describe = progress.describe
             report = await run_evaluation(
                 dataset,
                 roma,

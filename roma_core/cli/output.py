@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import BaseModel
 
 from roma_core.errors import AgentFailure
+from roma_core.terminal import escape_json, neutralise
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 OK, FAILED, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Characters that a terminal obeys: C0 but tab and line feed, C1, and the overrides of writing direction."""
 STYLES = {
     "ok": "green",
     "added": "green",
@@ -31,19 +32,23 @@ STYLES = {
     "missing": "yellow",
     "down": "red",
     "failed": "red",
+    "complete": "green",
+    "running": "yellow",
+    "stopped": "yellow",
+    "interrupted": "yellow",
+    "verbatim": "green",
+    "supported": "green",
+    "partial": "yellow",
+    "contradicted": "red",
+    "unsupported": "red",
+    "holds": "green",
+    "DOES NOT HOLD": "red",
 }
-"""Colours of states in tables."""
+"""Colours of states and verdicts on a terminal."""
+STATE_COLUMNS = frozenset({"", "state", "verdict", "exported", "last sync"})
+"""Columns of tables whose words are states; the same word elsewhere is the name of a measure, or of anything."""
 
 Value = BaseModel | dict[str, Any] | list[Any]
-
-
-def neutralise(text: str) -> str:
-    r"""Replace each control character by a visible spelling.
-
-    >>> neutralise("red \x1b[31m")
-    'red \\x1b[31m'
-    """
-    return CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def prepare_streams() -> None:
@@ -87,6 +92,13 @@ def note(text: str) -> None:
     write(text, sys.stderr)
 
 
+def _style_cell(cell: str, column: str) -> Text:
+    from rich.text import Text
+
+    style = STYLES.get(cell, "") if column in STATE_COLUMNS else ""
+    return Text(cell, style=style)
+
+
 def write_json(value: Value) -> None:
     """Print one JSON document as UTF-8, whatever the terminal's encoding is."""
     if isinstance(value, BaseModel):
@@ -96,8 +108,7 @@ def write_json(value: Value) -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(encoding="utf-8")
-    escaped = CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}" if match.group() != "\r" else "\r", text)
-    print_line(escaped, sys.stdout)
+    print_line(escape_json(text), sys.stdout)
 
 
 def write_failure(failure: AgentFailure, *, as_json: bool) -> int:
@@ -120,11 +131,12 @@ def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(title=title or None, title_justify="left", header_style="bold")
+    head = Text(neutralise(title)) if title else None
+    grid = Table(title=head, title_justify="left", header_style="bold")
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in cells:
-        grid.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+        grid.add_row(*(_style_cell(cell, column) for cell, column in zip(row, columns, strict=True)))
     Console().print(grid)
 
 

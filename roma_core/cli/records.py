@@ -12,6 +12,7 @@ from roma_core.answers import AnswerRecord
 from roma_core.app import build_roma
 from roma_core.cli.answers import format_answer, show_answer
 from roma_core.cli.command import Invocation, command
+from roma_core.cli.inputs import read_stdin
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.errors import AgentFailure, InputError
 from roma_core.replay import ForkedAnswer, fork_answer
@@ -89,14 +90,14 @@ async def replay(call: Invocation, answer: str, forks: tuple[str, ...], whole: b
     return FAILED
 
 
-@command(examples=("roma ask --json 'When was it built?' > answer.json", "roma verify answer.json"))
-@click.argument("file", type=click.Path(path_type=Path))
+@command(examples=("roma ask --json 'When was it built?' | roma verify -", "roma verify answer.json"))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 async def verify(call: Invocation, file: Path) -> int:
     """Check an exported answer against its sources alone.
 
-    FILE is the JSON of `roma ask --json`, of `roma replay --json` or of the HTTP API. Each quote must stand in its
-    source, in the store or else in the file at its address, and each claim is compared with it again. Exit code 2
-    when a citation does not hold.
+    FILE, or stdin for -, is the JSON of `roma ask --json`, of `roma replay --json` or of the HTTP API. Each quote must
+    stand in its source, in the store or else in the file at its address, and each claim is compared with it again.
+    Exit code 2 when a citation does not hold.
     """
     output = read_export(await asyncio.to_thread(_read_file, file))
     async with build_roma(call.settings) as roma:
@@ -108,6 +109,8 @@ async def verify(call: Invocation, file: Path) -> int:
 
 
 def _read_file(path: Path) -> bytes:
+    if str(path) == "-":
+        return read_stdin().encode()
     try:
         if path.stat().st_size > LARGEST_EXPORT_BYTES:
             raise InputError(f"{path.name} is too large for an exported answer.")

@@ -11,6 +11,7 @@ from roma_core.app import build_roma
 from roma_core.cli.answers import top_k_option
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.filters import collect_filters, filter_options
+from roma_core.cli.inputs import TEXT
 from roma_core.cli.output import OK, write, write_table
 from roma_core.errors import AgentFailure
 from roma_core.pictures import PictureHit
@@ -27,7 +28,7 @@ SHORT_TEXT = 160
         'roma search "travel costs author:doe after:2024" --top-k 20 --json',
     )
 )
-@click.argument("query")
+@click.argument("query", type=TEXT)
 @top_k_option
 @click.option("--explain", is_flag=True, help="Show what each leg, fusion and reranker made of it, in milliseconds.")
 @click.option("--images", is_flag=True, help="Pictures instead, by words beside them and by what a model sees.")
@@ -37,7 +38,7 @@ async def search(
 ) -> int:
     """List the passages that an answer would be written from, best first. No model writes anything.
 
-    QUERY may hold filters: author:doe after:2024 lang:de.
+    QUERY is what to look for, or - to read it from stdin. It may hold filters: author:doe after:2024 lang:de.
     """
     async with build_roma(call.settings) as roma:
         if images:

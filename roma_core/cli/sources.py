@@ -12,6 +12,7 @@ import click
 from roma_core.app import Roma, build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.documents import show_ingest
+from roma_core.cli.interruption import ItemWatch
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.local.paths import is_local, path_of
 from roma_core.connectors.local.watch import FolderWatch
@@ -229,7 +230,9 @@ async def sync(call: Invocation, labels: tuple[str, ...], dry_run: bool, watch: 
 
 
 async def _sync_once(call: Invocation, roma: Roma, labels: Sequence[str], *, prune: bool) -> IngestionReport:
-    with ingest_bar(call.is_interactive) as progress:
+    with ingest_bar(call.is_interactive) as bar:
+        progress = ItemWatch(bar)
+        call.interruption.describe = progress.describe
         return await roma.sync(*labels, progress=progress, prune=prune)
 
 
@@ -242,6 +245,7 @@ async def _sync_and_watch(call: Invocation, roma: Roma, labels: Sequence[str], *
                 report = await _sync_once(call, roma, labels, prune=prune)
                 if report.items or report.failures:
                     _emit_sync(call, report, is_watching=True)
+                call.interruption.describe = lambda: "Stopped watching; all that was found is done."
                 await watch.wait(await _next_look_s(roma, labels))
 
 

@@ -29,6 +29,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from roma_core.errors import defects, request_id
 from roma_core.redaction.rules import redact, redact_value
+from roma_core.terminal import escape_json, neutralise
 
 _started: ContextVar[float | None] = ContextVar("roma_request_started", default=None)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -76,9 +77,22 @@ def _make_last_processors(shape: str) -> list[Processor]:
     if shape == "json":
         transformer = ExceptionDictTransformer(show_locals=False, max_frames=20)
         render: Processor = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
-        return [structlog.processors.ExceptionRenderer(transformer), _redact_event, render]
+        return [structlog.processors.ExceptionRenderer(transformer), _redact_event, _escape_json(render)]
     colors = sys.stderr.isatty()
-    return [structlog.processors.format_exc_info, _redact_event, structlog.dev.ConsoleRenderer(colors=colors)]
+    render = structlog.dev.ConsoleRenderer(colors=colors)
+    return [structlog.processors.format_exc_info, _redact_event, _neutralise_event, render]
+
+
+def _neutralise_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Spell out control characters: a file's name may hold some, and a person reads the line on a terminal."""
+    return {key: neutralise(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _escape_json(render: Processor) -> Processor:
+    def escape(logger: Any, method: str, event: EventDict) -> str:
+        return escape_json(str(render(logger, method, event)))
+
+    return escape
 
 
 def _configure_structlog(*last: Processor) -> None:

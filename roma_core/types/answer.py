@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from roma_core import display
 from roma_core.errors import AgentFailure
 from roma_core.types.base import Noun, frame
 from roma_core.types.document import ScoredChunk
@@ -216,30 +215,14 @@ class TailorOutput(Noun):
         return frame(self.citations, CITATION_COLUMNS)
 
     def _repr_html_(self) -> str:
-        rows = [(c.marker, c.title, c.place, c.quote, VERDICT_WORDS[c.verdict]) for c in self.citations]
-        facts = [
-            self.model,
-            self.persona,
-            self.proof,
-            *(["degraded: " + ", ".join(self.degraded_reasons)] if self.degraded else []),
-        ]
-        return display.box(
-            f'<p style="white-space:pre-wrap">{display.badges(self.answer, self._badges())}</p>',
-            display.table(("", "Source", "Where", "Quote", "Verdict"), rows) if rows else "",
-            display.paragraph(" · ".join(f for f in facts if f)),
-        )
+        from roma_core.ui.values import render_answer  # above this floor: a value is drawn when it is shown
 
-    def _badges(self) -> list[tuple[int, int, int, str]]:
-        """Return the spans and numbers of the markers of the citations."""
-        from roma_core.markup import read_markers  # above this floor: what a notebook shows is parsed when it is shown
+        return render_answer(self)
 
-        markers = [marker for marker in read_markers(self.answer) if len(marker.numbers) == 1]
-        badges: list[tuple[int, int, int, str]] = []
-        for marker in markers:
-            citation = self.citation_at(marker.start, marker.numbers[0])
-            if citation is not None:
-                badges.append((marker.start, marker.end, citation.marker, citation.verdict))
-        return badges
+    def _repr_markdown_(self) -> str:
+        from roma_core.ui.values import write_answer
+
+        return write_answer(self)
 
 
 class StageEvent(Noun):

@@ -313,6 +313,16 @@ class Document(Noun):
         """Return the titles of the sections around ``offset``, outermost first."""
         return tuple(s.title for s in self.sections if s.start <= offset < s.end)
 
+    def _repr_html_(self) -> str:
+        from roma_core.ui.values import render_document  # above this floor: a value is drawn when it is shown
+
+        return render_document(self)
+
+    def _repr_markdown_(self) -> str:
+        from roma_core.ui.values import write_document
+
+        return write_document(self)
+
     def place(self, start: int) -> str:
         """Return the place of ``start`` for a person.
 
@@ -364,6 +374,16 @@ class Chunk(Noun):
         """Return the text that is embedded and searched."""
         return f"{self.context}\n{self.text}" if self.context else self.text
 
+    def _repr_html_(self) -> str:
+        from roma_core.ui.values import render_passage  # above this floor: a value is drawn when it is shown
+
+        return render_passage(self)
+
+    def _repr_markdown_(self) -> str:
+        from roma_core.ui.values import write_passage
+
+        return write_passage(self)
+
 
 class ScoredChunk(Noun):
     """A chunk with its rank (1-based), the score it is ranked by, and the scores it came from."""
@@ -373,3 +393,13 @@ class ScoredChunk(Noun):
     rank: int = Field(ge=1)
     retriever: str
     scores: dict[str, float] = Field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        from roma_core.ui.values import render_passage  # above this floor: a value is drawn when it is shown
+
+        return render_passage(self.chunk, self)
+
+    def _repr_markdown_(self) -> str:
+        from roma_core.ui.values import write_passage
+
+        return write_passage(self.chunk, self)

@@ -49,3 +49,8 @@ class HealthReport(Noun):
             f"<p><strong>ROMA {display.cell(self.version)}</strong>: {display.state(self.state)}</p>",
             display.table(("Component", "State", "Reason", "ms"), rows),
         )
+
+    def _repr_markdown_(self) -> str:
+        rows = [(c.name, c.state, c.reason, c.latency_ms) for c in self.components]
+        head = f"**ROMA {display.escape_markdown(self.version)}: {self.state}**"
+        return f"{head}\n\n{display.markdown_table(('Component', 'State', 'Reason', 'ms'), rows)}"

@@ -85,15 +85,33 @@ class IngestionReport(Noun):
         return frame(self.items, ITEM_COLUMNS)
 
     def _repr_html_(self) -> str:
-        bad = [(i.uri, display.state(i.state), i.code, i.reason) for i in self.items if i.state == "failed"]
-        bad += [(f.details.get("uri", f.agent), display.state("failed"), f.code, f.message) for f in self.failures]
-        more = len(self.sources) - 3
+        rows = [(uri, display.state("failed"), code, reason) for uri, code, reason in self._failed_items()]
         return display.box(
-            display.heading(f"Ingested {', '.join(self.sources[:3])}{f' and {more} more' if more > 0 else ''}"),
+            display.heading(self._name_sources()),
             f"<p>{display.counts(self.counts())} · {self.seconds:.1f} s</p>",
-            display.table(("Item", "State", "Code", "Reason"), bad) if bad else "",
+            display.table(("Item", "State", "Code", "Reason"), rows) if rows else "",
             display.table(("Item", "Warning"), self.warnings()[:MOST_WARNINGS]) if self.warnings() else "",
         )
+
+    def _repr_markdown_(self) -> str:
+        counts = [(word, count) for word, count in self.counts().items() if count]
+        rows, warnings = self._failed_items(), self.warnings()[:MOST_WARNINGS]
+        parts = [f"**{display.escape_markdown(self._name_sources())}** ({self.seconds:.1f} s)"]
+        parts += [display.markdown_table(("State", "Items"), counts)]
+        parts += [display.markdown_table(("Failed", "Code", "Reason"), rows)] if rows else []
+        parts += [display.markdown_table(("Item", "Warning"), warnings)] if warnings else []
+        return "\n\n".join(parts)
+
+    def _failed_items(self) -> list[tuple[object, object, str]]:
+        """Return address, code and reason of what failed, items and whole sources."""
+        failed: list[tuple[object, object, str]] = [
+            (item.uri, item.code, item.reason) for item in self.items if item.state == "failed"
+        ]
+        return [*failed, *((f.details.get("uri", f.agent), f.code, f.message) for f in self.failures)]
+
+    def _name_sources(self) -> str:
+        more = len(self.sources) - 3
+        return f"Ingested {', '.join(self.sources[:3])}{f' and {more} more' if more > 0 else ''}"
 
 
 class ReindexReport(Noun):

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from roma_core.ui.chat.widget import Chat as Chat
     from roma_core.ui.comparison import compare_page as compare_page
     from roma_core.ui.explorer import explore as explore
+    from roma_core.ui.jupyter import explain as explain
+    from roma_core.ui.jupyter import notebook as notebook
     from roma_core.ui.lab import LabelPad as LabelPad
     from roma_core.ui.lab import PromptLab as PromptLab
     from roma_core.ui.progress import ingest_bar as ingest_bar
@@ -23,8 +25,9 @@ else:
             "comparison": ("compare_page",),
             "explorer": ("explore",),
             "lab": ("LabelPad", "PromptLab"),
+            "jupyter": ("explain", "notebook"),
             "progress": ("ingest_bar",),
         },
     )
 
-__all__ = ["Chat", "ChatPane", "LabelPad", "PromptLab", "compare_page", "explore", "ingest_bar"]
+__all__ = ["Chat", "ChatPane", "LabelPad", "PromptLab", "compare_page", "explain", "explore", "ingest_bar", "notebook"]

@@ -64,12 +64,6 @@ def test_cells_of_numbers_and_nothing() -> None:
     assert display.cell(None) == display.cell(math.nan) == "–"
 
 
-def test_markers_become_badges() -> None:
-    html = display.badges(r"so [2] it <is> \[3]", [(3, 6, 2, "partial")])
-    look = f"{display.BADGES['partial']};{display.BADGE}"
-    assert html == f'so <span style="{look}" title="partial">2</span> it &lt;is&gt; [3]'
-
-
 def test_counts_leave_zeros_out() -> None:
     assert display.counts({"added": 0}) == "nothing"
     html = display.counts({"added": 2, "failed": 1, "deleted": 0})

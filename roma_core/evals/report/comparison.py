@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from roma_core import display
 from roma_core.errors import ErrorCode, EvalError, suggest_name
 from roma_core.evals.judge.model import load_rubrics
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, words_an_answer
@@ -170,6 +171,16 @@ class Comparison(Noun):
         from roma_core.evals.report.comparison_page import render_comparison
 
         return render_comparison(self)
+
+    def _repr_markdown_(self) -> str:
+        decided = self.of(self.primary)
+        head = f"B is **{decided.decision.value}** in {display.escape_markdown(decided.measure)}"
+        rows = [
+            (m.measure, m.role, m.a, m.b, m.difference.mean, m.shown_interval, m.adjusted_p, m.decision.value)
+            for m in self.measures
+        ]
+        table = display.markdown_table(("Measure", "Role", "A", "B", "B - A", "Interval", "p", "B is"), rows)
+        return f"{head}: {decided.a:.3f} → {decided.b:.3f} ({self.cases} cases)\n\n{table}"
 
 
 def compare(

@@ -17,6 +17,7 @@ from pydantic import Field, computed_field
 from roma_core import display
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.golden.dataset import Kind
+from roma_core.evals.report.means_plot import draw_means
 from roma_core.evals.stats.inference import Interval, interval
 from roma_core.markup import remove_markers
 from roma_core.types import Citation, Noun, Persona, ScoredChunk, Usage, digest
@@ -216,9 +217,18 @@ class EvalReport(Noun):
         return pd.DataFrame(records, columns=list(dict.fromkeys([*plain, *names])))
 
     def _repr_html_(self) -> str:
-        head = f"{self.dataset}: {describe_states(self)}, run {self.run_id}"
         remarks = [display.paragraph(sentence) for sentence in describe_judges(self)]
-        return display.box(display.heading(head), summary_table(self.summary()), *remarks)
+        summaries = self.summary()
+        plot = draw_means(summaries, self.measures)
+        return display.box(display.heading(self._headline()), plot, summary_table(summaries), *remarks)
+
+    def _repr_markdown_(self) -> str:
+        rows = [(s.measure, s.interval.mean, _range(s.interval), s.interval.n, s.unscored) for s in self.summary()]
+        table = display.markdown_table(("Measure", "Mean", "95 % interval", "Cases", "Unscored"), rows)
+        return f"**{display.escape_markdown(self._headline())}**\n\n{table}"
+
+    def _headline(self) -> str:
+        return f"{self.dataset}: {describe_states(self)}, run {self.run_id}"
 
 
 def describe_states(report: EvalReport) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from roma_core.cli import main, roma
-from roma_core.cli.command import Invocation, command
+from roma_core.cli.command import Invocation, RomaCommand, command
 from roma_core.errors import InputError, NotFoundError
 
 
@@ -30,16 +34,82 @@ def test_a_misspelt_option_is_answered_with_the_nearest(capsys: pytest.CaptureFi
     assert "--persona" in capsys.readouterr().err
 
 
-def test_every_command_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    import click
-
+def list_leaves() -> list[tuple[str, click.Command]]:
+    """Return every command with its words, those of groups included."""
     context = click.Context(roma)
+    leaves: list[tuple[str, click.Command]] = []
     for name in roma.list_commands(context):
         part = roma.get_command(context, name)
-        leaves = [f"{name} {leaf}" for leaf in part.commands] if isinstance(part, click.Group) else [name]
-        for leaf in leaves:
-            assert main([*leaf.split(), "--help"]) == 0
-            assert "Examples:" in capsys.readouterr().out, f"roma {leaf} --help shows no example"
+        assert part is not None
+        if isinstance(part, click.Group):
+            leaves += [(f"{name} {leaf}", command) for leaf, command in part.commands.items()]
+        else:
+            leaves.append((name, part))
+    return leaves
+
+
+def test_every_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = {leaf.split()[0] for leaf, _ in list_leaves() if " " in leaf}
+    for words in ["", *sorted(groups), *(leaf for leaf, _ in list_leaves())]:
+        assert main([*words.split(), "--help"]) == 0
+        assert "Examples:" in capsys.readouterr().out, f"roma {words} --help shows no example"
+
+
+def list_calls(example: str) -> list[list[str]]:
+    """Return the words behind each ``roma`` of a line for the shell."""
+    lexer = shlex.shlex(re.sub(r'"\$\((.*)\)"', r"\1", example), posix=True, punctuation_chars="|<>")
+    lexer.whitespace_split = True
+    calls: list[list[str]] = [[]]
+    for word in lexer:
+        if set(word) <= set("|<>"):
+            calls.append([])
+        else:
+            calls[-1].append(word)
+    return [call[call.index("roma") + 1 :] for call in calls if "roma" in call]
+
+
+def parse_call(words: list[str]) -> click.Command:
+    """Parse what stands behind ``roma`` without running it, and return its command."""
+    context = roma.make_context("roma", list(words))
+    part: click.Command = roma
+    while isinstance(part, click.Group):
+        _, chosen, rest = part.resolve_command(context, [*context._protected_args, *context.args])
+        assert chosen is not None
+        context, part = chosen.make_context(chosen.name, rest, parent=context), chosen
+    return part
+
+
+@pytest.mark.parametrize(("leaf", "part"), list_leaves(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_example_parses_as_its_command(leaf: str, part: click.Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("words of a pipe"))
+    assert isinstance(part, RomaCommand)
+    for example in part.examples:
+        calls = list_calls(example)
+        assert calls, f"{example} calls no roma"
+        assert part in [parse_call(call) for call in calls], f"{example} does not run roma {leaf}"
+
+
+def test_the_examples_of_roma_itself_parse() -> None:
+    assert [parse_call(call).name for example in roma.examples for call in list_calls(example)] == [
+        "ingest",
+        "ask",
+        "serve",
+        "completion",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("roma as", "ask"), ("roma ask --pers", "--persona"), ("roma ask --persona exe", "executive")],
+)
+def test_a_shell_completes_commands_options_and_values(
+    words: str, offered: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_ROMA_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    assert run() == 0
+    assert f"plain,{offered}" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from roma_core.cli.output import neutralise, write, write_json, write_table
+from roma_core.cli.output import write, write_json, write_table
+from roma_core.terminal import neutralise
 
 ESCAPES = [
     "\x1b]0;title\x07",
