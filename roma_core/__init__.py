@@ -9,7 +9,7 @@ The names below load on first use, so ``import roma_core`` stays fast and import
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import roma_core._quiet  # noqa: F401  (first: sets switches before any dependency is imported)
 from roma_core._lazy import export_lazily
@@ -61,15 +61,15 @@ __all__ = [
 ]
 
 
-def load_ipython_extension(shell: object) -> None:
+def load_ipython_extension(shell: Any) -> None:
     """Add ``%roma`` and ``%%ask`` to a notebook: ``%load_ext roma_core``."""
     from roma_core.cli.magics import load_magics
 
-    load_magics(shell)  # type: ignore[arg-type]
+    load_magics(shell)
 
 
-def unload_ipython_extension(shell: object) -> None:
+def unload_ipython_extension(shell: Any) -> None:
     """Take them away again: ``%unload_ext roma_core``."""
     from roma_core.cli.magics import unload_magics
 
-    unload_magics(shell)  # type: ignore[arg-type]
+    unload_magics(shell)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 from roma_core.app import Roma, build_roma
 from roma_core.cli.output import note
@@ -17,20 +17,27 @@ from roma_core.errors import AgentFailure, InputError
 from roma_core.settings import Settings
 from roma_core.types import Query, TailorOutput
 
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+
+class Shell(Protocol):
+    """The part of IPython's shell that the extension uses."""
+
+    input_transformers_cleanup: list[Callable[[list[str]], list[str]]]
+    magics_manager: Any
+
+    def register_magic_function(self, func: Any, magic_kind: str, magic_name: str) -> None: ...
+
 
 ASK_OPTIONS: Final[Mapping[str, str]] = {"--persona": "persona", "--top-k": "top_k", "--session": "session_id"}
 
 
-def load_magics(shell: InteractiveShell) -> None:
+def load_magics(shell: Shell) -> None:
     """Add ``%roma`` and ``%%ask`` to a notebook: ``%load_ext roma_core``."""
-    shell.register_magic_function(run_command, "line", "roma")  # type: ignore[arg-type]  # its stubs lack self
+    shell.register_magic_function(run_command, "line", "roma")
     if rewrite_ask not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.append(rewrite_ask)
 
 
-def unload_magics(shell: InteractiveShell) -> None:
+def unload_magics(shell: Shell) -> None:
     """Take ``%roma`` and ``%%ask`` away again: ``%unload_ext roma_core``."""
     shell.magics_manager.magics["line"].pop("roma", None)
     if rewrite_ask in shell.input_transformers_cleanup:

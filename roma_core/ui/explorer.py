@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from roma_core.display import Html
 from roma_core.errors import AgentFailure, ParserError
 from roma_core.types import Document
+from roma_core.ui.jupyter import LiveView
 from roma_core.ui.pages import render_page
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 COLUMNS = ("number", "kind", "level", "page", "start", "end", "words")
 
 
-class Explorer:
-    """A parsed file and one of its pages. A notebook shows that page; ``slider()`` turns the pages."""
+class Explorer(LiveView):
+    """A parsed file and one of its pages. A notebook shows that page, with a slider where a kernel runs."""
 
     def __init__(self, roma: Roma, path: Path, document: Document, page: int, rendered: bool, html: Html) -> None:
         self.document = document
@@ -31,8 +32,8 @@ class Explorer:
         """Return the page's blocks beside its picture; without one for formats that have no pages to draw."""
         return await _view(self._roma, self._path, self.document, page, self._rendered)
 
-    def slider(self) -> Any:
-        """Return a widget that shows the chosen page (ipywidgets)."""
+    def widget(self) -> Any:
+        """Return the page with a slider that turns the pages (ipywidgets)."""
         import ipywidgets
 
         numbers = [page.number for page in self.document.pages] or [self._page]

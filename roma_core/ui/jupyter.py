@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import AgentFailure, ConfigError
@@ -23,11 +24,8 @@ def notebook() -> None:
     """
     import panel as pn
 
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        get_ipython = None
-    if get_ipython is None or get_ipython() is None:
+    ipython = sys.modules.get("IPython")  # a notebook has imported it
+    if ipython is None or ipython.get_ipython() is None:
         raise ConfigError("notebook() works in a notebook; elsewhere Panel needs no set-up.")
     pn.extension(inline=True)
 

@@ -18,6 +18,7 @@ from roma_core.evals.report.changes import describe_missing, render_changes
 from roma_core.evals.report.comparison import Comparison
 from roma_core.evals.report.record import EvalReport
 from roma_core.prompts.library import OWN
+from roma_core.ui.jupyter import LiveView
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class _Tasks:
         task.add_done_callback(self._running.discard)
 
 
-class PromptLab:
+class PromptLab(LiveView):
     """Two texts of one prompt on a few questions: edit, run, look at what changed, promote what fails.
 
     >>> lab = PromptLab(roma, "golden.json", primary="nugget_recall")  # doctest: +SKIP
@@ -165,7 +166,7 @@ class PromptLab:
         return {name: library.write(name, version, text if text.endswith("\n") else f"{text}\n")}
 
 
-class LabelPad:
+class LabelPad(LiveView):
     """Answers of a run to be graded blind, one button each; grades are kept as ``roma judge label`` keeps them.
 
     >>> LabelPad(report, golden, Path("labels.csv"), rater="ada").widget()  # doctest: +SKIP

@@ -48,7 +48,7 @@ async def test_a_page_with_its_boxes(roma: Roma, report: Path) -> None:
 
 async def test_the_slider_turns_the_pages(roma: Roma, report: Path) -> None:
     view = await explore(roma, report, page=2)
-    slider, shown = view.slider().children
+    slider, shown = view.widget().children
     assert slider.options == (1, 2) and slider.value == 2 and "Weather and upkeep" in shown.value
     slider.value = 1
     slider.value = 2
@@ -62,7 +62,7 @@ async def test_formats_without_pages_show_their_blocks(roma: Roma, tmp_path: Pat
     path.write_text("# Title\n\nWords <b>here</b>.\n")
     view = await explore(roma, path, rendered=True)
     assert "<h1>Title</h1>" in view._repr_html_() and "<img" not in view._repr_html_()
-    assert list(view.slider().children[0].options) == [1]
+    assert list(view.widget().children[0].options) == [1]
 
 
 async def test_what_cannot_be_shown_is_said(roma: Roma, report: Path, tmp_path: Path) -> None:
