@@ -18,6 +18,7 @@ from roma_core.types import (
     Answered,
     CitationVerdict,
     Noun,
+    Principal,
     ScoredChunk,
     StageEvent,
     Statement,
@@ -104,7 +105,7 @@ class AnswerExplanation(Noun):
 
 
 async def explain_answer(
-    roma: Roma, answer: TailorOutput | AgentFailure | str, tenant: str | None = None
+    roma: Roma, answer: TailorOutput | AgentFailure | str, principal: Principal | None = None
 ) -> AnswerExplanation:
     """Return where an answer went wrong: what ``roma.query`` returned, the id of its record, or ``last``.
 
@@ -112,7 +113,7 @@ async def explain_answer(
     """
     if isinstance(answer, AgentFailure):
         return AnswerExplanation(stage=answer.agent, why=f"{answer.code}: {answer.message}", is_recorded=False)
-    owner = tenant or roma.settings.tenant
+    owner = principal or roma.user
     output = answer if isinstance(answer, TailorOutput) else None
     name = answer if isinstance(answer, str) else answer.answer_id
     if output is not None and not name:

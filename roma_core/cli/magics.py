@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from pydantic import ValidationError
+
 from roma_core.app import Roma, build_roma
 from roma_core.cli.output import note
-from roma_core.errors import AgentFailure, InputError
+from roma_core.errors import AgentFailure, InputError, explain_invalid
 from roma_core.settings import Settings
 from roma_core.types import Query, TailorOutput
 
@@ -67,11 +69,20 @@ async def ask_cell(question: str, options: str = "", roma: object = None) -> Tai
 
     >>> await ask_cell("What did the trial find?", "--top-k 3", roma)  # doctest: +SKIP
     """
-    query = Query(text=question, **read_options(options))
+    fields = read_options(options)
     if isinstance(roma, Roma):
-        return await roma.query(query)
+        return await roma.query(make_question(question, fields, roma))
     async with build_roma(Settings.load()) as own:
-        return await own.query(query)
+        return await own.query(make_question(question, fields, own))
+
+
+def make_question(question: str, fields: Mapping[str, str], roma: Roma) -> Query:
+    """Return the question of the user of this machine. Raises ``InputError`` for a value that is none."""
+    given = {"text": question, "principal": roma.user, **fields}
+    try:
+        return Query.model_validate(given)
+    except ValidationError as error:
+        raise InputError(explain_invalid(error)) from None
 
 
 def read_options(line: str) -> dict[str, str]:
