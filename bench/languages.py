@@ -25,7 +25,7 @@ from roma_core.languages import detect_language
 from roma_core.rerank import BUNDLED
 from roma_core.store import InMemoryStore, LanceStore
 from roma_core.store.base import ChunkStore, EmbeddedDocument
-from roma_core.types import Document, ScoredChunk
+from roma_core.types import Document, Principal, ScoredChunk
 from roma_core.writers.extractive import ExtractiveWriter
 
 LANGUAGES = ("ar", "de", "el", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
@@ -115,7 +115,7 @@ async def _is_hit(store: ChunkStore, asked: Asked) -> bool:
 
 
 async def _measure_question(store: ChunkStore, embedder: MultilingualEmbedder, asked: Asked) -> dict[str, float | bool]:
-    recall = await MemoryAgent(store, embedder, None).retrieve(asked.text, tenant="t", filters={})
+    recall = await MemoryAgent(store, embedder, None).retrieve(asked.text, who=Principal.local("t"), filters={})
     assert isinstance(recall, Recall), recall
     ranks = [passage.rank for passage in recall.passages if passage.chunk.document_id == asked.document_id]
     without = [passage for passage in recall.passages if passage.chunk.document_id != asked.document_id]

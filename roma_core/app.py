@@ -27,6 +27,7 @@ from roma_core.parts import Part, RomaParts, import_in_thread, list_parts
 from roma_core.perloop import PerLoop
 from roma_core.settings import Settings
 from roma_core.types import (
+    DEFAULT_COLLECTION,
     Document,
     ErrorEvent,
     ForgetReport,
@@ -49,7 +50,7 @@ from roma_core.workspace import Workspace
 if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.pipeline import Pipeline
-    from roma_core.answers import AnswerIdentity
+    from roma_core.answers import AnswerIdentity, AnswerRecord
     from roma_core.evals.abstention import AbstentionCard
     from roma_core.evals.judge.model import Judge
     from roma_core.ingestion import OnProgress
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from roma_core.pictures import PictureHit
     from roma_core.plugins import BrokenPlugin
     from roma_core.prompts import Prompt, PromptLibrary
-    from roma_core.sessions.service import Rating
+    from roma_core.sessions.service import Rating, Turn
     from roma_core.variants import VariantFactory
 
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
@@ -83,6 +84,7 @@ class Roma:
     embedder = Part(parts.build_embedder, is_probed=True)
     sessions = Part(parts.build_sessions, imports=("roma_core.sessions.tables",), is_probed=True)
     answers = Part(parts.build_answers, imports=("roma_core.answers",), is_probed=True)
+    grants = Part(parts.build_grants)
     store = Part(parts.build_store, imports=("roma_core.store.lance:load",), is_probed=True, is_needed=True)
     parsers = Part(parts.build_parsers, imports=("roma_core.parsers.service",))
     connectors = Part(parts.build_connectors, is_quick_to_build=True)
@@ -263,6 +265,23 @@ class Roma:
         uris = [str(source) for source in sources]
         owner = tenant or self.settings.tenant
         await asyncio.to_thread(self.ingestion.assign_collection, uris, collection, owner, within)
+
+    async def require_collections(
+        self,
+        *sources: str | Path,
+        collection: str | None,
+        principal: Principal,
+        within: Sequence[str] | None = None,
+    ) -> None:
+        """Raise ``NotFoundError`` when one of these sources, or ``collection``, is withheld from ``principal``."""
+        scope = await self.grants.find_scope(principal)
+        if scope.is_everything:
+            return
+        uris = [str(source) for source in sources]
+        known = await asyncio.to_thread(self.ingestion.find_collections, uris, principal.tenant, within)
+        for name in {*known, collection or DEFAULT_COLLECTION}:
+            if not scope.permits("", name):
+                raise NotFoundError(f"There is no collection {name!r} that you may ingest into.")
 
     @property
     def sources(self) -> SourceCatalog:
@@ -552,7 +571,9 @@ class Roma:
 
         The caller calls ``discard`` on them.
         """
-        return await self.ingestion.original(document, (principal or self.user).tenant)
+        who = principal or self.user
+        refused = await guarded("store", self._require_permitted(document, who))
+        return refused or await self.ingestion.original(document, who.tenant)
 
     async def document(self, document_id: str, principal: Principal | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into. One that may not be read is missing."""
@@ -560,7 +581,43 @@ class Roma:
 
     async def collections(self, principal: Principal | None = None) -> dict[str, tuple[int, int]] | AgentFailure:
         """Return the numbers of documents and passages of each collection by its name."""
-        return await guarded("store", self.store.collections((principal or self.user).tenant))
+        return await guarded("store", self._count_collections(principal or self.user))
+
+    async def count_documents(self, principal: Principal | None = None) -> tuple[int, int] | AgentFailure:
+        """Return the numbers of documents and passages that may be read."""
+        return await guarded("store", self._count_documents(principal or self.user))
+
+    async def turns(self, session_id: str, principal: Principal | None = None) -> list[Turn]:
+        """Return the turns of a conversation; answers whose sources may no longer be read are hidden.
+
+        Raises ``StoreError``.
+        """
+        from roma_core.hiding import hide_turns
+
+        who = principal or self.user
+        turns = await self.sessions.turns(who, session_id)
+        return await hide_turns(turns, who, self.store, await self.grants.find_scope(who))
+
+    async def answer_record(self, record_id: str, principal: Principal | None = None) -> AnswerRecord:
+        """Return the record of an answer, without its words when a source may no longer be read.
+
+        Raises ``NotFoundError`` for another user's, and ``StoreError``.
+        """
+        from roma_core.hiding import hide_record
+
+        who = principal or self.user
+        record = await self.answers.get(who, record_id)
+        return await hide_record(record, who, self.store, await self.grants.find_scope(who))
+
+    async def require_readable(self, record_id: str, principal: Principal | None = None) -> None:
+        """Raise ``NotFoundError`` for an answer whose sources may no longer be read, as for one that is missing."""
+        from roma_core.hiding import is_hidden
+
+        who = principal or self.user
+        if (await self.grants.find_scope(who)).is_everything:
+            return
+        if is_hidden(await self.answer_record(record_id, who)):
+            raise NotFoundError("There is no such answer.")
 
     async def read_source(self, document: Document, tenant: str | None = None) -> str:
         """Return the words in the bytes that a document was made of, fetched again; empty when they cannot be read."""
@@ -750,6 +807,7 @@ class Roma:
         who: Principal,
     ) -> bytes | AgentFailure:
         """Return what ``read`` makes of a page of the source; cached under ``kind``."""
+        await self._require_permitted(document, who)
         key = digest(kind, document.content_sha256, document.parser, str(number))
         kept = await asyncio.to_thread(self.cache.get, kind, key)
         if kept is not None:
@@ -765,8 +823,19 @@ class Roma:
             await asyncio.to_thread(self.cache.put, kind, key, made)
         return made
 
+    async def _require_permitted(self, document: Document, who: Principal) -> None:
+        """Raise ``NotFoundError`` for a document that ``who`` may not read, as for one that is missing."""
+        if not (await self.grants.find_scope(who)).permits(document.id, document.collection):
+            raise NotFoundError(f"There is no document {document.id!r}; `roma ledger` lists those that there are.")
+
+    async def _count_collections(self, who: Principal) -> dict[str, tuple[int, int]]:
+        return await self.store.collections(who.tenant, await self.grants.find_scope(who))
+
+    async def _count_documents(self, who: Principal) -> tuple[int, int]:
+        return await self.store.counts(who.tenant, await self.grants.find_scope(who))
+
     async def _stored(self, document_id: str, who: Principal) -> Document:
-        found = await self.store.document(who.tenant, document_id)
+        found = await self.store.document(who.tenant, document_id, await self.grants.find_scope(who))
         if found is None:
             raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
         return found

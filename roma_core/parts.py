@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
+    from roma_core.identity import GrantTable
     from roma_core.ingestion import IngestionService
     from roma_core.ingestion.captions import Captions
     from roma_core.ingestion.pictures import PictureIndex
@@ -64,6 +65,7 @@ class RomaParts(TypedDict, total=False):
     embedder: Embedder
     sessions: Sessions
     answers: Answers
+    grants: GrantTable
     store: ChunkStore
     parsers: DolphinParserService
     connectors: Sequence[Connector]
@@ -272,6 +274,13 @@ def build_answers(roma: Roma) -> Answers:
     return Answers(Workspace(roma.settings.workspace).answers, days=storage.answer_days, most_mb=storage.answer_mb)
 
 
+def build_grants(roma: Roma) -> GrantTable:
+    """Return the table of who may read what."""
+    from roma_core.identity import GrantTable
+
+    return GrantTable(roma.settings.workspace)
+
+
 def build_store(roma: Roma) -> ChunkStore:
     """Return the LanceDB store for the embedder in use."""
     from roma_core.store.lance import LanceStore
@@ -432,6 +441,7 @@ def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
         writers=roma.writers,
         sessions=roma.sessions,
         prompts=roma.answer_prompts,
+        find_scope=roma.grants.find_scope,
     )
     if callable(roma.initial_pipeline):
         orchestrator.pipeline = roma.initial_pipeline(orchestrator.pipeline)
@@ -453,6 +463,7 @@ def build_quotes_pipeline(roma: Roma) -> Pipeline:
         writers=[build_quotes_writer(roma, why="asked for")],
         sessions=roma.sessions,
         prompts=roma.answer_prompts,
+        find_scope=roma.grants.find_scope,
     )
     return orchestrator.pipeline
 
@@ -469,7 +480,7 @@ async def explain_search(roma: Roma, query: Query, config: RetrievalConfig | Non
         memory = memory.with_config(config)
     context = Context.begin(query)  # filters in the question are read as for an answer
     report = await memory.explain(
-        context.question, tenant=query.tenant, filters=dict(context.query.filters), limit=query.top_k
+        context.question, who=query.principal, filters=dict(context.query.filters), limit=query.top_k
     )
     if isinstance(report, AgentFailure):
         raise RomaError(report.message, report.code, retry_after_s=report.retry_after_s)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from roma_core.citations import read_words
 from roma_core.errors import AgentFailure, guarded
 from roma_core.store.filters import parse_filters
-from roma_core.types import Block, Box, Document, Noun, ScoredChunk
+from roma_core.types import Block, Box, Document, Noun, ReadScope, ScoredChunk
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -111,9 +111,10 @@ async def search_pictures(roma: Roma, query: Query) -> tuple[PictureHit, ...]:
     config = RetrievalConfig.grid(**{name: (value,) for name, value in numbers.items()} | _WIDE)[0]
     report = await explain_search(roma, query.model_copy(update={"top_k": CANDIDATES}), config)
     asked = {word.stem for word in read_words(report.searched) if word.is_content}
+    scope = await roma.grants.find_scope(query.principal)
     candidates = await _find_candidates(roma, query.tenant, report.passages)
     ranked = await _rank(roma, report.searched, candidates)
-    seen = await _find_seen(roma, query.tenant, report.searched, report.filters)
+    seen = await _find_seen(roma, query.tenant, scope, report.searched, report.filters)
     hits = [_make_hit(score, picture, asked, seen.get(_key(picture))) for score, picture in ranked]
     found = {_key(picture) for _, picture in ranked}
     hits += [_make_hit(0.0, seen_as.picture, asked, seen_as) for key, seen_as in seen.items() if key not in found]
@@ -130,7 +131,9 @@ class SeenAs(NamedTuple):
     labels: tuple[tuple[str, float], ...]
 
 
-async def _find_seen(roma: Roma, tenant: str, text: str, filters: dict[str, Any]) -> dict[tuple[str, int], SeenAs]:
+async def _find_seen(
+    roma: Roma, tenant: str, scope: ReadScope, text: str, filters: dict[str, Any]
+) -> dict[tuple[str, int], SeenAs]:
     """Return the pictures that a model finds, best first; those of documents that have changed since are left out."""
     index = roma.pictures
     if index is None:
@@ -142,7 +145,7 @@ async def _find_seen(roma: Roma, tenant: str, text: str, filters: dict[str, Any]
     for picture in seen:
         if picture.likeness < seen[0].likeness - LIKENESS_MARGIN[way]:
             break
-        document = await roma.store.document(tenant, picture.document_id)
+        document = await roma.store.document(tenant, picture.document_id, scope)
         if document is None or document.content_sha256 != picture.content_sha256:
             continue
         chunks = await roma.store.chunks(tenant, picture.document_id) if filters else []

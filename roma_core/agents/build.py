@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from roma_core.agents.citations import CitationAgent
 from roma_core.agents.conversation import ConversationAgent
@@ -15,12 +16,15 @@ from roma_core.agents.planner import PlannerAgent
 from roma_core.agents.prompts import all_prompts
 from roma_core.agents.tailor import TailorAgent
 from roma_core.embeddings.base import Embedder
+from roma_core.hiding import hide_turns
+from roma_core.identity import ScopeFinder, permit_everything
 from roma_core.llm.base import LLM
 from roma_core.prompts import Prompt
 from roma_core.rerank import Reranker
-from roma_core.sessions.service import Sessions
+from roma_core.sessions.service import Sessions, Turn
 from roma_core.settings import Settings
 from roma_core.store.base import ChunkStore
+from roma_core.types import Principal
 from roma_core.writers.base import Writer
 from roma_core.writers.generative import GenerativeWriter
 
@@ -38,6 +42,8 @@ class StageParts:
     writers: Sequence[Writer]
     prompts: Mapping[str, Prompt]
     sessions: Sessions | None = None
+    find_scope: ScopeFinder = permit_everything
+    """Finds what the caller of a query may read."""
 
 
 def build_orchestrator(
@@ -50,6 +56,7 @@ def build_orchestrator(
     writers: Sequence[Writer] | None = None,
     sessions: Sessions | None = None,
     prompts: Mapping[str, Prompt] | None = None,
+    find_scope: ScopeFinder = permit_everything,
 ) -> ROMAOrchestrator:
     """Wire the agents. Cheap: nothing is loaded or opened. Raises ``ConfigError`` for wrong rules.
 
@@ -68,8 +75,14 @@ def build_orchestrator(
         writers=writers,
         prompts=prompts,
         sessions=sessions,
+        find_scope=find_scope,
     )
     return ROMAOrchestrator(build_pipeline(parts), timeout_s=settings.answering.query_timeout_s)
+
+
+async def _hide_forbidden(parts: StageParts, who: Principal, turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Return the turns of ``who`` without the answers whose sources it may no longer read."""
+    return await hide_turns(turns, who, parts.store, await parts.find_scope(who))
 
 
 def build_pipeline(parts: StageParts) -> Pipeline:
@@ -89,7 +102,7 @@ def build_pipeline(parts: StageParts) -> Pipeline:
         parts.prompts,
         follows_bridges=settings.answering.planner == "auto",
     )
-    memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits)
+    memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits, parts.find_scope)
     tailor = TailorAgent(parts.writers)
     citations = CitationAgent(parts.store, settings.answering.citations)
 
@@ -105,6 +118,7 @@ def build_pipeline(parts: StageParts) -> Pipeline:
             parts.embedder.count_tokens,
             parts.prompts,
             history_tokens=settings.answering.history_tokens,
+            hide=partial(_hide_forbidden, parts),
         )
         standalone, remember = [conversation.stages[0]], [conversation.stages[1]]
 

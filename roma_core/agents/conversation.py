@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from roma_core.agents.base import Agent, boundary
@@ -25,7 +25,7 @@ from roma_core.llm.base import LLM, LLMRequest, Message, complete, find_trouble
 from roma_core.prompts import Prompt
 from roma_core.sessions.service import Reference, Sessions, Turn
 from roma_core.settings import AnsweringSettings
-from roma_core.types import ComponentHealth, Query, TailorOutput, Usage
+from roma_core.types import ComponentHealth, Principal, Query, TailorOutput, Usage
 from roma_core.writers.untrusted import neutral
 
 _DEFAULTS = AnsweringSettings()
@@ -60,6 +60,10 @@ class StandaloneQuestion:
     """The model was asked for a rewrite and gave none."""
 
 
+Hide = Callable[[Principal, Sequence[Turn]], Awaitable[Sequence[Turn]]]
+"""Returns the turns of a user without the words of documents that it may no longer read."""
+
+
 class ConversationAgent(Agent):
     """Reads follow-ups, and remembers turns of queries with a ``session_id``. ``llm`` None reads by the rule."""
 
@@ -73,7 +77,10 @@ class ConversationAgent(Agent):
         prompts: Mapping[str, Prompt] | None = None,
         *,
         history_tokens: int = _DEFAULTS.history_tokens,
+        hide: Hide | None = None,
     ) -> None:
+        """``hide`` takes the answers out of turns whose sources the user may no longer read."""
+        self._hide = hide
         self._sessions = sessions
         self._llm = llm
         # The same turns are counted with each question that follows them.
@@ -135,7 +142,8 @@ class ConversationAgent(Agent):
     async def _earlier_turns(self, query: Query) -> Sequence[Turn]:
         """Return the turns of the query's session, or else those that the query brings itself."""
         if query.session_id is not None:
-            return await self._sessions.turns(query.principal, query.session_id, _MOST_TURNS)
+            turns = await self._sessions.turns(query.principal, query.session_id, _MOST_TURNS)
+            return turns if self._hide is None else await self._hide(query.principal, turns)
         return [
             Turn(question=earlier.question, standalone=earlier.question, answer=earlier.answer, answer_id="")
             for earlier in query.history[-_MOST_TURNS:]

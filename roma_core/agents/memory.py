@@ -23,6 +23,7 @@ from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.citations.conflicts import TextSignature
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, explain_invalid, guarded, suggest_name
+from roma_core.identity import ScopeFinder, permit_everything
 from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.markup.questions import focus_question
 from roma_core.perloop import PerLoop
@@ -30,7 +31,16 @@ from roma_core.rerank import Reranker, find_languages, mix
 from roma_core.settings import RetrievalSettings
 from roma_core.store.base import ChunkStore
 from roma_core.store.fusion import fuse
-from roma_core.types import ComponentHealth, ScoredChunk, SearchHit, SearchLeg, SearchReport
+from roma_core.telemetry import logs
+from roma_core.types import (
+    ComponentHealth,
+    Principal,
+    ReadScope,
+    ScoredChunk,
+    SearchHit,
+    SearchLeg,
+    SearchReport,
+)
 
 _DEFAULTS = RetrievalSettings()
 
@@ -101,8 +111,15 @@ class MemoryAgent(Agent):
     name = "memory"
 
     def __init__(
-        self, store: ChunkStore, embedder: Embedder, reranker: Reranker | None, limits: RetrievalConfig | None = None
+        self,
+        store: ChunkStore,
+        embedder: Embedder,
+        reranker: Reranker | None,
+        limits: RetrievalConfig | None = None,
+        find_scope: ScopeFinder = permit_everything,
     ) -> None:
+        """``find_scope`` finds what the caller of a query may read; both searches are confined to it."""
+        self._find_scope = find_scope
         self._store = store
         self._embedder = embedder
         self._reranker = reranker
@@ -154,25 +171,33 @@ class MemoryAgent(Agent):
         return ComponentHealth(name=self.name, state=store.state, reason=store.reason)
 
     @boundary
-    async def retrieve(self, question: str, *, tenant: str, filters: dict[str, Any]) -> Recall | AgentFailure:
-        """Return passages by the fused score. Fails only when both searches fail, or when the filters are wrong."""
+    async def retrieve(self, question: str, *, who: Principal, filters: dict[str, Any]) -> Recall | AgentFailure:
+        """Return passages that ``who`` may read, by the fused score.
+
+        Fails when both searches fail, when the filters are wrong, or when the grants cannot be read.
+        """
+        scope = await self._find_scope(who)
         async with self._search_slots.get():
             lexical, dense = await asyncio.gather(
-                guarded(f"{self.name}.lexical", self._search_words(question, tenant, filters)),
-                guarded(f"{self.name}.dense", self._search_vectors(question, tenant, filters)),
+                guarded(f"{self.name}.lexical", self._search_words(question, who.tenant, filters, scope)),
+                guarded(f"{self.name}.dense", self._search_vectors(question, who.tenant, filters, scope)),
             )
-        return self._fuse_legs(question, lexical, dense)
+        return self._fuse_legs(question, lexical, dense, scope)
 
     def _fuse_legs(
-        self, question: str, lexical: list[ScoredChunk] | AgentFailure, dense: list[ScoredChunk] | AgentFailure
+        self,
+        question: str,
+        lexical: list[ScoredChunk] | AgentFailure,
+        dense: list[ScoredChunk] | AgentFailure,
+        scope: ReadScope,
     ) -> Recall | AgentFailure:
         failures = [search for search in (lexical, dense) if isinstance(search, AgentFailure)]
         for failure in failures:
             if len(failures) == 2 or failure.code == InputError.default_code:
                 return failure.model_copy(update={"agent": self.name})
         passages = fuse(
-            [] if isinstance(lexical, AgentFailure) else lexical,
-            [] if isinstance(dense, AgentFailure) else dense,
+            [] if isinstance(lexical, AgentFailure) else keep_permitted(lexical, scope),
+            [] if isinstance(dense, AgentFailure) else keep_permitted(dense, scope),
             lexical_weight=self._limits.lexical_weight,
             limit=self._limits.retrieve_limit,
         )
@@ -212,17 +237,21 @@ class MemoryAgent(Agent):
 
     @boundary
     async def explain(
-        self, question: str, *, tenant: str, filters: dict[str, Any], limit: int
+        self, question: str, *, who: Principal, filters: dict[str, Any], limit: int
     ) -> SearchReport | AgentFailure:
         """Return the passages for a question as ``retrieve`` and ``rerank`` rank them, and what decided the order."""
         started = time.perf_counter()
+        scope = await self._find_scope(who)
+        words = self._search_words(question, who.tenant, filters, scope)
+        vectors = self._search_vectors(question, who.tenant, filters, scope)
         async with self._search_slots.get():
-            legs = await asyncio.gather(
-                _time_leg("bm25", guarded(f"{self.name}.lexical", self._search_words(question, tenant, filters))),
-                _time_leg("dense", guarded(f"{self.name}.dense", self._search_vectors(question, tenant, filters))),
+            lexical, dense = await asyncio.gather(
+                _time_leg("bm25", guarded(f"{self.name}.lexical", words)),
+                _time_leg("dense", guarded(f"{self.name}.dense", vectors)),
             )
+        legs = (lexical, dense)
         fused_from = time.perf_counter()
-        recall = self._fuse_legs(question, *(leg.outcome for leg in legs))
+        recall = self._fuse_legs(question, lexical.outcome, dense.outcome, scope)
         if isinstance(recall, AgentFailure):
             return recall
         reranked_from = time.perf_counter()
@@ -251,7 +280,7 @@ class MemoryAgent(Agent):
 
     def with_config(self, config: RetrievalConfig) -> MemoryAgent:
         """Return an agent over the same parts with other numbers."""
-        return MemoryAgent(self._store, self._embedder, self._reranker, config)
+        return MemoryAgent(self._store, self._embedder, self._reranker, config, self._find_scope)
 
     async def _retrieve_lookups(self, context: Context) -> AgentFailure | None:
         """Search for all look-ups that can be made now. A retry repeats only those that failed."""
@@ -269,7 +298,7 @@ class MemoryAgent(Agent):
         text = fill_places(lookup, context) or context.standalone
         if not lookup.rank_by:
             text = focus_question(text)
-        recall = await self.retrieve(text, tenant=query.tenant, filters=dict(query.filters))
+        recall = await self.retrieve(text, who=query.principal, filters=dict(query.filters))
         if isinstance(recall, AgentFailure):
             return recall
         lookup.text = text
@@ -293,6 +322,8 @@ class MemoryAgent(Agent):
         return None
 
     async def _select_passages(self, context: Context) -> None:
+        scope = await self._find_scope(context.query.principal)  # a stage of a plug-in may have added passages
+        context.passages = tuple(keep_permitted(context.passages, scope))
         context.considered = tuple(passage.chunk.id for passage in context.passages)
         context.passages = prefer_distinct(context.passages, context.query.top_k)
 
@@ -306,13 +337,29 @@ class MemoryAgent(Agent):
         share = self._rerank_share(context)
         return {"n": sum(min(share, len(lookup.passages or ())) for lookup in context.current_lookups)}
 
-    async def _search_words(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
-        return await self._store.lexical(tenant, question, limit=self._limits.retrieve_limit, filters=filters)
+    async def _search_words(
+        self, question: str, tenant: str, filters: dict[str, Any], scope: ReadScope
+    ) -> list[ScoredChunk]:
+        limit = self._limits.retrieve_limit
+        return await self._store.lexical(tenant, question, limit=limit, filters=filters, scope=scope)
 
-    async def _search_vectors(self, question: str, tenant: str, filters: dict[str, Any]) -> list[ScoredChunk]:
+    async def _search_vectors(
+        self, question: str, tenant: str, filters: dict[str, Any], scope: ReadScope
+    ) -> list[ScoredChunk]:
         with charge_to(tenant):
             embedded = await self._embedder.embed_query(question)
-        return await self._store.dense(tenant, embedded.vector, limit=self._limits.retrieve_limit, filters=filters)
+        limit = self._limits.retrieve_limit
+        return await self._store.dense(tenant, embedded.vector, limit=limit, filters=filters, scope=scope)
+
+
+def keep_permitted(passages: Sequence[ScoredChunk], scope: ReadScope) -> list[ScoredChunk]:
+    """Return the passages in ``scope``. A store filters by itself; what it let through all the same is logged."""
+    if scope.is_everything:
+        return list(passages)
+    permitted = [p for p in passages if scope.permits(p.chunk.document_id, p.chunk.facts.collection)]
+    if len(permitted) < len(passages):
+        logs.get("memory").error("forbidden_passages_dropped", n=len(passages) - len(permitted))
+    return permitted
 
 
 def prefer_distinct(passages: Sequence[ScoredChunk], limit: int) -> tuple[ScoredChunk, ...]:

@@ -29,7 +29,7 @@ async def answers(
 @router.get("/answers/{record_id}", summary="Everything that made an answer", response_model=AnswerRecord)
 async def answer(request: Request, record_id: Identifier) -> Response:
     """Return the question, settings, stages, candidates, prompt, raw words, verdicts and events of an answer."""
-    record: AnswerRecord = await request.app.state.roma.answers.get(get_principal(request), record_id)
+    record: AnswerRecord = await request.app.state.roma.answer_record(record_id, get_principal(request))
     return Response(record.model_dump_json(), media_type="application/json")
 
 
@@ -50,7 +50,7 @@ async def events(
         of_answer, first = require_record_id(last_event_id)
         if of_answer != record_id:
             raise NotFoundError("Last-Event-ID belongs to another answer.")
-    return await follow_answer(roma.answers, who, record_id, first, request.app.state.streams.closing)
+    return await follow_answer(roma, who, record_id, first, request.app.state.streams.closing)
 
 
 @router.post("/answers/{record_id}/stop", status_code=202, summary="Stop an answer that is being written")

@@ -41,7 +41,7 @@ async def sessions(request: Request, limit: Annotated[int, Parameter(ge=1, le=10
 @router.get("/sessions/{session_id}", summary="The turns of a conversation, oldest first")
 async def turns(request: Request, session_id: Identifier) -> list[Turn]:
     """Return the questions and answers of a conversation. An unknown one is `ERR_NOT_FOUND`."""
-    found: list[Turn] = await request.app.state.roma.sessions.turns(get_principal(request), session_id)
+    found: list[Turn] = await request.app.state.roma.turns(session_id, get_principal(request))
     if not found:
         raise NotFoundError("There is no such session.")
     return found

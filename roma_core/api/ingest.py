@@ -19,7 +19,7 @@ from roma_core.api.sse import KEEP_ALIVE_S, make_stopping_error
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, guarded
 from roma_core.telemetry import metrics
-from roma_core.types import ErrorEvent, SourceRecord
+from roma_core.types import ErrorEvent, Principal, SourceRecord
 
 router = APIRouter(prefix="/ingest", tags=["ingest"])
 LOOK_S = 0.5
@@ -49,12 +49,13 @@ async def enqueue(
     # Somebody on this machine without a token may read what they can read anyhow.
     within = None if who.signed_in_by == "local" else app.state.roma.settings.serving.ingest_roots
     await app.state.roma.check(*body.sources, within=within)
+    await app.state.roma.require_collections(*body.sources, collection=body.collection, principal=who, within=within)
     if body.collection is not None:
         await app.state.roma.assign_collection(
             *body.sources, collection=body.collection, tenant=who.tenant, within=within
         )
     options = {"retry_failed": body.retry_failed, "key": idempotency_key, "confined": within is not None}
-    job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, **options)
+    job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, submitter=who.subject, **options)
     app.state.worker.wake()
     response.headers["Location"] = f"/ingest/{job.id}"
     return job
@@ -63,14 +64,20 @@ async def enqueue(
 @router.get("", response_model=list[JobSummary], summary="Jobs, the newest first")
 async def jobs(request: Request) -> list[JobSummary]:
     """Return at most 100 jobs, with states and counts; the rows of a report are at `GET /ingest/{job_id}`."""
-    return list(await asyncio.to_thread(request.app.state.jobs.list, get_principal(request).tenant))
+    who = get_principal(request)
+    return list(await asyncio.to_thread(request.app.state.jobs.list, who.tenant, submitter=_find_submitter(who)))
 
 
 @router.get("/sources", response_model=list[SourceRecord], summary="Sources, with how their last sync went")
 async def sources(request: Request) -> list[SourceRecord]:
-    """Sources that were added by name, stand in `roma.toml`, or were ingested; without headers and cookie files."""
-    roma = request.app.state.roma
-    records: list[SourceRecord] = await roma.sources.all(get_principal(request).tenant)
+    """Sources that were added by name, stand in `roma.toml`, or were ingested; without headers and cookie files.
+
+    None for a caller from whom grants withhold documents: addresses would name them.
+    """
+    roma, who = request.app.state.roma, get_principal(request)
+    if not (await roma.grants.find_scope(who)).is_everything:
+        return []
+    records: list[SourceRecord] = await roma.sources.all(who.tenant)
     hidden: dict[str, object] = {"headers": {}, "cookies": None}
     return [
         record.model_copy(update={"uri": redact_uri(record.uri), "options": record.options.model_copy(update=hidden)})
@@ -98,7 +105,7 @@ async def watch(
     who, queue = get_principal(request), request.app.state.jobs
 
     def look() -> Job:
-        found: Job = queue.get(job_id, who.tenant, items_from, items_limit)
+        found: Job = queue.get(job_id, who.tenant, items_from, items_limit, submitter=_find_submitter(who))
         return found
 
     job = await asyncio.to_thread(look)
@@ -158,5 +165,13 @@ async def _watch_changes(job: Job, look: Callable[[], Job], closing: asyncio.Eve
 @router.delete("/{job_id}", response_model=Job, summary="Cancel a job")
 async def cancel(request: Request, job_id: Identifier) -> Job:
     """Stop a job; its documents so far stay. A running one stops within about a second, as `cancelled`."""
-    job: Job = await asyncio.to_thread(request.app.state.jobs.cancel, job_id, get_principal(request).tenant)
+    who = get_principal(request)
+    job: Job = await asyncio.to_thread(
+        request.app.state.jobs.cancel, job_id, who.tenant, submitter=_find_submitter(who)
+    )
     return job
+
+
+def _find_submitter(who: Principal) -> str | None:
+    """Return whose jobs a caller may see: None for all of its tenant."""
+    return None if who.may("documents.read_all") else who.subject

@@ -22,6 +22,7 @@ from roma_core.api.jobs import ROWS, ClaimedJob, Job, JobOutcome, JobProgress, J
 from roma_core.api.storage import open_service
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
+from roma_core.types import LOCAL_USER, digest
 
 LEASE_S = 10.0
 MOST_ATTEMPTS = 5
@@ -42,7 +43,8 @@ _CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = ?, lease_until = ?
 """The tenant that was served longest ago comes first, so that none can fill the queue in front of the others."""
 _SUMMARY = """SELECT id, tenant, state, retry_failed, attempts, progress, failure, created_at, started_at, finished_at,
   json_array_length(sources) AS sources_total, json_extract(sources, '$[0]', '$[1]', '$[2]') AS sources
-  FROM ingest_jobs WHERE tenant = ? ORDER BY number DESC LIMIT ?"""
+  FROM ingest_jobs WHERE tenant = :tenant AND (:submitter IS NULL OR submitter = :submitter)
+  ORDER BY number DESC LIMIT :limit"""
 BeatAnswer = Literal["go on", "cancel", "lost"]
 
 
@@ -61,35 +63,52 @@ class JobQueue:
         retry_failed: bool = False,
         key: str | None = None,
         confined: bool = True,
+        submitter: str | None = None,
     ) -> Job:
-        """Enqueue a job. A repeated ``key`` of a tenant returns the job that it made first.
+        """Enqueue a job. A repeated ``key`` of a ``submitter`` in a tenant returns the job that it made first.
 
         Raises ``AccessError`` (rate limit) when ``MOST_WAITING`` jobs of the tenant are queued.
         """
+        if key is not None and submitter not in {None, LOCAL_USER}:
+            key = digest("job key", submitter or "", key)
         with self._database.transaction() as db:
             row = None if key is None else _find_row(db, "key", key, tenant)
             if row is None:
                 _make_room(db, tenant)
                 asked = {"tenant": tenant, "retry_failed": retry_failed, "key": key, "confined": confined}
+                asked["submitter"] = submitter
                 job_id = uuid.uuid4().hex
                 _insert(db, sources, {"id": job_id, **asked})
                 row = _find_row(db, "id", job_id, tenant)
             return _make_job(db, row)
 
-    def get(self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS) -> Job:
-        """Return the job with a page of its report. Raises ``NotFoundError``, also for another tenant's job."""
-        with self._database.snapshot() as db:
-            return _make_job(db, _find_row(db, "id", job_id, tenant), items_from, items_limit)
+    def get(
+        self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS, *, submitter: str | None = None
+    ) -> Job:
+        """Return the job with a page of its report.
 
-    def list(self, tenant: str, limit: int = 100) -> tuple[JobSummary, ...]:
-        """Return the tenant's jobs, the newest first, without reports and with their first sources."""
+        ``submitter`` confines it to that user's jobs. Raises ``NotFoundError``, also for another's job.
+        """
         with self._database.snapshot() as db:
-            rows = [_parse_row(row) for row in db.execute(_SUMMARY, (tenant, limit))]
+            return _make_job(db, _find_job(db, job_id, tenant, submitter), items_from, items_limit)
+
+    def list(self, tenant: str, limit: int = 100, *, submitter: str | None = None) -> tuple[JobSummary, ...]:
+        """Return the tenant's jobs, the newest first, without reports and with their first sources.
+
+        ``submitter`` confines them to that user's jobs.
+        """
+        with self._database.snapshot() as db:
+            asked = {"tenant": tenant, "submitter": submitter, "limit": limit}
+            rows = [_parse_row(row) for row in db.execute(_SUMMARY, asked)]
         return tuple(JobSummary(**{**row, "sources": [s for s in row["sources"] if s is not None]}) for row in rows)
 
-    def cancel(self, job_id: str, tenant: str) -> Job:
-        """Cancel a queued job at once and a running one at its next beat; a final one is unchanged."""
+    def cancel(self, job_id: str, tenant: str, *, submitter: str | None = None) -> Job:
+        """Cancel a queued job at once and a running one at its next beat; a final one is unchanged.
+
+        ``submitter`` confines it to that user's jobs. Raises ``NotFoundError``.
+        """
         with self._database.transaction() as db:
+            _make_job(db, _find_job(db, job_id, tenant, submitter), 0, 0)
             db.execute(
                 f"UPDATE ingest_jobs SET state = 'cancelled', finished_at = ?, {_ENDED} "  # noqa: S608
                 "WHERE id = ? AND tenant = ? AND state = 'queued'",
@@ -169,6 +188,11 @@ def _find_row(db: sqlite3.Connection, column: Literal["id", "key"], value: str, 
     query = f"SELECT * FROM ingest_jobs WHERE {column} = ? AND tenant = ?"  # noqa: S608
     found: sqlite3.Row | None = db.execute(query, (value, tenant)).fetchone()
     return found
+
+
+def _find_job(db: sqlite3.Connection, job_id: str, tenant: str, submitter: str | None) -> sqlite3.Row | None:
+    row = _find_row(db, "id", job_id, tenant)
+    return row if row is None or submitter is None or row["submitter"] == submitter else None
 
 
 def _make_room(db: sqlite3.Connection, tenant: str) -> None:

@@ -15,7 +15,7 @@ from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.control.budget import Period
 from roma_core.llm.control.spending import Dimension, SpendReport
 from roma_core.telemetry import metrics
-from roma_core.types import ComponentHealth, HealthReport
+from roma_core.types import ComponentHealth, HealthReport, Principal
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -40,10 +40,20 @@ async def health(request: Request) -> Response:
     """Return the state: `ok` and `degraded` with 200, `down` with 503. Without a token there are no components."""
     roma: Roma = request.app.state.roma
     report = STARTING if roma.starting else await roma.health()
-    if request.state.principal is None:
+    who: Principal | None = request.state.principal
+    if who is None:
         report = report.model_copy(update={"components": ()})
+    elif await _withholds_documents(roma, who):
+        bare = tuple(component.model_copy(update={"details": {}}) for component in report.components)
+        report = report.model_copy(update={"components": bare})
     status = 503 if report.state == "down" else 200
     return Response(report.model_dump_json(), status_code=status, media_type="application/json")
+
+
+async def _withholds_documents(roma: Roma, who: Principal) -> bool:
+    """Return whether counts of rows would say something of documents that ``who`` may not read."""
+    scope = await guarded("api", roma.grants.find_scope(who))
+    return isinstance(scope, AgentFailure) or not scope.is_everything
 
 
 @router.get("/metrics", summary="Prometheus series", response_class=Response)

@@ -6,13 +6,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse
 
-from roma_core.answers import Answers, require_record_id
+from roma_core.answers import require_record_id
 from roma_core.api.problems import make_problem, make_refusal
 from roma_core.api.schemas import Identifier, QueryBody
 from roma_core.api.sse import (
@@ -26,6 +26,9 @@ from roma_core.api.sse import (
 from roma_core.errors import AgentFailure, ErrorCode, InputError, NotFoundError, request_id
 from roma_core.excerpts import MOST_EXCERPT_CHARS, SourceText, cut_excerpt
 from roma_core.types import CompleteEvent, ErrorEvent, Principal, StreamEvent, TailorOutput
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
 
 router = APIRouter(tags=["answers"])
 
@@ -84,6 +87,7 @@ async def ask(
     query = body.query(who)
     if idempotency_key is not None:
         record_id = await roma.start_answer(query, key=idempotency_key, owner=who.subject)
+        await roma.require_readable(record_id, who)
         if body.stream:
             return FollowResponse(roma.answers, who, record_id, 0, streams.closing)
         events = _drop_numbers(roma.answers.follow(who, record_id))
@@ -109,24 +113,23 @@ async def _resume(request: Request, last_event_id: str) -> Response:
     record_id, first = require_record_id(last_event_id)
     if streams.is_of_another(record_id, who.subject):
         raise NotFoundError("This stream is no longer kept; ask again without Last-Event-ID.")
-    return await follow_answer(roma.answers, who, record_id, first, streams.closing)
+    return await follow_answer(roma, who, record_id, first, streams.closing)
 
 
-async def follow_answer(
-    answers: Answers, who: Principal, record_id: str, first: int, closing: asyncio.Event
-) -> Response:
+async def follow_answer(roma: Roma, who: Principal, record_id: str, first: int, closing: asyncio.Event) -> Response:
     """Return the events of a recorded answer from number ``first`` on; 204 where none will come.
 
     Raises ``NotFoundError``, and ``InputError`` for a number that the answer has not reached.
     """
-    count, has_ended = await answers.count_events(who, record_id)
+    await roma.require_readable(record_id, who)
+    count, has_ended = await roma.answers.count_events(who, record_id)
     if first > count:
         raise InputError(
             f"This answer has {count} events, numbered from 0; send the id of one of them as Last-Event-ID."
         )
     if has_ended and first == count:
         return Response(status_code=204)
-    return FollowResponse(answers, who, record_id, first, closing)
+    return FollowResponse(roma.answers, who, record_id, first, closing)
 
 
 def _make_watch(roma: Any, who: Principal, record_id: str) -> Callable[[], bool]:

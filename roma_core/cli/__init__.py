@@ -52,6 +52,7 @@ COMMANDS = {
     "plugins": "service:plugins",
     "settings": "service:settings",
     "token": "service:token",
+    "acl": "access:acl",
     "auth": "service:auth",
     "demo": "demo:demo",
     "demo-corpus": "demo:demo_corpus",

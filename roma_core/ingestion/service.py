@@ -47,6 +47,7 @@ from roma_core.settings import Settings, SourceSettings
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore
 from roma_core.types import (
+    DEFAULT_COLLECTION,
     DEFAULT_TENANT,
     Document,
     ForgetReport,
@@ -248,6 +249,11 @@ class IngestionService:
                     "64 at most."
                 ) from None
             self.parts.ledger.sources.set_options(record, options)
+
+    def find_collections(self, uris: Sequence[str], tenant: str, within: Sequence[str] | None = None) -> set[str]:
+        """Return the collections that the documents of these sources belong to."""
+        records = [self.resolve(tenant, uri, within).record for uri in uris]
+        return {record.options.collection or DEFAULT_COLLECTION for record in records}
 
     async def _begin(self, run: Run, connector: Connector, source: Source, record: SourceRecord) -> SourceRun:
         """Take the source's lease, waiting for another run that has it. Raises ``StoreError`` (locked)."""

@@ -11,7 +11,7 @@ from roma_core.chunking import chunk
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import InputError
 from roma_core.store.base import ChunkStore, EmbeddedDocument
-from roma_core.types import Document, Page, ScoredChunk, Section
+from roma_core.types import Document, Page, ReadScope, ScoredChunk, Section
 
 EMBEDDER = FakeEmbedder(dim=64)
 HOSTILE = [
@@ -259,6 +259,54 @@ class StoreContract:
             assert {h.chunk.document_id for h in dense} == expected, filters
             lexical = await store.lexical("t", "harbour", limit=50, filters=filters)
             assert {h.chunk.document_id for h in lexical} == expected, filters
+
+    @pytest.mark.parametrize(
+        ("scope", "expected"),
+        [
+            (ReadScope(), {"main", "board", "hr"}),
+            (ReadScope(collections=("hr", "board")), {"board", "hr"}),
+            (ReadScope(collections=()), set()),
+            (ReadScope(collections=("nothing",)), set()),
+            (ReadScope(closed=("board",)), {"main", "hr"}),
+            (ReadScope(closed=("board", "hr", "main")), set()),
+            (ReadScope(hidden=(Document.id_for("file:///hr.md", "t"),)), {"main", "board"}),
+            (ReadScope(collections=("hr",), hidden=(Document.id_for("file:///hr.md", "t"),)), set()),
+        ],
+        ids=str,
+    )
+    async def test_what_is_outside_of_a_scope_is_missing(
+        self, store: ChunkStore, scope: ReadScope, expected: set[str]
+    ) -> None:
+        names = ("main", "board", "hr")
+        for name in names:
+            await put(store, document(f"file:///{name}.md", f"The harbour of {name}.", collection=name))
+        ids = {name: Document.id_for(f"file:///{name}.md", "t") for name in names}
+        permitted = {ids[name] for name in expected}
+        question = (await EMBEDDER.embed_query("harbour")).vector
+        for hits in (
+            await store.lexical("t", "harbour", limit=5, scope=scope),
+            await store.dense("t", question, limit=5, scope=scope),
+        ):
+            assert {hit.chunk.document_id for hit in hits} == permitted
+        assert await store.counts("t", scope) == (len(expected), len(expected))
+        assert set(await store.collections("t", scope)) == expected
+        assert {found.id async for found in store.documents("t", scope)} == permitted
+        assert await store.permitted_ids("t", [*ids.values(), "nothing"], scope) == permitted
+        for name in names:
+            assert (await store.document("t", ids[name], scope) is not None) is (name in expected)
+
+    async def test_a_scope_takes_no_place_of_what_it_permits(self, store: ChunkStore) -> None:
+        """Better hits that may not be read crowd out none that may."""
+        for number in range(8):
+            await put(store, document(f"file:///{number}.md", "harbour harbour harbour", collection="board"))
+        await put(store, document("file:///own.md", "Some town with a harbour and much else to be seen in it."))
+        question = (await EMBEDDER.embed_query("harbour")).vector
+        scope = ReadScope(closed=("board",))
+        for hits in (
+            await store.lexical("t", "harbour", limit=3, scope=scope),
+            await store.dense("t", question, limit=3, scope=scope),
+        ):
+            assert [hit.chunk.document_id for hit in hits] == [Document.id_for("file:///own.md", "t")]
 
     async def test_words_are_found_by_the_rules_of_their_language(self, store: ChunkStore) -> None:
         await put(store, document("file:///de.md", "Der Jahresurlaub beträgt dreißig Tage. Die Prüfung ist im Mai."))

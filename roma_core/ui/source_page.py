@@ -29,8 +29,11 @@ NOTHING: Final = "There are no sources yet. `roma source add URI --name NAME` ad
 class SourcePage:
     """The sources of one tenant. ``view`` is the list; ``may_sync`` gives each a button that reads it again."""
 
-    def __init__(self, roma: Roma, tenant: str | None = None, *, may_sync: bool = True) -> None:
+    def __init__(
+        self, roma: Roma, tenant: str | None = None, *, may_sync: bool = True, who: Principal | None = None
+    ) -> None:
         self._roma = roma
+        self._who = who
         self._tenant = tenant or roma.settings.tenant
         self._may_sync = may_sync
         self.view = pn.Column(pmui.Typography("Reading the sources …", variant="caption"), sizing_mode="stretch_width")
@@ -42,11 +45,17 @@ class SourcePage:
 
     async def refresh(self) -> None:
         """Show the sources as they are now."""
-        records = await guarded("console", self._roma.sources.all(self._tenant))
+        records = await guarded("console", self._list_records())
         if isinstance(records, AgentFailure):
             self.view.objects = [failure_alert(records)]
             return
         self.view.objects = [self._card(record) for record in records] or [pn.pane.Markdown(NOTHING)]
+
+    async def _list_records(self) -> list[SourceRecord]:
+        """Return the sources; none for a user from whom grants withhold documents, which addresses would name."""
+        if self._who is not None and not (await self._roma.grants.find_scope(self._who)).is_everything:
+            return []
+        return await self._roma.sources.all(self._tenant)
 
     async def show_plan(self, record: SourceRecord, result: pn.Column) -> None:
         """Show what a sync of a source would do."""
@@ -154,7 +163,7 @@ def mount(
         person = who()
         if person is None:
             return SourcePage(roma).page()
-        return SourcePage(roma, person.tenant, may_sync=person.may("documents.ingest")).page()
+        return SourcePage(roma, person.tenant, may_sync=person.may("documents.ingest"), who=person).page()
 
     add_applications(
         {path: sources},

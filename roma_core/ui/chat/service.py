@@ -96,8 +96,8 @@ class ChatService:
 
     async def state(self) -> View:
         """Return the workspace, its documents and collections, questions to begin with, and parts that are unwell."""
-        counts = await guarded("store", self._roma.store.counts(self._tenant))
-        collections = await guarded("store", self._roma.store.collections(self._tenant))
+        counts = await self._roma.count_documents(self._who)
+        collections = await self._roma.collections(self._who)
         health = await self._roma.health()
         view: View = {
             "workspace": workspace_name(self._roma),
@@ -120,7 +120,8 @@ class ChatService:
         return view
 
     async def _suggest(self) -> list[str]:
-        async with aclosing(self._roma.store.documents(self._tenant)) as documents:  # type: ignore[type-var]
+        scope = await self._roma.grants.find_scope(self._who)
+        async with aclosing(self._roma.store.documents(self._tenant, scope)) as documents:  # type: ignore[type-var]
             found = await guarded("store", suggest_questions(documents))
         return [] if isinstance(found, AgentFailure) else found
 
@@ -160,7 +161,7 @@ class ChatService:
     async def conversation(self, conversation: str, most: int = MOST_TURNS) -> View:
         """Return the last ``most`` turns of a conversation; none of one that does not exist yet."""
         session_id = self._session(conversation)
-        turns = await self._roma.sessions.turns(self._who, session_id)
+        turns = await self._roma.turns(session_id, self._who)
         answers = await self._roma.answers.list(self._who, session_id, MOST_ANSWERS)
         opinions = {
             opinion.answer_id: opinion
@@ -172,7 +173,7 @@ class ChatService:
 
     async def _view_entry(self, entry: Turn | AnswerSummary, opinions: Mapping[str, Feedback]) -> View:
         if isinstance(entry, AnswerSummary):
-            record: AnswerRecord = await self._roma.answers.get(self._who, entry.id)
+            record = await self._roma.answer_record(entry.id, self._who)
             return view_record(record, opinions.get(entry.answer_id))
         output = await self._restore(entry)
         opinion = opinions.get(entry.answer_id)
@@ -294,6 +295,7 @@ class ChatService:
         session_id = await self._roma.answers.find_session(self._who, record_id)
         if not self._own_part(session_id or ""):
             raise NotFoundError("There is no such answer.")
+        await self._roma.require_readable(record_id, self._who)
         record: AnswerRecord = await self._roma.answers.get(self._who, record_id)
         return record
 

@@ -20,7 +20,7 @@ from roma_core.agents.memory import MemoryAgent, Recall
 from roma_core.agents.orchestrator import ROMAOrchestrator
 from roma_core.agents.planner import PlannerAgent
 from roma_core.errors import AgentFailure, ErrorCode, LLMError, StoreError
-from roma_core.types import Query, TailorOutput
+from roma_core.types import Principal, Query, TailorOutput
 
 ERRORS = [
     StoreError("away"),
@@ -85,8 +85,8 @@ def calls(kit: Any, error: Exception) -> dict[tuple[type[Agent], str], Any]:
     talk = ConversationAgent(broken, broken, len)
     roma = kit.roma(broken, broken, embedder=broken, reranker=broken)
     return {
-        (MemoryAgent, "retrieve"): lambda: memory.retrieve("q", tenant="t", filters={}),
-        (MemoryAgent, "explain"): lambda: memory.explain("q", tenant="t", filters={}, limit=5),
+        (MemoryAgent, "retrieve"): lambda: memory.retrieve("q", who=Principal.local("t"), filters={}),
+        (MemoryAgent, "explain"): lambda: memory.explain("q", who=Principal.local("t"), filters={}, limit=5),
         (MemoryAgent, "rerank"): lambda: memory.rerank(broken),
         (CitationAgent, "resolve"): lambda: CitationAgent(broken).resolve("Some text [1].", passages, "t"),
         (PlannerAgent, "plan"): lambda: planner.plan("q", query),
@@ -154,7 +154,7 @@ async def test_cancellation_is_no_failure(kit: Any) -> None:
             return []
 
     hangs: Any = Hangs(ValueError())
-    task = asyncio.create_task(MemoryAgent(hangs, hangs, None).retrieve("q", tenant="t", filters={}))
+    task = asyncio.create_task(MemoryAgent(hangs, hangs, None).retrieve("q", who=Principal.local("t"), filters={}))
     await entered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -12,11 +12,11 @@ from roma_core.agents.memory import CONCURRENT_SEARCHES, MemoryAgent, Recall, Re
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, StoreError
 from roma_core.rerank import FakeReranker
-from roma_core.types import ComponentHealth, Query, ScoredChunk
+from roma_core.types import ComponentHealth, Principal, Query, ScoredChunk
 
 
 async def recall(memory: MemoryAgent, question: str = "rope bridge built", **fields: Any) -> Recall:
-    found = await memory.retrieve(question, **({"tenant": "default", "filters": {}} | fields))
+    found = await memory.retrieve(question, **({"who": Principal.local(), "filters": {}} | fields))
     assert isinstance(found, Recall), found
     return found
 
@@ -38,7 +38,7 @@ async def test_one_way_is_enough(kit: Any, leg: str) -> None:
 
 async def test_both_ways_away_is_a_failure(kit: Any) -> None:
     store = kit.Flaky(await kit.store(), lexical=[StoreError("away")], dense=[StoreError("away")])
-    found = await MemoryAgent(store, FakeEmbedder(), None).retrieve("q", tenant="default", filters={})
+    found = await MemoryAgent(store, FakeEmbedder(), None).retrieve("q", who=Principal.local(), filters={})
     assert isinstance(found, AgentFailure)
     assert (found.agent, found.recoverable) == ("memory", True)
 

@@ -237,7 +237,7 @@ async def test_a_store_that_is_gone_is_said_in_the_state(roma: Roma, monkeypatch
     from roma_core.errors import StoreError
 
     class Gone(InMemoryStore):
-        async def counts(self, tenant: str) -> tuple[int, int]:
+        async def counts(self, tenant: str, *_: Any) -> tuple[int, int]:
             raise StoreError("The store cannot be read; mount it.")
 
     roma.__dict__["store"] = Gone()

@@ -1,0 +1,277 @@
+"""Grants: which users, groups and roles may read the tenant, a collection, or a document.
+
+A resource that nobody has restricted is open to every reader of its tenant. The first grant on it restricts it to those
+who are granted; it stays restricted when the last grant is revoked. A collection without a restriction of its own
+follows its tenant, and a document may narrow its collection, never widen it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from roma_core.database import Database, Schema, storage_error
+from roma_core.errors import InputError, StoreError
+from roma_core.types import EVERYTHING, NOTHING, ROLES, Noun, Principal, ReadScope
+from roma_core.workspace import Workspace, private_file
+
+if TYPE_CHECKING:
+    import sqlite3
+
+ResourceKind = Literal["tenant", "collection", "document"]
+GranteeKind = Literal["user", "group", "role", "everyone"]
+MOST_NARROWED = 1000
+"""Documents of a tenant that may have grants of their own: a search names each that is withheld."""
+_LONGEST_NAME = 200
+_TABLES = """
+CREATE TABLE resources (
+    tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, restricted_at TEXT NOT NULL,
+    PRIMARY KEY (tenant, kind, name)) WITHOUT ROWID;
+CREATE TABLE grants (
+    tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, grantee_kind TEXT NOT NULL, grantee TEXT NOT NULL,
+    granted_by TEXT NOT NULL, granted_at TEXT NOT NULL, PRIMARY KEY (tenant, kind, name, grantee_kind, grantee))
+    WITHOUT ROWID;
+"""
+GRANTS = Schema(
+    "grants",
+    "The table of grants",
+    (_TABLES,),
+    consequence="no restricted document is shown",
+)
+
+
+@dataclass(frozen=True, order=True)
+class Resource:
+    """What a grant is on: a collection or a document by its name, or the whole tenant."""
+
+    kind: ResourceKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}" if self.name else "the tenant"
+
+
+@dataclass(frozen=True, order=True)
+class Grantee:
+    """Who is granted something: a user, a group or a role by its name, or everyone of the tenant."""
+
+    kind: GranteeKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" if self.name else self.kind
+
+
+ScopeFinder = Callable[[Principal], Awaitable[ReadScope]]
+"""Finds the documents that a principal may read at this moment."""
+Restrictions = Mapping[Resource, frozenset[Grantee]]
+"""The restricted resources of a tenant, each with those who are granted it."""
+
+
+class ResourceGrants(Noun):
+    """A restricted resource with those who may read it; none of them is a closed one."""
+
+    kind: ResourceKind
+    name: str
+    grantees: tuple[str, ...]
+
+
+class AccessDecision(Noun):
+    """Whether a principal may read a document, and the sentences that say why."""
+
+    permitted: bool
+    reasons: tuple[str, ...]
+
+
+async def permit_everything(who: Principal) -> ReadScope:
+    """Return the scope of a system without grants: everything in the tenant of ``who``."""
+    return EVERYTHING
+
+
+def compile_scope(who: Principal, restrictions: Restrictions) -> ReadScope:
+    """Return the documents that ``who`` may read under the restrictions of its tenant.
+
+    >>> board = {Resource("collection", "board"): frozenset({Grantee("group", "directors")})}
+    >>> compile_scope(Principal(subject="anna", roles=("reader",)), board).closed
+    ('board',)
+    """
+    if who.may("documents.read_all"):
+        return EVERYTHING
+    if not who.may("answers.ask"):
+        return NOTHING
+    own = _own_grantees(who)
+    granted = {resource for resource, grantees in restrictions.items() if own & grantees}
+    withheld = restrictions.keys() - granted
+    hidden = tuple(sorted(resource.name for resource in withheld if resource.kind == "document"))
+    if Resource("tenant") in withheld:
+        named = tuple(sorted(resource.name for resource in granted if resource.kind == "collection"))
+        return ReadScope(collections=named, hidden=hidden)
+    closed = tuple(sorted(resource.name for resource in withheld if resource.kind == "collection"))
+    return ReadScope(closed=closed, hidden=hidden)
+
+
+def explain_access(who: Principal, restrictions: Restrictions, document_id: str, collection: str) -> AccessDecision:
+    """Return whether ``who`` may read a document of ``collection``, and each reason that decided it."""
+    if who.may("documents.read_all"):
+        return AccessDecision(permitted=True, reasons=("The role admin reads every document of its tenant.",))
+    if not who.may("answers.ask"):
+        return AccessDecision(permitted=False, reasons=("No role of this user reads documents.",))
+    own = _own_grantees(who)
+    of_collection, of_tenant, of_document = (
+        Resource("collection", collection),
+        Resource("tenant"),
+        Resource("document", document_id),
+    )
+    decisive = of_collection if of_collection in restrictions else of_tenant
+    reasons: list[str] = []
+    if decisive not in restrictions:
+        reasons.append(f"{of_collection} is not restricted.")
+    for resource in (decisive, of_document):
+        if resource in restrictions:
+            reasons.append(_explain_resource(resource, own, restrictions[resource]))
+    scope = compile_scope(who, restrictions)
+    return AccessDecision(permitted=scope.permits(document_id, collection), reasons=tuple(reasons))
+
+
+def _explain_resource(resource: Resource, own: frozenset[Grantee], grantees: frozenset[Grantee]) -> str:
+    shared = sorted(own & grantees)
+    if shared:
+        return f"{resource} is granted to {', '.join(map(str, shared))}."
+    others = ", ".join(map(str, sorted(grantees))) or "nobody"
+    return f"{resource} is granted to {others} alone."
+
+
+def _own_grantees(who: Principal) -> frozenset[Grantee]:
+    groups = (Grantee("group", group) for group in who.groups)
+    roles = (Grantee("role", role) for role in who.roles)
+    return frozenset({Grantee("everyone"), Grantee("user", who.subject), *groups, *roles})
+
+
+class GrantTable:
+    """The grants of a workspace. Without a file nothing is restricted; one that cannot be read shuts.
+
+    >>> grants = GrantTable(Path(".roma"))
+    >>> grants.grant("default", Resource("collection", "hr"), Grantee("group", "people"), by="local")
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self._path = Workspace(workspace).grants
+        self._mark = self._path.with_suffix(".restricted")
+        self._database = Database(self._path, GRANTS, synchronous="FULL")
+        self._lock = threading.Lock()
+        self._read_at: tuple[object, ...] = ()
+        self._by_tenant: dict[str, Restrictions] = {}
+
+    def grant(self, tenant: str, resource: Resource, grantee: Grantee, *, by: str) -> None:
+        """Let ``grantee`` read ``resource``, and restrict it to those who are granted it. Raises ``InputError``."""
+        _check_names(resource, grantee)
+        now = datetime.now(UTC).isoformat()
+        self._require_mark()
+        with self._database.transaction() as db:
+            _restrict(db, tenant, resource, now)
+            db.execute(
+                "INSERT OR IGNORE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (tenant, resource.kind, resource.name, grantee.kind, grantee.name, by, now),
+            )
+
+    def revoke(self, tenant: str, resource: Resource, grantee: Grantee) -> bool:
+        """End a grant; return False where there was none. A resource that was open is restricted from then on."""
+        _check_names(resource, grantee)
+        self._require_mark()
+        with self._database.transaction() as db:
+            _restrict(db, tenant, resource, datetime.now(UTC).isoformat())
+            ended = db.execute(
+                "DELETE FROM grants WHERE tenant = ? AND kind = ? AND name = ? AND grantee_kind = ? AND grantee = ?",
+                (tenant, resource.kind, resource.name, grantee.kind, grantee.name),
+            )
+        return bool(ended.rowcount)
+
+    def list(self, tenant: str) -> tuple[ResourceGrants, ...]:
+        """Return the restricted resources of a tenant with their grantees."""
+        restrictions = self.read(tenant)
+        return tuple(
+            ResourceGrants(kind=resource.kind, name=resource.name, grantees=tuple(map(str, sorted(grantees))))
+            for resource, grantees in sorted(restrictions.items())
+        )
+
+    def read(self, tenant: str) -> Restrictions:
+        """Return the restrictions of a tenant as they are now. Raises ``StoreError``: then nothing may be shown."""
+        with self._lock:
+            if self._is_missing():
+                return {}
+            with self._database.snapshot() as db:
+                version = tuple(db.execute("PRAGMA data_version").fetchone()), db.total_changes, id(db)
+                if version != self._read_at:
+                    self._by_tenant = _select_restrictions(db)
+                    self._read_at = version
+            return self._by_tenant.get(tenant, {})
+
+    async def find_scope(self, who: Principal) -> ReadScope:
+        """Return the documents that ``who`` may read now. Raises ``StoreError`` when that cannot be read."""
+        if who.may("documents.read_all"):
+            return EVERYTHING
+        return compile_scope(who, await asyncio.to_thread(self.read, who.tenant))
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._database.close()
+
+    def _is_missing(self) -> bool:
+        """Return whether no grant was ever made. Raises ``StoreError`` where one was, and the file is gone."""
+        try:
+            if self._path.exists() and self._path.stat().st_size > 0:
+                return False
+            if not self._mark.exists():
+                return True
+        except OSError as error:
+            raise storage_error(error, GRANTS, self._path) from None
+        raise StoreError(f"The table of grants is gone; put {self._path.name} back into the workspace.")
+
+    def _require_mark(self) -> None:
+        """Note beside the file that there is one, so that losing it shuts and does not open."""
+        private_file(self._mark)
+
+
+def _restrict(db: sqlite3.Connection, tenant: str, resource: Resource, now: str) -> None:
+    known = (tenant, resource.kind, resource.name)
+    is_restricted = db.execute("SELECT 1 FROM resources WHERE tenant = ? AND kind = ? AND name = ?", known).fetchone()
+    if is_restricted:
+        return
+    if resource.kind == "document":
+        narrowed = db.execute("SELECT count(*) FROM resources WHERE tenant = ? AND kind = 'document'", (tenant,))
+        if narrowed.fetchone()[0] >= MOST_NARROWED:
+            raise InputError(
+                f"{MOST_NARROWED} documents have grants of their own already; put such documents into a collection."
+            )
+    db.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", (*known, now))
+
+
+def _select_restrictions(db: sqlite3.Connection) -> dict[str, Restrictions]:
+    found: dict[str, dict[Resource, set[Grantee]]] = {}
+    for row in db.execute("SELECT tenant, kind, name FROM resources"):
+        found.setdefault(row["tenant"], {})[Resource(row["kind"], row["name"])] = set()
+    for row in db.execute("SELECT tenant, kind, name, grantee_kind, grantee FROM grants"):
+        grantee = Grantee(row["grantee_kind"], row["grantee"])
+        found[row["tenant"]][Resource(row["kind"], row["name"])].add(grantee)
+    return {
+        tenant: {resource: frozenset(grantees) for resource, grantees in restricted.items()}
+        for tenant, restricted in found.items()
+    }
+
+
+def _check_names(resource: Resource, grantee: Grantee) -> None:
+    """Raise ``InputError`` for a name that cannot be meant."""
+    if (resource.kind == "tenant") is bool(resource.name):
+        raise InputError("A grant is on one collection, on one document, or on the whole tenant.")
+    if (grantee.kind == "everyone") is bool(grantee.name):
+        raise InputError("A grant is to one user, group or role, or to everyone.")
+    if grantee.kind == "role" and grantee.name not in ROLES:
+        raise InputError(f"Roles are {', '.join(ROLES)}; there is no {grantee.name[:40]!r}.")
+    names: Sequence[str] = (resource.name, grantee.name)
+    if any(len(name) > _LONGEST_NAME or any(ord(sign) < 32 for sign in name) for name in names):
+        raise InputError(f"A name has at most {_LONGEST_NAME} characters and no control characters.")
