@@ -39,6 +39,8 @@ _REFUSALS = {
 _DISTRIBUTIONS = {
     "apiclient": "google-api-python-client",
     "docx": "python-docx",
+    "fontTools": "fonttools",
+    "fpdf": "fpdf2",
     "google": "google-auth",
     "googleapiclient": "google-api-python-client",
     "msoffcrypto": "msoffcrypto-tool",

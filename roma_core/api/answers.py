@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi import Query as Parameter
 
 from roma_core.answers import AnswerRecord, AnswerSummary, require_record_id
+from roma_core.api.downloads import FILE_CONTENT, FormatParameter, make_download
 from roma_core.api.query import follow_answer, get_principal
 from roma_core.api.schemas import IDENTIFIER, Identifier
 from roma_core.errors import NotFoundError
+from roma_core.transcripts import collect_answer, make_file
 
 router = APIRouter(tags=["answers"])
 
@@ -51,6 +54,19 @@ async def events(
         if of_answer != record_id:
             raise NotFoundError("Last-Event-ID belongs to another answer.")
     return await follow_answer(roma, who, record_id, first, request.app.state.streams.closing)
+
+
+@router.get(
+    "/answers/{record_id}/export",
+    summary="An answer as a file with its proof",
+    response_class=Response,
+    responses={200: {"description": "Markdown, DOCX, PDF or BibTeX, as a download.", "content": FILE_CONTENT}},
+)
+async def export(request: Request, record_id: Identifier, file_format: FormatParameter = "md") -> Response:
+    """Return an answer with a footnote for each citation: quote, source, place, offsets and SHA-256."""
+    roma, who = request.app.state.roma, get_principal(request)
+    transcript = await collect_answer(roma, who, record_id, str(request.base_url))
+    return make_download(await asyncio.to_thread(make_file, transcript, file_format))
 
 
 @router.post("/answers/{record_id}/stop", status_code=202, summary="Stop an answer that is being written")

@@ -16,11 +16,13 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from roma_core.api.downloads import FormatParameter, make_download
 from roma_core.api.problems import make_problem
 from roma_core.api.query import get_principal
 from roma_core.api.schemas import Identifier, RenameBody
 from roma_core.api.sse import EventResponse, StreamClient
 from roma_core.errors import AgentFailure, NotFoundError
+from roma_core.transcripts import SavedFile
 from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService
 from roma_core.ui.chat.assets import find_asset, read_page
 
@@ -165,12 +167,23 @@ async def original(chat: Chat, document_id: Identifier) -> Response:
     if isinstance(found, AgentFailure):
         return make_problem(found)
     name, data = found
-    plain = name.encode("ascii", "replace").decode().replace("?", "_")
-    return Response(
-        data,
-        media_type="application/octet-stream",
-        headers={"Content-Disposition": f'attachment; filename="{plain}"', "Content-Security-Policy": "sandbox"},
-    )
+    return make_download(SavedFile(name, "application/octet-stream", data))
+
+
+@router.get("/conversations/{conversation}/export")
+async def export(
+    request: Request, chat: Chat, conversation: Identifier, file_format: FormatParameter = "md"
+) -> Response:
+    """Return a conversation as a file with its proof."""
+    return make_download(await chat.export(conversation, file_format, str(request.base_url)))
+
+
+@router.get("/answers/{record_id}/export")
+async def export_answer(
+    request: Request, chat: Chat, record_id: Identifier, file_format: FormatParameter = "md"
+) -> Response:
+    """Return an answer as a file with its proof."""
+    return make_download(await chat.export_answer(record_id, file_format, str(request.base_url)))
 
 
 class UpdateResponse(EventResponse):

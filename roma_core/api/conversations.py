@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
 from pydantic import ConfigDict, Field
 
+from roma_core.api.downloads import FILE_CONTENT, FormatParameter, make_download
 from roma_core.api.query import get_principal
 from roma_core.api.schemas import IDENTIFIER, Body, Identifier, RenameBody
 from roma_core.errors import NotFoundError
 from roma_core.sessions.service import Feedback, SessionSummary, Turn
+from roma_core.transcripts import collect_conversation, make_file
 
 router = APIRouter(tags=["conversations"])
 
@@ -45,6 +48,19 @@ async def turns(request: Request, session_id: Identifier) -> list[Turn]:
     if not found:
         raise NotFoundError("There is no such session.")
     return found
+
+
+@router.get(
+    "/sessions/{session_id}/export",
+    summary="A conversation as a file with its proof",
+    response_class=Response,
+    responses={200: {"description": "Markdown, DOCX, PDF or BibTeX, as a download.", "content": FILE_CONTENT}},
+)
+async def export(request: Request, session_id: Identifier, file_format: FormatParameter = "md") -> Response:
+    """Return the questions and answers of a conversation with a footnote for each citation."""
+    roma, who = request.app.state.roma, get_principal(request)
+    transcript = await collect_conversation(roma, who, session_id, str(request.base_url))
+    return make_download(await asyncio.to_thread(make_file, transcript, file_format))
 
 
 @router.patch("/sessions/{session_id}", status_code=204, summary="Rename a conversation")

@@ -33,6 +33,7 @@ COMMANDS = {
     "answers": "records:answers",
     "replay": "records:replay",
     "verify": "records:verify",
+    "transcript": "transcripts:transcript",
     "eval": "evals:evaluate",
     "compare": "evals:compare",
     "why": "evals:explain",

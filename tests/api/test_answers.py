@@ -132,3 +132,26 @@ async def test_deleting_a_conversation_takes_its_answers_along(service: Any) -> 
     assert (await service.client.get("/answers", params={"session_id": "s"})).json()[0]["id"] == record_id
     assert (await service.client.delete("/sessions/s")).status_code == 204
     assert (await service.client.get(f"/answers/{record_id}")).status_code == 404
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("md", b"# "), ("docx", b"PK"), ("pdf", b"%PDF-"), ("bib", b"@misc{")])
+async def test_an_answer_and_its_conversation_are_exported(service: Any, kind: str, begins: bytes) -> None:
+    asked = await service.client.post("/query", json={**QUESTION, "session_id": "trip"})
+    record_id = asked.headers["x-answer-id"]
+    for path in (f"/answers/{record_id}/export", "/sessions/trip/export"):
+        response = await service.client.get(path, params={"format": kind})
+        assert response.status_code == 200 and response.content.startswith(begins)
+        assert (
+            response.headers["content-disposition"] == f'attachment; filename="when-was-the-rope-bridge-built.{kind}"'
+        )
+
+
+async def test_what_is_not_there_is_not_exported(service: Any) -> None:
+    for path in ("/answers/nothing/export", "/sessions/nothing/export"):
+        assert (await service.client.get(path)).status_code == 404
+    asked = await service.client.post("/query", json=QUESTION)
+    path = f"/answers/{asked.headers['x-answer-id']}/export"
+    assert (await service.client.get(path, params={"format": "exe"})).status_code == 422
+    secret, _ = service.tokens.create("other", ["query"], tenant="other")
+    signed = {"Authorization": f"Bearer {secret}"}
+    assert (await service.client.get(path, headers=signed)).status_code == 404

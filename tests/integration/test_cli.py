@@ -367,3 +367,15 @@ def test_a_source_is_added_planned_synced_and_removed(run: Any, folder: Path) ->
     assert run("source", "list")[1] == []
     assert run("source", "show", "papers")[0] == 1
     assert run("source", "add", str(folder), "--every", "soon")[0] == 64
+
+
+def test_an_answer_is_exported(run: Any, folder: Path, tmp_path: Path) -> None:
+    run("ingest", str(folder / "good.md"))
+    run("ask", "How much does the tide at Brest rise?", "--session", "tides")
+    code, facts, _ = run("transcript", "last", "--output", str(tmp_path / "answer.docx"))
+    assert (code, facts["format"]) == (0, "docx")
+    assert (tmp_path / "answer.docx").read_bytes().startswith(b"PK")
+    assert run("transcript", "--session", "tides", "--output", str(tmp_path / "tides.md"))[0] == 0
+    assert "[^1]: “" in (tmp_path / "tides.md").read_text()
+    assert run("transcript", "last", "--output", str(tmp_path / "answer.exe"))[0] == 1
+    assert run("transcript")[0] == 1

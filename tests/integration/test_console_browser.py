@@ -2,200 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from roma_core.types import Principal
+from tests.console import (
+    ATTACK,
+    CHROMIUM,
+    PHONE,
+    Open,
+    Service,
+    ask,
+    box_of,
+    finished,
+    is_in_view,
+    make_settings,
+    wait_for_answer,
+)
 
-CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
 ]
-ATTACK = "<img src=x onerror=\"document.title='pwned'\">"
-MANUAL = f"# Manual {ATTACK}\n\nThe valve opens at 3 bar and closes at 2 bar. {ATTACK}\n\nMore about the valve.\n"
-ANSWER = f"The **valve** opens at 3 bar [1]. {ATTACK} ![x](https://attacker.example/leak.png) End of the answer."
-REPLY = f"{ANSWER}\n<<<follow-ups>>>\n- How is the valve cleaned?"
-FALSE = "The keeper wrote down the weather [1]. The valve was painted green by forty elephants in Peru [1]."
-LONG = "The valve opens at 3 bar [1]. " + "Then it waits for a while and nothing happens. " * 40
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "user_agent": "Mozilla/5.0 (Linux; Android 14) Chrome/156 Mobile Safari/537.36",
-}
-WAIT_MS = 120_000
-"""Other tests may have the machine for themselves meanwhile."""
 
 
-class Service:
-    """The real service with the console, over a real store; the model is the scripted fake, ``asked`` what it read."""
-
-    def __init__(self, workspace: Path, port: int = 0) -> None:
-        self.workspace = workspace
-        self.asked: list[str] = []
-        self.cut = False
-        """Whether the next answer breaks off in its middle."""
-        self.roma: Any = None
-        self.address = ""
-        self.port = port
-
-    def _reply(self, request: Any) -> Any:
-        from roma_core.llm.providers.fake import Reply
-
-        if request.purpose == "rewrite":
-            return Reply(request.messages[-1].content.rpartition("New question: ")[2])
-        question = request.messages[-1].content.rpartition("Question: ")[2]
-        self.asked.append(question)
-        if self.cut:
-            self.cut = False
-            return Reply("The valve opens", finish_reason=None)
-        if "elephants" in question:
-            return Reply(FALSE)
-        if "keeper" in question:
-            return Reply("The keeper wrote down the weather [1].")
-        return Reply(LONG, word_wait_s=0.05) if "slowly" in question else Reply(REPLY, word_wait_s=0.05)
-
-    @contextmanager
-    def running(self) -> Iterator[Service]:
-        """Serve until the end of the block. A further block is a restart on the same port."""
-        from roma_core import Settings, build_roma
-        from roma_core.api.serve import server as make_server
-        from roma_core.llm.providers.fake import FakeLLM
-        from roma_core.llm.service import LLMService
-
-        settings = Settings.load(
-            workspace=self.workspace, embedder="fake", reranker="fake", parser_workers=1, planner="off"
-        )
-        self.roma = build_roma(settings, llm=LLMService([FakeLLM(rule=self._reply)]))
-        server = make_server(self.roma, port=self.port)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-        self.port = server.servers[0].sockets[0].getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
-        yield self
-        server.should_exit = True
-        server.force_exit = True
-        thread.join(20)
-
-
-def finished(work: Coroutine[Any, Any, Any]) -> Any:
-    """The result of ``work``, in a thread: Playwright keeps a loop in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-def fill_corpus(workspace: Path, folder: Path) -> None:
-    from roma_core import Settings, build_roma
-    from roma_core.evals import demo_pdf
-
-    (folder / "manual.md").write_text(MANUAL)
-    demo_pdf.write(folder)
-    settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
-    roma = build_roma(settings)
-
-    async def ingest() -> None:
-        async with roma:
-            await roma.ingest(folder / "manual.md", folder / demo_pdf.NAME)
-
-    finished(ingest())
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with two documents, to be copied."""
-    folder = tmp_path_factory.mktemp("console")
-    fill_corpus(folder / ".roma", folder)
-    return folder / ".roma"
-
-
-@pytest.fixture(scope="module")
-def service(corpus: Path) -> Iterator[Service]:
-    with Service(corpus).running() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*quiet, "--no-first-run", "--disable-component-update"]
-        )
-
-
-Open = Callable[..., Any]
-
-
-@pytest.fixture
-def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """``open_page(address, **options of the context)``: the console, whose log must stay clean."""
-    contexts: list[Any] = []
-    complaints: list[str] = []
-
-    def opened(address: str, path: str = "/console", **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        contexts.append(context)
-        view = context.new_page()
-        view.set_default_timeout(WAIT_MS)
-        view.requested = []
-        view.complaints = complaints
-        view.on("request", lambda request: view.requested.append(request.url))
-        view.on("dialog", lambda dialog: complaints.append("a dialog: " + dialog.message))
-        view.on("pageerror", lambda error: complaints.append(str(error)))
-        view.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
-        view.goto(f"{address}{path}")
-        return view
-
-    yield opened
-    if (shots := os.environ.get("ROMA_SCREENSHOTS")) and contexts[-1].pages:
-        name = request.node.name.removeprefix("test_").replace("_", "-")
-        contexts[-1].pages[0].screenshot(path=str(Path(shots) / f"{name}.png"))
-    for context in contexts:
-        context.close()
-    assert complaints == [], "the browser's log"
-
-
-@pytest.fixture
-def page(open_page: Open, service: Service) -> Any:
-    return open_page(service.address)
-
-
-def box_of(page: Any) -> Any:
-    return page.get_by_label("Your question")
-
-
-def ask(page: Any, question: str) -> None:
-    box_of(page).fill(question)
-    box_of(page).press("Enter")
-
-
-def wait_for_answer(page: Any, nth: int = 0) -> Any:
-    """The ``nth`` turn, once it is complete."""
-    turn = page.locator(".roma-turn").nth(nth)
-    turn.locator(".roma-actions").wait_for()
-    return turn
-
-
-def is_in_view(element: Any, frame: Any) -> bool:
-    inner, outer = element.bounding_box(), frame.bounding_box()
-    assert inner is not None and outer is not None
-    return bool(outer["y"] <= inner["y"] and inner["y"] + inner["height"] <= outer["y"] + outer["height"])
-
-
-def test_frontend_renders_streaming_tokens(page: Any, service: Service) -> None:
+def test_frontend_renders_streaming_tokens(page: Any, console: Service) -> None:
     ask(page, f"When does the valve open? {ATTACK}")
     seen: set[str] = set()
     answer = page.locator(".roma-answer").first
@@ -211,7 +46,7 @@ def test_frontend_renders_streaming_tokens(page: Any, service: Service) -> None:
     )
     page.wait_for_timeout(200)  # time for an attack to act
     assert page.title() == "ROMA", "text from a model, a document or a person ran as code"
-    elsewhere = [url for url in page.requested if not url.startswith((service.address, "data:", "blob:"))]
+    elsewhere = [url for url in page.requested if not url.startswith((console.address, "data:", "blob:"))]
     assert elsewhere == [], "the console asked another host"
 
 
@@ -283,11 +118,11 @@ def test_a_citation_of_a_pdf_marks_its_exact_words_on_the_page(page: Any) -> Non
     assert "weather" in "".join(page.locator(".roma-reader mark").all_inner_texts())
 
 
-def test_the_reader_has_an_address_of_its_own(open_page: Open, page: Any, service: Service) -> None:
+def test_the_reader_has_an_address_of_its_own(open_page: Open, page: Any, console: Service) -> None:
     ask(page, "When does the valve open?")
     address = wait_for_answer(page).locator(".roma-answer .roma-badge").first.get_attribute("href")
     assert address.startswith("/read/")
-    view = open_page(service.address, address)
+    view = open_page(console.address, address)
     view.locator("mark").first.wait_for()
     assert "opens at 3 bar" in "".join(view.locator("mark").all_inner_texts())
 
@@ -300,8 +135,8 @@ def test_follow_up_pill_populates_input(page: Any) -> None:
     assert page.locator(".roma-turn").count() == 1, "it is filled in, not asked"
 
 
-def test_agent_failure_renders_alert(page: Any, service: Service) -> None:
-    service.cut = True
+def test_agent_failure_renders_alert(page: Any, console: Service) -> None:
+    console.cut = True
     ask(page, "Is the valve < 3 bar & *new*?")
     alert = page.get_by_role("alert")
     alert.wait_for()
@@ -310,11 +145,11 @@ def test_agent_failure_renders_alert(page: Any, service: Service) -> None:
     alert.get_by_role("button", name="Try again").click()
     wait_for_answer(page)
     assert page.locator(".roma-turn").count() == 1, "the answer takes the place of the failure"
-    assert service.asked[-2:] == ["Is the valve < 3 bar & *new*?"] * 2
+    assert console.asked[-2:] == ["Is the valve < 3 bar & *new*?"] * 2
 
 
-def test_one_question_is_asked_once_however_often_enter_is_pressed(page: Any, service: Service) -> None:
-    before = len(service.asked)
+def test_one_question_is_asked_once_however_often_enter_is_pressed(page: Any, console: Service) -> None:
+    before = len(console.asked)
     box_of(page).fill("Is the valve pressed twice?")
     page.evaluate(
         """() => {
@@ -327,7 +162,7 @@ def test_one_question_is_asked_once_however_often_enter_is_pressed(page: Any, se
         }"""
     )
     wait_for_answer(page)
-    assert service.asked[before:] == ["Is the valve pressed twice?"]
+    assert console.asked[before:] == ["Is the valve pressed twice?"]
 
 
 def test_enter_that_ends_a_word_of_an_input_method_does_not_send(page: Any) -> None:
@@ -339,7 +174,7 @@ def test_enter_that_ends_a_word_of_an_input_method_does_not_send(page: Any) -> N
     assert page.locator(".roma-turn").count() == 0 and box_of(page).input_value() == "バルブ"
 
 
-def test_a_conversation_has_an_address_and_survives_reload_back_and_drafts(page: Any, service: Service) -> None:
+def test_a_conversation_has_an_address_and_survives_reload_back_and_drafts(page: Any, console: Service) -> None:
     ask(page, "When does the valve open?")
     page.wait_for_url("**/console/c/*")
     address = page.url
@@ -358,9 +193,9 @@ def test_a_conversation_has_an_address_and_survives_reload_back_and_drafts(page:
 
 
 def test_a_restarted_server_says_what_was_interrupted_and_goes_on(
-    open_page: Open, corpus: Path, tmp_path: Path
+    open_page: Open, console_corpus: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(corpus, tmp_path / ".roma")
+    shutil.copytree(console_corpus, tmp_path / ".roma")
     service = Service(tmp_path / ".roma")
     with service.running():
         view = open_page(service.address)
@@ -378,7 +213,7 @@ def test_a_restarted_server_says_what_was_interrupted_and_goes_on(
         view.context.close()
 
 
-def test_an_answer_is_rated_with_a_reason_and_its_conversation_renamed_and_deleted(page: Any, service: Service) -> None:
+def test_an_answer_is_rated_with_a_reason_and_its_conversation_renamed_and_deleted(page: Any, console: Service) -> None:
     ask(page, "Is this <b>valve</b> mine?")
     turn = wait_for_answer(page)
     turn.get_by_label("A bad answer").click()
@@ -386,7 +221,7 @@ def test_an_answer_is_rated_with_a_reason_and_its_conversation_renamed_and_delet
     turn.get_by_label("Comment").fill("The year")
     turn.get_by_role("button", name="Send").click()
     turn.get_by_text("Thank you.").wait_for()
-    (kept,) = [f for f in finished(service.roma.sessions.feedback(Principal.local())) if f.comment]
+    (kept,) = [f for f in finished(console.roma.sessions.feedback(Principal.local())) if f.comment]
     assert (kept.rating, kept.comment) == ("down", "Misses something: The year")
     assert kept.session_id.startswith("local:")
 
@@ -400,8 +235,8 @@ def test_an_answer_is_rated_with_a_reason_and_its_conversation_renamed_and_delet
     rows.get_by_text("About <i>valves</i>").wait_for(state="detached")
 
 
-def test_on_a_phone_the_conversation_and_the_source_fit(open_page: Open, service: Service) -> None:
-    view = open_page(service.address, **PHONE)
+def test_on_a_phone_the_conversation_and_the_source_fit(open_page: Open, console: Service) -> None:
+    view = open_page(console.address, **PHONE)
     view.get_by_text("2 documents").wait_for()
     ask(view, "When does the valve open?")
     wait_for_answer(view)
@@ -439,10 +274,9 @@ def test_each_token_sees_its_own_conversations(open_page: Open, tmp_path: Path) 
 
 
 async def add_source(workspace: Path, folder: Path, name: str) -> None:
-    from roma_core import Settings, build_roma
+    from roma_core import build_roma
 
-    settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1)
-    async with build_roma(settings) as roma:
+    async with build_roma(make_settings(workspace)) as roma:
         await roma.sources.add(str(folder), name=name)
 
 

@@ -24,6 +24,7 @@ NAMES: Final = (
     "chat.css",
     "chat.js",
     "dom.js",
+    "exports.js",
     "history.js",
     "http.js",
     "icon.svg",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from roma_core.errors import AgentFailure, InputError, guarded
+from roma_core.transcripts import FILE_FORMATS
 from roma_core.ui.chat.service import ChatQuestion, ChatRating, ChatService
 from roma_core.ui.chat.views import view_failure
 
@@ -49,6 +50,8 @@ class ChatChannel:
             return await self._follow(call, str(values.get("record_id")))
         if name == "page_image":
             return await self._draw(values)
+        if name in {"export", "export_answer"}:
+            return await self._export(name, values)
         try:
             return await self._call(name, values)
         except (TypeError, ValidationError):
@@ -70,6 +73,17 @@ class ChatChannel:
         async with aclosing(self._service.follow(record_id)) as updates:
             async for update in updates:
                 self._send({"call": call, "kind": "update", "value": update})
+
+    async def _export(self, name: str, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return an answer or a conversation as a file, its bytes as text of base 64."""
+        chosen = next((known for known in FILE_FORMATS if known == values.get("format")), None)
+        if chosen is None:
+            raise InputError(f"The kind of the file is one of {', '.join(FILE_FORMATS)}.")
+        if name == "export":
+            file = await self._service.export(str(values.get("conversation")), chosen)
+        else:
+            file = await self._service.export_answer(str(values.get("record_id")), chosen)
+        return {"name": file.name, "media_type": file.media_type, "data": base64.b64encode(file.data).decode()}
 
     async def _draw(self, values: Mapping[str, Any]) -> str:
         """Return a page as a data address: a notebook's page cannot ask this process for a picture."""

@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,8 +18,16 @@ from roma_core import __version__
 from roma_core.answers import AnswerRecord, AnswerSummary
 from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded
 from roma_core.sessions.service import Feedback, Rating, Turn
+from roma_core.transcripts import (
+    FileFormat,
+    SavedFile,
+    collect_answer,
+    collect_conversation,
+    make_file,
+    merge_entries,
+    restore_output,
+)
 from roma_core.types import (
-    Citation,
     CompleteEvent,
     Document,
     ErrorEvent,
@@ -29,7 +36,6 @@ from roma_core.types import (
     Query,
     StageEvent,
     StreamEvent,
-    TailorOutput,
     TokenEvent,
 )
 from roma_core.ui.chat.growing import GrowingText
@@ -39,7 +45,6 @@ from roma_core.ui.chat.views import View, name_place, view_failure, view_output,
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
-    from roma_core.sessions.service import Reference
 
 CONVERSATION: Final = r"^[A-Za-z0-9-]{8,40}$"
 """Ids of conversations as a page knows them: they stand in addresses."""
@@ -167,7 +172,7 @@ class ChatService:
             opinion.answer_id: opinion
             for opinion in await self._roma.sessions.feedback(self._who, session_id=session_id)
         }
-        entries = _merge(turns, answers)
+        entries = merge_entries(turns, answers)
         views = [await self._view_entry(entry, opinions) for entry in entries[-most:]]
         return {"id": conversation, "turns": views, "earlier": max(0, len(entries) - most)}
 
@@ -175,7 +180,7 @@ class ChatService:
         if isinstance(entry, AnswerSummary):
             record = await self._roma.answer_record(entry.id, self._who)
             return view_record(record, opinions.get(entry.answer_id))
-        output = await self._restore(entry)
+        output = await restore_output(self._roma, self._who, entry)
         opinion = opinions.get(entry.answer_id)
         return {
             "id": entry.answer_id,
@@ -189,18 +194,6 @@ class ChatService:
             "restored": True,
             **view_output(output),
         }
-
-    async def _restore(self, turn: Turn) -> TailorOutput:
-        """Return a stored answer whose record is gone. Its citations have no words, which are read again."""
-        ids = {reference.document_id for reference in turn.references}
-        documents = {id_: await self._roma.document(id_, self._who) for id_ in ids}
-        return TailorOutput(
-            answer=turn.answer,
-            citations=tuple(_restore_citation(ref, documents[ref.document_id]) for ref in turn.references),
-            answer_id=turn.answer_id,
-            model=turn.model,
-            answered=turn.answered,
-        )
 
     async def rename(self, conversation: str, title: str) -> None:
         """Give a conversation another title. Raises ``NotFoundError``, and ``InputError`` for an empty title."""
@@ -289,6 +282,18 @@ class ChatService:
             session_id=self._session(conversation),
         )
         await self._roma.sessions.rate(self._who, opinion)
+
+    async def export_answer(self, record_id: str, file_format: FileFormat, base_url: str = "") -> SavedFile:
+        """Return an answer as a file with its proof. Raises ``NotFoundError``."""
+        record = await self._owned(record_id)
+        transcript = await collect_answer(self._roma, self._who, record.id, base_url)
+        return await asyncio.to_thread(make_file, transcript, file_format)
+
+    async def export(self, conversation: str, file_format: FileFormat, base_url: str = "") -> SavedFile:
+        """Return a conversation as a file with its proof. Raises ``NotFoundError``."""
+        session_id = self._session(conversation)
+        transcript = await collect_conversation(self._roma, self._who, session_id, base_url)
+        return await asyncio.to_thread(make_file, transcript, file_format)
 
     async def _owned(self, record_id: str) -> AnswerRecord:
         """Return a record of this person's conversations. Raises ``NotFoundError``, also for another person's."""
@@ -422,33 +427,6 @@ async def batch_events(events: AsyncGenerator[tuple[int, StreamEvent]]) -> Async
     finally:
         reader.cancel()
         await asyncio.wait({reader})
-
-
-def _merge(turns: Sequence[Turn], answers: Sequence[AnswerSummary]) -> list[Turn | AnswerSummary]:
-    """Return a conversation in its order: records of answers, and turns whose record is gone.
-
-    A question that got no answer and was asked again at once is left out.
-    """
-    recorded = {answer.answer_id for answer in answers if answer.answer_id}
-    entries: list[tuple[str, Turn | AnswerSummary]] = [
-        (turn.created_at.isoformat() if turn.created_at else "", turn)
-        for turn in turns
-        if turn.answer_id not in recorded
-    ]
-    entries += [((answer.ended_at or answer.created_at).isoformat(), answer) for answer in answers]
-    entries.sort(key=lambda entry: entry[0])
-    ordered = [entry for _, entry in entries]
-    is_asked_again = [
-        isinstance(entry, AnswerSummary) and entry.state != "complete" and entry.question == later.question
-        for entry, later in pairwise(ordered)
-    ]
-    is_asked_again.append(False)
-    return [entry for entry, again in zip(ordered, is_asked_again, strict=False) if not again]
-
-
-def _restore_citation(reference: Reference, document: Document | AgentFailure) -> Citation:
-    quote = document.text[reference.start : reference.end] if isinstance(document, Document) else ""
-    return Citation(**reference.model_dump(), quote=quote, chunk_id="", answer_start=0, answer_end=0)
 
 
 def _view_page(page: Any) -> View:

@@ -1,6 +1,7 @@
 // The chat: conversations, the question box, the answers and the source beside them.
 import {html, useEffect, useLayoutEffect, useRef, useState} from "./vendor/preact-htm.js";
 import {count, IconButton, kept, newId, sleep, useStable} from "./dom.js";
+import {ExportMenu} from "./exports.js";
 import {History} from "./history.js";
 import {Reader} from "./reader.js";
 import {Turn} from "./turn.js";
@@ -219,6 +220,8 @@ export function Chat({client, route, theme}) {
     update(turn.id, () => ({rating, comment}));
   });
 
+  const exportTurn = useStable((turn, format) => client.exportAnswer(turn.id, format));
+
   // --- the conversation of the address ---
 
   const load = useStable(async (id, wanted) => {
@@ -361,6 +364,8 @@ export function Chat({client, route, theme}) {
       <a class="roma-brand" href=${route.hrefOf("")} onClick=${(event) => { event.preventDefault(); visit(""); }}>ROMA</a>
       <span class="roma-muted roma-workspace" dir="auto">${info?.workspace || ""}</span>
       <${Health} info=${info} />
+      ${conversation && turns.some((turn) => turn.state === "complete") && html`<${ExportMenu} key=${conversation} label="Export this conversation"
+        write=${(format) => client.exportConversation(conversation, format)} />`}
       ${theme && html`<${IconButton} icon="moon" label="Light or dark" onClick=${theme} />`}
     </header>
     <div class="roma-side-bar">
@@ -375,7 +380,7 @@ export function Chat({client, route, theme}) {
         ${trouble && html`<div class="roma-alert" role="alert"><p>${trouble.message}</p>
           <button type="button" class="roma-button" onClick=${() => { setTrouble(null); load(conversation, most); }}>Try again</button></div>`}
         ${shown.map((turn, index) => html`<${Turn} key=${turn.key || turn.id} turn=${turn} isLast=${index === shown.length - 1}
-          onAgain=${again} onRate=${rate} onFollowUp=${fill} onPassage=${openPassage} onOpen=${open} onStop=${stop} />`)}
+          onAgain=${again} onRate=${rate} onExport=${exportTurn} onFollowUp=${fill} onPassage=${openPassage} onOpen=${open} onStop=${stop} />`)}
       </div></div>
       ${isBelow && html`<button type="button" class="roma-below" onClick=${toEnd}>New words below ↓</button>`}
       <div class="roma-foot">

@@ -54,6 +54,13 @@ async function readUpdates(response, onUpdate, abort) {
   }
 }
 
+/** Fetch a file with the name that the server gives it. */
+async function file(path) {
+  const response = await request(path);
+  const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") || "")?.[1] || "export";
+  return {name, blob: await response.blob()};
+}
+
 export function makeHttpClient() {
   return {
     state: () => json("/state"),
@@ -72,6 +79,8 @@ export function makeHttpClient() {
       const response = await request(`/answers/${id}/updates`, {signal: abort.signal});
       await readUpdates(response, onUpdate, abort);
     },
+    exportAnswer: (id, format) => file(`/answers/${id}/export?format=${format}`),
+    exportConversation: (id, format) => file(`/conversations/${id}/export?format=${format}`),
     source: (id, start, end) => json(`/documents/${id}${span(start, end)}`),
     sourceFrom: (id, offset) => json(`/documents/${id}?offset=${offset}`),
     page: (id, number, start, end) => json(`/documents/${id}/pages/${number}${span(start, end)}`),

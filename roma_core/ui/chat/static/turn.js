@@ -1,6 +1,7 @@
 // One question with its answer: the work while it is done, the words as they come, and the proof.
 import {html, Component, useRef, useState} from "./vendor/preact-htm.js";
 import {copyText, count, Icon, IconButton, Safe} from "./dom.js";
+import {ExportMenu} from "./exports.js";
 
 const UNPROVEN = ["contradicted", "unsupported", "partial", "unchecked"];
 const REASONS = ["Wrong", "Not what the source says", "Misses something", "Old source", "Hard to read"];
@@ -142,7 +143,7 @@ function Thumbs({turn, onRate}) {
       <button type="button" class="roma-small-button" onClick=${() => setAsking(false)}>Cancel</button></fieldset></form>`}`;
 }
 
-function Actions({turn, onAgain, onRate}) {
+function Actions({turn, onAgain, onRate, onExport}) {
   const [copied, setCopied] = useState("");
   const copy = () => copyText(turn.markdown).then(() => setCopied("Copied."), () => setCopied("The browser does not let ROMA copy."));
   const seconds = turn.seconds == null ? "" : `${turn.seconds.toFixed(1)} s`;
@@ -150,6 +151,7 @@ function Actions({turn, onAgain, onRate}) {
   return html`<div class="roma-actions">
     <${IconButton} icon="copy" label="Copy as Markdown" onClick=${copy} />
     <${IconButton} icon="again" label="Answer again" onClick=${onAgain} />
+    ${!turn.restored && html`<${ExportMenu} label="Export this answer" write=${(format) => onExport(turn, format)} />`}
     ${turn.answer_id && html`<${Thumbs} turn=${turn} onRate=${onRate} />`}
     <span role="status" class="roma-muted">${copied}</span>
     <span class="roma-muted roma-facts">${facts}</span>
@@ -211,7 +213,7 @@ export class Turn extends Component {
 
   open = (index, from) => this.props.onOpen(this.props.turn.citations, index, from);
 
-  render({turn, isLast, onAgain, onRate, onFollowUp, onPassage, onStop}) {
+  render({turn, isLast, onAgain, onRate, onExport, onFollowUp, onPassage, onStop}) {
     const isRunning = turn.state === "running";
     const isComplete = turn.state === "complete";
     const words = turn.open ? tidy(turn.open) : "";
@@ -230,7 +232,7 @@ export class Turn extends Component {
         <${Nearest} turn=${turn} onPassage=${onPassage} />
         <${Sources} citations=${turn.citations} onOpen=${(index) => this.open(index)} />`}
       <${Trouble} turn=${turn} onRetry=${() => onAgain(turn)} />
-      ${isComplete && html`<${Actions} turn=${turn} onAgain=${() => onAgain(turn)} onRate=${onRate} />`}
+      ${isComplete && html`<${Actions} turn=${turn} onAgain=${() => onAgain(turn)} onRate=${onRate} onExport=${onExport} />`}
       ${isComplete && isLast && turn.follow_ups.length > 0 && html`<div class="roma-follow-ups" role="group" aria-label="Questions that follow">
         ${turn.follow_ups.map((question) => html`<button type="button" class="roma-follow-up" dir="auto"
           onClick=${() => onFollowUp(question)}>${question}</button>`)}</div>`}

@@ -3,6 +3,12 @@ import {html, render, useState} from "./vendor/preact-htm.js";
 import {Chat} from "./chat.js";
 import {newId} from "./dom.js";
 
+/** A file that came as text of base 64. */
+function toFile({name, media_type: type, data}) {
+  const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+  return {name, blob: new Blob([bytes], {type})};
+}
+
 function makeChannelClient(model) {
   const waiting = new Map();
   model.on("msg:custom", (sent) => {
@@ -36,6 +42,8 @@ function makeChannelClient(model) {
     rate: (id, answer, rating, comment) => call("rate", {conversation: id, answer_id: answer, rating: {rating, comment}}),
     stop: (id) => call("stop", {record_id: id}),
     follow: (id, onUpdate, signal) => call("follow", {record_id: id}, onUpdate, signal),
+    exportAnswer: (id, format) => call("export_answer", {record_id: id, format}).then(toFile),
+    exportConversation: (id, format) => call("export", {conversation: id, format}).then(toFile),
     source: (id, start, end) => call("source", {document_id: id, start, end}),
     sourceFrom: (id, offset) => call("source", {document_id: id, offset}),
     page: (id, number, start, end) => call("page", {document_id: id, number, start, end}),
