@@ -264,7 +264,8 @@ def require_harmless(page: Any, address: str) -> None:
     assert elsewhere == [], "the page asked another host"
     found = page.evaluate(
         """() => [...document.querySelectorAll("#roma *")].filter((e) =>
-            ["SCRIPT", "IFRAME", "OBJECT", "EMBED", "BASE", "META", "LINK", "VIDEO", "AUDIO", "STYLE"].includes(e.tagName)
+            ["SCRIPT", "IFRAME", "OBJECT", "EMBED", "BASE", "META", "LINK", "VIDEO", "AUDIO", "STYLE"]
+                .includes(e.tagName)
             || [...e.attributes].some((a) => a.name.startsWith("on"))
             || (e.tagName === "IMG" && !e.src.startsWith(location.origin))
             || (e.tagName === "A" && e.href && !/^(https?:|mailto:)/.test(e.href))).map((e) => e.outerHTML)"""
