@@ -16,7 +16,7 @@ from roma_core.markup.markers import (
     remove_markers,
     rewrite_markers,
 )
-from roma_core.markup.parse import markdown
+from roma_core.markup.parse import markdown, new_parser
 from roma_core.markup.segments import Segment, read_segments
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.markup.unknown import says_unknown
@@ -30,6 +30,7 @@ __all__ = [
     "escape_quoted",
     "markdown",
     "mask_markers",
+    "new_parser",
     "normalise_markers",
     "read_markers",
     "read_segments",

@@ -57,10 +57,11 @@ class InlineBlock:
 @functools.cache
 def markdown() -> MarkdownIt:
     """Return the parser that shows answers and documents: CommonMark with tables and strikethrough, without HTML."""
-    return _new_parser()
+    return new_parser()
 
 
-def _new_parser() -> MarkdownIt:
+def new_parser() -> MarkdownIt:
+    """Return a parser of its own, which may be given further rules."""
     from markdown_it import MarkdownIt
 
     return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
@@ -72,7 +73,7 @@ def _recording_parser() -> MarkdownIt:
 
     It knows no link definitions: ``[1]`` stays a marker where an answer ends in a list like ``[1]: https://a.example``.
     """
-    parser = _new_parser().disable("reference")
+    parser = new_parser().disable("reference")
     parser.core.ruler.enableOnly(["normalize", "block"])
     rules = dict(zip(parser.inline.ruler.get_active_rules(), parser.inline.ruler.getRules(""), strict=True))
     for name, kind in _RULES.items():

@@ -28,7 +28,7 @@ _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udf
 
 
 @dataclass(frozen=True)
-class Run:
+class StyledRun:
     """Text of one style. ``sign`` is a footnote or a gap, and then there is no text."""
 
     text: str = ""
@@ -40,11 +40,11 @@ class Run:
     sign: Sign | None = None
 
 
-Cell = tuple[Run, ...]
+Cell = tuple[StyledRun, ...]
 
 
 @dataclass(frozen=True)
-class Block:
+class TextBlock:
     """A block. ``level`` is that of a heading, ``depth`` counts lists and quotations around it."""
 
     kind: BlockKind
@@ -110,14 +110,14 @@ class _Lists:
         return label
 
 
-def read_blocks(text: str, signs: Sequence[Sign] = ()) -> list[Block]:
+def read_blocks(text: str, signs: Sequence[Sign] = ()) -> list[TextBlock]:
     """Return the blocks of Markdown, with ``signs`` in the places of their numbers.
 
     >>> [(block.kind, block.runs[0].text) for block in read_blocks("# Rope\\n\\n- bridge")]
     [('heading', 'Rope'), ('item', 'bridge')]
     """
     tokens = markdown().parse(text)
-    blocks: list[Block] = []
+    blocks: list[TextBlock] = []
     lists = _Lists()
     at = 0
     while at < len(tokens):
@@ -132,7 +132,7 @@ def read_blocks(text: str, signs: Sequence[Sign] = ()) -> list[Block]:
     return blocks
 
 
-def _read_token(token: Token, before: Token, signs: Sequence[Sign], lists: _Lists, blocks: list[Block]) -> None:
+def _read_token(token: Token, before: Token, signs: Sequence[Sign], lists: _Lists, blocks: list[TextBlock]) -> None:
     kind = token.type
     if kind in {"bullet_list_open", "ordered_list_open"}:
         start = int(token.attrs.get("start", 1)) if kind == "ordered_list_open" else None
@@ -146,9 +146,9 @@ def _read_token(token: Token, before: Token, signs: Sequence[Sign], lists: _List
     elif kind == "blockquote_close":
         lists.quotes -= 1
     elif kind == "hr":
-        blocks.append(Block("rule", depth=lists.depth))
+        blocks.append(TextBlock("rule", depth=lists.depth))
     elif kind in {"fence", "code_block"}:
-        code = Run(clean_text(token.content.rstrip("\n")), is_code=True)
+        code = StyledRun(clean_text(token.content.rstrip("\n")), is_code=True)
         blocks.append(_make_block("code", (code,), lists))
     elif kind == "inline":
         runs = read_runs(token, signs)
@@ -158,11 +158,11 @@ def _read_token(token: Token, before: Token, signs: Sequence[Sign], lists: _List
             blocks.append(_make_block("item" if lists.label else "paragraph", runs, lists))
 
 
-def _make_block(kind: BlockKind, runs: Cell, lists: _Lists, level: int = 0) -> Block:
-    return Block(kind, runs, level=level, depth=lists.depth, label=lists.take_label(), is_quoted=lists.quotes > 0)
+def _make_block(kind: BlockKind, runs: Cell, lists: _Lists, level: int = 0) -> TextBlock:
+    return TextBlock(kind, runs, level=level, depth=lists.depth, label=lists.take_label(), is_quoted=lists.quotes > 0)
 
 
-def _read_table(tokens: Sequence[Token], signs: Sequence[Sign], lists: _Lists) -> Block:
+def _read_table(tokens: Sequence[Token], signs: Sequence[Sign], lists: _Lists) -> TextBlock:
     rows: list[list[Cell]] = []
     alignments: list[Alignment] = []
     for token in tokens:
@@ -184,8 +184,8 @@ def _read_alignment(style: str) -> Alignment:
 
 def read_runs(token: Token, signs: Sequence[Sign]) -> Cell:
     """Return the runs of an inline token."""
-    runs: list[Run] = []
-    style = Run()
+    runs: list[StyledRun] = []
+    style = StyledRun()
     for child in token.children or ():
         kind = child.type
         if kind in {"strong_open", "strong_close"}:
@@ -215,17 +215,17 @@ def _keep_address(address: str) -> str:
     return address if scheme in LINK_SCHEMES else ""
 
 
-def _split_signs(text: str, style: Run, signs: Sequence[Sign]) -> list[Run]:
-    runs: list[Run] = []
+def _split_signs(text: str, style: StyledRun, signs: Sequence[Sign]) -> list[StyledRun]:
+    runs: list[StyledRun] = []
     last = 0
     for found in _SIGN.finditer(text):
         runs += _text_runs(text[last : found.start()], style)
         index = int(found[1])
         if index < len(signs):
-            runs.append(Run(sign=signs[index]))
+            runs.append(StyledRun(sign=signs[index]))
         last = found.end()
     return runs + _text_runs(text[last:], style)
 
 
-def _text_runs(text: str, style: Run) -> list[Run]:
+def _text_runs(text: str, style: StyledRun) -> list[StyledRun]:
     return [replace(style, text=clean_text(text))] if text else []

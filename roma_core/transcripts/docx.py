@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from roma_core.transcripts.blocks import Block, Cell, Run, clean_text, is_rtl, read_blocks
+from roma_core.transcripts.blocks import Cell, StyledRun, TextBlock, clean_text, is_rtl, read_blocks
 from roma_core.transcripts.transcript import (
     STATE_WORDS,
     Footnote,
@@ -81,7 +81,7 @@ def _add_turn(word: Word, turn: TranscriptTurn, answer: SignedAnswer) -> None:
             word.add_paragraph(style="List Bullet").add_run(words).font.strike = True
 
 
-def _add_block(word: Word, block: Block) -> None:
+def _add_block(word: Word, block: TextBlock) -> None:
     from docx.shared import Cm
 
     if block.kind == "table":
@@ -104,7 +104,7 @@ def _add_block(word: Word, block: Block) -> None:
     _add_runs(paragraph, block.runs)
 
 
-def _add_table(word: Word, block: Block) -> None:
+def _add_table(word: Word, block: TextBlock) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
 
     sides = {
@@ -136,7 +136,7 @@ def _add_runs(paragraph: Any, runs: Cell, *, is_bold: bool = False) -> None:
     _set_direction(paragraph, words)
 
 
-def _style_run(made: Any, run: Run, *, is_bold: bool) -> None:
+def _style_run(made: Any, run: StyledRun, *, is_bold: bool) -> None:
     made.bold = run.is_bold or is_bold or None
     made.italic = run.is_italic or None
     made.font.strike = run.is_struck or None
@@ -144,7 +144,7 @@ def _style_run(made: Any, run: Run, *, is_bold: bool) -> None:
         made.font.name = "Courier New"
 
 
-def _add_link(paragraph: Any, run: Run) -> None:
+def _add_link(paragraph: Any, run: StyledRun) -> None:
     from docx.opc.constants import RELATIONSHIP_TYPE
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn

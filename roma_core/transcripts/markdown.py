@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from roma_core.transcripts.blocks import Block, Cell, Run, clean_text, read_blocks
+from roma_core.transcripts.blocks import Cell, StyledRun, TextBlock, clean_text, read_blocks
 from roma_core.transcripts.transcript import (
     STATE_WORDS,
     Footnote,
@@ -48,7 +48,7 @@ def _write_footnote(note: Footnote) -> str:
     return f"[^{note.number}]: “{escape(note.quote)}” {escape(note.origin)}. {details}{link}"
 
 
-def _write_block(block: Block) -> str:
+def _write_block(block: TextBlock) -> str:
     indent = "    " * max(0, block.depth - block.is_quoted - bool(block.label)) if block.depth else ""
     quote = "> " if block.is_quoted else ""
     if block.kind == "rule":
@@ -72,7 +72,7 @@ def _write_code(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
-def _write_table(block: Block) -> str:
+def _write_table(block: TextBlock) -> str:
     rules = {"left": "---", "center": ":-:", "right": "--:"}
     rows = [f"| {' | '.join(write_runs(cell).replace(chr(10), ' ') for cell in row)} |" for row in block.rows]
     head = f"| {' | '.join(rules[alignment] for alignment in block.alignments)} |"
@@ -84,7 +84,7 @@ def write_runs(runs: Cell) -> str:
     return "".join(_write_run(run) for run in runs)
 
 
-def _write_run(run: Run) -> str:
+def _write_run(run: StyledRun) -> str:
     if isinstance(run.sign, Footnote):
         return f"[^{run.sign.number}]"
     if run.sign is not None:

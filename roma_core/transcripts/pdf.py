@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roma_core import theme
-from roma_core.transcripts.blocks import Alignment, Block, Cell, Run, clean_text, is_rtl, read_blocks
+from roma_core.transcripts.blocks import Alignment, Cell, StyledRun, TextBlock, clean_text, is_rtl, read_blocks
 from roma_core.transcripts.fonts import ITALIC, cut_font, find_base, find_fallbacks, read_characters, require_letters
 from roma_core.transcripts.transcript import (
     STATE_WORDS,
@@ -45,7 +45,7 @@ _LABELS: Final = "Sources Exported by ROMA Taken out, because no source proves i
 
 
 @dataclass(frozen=True)
-class Style:
+class TextLook:
     """Look of a piece of text."""
 
     size_pt: float = TEXT_PT
@@ -64,15 +64,15 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Piece:
+class LinePart:
     """Text of one style in a line."""
 
     text: str
-    style: Style
+    style: TextLook
     width_pt: float
 
 
-Line = list[Piece]
+Line = list[LinePart]
 
 
 def write_pdf(transcript: Transcript) -> bytes:
@@ -96,7 +96,7 @@ def write_pdf(transcript: Transcript) -> bytes:
             family = f"other{number}"
             _add_font(pdf, Path(folder), family, "", cut_font(font, text))
             families[family] = read_characters(font)
-        sheet = _Sheet(pdf, numbers, families)
+        sheet = _PdfWriter(pdf, numbers, families)
         sheet.write_transcript(transcript, answers)
         return bytes(pdf.output())
 
@@ -140,7 +140,7 @@ def _add_font(pdf: FPDF, folder: Path, family: str, emphasis: str, data: bytes) 
     pdf.add_font(family, emphasis, path)
 
 
-class _Sheet:
+class _PdfWriter:
     """Writes blocks down the pages."""
 
     def __init__(self, pdf: FPDF, numbers: dict[int, str], families: Mapping[str, frozenset[str]]) -> None:
@@ -159,35 +159,35 @@ class _Sheet:
     # --- the whole ---
 
     def write_transcript(self, transcript: Transcript, answers: Sequence[SignedAnswer]) -> None:
-        self.write_text(transcript.title, Style(20, "B"))
+        self.write_text(transcript.title, TextLook(20, "B"))
         day = transcript.exported_at.date().isoformat()
-        self.write_text(f"Exported by ROMA · {day}", Style(SMALL_PT, colour="muted"))
+        self.write_text(f"Exported by ROMA · {day}", TextLook(SMALL_PT, colour="muted"))
         for turn, answer in zip(transcript.turns, answers, strict=True):
             self.write_turn(turn, answer)
 
     def write_turn(self, turn: TranscriptTurn, answer: SignedAnswer) -> None:
         self.add_space(14)
-        self.write_text(" ".join(turn.question.split()), Style(13, "B", "accent"))
+        self.write_text(" ".join(turn.question.split()), TextLook(13, "B", "accent"))
         remark = STATE_WORDS.get(turn.state, "") if turn.output is None else turn.output.proof
         if remark:
-            self.write_text(remark, Style(SMALL_PT, "I", "muted"))
+            self.write_text(remark, TextLook(SMALL_PT, "I", "muted"))
         self.notes.update({note.number: self.pdf.add_link() for note in answer.footnotes})
         for block in read_blocks(answer.markdown, answer.signs):
             self.write_block(block)
         if turn.output is not None and turn.output.removed:
             self.add_space(4)
-            self.write_text("Taken out, because no source proves it:", Style(SMALL_PT, colour="muted"))
+            self.write_text("Taken out, because no source proves it:", TextLook(SMALL_PT, colour="muted"))
             for statement in turn.output.removed:
                 words = " ".join(statement.text.split())
-                self.write_text(words, Style(SMALL_PT, colour="muted", is_struck=True))
+                self.write_text(words, TextLook(SMALL_PT, colour="muted", is_struck=True))
         if answer.footnotes:
             self.add_space(6)
-            self.write_text("Sources", Style(SMALL_PT, "B", "muted"))
+            self.write_text("Sources", TextLook(SMALL_PT, "B", "muted"))
             for note in answer.footnotes:
                 self.write_note(note)
 
     def write_note(self, note: Footnote) -> None:
-        small = Style(SMALL_PT)
+        small = TextLook(SMALL_PT)
         facts = replace(small, colour="muted")
         runs = [(f"“{note.quote}” ", small), (f"{note.origin}. ", replace(small, emphasis="B"))]
         runs.append((" · ".join(detail for detail in note.details if detail), facts))
@@ -205,23 +205,23 @@ class _Sheet:
 
     # --- blocks ---
 
-    def write_block(self, block: Block) -> None:
+    def write_block(self, block: TextBlock) -> None:
         indent = INDENT_PT * block.depth
         if block.kind == "table":
             self.write_table(block)
         elif block.kind == "code":
             self.write_code(block, indent)
         elif block.kind == "rule":
-            self.write_text("⁂", Style(colour="muted"))
+            self.write_text("⁂", TextLook(colour="muted"))
         elif block.kind == "heading":
             self.add_space(6)
             size = HEADING_PT[min(block.level, len(HEADING_PT)) - 1]
-            self.write_runs(block, indent, Style(size, "B"))
+            self.write_runs(block, indent, TextLook(size, "B"))
         else:
-            self.write_runs(block, indent, Style(colour="muted" if block.is_quoted else "text"))
+            self.write_runs(block, indent, TextLook(colour="muted" if block.is_quoted else "text"))
         self.add_space(4)
 
-    def write_runs(self, block: Block, indent: float, style: Style) -> None:
+    def write_runs(self, block: TextBlock, indent: float, style: TextLook) -> None:
         styled = self.style_runs(block.runs, style)
         lines = self.break_lines(styled, self.right - self.left - indent)
         line_pt = style.size_pt * LEADING
@@ -232,12 +232,12 @@ class _Sheet:
             self.draw_label(block.label, at, style)
         self.draw_lines(lines, self.left if rtl else self.left + indent, rtl=rtl, line_pt=line_pt, indent_pt=indent)
 
-    def write_text(self, text: str, style: Style) -> None:
+    def write_text(self, text: str, style: TextLook) -> None:
         lines = self.break_lines([(text, style)], self.right - self.left)
         self.draw_lines(lines, self.left, rtl=is_rtl(text), line_pt=style.size_pt * LEADING)
 
-    def write_code(self, block: Block, indent: float) -> None:
-        style = Style(SMALL_PT)
+    def write_code(self, block: TextBlock, indent: float) -> None:
+        style = TextLook(SMALL_PT)
         line_pt = SMALL_PT * 1.35
         width = self.right - self.left - indent - 12
         for row in block.runs[0].text.expandtabs(4).split("\n"):
@@ -247,8 +247,8 @@ class _Sheet:
                 self.pdf.rect(self.left + indent, self.pdf.y, width + 12, line_pt, style="F")
                 self.draw_lines([line], self.left + indent + 6, rtl=False, line_pt=line_pt)
 
-    def write_table(self, block: Block) -> None:
-        style = Style(SMALL_PT)
+    def write_table(self, block: TextBlock) -> None:
+        style = TextLook(SMALL_PT)
         columns = len(block.alignments)
         widths = self.choose_widths(block)
         line_pt, pad = SMALL_PT * 1.35, 3.0
@@ -261,9 +261,9 @@ class _Sheet:
             self.draw_row(cells, widths, block.alignments, line_pt, pad, is_head=number == 0)
         self.add_space(4)
 
-    def choose_widths(self, block: Block) -> list[float]:
+    def choose_widths(self, block: TextBlock) -> list[float]:
         """Return the widths of columns: as wide as their words where they fit, else in that proportion."""
-        style = Style(SMALL_PT, "B")
+        style = TextLook(SMALL_PT, "B")
         wanted = [30.0] * len(block.alignments)
         for row in block.rows:
             for column, cell in enumerate(row[: len(wanted)]):
@@ -310,15 +310,15 @@ class _Sheet:
 
     # --- lines ---
 
-    def style_runs(self, runs: Cell, style: Style) -> list[tuple[str, Style]]:
-        styled: list[tuple[str, Style]] = []
+    def style_runs(self, runs: Cell, style: TextLook) -> list[tuple[str, TextLook]]:
+        styled: list[tuple[str, TextLook]] = []
         for before, run in zip((None, *runs), runs, strict=False):
             if isinstance(run.sign, Footnote) and before is not None and isinstance(before.sign, Footnote):
                 styled.append((", ", replace(style, is_raised=True)))
             styled.append(self.style_run(run, style))
         return styled
 
-    def style_run(self, run: Run, style: Style) -> tuple[str, Style]:
+    def style_run(self, run: StyledRun, style: TextLook) -> tuple[str, TextLook]:
         if isinstance(run.sign, Footnote):
             note = run.sign
             look = theme.VERDICT_LOOKS[note.citation.verdict]
@@ -332,13 +332,13 @@ class _Sheet:
         made = replace(style, emphasis=emphasis, colour=colour, is_struck=run.is_struck, link=run.address)
         return run.text, made
 
-    def choose_font(self, text: str, style: Style) -> None:
+    def choose_font(self, text: str, style: TextLook) -> None:
         """Set the font of a piece. Scripts whose letters join or run from the right are shaped."""
         self.pdf.set_font(style.family, style.emphasis if style.family == TEXT else "", style.drawn_pt)
         is_plain = style.family == TEXT and not any(unicodedata.combining(sign) for sign in text)
         self.pdf.set_text_shaping(not is_plain)
 
-    def measure(self, text: str, style: Style) -> float:
+    def measure(self, text: str, style: TextLook) -> float:
         """Return the width of text in one font."""
         key = (text, style.drawn_pt, style.emphasis, style.family)
         if key not in self.widths:
@@ -346,7 +346,7 @@ class _Sheet:
             self.widths[key] = float(self.pdf.get_string_width(text))
         return self.widths[key]
 
-    def split_fonts(self, text: str, style: Style) -> Iterator[tuple[str, Style]]:
+    def split_fonts(self, text: str, style: TextLook) -> Iterator[tuple[str, TextLook]]:
         """Yield text in pieces of one font: signs and spaces stay in the font of the letters before them."""
         family, start = "", 0
         for at, sign in enumerate(text):
@@ -360,7 +360,7 @@ class _Sheet:
         if text:
             yield text[start:], replace(style, family=family)
 
-    def break_lines(self, runs: Sequence[tuple[str, Style]], width_pt: float, indent_pt: float = 0) -> list[Line]:
+    def break_lines(self, runs: Sequence[tuple[str, TextLook]], width_pt: float, indent_pt: float = 0) -> list[Line]:
         """Return runs as lines that are no wider than ``width_pt``, in the order of reading."""
         lines: list[Line] = [[]]
         used = 0.0
@@ -376,11 +376,11 @@ class _Sheet:
                 if used + width > width_pt and used > 0 and not is_space:
                     lines.append([])
                     used = 0.0
-                lines[-1].append(Piece(part, style, width))
+                lines[-1].append(LinePart(part, style, width))
                 used += width
         return [self.join_pieces(line) for line in lines if line]
 
-    def read_words(self, runs: Sequence[tuple[str, Style]]) -> Iterator[tuple[str, Style]]:
+    def read_words(self, runs: Sequence[tuple[str, TextLook]]) -> Iterator[tuple[str, TextLook]]:
         """Yield words, single spaces and line breaks, each in one font."""
         for raw, style in runs:
             text = clean_text(raw).translate(self.numbers)
@@ -389,7 +389,7 @@ class _Sheet:
                     is_space = word != "\n" and word.isspace() and "\u00a0" not in word
                     yield (" " if is_space else word), styled
 
-    def split_word(self, word: str, style: Style, width_pt: float) -> list[str]:
+    def split_word(self, word: str, style: TextLook, width_pt: float) -> list[str]:
         """Return a word in pieces that fit into a line."""
         if self.measure(word, style) <= width_pt:
             return [word]
@@ -408,7 +408,7 @@ class _Sheet:
         for piece in line:
             if joined and joined[-1].style == piece.style:
                 words = joined[-1].text + piece.text
-                joined[-1] = Piece(words, piece.style, self.measure(words, piece.style))
+                joined[-1] = LinePart(words, piece.style, self.measure(words, piece.style))
             else:
                 joined.append(piece)
         return joined
@@ -444,10 +444,10 @@ class _Sheet:
             before, _, after = piece.text.partition(core) if core else (piece.text, "", "")
             for text in (after, core, before):
                 if text:
-                    turned.append(Piece(text, piece.style, self.measure(text, piece.style)))
+                    turned.append(LinePart(text, piece.style, self.measure(text, piece.style)))
         return turned
 
-    def draw_piece(self, piece: Piece, x: float, top: float, line_pt: float) -> None:
+    def draw_piece(self, piece: LinePart, x: float, top: float, line_pt: float) -> None:
         style = piece.style
         self.choose_font(piece.text, style)
         self.pdf.set_text_color(theme.colour(style.colour))
@@ -458,10 +458,10 @@ class _Sheet:
             self.pdf.set_draw_color(theme.colour(style.colour))
             self.pdf.line(x, middle, x + piece.width_pt, middle)
 
-    def draw_label(self, label: str, x: float, style: Style) -> None:
+    def draw_label(self, label: str, x: float, style: TextLook) -> None:
         width = self.measure(label, style)
         top = self.pdf.y
-        self.draw_piece(Piece(label, style, width), x, top, style.size_pt * LEADING)
+        self.draw_piece(LinePart(label, style, width), x, top, style.size_pt * LEADING)
         self.pdf.set_xy(self.left, top)
 
     def require_room(self, height_pt: float) -> None:

@@ -105,13 +105,13 @@ class Footnote:
 
 
 @dataclass(frozen=True)
-class Gap:
+class UnprovenSign:
     """Sign behind a statement that no source proves."""
 
     words: str
 
 
-Sign = Footnote | Gap
+Sign = Footnote | UnprovenSign
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _sign_answer(output: TailorOutput, transcript: Transcript, first: int) -> Si
             places.append((marker.start, marker.end, [footnote_of(citation) for citation in ours]))
     for statement in output.statements:
         if not statement.markers and statement.verdict not in PROVEN:
-            places.append((statement.end, statement.end, [Gap("no source")]))
+            places.append((statement.end, statement.end, [UnprovenSign("no source")]))
     for citation in output.citations:
         footnote_of(citation)  # one whose marker does not stand in the answer is a footnote all the same
     return _put_signs(text, places, tuple(footnotes.values()))

@@ -6,6 +6,7 @@ and chat message run attackers' HTML, so no surface uses them for text that ROMA
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from html import escape, unescape
 from urllib.parse import urlsplit
 
 import nh3
+from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from roma_core.markup import markdown as parser
-from roma_core.markup import read_markers
+from roma_core.markup import new_parser, read_markers
 from roma_core.types import VERDICT_WORDS, CitationVerdict
 
 TAGS = {
@@ -32,7 +34,29 @@ ATTRIBUTES = {
 }
 _ALIGNED = {"text-align:right": "roma-right", "text-align:center": "roma-center"}
 """Alignment of a table's column: a style as markdown-it writes it, and the class that the allow-list lets through."""
-CLASSES = {"span": {"roma-host"}, "td": set(_ALIGNED.values()), "th": set(_ALIGNED.values())}
+HIGHLIGHTS: Mapping[str, str] = {
+    "Keyword": "hl-keyword",
+    "Name.Function": "hl-name",
+    "Name.Class": "hl-name",
+    "Name.Tag": "hl-keyword",
+    "Literal.String": "hl-string",
+    "Literal.Number": "hl-number",
+    "Comment": "hl-comment",
+}
+"""Kinds of words of code that are coloured, as Pygments names them, and their classes."""
+LEXERS = frozenset(
+    "bash c c++ console cpp css diff docker go html ini java javascript js json jsx kotlin makefile php powershell py "
+    "python r ruby rust sh sql swift toml ts tsx typescript xml yaml yml".split()
+)
+"""Languages whose code is coloured: common ones, whose lexers take linear time."""
+MOST_CODE_CHARS = 20_000
+_MATH = re.compile(r"[\\\\^_={}<>+*/()|]|^[A-Za-z]$")
+"""A sign that a formula has and a price has not: "from $5 to $6" is text."""
+CLASSES = {
+    "span": {"roma-host", "roma-math", "roma-math-block", *HIGHLIGHTS.values()},
+    "td": set(_ALIGNED.values()),
+    "th": set(_ALIGNED.values()),
+}
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Private characters that stand for a badge while Markdown is rendered; texts lose theirs."""
 _FROM, _TO = "\ue002", "\ue003"
@@ -157,7 +181,7 @@ def mark_span(markdown: str, start: int, end: int) -> str | None:
 
 def _render_tokens(markdown: str) -> list[str]:
     """Return clean HTML of each block of the top level."""
-    tokens = parser().parse(markdown)
+    tokens = _formula_parser().parse(markdown)
     blocks: list[list[Token]] = []
     for token in tokens:
         if token.level == 0 and token.nesting >= 0:
@@ -166,12 +190,45 @@ def _render_tokens(markdown: str) -> list[str]:
     return [clean_html(str(parser().renderer.render(block, parser().options, {}))) for block in blocks]
 
 
+@functools.cache
+def _formula_parser() -> MarkdownIt:
+    """Return the parser with formulas between dollar signs, which are marked for the page to set them."""
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    return new_parser().use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False)
+
+
+def colour_code(code: str, language: str) -> str:
+    """Return code as safe HTML with its words coloured; empty for a language that is not coloured.
+
+    >>> colour_code("x = 1", "python")
+    'x = <span class="hl-number">1</span>'
+    """
+    if language not in LEXERS or len(code) > MOST_CODE_CHARS or any(sign in code for sign in (_OPEN, _FROM, _TO)):
+        return ""
+    from pygments.lexers import get_lexer_by_name
+
+    parts: list[str] = []
+    lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    for kind, text in lexer.get_tokens(code):
+        name = str(kind).removeprefix("Token.")
+        found = next((look for prefix, look in HIGHLIGHTS.items() if name.startswith(prefix)), "")
+        parts.append(f'<span class="{found}">{escape(text)}</span>' if found else escape(text))
+    return "".join(parts)
+
+
 def _make_harmless(token: Token) -> Token:
     """Make a block's token harmless, in place: images, links, direction overrides, styles."""
     if token.type == "inline" and token.children:
         token.children = [new for old in token.children for new in _harmless(old)]
     elif token.type in {"fence", "code_block"}:
         token.content = token.content.translate(_OVERRIDES)
+        coloured = colour_code(token.content, token.info.split(" ")[0].lower())
+        if coloured:
+            return Token("html_block", "", 0, content=f"<pre><code>{coloured}</code></pre>\n", block=True)
+    elif token.type == "math_block":
+        formula = escape(token.content.strip())
+        return Token("html_block", "", 0, content=f'<p><span class="roma-math roma-math-block">{formula}</span></p>\n')
     aligned = _ALIGNED.get(str(token.attrs.pop("style", "")))
     if aligned:
         token.attrs["class"] = aligned
@@ -255,6 +312,8 @@ def _same_site_or_spelt_out(tag: str, name: str, value: str) -> str | None:
 
 def _harmless(token: Token) -> list[Token]:
     """Return the harmless form of an inline token: an image's words, a link with its host."""
+    if token.type == "math_inline":
+        return [_formula(token.content)]
     if token.type == "image":
         return [_text((token.content or "image").translate(_OVERRIDES))]
     if token.type in {"text", "code_inline"}:
@@ -267,6 +326,13 @@ def _harmless(token: Token) -> list[Token]:
         token.attrs["target"] = "_blank"
         return [token, *([_raw(f'<span class="roma-host">[{escape(host)}]</span> ')] if host else [])]
     return [token]
+
+
+def _formula(content: str) -> Token:
+    """Return a formula for the page to set; what does not look like one stays text with its dollar signs."""
+    if not _MATH.search(content) or any(sign in content for sign in (_OPEN, _FROM, _TO)):
+        return _text(f"${content.translate(_OVERRIDES)}$")
+    return _raw(f'<span class="roma-math">{escape(content.translate(_OVERRIDES))}</span>')
 
 
 def _text(content: str) -> Token:

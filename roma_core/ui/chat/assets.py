@@ -10,6 +10,7 @@ import functools
 import hashlib
 import re
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final, NamedTuple
 
 from roma_core import theme
@@ -18,21 +19,26 @@ MEDIA_TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
 }
 NAMES: Final = (
     "app.js",
     "chat.css",
     "chat.js",
     "dom.js",
+    "enrich.js",
     "exports.js",
     "history.js",
     "http.js",
     "icon.svg",
     "reader.js",
     "turn.js",
+    "vendor/katex.min.css",
+    "vendor/katex.min.js",
     "vendor/preact-htm.js",
     "widget.js",
 )
+_FONT = re.compile(r"vendor/fonts/KaTeX_[A-Za-z0-9-]+\.woff2")
 THEME_CSS: Final = "theme.css"
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w./-]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:async )?(?:function|const|class|let) (\w+)", re.MULTILINE)
@@ -57,7 +63,7 @@ def find_asset(name: str) -> Asset | None:
     """Return a file by its name; None for a name that is none of them."""
     if name == THEME_CSS:
         data = theme.write_css(".roma").encode()
-    elif name in NAMES:
+    elif name in NAMES or (_FONT.fullmatch(name) and _exists(name)):
         data = _read(name)
     else:
         return None
@@ -109,4 +115,12 @@ def _variable(name: str) -> str:
 
 @functools.cache
 def _read(name: str) -> bytes:
-    return files("roma_core.ui.chat").joinpath("static", *name.split("/")).read_bytes()
+    return _locate(name).read_bytes()
+
+
+def _exists(name: str) -> bool:
+    return _locate(name).is_file()
+
+
+def _locate(name: str) -> Traversable:
+    return files("roma_core.ui.chat").joinpath("static", *name.split("/"))

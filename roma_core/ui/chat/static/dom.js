@@ -1,15 +1,17 @@
 // What all parts of the chat share: the one way from text to HTML, icons, and small helpers.
-import {html, useEffect, useMemo, useRef} from "./vendor/preact-htm.js";
+import {html, useEffect, useLayoutEffect, useMemo, useRef} from "./vendor/preact-htm.js";
 
 // HTML enters the page here alone, and all of it was cleaned by the server. The page's policy forbids every other way.
 const policy = globalThis.trustedTypes?.createPolicy
   ? globalThis.trustedTypes.createPolicy("roma", {createHTML: (text) => text})
   : {createHTML: (text) => text};
 
-/** Show HTML that the server has cleaned. */
-export function Safe({of, ...rest}) {
+/** Show HTML that the server has cleaned. `onFill` gets the element whenever it was filled. */
+export function Safe({of, onFill, ...rest}) {
   const trusted = useMemo(() => ({__html: policy.createHTML(of)}), [of]);
-  return html`<div ...${rest} dangerouslySetInnerHTML=${trusted} />`;
+  const box = useRef(null);
+  useLayoutEffect(() => onFill?.(box.current), [of]);
+  return html`<div ...${rest} ref=${box} dangerouslySetInnerHTML=${trusted} />`;
 }
 
 const PATHS = {
@@ -115,6 +117,15 @@ export function sleep(ms, signal) {
       reject(signal.reason);
     });
   });
+}
+
+/** Save a file: `{name, blob}`. */
+export function saveFile({name, blob}) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
 export async function copyText(text) {

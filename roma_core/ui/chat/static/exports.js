@@ -1,6 +1,6 @@
 // Answers and conversations as files.
 import {html, useRef, useState} from "./vendor/preact-htm.js";
-import {Icon, useEscape} from "./dom.js";
+import {Icon, saveFile, useEscape} from "./dom.js";
 
 const FORMATS = [
   ["pdf", "PDF"],
@@ -8,14 +8,6 @@ const FORMATS = [
   ["md", "Markdown"],
   ["bib", "Sources as BibTeX"],
 ];
-
-function save({name, blob}) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-}
 
 /** A button that opens the kinds of files. `write(format)` returns a promise of `{name, blob}`. */
 export function ExportMenu({label, write}) {
@@ -30,7 +22,7 @@ export function ExportMenu({label, write}) {
   const choose = (format) => {
     close();
     setSaid("Writing the file …");
-    write(format).then(save).then(() => setSaid(""), (error) => setSaid(error.message));
+    write(format).then(saveFile).then(() => setSaid(""), (error) => setSaid(error.message));
   };
   const leave = (event) => {
     if (!event.currentTarget.contains(event.relatedTarget)) setOpen(false);

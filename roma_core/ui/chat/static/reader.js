@@ -1,6 +1,7 @@
 // The source beside the answer: its text with the exact words marked, or its pages with boxes around them.
 import {html, useEffect, useRef, useState} from "./vendor/preact-htm.js";
 import {Icon, IconButton, Safe, useEscape} from "./dom.js";
+import {enrich} from "./enrich.js";
 
 const ZOOMS = [100, 150, 200, 300];
 
@@ -74,8 +75,8 @@ function TextPart({client, view, onShown}) {
   const load = () => client.sourceFrom(view.document, end).then((next) => setMore([...more, next.part]));
   return html`<div class="roma-reading" ref=${body} dir="auto">
     ${view.part.start > 0 && html`<p class="roma-muted">… the document begins earlier.</p>`}
-    <${Safe} class="roma-text" of=${view.part.html} />
-    ${more.map((part) => html`<${Safe} key=${part.start} class="roma-text" of=${part.html} />`)}
+    <${Safe} class="roma-text" of=${view.part.html} onFill=${enrich} />
+    ${more.map((part) => html`<${Safe} key=${part.start} class="roma-text" of=${part.html} onFill=${enrich} />`)}
     ${end < view.length && html`<button type="button" class="roma-small-button" onClick=${load}>Read on</button>`}
   </div>`;
 }

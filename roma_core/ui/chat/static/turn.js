@@ -1,6 +1,7 @@
 // One question with its answer: the work while it is done, the words as they come, and the proof.
 import {html, Component, useRef, useState} from "./vendor/preact-htm.js";
 import {copyText, count, Icon, IconButton, Safe} from "./dom.js";
+import {enrich} from "./enrich.js";
 import {ExportMenu} from "./exports.js";
 
 const UNPROVEN = ["contradicted", "unsupported", "partial", "unchecked"];
@@ -224,7 +225,7 @@ export class Turn extends Component {
       ${isComplete && html`<${Summary} turn=${turn} onJump=${this.jump} />`}
       ${isComplete && html`<${Notice} turn=${turn} />`}
       <${Answer} turn=${turn} onOpen=${this.open}>
-        ${(turn.blocks || []).map((block, index) => html`<${Safe} key=${index} class="roma-block roma-text" dir="auto" of=${block} />`)}
+        ${(turn.blocks || []).map((block, index) => html`<${Safe} key=${index} class="roma-block roma-text" dir="auto" of=${block} onFill=${enrich} />`)}
         ${words && html`<div class="roma-block roma-open" dir="auto">${words}</div>`}
       <//>
       ${isComplete && html`<${Conflicts} turn=${turn} onOpen=${(index) => this.open(index)} />
