@@ -1,7 +1,7 @@
 """The console in Chromium: does the 200th answer cost what the 5th did, what goes over the wire, when are words seen?
 
-A real server with the fake model in a thread of this process, and a real browser. Times are taken in turns of one page,
-so that the machine's other work falls on early and late answers alike only as far as it is steady: medians are of windows.
+A real server with the fake model in a thread of this process, and a real browser. Times are medians of windows
+of one page's answers: other work of the machine falls on early and late answers alike only as far as it is steady.
 """
 
 from __future__ import annotations
@@ -171,7 +171,8 @@ def measure_first_words(page: Any, model: Model) -> list[dict[str, object]]:
                 for (;;) {
                     await new Promise(requestAnimationFrame);
                     const last = [...document.querySelectorAll(".roma-turn")].at(-1);
-                    if (last?.innerText.includes(question) && last.querySelector(".roma-answer")?.innerText.trim()) break;
+                    const words = last?.querySelector(".roma-answer")?.innerText.trim();
+                    if (words && last.innerText.includes(question)) break;
                 }
                 return Date.now();
             }""",
