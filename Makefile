@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gate gate-large console lab check test quick notebooks e2e screenshots local-llm bench bench-parse peers clients soak parse-gate lock clean system
+.PHONY: help demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm bench bench-parse peers clients soak parse-gate lock clean system
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ gate: $(READY) ## After make demo: fail when the core of the golden set scores w
 gate-large: $(READY) ## The same for the set about the large corpus of installed packages.
 	@$(BIN)/roma demo --packages --workspace $(LARGE) >/dev/null
 	@$(BIN)/roma eval datasets/golden/packages.json --gate datasets/golden/packages-baseline.json --workspace $(LARGE)
+
+report: $(READY) ## Write roma-report.html from the demo's last runs: trend, cost, coverage, open failures.
+	@$(BIN)/roma report --workspace $(DEMO)
 
 console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000/console.
 	@$(BIN)/roma serve --workspace $(DEMO)
@@ -91,16 +94,18 @@ peers: $(READY) ## Install the libraries that bench-parse measures beside ROMA i
 	@$(PYTHON) -m venv --clear bench/.peers
 	@$(BIN)/uv pip install --quiet --python bench/.peers/bin/python -r bench/peers.txt
 
-clients: $(READY) ## Install the frameworks that are tried at ROMA's door into an environment of their own.
+clients: $(READY) ## Install the frameworks that are tried at ROMA's door, and those that read its exports, into environments of their own.
 	@$(PYTHON) -m venv --clear tests/.clients
 	@$(BIN)/uv pip install --quiet --python tests/.clients/bin/python -r tests/clients.txt
+	@$(PYTHON) -m venv --clear tests/.readers
+	@$(BIN)/uv pip install --quiet --python tests/.readers/bin/python -r tests/readers.txt
 
 soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
 	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
 	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
 	@$(PYTEST) -q -m soak
-	@$(PYTEST) -q tests/api/test_frameworks.py
+	@$(PYTEST) -q tests/api/test_frameworks.py tests/unit/exports/test_frameworks.py
 	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.

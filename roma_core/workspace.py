@@ -102,6 +102,11 @@ class Workspace:
         return self.evals / "labels"
 
     @property
+    def reviews(self) -> Path:
+        """Decisions of reviewers on candidates for golden sets."""
+        return self.evals / "reviews.jsonl"
+
+    @property
     def variants(self) -> Path:
         """Folder of indexes that variants in experiments have made of the same sources."""
         return self.folder / "variants"

@@ -23,7 +23,7 @@ from roma_core.answers.record import (
     make_ending,
 )
 from roma_core.answers.store import LEASE_S, AnswerStore, NewEvents
-from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded
+from roma_core.errors import AccessError, AgentFailure, ErrorCode, InputError, NotFoundError, guarded
 from roma_core.telemetry import logs
 from roma_core.types import CompleteEvent, ComponentHealth, Principal, Query, StreamEvent, digest
 
@@ -263,6 +263,23 @@ class Answers:
     async def list(self, who: Principal, session_id: str | None = None, limit: int = 100) -> list[AnswerSummary]:
         """Return the answers of a user, the newest first, of one conversation when it is given."""
         return await asyncio.to_thread(self.store.list, who, session_id, limit)
+
+    async def records(self, who: Principal, *, everyone: bool = False) -> AsyncGenerator[AnswerRecord]:
+        """Yield a user's records, the oldest first, one in memory at a time; those removed meanwhile are left out.
+
+        ``everyone``: those of all users of the tenant, for who manages the service. Raises ``AccessError``.
+
+        >>> questions = [record.query.text async for record in roma.answers.records(roma.user)]  # doctest: +SKIP
+        """
+        if everyone and not who.may("service.manage"):
+            raise AccessError("Answers of all users are for who manages the service.", ErrorCode.ACCESS_FORBIDDEN)
+        for owner, record_id in await asyncio.to_thread(self.store.list_ids, who.tenant):
+            if not everyone and owner != who.subject:
+                continue
+            try:
+                yield await self.get(who.model_copy(update={"subject": owner}), record_id)
+            except NotFoundError:
+                continue
 
     async def follow(self, who: Principal, record_id: str, first: int = 0) -> AsyncGenerator[tuple[int, StreamEvent]]:
         """Yield the events from number ``first`` on with their numbers, until the last one. Raises ``NotFoundError``.

@@ -7,6 +7,7 @@ show an answer its owner.
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import socket
@@ -291,6 +292,13 @@ class AnswerStore:
                 (*values, limit),
             ).fetchall()
         return [_summarise(row) for row in rows]
+
+    def list_ids(self, tenant: str) -> builtins.list[tuple[str, str]]:
+        """Return the owner and the id of each answer of a tenant, the oldest first."""
+        statement = "SELECT owner, id FROM answers WHERE tenant = ? ORDER BY created_at, id"
+        with self._database.snapshot() as db:
+            rows = db.execute(statement, (tenant,)).fetchall()
+        return [(str(row["owner"]), str(row["id"])) for row in rows]
 
     def forget_documents(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Take the words of documents out of all records; return how many answers were blanked.

@@ -40,6 +40,8 @@ COMMANDS = {
     "experiment": "experiments:experiment",
     "runs": "evals:runs",
     "rerun": "reruns:rerun",
+    "export": "exports:export",
+    "report": "exports:report",
     "gate": "evals:gate",
     "golden": "goldens:golden",
     "prompt": "prompts:prompt",

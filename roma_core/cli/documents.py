@@ -19,6 +19,7 @@ from roma_core.errors import AgentFailure, InputError
 from roma_core.facts import read_facts
 from roma_core.ingestion.ledger import Ledger
 from roma_core.settings import TrackedChanges
+from roma_core.store import open_for_reading, require_document
 from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
 from roma_core.workspace import Workspace
@@ -129,11 +130,12 @@ def show_ingest(report: IngestionReport) -> None:
 @command(examples=("roma show 3f2a...", "roma show 3f2a... --json"))
 @click.argument("document_id")
 async def show(call: Invocation, document_id: str) -> int:
-    """Print a stored document: its text, metadata and spans."""
-    async with build_roma(call.settings) as roma:
-        document = await roma.document(document_id)
-    if isinstance(document, AgentFailure):
-        return call.fail(document)
+    """Print a stored document: its text, metadata and spans. No model is needed for it."""
+    store = open_for_reading(Workspace(call.settings.workspace).store)
+    try:
+        document = await require_document(store, call.settings.tenant, document_id)
+    finally:
+        await store.close()
     call.emit(document, lambda: _show_document(document))
     return OK
 

@@ -17,7 +17,8 @@ from roma_core.cli.command import DefaultGroup, Invocation, RomaGroup, command
 from roma_core.cli.interruption import QuestionWatch, UsageWatch
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.cli.prompts import read_choices
-from roma_core.errors import InputError
+from roma_core.errors import InputError, suggest_name
+from roma_core.store import open_for_reading
 from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         "roma eval datasets/golden/golden_dataset.json",
         "roma eval golden.json --prompt answer=lazy --name lazy",
         "roma eval beir:scifact --limit 100",
+        "roma eval golden.json --run bm25.trec --name bm25",
+        "roma eval golden.json --task rival:answer --name rival",
     ),
     resumes=True,
 )
@@ -54,6 +57,10 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Fail when this is worse than the baseline in the file.",
 )
+@click.option(
+    "--run", "ranking", type=click.Path(path_type=Path), metavar="FILE", help="Score this TREC run; ask nothing."
+)
+@click.option("--task", default="", metavar="MODULE:FUNCTION", help="Ask this function in place of ROMA.")
 @click.option("--primary", default="", metavar="MEASURE", help="The measure that is to decide, named before the run.")
 @click.option("--repeats", type=click.IntRange(min=1), default=1, metavar="N", help="Ask N times, to see the noise.")
 @click.option("--plan", is_flag=True, help="Ask nothing: say what this set can decide, and what it will cost.")
@@ -69,6 +76,8 @@ async def evaluate(
     prompt: tuple[str, ...],
     judge: bool,
     gate: Path | None,
+    ranking: Path | None,
+    task: str,
     primary: str,
     repeats: int,
     plan: bool,
@@ -77,40 +86,55 @@ async def evaluate(
 ) -> int:
     """Score answers on a golden set, or retrieval on beir:DIR.
 
-    DATASET is the path of a golden set, or beir:DIR.
+    DATASET is the path of a golden set, beir:DIR, ragas:FILE or deepeval:FILE. With --run a ranking of any other
+    system is scored, with --task its answers.
     """
     from roma_core.evals import evaluate as run_evaluation
     from roma_core.evals import load_dataset
-    from roma_core.evals.gate import check_gate, load_baseline
+    from roma_core.evals.foreign import ForeignSystem, import_task
 
     import_from_here()
     if plan:
         study = _plan_study(call, dataset, limit, top_k, measure, primary)
         call.emit(study, partial(_show_plan, study))
         return OK
+    if ranking is not None:
+        if task or prompt or measure or judge or repeats > 1 or track:
+            raise InputError("--run scores a ranking by itself: leave out --task, --prompt, --measure, --judge, ...")
+        return await _score_ranking(call, dataset, ranking, limit, top_k, name, primary, gate)
     chosen = {key: Path(version) for key, version in read_choices(prompt).items()}
     async with build_roma(call.settings, prompt_files=chosen) as roma:
         _require_model_for(chosen, roma)
+        system: Roma | ForeignSystem = ForeignSystem(roma, import_task(task), task, version=name) if task else roma
         with eval_bar(call.is_interactive) as bar:
             progress = QuestionWatch(bar, UsageWatch(roma))
             call.interruption.describe = progress.describe
             report = await run_evaluation(
                 dataset,
-                roma,
+                system,
                 measures=[*measure, *(["judge"] if judge else [])],
                 limit=limit,
                 top_k=top_k,
                 name=name,
                 primary=primary,
                 repeats=repeats,
-                resume=not fresh,
+                resume=not fresh and not task,
                 progress=progress,
             )
+        if isinstance(system, ForeignSystem) and system.unplaced:
+            note(f"{system.unplaced} texts of {task} lie in no document that it names; they count as not relevant")
         if track:
             from roma_core.evals.tracking import track as track_run
 
             golden = load_dataset(dataset).sample(limit)
             await track_run(report, call.settings, roma.answer_prompts.values(), golden)
+    return _finish(call, report, gate)
+
+
+def _finish(call: Invocation, report: EvalReport, gate: Path | None) -> int:
+    """Print a report and hold it against a baseline; return the exit code."""
+    from roma_core.evals.gate import check_gate, load_baseline
+
     outcome = check_gate(report, load_baseline(gate)) if gate else None
     call.emit(report, lambda: show_scores(report))
     if outcome is not None and not outcome.passed:
@@ -127,6 +151,54 @@ def _require_model_for(chosen: Mapping[str, Path], roma: Roma) -> None:
             f"--prompt {unread[0]} would change nothing: no model is set, so answers are quoted from the sources. "
             "Set LLM_PROVIDER and LLM_API_KEY, or leave --prompt away."
         )
+
+
+async def _score_ranking(
+    call: Invocation,
+    dataset: str,
+    ranking: Path,
+    limit: int | None,
+    top_k: int,
+    name: str,
+    primary: str,
+    gate: Path | None,
+) -> int:
+    """Score a TREC run over the documents of a BEIR set, or of the workspace. No model is loaded."""
+    from roma_core.evals.evaluation import BEIR, load_dataset
+    from roma_core.evals.foreign import read_run, score_run
+    from roma_core.evals.golden.beir import iterate_documents
+    from roma_core.evals.runs import require_run_name
+
+    require_run_name(name)
+    golden = load_dataset(dataset).sample(limit)
+    tenant = call.settings.tenant
+    store = open_for_reading(Workspace(call.settings.workspace).store)
+    try:
+        if dataset.startswith(BEIR):
+            folder = Path(dataset.removeprefix(BEIR))
+            ranked = await score_run(golden, read_run(ranking), lambda: iterate_documents(folder), top_k=top_k)
+        else:
+            ranked = await score_run(
+                golden,
+                read_run(ranking),
+                lambda: store.documents(tenant),
+                lambda: store.passages(tenant),
+                top_k=top_k,
+            )
+    finally:
+        await store.close()
+    report = ranked.report
+    _require_measured(report, primary)
+    _runs(call).save(report, name, primary)
+    for text in ranked.notes:
+        note(text)
+    return _finish(call, report, gate)
+
+
+def _require_measured(report: EvalReport, primary: str) -> None:
+    names = [info.name for info in report.measures]
+    if primary and primary not in names:
+        raise InputError(f"The measure {primary!r} is not taken. {suggest_name(primary, names)}")
 
 
 def _plan_study(

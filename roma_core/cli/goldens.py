@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
@@ -13,12 +14,16 @@ from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, note, write, write_table
 from roma_core.errors import AgentFailure, InputError
+from roma_core.store import open_for_reading
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.evals.golden.authoring import GoldenCheck
+    from roma_core.evals.golden.candidates import Candidate
     from roma_core.evals.golden.dataset import GoldenCase
-    from roma_core.types import Persona
+    from roma_core.types import Persona, ScoredChunk
 
+everyone_option = click.option("--everyone", is_flag=True, help="Also what other users of the tenant asked and rated.")
 SIZES = (64, 128, 200, 400)
 """Passage sizes in tokens for which it is measured how much of the evidence they can hold."""
 
@@ -152,5 +157,191 @@ def _shorten(text: str) -> str:
     return plain if len(plain) <= 160 else f"{plain[:157]}..."
 
 
+@command(
+    "import",
+    examples=(
+        "roma golden import testset.jsonl golden.json --from ragas",
+        "roma golden import goldens.json golden.json --from deepeval",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("dataset", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--from", "form", required=True, type=click.Choice(["ragas", "deepeval"]), help="The tool of FILE.")
+async def import_set(call: Invocation, file: Path, dataset: Path, form: str) -> int:
+    """Make a golden set of another tool's set, and look its texts up in the workspace as evidence.
+
+    DATASET is the golden set that is written; items that it has already stay. An item whose texts are not found keeps
+    its question and reference answer, and its retrieval is not scored. No model is loaded.
+    """
+    from roma_core.evals.golden.dataset import add_cases
+    from roma_core.evals.golden.foreign_sets import place_items, read_items
+
+    store = open_for_reading(Workspace(call.settings.workspace).store)
+    try:
+        placed = await place_items(dataset.stem, read_items(file, form), store.documents(call.settings.tenant))
+    finally:
+        await store.close()
+    new_cases = add_cases(dataset, placed.golden.cases)
+    if placed.unplaced:
+        note(f"{len(placed.unplaced)} items have a text that no document holds: {', '.join(placed.unplaced[:5])}")
+    if placed.doubtful:
+        note(f"{len(placed.doubtful)} items have a text that several hold: {', '.join(placed.doubtful[:5])}")
+    items = len(placed.golden.cases)
+    summary = {"items": items, "new": new_cases, "unplaced": placed.unplaced, "doubtful": placed.doubtful}
+    call.emit(summary, lambda: write(f"{new_cases} of {items} items are new in {dataset}"))
+    return OK
+
+
+@command("candidates", examples=("roma golden candidates", "roma golden candidates 3f2a --json"))
+@click.argument("candidate", required=False)
+@everyone_option
+async def list_candidates(call: Invocation, candidate: str | None, everyone: bool) -> int:
+    """List questions that may become golden cases: rated down, not answered, or failed.
+
+    With CANDIDATE, the beginning of an id, show its last answer, people's comments and the passages that were found.
+    """
+    from roma_core.evals.golden.candidates import find_candidate
+
+    candidates = await _collect_candidates(call, everyone)
+    if candidate is not None:
+        found = find_candidate(candidates, candidate)
+        call.emit(found, partial(_show_candidate, found))
+        return OK
+    rows = [(each.id, ", ".join(each.reasons), each.times, _shorten(each.question)) for each in candidates]
+    listed = [each.model_dump(mode="json", exclude={"passages"}) for each in candidates]
+    call.emit(listed, lambda: write_table("", ["candidate", "why", "times", "question"], rows))
+    return OK
+
+
+async def _collect_candidates(call: Invocation, everyone: bool) -> list[Candidate]:
+    from roma_core.evals.golden.candidates import collect_candidates, read_decisions
+    from roma_core.exports.records import open_records
+
+    decisions = read_decisions(Workspace(call.settings.workspace).reviews, call.settings.tenant)
+    async with open_records(call.settings, everyone=everyone) as reader:
+        return await collect_candidates(reader.iterate_answers(), await reader.list_ratings(), decisions)
+
+
+def _show_candidate(candidate: Candidate) -> None:
+    write(f"{candidate.id}  {candidate.question}")
+    write(f"{', '.join(candidate.reasons)}, {candidate.times} times, last {candidate.last_at:%Y-%m-%d}")
+    for comment in candidate.comments:
+        write(f"comment: {comment}")
+    write(f"\n{candidate.answer}\n")
+    rows = [(p.rank, p.chunk.uri.rpartition("/")[2], _shorten(p.chunk.text)) for p in candidate.passages]
+    write_table("Passages that were found", ["rank", "document", "text"], rows)
+
+
+@command(
+    "accept",
+    examples=(
+        "roma golden accept 3f2a golden.json -a 'In 1902.' --fact 1902",
+        "roma golden accept 3f2a golden.json --no-answer",
+    ),
+)
+@click.argument("candidate")
+@click.argument("dataset", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("-q", "--question", default="", metavar="TEXT", help="The question in better words.")
+@click.option("-a", "--answer", default="", metavar="TEXT", help="The reference answer.")
+@click.option("--fact", multiple=True, metavar="TEXT", help="A fact that the answer states; may be repeated.")
+@click.option("--no-answer", "unanswerable", is_flag=True, help="The corpus does not answer it.")
+@click.option("--passage", default="", metavar="WORDS", help="Words to find the right passage by.")
+@click.option("--anchor", default="", metavar="WORDS", help="Words of the passage; default: the sentence of a fact.")
+@click.option("--tag", multiple=True, metavar="TAG", help="May be repeated.")
+@click.option("--by", default="", metavar="NAME", help="The reviewer.")
+@everyone_option
+async def accept(
+    call: Invocation,
+    candidate: str,
+    dataset: Path,
+    question: str,
+    answer: str,
+    fact: tuple[str, ...],
+    unanswerable: bool,
+    passage: str,
+    anchor: str,
+    tag: tuple[str, ...],
+    by: str,
+    everyone: bool,
+) -> int:
+    """Make a golden case of a candidate, with a reference answer and its facts, and add it to the set DATASET.
+
+    Its evidence is the passage that states a fact, of those that were found for the question or by --passage.
+    """
+    from roma_core.evals.golden.authoring import write_case
+    from roma_core.evals.golden.candidates import accept_candidate, find_candidate, refuse_candidate
+
+    chosen = find_candidate(await _collect_candidates(call, everyone), candidate)
+    if unanswerable:
+        if answer or fact or passage:
+            raise InputError("A question without an answer has neither --answer, --fact nor --passage.")
+        case = refuse_candidate(chosen, question=question, tags=tag)
+    else:
+        if not answer or not fact:
+            raise InputError("A golden case needs --answer and at least one --fact, or --no-answer.")
+        passages = await _search_passages(call, passage) if passage else ()
+        if isinstance(passages, AgentFailure):
+            return call.fail(passages)
+        case = accept_candidate(chosen, answer, fact, question=question, passages=passages, anchor=anchor, tags=tag)
+    near = _find_near(dataset, case.question)
+    write_case(dataset, case)
+    _decide(call, chosen, "accepted", by, dataset=str(dataset), case_id=case.id)
+    item = case.model_dump(mode="json", exclude_defaults=True)
+    call.emit({"item": item, "near": [each.id for each in near]}, lambda: write(f"{case.id} is in {dataset}"))
+    for each in near:
+        note(f"near: {each.id}: {each.question}")
+    return OK
+
+
+async def _search_passages(call: Invocation, words: str) -> tuple[ScoredChunk, ...] | AgentFailure:
+    async with build_roma(call.settings) as roma:
+        return await roma.search(words, limit=10)
+
+
+@command("drop", examples=("roma golden drop 3f2a --why 'not about this corpus'",))
+@click.argument("candidate")
+@click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept.")
+@click.option("--by", default="", metavar="NAME", help="The reviewer.")
+@everyone_option
+async def drop(call: Invocation, candidate: str, why: str, by: str, everyone: bool) -> int:
+    """Take a candidate off the list, with a reason. It comes back when its question goes wrong again."""
+    from roma_core.evals.golden.candidates import find_candidate
+
+    chosen = find_candidate(await _collect_candidates(call, everyone), candidate)
+    _decide(call, chosen, "dropped", by, why=why)
+    call.emit({"candidate": chosen.id, "why": why}, lambda: write(f"{chosen.id} is dropped"))
+    return OK
+
+
+def _decide(
+    call: Invocation,
+    candidate: Candidate,
+    decision: Literal["accepted", "dropped"],
+    reviewer: str,
+    *,
+    why: str = "",
+    dataset: str = "",
+    case_id: str = "",
+) -> None:
+    from roma_core.evals.golden.candidates import ReviewDecision, append_decision
+
+    decided = ReviewDecision(
+        candidate=candidate.id,
+        decision=decision,
+        at=datetime.now(UTC),
+        tenant=call.settings.tenant,
+        reviewer=reviewer,
+        why=why,
+        question=candidate.question,
+        dataset=dataset,
+        case_id=case_id,
+        answers=candidate.answers,
+    )
+    append_decision(Workspace(call.settings.workspace).reviews, decided)
+
+
+for subcommand in (list_candidates, accept, drop):
+    golden.add_command(subcommand)
 golden.add_command(new)
+golden.add_command(import_set)
 golden.add_command(validate)

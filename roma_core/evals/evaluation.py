@@ -16,6 +16,7 @@ from roma_core.evals.checkpoint import SqliteCheckpoint
 from roma_core.evals.golden.beir import load_beir, write_corpus
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import Corpus, find
+from roma_core.evals.golden.foreign_sets import IMPORT_FORMS, load_foreign_set
 from roma_core.evals.judge.card import read_card
 from roma_core.evals.judge.model import Judge
 from roma_core.evals.measures.base import Measurable, Measure
@@ -30,6 +31,8 @@ from roma_core.types import Document, IngestionReport, Query, TailorOutput, Usag
 from roma_core.workspace import Workspace
 
 BEIR = "beir:"
+DocumentIterator = Callable[[], AsyncIterator[Document]]
+"""Called for each pass over the documents of a corpus."""
 TOP_K = 5
 SKINS = frozenset({"evals", "ui", "api", "telemetry", "cli", "__main__.py", "display.py", "codehash.py"})
 """Folders and files of ROMA's code that do not decide an answer."""
@@ -322,8 +325,10 @@ def finish_card(card: RunProvenance, report: EvalReport, name: str) -> RunProven
 
 
 def _absolute(spec: str) -> str:
-    prefix, path = (BEIR, spec.removeprefix(BEIR)) if spec.startswith(BEIR) else ("", spec)
-    return prefix + str(Path(path).resolve())
+    form, colon, place = spec.partition(":")
+    if colon and f"{form}:" in (BEIR, *(f"{each}:" for each in IMPORT_FORMS)):
+        return f"{form}:{Path(place).resolve()}"
+    return str(Path(spec).resolve())
 
 
 def _name_measure(given: Measurable | str) -> str:
@@ -377,9 +382,15 @@ def _measure_prompts(measures: Sequence[Measure]) -> dict[str, str]:
 
 
 def load_dataset(spec: str) -> Golden:
-    """A golden set by path, or a BEIR folder by ``beir:DIR``. Raises ``EvalError``."""
+    """Return a golden set by path, or another tool's by ``beir:DIR``, ``ragas:FILE`` or ``deepeval:FILE``.
+
+    Raises ``EvalError``.
+    """
     if spec.startswith(BEIR):
         return load_beir(Path(spec.removeprefix(BEIR)))
+    form, colon, place = spec.partition(":")
+    if colon and form in IMPORT_FORMS:
+        return load_foreign_set(Path(place), form)
     return load_golden(Path(spec))
 
 
@@ -407,9 +418,14 @@ def _beir_folder(golden: Golden | str | Path) -> Path | None:
     return Path(str(golden).removeprefix(BEIR)) if named else None
 
 
+def beir_tenant(folder: Path, golden: Golden) -> str:
+    """Return the tenant that the corpus of a BEIR set belongs to."""
+    return f"beir-{folder.name}-{golden.sha256[:8]}"
+
+
 async def _ingest_beir(system: Ingesting, folder: Path, golden: Golden) -> str:
     """Ingest a BEIR corpus under a tenant named for its questions; returns the tenant."""
-    tenant = f"beir-{folder.name}-{golden.sha256[:8]}"
+    tenant = beir_tenant(folder, golden)
     target = Workspace(system.settings.workspace).beir / tenant
     write_corpus(folder, target)
     report = await system.ingest(str(target), tenant=tenant)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.judge.labels import Label
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo
@@ -125,6 +126,34 @@ def log_dataset(uri: str, experiment: str, golden: Golden) -> str:
             made = create_dataset(name=name, experiment_id=experiment, tags={"roma.dataset_sha256": golden.sha256})
             made.merge_records([make_record(case) for case in golden.cases])
     return name
+
+
+def log_answers(
+    uri: str, experiment: str, name: str, golden: Golden, answers: Mapping[str, str], *, replace: bool
+) -> None:
+    """Keep items with the answers to them as the evaluation dataset ``name``, see ``tracking.keep_dataset``."""
+    from mlflow.genai.datasets import create_dataset, delete_dataset, search_datasets
+
+    with tracking_to(uri):
+        for former in search_datasets(filter_string=f"name = '{name}'", max_results=1):
+            if not replace:
+                raise EvalError(
+                    f"MLflow has a dataset {name!r}; name another one, or replace it with --replace.",
+                    ErrorCode.EVAL_PARAMETERS,
+                )
+            delete_dataset(dataset_id=former.dataset_id)
+        made = create_dataset(name=name, experiment_id=experiment, tags={"roma.dataset_sha256": golden.sha256})
+        records = [make_record(case) for case in golden.cases]
+        for record, case in zip(records, golden.cases, strict=True):
+            if case.id in answers:
+                record["outputs"] = redact_value({"response": answers[case.id]})
+        is_complete = False
+        try:
+            made.merge_records(records)
+            is_complete = True
+        finally:
+            if not is_complete:
+                delete_dataset(dataset_id=made.dataset_id)
 
 
 def make_record(case: GoldenCase) -> dict[str, Any]:

@@ -73,6 +73,19 @@ async def track_page(report: EvalReport, settings: Settings, name: str, page: st
     return run
 
 
+def keep_dataset(
+    settings: Settings, name: str, golden: Golden, answers: Mapping[str, str], *, replace: bool = False
+) -> None:
+    """Keep items with answers as the evaluation dataset ``name`` of MLflow, whole or not at all.
+
+    ``answers`` are by case id; items without one have no output. Raises ``EvalError`` when there is a dataset of that
+    name and ``replace`` is not set.
+    """
+    client = _client(settings)
+    uri, experiment = tracking_uri(settings), _experiment(client, settings)
+    tracked_items.log_answers(uri, experiment, name, golden, answers, replace=replace)
+
+
 def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...], golden: Golden | None) -> str:
     client = _client(settings)
     experiment = _experiment(client, settings)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import Field, field_validator
 
 from roma_core.database import storage_error
-from roma_core.errors import AgentFailure, NotFoundError, guarded
+from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, guarded
 from roma_core.redaction.rules import redact
 from roma_core.types import Citation, CitationVerdict, ComponentHealth, Noun, Principal
 from roma_core.workspace import Workspace
@@ -207,13 +207,24 @@ class Sessions:
         await self._run(lambda db: _tables().upsert(db, _tables().feedback, row, ("rating", "comment", "created_at")))
 
     async def feedback(
-        self, who: Principal, answer_id: str | None = None, limit: int = 1000, session_id: str | None = None
+        self,
+        who: Principal,
+        answer_id: str | None = None,
+        limit: int = 1000,
+        session_id: str | None = None,
+        *,
+        everyone: bool = False,
     ) -> builtins.list[Feedback]:
-        """Return the ratings of a user, the newest first; of one answer or one session when it is given."""
+        """Return the ratings of a user, the newest first; of one answer or one session when it is given.
+
+        ``everyone``: those of all users of the tenant, for who manages the service. Raises ``AccessError``.
+        """
+        if everyone and not who.may("service.manage"):
+            raise AccessError("Ratings of all users are for who manages the service.", ErrorCode.ACCESS_FORBIDDEN)
 
         def work(db: Connection) -> list[Feedback]:
             table = _tables().feedback
-            statement = table.select().where(_tables().is_own(table, who))
+            statement = table.select().where(table.c.tenant == who.tenant if everyone else _tables().is_own(table, who))
             if answer_id is not None:
                 statement = statement.where(table.c.answer_id == answer_id)
             if session_id is not None:

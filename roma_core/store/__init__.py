@@ -9,8 +9,10 @@ from roma_core._lazy import export_lazily
 if TYPE_CHECKING:
     from roma_core.store.base import ChunkStore as ChunkStore
     from roma_core.store.base import EmbeddedDocument as EmbeddedDocument
+    from roma_core.store.base import require_document as require_document
     from roma_core.store.inmemory import InMemoryStore as InMemoryStore
     from roma_core.store.lance import LanceStore as LanceStore
+    from roma_core.store.lance import open_for_reading as open_for_reading
 else:
     __getattr__, __dir__ = export_lazily(
         __name__,
@@ -18,9 +20,13 @@ else:
             "base": (
                 "ChunkStore",
                 "EmbeddedDocument",
+                "require_document",
             ),
             "inmemory": ("InMemoryStore",),
-            "lance": ("LanceStore",),
+            "lance": (
+                "LanceStore",
+                "open_for_reading",
+            ),
         },
     )
 
@@ -29,4 +35,6 @@ __all__ = [
     "EmbeddedDocument",
     "InMemoryStore",
     "LanceStore",
+    "open_for_reading",
+    "require_document",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from roma_core.errors import NotFoundError
 from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk, digest
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class ChunkStore(Protocol):
         """Return the numbers of documents and of chunks of each collection that has a document, by name."""
         ...
 
+    def passages(self, tenant: str) -> AsyncIterator[Chunk]:
+        """Yield all chunks of the tenant, by document id and start."""
+        ...
+
     async def index_sha256(self, tenant: str) -> str:
         """Return the hash of all chunks of the tenant as they are searched and shown.
 
@@ -110,6 +115,14 @@ class ChunkStore(Protocol):
     async def close(self) -> None:
         """Release connections and files; a later call opens them again."""
         ...
+
+
+async def require_document(store: ChunkStore, tenant: str, document_id: str) -> Document:
+    """Return a document. Raises ``NotFoundError``."""
+    document = await store.document(tenant, document_id)
+    if document is None:
+        raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+    return document
 
 
 def hash_chunks(chunks: Iterable[Chunk]) -> str:

@@ -90,6 +90,12 @@ class InMemoryStore:
         held = self._tenants.get(tenant, {}).get(document_id)
         return sorted(held.chunks, key=lambda chunk: (chunk.start, chunk.id)) if held else []
 
+    async def passages(self, tenant: str) -> AsyncIterator[Chunk]:
+        """Yield all chunks, see ``ChunkStore``."""
+        for document_id in sorted(self._tenants.get(tenant, {})):
+            for chunk in await self.chunks(tenant, document_id):
+                yield chunk
+
     async def index_sha256(self, tenant: str) -> str:
         """Return the hash of the tenant's chunks, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {}).values()

@@ -30,8 +30,9 @@ from roma_core.languages import detect_language
 from roma_core.ranking import ranked
 from roma_core.store import migrations
 from roma_core.store.allocator import limit_pools, return_freed_memory, trim_memory_eagerly
-from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
+from roma_core.store.base import ChunkStore, EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, parse_filters
+from roma_core.store.inmemory import InMemoryStore
 from roma_core.store.lease import Lease
 from roma_core.store.lexical import TOKENIZER, expand_versions, find_missing_words, stem_words
 from roma_core.store.readers import ReaderGate
@@ -99,14 +100,17 @@ class LanceStore:
 
     After a ``reindex`` for another embedder, processes with the former one go on to read the table that was replaced;
     their writes are refused (ERR_STORAGE_MISMATCH).
+
+    Without a ``fingerprint`` the table in use is read as it is, whatever made it, and writes are refused
+    (ERR_STORAGE_MISMATCH): documents and passages can be read where the model is missing.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        fingerprint: str,
-        dim: int,
+        fingerprint: str | None,
+        dim: int = 0,
         model: str = "",
         lease_s: float = 120.0,
         min_free_mb: int = 0,
@@ -389,6 +393,15 @@ class LanceStore:
         found = [parse_chunk(row) for row in await self._select(list(CHUNK_FIELDS), where)]
         return sorted(found, key=lambda chunk: (chunk.start, chunk.id))
 
+    async def passages(self, tenant: str) -> AsyncIterator[Chunk]:
+        """Yield all chunks, those of a few dozen documents at a time, see ``ChunkStore``."""
+        ids = sorted(await self.contents(tenant))
+        for i in range(0, len(ids), STREAMED):
+            where = _scope(tenant, "chunk") & _one_of("document_id", ids[i : i + STREAMED])
+            found = [parse_chunk(row) for row in await self._select(list(CHUNK_FIELDS), where)]
+            for chunk in sorted(found, key=lambda chunk: (chunk.document_id, chunk.start, chunk.id)):
+                yield chunk
+
     async def index_sha256(self, tenant: str) -> str:
         """Return the hash of the tenant's chunks, see ``ChunkStore``."""
         await self._table()
@@ -554,7 +567,11 @@ class LanceStore:
     @property
     def _name(self) -> str:
         """Name of the table that this store reads now."""
-        return self._building or self._read_register().choose(str(self._made_with["fingerprint"]))
+        if self._building:
+            return self._building
+        register = self._read_register()
+        fingerprint = self._made_with["fingerprint"]
+        return register.current if fingerprint is None else register.choose(str(fingerprint))
 
     @property
     def _folder(self) -> Path:
@@ -575,7 +592,16 @@ class LanceStore:
         """Return whether this store reads a table that another one has replaced."""
         return not self._building and self._name != self._register.current
 
+    @property
+    def _is_for_reading(self) -> bool:
+        return self._made_with["fingerprint"] is None
+
     def _require_current(self) -> None:
+        if self._is_for_reading:
+            raise StoreError(
+                "The store is open for reading alone: it was opened without an embedding model.",
+                ErrorCode.STORAGE_MISMATCH,
+            )
         if self._is_replaced():
             embedder = self._register.embedder
             raise StoreError(
@@ -632,11 +658,14 @@ class LanceStore:
         database = await self._connect()
         name = self._name
         if name not in list((await database.list_tables()).tables):
+            if self._is_for_reading:
+                raise GoneError(self._folder)
             await self._create(database, name)
         table = await database.open_table(name)
         made_with = await read_making(table)
         self._tokenizer = str(made_with.get("tokenizer", TOKENIZER))
-        if any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim")):
+        is_other = any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim"))
+        if is_other and not self._is_for_reading:
             raise StoreError(
                 f"The store was built with the embedding model {made_with.get('model') or 'unknown'!r}, not with "
                 f"{self._made_with['model']!r}: set ROMA_EMBEDDER back, run `roma reindex`, or ingest into another "
@@ -682,6 +711,16 @@ class LanceStore:
                 ErrorCode.STORAGE_FULL,
                 details={"free_bytes": free},
             )
+
+
+def open_for_reading(path: Path) -> ChunkStore:
+    """Return the store in a folder as it is, whatever embedding model made it; an empty one where there is none.
+
+    >>> open_for_reading(workspace.store)  # doctest: +SKIP
+    """
+    if not table_folder(path, read_register(path).current).exists():
+        return InMemoryStore()
+    return LanceStore(path, fingerprint=None)
 
 
 async def connect(path: Path) -> Any:

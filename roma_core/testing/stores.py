@@ -86,6 +86,7 @@ class StoreContract:
         assert await store.lexical("t", "harbour", limit=5) == []
         assert await store.dense("t", (await EMBEDDER.embed_query("harbour")).vector, limit=5) == []
         assert [d async for d in store.documents("t")] == []
+        assert [c async for c in store.passages("t")] == []
         assert await store.delete("t", ["d"]) == 0
         await store.put_many("t", [])
         await store.optimize()
@@ -104,6 +105,12 @@ class StoreContract:
         assert await store.contents("t") == {doc.id: doc.content_sha256}
         for hit in await store.lexical("t", "harbour dredged", limit=5):
             assert doc.text[hit.chunk.start : hit.chunk.end] == hit.chunk.text
+
+    async def test_all_passages_come_by_document_and_start(self, store: ChunkStore) -> None:
+        made = [await put(store, each) for each in (HARBOUR, YEAST)]
+        await put(store, OTHER, tenant="u")
+        wanted = sorted((c for each in made for c in each.chunks), key=lambda c: (c.document_id, c.start, c.id))
+        assert [chunk async for chunk in store.passages("t")] == wanted
 
     async def test_unicode_offsets_survive(self, store: ChunkStore) -> None:
         text = "👩\u200d👧 naïve café.\n\n" + "中文句子。" * 40 + "\n\nend é\u0301 harbour"

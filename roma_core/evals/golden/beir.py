@@ -7,9 +7,10 @@ unanswerable questions become ``no_answer`` cases.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from roma_core.errors import EvalError
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Kind, Nugget
 from roma_core.evals.measures.values import read_values
-from roma_core.types import digest
+from roma_core.types import Document, digest
 from roma_core.workspace import private_folder
 
 LONGEST_NAME = 200
@@ -48,11 +49,35 @@ def write_corpus(folder: Path, target: Path) -> int:
     written = 0
     for record in _records(folder, "corpus.jsonl"):
         path = target / file_name(str(record["_id"]))
-        data = f"{record.get('title') or ''}\n\n{record['text']}".strip() + "\n"
+        data = _join_text(record)
         if not path.is_file() or path.read_text(encoding="utf-8") != data:
             path.write_text(data, encoding="utf-8", newline="\n")
         written += 1
     return written
+
+
+def _join_text(record: dict[str, Any]) -> str:
+    return f"{record.get('title') or ''}\n\n{record['text']}".strip() + "\n"
+
+
+async def iterate_documents(folder: Path) -> AsyncIterator[Document]:
+    """Yield the documents of a BEIR corpus with the ids that they have there; nothing is ingested."""
+    for record in _records(folder, "corpus.jsonl"):
+        name, text = str(record["_id"]), _join_text(record)
+        yield Document(
+            id=name,
+            uri=file_name(name),
+            title=str(record.get("title") or name),
+            text=text,
+            content_sha256=hashlib.sha256(text.encode()).hexdigest(),
+            parser="beir/1",
+        )
+
+
+def document_names(folder: Path) -> dict[str, str]:
+    """Return the id of each document of a BEIR corpus by the name of the file that ``write_corpus`` makes of it."""
+    names = (str(record["_id"]) for record in _records(folder, "corpus.jsonl"))
+    return {file_name(name): name for name in names}
 
 
 def file_name(document: str) -> str:
@@ -76,10 +101,17 @@ def _case(name: str, question: str, relevant: dict[str, int], answer: dict[str, 
     kind: Kind = "multi_hop" if len(relevant) > 1 else "single"
     evidence = tuple(Evidence(uri=file_name(document), grade=grade) for document, grade in relevant.items())
     texts = [str(a) for a in answer.get("answers", ())]
-    short = [t for t in texts if 0 < _count_tokens(t) <= LONGEST_NUGGET]
-    nuggets = (Nugget(fact=short[0], aliases=tuple(short[1:])),) if short and len(short) == len(texts) else ()
     answered = texts[0] if texts else ""
+    nuggets = make_nuggets(texts)
     return GoldenCase(id=name, question=question, kind=kind, answer=answered, nuggets=nuggets, evidence=evidence)
+
+
+def make_nuggets(answers: Sequence[str]) -> tuple[Nugget, ...]:
+    """Return the fact that short answers state, the further ones as its spellings; nothing for answers in prose."""
+    short = [text for text in answers if 0 < _count_tokens(text) <= LONGEST_NUGGET]
+    if not short or len(short) < len(answers):
+        return ()
+    return (Nugget(fact=short[0], aliases=tuple(short[1:])),)
 
 
 def _count_tokens(text: str) -> int:

@@ -96,11 +96,12 @@ def names(uri: str, evidence: Evidence) -> bool:
 
     Names are compared as people write them: ``gr%C3%B6%C3%9Fe%20neu.md`` is ``größe neu.md``.
     """
-    plain, wanted = _plain_uri(uri), _plain_uri(evidence.uri)
+    plain, wanted = plain_uri(uri), plain_uri(evidence.uri)
     return plain == wanted or plain.endswith("/" + wanted)
 
 
-def _plain_uri(uri: str) -> str:
+def plain_uri(uri: str) -> str:
+    """Return an address as people write it: without percent signs, accents composed."""
     return unicodedata.normalize("NFC", unquote(uri))
 
 
@@ -136,4 +137,4 @@ def _by_file_name(cases: Iterable[GoldenCase]) -> dict[str, list[tuple[GoldenCas
 
 
 def _file_name(uri: str) -> str:
-    return _plain_uri(uri).rsplit("/", 1)[-1]
+    return plain_uri(uri).rsplit("/", 1)[-1]

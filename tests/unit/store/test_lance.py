@@ -56,6 +56,26 @@ async def test_another_embedder_is_refused(tmp_path: Path) -> None:
     assert (await store_at(tmp_path).counts("t"))[0] == 1
 
 
+async def test_a_store_is_read_without_its_embedder(tmp_path: Path) -> None:
+    await store_at(tmp_path).put("t", document(1), chunks_of(document(1)), vectors(3))
+    reader = lance.open_for_reading(tmp_path)
+    assert await reader.document("t", "d1") == document(1)
+    assert [chunk.id async for chunk in reader.passages("t")] == ["d1-0", "d1-1", "d1-2"]
+
+
+async def test_a_store_that_is_open_for_reading_refuses_writes(tmp_path: Path) -> None:
+    await store_at(tmp_path).put("t", document(1), chunks_of(document(1)), vectors(3))
+    with pytest.raises(StoreError, match="reading alone"):
+        await lance.open_for_reading(tmp_path).delete("t", ["d1"])
+    assert (await store_at(tmp_path).counts("t"))[0] == 1
+
+
+async def test_where_there_is_no_store_reading_finds_nothing_and_makes_nothing(tmp_path: Path) -> None:
+    reader = lance.open_for_reading(tmp_path / "store")
+    assert [each async for each in reader.documents("t")] == []
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_reader_opened_before_sees_what_another_writes(tmp_path: Path) -> None:
     reader, writer = store_at(tmp_path), store_at(tmp_path)
     assert await reader.counts("t") == (0, 0)
