@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm bench bench-parse peers clients soak parse-gate lock clean system
+.PHONY: help demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm bench bench-parse peers clients soak parse-gate lock clean system docs weights
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -84,6 +84,12 @@ screenshots: $(READY) system ## Pictures of the console as each browser test lea
 local-llm: $(READY) ## Both vendors' SDKs against a real small model on loopback.
 	@$(PYTEST) -q -m local_llm
 
+docs: $(READY) ## Build the documentation as a site in .site; a warning is an error.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+weights: $(READY) ## Write docs/benchmarks/install.md: what each extra and each dependency weighs.
+	@$(BIN)/python -m bench.weights
+
 bench: $(READY) ## Measure speed and quality; writes docs/benchmarks.md.
 	@$(BIN)/python -m bench
 
@@ -114,6 +120,7 @@ parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells a
 lock: $(READY) ## Resolve the dependencies anew.
 	@$(BIN)/uv pip compile pyproject.toml --extra all --extra card --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+	@$(BIN)/python -m bench.conda
 
 clean: ## Remove the environment, the demo's workspace and caches.
-	@rm -rf $(VENV) .roma .roma-large .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
+	@rm -rf $(VENV) .roma .roma-large .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* .site

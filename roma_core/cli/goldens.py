@@ -19,7 +19,7 @@ from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.evals.golden.authoring import GoldenCheck
-    from roma_core.evals.golden.candidates import Candidate
+    from roma_core.evals.golden.candidates import GoldenCandidate
     from roma_core.evals.golden.dataset import GoldenCase
     from roma_core.types import Persona, ScoredChunk
 
@@ -213,7 +213,7 @@ async def list_candidates(call: Invocation, candidate: str | None, everyone: boo
     return OK
 
 
-async def _collect_candidates(call: Invocation, everyone: bool) -> list[Candidate]:
+async def _collect_candidates(call: Invocation, everyone: bool) -> list[GoldenCandidate]:
     from roma_core.evals.golden.candidates import collect_candidates, read_decisions
     from roma_core.exports.records import open_records
 
@@ -222,7 +222,7 @@ async def _collect_candidates(call: Invocation, everyone: bool) -> list[Candidat
         return await collect_candidates(reader.iterate_answers(), await reader.list_ratings(), decisions)
 
 
-def _show_candidate(candidate: Candidate) -> None:
+def _show_candidate(candidate: GoldenCandidate) -> None:
     write(f"{candidate.id}  {candidate.question}")
     write(f"{', '.join(candidate.reasons)}, {candidate.times} times, last {candidate.last_at:%Y-%m-%d}")
     for comment in candidate.comments:
@@ -315,7 +315,7 @@ async def drop(call: Invocation, candidate: str, why: str, by: str, everyone: bo
 
 def _decide(
     call: Invocation,
-    candidate: Candidate,
+    candidate: GoldenCandidate,
     decision: Literal["accepted", "dropped"],
     reviewer: str,
     *,

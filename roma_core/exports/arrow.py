@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from roma_core.exports.tables import Column, Row, Table
+from roma_core.exports.tables import Column, ExportTable, Row
 
 BATCH_ROWS: Final = 1000
 BATCH_CHARS: Final = 8 << 20
@@ -29,7 +29,7 @@ async def iterate_batches(rows: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
         yield batch
 
 
-async def write_jsonl(path: Path, table: Table, rows: AsyncIterator[Row]) -> int:
+async def write_jsonl(path: Path, table: ExportTable, rows: AsyncIterator[Row]) -> int:
     """Write a table as JSON Lines in UTF-8; return the number of rows."""
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -40,7 +40,7 @@ async def write_jsonl(path: Path, table: Table, rows: AsyncIterator[Row]) -> int
     return count
 
 
-async def write_parquet(path: Path, table: Table, rows: AsyncIterator[Row]) -> int:
+async def write_parquet(path: Path, table: ExportTable, rows: AsyncIterator[Row]) -> int:
     """Write a table as Parquet, compressed by Zstandard; return the number of rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -55,7 +55,7 @@ async def write_parquet(path: Path, table: Table, rows: AsyncIterator[Row]) -> i
     return count
 
 
-def make_schema(table: Table) -> Any:
+def make_schema(table: ExportTable) -> Any:
     """Return the Arrow schema of a table."""
     import pyarrow as pa
 

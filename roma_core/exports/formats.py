@@ -13,12 +13,12 @@ from roma_core.exports.arrow import write_jsonl, write_parquet
 from roma_core.exports.frameworks import write_deepeval, write_ragas
 from roma_core.exports.records import WorkspaceReader
 from roma_core.exports.retrieval import Unit, write_beir, write_trec
-from roma_core.exports.tables import TABLES, Row, Table
+from roma_core.exports.tables import TABLES, ExportTable, Row
 
 Counts = dict[str, int]
 """Number of rows of each file or table that was written."""
 Kind = Literal["folder", "file", "dataset"]
-WriteTable = Callable[[Path, Table, AsyncIterator[Row]], Awaitable[int]]
+WriteTable = Callable[[Path, ExportTable, AsyncIterator[Row]], Awaitable[int]]
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ SPAN: Mapping[str, Column] = {"start": "int", "end": "int"}
 
 
 @dataclass(frozen=True)
-class Table:
+class ExportTable:
     """A table that can be exported. ``reads_store``: its rows come from the documents of the workspace."""
 
     name: str
@@ -250,17 +250,17 @@ _ROW_COLUMNS: Mapping[str, Column] = {
     "nuggets": [NUGGET],
     "evidence": [EVIDENCE],
 }
-TABLES: Mapping[str, Table] = {
+TABLES: Mapping[str, ExportTable] = {
     table.name: table
     for table in (
-        Table("documents", "the stored documents with their text", _DOCUMENT_COLUMNS, iterate_documents, True),
-        Table(
+        ExportTable("documents", "the stored documents with their text", _DOCUMENT_COLUMNS, iterate_documents, True),
+        ExportTable(
             "passages", "the passages that are searched, with their offsets", _PASSAGE_COLUMNS, iterate_passages, True
         ),
-        Table(
+        ExportTable(
             "answers", "the recorded answers with citations, passages and feedback", _ANSWER_COLUMNS, iterate_answers
         ),
-        Table("rows", "the rows of evaluations with scores and references", _ROW_COLUMNS, iterate_rows),
+        ExportTable("rows", "the rows of evaluations with scores and references", _ROW_COLUMNS, iterate_rows),
     )
 }
 """Every table by its name."""

@@ -32,7 +32,7 @@ REVIEWED = "reviewed"
 """Tag of cases that were candidates."""
 
 
-class Candidate(Noun):
+class GoldenCandidate(Noun):
     """A question that may become a golden case. Questions of the same words are one candidate."""
 
     id: str
@@ -72,7 +72,7 @@ class ReviewDecision(Noun):
 
 async def collect_candidates(
     records: AsyncIterable[AnswerRecord], ratings: Iterable[Feedback], decisions: Sequence[ReviewDecision] = ()
-) -> list[Candidate]:
+) -> list[GoldenCandidate]:
     """Return the open candidates, those that people rated down first, then the most frequent.
 
     One that was decided on comes back when its question goes wrong again after that.
@@ -117,11 +117,13 @@ def name_candidate(question: str) -> str:
     return digest("candidate", *sorted(set(re.findall(r"\w+", question.casefold()))))[:10]
 
 
-def _make_candidate(name: str, held: Sequence[tuple[AnswerRecord, Reason]], opinions: Sequence[Feedback]) -> Candidate:
+def _make_candidate(
+    name: str, held: Sequence[tuple[AnswerRecord, Reason]], opinions: Sequence[Feedback]
+) -> GoldenCandidate:
     last, _ = held[-1]
     reasons = {reason for _, reason in held}
     passages = last.candidates or (last.output.passages if last.output else ())
-    return Candidate(
+    return GoldenCandidate(
         id=name,
         question=last.query.text,
         persona=last.query.persona,
@@ -139,7 +141,7 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def find_candidate(candidates: Sequence[Candidate], name: str) -> Candidate:
+def find_candidate(candidates: Sequence[GoldenCandidate], name: str) -> GoldenCandidate:
     """Return a candidate by its id or the beginning of it. Raises ``EvalError``."""
     matching = [candidate for candidate in candidates if name and candidate.id.startswith(name)]
     if len(matching) == 1:
@@ -151,7 +153,7 @@ def find_candidate(candidates: Sequence[Candidate], name: str) -> Candidate:
 
 
 def accept_candidate(
-    candidate: Candidate,
+    candidate: GoldenCandidate,
     answer: str,
     facts: Sequence[str],
     *,
@@ -179,7 +181,7 @@ def accept_candidate(
     return case.model_copy(update={"id": f"use-{candidate.id}"})
 
 
-def refuse_candidate(candidate: Candidate, *, question: str = "", tags: Sequence[str] = ()) -> GoldenCase:
+def refuse_candidate(candidate: GoldenCandidate, *, question: str = "", tags: Sequence[str] = ()) -> GoldenCase:
     """Return the golden case of a question that the corpus does not answer: *I don't know* is right."""
     return GoldenCase(
         id=f"use-{candidate.id}",

@@ -11,7 +11,7 @@ import pytest
 from roma_core.answers import AnswerRecord
 from roma_core.errors import AgentFailure, ErrorCode, EvalError
 from roma_core.evals.golden.candidates import (
-    Candidate,
+    GoldenCandidate,
     ReviewDecision,
     accept_candidate,
     append_decision,
@@ -55,7 +55,7 @@ def record(number: int, question: str, *, answered: bool = True, failed: bool = 
 
 async def collect(
     *records: AnswerRecord, ratings: list[Feedback] | None = None, decisions: list[ReviewDecision] | None = None
-) -> list[Candidate]:
+) -> list[GoldenCandidate]:
     async def iterate() -> AsyncIterator[AnswerRecord]:
         for each in records:
             yield each
