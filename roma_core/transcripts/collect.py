@@ -27,13 +27,13 @@ async def collect_answer(roma: Roma, who: Principal, record_id: str, base_url: s
 
     >>> transcript = await collect_answer(roma, Principal.local(), record_id)
     """
-    record: AnswerRecord = await roma.answers.get(who, record_id)
+    record = await roma.answer_record(record_id, who)
     return await _make_transcript(roma, who, make_title(record.query.text), [_view_record(record)], base_url)
 
 
 async def collect_conversation(roma: Roma, who: Principal, session_id: str, base_url: str = "") -> Transcript:
     """Return the transcript of a conversation. Raises ``NotFoundError`` when nothing was asked in it."""
-    turns = await roma.sessions.turns(who, session_id, MOST_ANSWERS)
+    turns = await roma.turns(session_id, who)
     answers = await roma.answers.list(who, session_id, MOST_ANSWERS)
     entries = merge_entries(turns, answers)
     if not entries:
@@ -41,7 +41,7 @@ async def collect_conversation(roma: Roma, who: Principal, session_id: str, base
     views: list[TranscriptTurn] = []
     for entry in entries:
         if isinstance(entry, AnswerSummary):
-            views.append(_view_record(await roma.answers.get(who, entry.id)))
+            views.append(_view_record(await roma.answer_record(entry.id, who)))
         else:
             output = await restore_output(roma, who, entry)
             views.append(TranscriptTurn(question=entry.question, asked_at=entry.created_at, output=output))
