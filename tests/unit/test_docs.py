@@ -1,5 +1,7 @@
 """The documentation names every setting, error code and command, and its links lead somewhere."""
 
+import ast
+import json
 import re
 from pathlib import Path
 
@@ -76,3 +78,29 @@ def test_the_security_page_shows_the_table_of_roles_and_permissions() -> None:
         names = ", ".join(f"`{permission}`" for permission in PERMISSIONS if permission in permitted)
         shown = "all" if len(permitted) == len(PERMISSIONS) else names
         assert f"| `{role}` | {shown} |" in text
+
+
+def _list_parameters(notebook: Path) -> set[str]:
+    """Return the names that the cell of parameters assigns."""
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    tagged = ["".join(cell["source"]) for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    targets = [node.targets for code in tagged for node in ast.parse(code).body if isinstance(node, ast.Assign)]
+    return {target.id for group in targets for target in group if isinstance(target, ast.Name)}
+
+
+def test_every_parameter_of_a_notebook_is_documented() -> None:
+    page = (ROOT / "docs/06_DASHBOARD_PLAYBOOK.md").read_text("utf-8").partition("### Parameters of the notebooks")[2]
+    cells = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    used = {name for notebook in (ROOT / "notebooks").glob("*.ipynb") for name in _list_parameters(notebook)}
+    assert named == used
+
+
+def test_every_stage_is_documented(tmp_path: Path) -> None:
+    from roma_core.app import build_roma
+    from roma_core.settings import Settings
+
+    page = (ROOT / "docs/02_AGENT_SPECS.md").read_text("utf-8")
+    roma = build_roma(Settings(workspace=tmp_path / ".roma", embedder="fake", reranker="fake"))
+    missing = [stage.name for stage in roma.pipeline if f"`{stage.name}`" not in page]
+    assert missing == []
