@@ -50,7 +50,7 @@ from roma_core.workspace import Workspace
 if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.pipeline import Pipeline
-    from roma_core.answers import AnswerIdentity, AnswerRecord
+    from roma_core.answers import AnswerCacheStats, AnswerIdentity, AnswerRecord
     from roma_core.evals.abstention import AbstentionCard
     from roma_core.evals.judge.model import Judge
     from roma_core.ingestion import OnProgress
@@ -85,6 +85,7 @@ class Roma:
     sessions = Part(parts.build_sessions, imports=("roma_core.sessions.tables",), is_probed=True)
     answers = Part(parts.build_answers, imports=("roma_core.answers",), is_probed=True)
     grants = Part(parts.build_grants)
+    answer_cache = Part(parts.build_answer_cache, imports=("roma_core.answers",))
     store = Part(parts.build_store, imports=("roma_core.store.lance:load",), is_probed=True, is_needed=True)
     parsers = Part(parts.build_parsers, imports=("roma_core.parsers.service",))
     connectors = Part(parts.build_connectors, is_quick_to_build=True)
@@ -331,6 +332,7 @@ class Roma:
         )
         turns = await self.sessions.forget_documents(owner, list(report.document_ids))
         records = await self.answers.forget_documents(owner, list(report.document_ids))
+        await self.clear_answer_cache(owner)
         return report.model_copy(update={"answers": max(turns, records)})
 
     async def reindex(
@@ -382,7 +384,8 @@ class Roma:
 
         ``pipeline`` names one of ``pipelines``. A query that cannot be asked (an unknown persona, ``top_k=0``) is one
         ``ErrorEvent`` with ERR_INPUT_INVALID. The answer is recorded under ``record_id`` (a fresh one by default),
-        unless ``keep`` is False.
+        unless ``keep`` is False. With ``ROMA_ANSWER_CACHE=on`` a question that was answered before is answered from
+        the cache, and ``output.saved`` says so; without a record (``keep=False``) it is always answered anew.
         """
         given = {
             "persona": persona,
@@ -402,7 +405,8 @@ class Roma:
             orchestrator = orchestrator.with_pipeline(chosen)
         identify = partial(self.answer_identity, orchestrator.pipeline)
         recorder = self.answers.record(asked, identify, record_id) if keep else None
-        return orchestrator.stream_query(asked, recorder)
+        reuse = parts.open_reuse(self, asked, orchestrator.pipeline) if keep else None
+        return orchestrator.stream_query(asked, recorder, reuse=reuse)
 
     async def start_answer(self, query: Query | str, *, key: str | None = None, owner: str = "") -> str:
         """Begin an answer that is written to its end whoever reads it, and return the id of its record.
@@ -418,7 +422,9 @@ class Roma:
         record_id = self.answers.id_of_key(asked.tenant, owner, key) if key is not None else None
         recorder = self.answers.record(asked, self.answer_identity, record_id)
         if await recorder.begin():
-            recorder.task = asyncio.create_task(_drain(self.orchestrator.stream_query(asked, recorder)), name="answer")
+            reuse = parts.open_reuse(self, asked, self.pipeline)
+            events = self.orchestrator.stream_query(asked, recorder, reuse=reuse)
+            recorder.task = asyncio.create_task(_drain(events), name="answer")
         return recorder.id
 
     def answer_identity(self, pipeline: Pipeline | None = None) -> AnswerIdentity:
@@ -646,6 +652,14 @@ class Roma:
         from roma_core.weighing import calibrate_abstention
 
         return await calibrate_abstention(self, str(dataset), limit=limit, progress=progress)
+
+    async def answer_cache_stats(self) -> AnswerCacheStats:
+        """Return how much the cache of answers holds and what it has saved. Raises ``StoreError``."""
+        return await asyncio.to_thread(parts.use_answer_cache, self, lambda cache: cache.stats())
+
+    async def clear_answer_cache(self, tenant: str | None = None) -> int:
+        """Drop the cached answers of ``tenant``, or all; return how many there were. Raises ``StoreError``."""
+        return await asyncio.to_thread(parts.use_answer_cache, self, lambda cache: cache.clear(tenant))
 
     async def rate(
         self,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.orchestrator import ROMAOrchestrator
     from roma_core.agents.pipeline import Pipeline
-    from roma_core.answers import Answers
+    from roma_core.answers import AnswerCache, AnswerReuse, Answers
     from roma_core.app import Roma
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
@@ -66,6 +66,7 @@ class RomaParts(TypedDict, total=False):
     sessions: Sessions
     answers: Answers
     grants: GrantTable
+    answer_cache: AnswerCache | None
     store: ChunkStore
     parsers: DolphinParserService
     connectors: Sequence[Connector]
@@ -279,6 +280,50 @@ def build_grants(roma: Roma) -> GrantTable:
     from roma_core.identity import GrantTable
 
     return GrantTable(roma.settings.workspace)
+
+
+def build_answer_cache(roma: Roma) -> AnswerCache | None:
+    """Return the cache of answers; None when it is off."""
+    storage = roma.settings.storage
+    if storage.answer_cache == "off":
+        return None
+    from roma_core.answers import AnswerCache
+
+    path = Workspace(roma.settings.workspace).answer_cache
+    return AnswerCache(path, ttl_s=storage.answer_cache_s, most_mb=storage.answer_cache_mb)
+
+
+def use_answer_cache(roma: Roma, work: Callable[[AnswerCache], T]) -> T:
+    """Return what ``work`` makes of the file of cached answers, also where the cache is off. Raises ``StoreError``."""
+    if roma.answer_cache is not None:
+        return work(roma.answer_cache)
+    from roma_core.answers import AnswerCache
+
+    cache = AnswerCache(Workspace(roma.settings.workspace).answer_cache, ttl_s=roma.settings.storage.answer_cache_s)
+    try:
+        return work(cache)
+    finally:
+        cache.close()
+
+
+def open_reuse(roma: Roma, query: Query, pipeline: Pipeline) -> AnswerReuse | None:
+    """Return the use of the cache of answers by one question.
+
+    None when it is off, and for a pipeline with a stage whose fingerprint does not name all that it does.
+    """
+    cache = roma.answer_cache
+    if cache is None or not all(stage.is_identified for stage in pipeline):
+        return None
+    from roma_core.answers import AnswerInputs
+
+    async def has_history() -> bool:
+        return query.session_id is not None and bool(await roma.sessions.turns(query.principal, query.session_id, 1))
+
+    async def find_state() -> str:
+        scope = await roma.grants.find_scope(query.principal)
+        return f"{await roma.store.version(query.tenant)} {scope.model_dump_json()}"
+
+    return cache.open(query, AnswerInputs(lambda: roma.answer_identity(pipeline), find_state, has_history))
 
 
 def build_store(roma: Roma) -> ChunkStore:

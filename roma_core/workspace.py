@@ -77,6 +77,11 @@ class Workspace:
         return self.folder / "answers.sqlite"
 
     @property
+    def answer_cache(self) -> Path:
+        """Answers to questions that were asked before, with ``ROMA_ANSWER_CACHE=on``."""
+        return self.folder / "answer-cache.sqlite"
+
+    @property
     def evals(self) -> Path:
         """Folder of the evaluations' reports, one folder a run."""
         return self.folder / "evals"
@@ -169,7 +174,7 @@ class Workspace:
     @property
     def rebuildable(self) -> tuple[Path, ...]:
         """Databases that are caches: without them only time and calls are lost."""
-        return self.cache, self.web_pages
+        return self.cache, self.web_pages, self.answer_cache
 
     @property
     def databases(self) -> tuple[Path, ...]:

@@ -110,6 +110,7 @@ class ConversationAgent(Agent):
                 agent=self,
                 event_at_start="",
                 applies=lambda context: context.query.session_id is not None,
+                runs_when_cached=True,
                 version="1",
             ),
         )

@@ -16,7 +16,7 @@ from roma_core.agents.base import Agent
 from roma_core.agents.context import Context
 from roma_core.agents.pipeline import Pipeline, Stage, Then, fill_words
 from roma_core.agents.trace import take_snapshot
-from roma_core.answers import Recorder
+from roma_core.answers import AnswerReuse, Recorder
 from roma_core.errors import (
     AgentFailure,
     ConfigError,
@@ -68,21 +68,31 @@ class ROMAOrchestrator(Agent):
             return await fold_events(events)
 
     async def stream_query(
-        self, query: Query, recorder: Recorder | None = None, start: StartPoint | None = None
+        self,
+        query: Query,
+        recorder: Recorder | None = None,
+        start: StartPoint | None = None,
+        reuse: AnswerReuse | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield stages, tokens and exactly one ``CompleteEvent`` or ``ErrorEvent``, within the deadline.
 
         Closing it (or cancelling its reader) stops the model's call. A token passes no other generator between its
         writer and the reader. ``recorder`` gets each event before it is yielded, and the state after each stage.
-        ``start`` goes on from a recorded context.
+        ``start`` goes on from a recorded context. ``reuse`` looks for the answer in the cache, and keeps a fresh one.
         """
         failure: AgentFailure | None = None
-        with QueryWatch(query) as watch, _recording(recorder):
+        with QueryWatch(query) as watch, _recording(recorder), _leaving(reuse):
             run = _QueryRun(self.pipeline, query, watch, self._timeout_s, recorder, start)
             with guarded_block(self.name) as block, closing(run.watchdog):
                 try:
                     if recorder is not None and not recorder.has_begun:
                         await recorder.begin()
+                    if reuse is not None and (cached := await run.look_into_cache(reuse)) is not None:
+                        with run.reading:
+                            yield run.note(cached)
+                        if words := run.unseen_answer():
+                            with run.reading:
+                                yield run.note(TokenEvent(text=words))
                     for stage in run.walk():
                         block.agent = stage.agent_name
                         if (event := run.start_event()) is not None:
@@ -113,6 +123,8 @@ class ROMAOrchestrator(Agent):
                         complete = CompleteEvent(output=run.output())
                         if recorder is not None:
                             await recorder.finish(complete)
+                        if reuse is not None:
+                            await reuse.keep(complete.output)
                         yield complete
                 except TimeoutError:
                     if not run.watchdog.expired:
@@ -125,6 +137,8 @@ class ROMAOrchestrator(Agent):
             if failure is not None:
                 watch.fail(failure)
                 error = ErrorEvent(failure=failure)
+                if reuse is not None:
+                    reuse.give_up()
                 if recorder is not None:
                     await recorder.finish(error)
                 yield error
@@ -148,6 +162,18 @@ def _recording(recorder: Recorder | None) -> Iterator[None]:
             recorder.stop()
 
 
+@contextmanager
+def _leaving(reuse: AnswerReuse | None) -> Iterator[None]:
+    """Let another equal question write the answer when the reader of this one went away."""
+    try:
+        yield
+    finally:
+        if reuse is not None:
+            reuse.leave()
+
+
+CACHED = "cached"
+"""Name of the event of an answer out of the cache; it comes in place of those of the stages."""
 THINKING = "thinking"
 """Name of the event of a model that thinks; it comes between ``writing`` and the first token."""
 
@@ -180,6 +206,21 @@ class _QueryRun:
         self._shown = False
         self._stream_ended = False
         self._thoughts: Thoughts | None = None
+        self._is_cached = False
+
+    async def look_into_cache(self, reuse: AnswerReuse) -> StageEvent | None:
+        """Take the answer from the cache and return the event that says so; None when it has to be written."""
+        with self.watchdog:
+            output = await reuse.find()
+        if output is None or output.saved is None:
+            return None
+        self._is_cached = True
+        self._context.output = output
+        self._context.passages = output.passages
+        if self._recorder is not None:  # the record knows the passages, and forgets them with their document
+            self._recorder.note_stage(take_snapshot(CACHED, self._context))
+        details = output.saved.model_dump(mode="json")
+        return self._event(CACHED, "Taking the answer from the cache …", details)
 
     def walk(self) -> Iterator[Stage]:
         """Yield the stages that apply in their order, and again for each round of look-ups."""
@@ -191,6 +232,8 @@ class _QueryRun:
             self._position = self._next_position(stage)
 
     def _applies(self, stage: Stage) -> bool:
+        if self._is_cached and not stage.runs_when_cached:
+            return False
         if stage.name in self._has_run and not stage.every_round:
             return False
         return stage.applies is None or stage.applies(self._context)

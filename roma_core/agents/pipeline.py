@@ -84,6 +84,8 @@ class Stage:
     """True when it runs in each round of look-ups, not only in the first."""
     back_to: str = ""
     """The stage to go back to after this one while look-ups are waiting: the next round."""
+    runs_when_cached: bool = False
+    """True when it also runs for an answer out of the cache, which every other stage is left out for."""
     version: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values that decide its result; part of the identity of an evaluation."""
@@ -123,6 +125,14 @@ class Stage:
         if not _is_own_code(self.run):
             parts.append(f"source {source_sha256(self.run)[:16]}")
         return " ".join(parts)
+
+    @property
+    def is_identified(self) -> bool:
+        """True when its fingerprint names all that it does: it is ROMA's own, or declares a version of its own.
+
+        The source of another function says nothing about the values that it closes over.
+        """
+        return bool(self.version) or _is_own_code(self.run)
 
     def details(self, context: Context) -> dict[str, Any]:
         return dict(self.detail(context)) if self.detail is not None else {}

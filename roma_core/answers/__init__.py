@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roma_core.answers.cache import AnswerCache, AnswerCacheStats, AnswerInputs, AnswerReuse
 from roma_core.answers.record import (
     ANSWER_STATES,
     AnswerIdentity,
@@ -17,8 +18,12 @@ from roma_core.answers.service import Answers, Recorder, require_record_id
 
 __all__ = [
     "ANSWER_STATES",
+    "AnswerCache",
+    "AnswerCacheStats",
     "AnswerIdentity",
+    "AnswerInputs",
     "AnswerRecord",
+    "AnswerReuse",
     "AnswerState",
     "AnswerSummary",
     "Answers",

@@ -50,6 +50,7 @@ COMMANDS = {
     "serve": "service:serve",
     "mcp": "service:mcp",
     "health": "service:health",
+    "cache": "caches:cache",
     "spend": "service:spend",
     "doctor": "service:doctor",
     "plugins": "service:plugins",

@@ -22,7 +22,7 @@ from roma_core.llm.base import Learns, LLMDelta, LLMRequest, LLMResponse, M, Pro
 from roma_core.llm.control.attempt import Attempt, CallStream, Lane, Limits
 from roma_core.llm.control.breaker import Breaker
 from roma_core.llm.control.budget import Budgets, Hold, payer
-from roma_core.llm.control.cache import AnswerCache, KeptAnswer, may_be_kept, replay, request_key
+from roma_core.llm.control.cache import CachedResponse, ResponseCache, may_be_kept, replay, request_key
 from roma_core.llm.control.calls import CallRecord
 from roma_core.llm.control.limits import Limiter, Slot
 from roma_core.llm.control.pricing import Prices
@@ -72,7 +72,7 @@ class LLMService:
         self._prices = prices or Prices()
         self._budgets = budgets or Budgets()
         self.spending = self._budgets.spending
-        self._answers = AnswerCache(cache) if cache is not None and (cache.reads or cache.writes) else None
+        self._answers = ResponseCache(cache) if cache is not None and (cache.reads or cache.writes) else None
         self._log_text = log_text
         self._observers = list(observers)
         self._breakers: dict[str, Breaker] = {}
@@ -324,7 +324,7 @@ class LLMService:
                         self._account_failure(attempt, slot, money, error, spent)
                         raise
             if self._answers is not None and may_be_kept(attempt.request, attempt.text, done.finish_reason or ""):
-                await asyncio.to_thread(self._answers.put, key, attempt.as_kept_answer())
+                await asyncio.to_thread(self._answers.put, key, attempt.as_cached_response())
             yield done
         finally:
             if attempt.outcome == "":  # stopped before it was sent
@@ -502,7 +502,7 @@ class LLMService:
             )
         lane.unread_bytes += size_bytes
 
-    async def _replayed(self, lane: Lane, request: LLMRequest, kept: KeptAnswer, reason: str) -> Deltas:
+    async def _replayed(self, lane: Lane, request: LLMRequest, kept: CachedResponse, reason: str) -> Deltas:
         started = time.monotonic()
         usage = Usage()
         for delta in replay(kept):

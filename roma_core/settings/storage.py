@@ -24,4 +24,14 @@ class StorageSettings(SettingsSection):
     answer_days: int = setting(
         30, "Days that the record of an answer is kept; 0 = none is kept.", ge=0, decides_answers=False
     )
+    answer_cache: Literal["off", "on"] = setting(
+        "off",
+        "on: a question that was answered before, over the same corpus and by the same settings, is answered from the "
+        "cache of answers.",
+        decides_answers=False,
+    )
+    answer_cache_s: float = setting(86_400.0, "Longest age of a cached answer.", gt=0, decides_answers=False)
+    answer_cache_mb: int = setting(
+        256, "Room for cached answers; the least recently used go first.", ge=1, decides_answers=False
+    )
     answer_mb: int = setting(1024, "Room for the records of answers; the oldest go first.", ge=1, decides_answers=False)

@@ -96,6 +96,13 @@ class ChunkStore(Protocol):
         """
         ...
 
+    async def version(self, tenant: str) -> str:
+        """Return a name of the present state of the tenant's documents: another one after each change.
+
+        It may change without one. It is cheap, and sees what other processes have written.
+        """
+        ...
+
     async def optimize(self) -> None:
         """Compact and index. Never removes a version that a reader may hold."""
         ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -47,11 +48,14 @@ class InMemoryStore:
         self._tenants: dict[str, dict[str, EmbeddedDocument]] = {}
         self._indexes: dict[str, _Index] = {}
         """Made by the first search after a change."""
+        self._name = uuid.uuid4().hex
+        self._changes = 0
 
     async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Store a document with its chunks, see ``ChunkStore``. Raises ``InputError`` when vectors are missing."""
         if len(chunks) != len(vectors):
             raise InputError(f"{len(chunks)} chunks came with {len(vectors)} vectors.")
+        self._changes += 1
         self._tenants.setdefault(tenant, {})[document.id] = EmbeddedDocument(document, tuple(chunks), vectors)
         self._indexes.pop(tenant, None)
 
@@ -67,6 +71,7 @@ class InMemoryStore:
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Remove documents, see ``ChunkStore``."""
         held = self._tenants.get(tenant, {})
+        self._changes += 1
         self._indexes.pop(tenant, None)
         return sum(held.pop(document_id, None) is not None for document_id in set(document_ids))
 
@@ -140,6 +145,10 @@ class InMemoryStore:
         documents = Counter(entry.document.collection for entry in held)
         chunks = Counter(entry.document.collection for entry in held for _ in entry.chunks)
         return {name: (documents[name], chunks[name]) for name in sorted(documents)}
+
+    async def version(self, tenant: str) -> str:
+        """Return a name of the state, see ``ChunkStore``."""
+        return f"{self._name}:{self._changes}"
 
     async def optimize(self) -> None:
         """Do nothing: indexes are built by the first search after a change."""

@@ -506,6 +506,17 @@ class LanceStore:
             }
         return {name: (documents[name], chunks[name]) for name in chunks}
 
+    async def version(self, tenant: str) -> str:
+        """Return a name of the state of the table, see ``ChunkStore``.
+
+        A table that was made anew counts its versions from one again, so the time of its last commit is part of it.
+        """
+        table = await self._table()
+        with self._reading():
+            number = await table.version()
+            made_at = await asyncio.to_thread(lambda: (self._folder / "_versions").stat().st_mtime_ns)
+        return f"{self._name}:{number}:{made_at}"
+
     async def open_table(self) -> Any:
         """Return LanceDB's table."""
         return await self._table()

@@ -78,6 +78,18 @@ LANGUAGES = {
 class StoreContract:
     """Conformance of a store. Inherit it and give an empty ``store``; vectors are those of ``EMBEDDER``."""
 
+    async def test_each_change_is_another_version_and_reading_is_none(self, store: ChunkStore) -> None:
+        versions = [await store.version("t")]
+        await put(store, HARBOUR)
+        versions.append(await store.version("t"))
+        await put(store, document(HARBOUR.uri, "The harbour was closed."))
+        versions.append(await store.version("t"))
+        await store.delete("t", [HARBOUR.id])
+        versions.append(await store.version("t"))
+        assert len(set(versions)) == len(versions)
+        await store.lexical("t", "harbour", limit=3)
+        assert await store.version("t") == versions[-1]
+
     async def test_empty_store_answers_with_nothing(self, store: ChunkStore) -> None:
         assert await store.counts("t") == (0, 0)
         assert await store.document("t", "d") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -130,6 +131,17 @@ class Usage(Noun):
         return result
 
 
+class SavedWork(Noun):
+    """What an answer out of the cache has saved: the cost of writing it, which the one who asked first had."""
+
+    made_at: datetime
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """None when a price is unknown."""
+
+
 CITATION_COLUMNS = (
     "marker",
     "title",
@@ -173,6 +185,8 @@ class TailorOutput(Noun):
     """Names of the guardrail rules that fired without blocking."""
     prompt_hash: str = ""
     """Hash of the prompt that the answer was written with; empty when no prompt was read (extractive)."""
+    saved: SavedWork | None = None
+    """What was saved because the answer comes from the cache of answers; None for one that was written now."""
 
     @field_validator("answered", mode="before")
     @classmethod

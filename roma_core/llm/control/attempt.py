@@ -12,7 +12,7 @@ from typing import Self, cast
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import LLMDelta, LLMRequest, Provider
 from roma_core.llm.control.breaker import Breaker
-from roma_core.llm.control.cache import KeptAnswer
+from roma_core.llm.control.cache import CachedResponse
 from roma_core.llm.control.limits import Limiter
 from roma_core.llm.control.pricing import PICTURE_TOKENS_ABOUT, tokens_about, tokens_at_most
 from roma_core.settings import LLMSettings
@@ -228,10 +228,10 @@ class Attempt:
             )
         return LLMError(message, ErrorCode.LLM_TIMEOUT, details={"limit": "patience"})
 
-    def as_kept_answer(self) -> KeptAnswer:
+    def as_cached_response(self) -> CachedResponse:
         """Return the answer for the cache, with this call's own usage, without that of failed attempts before it."""
         finish = self.finish or LLMDelta()
-        return KeptAnswer(
+        return CachedResponse(
             text=self.text,
             provider=finish.provider or self.lane.vendor,
             model=finish.model or self.lane.model,

@@ -1,4 +1,4 @@
-"""Model answers kept for next time: what identifies one, which may be kept, and how one is played back."""
+"""Responses of models kept for next time: what identifies one, which may be kept, and how one is played back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ KIND = "llm"
 VERSION = "2"
 
 
-class KeptAnswer(BaseModel):
-    """One whole answer as it was first given."""
+class CachedResponse(BaseModel):
+    """A whole response of a model as it was first given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,8 +35,8 @@ def request_key(fingerprint: str, request: LLMRequest) -> str:
     return digest("llm", VERSION, fingerprint, json.dumps(asked, sort_keys=True, ensure_ascii=False))
 
 
-class AnswerCache:
-    """The part of the workspace's cache that holds answers. Blocking: call it from a thread."""
+class ResponseCache:
+    """The part of the workspace's cache that holds responses of models. Blocking: call it from a thread."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -52,16 +52,16 @@ class AnswerCache:
     def close(self) -> None:
         self._cache.close()
 
-    def get(self, key: str) -> KeptAnswer | None:
+    def get(self, key: str) -> CachedResponse | None:
         data = self._cache.get(KIND, key)
         if data is None:
             return None
         try:
-            return KeptAnswer.model_validate_json(data)
+            return CachedResponse.model_validate_json(data)
         except ValidationError:  # written by another version: asked again
             return None
 
-    def put(self, key: str, answer: KeptAnswer) -> None:
+    def put(self, key: str, answer: CachedResponse) -> None:
         self._cache.put(KIND, key, answer.model_dump_json().encode())
 
 
@@ -77,7 +77,7 @@ def may_be_kept(request: LLMRequest, text: str, finish_reason: str) -> bool:
         return False
 
 
-def replay(answer: KeptAnswer) -> Iterator[LLMDelta]:
+def replay(answer: CachedResponse) -> Iterator[LLMDelta]:
     """The answer word by word, as a live one would come; its cost is counted as saved."""
     for word in re.findall(r"\s*\S+(?:\s+$)?", answer.text):
         yield LLMDelta(text=word)

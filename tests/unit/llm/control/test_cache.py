@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from roma_core.cache import Cache
 from roma_core.llm.base import LLMRequest, Message, Picture
-from roma_core.llm.control.cache import KIND, AnswerCache, KeptAnswer, replay, request_key
+from roma_core.llm.control.cache import KIND, CachedResponse, ResponseCache, replay, request_key
 from roma_core.llm.providers.schemas import strict_schema
 from roma_core.types import Usage
 
 
 @given(st.text(min_size=1).filter(str.strip))
 def test_a_replay_is_the_same_text_in_pieces(text: str) -> None:
-    deltas = list(replay(KeptAnswer(text=text, provider="p", model="m", usage=Usage(cost_usd=0.5))))
+    deltas = list(replay(CachedResponse(text=text, provider="p", model="m", usage=Usage(cost_usd=0.5))))
     assert "".join(d.text for d in deltas) == text
     assert deltas[-1].usage == Usage(cache_hits=1, saved_usd=0.5)
 
@@ -33,7 +33,7 @@ def test_words_and_pictures_decide_the_key() -> None:
 def test_entries_of_another_version_are_asked_again(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "c.sqlite")
     cache.put(KIND, "k", b'{"old": 1}')
-    assert AnswerCache(cache).get("k") is None
+    assert ResponseCache(cache).get("k") is None
 
 
 def test_strict_schemas_close_every_object_and_keep_names_that_look_like_keywords() -> None:
