@@ -92,7 +92,10 @@ async def spend(call: Invocation, period: Period, by: Dimension) -> int:
             for row in report.rows
         ]
         columns = [by, "calls", "input tokens", "output tokens", "of thoughts", "cost"]
-        write_table(f"{report.tenant}, {period}: {_usd(report.cost_usd)}", columns, rows)
+        if rows:
+            write_table(f"{report.tenant}, {period}: {_usd(report.cost_usd)}", columns, rows)
+        else:
+            write(f"{report.tenant}, {period}: no model was called.")
         for budget in report.budgets:
             write(
                 f"budget of the {budget.scope}, {budget.period}: {_usd(budget.taken_usd)} of {_usd(budget.limit_usd)}"

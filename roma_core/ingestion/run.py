@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -576,7 +577,7 @@ class Run:
         """The document, from the cache when the same bytes were parsed before under the same name."""
         held = await asyncio.to_thread(self.parts.cache.get, "parse", key)
         if held is not None:
-            return Document.model_validate_json(held)
+            return Document.model_validate_json(unpack_document(held))
         document = await self.parts.parsers.parse(raw, ParseOptions(tenant=self.tenant, parts_apart=True))
         if isinstance(document, AgentFailure) and self.parts.pictures is not None:
             return await self._picture_without_words(raw, document)
@@ -585,7 +586,7 @@ class Run:
             if longest:
                 return _as_data(longest)
         if isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids:  # else pages are unread
-            await asyncio.to_thread(self.parts.cache.put, "parse", key, document.model_dump_json().encode())
+            await asyncio.to_thread(lambda: self.parts.cache.put("parse", key, pack_document(document)))
         return document
 
     async def _picture_without_words(self, raw: RawDocument, failure: AgentFailure) -> Document | AgentFailure:
@@ -900,6 +901,16 @@ def _has_same_content(candidate: Candidate, sha256: str, parser: str | None) -> 
     """Return whether the stored document was made of these bytes, by this parser."""
     row = candidate.row
     return row is not None and (row.content_sha256, base_parser(row.parser)) == (sha256, parser)
+
+
+def pack_document(document: Document) -> bytes:
+    """Return a document as it is cached: compressed, so that a change writes a third of the bytes."""
+    return zlib.compress(document.model_dump_json().encode(), level=1)
+
+
+def unpack_document(held: bytes) -> bytes:
+    """Return the JSON of a cached document; those of earlier versions are not compressed."""
+    return held if held.startswith(b"{") else zlib.decompress(held)
 
 
 async def fetch_item(

@@ -241,7 +241,7 @@ class LanceStore:
             unindexed=await self._count_unindexed(table, "search_text"),
             fragments=number,
             versions=await asyncio.to_thread(self._count_versions),
-            taken_bytes=await asyncio.to_thread(_measure_folder, self._folder),
+            taken_bytes=await asyncio.to_thread(_measure_folder, self._folder, in_blocks=False),
             live_bytes=stats["total_bytes"],
         )
 
@@ -909,14 +909,15 @@ def translate_store_errors(path: Path, same: Callable[[], bool] = lambda: True) 
         ) from error
 
 
-def _measure_folder(folder: Path) -> int:
-    """Return the bytes that a folder takes, in blocks as the disk counts them."""
+def _measure_folder(folder: Path, *, in_blocks: bool = True) -> int:
+    """Return the bytes that a folder takes, in blocks as the disk counts them, or as its files have them."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):  # removed meanwhile
                 status = os.lstat(os.path.join(place, name))  # noqa: PTH118
-                total += getattr(status, "st_blocks", 0) * 512 or status.st_size
+                blocks = getattr(status, "st_blocks", 0) if in_blocks else 0
+                total += blocks * 512 or status.st_size
     return total
 
 

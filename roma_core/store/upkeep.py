@@ -4,7 +4,7 @@ A commit leaves a small fragment, rows that no index holds, and a version. Mendi
 table again, so it is done only after a share of the table has changed: then a changed document pays for a few others.
 Until then small fragments are merged among themselves, and the text index is built again, which is small.
 
->>> choose_upkeep(TableFacts(rows=10_000, changed=600, unindexed=600, fragments=3))
+>>> choose_upkeep(TableFacts(rows=10_000, changed=1200, unindexed=1200, fragments=3))
 'index'
 """
 
@@ -17,14 +17,17 @@ Upkeep = Literal["none", "index", "merge", "rewrite"]
 """``index``: build the text index again. ``merge``: make one fragment of the small ones, then as ``index`` where due.
 ``rewrite``: one fragment, all indices, and no old version."""
 
-REWRITE_SHARE: Final = 4
+REWRITE_SHARE: Final = 2
 """A table is rewritten when one row in so many has changed since the last time."""
 MOST_SCANNED: Final = 20_000
 """Rows outside of the indices of vectors, however large the table: each query compares them one by one."""
 LEAST_REWRITTEN: Final = 512
-INDEX_SHARE: Final = 20
+INDEX_SHARE: Final = 10
 """The text index is built again when it lacks one row in so many; a search reads such rows one by one."""
 LEAST_INDEXED: Final = 64
+"""So few rows are read one by one in no time, however small the table."""
+LEAST_INDEXED_AGAIN: Final = 256
+"""The same for a table of which the index has most rows: building it again for each few changes is what they cost."""
 MOST_FRAGMENTS: Final = 64
 SMALL_FRAGMENT: Final = 64
 """Rows of a fragment up to which it is merged with others of its kind."""
@@ -33,6 +36,8 @@ MOST_MERGED: Final = 256
 MOST_VERSIONS: Final = 1024
 LEAST_GARBAGE: Final = 2 << 20
 """Bytes of old versions that are not worth rewriting a table for."""
+GARBAGE_SHARE: Final = 2
+"""A table is rewritten when its old versions have so many times its bytes."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,16 @@ def choose_upkeep(facts: TableFacts) -> Upkeep:
 
 def is_index_due(unindexed: int, rows: int) -> bool:
     """Return whether the text index lacks so many rows that building it again pays."""
-    return unindexed >= LEAST_INDEXED and unindexed * INDEX_SHARE >= rows
+    if unindexed < LEAST_INDEXED:
+        return False
+    is_new = unindexed * 2 >= rows
+    return is_new or (unindexed >= LEAST_INDEXED_AGAIN and unindexed * INDEX_SHARE >= rows)
 
 
 def _is_rewrite_due(facts: TableFacts) -> bool:
     if facts.fragments >= MOST_MERGED or facts.versions >= MOST_VERSIONS:
         return True
-    if facts.garbage_bytes >= max(LEAST_GARBAGE, facts.live_bytes):
+    if facts.garbage_bytes >= max(LEAST_GARBAGE, GARBAGE_SHARE * facts.live_bytes):
         return True
     stale = max(facts.changed, facts.unindexed)
     return stale >= MOST_SCANNED or (stale >= LEAST_REWRITTEN and stale * REWRITE_SHARE >= facts.rows)

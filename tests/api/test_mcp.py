@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
+import signal
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -136,21 +139,75 @@ async def test_pages_of_other_sites_are_strangers(service: Any) -> None:
     assert (await service.client.post("/mcp", json=body, headers=headers)).status_code == 401
 
 
-@pytest.mark.slow
-async def test_the_same_tools_over_the_standard_streams(tmp_path: Path) -> None:
-    (tmp_path / "bridge.md").write_text("# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902.\n")
-    root = str(Path(roma_core.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": root, "ROMA_LOG_LEVEL": "INFO"}
-    command = [sys.executable, "-m", "roma_core"]
-    ingest = await asyncio.create_subprocess_exec(
-        *command, "ingest", "bridge.md", cwd=tmp_path, env=environment, stderr=asyncio.subprocess.DEVNULL
+COMMAND = [sys.executable, "-m", "roma_core"]
+
+
+def environment() -> dict[str, str]:
+    """Variables of a process of ``roma``."""
+    return {**os.environ, "PYTHONPATH": str(Path(roma_core.__file__).parents[1]), "ROMA_LOG_LEVEL": "INFO"}
+
+
+async def roma(folder: Path, *arguments: str) -> str:
+    """Run a command in a process of its own, and return what it writes."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *arguments, cwd=folder, env=environment(), stdout=asyncio.subprocess.PIPE
     )
-    assert await ingest.wait() == 0
-    server = StdioServerParameters(command=command[0], args=[*command[1:], "mcp"], cwd=tmp_path, env=environment)
+    written, _ = await process.communicate()
+    assert process.returncode == 0
+    return written.decode()
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> Path:
+    """A folder whose workspace holds one document."""
+    (tmp_path / "bridge.md").write_text("# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902.\n")
+    await roma(tmp_path, "ingest", "bridge.md")
+    return tmp_path
+
+
+async def try_tools(client: Any) -> None:
+    """Ask, and read the document that the answer cites."""
+    assert sorted(tool.name for tool in (await client.list_tools()).tools) == TOOLS
+    answer = (await client.call_tool("ask", {"question": QUESTION})).structured_content
+    assert "1902" in answer["answer"]
+    document_id = answer["citations"][0]["document_id"]
+    text = (await client.call_tool("get_document", {"document_id": document_id})).structured_content
+    assert text["text"].startswith("# Rope bridge")
+
+
+@pytest.mark.slow
+async def test_the_same_tools_over_the_standard_streams(bridge: Path) -> None:
+    server = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "mcp"], cwd=bridge, env=environment())
     async with Client(server, read_timeout_seconds=120) as client:
-        assert sorted(tool.name for tool in (await client.list_tools()).tools) == TOOLS
-        answer = (await client.call_tool("ask", {"question": QUESTION})).structured_content
-        assert "1902" in answer["answer"]
-        document_id = answer["citations"][0]["document_id"]
-        text = (await client.call_tool("get_document", {"document_id": document_id})).structured_content
-        assert text["text"].startswith("# Rope bridge")
+        await try_tools(client)
+
+
+@pytest.mark.slow
+async def test_the_same_tools_by_a_process_that_serves_http_and_ends_when_it_is_asked_to(bridge: Path) -> None:
+    secret = json.loads(await roma(bridge, "token", "create", "agent", "--scope", "query", "--json"))["token"]
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "mcp", "--http", "--port", "0", cwd=bridge, env=environment(), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    address, lines = None, []
+    while address is None:
+        line = (await asyncio.wait_for(process.stderr.readline(), 120)).decode()
+        assert line, f"the server ended: {lines}"
+        lines.append(line)
+        address = re.search(r"http://127\.0\.0\.1:\d+", line)
+    reading = asyncio.create_task(process.stderr.read())  # a full pipe would stop the server
+    try:
+        async with httpx2.AsyncClient(timeout=60, trust_env=False) as stranger:
+            assert (await stranger.post(f"{address[0]}/mcp", json={})).status_code == 401
+        headers = {"Authorization": f"Bearer {secret}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=120, trust_env=False) as http:
+            transport = streamable_http_client(f"{address[0]}/mcp", http_client=http)
+            async with Client(transport) as client:
+                await try_tools(client)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading

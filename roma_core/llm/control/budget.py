@@ -189,8 +189,10 @@ class Budgets:
         return SpendReport(period=period, by=by, tenant=tenant, rows=rows, budgets=tuple(states))
 
     def spent_usd(self, scope: Scope, key: str, period: Period = "all") -> float:
-        """Return what is spent or reserved in the period that runs now."""
-        with self._lock, self._account(scope) as db:
+        """Return what is spent or reserved in the period that runs now. Makes no file."""
+        shared = None if scope == "run" else self._shared
+        account = self._account(scope) if shared is None else shared.snapshot()
+        with self._lock, account as db:
             return self._taken(db, scope, key, period) / NANO
 
     def close(self) -> None:

@@ -38,3 +38,20 @@ def test_a_program_reads_the_same(spent: Path, capsys: pytest.CaptureFixture[str
     assert main(["spend", "--period", "all", "--json", "--workspace", str(spent)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["cost_usd"], report["rows"][0]["reasoning_tokens"]) == (0.25, 5)
+
+
+@pytest.mark.parametrize("folder", ["empty", "absent"])
+def test_a_workspace_that_has_spent_nothing_says_so_and_shows_its_budgets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROMA_BUDGET_TENANT_MONTH_USD", "10")
+    assert main(["spend", "--workspace", folder]) == 0
+    shown = capsys.readouterr().out
+    assert "default, month: no model was called." in shown
+    assert "budget of the tenant, month: $0.0000 of $10.0000" in shown
+    assert main(["spend", "--json", "--workspace", folder]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["rows"], report["cost_usd"], report["unpriced_calls"]) == ([], 0.0, 0)
+    assert not (tmp_path / "absent").exists(), "looking at costs makes no workspace"

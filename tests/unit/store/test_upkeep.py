@@ -36,6 +36,7 @@ async def details_of(store: LanceStore) -> dict[str, object]:
 
 async def test_upkeep_waits_until_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "LEAST_INDEXED", 12)
+    monkeypatch.setattr(upkeep, "LEAST_INDEXED_AGAIN", 28)
     store = store_at(tmp_path)
     for number in range(60):
         await put(store, number)
@@ -44,7 +45,7 @@ async def test_upkeep_waits_until_it_pays(tmp_path: Path, monkeypatch: pytest.Mo
     await put(store, 60)
     await store.maintain()
     assert (await details_of(store))["unindexed_rows"] == 4
-    for number in range(61, 64):
+    for number in range(61, 67):
         await put(store, number)
     await store.maintain()
     assert (await details_of(store))["unindexed_rows"] == 0
@@ -73,18 +74,22 @@ async def test_small_fragments_are_merged_and_the_large_one_is_left_as_it_is(
     ("facts", "due"),
     [
         (TableFacts(rows=10_000, changed=0, unindexed=0, fragments=1), "none"),
-        (TableFacts(rows=10_000, changed=2400, unindexed=499, fragments=63), "none"),
+        (TableFacts(rows=10_000, changed=4900, unindexed=999, fragments=63), "none"),
         (TableFacts(rows=40, changed=20, unindexed=20, fragments=8), "none"),
-        (TableFacts(rows=10_000, changed=500, unindexed=500, fragments=20), "index"),
+        (TableFacts(rows=100, changed=60, unindexed=70, fragments=8), "index"),
+        (TableFacts(rows=900, changed=255, unindexed=255, fragments=60), "none"),
+        (TableFacts(rows=900, changed=256, unindexed=256, fragments=60), "index"),
+        (TableFacts(rows=10_000, changed=1000, unindexed=1000, fragments=20), "index"),
         (TableFacts(rows=10_000, changed=64, unindexed=0, fragments=64), "merge"),
-        (TableFacts(rows=10_000, changed=2500, unindexed=0, fragments=9), "rewrite"),
+        (TableFacts(rows=10_000, changed=5000, unindexed=0, fragments=9), "rewrite"),
         (TableFacts(rows=400, changed=0, unindexed=400, fragments=1), "index"),
         (TableFacts(rows=600, changed=0, unindexed=600, fragments=1), "rewrite"),
         (TableFacts(rows=1_000_000, changed=20_000, unindexed=0, fragments=40), "rewrite"),
         (TableFacts(rows=1_000_000, changed=9_000, unindexed=0, fragments=256), "rewrite"),
         (TableFacts(rows=1_000_000, changed=0, unindexed=0, fragments=1, versions=1024), "rewrite"),
         (TableFacts(100, 0, 0, 1, taken_bytes=3 << 20, live_bytes=0), "rewrite"),
-        (TableFacts(100, 0, 0, 1, taken_bytes=90 << 20, live_bytes=50 << 20), "none"),
+        (TableFacts(100, 0, 0, 1, taken_bytes=149 << 20, live_bytes=50 << 20), "none"),
+        (TableFacts(100, 0, 0, 1, taken_bytes=150 << 20, live_bytes=50 << 20), "rewrite"),
     ],
 )
 def test_upkeep_is_chosen_by_what_has_changed(facts: TableFacts, due: str) -> None:
