@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 import roma_core
+from roma_core.api.tokens import TokenStore
 from roma_core.llm.providers.server import Script
 from tests.api.conftest import document
 
@@ -147,22 +148,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(roma_core.__file__).parents[1]), "ROMA_LOG_LEVEL": "INFO"}
 
 
-async def roma(folder: Path, *arguments: str) -> str:
-    """Run a command in a process of its own, and return what it writes."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, cwd=folder, env=environment(), stdout=asyncio.subprocess.PIPE
-    )
-    written, _ = await process.communicate()
-    assert process.returncode == 0
-    return written.decode()
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose workspace holds one document."""
-    (tmp_path / "bridge.md").write_text("# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902.\n")
-    await roma(tmp_path, "ingest", "bridge.md")
-    return tmp_path
+    folder = tmp_path_factory.mktemp("bridge")
+    (folder / "bridge.md").write_text("# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902.\n")
+    subprocess.run([*COMMAND, "ingest", "bridge.md"], cwd=folder, env=environment(), check=True, capture_output=True)
+    return folder
 
 
 async def try_tools(client: Any) -> None:
@@ -184,7 +176,7 @@ async def test_the_same_tools_over_the_standard_streams(bridge: Path) -> None:
 
 @pytest.mark.slow
 async def test_the_same_tools_by_a_process_that_serves_http_and_ends_when_it_is_asked_to(bridge: Path) -> None:
-    secret = json.loads(await roma(bridge, "token", "create", "agent", "--scope", "query", "--json"))["token"]
+    secret, token = TokenStore(bridge / ".roma").create("agent")
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "mcp", "--http", "--port", "0", cwd=bridge, env=environment(), stderr=asyncio.subprocess.PIPE
     )
@@ -211,3 +203,4 @@ async def test_the_same_tools_by_a_process_that_serves_http_and_ends_when_it_is_
             process.kill()
         await process.wait()
         await reading
+        TokenStore(bridge / ".roma").revoke(token.id)
