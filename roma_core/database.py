@@ -44,7 +44,7 @@ BUSY_S = 30.0
 """How long a connection waits for another's lock before it gives up."""
 NO_ROOM = 128 << 10
 """Bytes. With less than this on the disk an I/O error is for want of room: what SQLite makes first takes 32 KiB."""
-CHECKPOINT_BYTES = 8 << 20
+CHECKPOINT_BYTES = 16 << 20
 """A log of this size is written back into its file. A page that changes often is then written back once."""
 TRUST_VERSION_S = 1.0
 """A file that stays open is asked so often whether a newer ROMA has changed its tables meanwhile."""
