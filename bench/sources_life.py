@@ -15,6 +15,7 @@ from bench import report
 from roma_core import Settings, build_roma
 from roma_core.app import Roma
 
+PARTS = "growth,writes,unchanged"
 DOCUMENTS = 1000
 UNCHANGED = 10_000
 CHANGES = 160
@@ -94,7 +95,7 @@ async def rest(base: Path, documents: int) -> dict[str, object]:
     return {"documents": documents, "seconds": round(min(seconds), 2), "CPU s": round(min(cpu), 2)}
 
 
-def main(parts: str = "growth,writes,unchanged", documents: int = DOCUMENTS, unchanged: int = UNCHANGED) -> None:
+def main(parts: str = PARTS, documents: int = DOCUMENTS, unchanged: int = UNCHANGED) -> None:
     chosen = parts.split(",")
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
@@ -114,4 +115,4 @@ def main(parts: str = "growth,writes,unchanged", documents: int = DOCUMENTS, unc
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *(int(argument) for argument in sys.argv[2:]))
+    main(sys.argv[1] if sys.argv[1:] else PARTS, *(int(argument) for argument in sys.argv[2:]))
