@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from roma_core.citations.lexicon import DENIALS
+from roma_core.citations.lexicon import ANTONYMS, DENIALS
+from roma_core.citations.numbers import Date, Quantity, is_convertible, same_quantity
 from roma_core.citations.words import ClaimWord, read_words
 
 ConflictKind = Literal["number", "date", "name", "polarity"]
@@ -58,6 +59,33 @@ def find_conflict(first: str, second: str, *, same_subject: bool = True) -> Conf
     return None
 
 
+def find_answer_conflict(
+    question: str, first: str, second: str, units: frozenset[str] = frozenset()
+) -> Conflict | None:
+    """Return how two sentences answer a question with other values; None where either has none of its own.
+
+    However differently they are worded, values of one unit, of one counted thing or of one calendar are compared. The
+    values that the question names are its conditions, not its answer. ``units`` are those that an answer can have.
+
+    >>> find_answer_conflict("How many people fit in?", "Twelve hundred people fit in.", "At most 900 people.").kind
+    'number'
+    """
+    asked = read_words(question)
+    given = {word.key for word in asked if word.is_number}
+    ones, others = read_words(_spell_out(first)), read_words(_spell_out(second))
+    if _asks_date(question):
+        dates, other_dates = _read_dates(ones, given), _read_dates(others, given)
+        return _compare_dates(dates, other_dates) if dates and other_dates else _compare_weekdays(ones, others)
+    if _ASKS_WHETHER.match(question):
+        return _compare_opposites(asked, ones, others)
+    counted = {word.stem or word.key for word in asked if word.kind == "word" and word.is_content}
+    mine, theirs = _read_quantities(ones, given), _read_quantities(others, given)
+    if units:
+        mine = [amount for amount in mine if amount.quantity.unit in units]
+        theirs = [amount for amount in theirs if amount.quantity.unit in units]
+    return _compare_quantities(mine, theirs, counted)
+
+
 def is_near_copy(first: str, second: str) -> bool:
     """True when two texts say the same in nearly the same words: same numbers, names and denials.
 
@@ -103,6 +131,207 @@ class TextSignature:
 
 LIKE = 0.8
 """Share of their pairs of words that two texts have in common from which on one is a copy of the other."""
+
+
+_ASKS_WHETHER = re.compile(
+    r"^\W*(?:and |so |but )?(?:is|are|was|were|do|does|did|can|could|may|must|has|have|had|will)\b", re.IGNORECASE
+)
+_WEEKDAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+_ASKS_AMOUNT = re.compile(
+    r"\bhow (?!do\b|does\b|did\b|can\b|is\b|are\b|was\b|were\b|should\b|to\b)\w+\b|^\W*(?:\w+ ){0,2}(?:what|which)\b",
+    re.IGNORECASE,
+)
+_ASKS_DATE = re.compile(
+    r"^\W*(?:since |until |from |by |and )?when\b|\b(?:which|what) (?:date|day|month|year)\b", re.IGNORECASE
+)
+
+
+def agree_on_answer(question: str, first: str, second: str) -> bool:
+    """Return whether two sentences have a value in common, which the question does not name, and none that differs.
+
+    >>> agree_on_answer("At which berth does work begin?", "It begins at berth 6.", "They began at berth 6.")
+    True
+    """
+    if find_answer_conflict(question, first, second) is not None:
+        return False
+    given = {word.key for word in read_words(question) if word.is_number}
+    ones, others = read_words(_spell_out(first)), read_words(_spell_out(second))
+    if _asks_date(question):
+        mine, theirs = _read_dates(ones, given), _read_dates(others, given)
+        return any(_can_be_one_date(one, other) for _, one in mine for _, other in theirs)
+    counted = {word.stem or word.key for word in read_words(question) if word.kind == "word" and word.is_content}
+    for one in _read_quantities(ones, given):
+        for other in _read_quantities(others, given):
+            if _measure_one_thing(one, other, counted) and _is_same_amount(one, other):
+                return True
+    return False
+
+
+def find_correction(first: str, second: str) -> Conflict | None:
+    """Return how the second sentence corrects a number of the first one; None where it does not.
+
+    >>> find_correction("Eleven hectares burnt.", "We measured 9.4 hectares, not eleven.").second
+    ('9.4',)
+    """
+    ones, others = read_words(_spell_out(first)), read_words(_spell_out(second))
+    mine = _read_quantities(ones, set())
+    denied = {word.quantity.value for at, word in enumerate(others) if word.quantity and _is_denied(others, at)}
+    wrong = [amount for amount in mine if amount.quantity.value in denied]
+    right = [amount for amount in _read_quantities(others, set()) if amount.quantity.value not in denied]
+    if not wrong or not right:
+        return None
+    return Conflict("number", tuple(amount.text for amount in wrong), tuple(amount.text for amount in right))
+
+
+_SPELT: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\bthree quarters of an hour\b", re.IGNORECASE), "45 minutes"),
+    (re.compile(r"\b(?:a )?quarter of an hour\b", re.IGNORECASE), "15 minutes"),
+    (re.compile(r"\bhalf an hour\b", re.IGNORECASE), "30 minutes"),
+    (re.compile(r"\bhalf a (kilomet(?:re|er)|met(?:re|er)|mile|tonne|ton|litre|liter)\b", re.IGNORECASE), r"0.5 \1s"),
+    (re.compile(r"\b(?:a|one) (third|quarter|fifth) of\b", re.IGNORECASE), r"one \1 of"),
+    (re.compile(r"\ban? (second|minute|hour|day|week|month|year)\b", re.IGNORECASE), r"1 \1"),
+)
+"""Amounts that are written without a number, and the same with one."""
+
+
+def _spell_out(text: str) -> str:
+    for pattern, amount in _SPELT:
+        text = pattern.sub(amount, text)
+    return text
+
+
+def asks_value(question: str) -> bool:
+    """Return whether a question asks for a number, an amount, a date, or yes or no.
+
+    >>> asks_value("How long does it take?"), asks_value("Why does it take so long?")
+    (True, False)
+    """
+    return any(pattern.search(question) for pattern in (_ASKS_DATE, _ASKS_AMOUNT, _ASKS_WHETHER))
+
+
+def _asks_date(question: str) -> bool:
+    return _ASKS_DATE.search(question) is not None
+
+
+@dataclass(frozen=True)
+class _Amount:
+    """A quantity as it is written, with the stem of what it counts, or of what it numbers: "berth 6"."""
+
+    text: str
+    quantity: Quantity
+    counted: str = ""
+    numbered: str = ""
+
+
+def _read_dates(words: Sequence[ClaimWord], given: set[str]) -> list[tuple[str, Date]]:
+    """Return the dates of a sentence with their text; a year alone is a date too."""
+    dates: list[tuple[str, Date]] = []
+    for position, word in enumerate(words):
+        if word.key in given or _is_denied(words, position):
+            continue
+        if word.date is not None:
+            dates.append((word.text, word.date))
+        elif _is_year(word):
+            dates.append((word.text, Date(int(word.text), 0, 0)))
+    return dates
+
+
+def _is_year(word: ClaimWord) -> bool:
+    return word.kind == "number" and re.fullmatch(r"(?:19|20)\d\d", word.text) is not None and not _unit(word)
+
+
+def _is_denied(words: Sequence[ClaimWord], position: int) -> bool:
+    """True for the sixty of "90 degrees, not 60"."""
+    return position > 0 and words[position - 1].key in DENIALS
+
+
+def _unit(word: ClaimWord) -> str:
+    return word.quantity.unit if word.quantity is not None else ""
+
+
+def _read_quantities(words: Sequence[ClaimWord], given: set[str]) -> list[_Amount]:
+    """Return the quantities of a sentence: no years, no ordinals, and none that the question names."""
+    amounts: list[_Amount] = []
+    for position, word in enumerate(words):
+        if word.quantity is None or word.key in given or _is_year(word) or _is_denied(words, position):
+            continue
+        counted = _stem_at(words, position + 1)
+        numbered = "" if counted or word.quantity.unit else _stem_at(words, position - 1)
+        amounts.append(_Amount(word.text, word.quantity, counted, numbered))
+    return amounts
+
+
+def _stem_at(words: Sequence[ClaimWord], position: int) -> str:
+    """Return the stem of the content word at a position; nothing where there is none."""
+    if not 0 <= position < len(words):
+        return ""
+    word = words[position]
+    return word.stem or word.key if word.kind == "word" and word.is_content else ""
+
+
+def _compare_dates(mine: Sequence[tuple[str, Date]], theirs: Sequence[tuple[str, Date]]) -> Conflict | None:
+    """Return the dates of each side that can be none of the other side's; None where a side has no such date."""
+    only = [text for text, date in mine if not any(_can_be_one_date(date, other) for _, other in theirs)]
+    only_theirs = [text for text, date in theirs if not any(_can_be_one_date(date, other) for _, other in mine)]
+    return Conflict("date", tuple(only), tuple(only_theirs)) if only and only_theirs else None
+
+
+def _compare_weekdays(ones: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Conflict | None:
+    """Return how the days of the week differ; None where a day is named by both or only one names any."""
+    mine = {word.key: word.text for word in ones if word.key in _WEEKDAYS}
+    theirs = {word.key: word.text for word in others if word.key in _WEEKDAYS}
+    if not mine or not theirs or mine.keys() & theirs.keys():
+        return None
+    return Conflict("date", tuple(mine.values()), tuple(theirs.values()))
+
+
+def _compare_opposites(
+    asked: Sequence[ClaimWord], ones: Sequence[ClaimWord], others: Sequence[ClaimWord]
+) -> Conflict | None:
+    """Return opposites of which one is asked about: "open" beside "closed"; None where a sentence denies its word."""
+    if _denials(ones) or _denials(others):
+        return None
+    keys = {word.key for word in asked}
+    mine, theirs = {word.key: word.text for word in ones}, {word.key: word.text for word in others}
+    for key, text in mine.items():
+        for other, other_text in theirs.items():
+            is_asked = key in keys or other in keys
+            if is_asked and frozenset((key, other)) in ANTONYMS and key not in theirs and other not in mine:
+                return Conflict("polarity", (text,), (other_text,))
+    return None
+
+
+def _can_be_one_date(one: Date, other: Date) -> bool:
+    """True when no part that both dates give differs."""
+    parts = ((one.year, other.year), (one.month, other.month), (one.day, other.day))
+    return all(not mine or not theirs or mine == theirs for mine, theirs in parts)
+
+
+def _compare_quantities(mine: Sequence[_Amount], theirs: Sequence[_Amount], asked: set[str]) -> Conflict | None:
+    """Return the amounts of each side that the other one lacks, where they measure one thing; else None."""
+    only = [amount for amount in mine if not any(_is_same_amount(amount, other) for other in theirs)]
+    only_theirs = [amount for amount in theirs if not any(_is_same_amount(amount, other) for other in mine)]
+    differing = [(one, other) for one in only for other in only_theirs if _measure_one_thing(one, other, asked)]
+    if not differing:
+        return None
+    firsts = dict.fromkeys(one.text for one, _ in differing)
+    seconds = dict.fromkeys(other.text for _, other in differing)
+    return Conflict("number", tuple(firsts), tuple(seconds))
+
+
+def _is_same_amount(one: _Amount, other: _Amount) -> bool:
+    return same_quantity(one.quantity, other.quantity) or same_quantity(other.quantity, one.quantity)
+
+
+def _measure_one_thing(one: _Amount, other: _Amount, asked: set[str]) -> bool:
+    """True when two amounts have one unit, count or number one thing, or one of them counts what is asked."""
+    if one.quantity.unit or other.quantity.unit:
+        return one.quantity.unit == other.quantity.unit or is_convertible(one.quantity, other.quantity)
+    if one.numbered or other.numbered:
+        return one.numbered == other.numbered
+    if one.counted and one.counted == other.counted:
+        return True
+    return bool({one.counted, other.counted} & asked) and not (one.counted and other.counted)
 
 
 def _plain_words(words: Sequence[ClaimWord]) -> set[str]:

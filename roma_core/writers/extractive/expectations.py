@@ -7,6 +7,7 @@ import re
 from roma_core.markup.questions import Question, split_words
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import Document
+from roma_core.writers.extractive.answer_types import find_asked_value, states_value
 from roma_core.writers.extractive.facts import file_name, title_span
 from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.units import QuotableUnit
@@ -51,11 +52,6 @@ _TIME = re.compile(
     r"|autumn|winter|(?:mon|tues|wednes|thurs|fri|satur|sun)day|after|before|until|when|once|as soon as|only|if)s?\b",
     re.IGNORECASE,
 )
-_COUNT = re.compile(
-    r"\d|\b(?:no|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?"
-    r"|millions?|half|both|single|several|each|every|many|unlimited)\b",
-    re.IGNORECASE,
-)
 
 
 def type_penalty(question: Question, unit: QuotableUnit) -> float:
@@ -76,8 +72,10 @@ def type_penalty(question: Question, unit: QuotableUnit) -> float:
         )
     if question.kind == "when":
         return 0.0 if _TIME.search(f"{unit.surroundings[1]}\n{text}") else LACKS
-    if question.kind == "how_many":
-        return 0.0 if _COUNT.search(text) else LACKS
+    asked_value = find_asked_value(question.text)
+    if asked_value is not None:
+        is_line = unit.sentence.kind in {"table", "code"}
+        return 0.0 if states_value(asked_value, text, is_line=is_line) else LACKS
     return 0.0
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from roma_core.citations.conflicts import Conflict, find_conflict, is_near_copy
+from roma_core.citations.conflicts import (
+    Conflict,
+    agree_on_answer,
+    asks_value,
+    find_answer_conflict,
+    find_conflict,
+    find_correction,
+    is_near_copy,
+)
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
 from roma_core.markup.questions import Question, content_words, find_names, holds_all_codes
+from roma_core.types import ScoredChunk
+from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
 MOST_SENTENCES = 3
@@ -17,8 +28,16 @@ MOST_COPIES = 3
 """Passages that one quote names when several hold it."""
 SHORT_WORDS = 40
 """Up to here an answer is given the sentence that goes on from its best one: the answer is often in that."""
+SAME_QUESTION = 1 / 3
+"""Share of the words of the question which the best unit has that another one needs to answer the same question."""
 CONFLICT_GAP = 4.0
 """How far below the best sentence another one may score and still contradict it."""
+ANSWER_GAP = 6.0
+"""How far below the best sentence one may score that answers the question in other words, with another value."""
+LEAST_READ_WORDS = 2
+"""Words of the question that a unit near the best one must have to contradict it."""
+LEAST_UNREAD_WORDS = 3
+"""Words of the question that a unit must have to contradict whatever the ranker says."""
 
 
 def choose_units(
@@ -196,22 +215,33 @@ class Disagreement:
 
 
 def find_disagreement(
-    question: Question, units: Sequence[QuotableUnit], scores: Sequence[float], best: QuotableUnit
+    question: Question,
+    units: Sequence[QuotableUnit],
+    scores: Sequence[float],
+    best: QuotableUnit,
+    passages: Sequence[ScoredChunk] = (),
 ) -> Disagreement | None:
-    """Return the units of other documents that contradict the best one, one a document; None where none does."""
-    top = max((score for unit, score in zip(units, scores, strict=True) if unit.quote == best.quote), default=0.0)
+    """Return the units of other documents that contradict the best one, one a document; None where none does.
+
+    Units beyond ``scores`` are those that the ranker did not read: they contradict by what they say alone.
+    ``passages`` are those of the units: a name of the question may stand anywhere in them.
+    """
+    texts = [f"{passage.chunk.title}\n{passage.chunk.text}" for passage in passages]
+    known = list(scores) + [-math.inf] * (len(units) - len(scores))
+    top = max((score for unit, score in zip(units, known, strict=True) if unit.quote == best.quote), default=0.0)
     against: dict[str, QuotableUnit] = {}
     conflict: Conflict | None = None
-    for index in sorted(range(len(units)), key=lambda i: (-scores[i], i)):
+    for index in sorted(range(len(units)), key=lambda i: (-known[i], i)):
         unit = units[index]
         document = unit.document_place[0]
-        if document == best.document_place[0] or document in against or scores[index] < top - CONFLICT_GAP:
+        if document == best.document_place[0] or document in against:
             continue
         if question.codes and not holds_all_codes(question.codes, unit.scored_text):
             continue
-        if count_names(question, unit.scored_text) < count_names(question, best.scored_text):
+        around = texts[unit.passage - 1] if unit.passage <= len(texts) else ""
+        if count_names(question, f"{unit.scored_text}\n{around}") < count_names(question, best.scored_text):
             continue
-        found = find_conflict(_said(best), _said(unit), same_subject=_same_subject(best, unit))
+        found = _find_contradiction(question, best, unit, top - known[index])
         if found is not None:
             against[document] = unit
             conflict = conflict or found
@@ -220,27 +250,107 @@ def find_disagreement(
     return Disagreement((best, *against.values()), conflict)
 
 
+def _find_contradiction(question: Question, best: QuotableUnit, unit: QuotableUnit, behind: float) -> Conflict | None:
+    """Return how a unit that scores ``behind`` the best one contradicts it.
+
+    It says nearly the same with another value, it answers the question with another value, or it names the value of
+    the best one to correct it: "9.4 hectares, not eleven".
+    """
+    if _have_similar_names(best, unit):
+        return None
+    is_read = math.isfinite(behind)
+    if is_read and (corrected := find_correction(_said(best), _said(unit))) is not None:
+        return corrected
+    can_differ = asks_value(question.text) and not question.is_compound
+    if can_differ and agree_on_answer(question.text, _said(best), _said(unit)):
+        return None
+    if behind <= CONFLICT_GAP:
+        found = find_conflict(_said(best), _said(unit), same_subject=_same_subject(best, unit))
+        if found is not None:
+            return found
+    if can_differ and _answers_as_well(question, best, unit, is_read=behind <= ANSWER_GAP):
+        asked = find_asked_value(question.text)
+        units = asked.units if asked is not None else frozenset()
+        return find_answer_conflict(question.text, _said(best), _said(unit), units)
+    return None
+
+
+def _answers_as_well(question: Question, best: QuotableUnit, unit: QuotableUnit, *, is_read: bool) -> bool:
+    """True when a unit speaks of nearly all of the question that the best unit speaks of, by its own words too.
+
+    One that the ranker did not read, or scored low, has to speak of all of it.
+    """
+    held = question.words & content_words(unit.scored_text)
+    own = question.words & content_words(_quoted_text(unit))
+    wanted = question.words & content_words(best.scored_text)
+    if not wanted or not own:
+        return False
+    if is_read:
+        return len(held) >= max(SAME_QUESTION * len(wanted), min(LEAST_READ_WORDS, len(wanted)))
+    return len(wanted) >= LEAST_UNREAD_WORDS and wanted <= held and 2 * len(own) >= len(wanted)
+
+
 def _said(unit: QuotableUnit) -> str:
     return plain_text(unit.quote)
 
 
 def _same_subject(one: QuotableUnit, other: QuotableUnit) -> bool:
-    """True when the titles of two units share a word that is no number, or both have none.
-
-    "HTTPX2" beside "HTTPX" is another thing with a name of its own, and contradicts nothing.
-    """
+    """True when the titles of two units share half of their words that are no numbers, or both have none."""
     words, others = (content_words(unit.surroundings[0]) for unit in (one, other))
-    if _is_numbered_name(words, others) or _is_numbered_name(others, words):
-        return False
     words, others = ({word for word in title if not any(c.isdigit() for c in word)} for title in (words, others))
     shared = words & others
     return len(shared) >= 0.5 * min(len(words), len(others)) if words and others else not words and not others
 
 
-def _is_numbered_name(words: set[str], others: set[str]) -> bool:
-    """True when a title has a name with a number at its end, and the other title has the bare name."""
-    bare = {name for word in words if (name := word.rstrip("0123456789")) != word and len(name) > 2}
-    return bool(bare & others)
+_NAME_IN_TITLE = re.compile(r"[^\W_]+(?:[-_.+][^\W_]+)*")
+_NAME_PART = re.compile(r"[-_.+]|(?<=[^\W\d_])(?=\d)")
+LEAST_NAME_CHARS = 3
+
+
+def _have_similar_names(one: QuotableUnit, other: QuotableUnit) -> bool:
+    """True when the titles of two units have names of which one is made from the other.
+
+    "HTTPX2" beside "HTTPX", "pydantic-ai-slim" beside "pydantic-ai" and "pytest-mock" beside "pytest-cov" are things
+    with names of their own, and contradict nothing. The names of files ("concert-press", "concert-safety") are no such
+    siblings where their titles differ.
+    """
+    file, title = _split_title(one.surroundings[0].casefold())
+    other_file, other_title = _split_title(other.surroundings[0].casefold())
+    files, titles = _pair_names(file, other_file), _pair_names(title, other_title)
+    if any(_extends(name, another) for name, another in (*files, *titles)):
+        return True
+    named = files if title == other_title else titles
+    return any(_are_siblings(name, another) for name, another in named)
+
+
+def _split_title(title: str) -> tuple[str, str]:
+    """Return the name of the file that stands before a title, and the title."""
+    name, colon, rest = title.partition(": ")
+    return (name, rest) if colon and " " not in name else ("", title)
+
+
+def _pair_names(one: str, other: str) -> list[tuple[list[str], list[str]]]:
+    """Return each pair of names of which only one title has either, in their parts."""
+    names, others = set(_NAME_IN_TITLE.findall(one)), set(_NAME_IN_TITLE.findall(other))
+    return [(_split_name(name), _split_name(another)) for name in names - others for another in others - names]
+
+
+def _extends(one: list[str], other: list[str]) -> bool:
+    """True when one name is the other one with more parts behind it."""
+    shorter, longer = sorted((one, other), key=len)
+    is_name = len(shorter[0]) >= LEAST_NAME_CHARS and not shorter[0].isdigit()
+    return is_name and len(shorter) < len(longer) and longer[: len(shorter)] == shorter
+
+
+def _are_siblings(one: list[str], other: list[str]) -> bool:
+    """True when two names of several parts begin alike and go on with other words: no numbers of editions."""
+    is_name = len(one[0]) >= LEAST_NAME_CHARS and not one[0].isdigit()
+    goes_on = len(one) > 1 and len(other) > 1 and not one[1].isdigit() and not other[1].isdigit()
+    return is_name and goes_on and one[0] == other[0]
+
+
+def _split_name(name: str) -> list[str]:
+    return [part for part in _NAME_PART.split(name) if part]
 
 
 def is_echo(question: str, quote: str) -> bool:

@@ -30,6 +30,7 @@ from roma_core.markup.questions import (
 from roma_core.rerank import find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
+from roma_core.writers.extractive.answer_types import AskedValue, describe_value, find_asked_value, states_value
 from roma_core.writers.extractive.calibration import (
     UNCALIBRATED,
     KindThreshold,
@@ -63,7 +64,7 @@ from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.wording import describe_unknown, render_best_passages, render_disagreement
 from roma_core.writers.followups import from_headings
 
-VERSION = "7"
+VERSION = "8"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -244,6 +245,7 @@ class ExtractiveWriter:
         reading.passage_scores = await self._passage_scores(reading)
         least = max(reading.passage_scores) - thresholds.passage_gap
         near = [unit for unit in reading.units if reading.passage_scores[unit.passage - 1] >= least]
+        reading.unread = [unit for unit in reading.units if unit not in near] if near else []
         reading.units = [*(near or reading.units), *find_definition_units(reading.question, reading.sources)]
         scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in reading.units])
         reading.scores = [
@@ -266,6 +268,8 @@ class ExtractiveWriter:
         evidence = reading.evidence(chosen, thresholds, special)
         if missing := reading.missing_codes(chosen, special):
             return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
+        if special is None and not reading.states_value(chosen):
+            return reading.refuse(f"no source states {describe_value(reading.asked_value)} for it")
         if best_passage < thresholds.refuse_below:
             return reading.refuse(f"best passage scores {best_passage:.1f}, below {thresholds.refuse_below}")
         reading.weighed = evidence
@@ -275,7 +279,13 @@ class ExtractiveWriter:
         remark = self._remark(evidence, threshold)
         if special is not None:
             return reading.give(special.pieces, remark)
-        disagreement = find_disagreement(question, reading.units, reading.scores, reading.best_of(chosen))
+        disagreement = find_disagreement(
+            question,
+            [*reading.units, *reading.unread],
+            reading.scores,
+            reading.best_of(chosen),
+            reading.considered,
+        )
         if disagreement is not None:
             return reading.give(render_disagreement(disagreement, reading.sources.documents), remark)
         rows = quote_rows(chosen, reading.sources)
@@ -354,6 +364,8 @@ class _Reading:
     scores: list[float] = field(default_factory=list)
     asked: str = ""
     """The question as it was typed."""
+    unread: list[QuotableUnit] = field(default_factory=list)
+    """Units of passages that are far from the best one, which the ranker is not given."""
     weighed: float | None = None
     """The evidence, where it decides."""
 
@@ -410,6 +422,17 @@ class _Reading:
             return []
         text = "\n".join(unit.scored_text for unit in chosen)
         return [code for code in self.question.codes if not holds_code(code, text)]
+
+    @property
+    def asked_value(self) -> AskedValue | None:
+        return find_asked_value(self.question.text)
+
+    def states_value(self, chosen: Sequence[QuotableUnit]) -> bool:
+        """Return whether one of the chosen units states a value of the type that is asked."""
+        asked = self.asked_value
+        if asked is None:
+            return True
+        return any(states_value(asked, unit.quote, is_line=unit.sentence.kind in {"table", "code"}) for unit in chosen)
 
     def best_of(self, chosen: Sequence[QuotableUnit]) -> QuotableUnit:
         """Return the chosen unit with the best score."""

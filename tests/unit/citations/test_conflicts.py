@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from roma_core.citations.conflicts import TextSignature, find_conflict, is_near_copy
+from roma_core.citations.conflicts import (
+    TextSignature,
+    find_answer_conflict,
+    find_conflict,
+    find_correction,
+    is_near_copy,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +57,56 @@ def test_signatures_find_copies_of_long_texts_whatever_their_numbers() -> None:
     text = "Minutes of the committee. " * 3 + "It decided to buy three machines for the kitchen and to close the bar."
     assert TextSignature.of(f"Copy 1. {text}").is_like(TextSignature.of(f"Copy 2. {text}"))
     assert not TextSignature.of(text).is_like(TextSignature.of("The pump moves water."))
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "second", "kind"),
+    [
+        ("How many guests fit in?", "Twelve hundred guests fit in.", "At most 900 guests; the gate counts.", "number"),
+        (
+            "How long is it locked?",
+            "It is locked for a quarter of an hour.",
+            "The lock opens after 30 minutes.",
+            "number",
+        ),
+        ("What angle has the notch?", "The notch has an angle of 90 degrees, not 60.", "Notch: 60 degrees.", "number"),
+        (
+            "How deep is it?",
+            "It carries 5.1 metres over 45 metres.",
+            "It is 4.6 metres deep, 45 metres wide.",
+            "number",
+        ),
+        ("When does work begin?", "Work begins on 5 March 2031.", "They came late, on 8 March.", "date"),
+        ("When is it open?", "Open from Tuesday to Saturday.", "Since May it is open every day but Monday.", "date"),
+        ("Is the gate open at night?", "The gate is closed from ten.", "The gate will be open at night.", "polarity"),
+    ],
+)
+def test_answers_conflict_however_they_are_worded(question: str, first: str, second: str, kind: str) -> None:
+    found = find_answer_conflict(question, first, second)
+    assert found is not None
+    assert found.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "second"),
+    [
+        ("At which berth does it begin?", "It begins at berth 6, one berth in five weeks.", "They began at berth 6."),
+        ("How long is it?", "It is 5 km long.", "It is 5,000 m long."),
+        ("How long is it?", "It is 5 km long.", "It takes two hours."),
+        ("How many locks are there?", "There are twelve locks.", "The radio uses channel 14."),
+        ("When was it built?", "It was built in 1871.", "It was built on 3 May 1871."),
+        ("How many came in 2019?", "In 2019 eleven guests came.", "Eleven guests came."),
+    ],
+)
+def test_answers_with_one_value_do_not_conflict(question: str, first: str, second: str) -> None:
+    assert find_answer_conflict(question, first, second) is None
+
+
+def test_only_amounts_of_the_asked_units_conflict() -> None:
+    ones, others = "It costs 5 euros and takes 2 days.", "It costs 5 euros and takes 9 days."
+    assert find_answer_conflict("What does it cost?", ones, others, frozenset({"EUR"})) is None
+
+
+def test_a_sentence_that_denies_a_number_corrects_it() -> None:
+    assert find_correction("Eleven acres burnt.", "It was 9.4 acres, not eleven.") is not None
+    assert find_correction("Twelve acres burnt.", "It was 9.4 acres, not eleven.") is None

@@ -25,6 +25,9 @@ def passage(title: str, text: str, rank: int) -> ScoredChunk:
         (("Plover3 guide", "Plover guide"), False),
         (("Plover 2024", "Plover 2025"), True),
         (("Plover guide v2", "Plover guide v3"), True),
+        (("plover", "plover-slim"), False),
+        (("plover-mock", "plover-cov"), False),
+        (("plover_mock: Features", "plover_cov: Features"), False),
     ],
 )
 async def test_a_numbered_name_is_another_thing_than_the_bare_one(titles: tuple[str, str], disagree: bool) -> None:

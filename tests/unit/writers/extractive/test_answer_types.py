@@ -1,0 +1,97 @@
+"""Types of values that questions ask for, and texts that state them or do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.types import Chunk, ScoredChunk
+from roma_core.writers import ExtractiveWriter
+from roma_core.writers.extractive.answer_types import find_asked_value, states_value
+
+
+@pytest.mark.parametrize(
+    ("question", "value_type"),
+    [
+        ("How many lorries use the tunnel?", "count"),
+        ("What does a berth cost?", "money"),
+        ("Which price is planned for the second edition?", "money"),
+        ("How much does a ticket for children cost?", "money"),
+        ("What notice period does the lease have?", "duration"),
+        ("How heavy is the bell?", "mass"),
+        ("What was the temperature of the kiln?", "temperature"),
+        ("What power has the pump?", "power"),
+        ("How deep is the well?", "number"),
+    ],
+)
+def test_a_question_asks_for_a_type_of_value(question: str, value_type: str) -> None:
+    asked = find_asked_value(question)
+    assert asked is not None
+    assert asked.value_type == value_type
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Why is the tunnel closed?",
+        "Who pays for the berth?",
+        "Which price list is valid?",
+        "What colour is the bell?",
+        "How does the pump work?",
+    ],
+)
+def test_other_questions_ask_for_no_type_of_value(question: str) -> None:
+    assert find_asked_value(question) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How many lorries use the tunnel?", "Four lorries a day use it."),
+        ("How many lorries use the tunnel?", "No lorry may use it."),
+        ("How many tonnes of salt were sold?", "They sold 30 tonnes."),
+        ("What does a berth cost?", "Members pay 12 euros a night."),
+        ("What does a berth cost?", "For members it is free."),
+        ("What notice period does the lease have?", "It can be ended with three months' notice."),
+        ("How heavy is the bell?", "The bell weighs 2.1 tonnes."),
+        ("How much of the roof is slate?", "A third of it is slate."),
+        ("What power has the pump?", "A pump of 4 kW lifts it."),
+    ],
+)
+def test_a_text_states_a_value_of_the_type(question: str, text: str) -> None:
+    asked = find_asked_value(question)
+    assert asked is None or states_value(asked, text)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How many lorries use the tunnel?", "Its limit is 18 tonnes."),
+        ("How many people worked on it in 2019?", "Work on it ended in 2019."),
+        ("What does a berth cost?", "The berth has 16 amperes and water."),
+        ("What notice period does the lease have?", "The lease is for 86 square metres."),
+        ("How heavy is the bell?", "The bell was cast in 1871."),
+        ("What power has the pump?", "The pump runs at 35 percent at least."),
+    ],
+)
+def test_a_number_of_another_type_is_no_value_of_it(question: str, text: str) -> None:
+    asked = find_asked_value(question)
+    assert asked is not None
+    assert not states_value(asked, text)
+
+
+def test_a_number_without_a_unit_counts_in_a_line_and_behind_a_word_that_wants_one() -> None:
+    asked = find_asked_value("What does the roof cost?")
+    assert asked is not None
+    assert states_value(asked, "Roof | 340 000", is_line=True)
+    assert states_value(asked, "The roof costs 340 000")
+    assert not states_value(asked, "The roof has 340 slates")
+
+
+async def test_a_sentence_without_the_value_that_is_asked_is_shown_as_nearest_only() -> None:
+    text = "The Hollow Bridge carries vehicles of 18 tonnes each day of the year."
+    held = Chunk(id="c", document_id="d", uri="file:///b.md", title="Hollow Bridge", text=text, start=0, end=len(text))
+    passages = [ScoredChunk(chunk=held, score=1.0, rank=1, retriever="test")]
+    answer = await ExtractiveWriter().answer("How many vehicles cross Hollow Bridge each day?", passages)
+    assert answer.is_refusal
+    assert answer.remark == "no source states a number for it"
+    assert text in "".join(answer.pieces)
