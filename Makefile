@@ -108,6 +108,7 @@ clients: $(READY) ## Install the frameworks that are tried at ROMA's door, and t
 
 soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
+	@ROMA_ACL_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/identity/test_model.py
 	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
 	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
 	@$(PYTEST) -q -m soak

@@ -1,12 +1,14 @@
 """Search under grants: what it finds of what is permitted, and what it costs. ``python -m bench.acl [PASSAGES]``.
 
-The corpus is made: clustered vectors of 384 numbers, and short texts. Each collection is a share of it. Exact search
-over the permitted vectors says what is right; ``hybrid`` is the whole of both searches with their fusion.
+The corpus is made: clustered vectors of 384 numbers, and short texts. Each collection is a share of it, and
+``ROMA_ACL_FOLDER`` keeps it for another run. Exact search over the permitted vectors says what is right; ``hybrid`` is
+the whole of both searches with their fusion.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -31,6 +33,7 @@ DIM, CLUSTERS = 384, 400
 SHARES = {"one": 0.01, "five": 0.05, "eighth": 0.125, "quarter": 0.25, "rest": 0.565}
 """Collections with their shares of the documents."""
 QUESTIONS = 100
+BATCH = 250
 NEAREST = 10
 TENANT = "t"
 WORDS = "bridge harbour yeast ledger granite rope council metre winter orchard copper signal meadow ferry".split()
@@ -113,10 +116,14 @@ async def measure(folder: Path, passages: int) -> list[dict[str, object]]:
     """Return a row for each scope."""
     corpus = Corpus(passages)
     store = LanceStore(folder / "store", fingerprint="bench", dim=DIM)
-    for first in range(0, passages // PER_DOCUMENT, 250):
-        last = min(first + 250, passages // PER_DOCUMENT)
-        await store.put_many(TENANT, [corpus.embedded(number) for number in range(first, last)])
-    await store.optimize()
+    documents, _ = await store.counts(TENANT)
+    for first in range(0, passages // PER_DOCUMENT, BATCH):
+        last = min(first + BATCH, passages // PER_DOCUMENT)
+        entries = [corpus.embedded(number) for number in range(first, last)]
+        if first >= documents:  # a folder that is given may hold what an earlier run has filled in
+            await store.put_many(TENANT, entries)
+    if documents < passages // PER_DOCUMENT:
+        await store.optimize()
     agent = MemoryAgent(store, FixedEmbedder(corpus.questions), None)
     scopes = {"all": ReadScope()} | {name: ReadScope(collections=(name,)) for name in SHARES}
     hidden = [Document.id_for(f"file:///{n}.md", TENANT) for n in range(0, passages // PER_DOCUMENT, 5)][:1000]
@@ -167,9 +174,11 @@ async def measure_scope(
 
 def main(run: Callable[[Path, int], Any] = measure) -> None:
     """Measure, and write the table."""
-    passages = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else PASSAGES
-    with tempfile.TemporaryDirectory() as folder:
-        rows = asyncio.run(run(Path(folder), passages))
+    given = [argument for argument in sys.argv[1:] if argument.isdigit()]
+    passages = int(given[0]) if given else PASSAGES
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(os.environ.get("ROMA_ACL_FOLDER", temporary))
+        rows = asyncio.run(run(folder, passages))
     report.write(
         "acl",
         f"Search under grants: {passages} passages",

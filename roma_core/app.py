@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ from roma_core.perloop import PerLoop
 from roma_core.settings import Settings
 from roma_core.types import (
     DEFAULT_COLLECTION,
+    CompleteEvent,
     Document,
     ErrorEvent,
     ForgetReport,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.pipeline import Pipeline
     from roma_core.answers import AnswerCacheStats, AnswerIdentity, AnswerRecord
+    from roma_core.audit import Action
     from roma_core.evals.abstention import AbstentionCard
     from roma_core.evals.judge.model import Judge
     from roma_core.ingestion import OnProgress
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
     from roma_core.sessions.service import Rating, Turn
     from roma_core.variants import VariantFactory
 
+READS: Final = frozenset({"ask", "show", "search", "read"})
+"""Actions that change nothing; all others are logged whatever ``ROMA_AUDIT`` says."""
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
 
 
@@ -86,6 +90,7 @@ class Roma:
     answers = Part(parts.build_answers, imports=("roma_core.answers",), is_probed=True)
     grants = Part(parts.build_grants)
     answer_cache = Part(parts.build_answer_cache, imports=("roma_core.answers",))
+    audit = Part(parts.build_audit)
     store = Part(parts.build_store, imports=("roma_core.store.lance:load",), is_probed=True, is_needed=True)
     parsers = Part(parts.build_parsers, imports=("roma_core.parsers.service",))
     connectors = Part(parts.build_connectors, is_quick_to_build=True)
@@ -326,7 +331,12 @@ class Roma:
 
         >>> await roma.forget("https://example.org/page")
         """
+        from roma_core.connectors.sources import redact_uri
+
         owner = tenant or self.settings.tenant
+        addresses = [redact_uri(str(uri)) for uri in uris]
+        who = Principal.local(owner)
+        await self.log_action(who, "forget", documents=document_ids, uris=addresses, source=source)
         report = await self.ingestion.forget(
             [str(uri) for uri in uris], document_ids=document_ids, source=source, tenant=owner
         )
@@ -406,7 +416,7 @@ class Roma:
         identify = partial(self.answer_identity, orchestrator.pipeline)
         recorder = self.answers.record(asked, identify, record_id) if keep else None
         reuse = parts.open_reuse(self, asked, orchestrator.pipeline) if keep else None
-        return orchestrator.stream_query(asked, recorder, reuse=reuse)
+        return self._with_log(asked, orchestrator.stream_query(asked, recorder, reuse=reuse))
 
     async def start_answer(self, query: Query | str, *, key: str | None = None, owner: str = "") -> str:
         """Begin an answer that is written to its end whoever reads it, and return the id of its record.
@@ -423,7 +433,7 @@ class Roma:
         recorder = self.answers.record(asked, self.answer_identity, record_id)
         if await recorder.begin():
             reuse = parts.open_reuse(self, asked, self.pipeline)
-            events = self.orchestrator.stream_query(asked, recorder, reuse=reuse)
+            events = self._with_log(asked, self.orchestrator.stream_query(asked, recorder, reuse=reuse))
             recorder.task = asyncio.create_task(_drain(events), name="answer")
         return recorder.id
 
@@ -510,7 +520,7 @@ class Roma:
         asked = guarded_call("query", lambda: self._make_query(text, given))
         if isinstance(asked, AgentFailure):
             return asked
-        return await guarded("memory", parts.explain_search(self, asked, config))
+        return await guarded("memory", self._explain_search(asked, config))
 
     async def search_pictures(
         self,
@@ -534,7 +544,14 @@ class Roma:
         asked = guarded_call("query", lambda: self._make_query(text, given))
         if isinstance(asked, AgentFailure):
             return asked
-        return await guarded("pictures", search_pictures(self, asked))
+        found = await guarded("pictures", search_pictures(self, asked))
+        if isinstance(found, AgentFailure):
+            return found
+        shown = {hit.picture.document_id for hit in found}
+        refused = await guarded(
+            "audit", self.log_action(asked.principal, "search", documents=shown, question=asked.text)
+        )
+        return refused or found
 
     async def parse(self, path: str | Path, options: ParseOptions | None = None) -> Document | AgentFailure:
         """Parse a file without storing it."""
@@ -589,11 +606,34 @@ class Roma:
         """Return the numbers of documents and passages of each collection by its name."""
         return await guarded("store", self._count_collections(principal or self.user))
 
+    async def log_action(
+        self,
+        who: Principal,
+        action: Action,
+        *,
+        documents: Iterable[str] = (),
+        question: str | None = None,
+        **details: Any,
+    ) -> None:
+        """Add a row to the audit log. Raises ``StoreError``: then what was to be logged must not be done.
+
+        What the user of this machine asks and reads is not logged, unless ``ROMA_AUDIT`` says so; changes always are.
+        """
+        if action in READS and not self._logs_reads(who):
+            return
+        add = partial(self.audit.append, who, action, documents=list(documents), question=question, **details)
+        await asyncio.to_thread(add)
+
+    def _logs_reads(self, who: Principal) -> bool:
+        """Return whether it is logged what ``who`` asks and reads."""
+        mode = self.settings.serving.audit
+        return mode == "all" or (mode == "service" and who.signed_in_by != "local")
+
     async def count_documents(self, principal: Principal | None = None) -> tuple[int, int] | AgentFailure:
         """Return the numbers of documents and passages that may be read."""
         return await guarded("store", self._count_documents(principal or self.user))
 
-    async def turns(self, session_id: str, principal: Principal | None = None) -> list[Turn]:
+    async def turns(self, session_id: str, principal: Principal | None = None, *, limit: int = 200) -> list[Turn]:
         """Return the turns of a conversation; answers whose sources may no longer be read are hidden.
 
         Raises ``StoreError``.
@@ -601,28 +641,35 @@ class Roma:
         from roma_core.hiding import hide_turns
 
         who = principal or self.user
-        turns = await self.sessions.turns(who, session_id)
-        return await hide_turns(turns, who, self.store, await self.grants.find_scope(who))
+        turns = await self.sessions.turns(who, session_id, limit)
+        shown = await hide_turns(turns, who, self.store, await self.grants.find_scope(who))
+        documents = {reference.document_id for turn in shown for reference in turn.references}
+        await self.log_action(who, "show", documents=documents, session=session_id)
+        return shown
 
     async def answer_record(self, record_id: str, principal: Principal | None = None) -> AnswerRecord:
         """Return the record of an answer, without its words when a source may no longer be read.
 
         Raises ``NotFoundError`` for another user's, and ``StoreError``.
         """
-        from roma_core.hiding import hide_record
+        from roma_core.hiding import hide_record, list_documents
 
         who = principal or self.user
         record = await self.answers.get(who, record_id)
-        return await hide_record(record, who, self.store, await self.grants.find_scope(who))
+        shown = await hide_record(record, who, self.store, await self.grants.find_scope(who))
+        await self.log_action(who, "show", documents=list_documents(shown), record=record_id)
+        return shown
 
     async def require_readable(self, record_id: str, principal: Principal | None = None) -> None:
         """Raise ``NotFoundError`` for an answer whose sources may no longer be read, as for one that is missing."""
-        from roma_core.hiding import is_hidden
+        from roma_core.hiding import hide_record, is_hidden
 
         who = principal or self.user
-        if (await self.grants.find_scope(who)).is_everything:
+        scope = await self.grants.find_scope(who)
+        if scope.is_everything:
             return
-        if is_hidden(await self.answer_record(record_id, who)):
+        record = await self.answers.get(who, record_id)
+        if is_hidden(await hide_record(record, who, self.store, scope)):
             raise NotFoundError("There is no such answer.")
 
     async def read_source(self, document: Document, tenant: str | None = None) -> str:
@@ -852,7 +899,41 @@ class Roma:
         found = await self.store.document(who.tenant, document_id, await self.grants.find_scope(who))
         if found is None:
             raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+        await self.log_action(who, "read", documents=[document_id])
         return found
+
+    async def _explain_search(self, asked: Query, config: RetrievalConfig | None) -> SearchReport:
+        report = await parts.explain_search(self, asked, config)
+        shown = {hit.passage.chunk.document_id for hit in report.hits}
+        await self.log_action(asked.principal, "search", documents=shown, question=asked.text)
+        return report
+
+    def _with_log(self, query: Query, events: AsyncGenerator[StreamEvent]) -> AsyncGenerator[StreamEvent]:
+        """Return the events of an answer, logged where that is wanted."""
+        return self._log_answer(query, events) if self._logs_reads(query.principal) else events
+
+    async def _log_answer(self, query: Query, events: AsyncGenerator[StreamEvent]) -> AsyncGenerator[StreamEvent]:
+        """Yield the events of an answer, logged before it begins and before it is whole.
+
+        What cannot be logged is not answered.
+        """
+        who = query.principal
+        async with aclosing(events):
+            refused = await guarded("audit", self.log_action(who, "ask", question=query.text))
+            if refused is not None:
+                yield ErrorEvent(failure=refused)
+                return
+            async for event in events:
+                if isinstance(event, CompleteEvent):
+                    shown = {passage.chunk.document_id for passage in event.output.passages}
+                    shown |= {citation.document_id for citation in event.output.citations}
+                    refused = await guarded(
+                        "audit", self.log_action(who, "show", documents=shown, answer_id=event.output.answer_id)
+                    )
+                    if refused is not None:
+                        yield ErrorEvent(failure=refused)
+                        return
+                yield event
 
 
 def build_roma(settings: Settings | None = None, **given: Unpack[RomaParts]) -> Roma:

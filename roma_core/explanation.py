@@ -119,7 +119,7 @@ async def explain_answer(
     if output is not None and not name:
         return _explain_output(output, (), is_recorded=False)
     try:
-        record = await roma.answers.get(owner, await roma.answers.find_id(owner, name))
+        record = await roma.answer_record(await roma.answers.find_id(owner, name), owner)
     except NotFoundError:
         if output is None:
             raise

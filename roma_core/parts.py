@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roma_core.agents.pipeline import Pipeline
     from roma_core.answers import AnswerCache, AnswerReuse, Answers
     from roma_core.app import Roma
+    from roma_core.audit import AuditLog
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
@@ -67,6 +68,7 @@ class RomaParts(TypedDict, total=False):
     answers: Answers
     grants: GrantTable
     answer_cache: AnswerCache | None
+    audit: AuditLog
     store: ChunkStore
     parsers: DolphinParserService
     connectors: Sequence[Connector]
@@ -324,6 +326,13 @@ def open_reuse(roma: Roma, query: Query, pipeline: Pipeline) -> AnswerReuse | No
         return f"{await roma.store.version(query.tenant)} {scope.model_dump_json()}"
 
     return cache.open(query, AnswerInputs(lambda: roma.answer_identity(pipeline), find_state, has_history))
+
+
+def build_audit(roma: Roma) -> AuditLog:
+    """Return the log of who did what."""
+    from roma_core.audit import AuditLog
+
+    return AuditLog(roma.settings.workspace, questions=roma.settings.serving.audit_questions)
 
 
 def build_store(roma: Roma) -> ChunkStore:

@@ -53,13 +53,18 @@ class Workspace:
 
     @property
     def service(self) -> Path:
-        """Tokens and ingest jobs of the HTTP API."""
+        """Accounts, tokens and ingest jobs of the HTTP API."""
         return self.folder / "service.db"
 
     @property
     def grants(self) -> Path:
         """Grants: who may read which collections and documents."""
         return self.folder / "grants.sqlite"
+
+    @property
+    def audit(self) -> Path:
+        """Folder of the audit log, one file a month."""
+        return self.folder / "audit"
 
     @property
     def sessions(self) -> Path:

@@ -17,14 +17,16 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import Route
 
 from roma_core import __version__
-from roma_core.api import answers, completions, console, conversations, ingest, operations, query, search
-from roma_core.api.access import OPEN, Gate
+from roma_core.api import answers, audit, completions, console, conversations, ingest, operations, query, search, signin
+from roma_core.api.access import OPEN, Gate, RateLimiter
+from roma_core.api.accounts import AccountTable
 from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
 from roma_core.api.mcp import MCPRoute
 from roma_core.api.problems import MEDIA_TYPE, Problem, install_handlers, make_example
 from roma_core.api.schedule import SyncSchedule
 from roma_core.api.schemas import list_error_codes
+from roma_core.api.signin import TRIES_PER_MINUTE
 from roma_core.api.sse import Streams, make_stopping_error
 from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
@@ -63,6 +65,8 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.streams = Streams()
     app.state.jobs = JobQueue(settings.workspace)
     app.state.watched = Counter()
+    app.state.accounts = AccountTable(settings.workspace)
+    app.state.sign_in_tries = RateLimiter(TRIES_PER_MINUTE)
     app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
     for router in (
@@ -72,16 +76,18 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         completions.router,
         ingest.router,
         conversations.router,
+        audit.router,
         console.router,
     ):
         app.include_router(router, dependencies=[Depends(_wait_until_warm)])
     app.state.mcp = MCPRoute(roma)
     app.router.routes.append(Route("/mcp", app.state.mcp, methods=None, include_in_schema=False))
     app.include_router(console.pages)
+    app.include_router(signin.router)
     app.include_router(operations.router)  # says at once that the rest is starting
     install_handlers(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.serving.max_body_mb * 2**20))
-    app.add_middleware(Gate, tokens=app.state.tokens, settings=settings)
+    app.add_middleware(Gate, tokens=app.state.tokens, settings=settings, log_action=roma.log_action)
     if settings.serving.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -13,14 +13,18 @@ import binascii
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from roma_core.api.accounts import TOUCH, AccountTable, Login
 from roma_core.api.problems import MEDIA_TYPE, make_problem, make_refusal
 from roma_core.api.tokens import TokenSnapshot, TokenStore, find_scope, is_loopback
 from roma_core.errors import AgentFailure, ErrorCode, guarded
@@ -29,7 +33,7 @@ from roma_core.settings import Settings
 from roma_core.telemetry import logs, metrics
 from roma_core.types import Permission, Principal
 
-OPEN = frozenset({"/health", "/docs", "/openapi.json"})
+OPEN = frozenset({"/health", "/docs", "/openapi.json", "/sign-in"})
 """Paths that need no token. ``/health`` shows strangers the state and no reasons."""
 PERMISSION_OF: Mapping[str, Permission] = {
     "query": "answers.ask",
@@ -40,19 +44,23 @@ PERMISSION_OF: Mapping[str, Permission] = {
     "feedback": "answers.ask",
     "console": "answers.ask",
     "read": "answers.ask",
+    "sign-in": "answers.ask",
+    "sign-out": "answers.ask",
     "static": "answers.ask",
     "ingest": "documents.ingest",
     "v1": "answers.ask",
     "mcp": "answers.ask",
     "spend": "spend.read",
     "metrics": "metrics.read",
+    "audit": "audit.read",
 }
 """By the first part of the path; everything else needs ``service.manage``."""
 SHUT = frozenset({"components"})
 """Never served: Panel's route of this name imports the module that the path names, and the console does not need it."""
 _CONSOLE_FILES = frozenset({"static"})
 """Where Panel serves the libraries that the console is made of: beside it, not below it."""
-_CONSOLE = _CONSOLE_FILES | {"console", "read"}
+_CONSOLE = _CONSOLE_FILES | {"console", "read", "sign-in", "sign-out"}
+"""Where browsers are, which send passwords and cookies by themselves: pages of other sites may open nothing of it."""
 _UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads many files
 _ASKING = re.compile(r"/console/api/conversations/[^/]+/ask/?")
 """Route of the console's questions, which count as those of ``/query`` do."""
@@ -64,6 +72,7 @@ _PROXIED = re.compile(
 """Headers of a proxy, behind which everybody comes from this machine."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d*)?")
 FAILED_LOGINS_PER_MINUTE = 10
+COOKIE = "roma_sign_in"
 
 HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
@@ -127,10 +136,18 @@ class RateLimiter:
         return 0.0 if has_paid else (cost - level) / self._per_s
 
 
+LogAction = Callable[..., Awaitable[None]]
+"""Adds a row to the audit log: principal, action, and details by name."""
+
+
 class Gate:
     """ASGI middleware that admits or refuses every request."""
 
-    def __init__(self, app: ASGIApp, *, tokens: TokenStore, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, *, tokens: TokenStore, settings: Settings, log_action: LogAction | None = None
+    ) -> None:
+        self._log_action = log_action
+        self._accounts = AccountTable(settings.workspace)
         self._app = app
         self._tokens = tokens
         self._tenant = settings.tenant
@@ -138,6 +155,7 @@ class Gate:
         self._origins = frozenset(settings.serving.cors_origins)
         self._rates = RateLimiter(settings.serving.rate_limit_per_minute)
         self._failed = RateLimiter(FAILED_LOGINS_PER_MINUTE)
+        self._has_accounts = False
         self._log = logs.get("api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,7 +173,13 @@ class Gate:
     async def _serve(self, scope: Scope, receive: Receive, response: _ResponseRecorder) -> None:
         found = await guarded("api", self._admit(scope))
         if isinstance(found, AgentFailure):
-            await _refuse(found, scope, receive, response)
+            if found.code is ErrorCode.ACCESS_UNAUTHENTICATED and _read_secret(scope):
+                found = await guarded("audit", self._log_refusal(scope)) or found
+            if self._has_accounts and _is_navigation(scope, found):
+                place = quote(scope["path"], safe="/")
+                await RedirectResponse(f"/sign-in?next={place}", 303)(scope, receive, response.send)
+                return
+            await _refuse(found, scope, receive, response, is_challenged=not self._has_accounts)
             return
         if scope["type"] == "websocket":
             receive = self._recheck_messages(scope, receive, response)
@@ -175,6 +199,21 @@ class Gate:
         if defect is not None and not response.started:
             await make_problem(defect, path=scope["path"])(scope, receive, response.send)
 
+    async def _touch_login(self, scope: Scope) -> None:
+        """Note that the sign-in of a request is in use, at most once in ``TOUCH``."""
+        login: Login | None = scope.get("state", {}).get("login")
+        if login is None:
+            return
+        scope["state"]["login_id"] = login.id
+        if datetime.now(UTC) - login.seen_at >= TOUCH:
+            await guarded("api", asyncio.to_thread(self._accounts.touch, login.id))
+
+    async def _log_refusal(self, scope: Scope) -> None:
+        """Log a wrong token by the address that sent it; at most as many a minute as an address may try."""
+        if self._log_action is not None:
+            stranger = Principal(subject="unknown", tenant=self._tenant, signed_in_by="token")
+            await self._log_action(stranger, "sign_in.failed", address=_read_address(scope))
+
     async def _admit(self, scope: Scope) -> Principal | AgentFailure | None:
         """Return the caller who may go on (None: a stranger, on an open path), or why not."""
         path, part = scope["path"], _first_part(scope["path"])
@@ -183,7 +222,9 @@ class Gate:
         tokens = await guarded("api", self._tokens.snapshot())
         if isinstance(tokens, AgentFailure):
             return None if path in OPEN else tokens
+        self._has_accounts = bool(tokens.accounts)
         identified = self._identify(tokens, scope)
+        await self._touch_login(scope)
         principal = None if isinstance(identified, AgentFailure) else identified
         if isinstance(identified, AgentFailure):
             is_stranger = identified.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _read_secret(scope)
@@ -244,9 +285,14 @@ class Gate:
 
     def _identify_by_token(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
         secret = _read_secret(scope)
+        signed_in = tokens.find_login(_read_cookie(scope)) if not secret else None
+        if signed_in is not None:
+            scope.setdefault("state", {})["login"] = signed_in[0]
+            return signed_in[1]
         token = tokens.verify(secret) if secret else None
-        if token is not None:
-            return token.principal()
+        principal = tokens.identify(token) if token is not None else None
+        if principal is not None:
+            return principal
         wait_s = self._failed.wait_s(_read_address(scope)) if secret else 0.0
         if wait_s:
             said = "Too many wrong tokens from this address; wait a little."
@@ -281,12 +327,17 @@ def _refuse_permission(principal: Principal, needed: Permission) -> AgentFailure
     return make_refusal(said, ErrorCode.ACCESS_FORBIDDEN, scope=scope, permission=needed)
 
 
-async def _refuse(failure: AgentFailure, scope: Scope, receive: Receive, response: _ResponseRecorder) -> None:
+async def _refuse(
+    failure: AgentFailure, scope: Scope, receive: Receive, response: _ResponseRecorder, *, is_challenged: bool = True
+) -> None:
+    """Send why a request is refused; ``is_challenged`` has a browser ask for a token as password."""
     if scope["type"] == "websocket":
         await receive()
         await response.close(failure.code.value)
         return
-    asked = {"WWW-Authenticate": _make_challenge(scope["path"])} if failure.code == "ERR_ACCESS_UNAUTHENTICATED" else {}
+    is_stranger = failure.code is ErrorCode.ACCESS_UNAUTHENTICATED
+    has_form = not is_challenged and _first_part(scope["path"]) in _CONSOLE
+    asked = {"WWW-Authenticate": _make_challenge(scope["path"])} if is_stranger and not has_form else {}
     await make_problem(failure, headers=asked, path=scope["path"])(scope, receive, response.send)
 
 
@@ -389,6 +440,27 @@ def _make_challenge(path: str) -> str:
     Browsers cannot send bearer tokens by themselves, so the console takes one as the password.
     """
     return 'Basic realm="ROMA console: any name, a token as password"' if _first_part(path) in _CONSOLE else "Bearer"
+
+
+def _is_navigation(scope: Scope, failure: AgentFailure) -> bool:
+    """Return whether a stranger opens a page of the console, which can lead to the form of sign-ins."""
+    headers = Headers(scope=scope)
+    is_page = scope["type"] == "http" and scope["method"] == "GET" and _first_part(scope["path"]) in {"console", "read"}
+    is_stranger = failure.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _read_secret(scope)
+    return is_page and is_stranger and "text/html" in headers.get("accept", "")
+
+
+def _read_cookie(scope: Scope) -> str:
+    """Return the secret of a sign-in's cookie, which counts in the console alone; an empty string without one."""
+    if _first_part(scope["path"]) not in _CONSOLE:
+        return ""
+    cookies = SimpleCookie()
+    try:
+        cookies.load(Headers(scope=scope).get("cookie", ""))
+    except CookieError:
+        return ""
+    found = cookies.get(COOKIE)
+    return found.value if found is not None else ""
 
 
 def _read_secret(scope: Scope) -> str:

@@ -54,6 +54,8 @@ async def enqueue(
         await app.state.roma.assign_collection(
             *body.sources, collection=body.collection, tenant=who.tenant, within=within
         )
+    redacted = [redact_uri(source) for source in body.sources]
+    await app.state.roma.log_action(who, "ingest", sources=redacted, collection=body.collection)
     options = {"retry_failed": body.retry_failed, "key": idempotency_key, "confined": within is not None}
     job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, submitter=who.subject, **options)
     app.state.worker.wake()

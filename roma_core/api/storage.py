@@ -1,4 +1,4 @@
-"""The service's own SQLite file: tokens and ingest jobs. ``roma token`` uses it while the server runs."""
+"""The service's own SQLite file: accounts, tokens and ingest jobs. ``roma token`` uses it while the server runs."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ ALTER TABLE ingest_jobs ADD COLUMN submitter TEXT;
 """The users that tokens and jobs belong to; NULL for a token that stands for itself and for a job of before."""
 
 
+ACCOUNTS = """
+CREATE TABLE users (
+  name TEXT PRIMARY KEY, tenant TEXT NOT NULL, password TEXT, roles TEXT NOT NULL, groups TEXT NOT NULL,
+  created_at TEXT NOT NULL, disabled_at TEXT);
+CREATE TABLE invitations (hash TEXT PRIMARY KEY, user TEXT NOT NULL, expires_at TEXT NOT NULL);
+CREATE TABLE logins (
+  id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, user TEXT NOT NULL, created_at TEXT NOT NULL, seen_at TEXT NOT NULL,
+  ended_at TEXT, address TEXT NOT NULL);
+"""
+
+
 def adopt_first_jobs(op: Operations) -> None:
     """Take over the waiting jobs of the first servers' table ``jobs``, and drop it: its history held secrets."""
     import sqlalchemy as sa
@@ -65,7 +76,7 @@ def adopt_first_jobs(op: Operations) -> None:
 SERVICE = Schema(
     "service",
     "The service's database",
-    (TABLES_OF_2026, adopt_first_jobs, OWNERS),
+    (TABLES_OF_2026, adopt_first_jobs, OWNERS, ACCOUNTS),
     not_copied=("jobs", "ingest_jobs", "ingest_rows"),  # the addresses of jobs hold secrets until they end
 )
 

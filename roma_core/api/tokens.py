@@ -21,11 +21,12 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
+from roma_core.api.accounts import Login, UserAccount, check_user_name, hash_secret, select_accounts, select_logins
 from roma_core.api.storage import open_service
 from roma_core.errors import ConfigError, ErrorCode, InputError, NotFoundError, StoreError
 from roma_core.types import DEFAULT_TENANT, PERMISSIONS, Noun, Permission, Principal, Role
@@ -87,11 +88,35 @@ class TokenSnapshot:
     """Tokens as they were last read: hash and token by id. A row that cannot be read matches no secret."""
 
     hashes_and_tokens: Mapping[str, tuple[str, Token | None]]
+    accounts: Mapping[str, UserAccount] = field(default_factory=dict)
+    """By name."""
+    logins: Mapping[str, Login] = field(default_factory=dict)
+    """Sign-ins that were not ended, by the hash of their cookie."""
 
     @property
     def configured(self) -> bool:
-        """Return whether any token was ever made. From then on every caller needs one, even if all are revoked."""
-        return bool(self.hashes_and_tokens)
+        """Return whether any token or user was ever made. From then on every caller must say who it is."""
+        return bool(self.hashes_and_tokens) or bool(self.accounts)
+
+    def identify(self, token: Token) -> Principal | None:
+        """Return the caller that sends a valid token; None where its owner is disabled.
+
+        An owner with an account has the roles and groups of the account.
+        """
+        account = self.accounts.get(token.owner or "")
+        if account is None:
+            return token.principal()
+        if account.disabled_at is not None or account.tenant != token.tenant:
+            return None
+        return token.principal(account.roles, account.groups)
+
+    def find_login(self, secret: str) -> tuple[Login, Principal] | None:
+        """Return the sign-in of a cookie and its user; None when it has ended, or its user is disabled."""
+        login = self.logins.get(hash_secret(secret)) if secret else None
+        account = self.accounts.get(login.user) if login is not None else None
+        if login is None or account is None or account.disabled_at is not None:
+            return None
+        return (login, account.principal()) if login.valid_at(datetime.now(UTC)) else None
 
     def verify(self, secret: str) -> Token | None:
         """Return the valid token that ``secret`` is, or None; in constant time for a wrong secret and a wrong id."""
@@ -131,13 +156,15 @@ class TokenStore:
 
         A token of an ``owner`` is that user, with no more than its scopes.
 
-        Raises ``InputError`` for an unknown scope or a lifetime that is not positive.
+        Raises ``InputError`` for an unknown scope, a lifetime that is not positive, and an owner that can be no user.
         """
         wanted = tuple(dict.fromkeys(scopes))
         if not wanted or set(wanted) - set(SCOPES):
             raise InputError(f"Scopes are {', '.join(SCOPES)}; at least one is needed.")
         if days is not None and not 0 < days <= _LONGEST_DAYS:
             raise InputError(f"A token lives for more than 0 and at most {_LONGEST_DAYS} days.")
+        if owner is not None:
+            check_user_name(owner)
         now = datetime.now(UTC)
         token_id = secrets.token_hex(6)
         secret = f"roma_{token_id}_{secrets.token_urlsafe(32)}"
@@ -202,7 +229,7 @@ class TokenStore:
     def _read_rows(self) -> TokenSnapshot:
         before = self._snapshot
         try:
-            now = TokenSnapshot(self._select_rows())
+            now = self._select_rows()
         except StoreError as error:
             if before is None or error.code not in PASSING:
                 raise
@@ -211,10 +238,11 @@ class TokenStore:
             raise StoreError("The workspace's service.db has lost its tokens; put the right one back.")
         return now
 
-    def _select_rows(self) -> dict[str, tuple[str, Token | None]]:
+    def _select_rows(self) -> TokenSnapshot:
         with self._database.snapshot() as db:
-            rows = db.execute(f"SELECT {_COLUMNS} FROM tokens")  # noqa: S608
-            return {row["id"]: (row["hash"], _parse_row(row)) for row in rows}
+            rows = db.execute(f"SELECT {_COLUMNS} FROM tokens").fetchall()  # noqa: S608
+            hashes_and_tokens = {row["id"]: (row["hash"], _parse_row(row)) for row in rows}
+            return TokenSnapshot(hashes_and_tokens, select_accounts(db), select_logins(db))
 
 
 def _file_state(path: Path) -> tuple[object, ...]:

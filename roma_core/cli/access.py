@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from roma_core.app import build_roma
+from roma_core.cli.audit import log_change
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import OK, PARTIAL, write, write_table
 from roma_core.errors import InputError, NotFoundError
@@ -72,6 +73,7 @@ async def grant(call: Invocation, **chosen: Any) -> int:
     """Let someone read a collection or a document, and restrict it to those who are granted it."""
     resource, grantee = _read_resource(chosen), _read_grantee(chosen)
     grants = _open_grants(call)
+    await log_change(call, "grant", resource=str(resource), grantee=str(grantee))
     await asyncio.to_thread(grants.grant, call.settings.tenant, resource, grantee, by=LOCAL_USER)
     call.emit({"granted": str(resource), "to": str(grantee)}, lambda: write(f"{resource} is granted to {grantee}"))
     return OK
@@ -83,6 +85,7 @@ async def grant(call: Invocation, **chosen: Any) -> int:
 async def revoke(call: Invocation, **chosen: Any) -> int:
     """End a grant from the next request on. What was open to everyone is restricted from then on."""
     resource, grantee = _read_resource(chosen), _read_grantee(chosen)
+    await log_change(call, "revoke", resource=str(resource), grantee=str(grantee))
     ended = await asyncio.to_thread(_open_grants(call).revoke, call.settings.tenant, resource, grantee)
     said = f"{resource} is no longer granted to {grantee}" if ended else f"{resource} was not granted to {grantee}"
     call.emit({"revoked": str(resource), "of": str(grantee), "was_granted": ended}, lambda: write(said))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from roma_core.app import build_roma
+from roma_core.cli.audit import log_change
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.registry import connector_specs, describe_sign_ins
@@ -164,6 +165,7 @@ async def create_token(
     call: Invocation, name: str, scope: tuple[Scope, ...], days: int | None, user: str | None
 ) -> int:
     """Create a token; NAME says what it is for. It is shown once."""
+    await log_change(call, "token.create", name=name, user=user, scopes=list(scope or ("query",)))
     secret, record = _tokens(call).create(name, scope or ("query",), tenant=call.settings.tenant, days=days, owner=user)
     call.emit({"token": secret, **record.model_dump(mode="json")}, lambda: write(secret))
     if not call.as_json:
@@ -187,6 +189,7 @@ async def list_tokens(call: Invocation) -> int:
 @click.argument("token_id")
 async def revoke_token(call: Invocation, token_id: str) -> int:
     """End a token."""
+    await log_change(call, "token.revoke", token=token_id)
     _tokens(call).revoke(token_id)
     call.emit({"revoked": token_id}, lambda: write(f"{token_id} is revoked"))
     return OK

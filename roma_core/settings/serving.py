@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from roma_core.settings.base import SettingsSection, setting
+
+AuditMode = Literal["all", "service", "off"]
+AuditQuestions = Literal["full", "redacted", "hash"]
 
 
 class ServingSettings(SettingsSection):
@@ -24,6 +29,14 @@ class ServingSettings(SettingsSection):
         (),
         "Comma-separated folders and addresses (`gdrive://...`) that tokens may ingest over HTTP; none = none.",
         decides_answers=False,
+    )
+    audit: AuditMode = setting(
+        "service",
+        "Which asking and reading is logged: all, that of signed-in callers (service), or none; changes always are.",
+        decides_answers=False,
+    )
+    audit_questions: AuditQuestions = setting(
+        "redacted", "How the audit log keeps questions: full, redacted, or as a hash.", decides_answers=False
     )
     max_body_mb: float = setting(10.0, "Largest request body.", gt=0, decides_answers=False)
     rate_limit_per_minute: int = setting(120, "Requests a minute per token or address.", ge=1, decides_answers=False)

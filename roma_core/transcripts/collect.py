@@ -33,7 +33,7 @@ async def collect_answer(roma: Roma, who: Principal, record_id: str, base_url: s
 
 async def collect_conversation(roma: Roma, who: Principal, session_id: str, base_url: str = "") -> Transcript:
     """Return the transcript of a conversation. Raises ``NotFoundError`` when nothing was asked in it."""
-    turns = await roma.turns(session_id, who)
+    turns = await roma.turns(session_id, who, limit=MOST_ANSWERS)
     answers = await roma.answers.list(who, session_id, MOST_ANSWERS)
     entries = merge_entries(turns, answers)
     if not entries:

@@ -65,8 +65,8 @@ async def test_paths_outside_of_the_document_are_shut_too(service: Any) -> None:
         assert (await service.client.get(path)).status_code == 401, path
 
 
-async def test_the_open_paths_are_three() -> None:
-    assert sorted(OPEN) == ["/docs", "/health", "/openapi.json"]
+async def test_the_open_paths_are_four() -> None:
+    assert sorted(OPEN) == ["/docs", "/health", "/openapi.json", "/sign-in"]
 
 
 async def test_strangers_see_no_reasons(service: Any, auth: Any) -> None:

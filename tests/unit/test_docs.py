@@ -104,3 +104,11 @@ def test_every_stage_is_documented(tmp_path: Path) -> None:
     roma = build_roma(Settings(workspace=tmp_path / ".roma", embedder="fake", reranker="fake"))
     missing = [stage.name for stage in roma.pipeline if f"`{stage.name}`" not in page]
     assert missing == []
+
+
+def test_the_security_page_shows_every_action_of_the_audit_log() -> None:
+    from roma_core.audit import ACTIONS
+
+    text = (ROOT / "docs" / "11_SECURITY.md").read_text("utf-8")
+    for action, meaning in ACTIONS.items():
+        assert f"| `{action}` | {meaning} |" in text

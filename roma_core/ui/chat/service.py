@@ -108,6 +108,7 @@ class ChatService:
             "workspace": workspace_name(self._roma),
             "version": __version__,
             "personas": list(get_args(Persona)),
+            "user": {"name": self._who.subject, "may_sign_out": self._who.signed_in_by == "account"},
             "may_ingest": self._who.may("documents.ingest"),
             "health": health.state,
             "unwell": [

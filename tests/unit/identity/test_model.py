@@ -28,7 +28,7 @@ from roma_core.store.inmemory import InMemoryStore
 from roma_core.testing.stores import document
 from roma_core.types import Document, Principal, Role
 
-SEQUENCES = int(os.environ.get("ROMA_ACL_SEQUENCES", "12"))
+SEQUENCES = int(os.environ.get("ROMA_ACL_SEQUENCES", "6"))
 TENANTS = ("t", "u")
 COLLECTIONS = ("main", "hr", "board")
 GROUPS = ("people", "directors")

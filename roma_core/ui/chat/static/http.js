@@ -64,6 +64,7 @@ async function file(path) {
 export function makeHttpClient() {
   return {
     state: () => json("/state"),
+    signOut: () => fetch("/sign-out", {method: "POST", credentials: "same-origin"}).then(() => location.assign("/sign-in")),
     conversations: () => json("/conversations"),
     conversation: (id, most) => json(`/conversations/${id}${most ? `?most=${most}` : ""}`),
     rename: (id, title) => json(`/conversations/${id}`, {method: "PATCH", body: {title}}),

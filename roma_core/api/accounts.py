@@ -1,0 +1,256 @@
+"""Accounts of people without an identity provider: passwords, invitations and sign-ins.
+
+A password is stored by argon2id, everything else that lets someone in by its SHA-256: it has 256 random bits. A sign-in
+lives on the server, so that ending it holds for the next request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from roma_core.api.storage import open_service
+from roma_core.errors import InputError, NotFoundError
+from roma_core.types import DEFAULT_TENANT, LOCAL_USER, ROLES, Noun, Principal, Role
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1000
+INVITATION: Final = timedelta(hours=24)
+IDLE: Final = timedelta(hours=12)
+"""A sign-in that is not used for so long ends."""
+ABSOLUTE: Final = timedelta(days=7)
+"""A sign-in ends after so long, used or not."""
+TOUCH: Final = timedelta(minutes=1)
+"""How exactly the last use of a sign-in is kept."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+
+
+class UserAccount(Noun):
+    """A user with its roles and groups; ``has_password`` is False until the invitation was used."""
+
+    name: str
+    tenant: str
+    roles: tuple[Role, ...]
+    groups: tuple[str, ...] = ()
+    has_password: bool = False
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+    def principal(self) -> Principal:
+        """Return the caller that this user is when it has signed in."""
+        return Principal(
+            subject=self.name, tenant=self.tenant, groups=self.groups, roles=self.roles, signed_in_by="account"
+        )
+
+
+class Login(Noun):
+    """A sign-in of a user in one browser."""
+
+    id: str
+    user: str
+    created_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None = None
+    address: str = ""
+
+    def valid_at(self, now: datetime) -> bool:
+        """Return whether the sign-in has neither ended nor grown too old at ``now``."""
+        is_fresh = now < self.seen_at + IDLE and now < self.created_at + ABSOLUTE
+        return self.ended_at is None and is_fresh
+
+
+class AccountTable:
+    """The accounts of a workspace. Every method is one transaction and raises ``StoreError``.
+
+    >>> accounts = AccountTable(Path(".roma"))
+    >>> invitation = accounts.add("anna", roles=["admin"])
+    >>> accounts.set_password(invitation, "correct horse battery")
+    'anna'
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self._database = open_service(workspace)
+
+    def add(self, name: str, *, roles: Iterable[Role], groups: Iterable[str] = (), tenant: str = DEFAULT_TENANT) -> str:
+        """Add a user and return the secret of an invitation to choose a password. Raises ``InputError``."""
+        wanted, member_of = tuple(dict.fromkeys(roles)), tuple(dict.fromkeys(groups))
+        check_user_name(name)
+        if not wanted or set(wanted) - set(ROLES):
+            raise InputError(f"Roles are {', '.join(ROLES)}; a user has at least one.")
+        row = (name, tenant, json.dumps(wanted), json.dumps(member_of), _now().isoformat())
+        with self._database.transaction() as db:
+            if db.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone():
+                raise InputError(f"There is a user {name!r} already; `roma user invite {name}` lets it choose again.")
+            db.execute("INSERT INTO users (name, tenant, roles, groups, created_at) VALUES (?, ?, ?, ?, ?)", row)
+            return _invite(db, name)
+
+    def invite(self, name: str) -> str:
+        """Return a fresh invitation for a user, who chooses a new password with it; earlier ones end.
+
+        Raises ``NotFoundError``.
+        """
+        with self._database.transaction() as db:
+            _require_user(db, name)
+            return _invite(db, name)
+
+    def disable(self, name: str) -> None:
+        """Let a user in no more, by no sign-in and by none of its tokens. Raises ``NotFoundError``."""
+        with self._database.transaction() as db:
+            _require_user(db, name)
+            now = _now().isoformat()
+            db.execute("UPDATE users SET disabled_at = COALESCE(disabled_at, ?) WHERE name = ?", (now, name))
+            db.execute("UPDATE logins SET ended_at = COALESCE(ended_at, ?) WHERE user = ?", (now, name))
+            db.execute("DELETE FROM invitations WHERE user = ?", (name,))
+
+    def list(self) -> tuple[UserAccount, ...]:
+        """Return all accounts by name, those that are disabled included."""
+        with self._database.snapshot() as db:
+            return tuple(select_accounts(db).values())
+
+    def check_invitation(self, secret: str) -> str:
+        """Return the user whom an invitation is for. Raises ``NotFoundError`` for one that is used or too old."""
+        with self._database.snapshot() as db:
+            return _find_invited(db, secret)
+
+    def set_password(self, secret: str, password: str) -> str:
+        """Use an invitation: give its user a password, end its sign-ins, and return its name.
+
+        Raises ``NotFoundError`` for an invitation that is used or too old, ``InputError`` for a weak password.
+        """
+        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+            raise InputError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
+        hashed = _hasher().hash(password)
+        with self._database.transaction() as db:
+            name = _find_invited(db, secret)
+            db.execute("UPDATE users SET password = ? WHERE name = ?", (hashed, name))
+            db.execute("DELETE FROM invitations WHERE user = ?", (name,))
+            now = _now().isoformat()
+            db.execute("UPDATE logins SET ended_at = COALESCE(ended_at, ?) WHERE user = ?", (now, name))
+        return name
+
+    def check_password(self, name: str, password: str) -> bool:
+        """Return whether ``password`` is that of an enabled user; a user that there is not takes as long."""
+        from argon2.exceptions import InvalidHashError, VerificationError
+
+        with self._database.snapshot() as db:
+            row = db.execute("SELECT password FROM users WHERE name = ? AND disabled_at IS NULL", (name,)).fetchone()
+        known = row["password"] if row is not None else None
+        try:
+            return _hasher().verify(known or _hash_of_nobody(), password[:LONGEST_PASSWORD]) and known is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def sign_in(self, name: str, *, address: str = "") -> str:
+        """Begin a sign-in of a user and return the secret of its cookie, which is not stored.
+
+        Each sign-in has a fresh one, so that nobody can hand out a known one. Raises ``NotFoundError``.
+        """
+        secret, now = secrets.token_urlsafe(32), _now().isoformat()
+        with self._database.transaction() as db:
+            _require_user(db, name)
+            db.execute(
+                "INSERT INTO logins (id, hash, user, created_at, seen_at, address) VALUES (?, ?, ?, ?, ?, ?)",
+                (secrets.token_hex(6), hash_secret(secret), name, now, now, address),
+            )
+        return secret
+
+    def touch(self, login_id: str) -> None:
+        """Note that a sign-in is in use."""
+        with self._database.transaction() as db:
+            db.execute("UPDATE logins SET seen_at = ? WHERE id = ?", (_now().isoformat(), login_id))
+
+    def sign_out(self, login_id: str) -> None:
+        """End a sign-in from the next request on. Raises ``NotFoundError``."""
+        with self._database.transaction() as db:
+            ended = "UPDATE logins SET ended_at = COALESCE(ended_at, ?) WHERE id = ?"
+            if not db.execute(ended, (_now().isoformat(), login_id)).rowcount:
+                raise NotFoundError(f"There is no sign-in {login_id!r}; `roma login list` shows those that there are.")
+
+    def list_logins(self) -> tuple[Login, ...]:
+        """Return the sign-ins that are in force, the newest first."""
+        now = _now()
+        with self._database.snapshot() as db:
+            found = [login for login in select_logins(db).values() if login.valid_at(now)]
+        return tuple(sorted(found, key=lambda login: login.created_at, reverse=True))
+
+
+def select_accounts(db: sqlite3.Connection) -> dict[str, UserAccount]:
+    """Return the accounts by name."""
+    return {row["name"]: _parse_account(row) for row in db.execute("SELECT * FROM users ORDER BY name")}
+
+
+def select_logins(db: sqlite3.Connection) -> dict[str, Login]:
+    """Return the sign-ins that were not ended by the hash of their cookie."""
+    rows = db.execute("SELECT * FROM logins WHERE ended_at IS NULL")
+    return {row["hash"]: Login(**{name: row[name] for name in Login.model_fields}) for row in rows}
+
+
+def check_user_name(name: str) -> None:
+    """Raise ``InputError`` for what is no name of a user: none may look like a token or the user of the machine."""
+    if not _NAME.fullmatch(name) or name == LOCAL_USER:
+        raise InputError(f"{name[:40]!r} is no name of a user: letters, digits and _ . @ -, at most 64.")
+
+
+def hash_secret(secret: str) -> str:
+    """Return the hash by which a secret of 256 random bits is stored."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _parse_account(row: Mapping[str, Any] | sqlite3.Row) -> UserAccount:
+    return UserAccount(
+        name=row["name"],
+        tenant=row["tenant"],
+        roles=tuple(json.loads(row["roles"])),
+        groups=tuple(json.loads(row["groups"])),
+        has_password=row["password"] is not None,
+        created_at=row["created_at"],
+        disabled_at=row["disabled_at"],
+    )
+
+
+def _require_user(db: sqlite3.Connection, name: str) -> None:
+    """Raise ``NotFoundError`` unless there is an enabled user ``name``."""
+    if not db.execute("SELECT 1 FROM users WHERE name = ? AND disabled_at IS NULL", (name,)).fetchone():
+        raise NotFoundError(f"There is no user {name[:40]!r}; `roma user list` shows those that there are.")
+
+
+def _invite(db: sqlite3.Connection, name: str) -> str:
+    secret = secrets.token_urlsafe(32)
+    db.execute("DELETE FROM invitations WHERE user = ?", (name,))
+    row = (hash_secret(secret), name, (_now() + INVITATION).isoformat())
+    db.execute("INSERT INTO invitations (hash, user, expires_at) VALUES (?, ?, ?)", row)
+    return secret
+
+
+def _find_invited(db: sqlite3.Connection, secret: str) -> str:
+    row = db.execute("SELECT user, expires_at FROM invitations WHERE hash = ?", (hash_secret(secret),)).fetchone()
+    if row is None or datetime.fromisoformat(row["expires_at"]) <= _now():
+        raise NotFoundError("This invitation was used or is too old; `roma user invite NAME` makes another one.")
+    return str(row["user"])
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    """Return argon2id with the library's parameters (RFC 9106, low memory): some 30 ms and 64 MB a password."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
+@cache
+def _hash_of_nobody() -> str:
+    return _hasher().hash(secrets.token_urlsafe(32))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

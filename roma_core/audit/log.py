@@ -1,0 +1,361 @@
+"""One SQLite file a month, in which each tenant has a chain: a row's hash covers the row and the hash before it.
+
+Rows are only ever added. Whoever changes or takes away one breaks the chain from there on, which ``verify`` finds. A
+row that is taken off the end leaves no gap: keep the last hash elsewhere, as ``roma audit verify`` prints it, to see
+that too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from roma_core.database import Database, Schema, storage_error
+from roma_core.errors import InputError
+from roma_core.redaction.rules import redact
+from roma_core.types import Noun, Principal
+from roma_core.workspace import Workspace
+
+Action = Literal[
+    "ask",
+    "show",
+    "search",
+    "read",
+    "ingest",
+    "forget",
+    "grant",
+    "revoke",
+    "token.create",
+    "token.revoke",
+    "account.add",
+    "account.disable",
+    "sign_in",
+    "sign_in.failed",
+    "sign_out",
+    "audit.read",
+]
+ACTIONS: Final[Mapping[Action, str]] = {
+    "ask": "a question was asked",
+    "show": "an answer was shown, with the documents that it was written from",
+    "search": "passages were searched and shown",
+    "read": "a document, a page of it or its file was shown",
+    "ingest": "sources were handed in",
+    "forget": "documents were removed for good",
+    "grant": "someone was let read a collection or a document",
+    "revoke": "a grant was ended",
+    "token.create": "a token was made",
+    "token.revoke": "a token was ended",
+    "account.add": "an account was added",
+    "account.disable": "an account was disabled",
+    "sign_in": "a user signed in",
+    "sign_in.failed": "a sign-in or a token was refused",
+    "sign_out": "a user signed out, or a sign-in was ended",
+    "audit.read": "the log itself was searched",
+}
+"""What each action means, by its name."""
+QuestionPolicy = Literal["full", "redacted", "hash"]
+FIRST_HASH: Final = "0" * 64
+"""Stands before the first row of a chain."""
+MOST_DOCUMENTS = 1000
+_MONTH = re.compile(r"(\d{4}-\d{2})\.sqlite")
+_TABLES = """
+CREATE TABLE entries (
+    tenant TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL,
+    documents TEXT NOT NULL, details TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (tenant, number)) WITHOUT ROWID;
+CREATE TABLE entry_documents (
+    tenant TEXT NOT NULL, document_id TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (tenant, document_id, number)) WITHOUT ROWID;
+CREATE INDEX entries_by_user ON entries (tenant, who, number);
+CREATE TABLE heads (tenant TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL);
+"""
+AUDIT = Schema(
+    "audit",
+    "The audit log",
+    (_TABLES,),
+    consequence="what must be logged is not done",
+)
+
+
+class AuditEntry(Noun):
+    """A row of the log. ``number`` counts the rows of its tenant from 1."""
+
+    tenant: str
+    number: int
+    at: datetime
+    who: str
+    action: Action
+    documents: tuple[str, ...] = ()
+    """Ids of the documents that were shown or changed."""
+    details: dict[str, Any] = Field(default_factory=dict)
+    hash: str
+
+
+class ChainCheck(Noun):
+    """What ``verify`` found of a tenant's chain."""
+
+    tenant: str
+    rows: int
+    head: str
+    """The last hash: kept elsewhere, it shows that no row was taken off the end."""
+    broken_at: int | None = None
+    """Number of the first row that is not as it was written, or that follows a gap."""
+    reason: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether every row is as it was written."""
+        return self.broken_at is None
+
+
+class AuditLog:
+    """The log of a workspace, shared by processes. Raises ``StoreError`` when a row cannot be written.
+
+    >>> log = AuditLog(Path(".roma"))
+    >>> log.append(principal, "read", documents=["9b1d0c"])
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        questions: QuestionPolicy = "redacted",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._folder = Workspace(workspace).audit
+        self._questions = questions
+        self._now = now
+        self._lock = threading.Lock()
+        self._files: dict[str, Database] = {}
+
+    def append(
+        self,
+        who: Principal,
+        action: Action,
+        *,
+        documents: Iterable[str] = (),
+        question: str | None = None,
+        **details: Any,
+    ) -> int:
+        """Add a row and return its number. Raises ``StoreError``: then what was to be logged must not be done.
+
+        ``question`` is kept as the policy says: whole, redacted, or as its hash.
+        """
+        if question is not None:
+            details["question"] = self._hide(question)
+        shown = sorted(set(documents))[:MOST_DOCUMENTS]
+        written: int | None = None
+        while written is None:
+            now = self._now()
+            content = (now.isoformat(), who.subject, action, _dump(shown), _dump(details))
+            written = self._append_to_month(max([f"{now:%Y-%m}", *self._list_months()]), who.tenant, content, shown)
+        return written
+
+    def _append_to_month(self, month: str, tenant: str, content: tuple[str, ...], shown: Sequence[str]) -> int | None:
+        """Add a row to the file of ``month``; None when another process has begun a later one meanwhile.
+
+        The first row of a month is written under the lock of the month before, so that no row can come between.
+        """
+        with ExitStack() as locks:
+            db = locks.enter_context(self._open(month).transaction())
+            if max(self._list_months(), default=month) > month:
+                return None
+            head = db.execute("SELECT number, hash FROM heads WHERE tenant = ?", (tenant,)).fetchone()
+            number, before = head if head is not None else self._lock_earlier_head(locks, tenant, month)
+            row = _CoveredColumns(tenant, number + 1, *content)
+            own_hash = row.hash_after(before)
+            db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, own_hash))
+            db.executemany("INSERT INTO entry_documents VALUES (?, ?, ?)", [(tenant, id_, number + 1) for id_ in shown])
+            db.execute(
+                "INSERT INTO heads VALUES (?, ?, ?) "
+                "ON CONFLICT (tenant) DO UPDATE SET number = excluded.number, hash = excluded.hash",
+                (tenant, number + 1, own_hash),
+            )
+        return int(number) + 1
+
+    def query(
+        self,
+        tenant: str,
+        *,
+        who: str | None = None,
+        document: str | None = None,
+        action: Action | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> list[AuditEntry]:
+        """Return the rows that satisfy every condition, the newest first."""
+        statement, values = _select(tenant, who, document, action, since, until)
+        found: list[AuditEntry] = []
+        for month in reversed(self._list_months()):
+            if len(found) >= limit or (since is not None and month < f"{since.astimezone(UTC):%Y-%m}"):
+                break
+            if until is not None and month > f"{until.astimezone(UTC):%Y-%m}":
+                continue
+            with self._open(month).snapshot() as db:
+                rows = db.execute(statement, (*values, limit - len(found))).fetchall()
+            found += [_parse(row) for row in rows]
+        return found
+
+    def verify(self, tenant: str) -> ChainCheck:
+        """Read a tenant's whole chain, and return where it breaks."""
+        before, number = FIRST_HASH, 0
+        for month in self._list_months():
+            with self._open(month).snapshot() as db:
+                head = db.execute("SELECT * FROM heads WHERE tenant = ?", (tenant,)).fetchone()
+                for row in db.execute("SELECT * FROM entries WHERE tenant = ? ORDER BY number", (tenant,)):
+                    reason = _find_fault(row, number + 1, before)
+                    if reason:
+                        return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=number + 1, reason=reason)
+                    before, number = row["hash"], number + 1
+                listed = _list_documents(db, tenant)
+                if listed is not None:
+                    return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=listed, reason=_OTHER_INDEX)
+            if head is not None and (head["number"], head["hash"]) != (number, before):
+                return ChainCheck(
+                    tenant=tenant, rows=number, head=before, broken_at=number + 1, reason="rows were taken off the end"
+                )
+        return ChainCheck(tenant=tenant, rows=number, head=before)
+
+    def has_hash(self, tenant: str, head: str) -> bool:
+        """Return whether a row of the tenant has this hash."""
+        for month in self._list_months():
+            with self._open(month).snapshot() as db:
+                found = db.execute("SELECT 1 FROM entries WHERE tenant = ? AND hash = ?", (tenant, head)).fetchone()
+            if found is not None:
+                return True
+        return False
+
+    def close(self) -> None:
+        """Close the files; the next use opens them again."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
+
+    def _open(self, month: str) -> Database:
+        with self._lock:
+            if month not in self._files:
+                self._files[month] = Database(self._folder / f"{month}.sqlite", AUDIT)
+            return self._files[month]
+
+    def _list_months(self) -> list[str]:
+        """Return the months that have a file, oldest first."""
+        try:
+            names = os.listdir(self._folder)  # noqa: PTH208  (three times as fast: each row looks)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise storage_error(error, AUDIT, self._folder) from None
+        return sorted(found[1] for name in names if (found := _MONTH.fullmatch(name)))
+
+    def _lock_earlier_head(self, locks: ExitStack, tenant: str, month: str) -> tuple[int, str]:
+        """Return number and hash of a tenant's last row before ``month``, and keep others from adding one there."""
+        for earlier in reversed([name for name in self._list_months() if name < month]):
+            db = locks.enter_context(self._open(earlier).transaction())
+            head = db.execute("SELECT number, hash FROM heads WHERE tenant = ?", (tenant,)).fetchone()
+            if head is not None:
+                return int(head["number"]), str(head["hash"])
+        return 0, FIRST_HASH
+
+    def _hide(self, question: str) -> str:
+        if self._questions == "hash":
+            return f"sha256:{hashlib.sha256(question.encode()).hexdigest()}"
+        return question if self._questions == "full" else redact(question)
+
+
+class _CoveredColumns(tuple[str, int, str, str, str, str, str]):
+    """The columns of an entry that its hash covers."""
+
+    __slots__ = ()
+
+    def __new__(cls, *columns: Any) -> _CoveredColumns:
+        return super().__new__(cls, columns)
+
+    def hash_after(self, before: str) -> str:
+        """Return the hash of this row in a chain whose last hash is ``before``."""
+        return hashlib.sha256(_dump([before, *self]).encode()).hexdigest()
+
+
+_COVERED = ("tenant", "number", "at", "who", "action", "documents", "details")
+_OTHER_INDEX = "the list of shown documents is not that of the rows"
+
+
+def _find_fault(row: sqlite3.Row, number: int, before: str) -> str:
+    """Return what is wrong with a row; empty when it is as it was written."""
+    if row["number"] != number:
+        return f"row {number} is missing"
+    written = _CoveredColumns(*(row[name] for name in _COVERED)).hash_after(before)
+    return "" if written == row["hash"] else "the row is not as it was written"
+
+
+def _list_documents(db: sqlite3.Connection, tenant: str) -> int | None:
+    """Return the number of a row whose documents are indexed otherwise than it says; None when all agree."""
+    differing = db.execute(
+        """
+        WITH said AS (SELECT entries.number AS number, json_each.value AS document_id
+                      FROM entries, json_each(entries.documents) WHERE entries.tenant = ?1),
+             kept AS (SELECT number, document_id FROM entry_documents WHERE tenant = ?1)
+        SELECT min(number) FROM (SELECT * FROM (SELECT number, document_id FROM said EXCEPT SELECT * FROM kept)
+                                 UNION ALL
+                                 SELECT * FROM (SELECT * FROM kept EXCEPT SELECT number, document_id FROM said))
+        """,
+        (tenant,),
+    ).fetchone()[0]
+    return None if differing is None else int(differing)
+
+
+def _select(
+    tenant: str,
+    who: str | None,
+    document: str | None,
+    action: Action | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> tuple[str, list[Any]]:
+    if action is not None and action not in ACTIONS:
+        raise InputError(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
+    source, conditions, values = "entries", ["entries.tenant = ?"], [tenant]
+    if document is not None:
+        source = (
+            "entry_documents AS shown JOIN entries ON entries.tenant = shown.tenant AND entries.number = shown.number"
+        )
+        conditions += ["shown.tenant = ?", "shown.document_id = ?"]
+        values += [tenant, document]
+    for column, sign, wanted in (
+        ("who", "=", who),
+        ("action", "=", action),
+        ("at", ">=", None if since is None else since.astimezone(UTC).isoformat()),
+        ("at", "<", None if until is None else until.astimezone(UTC).isoformat()),
+    ):
+        if wanted is not None:
+            conditions.append(f"entries.{column} {sign} ?")
+            values.append(wanted)
+    statement = f"SELECT entries.* FROM {source} WHERE {' AND '.join(conditions)} ORDER BY entries.number DESC LIMIT ?"  # noqa: S608
+    return statement, values
+
+
+def _parse(row: sqlite3.Row) -> AuditEntry:
+    fields = {name: row[name] for name in ("tenant", "number", "at", "who", "action", "hash")}
+    return AuditEntry(**fields, documents=tuple(json.loads(row["documents"])), details=json.loads(row["details"]))
+
+
+def _dump(value: Sequence[Any] | Mapping[str, Any]) -> str:
+    """Return the one spelling of a value that hashes cover."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def iterate_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
+    """Yield rows as JSON lines, as they are exported."""
+    for entry in entries:
+        yield entry.model_dump_json()
