@@ -273,6 +273,7 @@ def require_harmless(page: Any, address: str) -> None:
     assert found == []
 
 
+@pytest.mark.soak
 def test_a_hundred_hostile_texts_do_nothing(open_page: Open, hostile: Service) -> None:
     assert len(HOSTILE) >= 100 and len(set(HOSTILE)) == len(HOSTILE)
     page = open_page(hostile.address)
@@ -300,6 +301,7 @@ def test_a_hundred_hostile_texts_do_nothing(open_page: Open, hostile: Service) -
 # --- no other host ---
 
 
+@pytest.mark.soak
 def test_no_page_asks_another_host(open_page: Open, console: Service) -> None:
     (document, *_) = finished(console.documents())
     paths = ["/console", "/console/sources", f"/read/{document.id}", "/docs", "/console/c/unknown-conversation"]
@@ -376,6 +378,7 @@ def test_axe_finds_nothing_serious_on_any_page(scheme: str, open_page: Open, con
 # --- a stakeholder's visit ---
 
 
+@pytest.mark.soak
 def test_a_stakeholder_visits(open_page: Open, console_corpus: Path, tmp_path: Path) -> None:
     from roma_core.api.tokens import TokenStore
 
