@@ -49,8 +49,8 @@ report: $(READY) ## Write roma-report.html from the demo's last runs: trend, cos
 console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000/console.
 	@$(BIN)/roma serve --workspace $(DEMO)
 
-lab: $(READY) ## Open the notebooks in JupyterLab.
-	@$(BIN)/jupyter lab --notebook-dir notebooks
+lab: $(READY) ## Open the notebooks in JupyterLab, on the page that leads to them.
+	@$(BIN)/jupyter lab --notebook-dir notebooks --LabApp.default_url=/lab/tree/00_setup.ipynb
 
 check: $(READY) ## Formatting, lint, types, floors, dependencies and dead code.
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

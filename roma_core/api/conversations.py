@@ -79,3 +79,17 @@ async def delete(request: Request, session_id: Identifier) -> None:
 async def feedback(request: Request, body: FeedbackBody) -> None:
     """Store the rating of an answer; a later one of the session replaces it."""
     await request.app.state.roma.sessions.rate(get_principal(request), Feedback(**body.model_dump()))
+
+
+@router.get("/feedback", summary="Your own ratings, the newest first")
+async def list_feedback(
+    request: Request,
+    answer_id: Annotated[str | None, Parameter(pattern=IDENTIFIER)] = None,
+    session_id: Annotated[str | None, Parameter(pattern=IDENTIFIER)] = None,
+    limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
+) -> list[Feedback]:
+    """Return the caller's ratings, of one answer or one conversation when it is given."""
+    found: list[Feedback] = await request.app.state.roma.sessions.feedback(
+        get_principal(request), answer_id, limit, session_id
+    )
+    return found

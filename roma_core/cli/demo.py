@@ -129,12 +129,20 @@ async def _watch(name: str, work: asyncio.Future[Path], settings: Settings) -> N
         print(f"\r\033[Knotebook {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 
-@command(examples=('roma notebook notebooks/02_ask.ipynb out.ipynb -p question="What did the trial find?"',))
+@command(
+    examples=(
+        'roma notebook notebooks/02_ask.ipynb out.ipynb -p question="What did the trial find?"',
+        "roma notebook notebooks/03_golden_eval.ipynb report.html",
+    )
+)
 @click.argument("notebook", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 async def notebook(call: Invocation, notebook: Path, output: Path, parameter: tuple[str, ...]) -> int:
-    """Run a notebook with parameters that are checked first."""
+    """Run a notebook with parameters that are checked first.
+
+    OUTPUT is the notebook with its outputs or, when it ends in .html, a page of it that loads nothing from elsewhere.
+    """
     from roma_core.evals.notebooks import run_notebook
 
     pairs = [part.partition("=") for part in parameter]

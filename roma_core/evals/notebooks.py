@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,16 +20,25 @@ from roma_core.evals.provenance import RunProvenance, describe_environment, note
 from roma_core.evals.runs import CARD, RunStore
 from roma_core.workspace import Workspace, resolve_workspace
 
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+SCRIPTS_ELSEWHERE = ("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url", "widget_renderer_url")
+"""Settings of nbconvert that name scripts of other addresses."""
+
 
 async def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any] | None = None) -> Path:
     """Execute ``source`` and keep it with its outputs as ``target``, and its card beside it; returns ``target``.
+
+    A ``target`` that ends in ``.html`` is a page of the notebook, which is kept beside it.
 
     >>> await run_notebook(Path("notebooks/02_ask.ipynb"), Path("out.ipynb"), {"question": "Who?"})  # doctest: +SKIP
 
     Raises ``EvalError``: ``ERR_EVAL_PARAMETERS`` before anything runs, when a name or a type does not fit;
     ``ERR_EVAL_NOTEBOOK`` when a cell fails (its outputs up to there are kept).
     """
-    return await asyncio.to_thread(_run, source, target, dict(parameters or {}))
+    if target.suffix.lower() not in {".html", ".htm"}:
+        return await asyncio.to_thread(_run, source, target, dict(parameters or {}))
+    notebook = await asyncio.to_thread(_run, source, target.with_suffix(".ipynb"), dict(parameters or {}))
+    return await asyncio.to_thread(write_page, notebook, target)
 
 
 def _run(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
@@ -57,6 +67,31 @@ def _run(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
         ) from None
     finally:
         _write_card(card, target, started)
+    return target
+
+
+def write_page(notebook: Path, target: Path) -> Path:
+    """Write a notebook with its outputs as one HTML page that loads nothing from another address; return ``target``.
+
+    Widgets, which need a kernel, are shown by their static form.
+
+    >>> write_page(Path("out.ipynb"), Path("out.html"))  # doctest: +SKIP
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    book = nbformat.read(notebook, as_version=4)
+    book.metadata.pop("widgets", None)
+    for cell in book.cells:
+        for output in cell.get("outputs", ()):
+            if "text/html" in output.get("data", {}):
+                output.data.pop(WIDGET_VIEW, None)
+    exporter = HTMLExporter(config=Config({"HTMLExporter": dict.fromkeys(SCRIPTS_ELSEWHERE, "")}))  # type: ignore[no-untyped-call]
+    page, _ = exporter.from_notebook_node(book)
+    target.write_text(
+        re.sub(r'<script src=""></script>|<script type="module">.*?mermaid.*?</script>', "", page, flags=re.S)
+    )
     return target
 
 

@@ -94,6 +94,14 @@ class Feedback(Noun):
     created_at: datetime | None = None
 
 
+class GivenFeedback(Feedback):
+    """A rating with the user who gave it and the question that was asked, where its conversation is kept."""
+
+    owner: str = ""
+    question: str = ""
+    answered: bool | None = None
+
+
 def database_url(workspace: Path, url: str | None = None) -> str:
     """Return ``url``, or the address of the SQLite file in the workspace."""
     return url or f"sqlite:///{Workspace(workspace).sessions}"
@@ -231,6 +239,20 @@ class Sessions:
                 statement = statement.where(table.c.session_id == session_id)
             newest = statement.order_by(table.c.created_at.desc(), table.c.answer_id).limit(limit)
             return [_parse_row(Feedback, _tables().with_utc_times(row)) for row in db.execute(newest).mappings()]
+
+        return await self._run(work)
+
+    async def all_feedback(
+        self, tenant: str, *, rating: Rating | None = None, limit: int = 1000
+    ) -> builtins.list[GivenFeedback]:
+        """Return the ratings of all users of a tenant, the newest first: for whoever looks after it.
+
+        >>> await roma.sessions.all_feedback("default", rating="down")  # doctest: +SKIP
+        """
+
+        def work(db: Connection) -> list[GivenFeedback]:
+            rows = _tables().select_feedback(db, tenant, rating, limit)
+            return [_parse_row(GivenFeedback, _tables().with_utc_times(row)) for row in rows]
 
         return await self._run(work)
 

@@ -331,6 +331,27 @@ def select_summaries(connection: Connection, who: Principal, limit: int, prefix:
     return [with_utc_times(row) for row in connection.execute(statement).mappings()]
 
 
+def select_feedback(connection: Connection, tenant: str, rating: str | None, limit: int) -> list[dict[str, Any]]:
+    """Select the ratings of all users of a tenant with the questions they are about, the newest first."""
+    is_turn = (
+        (turns.c.tenant == feedback.c.tenant)
+        & (turns.c.owner == feedback.c.owner)
+        & (turns.c.session_id == feedback.c.session_id)
+        & (turns.c.answer_id == feedback.c.answer_id)
+    )
+    last_turn = select(func.max(turns.c.position)).where(is_turn).correlate(feedback).scalar_subquery()
+    statement = (
+        select(*feedback.c, func.coalesce(turns.c.question, "").label("question"), turns.c.answered)
+        .select_from(feedback.outerjoin(turns, turns.c.position == last_turn))
+        .where(feedback.c.tenant == tenant)
+        .order_by(feedback.c.created_at.desc(), feedback.c.answer_id, feedback.c.owner)
+        .limit(limit)
+    )
+    if rating is not None:
+        statement = statement.where(feedback.c.rating == rating)
+    return [with_utc_times(row) for row in connection.execute(statement).mappings()]
+
+
 def with_utc_times(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a row as a dict; SQLite forgets that its times are UTC."""
     values: dict[str, Any] = {}

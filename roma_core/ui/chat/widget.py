@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anywidget
 
+from roma_core import display
 from roma_core.ui.chat.assets import bundle, read_styles
 from roma_core.ui.chat.channel import ChatChannel
 from roma_core.ui.chat.service import ChatService
@@ -31,3 +32,10 @@ class Chat(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _receive(self, widget: Any, message: Any, buffers: Any) -> None:
         self._channel.receive(message)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return the widget, and a sentence for pages without a kernel."""
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        said = "The chat needs a running kernel: run this cell in JupyterLab, or roma serve for the console."
+        return {**data, "text/html": display.box(display.paragraph(said))}, metadata
