@@ -21,8 +21,13 @@ from roma_core.evals.runs import CARD, RunStore
 from roma_core.workspace import Workspace, resolve_workspace
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-SCRIPTS_ELSEWHERE = ("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url", "widget_renderer_url")
+SCRIPTS_ELSEWHERE = ("require_js_url", "mathjax_url", "jquery_url", "widget_renderer_url")
 """Settings of nbconvert that name scripts of other addresses."""
+_SCRIPTS = re.compile(
+    r'<script src="">\s*</script>|<script type="module">(?:(?!</script>).)*?mermaid(?:(?!</script>).)*</script>',
+    re.DOTALL,
+)
+"""Scripts that are left over without an address, and nbconvert's own one that loads mermaid."""
 
 
 async def run_notebook(source: Path, target: Path, parameters: Mapping[str, Any] | None = None) -> Path:
@@ -89,9 +94,7 @@ def write_page(notebook: Path, target: Path) -> Path:
                 output.data.pop(WIDGET_VIEW, None)
     exporter = HTMLExporter(config=Config({"HTMLExporter": dict.fromkeys(SCRIPTS_ELSEWHERE, "")}))  # type: ignore[no-untyped-call]
     page, _ = exporter.from_notebook_node(book)
-    target.write_text(
-        re.sub(r'<script src=""></script>|<script type="module">.*?mermaid.*?</script>', "", page, flags=re.S)
-    )
+    target.write_text(_SCRIPTS.sub("", page), encoding="utf-8")
     return target
 
 
