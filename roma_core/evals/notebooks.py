@@ -84,7 +84,6 @@ def write_page(notebook: Path, target: Path) -> Path:
     """
     import nbformat
     from nbconvert import HTMLExporter
-    from traitlets.config import Config
 
     book = nbformat.read(notebook, as_version=4)
     book.metadata.pop("widgets", None)
@@ -92,7 +91,7 @@ def write_page(notebook: Path, target: Path) -> Path:
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET_VIEW, None)
-    exporter = HTMLExporter(config=Config({"HTMLExporter": dict.fromkeys(SCRIPTS_ELSEWHERE, "")}))  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(**dict.fromkeys(SCRIPTS_ELSEWHERE, ""))  # type: ignore[no-untyped-call]
     page, _ = exporter.from_notebook_node(book)
     target.write_text(_SCRIPTS.sub("", page), encoding="utf-8")
     return target
