@@ -291,7 +291,7 @@ class StoreContract:
             (ReadScope(hidden=(Document.id_for("file:///hr.md", "t"),)), {"main", "board"}),
             (ReadScope(collections=("hr",), hidden=(Document.id_for("file:///hr.md", "t"),)), set()),
         ],
-        ids=str,
+        ids=lambda value: "-".join(sorted(value)) if isinstance(value, set) else str(value),
     )
     async def test_what_is_outside_of_a_scope_is_missing(
         self, store: ChunkStore, scope: ReadScope, expected: set[str]
