@@ -141,6 +141,15 @@ class SavedWork(Noun):
     cost_usd: float | None = 0.0
     """None when a price is unknown."""
 
+    @property
+    def words(self) -> str:
+        """Return one line for a person: "from the cache of answers, which saved 1 call, 310 tokens, $0.0012"."""
+        calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
+        cost = "an unknown cost" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        return (
+            f"from the cache of answers, which saved {calls}, {self.input_tokens + self.output_tokens} tokens, {cost}"
+        )
+
 
 CITATION_COLUMNS = (
     "marker",

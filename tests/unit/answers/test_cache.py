@@ -91,6 +91,7 @@ async def test_a_repeated_question_is_answered_without_a_call_and_says_what_that
     changed = {"saved": None, "usage": first.usage}
     assert again.model_copy(update=changed).model_dump() == first.model_dump()
     assert again.considered == first.considered
+    assert again.saved.words.startswith("from the cache of answers, which saved 1 call, ")
 
 
 async def test_off_by_default(roma: Roma) -> None:
