@@ -54,6 +54,8 @@ COMMANDS = {
     "mcp": "service:mcp",
     "health": "service:health",
     "cache": "caches:cache",
+    "backup": "backups:backup",
+    "smoke": "smoke:smoke",
     "spend": "service:spend",
     "doctor": "service:doctor",
     "plugins": "service:plugins",

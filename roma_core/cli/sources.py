@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from roma_core.app import Roma, build_roma
+from roma_core.cli.backups import restore_backup
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.documents import show_ingest
 from roma_core.cli.interruption import ItemWatch
@@ -44,12 +45,31 @@ async def forget(call: Invocation, uris: tuple[str, ...], documents: tuple[str, 
     return OK
 
 
-@command(examples=("roma restore --list", "roma restore --run 20261128T101500-1a2b3c4d"))
+@command(
+    examples=(
+        "roma restore --list",
+        "roma restore --run 20261128T101500-1a2b3c4d",
+        "roma restore --backup monday.tar",
+    )
+)
 @click.argument("uris", nargs=-1, metavar="[URI]...")
 @click.option("--run", "run_id", metavar="ID", help="All that this run deleted.")
 @click.option("--list", "lists", is_flag=True, help="Show what can be restored.")
-async def restore(call: Invocation, uris: tuple[str, ...], run_id: str | None, lists: bool) -> int:
-    """Undo deletions: what is restored stays until its source lists it again."""
+@click.option(
+    "--backup",
+    "archive",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Make the whole workspace of this backup; there must be none.",
+)
+async def restore(
+    call: Invocation, uris: tuple[str, ...], run_id: str | None, lists: bool, archive: Path | None
+) -> int:
+    """Undo deletions: what is restored stays until its source lists it again. Or restore a backup."""
+    if archive is not None:
+        if uris or run_id or lists:
+            raise InputError("--backup restores the whole workspace; leave the rest away.")
+        return await restore_backup(call, archive)
     async with build_roma(call.settings) as roma:
         if lists:
             graves = await roma.ingestion.tombstones(call.settings.tenant)
