@@ -87,6 +87,16 @@ async def sources(request: Request) -> list[SourceRecord]:
     ]
 
 
+@router.delete("/sources", summary="Remove a source with the documents that no other one lists")
+async def remove_source(
+    request: Request,
+    source: Annotated[str, Parameter(min_length=1, max_length=4096, description="Its address or its name.")],
+) -> dict[str, object]:
+    """Return how many documents went. `roma restore` brings them back for `ROMA_SOURCE_UNDO_DAYS`."""
+    report = await request.app.state.roma.sources.remove(source, get_principal(request).tenant)
+    return {"run_id": report.run_id, "counts": report.counts()}
+
+
 @router.get(
     "/{job_id}",
     response_model=Job,
