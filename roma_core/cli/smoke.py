@@ -10,9 +10,8 @@ import click
 
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.output import FAILED, OK, write_table
+from roma_core.settings.environment import TOKEN_VARIABLE
 from roma_core.smoke import run_smoke
-
-TOKEN_VARIABLE = "ROMA_TOKEN"  # noqa: S105  (a name, no secret)
 
 
 @command(examples=("roma smoke http://127.0.0.1:8000", "roma smoke https://roma.example.org --folder /srv/papers"))

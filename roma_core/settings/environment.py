@@ -14,6 +14,8 @@ from roma_core.workspace import find_in_project
 
 TOOLING: Final = ("ROMA_SHARED", "ROMA_TEST_", "ROMA_SOAK_", "ROMA_SCREENSHOTS")
 """Beginnings of variables that ROMA's own tests and benchmarks read; they set nothing."""
+TOKEN_VARIABLE: Final = "ROMA_TOKEN"  # noqa: S105  (a name, no secret)
+"""The bearer token that a command sends to another service. No setting: a file of settings holds no sign-in."""
 OUTSIDE_PREFIX: Final = "LLM_"
 """Other programs use this prefix too, so only a name that is nearly one of ROMA's is taken for a slip."""
 NEARLY: Final = 0.85
@@ -38,7 +40,7 @@ def misspelt_variables(variables: Collection[str], known: Collection[str]) -> li
     misspelt = []
     for name in sorted(set(variables) - set(known)):
         if name.startswith(PREFIX):
-            if not name.startswith(TOOLING):
+            if name != TOKEN_VARIABLE and not name.startswith(TOOLING):
                 misspelt.append(name)
         elif name.startswith(OUTSIDE_PREFIX):
             is_former_own = PREFIX + name in known

@@ -64,6 +64,7 @@ async def answer_all(workspace: Path) -> list[str]:
         return [output.model_dump_json() for output in outputs]
 
 
+@pytest.mark.slow
 async def test_a_restored_workspace_gives_byte_identical_answers_to_100_questions(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "w", tmp_path / "w")
     before = await answer_all(tmp_path / "w")
@@ -81,6 +82,7 @@ async def test_a_restored_workspace_gives_byte_identical_answers_to_100_question
         assert report.counts()["unchanged"] == len(PLACES)
 
 
+@pytest.mark.slow
 async def test_a_backup_during_an_ingest_is_of_one_moment_from_which_the_ingest_goes_on(tmp_path: Path) -> None:
     sources = write_sources(tmp_path / "sources")
     async with open_roma(tmp_path / "w") as roma:
