@@ -88,4 +88,5 @@ def rebuild() -> None:
     """``docs/benchmarks.md`` out of its parts."""
     parts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))]
     parts = [_PICTURE.sub(rf"]({FOLDER.name}/\1)", part) for part in parts]
+    parts = [f"#{part}" if part.startswith("# ") else part for part in parts]  # a page of its own is a section here
     PAGE.write_text("\n".join([INTRO, *parts]), encoding="utf-8")

@@ -22,6 +22,7 @@ SERVES: Mapping[str, str] = {
     "aiohttp": "streams of vendors' SDKs; proxies of the web connector",
     "alembic": "versions of the databases",
     "anthropic": "Claude models",
+    "argon2-cffi": "passwords of local accounts",
     "charset-normalizer": "encodings of text files",
     "click": "the command line",
     "fastembed": "BM25 tokens and ONNX models of vectors and ranks",

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -328,12 +329,12 @@ def _read_manifest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Manifest:
 
 
 def _is_newer(version: str) -> bool:
-    from packaging.version import InvalidVersion, Version
+    return _release(version) > _release(__version__)
 
-    try:
-        return Version(version) > Version(__version__)
-    except InvalidVersion:
-        return False
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers of major, minor and patch."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def _extract_file(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> ManifestFile:
