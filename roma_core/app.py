@@ -280,7 +280,7 @@ class Roma:
         within: Sequence[str] | None = None,
     ) -> None:
         """Raise ``NotFoundError`` when one of these sources, or ``collection``, is withheld from ``principal``."""
-        scope = await self.grants.find_scope(principal)
+        scope = await self.grants.find_scope(principal, "documents.ingest")
         if scope.is_everything:
             return
         uris = [str(source) for source in sources]

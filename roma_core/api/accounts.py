@@ -52,6 +52,10 @@ class UserAccount(Noun):
             subject=self.name, tenant=self.tenant, groups=self.groups, roles=self.roles, signed_in_by="account"
         )
 
+    def belongs_to(self, tenant: str) -> bool:
+        """Return whether this is a user of ``tenant``."""
+        return self.tenant == tenant
+
 
 class Login(Noun):
     """A sign-in of a user in one browser."""

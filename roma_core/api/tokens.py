@@ -106,7 +106,7 @@ class TokenSnapshot:
         account = self.accounts.get(token.owner or "")
         if account is None:
             return token.principal()
-        if account.disabled_at is not None or account.tenant != token.tenant:
+        if account.disabled_at is not None or not account.belongs_to(token.tenant):
             return None
         return token.principal(account.roles, account.groups)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from roma_core.database import Database, Schema, storage_error
 from roma_core.errors import InputError, StoreError
-from roma_core.types import EVERYTHING, NOTHING, ROLES, Noun, Principal, ReadScope
+from roma_core.types import EVERYTHING, NOTHING, ROLES, Noun, Permission, Principal, ReadScope
 from roma_core.workspace import Workspace, private_file
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ async def permit_everything(who: Principal) -> ReadScope:
     return EVERYTHING
 
 
-def compile_scope(who: Principal, restrictions: Restrictions) -> ReadScope:
-    """Return the documents that ``who`` may read under the restrictions of its tenant.
+def compile_scope(who: Principal, restrictions: Restrictions, permission: Permission = "answers.ask") -> ReadScope:
+    """Return the documents for which ``who`` may use ``permission`` under the restrictions of its tenant.
 
     >>> board = {Resource("collection", "board"): frozenset({Grantee("group", "directors")})}
     >>> compile_scope(Principal(subject="anna", roles=("reader",)), board).closed
@@ -102,7 +102,7 @@ def compile_scope(who: Principal, restrictions: Restrictions) -> ReadScope:
     """
     if who.may("documents.read_all"):
         return EVERYTHING
-    if not who.may("answers.ask"):
+    if not who.may(permission):
         return NOTHING
     own = _own_grantees(who)
     granted = {resource for resource, grantees in restrictions.items() if own & grantees}
@@ -211,11 +211,14 @@ class GrantTable:
                     self._read_at = version
             return self._by_tenant.get(tenant, {})
 
-    async def find_scope(self, who: Principal) -> ReadScope:
-        """Return the documents that ``who`` may read now. Raises ``StoreError`` when that cannot be read."""
+    async def find_scope(self, who: Principal, permission: Permission = "answers.ask") -> ReadScope:
+        """Return the documents for which ``who`` may use ``permission`` now: by default, to read them.
+
+        Raises ``StoreError`` when the grants cannot be read.
+        """
         if who.may("documents.read_all"):
             return EVERYTHING
-        return compile_scope(who, await asyncio.to_thread(self.read, who.tenant))
+        return compile_scope(who, await asyncio.to_thread(self.read, who.tenant), permission)
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""

@@ -64,7 +64,7 @@ async def test_documents_that_change_meanwhile_end_the_export(
 
     async def changing(self: LanceStore, tenant: str) -> dict[str, str]:
         seen.append(await true_contents(self, tenant))
-        return {**seen[-1], "added": "x"} if len(seen) > 2 else seen[-1]
+        return {**seen[-1], "added": "x"} if len(seen) > 1 else seen[-1]
 
     monkeypatch.setattr(LanceStore, "contents", changing)
     with pytest.raises(StoreError, match="during the export"):

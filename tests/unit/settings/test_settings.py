@@ -142,7 +142,9 @@ def test_an_unknown_variable_is_an_error_with_the_nearest(
         Settings.load()
 
 
-@pytest.mark.parametrize("name", ["LLM_USER_PATH", "OPENAI_API_TYPE", "OTHER", "ROMA_SHARED", "ROMA_TOKEN", "ROMA_TEST_POSTGRES_URL"])
+@pytest.mark.parametrize(
+    "name", ["LLM_USER_PATH", "OPENAI_API_TYPE", "OTHER", "ROMA_SHARED", "ROMA_TOKEN", "ROMA_TEST_POSTGRES_URL"]
+)
 def test_variables_of_other_programs_are_left_alone(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
