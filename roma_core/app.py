@@ -618,11 +618,12 @@ class Roma:
         """Add a row to the audit log. Raises ``StoreError``: then what was to be logged must not be done.
 
         What the user of this machine asks and reads is not logged, unless ``ROMA_AUDIT`` says so; changes always are.
+        While the disk is full reading goes on, and the log says later how much it misses.
         """
         if action in READS and not self._logs_reads(who):
             return
-        add = partial(self.audit.append, who, action, documents=list(documents), question=question, **details)
-        await asyncio.to_thread(add)
+        append = self.audit.append_read if action in READS else self.audit.append
+        await asyncio.to_thread(partial(append, who, action, documents=list(documents), question=question, **details))
 
     def _logs_reads(self, who: Principal) -> bool:
         """Return whether it is logged what ``who`` asks and reads."""
@@ -915,7 +916,7 @@ class Roma:
     async def _log_answer(self, query: Query, events: AsyncGenerator[StreamEvent]) -> AsyncGenerator[StreamEvent]:
         """Yield the events of an answer, logged before it begins and before it is whole.
 
-        What cannot be logged is not answered.
+        What cannot be logged is not answered, but for a full disk.
         """
         who = query.principal
         async with aclosing(events):

@@ -13,6 +13,7 @@ import os
 import re
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -22,8 +23,9 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from roma_core.database import Database, Schema, storage_error
-from roma_core.errors import InputError
+from roma_core.errors import ErrorCode, InputError, StoreError
 from roma_core.redaction.rules import redact
+from roma_core.telemetry import logs
 from roma_core.types import Noun, Principal
 from roma_core.workspace import Workspace
 
@@ -44,6 +46,7 @@ Action = Literal[
     "sign_in.failed",
     "sign_out",
     "audit.read",
+    "gap",
 ]
 ACTIONS: Final[Mapping[Action, str]] = {
     "ask": "a question was asked",
@@ -62,6 +65,7 @@ ACTIONS: Final[Mapping[Action, str]] = {
     "sign_in.failed": "a sign-in or a token was refused",
     "sign_out": "a user signed out, or a sign-in was ended",
     "audit.read": "the log itself was searched",
+    "gap": "so many questions and reads before it were not logged, since the disk was full",
 }
 """What each action means, by its name."""
 QuestionPolicy = Literal["full", "redacted", "hash"]
@@ -137,6 +141,30 @@ class AuditLog:
         self._now = now
         self._lock = threading.Lock()
         self._files: dict[str, Database] = {}
+        self._unlogged: Counter[str] = Counter()
+
+    def append_read(
+        self,
+        who: Principal,
+        action: Action,
+        *,
+        documents: Iterable[str] = (),
+        question: str | None = None,
+        **details: Any,
+    ) -> None:
+        """Add a row about a question or a read, which goes on while the disk is full.
+
+        What is not logged then is counted, and the next row that can be written is preceded by one that gives the
+        count. Raises ``StoreError`` for any other failure: then nothing must be shown.
+        """
+        try:
+            self.append(who, action, documents=documents, question=question, **details)
+        except StoreError as error:
+            if error.code is not ErrorCode.STORAGE_FULL:
+                raise
+            with self._lock:
+                self._unlogged[who.tenant] += 1
+            logs.get("audit").warning("audit_read_not_logged", tenant=who.tenant, who=who.subject, action=action)
 
     def append(
         self,
@@ -151,8 +179,20 @@ class AuditLog:
 
         ``question`` is kept as the policy says: whole, redacted, or as its hash.
         """
+        with self._lock:
+            unlogged = self._unlogged.pop(who.tenant, 0)
+        if unlogged:
+            try:
+                self._append(who, "gap", (), {"unlogged": unlogged})
+            except StoreError:
+                with self._lock:
+                    self._unlogged[who.tenant] += unlogged
+                raise
         if question is not None:
             details["question"] = self._hide(question)
+        return self._append(who, action, documents, details)
+
+    def _append(self, who: Principal, action: Action, documents: Iterable[str], details: Mapping[str, Any]) -> int:
         shown = sorted(set(documents))[:MOST_DOCUMENTS]
         written: int | None = None
         while written is None:

@@ -216,6 +216,9 @@ async def test_on_a_full_disk_answers_go_on_and_writes_say_so(tmp_path: Path, st
             ballast.unlink()
             assert not (await service.client.post("/query", json=question)).json()["degraded"]
             assert (await service.client.post("/feedback", json=rated)).status_code == 204
+            (gap,) = (await service.client.get("/audit", params={"action": "gap"})).json()
+            assert gap["details"]["unlogged"] >= 4, "two questions, and what was shown for each"
+            assert (await service.client.get("/audit/verify")).json()["broken_at"] is None
 
 
 async def test_a_server_starts_on_a_full_disk(tmp_path: Path, start_at: Any, auth: Any) -> None:
