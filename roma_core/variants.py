@@ -20,7 +20,7 @@ from roma_core.evals.report.comparison import INDEX_SECTIONS
 from roma_core.rerank import Reranker
 from roma_core.settings import Settings, own_settings
 from roma_core.store.base import ChunkStore, Filters
-from roma_core.types import ComponentHealth, ScoredChunk, digest
+from roma_core.types import EVERYTHING, ComponentHealth, ReadScope, ScoredChunk, digest
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -111,19 +111,25 @@ class SharedStore:
             raise AttributeError(name)
         return getattr(self._store, name)
 
-    async def lexical(self, tenant: str, text: str, *, limit: int, filters: Filters | None = None) -> list[ScoredChunk]:
-        key = ("words", tenant, text, limit, json.dumps(filters, sort_keys=True))
-        return list(
-            await self._searches.get(key, lambda: self._store.lexical(tenant, text, limit=limit, filters=filters))
-        )
+    async def lexical(
+        self, tenant: str, text: str, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
+    ) -> list[ScoredChunk]:
+        key = ("words", tenant, text, limit, json.dumps(filters, sort_keys=True), scope)
+
+        async def search() -> list[ScoredChunk]:
+            return await self._store.lexical(tenant, text, limit=limit, filters=filters, scope=scope)
+
+        return list(await self._searches.get(key, search))
 
     async def dense(
-        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None
+        self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
     ) -> list[ScoredChunk]:
-        key = ("vector", tenant, vector.tobytes(), limit, json.dumps(filters, sort_keys=True))
-        return list(
-            await self._searches.get(key, lambda: self._store.dense(tenant, vector, limit=limit, filters=filters))
-        )
+        key = ("vector", tenant, vector.tobytes(), limit, json.dumps(filters, sort_keys=True), scope)
+
+        async def search() -> list[ScoredChunk]:
+            return await self._store.dense(tenant, vector, limit=limit, filters=filters, scope=scope)
+
+        return list(await self._searches.get(key, search))
 
 
 class VariantFactory:
