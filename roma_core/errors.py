@@ -39,6 +39,8 @@ from roma_core.environment import explain_environment, find_extra
 
 T = TypeVar("T")
 
+MOST_NAMED = 5
+"""Names that a message gives of many."""
 MOST_NAMES_LISTED = 12
 """An error about an unknown name lists all known ones up to this many; beyond, the nearest alone."""
 
@@ -311,6 +313,17 @@ def suggest_name(name: str, known: Iterable[str]) -> str:
     if len(names) <= MOST_NAMES_LISTED:
         sentences.append(f"Known: {', '.join(names) or 'none'}.")
     return " ".join(sentences) or "No known name is near it."
+
+
+def name_some(names: Iterable[str]) -> str:
+    """Return the first names for a message, and how many more there are.
+
+    >>> name_some("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    held = list(names)
+    more = len(held) - MOST_NAMED
+    return ", ".join(held[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def explain_invalid(error: ValidationError) -> str:

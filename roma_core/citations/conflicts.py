@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 from roma_core.citations.lexicon import ANTONYMS, DENIALS
 from roma_core.citations.numbers import Date, Quantity, is_convertible, same_quantity
 from roma_core.citations.words import ClaimWord, read_words
 
+_T = TypeVar("_T")
 ConflictKind = Literal["number", "date", "name", "polarity"]
 
 LEAST_SHARED = 0.6
@@ -269,11 +270,18 @@ def _stem_at(words: Sequence[ClaimWord], position: int) -> str:
     return word.stem or word.key if word.kind == "word" and word.is_content else ""
 
 
+def _find_unmatched(own: Sequence[_T], others: Sequence[_T], are_same: Callable[[_T, _T], bool]) -> list[_T]:
+    """Return the values of one side that are none of the other side's."""
+    return [value for value in own if not any(are_same(value, other) for other in others)]
+
+
 def _compare_dates(mine: Sequence[tuple[str, Date]], theirs: Sequence[tuple[str, Date]]) -> Conflict | None:
     """Return the dates of each side that can be none of the other side's; None where a side has no such date."""
-    only = [text for text, date in mine if not any(_can_be_one_date(date, other) for _, other in theirs)]
-    only_theirs = [text for text, date in theirs if not any(_can_be_one_date(date, other) for _, other in mine)]
-    return Conflict("date", tuple(only), tuple(only_theirs)) if only and only_theirs else None
+    only = _find_unmatched(mine, theirs, _have_one_date)
+    only_theirs = _find_unmatched(theirs, mine, _have_one_date)
+    if not only or not only_theirs:
+        return None
+    return Conflict("date", tuple(text for text, _ in only), tuple(text for text, _ in only_theirs))
 
 
 def _compare_weekdays(ones: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> Conflict | None:
@@ -301,6 +309,10 @@ def _compare_opposites(
     return None
 
 
+def _have_one_date(one: tuple[str, Date], other: tuple[str, Date]) -> bool:
+    return _can_be_one_date(one[1], other[1])
+
+
 def _can_be_one_date(one: Date, other: Date) -> bool:
     """True when no part that both dates give differs."""
     parts = ((one.year, other.year), (one.month, other.month), (one.day, other.day))
@@ -309,8 +321,8 @@ def _can_be_one_date(one: Date, other: Date) -> bool:
 
 def _compare_quantities(mine: Sequence[_Amount], theirs: Sequence[_Amount], asked: set[str]) -> Conflict | None:
     """Return the amounts of each side that the other one lacks, where they measure one thing; else None."""
-    only = [amount for amount in mine if not any(_is_same_amount(amount, other) for other in theirs)]
-    only_theirs = [amount for amount in theirs if not any(_is_same_amount(amount, other) for other in mine)]
+    only = _find_unmatched(mine, theirs, _is_same_amount)
+    only_theirs = _find_unmatched(theirs, mine, _is_same_amount)
     differing = [(one, other) for one in only for other in only_theirs if _measure_one_thing(one, other, asked)]
     if not differing:
         return None

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.codehash import code_sha256
-from roma_core.errors import AgentFailure, ErrorCode, EvalError, explain_invalid, guarded
+from roma_core.errors import AgentFailure, ErrorCode, EvalError, explain_invalid, guarded, name_some
 from roma_core.evals.evaluation import DocumentIterator, System
 from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.golden.evidence import find, locate, plain_uri
@@ -43,7 +43,6 @@ from roma_core.types import (
 FOREIGN = "other"
 """Name of the retriever of passages that another system has found."""
 COLUMNS = 6
-MOST_NAMED = 5
 PassageIterator = Callable[[], AsyncIterator[Chunk]]
 """Called for each pass over the passages of a corpus."""
 
@@ -141,15 +140,15 @@ async def score_run(
     asked = known & set(run.rankings)
     if not asked:
         raise EvalError(
-            f"No question of the run is in {golden.name}: it has {_name_some(run.rankings)}, the set "
-            f"{_name_some(case.id for case in golden.cases)}.",
+            f"No question of the run is in {golden.name}: it has {name_some(run.rankings)}, the set "
+            f"{name_some(case.id for case in golden.cases)}.",
             ErrorCode.EVAL_DATASET,
         )
     wanted = frozenset(name for question in asked for name, _ in run.rankings[question][:top_k])
     places = await _find_places(wanted, documents, passages)
     if not places:
         raise EvalError(
-            f"None of the {len(wanted)} documents of the run is in the corpus ({_name_some(wanted)}).",
+            f"None of the {len(wanted)} documents of the run is in the corpus ({name_some(wanted)}).",
             ErrorCode.EVAL_DATASET,
         )
     corpus = await find(golden.cases, documents())
@@ -198,7 +197,7 @@ async def _find_places(
     if twice:
         name, uris = next(iter(sorted(twice.items())))
         raise EvalError(
-            f"{name} names {len(uris)} documents ({_name_some(uris)}); write more of the address.",
+            f"{name} names {len(uris)} documents ({name_some(uris)}); write more of the address.",
             ErrorCode.EVAL_DATASET,
         )
     if passages is not None and len(found) < len(wanted):
@@ -253,19 +252,13 @@ def _describe_gaps(golden: Golden, run: TrecRun, wanted: frozenset[str], places:
     unknown = sorted(wanted - set(places))
     if unknown:
         share = f"{len(unknown)} of {len(wanted)} names"
-        yield f"{share} are not in the corpus and count as not relevant: {_name_some(unknown)}"
+        yield f"{share} are not in the corpus and count as not relevant: {name_some(unknown)}"
     lacking = [case.id for case in golden.cases if case.id not in run.rankings and case.evidence]
     if lacking:
-        yield f"{len(lacking)} questions are not in the run and count as empty rankings: {_name_some(lacking)}"
+        yield f"{len(lacking)} questions are not in the run and count as empty rankings: {name_some(lacking)}"
     more = sorted(set(run.rankings) - {case.id for case in golden.cases})
     if more:
-        yield f"{len(more)} questions of the run are not in the set: {_name_some(more)}"
-
-
-def _name_some(names: Iterable[str]) -> str:
-    held = list(names)
-    more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
-    return ", ".join(held[:MOST_NAMED]) + more
+        yield f"{len(more)} questions of the run are not in the set: {name_some(more)}"
 
 
 # Functions

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import unquote
 
+from roma_core.errors import name_some
 from roma_core.evals.golden.beir import document_names
 from roma_core.evals.golden.evidence import Corpus, Place, find
 from roma_core.exports.records import ScoredRun, WorkspaceReader, tenant_of
@@ -18,7 +19,6 @@ Unit = Literal["document", "passage"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 Judgements = dict[str, dict[str, int]]
 """Grade of each relevant document or passage, by question."""
-MOST_NAMED = 5
 
 
 async def write_trec(reader: WorkspaceReader, folder: Path, unit: Unit) -> dict[str, int]:
@@ -118,9 +118,7 @@ def _raise_grade(grades: dict[str, int], name: str, grade: int) -> None:
 def _note_missing(reader: WorkspaceReader, corpus: Corpus) -> None:
     missing = list(dict.fromkeys(case for case, _ in corpus.missing))
     if missing:
-        named = ", ".join(missing[:MOST_NAMED])
-        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-        reader.notes.append(f"evidence that the corpus does not hold has no judgement: {named}{more}")
+        reader.notes.append(f"evidence that the corpus does not hold has no judgement: {name_some(missing)}")
 
 
 def _names_of(run: ScoredRun) -> Mapping[str, str]:

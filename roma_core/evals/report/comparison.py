@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from roma_core import display
-from roma_core.errors import ErrorCode, EvalError, suggest_name
+from roma_core.errors import ErrorCode, EvalError, name_some, suggest_name
 from roma_core.evals.judge.model import load_rubrics
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, words_an_answer
 from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, Difference, holm, holm_levels, paired
@@ -35,8 +35,6 @@ NO_MODEL = "none"
 LONGER = 3.0
 """From so many times the length on a score that grows with length is not called better."""
 MOST_CHANGED = 10
-MOST_NAMED = 5
-"""Cases that a remark names; all of them are in the comparison."""
 
 
 class Decision(StrEnum):
@@ -268,7 +266,7 @@ def _require_comparable(
     if not shared:
         raise EvalError("The two runs have no case in common; compare runs over the same dataset.")
     if moved := [case for case in shared if first[case].question != second[case].question]:
-        raise EvalError(f"The two runs ask different questions under the same id: {_name_some(moved)}.")
+        raise EvalError(f"The two runs ask different questions under the same id: {name_some(moved)}.")
     for name, report, rows in (("A", a, first), ("B", b, second)):
         if all(rows[case].state != "ok" for case in shared):
             states = ", ".join(f"{n} {state}" for state, n in sorted(report.states.items()))
@@ -472,11 +470,11 @@ def _make_remarks(
         known = {row.case_id for row in other.rows}
         alone = [row.case_id for row in report.rows if row.case_id not in known]
         if alone:
-            remarks.append(f"{len(alone)} cases are in {name} alone and not compared: {_name_some(alone)}.")
+            remarks.append(f"{len(alone)} cases are in {name} alone and not compared: {name_some(alone)}.")
         broken = [row for row in report.rows if row.state != "ok" and row.case_id in set(shared)]
         if broken:
             states = ", ".join(sorted({row.state for row in broken}))
-            ids = _name_some([row.case_id for row in broken])
+            ids = name_some([row.case_id for row in broken])
             remarks.append(f"{len(broken)} answers of {name} are not its own ({states}) and unscored: {ids}.")
     if a.index_sha256 and a.index_sha256 == b.index_sha256:
         shaping = {s.name for s in own_settings() if s.section in INDEX_SECTIONS and s.decides_answers}
@@ -490,7 +488,7 @@ def _make_remarks(
     decisive = next(m for m in compared if m.measure == primary)
     if decisive.only_a or decisive.only_b:
         counts = f"{len(decisive.only_a)} cases only in A, {len(decisive.only_b)} only in B"
-        ids = _name_some([*decisive.only_a, *decisive.only_b])
+        ids = name_some([*decisive.only_a, *decisive.only_b])
         remarks.append(f"{primary} is scored for {counts} ({ids}): they count against a decision.")
     difference = decisive.difference
     if difference.effective_clusters < FEW_CLUSTERS:
@@ -516,11 +514,6 @@ def _make_remarks(
             f"{difference.smallest_p:.3f}. Add questions about other documents."
         )
     return tuple(remarks)
-
-
-def _name_some(cases: Sequence[str]) -> str:
-    more = len(cases) - MOST_NAMED
-    return ", ".join(cases[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class VariantComparison(Noun):
