@@ -24,6 +24,8 @@ MOST_PLANNED: Final = 50
 KEPT_MS: Final = 60_000
 """How long a page that has lost its connection can come back."""
 NOTHING: Final = "There are no sources yet. `roma source add URI --name NAME` adds one."
+NO_BUSY_BAR: Final = {"& .MuiLinearProgress-root": {"display": "none"}}
+"""The page's bar says "busy" without a name for screen readers; Panel drops ``busy_indicator=None`` on its way."""
 
 
 class SourcePage:
@@ -41,7 +43,7 @@ class SourcePage:
     def page(self) -> pmui.Page:
         """Return the whole page."""
         pn.state.onload(self.refresh)
-        return pmui.Page(title="ROMA: sources", site_url="#", main=[self.view], theme_toggle=True)
+        return pmui.Page(title="ROMA: sources", site_url="#", main=[self.view], theme_toggle=True, sx=NO_BUSY_BAR)
 
     async def refresh(self) -> None:
         """Show the sources as they are now."""

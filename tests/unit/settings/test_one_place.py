@@ -11,7 +11,7 @@ import pytest
 
 import roma_core
 from roma_core.settings import own_settings
-from roma_core.settings.environment import TOOLING
+from roma_core.settings.environment import TOKEN_VARIABLE, TOOLING
 
 ROOT = Path(roma_core.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py") if "settings" not in path.relative_to(ROOT).parts)
@@ -52,7 +52,7 @@ def test_no_default_of_a_setting_is_stated_again(path: Path) -> None:
 
 
 def test_every_variable_that_is_named_is_a_setting() -> None:
-    known = {setting.env for setting in own_settings()}
+    known = {setting.env for setting in own_settings()} | {TOKEN_VARIABLE}
     for path in [*MODULES, *(ROOT.rglob("*.md"))]:
         for name in set(VARIABLE.findall(path.read_text("utf-8"))):
             is_beginning = any(variable.startswith(f"{name}_") for variable in known)
