@@ -44,6 +44,7 @@ _DISTRIBUTIONS = {
     "google": "google-auth",
     "googleapiclient": "google-api-python-client",
     "msoffcrypto": "msoffcrypto-tool",
+    "onelogin": "python3-saml",
     "opentelemetry": "opentelemetry-sdk",
     "oxmsg": "python-oxmsg",
     "pptx": "python-pptx",
