@@ -41,7 +41,13 @@ WINDOW_S = 5.0
 
 
 def words(client: str) -> list[str]:
-    return [f"c{client}t{i}" for i in range(TOKENS)]
+    """Return the words of a client's answer: plain words, each of which names the client and its place."""
+    return [f"{_spell(int(client))}x{_spell(i)}" for i in range(TOKENS)]
+
+
+def _spell(number: int) -> str:
+    """Return a number in letters."""
+    return "".join("abcdefghij"[int(digit)] for digit in str(number))
 
 
 def asker(text: str) -> str:

@@ -5,6 +5,7 @@ A mask is as long as the secret that it stands for, so the offsets of claims and
 
 from __future__ import annotations
 
+import functools
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,12 @@ from roma_core.redaction.rules import SECRETS, find
 from roma_core.types import Chunk, ScoredChunk, StreamEvent, Usage
 
 MASK = "•"
+SHORT_CHARS = 200
+FULL_WINDOW, SMALL_WINDOW = (15, 8), (12, 5)
+"""Bits of zlib's window, and its memory level. A passage of 600 bytes takes 41 µs with the full one, nearly all of it to
+clear 256 kB, and 5 µs with the small one, for as many bytes."""
+LARGE_BYTES = 16_384
+"""From here on the full window finds repetitions that the small one forgets."""
 _events: TypeAdapter[StreamEvent] = TypeAdapter(StreamEvent)
 
 
@@ -27,9 +34,17 @@ def mask_secrets(text: str) -> str:
     >>> len(mask_secrets("password=hunter2-hunter2")) == len("password=hunter2-hunter2")
     True
     """
+    return _mask_short(text) if len(text) <= SHORT_CHARS else _mask(text)
+
+
+def _mask(text: str) -> str:
     for span in find(text, SECRETS):
         text = text[: span.start] + MASK * (span.end - span.start) + text[span.end :]
     return text
+
+
+_mask_short = functools.lru_cache(maxsize=4096)(_mask)
+"""Most strings of a record are names, ids and titles that the next one has again."""
 
 
 def mask_value(value: Any) -> Any:
@@ -45,7 +60,10 @@ def mask_value(value: Any) -> Any:
 
 def pack(value: Any) -> bytes:
     """Return JSON ``value`` as compressed bytes."""
-    return zlib.compress(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    window = FULL_WINDOW if len(data) > LARGE_BYTES else SMALL_WINDOW
+    deflate = zlib.compressobj(1, zlib.DEFLATED, *window)
+    return deflate.compress(data) + deflate.flush()
 
 
 def unpack(data: bytes) -> Any:

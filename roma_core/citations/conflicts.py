@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,12 +118,13 @@ class TextSignature:
     pairs: frozenset[tuple[str, str]]
     numbers: frozenset[str]
 
-    @classmethod
-    def of(cls, text: str) -> TextSignature:
-        """Return the signature of a text."""
-        keys = [word.casefold() for word in re.findall(r"\w+", text)]
-        numbers = frozenset(key for key in keys if any(char.isdigit() for char in key))
-        return cls(frozenset(pairwise(keys)), numbers)
+    @staticmethod
+    @functools.lru_cache(maxsize=1024)
+    def of(text: str) -> TextSignature:
+        """Return the signature of a text. The passages of one question are often those of the next."""
+        keys = re.findall(r"\w+", text.casefold())
+        numbers = frozenset(key for key in keys if _HAS_DIGIT.search(key))
+        return TextSignature(frozenset(pairwise(keys)), numbers)
 
     def is_like(self, other: TextSignature) -> bool:
         """Return whether two texts have nearly the same words, whatever their numbers."""
@@ -130,6 +132,7 @@ class TextSignature:
         return bool(union) and len(self.pairs & other.pairs) >= LIKE * union
 
 
+_HAS_DIGIT = re.compile(r"\d")
 LIKE = 0.8
 """Share of their pairs of words that two texts have in common from which on one is a copy of the other."""
 

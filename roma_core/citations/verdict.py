@@ -391,13 +391,16 @@ def _one_sentence(wanted: Sequence[ClaimWord], unit: _Unit, source: _SourceWords
 def bind_numbers(wanted: Sequence[ClaimWord], present: Sequence[ClaimWord]) -> list[ClaimWord]:
     """Give numbers and dates of a claim the key of the source's that says the same in other units or more fully."""
     keys = {word.key for word in present}
+    measured = [word for word in present if word.quantity is not None or word.date is not None]
+    if not measured:
+        return list(wanted)
     bound: list[ClaimWord] = []
     for word in wanted:
         if not word.is_number or word.key in keys:
             bound.append(word)
             continue
         same = min(
-            (other for other in present if _says_same(word, other)), key=lambda o: _distance(word, o), default=None
+            (other for other in measured if _says_same(word, other)), key=lambda o: _distance(word, o), default=None
         )
         bound.append(replace(word, key=same.key, stem=same.stem) if same else word)
     return bound
@@ -413,10 +416,12 @@ def _distance(claimed: ClaimWord, other: ClaimWord) -> float:
 def _says_same(claimed: ClaimWord, other: ClaimWord) -> bool:
     if claimed.quantity is not None and other.quantity is not None:
         return same_quantity(claimed.quantity, other.quantity)
-    if claimed.date is not None and other.date is not None:
+    if other.date is None:
+        return False
+    if claimed.date is not None:
         return other.date.holds(claimed.date)
-    is_year = claimed.quantity is not None and re.fullmatch(r"\d{4}", claimed.text) is not None
-    return is_year and other.date is not None and other.date.year == int(claimed.text)
+    is_year = claimed.quantity is not None and len(claimed.text) == 4 and claimed.text.isdecimal()
+    return is_year and other.date.year == int(claimed.text)
 
 
 def _reasons_of(
