@@ -72,7 +72,14 @@ def served(workspace: Path, model: Model) -> Iterator[str]:
     from roma_core.api.serve import server as make_server
     from roma_core.llm.service import LLMService
 
-    settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1, planner="off")
+    settings = Settings.load(
+        workspace=workspace,
+        embedder="fake",
+        reranker="fake",
+        parser_workers=1,
+        planner="off",
+        rate_limit_per_minute=10**6,
+    )
     page = workspace / "manual.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(MANUAL)
@@ -180,7 +187,7 @@ def measure_first_words(page: Any, model: Model) -> list[dict[str, object]]:
         )
         waits.append(seen - model.first_at * 1000)
         page.locator(".roma-actions").nth(-1).wait_for()
-        page.wait_for_function("!document.querySelector('.roma-turn[aria-busy=true]')")
+        page.locator(".roma-turn[aria-busy=true]").wait_for(state="detached")
     return [
         {
             "measure": "first words on the screen after the model gave them, ms",
@@ -214,19 +221,22 @@ def main() -> None:
 
     chromium = next(p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n)))
     model = Model()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(Path(folder) / "work" / ".roma", model) as address,  # before Playwright, which keeps this thread's loop
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        with served(Path(folder) / "work" / ".roma", model) as address:
-            rows = measure_load(browser, address)
-            page = browser.new_page()
-            page.goto(f"{address}/console")
-            page.locator(".roma-example").first.wait_for()
-            rows += measure_turns(page)
-            rows += measure_bytes(address)
-            fresh = browser.new_page()
-            fresh.goto(f"{address}/console")
-            fresh.locator(".roma-example").first.wait_for()
-            rows += measure_first_words(fresh, model)
+        rows = measure_load(browser, address)
+        page = browser.new_page()
+        page.goto(f"{address}/console")
+        page.locator(".roma-example").first.wait_for()
+        rows += measure_turns(page)
+        rows += measure_bytes(address)
+        fresh = browser.new_page()
+        fresh.goto(f"{address}/console")
+        fresh.locator(".roma-example").first.wait_for()
+        rows += measure_first_words(fresh, model)
     note = "The model is a fake that answers at once (slowly: a word each 50 ms); browser and server share the machine."
     write("console", "The console in a browser", rows, note, packages=["playwright", "uvicorn"])
 
