@@ -24,6 +24,7 @@ from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
 
 PDF_PEERS = ("kreuzberg", "kreuzberg (plain)", "pymupdf4llm", "markitdown")
+TABLE_PEERS = ("camelot", "pdfplumber", "pymupdf4llm", "markitdown")
 HTML_PEERS = ("kreuzberg", "trafilatura", "unstructured", "markitdown")
 SECONDS_A_SCAN = 600.0
 """What is read counts here, not how busy the machine is."""
@@ -267,9 +268,10 @@ def main() -> None:
     if root is None:
         print("docs-dev is not beside this checkout: nothing measured", file=sys.stderr)
         return
-    chosen = {name: Peer(name) for name in dict.fromkeys((*PDF_PEERS, *HTML_PEERS))}
+    chosen = {name: Peer(name) for name in dict.fromkeys((*PDF_PEERS, *TABLE_PEERS, *HTML_PEERS))}
     skipped = [f"{peer.name}: {peer.missing}" for peer in chosen.values() if peer.missing]
     _write_pdf(root, {name: chosen[name] for name in PDF_PEERS if not chosen[name].missing}, skipped)
+    _write_tables(root, {name: chosen[name] for name in TABLE_PEERS if not chosen[name].missing}, skipped)
     _write_html(root, {name: chosen[name] for name in HTML_PEERS if not chosen[name].missing}, skipped)
     for peer in chosen.values():
         peer.close()
@@ -318,6 +320,36 @@ def _write_pdf(root: Path, peers: dict[str, Peer], skipped: Sequence[str]) -> No
         + f" Peers: {versions or 'none'}."
         + (f" Not measured: {'; '.join(skipped)}." if skipped else "")
         + " unstructured reads PDF only with its part that brings torch, and is measured on web pages.",
+        ("pypdfium2", "pdfplumber"),
+    )
+
+
+def _write_tables(root: Path, peers: dict[str, Peer], skipped: Sequence[str]) -> None:
+    """Write what readers make of the ICDAR tables; camelot and pdfplumber read tables alone."""
+    files = [file for file in pdf_files(root) if file.rows]
+    rows = []
+    for name, read in {"ROMA": RomaReader(), **{name: peer_reader(peer) for name, peer in peers.items()}}.items():
+        read(files[0].path)  # imports are not measured
+        scores = PdfScores()
+        for file in files:
+            reading = read(file.path)
+            scores.tables.append(parse_measures.score_tables(reading.text, file.rows))
+            scores.cpu_s += reading.cpu_s
+            scores.pages += len(file.layer)
+            scores.not_read += bool(reading.error)
+        found = {"exact table rows": scores.rows, "table cells": scores.cells}
+        rows.append(
+            {"reader": name, **found, "pages per CPU s": scores.pages / scores.cpu_s, "errors": scores.not_read}
+        )
+        print(rows[-1], file=sys.stderr, flush=True)
+    versions = ", ".join(f"{peer.name} {peer.version}" for peer in peers.values())
+    report.write(
+        "parse_tables",
+        f"Tables of PDF beside peers: {len(files)} files with known structure",
+        rows,
+        "The ICDAR 2013 files with their table structure, borders or none. camelot chooses its way by the page "
+        f"(`auto`), pdfplumber by its defaults. Peers: {versions or 'none'}."
+        + (f" Not measured: {'; '.join(skipped)}." if skipped else ""),
         ("pypdfium2", "pdfplumber"),
     )
 

@@ -66,6 +66,26 @@ def read_trafilatura(path: Path) -> str:
     return trafilatura.extract(path.read_bytes(), output_format="markdown", include_tables=True) or ""
 
 
+def read_camelot(path: Path) -> str:
+    import camelot
+
+    tables = camelot.read_pdf(str(path), pages="all", flavor="auto", suppress_stdout=True)
+    return "\n\n".join(_write_table(table.df.values.tolist()) for table in tables)
+
+
+def read_pdfplumber(path: Path) -> str:
+    import pdfplumber
+
+    with pdfplumber.open(path) as document:
+        tables = [table for page in document.pages for table in page.extract_tables()]
+    return "\n\n".join(_write_table(table) for table in tables)
+
+
+def _write_table(rows: list[list[object]]) -> str:
+    lines = ["| " + " | ".join(" ".join(str(cell or "").split()) for cell in row) + " |" for row in rows]
+    return "\n".join([*lines[:1], "| --- " * len(rows[0]) + "|", *lines[1:]]) if rows else ""
+
+
 READERS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "kreuzberg": ("kreuzberg", read_kreuzberg),
     "kreuzberg (plain)": ("kreuzberg", read_kreuzberg_plain),
@@ -73,6 +93,8 @@ READERS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "markitdown": ("markitdown", read_markitdown),
     "unstructured": ("unstructured", read_unstructured),
     "trafilatura": ("trafilatura", read_trafilatura),
+    "camelot": ("camelot-py", read_camelot),
+    "pdfplumber": ("pdfplumber", read_pdfplumber),
 }
 
 
