@@ -9,6 +9,7 @@ process. Each client's tokens name the client and their place, so that a missing
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
@@ -163,6 +164,8 @@ async def _serve(server: Any, pipe: Any) -> None:
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
+    gc.collect()
+    gc.freeze()  # as roma serve does
     pipe.send(server.servers[0].sockets[0].getsockname()[1])
     await task
 
