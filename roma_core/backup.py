@@ -208,10 +208,10 @@ def _write_archive(workspace: Workspace, snapshot: Path, unfinished: Path, archi
         stream.flush()
         os.fsync(stream.fileno())
     unfinished.replace(archive)
-    return _describe(archive, manifest, sorted(path.name for path in _left_out(workspace) if path.exists()))
+    return _describe(archive, manifest, sorted(path.name for path in _list_left_out(workspace) if path.exists()))
 
 
-def _left_out(workspace: Workspace) -> tuple[Path, ...]:
+def _list_left_out(workspace: Workspace) -> tuple[Path, ...]:
     """Return what a backup does not hold: what can be made again, and sign-ins, which are not for copies."""
     return (
         *workspace.rebuildable,
@@ -226,7 +226,7 @@ def _left_out(workspace: Workspace) -> tuple[Path, ...]:
 
 def _list_files(workspace: Workspace) -> Iterator[Path]:
     """Yield the files outside of the store, databases among them, by name."""
-    left_out = {workspace.store, *_left_out(workspace)}
+    left_out = {workspace.store, *_list_left_out(workspace)}
     for path in sorted(workspace.folder.rglob("*")):
         if left_out.intersection((path, *path.parents)) or not path.is_file() or path.is_symlink():
             continue
@@ -287,33 +287,33 @@ def _extract(archive: Path, staging: Path) -> Manifest:
         with tarfile.open(archive, mode="r:") as tar:
             for member in tar:
                 if manifest is not None:
-                    raise _damaged("it goes on behind its manifest")
+                    raise _make_damaged("it goes on behind its manifest")
                 if not member.isreg():
-                    raise _damaged("it holds something else than files")
+                    raise _make_damaged("it holds something else than files")
                 if member.name == MANIFEST:
                     manifest = _read_manifest(tar, member)
                 else:
                     found[member.name] = _extract_file(tar, member, staging)
     except TAR_ERRORS as error:
-        raise _damaged(f"it cannot be read, {type(error).__name__}") from error
+        raise _make_damaged(f"it cannot be read, {type(error).__name__}") from error
     if manifest is None:
-        raise _damaged("it has no manifest, so it was cut short or is no backup of ROMA")
+        raise _make_damaged("it has no manifest, so it was cut short or is no backup of ROMA")
     if manifest.files != found:
         wrong = [name for name in {*manifest.files, *found} if manifest.files.get(name) != found.get(name)]
-        raise _damaged(f"{len(wrong)} files are not as its manifest says, {min(wrong)} among them")
+        raise _make_damaged(f"{len(wrong)} files are not as its manifest says, {min(wrong)} among them")
     return manifest
 
 
 def _read_manifest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Manifest:
     stream = tar.extractfile(member)
     if stream is None or member.size > LARGEST_MANIFEST_BYTES:
-        raise _damaged("its manifest cannot be read")
+        raise _make_damaged("its manifest cannot be read")
     data = stream.read()
     try:
         values: dict[str, Any] = json.loads(data)
         written = int(values["format"])
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged("its manifest cannot be read") from error
+        raise _make_damaged("its manifest cannot be read") from error
     if written > FORMAT or _is_newer(str(values.get("roma", ""))):
         made_by = values.get("roma", "a newer version")
         raise StoreError(
@@ -325,7 +325,7 @@ def _read_manifest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Manifest:
     try:
         return Manifest.model_validate(values)
     except ValidationError as error:
-        raise _damaged("its manifest cannot be read") from error
+        raise _make_damaged("its manifest cannot be read") from error
 
 
 def _is_newer(version: str) -> bool:
@@ -340,12 +340,12 @@ def _release(version: str) -> tuple[int, ...]:
 def _extract_file(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> ManifestFile:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or "\\" in member.name or not name.parts:
-        raise _damaged(f"it holds the path {member.name!r}, which lies outside of a workspace")
+        raise _make_damaged(f"it holds the path {member.name!r}, which lies outside of a workspace")
     stream = tar.extractfile(member)
     place = staging.joinpath(*name.parts)
     private_folder(place.parent)
     if stream is None or place.exists():
-        raise _damaged(f"it holds {member.name!r} twice")
+        raise _make_damaged(f"it holds {member.name!r} twice")
     private_file(place)
     reader = _HashingReader(stream)
     size = 0
@@ -360,7 +360,7 @@ def _require_room(folder: Path, needed_bytes: int) -> None:
         raise StoreError(DISK_FULL, ErrorCode.STORAGE_FULL, details={"needed_bytes": needed_bytes})
 
 
-def _damaged(why: str) -> StoreError:
+def _make_damaged(why: str) -> StoreError:
     return StoreError(f"The backup is damaged: {why}; use another copy of it.", ErrorCode.STORAGE_CORRUPT)
 
 

@@ -59,12 +59,12 @@ class MeteredEmbedder(EmbedderOver):
             return await call()
         accounts = self._budgets.accounts(None, paying_tenant.get(), payer.get())
         if not accounts:
-            return self._priced(await call())
+            return self._price_call(await call())
         # No token is shorter than a byte, so this is the most that the texts can have.
         worst = Usage(input_tokens=sum(len(text.encode()) for text in texts))
         hold = await asyncio.to_thread(self._budgets.reserve, accounts, self._cost_usd(worst), self.name)
         try:
-            result = self._priced(await call())
+            result = self._price_call(await call())
             if not result.usage.estimated:
                 hold.cost_usd = result.usage.cost_usd
             return result
@@ -75,7 +75,7 @@ class MeteredEmbedder(EmbedderOver):
         finally:
             await asyncio.shield(asyncio.to_thread(self._budgets.settle, hold))
 
-    def _priced(self, result: EmbeddingResult) -> EmbeddingResult:
+    def _price_call(self, result: EmbeddingResult) -> EmbeddingResult:
         usage = result.usage.model_copy(update={"cost_usd": self._cost_usd(result.usage)})
         name = f"{self._provider}:{self._model}"
         for observer in tuple(self._observers):

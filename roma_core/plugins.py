@@ -109,7 +109,7 @@ def load_specs(group: str, kind: type[T]) -> Specs[T]:
     by_name: dict[str, T] = {}
     owners: dict[str, str] = {}
     broken: list[BrokenPlugin] = []
-    for entry in _declared(group, broken):
+    for entry in _find_declared(group, broken):
         owner = _distribution_of(entry)
         if entry.name in by_name:
             reason = f"{owner} declares a name that {owners[entry.name]} has already; remove one of the two packages."
@@ -129,7 +129,7 @@ def load_specs(group: str, kind: type[T]) -> Specs[T]:
 
 def declared_names(group: str) -> tuple[str, ...]:
     """Return the names that packages declare in ``group``, without importing anything of theirs."""
-    return tuple(dict.fromkeys(entry.name for entry in _declared(group, [])))
+    return tuple(dict.fromkeys(entry.name for entry in _find_declared(group, [])))
 
 
 def list_declared(broken: Iterable[BrokenPlugin]) -> list[DeclaredPlugin]:
@@ -137,7 +137,7 @@ def list_declared(broken: Iterable[BrokenPlugin]) -> list[DeclaredPlugin]:
     reasons = {(plugin.group, plugin.name): plugin.reason for plugin in broken}
     plugins = []
     for group in GROUPS:
-        for entry in _declared(group, []):
+        for entry in _find_declared(group, []):
             version = entry.dist.version if entry.dist is not None else ""
             reason = reasons.get((group, entry.name), "")
             plugins.append(DeclaredPlugin(group, entry.name, _distribution_of(entry), version, reason))
@@ -149,7 +149,7 @@ def forget_specs() -> None:
     load_specs.cache_clear()
 
 
-def _declared(group: str, broken: list[BrokenPlugin]) -> list[EntryPoint]:
+def _find_declared(group: str, broken: list[BrokenPlugin]) -> list[EntryPoint]:
     """Return the entry points of ``group``: ROMA's own first, then by distribution and name."""
     if group not in GROUPS:
         raise ValueError(f"{group!r} is no group of plug-ins. {suggest_name(group, GROUPS)}")

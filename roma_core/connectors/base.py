@@ -82,7 +82,7 @@ class Connector(Protocol):
         """Return whether this connector handles ``uri`` (by its scheme; paths without one are local)."""
         ...
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """The source in the spelling that means the same from everywhere: by it the ledger knows what is whose.
 
         ``source.options["within"]`` names the places that the caller is confined to; without it there are none. What is

@@ -58,7 +58,7 @@ class FakeConnector:
     def accepts(self, uri: str) -> bool:
         return uri.startswith(f"{self._scheme}://")
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         if not source.uri.startswith(tuple(source.options.get("within", [source.uri]))):
             raise AccessError("This source is outside.", ErrorCode.ACCESS_FORBIDDEN)
         return source
@@ -67,7 +67,7 @@ class FakeConnector:
         return guarded_stream(AGENT, self._list(source))
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
-        self.checked(source)
+        self.normalise_source(source)
         hidden = self.hidden.get(source.uri, set())
         uris = sorted(u for u in {*self.items, *self.skips} - hidden if u.startswith(source.uri))
         if not uris and self.list_error is None:

@@ -26,7 +26,7 @@ class FileRecordConnector(RecordConnector):
         super().__init__()
         self._workspace = settings.workspace
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source by its absolute path. Raises ``InputError`` and ``AccessError``. Looks at the disk."""
         scheme = source.uri.partition("://")[0].lower()
         path = self.path_of(source.uri).absolute()
@@ -66,4 +66,4 @@ class FileRecordConnector(RecordConnector):
             raise outside() from None
 
     async def _check(self, source: Source) -> Source:
-        return await asyncio.to_thread(self.checked, source)
+        return await asyncio.to_thread(self.normalise_source, source)

@@ -107,7 +107,7 @@ class RecordConnector(ABC):
         scheme, has_scheme, _ = uri.partition("://")
         return bool(has_scheme) and scheme.lower() in self.schemes
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source as it is known to the ledger. Raises ``AccessError`` for one outside of ``within``."""
         within = source.options.get("within")
         if self.is_confined and within is not None and not any(is_below(source.uri, place) for place in within):
@@ -168,7 +168,7 @@ class RecordConnector(ABC):
         return listing.uri not in uris
 
     async def _check(self, source: Source) -> Source:
-        return self.checked(source)
+        return self.normalise_source(source)
 
 
 class _Shelf:

@@ -28,7 +28,7 @@ def resolve_source(
     if connector is None or _half_address().match(uri):
         raise InputError(_unreadable(uri))
     options = {} if within is None else {"within": tuple(within)}
-    return connector, connector.checked(Source(uri=uri, kind=connector.kind, options=options))
+    return connector, connector.normalise_source(Source(uri=uri, kind=connector.kind, options=options))
 
 
 def redact_uri(uri: str) -> str:

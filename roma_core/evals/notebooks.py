@@ -51,7 +51,7 @@ def _run(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     from papermill.exceptions import PapermillExecutionError
 
     allowed = defaults(source)
-    given = checked(parameters, allowed)
+    given = check_parameters(parameters, allowed)
     target.parent.mkdir(parents=True, exist_ok=True)
     card, started = describe_notebook(source, {**allowed, **given}), time.time()
     try:
@@ -149,7 +149,7 @@ def defaults(source: Path) -> dict[str, Any]:
     return {name: ast.literal_eval(str(info["default"])) for name, info in found.items()}
 
 
-def checked(given: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
+def check_parameters(given: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters in the types of their defaults; words from a command line are read as Python literals.
 
     Raises ``EvalError`` that names what is allowed.

@@ -63,7 +63,7 @@ class Captions:
         wanted = undescribed(document)
         pictures = await self.parsers.pictures(raw, ParseOptions(tenant=tenant))
         if isinstance(pictures, AgentFailure):
-            return _warned(document, f"its figures could not be taken out: {pictures.message}", self.tag)
+            return _add_warning(document, f"its figures could not be taken out: {pictures.message}", self.tag)
         data = {figure.name: figure.data for figure in pictures}
         names = [name for name in dict.fromkeys(wanted) if name in data]
         chosen = names[: self.limit]
@@ -71,11 +71,11 @@ class Captions:
         failures = [failure for failure in said if isinstance(failure, AgentFailure)]
         again = next((failure for failure in failures if failure.code not in FINAL), None)
         if again is not None:
-            return _warned(document, f"its figures were not described: {again.message}", FIGURES)
+            return _add_warning(document, f"its figures were not described: {again.message}", FIGURES)
         words = {name: text for name, text in zip(chosen, said, strict=True) if isinstance(text, str) and text}
         told = described(document, {name: MADE_BY + text for name, text in words.items()})
         for message in _notes(failures, len(names) - len(chosen)):
-            told = _warned(told, message, "")
+            told = _add_warning(told, message, "")
         made = {"model": self.model or self.llm.name, "prompt": self.prompt.sha256, "figures": sorted(words)}
         return told.model_copy(
             update={"parser": document.parser + self.tag, "metadata": {**told.metadata, "machine_descriptions": made}}
@@ -107,7 +107,7 @@ def base_parser(identity: str | None) -> str | None:
     return identity.partition(FIGURES)[0] if identity else identity
 
 
-def _warned(document: Document, message: str, tag: str) -> Document:
+def _add_warning(document: Document, message: str, tag: str) -> Document:
     update = {"warnings": (*document.warnings, message), "parser": document.parser + tag}
     return document.model_copy(update=update)
 

@@ -276,7 +276,7 @@ class Run:
         to_fetch = await self._admit(source, listings)
         waiting = {candidate.listing.uri for candidate in to_fetch}
         settled = [listing for listing in listings if listing.uri not in waiting]
-        return _grouped([*to_fetch, *await self._admit_known_parts(source, settled)])
+        return _group_items([*to_fetch, *await self._admit_known_parts(source, settled)])
 
     async def _admit(self, source: SourceRun, listings: Sequence[Listing]) -> list[Candidate]:
         self.listed += len(listings)
@@ -315,11 +315,11 @@ class Run:
             elif action == "take_out":
                 source.excluded.append(candidate)
             elif action == "leave_out":
-                ended.append(self._ended(candidate, "skipped", listing.skip or "", None))
+                ended.append(self._end(candidate, "skipped", listing.skip or "", None))
             elif row is not None:
-                ended.append(self._ended(candidate, "failed", row.reason, row.code))
+                ended.append(self._end(candidate, "failed", row.reason, row.code))
         await self._settle(settled)
-        await self._unchanged(unchanged)
+        await self._end_unchanged(unchanged)
         if ended:
             await self.record(ended)
         return to_fetch
@@ -335,7 +335,7 @@ class Run:
             and listing.version is not None
             and row.version == listing.version
             and row.source == source.source.uri
-            and row.made_with == self._made_with(source)
+            and row.made_with == self._describe_making(source)
             and row.parser in self._identities
             and row.content_sha256 == self.contents.get(row.document_id, "")
             and row.listing_json == listing.model_dump_json()
@@ -437,7 +437,7 @@ class Run:
         [item] = work
         if isinstance(item, OpenParts):
             return await self._prepare_parts(item)
-        return await self._prepare_one(item, lambda: self._fetched(item))
+        return await self._prepare_one(item, lambda: self._fetch(item))
 
     async def _prepare_one(self, candidate: Candidate, read: Reading) -> list[Prepared]:
         """Return what comes of reading an item; a failure is written down."""
@@ -475,7 +475,7 @@ class Run:
                 made += await self._prepare_one(part, partial(self._read, part, raw))
         return made
 
-    async def _fetched(self, candidate: Candidate) -> list[Prepared] | AgentFailure:
+    async def _fetch(self, candidate: Candidate) -> list[Prepared] | AgentFailure:
         source = candidate.run
         raw = await fetch_item(source.connector, source.source, candidate.listing, self.parts.parsers)
         if isinstance(raw, AgentFailure):
@@ -491,10 +491,10 @@ class Run:
         parser = await asyncio.to_thread(self.parts.parsers.parser_id, raw)
         facts = self.facts_of(candidate, has_same_content=_has_same_content(candidate, sha256, parser))
         if decide_item("fetched", facts) == "keep":
-            await self._unchanged([candidate])
+            await self._end_unchanged([candidate])
             return await self._read_known_parts(candidate)
         parse_key = self._parse_key(raw, sha256, parser)
-        document = await self._parsed(raw, parse_key)
+        document = await self._parse(raw, parse_key)
         if isinstance(document, AgentFailure):
             return document
         document = await self._with_captions(document, raw)
@@ -505,7 +505,7 @@ class Run:
             document, parts = await self._read_parts(candidate, raw, document)
         facts = self.facts_of(candidate, has_same_document=self._has_same_document(candidate, sha256, document))
         if decide_item("parsed", facts) == "keep":
-            await self._unchanged([candidate])
+            await self._end_unchanged([candidate])
             return parts
         secret = self._secret_of(candidate, document)
         if secret is not None:
@@ -532,7 +532,7 @@ class Run:
     async def _read_known_parts(self, candidate: Candidate) -> list[Prepared]:
         """Return what has to be read again inside of a container that is as it was."""
         made: list[Prepared] = []
-        for group in _grouped(await self._admit_known_parts(candidate.run, [candidate.listing])):
+        for group in _group_items(await self._admit_known_parts(candidate.run, [candidate.listing])):
             made += await self._prepare([group])
         return made
 
@@ -565,7 +565,7 @@ class Run:
         made = await self._read_all(to_read, by_uri)
         waiting = {part.listing.uri for part in to_read}
         settled = [inner for inner in listings if inner.uri not in waiting]
-        for group in _grouped(await self._admit_known_parts(candidate.run, settled)):
+        for group in _group_items(await self._admit_known_parts(candidate.run, settled)):
             made += await self._prepare([group])
         return document, made
 
@@ -573,7 +573,7 @@ class Run:
         described = raw.model_dump_json(exclude={"content", "path"})
         return digest("parse", sha256, parser or "", described, self.tenant)
 
-    async def _parsed(self, raw: RawDocument, key: str) -> Document | AgentFailure:
+    async def _parse(self, raw: RawDocument, key: str) -> Document | AgentFailure:
         """The document, from the cache when the same bytes were parsed before under the same name."""
         held = await asyncio.to_thread(self.parts.cache.get, "parse", key)
         if held is not None:
@@ -616,7 +616,7 @@ class Run:
             version=candidate.listing.version,
             content_sha256=document.content_sha256,
             parser=document.parser,
-            made_with=self._made_with(candidate.run),
+            made_with=self._describe_making(candidate.run),
             chunks=len(chunks),
             simhash=simhash(document.text),
             text_sha256=text_identity(document),
@@ -643,7 +643,7 @@ class Run:
 
     async def _write(self, items: list[Prepared]) -> list[Any]:
         """Commit to the store, then to the ledger: only what both have is acknowledged."""
-        done = self.blocked or await guarded(AGENT, self._committed(items))
+        done = self.blocked or await guarded(AGENT, self._commit(items))
         if isinstance(done, AgentFailure) and len(items) > 1 and done.code not in BLOCKING:
             for item in items:  # one bad document must not fail its neighbours
                 await self._write([item])
@@ -652,7 +652,7 @@ class Run:
                 await self.fail(item.candidate, done)
         return []
 
-    async def _committed(self, items: list[Prepared]) -> None:
+    async def _commit(self, items: list[Prepared]) -> None:
         entries = [EmbeddedDocument(i.document, i.chunks, i.vectors) for i in items if i.vectors is not None]
         await self.parts.store.put_many(self.tenant, entries)
         self.changed = True
@@ -721,7 +721,7 @@ class Run:
         }
         return explain_update(facts, words)
 
-    async def _unchanged(self, candidates: Sequence[Candidate]) -> None:
+    async def _end_unchanged(self, candidates: Sequence[Candidate]) -> None:
         """End items that stay as they are, and whose rows say something else of them."""
         outcomes: list[Outcome] = []
         for candidate in candidates:
@@ -747,9 +747,9 @@ class Run:
         self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
     ) -> None:
         """End an item without storing anything. ``gone``: nothing is stored of it any more."""
-        await self.record([self._ended(candidate, state, reason, code, gone=gone)])
+        await self.record([self._end(candidate, state, reason, code, gone=gone)])
 
-    def _ended(
+    def _end(
         self, candidate: Candidate, state: ItemState, reason: str, code: str | None, *, gone: bool = False
     ) -> Outcome:
         listing, row = candidate.listing, candidate.row
@@ -826,7 +826,7 @@ class Run:
             is_held_elsewhere=candidate.admission.is_held_elsewhere,
             is_recorded=row.content_sha256 is not None,
             is_stored=candidate.is_stored,
-            is_made_as_today=row.made_with == self._made_with(candidate.run) and row.parser in self._identities,
+            is_made_as_today=row.made_with == self._describe_making(candidate.run) and row.parser in self._identities,
             is_known_failure=has_version and self._is_known_failure(row, candidate.attempt),
             has_same_version=has_version and row.version == listing.version,
             has_same_title=(row.title, row.readers) == (listing.title, listing.readers),
@@ -834,7 +834,7 @@ class Run:
             has_same_document=has_same_document,
         )
 
-    def _made_with(self, source: SourceRun) -> str:
+    def _describe_making(self, source: SourceRun) -> str:
         """Return what decides passages and vectors of items beside their documents: the collection is stored there."""
         collection = source.record.options.collection or DEFAULT_COLLECTION
         return self._made_in_main if collection == DEFAULT_COLLECTION else self.parts.identify_making(collection)
@@ -853,7 +853,7 @@ class Run:
         Of a web page the words count and not the bytes, which hold tokens and times that change at every request.
         """
         row = candidate.row
-        if row is None or (row.parser, row.made_with) != (document.parser, self._made_with(candidate.run)):
+        if row is None or (row.parser, row.made_with) != (document.parser, self._describe_making(candidate.run)):
             return False
         has_same_words = candidate.run.connector.kind == "web" and row.text_sha256 == text_identity(document)
         return row.content_sha256 == sha256 or has_same_words
@@ -952,7 +952,7 @@ def _inside(container: Listing, uri: str) -> Listing:
     return container
 
 
-def _grouped(candidates: Sequence[Candidate]) -> list[Work]:
+def _group_items(candidates: Sequence[Candidate]) -> list[Work]:
     """Return items that are fetched by themselves, and groups of those that one container holds."""
     alone: list[Work] = []
     groups: dict[str, list[Candidate]] = {}

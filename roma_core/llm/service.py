@@ -266,7 +266,7 @@ class LLMService:
         key = request_key(lane.provider.fingerprint, request) if self._answers else ""
         kept = await asyncio.to_thread(self._answers.get, key) if self._answers and self._answers.reads else None
         if kept is not None:
-            replayed = self._replayed(lane, request, kept, reason)
+            replayed = self._replay(lane, request, kept, reason)
             return await anext(replayed), replayed
         await lane.provider.ready()
         numbers = itertools.count(1)
@@ -502,7 +502,7 @@ class LLMService:
             )
         lane.unread_bytes += size_bytes
 
-    async def _replayed(self, lane: Lane, request: LLMRequest, kept: CachedResponse, reason: str) -> Deltas:
+    async def _replay(self, lane: Lane, request: LLMRequest, kept: CachedResponse, reason: str) -> Deltas:
         started = time.monotonic()
         usage = Usage()
         for delta in replay(kept):

@@ -138,25 +138,25 @@ def read_markers(text: str, passages: int = MOST_PASSAGES) -> list[Marker]:
     """
     if not _CANDIDATE.search(text):
         return []
-    return list(_bracketed(text, passages, _excluded(text)))
+    return list(_find_bracketed(text, passages, _find_excluded(text)))
 
 
 def _read_any_style(text: str, passages: int) -> list[Marker]:
     """Return the markers of a text fresh from a model: bare ones too where it has no others."""
     if not _CANDIDATE.search(text):
         return []
-    excluded = _excluded(text)
-    return list(_bracketed(text, passages, excluded)) or list(_bare(text, passages, excluded))
+    excluded = _find_excluded(text)
+    return list(_find_bracketed(text, passages, excluded)) or list(_bare(text, passages, excluded))
 
 
-def _excluded(text: str) -> list[MarkedSpan]:
+def _find_excluded(text: str) -> list[MarkedSpan]:
     """Return what no marker may touch: code, links, images, escaped signs, formulas; sorted."""
     spans = [span for block in parse_blocks(text) for span in block.spans]
     spans += [MarkedSpan("code", match.start(), match.end()) for match in _MATHS.finditer(text)]
     return sorted(spans, key=lambda span: (span.start, -span.end))
 
 
-def _bracketed(text: str, passages: int, excluded: Sequence[MarkedSpan]) -> Iterator[Marker]:
+def _find_bracketed(text: str, passages: int, excluded: Sequence[MarkedSpan]) -> Iterator[Marker]:
     position = 0
     while match := _BRACKETED.search(text, position):
         position = match.end()
@@ -205,10 +205,10 @@ def _bare(text: str, passages: int, excluded: Sequence[MarkedSpan]) -> Iterator[
             numbers = tuple(dict.fromkeys(_numbers(match[0], passages)))
             fits = True
         if fits and numbers and all(1 <= n <= passages for n in numbers):
-            yield _placed(text, match, numbers)
+            yield _place_marker(text, match, numbers)
 
 
-def _placed(text: str, match: re.Match[str], numbers: tuple[int, ...]) -> Marker:
+def _place_marker(text: str, match: re.Match[str], numbers: tuple[int, ...]) -> Marker:
     """Return the marker; a spelt one that begins a sentence keeps its words and marks the place behind them."""
     if match["spelt"] and _SENTENCE_START.search(text, max(0, match.start() - 12), match.start()):
         return Marker(match.end(), match.end(), numbers, bare=True)

@@ -69,7 +69,9 @@ class DiffReport(Noun):
             rows += [[c.uri, f"{c.old_parser or '-'} → {c.new_parser or '-'}", c.summary()] for c in self.changes]
             lines += [tables.to_markdown(rows), ""]
         for change in self.changes:
-            lines += [f"- {change.uri}: lost {name}: {_shown(lost)}" for name, lost in change.lost.items() if lost]
+            lines += [
+                f"- {change.uri}: lost {name}: {_write_words(lost)}" for name, lost in change.lost.items() if lost
+            ]
         return "\n".join(lines).rstrip() + "\n"
 
 
@@ -143,6 +145,6 @@ def _parts(document: Document) -> dict[str, Counter[str]]:
     return {"tokens": Counter(_TOKEN.findall(text)), "headings": headings, "cells": cells}
 
 
-def _shown(lost: Mapping[str, int]) -> str:
+def _write_words(lost: Mapping[str, int]) -> str:
     first = [f"“{text[:60]}” x{count}" if count > 1 else f"“{text[:60]}”" for text, count in list(lost.items())[:SHOWN]]
     return ", ".join(first) + (f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else "")

@@ -88,17 +88,17 @@ def _pdf_page(raw: RawDocument, options: ParseOptions) -> bytes:
 def figures(raw: RawDocument, options: ParseOptions) -> bytes:
     """All figures, packed for the way out of the sandbox (``unpacked`` reads them). Raises ``ParserError``."""
     found = _in_pdf(raw, options) if b"%PDF-" in raw.data[:1024] else _in_zip(raw.data)
-    return _packed(found)
+    return _pack(found)
 
 
 def pictures(raw: RawDocument, options: ParseOptions) -> bytes:
     """All figures as PNG for a model, packed: made small; icons and what cannot be drawn (EMF, SVG) left out."""
-    return _packed([figure.model_dump() for figure in _draw_figures(raw, options) if figure.data])
+    return _pack([figure.model_dump() for figure in _draw_figures(raw, options) if figure.data])
 
 
 def pictures_with_unreadable(raw: RawDocument, options: ParseOptions) -> bytes:
     """As ``pictures``, with what cannot be drawn by its name, without data."""
-    return _packed([figure.model_dump() for figure in _draw_figures(raw, options)])
+    return _pack([figure.model_dump() for figure in _draw_figures(raw, options)])
 
 
 def _draw_figures(raw: RawDocument, options: ParseOptions) -> Iterator[Figure]:
@@ -110,11 +110,11 @@ def _draw_figures(raw: RawDocument, options: ParseOptions) -> Iterator[Figure]:
 
 
 def unpacked(data: bytes) -> tuple[Figure, ...]:
-    """Return the figures that ``_packed`` wrote."""
+    """Return the figures that ``_pack`` wrote."""
     return tuple(Figure(**{**f, "data": base64.b64decode(f["data"])}) for f in json.loads(data))
 
 
-def _packed(found: Sequence[Mapping[str, Any]]) -> bytes:
+def _pack(found: Sequence[Mapping[str, Any]]) -> bytes:
     return json.dumps([{**f, "data": base64.b64encode(f["data"]).decode()} for f in found]).encode()
 
 
@@ -200,10 +200,10 @@ def described(document: Document, descriptions: Mapping[str, str]) -> Document:
     return document.model_copy(
         update={
             "text": "".join([*pieces, text[at:]]),
-            "pages": _moved(document.pages, moves),
-            "sections": _moved(document.sections, moves),
-            "blocks": _moved(document.blocks, moves),
-            "links": _moved(document.links, moves),
+            "pages": _move_spans(document.pages, moves),
+            "sections": _move_spans(document.sections, moves),
+            "blocks": _move_spans(document.blocks, moves),
+            "links": _move_spans(document.links, moves),
         }
     )
 
@@ -212,7 +212,7 @@ def _says_nothing(alt: str) -> bool:
     return not alt or _FILE_NAME.fullmatch(alt) is not None
 
 
-def _moved(spans: Sequence[S], moves: Sequence[tuple[int, int]]) -> tuple[S, ...]:
+def _move_spans(spans: Sequence[S], moves: Sequence[tuple[int, int]]) -> tuple[S, ...]:
     def move(offset: int) -> int:
         return offset + sum(length for place, length in moves if place < offset)
 

@@ -147,7 +147,7 @@ class DolphinParserService:
         wanted = wanted_pages(result)
         if not wanted:
             return result
-        held = _held(raw)
+        held = _hold_bytes(raw)
         readings = await self._ocr.read(held, options, wanted)
         result = await self._parse_once(held, options.model_copy(update={"readings": readings, "defer_ocr": True}))
         if isinstance(result, AgentFailure):
@@ -187,7 +187,7 @@ class DolphinParserService:
                 ErrorCode.PARSER_TOO_LARGE,
                 details={"bytes": raw.size},
             )
-        held = _held(raw)
+        held = _hold_bytes(raw)
         if not held.data or held.data.isspace():
             raise ParserError("The file is empty; check that it was saved and copied whole.", ErrorCode.PARSER_EMPTY)
         kind = self._table.detect(held)
@@ -202,7 +202,7 @@ class DolphinParserService:
             options = options.model_copy(update={"backend": backend.name})
         job = ParseJob(target=target or row.parse, parser_id=row.id, media_type=kind, raw=held, options=options)
         result = await self._sandbox.run(job)
-        return _explained(result, kind, backend) if isinstance(result, AgentFailure) else result
+        return _explain(result, kind, backend) if isinstance(result, AgentFailure) else result
 
     def _backend(self, kind: str, options: ParseOptions) -> Backend | None:
         """Return the backend that reads a file of this type; None for ROMA's parser. Raises ``ConfigError``."""
@@ -233,12 +233,12 @@ def choose_backends(parsers: Mapping[str, Parser], names: Mapping[str, str]) -> 
     return chosen
 
 
-def _held(raw: RawDocument) -> RawDocument:
+def _hold_bytes(raw: RawDocument) -> RawDocument:
     """Return the document with its bytes in memory."""
     return raw if raw.content is not None else raw.model_copy(update={"content": raw.data, "path": None})
 
 
-def _explained(failure: AgentFailure, kind: str, backend: Backend | None = None) -> AgentFailure:
+def _explain(failure: AgentFailure, kind: str, backend: Backend | None = None) -> AgentFailure:
     """Return the failure with the request and the format; a defect of a library counts as a malformed file."""
     update: dict[str, object] = {
         "request_id": request_id.get(),

@@ -148,13 +148,13 @@ def header_row(rows: Rows, look: int = 20) -> int:
     row) and holds words rather than numbers; rows above it are titles and notes.
     """
     top = rows[:look]
-    widest = max((_filled(row) for row in rows[: look * 5]), default=0)
+    widest = max((_count_filled(row) for row in rows[: look * 5]), default=0)
     for y, row in enumerate(top):
         cells = [text for text in row if text.strip()]
         if 3 * len(cells) >= 2 * widest and 2 * sum(map(is_number, cells)) <= len(cells):
-            return y if all(_filled(above) <= max(2, widest // 3) for above in rows[:y]) else 0
+            return y if all(_count_filled(above) <= max(2, widest // 3) for above in rows[:y]) else 0
     return 0
 
 
-def _filled(row: Sequence[str]) -> int:
+def _count_filled(row: Sequence[str]) -> int:
     return sum(1 for text in row if text.strip())

@@ -58,7 +58,7 @@ _stage_series: dict[str, Histogram] = {}
 """The series of each stage, found once: a query observes a dozen of them."""
 
 
-def _bounded(label: str, value: str) -> str:
+def _bound_label(label: str, value: str) -> str:
     known = _seen.setdefault(label, set())
     if value in known:
         return value
@@ -72,7 +72,7 @@ def observe_stage(stage: str, seconds: float) -> None:
     """Count the ``seconds`` of a stage of a query; ``stage`` is its label (``guarded``, ``writing``, ...)."""
     series = _stage_series.get(stage)
     if series is None:
-        bounded = _bounded("stage", stage)
+        bounded = _bound_label("stage", stage)
         series = _stage_s.labels(bounded)
         if bounded == stage:
             _stage_series[stage] = series
@@ -91,7 +91,7 @@ def stage(name: str) -> Iterator[None]:
 
 def observe_query(seconds: float, outcome: str, *, degraded: bool = False) -> None:
     """Count a query that ended; ``outcome`` is answered, unanswered, failed or cancelled."""
-    _query_s.labels(_bounded("outcome", outcome)).observe(seconds)
+    _query_s.labels(_bound_label("outcome", outcome)).observe(seconds)
     if degraded:
         _degraded.inc()
 
@@ -106,7 +106,7 @@ def count_usage(model: str, usage: Usage) -> None:
 
     An unknown price is counted as such, never as 0.
     """
-    name = _bounded("model", model)
+    name = _bound_label("model", model)
     _tokens.labels(name, "input").inc(usage.input_tokens)
     _tokens.labels(name, "output").inc(usage.output_tokens)
     _tokens.labels(name, "cached").inc(usage.cached_tokens)
@@ -124,7 +124,7 @@ def count_failure(failure: AgentFailure) -> None:
 
 def count_error(agent: str, code: str) -> None:
     """Count an error by its names, also one that was recovered from."""
-    _errors.labels(_bounded("agent", agent), _bounded("code", code)).inc()
+    _errors.labels(_bound_label("agent", agent), _bound_label("code", code)).inc()
 
 
 def count_ingest(report: IngestionReport) -> None:
@@ -136,12 +136,12 @@ def count_ingest(report: IngestionReport) -> None:
 
 def count_cache(cache: str, *, hit: bool) -> None:
     """Count a look-up in ``cache`` (parse, embed, page, llm). A cache that is off is not counted."""
-    _cache.labels(_bounded("cache", cache), "hit" if hit else "miss").inc()
+    _cache.labels(_bound_label("cache", cache), "hit" if hit else "miss").inc()
 
 
 def count_guardrail(rule: str, action: str, times: int = 1) -> None:
     """Count that a rule fired ``times`` and did ``action`` (flag or block) each time."""
-    _guardrails.labels(_bounded("rule", rule), _bounded("action", action)).inc(times)
+    _guardrails.labels(_bound_label("rule", rule), _bound_label("action", action)).inc(times)
 
 
 def count_verdicts(verdicts: Mapping[CitationVerdict, int]) -> None:
@@ -152,8 +152,8 @@ def count_verdicts(verdicts: Mapping[CitationVerdict, int]) -> None:
 
 def observe_http(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request to the route template ``route`` that was answered."""
-    name = _bounded("route", route)
-    _http.labels(_bounded("method", method), name, str(status)).inc()
+    name = _bound_label("route", route)
+    _http.labels(_bound_label("method", method), name, str(status)).inc()
     _http_s.labels(name).observe(seconds)
 
 
@@ -175,17 +175,17 @@ def count_client_gone() -> None:
 def set_jobs(counts: dict[str, int]) -> None:
     """Set the numbers of ingest jobs by state."""
     for state, n in counts.items():
-        _jobs.labels(_bounded("job", state)).set(n)
+        _jobs.labels(_bound_label("job", state)).set(n)
 
 
 def set_health(report: HealthReport) -> None:
     """Publish the last health report: states, times of probes, and their numbers."""
     for part in report.components:
-        name = _bounded("component", part.name)
+        name = _bound_label("component", part.name)
         _health.labels(name).set(_STATES[part.state])
         for detail, value in part.details.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
-                _value.labels(name, _bounded("detail", detail)).set(value)
+                _value.labels(name, _bound_label("detail", detail)).set(value)
         if part.latency_ms is not None:
             _latency.labels(name).set(part.latency_ms / 1000)
 

@@ -125,8 +125,8 @@ class ConnectorContract:
         assert all(f.code == ErrorCode.CONNECTOR_NOT_FOUND and f.message for f in failures)
 
     async def test_a_checked_source_means_the_same_and_stays_as_it_is(self, case: ConnectorCase) -> None:
-        once = case.connector.checked(case.source)
-        assert case.connector.checked(once) == once
+        once = case.connector.normalise_source(case.source)
+        assert case.connector.normalise_source(once) == once
         assert case.connector.accepts(once.uri)
         assert {i.uri for i in await list_all(case.connector, once) if isinstance(i, Listing)} == {
             i.uri for i in await list_all(case.connector, case.source) if isinstance(i, Listing)
@@ -136,10 +136,10 @@ class ConnectorContract:
         """When it is checked, and by itself when it is listed."""
         elsewhere = case.source.model_copy(update={"options": {"within": ("/nowhere/at-all",)}})
         if not self.is_confined:
-            assert case.connector.checked(elsewhere).uri == case.source.uri
+            assert case.connector.normalise_source(elsewhere).uri == case.source.uri
             return
         with pytest.raises(AccessError):
-            case.connector.checked(elsewhere)
+            case.connector.normalise_source(elsewhere)
         (refused,) = await list_all(case.connector, elsewhere)
         assert isinstance(refused, AgentFailure)
         assert refused.code == ErrorCode.ACCESS_FORBIDDEN

@@ -145,7 +145,7 @@ def test_there_are_enough_forms() -> None:
 async def test_the_connector_is_confined_whoever_checked(place: Place, template: str) -> None:
     reader = connector(place)
     with pytest.raises(AccessError) as caught:
-        reader.checked(confined(place, template))
+        reader.normalise_source(confined(place, template))
     (item,) = await listed(place, template)
     assert isinstance(item, AgentFailure)
     assert (item.code, item.message) == (ErrorCode.ACCESS_FORBIDDEN, caught.value.message)
@@ -163,7 +163,7 @@ async def test_what_means_nothing_is_refused_as_that(place: Place, template: str
 
 @pytest.mark.parametrize("template", GOOD)
 async def test_what_lies_inside_is_listed_however_it_is_spelt(place: Place, template: str) -> None:
-    connector(place).checked(confined(place, template))
+    connector(place).normalise_source(confined(place, template))
     items = await listed(place, template)
     found = {item.title for item in items if not isinstance(item, AgentFailure) and item.skip is None}
     assert found == GOOD[template]
@@ -176,7 +176,7 @@ async def test_what_lies_inside_is_listed_however_it_is_spelt(place: Place, temp
 
 @pytest.mark.parametrize("template", EMPTY)
 async def test_what_is_not_there_is_not_found_and_nothing_outside_is_hinted_at(place: Place, template: str) -> None:
-    connector(place).checked(confined(place, template))
+    connector(place).normalise_source(confined(place, template))
     (item,) = await listed(place, template)
     assert isinstance(item, AgentFailure)
     assert item.code is ErrorCode.CONNECTOR_NOT_FOUND
@@ -210,7 +210,7 @@ async def test_fetching_is_confined_by_itself(place: Place) -> None:
 def test_an_empty_list_of_roots_opens_nothing(place: Place) -> None:
     source = Source(uri=str(place.root), kind="local", options={"within": ()})
     with pytest.raises(AccessError):
-        connector(place).checked(source)
+        connector(place).normalise_source(source)
 
 
 def test_a_root_in_the_workspace_is_the_operators_word(place: Place) -> None:
@@ -219,15 +219,15 @@ def test_a_root_in_the_workspace_is_the_operators_word(place: Place) -> None:
     for within, opened in (((str(inbox),), True), ((str(place.top),), False), ((str(place.top), str(inbox)), True)):
         source = Source(uri=str(inbox), kind="local", options={"within": within})
         if opened:
-            connector(place).checked(source)
+            connector(place).normalise_source(source)
         else:
             with pytest.raises(AccessError):
-                connector(place).checked(source)
+                connector(place).normalise_source(source)
 
 
 @pytest.mark.parametrize("spelt", ["{root}/", "file://{root}", "{secret}/../root", "~/../root", "{root}/inner/.."])
 def test_roots_are_read_as_sources_are(place: Place, spelt: str) -> None:
-    connector(place).checked(
+    connector(place).normalise_source(
         Source(uri=str(place.root / "a.md"), kind="local", options={"within": (place.form(spelt),)})
     )
 
@@ -344,8 +344,8 @@ async def test_drive_listing_is_confined_by_itself(tmp_path: Path) -> None:
     assert isinstance(item, AgentFailure)
     assert item.code is ErrorCode.ACCESS_FORBIDDEN
     with pytest.raises(InputError):
-        reader.checked(Source(uri="gdrive://x", kind="gdrive"))
-    reader.checked(Source(uri=DRIVE, kind="gdrive", options={"within": (f"{DRIVE}/",)}))
+        reader.normalise_source(Source(uri="gdrive://x", kind="gdrive"))
+    reader.normalise_source(Source(uri=DRIVE, kind="gdrive", options={"within": (f"{DRIVE}/",)}))
 
 
 async def test_the_web_is_let_in_and_guarded_when_it_is_read(service: Any) -> None:

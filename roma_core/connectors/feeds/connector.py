@@ -39,10 +39,10 @@ class FeedConnector(RecordConnector):
         super().__init__()
         self._client = ApiClient(settings, max_mb=settings.web.max_mb)
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source. Raises ``InputError`` for an address without a host."""
         demand_page(source.uri.removeprefix("feed+"))
-        return super().checked(source)
+        return super().normalise_source(source)
 
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a record of each entry; nothing is gone because a feed shows it no more."""

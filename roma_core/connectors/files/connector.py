@@ -67,7 +67,7 @@ class FilesConnector:
         scheme, has_scheme, _ = uri.partition("://")
         return bool(has_scheme) and scheme.lower() in ADDRESSES
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """The credentials are the installation's, so a confined caller may have what is named, and what is below it."""
         scheme, _, rest = source.uri.partition("://")
         if not rest.strip("/"):
@@ -101,7 +101,7 @@ class FilesConnector:
         """Nothing is held: fsspec keeps its own connections."""
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
-        self.checked(source)
+        self.normalise_source(source)
         async for listing in in_batches(self._walk(source)):
             yield listing
 
@@ -121,7 +121,7 @@ class FilesConnector:
         for path, facts in sorted(entries.items()):
             uri = _uri_of(scheme, source.uri, place, path)
             relative = path.removeprefix(root).lstrip("/") or path.rpartition("/")[2]
-            title = _shown(path.rpartition("/")[2])
+            title = _decode_name(path.rpartition("/")[2])
             skip = rules.reason_of_path(relative) if path != root else None
             if facts.get("linkname"):
                 skip = "a link"
@@ -134,13 +134,13 @@ class FilesConnector:
                     title=title,
                     version=_version_of({**facts, **archive}),
                     size=facts.get("size"),
-                    modified_at=_modified_of(facts),
+                    modified_at=_read_time(facts),
                 )
 
     def _read(self, source: Source, uri: str) -> RawDocument:
         within = source.options.get("within")
         if within is not None:
-            self.checked(source.model_copy(update={"uri": uri}))
+            self.normalise_source(source.model_copy(update={"uri": uri}))
         place, path = _open(uri)
         facts = _call(uri, lambda: place.info(path))
         size = facts.get("size") or 0
@@ -163,13 +163,13 @@ class FilesConnector:
             raise ConnectorError(
                 "The file ended before its size was read; ingest it again.", ErrorCode.CONNECTOR_CORRUPT
             )
-        title = _shown(path.rpartition("/")[2])
+        title = _decode_name(path.rpartition("/")[2])
         return RawDocument(
             uri=uri,
             data=data,
             media_type=mimetypes.guess_type(title)[0],
             title=title,
-            modified_at=_modified_of(facts),
+            modified_at=_read_time(facts),
         )
 
     def _is_gone(self, source: Source, uri: str) -> bool:
@@ -239,7 +239,7 @@ def _quote(path: str) -> str:
     return quote(path, safe="/@:=+,!~*()$&;", errors="surrogateescape")
 
 
-def _shown(name: str) -> str:
+def _decode_name(name: str) -> str:
     """Return a name as text, also when its bytes are not UTF-8, as in archives of older systems."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -269,7 +269,7 @@ def _version_of(facts: Mapping[str, Any]) -> str | None:
     return digest("files", str(facts.get("size")), *named)[:32]
 
 
-def _modified_of(facts: Mapping[str, Any]) -> datetime | None:
+def _read_time(facts: Mapping[str, Any]) -> datetime | None:
     for field in _TIMES:
         value = facts.get(field)
         if isinstance(value, datetime):

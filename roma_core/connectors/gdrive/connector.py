@@ -110,7 +110,7 @@ class GDriveConnector:
     def accepts(self, uri: str) -> bool:
         return uri.startswith("gdrive://")
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source when a confined caller may read it: only what is named, to the letter."""
         wanted = parse_uri(source.uri)
         within = source.options.get("within")
@@ -142,7 +142,7 @@ class GDriveConnector:
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
         """List from the saved listing and the changes since then; where that cannot be, list all."""
-        self.checked(source)
+        self.normalise_source(source)
         state = source.options.get("state", {})
         seen = saved_listing(state)
         if seen is not None:
@@ -337,7 +337,7 @@ class GDriveConnector:
         facts = {
             "uri": uri_of(meta["id"]),
             "title": meta.get("name"),
-            "modified_at": _modified(meta),
+            "modified_at": _read_time(meta),
             "metadata": {"url": meta["webViewLink"]} if meta.get("webViewLink") else {},
         }
         if export := EXPORTS.get(meta["mimeType"]):
@@ -379,7 +379,7 @@ class GDriveConnector:
             download = await asyncio.to_thread(self._begin, meta["id"], file)
             done = False
             while not done:
-                done = await self._retried(lambda: self._next_chunk(download))
+                done = await self._retry(lambda: self._next_chunk(download))
                 if file.tell() > self._max_bytes:
                     raise ConnectorError("The file is larger than it said.", ErrorCode.CONNECTOR_TOO_LARGE)
         await asyncio.to_thread(_verify, path, meta)
@@ -393,7 +393,7 @@ class GDriveConnector:
     def _next_chunk(self, download: _Download) -> bool:
         """Return whether the download is done."""
         download.request.http = self._http()  # the connection of this thread, not of the one that began
-        return bool(self._mapped(lambda: download.media.next_chunk(num_retries=0)[1]))
+        return bool(self._map_errors(lambda: download.media.next_chunk(num_retries=0)[1]))
 
     # Calls
 
@@ -401,14 +401,14 @@ class GDriveConnector:
         """One API call, tried again as the policy says; ``check`` judges the decoded answer."""
 
         def once() -> T:
-            return check(self._mapped(lambda: ask(self._service()).execute(http=self._http(), num_retries=0)))
+            return check(self._map_errors(lambda: ask(self._service()).execute(http=self._http(), num_retries=0)))
 
-        return await self._retried(once)
+        return await self._retry(once)
 
-    async def _retried(self, work: Callable[[], T]) -> T:
+    async def _retry(self, work: Callable[[], T]) -> T:
         return await retrying(lambda: asyncio.to_thread(work), policy=POLICY, retry_if=is_worth_another_try)
 
-    def _mapped(self, work: Callable[[], T]) -> T:
+    def _map_errors(self, work: Callable[[], T]) -> T:
         """Run ``work``; errors of the SDK and of the wire become ``ConnectorError``."""
         import httplib2
         from google.auth.exceptions import RefreshError, TransportError
@@ -483,7 +483,7 @@ def listing_of(meta: dict[str, Any]) -> Listing:
         version=meta.get("md5Checksum") or meta.get("modifiedTime"),
         title=meta.get("name"),
         size=int(meta["size"]) if meta.get("size") else None,
-        modified_at=_modified(meta),
+        modified_at=_read_time(meta),
         skip=skip_reason(meta),
         options={"drive": meta},
         readers=readers_of(meta),
@@ -596,7 +596,7 @@ def _verify(path: Path, meta: dict[str, Any]) -> None:
                 raise malformed("bytes that do not match the file's checksum")
 
 
-def _modified(meta: dict[str, Any]) -> datetime | None:
+def _read_time(meta: dict[str, Any]) -> datetime | None:
     try:
         return datetime.fromisoformat(meta["modifiedTime"])
     except (KeyError, ValueError):

@@ -117,7 +117,7 @@ class GitConnector:
         """Return whether the address is one of a repository."""
         return uri.lower().startswith(("git+https://", "git+http://", "git+file://"))
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source in its one spelling. Raises ``InputError`` and ``AccessError``. Looks at the disk."""
         address = GitAddress.of(source.uri)
         uri = address.uri
@@ -143,19 +143,19 @@ class GitConnector:
         self._known.clear()
 
     async def _list(self, source: Source) -> AsyncGenerator[Listing | AgentFailure | ListingEnd, None]:
-        source = await asyncio.to_thread(self.checked, source)
+        source = await asyncio.to_thread(self.normalise_source, source)
         address = GitAddress.of(source.uri)
         checkout = await asyncio.to_thread(self._check_out, source, address, 0.0)
         before = _saved_files(source)
         now: dict[str, str] = {}
         async for path, mode, sha in in_batches(_files(checkout, address.path)):
             if stat.S_ISREG(mode):
-                now[_shown(path)] = sha
+                now[_decode_path(path)] = sha
         moves = _find_moves(before, now)
         async for path, mode, sha in in_batches(_files(checkout, address.path)):
             listing = self._listing(source, address, path, mode, sha)
-            if listing is not None and _shown(path) in moves:
-                before_move = moves[_shown(path)]
+            if listing is not None and _decode_path(path) in moves:
+                before_move = moves[_decode_path(path)]
                 listing = listing.model_copy(update={"previous_uri": address.uri_of(before_move)})
             if listing is not None:
                 yield listing
@@ -166,7 +166,7 @@ class GitConnector:
             self._ignore + tuple(source.options.get("ignore", ())), source.options.get("secrets") != "include"
         )
         include = NameRules(tuple(source.options.get("include", ())), leaves_out_secrets=False)
-        uri, title = address.uri_of(path), _shown(path.rpartition("/")[2])
+        uri, title = address.uri_of(path), _decode_path(path.rpartition("/")[2])
         skip = rules.reason_of_path(path) or _unreadable_kind(mode)
         if skip is not None:
             return Listing(uri=uri, title=title, skip=skip)
@@ -175,14 +175,14 @@ class GitConnector:
         return Listing(uri=uri, title=title, version=sha)
 
     def _read(self, source: Source, uri: str) -> RawDocument:
-        source = self.checked(source)
+        source = self.normalise_source(source)
         address = GitAddress.of(source.uri)
         path = _path_in(uri)
         checkout = self._check_out(source, address, TRUSTED_S)
         data = _content(checkout, path)
         if data is None:
             raise ConnectorError(
-                f"The repository has no file {_shown(path)} any more.",
+                f"The repository has no file {_decode_path(path)} any more.",
                 ErrorCode.CONNECTOR_NOT_FOUND,
                 details={"uri": uri},
             )
@@ -193,8 +193,8 @@ class GitConnector:
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"uri": uri, "size": len(data)},
             )
-        title = _shown(path.rpartition("/")[2])
-        facts = {"repository": address.repository, "commit": checkout.commit.decode(), "path": _shown(path)}
+        title = _decode_path(path.rpartition("/")[2])
+        facts = {"repository": address.repository, "commit": checkout.commit.decode(), "path": _decode_path(path)}
         page = _page_of(address, checkout, path)
         return RawDocument(
             uri=uri,
@@ -205,7 +205,7 @@ class GitConnector:
         )
 
     def _is_gone(self, source: Source, uri: str) -> bool:
-        source = self.checked(source)
+        source = self.normalise_source(source)
         address = GitAddress.of(source.uri)
         checkout = self._check_out(source, address, TRUSTED_S)
         return _content(checkout, _path_in(uri)) is None
@@ -285,7 +285,7 @@ def _path_in(uri: str) -> str:
     return unquote(uri.partition("#")[2], errors="surrogateescape")
 
 
-def _shown(path: str) -> str:
+def _decode_path(path: str) -> str:
     """Return a path as text, also when its bytes are not UTF-8."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

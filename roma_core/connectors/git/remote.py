@@ -124,8 +124,8 @@ def guarded_pools(guard: Netguard, headers: Mapping[str, str], host: str) -> url
     Every address is judged, those of redirects too. ``headers`` are sent to ``host`` alone.
     """
     proxies = EgressProxies.from_environment()
-    connection = _guarded(urllib3.connection.HTTPConnection, guard)
-    secure_connection = _guarded(urllib3.connection.HTTPSConnection, guard)
+    connection = _make_guarded_class(urllib3.connection.HTTPConnection, guard)
+    secure_connection = _make_guarded_class(urllib3.connection.HTTPSConnection, guard)
 
     class Http(urllib3.HTTPConnectionPool):
         ConnectionCls = connection
@@ -162,7 +162,7 @@ def guarded_pools(guard: Netguard, headers: Mapping[str, str], host: str) -> url
     return pools
 
 
-def _guarded(kind: type[Any], guard: Netguard) -> type[Any]:
+def _make_guarded_class(kind: type[Any], guard: Netguard) -> type[Any]:
     """Return a kind of connection that connects to the addresses which the guard has judged."""
 
     class Guarded(kind):  # type: ignore[misc]

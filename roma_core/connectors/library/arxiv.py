@@ -37,10 +37,10 @@ class ArxivConnector(RecordConnector):
         self._base = settings.library.arxiv_url.rstrip("/")
         self._client = ApiClient(settings, gap_s=gap_s)
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source. Raises ``InputError`` for ids that are none."""
         Works.demand_ids(source.uri, _split)
-        return super().checked(source)
+        return super().normalise_source(source)
 
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a listing of each paper."""

@@ -34,10 +34,10 @@ class OpenAlexConnector(RecordConnector):
         self._email = settings.library.contact_email
         self._client = ApiClient(settings)
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source. Raises ``InputError`` for ids that are none."""
-        Works.demand_ids(source.uri, _checked_name)
-        return super().checked(source)
+        Works.demand_ids(source.uri, _check_name)
+        return super().normalise_source(source)
 
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a record of each work."""
@@ -65,7 +65,7 @@ class OpenAlexConnector(RecordConnector):
 
     async def _work(self, work: str) -> Record | None:
         try:
-            answer = await self._client.get_json(f"{self._base}/works/{_checked_name(work)}", self._params({}))
+            answer = await self._client.get_json(f"{self._base}/works/{_check_name(work)}", self._params({}))
         except ConnectorError as error:
             if error.code == ErrorCode.CONNECTOR_NOT_FOUND:
                 return None
@@ -93,7 +93,7 @@ class OpenAlexConnector(RecordConnector):
         return params | ({"mailto": self._email} if self._email else {})
 
 
-def _checked_name(work: str) -> str:
+def _check_name(work: str) -> str:
     """Return the name by which OpenAlex knows a work. Raises ``InputError``."""
     if _WORK.fullmatch(work):
         return work.upper()

@@ -40,10 +40,10 @@ class PubMedConnector(RecordConnector):
         self._own |= {"api_key": key.get_secret_value()} if key is not None else {}
         self._client = ApiClient(settings, gap_s=GAP_S if key is None else KEYED_GAP_S)
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source. Raises ``InputError`` for ids that are none."""
-        Works.demand_ids(source.uri, _checked_id)
-        return super().checked(source)
+        Works.demand_ids(source.uri, _check_id)
+        return super().normalise_source(source)
 
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a record of each article."""
@@ -54,7 +54,7 @@ class PubMedConnector(RecordConnector):
             most = int(source.options.get("max_pages") or 0) * PER_PAGE or MOST_FOUND
             ids, total = await self._search(works.query, most)
         for work in works.ids:
-            ids.append(_checked_id(work))
+            ids.append(_check_id(work))
         for start in range(0, len(ids), PER_PAGE):
             some = ids[start : start + PER_PAGE]
             records = {record.uri: record for record in await self._articles(some)}
@@ -69,7 +69,7 @@ class PubMedConnector(RecordConnector):
 
     async def find(self, source: Source, listing: Listing) -> Record | RawDocument | None:
         """Return one article; None when PubMed does not know it."""
-        article = _checked_id(listing.uri.partition("://")[2])
+        article = _check_id(listing.uri.partition("://")[2])
         return next(iter(await self._articles([article])), None)
 
     async def close(self) -> None:
@@ -80,7 +80,7 @@ class PubMedConnector(RecordConnector):
     async def _search(self, query: str, most: int) -> tuple[list[str], int]:
         """Return the ids of the articles that a search finds, and how many there are."""
         params = {"db": "pubmed", "term": query, "retmode": "json", "retmax": str(most)}
-        answer = await self._client.get_json(f"{self._base}/esearch.fcgi", params | self._named())
+        answer = await self._client.get_json(f"{self._base}/esearch.fcgi", params | self._list_names())
         result = answer.get("esearchresult") if isinstance(answer, Mapping) else None
         if not isinstance(result, Mapping) or not isinstance(result.get("idlist"), list):
             raise malformed(self._base)
@@ -88,7 +88,7 @@ class PubMedConnector(RecordConnector):
 
     async def _articles(self, ids: list[str]) -> list[Record]:
         params = {"db": "pubmed", "id": ",".join(ids), "retmode": "xml"}
-        answer = await self._client.get(f"{self._base}/efetch.fcgi", params | self._named())
+        answer = await self._client.get(f"{self._base}/efetch.fcgi", params | self._list_names())
         parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
         try:
             root = etree.fromstring(answer.body, parser)
@@ -98,11 +98,11 @@ class PubMedConnector(RecordConnector):
             raise malformed(answer.url)
         return [_record(article) for article in root.iterfind("PubmedArticle")]
 
-    def _named(self) -> dict[str, str]:
+    def _list_names(self) -> dict[str, str]:
         return {key: value for key, value in self._own.items() if value}
 
 
-def _checked_id(text: str) -> str:
+def _check_id(text: str) -> str:
     if not text.strip().isdigit():
         raise InputError(f"{text[:40]!r} is no id of PubMed; they are numbers like 31452104.")
     return text.strip()

@@ -42,21 +42,21 @@ class ZoteroConnector(RecordConnector):
         self._headers |= {"Zotero-API-Key": key.get_secret_value()} if key is not None else {}
         self._client = ApiClient(settings)
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source in its one spelling. Raises ``InputError`` and ``AccessError``."""
         found = _PLACE.fullmatch(source.uri)
         if found is None:
             raise InputError(
                 "A source of Zotero is zotero://users/ID or zotero://groups/ID, with /collections/KEY for one of these."
             )
-        return super().checked(source.model_copy(update={"uri": f"zotero://{found[1]}{found[2] or ''}"}))
+        return super().normalise_source(source.model_copy(update={"uri": f"zotero://{found[1]}{found[2] or ''}"}))
 
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a listing of each document; from the last listing when the library has not changed since."""
         found = _PLACE.fullmatch(source.uri)
         assert found is not None  # noqa: S101  (checked before)
         library, collection = found[1], found[2] or ""
-        saved = _saved(source)
+        saved = _load_state(source)
         first = await self._page(library, collection, 0, saved.get("version"))
         if first is None:
             for listing in saved["listings"]:
@@ -152,7 +152,7 @@ class ZoteroConnector(RecordConnector):
         )
 
 
-def _saved(source: Source) -> dict[str, Any]:
+def _load_state(source: Source) -> dict[str, Any]:
     saved = source.options.get("state", {}).get(STATE, {})
     is_usable = isinstance(saved, dict) and isinstance(saved.get("version"), int) and "listings" in saved
     return saved if is_usable else {}

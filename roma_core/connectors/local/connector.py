@@ -94,7 +94,7 @@ class LocalConnector:
     def accepts(self, uri: str) -> bool:
         return is_local(uri)
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         fixed, pattern = start(source.uri, self._fence(source))
         path = fixed.joinpath(*pattern)
         if not path.is_absolute() and glob.has_magic(str(Path.cwd())):
@@ -290,12 +290,12 @@ def _list_entry(selection: Selection, folder: OpenFolder, name: str, relative: s
     is_folder = stat.S_ISDIR(status.st_mode)
     uri = f"{folder.uri}/{_quote(name)}"
     if is_folder and Path(path) == selection.private:
-        return Listing(uri=uri, title=_shown(name), skip="ROMA's own workspace")
+        return Listing(uri=uri, title=_decode_name(name), skip="ROMA's own workspace")
     reason = selection.rules.reason(relative, is_folder=is_folder)
     reason = reason or folder.rules.reason(relative, is_folder=is_folder)
     if reason is not None:
         is_meant = is_folder or selection.wants(relative)
-        return Listing(uri=uri, title=_shown(name), skip=reason) if is_meant else None
+        return Listing(uri=uri, title=_decode_name(name), skip=reason) if is_meant else None
     if is_folder:
         return ENTER if selection.enters(relative.count("/") + 1) else None
     return _entry(uri, name, status, folder.identity) if selection.wants(relative) else None
@@ -310,13 +310,13 @@ def _entry(uri: str, name: str, status: os.stat_result, folder: str | None) -> L
     options = {"folder": folder} if folder else {}
     reason = _unreadable_kind(status.st_mode)
     if reason is not None:
-        return Listing(uri=uri, title=_shown(name), skip=reason, options=options)
+        return Listing(uri=uri, title=_decode_name(name), skip=reason, options=options)
     return Listing(
         uri=uri,
-        title=_shown(name),
+        title=_decode_name(name),
         version=_version(status),
         size=status.st_size,
-        modified_at=_modified(status),
+        modified_at=_read_time(status),
         options=options,
     )
 
@@ -351,12 +351,12 @@ def read(path: Path, uri: str, max_bytes: int) -> RawDocument:
                 uri=uri,
                 data=data,
                 media_type=mimetypes.guess_type(path.name)[0],
-                title=_shown(path.name),
-                modified_at=_modified(after),
+                title=_decode_name(path.name),
+                modified_at=_read_time(after),
                 metadata={"path": os.fsencode(path).decode("utf-8", "replace")},
             )
     raise ConnectorError(
-        f"{_shown(path.name)} was written to while it was read; ingest it again when it is at rest.",
+        f"{_decode_name(path.name)} was written to while it was read; ingest it again when it is at rest.",
         ErrorCode.CONNECTOR_CHANGED,
         details={"uri": uri},
     )
@@ -370,11 +370,11 @@ def _read_once(path: Path, uri: str, max_bytes: int) -> tuple[os.stat_result, by
         before = os.fstat(file.fileno())
         if reason := _unreadable_kind(before.st_mode):
             raise ConnectorError(
-                f"{_shown(path.name)} is {reason}.", ErrorCode.CONNECTOR_UNSUPPORTED, details={"uri": uri}
+                f"{_decode_name(path.name)} is {reason}.", ErrorCode.CONNECTOR_UNSUPPORTED, details={"uri": uri}
             )
         if before.st_size > max_bytes:
             raise ConnectorError(
-                f"{_shown(path.name)} has {before.st_size / MIB:.0f} MiB, more than ROMA_PARSER_MAX_MB allows "
+                f"{_decode_name(path.name)} has {before.st_size / MIB:.0f} MiB, more than ROMA_PARSER_MAX_MB allows "
                 f"({max_bytes // MIB}).",
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"uri": uri, "size": before.st_size},
@@ -386,22 +386,22 @@ def _os_error(path: Path, error: OSError) -> OSError | ConnectorError:
     """Return the failure that an operating system's refusal means; errors of the disk itself keep their own meaning."""
     details = {"uri": path.as_uri(), "errno": error.errno}
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ConnectorError(f"{_shown(path.name)} is gone.", ErrorCode.CONNECTOR_NOT_FOUND, details=details)
+        return ConnectorError(f"{_decode_name(path.name)} is gone.", ErrorCode.CONNECTOR_NOT_FOUND, details=details)
     if error.errno == errno.ELOOP:
         return _became_link(path)
     if isinstance(error, PermissionError):
         return ConnectorError(
-            f"{_shown(path.name)} may not be read by this user.", ErrorCode.CONNECTOR_PERMISSION, details=details
+            f"{_decode_name(path.name)} may not be read by this user.", ErrorCode.CONNECTOR_PERMISSION, details=details
         )
     return ConnectorError(
-        f"{_shown(path.name)} cannot be read ({os.strerror(error.errno or 0)}).",
+        f"{_decode_name(path.name)} cannot be read ({os.strerror(error.errno or 0)}).",
         ErrorCode.CONNECTOR_UNAVAILABLE,
         details=details,
     )
 
 
 def _became_link(path: Path) -> ConnectorError:
-    told = f"{_shown(path.name)} has become a link and is not followed."
+    told = f"{_decode_name(path.name)} has become a link and is not followed."
     return ConnectorError(told, ErrorCode.CONNECTOR_BLOCKED, details={"uri": path.as_uri()})
 
 
@@ -473,10 +473,10 @@ def _version(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
-def _modified(status: os.stat_result) -> datetime:
+def _read_time(status: os.stat_result) -> datetime:
     return datetime.fromtimestamp(status.st_mtime, UTC)
 
 
-def _shown(name: str) -> str:
+def _decode_name(name: str) -> str:
     """Return the name as text, also when its bytes are not UTF-8."""
     return os.fsencode(name).decode("utf-8", "replace")

@@ -99,16 +99,16 @@ class Netguard:
     def check_url(self, url: str) -> Target:
         """``url`` taken apart. Raises ``ConnectorError`` (blocked) when it must not be asked for."""
         if any(ord(c) <= 0x20 or c in '\\<>"{}|^`' or unicodedata.category(c) in {"Cc", "Cf"} for c in url):
-            raise _blocked("The address holds spaces, backslashes or invisible characters")
+            raise _make_refusal("The address holds spaces, backslashes or invisible characters")
         try:
             parsed = httpx2.URL(url)
             host, port = parsed.raw_host.decode("ascii").lower().rstrip("."), parsed.port
         except (httpx2.InvalidURL, ValueError, UnicodeError):
-            raise _blocked("The address cannot be read as a URL") from None
+            raise _make_refusal("The address cannot be read as a URL") from None
         if parsed.scheme not in PORTS or not url[len(parsed.scheme) :].startswith("://"):
-            raise _blocked("Only http:// and https:// addresses are fetched")
+            raise _make_refusal("Only http:// and https:// addresses are fetched")
         if parsed.userinfo or "@" in _authority(url):
-            raise _blocked("Addresses with a user name or password are not fetched")
+            raise _make_refusal("Addresses with a user name or password are not fetched")
         port = PORTS[parsed.scheme] if port is None else port
         self.check_host(host, port)
         shown = str(parsed.copy_with(host=host, fragment=None))
@@ -122,9 +122,9 @@ class Netguard:
         if literal is not None:
             self._check_address(literal)
         elif not _is_public_name(host):
-            raise _blocked("The address does not name a public host", host)
+            raise _make_refusal("The address does not name a public host", host)
         if (port < 1024 and port not in PORTS.values()) or port in REFUSED_PORTS or port > 65535:
-            raise _blocked(f"Port {port} is not one of the web", host)
+            raise _make_refusal(f"Port {port} is not one of the web", host)
 
     def is_allowed(self, host: str, port: int) -> bool:
         bare = f"[{host}]" if ":" in host else host
@@ -137,12 +137,12 @@ class Netguard:
         try:
             found = [host] if _literal(host) is not None else list(await self._resolve(host, port))
         except OSError as error:
-            raise _unresolved(host, error) from None
+            raise _make_unresolved(host, error) from None
         if not self.is_allowed(host, port):
             for address in found:
                 self._check_address(_literal(address), host)
         if not found:
-            raise _unresolved(host, socket.gaierror(socket.EAI_NONAME, ""))
+            raise _make_unresolved(host, socket.gaierror(socket.EAI_NONAME, ""))
         return found
 
     async def check_resolvable(self, host: str, port: int) -> None:
@@ -159,7 +159,7 @@ class Netguard:
     @staticmethod
     def _check_address(address: IPv4Address | IPv6Address | None, host: str = "") -> None:
         if address is None or not is_public(address):
-            raise _blocked("The address leads to a host that is not public", host)
+            raise _make_refusal("The address leads to a host that is not public", host)
 
 
 class PinnedBackend(httpcore2.AsyncNetworkBackend):
@@ -189,7 +189,7 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
         raise AssertionError("unreachable: the guard returns at least one address")
 
     async def connect_unix_socket(self, path: str, *args: Any, **options: Any) -> httpcore2.AsyncNetworkStream:
-        raise _blocked("Sockets of this machine are not web hosts")
+        raise _make_refusal("Sockets of this machine are not web hosts")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -229,7 +229,7 @@ def _authority(url: str) -> str:
     return rest[: min((i for i in (rest.find(c) for c in "/?#") if i >= 0), default=len(rest))]
 
 
-def _blocked(why: str, host: str = "") -> ConnectorError:
+def _make_refusal(why: str, host: str = "") -> ConnectorError:
     hint = "; add it to ROMA_WEB_ALLOWED_PRIVATE_HOSTS if you trust it" if host else ""
     return ConnectorError(
         f"{why}{f' ({host})' if host else ''}: refused{hint}.",
@@ -238,7 +238,7 @@ def _blocked(why: str, host: str = "") -> ConnectorError:
     )
 
 
-def _unresolved(host: str, error: OSError) -> ConnectorError:
+def _make_unresolved(host: str, error: OSError) -> ConnectorError:
     if getattr(error, "errno", None) == socket.EAI_AGAIN:
         return ConnectorError(f"The name {host} cannot be looked up now.", details={"host": host})
     return ConnectorError(f"There is no host {host}.", ErrorCode.CONNECTOR_NOT_FOUND, details={"host": host})

@@ -41,7 +41,7 @@ _TIMES: Final = ("updated_at", "modified_at", "updated", "modified", "changed_at
 
 @dataclass(frozen=True)
 class TableAddress:
-    """What ``sql://database/schema.table?as=table`` names."""
+    """The database, the table and the shape that ``sql://database/schema.table?as=table`` names."""
 
     database: str
     table: str
@@ -49,7 +49,7 @@ class TableAddress:
 
     @classmethod
     def of(cls, uri: str) -> TableAddress:
-        """Return what an address names. Raises ``InputError``."""
+        """Return the parts of an address. Raises ``InputError``."""
         parts = urlsplit(uri)
         wanted = parse_qs(parts.query)
         table = unquote(parts.path.strip("/"))
@@ -74,9 +74,9 @@ class SqlConnector(RecordConnector):
         self._urls = settings.databases.urls
         self._engines: dict[str, Engine] = {}
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source in its one spelling. Raises ``InputError`` and ``AccessError``."""
-        return super().checked(source.model_copy(update={"uri": TableAddress.of(source.uri).uri}))
+        return super().normalise_source(source.model_copy(update={"uri": TableAddress.of(source.uri).uri}))
 
     async def read(self, source: Source) -> AsyncGenerator[Entry, None]:
         """Yield a record of each row, or one of all."""
@@ -107,11 +107,13 @@ class SqlConnector(RecordConnector):
     def _rows(self, source: Source, address: TableAddress, query: TextClause | None) -> Iterator[Record]:
         statement, keys = self._statement(source, address, query)
         engine = self._engine(address.database)
-        with _mapped(source.uri, engine.connect) as connection:
-            result = _mapped(source.uri, lambda: connection.execution_options(stream_results=True).execute(statement))
+        with _ask_database(source.uri, engine.connect) as connection:
+            result = _ask_database(
+                source.uri, lambda: connection.execution_options(stream_results=True).execute(statement)
+            )
             names = list(result.keys())
             seen: set[str] = set()
-            while rows := _mapped(source.uri, lambda: result.fetchmany(ROWS_AT_ONCE)):
+            while rows := _ask_database(source.uri, lambda: result.fetchmany(ROWS_AT_ONCE)):
                 for row in rows:
                     record = _record(source.uri, address, dict(zip(names, row, strict=True)), keys or names[:1])
                     if record.uri in seen:
@@ -138,17 +140,17 @@ class SqlConnector(RecordConnector):
             row = connection.execute(select(table).where(*wanted)).mappings().first()
             return None if row is None else dict(row)
 
-        with _mapped(source.uri, engine.connect) as connection:
-            row = _mapped(source.uri, lambda: ask(connection))
+        with _ask_database(source.uri, engine.connect) as connection:
+            row = _ask_database(source.uri, lambda: ask(connection))
         return None if row is None else _record(source.uri, address, row, keys)
 
     def _whole(self, source: Source, address: TableAddress, query: TextClause | None) -> Record:
         statement, _ = self._statement(source, address, query)
         engine = self._engine(address.database)
-        with _mapped(source.uri, engine.connect) as connection:
-            result = _mapped(source.uri, lambda: connection.execute(statement))
+        with _ask_database(source.uri, engine.connect) as connection:
+            result = _ask_database(source.uri, lambda: connection.execute(statement))
             names = list(result.keys())
-            rows = _mapped(source.uri, lambda: result.fetchmany(MOST_TABLE_ROWS + 1))
+            rows = _ask_database(source.uri, lambda: result.fetchmany(MOST_TABLE_ROWS + 1))
         if len(rows) > MOST_TABLE_ROWS:
             raise ConnectorError(
                 f"The table has more than {MOST_TABLE_ROWS:,} rows, too many for one document; read its rows.",
@@ -158,7 +160,7 @@ class SqlConnector(RecordConnector):
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(names)
-        writer.writerows([_shown(value) for value in row] for row in rows)
+        writer.writerows([_write_value(value) for value in row] for row in rows)
         return Record(
             uri=source.uri,
             title=address.table,
@@ -193,7 +195,9 @@ class SqlConnector(RecordConnector):
         schema, _, name = address.table.rpartition(".")
         engine = self._engine(address.database)
         try:
-            return _mapped(source.uri, lambda: Table(name, MetaData(), schema=schema or None, autoload_with=engine))
+            return _ask_database(
+                source.uri, lambda: Table(name, MetaData(), schema=schema or None, autoload_with=engine)
+            )
         except NoSuchTableError:
             raise absent(source.uri, f"table {address.table} in the database {address.database}") from None
 
@@ -236,7 +240,7 @@ def _query_of(source: Source) -> TextClause | None:
     return text(query.strip().rstrip(";").replace(":", r"\:"))
 
 
-def _mapped(uri: str, work: Callable[[], T]) -> T:
+def _ask_database(uri: str, work: Callable[[], T]) -> T:
     """Run a call of SQLAlchemy; its errors become ``ConnectorError``, whose words hold no value of the database."""
     from sqlalchemy.exc import DBAPIError, NoSuchTableError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -258,16 +262,16 @@ def _mapped(uri: str, work: Callable[[], T]) -> T:
 
 
 def _record(source_uri: str, address: TableAddress, row: Mapping[str, Any], keys: Sequence[str]) -> Record:
-    key = "/".join(quote(_shown(row[name]), safe="") for name in keys)
+    key = "/".join(quote(_write_value(row[name]), safe="") for name in keys)
     by_name = {name.lower(): name for name in row}
     title_column = next((by_name[name] for name in _TITLES if name in by_name), None)
-    title = _shown(row[title_column]) if title_column else f"{address.table} {key}"
-    texts = {name: _shown(value) for name, value in row.items() if value not in (None, "")}
+    title = _write_value(row[title_column]) if title_column else f"{address.table} {key}"
+    texts = {name: _write_value(value) for name, value in row.items() if value not in (None, "")}
     lines = [f"# {title}"]
     for name, text in texts.items():
         is_long = "\n" in text
         lines.append(f"## {name}\n\n{text}" if is_long else f"**{name}**: {text}")
-    every_fact = {name: _fact(value) for name, value in row.items()}
+    every_fact = {name: _choose_fact(value) for name, value in row.items()}
     facts = {name: fact for name, fact in every_fact.items() if fact is not None}
     time_column = next((by_name[name] for name in _TIMES if name in by_name), None)
     modified_at = row[time_column] if time_column else None
@@ -280,7 +284,7 @@ def _record(source_uri: str, address: TableAddress, row: Mapping[str, Any], keys
     )
 
 
-def _shown(value: object) -> str:
+def _write_value(value: object) -> str:
     """Return a value as text; bytes are named by their number alone."""
     if value is None:
         return ""
@@ -291,7 +295,7 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _fact(value: object) -> object:
+def _choose_fact(value: object) -> object:
     """Return a value as a fact of the metadata; None for long texts and what has no form in JSON."""
     if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200):
         return value

@@ -124,7 +124,7 @@ class WebConnector:
     def accepts(self, uri: str) -> bool:
         return uri.lower().startswith(("http://", "https://"))
 
-    def checked(self, source: Source) -> Source:
+    def normalise_source(self, source: Source) -> Source:
         """Return the source itself: the web is public, and the guard decides about each connection.
 
         Raises ``InputError`` for an address without a host, and for one of Drive, which shows pages to sign in.
@@ -184,7 +184,7 @@ class WebConnector:
         access = await self._access(source, plan.url)
         limit = int(source.options.get("max_pages") or self._settings.web.max_pages)
         render = _render_of(source, self._settings)
-        known = _known_site(source)
+        known = _load_site(source)
         frontier = Frontier(self._frontier_folder(), canonical(plan.url), str(plan.depth), str(limit), render)
         crawl = await asyncio.to_thread(frontier.load)
         if crawl is None:
@@ -289,7 +289,7 @@ class WebConnector:
         if url == crawl.start and crawl.depth > 0:
             await self._add_sitemaps_of_robots(crawl, final)
         if result.page is None:
-            return self._listed(crawl, visit, final, result, None if result.may_index else NOINDEX)
+            return self._make_listing(crawl, visit, final, result, None if result.may_index else NOINDEX)
         return self._take_page(crawl, visit, final, result, result.page)
 
     async def _take_failure(self, crawl: Crawl, visit: Visit, failure: AgentFailure) -> Listing:
@@ -330,9 +330,9 @@ class WebConnector:
         if twin is not None:
             return Listing(uri=url, title=page.title, skip=f"nearly the same as {twin}")
         crawl.sketches.append((url, page.sketch))
-        return self._listed(crawl, visit, url, read, None)
+        return self._make_listing(crawl, visit, url, read, None)
 
-    def _listed(self, crawl: Crawl, visit: Visit, url: str, read: Read, skip: str | None) -> Listing:
+    def _make_listing(self, crawl: Crawl, visit: Visit, url: str, read: Read, skip: str | None) -> Listing:
         """Return the listing of a page. Its version is the hash of its words, so that markup alone changes nothing."""
         body = read.page.html if read.page else read.stored.body
         version = (read.page.text_sha256 if read.page else digest(body))[:32]
@@ -456,7 +456,7 @@ class WebConnector:
         return await retrying(once, policy=self._policy, retry_if=is_worth_another_try)
 
     async def _interpret_response(self, response: FetchedResponse) -> Read:
-        return await self._interpret(_stored(response), may_index=_may_index(response))
+        return await self._interpret(_load_listing(response), may_index=_may_index(response))
 
     async def _interpret(self, stored: CachedPage, *, may_index: bool = True) -> Read:
         is_html = stored.media_type.partition(";")[0].strip().lower() in (*HTML, "")
@@ -530,7 +530,7 @@ def _words(read: Read) -> int:
     return read.page.words if read.page else 0
 
 
-def _stored(response: FetchedResponse) -> CachedPage:
+def _load_listing(response: FetchedResponse) -> CachedPage:
     headers = response.headers
     body, media_type = response.body, headers.get("content-type", "")
     if body.startswith(b"\x1f\x8b") and response.url.partition("?")[0].endswith((".xml.gz", ".txt.gz")):
@@ -559,7 +559,7 @@ def _render_of(source: Source, settings: Settings) -> str:
     return str(source.options.get("render") or settings.web.render)
 
 
-def _known_site(source: Source) -> KnownSite:
+def _load_site(source: Source) -> KnownSite:
     """Return what the last listing read under a change time. A state of another shape counts as none."""
     state = source.options.get("state", {})
     try:

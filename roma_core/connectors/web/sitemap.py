@@ -132,7 +132,7 @@ def _read_xml(body: bytes, kind: SitemapKind, url: str) -> Sitemap | None:
         if address:
             is_relative = ":" not in address.partition("/")[0]  # RFC 3986, 4.2
             absolute = urljoin(element.base or url, address) if is_relative else address
-            entries.setdefault(absolute, SitemapEntry(absolute, _modified_of(element)))
+            entries.setdefault(absolute, SitemapEntry(absolute, _read_time(element)))
     return Sitemap(kind, tuple(entries.values()), is_whole=_has_end(body))
 
 
@@ -171,7 +171,7 @@ def _child_text(element: Any, name: str) -> str:
     return "" if child is None or child.text is None else str(child.text).strip()
 
 
-def _modified_of(element: Any) -> str:
+def _read_time(element: Any) -> str:
     return next((text for name in _MODIFIED if (text := _child_text(element, name))), "")
 
 

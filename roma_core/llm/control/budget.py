@@ -193,7 +193,7 @@ class Budgets:
         shared = None if scope == "run" else self._shared
         account = self._account(scope) if shared is None else shared.snapshot()
         with self._lock, account as db:
-            return self._taken(db, scope, key, period) / NANO
+            return self._sum_taken(db, scope, key, period) / NANO
 
     def close(self) -> None:
         self.spending.flush()
@@ -218,9 +218,9 @@ class Budgets:
     def _reserve_one(self, account: Account, nanos: int, lease_s: float) -> int:
         with self._account(account.scope) as connection, transaction(connection) as db:
             for period, limit_usd in account.limits_usd:
-                taken = self._taken(db, account.scope, account.key, period)
+                taken = self._sum_taken(db, account.scope, account.key, period)
                 if taken + nanos > round(limit_usd * NANO):
-                    raise _exhausted(account, period, limit_usd, taken, nanos)
+                    raise _make_exhausted(account, period, limit_usd, taken, nanos)
             row = secrets.randbits(62)  # a count would name another's reservation once a backup is restored
             db.execute(
                 "INSERT INTO reserved (id, scope, key, nanos, expires_at) VALUES (?, ?, ?, ?, ?)",
@@ -236,7 +236,7 @@ class Budgets:
                 (account.scope, account.key, day_of(self._clock()), nanos),
             )
 
-    def _taken(self, connection: sqlite3.Connection, scope: Scope, key: str, period: Period) -> int:
+    def _sum_taken(self, connection: sqlite3.Connection, scope: Scope, key: str, period: Period) -> int:
         now = self._clock()
         values = {"s": scope, "k": key, "first": first_day(period, now), "now": now}
         (taken,) = connection.execute(
@@ -279,7 +279,7 @@ def _nanos_up(usd: float) -> int:
 _PERIOD_WORDS: dict[Period, str] = {"day": " of today", "month": " of this month", "all": ""}
 
 
-def _exhausted(account: Account, period: Period, limit_usd: float, taken: int, wanted: int) -> LLMError:
+def _make_exhausted(account: Account, period: Period, limit_usd: float, taken: int, wanted: int) -> LLMError:
     part = "" if period == "all" else f"_{period.upper()}"
     return LLMError(
         f"The {account.scope} budget{_PERIOD_WORDS[period]} of ${limit_usd:g} has "

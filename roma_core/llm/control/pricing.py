@@ -85,7 +85,7 @@ class Prices:
         if provider in FREE:
             return 0.0
         own = self._overrides.get(f"{provider}:{model}") or self._overrides.get(f"{provider}:*")
-        return own.cost(usage) if own else _listed(provider, model, usage)
+        return own.cost(usage) if own else _find_listed(provider, model, usage)
 
     def worst_usd(self, provider: str, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """The most that a call may cost: nothing is read from a cache, all of it may be written to one."""
@@ -95,7 +95,7 @@ class Prices:
         return max((cost for cost in costs if cost is not None), default=None)
 
 
-def _listed(provider: str, model: str, usage: Usage) -> float | None:
+def _find_listed(provider: str, model: str, usage: Usage) -> float | None:
     import genai_prices
 
     try:

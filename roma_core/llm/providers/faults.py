@@ -141,7 +141,7 @@ def _innermost(body: object, depth: int = 0) -> object:
     if isinstance(body, list):
         return _innermost(body[0], depth + 1) if body else ""
     if isinstance(body, str):
-        return _parsed(body, depth)
+        return _parse_error(body, depth)
     if not isinstance(body, Mapping):
         return body
     for name in _INNER_NAMES:
@@ -150,17 +150,17 @@ def _innermost(body: object, depth: int = 0) -> object:
             found = _innermost(inner, depth + 1)
             return {**_scalars(body), **found} if isinstance(found, Mapping) else found
         if isinstance(inner, str) and inner:
-            found = _parsed(inner, depth)
+            found = _parse_error(inner, depth)
             if isinstance(found, Mapping):
                 return {**_scalars(body), **found}
             return {**_scalars(body), "message": body.get("message") or inner}
     message = body.get("message")
-    if isinstance(message, str) and isinstance(found := _parsed(message, depth), Mapping):
+    if isinstance(message, str) and isinstance(found := _parse_error(message, depth), Mapping):
         return {**_scalars(body), **found}
     return body
 
 
-def _parsed(text: str, depth: int) -> object:
+def _parse_error(text: str, depth: int) -> object:
     """Return the error in the JSON that ``text`` is or ends with; ``text`` itself when there is none."""
     start = text.find("{")
     if start < 0 or not text.rstrip().endswith(("}", "]", "'", '"')):
@@ -316,7 +316,7 @@ def rejected_parameter(body: object, names: Sequence[str]) -> str | None:
     if param in names:
         return param
     # The parameter that is refused is named first; the one that should be used instead, later.
-    places = [(match.start(), -len(name), name) for name in names if (match := _named(name).search(sentence))]
+    places = [(match.start(), -len(name), name) for name in names if (match := _make_pattern(name).search(sentence))]
     return min(places)[2] if places else None
 
 
@@ -329,7 +329,7 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
 
 
 @functools.cache
-def _named(name: str) -> re.Pattern[str]:
+def _make_pattern(name: str) -> re.Pattern[str]:
     """Return a pattern for a parameter, in its name, in camel case or in words: servers name their own fields."""
     spellings = "|".join([name.replace("_", "[_ ]?"), *_OTHER_NAMES.get(name, ())])
     return re.compile(rf"(?<![\w-])(?:{spellings})(?![\w-])", re.IGNORECASE)

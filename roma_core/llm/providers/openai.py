@@ -79,7 +79,7 @@ class OpenAILLM(VendorLLM):
         body |= {name: value for name, value in optional.items() if value is not None and name not in self._rejected}
         schema = request.json_schema
         if schema is not None and rung is not None:
-            body |= _structured(schema, rung)
+            body |= _write_schema(schema, rung)
         return {**body, "messages": [self._message(m) for m in self._messages(request, rung)]}
 
     def _messages(self, request: LLMRequest, rung: Rung | None) -> list[Message]:
@@ -106,7 +106,7 @@ class OpenAILLM(VendorLLM):
         return other if preferred in self._rejected else preferred
 
 
-def _structured(schema: dict[str, Any], rung: Rung) -> dict[str, Any]:
+def _write_schema(schema: dict[str, Any], rung: Rung) -> dict[str, Any]:
     """Return the fields of a request that ask for ``schema`` in the way of ``rung``."""
     strict = strict_schema(schema)
     match rung:

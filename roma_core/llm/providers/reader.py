@@ -155,10 +155,10 @@ class WireReader:
             for frame in self._frames.feed(chunk):
                 self._take_frame(frame)
         except FrameTooLong:
-            self._error, self.ended = self._malformed(), True
+            self._error, self.ended = self._make_malformed(), True
         except LLMError as error:
             self._error, self.ended = error, True
-        return self._given()
+        return self._read_given()
 
     def close(self) -> list[LLMDelta]:
         """Return the last deltas. Raises ``LLMError`` when the answer is not whole, or an error stood in it."""
@@ -179,11 +179,11 @@ class WireReader:
         self.unread_bytes += unread_bytes + self._filter.dropped_chars
         if not self.complete:
             raise self._incomplete(whole)
-        return self._given()
+        return self._read_given()
 
     # --- frames ---
 
-    def _given(self) -> list[LLMDelta]:
+    def _read_given(self) -> list[LLMDelta]:
         deltas, self._deltas = self._deltas, []
         return deltas
 
@@ -210,27 +210,27 @@ class WireReader:
             for part in event:
                 self._take(part, frame)
         elif event is not None:
-            raise self._malformed()
+            raise self._make_malformed()
 
     def _take_no_json(self, frame: Frame) -> None:
         data = frame.data.strip()
         if data.lower() in KEEP_ALIVE or data.startswith(":"):
             return
         if frame.event == "error":
-            raise self._refused(data)
+            raise self._make_refusal(data)
         if self._frames.layout == "document" or data.startswith(("<", "{", "[")):
-            raise self._malformed(data)
+            raise self._make_malformed(data)
         self.unread_bytes += len(data.encode())
 
     def _take(self, event: dict[str, Any], frame: Frame) -> None:
         """Read one event, by its shape."""
         event = with_usual_names(event)
         if _at(event, "base_resp", "status_code"):
-            raise self._refused(event)
+            raise self._make_refusal(event)
         if isinstance(event.get("result"), dict) and event.get("success"):
             event = event["result"]
         if event.get("error") or frame.event == "error" or event.get("object") == "error":
-            raise self._refused(event)
+            raise self._make_refusal(event)
         if usage := event.get("usage"):
             self.counts.add(usage)
         choices = event.get("choices")
@@ -255,7 +255,7 @@ class WireReader:
             or event.get("errors")
             or str(frame.event).endswith(("Exception", "exception"))
         ):
-            raise self._refused(event)
+            raise self._make_refusal(event)
         is_usage = bool(event.get("usage")) and event.keys() <= _USAGE_NAMES
         if not is_usage:
             self.unread_bytes += len(frame.data.encode())
@@ -271,7 +271,7 @@ class WireReader:
         groq = event.get("x_groq")
         if isinstance(groq, dict):
             if groq.get("error"):
-                raise self._refused({"message": groq["error"]})
+                raise self._make_refusal({"message": groq["error"]})
             self.counts.add(groq.get("usage"))
         self.counts.add(event.get("timings"))
         for choice in choices:
@@ -286,7 +286,7 @@ class WireReader:
 
     def _take_choice(self, choice: dict[str, Any], event: dict[str, Any], frame: Frame) -> None:
         if choice.get("error"):
-            raise self._refused(choice)
+            raise self._make_refusal(choice)
         marker = choice.get("finish_reason")
         delta = choice.get("delta")
         whole = choice.get("message")
@@ -383,7 +383,7 @@ class WireReader:
                 self._take_text(part)
                 continue
             if not isinstance(part, dict):
-                raise self._malformed()
+                raise self._make_malformed()
             kind = part.get("type")
             if kind in _REASONING_TYPES:
                 for thought in _texts_in(part.get("thinking") or part.get("text") or part.get("summary")):
@@ -395,7 +395,7 @@ class WireReader:
             elif isinstance(_at(part, "text", "value"), str) and kind in _TEXT_TYPES:
                 self._take_text(part["text"]["value"])
             elif kind in _TEXT_TYPES:
-                raise self._malformed()
+                raise self._make_malformed()
             elif kind not in {"reference", "redacted_thinking", "image_url", "tool_use", "tool_call", "document_url"}:
                 self.unread_bytes += len(frame.data.encode())
 
@@ -457,7 +457,7 @@ class WireReader:
                     self.counts.add(delta.get("usage"))
                     self._mark(delta.get("finish_reason"))
             case "error":
-                raise self._refused(event)
+                raise self._make_refusal(event)
             case _:
                 has_words = isinstance(event.get("delta"), str)
                 return kind in _SILENT_KINDS or (kind.startswith("response.") and not has_words)
@@ -477,7 +477,7 @@ class WireReader:
             for block in blocks:
                 self._take_block(block, whole=True)
         elif blocks is not None:
-            raise self._malformed()
+            raise self._make_malformed()
 
     def _take_block(self, block: object, *, whole: bool = False) -> None:
         """Read a block of Anthropic's content, or a delta of one."""
@@ -496,7 +496,7 @@ class WireReader:
         if not isinstance(response, dict):
             return
         if response.get("error"):
-            raise self._refused(response)
+            raise self._make_refusal(response)
         self.counts.add(response.get("usage"))
         self.ended = True
         cause = response.get("incomplete_details")
@@ -601,12 +601,12 @@ class WireReader:
         if not text:
             return
         if self._surrogate or not text.isascii():
-            text = self._joined(text)
+            text = self._join_halves(text)
         self._texts.append(text)
         for part in self._filter.feed(text):
             self._give(part)
 
-    def _joined(self, text: str) -> str:
+    def _join_halves(self, text: str) -> str:
         """Join halves of a character that was cut into two escapes, each in a delta of its own."""
         text, self._surrogate = self._surrogate + text, ""
         if _SURROGATE.search(text) is None:
@@ -642,7 +642,7 @@ class WireReader:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise self._malformed()
+            raise self._make_malformed()
         return value
 
     # --- how it ends ---
@@ -681,17 +681,17 @@ class WireReader:
     def _incomplete(self, whole: bool) -> LLMError:
         is_stream = "event-stream" in self._headers.get("content-type", "event-stream")
         if not self._read_any and (whole or not (is_stream or self._frames.first_unread)):
-            return self._malformed()
+            return self._make_malformed()
         if not self._read_any and self._frames.first_unread:
-            return self._refused(self._frames.first_unread)
+            return self._make_refusal(self._frames.first_unread)
         if whole and not self.has_text and not self._unknown_marker:
-            return self._malformed()
+            return self._make_malformed()
         return fault(self._server, ErrorCode.LLM_TRUNCATED, marker=self._unknown_marker or None)
 
-    def _refused(self, body: object) -> LLMError:
+    def _make_refusal(self, body: object) -> LLMError:
         return from_response(self._server, 200, body, self._headers, self._private)
 
-    def _malformed(self, body: str = "") -> LLMError:
+    def _make_malformed(self, body: str = "") -> LLMError:
         is_page = body.lstrip()[:1] == "<"
         sentence = "" if body.startswith(("{", "[")) else body
         return fault(

@@ -15,7 +15,7 @@ def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
     Defaults are dropped: a model that must write each property has no use for them.
     """
     closed = {
-        key: {name: _closed(inner) for name, inner in value.items()} if key in _MAPS else _closed(value)
+        key: {name: _close_objects(inner) for name, inner in value.items()} if key in _MAPS else _close_objects(value)
         for key, value in schema.items()
         if key not in {"default", "title"}
     }
@@ -24,9 +24,9 @@ def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return closed
 
 
-def _closed(node: Any) -> Any:
+def _close_objects(node: Any) -> Any:
     if isinstance(node, list):
-        return [_closed(item) for item in node]
+        return [_close_objects(item) for item in node]
     return strict_schema(node) if isinstance(node, dict) else node
 
 

@@ -118,7 +118,7 @@ class BackendReport(Noun):
         if not totals:
             return "No file was compared.\n"
         columns = list(totals[0])
-        grid = [columns, *([_shown(row[column]) for column in columns] for row in totals)]
+        grid = [columns, *([_write_value(row[column]) for column in columns] for row in totals)]
         lines = [tables.to_markdown(grid), ""]
         for file in self.files:
             details = [line for difference in file.differences for line in _details(difference)]
@@ -285,7 +285,7 @@ def _list_examples(parts: MissingParts) -> str:
     return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
-def _shown(value: object) -> str:
+def _write_value(value: object) -> str:
     if value is None:
         return "–"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -123,7 +123,7 @@ def read(image: Image) -> OcrResult:
     """
     picture = image.convert("RGB")
     sight = look(picture)
-    picture = _turned(picture, sight.turns)
+    picture = _turn(picture, sight.turns)
     foreign = sight.script not in {None, *RAPID_SCRIPTS}
     packs = _packs(sight.script or "Latin")
     results: list[OcrResult] = []
@@ -160,11 +160,11 @@ def _upright(picture: Image, turns: int) -> OcrResult:
     """Return the reading of the picture as it stands, turned when its lines run upwards or give little sense."""
     result = OcrResult(tuple(_rapidocr(picture)), turns)
     if _is_sideways(result.lines):
-        picture, turns = _turned(picture, 1), (turns + 1) % 4
+        picture, turns = _turn(picture, 1), (turns + 1) % 4
         result = OcrResult(tuple(_rapidocr(picture)), turns)
     if result.confidence >= READABLE or not result.lines:
         return result
-    other = OcrResult(tuple(_rapidocr(_turned(picture, 2))), (turns + 2) % 4)
+    other = OcrResult(tuple(_rapidocr(_turn(picture, 2))), (turns + 2) % 4)
     return max(result, other, key=lambda r: r.confidence)
 
 
@@ -175,7 +175,7 @@ def _is_sideways(lines: Sequence[OcrLine]) -> bool:
     return 2 * tall > total
 
 
-def _turned(picture: Image, turns: int) -> Image:
+def _turn(picture: Image, turns: int) -> Image:
     from PIL.Image import Transpose
 
     clockwise = {1: Transpose.ROTATE_270, 2: Transpose.ROTATE_180, 3: Transpose.ROTATE_90}

@@ -99,11 +99,11 @@ class StoryReader:
         self.notes = {
             (kind, note.get(f"{W}id") or ""): note
             for kind in ("footnote", "endnote")
-            for note in self._related(f"{kind}s", kind)
+            for note in self._find_parts(f"{kind}s", kind)
         }
-        self.comments = {note.get(f"{W}id") or "": note for note in self._related("comments", "comment")}
+        self.comments = {note.get(f"{W}id") or "": note for note in self._find_parts("comments", "comment")}
 
-    def _related(self, relation: str, tag: str) -> Iterator[Any]:
+    def _find_parts(self, relation: str, tag: str) -> Iterator[Any]:
         for name in self.package.related(self.part, relation):
             root = self.package.part(name)
             yield from root.iterchildren(f"{W}{tag}") if root is not None else ()
@@ -528,7 +528,7 @@ def read_styles(package: Package, part: str) -> dict[str, ParagraphStyle]:
     """Return paragraph and character styles by id, each with what it inherits."""
     root = package.part(next(iter(package.related(part, "styles")), None))
     found = {s.get(f"{W}styleId") or "": s for s in (root.iterchildren(f"{W}style") if root is not None else ())}
-    return {name: _inherited(_ancestry(name, found)) for name in found}
+    return {name: _inherit_style(_ancestry(name, found)) for name in found}
 
 
 def _ancestry(name: str, found: dict[str, Any]) -> list[Any]:
@@ -540,7 +540,7 @@ def _ancestry(name: str, found: dict[str, Any]) -> list[Any]:
     return chain
 
 
-def _inherited(chain: Iterable[Any]) -> ParagraphStyle:
+def _inherit_style(chain: Iterable[Any]) -> ParagraphStyle:
     name, outline, number, depth = "", "", "", ""
     is_hidden: bool | None = None
     for style in chain:

@@ -72,7 +72,9 @@ class Numbering:
         if level.format == "bullet":
             return "-"
         counters = self._count(number, abstract, depth, level)
-        return _PLACE.sub(lambda m: self._shown(abstract, counters, int(m[1]) - 1, level.legal), level.text).strip()
+        return _PLACE.sub(
+            lambda m: self._write_number(abstract, counters, int(m[1]) - 1, level.legal), level.text
+        ).strip()
 
     def _count(self, number: str, abstract: str, depth: int, level: Level) -> dict[int, int]:
         counters = self.counters.setdefault(abstract, {})
@@ -91,7 +93,7 @@ class Numbering:
                 del counters[deeper]
         return counters
 
-    def _shown(self, abstract: str, counters: dict[int, int], depth: int, legal: bool) -> str:
+    def _write_number(self, abstract: str, counters: dict[int, int], depth: int, legal: bool) -> str:
         level = self.levels[abstract].get(depth, Level("decimal"))
         value = counters.get(depth, level.start)
         return str(value) if legal else _FORMATS.get(level.format, str)(value)

@@ -96,14 +96,14 @@ def _points(element: Any) -> dict[int, str]:
     for level in [*element.iter(f"{C}lvl")] or [element]:
         for point in level.iter(f"{C}pt"):
             index = point.get("idx") or ""
-            value = _shown((point.findtext(f"{C}v") or "").strip(), point.get("formatCode") or usual)
+            value = _write_number((point.findtext(f"{C}v") or "").strip(), point.get("formatCode") or usual)
             if index.isdecimal() and value:
                 inner = values.get(int(index))
                 values[int(index)] = f"{value} / {inner}" if inner else value
     return values
 
 
-def _shown(value: str, code: str) -> str:
+def _write_number(value: str, code: str) -> str:
     """A number in its format, so that shares and dates are read as the chart shows them."""
     if not code or code.lower() == "general":
         return value

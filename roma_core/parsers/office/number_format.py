@@ -117,13 +117,13 @@ def _show_number(value: float, section: FormatSection) -> str:
     percent = sum(kind == "percent" for kind, _ in section.tokens)
     exponent = next((text for kind, text in section.tokens if kind == "exponent"), None)
     scaled = Decimal(repr(float(value))) * 100**percent
-    shown = _scientific(scaled, digits) if exponent else _fixed(scaled, digits)
+    shown = _scientific(scaled, digits) if exponent else _write_fixed(scaled, digits)
     text = "".join(_literal(kind, text) if kind != "digits" else shown for kind, text in section.tokens)
     negative = scaled < 0 and any(c in "123456789" for c in shown)
     return f"{'-' if negative else ''}{text}".strip()
 
 
-def _fixed(value: Decimal, digits: str) -> str:
+def _write_fixed(value: Decimal, digits: str) -> str:
     whole, _, decimals = digits.partition(".")
     scale = len(whole) - len(whole.rstrip(",")) if not decimals else len(digits) - len(digits.rstrip(","))
     decimals = decimals.rstrip(",")
@@ -163,7 +163,7 @@ def moment(serial: float, epoch_1904: bool = False) -> datetime | None:
 def show_date(value: float, section: FormatSection, epoch_1904: bool) -> str:
     """Return a date or time as its format shows it; a plain number when no date has that serial."""
     if section.has("elapsed"):
-        return _elapsed(value, section)
+        return _write_elapsed(value, section)
     at = moment(value, epoch_1904)
     if at is None:
         return general(value)
@@ -212,7 +212,7 @@ def _is_minutes(tokens: tuple[tuple[str, str], ...], index: int) -> bool:
     return before == "h" or after == "s"
 
 
-def _elapsed(value: float, section: FormatSection) -> str:
+def _write_elapsed(value: float, section: FormatSection) -> str:
     seconds = round(abs(value) * 86400)
     pieces = []
     for kind, text in section.tokens:

@@ -65,7 +65,7 @@ def open_ole(data: bytes, password: str | None = None) -> Iterator[OleContainer]
     import olefile
 
     if password is not None:
-        data = _decrypted(data, password)
+        data = _decrypt(data, password)
     try:
         with olefile.OleFileIO(io.BytesIO(data)) as file:
             yield OleContainer(file)
@@ -73,7 +73,7 @@ def open_ole(data: bytes, password: str | None = None) -> Iterator[OleContainer]
         raise ParserError("The file is damaged; open it in the program it came from and save it again.") from error
 
 
-def _decrypted(data: bytes, password: str) -> bytes:
+def _decrypt(data: bytes, password: str) -> bytes:
     import msoffcrypto
     from msoffcrypto.exceptions import FileFormatError
 

@@ -69,7 +69,7 @@ def _nary(element: Any) -> str:
     return f"{name}{limits}{{{_sub(element, 'e')}}}" if not limits else f"{name}{limits} {_sub(element, 'e')}"
 
 
-def _delimited(element: Any) -> str:
+def _write_delimited(element: Any) -> str:
     opening, closing = _value(element, "dPr/begChr", "("), _value(element, "dPr/endChr", ")")
     separator = _value(element, "dPr/sepChr", "|")
     inner = f" {separator} ".join(_content(child).strip() for child in element.iterchildren(f"{M}e"))
@@ -78,16 +78,16 @@ def _delimited(element: Any) -> str:
 
 
 def _function(element: Any) -> str:
-    return f"{_named(_sub(element, 'fName'))} {_sub(element, 'e')}"
+    return f"{_write_name(_sub(element, 'fName'))} {_sub(element, 'e')}"
 
 
-def _named(name: str) -> str:
+def _write_name(name: str) -> str:
     head = name.partition("_")[0].partition("^")[0].strip()
     return f"\\{name}" if head in FUNCTIONS else name
 
 
 def _limit(element: Any) -> str:
-    base, limit = _named(_sub(element, "e")), _sub(element, "lim")
+    base, limit = _write_name(_sub(element, "e")), _sub(element, "lim")
     upper = local(element) == "limUpp"
     if base.startswith(("\\underbrace", "\\overbrace", "\\lim", "\\min", "\\max", "\\sup", "\\inf")):
         return f"{base}{'^' if upper else '_'}{{{limit}}}"
@@ -138,7 +138,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "sPre": _scripts,
     "rad": _root,
     "nary": _nary,
-    "d": _delimited,
+    "d": _write_delimited,
     "func": _function,
     "limLow": _limit,
     "limUpp": _limit,

@@ -86,17 +86,17 @@ def _split(indices: list[int], boxes: dict[int, Rectangle]) -> tuple[list[int], 
     down = _gaps([(boxes[i].left, boxes[i].right) for i in indices])
     if down and (not across or max(down)[0] > COLUMN_GAP * median_low(across)[0]):
         end = max(down)[1]
-        return _parted(indices, [i for i in indices if boxes[i].right <= end])
+        return _part_at_gap(indices, [i for i in indices if boxes[i].right <= end])
     best: tuple[tuple[int, int], tuple[list[int], list[int]]] | None = None
     for width, end in across:
-        parts = _parted(indices, [i for i in indices if boxes[i].bottom <= end])
+        parts = _part_at_gap(indices, [i for i in indices if boxes[i].bottom <= end])
         if parts is not None:
             freed = sum(len(part) for part in parts if _gaps([(boxes[i].left, boxes[i].right) for i in part]))
             best = max(best, ((freed, width), parts)) if best is not None else ((freed, width), parts)
     return None if best is None else best[1]
 
 
-def _parted(indices: list[int], before: list[int]) -> tuple[list[int], list[int]] | None:
+def _part_at_gap(indices: list[int], before: list[int]) -> tuple[list[int], list[int]] | None:
     taken = set(before)
     after = [i for i in indices if i not in taken]
     return (before, after) if before and after else None

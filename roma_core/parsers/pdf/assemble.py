@@ -110,9 +110,9 @@ def _layout(page: PageContent) -> _Layout:
     obstacles: dict[int, TableRegion | Rect] = {}
     lines = list(segments)
     for table in drawn:
-        obstacles[id(_placed(segments, table.rect, min(w.order for w in table.words)))] = table
+        obstacles[id(_make_placeholder(segments, table.rect, min(w.order for w in table.words)))] = table
     for rect in figures:
-        obstacles[id(_placed(segments, rect, _order_above(lines, rect)))] = rect
+        obstacles[id(_make_placeholder(segments, rect, _order_above(lines, rect)))] = rect
     return _Layout(segments, obstacles, column_gutters(candidates, segments))
 
 
@@ -149,7 +149,7 @@ def _raw_text(item: Item) -> str:
     return "\n".join(line.text for line in item.lines)
 
 
-def _placed(segments: list[Line], rect: Rect, order: int) -> Line:
+def _make_placeholder(segments: list[Line], rect: Rect, order: int) -> Line:
     """Append a line that stands for a table or a figure while the page is cut into regions."""
     style = Style(max(1.0, min(12.0, rect[3] - rect[1])))
     line = Line((Word("\ufffc" * 20, *rect, style, order=order),))
@@ -328,13 +328,13 @@ def _emit_paragraph(
 ) -> None:
     """One paragraph; a page that begins inside of it begins at its first word there."""
     lines = [line for item in flow for line in item.lines]
-    text = _joined(lines, known)
+    text = _join_lines(lines, known)
     block = builder.paragraph(text, box=page.box(flow[0].rect), confidence=flow[0].confidence)
     count = 0
     for one, two in pairwise(flow):
         count += len(one.lines)
         if block is not None and two.page != one.page:
-            before = _joined(lines[:count], known)
+            before = _join_lines(lines[:count], known)
             shared = len(before) - (not text.startswith(before))  # a hyphen at the page's end may be gone
             rest = clean(text[shared:]).lstrip()
             _open_pages(builder, waiting, two.page, at=block.end - len(rest))
@@ -356,7 +356,7 @@ def _emit_table(builder: DocumentBuilder, page: PageContent, flow: Flow, waiting
             _open_pages(builder, waiting, flow[n].page, at=block.end - len("\n".join(lines)))
 
 
-def _joined(lines: Sequence[Line], known: set[str]) -> str:
+def _join_lines(lines: Sequence[Line], known: set[str]) -> str:
     text = joined([line.text for line in lines], [line.hyphenated for line in lines], known)
     return _DOTS.sub(" … ", text)
 
@@ -376,7 +376,7 @@ def _emit_block(builder: DocumentBuilder, page: PageContent, flow: Flow, figure:
         listed: list[ListItem] = [list_item(part, left, known) for part in flow]
         builder.list(listed, box=box, confidence=item.confidence)
     else:
-        _emit_text(builder, item, box, _joined(item.lines, known))
+        _emit_text(builder, item, box, _join_lines(item.lines, known))
 
 
 def _emit_text(builder: DocumentBuilder, item: Item, box: Box, text: str) -> None:

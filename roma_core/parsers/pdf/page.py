@@ -450,7 +450,7 @@ def _rules(page: Any, left: float, top: float) -> list[Rect]:
                 lines.append((x0 - left, top - y1, x1 - left, top - y0))
         if len(lines) >= MAX_RULES:
             return lines[:MAX_RULES]
-    for box in dict.fromkeys([*_tiles(fills), *_framed(fills, lines)]):
+    for box in dict.fromkeys([*_tiles(fills), *_choose_framed(fills, lines)]):
         lines += _sides(*box)
     return lines[:MAX_RULES]
 
@@ -492,7 +492,7 @@ def _tiles(fills: list[Rect]) -> list[Rect]:
     ]
 
 
-def _framed(fills: list[Rect], lines: Sequence[Rect]) -> list[Rect]:
+def _choose_framed(fills: list[Rect], lines: Sequence[Rect]) -> list[Rect]:
     """Return the filled boxes that go on with a drawn grid: shaded heads whose sides meet its lines."""
     xs = {round(x / _NEAR) + d for line in lines for x in (line[0], line[2]) for d in (-1, 0, 1)}
     ys = {round(y / _NEAR) + d for line in lines for y in (line[1], line[3]) for d in (-1, 0, 1)}

@@ -89,10 +89,10 @@ def _parse(document: Any, raw: RawDocument, options: ParseOptions) -> Document:
         is_unread = options.ocr and any(loss.why == "ocr_unread" for loss in builder.left_out()) and ocr.available()
         code = ErrorCode.PARSER_TIMEOUT if is_unread else ErrorCode.PARSER_EMPTY
         raise ParserError(f"The PDF gave no text: {why}.", code, details=details)
-    return _checked(builder.build(), pages)
+    return _check_losses(builder.build(), pages)
 
 
-def _checked(document: Document, pages: Sequence[PageContent]) -> Document:
+def _check_losses(document: Document, pages: Sequence[PageContent]) -> Document:
     """Return the document with what the self-check finds: warnings, and lost words in the loss ledger.
 
     Pages read by OCR have no text layer to compare with.

@@ -167,7 +167,7 @@ def _fill(
         if id(word) not in taken:
             _place_word(grid, word, ys, xs)
     turned = [w for w in turned if any(_within(cell, content.spots[id(w)]) for cell in cells)]
-    return TableRegion(rect, _squeezed(grid), tuple(inside), tuple(turned)) if _is_grid(grid) else None
+    return TableRegion(rect, _squeeze(grid), tuple(inside), tuple(turned)) if _is_grid(grid) else None
 
 
 def _place(grid: Grid, text: str, cell: Rect, ys: list[float], xs: list[float]) -> None:
@@ -359,7 +359,7 @@ def _is_grid(grid: Grid) -> bool:
     return sum(columns) >= 2 and sum(map(any, grid)) >= 2 and mean <= MAX_PROSE_WORDS
 
 
-def _squeezed(grid: Grid) -> Grid:
+def _squeeze(grid: Grid) -> Grid:
     """Return the grid without rows and columns that hold nothing (double rules, spacers)."""
     columns = [x for x in range(len(grid[0])) if any(row[x] for row in grid)]
     return [[row[x] for x in columns] for row in grid if any(row)]

@@ -25,7 +25,7 @@ def unruled_tables(lines: Sequence[Line], rules: Sequence[RulingLine]) -> list[T
     start = 0
     while start < len(rows):
         end = _run_end(rows, start)
-        table = _aligned(rows[start:end], rules) if end - start >= 2 else None
+        table = _find_aligned(rows[start:end], rules) if end - start >= 2 else None
         if table:
             found.append(table)
         start = max(end, start + 1)
@@ -77,7 +77,7 @@ def _inside_columns(line: Line, rows: list[Row]) -> bool:
     return bool(multi) and line.x0 > max(row[0].x1 for row in multi)
 
 
-def _aligned(rows: list[Row], rules: Sequence[RulingLine]) -> TableRegion | None:
+def _find_aligned(rows: list[Row], rules: Sequence[RulingLine]) -> TableRegion | None:
     multi = [row for row in rows if len(row) > 1]
     borders = _rivers(rows, multi)
     if len(multi) < 2 or not borders:

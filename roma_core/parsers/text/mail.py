@@ -130,7 +130,7 @@ def _take_part(mail: Mail, body: MailBody, part: MIMEPart) -> None:
     elif kind == "text/html" and not body.html:
         body.html, body.charset = _payload(part), part.get_content_charset()
     else:
-        body.text += _unflowed(part) + "\n\n"
+        body.text += _unflow(part) + "\n\n"
 
 
 def _body_groups(message: MIMEPart) -> Iterator[list[MIMEPart]]:
@@ -145,7 +145,7 @@ def _body_groups(message: MIMEPart) -> Iterator[list[MIMEPart]]:
         yield [message]
 
 
-def _unflowed(part: MIMEPart) -> str:
+def _unflow(part: MIMEPart) -> str:
     """Return the text of a part; lines that its sender only wrapped (RFC 3676) are one again."""
     text = decoded(part)
     if str(part.get_param("format") or "").lower() != "flowed":
@@ -181,7 +181,7 @@ def iter_attachments(message: MIMEPart, depth: int = 0) -> Iterator[tuple[str, s
     for part in _own_parts(message):
         if is_attachment(part) and part.get_content_type() != "text/calendar":
             yield part.get_filename() or "unnamed", part.get_content_type(), _payload(part)
-    for inner in _forwarded(message) if depth < MAX_NESTED else ():
+    for inner in _find_forwarded(message) if depth < MAX_NESTED else ():
         yield from iter_attachments(inner, depth + 1)
 
 
@@ -196,12 +196,12 @@ def _own_parts(message: MIMEPart) -> Iterator[MIMEPart]:
 
 
 def _with_nested(mail: Mail, message: MIMEPart, depth: int) -> Mail:
-    for inner in _forwarded(message) if depth < MAX_NESTED else ():
+    for inner in _find_forwarded(message) if depth < MAX_NESTED else ():
         mail.nested.append(read_mail(inner, depth + 1))
     return mail
 
 
-def _forwarded(message: MIMEPart) -> Iterator[MIMEPart]:
+def _find_forwarded(message: MIMEPart) -> Iterator[MIMEPart]:
     """Yield the messages that a message holds."""
     for part in message.iter_parts() if message.is_multipart() else ():
         if part.get_content_type() == "message/rfc822":

@@ -172,7 +172,7 @@ def _join(folder: str, address: str) -> tuple[str, str]:
 
 def parse_page(data: bytes) -> Any:
     """Tree of an XHTML page: read as XML, else as HTML; named entities known."""
-    text = _XML_DECLARATION.sub("", decode(data, _declared(data)))
+    text = _XML_DECLARATION.sub("", decode(data, _read_declared_encoding(data)))
     text = _ENTITY.sub(lambda m: m[0] if m[1] in _KEPT_ENTITIES else html.unescape(m[0]), text)
     try:
         root = parse_xml(text.encode("utf-8", "replace"), recover=True)
@@ -210,7 +210,7 @@ def _remove(element: Any, parent: Any) -> None:
     parent.remove(element)
 
 
-def _declared(data: bytes) -> str | None:
+def _read_declared_encoding(data: bytes) -> str | None:
     found = re.search(rb"""encoding\s*=\s*["']([\w.:-]+)""", data[:200])
     return found[1].decode("ascii", "replace") if found else None
 

@@ -238,7 +238,7 @@ class _BlockReader:
         elif tag in _HEADINGS:
             yield HtmlBlock("heading", text=self.line(element), level=_HEADINGS[tag], boilerplate=boilerplate)
         elif tag == "pre":
-            yield HtmlBlock("code", text=_preformatted(element), name=_language(element), boilerplate=boilerplate)
+            yield HtmlBlock("code", text=_read_preformatted(element), name=_language(element), boilerplate=boilerplate)
         elif tag in {"ul", "ol", "menu", "dir"}:
             yield from self.listing(element, depth, boilerplate)
         elif tag == "hr":
@@ -300,10 +300,10 @@ class _BlockReader:
                     items += block.items
                     linked += block.link_share * len(block.words)
                 else:
-                    yield from _listed(items, linked, boilerplate)
+                    yield from _list_blocks(items, linked, boilerplate)
                     items, linked = [], 0.0
                     yield block
-        yield from _listed(items, linked, boilerplate)
+        yield from _list_blocks(items, linked, boilerplate)
 
     def item(self, element: Any, depth: int, boilerplate: bool, level: int) -> tuple[HtmlBlock, list[HtmlBlock]]:
         """An item's own text (its paragraphs, as lines) and the blocks inside it that are more than text."""
@@ -327,7 +327,7 @@ class _BlockReader:
     def definitions(self, element: Any, boilerplate: bool) -> Iterator[HtmlBlock]:
         """``Term`` and ``: definition`` lines, as PHP Markdown Extra and Pandoc write them."""
         lines: list[str] = []
-        for child in _unnested(element):
+        for child in _unnest(element):
             blocks = self.children(child, MAX_DEPTH // 2, False)
             text = " ".join(" ".join(_lines_of(block)) for block in blocks)
             if text.strip():
@@ -339,7 +339,7 @@ class _BlockReader:
         cells = [cell for row in rows for cell in row]
         code = [pre for cell in cells for pre in cell.iter("pre")]
         if code and _HIGHLIGHTED.search(element.get("class") or ""):
-            yield HtmlBlock("code", text=_preformatted(code[-1]), boilerplate=boilerplate)
+            yield HtmlBlock("code", text=_read_preformatted(code[-1]), boilerplate=boilerplate)
             return
         for caption in element.iterchildren("caption"):
             yield HtmlBlock("caption", text=self.line(caption), boilerplate=boilerplate)
@@ -366,7 +366,7 @@ def _lines_of(block: HtmlBlock) -> list[str]:
     return [f"{item.marker} {item.text}" for item in block.items] or [block.text]
 
 
-def _unnested(element: Any) -> list[Any]:
+def _unnest(element: Any) -> list[Any]:
     """Terms and definitions of a ``<dl>``; libxml2 puts one whose end tag is left out inside of the one before."""
     for child in reversed(list(element.iter("dt", "dd"))):
         parent = child.getparent()
@@ -384,7 +384,7 @@ def _paragraph(run: _InlineRun, boilerplate: bool, element: Any) -> Iterator[Htm
         yield HtmlBlock("paragraph", text=text, boilerplate=boilerplate, link_share=share, element=element)
 
 
-def _listed(items: list[ListItem], linked: float, boilerplate: bool) -> Iterator[HtmlBlock]:
+def _list_blocks(items: list[ListItem], linked: float, boilerplate: bool) -> Iterator[HtmlBlock]:
     size = sum(len(item.text) for item in items)
     if size:
         yield HtmlBlock("list", items=items, boilerplate=boilerplate, link_share=min(1.0, linked / size))
@@ -461,7 +461,7 @@ def text_of(element: Any) -> str:
     return "".join(element.itertext())
 
 
-def _preformatted(element: Any) -> str:
+def _read_preformatted(element: Any) -> str:
     """Text with its spaces; ``<br>`` breaks the line there too."""
     return dedent("".join(_raw(element)))
 

@@ -30,7 +30,7 @@ def to_latex(element: Any, depth: int = 0) -> str:
     if write is not None and len(parts) >= write[0]:
         return write[1](parts)
     if parts:
-        return _fenced(element, parts) if name == "mfenced" else "".join(parts)
+        return _write_fenced(element, parts) if name == "mfenced" else "".join(parts)
     return _spell(name, " ".join((element.text or "").split()))
 
 
@@ -44,7 +44,7 @@ def _spell(name: str, text: str) -> str:
     return "".join(spell_symbol(character) for character in text.translate(INVISIBLE))
 
 
-def _fenced(element: Any, parts: list[str]) -> str:
+def _write_fenced(element: Any, parts: list[str]) -> str:
     opening, closing = element.get("open", "("), element.get("close", ")")
     separator = (element.get("separators", ",").strip() or " ")[0]
     return f"{opening}{f'{separator} '.join(parts)}{closing}"

@@ -151,7 +151,7 @@ async def test_a_place_whose_package_is_missing_says_so() -> None:
     connector = FilesConnector(Settings())
     assert connector.accepts("s3://bucket/x") and not connector.accepts("https://a.example/")
     with pytest.raises(InputError):
-        connector.checked(Source(uri="s3://", kind="files"))
+        connector.normalise_source(Source(uri="s3://", kind="files"))
     pytest.importorskip("fsspec")
     try:
         import s3fs  # noqa: F401

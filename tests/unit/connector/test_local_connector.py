@@ -143,7 +143,7 @@ async def test_a_source_has_one_spelling_from_everywhere(root: Path, monkeypatch
     write(root, "docs/a.md", "[x]/b.md")
 
     def spelt(uri: str) -> str:
-        return connector().checked(Source(uri=uri, kind="local")).uri
+        return connector().normalise_source(Source(uri=uri, kind="local")).uri
 
     monkeypatch.chdir(root)
     assert spelt("docs") == spelt("docs/") == spelt("./docs") == spelt(f"file:{root}/docs") == f"file://{root}/docs"
@@ -482,4 +482,4 @@ async def test_a_fence_holds_for_the_spelling_of_the_disk(root: Path) -> None:
     within = (str(root / unicodedata.normalize("NFD", "Büro")),)
     source = Source(uri=str(root / "other"), kind="local", options={"within": within})
     with pytest.raises(RomaError):
-        connector().checked(source)
+        connector().normalise_source(source)

@@ -40,7 +40,7 @@ class GopherConnector:
     def accepts(self, uri):
         return uri.startswith("gopher://")
 
-    def checked(self, source):
+    def normalise_source(self, source):
         return source
 
     async def list(self, source):

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from roma_core.errors import ErrorCode, EvalError
-from roma_core.evals.notebooks import checked, defaults, run_notebook
+from roma_core.evals.notebooks import check_parameters, defaults, run_notebook
 from roma_core.evals.provenance import read_provenance
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,23 +52,23 @@ ALLOWED: dict[str, Any] = {"n": 1, "x": 0.5, "on": True, "name": "a", "names": [
     ],
 )
 def test_parameters_are_read_in_the_types_of_their_defaults(given: dict[str, Any], read: dict[str, Any]) -> None:
-    assert checked(given, ALLOWED) == read
+    assert check_parameters(given, ALLOWED) == read
 
 
 @pytest.mark.parametrize("given", [{"n": "many"}, {"n": True}, {"n": 1.5}, {"on": 1}, {"names": "a"}, {"name": 5}])
 def test_other_types_are_refused(given: dict[str, Any]) -> None:
     (name,) = given
     with pytest.raises(EvalError, match=f"Parameter {name} must be") as caught:
-        checked(given, ALLOWED)
+        check_parameters(given, ALLOWED)
     assert caught.value.code is ErrorCode.EVAL_PARAMETERS
 
 
 def test_unknown_names_are_refused_with_those_allowed() -> None:
     with pytest.raises(EvalError, match=r"Unknown parameters: m, z\. Allowed: limit, n") as caught:
-        checked({"z": 1, "n": 2, "m": 3}, {"n": 1, "limit": None})
+        check_parameters({"z": 1, "n": 2, "m": 3}, {"n": 1, "limit": None})
     assert caught.value.details == {"unknown": ["m", "z"], "allowed": ["limit", "n"]}
     with pytest.raises(EvalError, match="Allowed: none"):
-        checked({"z": 1}, {})
+        check_parameters({"z": 1}, {})
 
 
 async def test_nothing_runs_when_a_name_is_wrong(tmp_path: Path) -> None:
