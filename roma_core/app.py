@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
     from roma_core.agents.pipeline import Pipeline
     from roma_core.answers import AnswerCacheStats, AnswerIdentity, AnswerRecord
+    from roma_core.answers.service import Recorder
     from roma_core.audit import Action
     from roma_core.evals.abstention import AbstentionCard
     from roma_core.evals.judge.model import Judge
@@ -66,7 +67,10 @@ if TYPE_CHECKING:
     from roma_core.pictures import PictureHit
     from roma_core.plugins import BrokenPlugin
     from roma_core.prompts import Prompt, PromptLibrary
+    from roma_core.replay import ForkPool
     from roma_core.sessions.service import Rating, Turn
+    from roma_core.trials import TrialService
+    from roma_core.trials.service import TrialSeat
     from roma_core.variants import VariantFactory
 
 READS: Final = frozenset({"ask", "show", "search", "read"})
@@ -413,16 +417,26 @@ class Roma:
             if isinstance(chosen, AgentFailure):
                 return _refuse(chosen)
             orchestrator = orchestrator.with_pipeline(chosen)
+        if keep and not pipeline and asked.session_id is not None and self._has_trials:
+            return self._stream_in_trial(asked, record_id)
         identify = partial(self.answer_identity, orchestrator.pipeline)
         recorder = self.answers.record(asked, identify, record_id) if keep else None
         reuse = parts.open_reuse(self, asked, orchestrator.pipeline) if keep else None
         return self._with_log(asked, orchestrator.stream_query(asked, recorder, reuse=reuse))
 
-    async def start_answer(self, query: Query | str, *, key: str | None = None, owner: str = "") -> str:
+    async def start_answer(
+        self,
+        query: Query | str,
+        *,
+        key: str | None = None,
+        owner: str = "",
+        changes: Mapping[str, str] | None = None,
+    ) -> str:
         """Begin an answer that is written to its end whoever reads it, and return the id of its record.
 
         The same ``key`` of an ``owner`` is one answer, however often it is asked; what failed or was interrupted is
-        asked again under it. ``answers.follow`` yields its events. Raises ``InputError``.
+        asked again under it. ``answers.follow`` yields its events. ``changes`` are settings of this answer alone.
+        Raises ``InputError``, and ``ConfigError`` for changes that cannot be made.
 
         >>> record_id = await roma.start_answer("What does the bridge span?", key="7c9e")  # doctest: +SKIP
         """
@@ -430,10 +444,13 @@ class Roma:
             await part.warm(self)
         asked = self._make_query(query, {})
         record_id = self.answers.id_of_key(asked.tenant, owner, key) if key is not None else None
-        recorder = self.answers.record(asked, self.answer_identity, record_id)
+        seat = None if changes else await self._find_seat(asked)
+        system = self if seat is None else seat.system
+        if changes:
+            system = await asyncio.to_thread(self.forks.open, changes)
+        recorder = self.answers.record(asked, system.answer_identity, record_id)
         if await recorder.begin():
-            reuse = parts.open_reuse(self, asked, self.pipeline)
-            events = self._with_log(asked, self.orchestrator.stream_query(asked, recorder, reuse=reuse))
+            events = self._stream_recorded(asked, recorder, system, seat)
             recorder.task = asyncio.create_task(_drain(events), name="answer")
         return recorder.id
 
@@ -802,6 +819,8 @@ class Roma:
         """Close what was opened, but for the parts in ``keep``; parts that were never used are not built for it."""
         if "_variants" in self.__dict__:
             await self._variants.close()
+        if "forks" in self.__dict__:
+            await self.forks.close()
         for part in reversed(list_parts(Roma)):
             if part.name not in keep:
                 await part.close(self)
@@ -902,6 +921,48 @@ class Roma:
             raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
         await self.log_action(who, "read", documents=[document_id])
         return found
+
+    @cached_property
+    def forks(self) -> ForkPool:
+        """Systems with other settings over the same workspace, for answers that ask for them."""
+        from roma_core.replay import ForkPool
+
+        return ForkPool(self)
+
+    @cached_property
+    def trials(self) -> TrialService:
+        """Trials of two variants on the questions of conversations (A/B)."""
+        from roma_core.trials import TrialService
+
+        return TrialService(self)
+
+    @property
+    def _has_trials(self) -> bool:
+        """Return whether there has ever been a trial: cheap, for every question."""
+        return Workspace(self.settings.workspace).trials.exists()
+
+    async def _find_seat(self, query: Query) -> TrialSeat | None:
+        if query.session_id is None or not self._has_trials:
+            return None
+        await import_in_thread("roma_core.trials")
+        return await self.trials.choose(query)
+
+    async def _stream_in_trial(self, query: Query, record_id: str | None) -> AsyncGenerator[StreamEvent]:
+        """Yield the events of an answer by the variant of its conversation, where a trial runs."""
+        seat = await self._find_seat(query)
+        system = self if seat is None else seat.system
+        recorder = self.answers.record(query, system.answer_identity, record_id)
+        async with aclosing(self._stream_recorded(query, recorder, system, seat)) as events:
+            async for event in events:
+                yield event
+
+    def _stream_recorded(
+        self, query: Query, recorder: Recorder, system: Roma, seat: TrialSeat | None
+    ) -> AsyncGenerator[StreamEvent]:
+        """Return the events of an answer of ``system``, recorded and logged, and counted where it has a seat."""
+        reuse = parts.open_reuse(system, query, system.pipeline)
+        events = self._with_log(query, system.orchestrator.stream_query(query, recorder, reuse=reuse))
+        return events if seat is None else seat.follow(events)
 
     async def _explain_search(self, asked: Query, config: RetrievalConfig | None) -> SearchReport:
         report = await parts.explain_search(self, asked, config)

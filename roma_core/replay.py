@@ -7,6 +7,7 @@ ones. A change before retrieval has nothing recorded to go on with and searches 
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ SWITCHES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 """Words of a person for settings."""
 QUERY_CHANGES: Mapping[str, str] = {"question": "", "persona": "write", "top_k": "select"}
 """Changes of the question itself, and the first stage that each decides; the question decides all of them."""
+PROMPTS = "prompts"
+"""Setting that decides answers by the words of its files, which are part of the stages' fingerprints."""
 PART_STAGES: Mapping[str, str] = {"embedder": "retrieve", "reranker": "rerank", "llm": "write"}
 """The stage whose result a model decides."""
 
@@ -154,7 +157,7 @@ class _Changes:
 
 def _read_changes(settings: Settings, query: Query, changes: Mapping[str, str]) -> _Changes:
     """Return the changed question and settings. Raises ``InputError`` for names and values that there are not."""
-    named = {setting.name: setting for setting in own_settings() if setting.decides_answers}
+    named = {setting.name: setting for setting in own_settings() if setting.decides_answers or setting.name == PROMPTS}
     of_query: dict[str, Any] = {"session_id": None}
     of_settings: dict[str, str] = {}
     stages: list[str] = []
@@ -181,18 +184,75 @@ def _build_fork(roma: Roma, changes: Mapping[str, str], store: ChunkStore) -> Ro
     from roma_core.app import build_roma
 
     settings = roma.settings.replace(dict(changes))
+    parts = _share_parts(roma, settings)
+    forked = build_roma(settings, **{**parts, "store": store})
+    if "reranker" in parts:
+        forked.__dict__["reranker"] = roma.reranker  # None is a choice too
+    return forked
+
+
+def open_fork(roma: Roma, changes: Mapping[str, str]) -> tuple[Roma, tuple[str, ...]]:
+    """Return a system with changed settings for a service, and the names of its parts that belong to ``roma``.
+
+    Close it with ``keep`` set to these names.
+    """
+    from roma_core.app import build_roma
+
+    settings = roma.settings.replace(dict(changes))
+    parts = {**_share_parts(roma, settings), "grants": roma.grants, "audit": roma.audit}
+    before = roma.settings.answering.prompts
+    changed = {name for name, version in settings.answering.prompts.items() if before.get(name) != version}
+    prompt_files = {name: path for name, path in roma.chosen_prompts.items() if name not in changed}
+    forked = build_roma(settings, **parts, prompt_files=prompt_files, pipeline=roma.initial_pipeline)
+    if "reranker" in parts:
+        forked.__dict__["reranker"] = roma.reranker
+    return forked, tuple(parts)
+
+
+class ForkPool:
+    """Systems with changed settings beside one ``Roma``, each made once and closed with it.
+
+    >>> system = await asyncio.to_thread(roma.forks.open, {"llm_model": "small"})  # doctest: +SKIP
+    """
+
+    def __init__(self, roma: Roma) -> None:
+        self._roma = roma
+        self._forks: dict[tuple[tuple[str, str], ...], tuple[Roma, tuple[str, ...]]] = {}
+        self._lock = threading.Lock()
+
+    def open(self, changes: Mapping[str, str]) -> Roma:
+        """Return the system with ``changes``; the ``Roma`` itself without any. Blocking. Raises ``ConfigError``."""
+        name = tuple(sorted(changes.items()))
+        if not name:
+            return self._roma
+        with self._lock:
+            if name not in self._forks:
+                self._forks[name] = open_fork(self._roma, changes)
+            return self._forks[name][0]
+
+    async def close(self) -> None:
+        """Close the systems, but for the parts that belong to the ``Roma``."""
+        forks, self._forks = self._forks, {}
+        for fork, kept in forks.values():
+            await fork.close(keep=kept)
+
+
+def _share_parts(roma: Roma, settings: Settings) -> dict[str, Any]:
+    """Return the parts of ``roma`` that other settings leave as they are."""
     retrieval, before = settings.retrieval, roma.settings.retrieval
-    parts: dict[str, Any] = {"store": store, "cache": roma.cache, "budgets": roma.budgets, "sessions": roma.sessions}
+    parts: dict[str, Any] = {
+        "store": roma.store,
+        "cache": roma.cache,
+        "budgets": roma.budgets,
+        "sessions": roma.sessions,
+    }
     if retrieval.embedder == before.embedder:
         parts["embedder"] = roma.embedder
     if retrieval.reranker == before.reranker and (retrieval.rerank_limit == 0) == (before.rerank_limit == 0):
         parts["reranker"] = roma.reranker
     if settings.llm == roma.settings.llm:
         parts["llm"] = roma.llm
-    forked = build_roma(settings, **parts)
-    if "reranker" in parts:
-        forked.__dict__["reranker"] = roma.reranker  # None is a choice too
-    return forked
+    return parts
 
 
 def _find_start(roma: Roma, forked: Roma, record: AnswerRecord, of_query: str | None) -> str:

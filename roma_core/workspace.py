@@ -72,6 +72,16 @@ class Workspace:
         return self.folder / "sessions.db"
 
     @property
+    def trials(self) -> Path:
+        """Trials of two variants, the conversations in them, and what came of those."""
+        return self.folder / "trials.sqlite"
+
+    @property
+    def uploads(self) -> Path:
+        """Files that people brought to the console, one folder a person."""
+        return self.folder / "uploads"
+
+    @property
     def prompts(self) -> Path:
         """Folder of versions of prompts, one folder a prompt."""
         return self.folder / "prompts"

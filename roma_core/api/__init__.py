@@ -17,7 +17,19 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import Route
 
 from roma_core import __version__
-from roma_core.api import answers, audit, completions, console, conversations, ingest, operations, query, search, signin
+from roma_core.api import (
+    answers,
+    audit,
+    completions,
+    console,
+    conversations,
+    ingest,
+    operations,
+    query,
+    search,
+    signin,
+    trials,
+)
 from roma_core.api.access import OPEN, Gate, RateLimiter
 from roma_core.api.accounts import AccountTable
 from roma_core.api.jobqueue import JobQueue
@@ -78,6 +90,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         conversations.router,
         audit.router,
         console.router,
+        trials.router,
     ):
         app.include_router(router, dependencies=[Depends(_wait_until_warm)])
     app.state.mcp = MCPRoute(roma)

@@ -41,6 +41,7 @@ COMMANDS = {
     "compare": "evals:compare",
     "why": "evals:explain",
     "experiment": "experiments:experiment",
+    "ab": "trials:ab",
     "runs": "evals:runs",
     "rerun": "reruns:rerun",
     "export": "exports:export",

@@ -64,6 +64,7 @@ CALLS: Mapping[str, list[str]] = {
     "compare": ["compare", "base", "base"],
     "why": ["why", "base", "golden.json"],
     "experiment": ["experiment", f"nothing{HOSTILE}.toml"],
+    "ab": ["ab", "show", f"nothing{HOSTILE}"],
     "runs": ["runs"],
     "rerun": ["rerun", f"nothing{HOSTILE}"],
     "gate": ["gate", "check", f"nothing{HOSTILE}"],
