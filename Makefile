@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm bench bench-parse peers clients soak parse-gate lock clean system docs weights
+.PHONY: help demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm web web-types bench bench-parse peers clients soak parse-gate lock clean system docs weights
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,19 @@ check: $(READY) ## Formatting, lint, types, floors, dependencies and dead code.
 	@$(BIN)/python -m bench.house --check
 	@! $(BIN)/vulture | grep -vE "unused (variable|attribute)"  # fields are read and written as a whole
 	@$(BIN)/mypy
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; else echo "No Node: the console's modules are not checked."; fi
+
+WEB := tests/web/node_modules/.ready
+
+$(WEB): tests/web/package-lock.json
+	@cd tests/web && npm ci --silent && touch node_modules/.ready
+
+web: $(WEB) ## The console's modules: eslint, tsc --checkJs, Vitest (needs Node 20).
+	@tests/web/node_modules/.bin/eslint --config tests/web/eslint.config.js roma_core/ui/chat/static/*.js tests/web/*.js
+	@cd tests/web && node_modules/.bin/tsc && node_modules/.bin/vitest run --silent --reporter=dot
+
+web-types: $(READY) $(WEB) ## Write the types of the console's modules from its OpenAPI document.
+	@$(BIN)/python -m bench.console_types
 
 quick: $(READY) ## The fast tests.
 	@$(PYTEST) -q -m "not slow and not browser and not local_llm and not soak"
@@ -78,8 +91,8 @@ notebooks: $(READY) ## Run every notebook under nbmake.
 e2e: $(READY) system ## The console in a real Chromium.
 	@$(PYTEST) -q -m browser
 
-screenshots: $(READY) system ## Pictures of the console as each browser test leaves it, in docs/console.
-	@mkdir -p docs/console && ROMA_SCREENSHOTS=docs/console $(PYTEST) -q tests/integration/test_console_browser.py
+screenshots: $(READY) system ## Pictures of the console in each state, for the playbook, in docs/console.
+	@$(BIN)/python -m bench console_pictures
 
 local-llm: $(READY) ## Both vendors' SDKs against a real small model on loopback.
 	@$(PYTEST) -q -m local_llm
