@@ -31,8 +31,15 @@ class Service:
     """The real service with the console, over a real store; the model is the scripted fake, ``asked`` what it read."""
 
     def __init__(
-        self, workspace: Path, port: int = 0, *, rule: Callable[[Any], Any] | None = None, ingest: Sequence[Path] = ()
+        self,
+        workspace: Path,
+        port: int = 0,
+        *,
+        rule: Callable[[Any], Any] | None = None,
+        ingest: Sequence[Path] = (),
+        **settings: Any,
     ) -> None:
+        self.settings = settings
         self.workspace = workspace
         self.rule = rule or self._reply
         self.ingested = list(ingest)
@@ -69,7 +76,9 @@ class Service:
         from roma_core.llm.providers.fake import FakeLLM
         from roma_core.llm.service import LLMService
 
-        self.roma = build_roma(make_settings(self.workspace), llm=LLMService([FakeLLM(rule=self.rule)]))
+        self.roma = build_roma(
+            make_settings(self.workspace, **self.settings), llm=LLMService([FakeLLM(rule=self.rule)])
+        )
         server = make_server(self.roma, port=self.port)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
@@ -90,10 +99,11 @@ class Service:
             return [document async for document in roma.store.documents("default")]
 
 
-def make_settings(workspace: Path) -> Any:
+def make_settings(workspace: Path, **chosen: Any) -> Any:
     from roma_core import Settings
 
-    return Settings.load(workspace=workspace, embedder="fake", reranker="fake", parser_workers=1, planner="off")
+    fakes = {"embedder": "fake", "reranker": "fake", "parser_workers": 1, "planner": "off"}
+    return Settings.load(workspace=workspace, **{**fakes, **chosen})
 
 
 async def ingest_files(workspace: Path, *paths: Path) -> None:

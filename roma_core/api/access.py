@@ -62,7 +62,7 @@ _CONSOLE_FILES = frozenset({"static"})
 _CONSOLE = _CONSOLE_FILES | {"console", "read", "sign-in", "sign-out"}
 """Where browsers are, which send passwords and cookies by themselves: pages of other sites may open nothing of it."""
 _UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads many files
-_ASKING = re.compile(r"/console/api/conversations/[^/]+/ask/?")
+_ASKING = re.compile(r"/console/api/(?:conversations/[^/]+/ask|answers/[^/]+/compare)/?")
 """Route of the console's questions, which count as those of ``/query`` do."""
 _PANEL = re.compile(r"/(?:static|console/sources)(?:/|$)")
 """Routes of Panel's pages and files."""

@@ -12,24 +12,41 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from pydantic import Field
 
 from roma_core.api.downloads import FormatParameter, make_download
 from roma_core.api.problems import make_problem
 from roma_core.api.query import get_principal
-from roma_core.api.schemas import Identifier, RenameBody
+from roma_core.api.schemas import Body, Identifier, RenameBody
 from roma_core.api.sse import EventResponse, StreamClient
 from roma_core.errors import AgentFailure, NotFoundError
 from roma_core.transcripts import SavedFile
-from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService
+from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService, wire
 from roma_core.ui.chat.assets import find_asset, read_page
+from roma_core.ui.chat.uploads import require_right, view_job
 
 pages = APIRouter(include_in_schema=False)
 """The page and its files, which are served at once."""
 router = APIRouter(prefix="/console/api", include_in_schema=False)
 """Routes of the page's own requests."""
+
+Choice = Annotated[str, Field(max_length=200)]
+
+
+class ComparisonBody(Body):
+    """What an answer is to be compared with."""
+
+    changes: dict[Choice, Choice] = Field(min_length=1, max_length=10)
+
+
+def returns(shape: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Return the shape of a response for the console's OpenAPI document, from which the page's types are made."""
+    return {status: {"model": shape}}
+
 
 Offset = Annotated[int | None, Parameter(ge=0, le=2**53)]
 
@@ -69,19 +86,19 @@ async def asset(request: Request, name: str) -> Response:
     return Response(found.data, media_type=found.media_type, headers=headers)
 
 
-@router.get("/state")
+@router.get("/state", responses=returns(wire.StateView))
 async def state(chat: Chat) -> Response:
     """Return the workspace as a new conversation shows it."""
     return JSONResponse(await chat.state())
 
 
-@router.get("/conversations")
+@router.get("/conversations", responses=returns(list[wire.ConversationItem]))
 async def conversations(chat: Chat) -> Response:
     """Return the caller's conversations."""
     return JSONResponse(await chat.conversations())
 
 
-@router.get("/conversations/{conversation}")
+@router.get("/conversations/{conversation}", responses=returns(wire.ConversationView))
 async def conversation(
     chat: Chat, conversation: Identifier, most: Annotated[int, Parameter(ge=1, le=1000)] = 20
 ) -> Response:
@@ -101,7 +118,7 @@ async def delete(chat: Chat, conversation: Identifier) -> None:
     await chat.delete(conversation)
 
 
-@router.post("/conversations/{conversation}/ask", status_code=202)
+@router.post("/conversations/{conversation}/ask", status_code=202, responses=returns(wire.StartedAnswer, 202))
 async def ask(
     chat: Chat,
     conversation: Identifier,
@@ -112,13 +129,52 @@ async def ask(
     return JSONResponse(await chat.ask(conversation, body, idempotency_key), status_code=202)
 
 
+@router.post("/answers/{record_id}/compare", responses=returns(wire.ComparisonView))
+async def compare(chat: Chat, record_id: Identifier, body: ComparisonBody) -> Response:
+    """Return an answer beside what another model, prompt or reader makes of it."""
+    return JSONResponse(await chat.compare(record_id, body.changes))
+
+
+@router.get("/suggestions", responses=returns(list[str]))
+async def suggestions(chat: Chat, text: Annotated[str, Parameter(max_length=200)]) -> Response:
+    """Return questions with the typed words."""
+    return JSONResponse(await chat.suggestions(text))
+
+
+@router.get("/related", responses=returns(list[str]))
+async def related(chat: Chat, text: Annotated[str, Parameter(max_length=2000)]) -> Response:
+    """Return questions near to one that was asked."""
+    return JSONResponse(await chat.related(text))
+
+
+@router.put("/uploads/{name}", status_code=202, responses=returns(wire.StartedAnswer, 202))
+async def upload(request: Request, chat: Chat, name: str) -> Response:
+    """Keep a file and have it ingested; the answer names the upload."""
+    app, who = request.app, get_principal(request)
+    path = await chat.keep_upload(name, request.stream())
+    # The file lies in the workspace and not in ROMA_INGEST_ROOTS; its name was chosen here.
+    job = await asyncio.to_thread(app.state.jobs.add, [str(path)], who.tenant, submitter=who.subject, confined=False)
+    app.state.worker.wake()
+    return JSONResponse({"id": job.id}, status_code=202)
+
+
+@router.get("/uploads/{job_id}", responses=returns(wire.UploadView))
+async def upload_state(request: Request, job_id: Identifier) -> Response:
+    """Return how far an upload is, and in the end the ledger's word on it."""
+    who = get_principal(request)
+    require_right(who)
+    jobs = request.app.state.jobs
+    job = await asyncio.to_thread(jobs.get, job_id, who.tenant, submitter=who.subject)
+    return JSONResponse(view_job(job))
+
+
 @router.put("/conversations/{conversation}/ratings/{answer_id}", status_code=204)
 async def rate(chat: Chat, conversation: Identifier, answer_id: Identifier, body: ChatRating) -> None:
     """Keep an opinion of an answer."""
     await chat.rate(conversation, answer_id, body)
 
 
-@router.get("/answers/{record_id}/updates")
+@router.get("/answers/{record_id}/updates", responses=returns(wire.StageUpdate | wire.WordsUpdate | wire.EndUpdate))
 async def updates(request: Request, chat: Chat, record_id: Identifier) -> Response:
     """Send what the page shows of an answer until its end. A client that comes again gets it from the beginning."""
     await chat.require_own(record_id)
@@ -131,7 +187,7 @@ async def stop(chat: Chat, record_id: Identifier) -> None:
     await chat.stop(record_id)
 
 
-@router.get("/documents/{document_id}")
+@router.get("/documents/{document_id}", responses=returns(wire.DocumentView))
 async def document(
     chat: Chat,
     document_id: Identifier,
@@ -152,7 +208,7 @@ async def page_image(chat: Chat, document_id: Identifier, number: int) -> Respon
     return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
 
 
-@router.get("/documents/{document_id}/pages/{number}")
+@router.get("/documents/{document_id}/pages/{number}", responses=returns(wire.MarksView))
 async def page_marks(
     chat: Chat, document_id: Identifier, number: int, start: Offset = None, end: Offset = None
 ) -> Response:
@@ -198,3 +254,25 @@ class UpdateResponse(EventResponse):
         async with aclosing(self._updates) as updates:
             async for update in updates:
                 await reader.take(f"data: {json.dumps(update, ensure_ascii=False)}\n\n".encode())
+
+
+def describe_console() -> dict[str, Any]:
+    """Return the OpenAPI document of the page's own requests.
+
+    >>> "StateView" in describe_console()["components"]["schemas"]
+    True
+    """
+    app = FastAPI(title="ROMA's console", version="1", openapi_url=None)
+    described = APIRouter()
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            described.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=list(route.methods or ()),
+                status_code=route.status_code,
+                responses=route.responses,
+                response_class=Response,
+            )
+    app.include_router(described)
+    return app.openapi()

@@ -38,6 +38,11 @@ class ServingSettings(SettingsSection):
     audit_questions: AuditQuestions = setting(
         "redacted", "How the audit log keeps questions: full, redacted, or as a hash.", decides_answers=False
     )
+    console_models: tuple[str, ...] = setting(
+        (),
+        "Comma-separated models that the console offers beside `LLM_MODEL`, to ask and to compare.",
+        decides_answers=False,
+    )
     max_body_mb: float = setting(10.0, "Largest request body.", gt=0, decides_answers=False)
     rate_limit_per_minute: int = setting(120, "Requests a minute per token or address.", ge=1, decides_answers=False)
     connections_per_address: int = setting(

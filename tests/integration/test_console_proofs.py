@@ -304,7 +304,8 @@ def test_a_hundred_hostile_texts_do_nothing(open_page: Open, hostile: Service) -
 @pytest.mark.soak
 def test_no_page_asks_another_host(open_page: Open, console: Service) -> None:
     (document, *_) = finished(console.documents())
-    paths = ["/console", "/console/sources", f"/read/{document.id}", "/docs", "/console/c/unknown-conversation"]
+    pages = ["/console", "/console/sources", "/console/ab", "/docs", "/console/c/unknown-conversation", "/sign-in"]
+    paths = [*pages, f"/read/{document.id}"]
     for path in paths:
         for scheme in ("light", "dark"):
             page = open_page(console.address, path, color_scheme=scheme)
@@ -314,6 +315,44 @@ def test_no_page_asks_another_host(open_page: Open, console: Service) -> None:
             ]
             assert elsewhere == [], path
             assert all(url.startswith(f"ws{console.address[4:]}") for url in page.requested if url.startswith("ws:"))
+
+
+KERNEL = """
+(source) => {
+    const answers = {
+        state: {workspace: "w", version: "1", personas: ["general"], user: {name: "local", may_sign_out: false},
+            choices: {}, may_ingest: false, health: "ok", unwell: [], documents: 3, collections: [],
+            questions: ["What is x?"]},
+        conversations: [],
+    };
+    let receive = () => undefined;
+    const model = {
+        on: (_, action) => { receive = action; },
+        send: ({call, name}) => setTimeout(() => receive({call, kind: "result", value: answers[name] ?? []}), 0),
+    };
+    const address = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
+    const el = document.createElement("div");
+    document.body.append(el);
+    return import(address).then((module) => { module.default.render({model, el}); });
+}
+"""
+"""A kernel as a notebook's page has one: the widget's calls come back with values."""
+
+
+def test_the_chat_in_a_notebook_asks_nobody_but_its_kernel(browser: Any) -> None:
+    from roma_core.ui.chat.assets import bundle, read_styles
+
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_content(f"<!doctype html><style>{read_styles()}</style><body></body>")
+    page.evaluate(KERNEL, bundle())
+    page.get_by_text("3 documents").wait_for()
+    page.get_by_label("Your question").fill("What is x?")
+    page.wait_for_timeout(500)
+    assert [url for url in asked if not url.startswith(("about:", "blob:", "data:"))] == []
+    context.close()
 
 
 # --- everybody can use it ---
@@ -364,7 +403,7 @@ def test_axe_finds_nothing_serious_on_any_page(scheme: str, open_page: Open, con
     page.get_by_role("alert").wait_for()
     barriers["error"] = find_barriers(page)
     address = turn.locator(".roma-answer .roma-badge").first.get_attribute("href")
-    for path in (address, "/console/sources"):
+    for path in (address, "/console/sources", "/console/ab"):
         other = open_page(console.address, path, color_scheme=scheme)
         other.wait_for_load_state("networkidle")
         barriers[path.partition("?")[0]] = find_barriers(other)

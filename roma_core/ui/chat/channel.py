@@ -16,7 +16,9 @@ from roma_core.ui.chat.service import ChatQuestion, ChatRating, ChatService
 from roma_core.ui.chat.views import view_failure
 
 Send = Callable[[dict[str, Any]], None]
-PLAIN: Final = frozenset({"state", "conversations", "conversation", "rename", "delete", "stop", "source", "page"})
+PLAIN: Final = frozenset(
+    "state conversations conversation rename delete stop source page compare suggestions related".split()
+)
 """Methods of ``ChatService`` that a widget calls with values as they are."""
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from roma_core import __version__
 from roma_core.answers import AnswerRecord, AnswerSummary
+from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded
 from roma_core.sessions.service import Feedback, Rating, Turn
 from roma_core.transcripts import (
@@ -34,13 +37,22 @@ from roma_core.types import (
     Persona,
     Principal,
     Query,
+    ReadScope,
     StageEvent,
     StreamEvent,
     TokenEvent,
 )
+from roma_core.ui.chat.compare import choose_model, compare_answer, list_choices
 from roma_core.ui.chat.growing import GrowingText
 from roma_core.ui.chat.reader import cut_part, find_cited_pages, has_pages, mark_page, require_span, view_part
-from roma_core.ui.chat.suggest import suggest_questions
+from roma_core.ui.chat.suggest import (
+    MOST_OFFERED,
+    find_related,
+    list_questions,
+    match_questions,
+    suggest_questions,
+)
+from roma_core.ui.chat.uploads import find_upload_path, require_right, write_upload
 from roma_core.ui.chat.views import View, name_place, view_failure, view_output, view_record, web_address
 
 if TYPE_CHECKING:
@@ -53,8 +65,16 @@ MOST_ANSWERS: Final = 1000
 """Answers of a tenant among which conversations without a finished answer are looked for."""
 MOST_TURNS: Final = 20
 """Turns of a conversation that are shown at once."""
+LONGEST_OFFERED: Final = 200
+"""Longer questions are not offered while one is typed."""
 BATCH_S: Final = 0.08
 """Words are sent at most this often: a person sees no difference, the browser and the wire do."""
+
+
+_KNOWN_SCOPES: Final = 64
+"""Scopes of readers whose questions of the corpus are remembered."""
+_known_questions: WeakKeyDictionary[Any, dict[tuple[str, ReadScope], tuple[str, list[str]]]] = WeakKeyDictionary()
+"""By system, tenant and scope: the state of the store, and the questions that its documents answered in it."""
 
 
 class ChatQuestion(BaseModel):
@@ -66,6 +86,8 @@ class ChatQuestion(BaseModel):
     persona: Persona = "general"
     collections: tuple[str, ...] = Field(default=(), max_length=100)
     documents: tuple[str, ...] = Field(default=(), max_length=100)
+    model: str = Field(default="", max_length=200)
+    """One of the offered models; empty for the configured one."""
 
     def filters(self) -> dict[str, Any]:
         """Return the filters of the question."""
@@ -109,6 +131,7 @@ class ChatService:
             "version": __version__,
             "personas": list(get_args(Persona)),
             "user": {"name": self._who.subject, "may_sign_out": self._who.signed_in_by == "account"},
+            "choices": list_choices(self._roma),
             "may_ingest": self._who.may("documents.ingest"),
             "health": health.state,
             "unwell": [
@@ -130,6 +153,47 @@ class ChatService:
         async with aclosing(self._roma.store.documents(self._tenant, scope)) as documents:  # type: ignore[type-var]
             found = await guarded("store", suggest_questions(documents))
         return [] if isinstance(found, AgentFailure) else found
+
+    async def suggestions(self, text: str) -> list[str]:
+        """Return questions with the typed words: the person's own, the newest first, then those of the corpus."""
+        own = match_questions(text, await self._own_questions())
+        if len(own) == MOST_OFFERED:
+            return own
+        return match_questions(text, [*own, *await self._corpus_questions()])
+
+    async def related(self, question: str) -> list[str]:
+        """Return questions near to one that was asked: of permitted documents, and the person's own of before."""
+        own = await self._own_questions()
+        known = [*await self._corpus_questions(), *own]
+        return await asyncio.to_thread(find_related, question, known)
+
+    async def _own_questions(self) -> list[str]:
+        """Return what the person has asked, the newest first, each once."""
+        answers = await guarded("answers", self._roma.answers.list(self._who, limit=MOST_ANSWERS))
+        if isinstance(answers, AgentFailure):
+            return []
+        asked = [" ".join(one.question.split()) for one in answers if self._own_part(one.session_id or "")]
+        return list(dict.fromkeys(question for question in asked if len(question) <= LONGEST_OFFERED))
+
+    async def _corpus_questions(self) -> list[str]:
+        """Return the questions that the documents answer which the person may read; none while they cannot be read."""
+        scope = await self._roma.grants.find_scope(self._who)
+        state = await guarded("store", self._roma.store.version(self._tenant))
+        if isinstance(state, AgentFailure):
+            return []
+        remembered = _known_questions.setdefault(self._roma, {})
+        name = (self._tenant, scope)
+        known = remembered.pop(name, None)
+        if known is None or known[0] != state:
+            async with aclosing(self._roma.store.documents(self._tenant, scope)) as documents:  # type: ignore[type-var]
+                found = await guarded("store", list_questions(documents))
+            if isinstance(found, AgentFailure):
+                return []
+            known = (state, found)
+        remembered[name] = known
+        while len(remembered) > _KNOWN_SCOPES:
+            remembered.pop(next(iter(remembered)))
+        return known[1]
 
     # --- conversations ---
 
@@ -219,7 +283,8 @@ class ChatService:
             session_id=self._session(conversation),
             principal=self._who,
         )
-        return {"id": await self._roma.start_answer(query, key=key, owner=self._who.subject)}
+        changes = choose_model(self._roma, question.model)
+        return {"id": await self._roma.start_answer(query, key=key, owner=self._who.subject, changes=changes)}
 
     async def follow(self, record_id: str) -> AsyncGenerator[View]:
         """Yield what a page shows of an answer, from its beginning on, however late one comes.
@@ -273,6 +338,22 @@ class ChatService:
         """Stop an answer that is being written."""
         await self._owned(record_id)
         await self._roma.answers.stop(self._who, record_id)
+
+    async def compare(self, record_id: str, changes: Mapping[str, str]) -> View:
+        """Return an answer beside what one change makes of it: another model, prompt or persona."""
+        return await compare_answer(self._roma, await self._owned(record_id), changes, self._who)
+
+    async def keep_upload(self, name: str, body: AsyncIterator[bytes]) -> Path:
+        """Keep a file that the person brings, to be ingested.
+
+        Raises ``AccessError``, ``InputError``, and ``NotFoundError`` for a collection that is withheld.
+        """
+        require_right(self._who)
+        path = find_upload_path(self._roma.settings.workspace, self._who, name)
+        await self._roma.require_collections(str(path), collection=None, principal=self._who, within=None)
+        await self._roma.log_action(self._who, "ingest", sources=[redact_uri(str(path))], collection=None)
+        await write_upload(path, body)
+        return path
 
     async def rate(self, conversation: str, answer_id: str, rating: ChatRating) -> None:
         """Keep an opinion of an answer; the last one counts."""

@@ -19,6 +19,8 @@ from roma_core.types import VERDICT_WORDS, Citation, ScoredChunk, TailorOutput
 from roma_core.ui.render import Badge, Gap, render_blocks, to_html
 
 PROVEN: Final = frozenset({"verbatim", "supported"})
+VERDICT_ORDER: Final = ("verbatim", "supported", "unchecked", "partial", "unsupported", "contradicted")
+"""Verdicts from the best to the worst."""
 FALLBACK: Final = "llm: fallback"
 MOST_NEAREST: Final = 3
 """Passages that are shown where ROMA does not know."""
@@ -115,6 +117,7 @@ def view_output(output: TailorOutput) -> View:
         "proof": output.proof,
         "verdicts": output.verdicts,
         "citations": [view_citation(citation, output.answer) for citation in output.citations],
+        "sources": view_sources(output.citations),
         "conflicts": view_conflicts(output.citations),
         "removed": [
             {"text": statement.text, "verdict": statement.verdict, "verdict_words": VERDICT_WORDS[statement.verdict]}
@@ -126,6 +129,45 @@ def view_output(output: TailorOutput) -> View:
         "notice_details": list(output.degraded_reasons),
         "footnote": describe_writer(output),
         "details": describe_cost(output),
+    }
+
+
+def view_sources(citations: Sequence[Citation]) -> list[View]:
+    """Return the cited documents, each once, with the places in it; a place has the indices of its citations.
+
+    A place stands for all quotes under one number and place, by the verdict that is farthest from proven.
+    """
+    sources: dict[str, dict[tuple[int, str], list[int]]] = {}
+    for index, citation in enumerate(citations):
+        place = name_place(citation.place, citation.title)
+        sources.setdefault(citation.document_id, {}).setdefault((citation.marker, place), []).append(index)
+    views: list[View] = []
+    for document_id, places in sources.items():
+        first = next(iter(places.values()))[0]
+        places_views = [
+            _view_place(marker, place, [citations[index] for index in indices], indices)
+            for (marker, place), indices in sorted(places.items())
+        ]
+        views.append({"document": document_id, "title": citations[first].title, "places": places_views})
+    return sorted(views, key=lambda view: int(view["places"][0]["marker"]))
+
+
+def _view_place(marker: int, place: str, citations: Sequence[Citation], indices: Sequence[int]) -> View:
+    quotes = {(citation.start, citation.end) for citation in citations}
+    worst = max((citation.verdict for citation in citations), key=VERDICT_ORDER.index)
+    unproven = sum(citation.verdict not in PROVEN for citation in citations)
+    words = [f"{len(quotes)} quotes"] if len(quotes) > 1 else []
+    if unproven == len(citations):
+        words.append(VERDICT_WORDS[worst])
+    elif unproven:
+        words.append(f"{VERDICT_WORDS[worst]} for {unproven} of {len(citations)} statements")
+    return {
+        "marker": marker,
+        "place": place,
+        "verdict": worst,
+        "words": ", ".join(words),
+        "quote": citations[0].quote,
+        "citations": list(indices),
     }
 
 
@@ -171,7 +213,8 @@ def view_conflicts(citations: Sequence[Citation]) -> list[View]:
             continue
         found = find_conflict(citations[one].quote, citations[other].quote, same_subject=False)
         if found is not None:
-            conflicts.append({"kind": found.kind, "citations": [one, other]})
+            words = [list(found.first), list(found.second)]
+            conflicts.append({"kind": found.kind, "citations": [one, other], "words": words})
     return conflicts
 
 

@@ -4,7 +4,9 @@ import {count, IconButton, kept, newId, sleep, useStable} from "./dom.js";
 import {ExportMenu} from "./exports.js";
 import {History} from "./history.js";
 import {Reader} from "./reader.js";
+import {useSuggestions} from "./suggestions.js";
 import {Turn} from "./turn.js";
+import {Uploads} from "./uploads.js";
 
 const SHOWN = 20; // turns in the page; earlier ones come by a button, so that 200 are as fast as 5
 const RETRY_MS = [500, 1000, 2000, 4000, 5000];
@@ -34,26 +36,38 @@ async function persist(work, onLost, signal) {
   }
 }
 
+/** A stage that is told of again (a model that thinks) has new words and the time at which it began. */
+function addStage(stages, event) {
+  const last = stages.at(-1);
+  return last?.stage === event.stage ? [...stages.slice(0, -1), {...last, says: event.says}] : [...stages, event];
+}
+
 /** The question box. Enter sends, Shift+Enter breaks the line; Enter that ends an input method's word does neither. */
-function Composer({text, onText, onSend, isBusy, onStop, persona, personas, onPersona, hint, boxRef}) {
+function Composer({client, text, onText, onSend, isBusy, onStop, persona, personas, onPersona, model, models, onModel, hint, boxRef}) {
   useLayoutEffect(() => {
     const box = boxRef.current;
     box.style.height = "auto";
     box.style.height = `${Math.min(box.scrollHeight, 200)}px`;
   }, [text]);
+  const suggestions = useSuggestions(client, text, onText);
   const onKey = (event) => {
+    if (suggestions.onKey(event)) return;
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
     onSend();
   };
   return html`<form class="roma-composer" onSubmit=${(event) => { event.preventDefault(); onSend(); }}>
     <label class="roma-hidden" for="roma-question">Your question</label>
-    <textarea id="roma-question" ref=${boxRef} rows="1" dir="auto" placeholder="Ask about your documents …" value=${text}
+    ${suggestions.list}
+    <textarea id="roma-question" ...${suggestions.box} ref=${boxRef} rows="1" dir="auto" placeholder="Ask about your documents …" value=${text}
       onInput=${(event) => onText(event.target.value)} onKeyDown=${onKey} enterkeyhint="send" />
     <div class="roma-composer-bar">
       <label class="roma-select">Written for
         <select value=${persona} onChange=${(event) => onPersona(event.target.value)}>
           ${personas.map((name) => html`<option value=${name} selected=${name === persona}>${PERSONAS[name] || name}</option>`)}</select></label>
+      ${models.length > 1 && html`<label class="roma-select">Model
+        <select value=${model} onChange=${(event) => onModel(event.target.value)}>
+          ${models.map((name, index) => html`<option value=${index ? name : ""} selected=${(index ? name : "") === model}>${name}</option>`)}</select></label>`}
       <span class="roma-muted roma-hint" role="status">${hint}</span>
       ${isBusy
         ? html`<${IconButton} icon="stop" label="Stop the answer" class="roma-icon-button roma-send" onClick=${onStop} />`
@@ -113,6 +127,7 @@ export function Chat({client, route, theme}) {
   const [text, setText] = useState("");
   const [hint, setHint] = useState("");
   const [persona, setPersona] = useState(kept.get("persona") || "general");
+  const [model, setModel] = useState("");
   const [collections, setCollections] = useState([]);
   const [documents, setDocuments] = useState([]);
   const [reading, setReading] = useState(null);
@@ -140,7 +155,7 @@ export function Chat({client, route, theme}) {
     follows.current.set(id, abort);
     let hasEnded = false;
     const onUpdate = (event) => {
-      if (event.type === "stage") update(id, (turn) => ({stages: [...(turn.stages || []), event]}));
+      if (event.type === "stage") update(id, (turn) => ({stages: addStage(turn.stages || [], event)}));
       else if (event.type === "words") {
         if (event.blocks) setSpoken(textOf(event.blocks));
         update(id, (turn) => ({
@@ -194,7 +209,7 @@ export function Chat({client, route, theme}) {
     }
     setHint("");
     const target = conversation || newId();
-    const body = {text: question, persona, collections, documents: documents.map((one) => one.document), ...given};
+    const body = {text: question, persona, collections, documents: documents.map((one) => one.document), model, ...given};
     const turn = {key: newId(), state: "running", question, body, blocks: [], stages: []};
     shownId.current = target;
     isPinned.current = true;
@@ -220,6 +235,14 @@ export function Chat({client, route, theme}) {
     update(turn.id, () => ({rating, comment}));
   });
 
+  const compareTurn = useStable((turn, changes) => client.compare(turn.id, changes));
+  const edit = useStable((turn) => {
+    const filters = turn.filters || {};
+    const titles = new Map((turn.citations || []).map((one) => [one.document, one.title]));
+    setCollections([].concat(filters.collection || []));
+    setDocuments([].concat(filters.document_id || []).map((id) => ({document: id, title: titles.get(id) || "the chosen document"})));
+    fill(turn.question);
+  });
   const exportTurn = useStable((turn, format) => client.exportAnswer(turn.id, format));
 
   // --- the conversation of the address ---
@@ -271,8 +294,11 @@ export function Chat({client, route, theme}) {
     box.current?.focus({preventScroll: true});
   }, [conversation]);
 
+  const lookAround = useStable(() =>
+    persist(() => client.state(), lost).then(setInfo, (error) => setTrouble(error.failure || {message: error.message})));
+
   useEffect(() => {
-    persist(() => client.state(), lost).then(setInfo, (error) => setTrouble(error.failure || {message: error.message}));
+    lookAround();
     refreshList();
     const onShow = () => document.visibilityState === "visible" && refreshList();
     document.addEventListener("visibilitychange", onShow);
@@ -356,6 +382,7 @@ export function Chat({client, route, theme}) {
     route.go(id);
   });
 
+  const models = info?.choices?.llm_model || [];
   const shown = turns.slice(-most);
   const hidden = turns.length - shown.length + earlier;
   return html`<div class="roma-app" data-reading=${String(Boolean(reading))} data-menu=${String(isOpen)}>
@@ -382,15 +409,18 @@ export function Chat({client, route, theme}) {
         ${trouble && html`<div class="roma-alert" role="alert"><p>${trouble.message}</p>
           <button type="button" class="roma-button" onClick=${() => { setTrouble(null); load(conversation, most); }}>Try again</button></div>`}
         ${shown.map((turn, index) => html`<${Turn} key=${turn.key || turn.id} turn=${turn} isLast=${index === shown.length - 1}
-          onAgain=${again} onRate=${rate} onExport=${exportTurn} onFollowUp=${fill} onPassage=${openPassage} onOpen=${open} onStop=${stop} />`)}
+          onAgain=${again} onRate=${rate} onEdit=${edit} onExport=${exportTurn} onCompare=${compareTurn} choices=${info?.choices} findRelated=${client.related} onFollowUp=${fill} onPassage=${openPassage} onOpen=${open} onStop=${stop} />`)}
       </div></div>
       ${isBelow && html`<button type="button" class="roma-below" onClick=${toEnd}>New words below ↓</button>`}
       <div class="roma-foot">
         <${Filters} collections=${info?.collections || []} chosen=${collections} onCollections=${setCollections}
           documents=${documents} onDocuments=${setDocuments} />
-        <${Composer} text=${text} onText=${type} onSend=${send} isBusy=${Boolean(running)} onStop=${() => stop()}
+        ${info?.may_ingest && client.upload && html`<${Uploads} client=${client} onNews=${lookAround}
+          onAsk=${(upload) => only({document: upload.document, title: upload.name})} />`}
+        <${Composer} client=${client} text=${text} onText=${type} onSend=${send} isBusy=${Boolean(running)} onStop=${() => stop()}
           persona=${persona} personas=${info?.personas || ["general"]} hint=${hint} boxRef=${box}
-          onPersona=${(name) => { setPersona(name); kept.set("persona", name); }} />
+          onPersona=${(name) => { setPersona(name); kept.set("persona", name); }}
+          models=${models} model=${model} onModel=${setModel} />
       </div>
       <div class="roma-hidden" aria-live="polite">${spoken}</div>
     </main>

@@ -31,6 +31,7 @@ const PATHS = {
   bin: "M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13",
   moon: "M20 14.500A8 8 0 1 1 9.500 4a6.500 6.500 0 0 0 10.500 10.500z",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
+  beside: "M4 5h7v14H4zM13 5h7v14h-7z",
   save: "M12 4v11M7 11l5 5 5-5M5 20h14",
   open: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
 };
@@ -74,7 +75,7 @@ export const kept = {
 /** "12:40", "yesterday", "3 March". */
 export function sayDate(iso) {
   const date = new Date(iso);
-  if (isNaN(date)) return "";
+  if (isNaN(date.getTime())) return "";
   const days = Math.floor((startOfDay(new Date()) - startOfDay(date)) / 86400000);
   if (days <= 0) return date.toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"});
   if (days === 1) return "yesterday";

@@ -18,7 +18,14 @@ export class Refused extends Error {
   }
 }
 
+/**
+ * @typedef {import("../wire").components["schemas"]} Schemas
+ * @typedef {{method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} Options
+ */
+
+/** @param {string} path @param {Options} options */
 async function request(path, {method = "GET", body, headers = {}, signal} = {}) {
+  /** @type {RequestInit & {headers: Record<string, string>}} */
   const options = {method, headers: {...headers}, signal, credentials: "same-origin"};
   if (body !== undefined) {
     options.body = JSON.stringify(body);
@@ -29,6 +36,7 @@ async function request(path, {method = "GET", body, headers = {}, signal} = {}) 
   return response;
 }
 
+/** @param {string} path @param {Options} [options] @returns {Promise<any>} */
 async function json(path, options) {
   const response = await request(path, options);
   return response.status === 204 || response.headers.get("content-length") === "0" ? null : response.json();
@@ -61,14 +69,31 @@ async function file(path) {
   return {name, blob: await response.blob()};
 }
 
+/** Send a file; `onShare` gets how much of it is sent. A request of this kind alone tells that. */
+function upload(given, onShare) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("PUT", `${API}/uploads/${encodeURIComponent(given.name)}`);
+    sending.responseType = "json";
+    sending.upload.onprogress = (event) => event.lengthComputable && onShare(event.loaded / event.total);
+    sending.onload = () => (sending.status < 300 ? resolve(sending.response) : reject(new Refused(sending.status, sending.response)));
+    sending.onerror = () => reject(new Error("The connection was lost while the file was sent; try again."));
+    sending.send(given);
+  });
+}
+
 export function makeHttpClient() {
   return {
+    /** @returns {Promise<Schemas["StateView"]>} */
     state: () => json("/state"),
     signOut: () => fetch("/sign-out", {method: "POST", credentials: "same-origin"}).then(() => location.assign("/sign-in")),
+    /** @returns {Promise<Schemas["ConversationItem"][]>} */
     conversations: () => json("/conversations"),
+    /** @returns {Promise<Schemas["ConversationView"]>} */
     conversation: (id, most) => json(`/conversations/${id}${most ? `?most=${most}` : ""}`),
     rename: (id, title) => json(`/conversations/${id}`, {method: "PATCH", body: {title}}),
     remove: (id) => json(`/conversations/${id}`, {method: "DELETE"}),
+    /** @param {string} id @param {Schemas["ChatQuestion"]} question @param {string} key @returns {Promise<Schemas["StartedAnswer"]>} */
     ask: (id, question, key) =>
       json(`/conversations/${id}/ask`, {method: "POST", body: question, headers: {"Idempotency-Key": key}}),
     rate: (id, answer, rating, comment) =>
@@ -80,10 +105,21 @@ export function makeHttpClient() {
       const response = await request(`/answers/${id}/updates`, {signal: abort.signal});
       await readUpdates(response, onUpdate, abort);
     },
+    /** @returns {Promise<Schemas["ComparisonView"]>} */
+    compare: (id, changes) => json(`/answers/${id}/compare`, {method: "POST", body: {changes}}),
+    /** @returns {Promise<string[]>} */
+    suggestions: (text) => json(`/suggestions?text=${encodeURIComponent(text.slice(0, 200))}`),
+    /** @returns {Promise<string[]>} */
+    related: (text) => json(`/related?text=${encodeURIComponent(text.slice(0, 2000))}`),
+    upload,
+    /** @returns {Promise<Schemas["UploadView"]>} */
+    uploadState: (id) => json(`/uploads/${id}`),
     exportAnswer: (id, format) => file(`/answers/${id}/export?format=${format}`),
     exportConversation: (id, format) => file(`/conversations/${id}/export?format=${format}`),
+    /** @returns {Promise<Schemas["DocumentView"]>} */
     source: (id, start, end) => json(`/documents/${id}${span(start, end)}`),
     sourceFrom: (id, offset) => json(`/documents/${id}?offset=${offset}`),
+    /** @returns {Promise<Schemas["MarksView"]>} */
     page: (id, number, start, end) => json(`/documents/${id}/pages/${number}${span(start, end)}`),
     pageImage: async (id, number) => `${API}/documents/${id}/pages/${number}.png`,
     originalAddress: (id) => `${API}/documents/${id}/original`,

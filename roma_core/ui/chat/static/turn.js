@@ -1,8 +1,12 @@
 // One question with its answer: the work while it is done, the words as they come, and the proof.
 import {html, Component, useRef, useState} from "./vendor/preact-htm.js";
 import {copyText, count, Icon, IconButton, Safe} from "./dom.js";
+import {Compare} from "./compare.js";
 import {enrich} from "./enrich.js";
 import {ExportMenu} from "./exports.js";
+import {Related} from "./suggestions.js";
+
+/** @typedef {import("../wire").components["schemas"]} Schemas */
 
 const UNPROVEN = ["contradicted", "unsupported", "partial", "unchecked"];
 const REASONS = ["Wrong", "Not what the source says", "Misses something", "Old source", "Hard to read"];
@@ -14,6 +18,14 @@ function tidy(text) {
     .replace(/^(\s*)[-*+] +/gm, "$1• ")
     .replace(/\*\*|__|`/g, "")
     .replace(/ ?\[\d+\]/g, "");
+}
+
+/** What a question was confined to, and a way to change its words. */
+function Asked({turn, onEdit}) {
+  const filters = Object.entries(turn.filters || {});
+  const confined = filters.map(([name, values]) => (name === "collection" ? `in ${[].concat(values).join(", ")}` : "in chosen documents"));
+  return html`<p class="roma-asked roma-muted">${confined.join(", ")}
+    <${IconButton} icon="edit" label="Change this question" onClick=${() => onEdit(turn)} /></p>`;
 }
 
 function Stages({stages, isRunning}) {
@@ -28,6 +40,7 @@ function Stages({stages, isRunning}) {
 }
 
 /** The card that a badge shows while the pointer or the focus is on it. */
+/** @param {{card: {citation: Schemas["CitationView"], left: number, top: number}}} props */
 function HoverCard({card}) {
   if (!card) return null;
   const {citation, left, top} = card;
@@ -40,6 +53,7 @@ function HoverCard({card}) {
 }
 
 /** "4 of 5 statements proven, 1 not supported": a click leads to the next one that is not. */
+/** @param {{turn: Schemas["AnsweredTurn"], onJump: () => void}} props */
 function Summary({turn, onJump}) {
   if (!turn.proof) return null;
   const worst = UNPROVEN.find((verdict) => turn.verdicts[verdict]) || "supported";
@@ -49,38 +63,55 @@ function Summary({turn, onJump}) {
   return html`<button type="button" class="roma-summary roma-jump" onClick=${onJump}>${words}<span class="roma-muted">show</span></button>`;
 }
 
-function Sources({citations, onOpen}) {
-  const shown = [];
-  const seen = new Set();
-  citations.forEach((citation, index) => {
-    const key = `${citation.marker}:${citation.document}:${citation.start}:${citation.end}`;
-    if (!seen.has(key)) shown.push({citation, index});
-    seen.add(key);
-  });
-  if (!shown.length) return null;
-  return html`<section aria-label="Sources"><ul class="roma-sources">${shown.map(({citation, index}) => html`<li>
-    <button type="button" class="roma-source" data-citation=${index} onClick=${() => onOpen(index)}
-      title=${citation.quote.slice(0, 300)}>
-      <span class="roma-badge" data-verdict=${citation.verdict}>${citation.marker}</span>
-      <span class="roma-source-title" dir="auto">${citation.title}</span>
-      ${citation.place && html`<span class="roma-muted">${citation.place}</span>`}
-      ${citation.verdict !== "supported" && citation.verdict !== "verbatim" && html`<span class="roma-verdict">${citation.verdict_words}</span>`}
-    </button></li>`)}</ul></section>`;
+/** A place in a source: its number by the verdict that is farthest from proven, and how many quotes stand there. */
+/** @param {{place: Schemas["PlaceView"], onOpen: (index: number) => void, children?: unknown}} props */
+function Place({place, onOpen, children}) {
+  return html`<button type="button" class="roma-place" data-citation=${place.citations[0]} title=${place.quote.slice(0, 300)}
+    onClick=${() => onOpen(place.citations[0])}>
+    <span class="roma-badge" data-verdict=${place.verdict}>${place.marker}</span>${" "}
+    ${children}${" "}
+    ${place.place && html`<span class="roma-muted">${place.place}</span>`}${" "}
+    ${place.words && html`<span class="roma-verdict">${place.words}</span>`}</button>`;
 }
 
+/** A chip for each source; its places are in it. */
+/** @param {{sources: Schemas["SourceView"][], onOpen: (index: number) => void}} props */
+function Sources({sources, onOpen}) {
+  if (!sources?.length) return null;
+  return html`<section aria-label="Sources"><ul class="roma-sources">${sources.map((source) => {
+    const title = html`<span class="roma-source-title" dir="auto">${source.title}</span>`;
+    if (source.places.length === 1) return html`<li class="roma-source"><${Place} place=${source.places[0]} onOpen=${onOpen}>${title}<//></li>`;
+    return html`<li class="roma-source">${title}${source.places.map((place) => html`<${Place} place=${place} onOpen=${onOpen} />`)}</li>`;
+  })}</ul></section>`;
+}
+
+/** Text with some of its words marked. */
+function marked(text, words) {
+  const signs = words.filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  if (!signs.length) return text;
+  const parts = text.split(new RegExp(`(?<![\\p{L}\\p{N}])(${signs.join("|")})(?![\\p{L}\\p{N}])`, "iu"));
+  return parts.map((part, index) => (index % 2 ? html`<mark>${part}</mark>` : part));
+}
+
+/** What sources say against each other, side by side, with the words that differ. */
+/** @param {{turn: Schemas["AnsweredTurn"], onOpen: (index: number) => void}} props */
 function Conflicts({turn, onOpen}) {
   if (!turn.conflicts?.length) return null;
   return html`<section class="roma-conflicts" aria-label="Sources that disagree">
-    <h3>Sources disagree</h3>
-    ${turn.conflicts.map((conflict) => html`<div class="roma-conflict">${conflict.citations.map((index) => {
+    <h3>${turn.conflicts.length === 1 ? "Two sources disagree" : "Sources disagree"}</h3>
+    ${turn.conflicts.map((conflict) => html`<div class="roma-conflict">${conflict.citations.map((index, side) => {
       const citation = turn.citations[index];
+      const others = conflict.words[1 - side];
       return html`<button type="button" class="roma-side" onClick=${() => onOpen(index)}>
-        <span class="roma-source-title" dir="auto">${citation.title}</span>
-        <span class="roma-muted">${citation.place}</span><span dir="auto">“${citation.quote}”</span></button>`;
+        <span><span class="roma-badge" data-verdict=${citation.verdict}>${citation.marker}</span>
+          <span class="roma-source-title" dir="auto">${citation.title}</span></span>
+        ${citation.place && html`<span class="roma-muted">${citation.place}</span>`}
+        <span dir="auto">“${marked(citation.quote, conflict.words[side].filter((word) => !others.includes(word)))}”</span></button>`;
     })}</div>`)}
   </section>`;
 }
 
+/** @param {{removed: Schemas["RemovedView"][]}} props */
 function Removed({removed}) {
   if (!removed?.length) return null;
   const verb = removed.length === 1 ? "was" : "were";
@@ -88,6 +119,7 @@ function Removed({removed}) {
     <ul>${removed.map((one) => html`<li dir="auto"><s>${one.text}</s> <span class="roma-verdict">${one.verdict_words}</span></li>`)}</ul></details>`;
 }
 
+/** @param {{turn: Schemas["AnsweredTurn"], onPassage: (passage: Schemas["PassageView"]) => void}} props */
 function Nearest({turn, onPassage}) {
   if (!turn.nearest?.length) return null;
   return html`<section class="roma-nearest" aria-label="Nearest passages"><h3>What comes nearest in your sources</h3>
@@ -97,6 +129,7 @@ function Nearest({turn, onPassage}) {
   </section>`;
 }
 
+/** @param {{turn: Schemas["UnansweredTurn"], onRetry: () => void}} props */
 function Trouble({turn, onRetry}) {
   const {failure, advice} = turn;
   if (!failure && !advice) return null;
@@ -144,7 +177,9 @@ function Thumbs({turn, onRate}) {
       <button type="button" class="roma-small-button" onClick=${() => setAsking(false)}>Cancel</button></fieldset></form>`}`;
 }
 
-function Actions({turn, onAgain, onRate, onExport}) {
+function Actions({turn, choices, onAgain, onRate, onExport, onCompare, onOpen}) {
+  const [isComparing, setComparing] = useState(false);
+  const canCompare = !turn.restored && Object.values(choices || {}).some((values) => values.length > 1);
   const [copied, setCopied] = useState("");
   const copy = () => copyText(turn.markdown).then(() => setCopied("Copied."), () => setCopied("The browser does not let ROMA copy."));
   const seconds = turn.seconds == null ? "" : `${turn.seconds.toFixed(1)} s`;
@@ -152,14 +187,19 @@ function Actions({turn, onAgain, onRate, onExport}) {
   return html`<div class="roma-actions">
     <${IconButton} icon="copy" label="Copy as Markdown" onClick=${copy} />
     <${IconButton} icon="again" label="Answer again" onClick=${onAgain} />
+    ${canCompare && html`<${IconButton} icon="beside" label="Compare with another answer" aria-expanded=${String(isComparing)}
+      onClick=${() => setComparing(!isComparing)} />`}
     ${!turn.restored && html`<${ExportMenu} label="Export this answer" write=${(format) => onExport(turn, format)} />`}
     ${turn.answer_id && html`<${Thumbs} turn=${turn} onRate=${onRate} />`}
     <span role="status" class="roma-muted">${copied}</span>
     <span class="roma-muted roma-facts">${facts}</span>
     ${turn.details && html`<details class="roma-fine"><summary>Cost</summary>${turn.details}</details>`}
+    ${isComparing && html`<${Compare} choices=${choices} onCompare=${(changes) => onCompare(turn, changes)} onOpen=${onOpen}
+      onClose=${() => setComparing(false)} />`}
   </div>`;
 }
 
+/** @param {{turn: Schemas["AnsweredTurn"]}} props */
 function Notice({turn}) {
   if (!turn.notice) return null;
   return html`<div class="roma-notice"><p>${turn.notice}</p>
@@ -198,7 +238,7 @@ function Answer({turn, onOpen, children}) {
 /** A turn. It is drawn again only when its own values change, so earlier turns cost nothing. */
 export class Turn extends Component {
   shouldComponentUpdate(next) {
-    return next.turn !== this.props.turn || next.isLast !== this.props.isLast;
+    return next.turn !== this.props.turn || next.isLast !== this.props.isLast || next.choices !== this.props.choices;
   }
 
   jump = () => {
@@ -214,12 +254,13 @@ export class Turn extends Component {
 
   open = (index, from) => this.props.onOpen(this.props.turn.citations, index, from);
 
-  render({turn, isLast, onAgain, onRate, onExport, onFollowUp, onPassage, onStop}) {
+  render({turn, isLast, choices, onAgain, onEdit, onRate, onExport, onCompare, onOpen, onFollowUp, findRelated, onPassage, onStop}) {
     const isRunning = turn.state === "running";
     const isComplete = turn.state === "complete";
     const words = turn.open ? tidy(turn.open) : "";
     return html`<article class="roma-turn" ref=${(element) => (this.body = element)} aria-busy=${String(isRunning)}>
       <h2 class="roma-question" dir="auto"><span class="roma-hidden">You asked: </span>${turn.question}</h2>
+      ${!isRunning && html`<${Asked} turn=${turn} onEdit=${onEdit} />`}
       ${isRunning && html`<div class="roma-work"><${Stages} stages=${turn.stages} isRunning=${true} />
         ${turn.id && html`<button type="button" class="roma-small-button" onClick=${() => onStop(turn)}><${Icon} name="stop" />Stop</button>`}</div>`}
       ${isComplete && html`<${Summary} turn=${turn} onJump=${this.jump} />`}
@@ -231,12 +272,15 @@ export class Turn extends Component {
       ${isComplete && html`<${Conflicts} turn=${turn} onOpen=${(index) => this.open(index)} />
         <${Removed} removed=${turn.removed} />
         <${Nearest} turn=${turn} onPassage=${onPassage} />
-        <${Sources} citations=${turn.citations} onOpen=${(index) => this.open(index)} />`}
+        <${Sources} sources=${turn.sources} onOpen=${(index) => this.open(index)} />`}
       <${Trouble} turn=${turn} onRetry=${() => onAgain(turn)} />
-      ${isComplete && html`<${Actions} turn=${turn} onAgain=${() => onAgain(turn)} onRate=${onRate} onExport=${onExport} />`}
+      ${isComplete && html`<${Actions} turn=${turn} onAgain=${() => onAgain(turn)} onRate=${onRate} onExport=${onExport} choices=${choices}
+        onCompare=${onCompare} onOpen=${onOpen} />`}
       ${isComplete && isLast && turn.follow_ups.length > 0 && html`<div class="roma-follow-ups" role="group" aria-label="Questions that follow">
         ${turn.follow_ups.map((question) => html`<button type="button" class="roma-follow-up" dir="auto"
           onClick=${() => onFollowUp(question)}>${question}</button>`)}</div>`}
+      ${isComplete && isLast && findRelated && html`<${Related} key=${turn.id} question=${turn.question} others=${turn.follow_ups}
+        find=${findRelated} onPick=${onFollowUp} />`}
     </article>`;
   }
 }

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from roma_core import Roma, Settings
 from roma_core.chunking import chunk
 from roma_core.embeddings.fake import FakeEmbedder
-from roma_core.errors import AgentFailure, InputError, NotFoundError
+from roma_core.errors import AccessError, AgentFailure, InputError, NotFoundError
+from roma_core.identity import Grantee, Resource
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.service import LLMService
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Document, Principal, StageEvent, TokenEvent, digest
-from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService
+from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService, wire
 from roma_core.ui.chat.channel import ChatChannel
 from roma_core.ui.chat.service import batch_events
 
@@ -192,6 +194,115 @@ async def test_a_source_shows_the_exact_words_and_a_wrong_span_is_refused(roma: 
         await ChatService(roma, Principal.local("acme")).source(document_id)
     with pytest.raises(NotFoundError):
         await chat.page(document_id, 1)
+
+
+async def put(roma: Roma, name: str, text: str, collection: str = "main") -> Document:
+    document = Document(
+        id=Document.id_for(name),
+        uri=name,
+        title=name,
+        text=text,
+        content_sha256=digest(text),
+        parser="t/1",
+        collection=collection,
+    )
+    chunks = chunk(document, roma.embedder.count_tokens)
+    vectors = (await roma.embedder.embed([one.indexed_text for one in chunks])).vectors
+    await roma.store.put("default", document, chunks, vectors)
+    return document
+
+
+async def test_questions_are_offered_from_ones_own_history_and_from_permitted_documents_alone(roma: Roma) -> None:
+    await put(roma, "Zephyr", "Zephyr is a secret bridge. It sways.", "board")
+    roma.grants.grant("default", Resource("collection", "board"), Grantee("user", "anna"), by="local")
+    anna, ben = ChatService(roma, person("anna")), ChatService(roma, person("ben"))
+    assert "What is Zephyr?" in await anna.suggestions("zeph")
+    assert await ben.suggestions("zeph") == []
+    assert await ben.related("Does the Zephyr bridge sway?") == ["What is “Bridge” about?"]
+    assert "What is Zephyr?" in await anna.related("Does the Zephyr bridge sway?")
+    await ended(ben, (await ben.ask(HERE, ChatQuestion(text="Is zephyrium a metal?"), "k"))["id"])
+    assert await ben.suggestions("zeph") == ["Is zephyrium a metal?"]
+    assert "Is zephyrium a metal?" not in await anna.suggestions("zeph"), "other people's questions are theirs"
+    roma.grants.revoke("default", Resource("collection", "board"), Grantee("user", "anna"))
+    assert await anna.suggestions("zeph") == []
+
+
+async def test_questions_follow_the_corpus(roma: Roma) -> None:
+    chat = ChatService(roma)
+    assert await chat.suggestions("kelp") == []
+    await put(roma, "Kelp", "Kelp is an alga.")
+    assert "What is Kelp?" in await chat.suggestions("kelp")
+
+
+async def test_an_answer_is_compared_with_one_for_others_and_only_with_what_is_offered(roma: Roma) -> None:
+    chat = ChatService(roma)
+    turn = await ended(chat, (await chat.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k"))["id"])
+    beside = await chat.compare(turn["id"], {"persona": "executive"})
+    assert beside["before"]["markdown"] == turn["markdown"] and beside["after"]["citations"]
+    assert len((await chat.conversation(HERE))["turns"]) == 1, "it is not part of the conversation"
+    for change in ({"persona": "king"}, {"llm_base_url": "http://127.0.0.1:1"}, {"llm_model": "another"}):
+        with pytest.raises(InputError, match="not offered"):
+            await chat.compare(turn["id"], change)
+
+
+async def test_a_question_is_answered_by_an_offered_model_and_by_no_other(roma: Roma) -> None:
+    settings = roma.settings.replace({"console_models": "small", "llm_model": "large"})
+    other = Roma(settings, store=roma.store, embedder=roma.embedder, llm=roma.llm)
+    chat = ChatService(other)
+    assert (await chat.state())["choices"]["llm_model"] == ["large", "small"]
+    with pytest.raises(InputError, match="not offered"):
+        await chat.ask(HERE, ChatQuestion(text="When was the rope bridge built?", model="huge"), "k")
+    asked = await chat.ask(HERE, ChatQuestion(text="When was the rope bridge built?", model="small"), "k")
+    await ended(chat, asked["id"])
+    record = await other.answers.get(Principal.local(), asked["id"])
+    assert record.identity.settings["llm_model"] == "small"
+    await other.close(keep=("store", "embedder", "llm"))
+
+
+async def test_a_comparison_has_the_rights_of_now(roma: Roma) -> None:
+    roma.grants.grant("default", Resource("collection", "main"), Grantee("user", "anna"), by="local")
+    anna = ChatService(roma, person("anna"))
+    turn = await ended(anna, (await anna.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k"))["id"])
+    assert (await anna.compare(turn["id"], {"persona": "technical"}))["after"]["citations"]
+    with pytest.raises(NotFoundError):
+        await ChatService(roma, person("ben")).compare(turn["id"], {"persona": "technical"})
+    roma.grants.revoke("default", Resource("collection", "main"), Grantee("user", "anna"))
+    with pytest.raises(NotFoundError):
+        await anna.compare(turn["id"], {"persona": "technical"})
+
+
+async def test_only_who_may_ingest_into_the_collection_brings_files(roma: Roma) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"# A report"
+
+    anna = Principal(subject="anna", roles=("contributor",))
+    path = await ChatService(roma, anna).keep_upload("report.md", body())
+    assert path.read_bytes() == b"# A report"
+    (entry,) = roma.audit.query("default", action="ingest")
+    assert entry.who == "anna"
+    with pytest.raises(AccessError):
+        await ChatService(roma, person("ben")).keep_upload("report.md", body())
+    roma.grants.grant("default", Resource("collection", "main"), Grantee("user", "ben"), by="local")
+    with pytest.raises(NotFoundError):
+        await ChatService(roma, anna).keep_upload("other.md", body())
+    assert not path.with_name("other.md").exists()
+
+
+async def test_what_the_page_gets_has_the_shapes_that_its_types_are_made_of(roma: Roma) -> None:
+    chat = ChatService(roma)
+    wire.StateView.model_validate(await chat.state())
+    asked = await chat.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k")
+    shapes = TypeAdapter(wire.StageUpdate | wire.WordsUpdate | wire.EndUpdate)
+    updates = [shapes.validate_python(update) async for update in chat.follow(asked["id"])]
+    last = updates[-1]
+    assert isinstance(last, wire.EndUpdate) and isinstance(last.turn, wire.AnsweredTurn)
+    await ended(chat, (await chat.ask(HERE, ChatQuestion(text="What was cut?"), "2"))["id"])
+    turns = wire.ConversationView.model_validate(await chat.conversation(HERE)).turns
+    assert [type(turn) for turn in turns] == [wire.AnsweredTurn, wire.UnansweredTurn]
+    assert [wire.ConversationItem.model_validate(item) for item in await chat.conversations()]
+    citation = last.turn.citations[0]
+    wire.DocumentView.model_validate(await chat.source(citation.document, citation.start, citation.end))
+    wire.ComparisonView.model_validate(await chat.compare(asked["id"], {"persona": "executive"}))
 
 
 async def test_an_empty_question_is_refused(roma: Roma) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from roma_core.types import Document, Section
-from roma_core.ui.chat.suggest import find_questions, suggest_questions
+from roma_core.ui.chat.suggest import find_questions, find_related, match_questions, suggest_questions
 
 
 def document(title: str, text: str, *headings: str) -> Document:
@@ -38,3 +38,25 @@ async def test_four_questions_come_from_different_documents_first() -> None:
 
 async def test_an_empty_corpus_suggests_nothing() -> None:
     assert await suggest_questions(listed()) == []
+
+
+def test_questions_match_by_the_beginnings_of_their_words() -> None:
+    questions = ["What does the bridge span?", "What does the bridge span?", "Who built the mill?", "Is it a bridge?"]
+    assert match_questions("bri", questions) == ["What does the bridge span?", "Is it a bridge?"]
+    assert match_questions("the bri", questions) == ["What does the bridge span?"]
+    assert match_questions("ridge", questions) == match_questions("  ", questions) == []
+    assert match_questions("is it a bridge?", questions) == []
+
+
+def test_related_questions_share_rare_words_first_and_ask_something_else() -> None:
+    known = [
+        "Who built the rope bridge?",
+        "Which bridge is the longest?",
+        "What is a mill?",
+        "How long is a rope bridge?",
+    ]
+    related = find_related("When was the rope bridge closed?", known)
+    assert set(related[:2]) == {"Who built the rope bridge?", "How long is a rope bridge?"}
+    assert "What is a mill?" not in related
+    assert find_related("Who built the rope bridge?", ["Who built the ROPE bridge?"]) == []
+    assert find_related("And so?", known) == find_related("", known) == find_related("rope", []) == []

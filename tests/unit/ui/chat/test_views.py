@@ -69,8 +69,31 @@ def test_sources_that_contradict_each_other_are_named_once() -> None:
     one = citation(1, quote="The limit for hotels is 90 euros in every month of the year.")
     other = citation(2, quote="The limit for hotels is 120 euros in every month of the year.")
     again = citation(1, quote=one.quote, answer_start=40)
-    assert view(citations=(one, other, again))["conflicts"] == [{"kind": "number", "citations": [0, 1]}]
+    (conflict,) = view(citations=(one, other, again))["conflicts"]
+    assert (conflict["kind"], conflict["citations"]) == ("number", [0, 1])
+    assert "90" in "".join(conflict["words"][0]) and "120" in "".join(conflict["words"][1])
     assert view(citations=(one, again))["conflicts"] == []
+
+
+def test_a_source_stands_once_with_its_places_in_it() -> None:
+    first = citation(1, document_id="d", start=0, end=9)
+    second = citation(2, document_id="d", start=20, end=30, place="page 9")
+    sources = view(citations=(first, second, citation(3)))["sources"]
+    assert [source["document"] for source in sources] == ["d", "d3"]
+    assert [(place["marker"], place["place"]) for place in sources[0]["places"]] == [(1, "page 7"), (2, "page 9")]
+
+
+def test_two_quotes_of_one_place_are_one_place_by_its_worst_verdict() -> None:
+    quotes = (
+        citation(1, start=0, end=9),
+        citation(1, start=20, end=30, verdict="unsupported"),
+        citation(1, start=0, end=9, verdict="verbatim", answer_start=40),
+    )
+    (source,) = view(citations=quotes)["sources"]
+    (place,) = source["places"]
+    assert place["citations"] == [0, 1, 2] and place["verdict"] == "unsupported"
+    assert place["words"] == "2 quotes, not supported for 1 of 3 statements"
+    assert view(citations=quotes[:1])["sources"][0]["places"][0]["words"] == ""
 
 
 def test_where_roma_does_not_know_the_nearest_passages_of_several_documents_are_shown() -> None:

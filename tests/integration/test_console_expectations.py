@@ -1,0 +1,106 @@
+"""What people expect of a chat, in a real Chromium: compare, bring files, be offered questions, read code."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.console import CHROMIUM, Open, Service, ask, box_of, wait_for_answer
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+
+
+def test_two_answers_to_one_question_stand_side_by_side(page: Any, console: Service) -> None:
+    ask(page, "When does the valve open?")
+    turn = wait_for_answer(page)
+    before = len(console.asked)
+    turn.get_by_label("Compare with another answer").click()
+    turn.get_by_label("Written for").select_option("executive")
+    turn.get_by_role("button", name="Compare", exact=True).click()
+    sides = turn.locator(".roma-beside")
+    sides.nth(1).get_by_text("End of the answer").wait_for()
+    assert sides.nth(1).locator("h3").inner_text() == "Written for: executive"
+    assert len(console.asked) == before + 1, "the first answer is the recorded one"
+    sides.nth(1).locator(".roma-badge").first.click()
+    page.locator(".roma-reader mark").first.wait_for()
+
+
+def test_a_file_is_brought_read_and_asked_about_alone(page: Any, console: Service, tmp_path: Path) -> None:
+    good, bad = tmp_path / "pumps.md", tmp_path / "broken.pdf"
+    good.write_text("# Pumps\n\nThe pump of Lund moves 40 litres a minute.\n")
+    bad.write_bytes(b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog")
+    page.locator("input[type=file]").set_input_files([str(good), str(bad)])
+    rows = page.get_by_role("list", name="Added documents").get_by_role("listitem")
+    rows.get_by_text("It can be asked about now.").wait_for()
+    broken = rows.filter(has_text="broken.pdf")
+    page.wait_for_function("document.querySelector('.roma-upload[data-good=false]')")
+    assert "can be asked" not in broken.inner_text() and len(broken.inner_text()) > len("broken.pdf") + 10
+    rows.get_by_role("button", name="Ask only this document").click()
+    page.get_by_role("button", name="Only pumps.md").wait_for()
+    ask(page, "When does the valve open?")
+    turn = wait_for_answer(page)
+    assert turn.get_by_text("in chosen documents").count() == 1
+    assert turn.locator(".roma-source-title", has_text="Manual").count() == 0, "other documents are not looked at"
+
+
+def test_questions_are_offered_while_one_types(page: Any) -> None:
+    ask(page, "When does the green valve open?")
+    wait_for_answer(page)
+    box = box_of(page)
+    box.press_sequentially("gre val")
+    offered = page.get_by_role("option")
+    offered.get_by_text("When does the green valve open?").wait_for()
+    box.press("ArrowDown")
+    assert offered.first.get_attribute("aria-selected") == "true"
+    box.press("Enter")
+    assert box.input_value() == "When does the green valve open?" and page.locator(".roma-turn").count() == 1
+    box.fill("gre va")
+    offered.first.wait_for()
+    box.press("Escape")
+    offered.first.wait_for(state="detached")
+    assert box.input_value() == "gre va"
+
+
+def test_a_question_is_changed_and_asked_again(page: Any) -> None:
+    ask(page, "When does the valve open?")
+    turn = wait_for_answer(page)
+    turn.hover()
+    turn.get_by_label("Change this question").click()
+    assert box_of(page).input_value() == "When does the valve open?"
+    ask(page, "When does the old valve open?")
+    wait_for_answer(page, 1)
+
+
+RICH = (
+    "| Name | Value |\n|---|--:|\n| =1+1 | -5 |\n| a, b | 2 |\n\n$E = mc^2$ costs from $5 to $6.\n\n"
+    "```python\ndef f(x):\n    return x\n```\n\n$$\\int_0^1 x\\,dx$$\n\n$\\href{javascript:window.pwned=1}{x}$ [1]"
+)
+
+
+def test_code_formulas_and_tables_are_set_for_reading(open_page: Open, console_corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(console_corpus, tmp_path / ".roma")
+    with Service(tmp_path / ".roma", rule=lambda request: RICH).running() as service:
+        page = open_page(service.address, accept_downloads=True)
+        ask(page, "Show me all kinds")
+        turn = wait_for_answer(page)
+        turn.locator(".katex").nth(1).wait_for()
+        assert "from $5 to $6" in turn.inner_text()
+        assert turn.locator(".katex-display").count() == 1
+        assert turn.locator("a[href^='javascript']").count() == 0 and page.evaluate("window.pwned") is None
+        assert turn.locator(".hl-keyword").first.inner_text() == "def"
+        assert turn.locator("td.roma-right").first.evaluate("e => getComputedStyle(e).textAlign") == "end"
+        with page.expect_download() as saved:
+            turn.get_by_role("button", name="Save as CSV").click()
+        text = Path(saved.value.path()).read_text(encoding="utf-8-sig")
+        assert text.splitlines() == ["Name,Value", "'=1+1,-5", '"a, b",2'], "no cell is a formula for a spreadsheet"
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        turn.get_by_role("button", name="Copy", exact=True).click()
+        turn.get_by_role("button", name="Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == "def f(x):\n    return x\n"
