@@ -447,7 +447,7 @@ def _wait(true: Any, process: subprocess.Popen[bytes], seconds: float = 120.0) -
 @pytest.mark.slow
 def test_jobs_survive_kill_9_with_one_effect_each(workspace: Path, tmp_path: Path) -> None:
     """A real server is killed twice in the middle of a real ingest: no passage is doubled and no document lost."""
-    docs, port, count = tmp_path / "docs", _free_port(), 150
+    docs, port, count = tmp_path / "docs", _free_port(), 90
     docs.mkdir()
     for n in range(count):
         parts = (f"## Part {p}\n\n" + f"Harbour {n} keeps ships of part {p} in its basin. " * 20 for p in range(8))

@@ -15,10 +15,16 @@ from roma_core.types import TailorOutput
 QUESTIONS = 150
 
 
-@pytest.mark.slow
-async def test_every_citation_is_proven_at_its_offsets(workspace: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "share", [pytest.param(5, marks=pytest.mark.slow, id="a fifth"), pytest.param(1, marks=pytest.mark.soak, id="all")]
+)
+async def test_every_citation_is_proven_at_its_offsets(workspace: Path, tmp_path: Path, share: int) -> None:
     """Questions are runs of words drawn from the corpus, so that every part of it is quoted sooner or later."""
     paths = gather_demo_corpus(tmp_path / "corpus")
+    for number, path in enumerate(paths):
+        if number % share:
+            path.unlink()
+    paths = paths[::share]
     settings = Settings.load(workspace=workspace, embedder="fake", reranker="fake", rerank_limit=5, query_timeout_s=600)
     draw = random.Random(7)
     cited = 0

@@ -255,7 +255,7 @@ def test_where_nothing_moves_the_interval_is_not_a_point() -> None:
     assert many.high < 0.02
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     from statsmodels.stats.multitest import multipletests
