@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -554,7 +555,7 @@ def _show_experiment(experiment: ExperimentComparison) -> None:
 
 
 def _show_plan(plan: StudyPlan) -> None:
-    from roma_core.evals.plan import show_detectable
+    from roma_core.evals.report.comparison import show_effect
 
     rows = [
         (
@@ -565,7 +566,7 @@ def _show_plan(plan: StudyPlan) -> None:
             f"{m.effective_clusters:.1f}",
             f"{m.smallest_p:.2g}",
             f"{m.level:.3g}",
-            show_detectable(m),
+            show_effect(m.detectable),
             m.basis,
         )
         for m in plan.measures
@@ -576,6 +577,8 @@ def _show_plan(plan: StudyPlan) -> None:
         rows,
     )
     write("detectable: the smallest true difference that the decision finds four times in five.")
+    if any(math.isinf(m.detectable) for m in plan.measures):
+        write("too few: with so few clusters no difference could be called significant; add questions.")
     if plan.usage is not None:
         cost = "unknown" if plan.usage.cost_usd is None else f"{plan.usage.cost_usd:.4f} USD"
         write(f"The last run that asked everything made {plan.usage.calls} calls: {cost}, {plan.seconds:.0f} s.")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from roma_core import display
 from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.measures.base import Measure
-from roma_core.evals.report.comparison import MeasureRole, choose_primary
+from roma_core.evals.report.comparison import MeasureRole, choose_primary, show_effect
 from roma_core.evals.report.record import EvalReport, MeasureInfo, RunFacts
 from roma_core.evals.stats.inference import (
     ALPHA,
@@ -83,7 +83,7 @@ class StudyPlan(Noun):
     def _repr_html_(self) -> str:
         rows = [
             (m.measure, m.role, m.items, m.clusters, f"{m.effective_clusters:.1f}", m.smallest_p, m.level,
-             show_detectable(m), m.basis)
+             show_effect(m.detectable), m.basis)
             for m in self.measures
         ]  # fmt: skip
         columns = ("Measure", "Role", "Items", "Clusters", "Effective", "Least p", "Level", "Detectable", "Spread from")
@@ -92,11 +92,6 @@ class StudyPlan(Noun):
             display.table(columns, rows),
             *[display.paragraph(f"⚠ {remark}") for remark in self.remarks],
         )
-
-
-def show_detectable(plan: MeasurePlan) -> str:
-    """Return the smallest effect for a table."""
-    return f"{plan.detectable:.3f}" if math.isfinite(plan.detectable) else "none"
 
 
 def plan_study(

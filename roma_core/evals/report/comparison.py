@@ -94,7 +94,16 @@ class MeasureComparison(Noun):
     @property
     def shown_detectable(self) -> str:
         """The smallest effect that is found four times in five, for a table."""
-        return f"{self.difference.detectable:.3f}" if math.isfinite(self.difference.detectable) else "none"
+        return show_effect(self.difference.detectable)
+
+
+def show_effect(detectable: float) -> str:
+    """Return the smallest effect for a table; an infinite one is none, as no result could be significant.
+
+    >>> show_effect(0.0831), show_effect(float("inf"))
+    ('0.083', 'too few')
+    """
+    return f"{detectable:.3f}" if math.isfinite(detectable) else "too few"
 
 
 class ScorePair(Noun):
