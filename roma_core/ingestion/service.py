@@ -148,7 +148,8 @@ class IngestionService:
     ) -> IngestionReport:
         """Bring ``sources`` into the store. ``retry_failed`` tries the items that failed before, and lists nothing.
 
-        ``within`` confines paths and Drive addresses to these places (``Connector.normalise_source``); None confines nothing.
+        ``within`` confines paths and Drive addresses to these places (``Connector.normalise_source``); None confines
+        nothing.
         ``prune`` deletes what is missing from a complete listing at once, however much it is.
 
         Never raises but for cancellation: what goes wrong with an item is its row, what goes wrong with a source or the
