@@ -52,6 +52,7 @@ SERVES: Mapping[str, str] = {
     "pygments": "coloured code",
     "pypdfium2": "pages of PDF",
     "python-dotenv": "`.env`",
+    "python-stdnum": "check digits of national numbers",
     "regex": "patterns with Unicode properties",
     "rich": "tables on a terminal",
     "sqlalchemy": "conversations, accounts, jobs",

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from roma_core import parts
 from roma_core.environment import ensure_temp_folder
 from roma_core.errors import (
+    AccessError,
     AgentFailure,
+    ErrorCode,
     InputError,
     NotFoundError,
     explain_invalid,
@@ -30,6 +32,7 @@ from roma_core.types import (
     DEFAULT_COLLECTION,
     CompleteEvent,
     Document,
+    ErasureCertificate,
     ErrorEvent,
     ForgetReport,
     HealthReport,
@@ -46,6 +49,7 @@ from roma_core.types import (
     Usage,
     digest,
 )
+from roma_core.types.privacy import is_masked
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -102,6 +106,8 @@ class Roma:
     judge_llm = Part(parts.build_judge_llm, imports=("roma_core.llm.build",))
     captions = Part(parts.build_captions)
     pictures = Part(parts.build_pictures)
+    screen = Part(parts.build_screen)
+    originals = Part(parts.build_originals)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
     writers = Part(parts.build_writers, imports=("roma_core.writers.build",))
     orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))
@@ -255,10 +261,7 @@ class Roma:
             prune=prune,
         )
         count_ingest(report)
-        if self.pictures is not None:
-            contents = await guarded("store", self.store.contents(tenant or self.settings.tenant))
-            if not isinstance(contents, AgentFailure):
-                await asyncio.to_thread(self.pictures.sweep, tenant or self.settings.tenant, contents)
+        await self._clean_up_after(report, tenant or self.settings.tenant)
         return report
 
     async def assign_collection(
@@ -320,6 +323,7 @@ class Roma:
         owner = tenant or self.settings.tenant
         report = await self.sources.sync(labels, tenant=owner, progress=progress, prune=prune)
         count_ingest(report)
+        await self._clean_up_after(report, owner)
         return report
 
     async def forget(
@@ -336,18 +340,27 @@ class Roma:
         >>> await roma.forget("https://example.org/page")
         """
         from roma_core.connectors.sources import redact_uri
+        from roma_core.erasure import Erasure
 
         owner = tenant or self.settings.tenant
         addresses = [redact_uri(str(uri)) for uri in uris]
         who = Principal.local(owner)
         await self.log_action(who, "forget", documents=document_ids, uris=addresses, source=source)
-        report = await self.ingestion.forget(
+        return await Erasure(self).forget_documents(
             [str(uri) for uri in uris], document_ids=document_ids, source=source, tenant=owner
         )
-        turns = await self.sessions.forget_documents(owner, list(report.document_ids))
-        records = await self.answers.forget_documents(owner, list(report.document_ids))
-        await self.clear_answer_cache(owner)
-        return report.model_copy(update={"answers": max(turns, records)})
+
+    async def forget_user(self, subject: str, tenant: str | None = None) -> ErasureCertificate:
+        """Remove all that a user asked, was answered, rated and was granted, and certify it.
+
+        Its account and tokens are the HTTP service's: `roma forget --user` removes those as well. Raises
+        ``StoreError`` when something could not be removed; then run it again.
+
+        >>> certificate = await roma.forget_user("anna")  # doctest: +SKIP
+        """
+        from roma_core.erasure import Erasure
+
+        return await Erasure(self).forget_user(Principal(subject=subject, tenant=tenant or self.settings.tenant))
 
     async def reindex(
         self,
@@ -612,12 +625,22 @@ class Roma:
         The caller calls ``discard`` on them.
         """
         who = principal or self.user
-        refused = await guarded("store", self._require_permitted(document, who))
+        refused = await guarded("store", self._require_permitted(document, who, needs_unmasked=True))
         return refused or await self.ingestion.original(document, who.tenant)
 
     async def document(self, document_id: str, principal: Principal | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into. One that may not be read is missing."""
         return await guarded("store", self._stored(document_id, principal or self.user))
+
+    async def unmasked(self, document_id: str, principal: Principal | None = None) -> Document | AgentFailure:
+        """Return a stored document with the personal data that is masked for all others.
+
+        Takes the permission ``pii.read``; a document of which nothing is masked is returned as it is. Offsets into the
+        masked text are true in this one.
+
+        >>> await roma.unmasked("3f0a9c")  # doctest: +SKIP
+        """
+        return await guarded("store", self._unmasked(document_id, principal or self.user))
 
     async def collections(self, principal: Principal | None = None) -> dict[str, tuple[int, int]] | AgentFailure:
         """Return the numbers of documents and passages of each collection by its name."""
@@ -855,6 +878,19 @@ class Roma:
         except ValidationError as error:
             raise InputError(f"The question cannot be asked: {explain_invalid(error)}.") from None
 
+    async def _clean_up_after(self, report: IngestionReport, tenant: str) -> None:
+        """Remove what is kept of documents that are gone, and answers that quote what is masked from now on."""
+        if report.newly_masked:
+            await self.sessions.forget_documents(tenant, list(report.newly_masked))
+            await self.answers.forget_documents(tenant, list(report.newly_masked))
+            await self.clear_answer_cache(tenant)
+        contents = await guarded("store", self.store.contents(tenant))
+        if isinstance(contents, AgentFailure):
+            return
+        await asyncio.to_thread(self.originals.sweep, tenant, contents)
+        if self.pictures is not None:
+            await asyncio.to_thread(self.pictures.sweep, tenant, contents)
+
     def _find_pipeline(self, name: str) -> Pipeline:
         if name not in self.pipelines:
             raise InputError(f"There is no pipeline {name!r}. {suggest_name(name, tuple(self.pipelines))}")
@@ -888,7 +924,7 @@ class Roma:
         who: Principal,
     ) -> bytes | AgentFailure:
         """Return what ``read`` makes of a page of the source; cached under ``kind``."""
-        await self._require_permitted(document, who)
+        await self._require_permitted(document, who, needs_unmasked=True)
         key = digest(kind, document.content_sha256, document.parser, str(number))
         kept = await asyncio.to_thread(self.cache.get, kind, key)
         if kept is not None:
@@ -904,10 +940,15 @@ class Roma:
             await asyncio.to_thread(self.cache.put, kind, key, made)
         return made
 
-    async def _require_permitted(self, document: Document, who: Principal) -> None:
-        """Raise ``NotFoundError`` for a document that ``who`` may not read, as for one that is missing."""
+    async def _require_permitted(self, document: Document, who: Principal, *, needs_unmasked: bool = False) -> None:
+        """Raise ``NotFoundError`` for a document that ``who`` may not read, as for one that is missing.
+
+        ``needs_unmasked`` raises ``AccessError`` as well, see ``_require_unmasked``.
+        """
         if not (await self.grants.find_scope(who)).permits(document.id, document.collection):
             raise NotFoundError(f"There is no document {document.id!r}; `roma ledger` lists those that there are.")
+        if needs_unmasked:
+            self._require_unmasked(document, who)
 
     async def _count_collections(self, who: Principal) -> dict[str, tuple[int, int]]:
         return await self.store.collections(who.tenant, await self.grants.find_scope(who))
@@ -963,6 +1004,27 @@ class Roma:
         reuse = parts.open_reuse(system, query, system.pipeline)
         events = self._with_log(query, system.orchestrator.stream_query(query, recorder, reuse=reuse))
         return events if seat is None else seat.follow(events)
+
+    async def _unmasked(self, document_id: str, who: Principal) -> Document:
+        found = await self.store.document(who.tenant, document_id, await self.grants.find_scope(who))
+        if found is None:
+            raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+        self._require_unmasked(found, who)
+        await self.log_action(who, "unmask", documents=[document_id])
+        if not is_masked(found):
+            return found
+        original = await asyncio.to_thread(self.originals.unmask, who.tenant, found)
+        if original is None:
+            raise NotFoundError("What was masked in this document is not kept; ingest it again.")
+        return original
+
+    def _require_unmasked(self, document: Document, who: Principal) -> None:
+        """Raise ``AccessError`` when something of the document is masked and ``who`` may not see it."""
+        if is_masked(document) and not who.may("pii.read"):
+            raise AccessError(
+                "Personal data in this document is masked; the original is shown to those who hold pii.read.",
+                ErrorCode.ACCESS_FORBIDDEN,
+            )
 
     async def _explain_search(self, asked: Query, config: RetrievalConfig | None) -> SearchReport:
         report = await parts.explain_search(self, asked, config)

@@ -296,6 +296,25 @@ def is_sound(path: Path) -> bool:
         return False
 
 
+def scrub(path: Path) -> None:
+    """Write a file again without what was deleted from it, and empty its log. A file that is not there is none.
+
+    Raises ``StoreError`` (locked) when another process reads it all the while.
+    """
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(_existing(path), uri=True, timeout=BUSY_S, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("VACUUM")
+            is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        code = error_code(error, path)
+        raise StoreError(f"{path.name} cannot be cleaned ({type(error).__name__}); run this again.", code) from error
+    if is_busy:
+        raise StoreError(f"{path.name} cannot be cleaned while it is read; run this again.", ErrorCode.STORAGE_LOCKED)
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged file that can be made again, so that a fresh one is begun; return where it is now."""
     damaged = path.with_suffix(".damaged")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from roma_core.llm.service import LLMService
     from roma_core.parsers.service import DolphinParserService
     from roma_core.plugins import BrokenPlugin, Specs
+    from roma_core.privacy import DocumentScreen, Originals
     from roma_core.prompts import Prompt
     from roma_core.rerank import Reranker
     from roma_core.sessions.service import Sessions
@@ -76,6 +77,8 @@ class RomaParts(TypedDict, total=False):
     judge_llm: LLM
     captions: Captions | None
     pictures: PictureIndex | None
+    screen: DocumentScreen | None
+    originals: Originals
     ingestion: IngestionService
     writers: Sequence[Writer]
     orchestrator: ROMAOrchestrator
@@ -411,6 +414,22 @@ def build_pictures(roma: Roma) -> PictureIndex | None:
     return PictureIndex.at(path, embedder, roma.parsers, roma.cache)
 
 
+def build_screen(roma: Roma) -> DocumentScreen | None:
+    """Return what looks for personal data in documents; None when the policy looks for nothing."""
+    if not roma.settings.privacy.policy:
+        return None
+    from roma_core.privacy import make_screen
+
+    return make_screen(roma.settings.privacy)
+
+
+def build_originals(roma: Roma) -> Originals:
+    """Return the documents of the workspace as they were before they were masked."""
+    from roma_core.privacy import Originals
+
+    return Originals(Workspace(roma.settings.workspace).originals)
+
+
 def build_ingestion(roma: Roma) -> IngestionService:
     """Return the service that ingests sources into the store."""
     from roma_core.ingestion import build_ingestion as build_service
@@ -424,6 +443,8 @@ def build_ingestion(roma: Roma) -> IngestionService:
         cache=roma.cache,
         captions=roma.captions,
         pictures=roma.pictures,
+        screen=roma.screen,
+        originals=roma.originals,
     )
 
 

@@ -172,6 +172,21 @@ class Workspace:
         return self.folder / "pictures.sqlite"
 
     @property
+    def originals(self) -> Path:
+        """Documents as they were before personal data in them was masked."""
+        return self.folder / "originals.sqlite"
+
+    @property
+    def certificates(self) -> Path:
+        """Folder of certificates of what was erased, and journals of erasures that are not finished."""
+        return self.folder / "certificates"
+
+    @property
+    def retention(self) -> Path:
+        """Legal holds, and when retention was last applied."""
+        return self.folder / "retention.sqlite"
+
+    @property
     def notebooks(self) -> Path:
         """Folder of the demo's notebooks with their outputs."""
         return self.folder / "notebooks"
@@ -204,6 +219,8 @@ class Workspace:
             self.answers,
             self.eval_answers,
             self.pictures,
+            self.originals,
+            self.retention,
         )
 
 

@@ -7,6 +7,7 @@ Events reach the disk within ``FLUSH_S``, those of all running answers in one tr
 from __future__ import annotations
 
 import asyncio
+import builtins
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -326,6 +327,25 @@ class Answers:
         if not document_ids:
             return 0
         return await asyncio.to_thread(self.store.forget_documents, tenant, document_ids)
+
+    async def forget_user(self, who: Principal) -> int:
+        """Remove every answer of a user, those that are being written included; return how many there were."""
+        for recorder in list(self._live.values()):
+            if (recorder.query.tenant, recorder.query.principal.subject) == (who.tenant, who.subject):
+                recorder.stop()
+        return await asyncio.to_thread(self.store.forget_user, who)
+
+    async def list_sessions(self, who: Principal) -> builtins.list[str]:
+        """Return the ids of the conversations in which a user was answered."""
+        return await asyncio.to_thread(self.store.list_sessions, who)
+
+    async def delete_before(self, tenant: str, moment: datetime, owners_on_hold: frozenset[str]) -> int:
+        """Remove a tenant's answers from before ``moment``, but for those of ``owners_on_hold``; return how many."""
+        return await asyncio.to_thread(self.store.delete_before, tenant, moment, owners_on_hold)
+
+    async def find_last_uses(self, tenant: str) -> dict[str, datetime]:
+        """Return when an answer was last written from each document, by document id."""
+        return await asyncio.to_thread(self.store.find_last_uses, tenant)
 
     async def delete_session(self, who: Principal, session_id: str) -> int:
         """Remove the answers of a conversation; return how many there were."""

@@ -339,6 +339,41 @@ class AnswerStore:
             _delete(db, [tuple(row) for row in rows])
         return len(rows)
 
+    def list_sessions(self, who: Principal) -> builtins.list[str]:
+        """Return the ids of the conversations in which a user was answered."""
+        statement = f"SELECT DISTINCT session_id FROM answers WHERE {_OWN} AND session_id IS NOT NULL"  # noqa: S608
+        with self._database.snapshot() as db:
+            rows = db.execute(statement, (who.tenant, who.subject)).fetchall()
+        return [str(row["session_id"]) for row in rows]
+
+    def forget_user(self, who: Principal) -> int:
+        """Remove every answer of a user; return how many there were."""
+        with self._database.transaction() as db:
+            rows = db.execute(f"SELECT tenant, id FROM answers WHERE {_OWN}", (who.tenant, who.subject)).fetchall()  # noqa: S608
+            _delete(db, [(row["tenant"], row["id"]) for row in rows])
+        return len(rows)
+
+    def delete_before(self, tenant: str, moment: datetime, owners_on_hold: frozenset[str]) -> int:
+        """Remove a tenant's answers from before ``moment``, but for those of ``owners_on_hold``; return how many."""
+        statement = "SELECT tenant, id, owner FROM answers WHERE tenant = ? AND created_at < ?"
+        with self._database.transaction() as db:
+            rows = db.execute(statement, (tenant, moment.isoformat())).fetchall()
+            gone = [(row["tenant"], row["id"]) for row in rows if row["owner"] not in owners_on_hold]
+            _delete(db, gone)
+        return len(gone)
+
+    def find_last_uses(self, tenant: str) -> dict[str, datetime]:
+        """Return when an answer was last written from each document, by document id."""
+        statement = (
+            "SELECT passages.document_id AS document_id, max(answers.created_at) AS used_at "
+            "FROM answer_passages AS passages JOIN answers "
+            "ON answers.tenant = passages.tenant AND answers.id = passages.id "
+            "WHERE passages.tenant = ? GROUP BY passages.document_id"
+        )
+        with self._database.snapshot() as db:
+            rows = db.execute(statement, (tenant,)).fetchall()
+        return {row["document_id"]: datetime.fromisoformat(row["used_at"]) for row in rows}
+
     def prune(self, days: int, most_bytes: int, now: datetime) -> int:
         """Remove answers that are older than ``days``, and the oldest ones beyond ``most_bytes``; return how many."""
         oldest = (now - timedelta(days=days)).isoformat()

@@ -196,9 +196,14 @@ async def source(
         int, Parameter(ge=0, le=MOST_EXCERPT_CHARS // 2, description="Code points around the span.")
     ] = 2000,
     offset: Annotated[int, Parameter(ge=0, le=2**53, description="Without a span: where to begin.")] = 0,
+    unmasked: Annotated[
+        bool, Parameter(description="With the personal data that is masked; takes the permission `pii.read`.")
+    ] = False,
 ) -> Response:
     """Return at most 100 000 code points of a document; continue with `offset`."""
-    found = await request.app.state.roma.document(document_id, principal=get_principal(request))
+    roma, who = request.app.state.roma, get_principal(request)
+    read = roma.unmasked if unmasked else roma.document
+    found = await read(document_id, principal=who)
     if isinstance(found, AgentFailure):
         return make_problem(found)
     return JSONResponse(cut_excerpt(found, start, end, context=context, offset=offset).model_dump())

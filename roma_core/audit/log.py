@@ -16,13 +16,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from roma_core.database import Database, Schema, storage_error
+from roma_core.database import Database, Schema, scrub, storage_error
 from roma_core.errors import ErrorCode, InputError, StoreError
 from roma_core.redaction.rules import redact
 from roma_core.telemetry import logs
@@ -34,8 +35,11 @@ Action = Literal[
     "show",
     "search",
     "read",
+    "unmask",
     "ingest",
     "forget",
+    "erase",
+    "retention",
     "grant",
     "revoke",
     "token.create",
@@ -55,8 +59,11 @@ ACTIONS: Final[Mapping[Action, str]] = {
     "show": "an answer was shown, with the documents that it was written from",
     "search": "passages were searched and shown",
     "read": "a document, a page of it or its file was shown",
+    "unmask": "a document was shown with the personal data that is masked for others",
     "ingest": "sources were handed in",
-    "forget": "documents were removed for good",
+    "forget": "documents, or a user, were removed for good",
+    "erase": "rows of a user were blanked; `rows` lists all that were, so that the chain can be read past them",
+    "retention": "rows that were kept long enough were removed, up to the number and the hash that it gives",
     "grant": "someone was let read a collection or a document",
     "revoke": "a grant was ended",
     "token.create": "a token was made",
@@ -76,6 +83,8 @@ QuestionPolicy = Literal["full", "redacted", "hash"]
 FIRST_HASH: Final = "0" * 64
 """Stands before the first row of a chain."""
 MOST_DOCUMENTS = 1000
+ERASED: Final = "(erased)"
+"""Stands for the user in a row that was blanked."""
 _MONTH = re.compile(r"(\d{4}-\d{2})\.sqlite")
 _TABLES = """
 CREATE TABLE entries (
@@ -116,6 +125,10 @@ class ChainCheck(Noun):
     rows: int
     head: str
     """The last hash: kept elsewhere, it shows that no row was taken off the end."""
+    erased: int = 0
+    """Rows that were blanked when their user was forgotten, which a later row of the chain lists."""
+    removed: int = 0
+    """Rows at the beginning that were removed by retention, as a later row of the chain says."""
     broken_at: int | None = None
     """Number of the first row that is not as it was written, or that follows a gap."""
     reason: str = ""
@@ -253,23 +266,103 @@ class AuditLog:
 
     def verify(self, tenant: str) -> ChainCheck:
         """Read a tenant's whole chain, and return where it breaks."""
-        before, number = FIRST_HASH, 0
+        declared = self._read_declared(tenant)
+        number, before = declared.removed, declared.head
+        erased = 0
         for month in self._list_months():
             with self._open(month).snapshot() as db:
                 head = db.execute("SELECT * FROM heads WHERE tenant = ?", (tenant,)).fetchone()
-                for row in db.execute("SELECT * FROM entries WHERE tenant = ? ORDER BY number", (tenant,)):
-                    reason = _find_fault(row, number + 1, before)
+                rows = "SELECT * FROM entries WHERE tenant = ? AND number > ? ORDER BY number"
+                for row in db.execute(rows, (tenant, declared.removed)):
+                    is_declared = row["who"] == ERASED and declared.erased.get(row["number"], 0) > row["number"]
+                    reason = _find_fault(row, number + 1, before, is_erased=is_declared)
                     if reason:
                         return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=number + 1, reason=reason)
+                    erased += is_declared
                     before, number = row["hash"], number + 1
                 listed = _list_documents(db, tenant)
                 if listed is not None:
                     return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=listed, reason=_OTHER_INDEX)
-            if head is not None and (head["number"], head["hash"]) != (number, before):
+            is_later = head is not None and head["number"] > declared.removed
+            if is_later and (head["number"], head["hash"]) != (number, before):
                 return ChainCheck(
                     tenant=tenant, rows=number, head=before, broken_at=number + 1, reason="rows were taken off the end"
                 )
-        return ChainCheck(tenant=tenant, rows=number, head=before)
+        return ChainCheck(tenant=tenant, rows=number, head=before, erased=erased, removed=declared.removed)
+
+    # Erasure and retention
+
+    def erase_user(self, who: Principal, *, by: Principal, erasure: str) -> int:
+        """Blank the rows of a user, and return how many; the chain stays whole, and says which rows were blanked.
+
+        What was done and when stays, with the documents that were shown, but no longer by whom, and no question. A row
+        that lists all blanked rows is written first: should this be killed, it is run again.
+        """
+        if not self._list_months():
+            return 0
+        own: dict[str, list[int]] = {}
+        blanked: set[int] = set()
+        for month in self._list_months():
+            with self._open(month).snapshot() as db:
+                for row in db.execute("SELECT number, who, details FROM entries WHERE tenant = ?", (who.tenant,)):
+                    if row["who"] == ERASED:
+                        blanked.add(row["number"])
+                    elif row["who"] == who.subject or _names(json.loads(row["details"]), who.subject):
+                        own.setdefault(month, []).append(row["number"])
+        numbers = sorted({number for group in own.values() for number in group})
+        if numbers:
+            self._append(by, "erase", (), {"erasure": erasure, "rows": _as_ranges(sorted({*numbers, *blanked}))})
+        for month, group in own.items():
+            with self._open(month).transaction() as db:
+                db.execute("PRAGMA secure_delete = ON")
+                db.executemany(
+                    "UPDATE entries SET who = ?, details = '{}' WHERE tenant = ? AND number = ?",
+                    [(ERASED, who.tenant, number) for number in group],
+                )
+        self.scrub()
+        return len(numbers)
+
+    def remove_before(self, tenant: str, moment: datetime, *, by: Principal) -> int:
+        """Remove a tenant's rows from before ``moment``, and return how many; a row says up to where."""
+        last: sqlite3.Row | None = None
+        count = 0
+        is_old = "tenant = ? AND at < ? ORDER BY number"
+        values = (tenant, moment.astimezone(UTC).isoformat())
+        for month in self._list_months():
+            with self._open(month).snapshot() as db:
+                rows = db.execute(f"SELECT number, hash FROM entries WHERE {is_old}", values).fetchall()  # noqa: S608
+            count += len(rows)
+            last = rows[-1] if rows else last
+        if last is None:
+            return 0
+        self._append(by, "retention", (), {"removed_through": last["number"], "hash": last["hash"], "rows": count})
+        for month in self._list_months():
+            with self._open(month).transaction() as db:
+                db.execute("PRAGMA secure_delete = ON")
+                for table in ("entries", "entry_documents"):
+                    db.execute(f"DELETE FROM {table} WHERE tenant = ? AND number <= ?", (tenant, last["number"]))  # noqa: S608
+        self.scrub()
+        return count
+
+    def scrub(self) -> None:
+        """Write the files again without what was blanked or removed."""
+        self.close()
+        for month in self._list_months():
+            scrub(self._folder / f"{month}.sqlite")
+
+    def _read_declared(self, tenant: str) -> _Declared:
+        """Return which rows the chain itself says were blanked or removed."""
+        found = _Declared()
+        statement = (
+            "SELECT number, action, details FROM entries "
+            "WHERE tenant = ? AND action IN ('erase', 'retention') AND who <> ? ORDER BY number"
+        )
+        for month in self._list_months():
+            with self._open(month).snapshot() as db:
+                rows = db.execute(statement, (tenant, ERASED)).fetchall()
+            for row in rows:
+                found.note(row["number"], row["action"], json.loads(row["details"]))
+        return found
 
     def has_hash(self, tenant: str, head: str) -> bool:
         """Return whether a row of the tenant has this hash."""
@@ -318,6 +411,49 @@ class AuditLog:
         return question if self._questions == "full" else redact(question)
 
 
+@dataclass
+class _Declared:
+    """Rows that later rows of the chain say were blanked or removed."""
+
+    erased: dict[int, int] = field(default_factory=dict)
+    """Number of the row that lists it, by the number of a blanked row."""
+    removed: int = 0
+    head: str = FIRST_HASH
+    """Hash of the last removed row."""
+
+    def note(self, number: int, action: str, details: Mapping[str, Any]) -> None:
+        """Take over what a row declares; one whose own hash is wrong breaks the chain anyway."""
+        if action == "retention":
+            self.removed, self.head = int(details["removed_through"]), str(details["hash"])
+            return
+        for first, last in details["rows"]:
+            self.erased.update(dict.fromkeys(range(first, last + 1), number))
+
+
+def _names(value: Any, subject: str) -> bool:
+    """Return whether details name a user somewhere."""
+    if isinstance(value, Mapping):
+        return any(_names(member, subject) for member in value.values())
+    if isinstance(value, list):
+        return any(_names(member, subject) for member in value)
+    return value in {subject, f"user {subject}"} if isinstance(value, str) else False
+
+
+def _as_ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """Return sorted numbers as pairs of first and last.
+
+    >>> _as_ranges([1, 2, 3, 7])
+    [[1, 3], [7, 7]]
+    """
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ranges
+
+
 class _CoveredColumns(tuple[str, int, str, str, str, str, str]):
     """The columns of an entry that its hash covers."""
 
@@ -335,10 +471,12 @@ _COVERED = ("tenant", "number", "at", "who", "action", "documents", "details")
 _OTHER_INDEX = "the list of shown documents is not that of the rows"
 
 
-def _find_fault(row: sqlite3.Row, number: int, before: str) -> str:
-    """Return what is wrong with a row; empty when it is as it was written."""
+def _find_fault(row: sqlite3.Row, number: int, before: str, *, is_erased: bool) -> str:
+    """Return what is wrong with a row; empty when it is as it was written, or blanked as the chain says."""
     if row["number"] != number:
         return f"row {number} is missing"
+    if is_erased:
+        return ""
     written = _CoveredColumns(*(row[name] for name in _COVERED)).hash_after(before)
     return "" if written == row["hash"] else "the row is not as it was written"
 

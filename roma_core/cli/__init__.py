@@ -66,6 +66,7 @@ COMMANDS = {
     "login": "accounts:login",
     "acl": "access:acl",
     "audit": "audit:audit",
+    "pii": "pii:pii",
     "auth": "service:auth",
     "demo": "demo:demo",
     "demo-corpus": "demo:demo_corpus",

@@ -18,23 +18,46 @@ from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.connectors.local.paths import is_local, path_of
 from roma_core.connectors.local.watch import FolderWatch
 from roma_core.errors import InputError
-from roma_core.types import IngestionReport, SourceRecord, SyncPlan
+from roma_core.types import ErasureCertificate, IngestionReport, Principal, SourceRecord, SyncPlan
 from roma_core.ui.progress import ingest_bar
 
 
-@command(examples=("roma forget notes/diary.md", "roma forget --source handbook"))
+@command(examples=("roma forget notes/diary.md", "roma forget --source handbook", "roma forget --user anna"))
 @click.argument("uris", nargs=-1, metavar="[URI]...")
 @click.option("--document", "documents", multiple=True, metavar="ID", help="A document's id; may be repeated.")
 @click.option("--source", metavar="NAME", help="A source with all that no other source lists.")
-async def forget(call: Invocation, uris: tuple[str, ...], documents: tuple[str, ...], source: str | None) -> int:
-    """Remove documents at once, with every trace: text, passages, ledger, caches, old versions, quoting answers.
+@click.option("--user", metavar="NAME", help="A user with all that it asked, was answered, rated and was granted.")
+@click.option(
+    "--certificate",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the certificate here as well.",
+)
+async def forget(
+    call: Invocation,
+    uris: tuple[str, ...],
+    documents: tuple[str, ...],
+    source: str | None,
+    user: str | None,
+    target: Path | None,
+) -> int:
+    """Remove documents or a user at once, with every trace, and certify what was removed where.
 
-    There is no way back. What its source still has comes again with the next ingest, unless it is left out there.
+    Documents go with text, passages, ledger, caches, old versions, and the answers and evaluations that quote them; a
+    user with conversations, answers, ratings, grants, tokens, traces, and its name in the audit log. There is no way
+    back. What a document's source still has comes again with the next ingest, unless it is left out there.
     """
+    if user is not None and (uris or documents or source is not None):
+        raise InputError("Forget either a user or documents at once.")
+    if user is not None:
+        return await _forget_user(call, user, target)
     if not uris and not documents and source is None:
-        raise InputError("Say what to forget: addresses, --document ID, or --source NAME.")
+        raise InputError("Say what to forget: addresses, --document ID, --source NAME, or --user NAME.")
     async with build_roma(call.settings) as roma:
         report = await roma.forget(*uris, document_ids=documents, source=source)
+    if report.certificate is not None:
+        await asyncio.to_thread(_write_certificate, report.certificate, target)
     rows = [
         ("documents", report.documents),
         ("passages", report.passages),
@@ -43,6 +66,26 @@ async def forget(call: Invocation, uris: tuple[str, ...], documents: tuple[str, 
     ]
     call.emit(report, lambda: write_table("Forgotten", ["", "number"], rows))
     return OK
+
+
+async def _forget_user(call: Invocation, name: str, target: Path | None) -> int:
+    """Forget a user in the workspace and in the tables of the HTTP service."""
+    from roma_core.api.erasure import list_service_steps
+    from roma_core.erasure import Erasure
+
+    who = Principal(subject=name, tenant=call.settings.tenant)
+    async with build_roma(call.settings) as roma:
+        certificate = await Erasure(roma).forget_user(who, list_service_steps(call.settings.workspace, who))
+    await asyncio.to_thread(_write_certificate, certificate, target)
+    rows = [(place.place, place.removed) for place in certificate.places]
+    call.emit(certificate, lambda: write_table("Forgotten", ["", "number"], rows))
+    note(f"Certificate {certificate.id}; not erased here: {' '.join(certificate.not_erased)}")
+    return OK
+
+
+def _write_certificate(certificate: ErasureCertificate, target: Path | None) -> None:
+    if target is not None:
+        target.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 @command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,15 @@ class SqliteCheckpoint:
 
     async def put(self, key: str, value: str) -> None:
         await asyncio.to_thread(self._put, key, value)
+
+    def forget(self, words: Sequence[str]) -> int:
+        """Remove the texts that hold one of ``words``; return how many. Blocking."""
+        with self._database.transaction() as db:
+            db.execute("PRAGMA secure_delete = ON")
+            removed = 0
+            for word in words:
+                removed += db.execute("DELETE FROM kept WHERE instr(value, ?) > 0", (word,)).rowcount
+        return removed
 
     def _get(self, key: str) -> str | None:
         with self._database.snapshot() as db:

@@ -191,6 +191,23 @@ class GrantTable:
             )
         return bool(ended.rowcount)
 
+    def forget_user(self, tenant: str, subject: str) -> int:
+        """Remove the grants to a user, and its name from those that it made; return how many rows changed.
+
+        What is restricted stays restricted.
+        """
+        if self._is_missing():
+            return 0
+        with self._database.transaction() as db:
+            db.execute("PRAGMA secure_delete = ON")
+            ended = db.execute(
+                "DELETE FROM grants WHERE tenant = ? AND grantee_kind = 'user' AND grantee = ?", (tenant, subject)
+            ).rowcount
+            made = db.execute(
+                "UPDATE grants SET granted_by = '' WHERE tenant = ? AND granted_by = ?", (tenant, subject)
+            ).rowcount
+        return int(ended + made)
+
     def list(self, tenant: str) -> tuple[ResourceGrants, ...]:
         """Return the restricted resources of a tenant with their grantees."""
         restrictions = self.read(tenant)

@@ -112,7 +112,7 @@ class UpdateFacts:
     has_new_title: bool = False
     has_new_readers: bool = False
     has_new_making: bool = False
-    """Chunker or embedder are others than those of the stored document."""
+    """Chunker, embedder, masks or collection are others than those of the stored document."""
 
 
 UPDATE_REASONS: Final = (
@@ -122,7 +122,7 @@ UPDATE_REASONS: Final = (
     ("has_new_parser", "parser {old_parser} became {new_parser}"),
     ("has_new_title", "renamed from {old_title}"),
     ("has_new_readers", "others may read it now"),
-    ("has_new_making", "chunking, embedding or collection changed"),
+    ("has_new_making", "chunking, embedding, masks or collection changed"),
 )
 NOT_IN_STORE: Final = "it was not in the store"
 

@@ -24,12 +24,13 @@ from roma_core.ingestion.pictures import IMAGE_PARSER, PictureIndex
 from roma_core.ingestion.pipeline import FlowStage, flow
 from roma_core.ingestion.simhash import simhash
 from roma_core.ingestion.sources import SourceLease
-from roma_core.ingestion.vectors import embed_passages
+from roma_core.ingestion.vectors import embed_key, embed_passages
 from roma_core.injection import signs
 from roma_core.languages import UNSPACED
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.containers import MAX_DEPTH, has_parts
 from roma_core.parsers.figures import undescribed
+from roma_core.privacy import DocumentScreen, Originals, ScreenedDocument
 from roma_core.redaction.rules import Kind, find
 from roma_core.settings import SourceSettings
 from roma_core.settings.sources import SecretMode
@@ -47,6 +48,7 @@ from roma_core.types import (
     Usage,
     digest,
 )
+from roma_core.types.privacy import FINDINGS, is_masked
 
 if TYPE_CHECKING:
     from roma_core.types import Vectors
@@ -127,6 +129,10 @@ class Parts:
     """Describes figures; None: they are not described."""
     pictures: PictureIndex | None = None
     """Sees pictures; None: they are found by the words beside them alone."""
+    screen: DocumentScreen | None = None
+    """Looks for personal data; None: nothing is looked for."""
+    originals: Originals | None = None
+    """Keeps what was masked; None: it is not kept."""
 
     @property
     def identities(self) -> frozenset[str]:
@@ -134,9 +140,10 @@ class Parts:
         tag = self.captions.tag if self.captions else FIGURES
         return self.parsers.parser_ids | {parser + tag for parser in self.parsers.parser_ids}
 
-    def identify_making(self, collection: str = DEFAULT_COLLECTION) -> str:
-        """Return the hash of the settings and models that decide passages, vectors and what is seen in pictures."""
-        made_with = make_identity(self.chunk_tokens, self.embedder.fingerprint, collection)
+    def identify_making(self, tenant: str, collection: str = DEFAULT_COLLECTION) -> str:
+        """Return the hash of what decides passages, vectors, masks and what is seen in pictures."""
+        masks = self.screen.identify(tenant, collection) if self.screen is not None else ""
+        made_with = make_identity(self.chunk_tokens, self.embedder.fingerprint, collection, masks)
         return digest(made_with, self.pictures.tag)[:32] if self.pictures is not None else made_with
 
 
@@ -219,6 +226,8 @@ class Prepared:
     stored: StoredVersion
     parse_key: str | None = None
     vectors: Vectors | None = None
+    original: Document | None = None
+    """The document before something in it was masked; None where nothing was."""
 
 
 Reading = Callable[[], Awaitable[list[Prepared] | AgentFailure]]
@@ -247,7 +256,11 @@ class Run:
     blocked: AgentFailure | None = None
     usage: Usage = field(default_factory=Usage)
     """Of embeddings; models that describe figures report theirs as calls."""
+    newly_masked: set[str] = field(default_factory=set)
+    """Ids of documents that were stored before and are masked from this run on."""
     _counts: dict[ItemState, int] = field(default_factory=dict)
+    _made_in: dict[str, str] = field(default_factory=dict)
+    """What items are made with today, by collection."""
     _began: float = field(default_factory=time.monotonic)
     _read_at: float = field(default_factory=time.monotonic)
 
@@ -494,7 +507,8 @@ class Run:
             await self._end_unchanged([candidate])
             return await self._read_known_parts(candidate)
         parse_key = self._parse_key(raw, sha256, parser)
-        document = await self._parse(raw, parse_key)
+        collection = candidate.run.record.options.collection or DEFAULT_COLLECTION
+        document = await self._parse(raw, parse_key, keeps=not self._hides(collection))
         if isinstance(document, AgentFailure):
             return document
         document = await self._with_captions(document, raw)
@@ -516,17 +530,27 @@ class Run:
             "id": candidate.document_id,
             "uri": candidate.listing.uri,
             "content_sha256": sha256,
-            "collection": record.options.collection or DEFAULT_COLLECTION,
+            "collection": collection,
             "source": redact_uri(record.label),
         }
         readers = candidate.listing.readers
         access = {} if readers is None else {"readers": list(readers)}
         metadata = {**raw.metadata, **document.metadata, **access}
+        metadata.pop(FINDINGS, None)  # ROMA's own: a file does not say of itself what was found in it
         merged = document.model_copy(update={**identity, "metadata": metadata})
-        made = await asyncio.to_thread(lambda: self._cut(candidate, flag_injection(merged), parse_key))
+        screened = await asyncio.to_thread(self._look_through, merged)
+        if screened.refusal or screened.is_masked:
+            await self._drop_unmasked(candidate, parse_key)
+        if screened.refusal:
+            await self._leave_out(candidate, screened.refusal)
+            return parts
+        flagged = flag_injection(screened.document)
+        made = await asyncio.to_thread(lambda: self._cut(candidate, flagged, parse_key))
         if isinstance(made, AgentFailure):
             await self.end(candidate, "failed", made.message, made.code.value)
             return parts
+        if screened.is_masked:
+            made = replace(made, original=merged)
         return [made, *parts]
 
     async def _read_known_parts(self, candidate: Candidate) -> list[Prepared]:
@@ -573,8 +597,11 @@ class Run:
         described = raw.model_dump_json(exclude={"content", "path"})
         return digest("parse", sha256, parser or "", described, self.tenant)
 
-    async def _parse(self, raw: RawDocument, key: str) -> Document | AgentFailure:
-        """The document, from the cache when the same bytes were parsed before under the same name."""
+    async def _parse(self, raw: RawDocument, key: str, *, keeps: bool) -> Document | AgentFailure:
+        """Return the document, from the cache when the same bytes were parsed before under the same name.
+
+        ``keeps`` puts it there; what may have to be masked is not kept as it is.
+        """
         held = await asyncio.to_thread(self.parts.cache.get, "parse", key)
         if held is not None:
             return Document.model_validate_json(unpack_document(held))
@@ -585,7 +612,8 @@ class Run:
             longest = await asyncio.to_thread(find_endless_word, document.text)
             if longest:
                 return _as_data(longest)
-        if isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids:  # else pages are unread
+        is_whole = isinstance(document, Document) and document.parser in self.parts.parsers.parser_ids  # all pages read
+        if isinstance(document, Document) and is_whole and keeps:
             await asyncio.to_thread(lambda: self.parts.cache.put("parse", key, pack_document(document)))
         return document
 
@@ -654,6 +682,11 @@ class Run:
 
     async def _commit(self, items: list[Prepared]) -> None:
         entries = [EmbeddedDocument(i.document, i.chunks, i.vectors) for i in items if i.vectors is not None]
+        if self.parts.originals is not None:
+            originals = {item.document.id: item.original for item in items if item.original is not None}
+            await asyncio.to_thread(self.parts.originals.put, self.tenant, originals)
+            shown = [item.document.id for item in items if item.original is None]
+            await asyncio.to_thread(self.parts.originals.forget, self.tenant, shown)
         await self.parts.store.put_many(self.tenant, entries)
         self.changed = True
         outcomes = [self._stored_outcome(item) for item in items]
@@ -775,12 +808,15 @@ class Run:
             await self.report(item)
 
     async def restore(self, grave: Tombstone) -> IngestItem:
-        """Bring a deleted document back as it was, with passages and vectors made again."""
-        document = grave.document
+        """Bring a deleted document back, with passages and vectors made again, and masked by the policy of today."""
+        screened = await asyncio.to_thread(self._look_through, grave.document)
+        document = screened.document
         chunks = await asyncio.to_thread(chunk, document, self.parts.embedder.count_tokens, self.parts.chunk_tokens)
         vectors = await self._guarded_vectors(chunks)
         reason = "restored by hand"
         item = IngestItem(uri=grave.uri, state="added", document_id=document.id, reason=reason, chunks=len(chunks))
+        if screened.refusal:
+            return item.model_copy(update={"state": "failed", "reason": screened.refusal, "chunks": 0})
         if isinstance(vectors, AgentFailure):
             return _as_failed(item, vectors)
         entry = EmbeddedDocument(document, chunks, vectors)
@@ -801,14 +837,43 @@ class Run:
 
     async def _leave_out_secret(self, candidate: Candidate, kind: str) -> None:
         """Skip a document that holds a key, and remove an older version of it."""
-        listing = candidate.listing.model_copy(
-            update={"skip": f"it holds a secret ({kind.replace('_', ' ')}); take that out, or allow it for this source"}
-        )
+        secret = kind.replace("_", " ")
+        await self._leave_out(candidate, f"it holds a secret ({secret}); take that out, or allow it for this source")
+
+    async def _leave_out(self, candidate: Candidate, reason: str) -> None:
+        """Skip an item for what its document holds, and remove an older version of it."""
+        listing = candidate.listing.model_copy(update={"skip": reason})
         left_out = replace(candidate, listing=listing)
         if candidate.row is not None and candidate.row.content_sha256:
             await self.take_out([left_out])
         else:
-            await self.end(left_out, "skipped", listing.skip or "", None)
+            await self.end(left_out, "skipped", reason, None)
+
+    # Personal data
+
+    def _hides(self, collection: str) -> bool:
+        """Return whether personal data in documents of a collection is masked or refused."""
+        return self.parts.screen is not None and self.parts.screen.protects(self.tenant, collection)
+
+    def _look_through(self, document: Document) -> ScreenedDocument:
+        """Return the document with its personal data listed and masked as the policy says."""
+        if self.parts.screen is None:
+            return ScreenedDocument(document)
+        return self.parts.screen.screen(document, self.tenant)
+
+    async def _drop_unmasked(self, candidate: Candidate, parse_key: str) -> None:
+        """Remove what caches hold of a document that is masked now: its parse, and the vectors of older passages."""
+        await asyncio.to_thread(self.parts.cache.delete, "parse", [parse_key])
+        row = candidate.row
+        if row is None or row.content_sha256 is None:
+            return
+        older = await self.parts.store.document(self.tenant, candidate.document_id)
+        if older is None or is_masked(older):
+            return
+        passages = await self.parts.store.chunks(self.tenant, candidate.document_id)
+        keys = [embed_key(self.parts.embedder, passage.indexed_text) for passage in passages]
+        await asyncio.to_thread(self.parts.cache.delete, "embed", keys)
+        self.newly_masked.add(candidate.document_id)
 
     # Facts
 
@@ -837,11 +902,9 @@ class Run:
     def _describe_making(self, source: SourceRun) -> str:
         """Return what decides passages and vectors of items beside their documents: the collection is stored there."""
         collection = source.record.options.collection or DEFAULT_COLLECTION
-        return self._made_in_main if collection == DEFAULT_COLLECTION else self.parts.identify_making(collection)
-
-    @cached_property
-    def _made_in_main(self) -> str:
-        return self.parts.identify_making()
+        if collection not in self._made_in:
+            self._made_in[collection] = self.parts.identify_making(self.tenant, collection)
+        return self._made_in[collection]
 
     def _is_known_failure(self, row: LedgerRow, attempt: str) -> bool:
         """Return whether this version failed before, with the same parsers, in a way that it always will."""
@@ -859,9 +922,10 @@ class Run:
         return row.content_sha256 == sha256 or has_same_words
 
 
-def make_identity(chunk_tokens: int, fingerprint: str, collection: str = DEFAULT_COLLECTION) -> str:
-    """Return the hash of what decides passages and vectors beside the document."""
+def make_identity(chunk_tokens: int, fingerprint: str, collection: str = DEFAULT_COLLECTION, masks: str = "") -> str:
+    """Return the hash of what decides passages and vectors beside the document; ``masks`` names a policy on them."""
     made_with = digest(CHUNKER, str(chunk_tokens), fingerprint)[:32]
+    made_with = digest(made_with, masks)[:32] if masks else made_with
     return made_with if collection == DEFAULT_COLLECTION else digest(made_with, collection)[:32]
 
 

@@ -43,6 +43,7 @@ from roma_core.ingestion.run import (
 )
 from roma_core.ingestion.sources import LeaseHolder, SourceLease
 from roma_core.ingestion.vectors import embed_key
+from roma_core.privacy import DocumentScreen, Originals
 from roma_core.settings import Settings, SourceSettings
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore
@@ -82,6 +83,8 @@ def build_ingestion(
     cache: Cache,
     captions: Captions | None = None,
     pictures: PictureIndex | None = None,
+    screen: DocumentScreen | None = None,
+    originals: Originals | None = None,
 ) -> IngestionService:
     """The service over the workspace's ledger."""
     return IngestionService(
@@ -96,6 +99,8 @@ def build_ingestion(
             workers=settings.parsing.workers or count_cores(),
             captions=captions,
             pictures=pictures,
+            screen=screen,
+            originals=originals,
         ),
         DeletionPolicy(
             looks=settings.sources.missing_looks,
@@ -174,6 +179,7 @@ class IngestionService:
             seconds=time.monotonic() - began,
             failures=tuple(map(redact_failure, failures)),
             usage=run.usage if run else Usage(),
+            newly_masked=tuple(sorted(run.newly_masked)) if run else (),
         )
 
     async def _run(self, run: Run, sources: Sequence[str], *, prune: bool) -> list[AgentFailure]:
@@ -341,6 +347,8 @@ class IngestionService:
         await store.purge()
         if self.parts.pictures is not None:
             await asyncio.to_thread(self.parts.pictures.forget, tenant, ids)
+        if self.parts.originals is not None:
+            await asyncio.to_thread(self.parts.originals.forget, tenant, ids)
         embed_keys = [embed_key(self.parts.embedder, chunk.indexed_text) for chunk in chunks]
         cached = await asyncio.to_thread(self._forget_cached, parse_keys, embed_keys, bool(targets))
         await asyncio.to_thread(ledger.forget, tenant, list(targets))
@@ -349,6 +357,19 @@ class IngestionService:
         return ForgetReport(
             uris=tuple(targets), document_ids=tuple(ids), documents=removed, passages=len(chunks), cached=cached
         )
+
+    async def find_documents(
+        self,
+        uris: Sequence[str] = (),
+        *,
+        document_ids: Sequence[str] = (),
+        source: str | None = None,
+        tenant: str = DEFAULT_TENANT,
+    ) -> dict[str, str]:
+        """Return the documents that ``forget`` would remove: ids by address. Raises ``NotFoundError``."""
+        sources = self.parts.ledger.sources
+        record = None if source is None else await asyncio.to_thread(sources.require, tenant, source)
+        return await asyncio.to_thread(self._targets, tenant, uris, document_ids, record)
 
     def _targets(
         self, tenant: str, uris: Sequence[str], document_ids: Sequence[str], record: SourceRecord | None
@@ -562,10 +583,18 @@ class IngestionService:
             asyncio.to_thread(ledger.sweep_tombstones, self.policy.undo_s),
             asyncio.to_thread(ledger.end, run.run_id, _as_counts(counts)),
         ]
-        if run.changed:
+        if run.newly_masked:  # older versions of the table hold what is masked now
+            steps.insert(0, self.parts.store.purge())
+            steps.append(asyncio.to_thread(self._clear_quotes))
+        elif run.changed:
             steps.insert(0, self.parts.store.maintain())
         ended = [await guarded(AGENT, step) for step in steps]
         return [failure for failure in ended if isinstance(failure, AgentFailure)]
+
+    def _clear_quotes(self) -> None:
+        """Drop cached replies and pictures that may quote what was masked since."""
+        for kind in QUOTING_CACHES:
+            self.parts.cache.clear(kind)
 
     async def _warn_of_duplicates(self, run: Run) -> None:
         for item in sorted(run.items.values(), key=lambda item: item.uri):

@@ -62,7 +62,10 @@ _PHONE_NATIONAL = re.compile(
 """Written as at home, with the trunk prefix 0 (ITU-T E.123) and in the groups that are usual."""
 _PHONE_CUED = re.compile(
     r"(?i:\b(?:phone|tel|telephone|mobile|cell|fax|call(?: me)?(?: at| on)?|ring|dial|whatsapp|sms"
-    r"|text me(?: at| on)?)\b)"
+    r"|text me(?: at| on)?"
+    r"|telefon(?:nummer|o)?|mobil(?:nummer|telefon|funk)?|handy(?:nummer)?|rufnummer|durchwahl"
+    r"|t[ée]l|t[ée]l[ée]phone|portable|t[ée]l[ée]fono|tfno|tlfn?|m[óo]vil|celular|telefone|telem[óo]vel"
+    r"|telefoon(?:nummer)?|gsm|cellulare)\b)"
     r"[^\w+(]{0,4}(?:(?i:no|number|nr|is|at|on|us at|us on)\b\.?[^\w+(]{0,3}){0,2}"
     r"(?P<value>[+(]?\d(?:[ ./()-]{0,2}\d){6,14})(?!\d)"
 )

@@ -204,6 +204,47 @@ class Sessions:
 
         return await self._run(work)
 
+    async def list_ids(self, who: Principal) -> builtins.list[str]:
+        """Return the ids of all conversations of a user."""
+
+        def work(db: Connection) -> list[str]:
+            t = _tables()
+            own = t.sessions.select().with_only_columns(t.sessions.c.id).where(t.is_own(t.sessions, who))
+            return [row[0] for row in db.execute(own.order_by(t.sessions.c.id))]
+
+        return await self._run(work)
+
+    async def forget_user(self, who: Principal) -> int:
+        """Remove every conversation and rating of a user; return how many turns and ratings there were."""
+
+        def work(db: Connection) -> int:
+            t = _tables()
+            removed = db.execute(t.turns.delete().where(t.is_own(t.turns, who))).rowcount
+            removed += db.execute(t.feedback.delete().where(t.is_own(t.feedback, who))).rowcount
+            db.execute(t.sessions.delete().where(t.is_own(t.sessions, who)))
+            return int(removed)
+
+        return await self._run(work)
+
+    async def delete_before(self, tenant: str, moment: datetime, owners_on_hold: frozenset[str] = frozenset()) -> int:
+        """Remove conversations that were last used before ``moment``, with their ratings; return how many.
+
+        Those of ``owners_on_hold`` stay.
+        """
+
+        def work(db: Connection) -> int:
+            t = _tables()
+            is_old = (t.sessions.c.tenant == tenant) & (t.sessions.c.updated_at < moment)
+            rows = db.execute(t.sessions.select().where(is_old)).mappings().all()
+            gone = [row for row in rows if row["owner"] not in owners_on_hold]
+            for row in gone:
+                for table, column in ((t.turns, "session_id"), (t.feedback, "session_id"), (t.sessions, "id")):
+                    is_of_it = (table.c.tenant == tenant) & (table.c.owner == row["owner"])
+                    db.execute(table.delete().where(is_of_it & (table.c[column] == row["id"])))
+            return len(gone)
+
+        return await self._run(work)
+
     async def rate(self, who: Principal, feedback: Feedback) -> None:
         """Store a rating; a later one of the same session for the same answer replaces it."""
         row = {

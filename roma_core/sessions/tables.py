@@ -271,6 +271,7 @@ def _connect_file(path: Path) -> sqlite3.Connection:
     connection = database.connect(path, SESSIONS, busy_s=BUSY_S, may_create=False)
     connection.row_factory = None  # SQLAlchemy makes its own rows
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
     connection.isolation_level = "DEFERRED"  # the driver begins transactions, as SQLAlchemy expects
     return connection
 

@@ -23,6 +23,7 @@ from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
 from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings, TrackedChanges
+from roma_core.settings.privacy import PrivacyRule, PrivacySettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.serving import ServingSettings
 from roma_core.settings.sources import SourceSettings
@@ -47,6 +48,8 @@ __all__ = [
     "LocalSettings",
     "OpenAISettings",
     "ParsingSettings",
+    "PrivacyRule",
+    "PrivacySettings",
     "ProviderSettings",
     "RetrievalSettings",
     "RuleMode",

@@ -29,6 +29,7 @@ from roma_core.settings.judging import JudgeSettings
 from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings, OpenAISettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
+from roma_core.settings.privacy import PrivacySettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.serving import ServingSettings
 from roma_core.settings.sources import SourceSettings
@@ -71,6 +72,7 @@ class Settings(BaseModel):
     parsing: ParsingSettings = ParsingSettings()
     figures: FigureSettings = FigureSettings()
     sources: SourceSettings = SourceSettings()
+    privacy: PrivacySettings = PrivacySettings()
     local: LocalSettings = LocalSettings()
     gdrive: GDriveSettings = GDriveSettings()
     web: WebSettings = WebSettings()

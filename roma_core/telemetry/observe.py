@@ -34,7 +34,13 @@ class QueryWatch:
             request_id.set(logs.new_request_id())
         query = self._query
         self._start = time.perf_counter()
-        self._trace = tracing.begin("query", persona=query.persona, top_k=query.top_k, tenant=query.tenant)
+        self._trace = tracing.begin(
+            "query",
+            persona=query.persona,
+            top_k=query.top_k,
+            tenant=query.tenant,
+            user=query.principal.pseudonym,
+        )
         return self
 
     def begin_stage(self, label: str) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded_call, request_id
 from roma_core.redaction.rules import redact_value
@@ -32,6 +32,8 @@ SWITCHES = {
     "MLFLOW_CONFIGURE_LOGGING": "false",  # its lines pass the chain of all others, and redaction
 }
 CONNECT_S = 3.0
+USER_TAG: Final = "roma.user"
+"""Tag of a trace: the pseudonym of who asked."""
 LOOK_EVERY_S = 10.0
 TRY_AGAIN_S = 60.0
 FLUSH_S = 30.0
@@ -110,7 +112,7 @@ class _MLflowWriter(SpanWriter):
             name=span.name,
             parent_span=parent,
             attributes=redact_value({**span.attributes, "request_id": span.request_id}),
-            tags=None if parent else {"request_id": span.request_id or ""},
+            tags=None if parent else _make_tags(span),
             experiment_id=None if parent else self._experiment_id,
             start_time_ns=span.start_ns,
         )
@@ -119,6 +121,12 @@ class _MLflowWriter(SpanWriter):
                 self._export(stage, current)
         current.set_outputs(redact_value(span.outputs))
         current.end(status="ERROR" if span.failed else "OK", end_time_ns=span.end_ns)
+
+
+def _make_tags(span: TraceSpan) -> dict[str, str]:
+    """Return the tags of a trace: the request, and who asked where that is known."""
+    user = span.attributes.get("user")
+    return {"request_id": span.request_id or "", **({USER_TAG: str(user)} if user else {})}
 
 
 def _check_server(server: str) -> None:

@@ -61,7 +61,16 @@ from roma_core.types.principal import (
 )
 from roma_core.types.query import Exchange, Persona, Query
 from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState, ReindexReport
-from roma_core.types.source import ForgetReport, PlannedItem, SourceOptions, SourcePlan, SourceRecord, SyncPlan
+from roma_core.types.source import (
+    ErasedPlace,
+    ErasureCertificate,
+    ForgetReport,
+    PlannedItem,
+    SourceOptions,
+    SourcePlan,
+    SourceRecord,
+    SyncPlan,
+)
 
 if TYPE_CHECKING:
     from roma_core.types.vectors import Vector as Vector
@@ -95,6 +104,8 @@ __all__ = [
     "ComponentHealth",
     "Document",
     "DocumentFacts",
+    "ErasedPlace",
+    "ErasureCertificate",
     "ErrorEvent",
     "Exchange",
     "ForgetReport",

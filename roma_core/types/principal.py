@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 
 from pydantic import Field
 
-from roma_core.types.base import DEFAULT_TENANT, Noun
+from roma_core.types.base import DEFAULT_TENANT, Noun, digest
 
 Role = Literal["reader", "contributor", "analyst", "auditor", "admin"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -17,6 +17,7 @@ Permission = Literal[
     "answers.ask",
     "documents.ingest",
     "documents.read_all",
+    "pii.read",
     "spend.read",
     "metrics.read",
     "audit.read",
@@ -28,6 +29,7 @@ PERMISSIONS: Final[Mapping[Permission, str]] = {
     "answers.ask": "ask, search, read permitted documents; keep conversations and rate answers",
     "documents.ingest": "ingest sources, and see the jobs that one has started",
     "documents.read_all": "read every document of the tenant without a grant, and see all jobs and sources",
+    "pii.read": "see personal data that is masked, in documents and on the pages they were made of",
     "spend.read": "see what models have cost",
     "metrics.read": "read the series of `/metrics`",
     "audit.read": "search and verify the audit log",
@@ -72,6 +74,11 @@ class Principal(Noun):
     def local(cls, tenant: str = DEFAULT_TENANT) -> Principal:
         """Return the user of this machine, who may do everything in ``tenant``."""
         return cls(subject=LOCAL_USER, tenant=tenant, roles=("admin",))
+
+    @property
+    def pseudonym(self) -> str:
+        """Return a name for records that are not to say who it is: the same one for each caller of a tenant."""
+        return digest("user", self.tenant, self.subject)[:16]
 
     @property
     def permissions(self) -> frozenset[Permission]:

@@ -45,6 +45,8 @@ class IngestionReport(Noun):
     """Failures of whole sources (nothing could be listed)."""
     usage: Usage = Usage()
     """Usage of embeddings; zero with a model of this machine."""
+    newly_masked: tuple[str, ...] = ()
+    """Ids of documents that were stored unmasked before; answers that quote them are removed."""
 
     @property
     def worked(self) -> Literal["all", "some", "none"]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from roma_core.errors import AgentFailure
-from roma_core.types.base import Noun
+from roma_core.types.base import Noun, digest
 
 
 class SourceOptions(Noun):
@@ -76,6 +76,45 @@ class SourceRecord(Noun):
         return self.name or self.uri
 
 
+class ErasedPlace(Noun):
+    """A place and the number of entries that were removed from it."""
+
+    place: str
+    removed: int
+
+
+class ErasureCertificate(Noun):
+    """Certificate of an erasure: what was removed where and when, without any content.
+
+    ``user`` is the pseudonym of who was forgotten: the hash of its tenant and name. ``sha256`` covers all other fields.
+    """
+
+    id: str
+    what: Literal["user", "documents"]
+    tenant: str
+    user: str = ""
+    document_ids: tuple[str, ...] = ()
+    began_at: datetime
+    ended_at: datetime
+    roma: str
+    places: tuple[ErasedPlace, ...]
+    not_erased: tuple[str, ...]
+    """Sentences about copies that cannot be reached from here."""
+    sha256: str = ""
+
+    def sealed(self) -> Self:
+        """Return the certificate with its hash."""
+        return self.model_copy(update={"sha256": self._hash()})
+
+    @property
+    def is_genuine(self) -> bool:
+        """Return whether every field is as it was written."""
+        return self.sha256 == self._hash()
+
+    def _hash(self) -> str:
+        return digest("certificate", self.model_dump_json(exclude={"sha256"}))
+
+
 class ForgetReport(Noun):
     """Proof of what was forgotten: addresses, documents, their passages, and entries of caches."""
 
@@ -86,6 +125,8 @@ class ForgetReport(Noun):
     cached: int = 0
     answers: int = 0
     """Stored answers that quoted one of them, whose quotes were removed."""
+    certificate: ErasureCertificate | None = None
+    """Certificate of the whole; None from a part that removes documents alone."""
 
 
 class PlannedItem(Noun):

@@ -74,6 +74,7 @@ CALLS: Mapping[str, list[str]] = {
     "calibrate": ["calibrate", "judge", f"nothing{HOSTILE}"],
     "acl": ["acl", "--help"],
     "audit": ["audit", "--help"],
+    "pii": ["pii", "report"],
     "backup": ["backup", "--help"],
     "cache": ["cache", "--help"],
     "smoke": ["smoke", "--help"],

@@ -195,6 +195,17 @@ class Budgets:
         with self._lock, account as db:
             return self._sum_taken(db, scope, key, period) / NANO
 
+    def forget_sessions(self, tenant: str, session_ids: Sequence[str]) -> int:
+        """Remove what conversations have spent, since their ids may be words; sums of the tenant stay."""
+        if self._shared is None or not session_ids:
+            return 0
+        keys = [(f"{tenant}/{session_id}",) for session_id in session_ids]
+        with self._shared.transaction() as db:
+            removed = 0
+            for table in ("spent", "reserved"):
+                removed += db.executemany(f"DELETE FROM {table} WHERE scope = 'session' AND key = ?", keys).rowcount  # noqa: S608
+        return int(removed)
+
     def close(self) -> None:
         self.spending.flush()
         with self._lock:

@@ -81,7 +81,7 @@ def test_the_reason_of_an_update_is_its_first_difference() -> None:
     assert explain_update(UpdateFacts(has_new_captions=True, has_new_parser=True), words) == "captions changed"
     assert explain_update(UpdateFacts(has_new_parser=True), words) == "parser md/1 became md/2"
     assert explain_update(UpdateFacts(has_new_title=True), words) == "renamed from Draft"
-    assert explain_update(UpdateFacts(has_new_making=True), words) == "chunking, embedding or collection changed"
+    assert explain_update(UpdateFacts(has_new_making=True), words) == "chunking, embedding, masks or collection changed"
     assert explain_update(UpdateFacts(), words) == NOT_IN_STORE
 
 

@@ -1,0 +1,55 @@
+"""Removal of a user from the tables of the HTTP service: account, sign-ins, tokens and jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from roma_core.api.storage import open_service
+from roma_core.erasure import ErasureStep
+from roma_core.types import Principal
+from roma_core.workspace import Workspace
+
+
+def list_service_steps(workspace: Path, who: Principal) -> Sequence[ErasureStep]:
+    """Return the steps of an erasure that concern the service; none in a workspace without one."""
+    if not Workspace(workspace).service.exists():
+        return ()
+    return (
+        ErasureStep("account and sign-ins", lambda: asyncio.to_thread(_remove_account, workspace, who)),
+        ErasureStep("tokens", lambda: asyncio.to_thread(_remove_tokens, workspace, who)),
+        ErasureStep("ingest jobs", lambda: asyncio.to_thread(_remove_jobs, workspace, who)),
+    )
+
+
+def _remove_account(workspace: Path, who: Principal) -> int:
+    with open_service(workspace).transaction() as db:
+        db.execute("PRAGMA secure_delete = ON")
+        is_own = db.execute("SELECT 1 FROM users WHERE name = ? AND tenant = ?", (who.subject, who.tenant)).fetchone()
+        if is_own is None:
+            return 0
+        removed = db.execute("DELETE FROM logins WHERE user = ?", (who.subject,)).rowcount
+        db.execute("DELETE FROM invitations WHERE user = ?", (who.subject,))
+        removed += db.execute("DELETE FROM users WHERE name = ?", (who.subject,)).rowcount
+    return int(removed)
+
+
+def _remove_tokens(workspace: Path, who: Principal) -> int:
+    own = "tenant = ? AND (owner = ? OR (owner IS NULL AND 'token:' || id = ?))"
+    with open_service(workspace).transaction() as db:
+        db.execute("PRAGMA secure_delete = ON")
+        removed = db.execute(f"DELETE FROM tokens WHERE {own}", (who.tenant, who.subject, who.subject)).rowcount  # noqa: S608
+    return int(removed)
+
+
+def _remove_jobs(workspace: Path, who: Principal) -> int:
+    """Remove the jobs of a user but for those that still wait or run."""
+    own = "tenant = ? AND submitter = ? AND state NOT IN ('queued', 'running')"
+    values = (who.tenant, who.subject)
+    with open_service(workspace).transaction() as db:
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute(f"DELETE FROM ingest_rows WHERE job IN (SELECT number FROM ingest_jobs WHERE {own})", values)  # noqa: S608
+        removed = db.execute(f"DELETE FROM ingest_jobs WHERE {own}", values).rowcount  # noqa: S608
+        db.execute("UPDATE ingest_jobs SET submitter = NULL WHERE tenant = ? AND submitter = ?", values)
+    return int(removed)

@@ -1,0 +1,266 @@
+"""Erasure of a user or of documents, in every place of a workspace, with a certificate that holds no content.
+
+The steps stand in one list, each may be run again, and a journal counts what each has removed: an erasure that was
+killed is finished by running it again. After the steps every database is written again without what was deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from roma_core import __version__
+from roma_core.database import scrub
+from roma_core.errors import NotFoundError
+from roma_core.telemetry import traces
+from roma_core.types import ErasedPlace, ErasureCertificate, ForgetReport, Principal, digest
+from roma_core.workspace import Workspace, private_file
+
+if TYPE_CHECKING:
+    from roma_core.app import Roma
+
+NOT_ERASED: Final = (
+    "Backups that were made of the workspace, and copies of its files and disks, are not erased here.",
+    "What was sent to others (vendors of models, MLflow and OpenTelemetry servers, exports, transcripts) is theirs.",
+    "Log lines on stderr are kept by what collects them; they hold no question and no answer.",
+)
+FILE_ONLY: Final = (
+    "Conversations are in another database (ROMA_DATABASE_URL): its own log and backups are not erased here."
+)
+QUOTING_CACHES: Final = ("page", "words", "llm", "quotes", "picture")
+"""Kinds of cache entries that may hold words of a question or a document and do not say which."""
+Work = Callable[[], Awaitable[int]]
+
+
+class ErasureStep(NamedTuple):
+    """A place and what removes something from it; ``work`` returns how much, and may be called again."""
+
+    place: str
+    work: Work
+
+
+class Journal:
+    """What an erasure has removed so far, in a file that a later run goes on from."""
+
+    def __init__(self, path: Path, facts: Mapping[str, str]) -> None:
+        self._path = path
+        self.facts = dict(facts)
+        self._removed: dict[str, int] = {}
+        self.id = uuid.uuid4().hex[:16]
+        self.began_at = datetime.now(UTC)
+
+    def open(self) -> None:
+        """Take over what an unfinished erasure of the same has done, else begin."""
+        if self._path.exists():
+            held = json.loads(self._path.read_text("utf-8"))
+            self.id, self._removed = held["id"], held["removed"]
+            self.began_at = datetime.fromisoformat(held["began_at"])
+        self._write()
+
+    def note(self, place: str, removed: int) -> None:
+        """Add to what was removed from a place."""
+        self._removed[place] = self._removed.get(place, 0) + removed
+        self._write()
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)
+
+    @property
+    def places(self) -> tuple[ErasedPlace, ...]:
+        """Return the places in the order of the steps."""
+        return tuple(ErasedPlace(place=place, removed=removed) for place, removed in self._removed.items())
+
+    def _write(self) -> None:
+        held = {**self.facts, "id": self.id, "began_at": self.began_at.isoformat(), "removed": self._removed}
+        private_file(self._path)
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(held), encoding="utf-8")
+        fresh.replace(self._path)
+
+
+class Erasure:
+    """Erases from the workspace of ``roma``. ``more`` are further steps, as for the accounts of the HTTP service.
+
+    >>> certificate = await Erasure(roma).forget_user(Principal(subject="anna"))  # doctest: +SKIP
+    """
+
+    def __init__(self, roma: Roma) -> None:
+        self._roma = roma
+        self._workspace = Workspace(roma.settings.workspace)
+
+    async def forget_user(self, who: Principal, more: Sequence[ErasureStep] = ()) -> ErasureCertificate:
+        """Remove all that a user asked, was answered, rated and was granted. Raises ``StoreError``: run it again."""
+        roma = self._roma
+        journal = Journal(self._workspace.certificates / f"{who.pseudonym}.unfinished", {"user": who.pseudonym})
+        await asyncio.to_thread(journal.open)
+        await roma.log_action(roma.user, "forget", user=who.pseudonym, erasure=journal.id)
+        steps = (
+            ErasureStep("spending of conversations", lambda: self._forget_spending(who)),
+            ErasureStep("answers", lambda: roma.answers.forget_user(who)),
+            ErasureStep("conversations and ratings", lambda: roma.sessions.forget_user(who)),
+            ErasureStep("cached answers", lambda: roma.clear_answer_cache(who.tenant)),
+            ErasureStep("cached replies of models", lambda: asyncio.to_thread(self._clear_quotes)),
+            ErasureStep("grants", lambda: asyncio.to_thread(roma.grants.forget_user, who.tenant, who.subject)),
+            ErasureStep("traces", lambda: asyncio.to_thread(traces.forget_user, roma.settings, who)),
+            *more,
+            ErasureStep("copies from before migrations", lambda: asyncio.to_thread(self._remove_copies)),
+            ErasureStep(
+                "audit log (rows blanked)",
+                lambda: asyncio.to_thread(roma.audit.erase_user, who, by=roma.user, erasure=journal.id),
+            ),
+        )
+        await self._take(steps, journal)
+        return await self._certify("user", who.tenant, journal, user=who.pseudonym)
+
+    async def forget_documents(
+        self, uris: Sequence[str], *, document_ids: Sequence[str], source: str | None, tenant: str
+    ) -> ForgetReport:
+        """Remove documents from every place. Raises ``NotFoundError``, and ``StoreError``: run it again."""
+        roma = self._roma
+        asked = [*uris, *document_ids, *([source] if source is not None else [])]
+        journal = await asyncio.to_thread(self._find_unfinished, tenant, asked)
+        known: dict[str, str] = {} if journal is None else json.loads(journal.facts["targets"])
+        try:
+            found = await roma.ingestion.find_documents(uris, document_ids=document_ids, source=source, tenant=tenant)
+        except NotFoundError:
+            if not known:
+                raise
+            removal = ForgetReport()  # it was killed after the ledger had forgotten them
+        else:
+            known |= found
+            journal = journal or self._make_journal(tenant, asked, known)
+            await asyncio.to_thread(journal.open)
+            removal = await roma.ingestion.forget(uris, document_ids=document_ids, source=source, tenant=tenant)
+        journal = journal or self._make_journal(tenant, asked, known)
+        ids, named = sorted(set(known.values())), [*known.values(), *known]
+        steps = (
+            ErasureStep("documents, with older versions and indexes", _as_work(removal.documents)),
+            ErasureStep("passages", _as_work(removal.passages)),
+            ErasureStep("cached parses, vectors and replies", _as_work(removal.cached)),
+            ErasureStep("answers that quoted them", lambda: self._blank_answers(tenant, ids)),
+            ErasureStep("cached answers", lambda: roma.clear_answer_cache(tenant)),
+            ErasureStep("evaluations that quote them", lambda: asyncio.to_thread(self._forget_evaluations, named)),
+            ErasureStep("traces", lambda: asyncio.to_thread(traces.forget_documents, roma.settings, tenant, named)),
+            ErasureStep("copies from before migrations", lambda: asyncio.to_thread(self._remove_copies)),
+        )
+        await self._take(steps, journal)
+        removed = {place.place: place.removed for place in journal.places}
+        certificate = await self._certify("documents", tenant, journal, document_ids=ids)
+        return ForgetReport(
+            uris=tuple(known),
+            document_ids=tuple(ids),
+            documents=removal.documents,
+            passages=removal.passages,
+            cached=removal.cached,
+            answers=removed["answers that quoted them"],
+            certificate=certificate,
+        )
+
+    def _make_journal(self, tenant: str, asked: Sequence[str], targets: Mapping[str, str]) -> Journal:
+        key = digest("documents", tenant, *asked)[:16]
+        facts = {"tenant": tenant, "asked": json.dumps(list(asked)), "targets": json.dumps(dict(targets))}
+        return Journal(self._workspace.certificates / f"{key}.unfinished", facts)
+
+    def _find_unfinished(self, tenant: str, asked: Sequence[str]) -> Journal | None:
+        """Return the journal of a killed removal of one of these; None without one."""
+        for path in sorted(self._workspace.certificates.glob("*.unfinished")):
+            held = json.loads(path.read_text("utf-8"))
+            if held.get("tenant") == tenant and set(asked) & set(json.loads(held.get("asked", "[]"))):
+                return Journal(path, {name: held[name] for name in ("tenant", "asked", "targets")})
+        return None
+
+    async def _blank_answers(self, tenant: str, ids: Sequence[str]) -> int:
+        turns = await self._roma.sessions.forget_documents(tenant, list(ids))
+        records = await self._roma.answers.forget_documents(tenant, list(ids))
+        return max(turns, records)
+
+    async def _take(self, steps: Iterable[ErasureStep], journal: Journal) -> None:
+        for step in steps:
+            removed = await step.work()
+            await asyncio.to_thread(journal.note, step.place, removed)
+        await asyncio.to_thread(self._scrub)
+
+    async def _certify(
+        self, what: str, tenant: str, journal: Journal, *, user: str = "", document_ids: Sequence[str] = ()
+    ) -> ErasureCertificate:
+        is_elsewhere = self._roma.settings.storage.database_url is not None
+        certificate = ErasureCertificate(
+            id=journal.id,
+            what="user" if what == "user" else "documents",
+            tenant=tenant,
+            user=user,
+            document_ids=tuple(document_ids),
+            began_at=journal.began_at,
+            ended_at=datetime.now(UTC),
+            roma=__version__,
+            places=journal.places,
+            not_erased=(*NOT_ERASED, *((FILE_ONLY,) if is_elsewhere else ())),
+        ).sealed()
+        await asyncio.to_thread(self._write, certificate)
+        await asyncio.to_thread(journal.close)
+        return certificate
+
+    def _write(self, certificate: ErasureCertificate) -> None:
+        path = self._workspace.certificates / f"{certificate.id}.json"
+        private_file(path)
+        path.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    async def _forget_spending(self, who: Principal) -> int:
+        roma = self._roma
+        ids = await roma.sessions.list_ids(who)
+        ids += await roma.answers.list_sessions(who)
+        return await asyncio.to_thread(roma.budgets.forget_sessions, who.tenant, sorted(set(ids)))
+
+    def _clear_quotes(self) -> int:
+        return sum(self._roma.cache.clear(kind) for kind in QUOTING_CACHES)
+
+    def _remove_copies(self) -> int:
+        """Remove copies of databases from before their tables were changed."""
+        copies = list(self._workspace.backups.glob("*")) if self._workspace.backups.is_dir() else []
+        for copy in copies:
+            copy.unlink(missing_ok=True)
+        return len(copies)
+
+    def _forget_evaluations(self, named: Sequence[str]) -> int:
+        """Remove kept answers, runs and golden candidates of evaluations that name one of these documents."""
+        from roma_core.evals.checkpoint import SqliteCheckpoint
+
+        evals = self._workspace.evals
+        if not evals.is_dir() or not named:
+            return 0
+        removed = 0
+        if self._workspace.eval_answers.exists():
+            removed += SqliteCheckpoint(self._workspace.eval_answers).forget(named)
+        needles = [name.encode() for name in named]
+        for folder in sorted(path for path in evals.iterdir() if path.is_dir()):
+            files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+            holding = [path for path in files if any(needle in path.read_bytes() for needle in needles)]
+            if holding and (folder / "report.json").exists():
+                shutil.rmtree(folder)
+                removed += 1
+            else:
+                for path in holding:
+                    path.unlink()
+                removed += len(holding)
+        return removed
+
+    def _scrub(self) -> None:
+        """Write every database of the workspace again without what was deleted from it."""
+        for path in (*self._workspace.databases, self._workspace.mlflow):
+            scrub(path)
+
+
+def _as_work(removed: int) -> Work:
+    """Return the work of a step that is done already."""
+
+    async def report() -> int:
+        return removed
+
+    return report

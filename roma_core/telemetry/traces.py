@@ -1,0 +1,95 @@
+"""Removal of traces from the workspace's own MLflow, of a user, of a tenant, or by age. Blocking.
+
+Traces on a tracking server belong to that server, and stay.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from roma_core.settings import Settings
+from roma_core.telemetry import logs
+from roma_core.telemetry.tracing import EXPERIMENT, SWITCHES, USER_TAG, flush
+from roma_core.types import Principal
+from roma_core.workspace import Workspace
+
+PAGE: Final = 100
+EXPERIMENTS: Final = (EXPERIMENT, "roma-eval")
+"""Experiments of questions and of evaluations."""
+
+
+def forget_user(settings: Settings, who: Principal) -> int:
+    """Remove the traces of what a user asked, and those that do not say who asked; return how many."""
+    return _remove(settings, lambda trace: _read_tag(trace, USER_TAG) == who.pseudonym or _is_nobodys(trace))
+
+
+def forget_documents(settings: Settings, tenant: str, named: Sequence[str]) -> int:
+    """Remove the traces of a tenant's questions, and of evaluations that name one of these documents."""
+
+    def is_meant(trace: Any) -> bool:
+        if _read_tag(trace, USER_TAG) and _read_tenant(trace) == tenant:
+            return True
+        text = trace.to_json()
+        return any(name in text for name in named)
+
+    return _remove(settings, is_meant)
+
+
+def remove_before(settings: Settings, tenant: str, moment: datetime) -> int:
+    """Remove the traces of a tenant's questions from before ``moment``; return how many."""
+    limit_ms = moment.timestamp() * 1000
+    return _remove(settings, lambda trace: trace.info.request_time < limit_ms and _read_tenant(trace) in {"", tenant})
+
+
+def _remove(settings: Settings, is_meant: Callable[[Any], bool]) -> int:
+    workspace = Workspace(settings.workspace)
+    if settings.telemetry.mlflow_tracking_uri is not None or not workspace.mlflow.exists():
+        return 0
+    for name, value in SWITCHES.items():
+        os.environ.setdefault(name, value)
+    logs.quiet_loggers("mlflow.store.db.utils", "alembic")
+    from mlflow import MlflowClient
+
+    flush()
+    client = MlflowClient(tracking_uri=workspace.mlflow_uri)
+    return sum(_remove_from(client, experiment.experiment_id, workspace, is_meant) for experiment in _list(client))
+
+
+def _list(client: Any) -> list[Any]:
+    """Return the experiments that ROMA writes to."""
+    return [found for name in EXPERIMENTS if (found := client.get_experiment_by_name(name)) is not None]
+
+
+def _remove_from(client: Any, experiment_id: str, workspace: Workspace, is_meant: Callable[[Any], bool]) -> int:
+    meant: list[str] = []
+    token = None
+    while True:
+        page = client.search_traces(locations=[experiment_id], max_results=PAGE, page_token=token, include_spans=True)
+        meant += [trace.info.trace_id for trace in page if is_meant(trace)]
+        token = page.token
+        if not token:
+            break
+    for at in range(0, len(meant), PAGE):
+        client.delete_traces(experiment_id=experiment_id, trace_ids=meant[at : at + PAGE])
+    for trace_id in meant:
+        for folder in workspace.mlflow_artifacts.glob(f"**/{trace_id}"):
+            shutil.rmtree(folder, ignore_errors=True)
+    return len(meant)
+
+
+def _is_nobodys(trace: Any) -> bool:
+    """Return whether a trace is of a question and was written before traces said who asked."""
+    return "request_id" in trace.info.tags and not _read_tag(trace, USER_TAG)
+
+
+def _read_tag(trace: Any, name: str) -> str:
+    return str(trace.info.tags.get(name, ""))
+
+
+def _read_tenant(trace: Any) -> str:
+    spans = trace.data.spans
+    return str(spans[0].attributes.get("tenant", "")) if spans else ""
