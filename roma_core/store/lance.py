@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ from roma_core.store.register import (
 from roma_core.store.rows import CHUNK_FIELDS, join_words, parse_chunk, rows, schema
 from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, choose_upkeep, is_index_due
 from roma_core.store.words import choose_languages, widen_question
-from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk
+from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk, digest
 from roma_core.workspace import GoneError, identity, private_folder
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ KEY_COLUMNS = ("key", "kind")
 it wrote, for the sake of writers without a lease."""
 SCOPED = ("tenant", "kind")
 """Columns with an index: every search asks for them, and without one reads them whole."""
+LOOKED_UP = ("document_id", "uri")
+"""Columns that filters compare with a value or a range; they have an index from ``ANN_FROM`` chunks on. Without one
+each filter reads them whole: at a million rows that takes longer than the search."""
+MOST_COUNTED = 512
+"""Filters whose number of permitted chunks is remembered, until the table changes."""
 TIE_MARGIN = 32
 """Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
 ANN_FROM = 20_000
@@ -135,6 +140,8 @@ class LanceStore:
         """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
         self._gate = ReaderGate(path)
+        self._permitted: OrderedDict[str, tuple[tuple[str, int], int]] = OrderedDict()
+        """By condition: the table and its version, and the number of rows that it permits."""
         self._languages: dict[str, tuple[tuple[str, int], frozenset[str]]] = {}
         """By tenant: the table and its version, and the languages of its documents."""
 
@@ -284,7 +291,7 @@ class LanceStore:
             )
 
     async def _compact(self, table: Any, *, rebuilds: bool) -> None:
-        from lancedb.index import Bitmap, IvfPq
+        from lancedb.index import Bitmap, BTree, IvfPq
 
         # Rows in other indices than their neighbours are not merged with them, so a table whose indices lack rows would
         # be written twice, here and by the next clean-up.
@@ -293,8 +300,11 @@ class LanceStore:
                 await table.create_index(column, config=Bitmap(), replace=True)
         if rebuilds or await self._count_unindexed(table, "search_text"):
             await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
-        await table.optimize()
         chunks = await table.count_rows("kind = 'chunk'")
+        for column in LOOKED_UP if chunks >= ANN_FROM else ():
+            if rebuilds or await self._count_unindexed(table, column):
+                await table.create_index(column, config=BTree(), replace=True)
+        await table.optimize()
         if chunks >= ANN_FROM and (rebuilds or not await self._find_index(table, "vector")):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
 
@@ -482,10 +492,24 @@ class LanceStore:
         total = int(await table.count_rows())
         if total < ANN_FROM:
             return 0
-        permitted = int(await table.count_rows(where.to_sql()))
+        permitted = await self._count_permitted(table, where.to_sql())
         if permitted <= EXACT_UP_TO:
             return 0
         return min(MOST_PROBES, math.ceil(NPROBES * total / permitted))
+
+    async def _count_permitted(self, table: Any, condition: str) -> int:
+        """Return the number of rows that a condition permits; it is counted again after each change of the table."""
+        key = digest("condition", condition)  # one of grants may name thousands of documents
+        version = (str(table.name), int(await table.version()))
+        noted = self._permitted.get(key)
+        if noted is not None and noted[0] == version:
+            self._permitted.move_to_end(key)
+            return noted[1]
+        count = int(await table.count_rows(condition))
+        self._permitted[key] = version, count
+        if len(self._permitted) > MOST_COUNTED:
+            self._permitted.popitem(last=False)
+        return count
 
     async def counts(self, tenant: str, scope: ReadScope = EVERYTHING) -> tuple[int, int]:
         """Return the numbers of documents and of chunks, see ``ChunkStore``."""
@@ -673,6 +697,7 @@ class LanceStore:
                 raise GoneError(self._folder)
             await self._create(database, name)
         table = await database.open_table(name)
+        self._permitted.clear()  # a table that was put back counts its versions from another number on
         made_with = await read_making(table)
         self._tokenizer = str(made_with.get("tokenizer", TOKENIZER))
         is_other = any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim"))

@@ -353,3 +353,71 @@ async def test_files_that_are_missed_in_a_store_that_is_there_are_damage(tmp_pat
 async def test_a_store_is_for_its_owner_alone(tmp_path: Path) -> None:
     await store_at(tmp_path / "ws" / "store").counts("t")
     assert [(tmp_path / p).stat().st_mode & 0o777 for p in ("ws", "ws/store")] == [0o700, 0o700]
+
+
+FOLDERS = {"file:///a/": 30, "file:///b/": 300, "file:///c/": 1500}
+"""Passages below an address."""
+
+
+@pytest.fixture(scope="module")
+def corpus() -> tuple[list[tuple[Document, list[Chunk]]], np.ndarray[Any, Any]]:
+    """Folders whose passages are about the same few topics, so that a filter takes most neighbours away."""
+    rng = np.random.default_rng(7)
+    topics = rng.normal(size=(40, DIM))
+    entries: list[tuple[Document, list[Chunk]]] = []
+    for number, (folder, count) in enumerate(FOLDERS.items()):
+        doc = document(number).model_copy(update={"uri": f"{folder}text.md"})
+        entries.append((doc, chunks_of(doc, count)))
+    total = sum(FOLDERS.values())
+    rows = topics[rng.integers(40, size=total)] + 0.5 * rng.normal(size=(total, DIM))
+    return entries, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+async def test_a_filter_finds_the_nearest_of_what_it_permits(
+    corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether few are permitted, some or many."""
+    monkeypatch.setattr(lance, "ANN_FROM", 1000)
+    monkeypatch.setattr(lance, "EXACT_UP_TO", 100)
+    entries, rows = corpus
+    store, start = store_at(tmp_path), 0
+    places: dict[str, tuple[int, int]] = {}
+    for (doc, chunks), (folder, count) in zip(entries, FOLDERS.items(), strict=True):
+        await store.put("t", doc, chunks, rows[start : start + count])
+        places[folder] = start, count
+        start += count
+    await store.optimize()
+    assert await store._find_index(await store._table(), "vector") is not None
+    ids = [chunk.id for _, chunks in entries for chunk in chunks]
+    asked = rows[np.random.default_rng(8).integers(len(rows), size=25)]
+    for folder, (start, count) in places.items():
+        shares: list[float] = []
+        for question in asked:
+            nearest = np.argsort(-(rows[start : start + count] @ question))[:10] + start
+            found = await store.dense("t", question, limit=10, filters={"uri_prefix": folder})
+            shares.append(len({ids[i] for i in nearest} & {hit.chunk.id for hit in found}) / 10)
+        assert np.mean(shares) >= 0.98, folder
+
+
+async def test_a_filter_counts_what_was_written_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lance, "ANN_FROM", 100)
+    store = store_at(tmp_path)
+    for number in range(2):
+        doc = document(number).model_copy(update={"uri": "file:///a/x"})
+        await store.put("t", doc, chunks_of(doc, 100), vectors(100, number))
+        found = await store.dense("t", vectors(1)[0], limit=500, filters={"uri_prefix": "file:///a/"})
+        assert len(found) == 100 * (number + 1)
+    await store.delete("t", ["d0"])
+    assert len(await store.dense("t", vectors(1)[0], limit=500, filters={"uri_prefix": "file:///a/"})) == 100
+
+
+async def test_a_large_table_has_an_index_for_what_filters_look_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance, "ANN_FROM", 300)
+    store = store_at(tmp_path)
+    await store.put("t", document(1), chunks_of(document(1), 400), vectors(400))
+    await store.optimize()
+    indexed = {column for index in await (await store.open_table()).list_indices() for column in index.columns}
+    assert {"document_id", "uri", "tenant", "kind", "vector", "search_text"} <= indexed
+    assert len(await store.chunks("t", "d1")) == 400
