@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import beir, report
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.ranking import ranked
-from roma_core.rerank import LocalReranker, mix
+from roma_core.rerank import FakeReranker, LocalReranker, mix, score_until_settled
 from roma_core.settings import Settings
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.fusion import fuse
@@ -27,7 +27,9 @@ QUESTIONS = 40
 MOST_PASSAGES = 800
 RRF_K = 60
 TENANT = "bench"
-SYSTEMS = ("BM25", "vectors", "RRF (K=60)", "ROMA without reranker", "ROMA")
+SYSTEMS = ("BM25", "vectors", "RRF (K=60)", "ROMA without reranker", "ROMA, every pair read", "ROMA")
+TOP = 5
+"""Passages that a question asks for."""
 
 
 def sample(full: beir.Collection, questions: int, rng: random.Random) -> beir.Collection:
@@ -76,9 +78,25 @@ async def rankings(
     lexical = await store.lexical(TENANT, question, limit=limit)
     dense = await store.dense(TENANT, (await embedder.embed_query(question)).vector, limit=limit)
     hybrid = fuse(lexical, dense, lexical_weight=settings.retrieval.lexical_weight)
-    top = [hit.chunk.text for hit in hybrid[: settings.retrieval.rerank_limit]]
-    mixed = mix(hybrid, await reranker.scores(question, top), weight=settings.retrieval.rerank_weight)
-    return dict(zip(SYSTEMS, (lexical, dense, rrf([lexical, dense]), hybrid, mixed), strict=True))
+    read = hybrid[: settings.retrieval.rerank_limit]
+    weight = settings.retrieval.rerank_weight
+    scores = await reranker.scores(question, [hit.chunk.indexed_text for hit in read])
+    whole = mix(hybrid, scores, weight=weight)
+    known = KnownScores(dict(zip([hit.chunk.id for hit in read], scores, strict=True)))
+    ids, own = [hit.chunk.id for hit in read], [hit.score for hit in read]
+    settled = await score_until_settled(known, question, ids, own, top=TOP, weight=weight)
+    mixed = mix(hybrid, settled, weight=weight, window=len(read))
+    return dict(zip(SYSTEMS, (lexical, dense, rrf([lexical, dense]), hybrid, whole, mixed), strict=True))
+
+
+class KnownScores(FakeReranker):
+    """Scores that were computed before, by the id of the passage in place of its text."""
+
+    def __init__(self, scores: Mapping[str, float]) -> None:
+        self._scores = scores
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [self._scores[text] for text in texts]
 
 
 async def measure(collection: beir.Collection, embedder: LocalEmbedder, reranker: LocalReranker) -> dict[str, object]:
@@ -87,12 +105,15 @@ async def measure(collection: beir.Collection, embedder: LocalEmbedder, reranker
     from ir_measures import nDCG
 
     runs: dict[str, dict[str, dict[str, float]]] = {system: {} for system in SYSTEMS}
+    pairs: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         store = LanceStore(Path(folder), fingerprint=embedder.fingerprint, dim=embedder.dim, model=embedder.name)
         await fill(store, embedder, collection.corpus)
         for query, text in collection.queries.items():
             found = await rankings(store, embedder, reranker, Settings(), text)
             for system, hits in found.items():
+                if system == "ROMA":
+                    pairs.append(sum("rerank" in hit.scores for hit in hits))
                 runs[system][query] = {hit.chunk.document_id: -float(hit.rank) for hit in hits}
         await store.close()
     row: dict[str, object] = {
@@ -100,6 +121,7 @@ async def measure(collection: beir.Collection, embedder: LocalEmbedder, reranker
         "passages": len(collection.corpus),
         "questions": len(collection.queries),
     }
+    row["pairs read"] = sum(pairs) / len(pairs)
     for system, run in runs.items():
         row[system] = 100 * float(ir_measures.calc_aggregate([nDCG @ 10], collection.qrels, run)[nDCG @ 10])
     return row
@@ -111,7 +133,7 @@ async def run(root: Path, questions: int) -> list[dict[str, object]]:
     for name in beir.SETS:
         rows.append(await measure(sample(beir.load(root, name), questions, random.Random(1)), embedder, reranker))
         print(rows[-1], file=sys.stderr, flush=True)
-    means = {s: sum(float(str(row[s])) for row in rows) / len(rows) for s in SYSTEMS}
+    means = {s: sum(float(str(row[s])) for row in rows) / len(rows) for s in ("pairs read", *SYSTEMS)}
     return [*rows, {"collection": "mean", "passages": None, "questions": None, **means}]
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from roma_core.engines import EXECUTION_RULES, REFERENCE, require_provider
 from roma_core.environment import count_cores
 from roma_core.errors import EmbeddingError, ErrorCode
+from roma_core.settings.retrieval import ExecutionProvider
 from roma_core.types import digest
 
 if TYPE_CHECKING:
@@ -90,36 +92,61 @@ def load_tokenizer(files: ModelFiles) -> Tokenizer:
 
 
 class OnnxModel:
-    """A transformer from ``model.onnx`` with its tokenizer: one session of one thread, one text a call.
+    """A transformer from ``model.onnx`` with its tokenizer: one session of one thread, run by ``provider``.
 
-    Its outputs are bit for bit those of fastembed, whose import alone takes longer than loading the model. Threads may
-    share it. Raises ``EmbeddingError`` when the files do not match their checksums.
+    On the CPU its outputs are bit for bit those of fastembed, whose import alone takes longer than loading the model.
+    Threads may share it. Raises ``EmbeddingError`` when the files do not match their checksums, ``ConfigError`` when
+    the provider is not there.
     """
 
-    def __init__(self, files: ModelFiles, max_tokens: int) -> None:
-        from onnxruntime import InferenceSession, SessionOptions
-
+    def __init__(self, files: ModelFiles, max_tokens: int, provider: ExecutionProvider = REFERENCE) -> None:
         verify_files(files)
-        options = SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        path = str(files.folder / "model.onnx")
-        self._session = InferenceSession(path, sess_options=options, providers=["CPUExecutionProvider"])
+        self._session = open_session(files.folder / "model.onnx", provider)
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._tokenizer = load_tokenizer(files)
         self._tokenizer.enable_truncation(max_length=max_tokens)
 
     def run(self, text: str, pair: str | None = None) -> NDArray[np.float32]:
         """Return the first output for a text or a pair, cut to ``max_tokens`` from the longer one's end."""
+        return self.run_batch([(text, pair)])[0]
+
+    def run_batch(self, items: Sequence[tuple[str, str | None]]) -> list[NDArray[np.float32]]:
+        """Return the first output for each item, in one call; shorter items are padded to the longest."""
         import numpy as np
 
-        encoded = self._tokenizer.encode(text, pair)
+        encoded = [self._tokenizer.encode(text, pair) for text, pair in items]
+        longest = max(len(each.ids) for each in encoded)
         known = {
-            "input_ids": encoded.ids,
-            "attention_mask": encoded.attention_mask,
-            "token_type_ids": encoded.type_ids,
+            "input_ids": [each.ids for each in encoded],
+            "attention_mask": [each.attention_mask for each in encoded],
+            "token_type_ids": [each.type_ids for each in encoded],
         }
-        inputs = {name: np.array([known[name]], dtype=np.int64) for name in self._inputs}
-        return np.asarray(self._session.run(None, inputs)[0][0], dtype=np.float32)
+        inputs: dict[str, NDArray[np.int64]] = {}
+        for name in self._inputs:
+            inputs[name] = np.zeros((len(items), longest), dtype=np.int64)  # zero is the padding, and is masked
+            for row, numbers in zip(inputs[name], known[name], strict=True):
+                row[: len(numbers)] = numbers
+        output = self._session.run(None, inputs)[0]
+        return [np.asarray(row, dtype=np.float32) for row in output]
+
+
+def open_session(path: Path, provider: ExecutionProvider = REFERENCE) -> Any:
+    """Return a session of one thread over a model file. Raises ``ConfigError`` when the provider is not there."""
+    from onnxruntime import InferenceSession, SessionOptions, get_available_providers
+
+    rule = require_provider(provider, get_available_providers())
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = InferenceSession(str(path), sess_options=options, providers=[rule.name])
+    require_provider(provider, session.get_providers())  # one that cannot start gives way without a word
+    return session
+
+
+def list_providers(provider: ExecutionProvider) -> list[str]:
+    """Return a provider as ONNX Runtime's users name it. Raises ``ConfigError`` when it is not there."""
+    from onnxruntime import get_available_providers
+
+    return [require_provider(provider, get_available_providers()).name]
 
 
 def make_session(model: Path | bytes) -> Any:
@@ -162,9 +189,9 @@ def make_model_error(name: str, error: Exception) -> EmbeddingError:
     )
 
 
-def width(threads: int) -> int:
-    """Return the number of threads to use: ``threads``, or one a core when it is 0."""
-    return threads or count_cores()
+def width(threads: int, provider: ExecutionProvider = REFERENCE) -> int:
+    """Return the number of calls side by side: ``threads``, or when it is 0 what the provider's rule says."""
+    return threads or EXECUTION_RULES[provider].calls or count_cores()
 
 
 async def spread(
@@ -188,6 +215,28 @@ async def spread(
                 group.create_task(run())
     except BaseExceptionGroup as failed:  # callers know the errors of ``work``, not that it ran in a group
         raise failed.exceptions[0] from None
+    return [results[index] for index in range(len(items))]
+
+
+async def spread_batches(
+    pool: ThreadPoolExecutor,
+    width: int,
+    work: Callable[[Sequence[A]], Sequence[B]],
+    items: Sequence[A],
+    cost: Callable[[A], int],
+    batch: int,
+) -> list[B]:
+    """Return the result for each item, in the order given; ``work`` gets up to ``batch`` items of nearly one cost."""
+    order = sorted(range(len(items)), key=lambda i: -cost(items[i]))
+    groups = [order[at : at + batch] for at in range(0, len(order), batch)]
+
+    def run(group: Sequence[int]) -> Sequence[B]:
+        return work([items[index] for index in group])
+
+    done = await spread(pool, width, run, groups, cost=lambda group: sum(cost(items[index]) for index in group))
+    results: dict[int, B] = {}
+    for group, values in zip(groups, done, strict=True):
+        results.update(zip(group, values, strict=True))
     return [results[index] for index in range(len(items))]
 
 

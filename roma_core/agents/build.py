@@ -102,7 +102,8 @@ def build_pipeline(parts: StageParts) -> Pipeline:
         parts.prompts,
         follows_bridges=settings.answering.planner == "auto",
     )
-    memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits, parts.find_scope)
+    depth = settings.retrieval.rerank_depth
+    memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits, parts.find_scope, depth)
     tailor = TailorAgent(parts.writers)
     citations = CitationAgent(parts.store, settings.answering.citations)
 

@@ -27,8 +27,9 @@ from roma_core.identity import ScopeFinder, permit_everything
 from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.markup.questions import focus_question
 from roma_core.perloop import PerLoop
-from roma_core.rerank import Reranker, find_languages, mix
+from roma_core.rerank import Reranker, find_languages, mix, score_until_settled
 from roma_core.settings import RetrievalSettings
+from roma_core.settings.retrieval import RerankDepth
 from roma_core.store.base import ChunkStore
 from roma_core.store.fusion import fuse
 from roma_core.telemetry import logs
@@ -117,13 +118,18 @@ class MemoryAgent(Agent):
         reranker: Reranker | None,
         limits: RetrievalConfig | None = None,
         find_scope: ScopeFinder = permit_everything,
+        depth: RerankDepth = _DEFAULTS.rerank_depth,
     ) -> None:
-        """``find_scope`` finds what the caller of a query may read; both searches are confined to it."""
+        """``find_scope`` finds what the caller of a query may read; both searches are confined to it.
+
+        ``depth`` says whether the reranker stops when the order of the best is settled.
+        """
         self._find_scope = find_scope
         self._store = store
         self._embedder = embedder
         self._reranker = reranker
         self._limits = limits or RetrievalConfig()
+        self._depth = depth
         self._search_slots = PerLoop(functools.partial(asyncio.Semaphore, CONCURRENT_SEARCHES))
 
     @property
@@ -152,8 +158,12 @@ class MemoryAgent(Agent):
                 event_at_end="reranked",
                 detail=self._count_reranked,
                 every_round=True,
-                version="1",
-                parameters={"limit": self.rerank_limit, "weight": self._limits.rerank_weight},
+                version="2",
+                parameters={
+                    "limit": self.rerank_limit,
+                    "weight": self._limits.rerank_weight,
+                    "depth": self._depth,
+                },
             ),
             Stage(
                 "select",
@@ -204,10 +214,12 @@ class MemoryAgent(Agent):
         return Recall(question, tuple(passages), tuple(_unavailable(failure) for failure in failures))
 
     @boundary
-    async def rerank(self, recall: Recall, *, limit: int | None = None) -> Recall:
+    async def rerank(self, recall: Recall, *, limit: int | None = None, top: int | None = None) -> Recall:
         """Return the same passages in the mixed order. Only the first ``limit`` (default: the setting) are read.
 
-        A question that is longer than a cross-encoder reads is cut to what it asks.
+        With ``top``, the passages that are wanted, no more are read than it takes until their order is settled, see
+        ``is_order_settled``, where the setting says so. A question that is longer than a cross-encoder reads is cut to
+        what it asks.
         """
         limit = self._limits.rerank_limit if limit is None else min(limit, self._limits.rerank_limit)
         if self._reranker is None or not limit or not recall.passages:
@@ -222,12 +234,20 @@ class MemoryAgent(Agent):
             return replace(recall, notes=(*recall.notes, note))
         texts = [passage.chunk.indexed_text for passage in readable]
         question = focus_question(recall.question)
-        scores = await guarded(f"{self.name}.rerank", self._reranker.scores(question, texts))
+        weight = self._limits.rerank_weight
+        is_whole = len(readable) == len(candidates)
+        if top is None or self._depth == "full" or not is_whole:
+            scoring = self._reranker.scores(question, texts)
+        else:
+            own = [passage.score for passage in candidates]
+            scoring = score_until_settled(self._reranker, question, texts, own, top=top, weight=weight)
+        scores = await guarded(f"{self.name}.rerank", scoring)
         if isinstance(scores, AgentFailure):
             return replace(recall, degraded=(*recall.degraded, _unavailable(scores)))
-        if len(readable) == len(candidates):
-            return replace(recall, passages=tuple(mix(recall.passages, scores, weight=self._limits.rerank_weight)))
-        ranked = mix(readable, scores, weight=self._limits.rerank_weight)
+        if is_whole:
+            mixed = mix(recall.passages, scores, weight=weight, window=len(candidates))
+            return replace(recall, passages=tuple(mixed))
+        ranked = mix(readable, scores, weight=weight)
         return replace(recall, passages=put_in_places(recall.passages, ranked))
 
     @property
@@ -255,11 +275,11 @@ class MemoryAgent(Agent):
         if isinstance(recall, AgentFailure):
             return recall
         reranked_from = time.perf_counter()
-        ranked = await self.rerank(recall)
+        ranked = await self.rerank(recall, top=limit)
         if isinstance(ranked, AgentFailure):
             return ranked
         ended = time.perf_counter()
-        read = min(self.rerank_limit, len(recall.passages)) if ranked.degraded == recall.degraded else 0
+        read = sum("rerank" in passage.scores for passage in ranked.passages)
         failure = "".join(ranked.degraded[len(recall.degraded) :])
         report_legs = (
             *(leg.report() for leg in legs),
@@ -280,7 +300,7 @@ class MemoryAgent(Agent):
 
     def with_config(self, config: RetrievalConfig) -> MemoryAgent:
         """Return an agent over the same parts with other numbers."""
-        return MemoryAgent(self._store, self._embedder, self._reranker, config, self._find_scope)
+        return MemoryAgent(self._store, self._embedder, self._reranker, config, self._find_scope, self._depth)
 
     async def _retrieve_lookups(self, context: Context) -> AgentFailure | None:
         """Search for all look-ups that can be made now. A retry repeats only those that failed."""
@@ -311,7 +331,8 @@ class MemoryAgent(Agent):
         share = self._rerank_share(context)
         fresh = [lookup for lookup in context.current_lookups if lookup.passages and not lookup.is_ranked]
         recalls = [Recall(lookup.rank_by or lookup.text, lookup.passages or ()) for lookup in fresh]
-        outcomes = await gather_all([self.rerank(recall, limit=share) for recall in recalls])
+        top = context.query.top_k
+        outcomes = await gather_all([self.rerank(recall, limit=share, top=top) for recall in recalls])
         for lookup, outcome in zip(fresh, outcomes, strict=True):
             if isinstance(outcome, AgentFailure):
                 return outcome
@@ -334,8 +355,14 @@ class MemoryAgent(Agent):
         return -(-self.rerank_limit // len(context.lookups))
 
     def _count_reranked(self, context: Context) -> dict[str, int]:
+        """Return how many passages the reranker has read, or may read where it has not begun."""
         share = self._rerank_share(context)
-        return {"n": sum(min(share, len(lookup.passages or ())) for lookup in context.current_lookups)}
+        counts: list[int] = []
+        for lookup in context.current_lookups:
+            passages = lookup.passages or ()
+            read = sum("rerank" in passage.scores for passage in passages)
+            counts.append(read if lookup.is_ranked else min(share, len(passages)))
+        return {"n": sum(counts)}
 
     async def _search_words(
         self, question: str, tenant: str, filters: dict[str, Any], scope: ReadScope

@@ -64,7 +64,8 @@ def make_embedder(settings: Settings) -> Embedder:
 def _make_local(settings: Settings, model: str) -> Embedder:
     from roma_core.embeddings.local import LocalEmbedder
 
-    return LocalEmbedder(model or None, threads=settings.retrieval.embed_threads)
+    retrieval = settings.retrieval
+    return LocalEmbedder(model or None, threads=retrieval.embed_threads, provider=retrieval.execution_provider)
 
 
 def _make_openai(settings: Settings, model: str) -> Embedder:

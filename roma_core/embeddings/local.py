@@ -13,22 +13,34 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from roma_core.embeddings.base import EmbeddingResult
+from roma_core.engines import (
+    EXECUTION_RULES,
+    PROBE_QUESTIONS,
+    PROBE_TEXTS,
+    REFERENCE,
+    Agreement,
+    ChosenEngine,
+    choose_engine,
+    compare_vectors,
+)
 from roma_core.errors import EmbeddingError, ErrorCode
 from roma_core.models import (
     LazyObjects,
     ModelFiles,
     OnnxModel,
     find_bundled_files,
+    list_providers,
     load_tokenizer,
     make_model_error,
-    spread,
+    spread_batches,
     verify_files,
     width,
 )
+from roma_core.settings.retrieval import ExecutionProvider
 from roma_core.types import ComponentHealth, digest
 
 if TYPE_CHECKING:
-    from roma_core.types import Vector
+    from roma_core.types import Vector, Vectors
 
 BUNDLED = "bge-small-en-v1.5-int8"
 BUNDLED_DIM = 384
@@ -40,12 +52,15 @@ BGE_QUERY = "Represent this sentence for searching relevant passages: "
 class LocalEmbedder:
     """``Embedder`` by ``model``: None for the bundled one, else a name that fastembed lists (hub download).
 
-    Models are loaded at first use. Raises ``EmbeddingError`` (ERR_EMBEDDING_MODEL) when one is missing.
+    Models are loaded at first use. Raises ``EmbeddingError`` (ERR_EMBEDDING_MODEL) when one is missing. A ``provider``
+    that does not agree with the CPU is not used, and health says so; hence the fingerprint does not name it.
     """
 
-    def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
+    def __init__(self, model: str | None = None, *, threads: int = 0, provider: ExecutionProvider = REFERENCE) -> None:
         self._hub = model
-        self._width = width(threads)
+        self._provider = provider
+        self._width = width(threads, provider)
+        self._batch = EXECUTION_RULES[provider].batch
         self._pool = ThreadPoolExecutor(self._width + 1, thread_name_prefix="embed")  # one to spare for questions
         self._query_prefix = BGE_QUERY if model is None or ("bge-" in model and "-en" in model) else ""
 
@@ -71,18 +86,21 @@ class LocalEmbedder:
 
         if not texts:
             return EmbeddingResult(np.zeros((0, self.dim), dtype=np.float32))
-        rows = await spread(self._pool, self._width, self._vector, texts, cost=len)
+        rows = await spread_batches(self._pool, self._width, self._embed, texts, cost=len, batch=self._batch)
         return EmbeddingResult(np.stack(rows))
 
     async def embed_query(self, text: str) -> EmbeddingResult:
         """Return the vector of a question, with the model's instruction in front of it."""
-        rows = await spread(self._pool, 1, self._vector, [self._query_prefix + text], cost=len)
+        rows = await spread_batches(self._pool, 1, self._embed, [self._query_prefix + text], cost=len, batch=1)
         import numpy as np  # loaded by now, in a thread: the loop has others to serve
 
         return EmbeddingResult(np.stack(rows))
 
     async def health(self) -> ComponentHealth:
-        """Check the bundled model's files, once; a model from the hub is checked at its first use."""
+        """Check the bundled model's files, once, and a provider beside the CPU; one of the hub at its first use."""
+        if self._provider != REFERENCE:
+            chosen = await asyncio.to_thread(_load, (self._hub, self._provider))
+            return chosen.describe()
         if self._hub is None:
             await asyncio.to_thread(lambda: verify_files(_find_files()))
         return ComponentHealth()
@@ -102,20 +120,76 @@ class LocalEmbedder:
             return load_tokenizer(_find_files())
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_str(_hub(self._hub).model.tokenizer.to_str())
+        engine = _load((self._hub, self._provider)).engine
+        assert isinstance(engine, HubEngine)  # noqa: S101  (it has a name)
+        tokenizer = Tokenizer.from_str(engine.model.model.tokenizer.to_str())
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
 
-    def _vector(self, text: str) -> Vector:
+    def _embed(self, texts: Sequence[str]) -> list[Vector]:
+        return _load((self._hub, self._provider)).engine.embed(texts)
+
+
+class BundledEngine:
+    """The bundled model on one execution provider."""
+
+    def __init__(self, provider: ExecutionProvider) -> None:
+        self._model = OnnxModel(_find_files(), BUNDLED_TOKENS, provider)
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the unit vectors of texts, in one call."""
+        outputs = self._model.run_batch([(text, None) for text in texts])
+        return [_normalise(output[0]) for output in outputs]  # of the first token: CLS pooling
+
+
+class HubEngine:
+    """A model that fastembed lists, on one execution provider."""
+
+    def __init__(self, name: str, provider: ExecutionProvider) -> None:
+        from fastembed import TextEmbedding
+
+        try:
+            self.model = TextEmbedding(name, threads=1, providers=list_providers(provider))
+        except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
+            raise make_model_error(name, error) from error
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the unit vectors of texts, in one call."""
         import numpy as np
 
-        if self._hub is None:
-            row = _bundled(None).run(text)[0]  # of the first token: CLS pooling
-        else:
-            row = np.asarray(next(iter(_hub(self._hub).embed([text], batch_size=1))), dtype=np.float32)
-        # Along an axis, as fastembed does: over a bare vector numpy sums in another order, and the last bit differs.
-        return np.asarray(row / np.linalg.norm(row[np.newaxis], axis=1), dtype=np.float32)
+        rows = self.model.embed(list(texts), batch_size=len(texts))
+        return [_normalise(np.asarray(row, dtype=np.float32)) for row in rows]
+
+
+Engine = BundledEngine | HubEngine
+
+
+def _normalise(row: Vector) -> Vector:
+    import numpy as np
+
+    # Along an axis, as fastembed does: over a bare vector numpy sums in another order, and the last bit differs.
+    return np.asarray(row / np.linalg.norm(row[np.newaxis], axis=1), dtype=np.float32)
+
+
+def _choose_engine(wanted: tuple[str | None, ExecutionProvider]) -> ChosenEngine[Engine]:
+    hub, provider = wanted
+
+    def make(provider: ExecutionProvider) -> Engine:
+        return BundledEngine(provider) if hub is None else HubEngine(hub, provider)
+
+    return choose_engine(provider, make, _compare)
+
+
+def _compare(one: Engine, other: Engine) -> Agreement:
+    """Return how well two engines agree on the probes, the first one in a batch."""
+    import numpy as np
+
+    def embed(probes: Sequence[str]) -> tuple[Vectors, Vectors]:
+        alone = [other.embed([probe])[0] for probe in probes]
+        return np.stack(one.embed(probes)), np.stack(alone)
+
+    return compare_vectors(embed(PROBE_TEXTS), embed(PROBE_QUESTIONS))
 
 
 @functools.cache
@@ -123,17 +197,7 @@ def _find_files() -> ModelFiles:
     return find_bundled_files("bge_small_en")
 
 
-def _load_hub(name: str) -> Any:
-    from fastembed import TextEmbedding
-
-    try:
-        return TextEmbedding(name, threads=1)
-    except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
-        raise make_model_error(name, error) from error
-
-
-_bundled: LazyObjects[None, OnnxModel] = LazyObjects(lambda _: OnnxModel(_find_files(), BUNDLED_TOKENS))
-_hub: LazyObjects[str, Any] = LazyObjects(_load_hub)
+_load: LazyObjects[tuple[str | None, ExecutionProvider], ChosenEngine[Engine]] = LazyObjects(_choose_engine)
 
 
 def _find_hub_dim(name: str) -> int:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from roma_core.settings.base import SettingsSection, setting
+
+RerankDepth = Literal["adaptive", "full"]
+"""``adaptive`` stops reranking when the order of the best passages is settled."""
+ExecutionProvider = Literal["cpu", "cuda", "openvino", "coreml"]
+"""Engine that runs the local embedder and reranker."""
 
 
 class RetrievalSettings(SettingsSection):
@@ -16,3 +23,5 @@ class RetrievalSettings(SettingsSection):
     lexical_weight: float = setting(0.4, "Weight of BM25 in the min-max fusion.", ge=0, le=1)
     rerank_limit: int = setting(20, "Candidates that the cross-encoder sees.", ge=0, le=200)
     rerank_weight: float = setting(0.5, "Weight of the cross-encoder in the mix.", ge=0, le=1)
+    rerank_depth: RerankDepth = setting("adaptive", "adaptive: stop when the order of the best is settled.")
+    execution_provider: ExecutionProvider = setting("cpu", "What runs the local embedder and reranker.")

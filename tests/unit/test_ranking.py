@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roma_core.ranking import minmax, ranked
-from roma_core.rerank import FakeReranker, mix
+from roma_core.rerank import FakeReranker, mix, score_until_settled
 from roma_core.store.fusion import fuse
 from roma_core.types import Chunk, ScoredChunk
 
@@ -84,3 +85,46 @@ async def test_fake_reranker_counts_shared_words() -> None:
     reranker = FakeReranker()
     assert await reranker.scores("red fox", ["A red fox!", "red car", "blue"]) == [5.0, 0.0, -5.0]
     assert await reranker.scores("?!", ["x"]) == [-5.0]
+
+
+async def read_until_settled(own: Sequence[float], scores: Sequence[float], top: int) -> list[float]:
+    """Return what is read of candidates whose texts are the model's scores."""
+
+    class Reader(FakeReranker):
+        async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+            return [float(text) for text in texts]
+
+    return await score_until_settled(Reader(), "?", [str(score) for score in scores], own, top=top)
+
+
+async def test_reading_stops_when_a_step_brings_nothing_among_the_best() -> None:
+    own = [1.0 - 0.05 * place for place in range(20)]
+    assert len(await read_until_settled(own, [5.0 - place for place in range(20)], top=5)) == 8
+    late = [0.0] * 20
+    late[9] = 9.0  # the tenth is best: its step is read, and one more
+    assert len(await read_until_settled(own, [5.0, 5.0, 5.0, 5.0, 9.0, *late[5:]], top=5)) == 16
+
+
+async def test_reading_goes_on_while_better_ones_come() -> None:
+    assert len(await read_until_settled([0.5] * 20, [float(place) for place in range(20)], top=5)) == 20
+
+
+async def test_as_many_are_read_as_are_wanted() -> None:
+    own = [1.0 - 0.05 * place for place in range(20)]
+    assert len(await read_until_settled(own, [5.0 - place for place in range(20)], top=13)) == 13
+
+
+async def test_fewer_candidates_than_are_wanted_are_all_read() -> None:
+    assert await read_until_settled([1.0, 0.5], [3.0, 1.0], top=5) == [3.0, 1.0]
+    assert await read_until_settled([], [], top=5) == []
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(-10, 10)), min_size=1, max_size=30), st.integers(1, 10))
+async def test_what_was_not_read_follows_in_its_own_order(candidates: list[tuple[float, float]], top: int) -> None:
+    own = sorted((share for share, _ in candidates), reverse=True)
+    read = await read_until_settled(own, [score for _, score in candidates], top)
+    ranking = hits("hybrid", **{f"c{place:02d}": score for place, score in enumerate(own)})
+    mixed = mix(ranking, read, window=len(own))
+    assert [hit.chunk.id for hit in mixed[len(read) :]] == [hit.chunk.id for hit in ranking[len(read) :]]
+    assert [hit.score for hit in mixed] == sorted((hit.score for hit in mixed), reverse=True)
+    assert [hit.rank for hit in mixed] == list(range(1, len(own) + 1))

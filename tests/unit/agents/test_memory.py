@@ -185,3 +185,27 @@ def test_places_are_filled_or_left_out() -> None:
     assert fill_places(context.lookups[3], context) == ""
     context.lookups[1].finding = "Ada"
     assert fill_places(context.lookups[2], context) == "Where was Ada born, ?"
+
+
+async def test_the_reranker_stops_when_the_best_are_settled(kit: Any) -> None:
+    counts: list[int] = []
+
+    class Reader(FakeReranker):
+        async def scores(self, question: str, texts: Any) -> list[float]:
+            counts.append(len(texts))
+            return [5.0 - place for place in range(len(texts))]
+
+    template = (await recall(MemoryAgent(await kit.store(), FakeEmbedder(), None))).passages[0]
+    shares = [1.0, 0.95, *[0.2 - 0.01 * place for place in range(18)]]
+    passages = tuple(
+        template.model_copy(update={"score": share, "chunk": template.chunk.model_copy(update={"id": f"{place:02d}"})})
+        for place, share in enumerate(shares)
+    )
+    found = Recall("rope bridge built", passages)
+    for depth, top, read in (("adaptive", 2, [8]), ("full", 2, [20]), ("adaptive", None, [20])):
+        counts.clear()
+        ranked = await MemoryAgent(await kit.store(), FakeEmbedder(), Reader(), depth=depth).rerank(found, top=top)
+        assert isinstance(ranked, Recall)
+        assert counts == read, depth
+        assert [passage.chunk.id for passage in ranked.passages[:2]] == ["00", "01"]
+        assert len(ranked.passages) == 20
