@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from roma_core.audit import Action
     from roma_core.evals.abstention import AbstentionCard
     from roma_core.evals.judge.model import Judge
+    from roma_core.evals.routing import RouterCard
     from roma_core.ingestion import OnProgress
     from roma_core.ingestion.catalog import SourceCatalog
     from roma_core.ingestion.reindex import OnReindex
@@ -740,6 +741,22 @@ class Roma:
         from roma_core.weighing import calibrate_abstention
 
         return await calibrate_abstention(self, str(dataset), limit=limit, progress=progress)
+
+    async def calibrate_router(
+        self, dataset: str | Path, *, limit: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> RouterCard:
+        """Find which questions the cheap model answers no worse than the strong one, by ``ROMA_ROUTER``.
+
+        ``dataset`` is a golden set or ``beir:DIR``; every question is asked twice. The card is kept; answers use it
+        from the next ``Roma`` on. Raises ``ConfigError`` where no second model is set, ``EvalError``.
+
+        >>> card = await roma.calibrate_router("golden.json")  # doctest: +SKIP
+        """
+        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
+            await part.warm(self)
+        from roma_core.routing import calibrate_router
+
+        return await calibrate_router(self, str(dataset), limit=limit, progress=progress)
 
     async def answer_cache_stats(self) -> AnswerCacheStats:
         """Return how much the cache of answers holds and what it has saved. Raises ``StoreError``."""

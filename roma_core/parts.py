@@ -15,6 +15,7 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from roma_core.writers.base import Writer
     from roma_core.writers.extractive import ExtractiveWriter
     from roma_core.writers.extractive.calibration import RiskContract
+    from roma_core.writers.routing import RoutingWriter
 
 T = TypeVar("T")
 
@@ -455,7 +457,8 @@ def build_writers(roma: Roma) -> Sequence[Writer]:
 
     llm, prompts = roma.llm, roma.answer_prompts
     if not getattr(llm, "stand_in", ""):
-        return [GenerativeWriter(llm, prompts, max_output_tokens=roma.settings.llm.max_output_tokens)]
+        only = GenerativeWriter(llm, prompts, max_output_tokens=roma.settings.llm.max_output_tokens)
+        return [build_router(roma, only) if roma.settings.routing.mode != "off" else only]
     return build(
         roma.settings,
         llm,
@@ -464,7 +467,36 @@ def build_writers(roma: Roma) -> Sequence[Writer]:
         cache=roma.cache,
         library=roma.store,
         contract=read_contract(roma),
+        route=partial(build_router, roma) if roma.settings.routing.mode != "off" else None,
     )
+
+
+def build_router(roma: Roma, strong: Writer) -> RoutingWriter:
+    """Return the choice between the cheap model and ``strong``. Raises ``ConfigError`` without a cheap one."""
+    from roma_core.agents.citations import CitationAgent, find_citation_trouble
+    from roma_core.evals.routing import find_rule
+    from roma_core.llm.service import LLMService
+    from roma_core.writers.generative import GenerativeWriter
+    from roma_core.writers.routing import RoutingWriter
+
+    settings = roma.settings.routing
+    if settings.model is None or ":" not in settings.model:
+        raise ConfigError(f"ROMA_ROUTER={settings.mode} needs ROMA_ROUTER_MODEL=provider:model, the cheap model.")
+    cheap = GenerativeWriter(
+        roma.llm,
+        roma.answer_prompts,
+        max_output_tokens=roma.settings.llm.max_output_tokens,
+        model=settings.model,
+    )
+    rule = find_rule(settings, cheap.name, strong.name, Workspace(roma.settings.workspace).router)
+    find_price = roma.llm.find_price if isinstance(roma.llm, LLMService) else _unknown_price
+    check = partial(find_citation_trouble, CitationAgent(roma.store))
+    return RoutingWriter(cheap, strong, rule, find_price, check)
+
+
+def _unknown_price(model: str, usage: Usage) -> float | None:
+    """Return None: a bare provider, as tests hand in, knows no prices."""
+    return None
 
 
 def build_quotes_writer(roma: Roma, why: str = "") -> ExtractiveWriter:

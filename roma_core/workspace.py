@@ -117,6 +117,11 @@ class Workspace:
         return self.evals / "abstention"
 
     @property
+    def router(self) -> Path:
+        """Folder of the cards that say which questions the cheap model answers, one file a pair of models."""
+        return self.evals / "router"
+
+    @property
     def labels(self) -> Path:
         """Folder of grades that people gave, one file a run."""
         return self.evals / "labels"

@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from roma_core.agents.base import Agent, boundary
-from roma_core.agents.context import Context
+from roma_core.agents.context import Context, is_unknown
 from roma_core.agents.pipeline import Recovery, Stage, Then
-from roma_core.citations import Cited, cite, count_verdicts, is_statement
+from roma_core.citations import REFUSED, Cited, cite, count_verdicts, is_statement
 from roma_core.errors import AgentFailure
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import mask_markers, normalise_markers, read_markers, split_claims
 from roma_core.store.base import ChunkStore
 from roma_core.telemetry import metrics
 from roma_core.types import CitationPolicy, ComponentHealth, Document, ScoredChunk
+from roma_core.writers.base import Draft, WritingContext
 
 
 class CitationAgent(Agent):
@@ -93,6 +94,28 @@ class CitationAgent(Agent):
     async def _documents(self, ids: set[str], tenant: str) -> dict[str, Document]:
         found = await asyncio.gather(*(self._store.document(tenant, id_) for id_ in sorted(ids)))
         return {d.id: d for d in found if d is not None}
+
+
+async def find_citation_trouble(
+    agent: CitationAgent, draft: Draft, passages: Sequence[ScoredChunk], context: WritingContext
+) -> str:
+    """Return why the citations of an answer do not hold; empty where they do.
+
+    They hold when the answer cites, and each statement is proven or at least partly supported. A store that cannot be
+    read proves nothing.
+    """
+    given = (*passages, *draft.added)
+    if is_unknown(draft.text, len(given)):
+        return "the cheap model does not know"
+    if draft.finish_reason != "stop":
+        return f"the cheap model's answer ended by {draft.finish_reason}"
+    cited = await agent.resolve(draft.text, given, context.query.tenant)
+    if isinstance(cited, AgentFailure):
+        return f"the cheap model's citations could not be checked: {cited.code.value}"
+    refused = sum(statement.verdict in REFUSED for statement in cited.statements)
+    if refused:
+        return f"{refused} of the cheap model's {len(cited.statements)} statements are not supported"
+    return "" if cited.citations else "the cheap model cites nothing"
 
 
 def stands_in(passage: ScoredChunk, documents: Mapping[str, Document]) -> Document | None:

@@ -130,6 +130,11 @@ class Context:
         return self.reading or self.question
 
     @property
+    def lookup_count(self) -> int:
+        """The number of look-ups, of all rounds."""
+        return len(self.lookups)
+
+    @property
     def current_lookups(self) -> list[Lookup]:
         """The look-ups of this round."""
         return [lookup for lookup in self.lookups if lookup.round == self.round]

@@ -14,7 +14,7 @@ from roma_core.errors import ErrorCode, LLMError, RomaError
 from roma_core.languages import is_same_script
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import rewrite_markers
-from roma_core.types import Answered, ComponentHealth, Query, TailorOutput, digest
+from roma_core.types import Answered, ComponentHealth, HealthState, Query, TailorOutput, digest
 from roma_core.writers.base import Piece, Thoughts, Writer
 
 _DECLINED = frozenset({"refusal", "content_filter"})
@@ -61,8 +61,12 @@ class TailorAgent(Agent):
         )
 
     async def health(self) -> ComponentHealth:
-        """Return ok; models and reranker report their own health."""
-        return ComponentHealth(name=self.name, state="ok", details={"writers": [w.name for w in self._writers]})
+        """Return ``degraded`` where a writer is; models and reranker report their own health."""
+        details = {"writers": [writer.name for writer in self._writers]}
+        found = [await writer.health() for writer in self._writers]
+        reasons = [health.reason for health in found if health.state != "ok"]
+        state: HealthState = "degraded" if reasons else "ok"
+        return ComponentHealth(name=self.name, state=state, reason="; ".join(reasons), details=details)
 
     def write(self, context: Context) -> WriterStream:
         """Return the pieces of the answer in order, then the ``Draft`` that they make up.
@@ -157,6 +161,7 @@ def _compose_answer(context: Context) -> TailorOutput:
         removed=cited.removed,
         flags=tuple(context.flags),
         prompt_hash=draft.prompt_hash,
+        route=draft.route,
     )
 
 
@@ -180,6 +185,7 @@ def _compose_unknown(context: Context) -> TailorOutput:
         answered=Answered.UNKNOWN,
         flags=tuple(context.flags),
         prompt_hash=draft.prompt_hash if draft is not None else "",
+        route=draft.route if draft is not None else None,
     )
 
 

@@ -165,6 +165,7 @@ def show_answer(output: TailorOutput) -> None:
     else:
         write("\n".join(format_answer(output)))
     notes = [f"written by {output.model}" + (f" ({output.model_reason})" if output.model_reason else "")]
+    notes += [output.route.words] if output.route is not None else []
     notes += [output.saved.words] if output.saved is not None else []
     notes += [f"degraded: {reason}" for reason in output.degraded_reasons]
     note("\n" + "; ".join(notes))

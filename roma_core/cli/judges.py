@@ -189,6 +189,33 @@ async def calibrate_abstention(call: Invocation, dataset: str, limit: int | None
     return OK if controls[POOLED].threshold is not None else FAILED
 
 
+@command("router", examples=("roma calibrate router golden.json", "roma calibrate router beir:squad2 --limit 300"))
+@click.argument("dataset", metavar="SET")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N questions, always the same ones.")
+async def calibrate_router(call: Invocation, dataset: str, limit: int | None) -> int:
+    """Find which questions the cheap model of ROMA_ROUTER answers no worse than the strong one.
+
+    Both models answer every question of a golden set or beir:DIR. The card is kept in the workspace, and answers follow
+    it from then on. "No worse" means: by 2 points of the facts stated at most, its uncertainty counted.
+    """
+    from roma_core.evals.routing import COLUMNS
+
+    async with build_roma(call.settings) as roma:
+        card = await roma.calibrate_router(dataset, limit=limit)
+    point = card.point
+    facts = {
+        **card.model_dump(mode="json", exclude={"cases"}),
+        "curve": [each.model_dump(mode="json") for each in card.curve],
+        "point": point.model_dump(mode="json") if point is not None else None,
+        "words": card.words,
+    }
+    call.emit(facts, lambda: write_table("", list(COLUMNS), card.rows()))
+    if not call.as_json:
+        note(f"{len(card.cases)} questions, {card.unlabelled} without a label, {card.failed} failed")
+        note(card.words)
+    return OK if point is not None and point.share else FAILED
+
+
 def correct_runs(store: RunStore, cards: Path) -> int:
     """Correct the scores of judges in all runs that have them; return the number of runs that changed."""
     from roma_core.evals.evaluation import correct_scores
@@ -207,3 +234,4 @@ judge.add_command(label)
 judge.add_command(pair)
 calibrate.add_command(calibrate_judge)
 calibrate.add_command(calibrate_abstention)
+calibrate.add_command(calibrate_router)

@@ -98,6 +98,11 @@ class LLMService:
         """Return the reason for which the first provider was chosen."""
         return self._why
 
+    def find_price(self, model: str, usage: Usage) -> float | None:
+        """Return the dollars that ``usage`` costs with ``provider:model``; None when that is not known."""
+        provider, _, name = model.partition(":")
+        return self._prices.cost_usd(provider, name, usage)
+
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Report every call to ``observer`` (metrics, traces) until the returned function is called."""
         self._observers.append(observer)

@@ -25,6 +25,7 @@ from roma_core.settings.model import Settings, all_settings, env_name, own_setti
 from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings, TrackedChanges
 from roma_core.settings.privacy import PrivacyRule, PrivacySettings
 from roma_core.settings.retrieval import RetrievalSettings
+from roma_core.settings.routing import RoutingSettings
 from roma_core.settings.serving import ServingSettings
 from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import CacheMode, StorageSettings
@@ -52,6 +53,7 @@ __all__ = [
     "PrivacySettings",
     "ProviderSettings",
     "RetrievalSettings",
+    "RoutingSettings",
     "RuleMode",
     "ServingSettings",
     "Setting",

@@ -31,6 +31,7 @@ from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
 from roma_core.settings.privacy import PrivacySettings
 from roma_core.settings.retrieval import RetrievalSettings
+from roma_core.settings.routing import RoutingSettings
 from roma_core.settings.serving import ServingSettings
 from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import StorageSettings
@@ -66,6 +67,7 @@ class Settings(BaseModel):
     anthropic: AnthropicSettings = AnthropicSettings()
     azure: AzureSettings = AzureSettings()
     budgets: BudgetSettings = BudgetSettings()
+    routing: RoutingSettings = RoutingSettings()
     judge: JudgeSettings = JudgeSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     chunking: ChunkingSettings = ChunkingSettings()

@@ -15,7 +15,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from roma_core.errors import AgentFailure
-from roma_core.types import CitationVerdict, HealthReport, HealthState, IngestionReport, Usage
+from roma_core.types import CitationVerdict, HealthReport, HealthState, IngestionReport, ModelRoute, Usage
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 ProcessCollector(registry=REGISTRY)
@@ -41,6 +41,12 @@ _chunks = Counter("roma_ingest_chunks", "Chunks written.", registry=REGISTRY)
 _cache = Counter("roma_cache_requests", "Look-ups in a cache.", ["cache", "result"], registry=REGISTRY)
 _guardrails = Counter("roma_guardrail_hits", "Guardrail rules that fired.", ["rule", "action"], registry=REGISTRY)
 _statements = Counter("roma_statements", "Statements of answers by verdict.", ["verdict"], registry=REGISTRY)
+_routes = Counter("roma_routed_answers", "Answers by the model that the router chose.", ["choice"], registry=REGISTRY)
+_route_saved = Gauge(
+    "roma_router_saved_usd",
+    "Dollars that the router saved so far; cascades that failed count below.",
+    registry=REGISTRY,
+)
 _degraded = Counter("roma_degraded_answers", "Answers that a failure made worse.", registry=REGISTRY)
 _http = Counter("roma_http_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY)
 _http_s = Histogram(
@@ -142,6 +148,12 @@ def count_cache(cache: str, *, hit: bool) -> None:
 def count_guardrail(rule: str, action: str, times: int = 1) -> None:
     """Count that a rule fired ``times`` and did ``action`` (flag or block) each time."""
     _guardrails.labels(_bound_label("rule", rule), _bound_label("action", action)).inc(times)
+
+
+def count_route(route: ModelRoute) -> None:
+    """Count the choice between the cheap and the strong model, and what it saved."""
+    _routes.labels(route.choice).inc()
+    _route_saved.inc(route.saved_usd or 0.0)
 
 
 def count_verdicts(verdicts: Mapping[CitationVerdict, int]) -> None:

@@ -65,6 +65,10 @@ class QueryWatch:
         """Record the answer, and each failure that was recovered from on the way."""
         self._outcome = "answered" if output.answered else "unanswered"
         self._line = {"model": output.model, "citations": len(output.citations), "degraded": output.degraded}
+        if output.route is not None and output.saved is None:  # a cached answer was counted when it was written
+            route = output.route
+            self._line |= {"route": route.choice, "route_reason": route.reason, "route_saved_usd": route.saved_usd}
+            metrics.count_route(route)
         for reason in output.degraded_reasons:
             if recovered := _RECOVERED.match(reason):
                 metrics.count_error(recovered[1], recovered[2])

@@ -151,6 +151,40 @@ class SavedWork(Noun):
         )
 
 
+RouteChoice = Literal["cheap", "strong", "escalated"]
+"""The model that wrote; *escalated* is the strong one after the cheap one, whose answer did not hold."""
+
+
+class ModelRoute(Noun):
+    """The choice between a cheap and a strong model for one question, its reason, and what it saved."""
+
+    choice: RouteChoice
+    reason: str
+    difficulty: float
+    """By features of question and passages, in 0..1."""
+    threshold: float | None = None
+    """Difficulty up to which the cheap model is asked; None when nothing was calibrated."""
+    saved_usd: float | None = 0.0
+    """Against the strong model alone: what its price for the same tokens is above the cost. Negative where the cheap
+    model's answer was not used; None when a price is not known."""
+
+    @property
+    def words(self) -> str:
+        """Return one line for a person.
+
+        >>> ModelRoute(choice="cheap", reason="difficulty 0.20, at most 0.50", difficulty=0.2, saved_usd=0.001).words
+        'cheap model, saved $0.0010: difficulty 0.20, at most 0.50'
+        """
+        if self.saved_usd is None:
+            saving = "saved an unknown amount"
+        elif self.saved_usd < 0:
+            saving = f"cost ${-self.saved_usd:.4f} more"
+        else:
+            saving = f"saved ${self.saved_usd:.4f}"
+        model = "strong model after the cheap one" if self.choice == "escalated" else f"{self.choice} model"
+        return f"{model}, {saving}: {self.reason}"
+
+
 CITATION_COLUMNS = (
     "marker",
     "title",
@@ -194,6 +228,8 @@ class TailorOutput(Noun):
     """Names of the guardrail rules that fired without blocking."""
     prompt_hash: str = ""
     """Hash of the prompt that the answer was written with; empty when no prompt was read (extractive)."""
+    route: ModelRoute | None = None
+    """The choice between the cheap and the strong model; None where one model answers all (``ROMA_ROUTER=off``)."""
     saved: SavedWork | None = None
     """What was saved because the answer comes from the cache of answers; None for one that was written now."""
 

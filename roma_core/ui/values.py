@@ -38,6 +38,7 @@ def render_answer(output: TailorOutput) -> display.Html:
 
     body = "".join(render_blocks(output.answer, badge))
     facts = [output.proof, output.model, output.persona]
+    facts += [output.route.words] if output.route is not None else []
     facts += [output.saved.words] if output.saved is not None else []
     facts += ["degraded: " + ", ".join(output.degraded_reasons)] if output.degraded else []
     return display.box(

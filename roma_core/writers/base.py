@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from roma_core.llm.base import FinishReason, Message
-from roma_core.types import ComponentHealth, Query, ScoredChunk, Usage
+from roma_core.types import ComponentHealth, ModelRoute, Query, ScoredChunk, Usage
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Draft:
     """The messages that a model was sent; none where no model wrote."""
     added: tuple[ScoredChunk, ...] = ()
     """Spans of documents that the answer cites beside the passages it was given; their numbers follow on theirs."""
+    route: ModelRoute | None = None
+    """The choice between models, where there was one."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class WritingContext(Protocol):
     @property
     def reading(self) -> str:
         """The question as the conversation reads it, in words that stand alone; empty when it stands alone itself."""
+        ...
+
+    @property
+    def lookup_count(self) -> int:
+        """The number of look-ups that the question was taken apart into."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from roma_core.cache import Cache
 from roma_core.llm.base import LLM
@@ -24,17 +24,20 @@ def build_writers(
     cache: Cache | None = None,
     library: DocumentLibrary | None = None,
     contract: RiskContract | None = None,
+    route: Callable[[Writer], Writer] | None = None,
 ) -> list[Writer]:
     """Return the writers that ``LLM_PROVIDER`` and ``ROMA_LLM_FALLBACKS`` name.
 
     All models are one writer, since the service over them walks their fallbacks itself; quotes are another one. The
     one that is named first comes first. ``library`` lets quotes read whole documents: their lists, tables and facts;
-    ``contract`` says from which evidence on they answer.
+    ``contract`` says from which evidence on they answer. ``route`` puts the choice between two models before the one
+    that writes.
     """
     names, why = writer_names(settings)
     writers: list[Writer] = []
     if llm.name:
-        writers.append(GenerativeWriter(llm, prompts, max_output_tokens=settings.llm.max_output_tokens))
+        strong = GenerativeWriter(llm, prompts, max_output_tokens=settings.llm.max_output_tokens)
+        writers.append(route(strong) if route is not None else strong)
     if names[0] == EXTRACTIVE:
         writers.insert(0, ExtractiveWriter(ranker, why=why, cache=cache, library=library, contract=contract))
     elif EXTRACTIVE in names:

@@ -28,14 +28,23 @@ class GenerativeWriter:
         async for piece in writer.write("When was it built?", passages, context): ...
     """
 
-    def __init__(self, llm: LLM, prompts: Mapping[str, Prompt], *, max_output_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        llm: LLM,
+        prompts: Mapping[str, Prompt],
+        *,
+        max_output_tokens: int | None = None,
+        model: str | None = None,
+    ) -> None:
+        """``model`` is the ``provider:model`` that writes; None for the one that is configured."""
         self._llm = llm
+        self._model = model
         self._prompts = prompts
         self._max_output_tokens = max_output_tokens
 
     @property
     def name(self) -> str:
-        return self._llm.name
+        return self._model or self._llm.name
 
     @property
     def fingerprint(self) -> str:
@@ -57,6 +66,7 @@ class GenerativeWriter:
                 Message(role="system", content=self._instructions(query.persona)),
                 Message(role="user", content=f"{render_passages(passages)}\n\n{asked}"),
             ),
+            model=self._model,
             max_output_tokens=self._max_output_tokens,
             prompt_hash=self.prompt_hash(query.persona),
             session_id=query.session_id,
