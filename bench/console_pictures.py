@@ -169,7 +169,7 @@ def fill_trial(service: Service) -> None:
     drawn = random.Random(1)
     who = Principal.local()
     table = service.roma.trials.table
-    trial = table.start("default", "brief", {}, {"prompts": "answer=brief"}, by="local")
+    trial = table.start("default", "brief", {}, {"rerank_weight": "0"}, by="local")
     from roma_core.sessions.service import Feedback
     from roma_core.trials import name_conversation
 

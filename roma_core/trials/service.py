@@ -15,6 +15,7 @@ from roma_core.telemetry import logs
 from roma_core.trials.report import TrialReport, make_report
 from roma_core.trials.table import Trial, TrialTable, name_conversation
 from roma_core.types import CompleteEvent, ErrorEvent, Query, StreamEvent
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -90,6 +91,7 @@ class TrialService:
                 return None
             await asyncio.to_thread(self.table.enrol, trial, conversation)
         system = await asyncio.to_thread(self._roma.forks.open, trial.changes(arm))
+        await asyncio.to_thread(system.answer_identity)  # raises here, and not in the answer, what cannot be used
         return TrialSeat(self.table, trial, conversation, system)
 
 
@@ -100,6 +102,8 @@ def require_changes(settings: Settings, given: Sequence[str]) -> dict[str, str]:
     {'rerank_weight': '0'}
     """
     from roma_core.evals.report.comparison import INDEX_SECTIONS
+    from roma_core.parts import list_own_prompts
+    from roma_core.prompts import PromptLibrary
 
     named = {one.name: one for one in own_settings() if one.decides_answers or one.name == PROMPTS}
     changes: dict[str, str] = {}
@@ -112,7 +116,9 @@ def require_changes(settings: Settings, given: Sequence[str]) -> dict[str, str]:
         if named[name].section in INDEX_SECTIONS or name in INDEX_SETTINGS:
             raise InputError(f"{name} acts when documents are ingested; compare it with `roma experiment`.")
         changes[name] = value
-    settings.replace(changes)
+    varied = settings.replace(changes)
+    library = PromptLibrary(Workspace(settings.workspace).prompts, list_own_prompts())
+    library.resolve(varied.answering.prompts)
     return changes
 
 

@@ -135,6 +135,14 @@ async def test_a_table_that_cannot_be_used_costs_no_answer(roma: Roma) -> None:
     assert await ask(roma, "one") is not None
 
 
+async def test_a_variant_that_can_no_longer_be_used_costs_no_answer(roma: Roma) -> None:
+    gone = {"prompts": "answer=gone"}
+    roma.trials.table.start("default", "gone", gone, {**gone, "rerank_weight": "0"}, by="local")
+    assert await ask(roma, "one") is not None
+    report = await roma.trials.report("default", "gone")
+    assert sum(arm.answers for arm in report.arms) == 0
+
+
 async def test_the_same_question_begun_twice_by_one_key_counts_once(roma: Roma) -> None:
     start(roma)
     query = Query(text=QUESTION, session_id="one", principal=ANNA)
@@ -153,6 +161,7 @@ REFUSED: list[tuple[str, type[Exception]]] = [
     ("embedder=fake", InputError),
     ("host=0.0.0.0", InputError),
     ("rerank_weight=much", ConfigError),
+    ("prompts=answer=missing", ConfigError),
 ]
 
 
