@@ -109,6 +109,7 @@ class Roma:
     pictures = Part(parts.build_pictures)
     screen = Part(parts.build_screen)
     originals = Part(parts.build_originals)
+    holds = Part(parts.build_holds)
     ingestion = Part(parts.build_ingestion, imports=("roma_core.ingestion",))
     writers = Part(parts.build_writers, imports=("roma_core.writers.build",))
     orchestrator = Part(parts.build_orchestrator, imports=("roma_core.agents.build",))

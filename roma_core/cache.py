@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from roma_core.database import Database, Schema, is_sound, set_aside
@@ -114,6 +115,21 @@ class Cache:
             dropped = db.execute("DELETE FROM entries WHERE ? IS NULL OR kind = ?", (kind, kind)).rowcount
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return dropped
+
+    def remove_before(self, moment: datetime, *, counts_only: bool = False) -> int:
+        """Drop the entries that were made before ``moment``, in every mode; return how many. Raises ``StoreError``.
+
+        ``counts_only`` drops none.
+        """
+        limit = moment.timestamp()
+        with self._database.snapshot() as db:
+            (count,) = db.execute("SELECT COUNT(*) FROM entries WHERE created_at < ?", (limit,)).fetchone()
+        if count and not counts_only:
+            with self._database.connection() as db:
+                db.execute("PRAGMA secure_delete = ON")
+                db.execute("DELETE FROM entries WHERE created_at < ?", (limit,))
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return int(count)
 
     def delete(self, kind: str, keys: Sequence[str]) -> int:
         """Drop these entries, in every mode; return how many there were. Raises ``StoreError``."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from roma_core import __version__
 from roma_core.database import scrub
-from roma_core.errors import NotFoundError
+from roma_core.errors import MOST_NAMED, InputError, NotFoundError
 from roma_core.telemetry import traces
 from roma_core.types import ErasedPlace, ErasureCertificate, ForgetReport, Principal, digest
 from roma_core.workspace import Workspace, private_file
@@ -98,11 +98,13 @@ class Erasure:
     async def forget_user(self, who: Principal, more: Sequence[ErasureStep] = ()) -> ErasureCertificate:
         """Remove all that a user asked, was answered, rated and was granted. Raises ``StoreError``: run it again."""
         roma = self._roma
+        await asyncio.to_thread(self._require_free, who.tenant, frozenset({who.subject}), {})
         journal = Journal(self._workspace.certificates / f"{who.pseudonym}.unfinished", {"user": who.pseudonym})
         await asyncio.to_thread(journal.open)
         await roma.log_action(roma.user, "forget", user=who.pseudonym, erasure=journal.id)
         steps = (
             ErasureStep("spending of conversations", lambda: self._forget_spending(who)),
+            ErasureStep("trials", lambda: self._forget_trials(who)),
             ErasureStep("answers", lambda: roma.answers.forget_user(who)),
             ErasureStep("conversations and ratings", lambda: roma.sessions.forget_user(who)),
             ErasureStep("cached answers", lambda: roma.clear_answer_cache(who.tenant)),
@@ -134,6 +136,7 @@ class Erasure:
                 raise
             removal = ForgetReport()  # it was killed after the ledger had forgotten them
         else:
+            await self._require_unheld(tenant, found.values())
             known |= found
             journal = journal or self._make_journal(tenant, asked, known)
             await asyncio.to_thread(journal.open)
@@ -162,6 +165,23 @@ class Erasure:
             answers=removed["answers that quoted them"],
             certificate=certificate,
         )
+
+    async def _require_unheld(self, tenant: str, ids: Iterable[str]) -> None:
+        """Raise ``InputError`` when a legal hold keeps one of the documents."""
+        if not self._workspace.retention.exists():
+            return
+        collections: dict[str, str] = {}
+        for document_id in ids:
+            document = await self._roma.store.document(tenant, document_id)
+            collections[document_id] = document.collection if document is not None else ""
+        await asyncio.to_thread(self._require_free, tenant, frozenset(), collections)
+
+    def _require_free(self, tenant: str, users: frozenset[str], documents: Mapping[str, str]) -> None:
+        """Raise ``InputError`` when a legal hold keeps one of the users or documents (collection by id)."""
+        held = self._roma.holds.find(tenant, users=users, documents=documents)
+        if held:
+            named = "; ".join(f"{hold.id} on {hold.kind} {hold.name}: {hold.reason}" for hold in held[:MOST_NAMED])
+            raise InputError(f"A legal hold keeps this ({named}); `roma retention hold --release` ends one.")
 
     def _make_journal(self, tenant: str, asked: Sequence[str], targets: Mapping[str, str]) -> Journal:
         key = digest("documents", tenant, *asked)[:16]
@@ -212,11 +232,20 @@ class Erasure:
         private_file(path)
         path.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
+    async def _list_sessions(self, who: Principal) -> list[str]:
+        ids = {*await self._roma.sessions.list_ids(who), *await self._roma.answers.list_sessions(who)}
+        return sorted(ids)
+
     async def _forget_spending(self, who: Principal) -> int:
-        roma = self._roma
-        ids = await roma.sessions.list_ids(who)
-        ids += await roma.answers.list_sessions(who)
-        return await asyncio.to_thread(roma.budgets.forget_sessions, who.tenant, sorted(set(ids)))
+        ids = await self._list_sessions(who)
+        return await asyncio.to_thread(self._roma.budgets.forget_sessions, who.tenant, ids)
+
+    async def _forget_trials(self, who: Principal) -> int:
+        from roma_core.trials.table import TrialTable
+
+        table = TrialTable(self._workspace.folder)
+        ids = await self._list_sessions(who)
+        return await asyncio.to_thread(table.forget_user, who.tenant, who.subject, ids)
 
     def _clear_quotes(self) -> int:
         return sum(self._roma.cache.clear(kind) for kind in QUOTING_CACHES)
@@ -253,7 +282,7 @@ class Erasure:
 
     def _scrub(self) -> None:
         """Write every database of the workspace again without what was deleted from it."""
-        for path in (*self._workspace.databases, self._workspace.mlflow):
+        for path in (*self._workspace.databases, self._workspace.trials, self._workspace.mlflow):
             scrub(path)
 
 

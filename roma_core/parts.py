@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from roma_core.llm.service import LLMService
     from roma_core.parsers.service import DolphinParserService
     from roma_core.plugins import BrokenPlugin, Specs
-    from roma_core.privacy import DocumentScreen, Originals
+    from roma_core.privacy import DocumentScreen, Originals, RetentionLedger
     from roma_core.prompts import Prompt
     from roma_core.rerank import Reranker
     from roma_core.sessions.service import Sessions
@@ -81,6 +81,7 @@ class RomaParts(TypedDict, total=False):
     pictures: PictureIndex | None
     screen: DocumentScreen | None
     originals: Originals
+    holds: RetentionLedger
     ingestion: IngestionService
     writers: Sequence[Writer]
     orchestrator: ROMAOrchestrator
@@ -432,6 +433,13 @@ def build_originals(roma: Roma) -> Originals:
     return Originals(Workspace(roma.settings.workspace).originals)
 
 
+def build_holds(roma: Roma) -> RetentionLedger:
+    """Return the legal holds of the workspace, and what retention has done."""
+    from roma_core.privacy import RetentionLedger
+
+    return RetentionLedger(Workspace(roma.settings.workspace).retention)
+
+
 def build_ingestion(roma: Roma) -> IngestionService:
     """Return the service that ingests sources into the store."""
     from roma_core.ingestion import build_ingestion as build_service
@@ -447,6 +455,7 @@ def build_ingestion(roma: Roma) -> IngestionService:
         pictures=roma.pictures,
         screen=roma.screen,
         originals=roma.originals,
+        retired=roma.holds,
     )
 
 

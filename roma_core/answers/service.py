@@ -339,9 +339,16 @@ class Answers:
         """Return the ids of the conversations in which a user was answered."""
         return await asyncio.to_thread(self.store.list_sessions, who)
 
-    async def delete_before(self, tenant: str, moment: datetime, owners_on_hold: frozenset[str]) -> int:
-        """Remove a tenant's answers from before ``moment``, but for those of ``owners_on_hold``; return how many."""
-        return await asyncio.to_thread(self.store.delete_before, tenant, moment, owners_on_hold)
+    async def delete_before(
+        self, tenant: str, moment: datetime, owners_on_hold: frozenset[str], *, counts_only: bool = False
+    ) -> int:
+        """Remove a tenant's answers from before ``moment``, but for those of ``owners_on_hold``; return how many.
+
+        ``counts_only`` removes none.
+        """
+        return await asyncio.to_thread(
+            lambda: self.store.delete_before(tenant, moment, owners_on_hold, counts_only=counts_only)
+        )
 
     async def find_last_uses(self, tenant: str) -> dict[str, datetime]:
         """Return when an answer was last written from each document, by document id."""

@@ -339,6 +339,11 @@ class AnswerStore:
             _delete(db, [tuple(row) for row in rows])
         return len(rows)
 
+    def list_tenants(self) -> set[str]:
+        """Return the tenants that have answers."""
+        with self._database.snapshot() as db:
+            return {row["tenant"] for row in db.execute("SELECT DISTINCT tenant FROM answers")}
+
     def list_sessions(self, who: Principal) -> builtins.list[str]:
         """Return the ids of the conversations in which a user was answered."""
         statement = f"SELECT DISTINCT session_id FROM answers WHERE {_OWN} AND session_id IS NOT NULL"  # noqa: S608
@@ -353,13 +358,18 @@ class AnswerStore:
             _delete(db, [(row["tenant"], row["id"]) for row in rows])
         return len(rows)
 
-    def delete_before(self, tenant: str, moment: datetime, owners_on_hold: frozenset[str]) -> int:
-        """Remove a tenant's answers from before ``moment``, but for those of ``owners_on_hold``; return how many."""
+    def delete_before(
+        self, tenant: str, moment: datetime, owners_on_hold: frozenset[str], *, counts_only: bool = False
+    ) -> int:
+        """Remove a tenant's answers from before ``moment``, but for those of ``owners_on_hold``; return how many.
+
+        ``counts_only`` removes none.
+        """
         statement = "SELECT tenant, id, owner FROM answers WHERE tenant = ? AND created_at < ?"
         with self._database.transaction() as db:
             rows = db.execute(statement, (tenant, moment.isoformat())).fetchall()
             gone = [(row["tenant"], row["id"]) for row in rows if row["owner"] not in owners_on_hold]
-            _delete(db, gone)
+            _delete(db, [] if counts_only else gone)
         return len(gone)
 
     def find_last_uses(self, tenant: str) -> dict[str, datetime]:

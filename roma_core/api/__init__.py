@@ -36,6 +36,7 @@ from roma_core.api.jobqueue import JobQueue
 from roma_core.api.jobs import ClaimedJob
 from roma_core.api.mcp import MCPRoute
 from roma_core.api.problems import MEDIA_TYPE, Problem, install_handlers, make_example
+from roma_core.api.retention import RetentionSchedule
 from roma_core.api.schedule import SyncSchedule
 from roma_core.api.schemas import list_error_codes
 from roma_core.api.signin import TRIES_PER_MINUTE
@@ -81,6 +82,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.sign_in_tries = RateLimiter(TRIES_PER_MINUTE)
     app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
+    app.state.retention = RetentionSchedule(roma)
     for router in (
         query.router,
         answers.router,
@@ -119,6 +121,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     own = (
         app.state.worker.run(),
         app.state.schedule.run(),
+        app.state.retention.run(),
         app.state.streams.run(),
         _open_parts(app.state.roma),
         app.state.mcp.run(),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from roma_core.api.storage import open_service
 from roma_core.erasure import ErasureStep
+from roma_core.retention import Remove
 from roma_core.types import Principal
 from roma_core.workspace import Workspace
 
@@ -21,6 +23,28 @@ def list_service_steps(workspace: Path, who: Principal) -> Sequence[ErasureStep]
         ErasureStep("tokens", lambda: asyncio.to_thread(_remove_tokens, workspace, who)),
         ErasureStep("ingest jobs", lambda: asyncio.to_thread(_remove_jobs, workspace, who)),
     )
+
+
+def remove_jobs_before(workspace: Path) -> Remove:
+    """Return what removes ingest jobs of a tenant that ended before a moment."""
+
+    async def remove(tenant: str, before: datetime, counts_only: bool) -> int:
+        if not Workspace(workspace).service.exists():
+            return 0
+        return await asyncio.to_thread(_remove_old_jobs, workspace, tenant, before, counts_only=counts_only)
+
+    return remove
+
+
+def _remove_old_jobs(workspace: Path, tenant: str, before: datetime, *, counts_only: bool) -> int:
+    old = "tenant = ? AND finished_at IS NOT NULL AND finished_at < ?"
+    values = (tenant, before.isoformat())
+    with open_service(workspace).transaction() as db:
+        (count,) = db.execute(f"SELECT COUNT(*) FROM ingest_jobs WHERE {old}", values).fetchone()  # noqa: S608
+        if not counts_only:
+            db.execute(f"DELETE FROM ingest_rows WHERE job IN (SELECT number FROM ingest_jobs WHERE {old})", values)  # noqa: S608
+            db.execute(f"DELETE FROM ingest_jobs WHERE {old}", values)  # noqa: S608
+    return int(count)
 
 
 def _remove_account(workspace: Path, who: Principal) -> int:

@@ -322,8 +322,11 @@ class AuditLog:
         self.scrub()
         return len(numbers)
 
-    def remove_before(self, tenant: str, moment: datetime, *, by: Principal) -> int:
-        """Remove a tenant's rows from before ``moment``, and return how many; a row says up to where."""
+    def remove_before(self, tenant: str, moment: datetime, *, by: Principal, counts_only: bool = False) -> int:
+        """Remove a tenant's rows from before ``moment``, and return how many; a row says up to where.
+
+        ``counts_only`` removes none.
+        """
         last: sqlite3.Row | None = None
         count = 0
         is_old = "tenant = ? AND at < ? ORDER BY number"
@@ -333,8 +336,8 @@ class AuditLog:
                 rows = db.execute(f"SELECT number, hash FROM entries WHERE {is_old}", values).fetchall()  # noqa: S608
             count += len(rows)
             last = rows[-1] if rows else last
-        if last is None:
-            return 0
+        if last is None or counts_only:
+            return count
         self._append(by, "retention", (), {"removed_through": last["number"], "hash": last["hash"], "rows": count})
         for month in self._list_months():
             with self._open(month).transaction() as db:
@@ -343,6 +346,14 @@ class AuditLog:
                     db.execute(f"DELETE FROM {table} WHERE tenant = ? AND number <= ?", (tenant, last["number"]))  # noqa: S608
         self.scrub()
         return count
+
+    def list_tenants(self) -> set[str]:
+        """Return the tenants that have rows."""
+        found: set[str] = set()
+        for month in self._list_months():
+            with self._open(month).snapshot() as db:
+                found |= {row["tenant"] for row in db.execute("SELECT tenant FROM heads")}
+        return found
 
     def scrub(self) -> None:
         """Write the files again without what was blanked or removed."""

@@ -67,6 +67,7 @@ COMMANDS = {
     "acl": "access:acl",
     "audit": "audit:audit",
     "pii": "pii:pii",
+    "retention": "retention:retention",
     "auth": "service:auth",
     "demo": "demo:demo",
     "demo-corpus": "demo:demo_corpus",

@@ -32,7 +32,10 @@ HISTORY_DAYS: Final = 90
 _WILD: Final = re.compile("%2A|%3F|%5B")
 """Wildcards in the address of a glob."""
 _BANDS: Final = ("band0", "band1", "band2", "band3")
-_STORED: Final = ("version", "content_sha256", "parser", "made_with", "simhash", "text_sha256", "parse_key", *_BANDS)
+_STORED: Final = (
+    *("version", "content_sha256", "parser", "made_with", "simhash", "text_sha256", "parse_key", "stored_at"),
+    *_BANDS,
+)
 """Columns that describe what is in the store; NULL when nothing is."""
 _ITEM: Final = "uri, state, document_id, reason, code, chunks, warnings"
 _MOST_VARIABLES: Final = 500
@@ -521,6 +524,21 @@ class Ledger:
                 keys += [row["parse_key"] for row in db.execute(query, (tenant, *some)) if row["parse_key"]]
         return keys
 
+    def list_tenants(self) -> set[str]:
+        """Return the tenants that have items."""
+        with self._database.snapshot() as db:
+            return {row["tenant"] for row in db.execute("SELECT DISTINCT tenant FROM items")}
+
+    def find_stored_times(self, tenant: str) -> dict[str, datetime]:
+        """Return when each stored document was stored in its present form, by its id."""
+        statement = (
+            "SELECT document_id, stored_at FROM items "
+            "WHERE tenant = ? AND content_sha256 IS NOT NULL AND stored_at IS NOT NULL"
+        )
+        with self._database.snapshot() as db:
+            rows = db.execute(statement, (tenant,)).fetchall()
+        return {row["document_id"]: datetime.fromisoformat(row["stored_at"]) for row in rows}
+
     def forget(self, tenant: str, uris: Sequence[str]) -> None:
         """Remove every trace of these items: rows, claims, history, tombstones. The file keeps no copy of them."""
         with self._database.connection() as db:
@@ -716,6 +734,7 @@ def _stored_columns(outcome: Outcome, before: sqlite3.Row | None) -> dict[str, s
             "simhash": None if stored.simhash is None else f"{stored.simhash:016x}",
             "text_sha256": stored.text_sha256,
             "parse_key": stored.parse_key,
+            "stored_at": _now(),
             **dict(zip(_BANDS, marks, strict=True)),
         }
     if before is None or outcome.gone:

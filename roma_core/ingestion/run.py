@@ -30,7 +30,8 @@ from roma_core.languages import UNSPACED
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.containers import MAX_DEPTH, has_parts
 from roma_core.parsers.figures import undescribed
-from roma_core.privacy import DocumentScreen, Originals, ScreenedDocument
+from roma_core.privacy import DocumentScreen, Originals, RetentionLedger, ScreenedDocument
+from roma_core.privacy.holds import RETIRED
 from roma_core.redaction.rules import Kind, find
 from roma_core.settings import SourceSettings
 from roma_core.settings.sources import SecretMode
@@ -133,6 +134,8 @@ class Parts:
     """Looks for personal data; None: nothing is looked for."""
     originals: Originals | None = None
     """Keeps what was masked; None: it is not kept."""
+    retired: RetentionLedger | None = None
+    """Knows the items that were removed because their time was over; None: there are none."""
 
     @property
     def identities(self) -> frozenset[str]:
@@ -291,8 +294,9 @@ class Run:
         settled = [listing for listing in listings if listing.uri not in waiting]
         return _group_items([*to_fetch, *await self._admit_known_parts(source, settled)])
 
-    async def _admit(self, source: SourceRun, listings: Sequence[Listing]) -> list[Candidate]:
-        self.listed += len(listings)
+    async def _admit(self, source: SourceRun, listed: Sequence[Listing]) -> list[Candidate]:
+        self.listed += len(listed)
+        listings = await asyncio.to_thread(self._skip_retired, listed)
         admitted = await guarded(
             AGENT,
             asyncio.to_thread(
@@ -336,6 +340,18 @@ class Run:
         if ended:
             await self.record(ended)
         return to_fetch
+
+    def _skip_retired(self, listings: Sequence[Listing]) -> list[Listing]:
+        """Return the listings; an item that was removed because its time was over is skipped."""
+        retired = self.parts.retired
+        if retired is None or not retired.has_retired:
+            return list(listings)
+        return [
+            listing.model_copy(update={"skip": RETIRED})
+            if listing.skip is None and retired.is_retired(self.tenant, listing.uri, listing.version)
+            else listing
+            for listing in listings
+        ]
 
     def _is_as_recorded(self, row: LedgerRow | None, source: SourceRun, listing: Listing) -> TypeGuard[LedgerRow]:
         """Return whether the rules would keep the item, and its row would change in its state alone.

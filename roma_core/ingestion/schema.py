@@ -64,4 +64,12 @@ ALTER TABLE runs ADD COLUMN counts TEXT;
 """
 """Items belong to a source by its id; a source has generations, an owner while it is read, and the deleted a grave."""
 
-LEDGER: Final = Schema("ledger", "The ledger", (TABLES_OF_2026, SOURCES), page_bytes=1024)
+STORED_AT: Final = """
+ALTER TABLE items ADD COLUMN stored_at TEXT;
+UPDATE items SET stored_at = substr(run_id, 1, 4) || '-' || substr(run_id, 5, 2) || '-' || substr(run_id, 7, 2) || 'T'
+    || substr(run_id, 10, 2) || ':' || substr(run_id, 12, 2) || ':' || substr(run_id, 14, 2) || '+00:00'
+    WHERE content_sha256 IS NOT NULL AND run_id GLOB '????????T??????-*';
+"""
+"""Items know when their document was stored; those of before, when their row was last written, which is no earlier."""
+
+LEDGER: Final = Schema("ledger", "The ledger", (TABLES_OF_2026, SOURCES, STORED_AT), page_bytes=1024)

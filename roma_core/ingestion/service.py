@@ -43,7 +43,7 @@ from roma_core.ingestion.run import (
 )
 from roma_core.ingestion.sources import LeaseHolder, SourceLease
 from roma_core.ingestion.vectors import embed_key
-from roma_core.privacy import DocumentScreen, Originals
+from roma_core.privacy import DocumentScreen, Originals, RetentionLedger
 from roma_core.settings import Settings, SourceSettings
 from roma_core.settings.sources import SecretMode
 from roma_core.store.base import ChunkStore
@@ -85,6 +85,7 @@ def build_ingestion(
     pictures: PictureIndex | None = None,
     screen: DocumentScreen | None = None,
     originals: Originals | None = None,
+    retired: RetentionLedger | None = None,
 ) -> IngestionService:
     """The service over the workspace's ledger."""
     return IngestionService(
@@ -101,6 +102,7 @@ def build_ingestion(
             pictures=pictures,
             screen=screen,
             originals=originals,
+            retired=retired,
         ),
         DeletionPolicy(
             looks=settings.sources.missing_looks,
@@ -370,6 +372,19 @@ class IngestionService:
         sources = self.parts.ledger.sources
         record = None if source is None else await asyncio.to_thread(sources.require, tenant, source)
         return await asyncio.to_thread(self._targets, tenant, uris, document_ids, record)
+
+    def list_tenants(self) -> set[str]:
+        """Return the tenants that have items. Blocking."""
+        return self.parts.ledger.list_tenants()
+
+    def find_stored_times(self, tenant: str) -> dict[str, datetime]:
+        """Return when each stored document was stored in its present form, by its id. Blocking."""
+        return self.parts.ledger.find_stored_times(tenant)
+
+    def find_versions(self, tenant: str, document_ids: Sequence[str]) -> list[tuple[str, str | None]]:
+        """Return address and version of the items of documents. Blocking."""
+        rows = [self.parts.ledger.row_of_document(tenant, id_) for id_ in document_ids]
+        return [(row.uri, row.version) for row in rows if row is not None]
 
     def _targets(
         self, tenant: str, uris: Sequence[str], document_ids: Sequence[str], record: SourceRecord | None

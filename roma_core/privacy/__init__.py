@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from roma_core._lazy import export_lazily
 
 if TYPE_CHECKING:
+    from roma_core.privacy.holds import RetentionLedger as RetentionLedger
     from roma_core.privacy.masking import MASK as MASK
     from roma_core.privacy.masking import mask_text as mask_text
     from roma_core.privacy.originals import Originals as Originals
@@ -22,6 +23,7 @@ else:
     __getattr__, __dir__ = export_lazily(
         __name__,
         {
+            "holds": ("RetentionLedger",),
             "masking": ("MASK", "mask_text"),
             "originals": ("Originals",),
             "policy": ("PrivacyPolicy",),
@@ -34,6 +36,7 @@ __all__ = [
     "DocumentScreen",
     "Originals",
     "PrivacyPolicy",
+    "RetentionLedger",
     "ScreenedDocument",
     "make_screen",
     "mask_text",

@@ -214,6 +214,15 @@ class Sessions:
 
         return await self._run(work)
 
+    async def list_tenants(self) -> set[str]:
+        """Return the tenants that have conversations."""
+
+        def work(db: Connection) -> set[str]:
+            t = _tables()
+            return {row[0] for row in db.execute(t.sessions.select().with_only_columns(t.sessions.c.tenant).distinct())}
+
+        return await self._run(work)
+
     async def forget_user(self, who: Principal) -> int:
         """Remove every conversation and rating of a user; return how many turns and ratings there were."""
 
@@ -226,10 +235,12 @@ class Sessions:
 
         return await self._run(work)
 
-    async def delete_before(self, tenant: str, moment: datetime, owners_on_hold: frozenset[str] = frozenset()) -> int:
+    async def delete_before(
+        self, tenant: str, moment: datetime, owners_on_hold: frozenset[str], *, counts_only: bool = False
+    ) -> int:
         """Remove conversations that were last used before ``moment``, with their ratings; return how many.
 
-        Those of ``owners_on_hold`` stay.
+        Those of ``owners_on_hold`` stay. ``counts_only`` removes none.
         """
 
         def work(db: Connection) -> int:
@@ -237,7 +248,7 @@ class Sessions:
             is_old = (t.sessions.c.tenant == tenant) & (t.sessions.c.updated_at < moment)
             rows = db.execute(t.sessions.select().where(is_old)).mappings().all()
             gone = [row for row in rows if row["owner"] not in owners_on_hold]
-            for row in gone:
+            for row in gone if not counts_only else ():
                 for table, column in ((t.turns, "session_id"), (t.feedback, "session_id"), (t.sessions, "id")):
                     is_of_it = (table.c.tenant == tenant) & (table.c.owner == row["owner"])
                     db.execute(table.delete().where(is_of_it & (table.c[column] == row["id"])))

@@ -24,6 +24,7 @@ from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
 from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings, TrackedChanges
 from roma_core.settings.privacy import PrivacyRule, PrivacySettings
+from roma_core.settings.retention import RecordKind, RetentionRule, RetentionSettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.routing import RoutingSettings
 from roma_core.settings.serving import ServingSettings
@@ -52,6 +53,9 @@ __all__ = [
     "PrivacyRule",
     "PrivacySettings",
     "ProviderSettings",
+    "RecordKind",
+    "RetentionRule",
+    "RetentionSettings",
     "RetrievalSettings",
     "RoutingSettings",
     "RuleMode",

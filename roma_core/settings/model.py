@@ -30,6 +30,7 @@ from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings
 from roma_core.settings.masking import mask_address, mask_value
 from roma_core.settings.parsing import FigureSettings, ParsingSettings
 from roma_core.settings.privacy import PrivacySettings
+from roma_core.settings.retention import RetentionSettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.routing import RoutingSettings
 from roma_core.settings.serving import ServingSettings
@@ -75,6 +76,7 @@ class Settings(BaseModel):
     figures: FigureSettings = FigureSettings()
     sources: SourceSettings = SourceSettings()
     privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings = RetentionSettings()
     local: LocalSettings = LocalSettings()
     gdrive: GDriveSettings = GDriveSettings()
     web: WebSettings = WebSettings()

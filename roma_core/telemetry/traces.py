@@ -39,13 +39,20 @@ def forget_documents(settings: Settings, tenant: str, named: Sequence[str]) -> i
     return _remove(settings, is_meant)
 
 
-def remove_before(settings: Settings, tenant: str, moment: datetime) -> int:
-    """Remove the traces of a tenant's questions from before ``moment``; return how many."""
+def remove_before(settings: Settings, tenant: str, moment: datetime, *, counts_only: bool = False) -> int:
+    """Remove the traces of a tenant's questions from before ``moment``; return how many.
+
+    ``counts_only`` removes none.
+    """
     limit_ms = moment.timestamp() * 1000
-    return _remove(settings, lambda trace: trace.info.request_time < limit_ms and _read_tenant(trace) in {"", tenant})
+
+    def is_meant(trace: Any) -> bool:
+        return trace.info.request_time < limit_ms and _read_tenant(trace) in {"", tenant}
+
+    return _remove(settings, is_meant, counts_only=counts_only)
 
 
-def _remove(settings: Settings, is_meant: Callable[[Any], bool]) -> int:
+def _remove(settings: Settings, is_meant: Callable[[Any], bool], *, counts_only: bool = False) -> int:
     workspace = Workspace(settings.workspace)
     if settings.telemetry.mlflow_tracking_uri is not None or not workspace.mlflow.exists():
         return 0
@@ -56,7 +63,10 @@ def _remove(settings: Settings, is_meant: Callable[[Any], bool]) -> int:
 
     flush()
     client = MlflowClient(tracking_uri=workspace.mlflow_uri)
-    return sum(_remove_from(client, experiment.experiment_id, workspace, is_meant) for experiment in _list(client))
+    return sum(
+        _remove_from(client, experiment.experiment_id, workspace, is_meant, counts_only=counts_only)
+        for experiment in _list(client)
+    )
 
 
 def _list(client: Any) -> list[Any]:
@@ -64,7 +74,9 @@ def _list(client: Any) -> list[Any]:
     return [found for name in EXPERIMENTS if (found := client.get_experiment_by_name(name)) is not None]
 
 
-def _remove_from(client: Any, experiment_id: str, workspace: Workspace, is_meant: Callable[[Any], bool]) -> int:
+def _remove_from(
+    client: Any, experiment_id: str, workspace: Workspace, is_meant: Callable[[Any], bool], *, counts_only: bool
+) -> int:
     meant: list[str] = []
     token = None
     while True:
@@ -73,6 +85,8 @@ def _remove_from(client: Any, experiment_id: str, workspace: Workspace, is_meant
         token = page.token
         if not token:
             break
+    if counts_only:
+        return len(meant)
     for at in range(0, len(meant), PAGE):
         client.delete_traces(experiment_id=experiment_id, trace_ids=meant[at : at + PAGE])
     for trace_id in meant:

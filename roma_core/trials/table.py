@@ -102,6 +102,20 @@ class TrialTable:
         """Return whether there has ever been a trial: cheap, for every question."""
         return self._path.exists()
 
+    def forget_user(self, tenant: str, subject: str, session_ids: Sequence[str]) -> int:
+        """Remove what trials know of a user's conversations, and its name from those it began; return how many."""
+        if not self.exists:
+            return 0
+        keys = [(tenant, name_conversation(subject, session_id)) for session_id in session_ids]
+        removed = 0
+        with self._database.transaction() as db:
+            db.execute("PRAGMA secure_delete = ON")
+            for table in ("conversations", "outcomes"):
+                statement = f"DELETE FROM {table} WHERE tenant = ? AND conversation = ?"  # noqa: S608
+                removed += db.executemany(statement, keys).rowcount if keys else 0
+            db.execute("UPDATE trials SET started_by = '' WHERE tenant = ? AND started_by = ?", (tenant, subject))
+        return int(removed)
+
     def start(
         self,
         tenant: str,

@@ -75,6 +75,7 @@ CALLS: Mapping[str, list[str]] = {
     "acl": ["acl", "--help"],
     "audit": ["audit", "--help"],
     "pii": ["pii", "report"],
+    "retention": ["retention", "hold"],
     "backup": ["backup", "--help"],
     "cache": ["cache", "--help"],
     "smoke": ["smoke", "--help"],

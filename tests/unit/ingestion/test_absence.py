@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,25 @@ async def test_a_ledger_without_sources_gets_them(tmp_path: Path) -> None:
     assert (record.uri, record.items, record.declared_in) == ("fake://s/", 2, "")
     assert ledger.sources.find_or_make("default", "fake://s/", "fake").id == record.id
     assert len(ledger.sources.all("other")) == 1
+
+
+async def test_a_ledger_of_before_learns_when_documents_were_stored(tmp_path: Path) -> None:
+    """What was stored before counts from when its row was last written."""
+    from dataclasses import replace
+
+    from roma_core.database import connect
+    from roma_core.ingestion.schema import LEDGER
+
+    path = tmp_path / "ledger.sqlite"
+    before = connect(path, replace(LEDGER, steps=LEDGER.steps[:2]))
+    columns = (
+        "tenant, uri, document_id, source, listing, state, reason, warnings, attempt, chunks, run_id, content_sha256"
+    )
+    for name, run_id, sha256 in (("a", "20250314T101500-1a2b3c4d", "1"), ("b", "20250314T101500-1a2b3c4d", None)):
+        values = ("default", name, f"id-{name}", "s", "{}", "added", "", "[]", "", 1, run_id, sha256)
+        before.execute(f"INSERT INTO items ({columns}) VALUES ({', '.join('?' * len(values))})", values)
+    before.close()
+    assert Ledger(path).find_stored_times("default") == {"id-a": datetime(2025, 3, 14, 10, 15, tzinfo=UTC)}
 
 
 async def test_the_history_holds_changes_and_the_run_its_counts(shop: Shop) -> None:
