@@ -81,6 +81,20 @@ def find_bundled_files(name: str, carrier: str = CARRIER) -> ModelFiles:
     return ModelFiles(folder / "data" / name, tuple(sorted(checksums.items())))
 
 
+@functools.cache
+def load_words(name: str) -> frozenset[str]:
+    """Return the whole words, in small letters, that the tokenizer of a bundled model knows: the commoner ones.
+
+    Empty where the models are not installed.
+    """
+    try:
+        files = find_bundled_files(name)
+    except EmbeddingError:
+        return frozenset()
+    tokenizer = json.loads((files.folder / "tokenizer.json").read_text(encoding="utf-8"))
+    return frozenset(word for word in tokenizer["model"]["vocab"] if word.isalpha())
+
+
 def load_tokenizer(files: ModelFiles) -> Tokenizer:
     """Load the model's tokenizer, without truncation and padding."""
     from tokenizers import Tokenizer

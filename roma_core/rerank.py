@@ -41,6 +41,8 @@ from roma_core.types import ComponentHealth, ScoredChunk, digest
 _DEFAULTS = RetrievalSettings()
 
 BUNDLED = "ms-marco-MiniLM-L-12-v2-int8"
+RERANKER_FILES: Final = "reranker_en"
+"""Name of its files in the package that carries them."""
 PAIR_TOKENS = 256
 """Longest question plus passage that the model reads; more costs time and gains nothing (``docs/benchmarks``)."""
 LEAST_DEPTH: Final = 8
@@ -284,7 +286,7 @@ Engine = BundledEngine | HubEngine
 
 @functools.cache
 def _find_files() -> ModelFiles:
-    return find_bundled_files("reranker_en")
+    return find_bundled_files(RERANKER_FILES)
 
 
 def _choose_engine(wanted: tuple[str | None, ExecutionProvider]) -> ChosenEngine[Engine]:

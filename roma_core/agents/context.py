@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -133,6 +134,17 @@ class Context:
     def lookup_count(self) -> int:
         """The number of look-ups, of all rounds."""
         return len(self.lookups)
+
+    @property
+    def candidates(self) -> tuple[ScoredChunk, ...]:
+        """The passages that were found and are none of the answer's, the best of each look-up first."""
+        given = {passage.chunk.id for passage in self.passages}
+        others: dict[str, ScoredChunk] = {}
+        for same_rank in itertools.zip_longest(*(lookup.passages or () for lookup in self.lookups)):
+            for passage in same_rank:
+                if passage is not None and passage.chunk.id not in given:
+                    others.setdefault(passage.chunk.id, passage)
+        return tuple(others.values())
 
     @property
     def current_lookups(self) -> list[Lookup]:

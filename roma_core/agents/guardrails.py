@@ -191,6 +191,9 @@ class GuardrailsAgent(Agent):
             return passed
         context.passages = passed.passages
         context.add_flags(passed.flags)
+        if self._blocks("passage_injection"):
+            for lookup in context.lookups:
+                lookup.passages = _drop_suspects(lookup.passages)
         context.text_filter = self.link_filter(context.passages)
         context.holds_back = self.holds_back
         return None
@@ -243,6 +246,13 @@ def cited_passages(text: str, passages: Sequence[ScoredChunk]) -> list[ScoredChu
     size = len(passages)
     named = {number for marker in read_markers(text, size) for number in marker.numbers if 1 <= number <= size}
     return [passages[number - 1] for number in sorted(named)]
+
+
+def _drop_suspects(passages: Sequence[ScoredChunk] | None) -> tuple[ScoredChunk, ...] | None:
+    """Return the candidates of a look-up that do not speak to the model; None for one that found none."""
+    if passages is None:
+        return None
+    return tuple(p for p in passages if not _suspect(f"{p.chunk.title}\n{p.chunk.indexed_text}"))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -19,6 +19,7 @@ from roma_core.agents.pipeline import Recovery, Stage, Then
 from roma_core.agents.prompts import all_prompts
 from roma_core.errors import AgentFailure, ErrorCode, LLMError
 from roma_core.llm.base import I_DONT_KNOW, LLM, LLMRequest, Message, complete, complete_json, find_trouble
+from roma_core.markup.compound import list_lookups
 from roma_core.prompts import Prompt
 from roma_core.types import Query, ScoredChunk, Usage
 from roma_core.writers.untrusted import neutral, render_passages
@@ -97,7 +98,7 @@ class PlannerAgent(Agent):
                 agent=self,
                 event_at_end="planned",
                 detail=_describe_lookups,
-                version="2",
+                version="3",
                 parameters=parameters,
             ),
             Stage(
@@ -153,6 +154,9 @@ class PlannerAgent(Agent):
     async def _plan_lookups(self, context: Context) -> AgentFailure | None:
         """Add the sub-questions as look-ups, unless the plan is about something else."""
         if self._llm is None:
+            if self._follows_bridges:
+                for number, words in enumerate(list_lookups(context.standalone), start=1):
+                    context.look_up(words, number=number)
             return None
         plan = await self.plan(context.standalone, context.query)
         if isinstance(plan, AgentFailure):

@@ -15,7 +15,7 @@ from roma_core.languages import is_same_script
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import rewrite_markers
 from roma_core.types import Answered, ComponentHealth, HealthState, Query, TailorOutput, digest
-from roma_core.writers.base import Piece, Thoughts, Writer
+from roma_core.writers.base import Draft, Piece, Thoughts, Writer
 
 _DECLINED = frozenset({"refusal", "content_filter"})
 
@@ -156,13 +156,20 @@ def _compose_answer(context: Context) -> TailorOutput:
         model_reason=context.model_reason,
         passages=context.passages,
         considered=context.considered,
-        answered=Answered.UNKNOWN if declined else cited.answered,
+        answered=Answered.UNKNOWN if declined else _weigh_answer(cited, draft),
         statements=() if declined else cited.statements,
         removed=cited.removed,
         flags=tuple(context.flags),
         prompt_hash=draft.prompt_hash,
         route=draft.route,
     )
+
+
+def _weigh_answer(cited: Cited, draft: Draft) -> Answered:
+    """Return how much of an answer is proven: at most a part where its writer leaves a part of the question open."""
+    if draft.is_partial and cited.answered is Answered.KNOWN:
+        return Answered.PARTLY
+    return cited.answered
 
 
 def _compose_unknown(context: Context) -> TailorOutput:

@@ -67,6 +67,7 @@ def _snap_draft(draft: Draft | None) -> DraftSnapshot | None:
         prompt_hash=draft.prompt_hash,
         passages_read=draft.passages_read,
         prompt=tuple(PromptMessage(role=message.role, content=message.content) for message in draft.prompt),
+        is_partial=draft.is_partial,
     )
 
 
@@ -83,4 +84,5 @@ def _restore_draft(draft: DraftSnapshot | None) -> Draft | None:
         finish_reason=cast(FinishReason, reason),
         prompt_hash=draft.prompt_hash,
         passages_read=draft.passages_read,
+        is_partial=draft.is_partial,
     )

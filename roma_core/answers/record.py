@@ -76,6 +76,7 @@ class DraftSnapshot(Noun):
     prompt_hash: str = ""
     passages_read: int = 0
     prompt: tuple[PromptMessage, ...] = ()
+    is_partial: bool = False
 
 
 class StageSnapshot(Noun):

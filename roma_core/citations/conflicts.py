@@ -10,14 +10,16 @@ from itertools import pairwise
 from typing import Literal, TypeVar
 
 from roma_core.citations.lexicon import ANTONYMS, DENIALS
-from roma_core.citations.numbers import Date, Quantity, is_convertible, same_quantity
+from roma_core.citations.numbers import Date, Quantity, convert_quantity, is_convertible, same_quantity
 from roma_core.citations.words import ClaimWord, read_words
 
 _T = TypeVar("_T")
-ConflictKind = Literal["number", "date", "name", "polarity"]
+ConflictKind = Literal["number", "date", "time", "name", "polarity"]
 
 LEAST_SHARED = 0.6
 """Share of the content words, numbers and names left out, that two sentences about one thing have in common."""
+MOST_APART = 12.0
+"""Factor up to which amounts in other units can be two values of one thing."""
 LEAST_WORDS_APART = 4
 """Content words that both must have where nothing says that their documents are about one thing."""
 
@@ -75,9 +77,13 @@ def find_answer_conflict(
     asked = read_words(question)
     given = {word.key for word in asked if word.is_number}
     ones, others = read_words(_spell_out(first)), read_words(_spell_out(second))
-    if _asks_date(question):
+    if asks_date(question):
         dates, other_dates = _read_dates(ones, given), _read_dates(others, given)
-        return _compare_dates(dates, other_dates) if dates and other_dates else _compare_weekdays(ones, others)
+        if dates and other_dates:
+            return _compare_dates(dates, other_dates)
+        return _compare_clocks(question, first, second) or _compare_weekdays(ones, others)
+    if (clocks := _compare_clocks(question, first, second)) is not None:
+        return clocks
     if _ASKS_WHETHER.match(question):
         return _compare_opposites(asked, ones, others)
     counted = {word.stem or word.key for word in asked if word.kind == "word" and word.is_content}
@@ -160,7 +166,7 @@ def agree_on_answer(question: str, first: str, second: str) -> bool:
         return False
     given = {word.key for word in read_words(question) if word.is_number}
     ones, others = read_words(_spell_out(first)), read_words(_spell_out(second))
-    if _asks_date(question):
+    if asks_date(question):
         mine, theirs = _read_dates(ones, given), _read_dates(others, given)
         return any(_can_be_one_date(one, other) for _, one in mine for _, other in theirs)
     counted = {word.stem or word.key for word in read_words(question) if word.kind == "word" and word.is_content}
@@ -213,7 +219,12 @@ def asks_value(question: str) -> bool:
     return any(pattern.search(question) for pattern in (_ASKS_DATE, _ASKS_AMOUNT, _ASKS_WHETHER))
 
 
-def _asks_date(question: str) -> bool:
+def asks_date(question: str) -> bool:
+    """Return whether a question asks for a date.
+
+    >>> asks_date("When was it built?"), asks_date("How old is it?")
+    (True, False)
+    """
     return _ASKS_DATE.search(question) is not None
 
 
@@ -296,6 +307,21 @@ def _compare_weekdays(ones: Sequence[ClaimWord], others: Sequence[ClaimWord]) ->
     return Conflict("date", tuple(mine.values()), tuple(theirs.values()))
 
 
+_CLOCK: re.Pattern[str] = re.compile(
+    r"(?<![\d:.,])([01]?\d|2[0-4])[:.]([0-5]\d)(?![\d:]|[.,]\d|\s?(?:€|\$|£|%|euros?\b))"
+)
+
+
+def _compare_clocks(question: str, first: str, second: str) -> Conflict | None:
+    """Return how the times of day differ; None where one is the same, or only one sentence names any."""
+    given = set(_CLOCK.findall(question))
+    mine = {found.groups(): found[0] for found in _CLOCK.finditer(first) if found.groups() not in given}
+    theirs = {found.groups(): found[0] for found in _CLOCK.finditer(second) if found.groups() not in given}
+    if not mine or not theirs or mine.keys() & theirs.keys():
+        return None
+    return Conflict("time", tuple(mine.values()), tuple(theirs.values()))
+
+
 def _compare_opposites(
     asked: Sequence[ClaimWord], ones: Sequence[ClaimWord], others: Sequence[ClaimWord]
 ) -> Conflict | None:
@@ -341,12 +367,22 @@ def _is_same_amount(one: _Amount, other: _Amount) -> bool:
 def _measure_one_thing(one: _Amount, other: _Amount, asked: set[str]) -> bool:
     """True when two amounts have one unit, count or number one thing, or one of them counts what is asked."""
     if one.quantity.unit or other.quantity.unit:
-        return one.quantity.unit == other.quantity.unit or is_convertible(one.quantity, other.quantity)
+        return one.quantity.unit == other.quantity.unit or _are_near(one.quantity, other.quantity)
     if one.numbered or other.numbered:
         return one.numbered == other.numbered
     if one.counted and one.counted == other.counted:
         return True
     return bool({one.counted, other.counted} & asked) and not (one.counted and other.counted)
+
+
+def _are_near(one: Quantity, other: Quantity) -> bool:
+    """True when two amounts in other units are of one order: six days of tests are not the 29 minutes of a flight."""
+    if not is_convertible(one, other):
+        return False
+    converted = convert_quantity(other, one.unit)
+    if not converted or not one.value:
+        return False
+    return 1 / MOST_APART <= abs(float(converted / one.value)) <= MOST_APART
 
 
 def _plain_words(words: Sequence[ClaimWord]) -> set[str]:

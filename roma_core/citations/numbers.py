@@ -249,7 +249,7 @@ def same_quantity(claimed: Quantity, source: Quantity) -> bool:
         return _as_share(claimed) == _as_share(source)
     if not claimed.unit or not source.unit or {claimed.unit, source.unit} & _NOT_PHYSICAL:
         return False
-    converted = _convert(source, claimed.unit)
+    converted = convert_quantity(source, claimed.unit)
     if converted is None:
         return False
     rounding = min(claimed.step / 2, abs(claimed.value) * _LARGEST_ROUNDING)
@@ -258,7 +258,7 @@ def same_quantity(claimed: Quantity, source: Quantity) -> bool:
 
 def rounding_error(claimed: Quantity, source: Quantity) -> float:
     """Return by which share of the claimed value the converted one differs."""
-    converted = source.value if claimed.unit == source.unit else _convert(source, claimed.unit)
+    converted = source.value if claimed.unit == source.unit else convert_quantity(source, claimed.unit)
     if converted is None or not claimed.value:
         return 0.0
     return float(abs(converted - claimed.value) / abs(claimed.value))
@@ -270,7 +270,7 @@ def is_convertible(claimed: Quantity, source: Quantity) -> bool:
         return False
     if {claimed.unit, source.unit} & _NOT_PHYSICAL:
         return False
-    return _convert(source, claimed.unit) is not None
+    return convert_quantity(source, claimed.unit) is not None
 
 
 def _as_share(quantity: Quantity) -> Decimal:
@@ -286,7 +286,12 @@ def _registry() -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def _convert(quantity: Quantity, unit: str) -> Decimal | None:
+def convert_quantity(quantity: Quantity, unit: str) -> Decimal | None:
+    """Return the value of a quantity in another unit, by pint; None where there is no such value.
+
+    >>> convert_quantity(Quantity(Decimal(5), "kilometer"), "meter")
+    Decimal('5000.0')
+    """
     from pint.errors import PintError
 
     registry = _registry()

@@ -91,7 +91,7 @@ _COMPARED = re.compile(
 )
 _COMPARISON = re.compile(
     r"\b(?:differences?|differs?|compared?|comparison|versus|vs\.?|contrast)\b"
-    r"|\b(?:which|who|what)\b.{0,60}\b\w+er\b.{0,60}\bor\b|\bbetter\b.{0,40}\bor\b|\bbetween\s+\w+.{0,40}\band\b(?!.*\d)",
+    r"|\b(?:which|who|what)\b.{0,60}\b(?:\w+er|more|less)\b.{0,60}\bor\b|\bbetter\b.{0,40}\bor\b|\bbetween\s+\w+.{0,40}\band\b(?!.*\d)",
     re.IGNORECASE,
 )
 _SUMMARY = re.compile(

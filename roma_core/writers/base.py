@@ -32,6 +32,8 @@ class Draft:
     """Spans of documents that the answer cites beside the passages it was given; their numbers follow on theirs."""
     route: ModelRoute | None = None
     """The choice between models, where there was one."""
+    is_partial: bool = False
+    """True where the writer says that a part of the question stays open."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class WritingContext(Protocol):
     @property
     def lookup_count(self) -> int:
         """The number of look-ups that the question was taken apart into."""
+        ...
+
+    @property
+    def candidates(self) -> Sequence[ScoredChunk]:
+        """The passages that were found beside those of the answer: other sources may say otherwise."""
         ...
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from roma_core.markup.questions import Question, split_words
+from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import Document
-from roma_core.writers.extractive.answer_types import find_asked_value, states_value
+from roma_core.writers.extractive.answer_types import describe_value, find_asked_value, states_value
+from roma_core.writers.extractive.asked_things import find_asked_thing, states_thing
 from roma_core.writers.extractive.facts import file_name, title_span
 from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.units import QuotableUnit
@@ -16,6 +18,14 @@ DEFINES = 5.0
 """Logits that a sentence gains which says what the subject is."""
 OPENS = 3.0
 """Logits that the first sentence gains of a document that is called like the subject."""
+_VALUE_WORDS = frozenset(
+    stem_word(word)
+    for word in """
+    cost costs price pay pays paid charge charged fee fare long high deep wide heavy old far much many big large tall
+    weigh weighs weight last lasts take takes time often year day date number amount value total
+    """.split()
+)
+"""Words that ask for a value, and say nothing of the thing that has it."""
 LACKS = 2.0
 """Logits that a unit loses which does not have what the question asks for."""
 _VERBS = r"(?:is|are|was|were|means?|stands? for|refers? to|denotes?|describes?|abbreviates?|=|:|–|—|-)"
@@ -72,11 +82,46 @@ def type_penalty(question: Question, unit: QuotableUnit) -> float:
         )
     if question.kind == "when":
         return 0.0 if _TIME.search(f"{unit.surroundings[1]}\n{text}") else LACKS
+    return 0.0 if states_asked(question, unit) else LACKS
+
+
+def states_asked(question: Question, unit: QuotableUnit) -> bool:
+    """Return whether a unit states something of the kind that is asked; True where no kind is certain.
+
+    A line of a table or of settings states whatever its header says.
+    """
+    is_line = unit.sentence.kind in {"table", "code"}
     asked_value = find_asked_value(question.text)
+    text = "\n".join((unit.quote, *(line.quote for line in unit.follows)))
     if asked_value is not None:
-        is_line = unit.sentence.kind in {"table", "code"}
-        return 0.0 if states_value(asked_value, text, is_line=is_line) else LACKS
-    return 0.0
+        return states_value(asked_value, text, is_line=is_line)
+    asked_thing = find_asked_thing(question.text)
+    return asked_thing is None or is_line or states_thing(asked_thing, text)
+
+
+def find_stating(question: Question, chosen: Sequence[QuotableUnit], best: QuotableUnit) -> QuotableUnit | None:
+    """Return the chosen unit that states what is asked, the best one first; None where none does.
+
+    Another one than the best has to be about the thing too: it shares a word with the question that does not ask for
+    the value alone, or it is what the best one leads to.
+    """
+    if states_asked(question, best):
+        return best
+    following = {line.document_place for line in (*best.follows, *((best.next,) if best.next is not None else ()))}
+    for unit in chosen:
+        is_led = unit.document_place in following
+        is_about = bool((question.words & content_words(unit.own_text)) - _VALUE_WORDS)
+        if (is_led or is_about) and states_asked(question, unit):
+            return unit
+    return None
+
+
+def describe_asked(question: Question) -> str:
+    """Return what a question asks for in words: "an amount of money", "a telephone number"."""
+    asked_thing = find_asked_thing(question.text)
+    if find_asked_value(question.text) is None and asked_thing is not None:
+        return asked_thing.description
+    return describe_value(find_asked_value(question.text))
 
 
 def _is_called(subject: str, title: str) -> bool:

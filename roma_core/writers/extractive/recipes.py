@@ -21,13 +21,21 @@ from roma_core.writers.extractive.facts import (
     asks_date,
     asks_documents,
     match_title,
+    read_newest_date,
     subject_words,
     title_span,
 )
 from roma_core.writers.extractive.lists import MOST_ITEM_CHARS, MOST_ITEMS, ListAnswer, answer_from_lists, read_lists
 from roma_core.writers.extractive.sources import CitedSources
-from roma_core.writers.extractive.tables import TableAnswer, answer_from_tables, read_tables, render_rows
+from roma_core.writers.extractive.tables import (
+    TableAnswer,
+    answer_from_tables,
+    find_contrary_rows,
+    read_tables,
+    render_rows,
+)
 from roma_core.writers.extractive.units import QuotableUnit
+from roma_core.writers.extractive.wording import describe_disagreement, describe_source
 
 MOST_HEADINGS = 10
 MOST_KEY_SENTENCES = 3
@@ -54,6 +62,8 @@ class RecipeAnswer:
     coverage: float
     is_whole: bool = False
     """True when it answers all that was asked, so that no sentence can say more."""
+    table: TableAnswer | None = None
+    """The rows that it shows, where it is looked up in a table."""
 
 
 def find_subject(words: set[str], documents: Sequence[Document]) -> Document | None:
@@ -284,7 +294,33 @@ def look_up_table(question: Question, sources: CitedSources) -> RecipeAnswer | N
     text = "\n".join((answer.table.about, *(" ".join(row.cells) for row in (answer.table.header, *answer.rows))))
     if not holds_all_codes(find_codes(question.text), text):
         return None
-    return RecipeAnswer(tuple(_render_table(answer, sources)), answer.coverage, is_whole=answer.is_computed)
+    pieces = tuple(_render_table(answer, sources))
+    return RecipeAnswer(pieces, answer.coverage, is_whole=answer.is_computed, table=answer)
+
+
+def find_contrary_tables(question: Question, answer: TableAnswer, sources: CitedSources) -> list[TableAnswer]:
+    """Return the rows of other documents, one table each, that answer with other values."""
+    contrary: list[TableAnswer] = []
+    for document in (*sources.documents, *sources.relatives):
+        if document.id == answer.table.document.id:
+            continue
+        twins = (find_contrary_rows(question, answer, table) for table in read_tables(document))
+        twin = next((twin for twin in twins if twin is not None), None)
+        if twin is not None:
+            contrary.append(twin)
+    return contrary
+
+
+def render_tables(answers: Sequence[TableAnswer], sources: CitedSources) -> list[str]:
+    """Return the rows of tables that contradict each other, the newest first, each under its title and date."""
+    dates = {answer.table.document.id: read_newest_date(answer.table.document) for answer in answers}
+    ordered = sorted(answers, key=lambda answer: dates[answer.table.document.id], reverse=True)
+    pieces = [describe_disagreement("number", is_dated=any(dates.values()))]
+    for answer in ordered:
+        document = answer.table.document
+        pieces.append(f"\n\n{describe_source(document.title, dates[document.id])}\n\n")
+        pieces += _render_table(answer, sources)
+    return pieces
 
 
 def _render_table(answer: TableAnswer, sources: CitedSources) -> list[str]:
@@ -300,18 +336,23 @@ def _render_table(answer: TableAnswer, sources: CitedSources) -> list[str]:
     return pieces
 
 
-def quote_rows(chosen: Sequence[QuotableUnit], sources: CitedSources) -> list[str]:
-    """Return chosen rows of one table under their header and caption; nothing where other units were chosen too."""
+def find_rows(chosen: Sequence[QuotableUnit], sources: CitedSources) -> TableAnswer | None:
+    """Return chosen rows of one table with their table; None where other units were chosen too."""
     if not chosen or any(unit.sentence.kind != "table" for unit in chosen):
-        return []
+        return None
     document = next((d for d in sources.documents if d.id == chosen[0].document_place[0]), None)
     if document is None or any(unit.document_place[0] != document.id for unit in chosen):
-        return []
+        return None
     for table in read_tables(document):
         rows = tuple(row for row in table.rows if any(row.start <= unit.document_place[1] < row.end for unit in chosen))
         if len(rows) == len(chosen):
-            return _render_table(TableAnswer(table, rows, "", 1.0), sources)
-    return []
+            return TableAnswer(table, rows, "", 1.0)
+    return None
+
+
+def quote_rows(answer: TableAnswer, sources: CitedSources) -> list[str]:
+    """Return rows under their header and caption."""
+    return _render_table(answer, sources)
 
 
 # Sections

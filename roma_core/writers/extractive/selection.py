@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from roma_core.citations.conflicts import (
     Conflict,
     agree_on_answer,
+    asks_date,
     asks_value,
     find_answer_conflict,
     find_conflict,
@@ -18,9 +19,12 @@ from roma_core.citations.conflicts import (
 )
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
+from roma_core.markup.compound import find_sides
 from roma_core.markup.questions import Question, content_words, find_names, holds_all_codes
-from roma_core.types import ScoredChunk
+from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_asked_value
+from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
+from roma_core.writers.extractive.scopes import find_opposite, find_other_scope, have_opposites, have_other_scopes
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
 MOST_SENTENCES = 3
@@ -51,7 +55,8 @@ def choose_units(
     ``copies``. While the answer is short, the sentence that goes on from the best one comes too. Ties go to the
     earlier unit.
     """
-    pool = _with_names(question, units, _with_codes(question, units, scores), scores, gap)
+    fitting = _with_scope(question, units, _with_codes(question, units, scores))
+    pool = _with_names(question, units, fitting, scores, gap)
     order = sorted(pool, key=lambda i: (-scores[i], i))
     least = scores[order[0]] - gap
     best = [units[order[0]]]
@@ -71,6 +76,8 @@ def choose_units(
         for line in (unit, *unit.follows):
             chosen[line.document_place] = line
     following = best[0].next
+    if following is not None and find_misfit(question, following):
+        following = None
     if following is not None and _goes_on(question, list(chosen.values()), following):
         words = sum(count_words(unit.quote) for unit in (*chosen.values(), following))
         if words <= SHORT_WORDS:
@@ -101,30 +108,23 @@ _REFERS_BACK = re.compile(
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(r"\b(?:it|they|them|this|that|these|those|such|both)\b", re.IGNORECASE)
-_SIDES = re.compile(
-    r"\b(?:between|compare|compared?(?:\s+to)?|difference\s+(?:of|from))\s+(?P<a>.+?)\s+(?:and|with|to)\s+(?P<b>.+)"
-    r"|(?P<c>[^,:?]+?),?\s+(?:or|vs\.?|versus|differ\w*\s+from|compared\s+(?:to|with)|than)\s+(?P<d>.+)",
-    re.IGNORECASE,
-)
 
 
-def find_sides(question: Question) -> tuple[set[str], set[str]] | None:
+def find_side_words(question: Question) -> tuple[set[str], set[str]] | None:
     """Return the words that tell the two sides of a comparison apart; None where they cannot be told."""
-    if question.kind != "comparison":
+    sides = find_sides(question.text) if question.kind == "comparison" else None
+    if sides is None:
         return None
-    match = _SIDES.search(question.text.rstrip("?. "))
-    if match is None:
-        return None
-    sides = [content_words(side) for side in match.groups() if side]
-    one, other = sides[0] - sides[1], sides[1] - sides[0]
-    if match["c"]:
-        one = content_words(" ".join(match["c"].split()[-2:])) - sides[1]
+    first, second = (content_words(side) for side in sides)
+    one, other = first - second, second - first
+    if not re.search(r"\b(?:between|compared?|difference)\b", question.text, re.IGNORECASE):
+        one = content_words(" ".join(sides[0].split()[-2:])) - second
     return (one, other) if one and other else None
 
 
 def choose_sides(question: Question, units: Sequence[QuotableUnit], scores: Sequence[float]) -> list[QuotableUnit]:
     """Return the best unit for each side of a comparison, one where it speaks of both; nothing for other questions."""
-    sides = find_sides(question)
+    sides = find_side_words(question)
     if sides is None or not units:
         return []
     words = [content_words(unit.scored_text) for unit in units]
@@ -153,6 +153,36 @@ def _with_codes(question: Question, units: Sequence[QuotableUnit], scores: Seque
     everything = list(range(len(units)))
     holders = [i for i in everything if holds_all_codes(question.codes, units[i].scored_text)]
     return holders or everything
+
+
+def find_misfit(question: Question, unit: QuotableUnit) -> str:
+    """Return what the question names and a unit says of another year, number of a series or half; else nothing."""
+    around = "\n".join(unit.surroundings)
+    other_scope = find_other_scope(question.text, _quoted_text(unit), around)
+    if other_scope or question.kind in {"yes_no", "comparison"} or question.is_compound:
+        return other_scope
+    return find_opposite(question.text, f"{around}\n{_quoted_text(unit)}")
+
+
+def find_missed_scope(
+    question: Question, units: Sequence[QuotableUnit], scores: Sequence[float], chosen: Sequence[QuotableUnit]
+) -> str:
+    """Return the scope of the question that no chosen unit has while the nearest unit has another; else nothing."""
+    misfits = [find_misfit(question, unit) for unit in chosen]
+    if chosen and all(misfits):
+        return misfits[0]
+    places = {unit.document_place for unit, misfit in zip(chosen, misfits, strict=True) if not misfit}
+    best = max((score for unit, score in zip(units, scores, strict=True) if unit.document_place in places), default=0.0)
+    for unit, score in zip(units, scores, strict=True):
+        missed = find_misfit(question, unit) if score > best else ""
+        if missed and not any(missed.casefold() in other.scored_text.casefold() for other in chosen):
+            return missed
+    return ""
+
+
+def _with_scope(question: Question, units: Sequence[QuotableUnit], pool: Sequence[int]) -> list[int]:
+    """Return the units of ``pool`` that speak of no other year, number of a series or half; all where none is left."""
+    return [i for i in pool if not find_misfit(question, units[i])] or list(pool)
 
 
 def _quoted_text(unit: QuotableUnit) -> str:
@@ -226,53 +256,71 @@ def find_disagreement(
     Units beyond ``scores`` are those that the ranker did not read: they contradict by what they say alone.
     ``passages`` are those of the units: a name of the question may stand anywhere in them.
     """
-    texts = [f"{passage.chunk.title}\n{passage.chunk.text}" for passage in passages]
     known = list(scores) + [-math.inf] * (len(units) - len(scores))
     top = max((score for unit, score in zip(units, known, strict=True) if unit.quote == best.quote), default=0.0)
     against: dict[str, QuotableUnit] = {}
     conflict: Conflict | None = None
     for index in sorted(range(len(units)), key=lambda i: (-known[i], i)):
         unit = units[index]
-        document = unit.document_place[0]
-        if document == best.document_place[0] or document in against:
+        if unit.document_place[0] in against:
             continue
-        if question.codes and not holds_all_codes(question.codes, unit.scored_text):
-            continue
-        around = texts[unit.passage - 1] if unit.passage <= len(texts) else ""
-        if count_names(question, f"{unit.scored_text}\n{around}") < count_names(question, best.scored_text):
-            continue
-        found = _find_contradiction(question, best, unit, top - known[index])
+        around = passages[unit.passage - 1].chunk if unit.passage <= len(passages) else None
+        found = find_contradiction(question, best, unit, top - known[index], around)
         if found is not None:
-            against[document] = unit
+            against[unit.document_place[0]] = unit
             conflict = conflict or found
     if conflict is None:
         return None
     return Disagreement((best, *against.values()), conflict)
 
 
-def _find_contradiction(question: Question, best: QuotableUnit, unit: QuotableUnit, behind: float) -> Conflict | None:
-    """Return how a unit that scores ``behind`` the best one contradicts it.
+def find_contradiction(
+    question: Question, best: QuotableUnit, unit: QuotableUnit, behind: float, around: Chunk | None = None
+) -> Conflict | None:
+    """Return how a unit that scores ``behind`` the best one contradicts it; None for one of the same document.
 
     It says nearly the same with another value, it answers the question with another value, or it names the value of
-    the best one to correct it: "9.4 hectares, not eleven".
+    the best one to correct it: "9.4 hectares, not eleven". ``around`` is the passage that holds it.
     """
-    if _have_similar_names(best, unit):
+    if unit.document_place[0] == best.document_place[0] or _is_about_else(question, best, unit, around):
         return None
     is_read = math.isfinite(behind)
     if is_read and (corrected := find_correction(_said(best), _said(unit))) is not None:
         return corrected
-    can_differ = asks_value(question.text) and not question.is_compound
+    thing = find_asked_thing(question.text)
+    can_differ = asks_value(question.text) and not question.is_compound and (thing is None or thing.is_counted)
     if can_differ and agree_on_answer(question.text, _said(best), _said(unit)):
         return None
     if behind <= CONFLICT_GAP:
         found = find_conflict(_said(best), _said(unit), same_subject=_same_subject(best, unit))
         if found is not None:
             return found
+    if thing is not None and (things := compare_things(thing, _said(best), _said(unit))) is not None:
+        answers_too = _answers_as_well(question, best, unit, is_read=behind <= ANSWER_GAP)
+        return Conflict("name", *things) if answers_too else None
     if can_differ and _answers_as_well(question, best, unit, is_read=behind <= ANSWER_GAP):
         asked = find_asked_value(question.text)
         units = asked.units if asked is not None else frozenset()
         return find_answer_conflict(question.text, _said(best), _said(unit), units)
     return None
+
+
+def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, around: Chunk | None) -> bool:
+    """Return whether a unit speaks of another thing than the best one, so that both can be true.
+
+    It lacks a code or name of the question, its document is about a thing of another name, or it holds for another
+    year, number of a series or half.
+    """
+    if question.codes and not holds_all_codes(question.codes, unit.scored_text):
+        return True
+    held = f"{around.title}\n{around.text}" if around is not None else ""
+    if count_names(question, f"{unit.scored_text}\n{held}") < count_names(question, best.scored_text):
+        return True
+    if _have_similar_names(best, unit) or find_misfit(question, unit):
+        return True
+    said, other = _said(best), _said(unit)
+    asks_time = question.kind == "when" or asks_date(question.text)
+    return have_opposites(said, other) or (not asks_time and have_other_scopes(said, other, question.text))
 
 
 def _answers_as_well(question: Question, best: QuotableUnit, unit: QuotableUnit, *, is_read: bool) -> bool:
@@ -281,7 +329,7 @@ def _answers_as_well(question: Question, best: QuotableUnit, unit: QuotableUnit,
     One that the ranker did not read, or scored low, has to speak of all of it.
     """
     held = question.words & content_words(unit.scored_text)
-    own = question.words & content_words(_quoted_text(unit))
+    own = question.words & content_words(unit.own_text)
     wanted = question.words & content_words(best.scored_text)
     if not wanted or not own:
         return False

@@ -29,35 +29,50 @@ async def read_documents(
 
     Empty when the store cannot be read any more: the passages are in hand, and they are quoted.
     """
-    if library is None:
-        return ()
     ids = dict.fromkeys(passage.chunk.document_id for passage in passages)
-    try:
-        found = await asyncio.gather(*(library.document(tenant, id_) for id_ in ids))
-    except StoreError as error:
-        logs.get("writer").warning("documents_unread", code=error.code.value)
-        return ()
-    documents = {document.id: document for document in found if document is not None}
+    documents = {document.id: document for document in await read_by_ids(library, tenant, tuple(ids))}
     changed = {
         passage.chunk.document_id
         for passage in passages
         if (document := documents.get(passage.chunk.document_id)) is not None
         and document.text[passage.chunk.start : passage.chunk.end] != passage.chunk.text
     }
-    return tuple(
-        document
-        for id_, document in documents.items()
-        if id_ not in changed and len(document.text) <= MOST_DOCUMENT_CHARS
-    )
+    return tuple(document for id_, document in documents.items() if id_ not in changed)
+
+
+async def read_by_ids(library: DocumentLibrary | None, tenant: str, ids: Sequence[str]) -> tuple[Document, ...]:
+    """Return the documents of these ids that are there and not too long; none when the store cannot be read."""
+    if library is None or not ids:
+        return ()
+    try:
+        found = await asyncio.gather(*(library.document(tenant, id_) for id_ in ids))
+    except StoreError as error:
+        logs.get("writer").warning("documents_unread", code=error.code.value)
+        return ()
+    return tuple(d for d in found if d is not None and len(d.text) <= MOST_DOCUMENT_CHARS)
 
 
 class CitedSources:
     """Numbers what is cited: a passage that holds the span, else the span itself as one more passage."""
 
-    def __init__(self, passages: Sequence[ScoredChunk], documents: Sequence[Document]) -> None:
+    def __init__(
+        self, passages: Sequence[ScoredChunk], documents: Sequence[Document], relatives: Sequence[Document] = ()
+    ) -> None:
+        """``relatives`` are other editions of the documents: they answer nothing, but may say otherwise."""
         self.passages = tuple(passages)
         self.documents = tuple(documents)
+        self.relatives = tuple(relatives)
         self.added: list[ScoredChunk] = []
+
+    def add(self, passage: ScoredChunk) -> int:
+        """Return the number of a passage that was found beside those of the answer."""
+        everything = (*self.passages, *self.added)
+        for number, known in enumerate(everything, start=1):
+            if known.chunk.id == passage.chunk.id:
+                return number
+        rank = len(everything) + 1
+        self.added.append(passage.model_copy(update={"rank": rank}))
+        return rank
 
     def cite(self, document: Document, start: int, end: int) -> int:
         """Return the number of a passage that holds ``document.text[start:end]``, made where there is none."""

@@ -1,10 +1,13 @@
-"""Typing errors in a question, read by the words of the passages that were found. Pure."""
+"""Typing errors in a question, read by the words of the passages that were found. Pure.
+
+A word of the language is no typing error, whether a passage has it or not: "share" is not read as "spare".
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from roma_core.markup.questions import STOP_WORDS, stem_word
 
@@ -15,11 +18,15 @@ LONG = 8
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
-def correct_spelling(question: str, texts: Iterable[str]) -> str:
+def correct_spelling(question: str, texts: Iterable[str], language: Collection[str] = ()) -> str:
     """Return the question with each word that no text knows replaced by the commonest word of theirs that is near it.
+
+    ``language`` has words, in small letters, that are right whatever the texts say.
 
     >>> correct_spelling("anual leeve days", ["Annual leave is 28 days."])
     'annual leave days'
+    >>> correct_spelling("the share of tyres", ["A spare tyre."], {"share"})
+    'the share of tyres'
     """
     known = Counter(word for text in texts for word in _LETTERS.findall(text.casefold()) if len(word) >= 3)
     stems = {stem_word(word) for word in known}
@@ -28,11 +35,25 @@ def correct_spelling(question: str, texts: Iterable[str]) -> str:
         word = match[0]
         folded = word.casefold()
         is_known = folded in known or stem_word(folded) in stems or folded in STOP_WORDS
+        is_known = is_known or any(form in language for form in _list_forms(folded))
         if len(folded) < SHORTEST or is_known or (word != folded and match.start() > 0):
             return word
         return _nearest(folded, known) or word
 
     return _LETTERS.sub(corrected, question)
+
+
+def _list_forms(word: str) -> Iterator[str]:
+    """Yield a word and what it may be an ending of: a list of words seldom has all forms."""
+    yield word
+    for suffix in ("s", "es", "d", "ed", "ing", "ly", "er", "ers"):
+        root = word.removesuffix(suffix)
+        if root != word and len(root) >= SHORTEST:
+            yield root
+            if suffix in {"ing", "ed", "er"}:
+                yield f"{root}e"
+    if word.endswith(("ies", "ied")):
+        yield f"{word[:-3]}y"
 
 
 def _nearest(word: str, known: Counter[str]) -> str:

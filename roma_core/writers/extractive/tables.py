@@ -10,12 +10,16 @@ from decimal import Decimal
 from roma_core.citations.words import read_words
 from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, holds_code, split_words, stem_word
 from roma_core.types import Document
+from roma_core.writers.extractive.answer_types import find_asked_value
+from roma_core.writers.extractive.scopes import find_other_scope
 
 MOST_ROWS = 30
 """Rows of a table that one answer shows."""
 LEAST_COVERAGE = 0.6
 """Share of the question's words that a table must account for before it answers."""
 MOST_CAPTION_CHARS = 300
+LEAST_SAME_COLUMNS = 0.6
+"""Share of their columns that two editions of a table have in common."""
 
 _ROW = re.compile(r"^[ \t]*\|(?P<body>.*?)\|?[ \t]*$")
 _RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)*[ \t]*:?-+:?[ \t]*\|?[ \t]*$")
@@ -189,6 +193,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"people|staff|employees?", r"headcount|staff|employees|people|heads"),
 )
 """Words of a question, and the columns that they are about."""
+_PRICE_WORDS = frozenset(stem_word(word) for word in "cost costs price pay pays paid charge charged fee".split())
 _COMPARATOR = re.compile(
     r"(?P<op>(?:not |no )?(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|later"
     r"|earlier|cheaper|heavier|lighter|bigger) than"
@@ -295,18 +300,32 @@ def _names_partly(words: set[str], asked: set[str]) -> bool:
 
 def _columns_asked(question: Question, table: Table) -> list[int]:
     """Return the columns whose names the question has words of, the fullest first; then by what words are about."""
+    return _find_columns(question, table.header.cells)
+
+
+def find_compared_column(question: Question, names: Sequence[str]) -> int | None:
+    """Return the column, by the names of all, whose values a comparison is about; None where none is named.
+
+    >>> find_compared_column(read_question("Which is longer, A or B?"), ["bridge", "built", "length (m)"])
+    2
+    """
+    columns = [column for column in _find_columns(question, names) if column > 0]
+    return columns[0] if columns else None
+
+
+def _find_columns(question: Question, names: Sequence[str]) -> list[int]:
     asked = question.words | {stem_word(word) for word in split_words(question.text)}
     scored: list[tuple[float, int]] = []
-    for column, name in enumerate(table.header.cells):
+    for column, name in enumerate(names):
         words = content_words(name)
         if words and words & asked:
             scored.append((len(words & asked) / len(words), -column))
     columns = [-column for _, column in sorted(scored, reverse=True)]
     text = question.text.casefold()
-    for words_asked, names in _MEANINGS:
+    for words_asked, meanings in _MEANINGS:
         if re.search(rf"\b(?:{words_asked})\b", text):
-            pattern = re.compile(rf"\b(?:{names})\b", re.IGNORECASE)
-            columns += [column for column, name in enumerate(table.header.cells) if pattern.search(name)]
+            pattern = re.compile(rf"\b(?:{meanings})\b", re.IGNORECASE)
+            columns += [column for column, name in enumerate(names) if pattern.search(name.replace("_", " "))]
     return list(dict.fromkeys(columns))
 
 
@@ -478,7 +497,15 @@ def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tab
     about = content_words(table.about)
     if not columns and not (question.words & about) and not question.codes:
         return None
-    return TableAnswer(table, tuple(named), "", _coverage(question, table, named))
+    return TableAnswer(table, tuple(named), "", _coverage(question, table, named, _find_price_words(question, named)))
+
+
+def _find_price_words(question: Question, rows: Sequence[TableRow]) -> set[str]:
+    """Return the words that ask for an amount of money, where a row has one: "pay" stands in no table."""
+    asked = find_asked_value(question.text)
+    values = [read_value(cell) for row in rows for cell in row.cells]
+    has_money = any(value is not None and value[1] in asked.units for value in values) if asked is not None else False
+    return set(_PRICE_WORDS) if asked is not None and asked.value_type == "money" and has_money else set()
 
 
 def _computed(
@@ -496,6 +523,45 @@ def _computed(
         meant |= {stem_word(word) for word in re.findall(rf"\b(?:{words_asked})\b", text)}
     coverage = _coverage(question, table, [*rows[:1], *named], (used or set()) | meant)
     return TableAnswer(table, rows, lead, coverage, is_computed=True)
+
+
+def find_contrary_rows(question: Question, answer: TableAnswer, table: Table) -> TableAnswer | None:
+    """Return the rows of another table that answer with other values; None where it says the same or something else.
+
+    The tables have most of their columns in common, and the rows begin alike.
+    """
+    if answer.is_computed or not answer.rows:
+        return None
+    columns = {name.casefold(): index for index, name in enumerate(table.header.cells)}
+    own = [name.casefold() for name in answer.table.header.cells]
+    if len(columns.keys() & set(own)) < max(2, LEAST_SAME_COLUMNS * max(len(columns), len(own))):
+        return None
+    compared = [own[column] for column in _columns_asked(question, answer.table)]
+    compared = [name for name in compared if name in columns and own.index(name) > 0]
+    compared = compared[:1] or [name for name in own[1:] if name in columns]
+    rows = {row.cells[0].casefold(): row for row in table.rows if row.cells}
+    twins = [(row, rows[row.cells[0].casefold()]) for row in answer.rows if row.cells[0].casefold() in rows]
+    contrary = tuple(
+        twin for row, twin in twins if any(_differ_in(row, twin, own.index(name), columns[name]) for name in compared)
+    )
+    if not contrary or find_other_scope(question.text, _join_cells(contrary), table.about):
+        return None
+    return TableAnswer(table, contrary, "", answer.coverage)
+
+
+def _differ_in(row: TableRow, twin: TableRow, column: int, twin_column: int) -> bool:
+    """Return whether two rows have other values in a column, both of one unit."""
+    if column >= len(row.cells) or twin_column >= len(twin.cells):
+        return False
+    cell, other = row.cells[column], twin.cells[twin_column]
+    value, other_value = read_value(cell), read_value(other)
+    if value is None or other_value is None:
+        return bool(cell) and bool(other) and value is other_value and cell.casefold() != other.casefold()
+    return value[1] == other_value[1] and value[0] != other_value[0]
+
+
+def _join_cells(rows: Sequence[TableRow]) -> str:
+    return "\n".join(" | ".join(row.cells) for row in rows)
 
 
 def render_rows(answer: TableAnswer, number: int) -> str:

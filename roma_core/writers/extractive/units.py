@@ -54,6 +54,12 @@ class QuotableUnit:
         return self.sentence.kind in _PROSE
 
     @property
+    def own_text(self) -> str:
+        """The words that it is quoted for: its own, the lines that it announces, and the question that it answers."""
+        asked = [self.surroundings[2]] if _asks(self.surroundings[2]) else []
+        return "\n".join((*asked, self.quote, *(line.quote for line in self.follows)))
+
+    @property
     def announces_list(self) -> bool:
         """True when it announces a list, which then is scored and quoted as one."""
         return any(line.sentence.kind == "list" for line in self.follows)
@@ -105,16 +111,18 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
         before = unit.kind
         if unit.kind == "heading":
             heading, lead = quote, ""
-        elif unit.kind != "figure" and re.search(r"\w", quote):
+        elif unit.kind == "figure":
+            lead = "" if _asks(lead) else lead
+        elif re.search(r"\w", quote):
             yield QuotableUnit(
                 passage=number,
                 sentence=unit,
                 quote=quote,
-                surroundings=(subject, heading, lead if unit.kind in _LINES else "", header),
+                surroundings=(subject, heading, lead if unit.kind in _LINES or _asks(lead) else "", header),
                 document_place=(chunk.document_id, chunk.start + unit.start),
                 is_header=quote == header,
             )
-            lead = quote if quote.endswith(_OPEN) else "" if unit.kind in _PROSE else lead
+            lead = quote if quote.endswith(_OPEN) or _asks(quote) else "" if unit.kind in _PROSE else lead
 
 
 def _subject(chunk: Chunk) -> str:
@@ -144,16 +152,21 @@ def _announced(unit: QuotableUnit, after: Sequence[QuotableUnit]) -> tuple[Quota
     return tuple(block if short else block[:1])
 
 
+def _asks(text: str) -> bool:
+    return text.endswith(("?", "？", "؟", "\u037e"))
+
+
 def _says_nothing(unit: QuotableUnit) -> bool:
     """True for questions, header rows, a few words, and a lead-in without the lines that it leads to."""
-    if unit.is_header or unit.quote.endswith(("?", "？", "؟", "\u037e")):
+    if unit.is_header or _asks(unit.quote):
         return True
     words = count_words(unit.quote)
     if unit.sentence.kind in {"code", "table"}:
         return words < 2 and "=" not in unit.quote
     if unit.quote.endswith(_OPEN) and not unit.follows:
         return words < LONG_WORDS
-    return words < SHORTEST_WORDS and not (unit.sentence.kind == "list" and unit.surroundings[2])
+    is_led = unit.sentence.kind == "list" or _asks(unit.surroundings[2])
+    return words < SHORTEST_WORDS and not (is_led and unit.surroundings[2])
 
 
 _LINK = re.compile(r"!?\[([^\]\[]*)\](?:\([^)\s]*(?:\s+\"[^\"]*\")?\)|\[[^\]\[]*\])")

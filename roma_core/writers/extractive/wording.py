@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from roma_core.markup import escape_markers
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
-from roma_core.writers.extractive.facts import file_name, read_newest_date
+from roma_core.writers.extractive.facts import file_name, find_date, read_newest_date
 from roma_core.writers.extractive.selection import Disagreement, render_unit
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
@@ -64,21 +66,66 @@ def _nearest_quotes(units: Sequence[QuotableUnit], passages: Sequence[ScoredChun
     return list(quotes.values())
 
 
-def render_disagreement(disagreement: Disagreement, documents: Sequence[Document]) -> list[str]:
-    """Return the quotes of sources that contradict each other, the newest first, each under its title and date."""
-    by_id = {document.id: document for document in documents}
-    dates = {
-        unit.document_place[0]: read_newest_date(document) if (document := by_id.get(unit.document_place[0])) else ""
-        for unit in disagreement.units
-    }
-    ordered = sorted(disagreement.units, key=lambda unit: dates[unit.document_place[0]], reverse=True)
-    is_dated = any(dates.values())
+def render_disagreement(
+    disagreement: Disagreement, documents: Sequence[Document], passages: Sequence[ScoredChunk] = ()
+) -> list[str]:
+    """Return the quotes of sources that contradict each other, the newest first, each under its title and date.
+
+    ``passages`` date the sources whose document was not read.
+    """
+    dates = {passage.chunk.document_id: _read_date(passage) for passage in passages}
+    dates |= {document.id: read_newest_date(document) for document in documents}
+    ordered = sorted(disagreement.units, key=lambda unit: dates.get(unit.document_place[0], ""), reverse=True)
+    shown = [dates.get(unit.document_place[0], "") for unit in ordered]
+    pieces = [describe_disagreement(disagreement.conflict.kind, is_dated=any(shown))]
+    for unit, date in zip(ordered, shown, strict=True):
+        lead = f"{unit.surroundings[2]} " if unit.surroundings[2].endswith("?") else ""
+        pieces.append(f"\n\n{describe_source(unit.surroundings[0], date)}\n\n{escape_markers(lead)}{render_unit(unit)}")
+    return pieces
+
+
+def describe_disagreement(kind: str, *, is_dated: bool) -> str:
+    """Return the words above sources that contradict each other.
+
+    >>> describe_disagreement("number", is_dated=True)
+    'The sources disagree on the number, the newest first:'
+    """
     order = "the newest first" if is_dated else "no dates are known"
-    pieces = [f"The sources disagree on the {disagreement.conflict.kind}, {order}:"]
-    for unit in ordered:
-        date = dates[unit.document_place[0]]
-        title = unit.surroundings[0]
-        pieces.append(f"\n\n“{title}”{f' ({date})' if date else ''}:\n\n{render_unit(unit)}")
+    return f"The sources disagree on the {kind}, {order}:"
+
+
+def describe_source(title: str, date: str) -> str:
+    """Return the line above the words of one source.
+
+    >>> describe_source("Fares", "2024-03-01")
+    '“Fares” (2024-03-01):'
+    """
+    return f"“{title}”{f' ({date})' if date else ''}:"
+
+
+def _read_date(passage: ScoredChunk) -> str:
+    chunk = passage.chunk
+    return chunk.facts.date or find_date(f"{chunk.title} {file_name(chunk.uri)}")
+
+
+def join_parts(parts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[str]:
+    """Return the answers to the parts of a question, and the parts that have none.
+
+    What one part has quoted already is not quoted again.
+
+    >>> join_parts(["Who built it?", "when did it burn (built)?"], [["Ada Kern. [1]"], []])
+    ['Ada Kern. [1]', '\\n\\nNot answered by these sources: when did it burn?']
+    """
+    pieces: list[str] = []
+    for answer in answers:
+        text = "".join(answer).strip()
+        if not text or text in "".join(pieces):
+            continue
+        pieces += ["\n\n", *answer] if pieces else answer
+    for part, answer in zip(parts, answers, strict=True):
+        if not answer:
+            asked = re.sub(r"\s*\([^()]*\)\?$", "?", part)
+            pieces.append(f"\n\nNot answered by these sources: {asked}")
     return pieces
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from roma_core.cache import Cache
 from roma_core.languages import describe_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
+from roma_core.markup.compound import split_question
 from roma_core.markup.questions import (
     Question,
     content_words,
@@ -27,10 +28,10 @@ from roma_core.markup.questions import (
     read_keywords,
     read_question,
 )
-from roma_core.rerank import find_languages
+from roma_core.models import load_words
+from roma_core.rerank import RERANKER_FILES, find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
-from roma_core.writers.extractive.answer_types import AskedValue, describe_value, find_asked_value, states_value
 from roma_core.writers.extractive.calibration import (
     UNCALIBRATED,
     KindThreshold,
@@ -38,33 +39,53 @@ from roma_core.writers.extractive.calibration import (
     ScoreThresholds,
     thresholds_of,
 )
-from roma_core.writers.extractive.expectations import definition_bonus, find_definition_units, type_penalty
+from roma_core.writers.extractive.comparisons import compare_sides
+from roma_core.writers.extractive.expectations import (
+    definition_bonus,
+    describe_asked,
+    find_definition_units,
+    find_stating,
+    type_penalty,
+)
 from roma_core.writers.extractive.overlap import OverlapRanker
 from roma_core.writers.extractive.recipes import (
     RecipeAnswer,
     add_headings,
+    find_contrary_tables,
+    find_rows,
     list_items,
     look_up_table,
     quote_rows,
+    render_tables,
     state_facts,
     summarise,
 )
 from roma_core.writers.extractive.selection import (
+    Disagreement,
     choose_sides,
     choose_units,
+    find_contradiction,
     find_disagreement,
+    find_missed_scope,
     is_echo,
     missing_names,
     render_quotes,
 )
-from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_documents
+from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
 from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
 from roma_core.writers.extractive.spelling import correct_spelling
+from roma_core.writers.extractive.tables import TableAnswer
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
-from roma_core.writers.extractive.wording import describe_unknown, render_best_passages, render_disagreement
+from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
+from roma_core.writers.extractive.wording import (
+    describe_unknown,
+    join_parts,
+    render_best_passages,
+    render_disagreement,
+)
 from roma_core.writers.followups import from_headings
 
-VERSION = "8"
+VERSION = "9"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -95,6 +116,8 @@ class QuotedAnswer(BaseModel):
     """The kind of question that was read."""
     evidence: float | None = None
     """The evidence that was compared with a threshold; None where rules decided, see ``ScoreThresholds``."""
+    is_partial: bool = False
+    """True where a part of the question has no answer."""
 
     @property
     def is_refusal(self) -> bool:
@@ -157,8 +180,8 @@ class ExtractiveWriter:
     ) -> AsyncGenerator[str | Draft, None]:
         """Yield quotes with their markers, or the sentence that ROMA does not know. Raises the ranker's error."""
         asked = focus_question(_with_reading(question, context.reading))
-        documents = await read_documents(self._library, context.query.tenant, passages[:MOST_PASSAGES])
-        answer, is_cached = await self._cached_answer(asked, passages, documents)
+        found = await self._gather_sources(passages, context)
+        answer, is_cached = await self._cached_answer(asked, found)
         for piece in answer.pieces:
             yield piece
         why = "" if answer.is_refusal else self._why
@@ -170,6 +193,7 @@ class ExtractiveWriter:
             usage=Usage(cache_hits=1) if is_cached else Usage(),
             passages_read=len(passages),
             added=answer.added,
+            is_partial=answer.is_partial,
         )
 
     async def weigh(self, question: str, passages: Sequence[ScoredChunk], context: WritingContext) -> QuotedAnswer:
@@ -178,49 +202,88 @@ class ExtractiveWriter:
         Rules that refuse whatever the evidence still do. Raises the ranker's error.
         """
         asked = focus_question(_with_reading(question, context.reading))
-        documents = await read_documents(self._library, context.query.tenant, passages[:MOST_PASSAGES])
-        return await self._answer(asked, passages, documents, KindThreshold(-math.inf))
+        found = await self._gather_sources(passages, context)
+        return await self._answer(asked, found, KindThreshold(-math.inf))
 
-    async def _cached_answer(
-        self, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]
-    ) -> tuple[QuotedAnswer, bool]:
+    async def _gather_sources(self, passages: Sequence[ScoredChunk], context: WritingContext) -> FoundSources:
+        """Return the passages with their documents, the other candidates, and other editions of the documents."""
+        tenant, candidates = context.query.tenant, context.candidates
+        documents = await read_documents(self._library, tenant, passages[:MOST_PASSAGES])
+        relatives = find_relatives(passages[:MOST_PASSAGES], candidates)
+        editions = await read_by_ids(self._library, tenant, relatives)
+        return FoundSources(tuple(passages), documents, tuple(candidates), editions)
+
+    async def _cached_answer(self, question: str, found: FoundSources) -> tuple[QuotedAnswer, bool]:
         """Return the answer and True when it came out of the cache."""
         cache = self._cache
         if cache is None or not (cache.reads or cache.writes):
-            return await self.answer(question, passages, documents), False
-        key = self._key(question, passages, documents)
+            return await self._answer(question, found, None), False
+        key = self._key(question, found)
         data = await asyncio.to_thread(cache.get, CACHE_KIND, key)
         kept = _read_answer(data)
         if kept is not None:
             return kept, True
-        answer = await self.answer(question, passages, documents)
+        answer = await self._answer(question, found, None)
         await asyncio.to_thread(cache.put, CACHE_KIND, key, answer.model_dump_json().encode())
         return answer, False
 
     async def answer(
-        self, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document] = ()
-    ) -> QuotedAnswer:
-        """Return the quotes that answer ``question``, or the refusal with the score that decided it.
-
-        ``documents`` are those of the passages; without them lists, tables and facts are not looked up.
-        """
-        return await self._answer(question, passages, documents, None)
-
-    async def _answer(
         self,
         question: str,
         passages: Sequence[ScoredChunk],
-        documents: Sequence[Document],
-        threshold: KindThreshold | None,
+        documents: Sequence[Document] = (),
+        candidates: Sequence[ScoredChunk] = (),
     ) -> QuotedAnswer:
+        """Return the quotes that answer ``question``, or the refusal with the score that decided it.
+
+        ``documents`` are those of the passages; without them lists, tables and facts are not looked up. ``candidates``
+        are passages that were found beside them: a source among them that says otherwise is quoted too.
+        """
+        return await self._answer(question, FoundSources(tuple(passages), tuple(documents), tuple(candidates)), None)
+
+    async def _answer(self, question: str, found: FoundSources, threshold: KindThreshold | None) -> QuotedAnswer:
         """Return the answer; ``threshold`` replaces that of the contract or of the ranker."""
+        passages = found.passages
         considered = passages[:MOST_PASSAGES]
         if not considered:
-            return _Reading.begin(question, (), ()).refuse("no passages")
-        reading = _Reading.begin(question, passages, documents)
+            return _Reading.begin(question, FoundSources()).refuse("no passages")
         foreign = await asyncio.to_thread(find_foreign_language, self._languages, question, considered)
         if foreign:
-            return await self._quote_by_spans(reading, foreign)
+            return await self._quote_by_spans(_Reading.begin(question, found), foreign)
+        parts = split_question(question)
+        if len(parts) > 1:
+            answer = await self._answer_parts(question, parts, found, threshold)
+            if answer is not None:
+                return answer
+        return await self._answer_reading(_Reading.begin(question, found), threshold)
+
+    async def _answer_parts(
+        self, question: str, parts: Sequence[str], found: FoundSources, threshold: KindThreshold | None
+    ) -> QuotedAnswer | None:
+        """Return the answers to the parts of a question, one after the other; None where no part can be answered.
+
+        A part that no source answers is named at the end.
+        """
+        sources = CitedSources(found.passages, found.documents, found.relatives)
+        answers: list[QuotedAnswer] = []
+        for part in parts:
+            reading = _Reading.begin(part, found, sources)
+            reading.is_part = True
+            answers.append(await self._answer_reading(reading, threshold))
+        if all(answer.is_refusal for answer in answers):
+            return None
+        weighed = [a.evidence for a in answers if not a.is_refusal and a.evidence is not None]
+        return QuotedAnswer(
+            pieces=tuple(join_parts(parts, [() if a.is_refusal else a.pieces for a in answers])),
+            remark="; ".join(dict.fromkeys(answer.remark for answer in answers if answer.remark)),
+            added=tuple(sources.added),
+            kind=read_question(question).kind,
+            evidence=min(weighed, default=None),
+            is_partial=any(answer.is_refusal for answer in answers),
+        )
+
+    async def _answer_reading(self, reading: _Reading, threshold: KindThreshold | None) -> QuotedAnswer:
+        passages = reading.sources.passages
         reading.units = [
             unit
             for unit in reading.units
@@ -231,7 +294,7 @@ class ExtractiveWriter:
         answer = reading.answer_whole()
         if answer is None:
             await self._score(reading)
-            answer = self._decide(reading, threshold or self._find_threshold(reading.question.kind))
+            answer = await self._decide(reading, threshold or self._find_threshold(reading.question.kind))
         return answer
 
     def _find_threshold(self, kind: str) -> KindThreshold:
@@ -253,7 +316,7 @@ class ExtractiveWriter:
             for score, unit in zip(scores, reading.units, strict=True)
         ]
 
-    def _decide(self, reading: _Reading, threshold: KindThreshold) -> QuotedAnswer:
+    async def _decide(self, reading: _Reading, threshold: KindThreshold) -> QuotedAnswer:
         """Return the answer that the scores allow."""
         thresholds = self._thresholds or UNCALIBRATED
         question, best_passage = reading.question, max(reading.passage_scores)
@@ -264,12 +327,15 @@ class ExtractiveWriter:
         )
         special = reading.answer_specially(chosen)
         if special is not None and special.coverage >= SURE_COVERAGE:
-            return reading.give(special.pieces, "")
+            return reading.give(reading.compare_tables(special.table) or special.pieces, "")
         evidence = reading.evidence(chosen, thresholds, special)
         if missing := reading.missing_codes(chosen, special):
             return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
-        if special is None and not reading.states_value(chosen):
-            return reading.refuse(f"no source states {describe_value(reading.asked_value)} for it")
+        if special is None and (missed := find_missed_scope(question, reading.units, reading.scores, chosen)):
+            return reading.refuse(f"no source speaks of {missed}", [missed])
+        best = reading.best_of(chosen)
+        if special is None and find_stating(question, chosen, best) is None:
+            return reading.refuse(f"no source states {describe_asked(question)} for it")
         if best_passage < thresholds.refuse_below:
             return reading.refuse(f"best passage scores {best_passage:.1f}, below {thresholds.refuse_below}")
         reading.weighed = evidence
@@ -278,18 +344,39 @@ class ExtractiveWriter:
             return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}")
         remark = self._remark(evidence, threshold)
         if special is not None:
-            return reading.give(special.pieces, remark)
-        disagreement = find_disagreement(
-            question,
-            [*reading.units, *reading.unread],
-            reading.scores,
-            reading.best_of(chosen),
-            reading.considered,
-        )
+            return reading.give(reading.compare_tables(special.table) or special.pieces, remark)
+        rows = find_rows(chosen, reading.sources)
+        if rows is not None:
+            return reading.give(reading.compare_tables(rows) or quote_rows(rows, reading.sources), remark)
+        disagreement = await self._find_disagreement(reading, find_stating(question, chosen, best) or best)
         if disagreement is not None:
-            return reading.give(render_disagreement(disagreement, reading.sources.documents), remark)
-        rows = quote_rows(chosen, reading.sources)
-        return reading.give(rows or render_quotes(add_headings(question, chosen, reading.sources)), remark)
+            sources = reading.sources
+            pieces = render_disagreement(disagreement, sources.documents, (*sources.passages, *sources.added))
+            return reading.give(pieces, remark)
+        quotes = render_quotes(add_headings(question, chosen, reading.sources))
+        lead = compare_sides(question, chosen)
+        return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
+
+    async def _find_disagreement(self, reading: _Reading, best: QuotableUnit) -> Disagreement | None:
+        """Return what contradicts the best unit: in the passages, else in the candidates of the search."""
+        question, units = reading.question, [*reading.units, *reading.unread]
+        disagreement = find_disagreement(question, units, reading.scores, best, reading.considered)
+        if disagreement is not None:
+            return disagreement
+        unread = {unit.passage for unit in reading.unread}
+        others = (*(reading.considered[number - 1] for number in sorted(unread)), *reading.candidates)
+        candidates = [p for p in others if is_covered(self._languages, p.chunk.facts.language)]
+        witnesses = await asyncio.to_thread(find_witnesses, question, best, candidates)
+        if not witnesses:
+            return None
+        texts = [best.scored_text, *(witness.unit.scored_text for witness in witnesses)]
+        top, *scores = await self._ranker.scores(reading.ranked, texts)
+        for score, witness in sorted(zip(scores, witnesses, strict=True), key=lambda pair: -pair[0]):
+            conflict = find_contradiction(question, best, witness.unit, top - score, witness.passage.chunk)
+            if conflict is not None:
+                unit = replace(witness.unit, passage=reading.sources.add(witness.passage), copies=())
+                return Disagreement((best, unit), conflict)
+        return None
 
     def _remark(self, evidence: float, threshold: KindThreshold) -> str:
         """Return what has to be said of the certainty of an answer."""
@@ -336,19 +423,32 @@ class ExtractiveWriter:
         passages = reading.considered
         readable = [p for p in passages if is_covered(self._languages, p.chunk.facts.language)]
         known = [passage.scores["rerank"] for passage in readable if "rerank" in passage.scores]
-        if len(known) != len(readable) or self._ranks_by_words or reading.is_corrected:
+        is_asked_anew = reading.is_corrected or reading.is_part
+        if len(known) != len(readable) or self._ranks_by_words or is_asked_anew:
             known = await self._ranker.scores(reading.ranked, [passage.chunk.text for passage in readable])
         scores = iter(known)
         return [next(scores) if passage in readable else UNREAD for passage in passages]
 
-    def _key(self, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]) -> str:
+    def _key(self, question: str, found: FoundSources) -> str:
         """Return the hash of everything that decides the answer."""
         parts: list[str] = []
-        for passage in passages:
+        for passage in found.passages:
             parts += [passage.chunk.model_dump_json(), str(passage.scores.get("rerank"))]
-        for document in documents:
+        for document in (*found.documents, *found.relatives):
             parts += [document.id, document.content_sha256, document.parser, document.title]
+        for passage in found.candidates:
+            parts += [passage.chunk.id, passage.chunk.indexed_text]
         return digest(CACHE_KIND, self.fingerprint, question, *parts)
+
+
+@dataclass(frozen=True)
+class FoundSources:
+    """The passages of an answer, their documents, the other candidates, and other editions of the documents."""
+
+    passages: tuple[ScoredChunk, ...] = ()
+    documents: tuple[Document, ...] = ()
+    candidates: tuple[ScoredChunk, ...] = ()
+    relatives: tuple[Document, ...] = ()
 
 
 @dataclass
@@ -368,13 +468,24 @@ class _Reading:
     """Units of passages that are far from the best one, which the ranker is not given."""
     weighed: float | None = None
     """The evidence, where it decides."""
+    candidates: tuple[ScoredChunk, ...] = ()
+    """Passages that were found beside those that are read."""
+    is_part: bool = False
+    """True for a part of a question: the scores of its passages belong to the whole."""
 
     @classmethod
-    def begin(cls, question: str, passages: Sequence[ScoredChunk], documents: Sequence[Document]) -> _Reading:
-        considered = passages[:MOST_PASSAGES]
-        corrected = correct_spelling(question, [passage.chunk.indexed_text for passage in considered])
+    def begin(cls, question: str, found: FoundSources, sources: CitedSources | None = None) -> _Reading:
+        """Return the state before anything is scored. Parts of one question share their ``sources``."""
+        considered = found.passages[:MOST_PASSAGES]
+        texts = [passage.chunk.indexed_text for passage in considered]
+        corrected = correct_spelling(question, texts)
+        if corrected != question:  # only then the words of the language are worth loading
+            corrected = correct_spelling(question, texts, load_words(RERANKER_FILES))
         units = [unit for unit in quotable_units(considered) if not is_echo(question, unit.quote)]
-        return cls(read_question(corrected), corrected, CitedSources(passages, documents), units, asked=question)
+        sources = sources or CitedSources(found.passages, found.documents, found.relatives)
+        reading = cls(read_question(corrected), corrected, sources, units, asked=question)
+        reading.candidates = (*found.passages[MOST_PASSAGES:], *found.candidates)
+        return reading
 
     @property
     def is_corrected(self) -> bool:
@@ -423,16 +534,10 @@ class _Reading:
         text = "\n".join(unit.scored_text for unit in chosen)
         return [code for code in self.question.codes if not holds_code(code, text)]
 
-    @property
-    def asked_value(self) -> AskedValue | None:
-        return find_asked_value(self.question.text)
-
-    def states_value(self, chosen: Sequence[QuotableUnit]) -> bool:
-        """Return whether one of the chosen units states a value of the type that is asked."""
-        asked = self.asked_value
-        if asked is None:
-            return True
-        return any(states_value(asked, unit.quote, is_line=unit.sentence.kind in {"table", "code"}) for unit in chosen)
+    def compare_tables(self, answer: TableAnswer | None) -> list[str]:
+        """Return the rows of an answer with those of other documents that say otherwise; nothing where none does."""
+        contrary = find_contrary_tables(self.question, answer, self.sources) if answer is not None else []
+        return render_tables([answer, *contrary], self.sources) if answer is not None and contrary else []
 
     def best_of(self, chosen: Sequence[QuotableUnit]) -> QuotableUnit:
         """Return the chosen unit with the best score."""

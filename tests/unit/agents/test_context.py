@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from roma_core.agents.context import Context
 from roma_core.types import Query
 
@@ -16,3 +18,13 @@ def test_filters_in_a_question_become_filters_of_the_query() -> None:
 def test_filters_of_the_caller_outrank_those_of_the_question() -> None:
     context = Context.begin(Query(text="trains collection:board", filters={"collection": "staff"}))
     assert context.query.filters == {"collection": "staff"}
+
+
+def test_candidates_are_the_passages_that_were_found_and_are_not_read(kit: Any) -> None:
+    context = Context.begin(Query(text="Who pays for trains?"))
+    first, second, third = (kit.passage(text) for text in ("one", "two", "three"))
+    context.lookups[0].passages = (first, second)
+    context.look_up("trains")
+    context.lookups[1].passages = (second, third)
+    context.passages = (first,)
+    assert context.candidates == (second, third)

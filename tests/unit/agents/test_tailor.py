@@ -14,7 +14,7 @@ from roma_core.llm.base import FALLBACK
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.service import Limits, LLMService
-from roma_core.types import CompleteEvent, Query, TailorOutput
+from roma_core.types import Answered, CompleteEvent, Query, TailorOutput
 from roma_core.writers import Draft, ExtractiveWriter, GenerativeWriter
 
 REFUSED = Reply(error=LLMError("The key was refused.", ErrorCode.LLM_AUTH))
@@ -103,3 +103,11 @@ async def test_leaving_closes_the_model() -> None:
 async def test_without_a_writer_there_is_an_error_that_says_so() -> None:
     with pytest.raises(LLMError, match="ask again"):
         await anext(TailorAgent([]).write(Context.begin(Query(text="q"))))
+
+
+async def test_an_answer_that_leaves_a_part_of_the_question_open_is_given_in_part(kit: Any) -> None:
+    roma = kit.roma(await kit.store(), writers=[ExtractiveWriter()])
+    whole = (await kit.events(roma, "When was the rope bridge built, and by whom was it built?"))[-1].output
+    part = (await kit.events(roma, "When was the rope bridge built, and what is its telephone number?"))[-1].output
+    assert (whole.answered, part.answered) == (Answered.KNOWN, Answered.PARTLY)
+    assert "Not answered by these sources: what is its telephone number?" in part.answer

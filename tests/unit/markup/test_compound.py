@@ -1,0 +1,43 @@
+"""Questions of several parts, and the look-ups that they need."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.markup.compound import find_sides, list_lookups, split_question
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("How deep is the well?", ("How deep is the well?",)),
+        ("Who dug the well and the canal?", ("Who dug the well and the canal?",)),
+        (
+            "Who dug the well of Aldern, and what does a litre of its water cost in the summer months?",
+            (
+                "Who dug the well of Aldern?",
+                "what does a litre of its water cost in the summer months (dug well Aldern)?",
+            ),
+        ),
+        (
+            "How deep is the well, and how long is the rope of the crane?",
+            ("How deep is the well?", "how long is the rope of the crane?"),
+        ),
+        ("Where is the mill? And who owns it?", ("Where is the mill?", "who owns it (mill)?")),
+        ("What did it cost in 2023, and what in 2024?", ("What did it cost in 2023?", "what in 2024 (cost)?")),
+    ],
+)
+def test_parts_are_questions_that_stand_alone(question: str, parts: tuple[str, ...]) -> None:
+    assert split_question(question) == parts
+
+
+def test_a_comparison_has_two_sides() -> None:
+    assert find_sides("Which is older, the mill or the well?") == ("the mill", "the well")
+    assert find_sides("What is the difference between a well and a spring?") == ("a well", "a spring")
+    assert find_sides("How old is the mill?") is None
+
+
+def test_parts_and_sides_are_looked_up_beside_the_question() -> None:
+    assert list_lookups("Which is older, the mill or the well?") == ("the mill older", "the well older")
+    assert len(list_lookups("Who dug the well, and what did it cost?")) == 2
+    assert list_lookups("How old is the mill?") == ()

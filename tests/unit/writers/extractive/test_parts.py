@@ -1,0 +1,67 @@
+"""Answers to the parts of a question, and comparisons of what is quoted."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.llm.base import I_DONT_KNOW
+from roma_core.markup.questions import read_question
+from roma_core.types import Chunk, ScoredChunk
+from roma_core.writers import ExtractiveWriter
+from roma_core.writers.extractive.comparisons import compare_sides
+from roma_core.writers.extractive.units import quotable_units
+
+
+def passage(name: str, text: str, rank: int = 1) -> ScoredChunk:
+    held = Chunk(
+        id=f"c-{name}", document_id=name, uri=f"file:///{name}.md", title=name, text=text, start=0, end=len(text)
+    )
+    return ScoredChunk(chunk=held, score=1.0 / rank, rank=rank, retriever="test")
+
+
+WELL = passage("well", "Petra Vos dug the well of Aldern.\n\nThe roof is of slate.\n\nThe well is 31 metres deep.")
+
+
+async def test_each_part_of_a_question_is_answered() -> None:
+    answer = await ExtractiveWriter().answer("Who dug the well of Aldern, and how deep is the well?", [WELL])
+    assert answer.pieces == ("Petra Vos dug the well of Aldern. [1]", "\n\n", "The well is 31 metres deep. [1]")
+    assert not answer.is_partial
+
+
+async def test_a_part_without_an_answer_is_named() -> None:
+    answer = await ExtractiveWriter().answer("Who dug the well of Aldern, and how heavy is its bucket?", [WELL])
+    assert answer.pieces[0] == "Petra Vos dug the well of Aldern. [1]"
+    assert answer.pieces[-1] == "\n\nNot answered by these sources: how heavy is its bucket?"
+    assert answer.is_partial
+
+
+async def test_a_question_of_which_no_part_is_answered_is_refused() -> None:
+    answer = await ExtractiveWriter().answer("What colour is the bucket, and how heavy is it?", [WELL])
+    assert answer.pieces[0] == I_DONT_KNOW
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "second", "line"),
+    [
+        (
+            "Which is heavier, the sledge or the cart?",
+            "The sledge weighs 40 kilograms and is 2 metres long.",
+            "The cart weighs 0.1 tonnes.",
+            "“cart”, by these values (0.1 tonnes against 40 kilograms):",
+        ),
+        (
+            "Which is older, the mill or the chapel?",
+            "The mill was built in 1902.",
+            "The chapel was built in 1877.",
+            "“chapel”, by these values (1877 against 1902):",
+        ),
+        ("Which is longer, the rope or the chain?", "The rope is 9 metres long.", "The chain is 9 metres long.",
+         "By these values both are the same (9 metres and 9 metres):"),
+        ("Which is heavier, the sledge or the cart?", "The sledge weighs 40 kilograms.", "The cart is red.", ""),
+        ("Which is heavier, the sledge or the cart?", "The sledge weighs 40 or 50 kilograms.",
+         "The cart weighs 60 kilograms.", ""),
+    ],
+)  # fmt: skip
+def test_two_sides_are_compared_by_their_values(question: str, first: str, second: str, line: str) -> None:
+    units = quotable_units([passage("one", first), passage("two", second, 2)])
+    assert compare_sides(read_question(question), units) == line

@@ -1,0 +1,134 @@
+"""Sources beside the passages that are read, and what they say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from roma_core.agents.context import Context
+from roma_core.types import Chunk, Document, DocumentFacts, Query, ScoredChunk
+from roma_core.writers import Draft, ExtractiveWriter
+from roma_core.writers.extractive.witnesses import find_relatives
+
+LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
+
+
+class Ranker:
+    """Scores every text alike, but for those with a fragment."""
+
+    name = LOGITS
+
+    def __init__(self, low: str = "") -> None:
+        self._low = low
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [-9.0 if self._low and self._low in text else 6.0 for text in texts]
+
+
+class Library:
+    def __init__(self, *documents: Document) -> None:
+        self._documents = {document.id: document for document in documents}
+
+    async def document(self, tenant: str, document_id: str) -> Document | None:
+        return self._documents.get(document_id)
+
+
+def document(name: str, text: str, date: str = "") -> Document:
+    return Document(
+        id=name,
+        uri=f"file:///{name}.md",
+        title=name.replace("-", " ").title(),
+        text=text,
+        content_sha256=name,
+        parser="markdown/1",
+        metadata={"date": date} if date else {},
+    )
+
+
+def passage(source: Document, rank: int = 1) -> ScoredChunk:
+    held = Chunk(
+        id=f"chunk-{source.id}",
+        document_id=source.id,
+        uri=source.uri,
+        title=source.title,
+        text=source.text,
+        start=0,
+        end=len(source.text),
+        facts=DocumentFacts(date=str(source.metadata.get("date", ""))),
+    )
+    return ScoredChunk(chunk=held, score=1.0, rank=rank, retriever="hybrid")
+
+
+async def write(question: str, read: Document, *others: Document, ranker: Ranker | None = None) -> Draft:
+    """Return the draft of a question with one passage, where the others were found too."""
+    context = Context.begin(Query(text=question))
+    context.lookups[0].passages = tuple(passage(each, rank) for rank, each in enumerate((read, *others), start=1))
+    context = replace(context, passages=(passage(read),))
+    writer = ExtractiveWriter(ranker or Ranker(), library=Library(read, *others))
+    pieces = [piece async for piece in writer.write(question, context.passages, context)]
+    draft = pieces[-1]
+    assert isinstance(draft, Draft)
+    return draft
+
+
+NOTICE = document("pump-notice", "The pump of Aldern lifts 40 litres a minute.", "2023-05-01")
+LETTER = document("letter-on-the-pump", "Since the repair the pump of Aldern lifts 25 litres a minute.", "2025-02-01")
+QUESTION = "How many litres does the pump of Aldern lift?"
+
+
+async def test_a_source_that_is_not_among_the_passages_is_quoted_when_it_says_otherwise() -> None:
+    draft = await write(QUESTION, NOTICE, LETTER)
+    assert draft.text == (
+        "The sources disagree on the number, the newest first:\n\n"
+        "“letter-on-the-pump: Letter On The Pump” (2025-02-01):\n\n"
+        "Since the repair the pump of Aldern lifts 25 litres a minute. [2]\n\n"
+        "“pump-notice: Pump Notice” (2023-05-01):\n\nThe pump of Aldern lifts 40 litres a minute. [1]"
+    ).replace("letter-on-the-pump: ", "").replace("pump-notice: ", "")
+    assert [added.chunk.id for added in draft.added] == ["chunk-letter-on-the-pump"]
+
+
+async def test_a_source_that_says_the_same_is_not_quoted() -> None:
+    same = document("copy", "The pump of Aldern lifts forty litres a minute.")
+    draft = await write(QUESTION, NOTICE, same)
+    assert draft.text == "The pump of Aldern lifts 40 litres a minute. [1]"
+    assert draft.added == ()
+
+
+async def test_a_source_on_another_thing_year_or_half_contradicts_nothing() -> None:
+    others = (
+        document("mill", "The pump of the mill in Brede lifts 25 litres a minute."),
+        document("pump-7", "Pump 7 of Aldern lifts 25 litres a minute.").model_copy(update={"title": "Pump 7"}),
+    )
+    read = document("pump-3", "Pump 3 of Aldern lifts 40 litres a minute.")
+    draft = await write("How many litres does pump 3 of Aldern lift?", read, *others)
+    assert "disagree" not in draft.text
+
+
+async def test_a_source_that_the_ranker_finds_far_off_contradicts_nothing() -> None:
+    other = document("letter", "Since the repair the pump of Aldern gives 25 litres a minute.")
+    assert "disagree" in (await write(QUESTION, NOTICE, other)).text
+    assert "disagree" not in (await write(QUESTION, NOTICE, other, ranker=Ranker(low="repair"))).text
+
+
+FARES = (
+    "| From | Adult | Child |\n| --- | --- | --- |\n| Bexley | {} euros | 2 euros |\n| Corve | 9 euros | 4 euros |\n"
+)
+
+
+async def test_another_edition_of_a_table_is_shown_when_its_row_differs() -> None:
+    old = document("fares-2024", "# Fares 2024\n\n" + FARES.format("3.40"), "2024-01-01")
+    new = document("fares-2025", "# Fares 2025\n\n" + FARES.format("3.90"), "2025-01-01")
+    draft = await write("What is the adult fare from Bexley?", new, old)
+    assert draft.text.startswith("The sources disagree on the number, the newest first:")
+    assert draft.text.index("3.90") < draft.text.index("3.40")
+    agreed = await write("What is the adult fare from Corve?", new, old)
+    assert "disagree" not in agreed.text
+    named = await write("What was the adult fare from Bexley in 2025?", new, old)
+    assert "disagree" not in named.text
+
+
+def test_relatives_are_named_alike_but_for_their_numbers() -> None:
+    read = passage(document("fares-2025", "x"))
+    others = [passage(document(name, "x")) for name in ("fares-2024", "fares-2023", "menu-2024", "fares-2022")]
+    assert find_relatives([read], others) == ("fares-2024", "fares-2023")
+    assert find_relatives([passage(document("fares", "x"))], others) == ()
