@@ -16,6 +16,7 @@ from roma_core.agents.planner import PlannerAgent
 from roma_core.agents.prompts import all_prompts
 from roma_core.agents.tailor import TailorAgent
 from roma_core.embeddings.base import Embedder
+from roma_core.entailment import make_entailment
 from roma_core.hiding import hide_turns
 from roma_core.identity import ScopeFinder, permit_everything
 from roma_core.llm.base import LLM
@@ -105,7 +106,7 @@ def build_pipeline(parts: StageParts) -> Pipeline:
     depth = settings.retrieval.rerank_depth
     memory = MemoryAgent(parts.store, parts.embedder, parts.reranker, limits, parts.find_scope, depth)
     tailor = TailorAgent(parts.writers)
-    citations = CitationAgent(parts.store, settings.answering.citations)
+    citations = CitationAgent(parts.store, settings.answering.citations, make_entailment(settings.answering.entailment))
 
     guard_question, guard_passages, guard_answer, guard_citations = guardrails.stages
     plan, find, follow = planner.stages

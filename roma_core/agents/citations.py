@@ -14,7 +14,8 @@ from dataclasses import replace
 from roma_core.agents.base import Agent, boundary
 from roma_core.agents.context import Context, is_unknown
 from roma_core.agents.pipeline import Recovery, Stage, Then
-from roma_core.citations import REFUSED, Cited, cite, count_verdicts, is_statement
+from roma_core.citations import REFUSED, Cited, cite, count_verdicts, find_open_claims, is_statement
+from roma_core.entailment import ENTAILED_FROM, EntailmentModel
 from roma_core.errors import AgentFailure
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import mask_markers, normalise_markers, read_markers, split_claims
@@ -29,13 +30,20 @@ class CitationAgent(Agent):
 
     name = "citations"
 
-    def __init__(self, store: ChunkStore, policy: CitationPolicy = "mark") -> None:
+    def __init__(
+        self, store: ChunkStore, policy: CitationPolicy = "mark", entailment: EntailmentModel | None = None
+    ) -> None:
+        """``entailment`` confirms what the check of words leaves open; it overrules nothing else."""
         self._store = store
         self._policy = policy
+        self._entailment = entailment
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stage verify."""
+        parameters: dict[str, str] = {"policy": self._policy}
+        if self._entailment is not None:
+            parameters["entailment"] = self._entailment.fingerprint
         bare = "the answer without citations: what cannot be proven is not cited"
         return (
             Stage(
@@ -47,7 +55,7 @@ class CitationAgent(Agent):
                 event_at_start="verifying",
                 applies=lambda context: context.draft is not None,
                 version="2",
-                parameters={"policy": self._policy},
+                parameters=parameters,
             ),
         )
 
@@ -58,12 +66,38 @@ class CitationAgent(Agent):
     @boundary
     async def resolve(self, answer: str, passages: Sequence[ScoredChunk], tenant: str) -> Cited:
         """The answer with proven citations. Raises ``StoreError`` (as a failure) when the store is away."""
+        normal, proven = await self._prove(answer, passages, tenant)
+        # Aligning words takes tens of milliseconds of processor time, which no other query should wait for.
+        return await asyncio.to_thread(cite, normal, passages, proven, self._policy)
+
+    @boundary
+    async def confirm(self, answer: str, passages: Sequence[ScoredChunk], tenant: str) -> Cited | None:
+        """Return the answer with what a model confirms of its open claims, all asked in one call; None for nothing.
+
+        Raises ``EmbeddingError`` (as a failure) when the model cannot be loaded.
+        """
+        if self._entailment is None or self._policy == "off":
+            return None
+        normal, proven = await self._prove(answer, passages, tenant)
+        claims = await asyncio.to_thread(find_open_claims, normal, passages, proven)
+        probabilities = await self._entailment.entail([(text, claim.said) for claim, text in claims])
+        confirmed = {
+            claim: self._entailment.name
+            for (claim, _), probability in zip(claims, probabilities, strict=True)
+            if probability >= ENTAILED_FROM
+        }
+        if not confirmed:
+            return None
+        return await asyncio.to_thread(cite, normal, passages, proven, self._policy, confirmed)
+
+    async def _prove(
+        self, answer: str, passages: Sequence[ScoredChunk], tenant: str
+    ) -> tuple[str, dict[int, Document]]:
+        """Return the answer with its markers in one form, and the documents in which its passages still stand."""
         normal = normalise_markers(answer, len(passages), [p.chunk.text for p in passages])
         numbers = self._wanted_numbers(normal, len(passages))
         documents = await self._documents({passages[n - 1].chunk.document_id for n in numbers}, tenant)
-        proven = {n: d for n in sorted(numbers) if (d := stands_in(passages[n - 1], documents)) is not None}
-        # Aligning words takes tens of milliseconds of processor time, which no other query should wait for.
-        return await asyncio.to_thread(cite, normal, passages, proven, self._policy)
+        return normal, {n: d for n in sorted(numbers) if (d := stands_in(passages[n - 1], documents)) is not None}
 
     def _wanted_numbers(self, answer: str, passages: int) -> set[int]:
         """Return the passages that the answer names; all of them where an unmarked statement is looked for."""
@@ -82,6 +116,10 @@ class CitationAgent(Agent):
         cited = await self.resolve(context.answer, context.passages, context.query.tenant)
         if isinstance(cited, AgentFailure):
             return cited
+        confirmed = await self.confirm(context.answer, context.passages, context.query.tenant)
+        if isinstance(confirmed, AgentFailure):
+            context.degraded.append(f"citations: the entailment model was not asked: {confirmed.code}")
+        cited = confirmed if isinstance(confirmed, Cited) else cited
         metrics.count_verdicts(count_verdicts((*cited.statements, *cited.removed)))
         if cited.stale:
             context.degraded.append(f"citations: {cited.stale} of a document that has changed since were dropped")

@@ -5,7 +5,17 @@
 'verbatim'
 """
 
-from roma_core.citations.resolve import PROVEN, REFUSED, Cited, cite, count_verdicts, is_statement, weigh_statements
+from roma_core.citations.resolve import (
+    PROVEN,
+    REFUSED,
+    Cited,
+    OpenClaim,
+    cite,
+    count_verdicts,
+    find_open_claims,
+    is_statement,
+    weigh_statements,
+)
 from roma_core.citations.verdict import Reason, Support, verify_claim
 from roma_core.citations.words import ClaimWord, read_words
 
@@ -14,10 +24,12 @@ __all__ = [
     "REFUSED",
     "Cited",
     "ClaimWord",
+    "OpenClaim",
     "Reason",
     "Support",
     "cite",
     "count_verdicts",
+    "find_open_claims",
     "is_statement",
     "read_words",
     "verify_claim",

@@ -91,12 +91,16 @@ def cite(
     passages: Sequence[ScoredChunk],
     proven: Mapping[int, Document],
     policy: CitationPolicy = "mark",
+    confirmed: Mapping[OpenClaim, str] | None = None,
 ) -> Cited:
-    """Return the answer with its citations, from ``proven``: the document of each passage number that may be cited."""
+    """Return the answer with its citations, from ``proven``: the document of each passage number that may be cited.
+
+    ``confirmed`` are claims that the check of words left open and that a model found entailed, with its name.
+    """
     size = len(passages)
     known, unknown = rewrite_markers(answer, size, lambda n: True)
     text, stale = rewrite_markers(known, size, proven.__contains__)
-    checks = _Checks(passages, proven, is_on=policy != "off")
+    checks = _Checks(passages, proven, is_on=policy != "off", confirmed=confirmed or {})
     found: frozenset[int] = frozenset()
     if policy != "off":
         text, found = _mark_unmarked(text, checks)
@@ -118,6 +122,36 @@ def cite(
     )
 
 
+@dataclass(frozen=True)
+class OpenClaim:
+    """A claim and the number of a passage that neither proves nor denies it by its words."""
+
+    said: str
+    number: int
+
+
+def find_open_claims(
+    answer: str, passages: Sequence[ScoredChunk], proven: Mapping[int, Document]
+) -> list[tuple[OpenClaim, str]]:
+    """Return the marked claims of an answer that a model may confirm, each with the text of its passage.
+
+    No number, unit, negation, direction or quotation of them differs from the passage.
+    """
+    text, _ = rewrite_markers(answer, len(passages), proven.__contains__)
+    checks = _Checks(passages, proven, is_on=True)
+    blank = mask_markers(text, read_markers(text, len(passages)))
+    found: dict[OpenClaim, str] = {}
+    for claim in split_claims(text, len(passages)):
+        said = blank[claim.start : claim.end]
+        supports = {number: checks.support(said, number) for number in claim.numbers}
+        if any(support.verdict in PROVEN or support.verdict == "contradicted" for support in supports.values()):
+            continue
+        for number, support in supports.items():
+            if support.is_open:
+                found.setdefault(OpenClaim(said, number), passages[number - 1].chunk.text)
+    return list(found.items())
+
+
 def is_statement(text: str, claim: Claim) -> bool:
     """Return whether a claim states something: three content words or a number, and it announces and asks nothing."""
     said = text[claim.start : claim.end].strip()
@@ -134,6 +168,7 @@ class _Checks:
     passages: Sequence[ScoredChunk]
     proven: Mapping[int, Document]
     is_on: bool
+    confirmed: Mapping[OpenClaim, str] = field(default_factory=dict)
     _supports: dict[tuple[str, int], Support] = field(default_factory=dict)
 
     def support(self, said: str, number: int) -> Support:
@@ -147,6 +182,10 @@ class _Checks:
             support = _limit_to_measured(verify_claim(said, chunk.text, context, defining), chunk)
             if support.verdict not in PROVEN and states_fact(said, self.proven[number]):
                 support = Support(support.start, support.end, "supported", 1.0)
+            model = self.confirmed.get(OpenClaim(said, number))
+            if model is not None and support.is_open:
+                reason = Reason("entailment", source=model)
+                support = Support(support.start, support.end, "supported", support.score, (reason,))
             self._supports[key] = support
         return self._supports[key]
 

@@ -34,7 +34,7 @@ from roma_core.citations.lexicon import (
     RELATIVES,
     REPORTING,
 )
-from roma_core.citations.numbers import Date, is_convertible, rounding_error, same_quantity
+from roma_core.citations.numbers import UNITS, Date, is_convertible, rounding_error, same_quantity
 from roma_core.citations.quotations import is_title, unproven_quotation
 from roma_core.citations.words import (
     ClaimWord,
@@ -81,7 +81,7 @@ REACH = 4
 
 ReasonKind = Literal[
     "quotation", "number", "unit", "negation", "direction", "quantifier", "hedge", "condition", "attribution", "name",
-    "order", "word", "left out", "splice", "coverage", "language",
+    "order", "word", "left out", "splice", "coverage", "language", "entailment",
 ]  # fmt: skip
 CONTRADICTING: frozenset[ReasonKind] = frozenset({"number", "unit", "negation", "direction"})
 """Kinds of difference that turn a statement round when the source has something else in the same place."""
@@ -102,9 +102,22 @@ class Reason:
     def __str__(self) -> str:
         if self.kind == "language" and self.source:
             return f"language: the check was not measured on {self.source}"
+        if self.kind == "entailment":
+            return f"entailment: confirmed by {self.source}"
         both = f"{self.claim!r} for {self.source!r}" if self.claim and self.source else ""
         one = f"{self.claim!r} is not in the source" if self.claim else f"{self.source!r} is left out"
         return f"{self.kind}: {both or one}" if self.claim or self.source else self.kind
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether no model may overrule it: also a unit without a number is one, "an hour" for "a day"."""
+        claimed, said = ([UNITS[word] for word in text.casefold().split() if word in UNITS] for text in self.pair)
+        return self.kind in FINAL or (bool(claimed) and bool(said) and claimed != said)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The words of the claim and those of the source."""
+        return self.claim, self.source
 
     @property
     def contradicts(self) -> bool:
@@ -127,7 +140,7 @@ class Support:
     @property
     def is_open(self) -> bool:
         """Return whether a model may confirm the claim: nothing final speaks against it."""
-        return self.verdict in {"partial", "unsupported"} and not any(r.kind in FINAL for r in self.reasons)
+        return self.verdict in {"partial", "unsupported"} and not any(reason.is_final for reason in self.reasons)
 
 
 def verify_claim(claim: str, passage: str, context: str = "", document: str = "") -> Support:

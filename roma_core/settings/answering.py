@@ -21,6 +21,10 @@ class AnsweringSettings(SettingsSection):
     citations: Literal["strict", "mark", "off"] = setting(
         "mark", "Statements that no passage proves: strict takes them out, mark shows them, off checks nothing."
     )
+    entailment: str = setting(
+        "none",
+        "none, a folder or a hub name: the NLI model that may confirm statements which the check of words leaves open.",
+    )
     answer_risk: float = setting(
         0.05,
         "Share of wrong answers that quoted answers may reach, once `roma calibrate abstention` has found a threshold.",

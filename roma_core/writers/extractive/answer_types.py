@@ -75,7 +75,7 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
     (r"how much money\b", "money"),
     (r"(?:what|which) (?:\w+\s+){0,2}(?:voltage)\b", "voltage"),
     (r"(?:what|which)(?:'s| is| was| are| were)?(?: the)? (?:\w+\s+){0,1}temperature\b", "temperature"),
-    (r"what (?:will|does|do|did|would) .*\b(?:cost|charge)\b", "money"),
+    (r"what (?:will|does|do|did|would|must|should) .*\b(?:cost|charge|pay)\b(?! (?:attention|heed|for\b))", "money"),
     (
         r"(?:what|which)(?:'s| is| was| are| were)?(?: the)? (?:\w+\s+){0,1}"
         r"(?:price|cost|fee|fare|rent|turnover|revenue|salary|wage|toll|deposit)s?\b"

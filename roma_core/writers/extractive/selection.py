@@ -40,6 +40,8 @@ ANSWER_GAP = 6.0
 """How far below the best sentence one may score that answers the question in other words, with another value."""
 LEAST_READ_WORDS = 2
 """Words of the question that a unit near the best one must have to contradict it."""
+LEAST_QUESTION_WORDS = 3
+"""Words of a question from which on a quote has to share one with it."""
 LEAST_UNREAD_WORDS = 3
 """Words of the question that a unit must have to contradict whatever the ranker says."""
 
@@ -384,10 +386,10 @@ def _pair_names(one: str, other: str) -> list[tuple[list[str], list[str]]]:
 
 
 def _extends(one: list[str], other: list[str]) -> bool:
-    """True when one name is the other one with more parts behind it."""
+    """True when one name is the other one and a part. With more parts it describes: "clinic-hand-poster"."""
     shorter, longer = sorted((one, other), key=len)
     is_name = len(shorter[0]) >= LEAST_NAME_CHARS and not shorter[0].isdigit()
-    return is_name and len(shorter) < len(longer) and longer[: len(shorter)] == shorter
+    return is_name and len(longer) == len(shorter) + 1 and longer[: len(shorter)] == shorter
 
 
 def _are_siblings(one: list[str], other: list[str]) -> bool:
@@ -405,6 +407,21 @@ def is_echo(question: str, quote: str) -> bool:
     """True when ``quote`` holds the whole question and little else, as examples and lists of questions do."""
     asked, quoted = (" ".join(["", *re.findall(r"\w+", text.casefold()), ""]) for text in (question, quote))
     return bool(asked.strip()) and asked in quoted and len(quoted) < 2 * len(asked)
+
+
+def speaks_of(question: Question, unit: QuotableUnit) -> bool:
+    """Return whether a unit shares a word with the question, refers back to what does, or is a line under a header.
+
+    The title of its document does not count: everything in it stands under that. Short questions ("What is it?") share
+    words with nothing.
+    """
+    if len(question.words) < LEAST_QUESTION_WORDS or unit.sentence.kind in {"table", "code"}:
+        return True
+    if _REFERS_BACK.match(unit.quote) is not None:
+        return True
+    opening = " ".join(unit.quote.split()[:10])
+    around = "\n".join((unit.surroundings[1], unit.surroundings[2], unit.own_text))
+    return _POINTS_BACK.search(opening) is not None or bool(question.words & content_words(around))
 
 
 def missing_names(question: str, chosen: Sequence[QuotableUnit]) -> list[str]:

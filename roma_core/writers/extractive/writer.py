@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -21,12 +22,15 @@ from roma_core.languages import describe_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup.compound import split_question
 from roma_core.markup.questions import (
+    LIGHT_WORDS,
     Question,
     content_words,
     focus_question,
     holds_code,
     read_keywords,
     read_question,
+    split_words,
+    stem_word,
 )
 from roma_core.models import load_words
 from roma_core.rerank import RERANKER_FILES, find_languages
@@ -70,6 +74,7 @@ from roma_core.writers.extractive.selection import (
     is_echo,
     missing_names,
     render_quotes,
+    speaks_of,
 )
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
 from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
@@ -79,6 +84,7 @@ from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
 from roma_core.writers.extractive.wording import (
     describe_unknown,
+    find_missing,
     join_parts,
     render_best_passages,
     render_disagreement,
@@ -90,6 +96,11 @@ CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
 """Score of a passage that the ranker cannot read."""
+MISSED_QUESTION = 2
+"""Missing names that a quote counts for which has no word of the question in its own words."""
+FOREIGN_GAIN = 1.5
+"""Logits that a quote gains without a word of the question from which on the word speaks against it."""
+MOST_FOREIGN = 3
 SURE_COVERAGE = 0.75
 """Share of the question's words from which on a list or table answers whatever the ranker says: a row scores low."""
 
@@ -329,11 +340,17 @@ class ExtractiveWriter:
         if special is not None and special.coverage >= SURE_COVERAGE:
             return reading.give(reading.compare_tables(special.table) or special.pieces, "")
         evidence = reading.evidence(chosen, thresholds, special)
+        best = reading.best_of(chosen)
+        foreign: list[str] = []
+        if special is None:
+            evidence -= 0.0 if speaks_of(question, best) else MISSED_QUESTION * thresholds.missing
+            most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
+            foreign = await self._find_foreign_words(reading, best, most)
+            evidence -= thresholds.missing * len(foreign)
         if missing := reading.missing_codes(chosen, special):
             return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
         if special is None and (missed := find_missed_scope(question, reading.units, reading.scores, chosen)):
             return reading.refuse(f"no source speaks of {missed}", [missed])
-        best = reading.best_of(chosen)
         if special is None and find_stating(question, chosen, best) is None:
             return reading.refuse(f"no source states {describe_asked(question)} for it")
         if best_passage < thresholds.refuse_below:
@@ -341,8 +358,11 @@ class ExtractiveWriter:
         reading.weighed = evidence
         if evidence < threshold.answer_from:
             limit = f"{threshold.answer_from:g} ({threshold.origin})"
-            return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}")
+            return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}", foreign)
         remark = self._remark(evidence, threshold)
+        if foreign:
+            named = ", ".join(f"“{word}”" for word in foreign)
+            remark = "; ".join(part for part in (remark, f"no source has {named}") if part)
         if special is not None:
             return reading.give(reading.compare_tables(special.table) or special.pieces, remark)
         rows = find_rows(chosen, reading.sources)
@@ -356,6 +376,32 @@ class ExtractiveWriter:
         quotes = render_quotes(add_headings(question, chosen, reading.sources))
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
+
+    async def _find_foreign_words(self, reading: _Reading, best: QuotableUnit, most: float) -> list[str]:
+        """Return the words of the question that no passage has and that speak against the best unit.
+
+        Without such a word the ranker finds the unit clearly better: "What do the dues of 2024 charge for a houseboat?"
+        is not what the dues of 2024 say. Names have a rule of their own. They are looked for where they decide: the
+        answer stands with up to ``most`` of them.
+        """
+        if self._thresholds is None or self._ranks_by_words or most < 0:
+            return []
+        known = {stem_word(part) for name in reading.question.names for part in split_words(name)}
+        words = [
+            word
+            for word in find_missing(reading.question, reading.considered)
+            if word.isalpha() and stem_word(word.casefold()) not in known | LIGHT_WORDS
+        ]
+        foreign: list[str] = []
+        whole: float | None = None
+        for word in words[:MOST_FOREIGN] if len(words) > most else ():
+            if whole is None:
+                [whole] = await self._ranker.scores(reading.ranked, [best.scored_text])
+            rest = " ".join(re.sub(rf"\b{re.escape(word)}\b", " ", reading.ranked, flags=re.IGNORECASE).split())
+            [without] = await self._ranker.scores(rest, [best.scored_text])
+            if without - whole > FOREIGN_GAIN:
+                foreign.append(word)
+        return foreign
 
     async def _find_disagreement(self, reading: _Reading, best: QuotableUnit) -> Disagreement | None:
         """Return what contradicts the best unit: in the passages, else in the candidates of the search."""

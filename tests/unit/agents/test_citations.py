@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from roma_core.agents.citations import CitationAgent
 from roma_core.citations import Cited, cite
 from roma_core.errors import AgentFailure, ErrorCode, StoreError
+from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.markup import read_markers
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Chunk, Document, Page, ScoredChunk, Section, digest
@@ -161,3 +164,59 @@ def test_any_answer_over_any_passages_is_exact_and_never_raises(answer: str, tex
     left = {n for m in read_markers(found.answer, len(passages)) for n in m.numbers}
     assert left <= set(proven)
     assert {c.marker for c in found.citations} <= left
+
+
+WORKS = (
+    "The ferry office in Aldern closed in May because its roof leaked. It sold 40 tickets a day. "
+    "The harbour did not freeze. The clerk said “we had no choice”."
+)
+
+
+class AgreeingModel:
+    """An entailment model that says yes to everything, and notes what it is asked."""
+
+    name, fingerprint = "agreeing", "1"
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[str, str]]] = []
+
+    async def entail(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        self.calls.append(list(pairs))
+        return [1.0] * len(pairs)
+
+
+async def test_a_model_confirms_what_the_words_leave_open_in_one_call() -> None:
+    held = document(WORKS)
+    model = AgreeingModel()
+    agent = CitationAgent(await stored(held), entailment=model)
+    answer = "Water came through the office's ceiling [1]. Passengers in Aldern had nowhere to buy from spring on [1]."
+    cited = await agent.confirm(answer, [passage(held, 0, len(WORKS))], "default")
+    assert isinstance(cited, Cited)
+    assert [statement.verdict for statement in cited.statements] == ["supported", "supported"]
+    assert cited.statements[0].decided_by == ("entailment: confirmed by agreeing",)
+    assert len(model.calls) == 1 and len(model.calls[0]) == 2
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "It sold 400 tickets a day",
+        "It sold 40 tickets an hour",
+        "The harbour did freeze",
+        "The ferry office in Aldern did not close in May because its roof leaked",
+        "The clerk said “we had every choice”",
+    ],
+)
+async def test_no_model_overrules_a_number_a_unit_a_negation_or_a_quotation(claim: str) -> None:
+    held = document(WORKS)
+    agent = CitationAgent(await stored(held), entailment=AgreeingModel())
+    assert await agent.confirm(f"{claim} [1].", [passage(held, 0, len(WORKS))], "default") is None
+
+
+async def test_an_answer_is_given_without_a_model_that_cannot_be_loaded(kit: Any, tmp_path: Path) -> None:
+    said = "Water came through the ceiling in Aldern's ferry office [1]."
+    llm = FakeLLM([Reply(said)])
+    roma = kit.roma(await kit.store({"works": WORKS}), llm=llm, entailment=str(tmp_path))
+    output = (await kit.events(roma, "Why did the ferry office close?"))[-1].output
+    assert output.degraded_reasons == ("citations: the entailment model was not asked: ERR_EMBEDDING_MODEL",)
+    assert output.citations
