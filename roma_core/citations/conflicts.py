@@ -270,10 +270,24 @@ def _read_quantities(words: Sequence[ClaimWord], given: set[str]) -> list[_Amoun
     for position, word in enumerate(words):
         if word.quantity is None or word.key in given or _is_year(word) or _is_denied(words, position):
             continue
+        if _is_part_of_code(words, position):
+            continue
         counted = _stem_at(words, position + 1)
         numbered = "" if counted or word.quantity.unit else _stem_at(words, position - 1)
         amounts.append(_Amount(word.text, word.quantity, counted, numbered))
     return amounts
+
+
+def _is_part_of_code(words: Sequence[ClaimWord], position: int) -> bool:
+    """True for the numbers of "731-0140": a hyphen joins them, and the second begins with a zero or both are long."""
+    for first in (position - 2, position):
+        if first < 0 or first + 2 >= len(words):
+            continue
+        one, hyphen, other = words[first : first + 3]
+        is_joined = hyphen.text == "-" and not hyphen.gap.strip("-") and one.text.isdigit() and other.text.isdigit()
+        if is_joined and (other.text.startswith("0") or (len(one.text) >= 3 and len(other.text) >= 3)):
+            return True
+    return False
 
 
 def _stem_at(words: Sequence[ClaimWord], position: int) -> str:

@@ -36,6 +36,12 @@ _ASKS: Final = re.compile(
     re.IGNORECASE,
 )
 _INSIDE: Final = re.compile(rf"\b{_QUESTION_WORD}\b", re.IGNORECASE)
+_ASKED_ATTRIBUTE: Final = re.compile(
+    rf"^\W*(?:{_LEADS}\s+)?(?:how\s+(?:many|much)|which|what)\s+(?!(?:is|are|was|were|do|does|did|has|have|had|will|can)\b)\w+"
+    r"|^\W*what\s+(?:is|are|was|were)\s+the\s+(?:\w+\s+){0,2}?\w+(?=\s+(?:of|for|in|at)\b)",
+    re.IGNORECASE,
+)
+"""The attribute that a part asks for, which is no topic of the next one: the watts of "How many watts has the lamp"."""
 _YEAR: Final = re.compile(r"(?:1[5-9]|20)\d\d")
 _POINTS: Final = re.compile(
     r"\b(?:it|its|itself|they|them|their|he|him|his|she|her|hers|this|that|these|those|there|then|one|ones|both|each"
@@ -103,7 +109,7 @@ def _stand_alone(part: str, first: str) -> str:
     if not _POINTS.search(part) and len(own) >= LEAST_PART_WORDS:
         return f"{part}?"
     topic: dict[str, None] = {}
-    for word in re.findall(r"[^\W_](?:[\w.'’-]*\w)?", first):
+    for word in re.findall(r"[^\W_](?:[\w.'’-]*\w)?", _ASKED_ATTRIBUTE.sub(" ", first)):
         folded = word.casefold()
         stems = {stem_word(piece) for piece in split_words(word)}
         if folded in STOP_WORDS or stems & own or stems & LIGHT_WORDS or folded in _FRAMES:

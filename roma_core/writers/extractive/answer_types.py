@@ -88,8 +88,8 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
         "duration",
     ),
     (
-        r"(?:what|which)(?:'s| is| was| are| were)?(?: the)? (?:\w+\s+){0,1}"
-        r"(?:depth|height|width|diameter|thickness|angle|torque|speed|percentage|proportion|share)\b",
+        r"(?:what|which)(?:'s| is| was| are| were)?(?: the| its| their)? (?:\w+\s+){0,1}"
+        r"(?:depth|height|width|diameter|thickness|angle|torque|speed|percentage|proportion|share|length|capacity)\b",
         "number",
     ),
 )

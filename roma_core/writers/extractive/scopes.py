@@ -49,7 +49,9 @@ husband wife, summer winter, spring autumn, day night, morning evening, morning 
 weekends, single return, arrival departure, arrives leaves, opens closes, opening closing, start end, incoming outgoing,
 import export, imports exports, imported exported, revenue expense, income expenditure, profit loss, buys sells, bought
 sold, lent borrowed, upstream downstream, left-hand right-hand, hot cold, wet dry, full empty, new old, new used, public
-private, urban rural, domestic foreign, before after, entry exit, entrance exit, net gross, odd even, members guests
+private, urban rural, domestic foreign, before after, entry exit, entrance exit, net gross, odd even, members guests,
+open closed, opened closed, opens closed, reopened closed, begin end, began ended, begins ends, started ended, born
+died, gained lost, gains loses, rose fell, increased decreased
 """
 _ASKED_SERIES: Final = re.compile(r"\b(?:which|what)\s+((?:\w+\s+){0,2}\w+)", re.IGNORECASE)
 _CLASSES: Final = tuple(
@@ -152,12 +154,23 @@ def find_other_scope(question: str, quote: str, surroundings: str = "") -> str:
         if held and not asked.numbers_of(series) & held:
             return _find_written(question, series, number)
     years = said.years or _find_editions(surroundings)
-    if asked.years and years and not asked.years & years and not said.is_open and not asked.is_open:
+    if asked.years and years and not asked.years & years and not said.is_open and _excludes(question, asked, years):
         return " ".join(map(str, sorted(asked.years)))
     is_other_month = asked.months and said.months and not asked.months & said.months
     if is_other_month and asked.years and not said.is_open:
         return next(found[0] for found in _MONTH.finditer(question))
     return ""
+
+
+def _excludes(question: str, asked: Scope, years: frozenset[int]) -> bool:
+    """Return whether the time that a question asks about leaves out all of ``years``, none of which it names."""
+    opened = _OPEN_YEAR.search(question)
+    if opened is None:
+        return True
+    word = opened[0].split()[0].casefold()
+    if word in {"since", "from", "after", "later"}:
+        return max(years) < min(asked.years)
+    return word in {"until", "till", "before", "by", "prior", "up"} and min(years) > max(asked.years)
 
 
 def find_opposite(question: str, text: str) -> str:

@@ -11,7 +11,7 @@ from roma_core.citations.words import read_words
 from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, holds_code, split_words, stem_word
 from roma_core.types import Document
 from roma_core.writers.extractive.answer_types import find_asked_value
-from roma_core.writers.extractive.scopes import find_other_scope
+from roma_core.writers.extractive.scopes import find_opposite, find_other_scope
 
 MOST_ROWS = 30
 """Rows of a table that one answer shows."""
@@ -544,9 +544,22 @@ def find_contrary_rows(question: Question, answer: TableAnswer, table: Table) ->
     contrary = tuple(
         twin for row, twin in twins if any(_differ_in(row, twin, own.index(name), columns[name]) for name in compared)
     )
-    if not contrary or find_other_scope(question.text, _join_cells(contrary), table.about):
+    about, cells = table.about, _join_cells(contrary)
+    if (
+        not contrary
+        or find_other_scope(question.text, cells, about)
+        or find_opposite(question.text, f"{about}\n{cells}")
+    ):
+        return None
+    if _find_given(question, answer.rows) - _find_given(question, contrary):
         return None
     return TableAnswer(table, contrary, "", answer.coverage)
+
+
+def _find_given(question: Question, rows: Sequence[TableRow]) -> set[str]:
+    """Return the values of the question that rows hold: they are its conditions, not its answer."""
+    given = {word.key for word in read_words(question.text) if word.is_number}
+    return given & {word.key for word in read_words(_join_cells(rows)) if word.is_number}
 
 
 def _differ_in(row: TableRow, twin: TableRow, column: int, twin_column: int) -> bool:

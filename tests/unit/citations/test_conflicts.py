@@ -110,3 +110,21 @@ def test_only_amounts_of_the_asked_units_conflict() -> None:
 def test_a_sentence_that_denies_a_number_corrects_it() -> None:
     assert find_correction("Eleven acres burnt.", "It was 9.4 acres, not eleven.") is not None
     assert find_correction("Twelve acres burnt.", "It was 9.4 acres, not eleven.") is None
+
+
+def test_the_numbers_of_a_code_are_no_values() -> None:
+    said = ("In 212 loggers the seal may be missing.", "Loggers 731-0140 to 731-0351 are affected.")
+    assert find_answer_conflict("How many loggers are affected?", *said) is None
+
+
+def test_times_of_day_are_compared() -> None:
+    conflict = find_answer_conflict("When does it leave?", "It leaves at 08:15.", "It leaves at 08:00.")
+    assert conflict is not None
+    assert (conflict.kind, conflict.first, conflict.second) == ("time", ("08:15",), ("08:00",))
+    assert find_answer_conflict("When does it leave?", "At 08:15 and 09:15.", "It leaves at 08:15.") is None
+
+
+def test_amounts_in_other_units_are_compared_where_they_are_of_one_order() -> None:
+    asked = "How long does it fly?"
+    assert find_answer_conflict(asked, "It flies for 38 minutes.", "It flew on six days.") is None
+    assert find_answer_conflict(asked, "It flies for 38 minutes.", "It flew for an hour.") is not None
