@@ -20,6 +20,7 @@ from roma_core import __version__
 from roma_core.api import (
     answers,
     audit,
+    auditpage,
     completions,
     console,
     conversations,
@@ -41,6 +42,8 @@ from roma_core.api.schedule import SyncSchedule
 from roma_core.api.schemas import list_error_codes
 from roma_core.api.signin import TRIES_PER_MINUTE
 from roma_core.api.sse import Streams, make_stopping_error
+from roma_core.api.sso import SingleSignOn
+from roma_core.api.sso import router as sso_router
 from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
 from roma_core.api.worker import Ingest, JobWorker
@@ -80,6 +83,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.watched = Counter()
     app.state.accounts = AccountTable(settings.workspace)
     app.state.sign_in_tries = RateLimiter(TRIES_PER_MINUTE)
+    app.state.sso = SingleSignOn(settings)
     app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
     app.state.retention = RetentionSchedule(roma)
@@ -91,6 +95,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         ingest.router,
         conversations.router,
         audit.router,
+        auditpage.router,
         console.router,
         trials.router,
     ):
@@ -99,6 +104,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.router.routes.append(Route("/mcp", app.state.mcp, methods=None, include_in_schema=False))
     app.include_router(console.pages)
     app.include_router(signin.router)
+    app.include_router(sso_router)
     app.include_router(operations.router)  # says at once that the rest is starting
     install_handlers(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=int(settings.serving.max_body_mb * 2**20))
@@ -136,6 +142,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await app.state.sso.close()
 
 
 async def _begin(app: FastAPI) -> None:

@@ -33,7 +33,22 @@ from roma_core.settings import Settings
 from roma_core.telemetry import logs, metrics
 from roma_core.types import Permission, Principal
 
-OPEN = frozenset({"/health", "/docs", "/openapi.json", "/sign-in"})
+FROM_PROVIDER = "/sign-in/saml/acs"
+"""Where the page of an identity provider posts its signed answer: no cookie counts there."""
+OPEN = frozenset(
+    {
+        "/health",
+        "/docs",
+        "/openapi.json",
+        "/sign-in",
+        "/sign-in/oidc",
+        "/sign-in/oidc/callback",
+        "/sign-in/saml",
+        FROM_PROVIDER,
+        "/sign-in/saml/finish",
+        "/sign-in/saml/metadata",
+    }
+)
 """Paths that need no token. ``/health`` shows strangers the state and no reasons."""
 PERMISSION_OF: Mapping[str, Permission] = {
     "query": "answers.ask",
@@ -45,7 +60,6 @@ PERMISSION_OF: Mapping[str, Permission] = {
     "console": "answers.ask",
     "read": "answers.ask",
     "sign-in": "answers.ask",
-    "sign-out": "answers.ask",
     "static": "answers.ask",
     "ingest": "documents.ingest",
     "v1": "answers.ask",
@@ -53,14 +67,19 @@ PERMISSION_OF: Mapping[str, Permission] = {
     "spend": "spend.read",
     "metrics": "metrics.read",
     "audit": "audit.read",
+    "audit-log": "audit.read",
 }
 """By the first part of the path; everything else needs ``service.manage``."""
+_OF_EVERYONE = frozenset({"sign-out"})
+"""First parts of paths that everyone who is signed in may use, whatever the roles."""
 SHUT = frozenset({"components"})
 """Never served: Panel's route of this name imports the module that the path names, and the console does not need it."""
 _CONSOLE_FILES = frozenset({"static"})
 """Where Panel serves the libraries that the console is made of: beside it, not below it."""
-_CONSOLE = _CONSOLE_FILES | {"console", "read", "sign-in", "sign-out"}
+_CONSOLE = _CONSOLE_FILES | {"console", "read", "audit-log", "sign-in", "sign-out"}
 """Where browsers are, which send passwords and cookies by themselves: pages of other sites may open nothing of it."""
+_PAGES = frozenset({"console", "read", "audit-log"})
+"""Pages to which a stranger is led back after a sign-in."""
 _UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads many files
 _ASKING = re.compile(r"/console/api/(?:conversations/[^/]+/ask|answers/[^/]+/compare)/?")
 """Route of the console's questions, which count as those of ``/query`` do."""
@@ -72,7 +91,9 @@ _PROXIED = re.compile(
 """Headers of a proxy, behind which everybody comes from this machine."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d*)?")
 FAILED_LOGINS_PER_MINUTE = 10
-COOKIE = "roma_sign_in"
+_COOKIE = "roma_sign_in"
+HSTS: Mapping[str, str] = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+"""Where ``ROMA_PUBLIC_URL`` is https, browsers come by TLS alone."""
 
 HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
@@ -136,6 +157,17 @@ class RateLimiter:
         return 0.0 if has_paid else (cost - level) / self._per_s
 
 
+def name_cookie(settings: Settings) -> str:
+    """Return the name of the sign-in's cookie.
+
+    Where browsers come by TLS its prefix has them take it from no other host and over no other connection.
+
+    >>> name_cookie(Settings(public_url="https://roma.example.org"))
+    '__Host-roma_sign_in'
+    """
+    return f"__Host-{_COOKIE}" if (settings.serving.public_url or "").startswith("https://") else _COOKIE
+
+
 LogAction = Callable[..., Awaitable[None]]
 """Adds a row to the audit log: principal, action, and details by name."""
 
@@ -149,9 +181,12 @@ class Gate:
         self._log_action = log_action
         self._accounts = AccountTable(settings.workspace)
         self._app = app
+        self._cookie = name_cookie(settings)
+        self._headers = {**HEADERS, **(HSTS if self._cookie != _COOKIE else {})}
         self._tokens = tokens
         self._tenant = settings.tenant
-        self._always = settings.serving.require_token
+        self._always = settings.serving.require_token or settings.signs_in_by_provider
+        self._has_provider = settings.signs_in_by_provider
         self._origins = frozenset(settings.serving.cors_origins)
         self._rates = RateLimiter(settings.serving.rate_limit_per_minute)
         self._failed = RateLimiter(FAILED_LOGINS_PER_MINUTE)
@@ -164,7 +199,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         with logs.request(Headers(scope=scope).get("x-request-id")) as current:
-            response = _ResponseRecorder(scope, send, current)
+            response = _ResponseRecorder(scope, send, current, self._headers)
             try:
                 await self._serve(scope, receive, response)
             finally:
@@ -222,7 +257,7 @@ class Gate:
         tokens = await guarded("api", self._tokens.snapshot())
         if isinstance(tokens, AgentFailure):
             return None if path in OPEN else tokens
-        self._has_accounts = bool(tokens.accounts)
+        self._has_accounts = bool(tokens.accounts) or self._has_provider
         identified = self._identify(tokens, scope)
         await self._touch_login(scope)
         principal = None if isinstance(identified, AgentFailure) else identified
@@ -231,7 +266,8 @@ class Gate:
             if not (is_stranger and path in OPEN):
                 return identified
         needed = PERMISSION_OF.get(part, "service.manage")
-        if principal is not None and path not in OPEN and not principal.may(needed):
+        is_free = path in OPEN or part in _OF_EVERYONE
+        if principal is not None and not is_free and not principal.may(needed):
             return _refuse_permission(principal, needed)
         key = principal.subject if principal else _read_address(scope)
         is_unlimited = part in _UNLIMITED and not _ASKING.fullmatch(path)
@@ -243,7 +279,8 @@ class Gate:
     def _identify(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
         """Return the caller, independent of the path's scope."""
         headers, in_console = Headers(scope=scope), _first_part(scope["path"]) in _CONSOLE
-        if (in_console or scope["type"] == "websocket") and not self._is_own_page(headers):
+        is_posted = scope["path"] == FROM_PROVIDER and scope["type"] == "http"
+        if (in_console or scope["type"] == "websocket") and not is_posted and not self._is_own_page(headers):
             said = "Another site's page may not open this; ROMA_CORS_ORIGINS names those that may."
             return make_refusal(said, ErrorCode.ACCESS_FORBIDDEN)
         if in_console and "bokeh_session_id" in QueryParams(scope["query_string"]):
@@ -285,7 +322,7 @@ class Gate:
 
     def _identify_by_token(self, tokens: TokenSnapshot, scope: Scope) -> Principal | AgentFailure:
         secret = _read_secret(scope)
-        signed_in = tokens.find_login(_read_cookie(scope)) if not secret else None
+        signed_in = tokens.find_login(_read_cookie(scope, self._cookie)) if not secret else None
         if signed_in is not None:
             scope.setdefault("state", {})["login"] = signed_in[0]
             return signed_in[1]
@@ -344,8 +381,9 @@ async def _refuse(
 class _ResponseRecorder:
     """Wrapper of ``send`` that adds the headers and records status and time."""
 
-    def __init__(self, scope: Scope, send: Send, current: str) -> None:
+    def __init__(self, scope: Scope, send: Send, current: str, headers: Mapping[str, str]) -> None:
         self._scope = scope
+        self._headers = headers
         self.wire = send
         """Past the layers behind the gate, none of which looks at the body: an answer is hundreds of small pieces."""
         self._request_id = current
@@ -375,7 +413,7 @@ class _ResponseRecorder:
             headers, part = MutableHeaders(scope=message), _first_part(self._scope["path"])
             if part in _CONSOLE_FILES and self._status in {200, 304}:
                 headers["Cache-Control"] = "private, no-cache"  # asked for anew, sent only when changed: they are 5 MB
-            for name, value in HEADERS.items():
+            for name, value in self._headers.items():
                 headers.setdefault(name, value)
             headers.setdefault("Content-Security-Policy", _choose_policy(self._scope["path"], part))
             headers["X-Request-ID"] = self._request_id
@@ -445,21 +483,21 @@ def _make_challenge(path: str) -> str:
 def _is_navigation(scope: Scope, failure: AgentFailure) -> bool:
     """Return whether a stranger opens a page of the console, which can lead to the form of sign-ins."""
     headers = Headers(scope=scope)
-    is_page = scope["type"] == "http" and scope["method"] == "GET" and _first_part(scope["path"]) in {"console", "read"}
+    is_page = scope["type"] == "http" and scope["method"] == "GET" and _first_part(scope["path"]) in _PAGES
     is_stranger = failure.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _read_secret(scope)
     return is_page and is_stranger and "text/html" in headers.get("accept", "")
 
 
-def _read_cookie(scope: Scope) -> str:
+def _read_cookie(scope: Scope, name: str) -> str:
     """Return the secret of a sign-in's cookie, which counts in the console alone; an empty string without one."""
-    if _first_part(scope["path"]) not in _CONSOLE:
+    if _first_part(scope["path"]) not in _CONSOLE or scope["path"] == FROM_PROVIDER:
         return ""
     cookies = SimpleCookie()
     try:
         cookies.load(Headers(scope=scope).get("cookie", ""))
     except CookieError:
         return ""
-    found = cookies.get(COOKIE)
+    found = cookies.get(name)
     return found.value if found is not None else ""
 
 

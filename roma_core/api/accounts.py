@@ -17,9 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import Field
+
 from roma_core.api.storage import open_service
-from roma_core.errors import InputError, NotFoundError
-from roma_core.types import DEFAULT_TENANT, LOCAL_USER, ROLES, Noun, Principal, Role
+from roma_core.errors import AccessError, InputError, NotFoundError
+from roma_core.types import DEFAULT_TENANT, LOCAL_USER, ROLES, Noun, Principal, Role, SignIn
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -32,7 +34,8 @@ ABSOLUTE: Final = timedelta(days=7)
 """A sign-in ends after so long, used or not."""
 TOUCH: Final = timedelta(minutes=1)
 """How exactly the last use of a sign-in is kept."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+LONGEST_NAME: Final = 128
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 
 
 class UserAccount(Noun):
@@ -43,18 +46,36 @@ class UserAccount(Noun):
     roles: tuple[Role, ...]
     groups: tuple[str, ...] = ()
     has_password: bool = False
+    is_linked: bool = False
+    """Whether a person of an identity provider is this user."""
     created_at: datetime
     disabled_at: datetime | None = None
 
-    def principal(self) -> Principal:
+    def principal(self, signed_in_by: SignIn = "account") -> Principal:
         """Return the caller that this user is when it has signed in."""
         return Principal(
-            subject=self.name, tenant=self.tenant, groups=self.groups, roles=self.roles, signed_in_by="account"
+            subject=self.name, tenant=self.tenant, groups=self.groups, roles=self.roles, signed_in_by=signed_in_by
         )
 
     def belongs_to(self, tenant: str) -> bool:
         """Return whether this is a user of ``tenant``."""
         return self.tenant == tenant
+
+
+class ExternalIdentity(Noun):
+    """A person as an identity provider vouches for it. ``subject`` never changes there; the name may.
+
+    >>> ExternalIdentity(provider="https://id.example.org", subject="248289", name="anna@example.org")
+    ExternalIdentity(...)
+    """
+
+    provider: str
+    subject: str
+    name: str
+    groups: tuple[str, ...] = ()
+    way: SignIn = "oidc"
+    id_token: str | None = Field(default=None, repr=False)
+    """As OpenID Connect gave it, by which the provider recognises the sign-in that is to end."""
 
 
 class Login(Noun):
@@ -66,6 +87,8 @@ class Login(Noun):
     seen_at: datetime
     ended_at: datetime | None = None
     address: str = ""
+    way: SignIn = "account"
+    """How the user signed in: with a password, or at an identity provider."""
 
     def valid_at(self, now: datetime) -> bool:
         """Return whether the sign-in has neither ended nor grown too old at ``now``."""
@@ -113,7 +136,7 @@ class AccountTable:
             _require_user(db, name)
             now = _now().isoformat()
             db.execute("UPDATE users SET disabled_at = COALESCE(disabled_at, ?) WHERE name = ?", (now, name))
-            db.execute("UPDATE logins SET ended_at = COALESCE(ended_at, ?) WHERE user = ?", (now, name))
+            _end_logins(db, name)
             db.execute("DELETE FROM invitations WHERE user = ?", (name,))
 
     def list(self) -> tuple[UserAccount, ...]:
@@ -138,8 +161,7 @@ class AccountTable:
             name = _find_invited(db, secret)
             db.execute("UPDATE users SET password = ? WHERE name = ?", (hashed, name))
             db.execute("DELETE FROM invitations WHERE user = ?", (name,))
-            now = _now().isoformat()
-            db.execute("UPDATE logins SET ended_at = COALESCE(ended_at, ?) WHERE user = ?", (now, name))
+            _end_logins(db, name)
         return name
 
     def check_password(self, name: str, password: str) -> bool:
@@ -154,7 +176,66 @@ class AccountTable:
         except (VerificationError, InvalidHashError):
             return False
 
-    def sign_in(self, name: str, *, address: str = "") -> str:
+    def check_admission(self, person: ExternalIdentity, roles: Iterable[Role]) -> tuple[str, bool]:
+        """Return the name of the user that a provider's person is or will be, and whether it will be added.
+
+        Raises ``AccessError`` for a person who is given no role, whose user is disabled, or whose name is another
+        user's. Someone who was given roles before and is given none now loses them, with the sign-ins.
+        """
+        given, refusal = tuple(roles), ""
+        with self._database.transaction() as db:
+            known = _find_linked(db, person)
+            name = known or person.name.lower()
+            if known is None and given:
+                _check_new_name(db, person, name)
+            if known is not None and not given:
+                db.execute("UPDATE users SET roles = '[]', groups = '[]' WHERE name = ?", (name,))
+                _end_logins(db, name)
+            if known is not None and _is_disabled(db, name):
+                refusal = f"The account {name} is disabled."
+        if not given:
+            refusal = f"{name} has no role here; an administrator gives one to a group of the provider."
+        if refusal:
+            raise AccessError(refusal)
+        return name, known is None
+
+    def admit(self, person: ExternalIdentity, roles: Iterable[Role], *, tenant: str = DEFAULT_TENANT) -> str:
+        """Return the name of the user that a provider's person is; the first time it is added.
+
+        Its groups and roles become those that the provider gives now. Raises as ``check_admission`` does.
+        """
+        given = tuple(dict.fromkeys(roles))
+        self.check_admission(person, given)
+        with self._database.transaction() as db:
+            known = _find_linked(db, person)
+            name = known or person.name.lower()
+            if known is None:
+                _check_new_name(db, person, name)  # another sign-in may have come between
+                db.execute(
+                    "INSERT INTO users (name, tenant, roles, groups, created_at) VALUES (?, ?, '[]', '[]', ?)",
+                    (name, tenant, _now().isoformat()),
+                )
+                db.execute(
+                    "INSERT OR REPLACE INTO identities VALUES (?, ?, ?)", (person.provider, person.subject, name)
+                )
+            db.execute(
+                "UPDATE users SET roles = ?, groups = ? WHERE name = ?",
+                (json.dumps(given), json.dumps(person.groups), name),
+            )
+        return name
+
+    def link(self, name: str, provider: str, subject: str) -> None:
+        """Let a provider's person be the user ``name``. Raises ``NotFoundError``, and ``InputError`` for another's."""
+        with self._database.transaction() as db:
+            _require_user(db, name)
+            taken = db.execute(
+                "SELECT user FROM identities WHERE provider = ? AND subject = ?", (provider, subject)
+            ).fetchone()
+            if taken is not None and taken["user"] != name:
+                raise InputError(f"This person of the provider is the user {taken['user']!r} already.")
+            db.execute("INSERT OR IGNORE INTO identities VALUES (?, ?, ?)", (provider, subject, name))
+
+    def sign_in(self, name: str, *, address: str = "", way: SignIn = "account", id_token: str | None = None) -> str:
         """Begin a sign-in of a user and return the secret of its cookie, which is not stored.
 
         Each sign-in has a fresh one, so that nobody can hand out a known one. Raises ``NotFoundError``.
@@ -163,10 +244,17 @@ class AccountTable:
         with self._database.transaction() as db:
             _require_user(db, name)
             db.execute(
-                "INSERT INTO logins (id, hash, user, created_at, seen_at, address) VALUES (?, ?, ?, ?, ?, ?)",
-                (secrets.token_hex(6), hash_secret(secret), name, now, now, address),
+                "INSERT INTO logins (id, hash, user, created_at, seen_at, address, way, id_token) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (secrets.token_hex(6), hash_secret(secret), name, now, now, address, way, id_token),
             )
         return secret
+
+    def find_id_token(self, login_id: str) -> str | None:
+        """Return the provider's token of a sign-in that goes on; None without one."""
+        with self._database.snapshot() as db:
+            row = db.execute("SELECT id_token FROM logins WHERE id = ?", (login_id,)).fetchone()
+        return None if row is None else row["id_token"]
 
     def touch(self, login_id: str) -> None:
         """Note that a sign-in is in use."""
@@ -176,7 +264,7 @@ class AccountTable:
     def sign_out(self, login_id: str) -> None:
         """End a sign-in from the next request on. Raises ``NotFoundError``."""
         with self._database.transaction() as db:
-            ended = "UPDATE logins SET ended_at = COALESCE(ended_at, ?) WHERE id = ?"
+            ended = "UPDATE logins SET ended_at = COALESCE(ended_at, ?), id_token = NULL WHERE id = ?"
             if not db.execute(ended, (_now().isoformat(), login_id)).rowcount:
                 raise NotFoundError(f"There is no sign-in {login_id!r}; `roma login list` shows those that there are.")
 
@@ -190,7 +278,9 @@ class AccountTable:
 
 def select_accounts(db: sqlite3.Connection) -> dict[str, UserAccount]:
     """Return the accounts by name."""
-    return {row["name"]: _parse_account(row) for row in db.execute("SELECT * FROM users ORDER BY name")}
+    linked = "EXISTS (SELECT 1 FROM identities WHERE identities.user = users.name) AS is_linked"
+    rows = db.execute(f"SELECT users.*, {linked} FROM users ORDER BY name")  # noqa: S608
+    return {row["name"]: _parse_account(row) for row in rows}
 
 
 def select_logins(db: sqlite3.Connection) -> dict[str, Login]:
@@ -201,8 +291,8 @@ def select_logins(db: sqlite3.Connection) -> dict[str, Login]:
 
 def check_user_name(name: str) -> None:
     """Raise ``InputError`` for what is no name of a user: none may look like a token or the user of the machine."""
-    if not _NAME.fullmatch(name) or name == LOCAL_USER:
-        raise InputError(f"{name[:40]!r} is no name of a user: letters, digits and _ . @ -, at most 64.")
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME or name == LOCAL_USER:
+        raise InputError(f"{name[:40]!r} is no name of a user: letters, digits and _ . @ + -, at most {LONGEST_NAME}.")
 
 
 def hash_secret(secret: str) -> str:
@@ -217,6 +307,7 @@ def _parse_account(row: Mapping[str, Any] | sqlite3.Row) -> UserAccount:
         roles=tuple(json.loads(row["roles"])),
         groups=tuple(json.loads(row["groups"])),
         has_password=row["password"] is not None,
+        is_linked=bool(row["is_linked"]),
         created_at=row["created_at"],
         disabled_at=row["disabled_at"],
     )
@@ -226,6 +317,39 @@ def _require_user(db: sqlite3.Connection, name: str) -> None:
     """Raise ``NotFoundError`` unless there is an enabled user ``name``."""
     if not db.execute("SELECT 1 FROM users WHERE name = ? AND disabled_at IS NULL", (name,)).fetchone():
         raise NotFoundError(f"There is no user {name[:40]!r}; `roma user list` shows those that there are.")
+
+
+def _end_logins(db: sqlite3.Connection, name: str) -> None:
+    ended = "UPDATE logins SET ended_at = COALESCE(ended_at, ?), id_token = NULL WHERE user = ?"
+    db.execute(ended, (_now().isoformat(), name))
+
+
+def _find_linked(db: sqlite3.Connection, person: ExternalIdentity) -> str | None:
+    """Return the user that a provider's person is; None for one who was never here, or whose user was removed."""
+    row = db.execute(
+        "SELECT users.name FROM identities JOIN users ON users.name = identities.user "
+        "WHERE identities.provider = ? AND identities.subject = ?",
+        (person.provider, person.subject),
+    ).fetchone()
+    return None if row is None else str(row["name"])
+
+
+def _check_new_name(db: sqlite3.Connection, person: ExternalIdentity, name: str) -> None:
+    """Raise ``AccessError`` for a name that is another user's in any spelling, or that no user can have."""
+    try:
+        check_user_name(name)
+    except InputError as error:
+        raise AccessError(f"{error.message} ROMA_OIDC_NAME_CLAIM or ROMA_SAML_NAME_ATTRIBUTE chooses it.") from None
+    if db.execute("SELECT 1 FROM users WHERE lower(name) = ?", (name,)).fetchone():
+        raise AccessError(
+            f"There is a user {name!r} already, who does not sign in this way; an administrator links the two with "
+            f"`roma user link {name} --provider {person.provider} --subject {person.subject}`."
+        )
+
+
+def _is_disabled(db: sqlite3.Connection, name: str) -> bool:
+    row = db.execute("SELECT disabled_at FROM users WHERE name = ?", (name,)).fetchone()
+    return row is not None and row["disabled_at"] is not None
 
 
 def _invite(db: sqlite3.Connection, name: str) -> str:

@@ -112,7 +112,7 @@ def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
         if error.code in PASSING:
             return  # no client is served before they can be read
         raise
-    if configured:
+    if configured or settings.signs_in_by_provider:
         return
     if settings.serving.require_token:
         raise ConfigError(
@@ -157,6 +157,8 @@ async def _describe_protection(running: uvicorn.Server, settings: Settings) -> s
     tokens = await guarded("api", running.config.app.state.tokens.snapshot())  # type: ignore[union-attr]
     if isinstance(tokens, AgentFailure):
         return f"no client, as the tokens cannot be read: {tokens.message}"
+    if settings.signs_in_by_provider:
+        return "a sign-in or a token"
     if tokens.configured:
         return "a token"
     there = await asyncio.to_thread(settings.workspace.exists)

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from html import escape
-from typing import Annotated
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from roma_core.api.access import COOKIE, RateLimiter
+from roma_core.api.access import RateLimiter, name_cookie
 from roma_core.api.accounts import ABSOLUTE, SHORTEST_PASSWORD, AccountTable
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, InputError, NotFoundError, guarded
-from roma_core.types import Principal
+from roma_core.settings import Settings
+from roma_core.types import Principal, SignIn
+
+if TYPE_CHECKING:
+    from roma_core.api.sso import SingleSignOn
 
 router = APIRouter(include_in_schema=False)
 TRIES_PER_MINUTE = 10
 LARGEST_FORM = 16_384
-_OWN_PLACE = re.compile(r"/(?:console|read)(?:/[\w./~-]*)?")
+_OWN_PLACE = re.compile(r"/(?:console|read|audit-log)(?:/[\w./~-]*)?")
+"""Places to go on to after a sign-in: paths of ROMA's own pages, so that no link leads elsewhere."""
 CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
@@ -34,6 +40,8 @@ _STYLE = (
     "background:#fff}label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:border-box;"
     "font:inherit;padding:.5rem;border:1px solid #767676;border-radius:6px}button{font:inherit;padding:.5rem 1.2rem;"
     "border-radius:6px;border:0;background:#1f4fd8;color:#fff}[role=alert]{color:#a11}"
+    ".way{display:block;margin:.8rem 0;padding:.5rem 1.2rem;border-radius:6px;border:1px solid #767676;"
+    "color:inherit;text-align:center;text-decoration:none}.way:focus-visible{outline:3px solid #1f4fd8}"
     "@media(prefers-color-scheme:dark){body{background:#16181d;color:#eee}input{background:#222;color:#eee}"
     "[role=alert]{color:#f88}}"
 )
@@ -48,66 +56,133 @@ async def show_form(
     """Return the form: for a name and a password, or with an invitation for a new password."""
     name = ""
     if invitation:
-        found = await guarded("api", asyncio.to_thread(_accounts(request).check_invitation, invitation))
+        found = await guarded("api", asyncio.to_thread(get_accounts(request).check_invitation, invitation))
         if isinstance(found, AgentFailure):
-            return make_page(trouble=found.message, status=404)
+            return make_page(request, trouble=found.message, status=404)
         name = found
-    return make_page(invitation=invitation, name=name, place=next)
+    return make_page(request, invitation=invitation, name=name, place=next)
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """Check the form, begin a sign-in, and lead to the console."""
+    sso: SingleSignOn = request.app.state.sso
+    if not sso.takes_passwords:
+        raise AccessError("Passwords do not count here (ROMA_PASSWORD_SIGN_IN): sign in at the identity provider.")
     name, password, invitation, place = _read_form(await request.body())
-    limiter: RateLimiter = request.app.state.sign_in_tries
-    address = request.client.host if request.client else ""
-    wait_s = max(limiter.wait_s(f"address {address}"), limiter.wait_s(f"user {name}") if name else 0.0)
-    if wait_s:
-        raise AccessError("Too many tries; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
-    accounts = _accounts(request)
+    wait_for_try(request, name)
+    accounts = get_accounts(request)
     if invitation:
         chosen = await guarded("api", asyncio.to_thread(accounts.set_password, invitation, password))
         if isinstance(chosen, AgentFailure):
             status = 400 if chosen.code == InputError.default_code else 404
-            return make_page(invitation=invitation, trouble=chosen.message, status=status)
+            return make_page(request, invitation=invitation, trouble=chosen.message, status=status)
         name = chosen
     elif not await asyncio.to_thread(accounts.check_password, name, password):
-        await _log(request, name or "unknown", "sign_in.failed", address)
-        return make_page(name=name, place=place, trouble="This name and password do not belong together.", status=403)
-    await _log(request, name, "sign_in", address)
-    secret = await asyncio.to_thread(lambda: accounts.sign_in(name, address=address))
-    response = RedirectResponse(place if _OWN_PLACE.fullmatch(place) else "/console", status_code=303)
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=int(ABSOLUTE.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
-    return response
+        await log_sign_in(request, name or "unknown", "sign_in.failed")
+        trouble = "This name and password do not belong together."
+        return make_page(request, name=name, place=place, trouble=trouble, status=403)
+    await log_sign_in(request, name, "sign_in")
+    return await finish_sign_in(request, name, place)
 
 
 @router.post("/sign-out", status_code=204)
 async def sign_out(request: Request) -> Response:
-    """End the sign-in of this browser."""
+    """End the sign-in of this browser; the answer names the provider's address that ends the one there, if any."""
     login_id = getattr(request.state, "login_id", "")
     if not login_id:
         raise NotFoundError("This browser has not signed in with an account.")
     who: Principal = request.state.principal
+    accounts = get_accounts(request)
+    sso: SingleSignOn = request.app.state.sso
+    address: str | None = None
+    if who.signed_in_by == "oidc" and sso.oidc is not None:
+        address = await sso.oidc.sign_out_url(await asyncio.to_thread(accounts.find_id_token, login_id))
     await request.app.state.roma.log_action(who, "sign_out", login=login_id)
-    await asyncio.to_thread(_accounts(request).sign_out, login_id)
-    response = Response(status_code=204)
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    await asyncio.to_thread(accounts.sign_out, login_id)
+    if "text/html" in request.headers.get("accept", ""):
+        response: Response = _make_farewell(address)
+    else:
+        response = JSONResponse({"location": address}) if address else Response(status_code=204)
+    response.delete_cookie(name_cookie(_settings(request)), httponly=True, samesite="lax", secure=is_secure(request))
     return response
 
 
+async def finish_sign_in(
+    request: Request, name: str, place: str, *, way: SignIn = "account", id_token: str | None = None
+) -> Response:
+    """Begin a sign-in of a user, end the one that this browser had, and lead to one of ROMA's own pages."""
+    accounts = get_accounts(request)
+    address = read_address(request)
+    secret = await asyncio.to_thread(lambda: accounts.sign_in(name, address=address, way=way, id_token=id_token))
+    before = getattr(request.state, "login_id", "")
+    if before:
+        await asyncio.to_thread(accounts.sign_out, before)
+    response = RedirectResponse(await _choose_place(accounts, name, place), status_code=303)
+    response.set_cookie(
+        name_cookie(_settings(request)),
+        secret,
+        max_age=int(ABSOLUTE.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=is_secure(request),
+    )
+    return response
+
+
+async def _choose_place(accounts: AccountTable, name: str, place: str) -> str:
+    """Return where a user goes on to: the place it came from, if that is a page of ROMA which it may open."""
+    users = {account.name: account.principal() for account in await asyncio.to_thread(accounts.list)}
+    user = users.get(name)
+    if user is not None and not user.may("answers.ask") and user.may("audit.read"):
+        return "/audit-log"
+    return place if _OWN_PLACE.fullmatch(place) else "/console"
+
+
 def make_page(
-    *, invitation: str = "", name: str = "", place: str = "/console", trouble: str = "", status: int = 200
+    request: Request,
+    *,
+    invitation: str = "",
+    name: str = "",
+    place: str = "/console",
+    trouble: str = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Return the page with its form; every value in it is escaped."""
-    kind = "new-password" if invitation else "current-password"
+    """Return the page with the configured ways to sign in; every value in it is escaped."""
     title = f"Choose a password, {name}" if invitation and name else "Sign in to ROMA"
+    said = f'<p role="alert">{escape(trouble)}</p>' if trouble else ""
+    sso: SingleSignOn = request.app.state.sso
+    ways = "" if invitation else _draw_ways(sso, place)
+    form = _draw_form(invitation, name, place) if sso.takes_passwords else ""
+    body = (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style><main><h1>{escape(title)}</h1>{said}{ways}{form}"
+        "</main></html>"
+    )
+    return HTMLResponse(body, status_code=status, headers={**(headers or {}), "Content-Security-Policy": CSP})
+
+
+def _make_farewell(address: str | None) -> HTMLResponse:
+    """Return the page that a form without scripts leads to after a sign-out."""
+    link = f'<a class="way" href="{escape(address)}">Sign out at the provider too</a>' if address else ""
+    body = (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>Signed out</title><style>{_STYLE}</style><main><h1>You are signed out</h1>{link}"
+        '<a class="way" href="/sign-in">Sign in</a></main></html>'
+    )
+    return HTMLResponse(body, headers={"Content-Security-Policy": CSP})
+
+
+def _draw_ways(sso: SingleSignOn, place: str) -> str:
+    links = [
+        f'<a class="way" href="{way.path}?next={quote(place, safe="/")}">{escape(way.label)}</a>' for way in sso.ways
+    ]
+    return "".join(links)
+
+
+def _draw_form(invitation: str, name: str, place: str) -> str:
+    kind = "new-password" if invitation else "current-password"
     user = (
         ""
         if invitation
@@ -115,17 +190,52 @@ def make_page(
     )
     hint = f" ({SHORTEST_PASSWORD} characters or more)" if invitation else ""
     shortest = f' minlength="{SHORTEST_PASSWORD}"' if invitation else ""
-    said = f'<p role="alert">{escape(trouble)}</p>' if trouble else ""
-    body = (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>{said}"
+    return (
         f'<form method="post" action="/sign-in">{user}'
         f'<input type="hidden" name="invitation" value="{escape(invitation)}">'
         f'<input type="hidden" name="next" value="{escape(place)}">'
         f'<label>Password{hint}<input name="password" type="password" autocomplete="{kind}" required{shortest}></label>'
-        "<button>Sign in</button></form></html>"
+        "<button>Sign in</button></form>"
     )
-    return HTMLResponse(body, status_code=status, headers={"Content-Security-Policy": CSP})
+
+
+def wait_for_try(request: Request, name: str = "") -> None:
+    """Count a try of an address, and of a name. Raises ``AccessError`` (rate limit)."""
+    limiter: RateLimiter = request.app.state.sign_in_tries
+    address_wait_s = limiter.wait_s(f"address {read_address(request)}")
+    wait_s = max(address_wait_s, limiter.wait_s(f"user {name}") if name else 0.0)
+    if wait_s:
+        raise AccessError("Too many tries; wait a little.", ErrorCode.ACCESS_RATE_LIMIT, retry_after_s=wait_s)
+
+
+def is_secure(request: Request) -> bool:
+    """Return whether browsers reach the service by TLS, also where a proxy ends it."""
+    public_url = _settings(request).serving.public_url or ""
+    return request.url.scheme == "https" or public_url.startswith("https://")
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.roma.settings
+    return settings
+
+
+def get_accounts(request: Request) -> AccountTable:
+    """Return the accounts of the service."""
+    accounts: AccountTable = request.app.state.accounts
+    return accounts
+
+
+async def log_sign_in(request: Request, name: str, action: str, **details: Any) -> None:
+    """Log a sign-in under the tenant of its user. Raises ``StoreError``: then nobody is let in."""
+    roma = request.app.state.roma
+    known = {account.name: account.tenant for account in await asyncio.to_thread(get_accounts(request).list)}
+    who = Principal(subject=name[:200], tenant=known.get(name, roma.settings.tenant), signed_in_by="account")
+    await roma.log_action(who, action, address=read_address(request), **details)
+
+
+def read_address(request: Request) -> str:
+    """Return the address of a client; headers of a proxy are not trusted."""
+    return request.client.host if request.client else ""
 
 
 def _read_form(body: bytes) -> tuple[str, str, str, str]:
@@ -138,16 +248,3 @@ def _read_form(body: bytes) -> tuple[str, str, str, str]:
         fields.get(field, [""])[0] for field in ("name", "password", "invitation", "next")
     )
     return name[:200], password, invitation[:200], place[:500]
-
-
-def _accounts(request: Request) -> AccountTable:
-    accounts: AccountTable = request.app.state.accounts
-    return accounts
-
-
-async def _log(request: Request, name: str, action: str, address: str) -> None:
-    """Log a sign-in under the tenant of its user. Raises ``StoreError``: then nobody is let in."""
-    roma = request.app.state.roma
-    known = {account.name: account.tenant for account in await asyncio.to_thread(_accounts(request).list)}
-    who = Principal(subject=name[:200], tenant=known.get(name, roma.settings.tenant), signed_in_by="account")
-    await roma.log_action(who, action, address=address)

@@ -52,6 +52,20 @@ CREATE TABLE logins (
 """
 
 
+SINGLE_SIGN_ON = """
+CREATE TABLE identities (
+  provider TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (provider, subject)) WITHOUT ROWID;
+CREATE INDEX identities_by_user ON identities (user);
+CREATE TABLE pending_sign_ins (
+  state TEXT PRIMARY KEY, way TEXT NOT NULL, browser TEXT NOT NULL, nonce TEXT NOT NULL, verifier TEXT NOT NULL,
+  place TEXT NOT NULL, created_at TEXT NOT NULL, person TEXT);
+CREATE TABLE spent_assertions (id TEXT PRIMARY KEY, expires_at TEXT NOT NULL) WITHOUT ROWID;
+ALTER TABLE logins ADD COLUMN way TEXT NOT NULL DEFAULT 'account';
+ALTER TABLE logins ADD COLUMN id_token TEXT;
+"""
+"""Whom identity providers know, the sign-ins that have begun there, and the SAML assertions that were used."""
+
+
 def adopt_first_jobs(op: Operations) -> None:
     """Take over the waiting jobs of the first servers' table ``jobs``, and drop it: its history held secrets."""
     import sqlalchemy as sa
@@ -76,8 +90,9 @@ def adopt_first_jobs(op: Operations) -> None:
 SERVICE = Schema(
     "service",
     "The service's database",
-    (TABLES_OF_2026, adopt_first_jobs, OWNERS, ACCOUNTS),
-    not_copied=("jobs", "ingest_jobs", "ingest_rows"),  # the addresses of jobs hold secrets until they end
+    (TABLES_OF_2026, adopt_first_jobs, OWNERS, ACCOUNTS, SINGLE_SIGN_ON),
+    # The addresses of jobs hold secrets until they end; a sign-in that has begun holds its verifier.
+    not_copied=("jobs", "ingest_jobs", "ingest_rows", "pending_sign_ins"),
 )
 
 

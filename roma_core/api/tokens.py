@@ -116,7 +116,7 @@ class TokenSnapshot:
         account = self.accounts.get(login.user) if login is not None else None
         if login is None or account is None or account.disabled_at is not None:
             return None
-        return (login, account.principal()) if login.valid_at(datetime.now(UTC)) else None
+        return (login, account.principal(login.way)) if login.valid_at(datetime.now(UTC)) else None
 
     def verify(self, secret: str) -> Token | None:
         """Return the valid token that ``secret`` is, or None; in constant time for a wrong secret and a wrong id."""

@@ -229,7 +229,7 @@ class AuditLog:
                 return None
             head = db.execute("SELECT number, hash FROM heads WHERE tenant = ?", (tenant,)).fetchone()
             number, before = head if head is not None else self._lock_earlier_head(locks, tenant, month)
-            row = _CoveredColumns(tenant, number + 1, *content)
+            row = CoveredColumns(tenant, number + 1, *content)
             own_hash = row.hash_after(before)
             db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, own_hash))
             db.executemany("INSERT INTO entry_documents VALUES (?, ?, ?)", [(tenant, id_, number + 1) for id_ in shown])
@@ -249,10 +249,11 @@ class AuditLog:
         action: Action | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        before: int | None = None,
         limit: int = 1000,
     ) -> list[AuditEntry]:
-        """Return the rows that satisfy every condition, the newest first."""
-        statement, values = _select(tenant, who, document, action, since, until)
+        """Return the rows that satisfy every condition, the newest first; those with numbers under ``before`` alone."""
+        statement, values = _select(tenant, who, document, action, since, until, before)
         found: list[AuditEntry] = []
         for month in reversed(self._list_months()):
             if len(found) >= limit or (since is not None and month < f"{since.astimezone(UTC):%Y-%m}"):
@@ -465,12 +466,12 @@ def _as_ranges(numbers: Sequence[int]) -> list[list[int]]:
     return ranges
 
 
-class _CoveredColumns(tuple[str, int, str, str, str, str, str]):
+class CoveredColumns(tuple[str, int, str, str, str, str, str]):
     """The columns of an entry that its hash covers."""
 
     __slots__ = ()
 
-    def __new__(cls, *columns: Any) -> _CoveredColumns:
+    def __new__(cls, *columns: Any) -> CoveredColumns:
         return super().__new__(cls, columns)
 
     def hash_after(self, before: str) -> str:
@@ -488,7 +489,7 @@ def _find_fault(row: sqlite3.Row, number: int, before: str, *, is_erased: bool) 
         return f"row {number} is missing"
     if is_erased:
         return ""
-    written = _CoveredColumns(*(row[name] for name in _COVERED)).hash_after(before)
+    written = CoveredColumns(*(row[name] for name in _COVERED)).hash_after(before)
     return "" if written == row["hash"] else "the row is not as it was written"
 
 
@@ -515,10 +516,12 @@ def _select(
     action: Action | None,
     since: datetime | None,
     until: datetime | None,
+    before: int | None,
 ) -> tuple[str, list[Any]]:
     if action is not None and action not in ACTIONS:
         raise InputError(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
-    source, conditions, values = "entries", ["entries.tenant = ?"], [tenant]
+    source, conditions = "entries", ["entries.tenant = ?"]
+    values: list[Any] = [tenant]
     if document is not None:
         source = (
             "entry_documents AS shown JOIN entries ON entries.tenant = shown.tenant AND entries.number = shown.number"
@@ -530,6 +533,7 @@ def _select(
         ("action", "=", action),
         ("at", ">=", None if since is None else since.astimezone(UTC).isoformat()),
         ("at", "<", None if until is None else until.astimezone(UTC).isoformat()),
+        ("number", "<", before),
     ):
         if wanted is not None:
             conditions.append(f"entries.{column} {sign} ?")

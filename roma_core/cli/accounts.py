@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from roma_core.api.accounts import INVITATION, AccountTable
+from roma_core.api.accounts import INVITATION, AccountTable, UserAccount
 from roma_core.cli.audit import log_change
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import OK, note, write, write_table
@@ -15,7 +15,7 @@ from roma_core.types import ROLES, Role
 
 @click.group(cls=RomaGroup)
 def user() -> None:
-    """Add, invite, disable and list the users of the console and the HTTP API."""
+    """Add, invite, link, disable and list the users of the console and the HTTP API."""
 
 
 @click.group(cls=RomaGroup)
@@ -49,6 +49,18 @@ async def invite(call: Invocation, name: str) -> int:
     return _show_invitation(call, name, await asyncio.to_thread(_accounts(call).invite, name))
 
 
+@command("link", examples=("roma user link anna --provider https://id.example.org/realms/lab --subject 248289761001",))
+@click.argument("name")
+@click.option("--provider", required=True, metavar="ISSUER", help="ROMA_OIDC_ISSUER, or ROMA_SAML_IDP_ENTITY_ID.")
+@click.option("--subject", required=True, metavar="ID", help="The provider's id of the person: sub, or the NameID.")
+async def link(call: Invocation, name: str, provider: str, subject: str) -> int:
+    """Let a person of an identity provider be the user NAME, who has signed in with a password so far."""
+    await log_change(call, "account.add", user=name, provider=provider, subject=subject)
+    await asyncio.to_thread(_accounts(call).link, name, provider, subject)
+    call.emit({"user": name, "provider": provider, "subject": subject}, lambda: write(f"{name} is linked"))
+    return OK
+
+
 @command("disable", examples=("roma user disable anna",))
 @click.argument("name")
 async def disable(call: Invocation, name: str) -> int:
@@ -68,7 +80,7 @@ async def list_users(call: Invocation) -> int:
             account.name,
             ", ".join(account.roles),
             ", ".join(account.groups),
-            "disabled" if account.disabled_at else ("active" if account.has_password else "invited"),
+            _name_state(account),
         )
         for account in found
     ]
@@ -87,6 +99,7 @@ async def list_logins(call: Invocation) -> int:
         (
             entry.id,
             entry.user,
+            entry.way,
             entry.address,
             entry.created_at.isoformat(timespec="seconds"),
             entry.seen_at.isoformat(timespec="seconds"),
@@ -95,7 +108,7 @@ async def list_logins(call: Invocation) -> int:
     ]
     call.emit(
         [entry.model_dump(mode="json") for entry in found],
-        lambda: write_table("", ["id", "user", "address", "since", "last used"], rows),
+        lambda: write_table("", ["id", "user", "by", "address", "since", "last used"], rows),
     )
     return OK
 
@@ -110,10 +123,17 @@ async def revoke(call: Invocation, login_id: str) -> int:
     return OK
 
 
-for part in (add, invite, disable, list_users):
+for part in (add, invite, link, disable, list_users):
     user.add_command(part)
 for part in (list_logins, revoke):
     login.add_command(part)
+
+
+def _name_state(account: UserAccount) -> str:
+    """Return whether a user can sign in: only by an invitation, by a password or a provider, or no more."""
+    if account.disabled_at is not None:
+        return "disabled"
+    return "active" if account.has_password or account.is_linked else "invited"
 
 
 def _accounts(call: Invocation) -> AccountTable:

@@ -28,6 +28,7 @@ from roma_core.settings.retention import RecordKind, RetentionRule, RetentionSet
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.routing import RoutingSettings
 from roma_core.settings.serving import ServingSettings
+from roma_core.settings.signin import OIDCSettings, ProviderSignInSettings, SAMLSettings
 from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import CacheMode, StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
@@ -48,17 +49,20 @@ __all__ = [
     "LLMSettings",
     "LibrarySettings",
     "LocalSettings",
+    "OIDCSettings",
     "OpenAISettings",
     "ParsingSettings",
     "PrivacyRule",
     "PrivacySettings",
     "ProviderSettings",
+    "ProviderSignInSettings",
     "RecordKind",
     "RetentionRule",
     "RetentionSettings",
     "RetrievalSettings",
     "RoutingSettings",
     "RuleMode",
+    "SAMLSettings",
     "ServingSettings",
     "Setting",
     "Settings",

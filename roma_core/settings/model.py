@@ -34,6 +34,7 @@ from roma_core.settings.retention import RetentionSettings
 from roma_core.settings.retrieval import RetrievalSettings
 from roma_core.settings.routing import RoutingSettings
 from roma_core.settings.serving import ServingSettings
+from roma_core.settings.signin import OIDCSettings, SAMLSettings
 from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
@@ -84,6 +85,8 @@ class Settings(BaseModel):
     databases: DatabaseSettings = DatabaseSettings()
     answering: AnsweringSettings = AnsweringSettings()
     serving: ServingSettings = ServingSettings()
+    oidc: OIDCSettings = OIDCSettings()
+    saml: SAMLSettings = SAMLSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     _plugin_sections: dict[str, SettingsSection] = PrivateAttr(default_factory=dict)
@@ -121,6 +124,11 @@ class Settings(BaseModel):
         given = {env: value for env, value in variables.items() if env in named}
         settings = cls({**given, **(values or {}), **more})
         return settings.model_copy(update={"workspace": resolve_workspace(settings.workspace)})
+
+    @property
+    def signs_in_by_provider(self) -> bool:
+        """Return whether people sign in at an identity provider: then nobody is served without a sign-in or token."""
+        return bool(self.oidc.issuer or self.saml.idp_entity_id)
 
     def section(self, kind: type[S]) -> S:
         """Return the section of this kind; one of a plug-in that nothing was set in has its defaults."""

@@ -15,6 +15,16 @@ class ServingSettings(SettingsSection):
 
     host: str = setting("127.0.0.1", "Address to bind; other than loopback needs a token.", decides_answers=False)
     port: int = setting(8000, "Port to bind.", ge=0, le=65535, decides_answers=False)
+    public_url: str | None = setting(
+        None,
+        "Address by which browsers reach the service (https://roma.example.org); sign-in by a provider needs it.",
+        decides_answers=False,
+    )
+    password_sign_in: bool = setting(
+        True,
+        "Let accounts of ROMA's own sign in with a password beside an identity provider.",
+        decides_answers=False,
+    )
     require_token: bool = setting(
         False,
         "Serve nobody without a token, also while there is none: a workspace may be missing.",

@@ -60,6 +60,7 @@ from roma_core.types.principal import (
     Principal,
     ReadScope,
     Role,
+    SignIn,
 )
 from roma_core.types.query import Exchange, Persona, Query
 from roma_core.types.report import ITEM_COLUMNS, MOST_WARNINGS, IngestionReport, IngestItem, ItemState, ReindexReport
@@ -138,6 +139,7 @@ __all__ = [
     "SearchReport",
     "Section",
     "SectionKind",
+    "SignIn",
     "Source",
     "SourceOptions",
     "SourcePlan",

@@ -11,7 +11,7 @@ from roma_core.types.base import DEFAULT_TENANT, Noun, digest
 
 Role = Literal["reader", "contributor", "analyst", "auditor", "admin"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-SignIn = Literal["local", "token", "account", "oidc"]
+SignIn = Literal["local", "token", "account", "oidc", "saml"]
 """How a caller is known: as the user of this machine, by a token, a local account, or an identity provider."""
 Permission = Literal[
     "answers.ask",

@@ -183,7 +183,7 @@ def test_a_sign_in_ends_when_it_is_idle_or_old(tmp_path: Path, monkeypatch: pyte
 
 def test_names_roles_and_passwords_are_checked(tmp_path: Path) -> None:
     table = AccountTable(tmp_path)
-    for name in ("", "local", "token:abc", "a b", "x" * 65, "../x"):
+    for name in ("", "local", "token:abc", "a b", "x" * 129, "../x"):
         with pytest.raises(InputError):
             table.add(name, roles=["reader"])
     with pytest.raises(InputError, match="Roles are"):
@@ -215,3 +215,26 @@ def test_neither_password_nor_cookie_nor_invitation_is_on_the_disk(tmp_path: Pat
 async def test_without_a_user_nothing_has_changed(service: Any) -> None:
     assert (await service.client.get("/console", headers=HTML)).status_code == 200
     assert (await service.client.get("/console/api/state")).json()["user"]["may_sign_out"] is False
+
+
+async def test_behind_tls_the_cookie_is_of_this_host_alone_and_browsers_stay_with_tls(start: Any) -> None:
+    async with start(public_url="https://roma.example.org") as service:
+        table: AccountTable = service.app.state.accounts
+        table.set_password(table.add("anna", roles=["reader"]), PASSWORD)
+        answer = await sign_in(service)
+        secret = re.match(r"__Host-roma_sign_in=([^;]+); .*Path=/;.*Secure", answer.headers["set-cookie"])
+        assert secret is not None
+        assert "includeSubDomains" in answer.headers["strict-transport-security"]
+        state = "/console/api/state"
+        known = await service.client.get(state, headers={"cookie": f"__Host-roma_sign_in={secret[1]}"})
+        planted = await service.client.get(state, headers={"cookie": f"roma_sign_in={secret[1]}"})
+        assert (known.status_code, planted.status_code) == (200, 401)
+
+
+async def test_a_sign_in_ends_the_one_before_it_in_the_same_browser(service: Any, anna: str) -> None:
+    first = cookie_of(await sign_in(service))
+    form = {"name": anna, "password": PASSWORD}
+    second = cookie_of(await service.client.post("/sign-in", data=form, headers=first, follow_redirects=False))
+    service.client.cookies.clear()
+    for cookie, status in ((first, 401), (second, 200)):
+        assert (await service.client.get("/console/api/state", headers=cookie)).status_code == status

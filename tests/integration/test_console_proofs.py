@@ -321,7 +321,7 @@ KERNEL = """
 (source) => {
     const answers = {
         state: {workspace: "w", version: "1", personas: ["general"], user: {name: "local", may_sign_out: false},
-            choices: {}, may_ingest: false, health: "ok", unwell: [], documents: 3, collections: [],
+            choices: {}, may_ingest: false, may_audit: false, health: "ok", unwell: [], documents: 3, collections: [],
             questions: ["What is x?"]},
         conversations: [],
     };

@@ -112,3 +112,15 @@ def test_the_security_page_shows_every_action_of_the_audit_log() -> None:
     text = (ROOT / "docs" / "11_SECURITY.md").read_text("utf-8")
     for action, meaning in ACTIONS.items():
         assert f"| `{action}` | {meaning} |" in text
+
+
+def test_every_test_that_the_security_page_names_exists() -> None:
+    page = (ROOT / "docs/11_SECURITY.md").read_text("utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    defined = {
+        name
+        for path in ROOT.glob("tests/**/test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    assert named <= defined, sorted(named - defined)

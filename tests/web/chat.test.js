@@ -5,7 +5,7 @@ import {makeTurn, settled} from "./values.js";
 
 const STATE = {
   workspace: "handbooks", version: "1", personas: ["general", "technical"], user: {name: "local", may_sign_out: false},
-  choices: {persona: ["general", "technical"]}, may_ingest: true, health: "ok", unwell: [], documents: 2,
+  choices: {persona: ["general", "technical"]}, may_ingest: true, may_audit: false, health: "ok", unwell: [], documents: 2,
   collections: [{name: "main", documents: 2}], questions: ["What is a valve?"],
 };
 let root, client;

@@ -1,4 +1,4 @@
-"""One bounded HTTP GET: at most so many bytes after decompression, so much time, so many hops, each one guarded."""
+"""One bounded HTTP request: at most so many bytes after decompression, so much time, so many hops, each one guarded."""
 
 from __future__ import annotations
 
@@ -117,6 +117,11 @@ class Fetcher:
                 return response
             url = urljoin(target.url, location.strip()).partition("#")[0]
 
+    async def send(self, method: str, url: str, headers: Mapping[str, str], *, body: bytes = b"") -> FetchedResponse:
+        """Make one request and follow no redirect: what is sent must reach nobody else. Raises as ``get`` does."""
+        target = self.guard.check_url(url)
+        return await self._once(target, headers, self._timeout_s, self._max_bytes, method=method, sent_body=body)
+
     async def close(self) -> None:
         await self._pool.aclose()
         for pool in self._proxy_pools.values():
@@ -140,11 +145,18 @@ class Fetcher:
         return self._proxy_pools[proxy.url]
 
     async def _once(
-        self, target: Target, headers: Mapping[str, str], timeout_s: float, max_bytes: int
+        self,
+        target: Target,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        max_bytes: int,
+        *,
+        method: str = "GET",
+        sent_body: bytes = b"",
     ) -> FetchedResponse:
         try:
             async with asyncio.timeout(max(timeout_s, 0.0)):
-                return await self._exchange(target, headers, max_bytes)
+                return await self._exchange(target, headers, max_bytes, method, sent_body)
         except (TimeoutError, httpcore2.TimeoutException):
             raise ConnectorError(
                 f"{target.host} did not answer in full within {self._timeout_s:g} s.",
@@ -156,14 +168,18 @@ class Fetcher:
             reason = explain_certificate(refused) if refused else f"The connection failed ({type(error).__name__})."
             raise ConnectorError(f"{target.host}: {reason}", details={"host": target.host}) from None
 
-    async def _exchange(self, target: Target, headers: Mapping[str, str], max_bytes: int) -> FetchedResponse:
+    async def _exchange(
+        self, target: Target, headers: Mapping[str, str], max_bytes: int, method: str, sent_body: bytes
+    ) -> FetchedResponse:
         url = httpcore2.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path
         )
         # Only encodings whose output we can cut while it is decoded.
         sent = {"Host": target.authority, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive", **headers}
         pool = await self._pool_for(target)
-        async with pool.stream("GET", url, headers=list(sent.items())) as answer:
+        if sent_body:
+            sent["Content-Length"] = str(len(sent_body))
+        async with pool.stream(method, url, headers=list(sent.items()), content=sent_body or None) as answer:
             got = _headers_of(answer.headers)
             if answer.status in REDIRECTS and got.get("location"):
                 return FetchedResponse(target.url, answer.status, got, b"")

@@ -130,9 +130,10 @@ class ChatService:
             "workspace": workspace_name(self._roma),
             "version": __version__,
             "personas": list(get_args(Persona)),
-            "user": {"name": self._who.subject, "may_sign_out": self._who.signed_in_by == "account"},
+            "user": {"name": self._who.subject, "may_sign_out": self._who.signed_in_by not in {"local", "token"}},
             "choices": list_choices(self._roma),
             "may_ingest": self._who.may("documents.ingest"),
+            "may_audit": self._who.may("audit.read"),
             "health": health.state,
             "unwell": [
                 {"name": part.name, "state": part.state, "reason": part.reason}

@@ -866,6 +866,8 @@ export interface components {
             failure: components["schemas"]["FailureView"] | null;
             /** Health */
             health: string;
+            /** May Audit */
+            may_audit: boolean;
             /** May Ingest */
             may_ingest: boolean;
             /** Personas */

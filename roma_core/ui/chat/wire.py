@@ -192,6 +192,7 @@ class StateView(WireModel):
     user: UserView
     choices: dict[str, list[str]]
     may_ingest: bool
+    may_audit: bool
     health: str
     unwell: list[UnwellPart]
     documents: int

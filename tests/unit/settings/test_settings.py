@@ -259,6 +259,8 @@ ADDRESSES = (
     "library_openalex_url",
     "library_pubmed_url",
     "library_arxiv_url",
+    "public_url",
+    "saml_idp_sso_url",
 )
 SECRET = "pw-0f-joe"
 

@@ -393,6 +393,7 @@ export function Chat({client, route, theme}) {
       <${Health} info=${info} />
       ${conversation && turns.some((turn) => turn.state === "complete") && html`<${ExportMenu} key=${conversation} label="Export this conversation"
         write=${(format) => client.exportConversation(conversation, format)} />`}
+      ${info?.may_audit && client.signOut && html`<a class="roma-muted" href="/audit-log">Audit log</a>`}
       ${info?.user?.may_sign_out && client.signOut && html`<span class="roma-muted roma-user" dir="auto">${info.user.name}</span>
         <button type="button" class="roma-small-button" onClick=${() => client.signOut()}>Sign out</button>`}
       ${theme && html`<${IconButton} icon="moon" label="Light or dark" onClick=${theme} />`}

@@ -86,7 +86,10 @@ export function makeHttpClient() {
   return {
     /** @returns {Promise<Schemas["StateView"]>} */
     state: () => json("/state"),
-    signOut: () => fetch("/sign-out", {method: "POST", credentials: "same-origin"}).then(() => location.assign("/sign-in")),
+    signOut: async () => {
+      const response = await fetch("/sign-out", {method: "POST", credentials: "same-origin"});
+      location.assign(response.status === 200 ? (await response.json()).location : "/sign-in");
+    },
     /** @returns {Promise<Schemas["ConversationItem"][]>} */
     conversations: () => json("/conversations"),
     /** @returns {Promise<Schemas["ConversationView"]>} */
