@@ -123,6 +123,7 @@ soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
 	@ROMA_ACL_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/identity/test_model.py
 	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
+	@ROMA_WORKER_KILLS=100 $(BIN)/python -m pytest -q -m 'slow or soak' tests/integration/test_on_workers.py tests/contracts/test_executors.py
 	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
 	@$(PYTEST) -q -m soak
 	@$(PYTEST) -q tests/api/test_frameworks.py tests/unit/exports/test_frameworks.py

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from roma_core.evals.abstention import AbstentionCard
     from roma_core.evals.judge.model import Judge
     from roma_core.evals.routing import RouterCard
+    from roma_core.evals.workers import SystemDescription
     from roma_core.ingestion import OnProgress
     from roma_core.ingestion.catalog import SourceCatalog
     from roma_core.ingestion.reindex import OnReindex
@@ -229,6 +230,10 @@ class Roma:
 
         return stop
 
+    def describe_system(self, *, with_secrets: bool) -> SystemDescription:
+        """Return all by which a worker makes this ``Roma`` again: settings, prompts, and the hash of what decides."""
+        return parts.describe_system(self, with_secrets=with_secrets)
+
     # --- what it does ---
 
     async def ingest(
@@ -240,12 +245,17 @@ class Roma:
         within: Sequence[str] | None = None,
         prune: bool = False,
         collection: str | None = None,
+        on: str | None = None,
     ) -> IngestionReport:
         """Read ``sources`` (paths, globs, addresses) into the store. Never raises for one bad item.
 
         ``within`` confines paths and Drive addresses to these places, as ``ROMA_INGEST_ROOTS`` does jobs over HTTP.
         ``prune`` deletes at once what a complete listing no longer has, however much that is. ``collection`` names the
         part of the corpus that the sources belong to from now on; searches can be confined to it.
+
+        ``on`` says where the work is done (``ROMA_EXECUTOR`` by default): ``local``, ``local:8``, ``dask``,
+        ``dask://host:8786``, ``slurm://partition``. Raises ``ConfigError`` for an address that is none, and
+        ``WorkerError`` when nothing answers there.
         """
         for part in (Roma.ingestion, Roma.parsers, Roma.connectors):
             await part.warm(self)
@@ -254,14 +264,16 @@ class Roma:
 
         if collection is not None:
             await self.assign_collection(*sources, collection=collection, tenant=tenant, within=within)
-        report = await self.ingestion.ingest(
-            [str(source) for source in sources],
-            tenant=tenant or self.settings.tenant,
-            progress=progress,
-            retry_failed=retry_failed,
-            within=within,
-            prune=prune,
-        )
+        async with parts.open_shard_plan(self, on) as shards:
+            report = await self.ingestion.ingest(
+                [str(source) for source in sources],
+                tenant=tenant or self.settings.tenant,
+                progress=progress,
+                retry_failed=retry_failed,
+                within=within,
+                prune=prune,
+                shards=shards,
+            )
         count_ingest(report)
         await self._clean_up_after(report, tenant or self.settings.tenant)
         return report

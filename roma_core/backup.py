@@ -219,6 +219,7 @@ def _list_left_out(workspace: Workspace) -> tuple[Path, ...]:
         workspace.variants,
         workspace.beir,
         workspace.temporary,
+        workspace.shards,
         workspace.backups,
         workspace.gdrive_token,
     )

@@ -14,6 +14,7 @@ Inside, code raises; at a boundary (agent, connector, parser service, CLI, HTTP)
     ├── StoreError                  ERR_STORAGE_*               by code
     ├── GuardrailError              ERR_GUARDRAIL_*             no
     ├── EvalError                   ERR_EVAL_*                  no
+    ├── WorkerError                 ERR_WORKER_*                by code
     └── AccessError                 ERR_ACCESS_*                by code
 
 An area's exceptions differ in their code, not in their class: what a caller does depends on the code and on
@@ -124,6 +125,10 @@ class ErrorCode(StrEnum):
     EVAL_GATE = "ERR_EVAL_GATE"
     EVAL_NOTEBOOK = "ERR_EVAL_NOTEBOOK"
 
+    WORKER_UNAVAILABLE = "ERR_WORKER_UNAVAILABLE"
+    WORKER_LOST = "ERR_WORKER_LOST"
+    WORKER_MISMATCH = "ERR_WORKER_MISMATCH"
+
     ACCESS_UNAUTHENTICATED = "ERR_ACCESS_UNAUTHENTICATED"
     ACCESS_FORBIDDEN = "ERR_ACCESS_FORBIDDEN"
     ACCESS_RATE_LIMIT = "ERR_ACCESS_RATE_LIMIT"
@@ -149,6 +154,8 @@ RECOVERABLE: frozenset[ErrorCode] = frozenset(
         ErrorCode.STORAGE_UNAVAILABLE,
         ErrorCode.STORAGE_FULL,
         ErrorCode.STORAGE_LOCKED,
+        ErrorCode.WORKER_UNAVAILABLE,
+        ErrorCode.WORKER_LOST,
         ErrorCode.ACCESS_RATE_LIMIT,
     }
 )
@@ -258,6 +265,12 @@ class EvalError(RomaError):
     """An evaluation cannot be run or trusted."""
 
     default_code = ErrorCode.EVAL_DATASET
+
+
+class WorkerError(RomaError):
+    """Work could not be handed to workers, or they could not do it."""
+
+    default_code = ErrorCode.WORKER_UNAVAILABLE
 
 
 class AccessError(RomaError):

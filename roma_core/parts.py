@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, cast, overload
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from roma_core.cache import Cache
     from roma_core.connectors.base import Connector
     from roma_core.embeddings.base import Embedder
+    from roma_core.evals.workers import SystemDescription
     from roma_core.identity import GrantTable
     from roma_core.ingestion import IngestionService
     from roma_core.ingestion.captions import Captions
+    from roma_core.ingestion.distribution import ShardPlan
     from roma_core.ingestion.pictures import PictureIndex
     from roma_core.ingestion.reindex import OnReindex
     from roma_core.llm.base import LLM
@@ -457,6 +460,60 @@ def build_ingestion(roma: Roma) -> IngestionService:
         originals=roma.originals,
         retired=roma.holds,
     )
+
+
+def describe_settings(settings: Settings, *, with_secrets: bool) -> str:
+    """Return the JSON of settings by which a worker makes its own ``Roma``; without secrets it reads its own ones."""
+    from roma_core.settings import dump_settings
+
+    own = settings.model_copy(update={"workspace": settings.workspace.absolute()})
+    values = dump_settings(own, with_secrets=with_secrets)
+    return json.dumps({"values": values, "reads_environment": not with_secrets}, sort_keys=True)
+
+
+def describe_system(roma: Roma, *, with_secrets: bool) -> SystemDescription:
+    """Return what a worker needs to make this ``Roma`` again for questions."""
+    from roma_core.evals.workers import SystemDescription
+
+    folder = getattr(roma.store, "folder", None)  # a variant may search the index of another workspace
+    return SystemDescription(
+        settings=describe_settings(roma.settings, with_secrets=with_secrets),
+        prompts={name: path.read_text(encoding="utf-8") for name, path in sorted(roma.prompt_files.items())},
+        index="" if folder is None else str(folder.absolute().parent),
+        identity=identify_system(roma),
+    )
+
+
+def identify_system(roma: Roma) -> str:
+    """Return the hash of settings, prompts, models and stages that decide an answer."""
+    from roma_core.types import digest
+
+    decisive = {**roma.settings.deciding(), "prompts": dict(roma.prompts), "fingerprints": dict(roma.fingerprints)}
+    return digest("system", json.dumps(decisive, sort_keys=True))
+
+
+@asynccontextmanager
+async def open_shard_plan(roma: Roma, on: str | None) -> AsyncIterator[ShardPlan | None]:
+    """Open the executor at ``on`` (``ROMA_EXECUTOR`` by default) for an ingest; None when this process does the work.
+
+    Raises ``ConfigError`` or ``WorkerError``.
+    """
+    from roma_core.executor import identify_machine, open_executor, parse_address
+
+    address = on or roma.settings.executor
+    if parse_address(address).is_in_process:
+        yield None
+        return
+    from roma_core.ingestion.distribution import ShardPlan
+
+    async with open_executor(address) as executor:
+        yield ShardPlan(
+            executor=executor,
+            target="roma_core.tasks:ingest_shard",
+            folder=Workspace(roma.settings.workspace.absolute()).shards,
+            settings=describe_settings(roma.settings, with_secrets=executor.is_private),
+            machine=identify_machine(),
+        )
 
 
 def build_writers(roma: Roma) -> Sequence[Writer]:

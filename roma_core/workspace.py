@@ -47,6 +47,11 @@ class Workspace:
         return self.folder / "store"
 
     @property
+    def shards(self) -> Path:
+        """Folder of what the workers of an ingest have made and no commit has taken in yet."""
+        return self.folder / "shards"
+
+    @property
     def budgets(self) -> Path:
         """Database of what sessions and tenants have spent."""
         return self.folder / "budgets.sqlite"

@@ -84,7 +84,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.accounts = AccountTable(settings.workspace)
     app.state.sign_in_tries = RateLimiter(TRIES_PER_MINUTE)
     app.state.sso = SingleSignOn(settings)
-    app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma))
+    app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma), side_by_side=settings.serving.ingest_jobs)
     app.state.schedule = SyncSchedule(roma, app.state.jobs, app.state.worker)
     app.state.retention = RetentionSchedule(roma)
     for router in (

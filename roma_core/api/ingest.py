@@ -57,7 +57,8 @@ async def enqueue(
     redacted = [redact_uri(source) for source in body.sources]
     await app.state.roma.log_action(who, "ingest", sources=redacted, collection=body.collection)
     options = {"retry_failed": body.retry_failed, "key": idempotency_key, "confined": within is not None}
-    job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, submitter=who.subject, **options)
+    options |= {"submitter": who.subject, "priority": body.priority}
+    job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, **options)
     app.state.worker.wake()
     response.headers["Location"] = f"/ingest/{job.id}"
     return job

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from roma_core.api.jobs import ROWS, ClaimedJob, Job, JobOutcome, JobProgress, JobSummary
+from roma_core.api.jobs import PRIORITIES, ROWS, ClaimedJob, Job, JobOutcome, JobPriority, JobProgress, JobSummary
 from roma_core.api.storage import open_service
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
@@ -33,16 +33,27 @@ KEPT = 1000
 KEPT_REPORTS = 100
 """Finished jobs of a tenant whose rows are kept."""
 
+_PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 _ENDED = "addresses = NULL, owner = NULL, lease_until = NULL"
 _IS_FINAL = "state IN ('done', 'failed', 'cancelled')"
-_CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1,
-  started_at = COALESCE(started_at, ?) WHERE number = (
-    SELECT number FROM ingest_jobs AS job WHERE state = 'queued' OR (state = 'running' AND lease_until < ?)
-    ORDER BY (SELECT max(started_at) FROM ingest_jobs AS served WHERE served.tenant = job.tenant), number LIMIT 1)
+_CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = :owner, lease_until = :until, attempts = attempts + 1,
+  started_at = COALESCE(started_at, :at) WHERE number = (
+    SELECT number FROM ingest_jobs AS job
+    WHERE (state = 'queued' OR (state = 'running' AND lease_until < :now)) AND NOT EXISTS (
+      SELECT 1 FROM ingest_jobs AS busy, json_each(busy.addresses) AS held, json_each(job.addresses) AS wanted
+      WHERE busy.state = 'running' AND busy.lease_until >= :now AND busy.tenant = job.tenant
+        AND held.value = wanted.value)
+    ORDER BY
+      (SELECT count(*) FROM ingest_jobs AS busy
+       WHERE busy.state = 'running' AND busy.lease_until >= :now AND busy.tenant = job.tenant),
+      (SELECT max(started_at) FROM ingest_jobs AS served WHERE served.tenant = job.tenant),
+      priority DESC, number LIMIT 1)
   RETURNING *"""
-"""The tenant that was served longest ago comes first, so that none can fill the queue in front of the others."""
-_SUMMARY = """SELECT id, tenant, state, retry_failed, attempts, progress, failure, created_at, started_at, finished_at,
-  json_array_length(sources) AS sources_total, json_extract(sources, '$[0]', '$[1]', '$[2]') AS sources
+"""The tenant with the fewest jobs at work comes first, then the one that was served longest ago: none can fill the
+queue in front of the others. Among a tenant's own jobs the priority decides. Two jobs never read one address at
+once."""
+_SUMMARY = """SELECT id, tenant, state, priority, retry_failed, attempts, progress, failure, created_at, started_at,
+  finished_at, json_array_length(sources) AS sources_total, json_extract(sources, '$[0]', '$[1]', '$[2]') AS sources
   FROM ingest_jobs WHERE tenant = :tenant AND (:submitter IS NULL OR submitter = :submitter)
   ORDER BY number DESC LIMIT :limit"""
 BeatAnswer = Literal["go on", "cancel", "lost"]
@@ -64,6 +75,7 @@ class JobQueue:
         key: str | None = None,
         confined: bool = True,
         submitter: str | None = None,
+        priority: JobPriority = "normal",
     ) -> Job:
         """Enqueue a job. A repeated ``key`` of a ``submitter`` in a tenant returns the job that it made first.
 
@@ -76,9 +88,9 @@ class JobQueue:
             if row is None:
                 _make_room(db, tenant)
                 asked = {"tenant": tenant, "retry_failed": retry_failed, "key": key, "confined": confined}
-                asked["submitter"] = submitter
+                order = {"submitter": submitter, "priority": PRIORITIES[priority]}
                 job_id = uuid.uuid4().hex
-                _insert(db, sources, {"id": job_id, **asked})
+                _insert(db, sources, {"id": job_id, **asked, **order})
                 row = _find_row(db, "id", job_id, tenant)
             return _make_job(db, row)
 
@@ -122,12 +134,14 @@ class JobQueue:
     def claim(self, owner: str) -> ClaimedJob | None:
         """Lease a waiting job, or one whose holder has died, to ``owner``; return None when there is none.
 
-        Jobs of a tenant come in their order, tenants in turn.
+        Jobs of a tenant come by priority and then in their order, tenants in turn. A job waits while another one of its
+        tenant reads one of its addresses.
         """
         now = self._clock()
         with self._database.transaction() as db:
             _end_dead_jobs(db, now)
-            row = db.execute(_CLAIM, (owner, now + LEASE_S, _now(), now)).fetchone()
+            given = {"owner": owner, "until": now + LEASE_S, "at": _now(), "now": now}
+            row = db.execute(_CLAIM, given).fetchone()
         if row is None:
             return None
         sources, flags = tuple(json.loads(row["addresses"])), (bool(row["confined"]), bool(row["retry_failed"]))
@@ -242,7 +256,11 @@ def _parse_row(row: sqlite3.Row) -> dict[str, Any]:
     fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
     for name in {"sources", "progress", "report", "failure"} & set(fields):
         fields[name] = None if fields[name] is None else json.loads(fields[name])
-    return {**fields, "retry_failed": bool(fields["retry_failed"])}
+    return {
+        **fields,
+        "retry_failed": bool(fields["retry_failed"]),
+        "priority": _PRIORITY_NAMES[int(fields["priority"])],
+    }
 
 
 def _make_job(db: sqlite3.Connection, row: sqlite3.Row | None, items_from: int = 0, items_limit: int = ROWS) -> Job:

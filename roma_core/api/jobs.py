@@ -6,11 +6,11 @@ read are stored unchanged, separately, until it ends (``jobqueue``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from roma_core.ingestion import IngestProgress
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+JobPriority = Literal["low", "normal", "high"]
+PRIORITIES: Final[Mapping[JobPriority, int]] = {"low": -1, "normal": 0, "high": 1}
+"""Order of a tenant's own jobs; between tenants it decides nothing."""
 FINAL: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 ROWS = 100
 """Rows of a report that one answer has unless it is asked for others."""
@@ -80,6 +83,7 @@ class JobSummary(Noun):
     sources: tuple[str, ...] = Field(description="Without secrets. In a list of jobs the first three.")
     sources_total: int
     state: JobState
+    priority: JobPriority = Field(default="normal", description="Its place among the tenant's own jobs.")
     retry_failed: bool = False
     attempts: int = 0
     progress: JobProgress | None = Field(default=None, description="None until the first item has ended.")

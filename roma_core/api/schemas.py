@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from roma_core.api.jobs import JobPriority
 from roma_core.connectors.registry import describe_sources
 from roma_core.errors import ErrorCode
 from roma_core.store.filters import FILTERS, LONGEST_VALUE, MOST_VALUES
@@ -111,6 +112,7 @@ class IngestBody(Body):
         min_length=1, max_length=100, description=f"What to read on the server: {describe_sources()}."
     )
     retry_failed: bool = Field(default=False, description="Only what failed the last time.")
+    priority: JobPriority = Field(default="normal", description="Its place among the tenant's own jobs.")
     collection: str | None = Field(
         default=None,
         pattern=r"^\w[\w.-]{0,63}$",

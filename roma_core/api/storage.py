@@ -66,6 +66,12 @@ ALTER TABLE logins ADD COLUMN id_token TEXT;
 """Whom identity providers know, the sign-ins that have begun there, and the SAML assertions that were used."""
 
 
+PRIORITIES = """
+ALTER TABLE ingest_jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+"""
+"""Order of a tenant's waiting jobs; a higher one goes first."""
+
+
 def adopt_first_jobs(op: Operations) -> None:
     """Take over the waiting jobs of the first servers' table ``jobs``, and drop it: its history held secrets."""
     import sqlalchemy as sa
@@ -90,7 +96,7 @@ def adopt_first_jobs(op: Operations) -> None:
 SERVICE = Schema(
     "service",
     "The service's database",
-    (TABLES_OF_2026, adopt_first_jobs, OWNERS, ACCOUNTS, SINGLE_SIGN_ON),
+    (TABLES_OF_2026, adopt_first_jobs, OWNERS, ACCOUNTS, SINGLE_SIGN_ON, PRIORITIES),
     # The addresses of jobs hold secrets until they end; a sign-in that has begun holds its verifier.
     not_copied=("jobs", "ingest_jobs", "ingest_rows", "pending_sign_ins"),
 )

@@ -1,4 +1,4 @@
-"""Worker of the ingest jobs: one after the other, because the store has one writer."""
+"""Worker of the ingest jobs: several side by side. They fetch and parse at once, and write in turn."""
 
 from __future__ import annotations
 
@@ -44,41 +44,49 @@ class _ProgressHolder:
 class JobWorker:
     """Runner of a queue's jobs. A failed job does not stop it."""
 
-    def __init__(self, queue: JobQueue, ingest: Ingest, beat_s: float | None = None) -> None:
+    def __init__(self, queue: JobQueue, ingest: Ingest, beat_s: float | None = None, *, side_by_side: int = 1) -> None:
+        """``side_by_side`` is how many jobs run at once."""
         self._queue = queue
         self._ingest = ingest
         self._beat_s = BEAT_S if beat_s is None else beat_s
-        self._owner = uuid.uuid4().hex
-        self._wake = asyncio.Event()
+        self._wakes = [asyncio.Event() for _ in range(side_by_side)]
         self._log = logs.get("jobs")
 
     def wake(self) -> None:
         """Look for a job now."""
-        self._wake.set()
+        for wake in self._wakes:
+            wake.set()
 
     async def run(self) -> None:
-        """Work until cancelled; a running job then goes back to the queue."""
+        """Work until cancelled; running jobs then go back to the queue."""
+        async with asyncio.TaskGroup() as group:
+            for wake in self._wakes:
+                group.create_task(self._run_jobs(wake))
+
+    async def _run_jobs(self, wake: asyncio.Event) -> None:
+        """Run one job after the other."""
+        owner = uuid.uuid4().hex
         while True:
-            work = await self._call_queue(self._queue.claim, self._owner)
+            work = await self._call_queue(self._queue.claim, owner)
             if isinstance(work, ClaimedJob):
-                worked = await guarded("jobs", self._work(work))
+                worked = await guarded("jobs", self._work(work, owner))
                 if isinstance(worked, AgentFailure):
                     self._log_failure("a job could not be run", worked)
                 continue
             # None, or the workspace is away; it may come back
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._beat_s)
-            self._wake.clear()
+                await asyncio.wait_for(wake.wait(), self._beat_s)
+            wake.clear()
 
-    async def _work(self, work: ClaimedJob) -> None:
+    async def _work(self, work: ClaimedJob, owner: str) -> None:
         with logs.request(work.id), logs.timed(self._log, "ingest job", attempt=work.attempt) as line:
             holder = _ProgressHolder()
             task = asyncio.ensure_future(guarded("ingest", self._ingest(work, holder.note)))
             try:
-                end = await self._watch(work, task, holder)
+                end = await self._watch(work, owner, task, holder)
             except asyncio.CancelledError:
                 await _cancel_and_wait(task)
-                await asyncio.shield(self._call_queue(self._queue.release, work.id, self._owner))
+                await asyncio.shield(self._call_queue(self._queue.release, work.id, owner))
                 raise
             line["state"] = end
             if end != "lost":  # else another server has the job, and its outcome
@@ -86,13 +94,13 @@ class JobWorker:
                 ending = await asyncio.to_thread(JobOutcome.of, outcome, holder.progress)
                 line["state"] = ending.state
                 self._report_failure(ending, outcome)
-                await self._finish(work, ending)
+                await self._finish(work, owner, ending)
 
-    async def _watch(self, work: ClaimedJob, task: asyncio.Task[Any], holder: _ProgressHolder) -> End:
+    async def _watch(self, work: ClaimedJob, owner: str, task: asyncio.Task[Any], holder: _ProgressHolder) -> End:
         """Beat until the task is done or must stop. A beat that fails (workspace unavailable) changes nothing."""
         while True:
             await asyncio.wait({task}, timeout=self._beat_s)
-            beat = await self._call_queue(self._queue.beat, work.id, self._owner, holder.progress)
+            beat = await self._call_queue(self._queue.beat, work.id, owner, holder.progress)
             told = beat if isinstance(beat, str) else "go on"
             if told == "lost" or (told == "cancel" and not task.done()):
                 await _cancel_and_wait(task)
@@ -100,9 +108,9 @@ class JobWorker:
             if task.done():
                 return "ended"
 
-    async def _finish(self, work: ClaimedJob, ending: JobOutcome) -> None:
+    async def _finish(self, work: ClaimedJob, owner: str, ending: JobOutcome) -> None:
         for _ in range(FINISH_TRIES):
-            done = await self._call_queue(self._queue.finish, work.id, self._owner, ending)
+            done = await self._call_queue(self._queue.finish, work.id, owner, ending)
             if not isinstance(done, AgentFailure):
                 return
             await asyncio.sleep(self._beat_s)

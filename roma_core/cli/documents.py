@@ -39,6 +39,7 @@ MOST_LEFT_OUT = 30
         "roma ingest ~/papers",
         "roma ingest 'papers/**/*.pdf' 'https://example.org/handbook?depth=2'",
         "find . -name '*.md' | roma ingest -",
+        "roma ingest ~/papers --on local:8",
     ),
     fills={"sources": describe_sources},
     resumes=True,
@@ -47,8 +48,11 @@ MOST_LEFT_OUT = 30
 @click.option("--retry-failed", is_flag=True, help="Only the items that failed before.")
 @click.option("--prune", is_flag=True, help="Delete at once what the sources no longer have, however much it is.")
 @click.option("--collection", metavar="NAME", help="Part of the corpus that the sources belong to from now on (main).")
+@click.option(
+    "--on", metavar="PLACE", help="Where the work is done: local:8, dask, dask://host:8786, slurm://partition."
+)
 async def ingest(
-    call: Invocation, sources: tuple[str, ...], retry_failed: bool, prune: bool, collection: str | None
+    call: Invocation, sources: tuple[str, ...], retry_failed: bool, prune: bool, collection: str | None, on: str | None
 ) -> int:
     """Read documents into the workspace.
 
@@ -64,7 +68,7 @@ async def ingest(
             progress = ItemWatch(bar)
             call.interruption.describe = progress.describe
             report = await roma.ingest(
-                *sources, progress=progress, retry_failed=retry_failed, prune=prune, collection=collection
+                *sources, progress=progress, retry_failed=retry_failed, prune=prune, collection=collection, on=on
             )
     call.emit(report, lambda: show_ingest(report))
     return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         "roma eval beir:scifact --limit 100",
         "roma eval golden.json --run bm25.trec --name bm25",
         "roma eval golden.json --task rival:answer --name rival",
+        "roma eval golden.json --on local:8",
     ),
     resumes=True,
 )
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 @click.option("--plan", is_flag=True, help="Ask nothing: say what this set can decide, and what it will cost.")
 @click.option("--fresh", is_flag=True, help="Ask everything again instead of going on.")
 @click.option("--track", is_flag=True, help="Log the run to MLflow.")
+@click.option("--on", metavar="PLACE", help="Where questions are asked: local:8, dask, dask://host:8786, slurm://...")
 async def evaluate(
     call: Invocation,
     dataset: str,
@@ -84,6 +86,7 @@ async def evaluate(
     plan: bool,
     fresh: bool,
     track: bool,
+    on: str | None,
 ) -> int:
     """Score answers on a golden set, or retrieval on beir:DIR.
 
@@ -103,6 +106,8 @@ async def evaluate(
         if task or prompt or measure or judge or repeats > 1 or track:
             raise InputError("--run scores a ranking by itself: leave out --task, --prompt, --measure, --judge, ...")
         return await _score_ranking(call, dataset, ranking, limit, top_k, name, primary, gate)
+    if task and on:
+        raise InputError("--task asks a function of this process: leave out --on.")
     chosen = {key: Path(version) for key, version in read_choices(prompt).items()}
     async with build_roma(call.settings, prompt_files=chosen) as roma:
         _require_model_for(chosen, roma)
@@ -121,6 +126,7 @@ async def evaluate(
                 repeats=repeats,
                 resume=not fresh and not task,
                 progress=progress,
+                on=on,
             )
         if isinstance(system, ForeignSystem) and system.unplaced:
             note(f"{system.unplaced} texts of {task} lie in no document that it names; they count as not relevant")

@@ -18,14 +18,24 @@ if TYPE_CHECKING:
     from roma_core.evals.experiments import Experiment
 
 
-@command(examples=("roma experiment prompts.toml", "roma experiment prompts.toml --plan"), resumes=True)
+@command(
+    examples=(
+        "roma experiment prompts.toml",
+        "roma experiment prompts.toml --plan",
+        "roma experiment grid.toml --on local:8",
+    ),
+    resumes=True,
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N questions, drawn by hash.")
 @click.option("--plan", is_flag=True, help="Ask nothing: name the variants, and what they will cost at most.")
 @click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Where the page goes; default: workspace."
 )
-async def experiment(call: Invocation, file: Path, limit: int | None, plan: bool, html: Path | None) -> int:
+@click.option("--on", metavar="PLACE", help="Where questions are asked: local:8, dask, dask://host:8786, slurm://...")
+async def experiment(
+    call: Invocation, file: Path, limit: int | None, plan: bool, html: Path | None, on: str | None
+) -> int:
     """Decide which variants in FILE are better than the base.
 
     FILE is TOML: `dataset`, `primary`, a table `[variants.NAME]` for each variant (`settings`, `prompts`, or `system`
@@ -62,6 +72,7 @@ async def experiment(call: Invocation, file: Path, limit: int | None, plan: bool
                 sources=described.sources,
                 prefix=described.prefix,
                 progress=progress,
+                on=on,
             )
     call.emit(result, lambda: _show_experiment(result))
     runs = RunStore(Workspace(call.settings.workspace).evals)

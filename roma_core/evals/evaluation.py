@@ -25,6 +25,8 @@ from roma_core.evals.provenance import RunProvenance, describe_environment
 from roma_core.evals.report.record import EvalReport, RunFacts
 from roma_core.evals.runner import CaseRunner, Progress, Task, describe_measure, run_cases
 from roma_core.evals.runs import RunStore, require_run_name
+from roma_core.evals.workers import open_worker_task
+from roma_core.executor import Executor
 from roma_core.llm.base import sample
 from roma_core.settings import Settings
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, Usage, digest
@@ -114,6 +116,7 @@ async def evaluate(
     resume: bool = True,
     fingerprint: str = "",
     progress: Progress | None = None,
+    on: Executor | str | None = None,
 ) -> EvalReport:
     """Return how well ``system`` answers a golden set, measure by measure.
 
@@ -133,10 +136,15 @@ async def evaluate(
 
     A function's answers are kept nowhere; ``fingerprint`` names its version.
 
-    Raises ``EvalError``.
+    ``on`` asks the questions on workers (an address such as ``local:8``, or an open executor; by default
+    ``ROMA_EXECUTOR``): the report is the same, but for times. Measures are taken here.
+
+    Raises ``EvalError``, and ``WorkerError`` when there are no workers.
     """
     require_run_name(name)
     if callable(system):
+        if on is not None:
+            raise EvalError("A function of this process is asked here: evaluate it without `on`.")
         dataset = golden if isinstance(golden, Golden) else load_dataset(str(golden))
         wanted = resolve_measures(measures, top_k, defaults, None)
         require_measure(primary, wanted)
@@ -151,12 +159,16 @@ async def evaluate(
     meter = CallMeter()
     stop = system.observe_usage(meter.record)
     try:
-        report = await run_cases(prepared.cases, prepared.runner, progress)
+        async with open_worker_task(system, on, meter.record) as workers:
+            runner = prepared.runner
+            if workers is not None:
+                runner = replace(runner, task=workers[0], concurrency=max(concurrency, workers[1]))
+            report = await run_cases(prepared.cases, runner, progress)
+            report = report.model_copy(update={**prepared.decided, "facts": meter.add_to(report.facts)})
+            samples = [await _draw_sample(n, prepared.cases, runner, progress) for n in range(1, repeats)]
     finally:
         stop()
-    report = report.model_copy(update={**prepared.decided, "facts": meter.add_to(report.facts)})
     report = correct_scores(report, workspace.judges)
-    samples = [await _draw_sample(n, prepared.cases, prepared.runner, progress) for n in range(1, repeats)]
     saved = runs.save(report, name, primary)
     runs.save_samples(report.run_id, [drawn.model_copy(update=prepared.decided) for drawn in samples])
     if card is not None or report.facts.asked:

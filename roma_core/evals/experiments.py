@@ -31,6 +31,7 @@ from roma_core.evals.report.comparison import ExperimentComparison, choose_prima
 from roma_core.evals.report.record import EvalReport
 from roma_core.evals.runner import Task
 from roma_core.evals.runs import RunStore
+from roma_core.evals.workers import open_executor_if_named
 from roma_core.types import Noun, Usage
 from roma_core.workspace import Workspace
 
@@ -233,6 +234,7 @@ async def experiment(
     prefix: str = "",
     concurrency: int = 4,
     progress: OnExperiment | None = None,
+    on: str | None = None,
 ) -> Experiment:
     """Return which variants are better than the base, with what each costs and how long it takes.
 
@@ -241,7 +243,8 @@ async def experiment(
     ``system`` (a ``Roma``) is what variants of settings, prompts and stages are made of; work that they have in common
     is done once. ``base`` is a number or a name. ``primary`` is the measure that decides, ``margin`` a loss that would
     not matter. A variant that shapes the index is made from ``sources`` (default: all that were ingested). Runs are
-    kept under the variants' names, after ``prefix``. Raises ``EvalError``, and ``ConfigError`` for wrong settings.
+    kept under the variants' names, after ``prefix``. ``on`` says where variants of ``system`` are asked, see
+    ``evaluate``. Raises ``EvalError``, and ``ConfigError`` for wrong settings.
     """
     chosen = read_variants(variants)
     names = [variant.name for variant in chosen]
@@ -262,25 +265,27 @@ async def experiment(
     started = time.perf_counter()
     clock = _Clock(chosen, len(golden.sample(limit).cases), progress)
     reports: dict[str, EvalReport] = {}
-    for number, variant in enumerate(chosen, start=1):
-        options: dict[str, Any] = {
-            "measures": measures,
-            "limit": limit,
-            "top_k": top_k,
-            "concurrency": concurrency,
-            "progress": clock.watch(number),
-        }
-        if variant.task is not None:
-            report = await evaluate(dataset, variant.task, fingerprint=variant.fingerprint or variant.name, **options)
-            if system is not None:
-                RunStore(Workspace(system.settings.workspace).evals).save(
-                    report, make_run_name(prefix, variant.name), primary
-                )
-            reports[variant.name] = report
-            continue
-        options |= {"name": make_run_name(prefix, variant.name), "primary": primary}
-        async with opened[variant.name] as made_system:
-            reports[variant.name] = await evaluate(dataset, made_system, **options)
+    async with open_executor_if_named(on, system) as executor:
+        for number, variant in enumerate(chosen, start=1):
+            options: dict[str, Any] = {
+                "measures": measures,
+                "limit": limit,
+                "top_k": top_k,
+                "concurrency": concurrency,
+                "progress": clock.watch(number),
+            }
+            if variant.task is not None:
+                version = variant.fingerprint or variant.name
+                report = await evaluate(dataset, variant.task, fingerprint=version, **options)
+                if system is not None:
+                    RunStore(Workspace(system.settings.workspace).evals).save(
+                        report, make_run_name(prefix, variant.name), primary
+                    )
+                reports[variant.name] = report
+                continue
+            options |= {"name": make_run_name(prefix, variant.name), "primary": primary, "on": executor or "local"}
+            async with opened[variant.name] as made_system:
+                reports[variant.name] = await evaluate(dataset, made_system, **options)
     others = {name: report for name, report in reports.items() if name != base_name}
     decides = choose_primary(reports[base_name].measures, primary)
     compared = compare_variants(reports[base_name], others, primary=decides, margin=margin) if others else None

@@ -264,6 +264,8 @@ class Run:
     _counts: dict[ItemState, int] = field(default_factory=dict)
     _made_in: dict[str, str] = field(default_factory=dict)
     """What items are made with today, by collection."""
+    _expected: dict[str, ItemState] = field(default_factory=dict)
+    """States of items, by address, that the commit of all shards will give them."""
     _began: float = field(default_factory=time.monotonic)
     _read_at: float = field(default_factory=time.monotonic)
 
@@ -446,8 +448,17 @@ class Run:
 
     async def report(self, item: IngestItem) -> None:
         """Count an ended item and report the progress."""
+        self._expected.pop(item.uri, None)
         self.items[item.uri] = item
         self._counts[item.state] = self._counts.get(item.state, 0) + 1
+        await self._report_progress(item)
+
+    async def expect(self, item: IngestItem) -> None:
+        """Report the progress of an item that is ready and waits for the commit of its shard."""
+        self._expected[item.uri] = item.state
+        await self._report_progress(item)
+
+    async def _report_progress(self, item: IngestItem) -> None:
         if self.on_progress is not None:
             told = await guarded(AGENT, self._tell(self.on_progress, item.uri))
             if isinstance(told, AgentFailure):  # a broken progress bar is no reason to lose documents
@@ -456,8 +467,11 @@ class Run:
 
     async def _tell(self, on_progress: OnProgress, uri: str) -> None:
         elapsed = max(time.monotonic() - self._began, 1e-9)
-        done = sum(self._counts.values())
-        on_progress(IngestProgress(self.listed, self.listing, dict(self._counts), done / elapsed, uri))
+        counts = dict(self._counts)
+        for state in self._expected.values():
+            counts[state] = counts.get(state, 0) + 1
+        done = sum(counts.values())
+        on_progress(IngestProgress(self.listed, self.listing, counts, done / elapsed, uri))
 
     # Stages
 

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
@@ -29,6 +30,7 @@ from roma_core.errors import (
 )
 from roma_core.ingestion.absence import AbsenceReview, DeletionPolicy, delete_items
 from roma_core.ingestion.captions import Captions
+from roma_core.ingestion.distribution import ShardedRun, ShardPlan, sweep_shards
 from roma_core.ingestion.ledger import Ledger, Tombstone
 from roma_core.ingestion.pictures import PictureIndex
 from roma_core.ingestion.run import (
@@ -112,6 +114,7 @@ def build_ingestion(
         ),
         wait_s=settings.sources.wait_s,
         secrets=settings.sources.secrets,
+        shards=Workspace(settings.workspace).shards,
     )
 
 
@@ -137,8 +140,11 @@ class IngestionService:
         *,
         wait_s: float = _DEFAULTS.wait_s,
         secrets: SecretMode = _DEFAULTS.secrets,
+        shards: Path | None = None,
     ) -> None:
+        """``shards`` is the folder of what workers have made, which holds texts until a commit takes them in."""
         self.parts = parts
+        self._shards = shards
         self.policy = policy or DeletionPolicy()
         self._wait_s = wait_s
         self._secrets: SecretMode = secrets
@@ -152,12 +158,13 @@ class IngestionService:
         retry_failed: bool = False,
         within: Sequence[str] | None = None,
         prune: bool = False,
+        shards: ShardPlan | None = None,
     ) -> IngestionReport:
         """Bring ``sources`` into the store. ``retry_failed`` tries the items that failed before, and lists nothing.
 
         ``within`` confines paths and Drive addresses to these places (``Connector.normalise_source``); None confines
-        nothing.
-        ``prune`` deletes what is missing from a complete listing at once, however much it is.
+        nothing. ``prune`` deletes what is missing from a complete listing at once, however much it is. With ``shards`` workers
+        fetch, parse, cut and embed, and what they made comes into the store in one commit at the end.
 
         Never raises but for cancellation: what goes wrong with an item is its row, what goes wrong with a source or the
         whole is in ``failures``. A run that was cut short at any point is made good by running it again.
@@ -171,7 +178,7 @@ class IngestionService:
             failures = [opened]
         else:
             run = Run(self.parts, tenant, run_id, {}, progress, retry_failed, within, self._secrets)
-            failures = await self._run(run, sources, prune=prune)
+            failures = await self._run(run, sources, prune=prune, shards=shards)
             failures += await self._finish(run)
         items = sorted(run.items.values(), key=lambda item: item.uri) if run else []
         return IngestionReport(
@@ -184,7 +191,9 @@ class IngestionService:
             newly_masked=tuple(sorted(run.newly_masked)) if run else (),
         )
 
-    async def _run(self, run: Run, sources: Sequence[str], *, prune: bool) -> list[AgentFailure]:
+    async def _run(
+        self, run: Run, sources: Sequence[str], *, prune: bool, shards: ShardPlan | None = None
+    ) -> list[AgentFailure]:
         """Read all sources, each under its lease; return what went wrong with them or with the whole."""
         failures: list[AgentFailure] = []
         named = list(dict.fromkeys(sources))
@@ -204,7 +213,8 @@ class IngestionService:
                 return [*failures, contents]
             run.contents = contents
             pending = self._failed(run, held) if run.retry else self._listed(run, held)
-            stopped = await guarded(AGENT, run.through(pending))
+            work = run.through(pending) if shards is None else ShardedRun(run, shards).through(pending)
+            stopped = await guarded(AGENT, work)
             failures += [stopped] if isinstance(stopped, AgentFailure) else []
             for source in held:
                 ended = await guarded(AGENT, self._end(run, source, prune=prune))
@@ -354,6 +364,8 @@ class IngestionService:
         embed_keys = [embed_key(self.parts.embedder, chunk.indexed_text) for chunk in chunks]
         cached = await asyncio.to_thread(self._forget_cached, parse_keys, embed_keys, bool(targets))
         await asyncio.to_thread(ledger.forget, tenant, list(targets))
+        if self._shards is not None:
+            await asyncio.to_thread(sweep_shards, self._shards, 0.0)
         if record is not None:
             await asyncio.to_thread(ledger.sources.remove, record.id)
         return ForgetReport(

@@ -21,7 +21,7 @@ from roma_core.settings.connectors import (
 )
 from roma_core.settings.llm import AnthropicSettings, AzureSettings, LLMSettings, OpenAISettings, ProviderSettings
 from roma_core.settings.masking import mask_address, mask_value
-from roma_core.settings.model import Settings, all_settings, env_name, own_settings, plugin_settings
+from roma_core.settings.model import Settings, all_settings, dump_settings, env_name, own_settings, plugin_settings
 from roma_core.settings.parsing import BACKEND_FORMATS, OWN_PARSER, FigureSettings, ParsingSettings, TrackedChanges
 from roma_core.settings.privacy import PrivacyRule, PrivacySettings
 from roma_core.settings.retention import RecordKind, RetentionRule, RetentionSettings
@@ -74,6 +74,7 @@ __all__ = [
     "WebSettings",
     "all_settings",
     "choose_vendor",
+    "dump_settings",
     "env_name",
     "find_embedding_access",
     "find_model_access",

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
+from pydantic_core import to_jsonable_python
 
 from roma_core.errors import ConfigError
 from roma_core.plugins import GROUPS, declared_names, load_specs
@@ -62,6 +63,12 @@ class Settings(BaseModel):
     )
     tenant: str = base.setting(
         "default", "Whose documents CLI and notebooks work on.", min_length=1, decides_answers=False
+    )
+    executor: str = base.setting(
+        "local",
+        "Where ingests and evaluations run: local (this process), local:8 (processes), dask, dask://host:8786, "
+        "tls://host:8786 or slurm://partition.",
+        decides_answers=False,
     )
     storage: StorageSettings = StorageSettings()
     llm: LLMSettings = LLMSettings()
@@ -173,6 +180,30 @@ class Settings(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         return ((name, mask_value(value)) for name, value in super().__repr_args__())
+
+
+def dump_settings(settings: Settings, *, with_secrets: bool) -> dict[str, Any]:
+    """Return every setting by its name in code, as JSON values for a worker.
+
+    Without ``with_secrets``, keys, passwords and addresses with credentials stay here: a worker reads its own.
+
+    >>> "llm_api_key" in dump_settings(Settings(llm_api_key="k"), with_secrets=False)
+    False
+    """
+    values: dict[str, Any] = {}
+    for setting, value in settings.items():
+        holds_secret = setting.is_secret or (setting.holds_address and mask_value(value) != value)
+        if with_secrets or not holds_secret:
+            values[setting.name] = to_jsonable_python(_reveal(value))
+    return values
+
+
+def _reveal(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return {key: _reveal(each) for key, each in value.items()}
+    return value
 
 
 @runtime_checkable

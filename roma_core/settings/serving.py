@@ -40,6 +40,7 @@ class ServingSettings(SettingsSection):
         "Comma-separated folders and addresses (`gdrive://...`) that tokens may ingest over HTTP; none = none.",
         decides_answers=False,
     )
+    ingest_jobs: int = setting(2, "Ingest jobs that run side by side.", ge=1, le=64, decides_answers=False)
     audit: AuditMode = setting(
         "service",
         "Which asking and reading is logged: all, that of signed-in callers (service), or none; changes always are.",

@@ -11,7 +11,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import InputError
 from roma_core.languages import UNSPACED, detect_language
@@ -19,6 +19,7 @@ from roma_core.ranking import ranked
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.lexical import SHORTEST_FUZZY, expand_versions, is_within_one_edit, make_search_text
+from roma_core.store.shards import check_rows, read_entries
 from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk
 
@@ -63,6 +64,12 @@ class InMemoryStore:
         """Store several documents, see ``ChunkStore``."""
         for entry in entries:
             await self.put(tenant, *entry)
+
+    async def commit_rows(self, tenant: str, fresh: Any, removed: Sequence[str] = ()) -> None:
+        """Take in documents that others have made rows of, see ``ShardStore``."""
+        check_rows(tenant, fresh)
+        await self.put_many(tenant, read_entries(fresh))
+        await self.delete(tenant, removed)
 
     async def contents(self, tenant: str) -> dict[str, str]:
         """Return the content hashes by document id, see ``ChunkStore``."""

@@ -19,6 +19,7 @@ import shutil
 import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +48,7 @@ from roma_core.store.register import (
     write_register,
 )
 from roma_core.store.rows import CHUNK_FIELDS, join_words, parse_chunk, rows, schema
+from roma_core.store.shards import check_rows
 from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, choose_upkeep, is_index_due
 from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk, digest
@@ -80,6 +82,8 @@ EXACT_UP_TO = 20_000
 """Chunks that a filter or a tenant leaves up to which each is compared: an index looks into few of its cells, and what
 is permitted may lie in the others."""
 STREAMED = 32
+MOST_NAMED_IDS = 1000
+"""Documents that a condition names without a look at which of them are there."""
 FRAGMENT_BITS = 32
 """A row's number in LanceDB is its place in its fragment, and above so many bits the fragment."""
 READER_LEASE = timedelta(hours=1)
@@ -145,6 +149,11 @@ class LanceStore:
         self._languages: dict[str, tuple[tuple[str, int], frozenset[str]]] = {}
         """By tenant: the table and its version, and the languages of its documents."""
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the tables."""
+        return self._path
+
     # Writing
 
     async def put(self, tenant: str, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
@@ -155,13 +164,21 @@ class LanceStore:
         """Store several documents in one commit, see ``ChunkStore``."""
         if not entries:
             return
-        fresh = rows(tenant, entries, self._dim)
-        ids = sorted(set(fresh.column("document_id").to_pylist()))
+        await self._merge(tenant, rows(tenant, entries, self._dim))
+
+    async def commit_rows(self, tenant: str, fresh: Any, removed: Sequence[str] = ()) -> None:
+        """Put rows that others have made in place of what there is of their documents, see ``ShardStore``."""
+        await asyncio.to_thread(check_rows, tenant, fresh)
+        await self._merge(tenant, fresh, removed)
+
+    async def _merge(self, tenant: str, fresh: Any, removed: Sequence[str] = ()) -> None:
+        """Replace documents by their fresh rows, and remove others, in one commit."""
+        ids = {*fresh.column("document_id").unique().to_pylist(), *removed}
 
         async def merge(table: Any) -> None:
             self._require_room()
-            stale = _scope(tenant, None) & _one_of("document_id", ids)
-            if not await table.count_rows(stale.to_sql()):
+            stale = await self._find_stale(table, tenant, ids)
+            if stale is None:
                 # An upsert joins with the whole table; documents that are new, as most are, need not pay for that.
                 await table.add(fresh, on_bad_vectors="null")
                 return
@@ -171,8 +188,19 @@ class LanceStore:
                 .use_index(False)
                 .execute(fresh, on_bad_vectors="null")
             )
+            for former in await self._open_retired() if removed else []:
+                await former.delete((_scope(tenant, None) & _one_of("document_id", sorted(removed))).to_sql())
 
         await self._write(merge)
+
+    async def _find_stale(self, table: Any, tenant: str, ids: AbstractSet[str]) -> Any:
+        """Return the condition of the rows that the table has of these documents; None when it has none."""
+        if len(ids) <= MOST_NAMED_IDS:
+            stale = _scope(tenant, None) & _one_of("document_id", sorted(ids))
+            return stale if await table.count_rows(stale.to_sql()) else None
+        held = await table.query().where(_scope(tenant, "document")).select(["document_id"]).to_arrow()
+        there = sorted(ids & set(held.column("document_id").to_pylist()))
+        return _scope(tenant, None) & _one_of("document_id", there) if there else None
 
     async def delete(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Remove documents with their chunks, see ``ChunkStore``."""

@@ -80,6 +80,47 @@ def test_tenants_are_served_in_turn(queue: JobQueue) -> None:
     assert [work.sources[0] for work in claimed if work] == ["a0", "b0", "c0", "a1", "a2"]
 
 
+def test_the_tenant_with_fewer_jobs_at_work_comes_first(queue: JobQueue) -> None:
+    for n in range(3):
+        queue.add([f"a{n}"], "a")
+    assert [work.sources[0] for work in (queue.claim("x"), queue.claim("y")) if work] == ["a0", "a1"]
+    queue.add(["b0"], "b")
+    queue.add(["b1"], "b")
+    claimed = [queue.claim("z") for _ in range(3)]
+    assert [work.sources[0] for work in claimed if work] == ["b0", "b1", "a2"]
+
+
+def test_priority_orders_the_jobs_of_a_tenant_and_not_those_of_others(queue: JobQueue) -> None:
+    queue.add(["a-low"], "a", priority="low")
+    queue.add(["a-normal"], "a")
+    queue.add(["a-high"], "a", priority="high")
+    queue.add(["b-low"], "b", priority="low")
+    claimed = [queue.claim("x") for _ in range(4)]
+    assert [work.sources[0] for work in claimed if work] == ["a-high", "b-low", "a-normal", "a-low"]
+    assert [job.priority for job in queue.list("a")] == ["high", "normal", "low"]
+
+
+def test_two_jobs_of_a_tenant_never_read_one_address_at_once(queue: JobQueue, clock: Clock) -> None:
+    first, second = queue.add(["a", "b"], "t"), queue.add(["b", "c"], "t")
+    queue.add(["b"], "other")
+    claimed = [queue.claim(owner) for owner in "xyz"]
+    assert [work.tenant for work in claimed if work] == ["t", "other"]
+    queue.finish(first.id, "x", DONE)
+    work = queue.claim("z")
+    assert work is not None and work.id == second.id
+
+
+def test_a_job_of_a_dead_holder_does_not_block_its_addresses(queue: JobQueue, clock: Clock) -> None:
+    first, second = queue.add(["a"], "t"), queue.add(["a"], "t")
+    assert queue.claim("x") is not None and queue.claim("y") is None
+    clock.now += 10 * module.LEASE_S
+    again = queue.claim("y")
+    assert again is not None and again.id == first.id
+    queue.finish(first.id, "y", DONE)
+    last = queue.claim("y")
+    assert last is not None and last.id == second.id
+
+
 def test_the_same_key_gives_the_same_job_within_a_tenant(queue: JobQueue) -> None:
     assert queue.add(["a"], "t", key="k").id == queue.add(["b"], "t", key="k").id
     assert queue.add(["a"], "u", key="k").id != queue.add(["a"], "t", key="k").id

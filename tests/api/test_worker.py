@@ -90,6 +90,43 @@ async def test_a_failed_job_is_a_warning_with_code_and_reason_and_is_counted(
     assert raised == (1 if how == "raised" else 0), "Roma.ingest counts what its report holds"
 
 
+async def test_jobs_run_side_by_side_up_to_the_limit(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    made = [queue.add([f"s{n}"], "t") for n in range(5)]
+    at_work, most = 0, 0
+    both = asyncio.Event()
+
+    async def ingest(_work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        if at_work == 2:
+            both.set()
+        await both.wait()
+        await asyncio.sleep(0.02)
+        at_work -= 1
+        return REPORT
+
+    worker = JobWorker(queue, ingest, beat_s=0.01, side_by_side=2)
+    await _run(worker, lambda: all(queue.get(job.id, "t").state == "done" for job in made))
+    assert most == 2
+
+
+async def test_every_job_at_work_goes_back_when_the_worker_stops(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    for n in range(3):
+        queue.add([f"s{n}"], "t")
+    started: list[str] = []
+
+    async def ingest(work: ClaimedJob, _progress: OnProgress) -> IngestionReport:
+        started.append(work.id)
+        await asyncio.sleep(60)
+        return REPORT
+
+    await _run(JobWorker(queue, ingest, beat_s=0.01, side_by_side=3), lambda: len(started) == 3)
+    assert queue.counts()["queued"] == 3
+
+
 async def test_worker_that_stops_gives_its_job_back(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path)
     job = queue.add(["a"], "t")

@@ -19,8 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from roma_core.errors import ConnectorError
 from roma_core.ingestion import IngestProgress
+from roma_core.ingestion.distribution import ShardPlan
 from roma_core.types import IngestionReport
 from tests.fakes.ingest import Shop
+from tests.fakes.shards import plan_shards
 
 SOURCE = "fake://s/"
 NAMES = st.sampled_from([f"{n:02}.txt" for n in range(14)])
@@ -117,6 +119,10 @@ class SourceMachine(RuleBasedStateMachine):
 
     # Inside
 
+    def plan(self) -> ShardPlan | None:
+        """How an ingest is run: in this process."""
+        return None
+
     def _write(self, name: str) -> None:
         self.serial += 1
         self.has[name] = f"Version {self.serial} of {name} tells of harbour {self.serial}. " * 4
@@ -140,7 +146,10 @@ class SourceMachine(RuleBasedStateMachine):
                 if ended_items == kill_after:
                     tasks[0].cancel()
 
-            tasks = [asyncio.ensure_future(service.ingest([SOURCE], progress=watch, **options)) for _ in range(times)]
+            tasks = [
+                asyncio.ensure_future(service.ingest([SOURCE], progress=watch, shards=self.plan(), **options))
+                for _ in range(times)
+            ]
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             await service.close()
             last = ended[-1]
@@ -200,12 +209,20 @@ class SourceMachine(RuleBasedStateMachine):
         assert documents == len(self.loop.run_until_complete(self._read()))
 
 
+class WorkerMachine(SourceMachine):
+    """The same histories where workers do the work: one commit a run, finished shards found again."""
+
+    def plan(self) -> ShardPlan | None:
+        return plan_shards(self.shop)
+
+
 @pytest.mark.slow
-def test_nothing_is_lost_and_nothing_lingers_in_any_order_of_events() -> None:
+@pytest.mark.parametrize("machine", [SourceMachine, WorkerMachine])
+def test_nothing_is_lost_and_nothing_lingers_in_any_order_of_events(machine: type[SourceMachine]) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(
-        SourceMachine,
+        machine,
         settings=settings(
             max_examples=SEQUENCES,
             stateful_step_count=14,

@@ -1,0 +1,218 @@
+"""Dask's workers: a cluster of one's own on this machine or on Slurm, or one that runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+from roma_core.environment import count_cores
+from roma_core.errors import AgentFailure, ConfigError, ErrorCode, WorkerError
+from roma_core.executor.base import AGENT, ATTEMPTS, ExecutorAddress, ExecutorStatus, Shard, ShardResult
+from roma_core.executor.local import explain_loss
+from roma_core.executor.worker import describe_code, read_reply, run_task
+from roma_core.telemetry import logs
+
+CONNECT_TIMEOUT_S: Final = 30
+STARTS: Final = 3
+"""Starts of a cluster of one's own: one whose worker is lost while it starts fails as a whole."""
+SHARDS_PER_WORKER: Final = 2
+"""Shards that are handed out for each worker: one runs and the next one waits beside it."""
+LEAST_HANDED_OUT: Final = 4
+_log = logs.get(AGENT)
+
+
+class DaskExecutor:
+    """``Executor`` over a client of Dask's that belongs to this event loop."""
+
+    def __init__(self, client: Any, address: str, *, is_private: bool) -> None:
+        self.address = address
+        self.is_private = is_private
+        self._client = client
+        self._name = uuid.uuid4().hex[:12]
+        self._results: asyncio.Queue[ShardResult | None] = asyncio.Queue()
+        self._running: asyncio.Task[None] | None = None
+        self._futures: dict[str, Any] = {}
+        self._counts = {"done": 0, "failed": 0}
+        self._freed = asyncio.Event()
+        self._rounds = 0
+
+    async def map(self, target: str, shards: AsyncIterator[Shard]) -> None:
+        """Begin to run a task on each shard, see ``Executor``."""
+        if self._running is not None and not self._running.done():
+            raise RuntimeError("the executor is at work already")
+        self._results = asyncio.Queue()
+        self._rounds += 1
+        self._running = asyncio.create_task(self._run(target, shards))
+
+    async def gather(self) -> AsyncIterator[ShardResult]:
+        """Yield the results as they come, see ``Executor``."""
+        if self._running is None:
+            return
+        while (result := await self._results.get()) is not None:
+            yield result
+        await self._running
+
+    async def cancel(self) -> None:
+        """Take back what waits and runs, see ``Executor``."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})  # whoever gathers gets its error
+        futures = list(self._futures.values())
+        self._futures.clear()
+        if futures and self._client.status == "running":
+            await self._client.cancel(futures, force=True)
+
+    async def status(self) -> ExecutorStatus:
+        """Return how far the work is, see ``Executor``."""
+        workers = len(self._client.scheduler_info(n_workers=-1).get("workers", {}))
+        running = min(workers, len(self._futures))
+        return ExecutorStatus(self.address, workers, len(self._futures) - running, running, **self._counts)
+
+    async def _run(self, target: str, shards: AsyncIterator[Shard]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                async for shard in shards:
+                    await self._wait_for_room()
+                    key = f"roma-{self._name}-{self._rounds}-{shard.key}-{uuid.uuid4().hex[:8]}"
+                    future = self._client.submit(
+                        run_task, describe_code(), target, shard.payload, key=key, pure=False, retries=0
+                    )
+                    self._futures[key] = future
+                    group.create_task(self._await(key, future, shard))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        finally:
+            self._results.put_nowait(None)
+
+    async def _wait_for_room(self) -> None:
+        """Wait until fewer shards are handed out than the workers have use for."""
+        while True:
+            workers = len(self._client.scheduler_info(n_workers=-1).get("workers", {}))
+            if len(self._futures) < max(LEAST_HANDED_OUT, SHARDS_PER_WORKER * workers):
+                return
+            self._freed.clear()
+            await self._freed.wait()
+
+    async def _await(self, key: str, future: Any, shard: Shard) -> None:
+        result = await self._read(future, shard)
+        self._futures.pop(key, None)
+        self._freed.set()
+        self._counts["done" if result.failure is None else "failed"] += 1
+        self._results.put_nowait(result)
+
+    async def _read(self, future: Any, shard: Shard) -> ShardResult:
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            reply = read_reply(await future)
+        except KilledWorker:
+            _log.warning("worker_lost", shard=shard.key)
+            return ShardResult(shard.key, failure=explain_loss())
+        except CancelledError as error:
+            raise WorkerError("The cluster has dropped the work; see whether its scheduler runs.") from error
+        except (ImportError, AttributeError) as error:
+            raise _no_roma(error) from error
+        if isinstance(reply, AgentFailure):
+            return ShardResult(shard.key, failure=reply, worker=str(reply.details.get("worker", "")))
+        return ShardResult(shard.key, reply)
+
+
+def _no_roma(error: Exception) -> WorkerError:
+    return WorkerError(
+        f"The workers cannot import this ROMA ({type(error).__name__}): install the same version there.",
+        ErrorCode.WORKER_MISMATCH,
+    )
+
+
+@asynccontextmanager
+async def open_dask(text: str, address: ExecutorAddress) -> AsyncIterator[DaskExecutor]:
+    """Open a cluster, or a connection to one. Raises ``WorkerError``."""
+    import distributed  # the error for a missing one names the extra
+
+    async with AsyncExitStack() as stack:
+        place: Any
+        security: Any = None
+        if address.kind == "scheduler":
+            place = address.place
+            security = distributed.Security() if place.startswith("tls:") else None  # type: ignore[no-untyped-call]
+        else:
+            security = distributed.Security.temporary()  # type: ignore[no-untyped-call]
+            place = await stack.enter_async_context(_open_cluster(address, security))
+        client: Any = distributed.Client(  # type: ignore[no-untyped-call]
+            place, asynchronous=True, security=security, set_as_default=False, timeout=CONNECT_TIMEOUT_S
+        )
+        try:
+            await client
+        except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+            await client.close(timeout=1)
+            raise WorkerError(f"No scheduler of Dask's answers at {text}; start it, or correct the address.") from error
+        stack.push_async_callback(client.close, timeout=5)
+        executor = DaskExecutor(client, text, is_private=security is not None)
+        stack.push_async_callback(executor.cancel)
+        yield executor
+
+
+@asynccontextmanager
+async def _open_cluster(address: ExecutorAddress, security: Any) -> AsyncIterator[Any]:
+    """Start a cluster of one's own; its workers run one shard at a time and talk by TLS alone."""
+    import dask
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1}):
+        cluster = await _start_cluster(address, security)
+        try:
+            yield cluster
+        finally:
+            await cluster.close(timeout=10)
+
+
+async def _start_cluster(address: ExecutorAddress, security: Any) -> Any:
+    for attempt in range(1, STARTS + 1):
+        cluster = _make_cluster(address, security)
+        try:
+            return await cluster
+        except (RuntimeError, OSError, TimeoutError) as error:
+            await cluster.close(timeout=10)
+            _log.warning("cluster_did_not_start", attempt=attempt, error=type(error).__name__)
+    raise WorkerError("The workers did not start; look at the messages above this one, and run it again.")
+
+
+def _make_cluster(address: ExecutorAddress, security: Any) -> Any:
+    import distributed
+
+    if address.kind == "slurm":
+        return _make_slurm_cluster(address, security)
+    return distributed.LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=address.workers or count_cores(),
+        threads_per_worker=1,
+        processes=True,
+        asynchronous=True,
+        dashboard_address=None,
+        security=security,
+        memory_limit=0,
+        silence_logs="ERROR",
+    )
+
+
+def _make_slurm_cluster(address: ExecutorAddress, security: Any) -> Any:
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise ConfigError("slurm:// needs the package dask-jobqueue: pip install dask-jobqueue.") from error
+    options = address.options
+    cluster = SLURMCluster(
+        queue=address.place,
+        account=options.get("account"),
+        cores=int(options.get("cores", "1")),
+        processes=1,
+        memory=options.get("memory", "4GB"),
+        walltime=options.get("walltime", "01:00:00"),
+        n_workers=address.workers,
+        asynchronous=True,
+        security=security,
+        shared_temp_directory=".",
+        scheduler_options={"dashboard_address": None},
+    )
+    return cluster
