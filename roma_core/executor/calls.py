@@ -8,8 +8,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from roma_core.errors import AgentFailure
-from roma_core.executor.base import Executor, Shard
+from roma_core.errors import AgentFailure, guarded
+from roma_core.executor.base import AGENT, Executor, Shard
 
 
 class ExecutorCalls:
@@ -28,7 +28,7 @@ class ExecutorCalls:
         self._number = 0
 
     async def call(self, payload: bytes) -> bytes | AgentFailure:
-        """Return what the task made of ``payload``. Raises ``WorkerError`` when there is no worker any more."""
+        """Return what the task made of ``payload``, or why there is nothing."""
         self._number += 1
         key = str(self._number)
         future: asyncio.Future[bytes | AgentFailure] = asyncio.get_running_loop().create_future()
@@ -63,15 +63,20 @@ class ExecutorCalls:
             yield shard
 
     async def _gather(self) -> None:
+        """Give each call its result; when there are no more, what still waits gets the reason."""
         try:
-            async for result in self.executor.gather():
-                future = self._futures.pop(result.key, None)
-                if future is not None and not future.done():
-                    future.set_result(result.payload if result.failure is None else result.failure)
-        except BaseException as error:
+            ended = await guarded(AGENT, self._take_results())
+            if isinstance(ended, AgentFailure):
+                for future in self._futures.values():
+                    if not future.done():
+                        future.set_result(ended)
+        finally:
             for future in self._futures.values():
-                if not future.done():
-                    future.set_exception(error)
+                future.cancel()
             self._futures.clear()
-            if isinstance(error, asyncio.CancelledError):
-                raise
+
+    async def _take_results(self) -> None:
+        async for result in self.executor.gather():
+            future = self._futures.pop(result.key, None)
+            if future is not None and not future.done():
+                future.set_result(result.payload if result.failure is None else result.failure)
