@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm web web-types bench bench-parse peers clients soak parse-gate lock clean system docs weights
+.PHONY: help cluster-test demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm web web-types bench bench-parse peers clients soak parse-gate lock clean system docs weights
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,12 @@ web: $(WEB) ## The console's modules: eslint, tsc --checkJs, Vitest (needs Node 
 web-types: $(READY) $(WEB) ## Write the types of the console's modules from its OpenAPI document.
 	@$(BIN)/python -m bench.console_types
 
+cluster-test: $(READY) ## Workers, Dask, the queue in Redis: with services from Debian's packages, five minutes at most.
+	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  apt-get install -y -qq redis-server >/dev/null; } || echo "No redis-server: its tests will be skipped."
+	@$(PYTEST) -q -m 'slow or not slow' tests/contracts/test_executors.py tests/integration/test_on_workers.py \
+	  tests/unit/executor tests/unit/ingestion/test_shards.py tests/api/test_jobqueue.py tests/api/test_worker.py
+
 quick: $(READY) ## The fast tests.
 	@$(PYTEST) -q -m "not slow and not browser and not local_llm and not soak"
 
@@ -123,6 +129,7 @@ soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
 	@ROMA_ACL_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/identity/test_model.py
 	@ROMA_KILLS=50 $(BIN)/python -m pytest -q tests/integration/test_eval_killed.py
+	@ROMA_QUEUE_KILLS=500 $(BIN)/python -m pytest -q -m slow tests/api/test_jobqueue.py -k kills
 	@ROMA_WORKER_KILLS=100 $(BIN)/python -m pytest -q -m 'slow or soak' tests/integration/test_on_workers.py tests/contracts/test_executors.py
 	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
 	@$(PYTEST) -q -m soak

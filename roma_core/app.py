@@ -324,8 +324,9 @@ class Roma:
         tenant: str | None = None,
         progress: OnProgress | None = None,
         prune: bool = False,
+        on: str | None = None,
     ) -> IngestionReport:
-        """Bring the sources with these names up to date, or all that were added by name.
+        """Bring the sources with these names up to date, or all that were added by name. ``on`` is as in ``ingest``.
 
         >>> await roma.sync("handbook")
         """
@@ -335,7 +336,8 @@ class Roma:
         from roma_core.telemetry.observe import count_ingest
 
         owner = tenant or self.settings.tenant
-        report = await self.sources.sync(labels, tenant=owner, progress=progress, prune=prune)
+        async with parts.open_shard_plan(self, on) as shards:
+            report = await self.sources.sync(labels, tenant=owner, progress=progress, prune=prune, shards=shards)
         count_ingest(report)
         await self._clean_up_after(report, owner)
         return report

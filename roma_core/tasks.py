@@ -54,9 +54,10 @@ async def ingest_shard(payload: bytes) -> bytes:
         await part.warm(roma)
     parts = roma.ingestion.parts
     if not own.is_at_home:
-        if parts.captions is not None or parts.pictures is not None:
+        if parts.captions is not None or parts.pictures is not None or parts.screen is not None:
             raise WorkerError(
-                "Figures and pictures are seen on the client's machine alone: ingest with --on local:8 or --on dask.",
+                "Figures and pictures are seen, and personal data is masked, on the client's machine alone: ingest "
+                "with --on local:8 or --on dask.",
                 ErrorCode.WORKER_MISMATCH,
             )
         cache = BorrowedCache(Workspace(roma.settings.workspace).cache, mode=roma.settings.storage.cache)
@@ -82,12 +83,10 @@ async def answer_query(payload: bytes) -> bytes:
     finally:
         sample.reset(token)
         stop()
-    is_failure = isinstance(answer, AgentFailure)
-    reply = QueryReply(
-        output=None if isinstance(answer, AgentFailure) else answer,
-        failure=answer if is_failure else None,
-        usage=tuple(usage),
-    )
+    if isinstance(answer, AgentFailure):
+        reply = QueryReply(failure=answer, usage=tuple(usage))
+    else:
+        reply = QueryReply(output=answer, considered=answer.considered, usage=tuple(usage))
     return reply.model_dump_json().encode()
 
 

@@ -34,7 +34,7 @@ from roma_core.api import (
 from roma_core.api.access import OPEN, Gate, RateLimiter
 from roma_core.api.accounts import AccountTable
 from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import ClaimedJob
+from roma_core.api.jobs import ClaimedJob, IngestQueue
 from roma_core.api.mcp import MCPRoute
 from roma_core.api.problems import MEDIA_TYPE, Problem, install_handlers, make_example
 from roma_core.api.retention import RetentionSchedule
@@ -48,6 +48,7 @@ from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
 from roma_core.api.worker import Ingest, JobWorker
 from roma_core.errors import ErrorCode, guarded
+from roma_core.settings import Settings
 from roma_core.types import IngestionReport
 
 __all__ = ["create_app"]
@@ -79,7 +80,7 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
     app.state.roma = roma
     app.state.tokens = tokens or TokenStore(settings.workspace)
     app.state.streams = Streams()
-    app.state.jobs = JobQueue(settings.workspace)
+    app.state.jobs = open_queue(settings)
     app.state.watched = Counter()
     app.state.accounts = AccountTable(settings.workspace)
     app.state.sign_in_tries = RateLimiter(TRIES_PER_MINUTE)
@@ -181,6 +182,16 @@ async def _open_parts(roma: Roma) -> None:
     await guarded("store", roma.store.counts(roma.settings.tenant))
     await guarded("embedder", asyncio.to_thread(lambda: roma.embedder.count_tokens("")))
     await guarded("llm", roma.llm.ready())
+
+
+def open_queue(settings: Settings) -> IngestQueue:
+    """Return the queue of ingest jobs: in the workspace, or in Redis. Raises ``ConfigError`` for a wrong address."""
+    url = settings.serving.queue_url
+    if url is None:
+        return JobQueue(settings.workspace)
+    from roma_core.api.redisqueue import RedisJobQueue
+
+    return RedisJobQueue(url)
 
 
 def _make_ingest(roma: Roma) -> Ingest:

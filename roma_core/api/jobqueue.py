@@ -18,7 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from roma_core.api.jobs import PRIORITIES, ROWS, ClaimedJob, Job, JobOutcome, JobPriority, JobProgress, JobSummary
+from roma_core.api.jobs import (
+    PRIORITIES,
+    ROWS,
+    BeatAnswer,
+    ClaimedJob,
+    Job,
+    JobOutcome,
+    JobPriority,
+    JobProgress,
+    JobSummary,
+)
 from roma_core.api.storage import open_service
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
@@ -56,7 +66,6 @@ _SUMMARY = """SELECT id, tenant, state, priority, retry_failed, attempts, progre
   finished_at, json_array_length(sources) AS sources_total, json_extract(sources, '$[0]', '$[1]', '$[2]') AS sources
   FROM ingest_jobs WHERE tenant = :tenant AND (:submitter IS NULL OR submitter = :submitter)
   ORDER BY number DESC LIMIT :limit"""
-BeatAnswer = Literal["go on", "cancel", "lost"]
 
 
 class JobQueue:
@@ -191,6 +200,20 @@ class JobQueue:
         return {state: found.get(state, 0) for state in ("queued", "running", "done", "failed", "cancelled")}
 
 
+def make_crowded_error() -> AccessError:
+    """Return the error for a tenant that has too many jobs waiting."""
+    return AccessError(
+        f"{MOST_WAITING} ingest jobs wait already; send more when some have begun, or several sources in one job.",
+        ErrorCode.ACCESS_RATE_LIMIT,
+        retry_after_s=60.0,
+    )
+
+
+def make_dead_failure() -> AgentFailure:
+    """Return the failure of a job that keeps killing its holders."""
+    return AgentFailure.of("jobs", RomaError(f"The server died {MOST_ATTEMPTS} times at this job; see its log."))
+
+
 def _insert(db: sqlite3.Connection, sources: Sequence[str], columns: dict[str, Any]) -> None:
     kept, given = json.dumps([redact_uri(source) for source in sources]), json.dumps(list(sources))
     row = {**columns, "sources": kept, "addresses": given, "state": "queued", "created_at": _now()}
@@ -216,11 +239,7 @@ def _make_room(db: sqlite3.Connection, tenant: str) -> None:
     """
     query = "SELECT count(*) FROM ingest_jobs WHERE tenant = ? AND state = 'queued'"
     if db.execute(query, (tenant,)).fetchone()[0] >= MOST_WAITING:
-        raise AccessError(
-            f"{MOST_WAITING} ingest jobs wait already; send more when some have begun, or several sources in one job.",
-            ErrorCode.ACCESS_RATE_LIMIT,
-            retry_after_s=60.0,
-        )
+        raise make_crowded_error()
     _trim(db, tenant)
 
 
@@ -236,7 +255,7 @@ def _end_dead_jobs(db: sqlite3.Connection, now: float) -> None:
     dead = "state = 'running' AND lease_until < ?"
     ended = f"UPDATE ingest_jobs SET finished_at = ?, {_ENDED}"  # noqa: S608
     db.execute(f"{ended}, state = 'cancelled' WHERE cancel = 1 AND {dead}", (_now(), now))
-    failure = AgentFailure.of("jobs", RomaError(f"The server died {MOST_ATTEMPTS} times at this job; see its log."))
+    failure = make_dead_failure()
     db.execute(
         f"{ended}, state = 'failed', failure = ? WHERE attempts >= ? AND {dead}",
         (_now(), failure.model_dump_json(), MOST_ATTEMPTS, now),

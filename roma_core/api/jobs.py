@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from pydantic import Field
 
@@ -139,6 +139,46 @@ class JobOutcome:
             _make_report(outcome),
             [_redact_item(item) for item in nsmallest(KEPT_ROWS, outcome.items, key=_rank)],
         )
+
+
+BeatAnswer = Literal["go on", "cancel", "lost"]
+
+
+class IngestQueue(Protocol):
+    """A queue of ingest jobs. Blocking; each method is one transaction and raises ``StoreError``.
+
+    ``JobQueue`` in SQLite says what each method promises; ``RedisJobQueue`` promises the same to several hosts.
+    """
+
+    def add(
+        self,
+        sources: Sequence[str],
+        tenant: str,
+        *,
+        retry_failed: bool = False,
+        key: str | None = None,
+        confined: bool = True,
+        submitter: str | None = None,
+        priority: JobPriority = "normal",
+    ) -> Job: ...
+
+    def get(
+        self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS, *, submitter: str | None = None
+    ) -> Job: ...
+
+    def list(self, tenant: str, limit: int = 100, *, submitter: str | None = None) -> tuple[JobSummary, ...]: ...
+
+    def cancel(self, job_id: str, tenant: str, *, submitter: str | None = None) -> Job: ...
+
+    def claim(self, owner: str) -> ClaimedJob | None: ...
+
+    def beat(self, job_id: str, owner: str, progress: JobProgress | None) -> BeatAnswer: ...
+
+    def finish(self, job_id: str, owner: str, ending: JobOutcome) -> bool: ...
+
+    def release(self, job_id: str, owner: str) -> None: ...
+
+    def counts(self) -> dict[str, int]: ...
 
 
 def _make_report(report: IngestionReport) -> JobReport:

@@ -10,7 +10,7 @@ from roma_core.errors import AgentFailure, guarded
 from roma_core.telemetry import logs
 
 if TYPE_CHECKING:
-    from roma_core.api.jobqueue import JobQueue
+    from roma_core.api.jobs import IngestQueue
     from roma_core.api.worker import JobWorker
     from roma_core.app import Roma
 
@@ -20,7 +20,7 @@ LOOK_EVERY_S: Final = 5.0
 class SyncSchedule:
     """Enqueues due sources. Several servers over one workspace make one job a sync: it has a key."""
 
-    def __init__(self, roma: Roma, queue: JobQueue, worker: JobWorker, look_every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(self, roma: Roma, queue: IngestQueue, worker: JobWorker, look_every_s: float = LOOK_EVERY_S) -> None:
         self._roma = roma
         self._queue = queue
         self._worker = worker

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import ClaimedJob, JobOutcome, JobProgress
+from roma_core.api.jobs import ClaimedJob, IngestQueue, JobOutcome, JobProgress
 from roma_core.errors import AgentFailure, RomaError, guarded
 from roma_core.telemetry import logs, metrics
 from roma_core.types import IngestionReport
@@ -44,7 +43,9 @@ class _ProgressHolder:
 class JobWorker:
     """Runner of a queue's jobs. A failed job does not stop it."""
 
-    def __init__(self, queue: JobQueue, ingest: Ingest, beat_s: float | None = None, *, side_by_side: int = 1) -> None:
+    def __init__(
+        self, queue: IngestQueue, ingest: Ingest, beat_s: float | None = None, *, side_by_side: int = 1
+    ) -> None:
         """``side_by_side`` is how many jobs run at once."""
         self._queue = queue
         self._ingest = ingest

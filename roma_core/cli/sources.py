@@ -278,7 +278,12 @@ def _show_sources(records: Sequence[SourceRecord]) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--watch", is_flag=True, help="Go on: when files change, and when a schedule is due.")
 @click.option("--prune", is_flag=True, help="Delete at once what the sources no longer have, however much it is.")
-async def sync(call: Invocation, labels: tuple[str, ...], dry_run: bool, watch: bool, prune: bool) -> int:
+@click.option(
+    "--on", metavar="PLACE", help="Where the work is done: local:8, dask, dask://host:8786, slurm://partition."
+)
+async def sync(
+    call: Invocation, labels: tuple[str, ...], dry_run: bool, watch: bool, prune: bool, on: str | None
+) -> int:
     """Bring sources up to date: those that are named, or all that were added by name."""
     async with build_roma(call.settings) as roma:
         plan = await roma.sources.plan(labels, tenant=call.settings.tenant, prune=prune) if dry_run else None
@@ -286,26 +291,28 @@ async def sync(call: Invocation, labels: tuple[str, ...], dry_run: bool, watch: 
             call.emit(plan, lambda: _show_plan(plan))
             return PARTIAL if any(one.failures for one in plan.sources) else OK
         if watch:
-            await _sync_and_watch(call, roma, labels, prune=prune)
-        report = await _sync_once(call, roma, labels, prune=prune)
+            await _sync_and_watch(call, roma, labels, prune=prune, on=on)
+        report = await _sync_once(call, roma, labels, prune=prune, on=on)
         _emit_sync(call, report, is_watching=False)
         return {"all": OK, "some": PARTIAL, "none": FAILED}[report.worked]
 
 
-async def _sync_once(call: Invocation, roma: Roma, labels: Sequence[str], *, prune: bool) -> IngestionReport:
+async def _sync_once(
+    call: Invocation, roma: Roma, labels: Sequence[str], *, prune: bool, on: str | None
+) -> IngestionReport:
     with ingest_bar(call.is_interactive) as bar:
         progress = ItemWatch(bar)
         call.interruption.describe = progress.describe
-        return await roma.sync(*labels, progress=progress, prune=prune)
+        return await roma.sync(*labels, progress=progress, prune=prune, on=on)
 
 
-async def _sync_and_watch(call: Invocation, roma: Roma, labels: Sequence[str], *, prune: bool) -> None:
+async def _sync_and_watch(call: Invocation, roma: Roma, labels: Sequence[str], *, prune: bool, on: str | None) -> None:
     """Sync again and again: after a change of a local file, and when a schedule is due. Ends with the process."""
     while True:
         places = await _present_places(roma, labels)
         async with FolderWatch(places, call.settings.workspace) as watch:
             while places == await _present_places(roma, labels):
-                report = await _sync_once(call, roma, labels, prune=prune)
+                report = await _sync_once(call, roma, labels, prune=prune, on=on)
                 if report.items or report.failures:
                     _emit_sync(call, report, is_watching=True)
                 call.interruption.describe = lambda: "Stopped watching; all that was found is done."

@@ -62,6 +62,8 @@ class QueryReply(Noun):
     """An answer of a worker, with the model calls that it took."""
 
     output: TailorOutput | None = None
+    considered: tuple[str, ...] = ()
+    """Ids of all passages that were looked up: they are no part of an answer's JSON."""
     failure: AgentFailure | None = None
     usage: tuple[tuple[str, Usage], ...] = ()
 
@@ -87,10 +89,11 @@ class WorkerTask:
             return reply
         for purpose, usage in reply.usage:
             self._on_usage(purpose, usage)
-        answer = reply.output or reply.failure
-        if answer is None:
+        if reply.output is not None:
+            return reply.output.model_copy(update={"considered": reply.considered})
+        if reply.failure is None:
             raise EvalError("A worker returned neither an answer nor a failure.", ErrorCode.WORKER_MISMATCH)
-        return answer
+        return reply.failure
 
     async def _call(self, query: Query | None) -> QueryReply | AgentFailure:
         call = QueryCall(system=self._system, machine=identify_machine(), query=query, sample=sample.get())

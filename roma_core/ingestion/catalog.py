@@ -27,6 +27,7 @@ from roma_core.connectors.sources import redact_failure, redact_uri, resolve_sou
 from roma_core.errors import AgentFailure, ConfigError, InputError, guarded
 from roma_core.ingestion.absence import AbsenceReview
 from roma_core.ingestion.decide import decide_item
+from roma_core.ingestion.distribution import ShardPlan
 from roma_core.ingestion.ledger import Admission
 from roma_core.ingestion.run import AGENT, OnProgress, Run, SourceRun
 from roma_core.ingestion.service import IngestionService
@@ -175,11 +176,12 @@ class SourceCatalog:
         tenant: str = DEFAULT_TENANT,
         progress: OnProgress | None = None,
         prune: bool = False,
+        shards: ShardPlan | None = None,
     ) -> IngestionReport:
         """Bring sources up to date: those that are named, or all that were added by name (else all that are known)."""
         records = await self.select(labels, tenant)
         uris = [record.uri for record in records]
-        return await self._service.ingest(uris, tenant=tenant, progress=progress, prune=prune)
+        return await self._service.ingest(uris, tenant=tenant, progress=progress, prune=prune, shards=shards)
 
     async def select(self, labels: Sequence[str], tenant: str = DEFAULT_TENANT) -> list[SourceRecord]:
         """Return the sources that ``sync`` means. Raises ``NotFoundError`` for a label that none has."""

@@ -171,7 +171,7 @@ class ShardedRun:
             run_id=run.run_id,
             settings=plan.settings,
             machine=plan.machine,
-            identity=identify_parts(run.parts),
+            identity=identify_parts(run.parts, run.tenant, [each.record for each in runs]),
             folder=str(plan.folder.absolute()),
             secrets=run.secrets,
             retry=run.retry,
@@ -260,6 +260,7 @@ class ShardedRun:
             self._redone += pending.works  # ids of files inside of it are others than the worker took them to be
             return
         self.run.usage = self.run.usage + finished.usage
+        self.run.newly_masked |= set(finished.newly_masked)
         await self._take_over_cache(finished)
         for note in finished.sources:
             source = self._sources[note.source]
@@ -349,6 +350,10 @@ class ShardedRun:
         elif removed:
             await self.run.parts.store.delete(self.run.tenant, removed)
         self.run.changed = True
+        originals = self.run.parts.originals
+        if originals is not None:
+            unmasked = sorted({each for finished in self.finished for each in finished.unmasked})
+            await asyncio.to_thread(originals.forget, self.run.tenant, unmasked)
 
     def _remove_files(self) -> None:
         """Remove the files of the shards that are in the store now."""

@@ -163,8 +163,8 @@ class IngestionService:
         """Bring ``sources`` into the store. ``retry_failed`` tries the items that failed before, and lists nothing.
 
         ``within`` confines paths and Drive addresses to these places (``Connector.normalise_source``); None confines
-        nothing. ``prune`` deletes what is missing from a complete listing at once, however much it is. With ``shards`` workers
-        fetch, parse, cut and embed, and what they made comes into the store in one commit at the end.
+        nothing. ``prune`` deletes what is missing from a complete listing at once, however much it is. With ``shards``
+        workers fetch, parse, cut and embed, and what they made comes into the store in one commit at the end.
 
         Never raises but for cancellation: what goes wrong with an item is its row, what goes wrong with a source or the
         whole is in ``failures``. A run that was cut short at any point is made good by running it again.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +23,23 @@ from roma_core.connectors.base import Connector, Listing
 from roma_core.errors import AgentFailure, ErrorCode, WorkerError
 from roma_core.ingestion.ledger import Admission, Ledger, LedgerPart, LedgerRow, Outcome
 from roma_core.ingestion.run import Candidate, OpenParts, Parts, Run, SourceRun, Work
+from roma_core.privacy import Originals
 from roma_core.settings.sources import SecretMode
-from roma_core.store.base import EmbeddedDocument
+from roma_core.store.base import ChunkStore, EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.store.shards import write_rows
-from roma_core.types import Document, IngestItem, Source, SourceRecord, Usage, digest
+from roma_core.types import (
+    DEFAULT_COLLECTION,
+    EVERYTHING,
+    Chunk,
+    Document,
+    IngestItem,
+    ReadScope,
+    Source,
+    SourceRecord,
+    Usage,
+    digest,
+)
 from roma_core.types.base import Noun
 
 
@@ -120,6 +132,9 @@ class FinishedShard(Noun):
     document_ids: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     """Documents that are to be removed from the store."""
+    newly_masked: tuple[str, ...] = ()
+    unmasked: tuple[str, ...] = ()
+    """Documents without masks: what was kept of an older, masked version goes after the commit."""
     ledger: tuple[LedgerNote, ...] = ()
     sources: tuple[SourceNote, ...] = ()
     items: tuple[IngestItem, ...] = ()
@@ -192,17 +207,26 @@ class ShardLedger(Ledger):
 
 
 class ShardBuffer(InMemoryStore):
-    """The store of a shard: it holds what is put, and knows what the real one has."""
+    """The store of a shard: it holds what is put, and reads the real one where an older version counts."""
 
-    def __init__(self, contents: Mapping[str, str]) -> None:
+    def __init__(self, contents: Mapping[str, str], stored: ChunkStore) -> None:
         super().__init__()
         self._contents = dict(contents)
+        self._stored = stored
         self.entries: dict[str, EmbeddedDocument] = {}
         self.removed: list[str] = []
 
     async def contents(self, tenant: str) -> dict[str, str]:
         """Return what the real store has of the shard's documents."""
         return dict(self._contents)
+
+    async def document(self, tenant: str, document_id: str, scope: ReadScope = EVERYTHING) -> Document | None:
+        """Return the version of a document that the real store has."""
+        return await self._stored.document(tenant, document_id, scope)
+
+    async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
+        """Return the passages of the version that the real store has."""
+        return await self._stored.chunks(tenant, document_id)
 
     async def put_many(self, tenant: str, entries: Sequence[EmbeddedDocument]) -> None:
         """Hold documents; they are written when the shard is done."""
@@ -212,6 +236,23 @@ class ShardBuffer(InMemoryStore):
         """Note what is to be removed."""
         self.removed += document_ids
         return sum(document_id in self._contents for document_id in set(document_ids))
+
+
+class ShardOriginals(Originals):
+    """Originals of masked documents: new ones are kept at once, and what is to be forgotten waits for the commit."""
+
+    def __init__(self, kept: Originals) -> None:
+        self._kept = kept
+        self.forgotten: list[str] = []
+
+    def put(self, tenant: str, documents: Mapping[str, Document]) -> None:
+        """Keep unmasked documents, see ``Originals``."""
+        self._kept.put(tenant, documents)
+
+    def forget(self, tenant: str, document_ids: Collection[str]) -> int:
+        """Note what the client removes after the commit."""
+        self.forgotten += document_ids
+        return 0
 
 
 class BorrowedCache(Cache):
@@ -240,9 +281,10 @@ async def run_shard(shard: IngestShard, parts: Parts) -> FinishedShard:
             "share, under one path.",
             ErrorCode.WORKER_MISMATCH,
         )
-    ledger, store = ShardLedger(shard), ShardBuffer(shard.contents)
-    own = replace(parts, ledger=ledger, store=store)
-    if identify_parts(own) != shard.identity:
+    ledger, store = ShardLedger(shard), ShardBuffer(shard.contents, parts.store)
+    originals = None if parts.originals is None else ShardOriginals(parts.originals)
+    own = replace(parts, ledger=ledger, store=store, originals=originals)
+    if identify_parts(own, shard.tenant, [source.record for source in shard.sources]) != shard.identity:
         raise WorkerError(
             f"The worker would make other passages: its model is {parts.embedder.name!r}. Install the client's models, "
             "parsers and plug-ins there; parts that were handed in as objects stay with the client.",
@@ -266,6 +308,8 @@ async def run_shard(shard: IngestShard, parts: Parts) -> FinishedShard:
         rows=count,
         document_ids=tuple(store.entries),
         removed=tuple(store.removed),
+        newly_masked=tuple(sorted(run.newly_masked)),
+        unmasked=() if originals is None else tuple(originals.forgotten),
         ledger=tuple(ledger.notes),
         sources=tuple(_note_source(place, sources[place], before[place]) for place in range(len(sources))),
         items=tuple(run.items.values()),
@@ -279,9 +323,11 @@ async def run_shard(shard: IngestShard, parts: Parts) -> FinishedShard:
     return finished
 
 
-def identify_parts(parts: Parts) -> str:
-    """Return the hash of what decides documents, passages and vectors: parsers, their variants, chunker and model."""
-    return digest("parts", parts.identify_making(), *sorted(parts.identities), str(parts.embedder.dim))
+def identify_parts(parts: Parts, tenant: str, records: Sequence[SourceRecord]) -> str:
+    """Return the hash of what decides documents, passages and vectors: parsers, chunker, model and masks."""
+    collections = sorted({record.options.collection or DEFAULT_COLLECTION for record in records})
+    making = [parts.identify_making(tenant, collection) for collection in collections]
+    return digest("parts", *making, *sorted(parts.identities), str(parts.embedder.dim))
 
 
 def _open_source(source: ShardSource, connectors: Sequence[Connector]) -> SourceRun:

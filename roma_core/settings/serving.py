@@ -41,6 +41,9 @@ class ServingSettings(SettingsSection):
         decides_answers=False,
     )
     ingest_jobs: int = setting(2, "Ingest jobs that run side by side.", ge=1, le=64, decides_answers=False)
+    queue_url: str | None = setting(
+        None, "Redis that keeps ingest jobs for several hosts (redis://host:6379/0).", decides_answers=False
+    )
     audit: AuditMode = setting(
         "service",
         "Which asking and reading is logged: all, that of signed-in callers (service), or none; changes always are.",

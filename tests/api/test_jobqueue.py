@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,11 +19,15 @@ import pytest
 from roma_core.api import jobqueue as module
 from roma_core.api import jobs
 from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import JobOutcome, JobProgress
+from roma_core.api.jobs import IngestQueue, JobOutcome, JobProgress
+from roma_core.api.redisqueue import RedisJobQueue
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, StoreError
 from roma_core.ingestion import IngestProgress
 from roma_core.types import IngestionReport, IngestItem
+from tests.redis_server import running_redis
 
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("ROMA_QUEUE_KILLS", "6"))
 SIGNED = "https://b.example/k.pdf?X-Amz-Expires=60&X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0"
 KEYED = "https://h.example/?api_key=sk-ant-api03-abcdefghijklmnopqrstu"
 SECRETS = ("fe5f80f77d5fa3beca", "sk-ant-api03")
@@ -48,12 +58,29 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def queue(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> Iterator[IngestQueue]:
+    """Each queue keeps the same promises."""
+    if request.param == "sqlite":
+        yield JobQueue(tmp_path, clock)
+        return
+    made = RedisJobQueue(request.getfixturevalue("redis_url"), clock, prefix=f"test:{tmp_path.name}")
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def queue(tmp_path: Path, clock: Clock) -> JobQueue:
+def own_queue(tmp_path: Path, clock: Clock) -> JobQueue:
     return JobQueue(tmp_path, clock)
 
 
-def finished(queue: JobQueue, tenant: str = "t", ending: JobOutcome = DONE) -> str:
+def finished(queue: IngestQueue, tenant: str = "t", ending: JobOutcome = DONE) -> str:
     job = queue.add(["a"], tenant)
     while (work := queue.claim("x")) is not None:
         queue.finish(work.id, "x", ending)
@@ -64,14 +91,14 @@ def bytes_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_jobs_are_claimed_in_order_and_once(queue: JobQueue) -> None:
+def test_jobs_are_claimed_in_order_and_once(queue: IngestQueue) -> None:
     first, second = queue.add(["a"], "t"), queue.add(["b"], "t")
     assert [queue.claim("x").id, queue.claim("y").id] == [first.id, second.id]  # type: ignore[union-attr]
     assert queue.claim("z") is None
     assert queue.counts()["running"] == 2
 
 
-def test_tenants_are_served_in_turn(queue: JobQueue) -> None:
+def test_tenants_are_served_in_turn(queue: IngestQueue) -> None:
     for n in range(3):
         queue.add([f"a{n}"], "a")
     queue.add(["b0"], "b")
@@ -80,7 +107,7 @@ def test_tenants_are_served_in_turn(queue: JobQueue) -> None:
     assert [work.sources[0] for work in claimed if work] == ["a0", "b0", "c0", "a1", "a2"]
 
 
-def test_the_tenant_with_fewer_jobs_at_work_comes_first(queue: JobQueue) -> None:
+def test_the_tenant_with_fewer_jobs_at_work_comes_first(queue: IngestQueue) -> None:
     for n in range(3):
         queue.add([f"a{n}"], "a")
     assert [work.sources[0] for work in (queue.claim("x"), queue.claim("y")) if work] == ["a0", "a1"]
@@ -90,7 +117,7 @@ def test_the_tenant_with_fewer_jobs_at_work_comes_first(queue: JobQueue) -> None
     assert [work.sources[0] for work in claimed if work] == ["b0", "b1", "a2"]
 
 
-def test_priority_orders_the_jobs_of_a_tenant_and_not_those_of_others(queue: JobQueue) -> None:
+def test_priority_orders_the_jobs_of_a_tenant_and_not_those_of_others(queue: IngestQueue) -> None:
     queue.add(["a-low"], "a", priority="low")
     queue.add(["a-normal"], "a")
     queue.add(["a-high"], "a", priority="high")
@@ -100,7 +127,7 @@ def test_priority_orders_the_jobs_of_a_tenant_and_not_those_of_others(queue: Job
     assert [job.priority for job in queue.list("a")] == ["high", "normal", "low"]
 
 
-def test_two_jobs_of_a_tenant_never_read_one_address_at_once(queue: JobQueue, clock: Clock) -> None:
+def test_two_jobs_of_a_tenant_never_read_one_address_at_once(queue: IngestQueue, clock: Clock) -> None:
     first, second = queue.add(["a", "b"], "t"), queue.add(["b", "c"], "t")
     queue.add(["b"], "other")
     claimed = [queue.claim(owner) for owner in "xyz"]
@@ -110,7 +137,7 @@ def test_two_jobs_of_a_tenant_never_read_one_address_at_once(queue: JobQueue, cl
     assert work is not None and work.id == second.id
 
 
-def test_a_job_of_a_dead_holder_does_not_block_its_addresses(queue: JobQueue, clock: Clock) -> None:
+def test_a_job_of_a_dead_holder_does_not_block_its_addresses(queue: IngestQueue, clock: Clock) -> None:
     first, second = queue.add(["a"], "t"), queue.add(["a"], "t")
     assert queue.claim("x") is not None and queue.claim("y") is None
     clock.now += 10 * module.LEASE_S
@@ -121,13 +148,13 @@ def test_a_job_of_a_dead_holder_does_not_block_its_addresses(queue: JobQueue, cl
     assert last is not None and last.id == second.id
 
 
-def test_the_same_key_gives_the_same_job_within_a_tenant(queue: JobQueue) -> None:
+def test_the_same_key_gives_the_same_job_within_a_tenant(queue: IngestQueue) -> None:
     assert queue.add(["a"], "t", key="k").id == queue.add(["b"], "t", key="k").id
     assert queue.add(["a"], "u", key="k").id != queue.add(["a"], "t", key="k").id
     assert len({queue.add(["a"], "t").id for _ in range(3)}) == 3
 
 
-def test_a_dead_holder_loses_its_job_and_may_not_finish_it(queue: JobQueue, clock: Clock) -> None:
+def test_a_dead_holder_loses_its_job_and_may_not_finish_it(queue: IngestQueue, clock: Clock) -> None:
     job = queue.add(["a"], "t")
     queue.claim("dead")
     clock.now += module.LEASE_S - 1
@@ -147,7 +174,7 @@ def test_a_dead_holder_loses_its_job_and_may_not_finish_it(queue: JobQueue, cloc
     assert len(held.report.items) == 1
 
 
-def test_a_job_that_kills_its_holders_is_buried(queue: JobQueue, clock: Clock) -> None:
+def test_a_job_that_kills_its_holders_is_buried(queue: IngestQueue, clock: Clock) -> None:
     job = queue.add(["a"], "t")
     for _ in range(module.MOST_ATTEMPTS):
         assert queue.claim("x") is not None
@@ -159,7 +186,7 @@ def test_a_job_that_kills_its_holders_is_buried(queue: JobQueue, clock: Clock) -
     assert buried.failure.code is ErrorCode.INTERNAL
 
 
-def test_cancelling(queue: JobQueue, clock: Clock) -> None:
+def test_cancelling(queue: IngestQueue, clock: Clock) -> None:
     waiting, running, dead = (queue.add([n], "t") for n in "abc")
     assert queue.cancel(waiting.id, "t").state == "cancelled"
     queue.claim("x")
@@ -176,7 +203,7 @@ def test_cancelling(queue: JobQueue, clock: Clock) -> None:
         queue.cancel(waiting.id, "other")
 
 
-def test_released_jobs_cost_no_attempt(queue: JobQueue) -> None:
+def test_released_jobs_cost_no_attempt(queue: IngestQueue) -> None:
     job = queue.add(["a"], "t")
     queue.claim("x")
     queue.release(job.id, "x")
@@ -186,7 +213,7 @@ def test_released_jobs_cost_no_attempt(queue: JobQueue) -> None:
 # History
 
 
-def test_old_finished_jobs_are_forgotten_tenant_by_tenant(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_finished_jobs_are_forgotten_tenant_by_tenant(queue: IngestQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 2)
     quiet = finished(queue, "quiet")
     for _ in range(5):
@@ -196,7 +223,7 @@ def test_old_finished_jobs_are_forgotten_tenant_by_tenant(queue: JobQueue, monke
 
 
 def test_jobs_that_were_cancelled_while_they_waited_are_forgotten_too(
-    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+    queue: IngestQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "KEPT", 2)
     for _ in range(6):
@@ -204,7 +231,7 @@ def test_jobs_that_were_cancelled_while_they_waited_are_forgotten_too(
     assert len(queue.list("t")) <= 3
 
 
-def test_rows_are_kept_for_the_newest_jobs(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_kept_for_the_newest_jobs(queue: IngestQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_REPORTS", 1)
     old, new = finished(queue), finished(queue)
     reports = [queue.get(job, "t").report for job in (old, new)]
@@ -212,7 +239,7 @@ def test_rows_are_kept_for_the_newest_jobs(queue: JobQueue, monkeypatch: pytest.
     assert queue.get(old, "t").progress == queue.get(new, "t").progress, "the counts stay"
 
 
-def test_a_tenant_cannot_queue_without_end(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tenant_cannot_queue_without_end(queue: IngestQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 2)
     queue.add(["a"], "t", key="k")
     queue.add(["b"], "t")
@@ -226,7 +253,7 @@ def test_a_tenant_cannot_queue_without_end(queue: JobQueue, monkeypatch: pytest.
     queue.add(["c"], "t")
 
 
-def test_a_report_is_paged_with_what_matters_first(queue: JobQueue) -> None:
+def test_a_report_is_paged_with_what_matters_first(queue: IngestQueue) -> None:
     states = ["unchanged", "skipped", "deleted", "updated", "added", "failed"]
     rows = [item(f"{state}{n}", state) for state in states for n in (1, 0)]
     job = finished(queue, ending=JobOutcome.of(report(*rows)))
@@ -242,7 +269,7 @@ def test_a_report_is_paged_with_what_matters_first(queue: JobQueue) -> None:
     assert queue.get(job, "t", items_from=99).report.items == ()  # type: ignore[union-attr]
 
 
-def test_a_report_without_end_is_kept_in_part(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_without_end_is_kept_in_part(queue: IngestQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "KEPT_ROWS", 3)
     monkeypatch.setattr(jobs, "KEPT_FAILURES", 2)
     failures = tuple(AgentFailure.of("c", StoreError(str(n))) for n in range(5))
@@ -255,7 +282,7 @@ def test_a_report_without_end_is_kept_in_part(queue: JobQueue, monkeypatch: pyte
     assert held.progress.counts == {"failed": 1, "unchanged": 8}
 
 
-def test_a_list_has_states_and_counts_but_no_rows(queue: JobQueue) -> None:
+def test_a_list_has_states_and_counts_but_no_rows(queue: IngestQueue) -> None:
     sources = [f"{'s' * 4000}{n}" for n in range(100)]
     for _ in range(20):
         queue.add(sources, "t")
@@ -296,34 +323,36 @@ def test_an_ingest_in_which_nothing_worked_has_failed() -> None:
 
 @pytest.mark.parametrize("end", ["done", "cancelled", "buried", "cancelled while it waited"])
 def test_an_address_keeps_its_secrets_only_while_they_are_needed(
-    tmp_path: Path, queue: JobQueue, clock: Clock, end: str
+    tmp_path: Path, own_queue: JobQueue, clock: Clock, end: str
 ) -> None:
-    job = queue.add([SIGNED, KEYED], "t")
+    job = own_queue.add([SIGNED, KEYED], "t")
     assert not any(secret in job.model_dump_json() for secret in SECRETS)
     if end == "cancelled while it waited":
-        queue.cancel(job.id, "t")
+        own_queue.cancel(job.id, "t")
     else:
-        work = queue.claim("x")
+        work = own_queue.claim("x")
         assert work is not None
         assert work.sources == (SIGNED, KEYED), "the worker needs them whole"
         assert SECRETS[0].encode() in bytes_of(tmp_path)
-        queue.beat(job.id, "x", JobProgress.at(IngestProgress(1, False, {"added": 1}, 1.0, SIGNED)))
+        own_queue.beat(job.id, "x", JobProgress.at(IngestProgress(1, False, {"added": 1}, 1.0, SIGNED)))
         if end == "buried":
             for _ in range(module.MOST_ATTEMPTS):
                 clock.now += module.LEASE_S + 1
-                queue.claim("x")
+                own_queue.claim("x")
         else:
             row = item(KEYED, reason=f"moved from {SIGNED}", warnings=(f"near-duplicate of {KEYED}",))
             failure = AgentFailure.of("web", StoreError(f"{KEYED} is away.", details={"uri": SIGNED}))
-            queue.finish(job.id, "x", JobOutcome.of(None if end == "cancelled" else report(row, failures=(failure,))))
-    shown = (queue.get(job.id, "t"), *queue.list("t"))
+            own_queue.finish(
+                job.id, "x", JobOutcome.of(None if end == "cancelled" else report(row, failures=(failure,)))
+            )
+    shown = (own_queue.get(job.id, "t"), *own_queue.list("t"))
     assert {s.split("?")[0] for s in shown[0].sources} == {"https://b.example/k.pdf", "https://h.example/"}
     assert not any(secret in told.model_dump_json() for told in shown for secret in SECRETS)
     assert not any(secret.encode() in bytes_of(tmp_path) for secret in SECRETS), "not in the file's free pages either"
 
 
-def test_the_table_of_before_is_taken_over(tmp_path: Path, queue: JobQueue) -> None:
-    queue.list("t")
+def test_the_table_of_before_is_taken_over(tmp_path: Path, own_queue: JobQueue) -> None:
+    own_queue.list("t")
     with closing(sqlite3.connect(tmp_path / "service.db")) as db, db:
         db.executescript(
             "CREATE TABLE jobs (number INTEGER PRIMARY KEY, id TEXT, tenant TEXT, sources TEXT, retry_failed INTEGER,"
@@ -331,10 +360,93 @@ def test_the_table_of_before_is_taken_over(tmp_path: Path, queue: JobQueue) -> N
         )
         rows = [("1", "t", json.dumps([KEYED]), 1, "k", "queued"), ("2", "t", json.dumps([KEYED]), 0, None, "done")]
         db.executemany("INSERT INTO jobs (id, tenant, sources, retry_failed, key, state) VALUES (?,?,?,?,?,?)", rows)
-    work = queue.claim("x")
+    work = own_queue.claim("x")
     assert work is not None
     assert (work.id, work.sources, work.retry_failed, work.confined) == ("1", (KEYED,), True, True)
-    queue.finish("1", "x", DONE)
-    assert queue.claim("x") is None
-    assert [job.id for job in queue.list("t")] == ["1"]
+    own_queue.finish("1", "x", DONE)
+    assert own_queue.claim("x") is None
+    assert [job.id for job in own_queue.list("t")] == ["1"]
     assert SECRETS[1].encode() not in bytes_of(tmp_path)
+
+
+def test_redis_holds_no_secret_of_a_job_that_has_ended(redis_url: str, tmp_path: Path) -> None:
+    import redis
+
+    queue = RedisJobQueue(redis_url, prefix=f"secrets:{tmp_path.name}")
+    job = queue.add([SIGNED, KEYED], "t")
+    work = queue.claim("x")
+    assert work is not None and work.sources == (SIGNED, KEYED)
+    failure = AgentFailure.of("web", StoreError(f"{KEYED} is away.", details={"uri": SIGNED}))
+    queue.finish(job.id, "x", JobOutcome.of(report(item(KEYED), failures=(failure,))))
+    with redis.Redis.from_url(redis_url) as client:
+        held = b"".join(client.dump(key) or b"" for key in client.scan_iter(f"secrets:{tmp_path.name}:*"))
+    assert held and not any(secret.encode() in held for secret in SECRETS)
+    queue.close()
+
+
+def test_a_queue_that_does_not_answer_is_an_error_that_names_its_place_and_no_password() -> None:
+    pytest.importorskip("redis", reason="the extra 'cluster' brings it")
+    queue = RedisJobQueue("redis://:hidden@127.0.0.1:1/0")
+    with pytest.raises(StoreError) as caught:
+        queue.add(["a"], "t")
+    assert "127.0.0.1:1" in caught.value.message and "hidden" not in caught.value.message
+
+
+KILLABLE = """
+import sys, threading, time
+from pathlib import Path
+from roma_core.api import jobqueue
+from roma_core.api.jobs import JobOutcome
+from tests.api.test_jobqueue import DONE, open_place
+
+jobqueue.LEASE_S, jobqueue.MOST_ATTEMPTS = 0.6, 10_000
+queue, log = open_place(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
+owner = sys.argv[3]
+while True:
+    work = queue.claim(owner)
+    if work is None:
+        time.sleep(0.02)
+        continue
+    for _ in range(3):
+        time.sleep(0.005)
+        queue.beat(work.id, owner, None)
+    if queue.finish(work.id, owner, DONE):
+        log.write(work.id + "\\n")
+"""
+
+
+def open_place(place: str) -> IngestQueue:
+    return RedisJobQueue(place) if place.startswith("redis:") else JobQueue(Path(place))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_kills_lose_no_job_and_end_none_twice(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path) if kind == "sqlite" else str(request.getfixturevalue("redis_url"))
+    monkeypatch.setattr(module, "MOST_WAITING", 100_000)
+    queue, log, dice = open_place(place), tmp_path / "log.txt", random.Random(kind)
+    made = [queue.add([f"s{n}"], f"t{n % 3}").id for n in range(KILLS * 3)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def start(number: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", KILLABLE, place, str(log), f"worker-{number}"]
+        return subprocess.Popen(command, env=environment)
+
+    workers = [start(number) for number in range(2)]
+    kills = 0
+    while queue.counts()["done"] < len(made):
+        time.sleep(dice.uniform(0.01, 0.3))
+        if kills < KILLS and log.exists():
+            chosen = dice.randrange(2)
+            workers[chosen].kill()
+            workers[chosen].wait()
+            kills += 1
+            workers[chosen] = start(1 + kills)
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+    noted = log.read_text().split()
+    assert len(set(noted)) == len(noted), "a job has ended twice"
+    assert queue.counts()["done"] == len(made) and set(noted) <= set(made)

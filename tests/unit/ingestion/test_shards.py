@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from roma_core.errors import ConnectorError, ErrorCode, WorkerError
+from roma_core.ingestion import IngestionService
 from roma_core.ingestion.distribution import sweep_shards
 from roma_core.ingestion.shards import IngestShard
 from roma_core.parsers.sandbox.pool import InlineSandbox
 from roma_core.parsers.service import DolphinParserService
+from roma_core.privacy import Originals, make_screen
+from roma_core.settings.privacy import PrivacySettings
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.store.lance import LanceStore
 from roma_core.types import IngestionReport
@@ -110,6 +114,26 @@ async def test_workers_come_to_the_same_corpus_ledger_and_cache_as_this_process(
         assert ledger_of(workers) == ledger_of(alone)
         assert cached_by(workers) == cached_by(alone)
     assert list((workers.folder / "shards").iterdir()) == []
+
+
+async def test_what_is_masked_from_now_on_is_masked_on_workers_as_well(tmp_path: Path) -> None:
+    uri = f"{SOURCE}mail.txt"
+    outcomes = []
+    for name in ("workers", "alone"):
+        (tmp_path / name).mkdir()
+        shop = Shop(tmp_path / name)
+        shop.connector.items[uri] = "Write to jane.doe@example.org before noon, or call the office. " * 4
+        await here(shop)
+        screen = make_screen(PrivacySettings(policy="email=mask"))
+        originals = Originals(tmp_path / name / "originals.sqlite")
+        parts = replace(shop.service().parts, screen=screen, originals=originals)
+        shards = plan_shards(shop, parts=parts) if name == "workers" else None
+        report = await IngestionService(parts).ingest([SOURCE], shards=shards)
+        [(document, _)] = await table(shop.store)
+        original = originals.unmask("default", document)
+        outcomes.append((report.newly_masked, document.text, original and original.text, cached_by(shop)))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0] and "jane.doe" not in outcomes[0][1] and "jane.doe" in str(outcomes[0][2])
 
 
 async def test_new_replaced_and_removed_documents_are_one_commit(tmp_path: Path) -> None:
@@ -272,8 +296,6 @@ async def test_a_file_that_is_not_whole_is_never_committed(shop: Shop) -> None:
 
 
 async def test_forgetting_takes_what_waits_for_a_commit_along(shop: Shop) -> None:
-    from roma_core.ingestion.service import IngestionService
-
     await here(shop)
     cast(FaultyStore, shop.store).fault = FULL
     shop.connector.items[f"{SOURCE}new.txt"] = "A secret wish. " * 20

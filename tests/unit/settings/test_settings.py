@@ -254,6 +254,7 @@ ADDRESSES = (
     "anthropic_base_url",
     "gdrive_api_endpoint",
     "database_url",
+    "queue_url",
     "mlflow_tracking_uri",
     "library_zotero_url",
     "library_openalex_url",
