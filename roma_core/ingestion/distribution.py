@@ -16,6 +16,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from roma_core.connectors.base import Listing
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, guarded
 from roma_core.executor.base import Executor, Shard, ShardResult
 from roma_core.ingestion.ledger import LedgerPart, LedgerRow, Outcome
@@ -282,6 +283,8 @@ class ShardedRun:
         for note in finished.ledger:
             if note.kind != "admit":
                 continue
+            if any(map(self._is_retired, note.listings)):
+                return False
             source = self._sources[note.source]
             admitted = await asyncio.to_thread(
                 self.run.parts.ledger.admit, self.run.tenant, note.source, source.generation, list(note.listings)
@@ -290,6 +293,13 @@ class ShardedRun:
             if tuple(each.document_id for each in admitted) != note.document_ids or known != [a.row for a in admitted]:
                 return False
         return True
+
+    def _is_retired(self, listing: Listing) -> bool:
+        """Return whether an item was removed because its time was over, which a worker elsewhere cannot know."""
+        retired = self.run.parts.retired
+        if retired is None or not retired.has_retired or listing.skip is not None:
+            return False
+        return retired.is_retired(self.run.tenant, listing.uri, listing.version)
 
     async def _repeat(self, note: LedgerNote) -> None:
         ledger, run = self.run.parts.ledger, self.run

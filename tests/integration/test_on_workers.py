@@ -70,7 +70,7 @@ def read_ledger(workspace: Path) -> list[dict[str, Any]]:
     with sqlite3.connect(workspace / "ledger.sqlite") as db:
         db.row_factory = sqlite3.Row
         rows = [dict(row) for row in db.execute("SELECT * FROM items ORDER BY uri")]
-    return [{key: value for key, value in row.items() if key != "run_id"} for row in rows]
+    return [{key: value for key, value in row.items() if key not in {"run_id", "stored_at"}} for row in rows]
 
 
 def read_cache(workspace: Path) -> set[tuple[str, str, str]]:

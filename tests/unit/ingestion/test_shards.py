@@ -59,7 +59,7 @@ def ledger_of(shop: Shop) -> list[tuple[Any, ...]]:
         db.row_factory = sqlite3.Row
         items = [dict(row) for row in db.execute("SELECT * FROM items ORDER BY uri")]
         claims = [dict(row) for row in db.execute("SELECT * FROM claims ORDER BY uri")]
-    own = {"run_id", "missing_since"}
+    own = {"run_id", "missing_since", "stored_at"}
     return [tuple((key, value) for key, value in row.items() if key not in own) for row in items + claims]
 
 
