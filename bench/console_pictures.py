@@ -33,7 +33,7 @@ ANSWERS = {
     "long": "The valve opens at 3 bar [1]. " + "Then it waits until the pressure has fallen, and closes again. " * 60,
     "bridge": "يبلغ طول الجسر 48 مترا [1]. بني الجسر في عام 1902 [1].",
     "agree": "The valve opens at 3 bar [1]. In the older manual it opens at 5 bar [2].",
-    "unknown": "I do not know.",
+    "unknown": "I don't know.",
     "think": "The valve opens at 3 bar [1].",
     "say all": "The valve opens at 3 bar [1] and closes at 2 bar [1]. The seal is changed every two years [1].",
 }
@@ -52,8 +52,7 @@ def reply(request: Any) -> Any:
     text = ANSWERS.get(
         name, "The valve opens at 3 bar and closes at 2 bar [1].\n<<<follow-ups>>>\n- How is the seal changed?"
     )
-    if name == "agree":
-        text = _number_by_words(content, text)
+    text = _number_by_words(content, text, name)
     waits = {"think": 0.0, "long": 0.04}
     thoughts = "The manual says when the valve opens. " * 400 if name == "think" else ""
     first = 30.0 if "wait" in question else 0.0
@@ -65,13 +64,23 @@ def reply(request: Any) -> Any:
     )
 
 
-def _number_by_words(content: str, text: str) -> str:
+def _number_by_words(content: str, text: str, name: str) -> str:
     """Return the answer with the numbers that its passages have in this prompt."""
     import re
 
     passages = re.findall(r'<passage-\w+ number="(\d+)"[^>]*>\n(.*?)\n</passage-', content, re.DOTALL)
-    numbers = {words: next((n for n, body in passages if words in body), "1") for words in ("3 bar", "5 bar")}
-    return text.replace("[2]", f"[{numbers['5 bar']}]").replace("[1]", f"[{numbers['3 bar']}]")
+    wanted = {"[1]": "48" if name == "bridge" else "3 bar", "[2]": "5 bar"}
+    numbers = {mark: next((n for n, body in passages if words in body), "1") for mark, words in wanted.items()}
+    return re.sub(r"\[[12]\]", lambda mark: f"[{numbers[mark[0]]}]", text)
+
+
+def save_picture(page: Any, name: str) -> None:
+    """Write a picture of a page, with a palette: enough for it, and a third of the size."""
+    page.wait_for_timeout(300)  # pictures of pages and fonts settle
+    path = FOLDER / f"{name}.png"
+    page.screenshot(path=str(path))
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def take_pictures(browser: Any, service: Service) -> None:
@@ -88,23 +97,16 @@ def take_pictures(browser: Any, service: Service) -> None:
         pages.append(context)
         return page
 
-    def save(page: Any, name: str) -> None:
-        page.wait_for_timeout(300)  # pictures of pages and fonts settle
-        path = FOLDER / f"{name}.png"
-        page.screenshot(path=str(path))
-        with Image.open(path) as picture:  # a palette is enough for a page, and a third of the size
-            picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
-
     def answered(name: str, question: str, then: Callable[[Any], None] | None = None, **options: Any) -> None:
         page = open_page(**options)
         ask(page, question)
         wait_for_answer(page)
         if then is not None:
             then(page)
-        save(page, name)
+        save_picture(page, name)
 
-    save(open_page(), "empty")
-    save(open_page(color_scheme="dark"), "empty-dark")
+    save_picture(open_page(), "empty")
+    save_picture(open_page(color_scheme="dark"), "empty-dark")
     for name, question, seen in (
         ("waiting", "What shall I wait for?", ".roma-stage[data-now=true]"),
         ("thinking", "What do you think of the valve?", ".roma-stage >> text=hinking"),
@@ -114,7 +116,7 @@ def take_pictures(browser: Any, service: Service) -> None:
         ask(page, question)
         page.locator(seen).first.wait_for()
         page.wait_for_timeout(1500)
-        save(page, name)
+        save_picture(page, name)
         page.get_by_role("button", name="Stop the answer").click()
     answered("done", "When does the valve open?")
     answered("rich", "Show me the table of flow")
@@ -131,18 +133,19 @@ def take_pictures(browser: Any, service: Service) -> None:
     page = open_page()
     page.get_by_label("Your question").press_sequentially("valve")
     page.get_by_role("option").first.wait_for()
-    save(page, "suggestions")
+    save_picture(page, "suggestions")
     page = open_page()
     ask(page, "Does it break?")
     page.get_by_role("alert").wait_for()
-    save(page, "error")
+    save_picture(page, "error")
     page = open_page()
     page.goto(f"{address}/console/ab/brief")
-    save(page, "trial")
+    save_picture(page, "trial")
     page = open_page()
     page.goto(f"{address}/console/sources")
-    page.wait_for_load_state("networkidle")
-    save(page, "sources")
+    page.get_by_text("There are no sources yet").wait_for()
+    page.wait_for_timeout(1500)  # the veil of loading fades
+    save_picture(page, "sources")
     for context in pages:
         context.close()
 
@@ -156,7 +159,7 @@ def take_strict_picture(browser: Any, service: Service) -> None:
     ask(page, "What is false about the valve?")
     wait_for_answer(page).locator(".roma-removed summary").click()
     page.wait_for_timeout(300)
-    page.screenshot(path=str(FOLDER / "strict.png"))
+    save_picture(page, "strict")
     context.close()
 
 

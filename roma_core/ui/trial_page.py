@@ -61,7 +61,7 @@ def render_trial(report: TrialReport) -> str:
         f"Trial {trial.name}",
         f'<p class="roma-muted">It {state}; it began on {trial.started_at:%d %B %Y} and is decided by the share of '
         f"{escape(MEASURES[trial.primary])}.</p>"
-        f'<div class="roma-notice" role="status"><p><b>{escape(report.sentence)}</b></p></div>'
+        f'<div class="roma-decision" role="status"><p><b>{escape(report.sentence)}</b></p></div>'
         f"{draw_interval(report.primary, trial.margin)}"
         f'<div class="roma-wide-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         f'<p class="roma-muted">{" ".join(others)} These do not decide.</p><p class="roma-muted">{EXPLANATION}</p>'
@@ -76,7 +76,7 @@ def draw_interval(comparison: ArmComparison, margin: float) -> str:
         f'<line x1="{_x(at):.1f}" y1="{top}" x2="{_x(at):.1f}" y2="{bottom}" stroke="currentColor" '
         f'stroke-opacity="{0.7 if at == 0 else 0.2}"/>'
         f'<text x="{_x(at):.1f}" y="{HEIGHT - 8}" text-anchor="middle" font-size="12" fill="currentColor">'
-        f"{at:+.0%}</text>"
+        f"{f'{at:+.0%}' if at else '0%'}</text>"
         for at in (-1.0, -0.5, 0.0, 0.5, 1.0)
     )
     shade = (
@@ -120,7 +120,7 @@ def _name_changes(changes: Mapping[str, str]) -> str:
 
 def _name_evidence(p_value: float) -> str:
     if p_value <= 0.05:
-        return f"they differ (p = {p_value:.3f})"
+        return f"they differ (p {f'= {p_value:.3f}' if p_value >= 0.001 else '< 0.001'})"
     return f"no difference is shown (p = {p_value:.2f})"
 
 
@@ -133,7 +133,8 @@ def _page(title: str, body: str) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="/console/assets/icon.svg"><link rel="stylesheet" href="/console/assets/theme.css">'
-        '<link rel="stylesheet" href="/console/assets/chat.css"></head><body><div class="roma roma-page-of-text">'
+        '<link rel="stylesheet" href="/console/assets/chat.css"></head><body class="roma-body">'
+        '<div class="roma roma-page-of-text">'
         '<header class="roma-bar"><a class="roma-brand" href="/console">ROMA</a></header>'
         f'<main class="roma-sheet-of-text roma-text"><h1>{escape(title)}</h1>{body}</main></div></body></html>'
     )

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from roma_core.answers import AnswerRecord
 from roma_core.citations.conflicts import find_conflict
+from roma_core.citations.words import read_words
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.markup import remove_markers
@@ -211,11 +212,24 @@ def view_conflicts(citations: Sequence[Citation]) -> list[View]:
     for one, other in combinations(list(spans.values())[:MOST_COMPARED], 2):
         if citations[one].document_id == citations[other].document_id:
             continue
-        found = find_conflict(citations[one].quote, citations[other].quote, same_subject=False)
+        first, second = citations[one], citations[other]
+        found = find_conflict(first.quote, second.quote, same_subject=share_subject(first.title, second.title))
         if found is not None:
             words = [list(found.first), list(found.second)]
             conflicts.append({"kind": found.kind, "citations": [one, other], "words": words})
     return conflicts
+
+
+def share_subject(title: str, other: str) -> bool:
+    """Return whether two documents are about one thing by their titles: the words of one are all in the other.
+
+    >>> share_subject("Valve manual", "Valve manual of 1998"), share_subject("Bridge of Tarn", "Bridge of Aspen")
+    (True, False)
+    """
+    words, others = (
+        {word.key for word in read_words(text) if word.kind == "word" and word.is_content} for text in (title, other)
+    )
+    return bool(words and others) and (words <= others or others <= words)
 
 
 def describe_degraded(output: TailorOutput) -> str:

@@ -43,7 +43,7 @@ function Row({item, current, hrefOf, onOpen, onRename, onDelete}) {
     <a class="roma-row-link" href=${hrefOf(item.id)} onClick=${open} dir="auto"
       aria-current=${item.id === current ? "page" : undefined}>
       <span class="roma-row-title">${item.title}</span>
-      <span class="roma-row-date">${item.state === "running" ? "being answered" : sayDate(item.updated_at)}</span>
+      <span class="roma-row-date"><bdi>${item.state === "running" ? "being answered" : sayDate(item.updated_at)}</bdi></span>
     </a>
     <span class="roma-row-actions">
       <${IconButton} icon="edit" label=${`Rename ${item.title}`} onClick=${() => setMode("rename")} />

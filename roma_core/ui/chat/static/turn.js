@@ -9,6 +9,7 @@ import {Related} from "./suggestions.js";
 /** @typedef {import("../wire").components["schemas"]} Schemas */
 
 const UNPROVEN = ["contradicted", "unsupported", "partial", "unchecked"];
+const SIGNS = {supported: "✓", unchecked: "–"}; // of the others the theme has them
 const REASONS = ["Wrong", "Not what the source says", "Misses something", "Old source", "Hard to read"];
 
 /** Words of an unfinished block: its signs would be noise for a moment. They are shown as text, never as HTML. */
@@ -20,12 +21,14 @@ function tidy(text) {
     .replace(/ ?\[\d+\]/g, "");
 }
 
-/** What a question was confined to, and a way to change its words. */
+/** The question, what it was confined to, and a way to change its words. */
 function Asked({turn, onEdit}) {
   const filters = Object.entries(turn.filters || {});
   const confined = filters.map(([name, values]) => (name === "collection" ? `in ${[].concat(values).join(", ")}` : "in chosen documents"));
-  return html`<p class="roma-asked roma-muted">${confined.join(", ")}
-    <${IconButton} icon="edit" label="Change this question" onClick=${() => onEdit(turn)} /></p>`;
+  return html`<div class="roma-asked">
+    <h2 class="roma-question"><span class="roma-hidden">You asked: </span><span dir="auto">${turn.question}</span></h2>
+    ${turn.state !== "running" && html`<${IconButton} icon="edit" label="Change this question" onClick=${() => onEdit(turn)} />`}
+    </div>${confined.length > 0 && html`<p class="roma-muted">${confined.join(", ")}</p>`}`;
 }
 
 function Stages({stages, isRunning}) {
@@ -58,7 +61,7 @@ function Summary({turn, onJump}) {
   if (!turn.proof) return null;
   const worst = UNPROVEN.find((verdict) => turn.verdicts[verdict]) || "supported";
   const isProven = worst === "supported";
-  const words = html`<span class="roma-badge" data-verdict=${worst} aria-hidden="true">${isProven ? "✓" : ""}</span> ${turn.proof}`;
+  const words = html`<span class="roma-badge" data-verdict=${worst} aria-hidden="true">${SIGNS[worst] || ""}</span> ${turn.proof}`;
   if (isProven || turn.removed.length === turn.verdicts[worst]) return html`<p class="roma-summary">${words}</p>`;
   return html`<button type="button" class="roma-summary roma-jump" onClick=${onJump}>${words}<span class="roma-muted">show</span></button>`;
 }
@@ -103,7 +106,7 @@ function Conflicts({turn, onOpen}) {
       const citation = turn.citations[index];
       const others = conflict.words[1 - side];
       return html`<button type="button" class="roma-side" onClick=${() => onOpen(index)}>
-        <span><span class="roma-badge" data-verdict=${citation.verdict}>${citation.marker}</span>
+        <span><span class="roma-badge" data-verdict=${citation.verdict}>${citation.marker}</span>${" "}
           <span class="roma-source-title" dir="auto">${citation.title}</span></span>
         ${citation.place && html`<span class="roma-muted">${citation.place}</span>`}
         <span dir="auto">“${marked(citation.quote, conflict.words[side].filter((word) => !others.includes(word)))}”</span></button>`;
@@ -259,8 +262,7 @@ export class Turn extends Component {
     const isComplete = turn.state === "complete";
     const words = turn.open ? tidy(turn.open) : "";
     return html`<article class="roma-turn" ref=${(element) => (this.body = element)} aria-busy=${String(isRunning)}>
-      <h2 class="roma-question" dir="auto"><span class="roma-hidden">You asked: </span>${turn.question}</h2>
-      ${!isRunning && html`<${Asked} turn=${turn} onEdit=${onEdit} />`}
+      <${Asked} turn=${turn} onEdit=${onEdit} />
       ${isRunning && html`<div class="roma-work"><${Stages} stages=${turn.stages} isRunning=${true} />
         ${turn.id && html`<button type="button" class="roma-small-button" onClick=${() => onStop(turn)}><${Icon} name="stop" />Stop</button>`}</div>`}
       ${isComplete && html`<${Summary} turn=${turn} onJump=${this.jump} />`}

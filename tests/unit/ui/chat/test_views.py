@@ -75,6 +75,14 @@ def test_sources_that_contradict_each_other_are_named_once() -> None:
     assert view(citations=(one, again))["conflicts"] == []
 
 
+def test_short_statements_disagree_where_the_documents_are_about_one_thing() -> None:
+    one = citation(1, title="Valve manual", quote="The valve opens at 3 bar.")
+    older = citation(2, title="Valve manual of 1998", quote="The valve opens at 5 bar.")
+    other = citation(3, title="Boiler manual", quote="The valve opens at 5 bar.")
+    assert len(view(citations=(one, older))["conflicts"]) == 1
+    assert view(citations=(one, other))["conflicts"] == [], "another valve"
+
+
 def test_a_source_stands_once_with_its_places_in_it() -> None:
     first = citation(1, document_id="d", start=0, end=9)
     second = citation(2, document_id="d", start=20, end=30, place="page 9")
