@@ -143,7 +143,7 @@ def take_pictures(browser: Any, service: Service) -> None:
     save_picture(page, "trial")
     page = open_page()
     page.goto(f"{address}/console/sources")
-    page.get_by_text("There are no sources yet").wait_for()
+    page.get_by_role("button", name="Plan").first.wait_for()
     page.wait_for_timeout(1500)  # the veil of loading fades
     save_picture(page, "sources")
     for context in pages:
