@@ -17,6 +17,11 @@ DENIALS = frozenset(
     "no not never none neither nor without cannot nothing nobody nowhere hardly barely scarcely rarely seldom".split()
 )
 """Negations that govern the words behind them, wherever they stand."""
+SOFT_DENIALS = frozenset(
+    "declined decline declines declining neglected neglects neglect omitted omits omit forgot forgets forget ceased "
+    "cease ceases abstained abstains abstain resisted resists resist forbade forbids forbid".split()
+)
+"""Verbs before an infinitive that say that something was not done."""
 HEDGES = frozenset(
     "may might can could would should must possibly probably perhaps maybe likely unlikely apparently reportedly "
     "allegedly supposedly presumably potentially seemingly seem seems seemed appear appears appeared suggest suggests "

@@ -33,8 +33,9 @@ from roma_core.citations.lexicon import (
     QUANTIFIERS,
     RELATIVES,
     REPORTING,
+    SOFT_DENIALS,
 )
-from roma_core.citations.numbers import UNITS, Date, is_convertible, rounding_error, same_quantity
+from roma_core.citations.numbers import MONTHS, UNITS, Date, is_convertible, rounding_error, same_quantity
 from roma_core.citations.quotations import is_title, unproven_quotation
 from roma_core.citations.words import (
     ClaimWord,
@@ -110,9 +111,13 @@ class Reason:
 
     @property
     def is_final(self) -> bool:
-        """Return whether no model may overrule it: also a unit without a number is one, "an hour" for "a day"."""
-        claimed, said = ([UNITS[word] for word in text.casefold().split() if word in UNITS] for text in self.pair)
-        return self.kind in FINAL or (bool(claimed) and bool(said) and claimed != said)
+        """Return whether no model may overrule it.
+
+        A unit without a number is one too ("an hour" for "a day"), a month is a number, and "declined to" denies.
+        """
+        claimed, said = (set(text.casefold().split()) for text in self.pair)
+        is_unit = any(claimed & kind.keys() and said & kind.keys() for kind in (UNITS, MONTHS))
+        return self.kind in FINAL or is_unit or bool((claimed ^ said) & (NEGATIONS | SOFT_DENIALS))
 
     @property
     def pair(self) -> tuple[str, str]:

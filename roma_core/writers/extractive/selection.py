@@ -20,7 +20,7 @@ from roma_core.citations.conflicts import (
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
 from roma_core.markup.compound import find_sides
-from roma_core.markup.questions import Question, content_words, find_names, holds_all_codes
+from roma_core.markup.questions import Question, content_words, find_names, holds_all_codes, stem_word
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
@@ -291,6 +291,7 @@ def find_contradiction(
         return corrected
     thing = find_asked_thing(question.text)
     can_differ = asks_value(question.text) and not question.is_compound and (thing is None or thing.is_counted)
+    can_differ = can_differ and _names_asked(question, best, unit)
     if can_differ and agree_on_answer(question.text, _said(best), _said(unit)):
         return None
     if behind <= CONFLICT_GAP:
@@ -323,6 +324,21 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
     said, other = _said(best), _said(unit)
     asks_time = question.kind == "when" or asks_date(question.text)
     return have_opposites(said, other) or (not asks_time and have_other_scopes(said, other, question.text))
+
+
+def _names_asked(question: Question, best: QuotableUnit, unit: QuotableUnit) -> bool:
+    """Return whether one of two units has the noun of "what wind", "which limit", so that its values answer.
+
+    Where the type of the value is known ("what speed", "which firm") the values tell by themselves.
+    """
+    if find_asked_value(question.text) is not None or find_asked_thing(question.text) is not None:
+        return True
+    asked = {stem_word(word.casefold()) for word in _ASKED_NOUN.findall(question.text)} & question.words
+    held = content_words(f"{best.scored_text}\n{unit.scored_text}")
+    return not asked or bool(asked & held)
+
+
+_ASKED_NOUN = re.compile(r"\b(?:what|which)\s+(\w+)", re.IGNORECASE)
 
 
 def _answers_as_well(question: Question, best: QuotableUnit, unit: QuotableUnit, *, is_read: bool) -> bool:

@@ -46,6 +46,20 @@ def test_no_attack_on_our_own_passages_is_accepted(name: str, own_cases: list[Ca
     assert accepted(alter(own_cases, ATTACKS[name][1], EACH, SEED)) == []
 
 
+FOR_NO_MODEL = [
+    "misquoted, one word", "misquoted, a small word", "fabricated in quotation marks", "number changed",
+    "number from the passage", "number word changed", "unit changed", "month changed", "ordinal changed", "not added",
+    "not removed", "rarely, failed to",
+]  # fmt: skip
+"""Attacks on numbers, units, negations and quotations."""
+
+
+@pytest.mark.parametrize("name", FOR_NO_MODEL)
+def test_no_model_is_asked_about_a_number_a_unit_a_negation_or_a_quotation(name: str, own_cases: list[Case]) -> None:
+    cases = alter(own_cases, ATTACKS[name][1], EACH, SEED)
+    assert [c.claim for c in cases if verify_claim(c.claim, c.passage, c.title).is_open] == []
+
+
 @pytest.mark.parametrize("name", [*FORM, *PARAPHRASE])
 def test_every_control_on_our_own_passages_is_accepted(name: str, own_cases: list[Case]) -> None:
     change = {**FORM, **PARAPHRASE}[name]
