@@ -118,10 +118,11 @@ def join_parts(parts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[s
     """
     pieces: list[str] = []
     for answer in answers:
-        text = "".join(answer).strip()
-        if not text or text in "".join(pieces):
-            continue
-        pieces += ["\n\n", *answer] if pieces else answer
+        quoted = "".join(pieces)
+        fresh = [piece for piece in answer if piece.strip() not in quoted]
+        if fresh and pieces:
+            fresh = ["\n\n", fresh[0].lstrip(), *fresh[1:]]
+        pieces += fresh
     for part, answer in zip(parts, answers, strict=True):
         if not answer:
             asked = re.sub(r"\s*\([^()]*\)\?$", "?", part)

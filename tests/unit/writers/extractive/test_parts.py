@@ -10,6 +10,7 @@ from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers import ExtractiveWriter
 from roma_core.writers.extractive.comparisons import compare_sides
 from roma_core.writers.extractive.units import quotable_units
+from roma_core.writers.extractive.wording import join_parts
 
 
 def passage(name: str, text: str, rank: int = 1) -> ScoredChunk:
@@ -65,3 +66,9 @@ async def test_a_question_of_which_no_part_is_answered_is_refused() -> None:
 def test_two_sides_are_compared_by_their_values(question: str, first: str, second: str, line: str) -> None:
     units = quotable_units([passage("one", first), passage("two", second, 2)])
     assert compare_sides(read_question(question), units) == line
+
+
+def test_a_sentence_that_answers_two_parts_is_quoted_once() -> None:
+    parts = ("Who dug it?", "how deep is it (dug)?")
+    answers = (("Petra Vos dug it. [1]", " It is deep. [1]"), ("Petra Vos dug it. [1]", " It is 31 metres deep. [2]"))
+    assert "".join(join_parts(parts, answers)) == "Petra Vos dug it. [1] It is deep. [1]\n\nIt is 31 metres deep. [2]"
