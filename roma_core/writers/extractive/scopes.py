@@ -162,6 +162,18 @@ def find_other_scope(question: str, quote: str, surroundings: str = "") -> str:
     return ""
 
 
+def names_asked_year(question: str, text: str) -> bool:
+    """Return whether a text has a year of the question in it, be it in a date; True where the question names none.
+
+    >>> names_asked_year("How many came in 1971?", "2025-06-30: Two came."), names_asked_year("Who came?", "Two came.")
+    (False, True)
+    """
+    asked = read_scope(question)
+    if not asked.years or asked.is_open:
+        return True
+    return any(str(year) in text for year in asked.years)
+
+
 def _excludes(question: str, asked: Scope, years: frozenset[int]) -> bool:
     """Return whether the time that a question asks about leaves out all of ``years``, none of which it names."""
     opened = _OPEN_YEAR.search(question)

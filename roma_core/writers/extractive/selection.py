@@ -24,7 +24,13 @@ from roma_core.markup.questions import Question, content_words, find_names, hold
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
-from roma_core.writers.extractive.scopes import find_opposite, find_other_scope, have_opposites, have_other_scopes
+from roma_core.writers.extractive.scopes import (
+    find_opposite,
+    find_other_scope,
+    have_opposites,
+    have_other_scopes,
+    names_asked_year,
+)
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
 
 MOST_SENTENCES = 3
@@ -320,6 +326,8 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
     if count_names(question, f"{unit.scored_text}\n{held}") < count_names(question, best.scored_text):
         return True
     if _have_similar_names(best, unit) or find_misfit(question, unit):
+        return True
+    if not names_asked_year(question.text, f"{unit.scored_text}\n{held}"):
         return True
     said, other = _said(best), _said(unit)
     asks_time = question.kind == "when" or asks_date(question.text)

@@ -119,7 +119,8 @@ def join_parts(parts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[s
     pieces: list[str] = []
     for answer in answers:
         quoted = "".join(pieces)
-        fresh = [piece for piece in answer if piece.strip() not in quoted]
+        is_prose = not any("|" in piece or piece.rstrip().endswith(":") for piece in answer)
+        fresh = [piece for piece in answer if not is_prose or piece.strip() not in quoted]
         if fresh and pieces:
             fresh = ["\n\n", fresh[0].lstrip(), *fresh[1:]]
         pieces += fresh

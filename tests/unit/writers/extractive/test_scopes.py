@@ -9,6 +9,7 @@ from roma_core.writers.extractive.scopes import (
     find_other_scope,
     have_opposites,
     have_other_scopes,
+    names_asked_year,
     read_scope,
 )
 
@@ -66,3 +67,9 @@ def test_statements_on_other_scopes_can_both_be_true() -> None:
     assert not have_other_scopes("27 sailings were lost.", "In 2024 31 sailings were lost.")
     assert have_opposites("The summer fare is 3 euros.", "The winter fare is 2 euros.")
     assert not have_opposites("The fare is 3 euros.", "The winter fare is 2 euros.")
+
+
+def test_a_text_has_the_year_that_is_asked_or_none_is_asked() -> None:
+    assert names_asked_year("How many came in 1971?", "birds-1971-07-01: 17 pairs")
+    assert not names_asked_year("How many came in 1971?", "Since 2008 two pairs breed again.")
+    assert names_asked_year("How many came since 2008?", "Two pairs breed again.")
