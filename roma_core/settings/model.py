@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, TypeAdapter, ValidationError
 
 from roma_core.errors import ConfigError
 from roma_core.plugins import GROUPS, declared_names, load_specs
@@ -42,6 +41,7 @@ from roma_core.settings.telemetry import TelemetrySettings
 from roma_core.workspace import DEFAULT_WORKSPACE, resolve_workspace
 
 S = TypeVar("S", bound=SettingsSection)
+_AS_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _OWN_PROVIDERS = frozenset({"openai", "anthropic", "fake"})
 
 
@@ -194,7 +194,7 @@ def dump_settings(settings: Settings, *, with_secrets: bool) -> dict[str, Any]:
     for setting, value in settings.items():
         holds_secret = setting.is_secret or (setting.holds_address and mask_value(value) != value)
         if with_secrets or not holds_secret:
-            values[setting.name] = to_jsonable_python(_reveal(value))
+            values[setting.name] = _AS_JSON.dump_python(_reveal(value), mode="json")
     return values
 
 
