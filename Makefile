@@ -28,10 +28,13 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-system: ## Install Chromium for the browser test where that is possible without asking.
+system: ## Install Chromium and xmlsec1, which some tests need, where that is possible without asking.
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
 	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	  echo "No Chromium: the browser tests will be skipped."
+	@command -v xmlsec1 >/dev/null 2>&1 || \
+	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq xmlsec1 >/dev/null; } || \
+	  echo "No xmlsec1: the test with a real SAML provider will be skipped."
 
 demo: $(READY) ## Ingest the frozen corpus, ask it, score it; no key and no network service needed.
 	@$(BIN)/roma demo --workspace $(DEMO)
