@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 ROWS_OF_PAGE = 100
 ROWS_OF_BATCH = 1000
 CSP: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
 _STYLE: Final = (
@@ -179,7 +179,8 @@ def _draw(caller: Principal, wanted: AuditFilter, rows: Sequence[AuditEntry], ch
         older = f'<p><a href="/audit-log?{escape(wanted.write_query(before=rows[-1].number))}">Older</a></p>'
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'><title>Audit log - ROMA</title>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'><link rel='icon' href='data:,'>"
+        "<title>Audit log - ROMA</title>"
         f"<style>{theme.write_css(':root')}{_STYLE}</style>"
         f"<header><h1>Audit log</h1><span>{escape(caller.subject)} {console} {sign_out}</span></header>"
         f"<main>{_draw_filters(wanted)}{_draw_tools(wanted)}{_draw_check(check)}{table}{older}</main></html>"

@@ -35,6 +35,8 @@ CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+_ICON = "<link rel='icon' href='data:,'>"
+"""None, so that a browser asks for none: a stranger would be refused it."""
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:12vh auto;padding:0 1rem;color:#1a1a1a;"
     "background:#fff}label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:border-box;"
@@ -157,7 +159,7 @@ def make_page(
     form = _draw_form(invitation, name, place) if sso.takes_passwords else ""
     body = (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><main><h1>{escape(title)}</h1>{said}{ways}{form}"
+        f"{_ICON}<title>{escape(title)}</title><style>{_STYLE}</style><main><h1>{escape(title)}</h1>{said}{ways}{form}"
         "</main></html>"
     )
     return HTMLResponse(body, status_code=status, headers={**(headers or {}), "Content-Security-Policy": CSP})
@@ -168,7 +170,7 @@ def _make_farewell(address: str | None) -> HTMLResponse:
     link = f'<a class="way" href="{escape(address)}">Sign out at the provider too</a>' if address else ""
     body = (
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>Signed out</title><style>{_STYLE}</style><main><h1>You are signed out</h1>{link}"
+        f"{_ICON}<title>Signed out</title><style>{_STYLE}</style><main><h1>You are signed out</h1>{link}"
         '<a class="way" href="/sign-in">Sign in</a></main></html>'
     )
     return HTMLResponse(body, headers={"Content-Security-Policy": CSP})

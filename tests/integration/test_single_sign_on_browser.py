@@ -1,0 +1,85 @@
+"""From the console's page to an identity provider, to an answer, and out again, in a real Chromium."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.console import CHROMIUM, Open, Service, ask, box_of, wait_for_answer
+
+mock = pytest.importorskip("oidc_provider_mock")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+PERSON = {"email": "anna@example.org", "email_verified": True, "groups": ["staff"]}
+
+
+def find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def signing(console_corpus: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Service, str]]:
+    """The console behind a provider, both on ports of this machine."""
+    import shutil
+
+    workspace = tmp_path / ".roma"
+    shutil.copytree(console_corpus, workspace)
+    port = find_port()
+    with mock.run_server_in_thread(port=0) as server:
+        issuer = f"http://localhost:{server.server_port}"
+        httpx2.put(f"{issuer}/users/anna", json=PERSON, trust_env=False).raise_for_status()
+        for name, value in {
+            "ROMA_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "ROMA_OIDC_ISSUER": issuer,
+            "ROMA_OIDC_CLIENT_ID": "roma",
+            "ROMA_OIDC_CLIENT_SECRET": "secret",
+            "ROMA_OIDC_ALLOWED_PRIVATE_HOSTS": "localhost",
+            "ROMA_OIDC_ROLES": "staff=reader,staff=auditor",
+            "ROMA_OIDC_LABEL": "Sign in at Example",
+        }.items():
+            monkeypatch.setenv(name, value)
+        with Service(workspace, port).running() as service:
+            yield service, issuer
+
+
+def test_a_person_signs_in_asks_looks_at_the_log_and_signs_out(signing: tuple[Service, str], open_page: Open) -> None:
+    service, issuer = signing
+    page = open_page(service.address)
+    page.wait_for_url(lambda url: url.endswith("/sign-in?next=/console"))
+    page.get_by_role("link", name="Sign in at Example").click()
+    page.wait_for_url(f"{issuer}/**")
+    page.locator("input[name=sub]").fill("anna")
+    page.locator("button[type=submit], button").first.click()
+    page.wait_for_url("**/console")
+    box_of(page).wait_for()
+    ask(page, "When does the valve open?")
+    assert "The valve" in wait_for_answer(page).inner_text()
+    page.locator(".roma-user", has_text="anna@example.org").wait_for()
+
+    page.get_by_role("link", name="Audit log").click()
+    page.wait_for_url("**/audit-log")
+    assert page.get_by_role("cell", name="show", exact=True).count() >= 1
+    page.get_by_role("button", name="Verify the chain").click()
+    page.get_by_text("rows are as they were written").wait_for()
+    page.get_by_label("Action").select_option("sign_in")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url(lambda url: "action=sign_in" in url)
+    assert page.locator("tbody tr").count() == 1
+
+    page.get_by_role("link", name="Console").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{issuer}/**")
+    page.goto(f"{service.address}/console")
+    page.wait_for_url(lambda url: url.endswith("/sign-in?next=/console"))
+    own = [said for said in page.complaints if "Failed to load resource" not in said]
+    assert own == []
+    page.complaints.clear()  # the provider's page asks for styles of a network that is not there
