@@ -975,12 +975,14 @@ class Roma:
     async def _require_permitted(self, document: Document, who: Principal, *, needs_unmasked: bool = False) -> None:
         """Raise ``NotFoundError`` for a document that ``who`` may not read, as for one that is missing.
 
-        ``needs_unmasked`` raises ``AccessError`` as well, see ``_require_unmasked``.
+        ``needs_unmasked`` raises ``AccessError`` as well, see ``_require_unmasked``, and logs what is shown.
         """
         if not (await self.grants.find_scope(who)).permits(document.id, document.collection):
             raise NotFoundError(f"There is no document {document.id!r}; `roma ledger` lists those that there are.")
         if needs_unmasked:
             self._require_unmasked(document, who)
+        if needs_unmasked and is_masked(document):
+            await self.log_action(who, "unmask", documents=[document.id])
 
     async def _count_collections(self, who: Principal) -> dict[str, tuple[int, int]]:
         return await self.store.collections(who.tenant, await self.grants.find_scope(who))

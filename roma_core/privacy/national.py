@@ -32,9 +32,9 @@ class NationalNumber:
     shape: re.Pattern[str]
     cues: re.Pattern[str] | None = None
 
-    def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the spans of valid numbers."""
-        for match in self.shape.finditer(text):
+    def find(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the spans of valid numbers in ``text[start:end]``."""
+        for match in self.shape.finditer(text, start, end):
             if self._is_announced(text, match.start()) and self._is_valid(match[0]):
                 yield match.span()
 
@@ -87,7 +87,7 @@ NUMBERS: Final = (
     _number("pt.cc", r"\d{8} ?\d ?[A-Z]{2}\d"),
     _number("ie.pps", r"\d{7}[A-W][A-IW]?"),
     _number("ee.ik", r"[1-6]\d{10}"),
-    _number("lv.pvn", r"\d{6}-\d{5}"),
+    _number("lv.pvn", r"[0-3]\d{5}-\d{5}"),
     _number("is_.kennitala", r"\d{6}-\d{4}"),
     _number("th.pin", r"\d-\d{4}-\d{5}-\d{2}-\d"),
     _number("my.nric", r"\d{6}-\d{2}-\d{4}"),
@@ -133,7 +133,10 @@ def find_national_numbers(text: str) -> Iterator[tuple[int, int]]:
     >>> list(find_national_numbers("Codice fiscale RSSMRA85T10A562S"))
     [(15, 31)]
     """
-    if sum(map(text.count, "0123456789")) < LEAST_DIGITS:
-        return
-    for number in NUMBERS:
-        yield from number.find(text)
+    start = 0
+    for line in text.splitlines(keepends=True):
+        end = start + len(line)
+        if sum(map(line.count, "0123456789")) >= LEAST_DIGITS:
+            for number in NUMBERS:
+                yield from number.find(text, start, end)
+        start = end

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import re
+import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 _PACKED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08|\x28\xb5\x2f\xfd")
 """Beginnings of zlib, gzip and zstd."""
-MOST_UNPACKED = 8 << 20
+_ZSTD = b"\x28\xb5\x2f\xfd"
+MOST_UNPACKED, BLOCK = 8 << 20, 4096
 
 
 def find_traces(folder: Path, words: Iterable[str], *, without: Iterable[str] = ()) -> dict[str, set[str]]:
@@ -21,10 +23,25 @@ def find_traces(folder: Path, words: Iterable[str], *, without: Iterable[str] = 
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not any(name.startswith(prefix) for prefix in left_out):
-            held = {word for data in [name.encode(), *_readings(path.read_bytes())] for word in _words_in(data, wanted)}
+            readings = [name.encode(), *_readings(path.read_bytes()), *_read_values(path)]
+            held = {word for data in readings for word in _words_in(data, wanted)}
             if held:
                 found[name] = held
     return found
+
+
+def _read_values(path: Path) -> Iterator[bytes]:
+    """Yield every value of a SQLite file, unpacked: a long one is in pieces among the file's pages."""
+    if not path.read_bytes().startswith(b"SQLite format 3\x00"):
+        return
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for row in db.execute(f'SELECT * FROM "{table}"'):  # noqa: S608
+                for value in row:
+                    data = value.encode(errors="surrogatepass") if isinstance(value, str) else value
+                    if isinstance(data, bytes):
+                        yield from _readings(data)
 
 
 def _words_in(data: bytes, words: Iterable[str]) -> set[str]:
@@ -41,25 +58,26 @@ def _readings(data: bytes) -> Iterator[bytes]:
     """Yield the bytes, and what is packed anywhere in them."""
     yield data
     for start in _PACKED.finditer(data):
-        unpacked = _unpack(data[start.start() : start.start() + MOST_UNPACKED])
+        unpacked = _unpack(data, start.start())
         if unpacked:
             yield unpacked
 
 
-def _unpack(data: bytes) -> bytes:
-    """Return as much as can be unpacked; what is only alike gives nothing."""
-    if data.startswith(b"\x28\xb5\x2f\xfd"):
-        return _unpack_zstd(data)
-    wbits = 31 if data.startswith(b"\x1f\x8b") else 15
-    unpacker = zlib.decompressobj(wbits)
+def _unpack(data: bytes, start: int) -> bytes:
+    """Return as much as can be unpacked from ``start`` on; what is only alike gives nothing."""
+    if data.startswith(_ZSTD, start):
+        return _unpack_zstd(data[start : start + MOST_UNPACKED])
+    unpacker = zlib.decompressobj(31 if data.startswith(b"\x1f\x8b", start) else 15)
     parts: list[bytes] = []
-    try:
-        for at in range(0, len(data), 4096):
-            parts.append(unpacker.decompress(data[at : at + 4096], MOST_UNPACKED))
-            if unpacker.eof:
-                break
-    except (zlib.error, gzip.BadGzipFile):
-        return b"".join(parts)
+    size = 0
+    for at in range(start, len(data), BLOCK):
+        try:
+            parts.append(unpacker.decompress(data[at : at + BLOCK], MOST_UNPACKED))
+        except zlib.error:
+            break
+        size += len(parts[-1])
+        if unpacker.eof or size > MOST_UNPACKED:
+            break
     return b"".join(parts)
 
 

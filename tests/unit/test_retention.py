@@ -129,7 +129,12 @@ async def test_a_collection_has_its_own_rule(tmp_path: Path, source: Path) -> No
 
 @pytest.mark.parametrize(
     ("kind", "name", "kept"),
-    [("tenant", "default", True), ("collection", "main", True), ("document", "", True), ("collection", "hr", False)],
+    [
+        ("document", "", True),
+        ("collection", "hr", False),
+        pytest.param("tenant", "default", True, marks=pytest.mark.slow),
+        pytest.param("collection", "main", True, marks=pytest.mark.slow),
+    ],
 )
 async def test_what_is_held_stays_and_cannot_be_forgotten(
     tmp_path: Path, source: Path, kind: str, name: str, kept: bool

@@ -95,6 +95,9 @@ async def test_the_original_takes_the_permission(tmp_path: Path, source: Path) -
             assert isinstance(refused, AgentFailure)
             assert refused.code is ErrorCode.ACCESS_FORBIDDEN
         assert EMAIL in (await read(roma.unmasked, document_id)).text
+        file = await roma.original(shown)
+        assert not isinstance(file, AgentFailure) and EMAIL.encode() in file.data
+        assert [row.who for row in roma.audit.query("default", action="unmask")] == ["local", "local"]
         missing = await roma.unmasked("nowhere", READER)
         assert isinstance(missing, AgentFailure) and missing.code is ErrorCode.NOT_FOUND
 
