@@ -55,6 +55,8 @@ def _remove_account(workspace: Path, who: Principal) -> int:
             return 0
         removed = db.execute("DELETE FROM logins WHERE user = ?", (who.subject,)).rowcount
         db.execute("DELETE FROM invitations WHERE user = ?", (who.subject,))
+        removed += db.execute("DELETE FROM identities WHERE user = ?", (who.subject,)).rowcount
+        db.execute("DELETE FROM pending_sign_ins WHERE instr(person, ?) > 0", (who.subject,))
         db.execute("DELETE FROM identities WHERE user = ?", (who.subject,))
         db.execute("DELETE FROM pending_sign_ins WHERE person IS NOT NULL")  # each is good for minutes at most
         removed += db.execute("DELETE FROM users WHERE name = ?", (who.subject,)).rowcount

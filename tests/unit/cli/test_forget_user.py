@@ -9,6 +9,7 @@ import pytest
 
 from roma_core.api.accounts import AccountTable
 from roma_core.api.jobqueue import JobQueue
+from roma_core.api.storage import open_service
 from roma_core.api.tokens import TokenStore
 from roma_core.cli import main
 from tests.fakes.traces import find_traces
@@ -26,6 +27,8 @@ def service(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     accounts.set_password(invitation, "correct horse battery")
     accounts.sign_in("wolpertinger", address="192.0.2.7")
     accounts.add("bert", roles=["reader"])
+    with open_service(workspace).transaction() as db:
+        db.execute("INSERT INTO identities VALUES ('oidc', 'subject-7', 'wolpertinger')")
     TokenStore(workspace).create("laptop", ["query"], owner="wolpertinger")
     jobs = JobQueue(workspace)
     jobs.add(["papers"], "default", submitter="wolpertinger")
@@ -39,8 +42,8 @@ def test_a_user_is_forgotten_with_account_tokens_and_jobs(service: Path, tmp_pat
     certificate = json.loads(capsys.readouterr().out)
     assert json.loads(target.read_text()) == certificate
     removed = {place["place"]: place["removed"] for place in certificate["places"]}
-    assert (removed["account and sign-ins"], removed["tokens"]) == (2, 1)
-    assert find_traces(service, ["wolpertinger"]) == {}
+    assert (removed["account and sign-ins"], removed["tokens"]) == (3, 1)
+    assert find_traces(service, ["wolpertinger", "subject-7"]) == {}
     assert [account.name for account in AccountTable(service).list()] == ["bert"]
     assert "wolpertinger" not in target.read_text()
 
