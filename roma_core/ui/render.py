@@ -195,7 +195,9 @@ def _formula_parser() -> MarkdownIt:
     """Return the parser with formulas between dollar signs, which are marked for the page to set them."""
     from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-    return new_parser().use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False)
+    return new_parser().use(
+        dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True
+    )
 
 
 def colour_code(code: str, language: str) -> str:
@@ -314,6 +316,8 @@ def _harmless(token: Token) -> list[Token]:
     """Return the harmless form of an inline token: an image's words, a link with its host."""
     if token.type == "math_inline":
         return [_formula(token.content)]
+    if token.type == "math_inline_double":  # a formula on a line of its own, with a badge behind it
+        return [_formula(token.content, dollars="$$")]
     if token.type == "image":
         return [_text((token.content or "image").translate(_OVERRIDES))]
     if token.type in {"text", "code_inline"}:
@@ -328,11 +332,12 @@ def _harmless(token: Token) -> list[Token]:
     return [token]
 
 
-def _formula(content: str) -> Token:
+def _formula(content: str, dollars: str = "$") -> Token:
     """Return a formula for the page to set; what does not look like one stays text with its dollar signs."""
     if not _MATH.search(content) or any(sign in content for sign in (_OPEN, _FROM, _TO)):
-        return _text(f"${content.translate(_OVERRIDES)}$")
-    return _raw(f'<span class="roma-math">{escape(content.translate(_OVERRIDES))}</span>')
+        return _text(f"{dollars}{content.translate(_OVERRIDES)}{dollars}")
+    names = "roma-math roma-math-block" if dollars == "$$" else "roma-math"
+    return _raw(f'<span class="{names}">{escape(content.translate(_OVERRIDES))}</span>')
 
 
 def _text(content: str) -> Token:

@@ -91,7 +91,7 @@ def test_code_formulas_and_tables_are_set_for_reading(open_page: Open, console_c
         page = open_page(service.address, accept_downloads=True)
         ask(page, "Show me all kinds")
         turn = wait_for_answer(page)
-        turn.locator(".katex").nth(1).wait_for()
+        turn.locator(".katex-display").wait_for()
         assert "from $5 to $6" in turn.inner_text()
         assert turn.locator(".katex-display").count() == 1
         assert turn.locator("a[href^='javascript']").count() == 0 and page.evaluate("window.pwned") is None

@@ -234,3 +234,12 @@ def test_a_badge_shows_its_verdict_at_its_place() -> None:
     html = to_html(text, badge_at)
     assert re.findall(r'data-verdict="(\w+)"', html) == ["supported", "contradicted"]
     assert "Source 1: supported" in html
+
+
+def test_a_formula_of_its_own_line_is_set_as_one_also_with_a_badge_behind_it() -> None:
+    text = "So:\n\n$$x^2 + 1$$\n\nAnd $$y^2$$ here; it costs $$5 and $$6."
+    end = text.index("\n\nAnd")
+    for gaps in ({}, {end: Gap("unsupported")}):
+        shown = "".join(render_blocks(text, gaps=gaps))
+        assert shown.count('<span class="roma-math roma-math-block">') == 2
+        assert "$$5 and $$6" in shown and ("roma-gap" in shown) == bool(gaps)
