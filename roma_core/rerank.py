@@ -50,8 +50,8 @@ LEAST_DEPTH: Final = 8
 DEPTH_STEP: Final = 4
 """Pairs that are read before it is looked again whether the order of the best is settled."""
 SETTLED_TOP: Final = 3
-"""Passages whose order has to be settled: an answer without a model quotes no more. Half the pairs are read then, and
-nDCG@10 is no worse (``docs/benchmarks``, retrieval)."""
+"""Passages whose order has to be settled. On 200 questions of SQuAD 2.0 and CLAPNQ 9 of 20 pairs are read then, and
+nDCG@10 changes by +0.1 points (95 %: -0.3 to +0.5); ``bench.retrieval`` measures it."""
 RERANK_WEIGHT = _DEFAULTS.rerank_weight
 """Mixing gains a point of nDCG@10 over the hybrid and loses nowhere; replacing its order by the model's loses one."""
 
