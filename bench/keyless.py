@@ -111,7 +111,7 @@ async def measure(
     embedder, reranker = LocalEmbedder(), LocalReranker()
     store = LanceStore(folder / "store", fingerprint=embedder.fingerprint, dim=embedder.dim, model=embedder.name)
     total = (await store.counts(TENANT))[1] or await fill(store, embedder, make_documents(collections))
-    settings = Settings(workspace=folder / "w", llm_provider="extractive", cache="off")  # type: ignore[call-arg]
+    settings = Settings({"workspace": folder / "w", "llm_provider": "extractive", "cache": "off"})
     romas = {
         depth: build_roma(settings.replace(rerank_depth=depth), store=store, embedder=embedder, reranker=reranker)
         for depth in DEPTHS
