@@ -27,7 +27,7 @@ from roma_core.types import IngestionReport, IngestItem
 from tests.redis_server import running_redis
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("ROMA_QUEUE_KILLS", "6"))
+KILLS = int(os.environ.get("ROMA_QUEUE_KILLS", "2"))
 SIGNED = "https://b.example/k.pdf?X-Amz-Expires=60&X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0"
 KEYED = "https://h.example/?api_key=sk-ant-api03-abcdefghijklmnopqrstu"
 SECRETS = ("fe5f80f77d5fa3beca", "sk-ant-api03")

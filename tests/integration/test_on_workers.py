@@ -181,8 +181,8 @@ def is_worker(pid: int, place: str) -> bool:
     return "multiprocessing.spawn" in words
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["local:2", pytest.param("dask:2", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("place", ["local:2", "dask:2"])
 async def test_killed_workers_lose_nothing_and_double_nothing(
     place: str, sources: Path, alone: tuple[str, Any, Any, Any], tmp_path: Path
 ) -> None:
