@@ -33,6 +33,16 @@ COLOURS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Name to colour in the light and in the dark; text on its ground has a contrast of at least 4.5 to 1."""
 
+CHART_COLOURS: Final[Mapping[str, str]] = {
+    "accent": "#3b82f6",
+    "second": "#0d9488",
+    "good": "#2e9e5b",
+    "warning": "#c2730c",
+    "bad": "#e5484d",
+    "muted": "#7b818a",
+}
+"""Colours of marks in a chart. Each stands out from the light and from the dark ground alike (at least 3 to 1)."""
+
 SIZES: Final[Mapping[str, str]] = {
     "font": 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif',
     "mono": 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace',

@@ -132,6 +132,11 @@ class Workspace:
         return self.evals / "labels"
 
     @property
+    def goldens(self) -> Path:
+        """Folder of the golden sets that reviewers make of questions that were asked, one file a set."""
+        return self.evals / "goldens"
+
+    @property
     def reviews(self) -> Path:
         """Decisions of reviewers on candidates for golden sets."""
         return self.evals / "reviews.jsonl"

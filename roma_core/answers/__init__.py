@@ -15,11 +15,13 @@ from roma_core.answers.record import (
     StageSnapshot,
 )
 from roma_core.answers.service import Answers, Recorder, require_record_id
+from roma_core.answers.store import AnswerFigures
 
 __all__ = [
     "ANSWER_STATES",
     "AnswerCache",
     "AnswerCacheStats",
+    "AnswerFigures",
     "AnswerIdentity",
     "AnswerInputs",
     "AnswerRecord",

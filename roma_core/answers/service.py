@@ -23,7 +23,7 @@ from roma_core.answers.record import (
     is_terminal,
     make_ending,
 )
-from roma_core.answers.store import LEASE_S, AnswerStore, NewEvents
+from roma_core.answers.store import LEASE_S, AnswerFigures, AnswerStore, NewEvents
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, InputError, NotFoundError, guarded
 from roma_core.telemetry import logs
 from roma_core.types import CompleteEvent, ComponentHealth, Principal, Query, StreamEvent, digest
@@ -281,6 +281,21 @@ class Answers:
                 yield await self.get(who.model_copy(update={"subject": owner}), record_id)
             except NotFoundError:
                 continue
+
+    async def figures(
+        self, who: Principal, since: datetime | None = None, limit: int = 20_000
+    ) -> Sequence[AnswerFigures]:
+        """Return the figures of the newest answers of all users of the tenant, the newest first.
+
+        Raises ``AccessError`` without the permission ``insights.read``.
+        """
+        if not who.may("insights.read"):
+            raise AccessError("Figures of all users need the permission insights.read.", ErrorCode.ACCESS_FORBIDDEN)
+        return await asyncio.to_thread(self.store.figures, who.tenant, since, limit)
+
+    async def documents_of_answers(self, tenant: str) -> Sequence[tuple[str, str]]:
+        """Return the id of each answer of a tenant with that of each document that it has words of."""
+        return await asyncio.to_thread(self.store.documents_of_answers, tenant)
 
     async def follow(self, who: Principal, record_id: str, first: int = 0) -> AsyncGenerator[tuple[int, StreamEvent]]:
         """Yield the events from number ``first`` on with their numbers, until the last one. Raises ``NotFoundError``.

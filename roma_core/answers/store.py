@@ -13,11 +13,12 @@ import os
 import socket
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from roma_core.answers.codec import (
     dump_events,
@@ -42,7 +43,17 @@ from roma_core.answers.record import (
 from roma_core.database import Database, Schema
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.processes import identify_process
-from roma_core.types import Chunk, CompleteEvent, ErrorEvent, Principal, Query, StreamEvent, TailorOutput
+from roma_core.types import (
+    Answered,
+    Chunk,
+    CitationVerdict,
+    CompleteEvent,
+    ErrorEvent,
+    Principal,
+    Query,
+    StreamEvent,
+    TailorOutput,
+)
 
 LEASE_S = 15.0
 """Age of a record's last renewal after which its process counts as gone."""
@@ -87,6 +98,18 @@ _OWN = "tenant = ? AND owner = ?"
 _SUMMARY = "id, state, query, session_id, answer_id, created_at, ended_at, host, pid, process, lease_until"
 
 
+_FACTS: Final = ("model", "answered", "usage.cost_usd", "statements", "removed", "degraded", "saved")
+_NO_FACTS = json.dumps([None] * len(_FACTS))
+_FACT_PATHS = ", ".join(f"'$.{name}'" for name in _FACTS)
+_SELECT_FIGURES = (
+    f"SELECT {_SUMMARY}, owner, is_cut, json_extract(query, '$.text') AS question, "  # noqa: S608
+    f"json_extract(output, {_FACT_PATHS}) AS facts, "
+    "json_extract(failure, '$.code') AS code FROM answers "
+    "WHERE tenant = ? AND created_at >= ? ORDER BY created_at DESC, id LIMIT ?"
+)
+"""Several values are read out of the JSON at once: parsing it takes most of the time."""
+
+
 class NewEvents(NamedTuple):
     """Events of a running answer that are to be stored; ``first`` is the number of the first."""
 
@@ -94,6 +117,33 @@ class NewEvents(NamedTuple):
     id: str
     first: int
     events: Sequence[StreamEvent]
+
+
+class AnswerFigures(NamedTuple):
+    """An answer as the dashboard of use counts it: what became of a question, how long it took, what it cost."""
+
+    id: str
+    owner: str
+    session_id: str | None
+    answer_id: str
+    state: AnswerState
+    question: str
+    created_at: datetime
+    seconds: float | None
+    """None for an answer without an end."""
+    model: str = ""
+    answered: str = ""
+    """A value of ``Answered``; empty without an answer."""
+    verdicts: Mapping[CitationVerdict, int] = {}
+    """Number of statements by verdict, those that were taken out included."""
+    cost_usd: float | None = None
+    """None without an answer, and where a price is unknown."""
+    is_degraded: bool = False
+    is_reused: bool = False
+    """True for an answer from the cache."""
+    code: str = ""
+    """Code of the failure."""
+    is_cut: bool = False
 
 
 class StoredEvents(NamedTuple):
@@ -300,6 +350,20 @@ class AnswerStore:
             rows = db.execute(statement, (tenant,)).fetchall()
         return [(str(row["owner"]), str(row["id"])) for row in rows]
 
+    def figures(self, tenant: str, since: datetime | None = None, limit: int = 20_000) -> builtins.list[AnswerFigures]:
+        """Return the figures of the newest answers of a tenant, the newest first. No passage or event is read."""
+        values = (tenant, "" if since is None else since.astimezone(UTC).isoformat(), limit)
+        with self._database.snapshot() as db:
+            rows = db.execute(_SELECT_FIGURES, values).fetchall()
+        return [_make_figures(row) for row in rows]
+
+    def documents_of_answers(self, tenant: str) -> builtins.list[tuple[str, str]]:
+        """Return the id of each answer of a tenant with that of each document that it has words of."""
+        statement = "SELECT DISTINCT id, document_id FROM answer_passages WHERE tenant = ?"
+        with self._database.snapshot() as db:
+            rows = db.execute(statement, (tenant,)).fetchall()
+        return [(str(row["id"]), str(row["document_id"])) for row in rows]
+
     def forget_documents(self, tenant: str, document_ids: Sequence[str]) -> int:
         """Take the words of documents out of all records; return how many answers were blanked.
 
@@ -419,6 +483,38 @@ class AnswerStore:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._database.close()
+
+
+def _make_figures(row: sqlite3.Row) -> AnswerFigures:
+    created_at = datetime.fromisoformat(row["created_at"])
+    ended_at = datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None
+    model, answered, cost_usd, statements, removed, degraded, saved = json.loads(row["facts"] or _NO_FACTS)
+    verdicts = Counter(statement["verdict"] for statement in (*(statements or ()), *(removed or ())))
+    return AnswerFigures(
+        id=row["id"],
+        owner=row["owner"],
+        session_id=row["session_id"],
+        answer_id=row["answer_id"],
+        state=_state_of(row),
+        question=row["question"] or "",
+        created_at=created_at,
+        seconds=None if ended_at is None else (ended_at - created_at).total_seconds(),
+        model=model or "",
+        answered=_read_answered(answered),
+        verdicts=verdicts,
+        cost_usd=cost_usd,
+        is_degraded=bool(degraded),
+        is_reused=bool(saved),
+        code=row["code"] or "",
+        is_cut=bool(row["is_cut"]),
+    )
+
+
+def _read_answered(value: str | bool | None) -> str:
+    """Return a value of ``Answered`` also for an answer that was stored when it was true or false."""
+    if isinstance(value, bool | int):
+        return (Answered.KNOWN if value else Answered.UNKNOWN).value
+    return value or ""
 
 
 def _find(db: sqlite3.Connection, tenant: str, record_id: str) -> sqlite3.Row | None:

@@ -72,6 +72,13 @@ PERMISSION_OF: Mapping[str, Permission] = {
 """By the first part of the path; everything else needs ``service.manage``."""
 _OF_EVERYONE = frozenset({"sign-out"})
 """First parts of paths that everyone who is signed in may use, whatever the roles."""
+PERMISSION_OF_PAGE: Mapping[str, Permission] = {
+    "/console/evals": "insights.read",
+    "/console/usage": "insights.read",
+    "/console/corpus": "insights.read",
+    "/console/ab": "spend.read",
+}
+"""Pages below ``/console`` that need more than their first part says, with all that lies below them."""
 SHUT = frozenset({"components"})
 """Never served: Panel's route of this name imports the module that the path names, and the console does not need it."""
 _CONSOLE_FILES = frozenset({"static"})
@@ -83,7 +90,7 @@ _PAGES = frozenset({"console", "read", "audit-log"})
 _UNLIMITED = _CONSOLE | {"health"}  # one page of the console loads many files
 _ASKING = re.compile(r"/console/api/(?:conversations/[^/]+/ask|answers/[^/]+/compare)/?")
 """Route of the console's questions, which count as those of ``/query`` do."""
-_PANEL = re.compile(r"/(?:static|console/sources)(?:/|$)")
+_PANEL = re.compile(r"/(?:static|console/(?:sources|evals|usage|corpus))(?:/|$)")
 """Routes of Panel's pages and files."""
 _PROXIED = re.compile(
     r"forwarded|x-forwarded.*|via|x-(?:real|client|cluster-client)-ip|(?:cf-connecting|true-client)-ip"
@@ -265,7 +272,7 @@ class Gate:
             is_stranger = identified.code is ErrorCode.ACCESS_UNAUTHENTICATED and not _read_secret(scope)
             if not (is_stranger and path in OPEN):
                 return identified
-        needed = PERMISSION_OF.get(part, "service.manage")
+        needed = find_permission(path)
         is_free = path in OPEN or part in _OF_EVERYONE
         if principal is not None and not is_free and not principal.may(needed):
             return _refuse_permission(principal, needed)
@@ -352,6 +359,16 @@ class Gate:
             return message
 
         return received
+
+
+def find_permission(path: str) -> Permission:
+    """Return the permission that a path needs.
+
+    >>> find_permission("/console/usage/ws"), find_permission("/console")
+    ('insights.read', 'answers.ask')
+    """
+    page = "/".join(path.split("/", 3)[:3])
+    return PERMISSION_OF_PAGE.get(page) or PERMISSION_OF.get(_first_part(path), "service.manage")
 
 
 def _refuse_permission(principal: Principal, needed: Permission) -> AgentFailure:

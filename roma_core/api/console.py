@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import Field
 
+from roma_core.api.access import find_permission
 from roma_core.api.downloads import FormatParameter, make_download
 from roma_core.api.problems import make_problem
 from roma_core.api.query import get_principal
@@ -87,9 +88,16 @@ async def asset(request: Request, name: str) -> Response:
 
 
 @router.get("/state", responses=returns(wire.StateView))
-async def state(chat: Chat) -> Response:
-    """Return the workspace as a new conversation shows it."""
-    return JSONResponse(await chat.state())
+async def state(request: Request, chat: Chat) -> Response:
+    """Return the workspace as a new conversation shows it, and the other pages that the caller may open."""
+    return JSONResponse({**await chat.state(), "pages": list_pages(request)})
+
+
+def list_pages(request: Request) -> list[dict[str, str]]:
+    """Return the pages beside the chat that are served and that the caller may open, each with its name."""
+    pages: Mapping[str, str] = getattr(request.app.state, "pages", {})
+    who = get_principal(request)
+    return [{"path": path, "name": name} for path, name in pages.items() if who.may(find_permission(path))]
 
 
 @router.get("/conversations", responses=returns(list[wire.ConversationItem]))

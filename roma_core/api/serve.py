@@ -31,16 +31,16 @@ _log = logs.get("serve")
 
 
 def build(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
-    """Return the application, with the page of sources if the extra ``ui`` is installed."""
+    """Return the application, with Panel's pages (sources, dashboards) if the extra ``ui`` is installed."""
     app = create_app(roma, tokens)
     try:
-        from roma_core.ui.source_page import mount
+        from roma_core.ui.dashboards.mount import mount_pages
     except ModuleNotFoundError as missing:
         if missing.name and missing.name.startswith("roma_core"):
             raise
-        _log.warning("no page of sources", missing=missing.name, install="roma-core[ui]")
+        _log.warning("no pages of sources and dashboards", missing=missing.name, install="roma-core[ui]")
     else:
-        mount(app, roma, who=serving.get)
+        mount_pages(app, roma, who=serving.get)
     return app
 
 

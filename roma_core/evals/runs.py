@@ -7,9 +7,11 @@ it; a name that is given again belongs to the newest run that has it.
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,14 +21,16 @@ from roma_core.errors import ErrorCode, EvalError, suggest_name
 from roma_core.evals import provenance
 from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.provenance import RunProvenance, read_provenance
-from roma_core.evals.report.record import EvalReport, RunFacts, read_report, render_page
+from roma_core.evals.report.record import EvalReport, MeasureInfo, RunFacts, Summary, read_report, render_page
 from roma_core.settings import Settings
-from roma_core.types import Noun
+from roma_core.types import Noun, Usage
 from roma_core.workspace import Workspace, private_folder
 
 CARD, REPORT, PAGE, FACTS = "run.json", "report.json", "report.html", "facts.json"
 INCOMPLETE = "incomplete.json"
 """The report of a later attempt at the same run that scored less than the one that is kept."""
+SUMMARY = "summary.json"
+"""The figures of a run that dashboards read in place of its rows; made again when the report or the facts are newer."""
 COMPARISONS, SAMPLES, DATASET = "comparisons", "samples", "dataset.json"
 NAME = re.compile(r"[\w.@+-]{1,80}")
 
@@ -49,6 +53,27 @@ class RunCard(Noun):
     def is_whole(self) -> bool:
         """True when every case was answered by the system itself."""
         return set(self.states) <= {"ok"}
+
+
+class RunSummary(Noun):
+    """The figures of a run without its rows: means with intervals, cost and time. Small, whatever the run's size."""
+
+    card: RunCard
+    dataset_sha256: str
+    measures: tuple[MeasureInfo, ...] = ()
+    summaries: tuple[Summary, ...] = ()
+    asked: int = 0
+    """Questions that were put to the system in this run; those that were resumed are not among them."""
+    cost_usd: float | None = 0.0
+    """None where a price is unknown."""
+    seconds: float = 0.0
+    median_s: float | None = None
+    p95_s: float | None = None
+    """Time to an answer; None where no times are kept."""
+
+    def find(self, measure: str) -> Summary | None:
+        """Return a measure's mean with its interval; None when the run did not take it."""
+        return next((summary for summary in self.summaries if summary.measure == measure), None)
 
 
 class RunStore:
@@ -143,6 +168,26 @@ class RunStore:
             return RunFacts.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return RunFacts()
+
+    def summarise(self, card: RunCard) -> RunSummary:
+        """Return the figures of a run, from its small file where that is as new as the run. Raises ``EvalError``."""
+        folder = self.folder / card.run_id
+        kept = _read_summary(folder)
+        if kept is None:
+            kept = make_summary(card, read_report(folder / REPORT), self.read_facts(card.run_id))
+            with suppress(OSError):  # a workspace that can only be read is summed up each time
+                (folder / SUMMARY).write_text(kept.model_dump_json() + "\n", encoding="utf-8")
+        return kept.model_copy(update={"card": card})
+
+    def summaries(self) -> Sequence[RunSummary]:
+        """Return the figures of all runs, the newest last; a run whose report cannot be read is left out."""
+        found: list[RunSummary] = []
+        for card in self.list():
+            try:
+                found.append(self.summarise(card))
+            except EvalError:
+                continue
+        return found
 
     def find_provenance(self, run_id: str) -> RunProvenance | None:
         """Return the card of the run with this id; None without one."""
@@ -242,6 +287,44 @@ def open_runs(settings: Settings) -> RunStore:
     >>> open_runs(roma.settings).read("lazy").mean("nugget_recall")  # doctest: +SKIP
     """
     return RunStore(Workspace(settings.workspace).evals)
+
+
+def make_summary(card: RunCard, report: EvalReport, facts: RunFacts) -> RunSummary:
+    """Return the figures of a run from its rows and its facts."""
+    times = sorted(facts.case_seconds.values())
+    return RunSummary(
+        card=card,
+        dataset_sha256=report.dataset_sha256,
+        measures=report.measures,
+        summaries=report.summary(),
+        asked=facts.asked,
+        cost_usd=Usage.total(facts.usage.values()).cost_usd,
+        seconds=facts.seconds,
+        median_s=find_quantile(times, 0.5),
+        p95_s=find_quantile(times, 0.95),
+    )
+
+
+def find_quantile(ordered: Sequence[float], share: float) -> float | None:
+    """Return the smallest value that at least ``share`` of the values do not exceed; None without values.
+
+    >>> find_quantile([1.0, 2.0, 3.0, 4.0], 0.5)
+    2.0
+    """
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+def _read_summary(folder: Path) -> RunSummary | None:
+    """Return the figures in a run's small file; None when there are none, or older ones than the run."""
+    path = folder / SUMMARY
+    try:
+        made_at = path.stat().st_mtime_ns
+        sources = [folder / REPORT, *([folder / FACTS] if (folder / FACTS).exists() else [])]
+        if any(source.stat().st_mtime_ns > made_at for source in sources):
+            return None
+        return RunSummary.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def require_run_name(name: str) -> None:

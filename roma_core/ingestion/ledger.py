@@ -14,11 +14,11 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from roma_core.connectors.base import Listing
 from roma_core.database import Database
@@ -33,7 +33,17 @@ _WILD: Final = re.compile("%2A|%3F|%5B")
 """Wildcards in the address of a glob."""
 _BANDS: Final = ("band0", "band1", "band2", "band3")
 _STORED: Final = (
-    *("version", "content_sha256", "parser", "made_with", "simhash", "text_sha256", "parse_key", "stored_at"),
+    *(
+        "version",
+        "content_sha256",
+        "parser",
+        "made_with",
+        "simhash",
+        "text_sha256",
+        "parse_key",
+        "stored_at",
+        "left_out",
+    ),
     *_BANDS,
 )
 """Columns that describe what is in the store; NULL when nothing is."""
@@ -105,6 +115,8 @@ class StoredVersion:
     simhash: int | None
     text_sha256: str | None = None
     parse_key: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Number of parts that the parser left out, by reason."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +185,23 @@ class Tombstone:
     item: Mapping[str, Any]
     """The ledger's row as it was."""
     document: Document
+
+
+class ItemFigures(NamedTuple):
+    """An item as the dashboard of the corpus counts it."""
+
+    uri: str
+    state: ItemState
+    document_id: str | None
+    source: str
+    reason: str
+    code: str | None
+    chunks: int
+    warnings: tuple[str, ...]
+    content_sha256: str | None
+    """Of what is stored; None where nothing is."""
+    left_out: Mapping[str, int] | None
+    """Number of parts that the parser left out, by reason; None where they were not counted."""
 
 
 class Ledger:
@@ -590,6 +619,13 @@ class Ledger:
             rows = db.execute(f"SELECT {_ITEM} FROM {table} WHERE {chosen} ORDER BY uri", given).fetchall()  # noqa: S608
         return [IngestItem(**{**dict(row), "warnings": tuple(json.loads(row["warnings"]))}) for row in rows]
 
+    def figures(self, tenant: str) -> list[ItemFigures]:
+        """Return what there is to count of every item, by URI."""
+        columns = ", ".join(ItemFigures._fields)
+        with self._database.snapshot() as db:
+            rows = db.execute(f"SELECT {columns} FROM items WHERE tenant = ? ORDER BY uri", (tenant,)).fetchall()  # noqa: S608
+        return [_make_figures(row) for row in rows]
+
     def runs(self, tenant: str) -> list[dict[str, str | None]]:
         """Return ``run_id, sources, started_at, ended_at, counts`` of every run, the newest first.
 
@@ -735,6 +771,7 @@ def _stored_columns(outcome: Outcome, before: sqlite3.Row | None) -> dict[str, s
             "text_sha256": stored.text_sha256,
             "parse_key": stored.parse_key,
             "stored_at": _now(),
+            "left_out": json.dumps(dict(stored.left_out), sort_keys=True),
             **dict(zip(_BANDS, marks, strict=True)),
         }
     if before is None or outcome.gone:
@@ -764,6 +801,15 @@ def _ledger_row(row: sqlite3.Row) -> LedgerRow:
         listing_json=row["listing"],
         pinned=bool(row["pinned"]),
     )
+
+
+def _make_figures(row: sqlite3.Row) -> ItemFigures:
+    left_out = row["left_out"]
+    parsed = {
+        "warnings": () if row["warnings"] == "[]" else tuple(json.loads(row["warnings"])),
+        "left_out": None if left_out is None else json.loads(left_out),
+    }
+    return ItemFigures(**{**dict(row), **parsed})
 
 
 def _part_range(container: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -679,6 +680,7 @@ class Run:
             simhash=simhash(document.text),
             text_sha256=text_identity(document),
             parse_key=parse_key,
+            left_out=Counter(left_out.why for left_out in document.left_out),
         )
         return Prepared(candidate, document, chunks, stored)
 

@@ -72,4 +72,7 @@ UPDATE items SET stored_at = substr(run_id, 1, 4) || '-' || substr(run_id, 5, 2)
 """
 """Items know when their document was stored; those of before, when their row was last written, which is no earlier."""
 
-LEDGER: Final = Schema("ledger", "The ledger", (TABLES_OF_2026, SOURCES, STORED_AT), page_bytes=1024)
+LOSSES: Final = "ALTER TABLE items ADD COLUMN left_out TEXT"
+"""Number of parts that a parser left out of a document, by reason, as JSON; NULL where it was not counted."""
+
+LEDGER: Final = Schema("ledger", "The ledger", (TABLES_OF_2026, SOURCES, STORED_AT, LOSSES), page_bytes=1024)

@@ -31,7 +31,7 @@ from roma_core.errors import (
 from roma_core.ingestion.absence import AbsenceReview, DeletionPolicy, delete_items
 from roma_core.ingestion.captions import Captions
 from roma_core.ingestion.distribution import ShardedRun, ShardPlan, sweep_shards
-from roma_core.ingestion.ledger import Ledger, Tombstone
+from roma_core.ingestion.ledger import ItemFigures, Ledger, Tombstone
 from roma_core.ingestion.pictures import PictureIndex
 from roma_core.ingestion.run import (
     AGENT,
@@ -503,6 +503,10 @@ class IngestionService:
     ) -> list[IngestItem]:
         """Return the ledger row of every item ever listed (or of those of one run), by URI. Raises ``StoreError``."""
         return await asyncio.to_thread(lambda: self.parts.ledger.items(tenant, state=state, run_id=run_id))
+
+    async def ledger_figures(self, tenant: str = DEFAULT_TENANT) -> list[ItemFigures]:
+        """Return what there is to count of every item, by URI."""
+        return await asyncio.to_thread(self.parts.ledger.figures, tenant)
 
     async def runs(self, tenant: str = DEFAULT_TENANT) -> list[dict[str, str | None]]:
         """All runs, the newest first. Raises ``StoreError``."""

@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from roma_core.errors import NotFoundError
-from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk, digest
+from roma_core.types import (
+    EVERYTHING,
+    Chunk,
+    ComponentHealth,
+    Document,
+    DocumentFacts,
+    ReadScope,
+    ScoredChunk,
+    digest,
+)
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -56,6 +65,10 @@ class ChunkStore(Protocol):
 
     async def contents(self, tenant: str) -> dict[str, str]:
         """Return the ``content_sha256`` of each document of the tenant by its id."""
+        ...
+
+    async def facts(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, DocumentFacts]:
+        """Return the facts of each document in ``scope`` by its id, without reading its text."""
         ...
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import InputError
+from roma_core.facts import read_facts
 from roma_core.languages import UNSPACED, detect_language
 from roma_core.ranking import ranked
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
@@ -21,7 +22,7 @@ from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.lexical import SHORTEST_FUZZY, expand_versions, is_within_one_edit, make_search_text
 from roma_core.store.shards import check_rows, read_entries
 from roma_core.store.words import choose_languages, widen_question
-from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk
+from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -91,6 +92,10 @@ class InMemoryStore:
         """Yield the documents by id, see ``ChunkStore``."""
         for held in self._select_entries(tenant, scope):
             yield held.document
+
+    async def facts(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, DocumentFacts]:
+        """Return the facts by document id, see ``ChunkStore``."""
+        return {held.document.id: read_facts(held.document) for held in self._select_entries(tenant, scope)}
 
     async def permitted_ids(self, tenant: str, document_ids: Iterable[str], scope: ReadScope) -> frozenset[str]:
         """Return which documents are there and permitted, see ``ChunkStore``."""

@@ -47,11 +47,11 @@ from roma_core.store.register import (
     table_folder,
     write_register,
 )
-from roma_core.store.rows import CHUNK_FIELDS, join_words, parse_chunk, rows, schema
+from roma_core.store.rows import CHUNK_FIELDS, FACT_FIELDS, join_words, parse_chunk, parse_facts, rows, schema
 from roma_core.store.shards import check_rows
 from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, choose_upkeep, is_index_due
 from roma_core.store.words import choose_languages, widen_question
-from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, ReadScope, ScoredChunk, digest
+from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk, digest
 from roma_core.workspace import GoneError, identity, private_folder
 
 if TYPE_CHECKING:
@@ -414,6 +414,12 @@ class LanceStore:
         await self._table()
         found = await self._select(["document_id", "content_sha256"], _scope(tenant, "document"))
         return {row["document_id"]: row["content_sha256"] for row in found}
+
+    async def facts(self, tenant: str, scope: ReadScope = EVERYTHING) -> dict[str, DocumentFacts]:
+        """Return the facts by document id from their columns, see ``ChunkStore``."""
+        await self._table()
+        found = await self._select(["document_id", *FACT_FIELDS], _scope(tenant, "document", None, scope))
+        return {str(row.pop("document_id")): parse_facts(row) for row in found}
 
     async def permitted_ids(self, tenant: str, document_ids: Iterable[str], scope: ReadScope) -> frozenset[str]:
         """Return which documents are there and permitted, see ``ChunkStore``."""

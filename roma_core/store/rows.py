@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roma_core.errors import InputError
@@ -128,5 +128,9 @@ def join_words(words: Sequence[str]) -> str:
 def parse_chunk(row: dict[str, Any]) -> Chunk:
     """Return the chunk that a row holds."""
     fields = {field: row[field] for field in CHUNK_FIELDS if field != "headings" and field not in FACT_FIELDS}
-    facts = DocumentFacts(**{field: row[field] for field in FACT_FIELDS})
-    return Chunk(**fields, headings=tuple(row["headings"]), facts=facts)
+    return Chunk(**fields, headings=tuple(row["headings"]), facts=parse_facts(row))
+
+
+def parse_facts(row: Mapping[str, Any]) -> DocumentFacts:
+    """Return the facts of a document, or of a passage, that a row holds."""
+    return DocumentFacts(**{field: row[field] for field in FACT_FIELDS})

@@ -311,6 +311,10 @@ class StoreContract:
         assert set(await store.collections("t", scope)) == expected
         assert {found.id async for found in store.documents("t", scope)} == permitted
         assert await store.permitted_ids("t", [*ids.values(), "nothing"], scope) == permitted
+        facts = await store.facts("t", scope)
+        assert {document_id: found.collection for document_id, found in facts.items()} == {
+            ids[name]: name for name in expected
+        }
         for name in names:
             assert (await store.document("t", ids[name], scope) is not None) is (name in expected)
 

@@ -20,6 +20,7 @@ Permission = Literal[
     "pii.read",
     "spend.read",
     "metrics.read",
+    "insights.read",
     "audit.read",
     "grants.manage",
     "accounts.manage",
@@ -32,6 +33,7 @@ PERMISSIONS: Final[Mapping[Permission, str]] = {
     "pii.read": "see personal data that is masked, in documents and on the pages they were made of",
     "spend.read": "see what models have cost",
     "metrics.read": "read the series of `/metrics`",
+    "insights.read": "see the dashboards: evaluations, questions and ratings of all users, and the corpus",
     "audit.read": "search and verify the audit log",
     "grants.manage": "change who may read which collection or document",
     "accounts.manage": "add and disable accounts, end sign-ins, make and revoke tokens",
@@ -42,7 +44,7 @@ _READER: Final[frozenset[Permission]] = frozenset({"answers.ask"})
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     "reader": _READER,
     "contributor": _READER | {"documents.ingest"},
-    "analyst": _READER | {"spend.read", "metrics.read"},
+    "analyst": _READER | {"spend.read", "metrics.read", "insights.read"},
     "auditor": frozenset({"audit.read", "metrics.read"}),
     "admin": frozenset(PERMISSIONS),
 }

@@ -1,4 +1,4 @@
-"""User interfaces: the console, views of documents, and progress in a notebook."""
+"""User interfaces: the console, dashboards, views of documents, and progress in a notebook."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from roma_core.ui.chat.pane import ChatPane as ChatPane
     from roma_core.ui.chat.widget import Chat as Chat
     from roma_core.ui.comparison import compare_page as compare_page
+    from roma_core.ui.dashboards import CorpusDashboard as CorpusDashboard
+    from roma_core.ui.dashboards import EvalsDashboard as EvalsDashboard
+    from roma_core.ui.dashboards import UsageDashboard as UsageDashboard
     from roma_core.ui.explorer import explore as explore
     from roma_core.ui.jupyter import explain as explain
     from roma_core.ui.jupyter import notebook as notebook
@@ -23,6 +26,7 @@ else:
             "chat.pane": ("ChatPane",),
             "chat.widget": ("Chat",),
             "comparison": ("compare_page",),
+            "dashboards": ("CorpusDashboard", "EvalsDashboard", "UsageDashboard"),
             "explorer": ("explore",),
             "lab": ("LabelPad", "PromptLab"),
             "jupyter": ("explain", "notebook"),
@@ -30,4 +34,17 @@ else:
         },
     )
 
-__all__ = ["Chat", "ChatPane", "LabelPad", "PromptLab", "compare_page", "explain", "explore", "ingest_bar", "notebook"]
+__all__ = [
+    "Chat",
+    "ChatPane",
+    "CorpusDashboard",
+    "EvalsDashboard",
+    "LabelPad",
+    "PromptLab",
+    "UsageDashboard",
+    "compare_page",
+    "explain",
+    "explore",
+    "ingest_bar",
+    "notebook",
+]

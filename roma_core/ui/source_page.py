@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 MOST_PLANNED: Final = 50
 """Items of a plan that are shown."""
-KEPT_MS: Final = 60_000
-"""How long a page that has lost its connection can come back."""
 NOTHING: Final = "There are no sources yet. `roma source add URI --name NAME` adds one."
 NO_BUSY_BAR: Final = {"& .MuiLinearProgress-root": {"display": "none"}}
 """The page's bar says "busy" without a name for screen readers; Panel drops ``busy_indicator=None`` on its way."""
@@ -145,35 +142,4 @@ def render_plan(plan: SourcePlan) -> str:
     )
     return "".join(lines) + (
         f"<table><tr><th>would be</th><th>item</th><th>why</th></tr>{rows}</table>" if rows else ""
-    )
-
-
-def mount(
-    app: Any, roma: Roma, path: str = "/console/sources", who: Callable[[], Principal | None] = lambda: None
-) -> None:
-    """Serve the page of sources at ``path`` of the FastAPI ``app``.
-
-    ``who`` returns the user who opens it; None is a local user, with the tenant of the settings.
-    """
-    from panel.io.fastapi import add_applications
-
-    from roma_core.ui.sockets import patch_bokeh_fastapi
-
-    patch_bokeh_fastapi()
-
-    def sources() -> pmui.Page:
-        person = who()
-        if person is None:
-            return SourcePage(roma).page()
-        return SourcePage(roma, person.tenant, may_sync=person.may("documents.ingest"), who=person).page()
-
-    add_applications(
-        {path: sources},
-        app=app,
-        title="ROMA: sources",
-        sign_sessions=True,
-        secret_key=secrets.token_bytes(32),  # of this process, whose end ends every session
-        include_headers=["User-Agent"],  # what is kept stands in the page, and a password is among the headers
-        include_cookies=[],
-        unused_session_lifetime_milliseconds=KEPT_MS,
     )

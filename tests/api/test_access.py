@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.api.access import OPEN, PERMISSION_OF, RateLimiter
+from roma_core.api.access import OPEN, RateLimiter, find_permission
 from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import SCOPES, TokenStore, check_bind, find_scope, is_loopback
 from roma_core.app import Roma
@@ -42,7 +42,7 @@ async def test_auth_matrix_over_every_route(service: Any, auth: Any) -> None:
             refused = await service.client.request(method, path, headers=auth(value) if value else {})
             expected = {401, 429} if template not in OPEN or value else {200, 503}
             assert refused.status_code in expected, (method, template, value)
-        needed = find_scope(PERMISSION_OF.get(template.split("/")[1], "service.manage"))
+        needed = find_scope(find_permission(template))
         for scope in SCOPES:
             status = (await service.client.request(method, path, headers=auth(secret[scope]))).status_code
             allowed = template in OPEN or scope in {needed, "admin"}
@@ -347,3 +347,11 @@ def test_buckets_refill_and_forget(monkeypatch: pytest.MonkeyPatch) -> None:
     buckets.wait_s("b")
     buckets.wait_s("c")
     assert buckets.wait_s("a") == 0.0, "a was forgotten, so it starts full"
+
+
+@pytest.mark.parametrize("path", ["/console/evals", "/console/usage", "/console/corpus", "/console/usage/ws"])
+async def test_the_dashboards_need_the_permission_to_read_insights(service: Any, path: str) -> None:
+    reader, _ = service.tokens.create("reader", ["query"])
+    refused = await service.client.get(path, headers=basic(reader))
+    assert refused.status_code == 403
+    assert "'admin'" in refused.text, "a token needs the scope of admins"

@@ -19,9 +19,14 @@ from roma_core.starter import find_shipped, make_project
 def test_a_new_project_has_settings_sources_notebooks_a_golden_set_and_a_workflow(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     assert project.kept == ()
-    assert {"roma.toml", ".env.example", "golden/golden_set.json", "README.md", "dashboards/chat.py"} <= set(
-        project.written
-    )
+    assert {
+        "roma.toml",
+        ".env.example",
+        "golden/golden_set.json",
+        "README.md",
+        "dashboards/chat.py",
+        "dashboards/evals.py",
+    } <= set(project.written)
     assert any(name.startswith("notebooks/04_") for name in project.written)
     assert all((tmp_path / "p" / name).stat().st_size > 0 for name in project.written)
 

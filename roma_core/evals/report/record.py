@@ -125,6 +125,21 @@ class RunFacts(Noun):
     case_started: dict[str, float] = Field(default_factory=dict)
     """Seconds since 1970 at which each question was asked, of an answer that was kept when it was first."""
 
+    def _repr_html_(self) -> str:
+        times = sorted(self.case_seconds.values())
+        rows: list[tuple[str, object]] = [
+            ("questions asked now", self.asked),
+            ("answers that were kept from before", self.resumed),
+            ("seconds of the whole run", self.seconds),
+        ]
+        if times:
+            rows.append(("seconds to an answer, median and longest", f"{times[len(times) // 2]:.2f}, {times[-1]:.2f}"))
+        for role, usage in self.usage.items():
+            cost = "price unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+            tokens = f"{usage.input_tokens:,} tokens read, {usage.output_tokens:,} written"
+            rows.append((f"model calls: {role}", f"{usage.calls:,} calls, {tokens}, {cost}"))
+        return display.box(display.table(("What this run took", ""), rows))
+
 
 class EvalReport(Noun):
     """Everything that one evaluation found, and what decided it."""

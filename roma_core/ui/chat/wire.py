@@ -183,6 +183,13 @@ class UnwellPart(WireModel):
     reason: str
 
 
+class PageLink(WireModel):
+    """Another page of the service that the caller may open."""
+
+    path: str
+    name: str
+
+
 class StateView(WireModel):
     """The workspace as an empty conversation shows it."""
 
@@ -198,6 +205,7 @@ class StateView(WireModel):
     documents: int
     collections: list[CollectionItem]
     questions: list[str]
+    pages: list[PageLink] = []
     failure: FailureView | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,32 @@ def test_a_folder_that_holds_no_report_is_said(runs: RunStore, tmp_path: Path) -
     (runs.folder / report.run_id / "report.json").write_text("[]")
     with pytest.raises(EvalError, match="is not a report"):
         runs.read("a")
+
+
+def test_the_figures_of_a_run_are_kept_in_a_small_file_and_follow_the_run(runs: RunStore) -> None:
+    card = runs.save(make_report(), "lazy")
+    first = runs.summarise(card)
+    found = first.find("m")
+    assert found is not None and (found.interval.mean, found.interval.n) == (1.0, 1)
+    kept = runs.folder / card.run_id / "summary.json"
+    assert kept.stat().st_size < 5000
+    assert [run.card.name for run in runs.summaries()] == ["lazy"]
+
+    runs.rename("lazy", "slow")
+    assert [run.card.name for run in runs.summaries()] == ["slow"]
+
+    later = kept.stat().st_mtime_ns + 1_000_000_000
+    (runs.folder / card.run_id / "report.json").write_bytes(make_report(score=0.25).canonical())
+    os.utime(runs.folder / card.run_id / "report.json", ns=(later, later))
+    again = runs.summarise(card).find("m")
+    assert again is not None and again.interval.mean == 0.25
+
+
+def test_a_run_that_cannot_be_read_is_left_out_of_the_figures(runs: RunStore) -> None:
+    runs.save(make_report(), "lazy")
+    broken = runs.save(make_report("other"), "broken")
+    (runs.folder / broken.run_id / "report.json").write_text("{")
+    assert [run.card.name for run in runs.summaries()] == ["lazy"]
 
 
 def test_a_run_that_was_copied_without_its_card_is_called_by_its_folder(runs: RunStore) -> None:

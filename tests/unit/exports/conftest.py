@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ async def fill(folder: Path) -> Settings:
         await roma.query("What does a ferry pay for a landing?")
         await evaluate(golden, roma, name="base")
     return settings
+
+
+def copy_workspace(settings: Settings, folder: Path) -> Settings:
+    """Copy a filled workspace into ``folder``, for a test that writes, and return its settings."""
+    shutil.copytree(settings.workspace, folder / ".roma")
+    return settings.model_copy(update={"workspace": folder / ".roma"})
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,13 @@ function Health({info}) {
     <ul>${info.unwell.map((part) => html`<li><b>${part.name}</b>: ${part.reason || part.state}</li>`)}</ul></details>`;
 }
 
+/** Links to the other pages of the service: those that the user may open. */
+function Pages({pages, class: name}) {
+  if (!pages?.length) return null;
+  return html`<nav class=${name} aria-label="Pages">
+    ${pages.map((page) => html`<a key=${page.path} href=${page.path}>${page.name}</a>`)}</nav>`;
+}
+
 /**
  * The whole chat. `client` speaks to the server, `route` holds the address: `conversation`, `go(id)` and `hrefOf(id)`.
  */
@@ -391,6 +398,7 @@ export function Chat({client, route, theme}) {
       <a class="roma-brand" href=${route.hrefOf("")} onClick=${(event) => { event.preventDefault(); visit(""); }}>ROMA</a>
       <span class="roma-muted roma-workspace" dir="auto">${info?.workspace || ""}</span>
       <${Health} info=${info} />
+      <${Pages} pages=${info?.pages} class="roma-pages" />
       ${conversation && turns.some((turn) => turn.state === "complete") && html`<${ExportMenu} key=${conversation} label="Export this conversation"
         write=${(format) => client.exportConversation(conversation, format)} />`}
       ${info?.may_audit && client.signOut && html`<a class="roma-muted" href="/audit-log">Audit log</a>`}
@@ -400,7 +408,8 @@ export function Chat({client, route, theme}) {
     </header>
     <div class="roma-side-bar">
       <${History} items=${items} current=${conversation} hrefOf=${route.hrefOf} onOpen=${visit} onNew=${() => visit("")}
-        onRename=${rename} onDelete=${remove} /></div>
+        onRename=${rename} onDelete=${remove} />
+      <${Pages} pages=${info?.pages} class="roma-pages roma-pages-below" /></div>
     <div class="roma-veil" onClick=${() => setOpen(false)} />
     <main class="roma-main">
       ${isLost && html`<div class="roma-lost" role="status"><span class="roma-pulse" />Connection lost. Trying again …</div>`}
