@@ -121,7 +121,7 @@ class LocalEmbedder:
         from tokenizers import Tokenizer
 
         engine = _load((self._hub, self._provider)).engine
-        assert isinstance(engine, HubEngine)  # noqa: S101  (it has a name)
+        assert isinstance(engine, HubEncoder)  # noqa: S101  (it has a name)
         tokenizer = Tokenizer.from_str(engine.model.model.tokenizer.to_str())
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -131,7 +131,7 @@ class LocalEmbedder:
         return _load((self._hub, self._provider)).engine.embed(texts)
 
 
-class BundledEngine:
+class BundledEncoder:
     """The bundled model on one execution provider."""
 
     def __init__(self, provider: ExecutionProvider) -> None:
@@ -143,7 +143,7 @@ class BundledEngine:
         return [_normalise(output[0]) for output in outputs]  # of the first token: CLS pooling
 
 
-class HubEngine:
+class HubEncoder:
     """A model that fastembed lists, on one execution provider."""
 
     def __init__(self, name: str, provider: ExecutionProvider) -> None:
@@ -162,7 +162,7 @@ class HubEngine:
         return [_normalise(np.asarray(row, dtype=np.float32)) for row in rows]
 
 
-Engine = BundledEngine | HubEngine
+Encoder = BundledEncoder | HubEncoder
 
 
 def _normalise(row: Vector) -> Vector:
@@ -172,16 +172,16 @@ def _normalise(row: Vector) -> Vector:
     return np.asarray(row / np.linalg.norm(row[np.newaxis], axis=1), dtype=np.float32)
 
 
-def _choose_engine(wanted: tuple[str | None, ExecutionProvider]) -> ChosenEngine[Engine]:
+def _choose_engine(wanted: tuple[str | None, ExecutionProvider]) -> ChosenEngine[Encoder]:
     hub, provider = wanted
 
-    def make(provider: ExecutionProvider) -> Engine:
-        return BundledEngine(provider) if hub is None else HubEngine(hub, provider)
+    def make(provider: ExecutionProvider) -> Encoder:
+        return BundledEncoder(provider) if hub is None else HubEncoder(hub, provider)
 
     return choose_engine(provider, make, _compare)
 
 
-def _compare(one: Engine, other: Engine) -> Agreement:
+def _compare(one: Encoder, other: Encoder) -> Agreement:
     """Return how well two engines agree on the probes, the first one in a batch."""
     import numpy as np
 
@@ -197,7 +197,7 @@ def _find_files() -> ModelFiles:
     return find_bundled_files("bge_small_en")
 
 
-_load: LazyObjects[tuple[str | None, ExecutionProvider], ChosenEngine[Engine]] = LazyObjects(_choose_engine)
+_load: LazyObjects[tuple[str | None, ExecutionProvider], ChosenEngine[Encoder]] = LazyObjects(_choose_engine)
 
 
 def _find_hub_dim(name: str) -> int:

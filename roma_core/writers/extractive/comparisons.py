@@ -24,7 +24,7 @@ _MONEY: Final = frozenset(CURRENCIES) | {"CENT"}
 
 
 @dataclass(frozen=True)
-class _Measure:
+class _ComparedProperty:
     """A way to compare: words that ask for it, the units that it has (none: any), and whether less wins."""
 
     pattern: re.Pattern[str]
@@ -33,23 +33,25 @@ class _Measure:
     is_date: bool = False
 
 
-def _measure(words: str, units: frozenset[str] = frozenset(), *, less: bool = False, date: bool = False) -> _Measure:
-    return _Measure(re.compile(rf"\b(?:{words})\b", re.IGNORECASE), units, less, date)
+def _compare_by(
+    words: str, units: frozenset[str] = frozenset(), *, less: bool = False, date: bool = False
+) -> _ComparedProperty:
+    return _ComparedProperty(re.compile(rf"\b(?:{words})\b", re.IGNORECASE), units, less, date)
 
 
 _MEASURES: Final = (
-    _measure("heavier|weighs? more", _MASSES),
-    _measure("lighter|weighs? less", _MASSES, less=True),
-    _measure("cheaper|less expensive|costs? less", _MONEY, less=True),
-    _measure("dearer|costlier|more expensive|costs? more", _MONEY),
-    _measure("older|earlier|sooner|before|first", less=True, date=True),
-    _measure("newer|younger|later|more recent|last", date=True),
-    _measure("longer", _LENGTHS | _TIMES),
-    _measure("shorter", _LENGTHS | _TIMES, less=True),
-    _measure("taller|higher|deeper|wider|broader|thicker", _LENGTHS),
-    _measure("narrower|shallower|thinner", _LENGTHS, less=True),
-    _measure("bigger|larger|greater|faster|stronger|warmer|hotter|louder|more"),
-    _measure("smaller|lower|slower|weaker|colder|cooler|quieter|fewer|less", less=True),
+    _compare_by("heavier|weighs? more", _MASSES),
+    _compare_by("lighter|weighs? less", _MASSES, less=True),
+    _compare_by("cheaper|less expensive|costs? less", _MONEY, less=True),
+    _compare_by("dearer|costlier|more expensive|costs? more", _MONEY),
+    _compare_by("older|earlier|sooner|before|first", less=True, date=True),
+    _compare_by("newer|younger|later|more recent|last", date=True),
+    _compare_by("longer", _LENGTHS | _TIMES),
+    _compare_by("shorter", _LENGTHS | _TIMES, less=True),
+    _compare_by("taller|higher|deeper|wider|broader|thicker", _LENGTHS),
+    _compare_by("narrower|shallower|thinner", _LENGTHS, less=True),
+    _compare_by("bigger|larger|greater|faster|stronger|warmer|hotter|louder|more"),
+    _compare_by("smaller|lower|slower|weaker|colder|cooler|quieter|fewer|less", less=True),
 )
 
 
@@ -95,7 +97,7 @@ def _shorten(side: str) -> str:
     return re.sub(r"^(?:the|an?)\s+", "", rest or side, flags=re.IGNORECASE)
 
 
-def _read_compared(question: Question, measure: _Measure, unit: QuotableUnit) -> tuple[Quantity, str] | None:
+def _read_compared(question: Question, measure: _ComparedProperty, unit: QuotableUnit) -> tuple[Quantity, str] | None:
     """Return the only value of a unit that can be compared, and how it is written."""
     given = {word.key for word in read_words(question.text) if word.is_number}
     if unit.sentence.kind == "table":
@@ -120,7 +122,9 @@ def _write_value(text: str, words: Sequence[ClaimWord], position: int) -> str:
     return text[word.start : end].strip(" ,;.")
 
 
-def _read_value(measure: _Measure, question: Question, words: Sequence[ClaimWord], position: int) -> Quantity | None:
+def _read_value(
+    measure: _ComparedProperty, question: Question, words: Sequence[ClaimWord], position: int
+) -> Quantity | None:
     word = words[position]
     if measure.is_date:
         year = word.date.year if word.date is not None else 0
