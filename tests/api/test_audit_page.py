@@ -40,12 +40,12 @@ async def test_an_auditor_is_led_to_the_log_and_out_again(service: Any) -> None:
     assert (led.status_code, led.headers["location"]) == (303, "/sign-in?next=/audit-log")
 
 
-@pytest.mark.parametrize("role", ["reader", "contributor", "analyst"])
-async def test_nobody_else_sees_it(service: Any, role: str) -> None:
-    await sign_in(service, "anna", role)
-    for path in ("/audit-log", "/audit-log?verify=true", "/audit-log/export"):
-        assert (await service.client.get(path, headers=HTML)).status_code == 403
-    assert (await service.client.get("/console/api/state")).json()["may_audit"] is False
+async def test_nobody_else_sees_it(service: Any) -> None:
+    for role in ("reader", "contributor", "analyst"):
+        await sign_in(service, role, role)
+        for path in ("/audit-log", "/audit-log?verify=true", "/audit-log/export"):
+            assert (await service.client.get(path, headers=HTML)).status_code == 403, role
+        assert (await service.client.get("/console/api/state")).json()["may_audit"] is False
 
 
 async def test_the_address_holds_the_conditions(service: Any) -> None:
@@ -69,9 +69,9 @@ async def test_the_address_holds_the_conditions(service: Any) -> None:
         assert [json.loads(line)["who"] for line in exported] == expected
 
 
-@pytest.mark.parametrize("query", ["action=fly", "since=yesterday", "before=0"])
-async def test_a_condition_that_cannot_be_read_is_refused(service: Any, query: str) -> None:
-    assert (await service.client.get(f"/audit-log?{query}")).status_code == 422
+async def test_a_condition_that_cannot_be_read_is_refused(service: Any) -> None:
+    for query in ("action=fly", "since=yesterday", "before=0"):
+        assert (await service.client.get(f"/audit-log?{query}")).status_code == 422, query
 
 
 async def test_more_rows_than_a_page_are_reached_by_its_link(service: Any) -> None:
