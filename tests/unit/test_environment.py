@@ -93,7 +93,7 @@ def test_each_package_of_an_extra_is_found_by_the_names_of_its_modules() -> None
         if (extras := required.get(re.sub(r"[-_.]+", "-", name).lower()))
         and module.isidentifier()
         and not module.startswith("_")
-        and module not in {"tests", "google", "opentelemetry", "numbergen", "material", "adbc_driver_duckdb"}
+        and module not in {"tests", "google", "opentelemetry", "numbergen", "material", "adbc_driver_duckdb", "typings"}
         # (of several packages, or never imported)
         and find_extra(module) not in extras
     }
