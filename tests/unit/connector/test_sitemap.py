@@ -94,7 +94,7 @@ def test_what_is_no_list_is_an_ordinary_document(body: str) -> None:
     assert read_sitemap(body.encode()) is None
 
 
-@pytest.mark.parametrize("body", [b"\x1f\x8b broken", gzip.compress(b"words" * 999)[:-12]])
+@pytest.mark.parametrize("body", [b"\x1f\x8b broken", gzip.compress(b"words" * 999)[:-12]], ids=["no gzip", "cut off"])
 def test_a_compressed_sitemap_that_is_broken_is_typed(body: bytes) -> None:
     assert unpack_sitemap(gzip.compress(b"words")) == b"words"
     with pytest.raises(ConnectorError) as caught:
