@@ -63,7 +63,8 @@ check: $(READY) ## Formatting, lint, types, floors, dependencies and dead code.
 	@$(BIN)/python -m bench.house --check
 	@! $(BIN)/vulture | grep -vE "unused (variable|attribute)"  # fields are read and written as a whole
 	@$(BIN)/mypy
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; else echo "No Node: the console's modules are not checked."; fi
+	@if $(MAKE) --no-print-directory $(WEB) >/dev/null 2>&1; then $(MAKE) --no-print-directory web; \
+	  else echo "npm is missing or reaches no registry: the console's modules are not checked."; fi
 
 WEB := tests/web/node_modules/.ready
 

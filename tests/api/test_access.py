@@ -65,8 +65,19 @@ async def test_paths_outside_of_the_document_are_shut_too(service: Any) -> None:
         assert (await service.client.get(path)).status_code == 401, path
 
 
-async def test_the_open_paths_are_four() -> None:
-    assert sorted(OPEN) == ["/docs", "/health", "/openapi.json", "/sign-in"]
+async def test_open_are_only_the_documentation_the_health_and_the_ways_to_sign_in() -> None:
+    assert sorted(OPEN) == [
+        "/docs",
+        "/health",
+        "/openapi.json",
+        "/sign-in",
+        "/sign-in/oidc",
+        "/sign-in/oidc/callback",
+        "/sign-in/saml",
+        "/sign-in/saml/acs",
+        "/sign-in/saml/finish",
+        "/sign-in/saml/metadata",
+    ]
 
 
 async def test_strangers_see_no_reasons(service: Any, auth: Any) -> None:
