@@ -229,6 +229,9 @@ async def test_every_documented_series_moves_in_the_life_of_a_server(start: Any,
         assert 'roma_health_state{component="llm"} 1.0' in text, "a scrape looks, though nobody asks for /health"
     async with start(llm_model="whose-price-nobody-knows") as service:
         await service.client.post("/query", json={"text": "When was the rope bridge built?"})
+    routed = {"router": "difficulty", "router_model": "openai:gpt-4o-mini", "router_threshold": 1.0}
+    async with start(llm_model="gpt-4o", **routed) as service:
+        await service.client.post("/query", json={"text": "When was the rope bridge built?"})
     for sample in grown(before):
         name, _, labels = sample.partition("{")
         family = re.sub(r"_(?:total|bucket|sum|count|created)$", "", name)

@@ -41,7 +41,7 @@ def service(workspace: Path) -> Iterator[Service]:
 
 def choose(page: Any, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    page.get_by_role("menuitem", name=option, exact=True).click()
 
 
 @pytest.mark.parametrize("name", sorted(PATHS))
