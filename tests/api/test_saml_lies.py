@@ -211,7 +211,7 @@ LIES: dict[str, dict[str, Any]] = {
     "an expired assertion": {"not_before": at(-60), "not_after": at(-20)},
     "an expired confirmation": {"confirmed_until": at(-20)},
     "no end of the confirmation": {"confirmed_until": None},
-    "an assertion of the future": {"not_before": at(20), "not_after": at(60)},
+    "an assertion of the future": {"not_before": at(60 * 24), "not_after": at(60 * 25)},
     "another audience": {"audiences": ("https://other.example/metadata",)},
     "no audience": {"audiences": ()},
     "another recipient": {"recipient": "https://evil.example/acs"},
