@@ -92,6 +92,21 @@ _DESCRIPTIONS: Final[dict[ThingKind, str]] = {
 
 _COMPARABLE: Final[frozenset[ThingKind]] = frozenset({"colour", "wood", "metal", "phone number"})
 """Kinds of which two things can be told apart by their words."""
+_OPEN: Final[frozenset[ThingKind]] = frozenset({"colour", "wood", "metal", "material"})
+"""Kinds of which no list is whole: a word that a text says of something may be one (vermilion, ironwood, pinchbeck)."""
+_SAID_OF: Final = re.compile(
+    r"\b(?:is|are|was|were|be|been|being|painted|dyed|coloured|colored|turned|of|from|in|with)\s+"
+    r"(?:(?:an?|the|very|quite|deep|pure|solid|usually|always|originally|once)\s+)*(?=([^\W\d_]{3,})\b)",
+    re.IGNORECASE,
+)
+"""A word behind a copula or a preposition: what something is said to be, or to be made of."""
+_NO_THING: Final = re.compile(
+    r"(?:\w+(?:ed|ing|ly)|built|made|kept|found|known|held|sold|bought|worn|given|taken|seen|lost|left|not|never|also|only"
+    r"|about|more|most|less|than|that|this|these|those|there|here|it|its|his|her|their|our|and|for|one|two|three|four"
+    r"|five|six|seven|eight|nine|ten|open|closed|new|old|large|small|long|short|high|low|good|bad|free|full|empty"
+    r"|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|winter)",
+    re.IGNORECASE,
+)
 _COUNTED: Final[frozenset[ThingKind]] = frozenset({"time", "clock time", "year", "frequency"})
 """Kinds that are stated by numbers and dates."""
 
@@ -192,7 +207,23 @@ def states_thing(asked: AskedThing, text: str) -> bool:
         return _has_new_name(asked, text)
     if asked.kind == "person":
         return _has_new_name(asked, text) or _PERSON_NOUN.search(text) is not None
-    return _PATTERNS[asked.kind].search(text) is not None
+    if _PATTERNS[asked.kind].search(text) is not None:
+        return True
+    return asked.kind in _OPEN and _says_something_else(asked, text)
+
+
+def _says_something_else(asked: AskedThing, text: str) -> bool:
+    """Return whether a text says of something what the question does not, in a word that could be any thing.
+
+    >>> asked = find_asked_thing("Which colour was the coat of the smuggler?")
+    >>> states_thing(asked, "The coat of the smuggler was vermilion."), states_thing(asked, "The coat was sold in May.")
+    (True, False)
+    """
+    said = (found[1] for found in _SAID_OF.finditer(text))
+    return any(
+        word[0].islower() and not set(split_words(word.casefold())) <= asked.words and not _NO_THING.fullmatch(word)
+        for word in said
+    )
 
 
 def compare_things(asked: AskedThing, one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:

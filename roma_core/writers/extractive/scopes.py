@@ -158,8 +158,20 @@ def find_other_scope(question: str, quote: str, surroundings: str = "") -> str:
         return " ".join(map(str, sorted(asked.years)))
     is_other_month = asked.months and said.months and not asked.months & said.months
     if is_other_month and asked.years and not said.is_open:
-        return next(found[0] for found in _MONTH.finditer(question))
+        return _find_written_month(question)
     return ""
+
+
+def _find_written_month(question: str) -> str:
+    """Return the month of a question as it is written: by name, or as a whole date.
+
+    >>> _find_written_month("What changed in March 2020?"), _find_written_month("What did 2020-02-27 add?")
+    ('March', '2020-02-27')
+    """
+    by_name = _MONTH.search(question)
+    if by_name is not None:
+        return by_name[0]
+    return next((word.text for word in read_words(question) if word.date is not None and word.date.month), "")
 
 
 def names_asked_year(question: str, text: str) -> bool:

@@ -343,8 +343,8 @@ def _value_column(question: Question, table: Table) -> int | None:
 
 
 def _is_date_column(table: Table, column: int) -> bool:
-    first = next(row for row, _ in _column_values(table, column))
-    return (read_value(first.cells[column]) or (0, ""))[1] == "date"
+    first = next((row for row, _ in _column_values(table, column)), None)
+    return first is not None and (read_value(first.cells[column]) or (0, ""))[1] == "date"
 
 
 def _is_year_column(table: Table, column: int) -> bool:

@@ -586,10 +586,10 @@ class _Reading:
         return render_tables([answer, *contrary], self.sources) if answer is not None and contrary else []
 
     def best_of(self, chosen: Sequence[QuotableUnit]) -> QuotableUnit:
-        """Return the chosen unit with the best score."""
+        """Return the chosen unit with the best score; the first one where none of them was scored, as of a witness."""
         places = {unit.document_place for unit in chosen}
         ranked = sorted(range(len(self.units)), key=lambda i: (-self.scores[i], i))
-        return next(self.units[i] for i in ranked if self.units[i].document_place in places)
+        return next((self.units[i] for i in ranked if self.units[i].document_place in places), chosen[0])
 
     def give(self, pieces: Sequence[str], remark: str) -> QuotedAnswer:
         """Return an answer, with the remark that typing errors were corrected."""

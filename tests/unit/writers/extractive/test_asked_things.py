@@ -79,3 +79,25 @@ async def test_a_sentence_that_names_no_firm_is_shown_as_nearest_only() -> None:
     assert answer.is_refusal
     assert answer.remark == "no source states a name for it"
     assert text in "".join(answer.pieces)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        (
+            "Which colour was the coat of the smuggler?",
+            "The coat of the smuggler was vermilion, as the widow remembered.",
+        ),
+        ("What colour is the hull?", "The hull is painted heliotrope below the line."),
+        ("What wood is the keel made of?", "The keel was cut from greenheart in one piece."),
+        ("Which metal is the bell?", "The bell is cast of pinchbeck."),
+    ],
+)
+def test_a_thing_that_no_list_has_may_be_stated(question: str, text: str) -> None:
+    asked = find_asked_thing(question)
+    assert asked is not None and states_thing(asked, text)
+
+
+def test_what_is_said_of_something_else_is_no_colour() -> None:
+    asked = find_asked_thing("What colour is the hull?")
+    assert asked is not None and not states_thing(asked, "The hull was built in May and is not open.")

@@ -73,3 +73,10 @@ def test_a_text_has_the_year_that_is_asked_or_none_is_asked() -> None:
     assert names_asked_year("How many came in 1971?", "birds-1971-07-01: 17 pairs")
     assert not names_asked_year("How many came in 1971?", "Since 2008 two pairs breed again.")
     assert names_asked_year("How many came since 2008?", "Two pairs breed again.")
+
+
+@pytest.mark.parametrize("date", ["2020-02-27", "27.02.2020", "27 February 2020", "02/27/2020"])
+def test_a_date_in_any_form_is_named_where_a_quote_is_of_another_month(date: str) -> None:
+    other = find_other_scope(f"What was added on {date}?", "In May 2020 two bugs were mended.")
+    assert other in {"", date, "February"}
+    assert find_other_scope("What was added on 2020-02-27?", "In May 2020 two bugs were mended.") == "2020-02-27"
