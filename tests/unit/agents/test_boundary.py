@@ -89,6 +89,9 @@ def calls(kit: Any, error: Exception) -> dict[tuple[type[Agent], str], Any]:
         (MemoryAgent, "explain"): lambda: memory.explain("q", who=Principal.local("t"), filters={}, limit=5),
         (MemoryAgent, "rerank"): lambda: memory.rerank(broken),
         (CitationAgent, "resolve"): lambda: CitationAgent(broken).resolve("Some text [1].", passages, "t"),
+        (CitationAgent, "confirm"): lambda: CitationAgent(broken, entailment=broken).confirm(
+            "Some text [1].", passages, "t"
+        ),
         (PlannerAgent, "plan"): lambda: planner.plan("q", query),
         (PlannerAgent, "find"): lambda: planner.find("q", passages, query),
         (GuardrailsAgent, "question"): lambda: guardrails.question("q"),
