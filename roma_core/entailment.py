@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roma_core.errors import EmbeddingError, ErrorCode
-from roma_core.models import LazyObjects, make_session
+from roma_core.models import LazyObjects, find_or_fetch_folder, make_session
 from roma_core.types import digest
 
 if TYPE_CHECKING:
@@ -114,18 +114,7 @@ def make_entailment(model: str) -> EntailmentModel | None:
 @functools.cache
 def find_folder(model: str) -> Path:
     """Return the folder of a model, fetched from the hub when ``model`` is none. Raises ``EmbeddingError``."""
-    folder = Path(model)
-    if folder.is_dir():
-        return folder
-    if folder.is_absolute():
-        raise _make_error(model, "there is no such folder")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(model, allow_patterns=[TOKENIZER, CONFIG, MODEL, f"onnx/{MODEL}"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise _make_error(model, type(error).__name__) from error
+    return find_or_fetch_folder(model, [TOKENIZER, CONFIG, MODEL, f"onnx/{MODEL}"], _make_error)
 
 
 _classifiers: LazyObjects[str, EntailmentClassifier] = LazyObjects(

@@ -203,6 +203,33 @@ def make_model_error(name: str, error: Exception) -> EmbeddingError:
     )
 
 
+def find_or_fetch_folder(model: str, files: Sequence[str], make_error: Callable[[str, str], EmbeddingError]) -> Path:
+    """Return the folder of a model; where ``model`` names none, its ``files`` are fetched from the hub.
+
+    Raises what ``make_error`` makes of the name and the reason.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute():
+        raise make_error(model, "there is no such folder")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=list(files)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise make_error(model, type(error).__name__) from error
+
+
+def open_listed(kind: Callable[..., A], name: str, provider: ExecutionProvider) -> A:
+    """Return a model that fastembed lists, of its class ``kind``, on one thread. Raises ``EmbeddingError``."""
+    try:
+        return kind(name, threads=1, providers=list_providers(provider))
+    except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
+        raise make_model_error(name, error) from error
+
+
 def width(threads: int, provider: ExecutionProvider = REFERENCE) -> int:
     """Return the number of calls side by side: ``threads``, or when it is 0 what the provider's rule says."""
     return threads or EXECUTION_RULES[provider].calls or count_cores()

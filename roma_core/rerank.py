@@ -26,8 +26,7 @@ from roma_core.models import (
     ModelFiles,
     OnnxModel,
     find_bundled_files,
-    list_providers,
-    make_model_error,
+    open_listed,
     spread_batches,
     verify_files,
     width,
@@ -268,10 +267,7 @@ class HubEngine:
     def __init__(self, name: str, provider: ExecutionProvider) -> None:
         from fastembed.rerank.cross_encoder import TextCrossEncoder
 
-        try:
-            self._model = TextCrossEncoder(name, threads=1, providers=list_providers(provider))
-        except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
-            raise make_model_error(name, error) from error
+        self._model = open_listed(TextCrossEncoder, name, provider)
         tokenizer = self._model.model.tokenizer
         limit = min(PAIR_TOKENS, tokenizer.truncation["max_length"]) if tokenizer.truncation else PAIR_TOKENS
         tokenizer.enable_truncation(max_length=limit)

@@ -34,7 +34,7 @@ from roma_core.telemetry import logs, metrics
 from roma_core.types import Permission, Principal
 
 FROM_PROVIDER = "/sign-in/saml/acs"
-"""Where the page of an identity provider posts its signed answer: no cookie counts there."""
+"""The path to which the page of an identity provider posts its signed answer: no cookie counts there."""
 OPEN = frozenset(
     {
         "/health",
@@ -100,7 +100,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d*)?")
 FAILED_LOGINS_PER_MINUTE = 10
 _COOKIE = "roma_sign_in"
 HSTS: Mapping[str, str] = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
-"""Where ``ROMA_PUBLIC_URL`` is https, browsers come by TLS alone."""
+"""Header that keeps browsers to TLS where ``ROMA_PUBLIC_URL`` is https."""
 
 HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",

@@ -47,7 +47,7 @@ class UserAccount(Noun):
     groups: tuple[str, ...] = ()
     has_password: bool = False
     is_linked: bool = False
-    """Whether a person of an identity provider is this user."""
+    """True when a person of an identity provider is this user."""
     created_at: datetime
     disabled_at: datetime | None = None
 
@@ -88,7 +88,7 @@ class Login(Noun):
     ended_at: datetime | None = None
     address: str = ""
     way: SignIn = "account"
-    """How the user signed in: with a password, or at an identity provider."""
+    """The way of signing in: with a password, or at an identity provider."""
 
     def valid_at(self, now: datetime) -> bool:
         """Return whether the sign-in has neither ended nor grown too old at ``now``."""

@@ -28,11 +28,11 @@ from roma_core.api.jobs import (
     JobPriority,
     JobProgress,
     JobSummary,
+    name_key,
 )
 from roma_core.api.storage import open_service
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
-from roma_core.types import LOCAL_USER, digest
 
 LEASE_S = 10.0
 MOST_ATTEMPTS = 5
@@ -90,8 +90,7 @@ class JobQueue:
 
         Raises ``AccessError`` (rate limit) when ``MOST_WAITING`` jobs of the tenant are queued.
         """
-        if key is not None and submitter not in {None, LOCAL_USER}:
-            key = digest("job key", submitter or "", key)
+        key = name_key(key, submitter)
         with self._database.transaction() as db:
             row = None if key is None else _find_row(db, "key", key, tenant)
             if row is None:

@@ -17,7 +17,7 @@ from pydantic import Field
 from roma_core.connectors.sources import redact_failure, redact_uri
 from roma_core.errors import AgentFailure
 from roma_core.redaction.rules import SECRETS, redact
-from roma_core.types import IngestionReport, IngestItem, ItemState, Noun
+from roma_core.types import LOCAL_USER, IngestionReport, IngestItem, ItemState, Noun, digest
 
 if TYPE_CHECKING:
     from roma_core.ingestion import IngestProgress
@@ -142,6 +142,13 @@ class JobOutcome:
 
 
 BeatAnswer = Literal["go on", "cancel", "lost"]
+
+
+def name_key(key: str | None, submitter: str | None) -> str | None:
+    """Return a client's key as a queue keeps it: the same key of two users names two jobs."""
+    if key is None or submitter in {None, LOCAL_USER}:
+        return key
+    return digest("job key", submitter or "", key)
 
 
 class IngestQueue(Protocol):

@@ -29,11 +29,12 @@ from roma_core.api.jobs import (
     JobPriority,
     JobProgress,
     JobSummary,
+    name_key,
 )
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import ConfigError, ErrorCode, NotFoundError, StoreError
 from roma_core.settings import mask_address
-from roma_core.types import LOCAL_USER, Noun, digest
+from roma_core.types import Noun, digest
 
 T = TypeVar("T")
 
@@ -112,8 +113,7 @@ class RedisJobQueue:
         priority: JobPriority = "normal",
     ) -> Job:
         """Enqueue a job, see ``JobQueue``."""
-        if key is not None and submitter not in {None, LOCAL_USER}:
-            key = digest("job key", submitter or "", key)
+        key = name_key(key, submitter)
         name = "" if key is None else digest(tenant, key)
 
         def work(pipe: Any) -> Callable[[], Job]:

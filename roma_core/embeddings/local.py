@@ -29,9 +29,8 @@ from roma_core.models import (
     ModelFiles,
     OnnxModel,
     find_bundled_files,
-    list_providers,
     load_tokenizer,
-    make_model_error,
+    open_listed,
     spread_batches,
     verify_files,
     width,
@@ -149,10 +148,7 @@ class HubEncoder:
     def __init__(self, name: str, provider: ExecutionProvider) -> None:
         from fastembed import TextEmbedding
 
-        try:
-            self.model = TextEmbedding(name, threads=1, providers=list_providers(provider))
-        except (ValueError, OSError, RuntimeError) as error:  # not listed; no network; damaged download
-            raise make_model_error(name, error) from error
+        self.model = open_listed(TextEmbedding, name, provider)
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """Return the unit vectors of texts, in one call."""

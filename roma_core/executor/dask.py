@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from roma_core.environment import count_cores
 from roma_core.errors import AgentFailure, ConfigError, ErrorCode, WorkerError
+from roma_core.executor.background import BackgroundExecutor
 from roma_core.executor.base import AGENT, ATTEMPTS, ExecutorAddress, ExecutorStatus, Shard, ShardResult
 from roma_core.executor.local import explain_loss
 from roma_core.executor.worker import describe_code, read_reply, run_task
@@ -24,42 +25,22 @@ LEAST_HANDED_OUT: Final = 4
 _log = logs.get(AGENT)
 
 
-class DaskExecutor:
+class DaskExecutor(BackgroundExecutor):
     """``Executor`` over a client of Dask's that belongs to this event loop."""
 
     def __init__(self, client: Any, address: str, *, is_private: bool) -> None:
+        super().__init__()
         self.address = address
         self.is_private = is_private
         self._client = client
         self._name = uuid.uuid4().hex[:12]
-        self._results: asyncio.Queue[ShardResult | None] = asyncio.Queue()
-        self._running: asyncio.Task[None] | None = None
         self._futures: dict[str, Any] = {}
         self._counts = {"done": 0, "failed": 0}
         self._freed = asyncio.Event()
         self._rounds = 0
 
-    async def map(self, target: str, shards: AsyncIterator[Shard]) -> None:
-        """Begin to run a task on each shard, see ``Executor``."""
-        if self._running is not None and not self._running.done():
-            raise RuntimeError("the executor is at work already")
-        self._results = asyncio.Queue()
-        self._rounds += 1
-        self._running = asyncio.create_task(self._run(target, shards))
-
-    async def gather(self) -> AsyncIterator[ShardResult]:
-        """Yield the results as they come, see ``Executor``."""
-        if self._running is None:
-            return
-        while (result := await self._results.get()) is not None:
-            yield result
-        await self._running
-
-    async def cancel(self) -> None:
-        """Take back what waits and runs, see ``Executor``."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait({self._running})  # whoever gathers gets its error
+    async def _release(self) -> None:
+        """Have Dask forget what it still holds."""
         futures = list(self._futures.values())
         self._futures.clear()
         if futures and self._client.status == "running":
@@ -72,20 +53,16 @@ class DaskExecutor:
         return ExecutorStatus(self.address, workers, len(self._futures) - running, running, **self._counts)
 
     async def _run(self, target: str, shards: AsyncIterator[Shard]) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                async for shard in shards:
-                    await self._wait_for_room()
-                    key = f"roma-{self._name}-{self._rounds}-{shard.key}-{uuid.uuid4().hex[:8]}"
-                    future = self._client.submit(
-                        run_task, describe_code(), target, shard.payload, key=key, pure=False, retries=0
-                    )
-                    self._futures[key] = future
-                    group.create_task(self._await(key, future, shard))
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
-        finally:
-            self._results.put_nowait(None)
+        self._rounds += 1
+        async with asyncio.TaskGroup() as group:
+            async for shard in shards:
+                await self._wait_for_room()
+                key = f"roma-{self._name}-{self._rounds}-{shard.key}-{uuid.uuid4().hex[:8]}"
+                future = self._client.submit(
+                    run_task, describe_code(), target, shard.payload, key=key, pure=False, retries=0
+                )
+                self._futures[key] = future
+                group.create_task(self._await(key, future, shard))
 
     async def _wait_for_room(self) -> None:
         """Wait until fewer shards are handed out than the workers have use for."""

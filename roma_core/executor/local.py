@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from roma_core.errors import AgentFailure, ErrorCode, WorkerError
+from roma_core.executor.background import BackgroundExecutor
 from roma_core.executor.base import AGENT, ATTEMPTS, ExecutorStatus, Shard, ShardResult
 from roma_core.executor.worker import LENGTH_BYTES, describe_code, pack_frame, read_reply
 from roma_core.telemetry import logs
@@ -22,41 +23,21 @@ PROGRAM: Final = "from roma_core.executor.worker import main; main()"
 _log = logs.get(AGENT)
 
 
-class LocalPool:
+class LocalPool(BackgroundExecutor):
     """``Executor`` of ``workers`` processes, started at the first shard."""
 
     is_private = True
 
     def __init__(self, workers: int) -> None:
+        super().__init__()
         self.address = f"local:{workers}"
         self._workers = workers
         self._processes: list[WorkerProcess] = []
         self._waiting: asyncio.Queue[Shard | None] = asyncio.Queue(maxsize=workers)
-        self._results: asyncio.Queue[ShardResult | None] = asyncio.Queue()
-        self._running: asyncio.Task[None] | None = None
         self._counts = {"waiting": 0, "running": 0, "done": 0, "failed": 0, "lost": 0}
 
-    async def map(self, target: str, shards: AsyncIterator[Shard]) -> None:
-        """Begin to run a task on each shard, see ``Executor``."""
-        if self._running is not None and not self._running.done():
-            raise RuntimeError("the pool is at work already")
-        self._waiting = asyncio.Queue(maxsize=self._workers)
-        self._results = asyncio.Queue()
-        self._running = asyncio.create_task(self._run(target, shards))
-
-    async def gather(self) -> AsyncIterator[ShardResult]:
-        """Yield the results as they come, see ``Executor``."""
-        if self._running is None:
-            return
-        while (result := await self._results.get()) is not None:
-            yield result
-        await self._running
-
-    async def cancel(self) -> None:
-        """Kill the workers, see ``Executor``."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait({self._running})  # whoever gathers gets its error
+    async def _release(self) -> None:
+        """Kill the workers."""
         for process in self._processes:
             await process.kill()
 
@@ -70,17 +51,13 @@ class LocalPool:
         self._processes.clear()
 
     async def _run(self, target: str, shards: AsyncIterator[Shard]) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._feed(shards))
-                while len(self._processes) < self._workers:
-                    self._processes.append(WorkerProcess())
-                for process in self._processes:
-                    group.create_task(self._serve(process, target))
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
-        finally:
-            self._results.put_nowait(None)
+        self._waiting = asyncio.Queue(maxsize=self._workers)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._feed(shards))
+            while len(self._processes) < self._workers:
+                self._processes.append(WorkerProcess())
+            for process in self._processes:
+                group.create_task(self._serve(process, target))
 
     async def _feed(self, shards: AsyncIterator[Shard]) -> None:
         async for shard in shards:

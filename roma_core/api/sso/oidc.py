@@ -35,7 +35,7 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 _KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519"}
 METADATA_S: Final = 3600.0
-"""How long the provider's description is used before it is asked for again."""
+"""Seconds for which the provider's description is used before it is asked for again."""
 REFETCHES_PER_MINUTE = 6
 LARGEST_ANSWER = 1 << 20
 MOST_KEYS = 100

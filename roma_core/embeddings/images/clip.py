@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from roma_core.embeddings.images.base import PictureFeatures, PictureWay
 from roma_core.embeddings.images.decode import Preprocessing, read_pixels
 from roma_core.errors import EmbeddingError, ErrorCode
-from roma_core.models import LazyObjects, make_session, width
+from roma_core.models import LazyObjects, find_or_fetch_folder, make_session, width
 from roma_core.types import digest
 
 if TYPE_CHECKING:
@@ -110,19 +110,8 @@ class ModelPair:
 @functools.cache
 def find_folder(model: str) -> Path:
     """Return the folder of the models, fetched from the hub when ``model`` is none. Raises ``EmbeddingError``."""
-    folder = Path(model)
-    if folder.is_dir():
-        return folder
-    if folder.is_absolute():
-        raise _missing(model, "there is no such folder")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     wanted = [TOKENIZER, PREPROCESSOR, *(f"{place}{name}" for place in ("", "onnx/") for name in (VISION, TEXT))]
-    try:
-        return Path(snapshot_download(model, allow_patterns=wanted))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise _missing(model, type(error).__name__) from error
+    return find_or_fetch_folder(model, wanted, _missing)
 
 
 _pairs: LazyObjects[str, ModelPair] = LazyObjects(lambda model: ModelPair(find_folder(model)))
