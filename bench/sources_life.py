@@ -64,7 +64,7 @@ async def grow(base: Path, documents: int) -> dict[str, object]:
     }
 
 
-async def rewrite(base: Path, documents: int) -> dict[str, object]:
+async def rewrite(base: Path, documents: int, changes: int = CHANGES) -> dict[str, object]:
     """Change single documents of a source, and count what is written for each."""
     folder = base / "changing"
     for n in range(documents):
@@ -72,11 +72,11 @@ async def rewrite(base: Path, documents: int) -> dict[str, object]:
     async with open_roma(base / "changes") as roma:
         await roma.ingestion.ingest([str(folder)])
         before, size = written_bytes(), 0
-        for n in range(CHANGES):
+        for n in range(changes):
             size += write(folder, n * 7, version=n + 1).stat().st_size
             await roma.ingestion.ingest([str(folder)])
         written = written_bytes() - before - size
-    return {"documents": documents, "changes": CHANGES, "bytes written / bytes changed": round(written / size, 1)}
+    return {"documents": documents, "changes": changes, "bytes written / bytes changed": round(written / size, 1)}
 
 
 async def rest(base: Path, documents: int) -> dict[str, object]:
