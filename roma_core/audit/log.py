@@ -520,12 +520,12 @@ def _select(
 ) -> tuple[str, list[Any]]:
     if action is not None and action not in ACTIONS:
         raise InputError(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
-    source, conditions = "entries", ["entries.tenant = ?"]
+    source, order, conditions = "entries", "entries.number", ["entries.tenant = ?"]
     values: list[Any] = [tenant]
     if document is not None:
-        source = (
-            "entry_documents AS shown JOIN entries ON entries.tenant = shown.tenant AND entries.number = shown.number"
-        )
+        # A cross join keeps its order in SQLite: from a document's few rows to theirs, never through the whole log.
+        source = "entry_documents AS shown CROSS JOIN entries USING (tenant, number)"
+        order = "shown.number"
         conditions += ["shown.tenant = ?", "shown.document_id = ?"]
         values += [tenant, document]
     for column, sign, wanted in (
@@ -538,7 +538,7 @@ def _select(
         if wanted is not None:
             conditions.append(f"entries.{column} {sign} ?")
             values.append(wanted)
-    statement = f"SELECT entries.* FROM {source} WHERE {' AND '.join(conditions)} ORDER BY entries.number DESC LIMIT ?"  # noqa: S608
+    statement = f"SELECT entries.* FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order} DESC LIMIT ?"  # noqa: S608
     return statement, values
 
 

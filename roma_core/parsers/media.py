@@ -153,6 +153,9 @@ _UTF8_SEQUENCE = re.compile(
 )
 """Well-formed sequences of two to four bytes (Unicode 16, table 3-7)."""
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b\x08"))
+"""Control characters that text does not hold."""
+_NO_CJK = re.compile("[^\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]")
 _MBOX = re.compile(rb"From \S+ [^\n]*\d{4}[^\n]*\n[A-Za-z][\w-]*:")
 _SRT = re.compile(rb"\A\s*\d+\s*\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
 
@@ -279,8 +282,11 @@ def looks_like_text(data: bytes) -> bool:
     head = data[:_HEAD]
     if any(head.startswith(bom) for bom, _ in BOMS) or find_wide_encoding(data):
         return True
-    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x08" for byte in head)
-    return controls <= len(head) // 50
+    return _count_controls(head) <= len(head) // 50
+
+
+def _count_controls(head: bytes) -> int:
+    return len(head) - len(head.translate(None, _CONTROLS))
 
 
 def find_wide_encoding(data: bytes) -> str | None:
@@ -312,9 +318,9 @@ def valid_utf8_share(data: bytes) -> float:
 
 def _reads_as_bytes(head: bytes) -> bool:
     """Return whether ``head`` is UTF-8 with some zero bytes in it: hardly a control character, valid sequences."""
-    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
+    few_controls = _count_controls(head) <= len(head) // 50
     # The high byte of Devanagari is that of a tab.
-    return controls <= len(head) // 50 and head.count(9) <= len(head) // 5 and valid_utf8_share(head) >= 0.9
+    return few_controls and head.count(9) <= len(head) // 5 and valid_utf8_share(head) >= 0.9
 
 
 def _holds_units(head: bytes, unit: int, low: int) -> bool:
@@ -344,9 +350,10 @@ def _reads_as_cjk(head: bytes, name: str) -> bool:
         text = head.decode(name)
     except UnicodeDecodeError:
         return False
-    wide = sum("\u3000" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" or "\uff00" <= c <= "\uffef" for c in text)
-    marks = sum(c in "\u3001\u3002\uff0c" for c in text)
-    return wide >= 0.98 * len(text) and marks >= len(text) // 100 and marks > 0
+    marks = sum(text.count(mark) for mark in "\u3001\u3002\uff0c")
+    if marks < max(1, len(text) // 100):
+        return False
+    return len(_NO_CJK.findall(text)) <= 0.02 * len(text)
 
 
 def _as_ascii(head: bytes) -> bytes:

@@ -52,8 +52,8 @@ class Article(NamedTuple):
     is_news: bool = False
 
 
-def extract_article(root: Any) -> Article:
-    """Return the article of a page's tree, which stays as it is."""
+def extract_article(root: Any, *, of_news: bool) -> Article:
+    """Return the article of a page's tree, which stays as it is; ``of_news`` is what ``is_news`` says of the page."""
     from trafilatura import bare_extraction
 
     try:
@@ -63,7 +63,7 @@ def extract_article(root: Any) -> Article:
     if found is None or found.body is None:
         return Article("")
     text = " ".join(found.body.itertext())
-    return Article(text if len(text) >= MIN_CHARS else "", is_news(root))
+    return Article(text if len(text) >= MIN_CHARS else "", of_news)
 
 
 def is_news(root: Any) -> bool:

@@ -77,10 +77,12 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     declared = _CHARSET.search(raw.media_type or "")
     builder = DocumentBuilder(raw, options, "html")
     root = parse_html(raw.data, declared[1] if declared else None, builder.warn, builder.leave_out)
-    builder.metadata, builder.title = metadata(root, raw.uri)
+    of_news = article.is_news(root)
+    builder.metadata, builder.title = metadata(root, raw.uri, of_news=of_news)
     address = raw.metadata.get("url") or builder.metadata.get("canonical") or raw.uri
     is_whole = not options.main_text or not is_of_site(root, raw)
     unmarked = None if is_whole else deepcopy(root)
+    held = list(root.iter())  # lxml makes an element's Python object anew at each visit unless one is kept
     hyperlinks.mark_anchors(root, base_of(root, str(address)), markup.BLOCKS)
     blocks = markup.read_blocks(next(root.iter("body"), root))
     if not options.main_text:
@@ -88,7 +90,8 @@ def parse(raw: RawDocument, options: ParseOptions) -> Document:
     elif unmarked is None:
         is_kept = [not _is_navigation(block) for block in blocks]
     else:
-        is_kept = choose_content(root, blocks, _find_article(unmarked, blocks))
+        is_kept = choose_content(root, blocks, _find_article(unmarked, blocks, of_news=of_news))
+    held.clear()
     markup.write(builder, _take_kept(blocks, is_kept, builder.leave_out))
     return builder.build()
 
@@ -183,11 +186,11 @@ def _drop(element: Any) -> None:
         element.drop_tree()
 
 
-def metadata(root: Any, url: str) -> tuple[dict[str, Any], str | None]:
+def metadata(root: Any, url: str, *, of_news: bool) -> tuple[dict[str, Any], str | None]:
     """Author, date, site, description, canonical address and language; and the page's title."""
     from trafilatura.metadata import extract_metadata
 
-    facts_of = root if article.is_news(root) else _head_of(root)
+    facts_of = root if of_news else _head_of(root)
     found = extract_metadata(facts_of, default_url=url if url.startswith("http") else None)
     title = next((one_line(t.text_content()) for t in root.iter("title")), "")
     facts = {name: getattr(found, name, None) for name in ("author", "date", "sitename", "description")}
@@ -198,15 +201,15 @@ def metadata(root: Any, url: str) -> tuple[dict[str, Any], str | None]:
     ) or title or None
 
 
-def _find_article(root: Any, blocks: Sequence[HtmlBlock]) -> Article | None:
+def _find_article(root: Any, blocks: Sequence[HtmlBlock], *, of_news: bool) -> Article | None:
     """Return what trafilatura finds; None where that is not asked.
 
     A document without surroundings is all content. A long one that says itself where its content is holds little else
     there, while an extractor takes long over it and loses much.
     """
-    if not article.is_news(root) and (is_plain(blocks) or _is_long_document(root)):
+    if not of_news and (is_plain(blocks) or _is_long_document(root)):
         return None
-    return article.extract_article(root)
+    return article.extract_article(root, of_news=of_news)
 
 
 def _is_long_document(root: Any) -> bool:

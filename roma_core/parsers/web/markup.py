@@ -47,11 +47,12 @@ _FIND_MARKS = etree.XPath(
     "descendant-or-self::a[@role or @*[local-name() = 'type' or name() = 'epub:type']][starts-with(@href, '#')]"
 )
 """Links that may be marks of notes; the search of a whole page runs in C."""
-_FIND_BOOK_MARKS = etree.XPath(
-    "boolean(//@class[contains(., 'page')] | //@role[contains(., 'page') or contains(., 'note')]"
-    " | //@*[name() = 'epub:type' or namespace-uri() = 'http://www.idpf.org/2007/ops'])"
+_NOTE_MARKS = frozenset({"noteref", "doc-noteref"})
+_LIST_KINDS = etree.XPath(
+    "//@class[contains(., 'page')] | //@role[contains(., 'page') or contains(., 'note')]"
+    " | //@*[name() = 'epub:type' or namespace-uri() = 'http://www.idpf.org/2007/ops']"
 )
-"""True for a tree with marks of printed pages, notes, or marks of notes."""
+"""Attributes that may mark printed pages, notes, and the marks of notes; the search of a whole page runs in C."""
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LANGUAGE = re.compile(r"(?:language|lang|highlight(?:-source)?|brush:)[-\s]?([\w+#]+)", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]+")
@@ -111,10 +112,16 @@ def _is_main(element: Any) -> bool:
 
 def read_blocks(root: Any) -> list[HtmlBlock]:
     """Blocks of the tree below ``root``."""
-    reader = _BlockReader(has_book_marks=bool(_FIND_BOOK_MARKS(root)))
+    reader = _BlockReader(has_book_marks=_has_book_marks(root))
     if reader.has_book_marks:
         _label_notes(root)
     return list(reader.children(root, 0, is_boilerplate(root)))
+
+
+def _has_book_marks(root: Any) -> bool:
+    """Return whether a tree marks printed pages, notes, or marks of notes, as books do and hardly a page of a site."""
+    marks = _PAGE_MARKS | _NOTES | _NOTE_MARKS
+    return any(not marks.isdisjoint(kinds.split()) for kinds in _LIST_KINDS(root))
 
 
 def _label_notes(root: Any) -> None:
@@ -161,6 +168,8 @@ class _InlineRun:
 
 def _tidy(text: str) -> str:
     """Collapsed spaces; ``\\n`` only where the source breaks the line (``<br>``, carried as U+2028)."""
+    if "\u2028" not in text:
+        return clean(clean_spaces(text)).strip()
     lines = clean_spaces(text).split("\u2028")
     return clean("\n".join(line.strip() for line in lines)).strip()
 
@@ -412,7 +421,7 @@ def _is_note(element: Any) -> bool:
 
 
 def _is_note_mark(element: Any) -> bool:
-    return element.tag == "a" and bool({"noteref", "doc-noteref"} & {*epub_type(element).split(), element.get("role")})
+    return element.tag == "a" and not _NOTE_MARKS.isdisjoint({*epub_type(element).split(), element.get("role")})
 
 
 def _holds_note_mark(element: Any) -> bool:
