@@ -20,6 +20,8 @@ from roma_core import Settings, build_roma
 
 KILLS = 100
 DOCUMENTS = 120
+NEVER_S = 600.0
+"""Longer than any sync of this folder."""
 
 
 def settings_of(workspace: Path) -> Settings:
@@ -81,21 +83,24 @@ def soak(kills: int, seed: int, base: Path) -> dict[str, object]:
     folder.mkdir()
     for n in range(DOCUMENTS):
         write(folder, f"d{n:04}.txt", dice)
-    began = time.perf_counter()
     asyncio.run(sync(workspace, folder))
-    quiet_s = time.perf_counter() - began
-    hits = lost = stale = lingering = 0
-    for n in range(kills):
+    change(folder, dice)
+    began = time.perf_counter()
+    kill_one(workspace, folder, NEVER_S)
+    whole_s = time.perf_counter() - began
+    syncs = killed = lost = stale = lingering = 0
+    while killed < kills:
         change(folder, dice)
-        hits += kill_one(workspace, folder, dice.uniform(0.2, 1.6 * quiet_s + 2.0))
+        syncs += 1
+        killed += kill_one(workspace, folder, dice.uniform(0.2, whole_s))
         asyncio.run(sync(workspace, folder))
         texts = asyncio.run(stored(workspace))
         wanted = {path.name: path.read_text().strip() for path in folder.iterdir()}
         lost += len(wanted.keys() - texts.keys())
         lingering += len(texts.keys() - wanted.keys())
         stale += sum(texts[name] != text for name, text in wanted.items() if name in texts)
-        print(f"round {n + 1}/{kills}: {hits} killed, {lost} lost, {stale} stale, {lingering} lingering", flush=True)
-    return {"syncs": kills, "killed": hits, "lost": lost, "doubled": 0, "stale": stale, "lingering": lingering}
+        print(f"{killed} of {syncs} killed, {lost} lost, {stale} stale, {lingering} lingering", flush=True)
+    return {"syncs": syncs, "killed": killed, "lost": lost, "doubled": 0, "stale": stale, "lingering": lingering}
 
 
 def main(kills: int = KILLS, seed: int = 1) -> int:
