@@ -57,6 +57,8 @@ TEXT = "text/plain"
 PNG, JPEG, TIFF, WEBP = "image/png", "image/jpeg", "image/tiff", "image/webp"
 GIF, BMP = "image/gif", "image/bmp"
 BINARY = "application/octet-stream"
+GZIP, BZIP2, XZ, ZSTD = "application/gzip", "application/x-bzip2", "application/x-xz", "application/zstd"
+TAR, SEVEN_ZIP, RAR = "application/x-tar", "application/x-7z-compressed", "application/vnd.rar"
 
 EXTENSIONS: dict[str, str] = {
     ".adoc": ASCIIDOC,
@@ -109,6 +111,12 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"GIF87a", GIF),
     (b"GIF89a", GIF),
     (b"{\\rtf", RTF),
+    (b"\x1f\x8b\x08", GZIP),
+    (b"BZh91AY&SY", BZIP2),
+    (b"\xfd7zXZ\x00", XZ),
+    (b"\x28\xb5\x2f\xfd", ZSTD),
+    (b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
+    (b"Rar!\x1a\x07", RAR),
 )
 BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -191,6 +199,8 @@ def _by_magic(data: bytes) -> str | None:
         return _inside_zip(data)
     if head.startswith(ole.MAGIC):
         return _inside_ole(data)
+    if head[257:262] == b"ustar":
+        return TAR
     if head.startswith(PROGRAMS):
         return BINARY
     return None

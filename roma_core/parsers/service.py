@@ -26,6 +26,10 @@ ADVICE: dict[str, str] = {
     media.XLSB: "save it as .xlsx",
     media.GIF: "save it as PNG",
     media.BMP: "save it as PNG",
+    **dict.fromkeys(
+        (media.GZIP, media.BZIP2, media.XZ, media.ZSTD, media.TAR, media.SEVEN_ZIP, media.RAR),
+        "unpack it and read what is in it, or pack it as a .zip",
+    ),
 }
 """What to do with files that are recognised but that no parser reads."""
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+
 import pytest
 
 from roma_core.errors import AgentFailure, ErrorCode
@@ -118,3 +122,11 @@ def test_two_parsers_may_not_claim_one_format():
     twice = (*PARSERS, Parser("other", 1, (media.PDF,), "m:f"))
     with pytest.raises(ValueError, match="claimed by both pdf and other"):
         by_media_type(twice)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bzip2", "xz"])
+async def test_a_packed_file_is_refused_with_the_word_to_unpack_it(pack):
+    result = await DolphinParserService(Canned(DOCUMENT)).parse(
+        RawDocument(uri="notes.txt.x", data=pack(b"words " * 99))
+    )
+    assert code(result) is ErrorCode.PARSER_UNSUPPORTED and "unpack it" in result.message
