@@ -21,7 +21,7 @@ from pydantic import Field, field_validator
 from roma_core.database import storage_error
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, guarded
 from roma_core.redaction.rules import redact
-from roma_core.types import Citation, CitationVerdict, ComponentHealth, Noun, Principal
+from roma_core.types import DEFAULT_TENANT, Citation, CitationVerdict, ComponentHealth, Noun, Principal
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ T = TypeVar("T")
 N = TypeVar("N", bound=Noun)
 
 Rating = Literal["up", "down"]
+EXEMPT = (
+    "PostgreSQL does not part the tenants for this role, since it is a superuser or has BYPASSRLS; ROMA's own "
+    "conditions do. Give ROMA_DATABASE_URL a role of its own."
+)
 _TITLE_LENGTH = 80
 FORGOTTEN = "This answer quoted a document that was forgotten."
 """Stands for the words of an answer whose source was removed on demand."""
@@ -140,7 +144,7 @@ class Sessions:
             t.upsert(db, t.sessions, session, ("updated_at",))
             db.execute(t.turns.insert().values(**row))
 
-        await self._run(work)
+        await self._run(who.tenant, work)
 
     async def turns(self, who: Principal, session_id: str, limit: int = 200) -> list[Turn]:
         """Return the last ``limit`` turns, oldest first; none for a session that does not exist."""
@@ -151,12 +155,12 @@ class Sessions:
             rows = db.execute(statement.order_by(t.turns.c.position.desc()).limit(limit)).mappings().all()
             return [_parse_row(Turn, t.with_utc_times(row)) for row in reversed(rows)]
 
-        return await self._run(work)
+        return await self._run(who.tenant, work)
 
     async def list(self, who: Principal, limit: int = 100, prefix: str = "") -> list[SessionSummary]:
         """Return the sessions of a user, the one used last first, of those whose id begins with ``prefix``."""
         return await self._run(
-            lambda db: [SessionSummary(**row) for row in _tables().select_summaries(db, who, limit, prefix)]
+            who.tenant, lambda db: [SessionSummary(**row) for row in _tables().select_summaries(db, who, limit, prefix)]
         )
 
     async def rename(self, who: Principal, session_id: str, title: str) -> None:
@@ -168,7 +172,7 @@ class Sessions:
             new_title = _make_title(_redact_text(title))
             return db.execute(t.sessions.update().where(is_session).values(title=new_title)).rowcount
 
-        if not await self._run(work):
+        if not await self._run(who.tenant, work):
             raise NotFoundError("There is no such session.")
 
     async def delete(self, who: Principal, session_id: str) -> None:
@@ -182,7 +186,7 @@ class Sessions:
             is_session = t.is_own(t.sessions, who) & (t.sessions.c.id == session_id)
             return db.execute(t.sessions.delete().where(is_session)).rowcount
 
-        if not await self._run(work):
+        if not await self._run(who.tenant, work):
             raise NotFoundError("There is no such session.")
 
     async def forget_documents(self, tenant: str, document_ids: builtins.list[str]) -> int:
@@ -202,7 +206,7 @@ class Sessions:
                     blanked += 1
             return blanked
 
-        return await self._run(work)
+        return await self._run(tenant, work)
 
     async def list_ids(self, who: Principal) -> builtins.list[str]:
         """Return the ids of all conversations of a user."""
@@ -212,7 +216,7 @@ class Sessions:
             own = t.sessions.select().with_only_columns(t.sessions.c.id).where(t.is_own(t.sessions, who))
             return [row[0] for row in db.execute(own.order_by(t.sessions.c.id))]
 
-        return await self._run(work)
+        return await self._run(who.tenant, work)
 
     async def list_tenants(self) -> set[str]:
         """Return the tenants that have conversations."""
@@ -221,7 +225,7 @@ class Sessions:
             t = _tables()
             return {row[0] for row in db.execute(t.sessions.select().with_only_columns(t.sessions.c.tenant).distinct())}
 
-        return await self._run(work)
+        return await self._run(None, work)
 
     async def forget_user(self, who: Principal) -> int:
         """Remove every conversation and rating of a user; return how many turns and ratings there were."""
@@ -233,7 +237,7 @@ class Sessions:
             db.execute(t.sessions.delete().where(t.is_own(t.sessions, who)))
             return int(removed)
 
-        return await self._run(work)
+        return await self._run(who.tenant, work)
 
     async def delete_before(
         self, tenant: str, moment: datetime, owners_on_hold: frozenset[str], *, counts_only: bool = False
@@ -254,7 +258,7 @@ class Sessions:
                     db.execute(table.delete().where(is_of_it & (table.c[column] == row["id"])))
             return len(gone)
 
-        return await self._run(work)
+        return await self._run(tenant, work)
 
     async def rate(self, who: Principal, feedback: Feedback) -> None:
         """Store a rating; a later one of the same session for the same answer replaces it."""
@@ -264,7 +268,9 @@ class Sessions:
             "comment": _redact_text(feedback.comment),
             "created_at": feedback.created_at or self._now(),
         }
-        await self._run(lambda db: _tables().upsert(db, _tables().feedback, row, ("rating", "comment", "created_at")))
+        await self._run(
+            who.tenant, lambda db: _tables().upsert(db, _tables().feedback, row, ("rating", "comment", "created_at"))
+        )
 
     async def feedback(
         self,
@@ -292,7 +298,7 @@ class Sessions:
             newest = statement.order_by(table.c.created_at.desc(), table.c.answer_id).limit(limit)
             return [_parse_row(Feedback, _tables().with_utc_times(row)) for row in db.execute(newest).mappings()]
 
-        return await self._run(work)
+        return await self._run(who.tenant, work)
 
     async def all_feedback(
         self, tenant: str, *, rating: Rating | None = None, limit: int = 1000
@@ -306,13 +312,20 @@ class Sessions:
             rows = _tables().select_feedback(db, tenant, rating, limit)
             return [_parse_row(GivenFeedback, _tables().with_utc_times(row)) for row in rows]
 
-        return await self._run(work)
+        return await self._run(tenant, work)
 
     async def health(self) -> ComponentHealth:
         """Report the database as down when a query fails; conversations need it, single questions do not."""
-        asked = await guarded("sessions", self._run(lambda db: db.exec_driver_sql("select 1").scalar()))
-        if isinstance(asked, AgentFailure):
-            return ComponentHealth(name="sessions", state="down", reason=asked.message)
+
+        def work(db: Connection) -> bool:
+            db.exec_driver_sql("select 1")
+            return bool(_tables().is_exempt_from_policies(db))
+
+        is_exempt = await guarded("sessions", self._run(DEFAULT_TENANT, work))
+        if isinstance(is_exempt, AgentFailure):
+            return ComponentHealth(name="sessions", state="down", reason=is_exempt.message)
+        if is_exempt:
+            return ComponentHealth(name="sessions", reason=EXEMPT)
         return ComponentHealth(name="sessions", state="ok")
 
     async def close(self) -> None:
@@ -322,15 +335,16 @@ class Sessions:
         if engine is not None:
             await asyncio.to_thread(engine.dispose)
 
-    async def _run(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in one transaction, in a thread."""
-        return await asyncio.to_thread(self._transact, work)
+    async def _run(self, tenant: str | None, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a thread, in one transaction that sees the rows of ``tenant``; of all for None."""
+        return await asyncio.to_thread(self._transact, tenant, work)
 
-    def _transact(self, work: Callable[[Connection], T]) -> T:
+    def _transact(self, tenant: str | None, work: Callable[[Connection], T]) -> T:
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
             with self._engine().begin() as connection:
+                _tables().enter_tenant(connection, tenant)
                 return work(connection)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error

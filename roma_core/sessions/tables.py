@@ -31,6 +31,7 @@ from sqlalchemy import (
     event,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -195,6 +196,29 @@ def _add_owners(op: Operations) -> None:
     op.create_index("roma_turns_of_user", "roma_turns", ["tenant", "owner", "session_id", "position"])
 
 
+TENANT, EVERY_TENANT = "roma.tenant", "roma.every_tenant"
+"""Settings of a transaction in PostgreSQL: the tenant whose rows it sees, and ``on`` for work on all of them."""
+
+
+def _isolate_tenants(op: Operations) -> None:
+    """Let PostgreSQL itself show each transaction the rows of its own tenant alone, and take no others.
+
+    A statement that forgets its condition then finds nothing of anybody else. Forced, so that the policy holds for the
+    owner of the tables too; superusers are exempt from all policies.
+    """
+    db = op.get_bind()
+    if db.dialect.name != "postgresql":
+        return
+    for table in _OWNED_TABLES:
+        db.exec_driver_sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        db.exec_driver_sql(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+        db.exec_driver_sql(
+            f"CREATE POLICY roma_tenant ON {table} USING "
+            f"(tenant = current_setting('{TENANT}', true) OR current_setting('{EVERY_TENANT}', true) = 'on')"
+        )
+
+
+_OWNED_TABLES = ("roma_sessions", "roma_turns", "roma_feedback")
 _COPIED = (
     ("roma_sessions", "id", "tenant, id, title, created_at, updated_at"),
     (
@@ -209,7 +233,7 @@ _COPIED = (
 SESSIONS = database.Schema(
     "sessions",
     "The database of conversations",
-    (_create_tables, _add_owners),
+    (_create_tables, _add_owners, _isolate_tenants),
     consequence="conversations and feedback cannot be kept",
 )
 """The steps to the tables above; a test compares them."""
@@ -281,8 +305,25 @@ def _make_server_engine(url: URL) -> Engine:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # its IF NOT EXISTS fails when two transactions make the same table
             connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        enter_tenant(connection, None)
         database.bring_server_up_to_date(connection, SESSIONS)
     return engine
+
+
+def enter_tenant(connection: Connection, tenant: str | None) -> None:
+    """Show the rest of a transaction the rows of ``tenant`` alone, where the database can see to that; None: all."""
+    if connection.dialect.name != "postgresql":
+        return
+    setting = (EVERY_TENANT, "on") if tenant is None else (TENANT, tenant)
+    connection.execute(select(func.set_config(*setting, True)))
+
+
+def is_exempt_from_policies(connection: Connection) -> bool:
+    """Return whether PostgreSQL applies no policy to the role of a connection: a superuser, or one that may pass by."""
+    if connection.dialect.name != "postgresql":
+        return False
+    exempt = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+    return bool(connection.execute(exempt).scalar())
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,9 +18,8 @@ from roma_core.rerank import FakeReranker
 from roma_core.settings import Settings
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Chunk, Document, Query, ScoredChunk, StreamEvent, TokenEvent, digest
+from tests.postgres import run_postgres
 
-POSTGRES = os.environ.get("ROMA_TEST_POSTGRES_URL")
-"""A server whose user may make schemas; read here because no ROMA_ variable reaches a test."""
 TEXTS = {
     "bridge": "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n\n"
     "## Upkeep\n\nThe ropes are replaced every six years by the village council.",
@@ -121,6 +119,30 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roma_core.agents.orchestrator.FIRST_WAIT_S", 0.0)
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a PostgreSQL; tests that need one are skipped where there is none."""
+    with run_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """A schema of its own in PostgreSQL, which goes when the test ends."""
+    if not postgres:
+        pytest.skip("there is no PostgreSQL here, and ROMA_TEST_POSTGRES_URL names none")
+    import sqlalchemy
+
+    schema = f"roma_test_{uuid.uuid4().hex}"
+    engine = sqlalchemy.create_engine(postgres)
+    with engine.begin() as db:
+        db.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
+    yield f"{postgres}?options=-csearch_path%3D{schema}"
+    with engine.begin() as db:
+        db.execute(sqlalchemy.text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def sessions_url(request: Any, tmp_path: Path) -> Iterator[str]:
     """An empty database of either kind; PostgreSQL's is a schema of its own that goes when the test ends."""
@@ -129,18 +151,7 @@ def sessions_url(request: Any, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield database_url(tmp_path / "workspace")
         return
-    if not POSTGRES:
-        pytest.skip("ROMA_TEST_POSTGRES_URL names no PostgreSQL")
-    import sqlalchemy
-
-    schema = f"roma_test_{uuid.uuid4().hex}"
-    engine = sqlalchemy.create_engine(POSTGRES)
-    with engine.begin() as db:
-        db.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
-    yield f"{POSTGRES}?options=-csearch_path%3D{schema}"
-    with engine.begin() as db:
-        db.execute(sqlalchemy.text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
+    yield request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture
