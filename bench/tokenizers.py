@@ -1,7 +1,8 @@
 """Words of Chinese, Japanese and Thai for BM25: LanceDB's ICU beside the dictionaries that cut such texts best.
 
-Reads ``xquad.<language>.json`` in the folder ``ROMA_XQUAD``. The references (jieba, fugashi, pythainlp) are no
-dependencies of ROMA; a language whose reference is not installed is left out.
+Reads ``xquad.zh.json``, ``xquad.th.json`` (XQuAD) and ``valid-v1.3.json`` (JSQuAD) in the folder ``ROMA_XQUAD``. The
+references (jieba, fugashi with unidic-lite, pythainlp) are no dependencies of ROMA; a language whose reference is
+not installed is left out.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from roma_core.store.base import EmbeddedDocument
 from roma_core.types import Document
 
 REFERENCES = {"zh": "jieba", "ja": "fugashi", "th": "pythainlp"}
+FILES = {"zh": "xquad.zh.json", "ja": "valid-v1.3.json", "th": "xquad.th.json"}
 EVERY = 5
+PASSAGES = 240
 K1, B = 1.2, 0.75
 
 Cut = Callable[[str], Sequence[str]]
@@ -42,7 +45,7 @@ def main() -> None:
         return
     rows: list[dict[str, Any]] = []
     for language, reference in REFERENCES.items():
-        path = Path(folder) / f"xquad.{language}.json"
+        path = Path(folder) / FILES[language]
         if path.exists() and importlib.util.find_spec(reference):
             articles = json.loads(path.read_text("utf-8"))["data"]
             rows.append(asyncio.run(measure(language, load_cutter(reference), articles)))
@@ -52,9 +55,9 @@ def main() -> None:
         "tokenizers",
         "Words of scripts without spaces, for BM25",
         rows,
-        "XQuAD, all 240 passages of a language, every fifth question: the share whose passage is first, and among the "
-        "first five. Reference: BM25 over the words that a dictionary cuts.",
-        packages=("lancedb", "jieba", "pythainlp"),
+        "XQuAD, and JSQuAD for Japanese: the first 240 passages of a language, every fifth question: the share whose "
+        "passage is first, and among the first five. Reference: BM25 over the words that a dictionary cuts.",
+        packages=("lancedb", *(name for name in REFERENCES.values() if importlib.util.find_spec(name))),
     )
 
 
@@ -71,7 +74,7 @@ def load_cutter(name: str) -> Cut:
 
 async def measure(language: str, cut: Cut, articles: Sequence[Any]) -> dict[str, Any]:
     """Return the row of one language."""
-    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
+    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]][:PASSAGES]
     asked = [(q["question"], number) for number, paragraph in enumerate(paragraphs) for q in paragraph["qas"]][::EVERY]
     texts = [paragraph["context"] for paragraph in paragraphs]
     counter = FakeEmbedder()

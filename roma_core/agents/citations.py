@@ -54,7 +54,7 @@ class CitationAgent(Agent):
                 agent=self,
                 event_at_start="verifying",
                 applies=lambda context: context.draft is not None,
-                version="2",
+                version="3",
                 parameters=parameters,
             ),
         )

@@ -16,6 +16,7 @@ from roma_core.citations.words import read_words
 from roma_core.facts import read_author
 from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.markup import Claim, Marker, mask_markers, read_markers, remove_markers, rewrite_markers, split_claims
+from roma_core.markup.tables import frame_rows
 from roma_core.types import Answered, Chunk, Citation, CitationPolicy, CitationVerdict, Document, ScoredChunk, Statement
 
 PROVEN: frozenset[CitationVerdict] = frozenset({"verbatim", "supported"})
@@ -236,7 +237,9 @@ class _Checks:
         chunk, document = self.passages[number - 1].chunk, self.proven[number]
         first, last = (support.start, support.end) if support is not None else (0, len(chunk.text))
         start, end = chunk.start + first, chunk.start + last
-        page = document.page_at(start)
+        page, place = document.page_at(start), document.place(start)
+        if support is not None:
+            start, end = frame_rows(document, start, end, chunk.start, chunk.end)
         return Citation(
             marker=number,
             chunk_id=chunk.id,
@@ -244,7 +247,7 @@ class _Checks:
             uri=chunk.uri,
             title=chunk.title,
             page=page.number if page else chunk.page,
-            place=document.place(start) or chunk.place,
+            place=place or chunk.place,
             start=start,
             end=end,
             quote=document.text[start:end],

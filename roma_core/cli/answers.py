@@ -20,6 +20,7 @@ from roma_core.cli.output import OK, STYLES, note, write
 from roma_core.cli.stream import draw_events, render_markdown
 from roma_core.errors import AgentFailure
 from roma_core.markup import read_markers
+from roma_core.markup.tables import skip_rows
 from roma_core.terminal import neutralise
 from roma_core.types import (
     Citation,
@@ -154,7 +155,7 @@ def _group_by_marker(citations: Sequence[Citation]) -> dict[int, list[Citation]]
 def _describe_quote(citation: Citation) -> str:
     place = f"{citation.place}, " if citation.place else ""
     finder = "found by ROMA, " if citation.found_by == "roma" else ""
-    quote = " ".join(citation.quote.split())
+    quote = " ".join(skip_rows(citation.quote).split())
     return f"{place}{citation.start}-{citation.end}, {finder}{citation.verdict}: “{quote}”"
 
 

@@ -198,6 +198,8 @@ class Question:
     is_average: bool = False
     is_compound: bool = False
     """True when it asks two things: "Which tool was bought, and what does it cost?"."""
+    asks_several: bool = False
+    """True when it asks for more than one thing: "Which versions does it support?"."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -220,7 +222,50 @@ def read_question(text: str) -> Question:
         wants_lowest=bool(lowered & _MIN_WORDS) or bool((order := _LAST.match(text)) and order["order"] == "first"),
         is_average=_AVERAGE.search(text) is not None,
         is_compound=_COMPOUND.search(text) is not None,
+        asks_several=_asks_several(text),
     )
+
+
+_PICTURED = re.compile(
+    r"\b(?:pictures?|photos?|photographs?|images?|figures?|diagrams?|charts?|maps?|drawings?|illustrations?|screenshots?"
+    r"|graphs?|sketch(?:es)?|paintings?|posters?|pictured|depicted|drawn|bild(?:er)?|fotos?|abbildung(?:en)?)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_picture(text: str) -> bool:
+    """Return whether a question speaks of a picture, so that the words of pictures may answer it.
+
+    >>> asks_picture("What does the otter on the picture hold?"), asks_picture("What does the otter eat?")
+    (True, False)
+    """
+    return _PICTURED.search(text) is not None
+
+
+_SEVERAL = re.compile(
+    r"\b(?:which|what)\s+(?:are\s+(?:the\s+)?)?"
+    r"(?:(?:two|three|four|five|both|other|different)\s+(?P<counted>\w+)|(?P<noun>\w{3,}s)"
+    r"|[\w-]+\s+(?P<described>\w{3,}s)(?=\s+(?:do|does|did|are|were|have|had|can|could|must|should|may|will|of|for|in)\b))\b",
+    re.IGNORECASE,
+)
+_NO_PLURAL = re.compile(
+    r"(?:\w*(?:ss|us|is)|does|has|was|its|goes|happens|causes|makes|means|says|needs|takes|comes|becomes|follows|remains"
+    r"|counts|costs|weighs|lasts|gives|holds|keeps|brings|shows|uses|runs|sets|always|series|news|as)",
+    re.IGNORECASE,
+)
+
+
+def _asks_several(text: str) -> bool:
+    """Return whether a question asks for several things by a plural or a number.
+
+    >>> _asks_several("Which versions does it support?"), _asks_several("What does it cost?")
+    (True, False)
+    """
+    found = _SEVERAL.search(text)
+    if found is None:
+        return False
+    noun = found["noun"] or found["described"]
+    return noun is None or _NO_PLURAL.fullmatch(noun) is None
 
 
 def _classify(text: str) -> tuple[QuestionKind, str]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from roma_core.answers import AnswerState
 from roma_core.connectors.sources import redact_uri
 from roma_core.markup import read_markers, remove_markers
+from roma_core.markup.tables import skip_rows
 from roma_core.types import VERDICT_WORDS, Citation, Noun, TailorOutput
 
 OPEN: Final = "\ue000"
@@ -71,7 +72,7 @@ class Footnote:
     @property
     def quote(self) -> str:
         """The cited words on one line."""
-        return " ".join(self.citation.quote.split())
+        return " ".join(skip_rows(self.citation.quote).split())
 
     @property
     def origin(self) -> str:

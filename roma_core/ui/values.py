@@ -11,6 +11,7 @@ from html import escape
 
 from roma_core import display
 from roma_core.markup import read_markers
+from roma_core.markup.tables import skip_rows
 from roma_core.theme import VERDICT_LOOKS, colour
 from roma_core.types import VERDICT_WORDS, Chunk, Citation, Document, ScoredChunk, TailorOutput, digest
 from roma_core.ui.render import Badge, render_blocks, to_html
@@ -76,7 +77,7 @@ def _citation_table(output: TailorOutput, name: str) -> str:
             display.Html(f'<span id="{name}-{number}">{citation.marker}</span>'),
             _link_title(citation),
             citation.place,
-            citation.quote,
+            skip_rows(citation.quote),
             _colour_verdict(citation),
         )
         for number, citation in enumerate(output.citations)
@@ -113,7 +114,10 @@ def write_answer(output: TailorOutput) -> str:
             parts += [_write_badge(citation) for citation in citations if citation is not None]
             last = marker.end
     text = "".join((*parts, tame_markdown(output.answer[last:])))
-    rows = [(c.marker, c.title, c.place, c.quote[:SHORT_QUOTE], VERDICT_WORDS[c.verdict]) for c in output.citations]
+    rows = [
+        (c.marker, c.title, c.place, skip_rows(c.quote)[:SHORT_QUOTE], VERDICT_WORDS[c.verdict])
+        for c in output.citations
+    ]
     table = display.markdown_table(("", "Source", "Where", "Quote", "Verdict"), rows) if rows else ""
     facts = " · ".join(display.escape_markdown(fact) for fact in (output.proof, output.model) if fact)
     return "\n\n".join(part for part in (text, table, f"*{facts}*" if facts else "") if part)

@@ -6,7 +6,8 @@ from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.measures.base import CaseOutcome, Score, measure
 from roma_core.evals.measures.nuggets import missed_facts
 from roma_core.evals.measures.values import read_values
-from roma_core.markup import remove_markers
+from roma_core.llm.base import I_DONT_KNOW
+from roma_core.markup import remove_markers, says_unknown
 
 
 def has_nuggets(case: GoldenCase) -> bool:
@@ -24,6 +25,15 @@ def is_unanswerable(case: GoldenCase) -> bool:
     return case.kind == "no_answer"
 
 
+def _find_missed(case: GoldenCase, outcome: CaseOutcome) -> list[str]:
+    """Return the vital facts that an answer does not state: all of them where it says that it does not know.
+
+    Such an answer shows the nearest sentences, which may hold a fact without answering.
+    """
+    abstains = not outcome.answered and (outcome.answer.startswith(I_DONT_KNOW) or says_unknown(outcome.answer))
+    return [nugget.fact for nugget in case.vital_nuggets] if abstains else missed_facts(case, outcome.answer)
+
+
 @measure(
     source="Voorhees, TREC 2003 QA nuggets; recall of the vital ones",
     applies=has_nuggets,
@@ -31,8 +41,8 @@ def is_unanswerable(case: GoldenCase) -> bool:
     sees=("negate", "echo", "swap_numbers", "drop_half", "answer_another"),
 )
 def nugget_recall(case: GoldenCase, outcome: CaseOutcome) -> Score:
-    """Share of the vital facts that the answer states."""
-    missed = missed_facts(case, outcome.answer)
+    """Share of the vital facts that the answer states; an abstention states none, whatever it shows beside."""
+    missed = _find_missed(case, outcome)
     reason = f"missed {', '.join(missed)}" if missed else ""
     return Score(1 - len(missed) / len(case.vital_nuggets), reason)
 
@@ -50,7 +60,7 @@ BETA = 3.0
 )
 def nugget_f(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Facts stated, weighed against the length that it took: a dump of the sources takes far too many words."""
-    missed = missed_facts(case, outcome.answer)
+    missed = _find_missed(case, outcome)
     recall = 1 - len(missed) / len(case.vital_nuggets)
     allowance = ALLOWANCE_CHARS * len(case.nuggets)
     length = len("".join(remove_markers(outcome.answer).split()))

@@ -7,6 +7,7 @@ from roma_core.evals.measures.base import CaseOutcome, Score, measure
 from roma_core.evals.measures.nuggets import denies
 from roma_core.evals.measures.values import read_values
 from roma_core.markup import Claim, read_statements, remove_markers
+from roma_core.markup.tables import read_cited_words
 from roma_core.types import Citation
 
 
@@ -68,7 +69,7 @@ def _credit(outcome: CaseOutcome, statement: Claim, question: str) -> float:
         return 0.0
     behind = [citation for citation in outcome.citations if _stands_behind(citation, statement)]
     if denies(text):
-        behind = [citation for citation in behind if denies(citation.quote)]
+        behind = [citation for citation in behind if denies(read_cited_words(citation.quote))]
     return max((SUPPORT_OF_VERDICT.get(citation.verdict, 0.0) for citation in behind), default=0.0)
 
 

@@ -15,6 +15,7 @@ from roma_core.citations.words import read_words
 from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.markup import remove_markers
+from roma_core.markup.tables import read_cited_words
 from roma_core.sessions.service import Feedback
 from roma_core.types import VERDICT_WORDS, Citation, ScoredChunk, TailorOutput
 from roma_core.ui.render import Badge, Gap, render_blocks, to_html
@@ -213,10 +214,11 @@ def view_conflicts(citations: Sequence[Citation]) -> list[View]:
         if citations[one].document_id == citations[other].document_id:
             continue
         first, second = citations[one], citations[other]
-        found = find_conflict(first.quote, second.quote, same_subject=share_subject(first.title, second.title))
+        words, others = read_cited_words(first.quote), read_cited_words(second.quote)
+        found = find_conflict(words, others, same_subject=share_subject(first.title, second.title))
         if found is not None:
-            words = [list(found.first), list(found.second)]
-            conflicts.append({"kind": found.kind, "citations": [one, other], "words": words})
+            differing = [list(found.first), list(found.second)]
+            conflicts.append({"kind": found.kind, "citations": [one, other], "words": differing})
     return conflicts
 
 

@@ -8,6 +8,7 @@ from html import escape
 from urllib.parse import urlencode
 
 from roma_core.display import Html, cell
+from roma_core.markup.tables import skip_rows
 from roma_core.theme import VERDICT_LOOKS, colour
 from roma_core.types import VERDICT_WORDS, Citation, CitationVerdict
 
@@ -185,7 +186,7 @@ def render_citations(citations: Iterable[Citation], read_base: str = "") -> Html
         where = escape(f", {citation.place}" if citation.place else "")
         rows.append(
             f"<li>{render_verdict(citation.verdict)}[{citation.marker}] {title}{where}<br>"
-            f'<q class="muted">{escape(shorten(citation.quote, 300))}</q></li>'
+            f'<q class="muted">{escape(shorten(skip_rows(citation.quote), 300))}</q></li>'
         )
     return Html(f'<ul class="cited">{"".join(rows)}</ul>' if rows else "")
 

@@ -16,7 +16,7 @@ from roma_core.markup.questions import split_words
 
 ThingKind = Literal[
     "name", "person", "time", "clock time", "year", "frequency", "colour", "wood", "metal", "material", "phone number",
-    "email address", "web address",
+    "email address", "web address", "licence",
 ]  # fmt: skip
 
 _WOODS = (
@@ -73,6 +73,13 @@ _PATTERNS: Final[dict[ThingKind, re.Pattern[str]]] = {
     "phone number": re.compile(r"(?<![\w.])\+?\(?\d[\d /().-]{4,}\d|\b(?:extension|ext\.?|dial|call)\s+\d"),
     "email address": re.compile(r"\w@\w|\w\s?\(at\)\s?\w|\bat\b.*\bdot\b", re.IGNORECASE),
     "web address": re.compile(r"https?:|\bwww\.|\w\.[a-z]{2,}\b", re.IGNORECASE),
+    "licence": re.compile(
+        r"\b(?:0BSD|BSD\w*|MIT|ISC|[AL]?GPL\w*|Apache|MPL\w*|Mozilla Public|EUPL\w*|EPL\w*|CDDL\w*|CC0|CC[- ]BY[\w-]*"
+        r"|Creative Commons|Unlicense|WTFPL|Zlib|PSF\w*|Python Software Foundation|Artistic|Boost|BSL\w*|SSPL\w*|OFL)\b"
+        r"|\b[Pp]ublic [Dd]omain\b|\b(?i:proprietary|all rights reserved)\b"
+        r"|\b[A-Z][\w.+-]*(?: v?\d[\d.]*)? (?:(?:Public|Software|Open Source) )?Licen[cs]e\b"
+        r"|\b[A-Z\d][\w.+-]*-licen[cs]ed\b"
+    ),
 }
 _DESCRIPTIONS: Final[dict[ThingKind, str]] = {
     "name": "a name",
@@ -88,6 +95,7 @@ _DESCRIPTIONS: Final[dict[ThingKind, str]] = {
     "phone number": "a telephone number",
     "email address": "an e-mail address",
     "web address": "a web address",
+    "licence": "a licence",
 }
 
 _COMPARABLE: Final[frozenset[ThingKind]] = frozenset({"colour", "wood", "metal", "phone number"})
@@ -131,6 +139,10 @@ _QUESTIONS: Final[tuple[tuple[str, ThingKind], ...]] = (
     (r"(?:what|which)(?:'s| is| was)?(?: the| our| your| its| their)? (?:\w+[\w'’]*\s+){0,3}(?:web ?site|web address"
      r"|url)\b",
      "web address"),
+    (r"(?:what|which) (?:\w+ ){0,2}licen[cs]es?\b"
+     r"(?= (?:has|have|is|are|was|were|does|do|did|covers?|applies|governs?)\b)"
+     r"(?!.*\b(?:need|needs|needed|require\w*|drive|fish|hold|holds|apply for)\b)",
+     "licence"),
     (r"(?:what|which) colou?rs?\b|what is the colou?r\b", "colour"),
     (r"(?:what|which) (?:kind of |type of |sort of )?(?:wood|timber)\b", "wood"),
     (r"(?:what|which) (?:kind of |type of |sort of )?metal\b", "metal"),

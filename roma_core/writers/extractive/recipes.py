@@ -15,7 +15,8 @@ from roma_core.facts import FactName, state_fact
 from roma_core.markup import escape_markers
 from roma_core.markup.questions import Question, content_words, find_codes, holds_all_codes
 from roma_core.markup.sentences import Sentence, split_sentences
-from roma_core.types import Document
+from roma_core.markup.tables import read_tables, split_cells
+from roma_core.types import Chunk, Document
 from roma_core.writers.extractive.facts import (
     asks_author,
     asks_date,
@@ -26,13 +27,14 @@ from roma_core.writers.extractive.facts import (
     title_span,
 )
 from roma_core.writers.extractive.lists import MOST_ITEM_CHARS, MOST_ITEMS, ListAnswer, answer_from_lists, read_lists
+from roma_core.writers.extractive.selection import render_quotes
 from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.tables import (
     TableAnswer,
     answer_from_tables,
     find_contrary_rows,
-    read_tables,
     render_rows,
+    write_table,
 )
 from roma_core.writers.extractive.units import QuotableUnit
 from roma_core.writers.extractive.wording import describe_disagreement, describe_source
@@ -294,7 +296,7 @@ def look_up_table(question: Question, sources: CitedSources) -> RecipeAnswer | N
     text = "\n".join((answer.table.about, *(" ".join(row.cells) for row in (answer.table.header, *answer.rows))))
     if not holds_all_codes(find_codes(question.text), text):
         return None
-    pieces = tuple(_render_table(answer, sources))
+    pieces = tuple(quote_rows(answer, sources))
     return RecipeAnswer(pieces, answer.coverage, is_whole=answer.is_computed, table=answer)
 
 
@@ -319,26 +321,22 @@ def render_tables(answers: Sequence[TableAnswer], sources: CitedSources) -> list
     for answer in ordered:
         document = answer.table.document
         pieces.append(f"\n\n{describe_source(document.title, dates[document.id])}\n\n")
-        pieces += _render_table(answer, sources)
+        pieces += quote_rows(answer, sources)
     return pieces
 
 
-def _render_table(answer: TableAnswer, sources: CitedSources) -> list[str]:
+def quote_rows(answer: TableAnswer, sources: CitedSources) -> list[str]:
+    """Return the caption, what was computed, and the rows under their header; cited as one span from the caption on."""
     table = answer.table
-    end = max(row.end for row in answer.rows)
-    number = sources.cite(table.document, table.start, end)
-    pieces: list[str] = []
-    if answer.lead:
-        pieces.append(f"{answer.lead}:\n\n")
-    elif table.caption and table.start < table.header.start:
-        pieces.append(f"{escape_markers(table.caption.rstrip(':'))}:\n\n")
-    pieces.append(render_rows(answer, number))
-    return pieces
+    number = sources.cite(table.document, *table.find_span(answer.rows))
+    lines = [escape_markers(table.caption.rstrip(":："))] if table.caption else []
+    lines += [escape_markers(answer.lead)] if answer.lead else []
+    return [*(f"{line}:\n\n" for line in lines), render_rows(answer, number)]
 
 
 def find_rows(chosen: Sequence[QuotableUnit], sources: CitedSources) -> TableAnswer | None:
     """Return chosen rows of one table with their table; None where other units were chosen too."""
-    if not chosen or any(unit.sentence.kind != "table" for unit in chosen):
+    if not chosen or not all(unit.is_row for unit in chosen):
         return None
     document = next((d for d in sources.documents if d.id == chosen[0].document_place[0]), None)
     if document is None or any(unit.document_place[0] != document.id for unit in chosen):
@@ -350,9 +348,58 @@ def find_rows(chosen: Sequence[QuotableUnit], sources: CitedSources) -> TableAns
     return None
 
 
-def quote_rows(answer: TableAnswer, sources: CitedSources) -> list[str]:
-    """Return rows under their header and caption."""
-    return _render_table(answer, sources)
+def quote_units(chosen: Sequence[QuotableUnit], sources: CitedSources) -> list[str]:
+    """Return each quote followed by its markers.
+
+    Rows of a table come under their header and caption, the words of a picture under its place. Where the document of
+    a row was not read, its header comes along if the passage of the row has it.
+    """
+    pieces: list[str] = []
+    for group in _group_units(chosen):
+        answer = find_rows(group, sources)
+        quotes = quote_rows(answer, sources) if answer is not None else _quote_group(group, sources)
+        glue = "\n\n" if pieces else ""
+        pieces += [f"{glue}{quotes[0]}", *quotes[1:]]
+    return pieces
+
+
+def _group_units(chosen: Sequence[QuotableUnit]) -> list[list[QuotableUnit]]:
+    """Return the units in order: neighbouring rows of one table together, each picture alone, all else together."""
+    groups: list[list[QuotableUnit]] = []
+    for unit in chosen:
+        if groups and _stand_together(groups[-1][-1], unit):
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
+    return groups
+
+
+def _stand_together(one: QuotableUnit, other: QuotableUnit) -> bool:
+    if one.is_figure or other.is_figure or one.is_row != other.is_row:
+        return False
+    is_one_table = one.document_place[0] == other.document_place[0] and one.surroundings == other.surroundings
+    return not one.is_row or is_one_table
+
+
+def _quote_group(group: Sequence[QuotableUnit], sources: CitedSources) -> list[str]:
+    """Return the quotes of a group whose table was not read."""
+    first = group[0]
+    chunk = (*sources.passages, *sources.added)[first.passage - 1].chunk
+    if first.is_figure:
+        return [f"{_name_picture(first, chunk, sources)}:\n\n", *render_quotes(group)]
+    header = first.surroundings[3]
+    if not first.is_row or not header or header not in chunk.text:
+        return render_quotes(group)
+    numbers = [first.passage, *(unit.passage for unit in group)]
+    return [write_table(split_cells(header), [split_cells(unit.quote) for unit in group], numbers)]
+
+
+def _name_picture(unit: QuotableUnit, chunk: Chunk, sources: CitedSources) -> str:
+    """Return the words above those of a picture: where it is."""
+    document = next((d for d in sources.documents if d.id == unit.document_place[0]), None)
+    place = document.place(unit.document_place[1]) if document is not None else chunk.place
+    named = f"“{chunk.title}”"
+    return f"Picture in {named}, {place}" if place and place != named else f"Picture in {named}"
 
 
 # Sections

@@ -17,6 +17,7 @@ from roma_core.citations.conflicts import (
     find_correction,
     is_near_copy,
 )
+from roma_core.citations.words import read_words
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
 from roma_core.markup.compound import find_sides
@@ -75,7 +76,8 @@ def choose_units(
             best[twin] = _with_copy(best[twin], unit)
         elif len(best) < MOST_SENTENCES and scores[index] >= least - gap:
             added = _added_words(question, best, unit)
-            is_near = scores[index] >= least and (bool(added) or question.is_compound)
+            adds = bool(added) or question.is_compound or (question.asks_several and _adds_things(question, best, unit))
+            is_near = scores[index] >= least and adds
             if is_near or (added and 2 * len(added) >= len(_open_words(question, best))):
                 best.append(unit)
 
@@ -236,6 +238,16 @@ def _added_words(question: Question, chosen: Sequence[QuotableUnit], unit: Quota
     return _open_words(question, chosen) & content_words(_quoted_text(unit))
 
 
+def _adds_things(question: Question, chosen: Sequence[QuotableUnit], unit: QuotableUnit) -> bool:
+    """Return whether a unit has a name or number that neither the question nor anything chosen has.
+
+    It speaks of the question, too: of several things that are asked, one sentence often states one.
+    """
+    held = {word.key for text in (question.text, *map(_quoted_text, chosen)) for word in read_words(text)}
+    things = {word.key for word in read_words(_quoted_text(unit)) if word.is_name or word.is_number}
+    return bool(things - held) and bool(question.words & content_words(unit.own_text))
+
+
 def _with_copy(unit: QuotableUnit, twin: QuotableUnit) -> QuotableUnit:
     """Return ``unit`` with the passage of its near-copy as one more place of it."""
     known = {unit.passage, *unit.copies}
@@ -325,13 +337,22 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
     held = f"{around.title}\n{around.text}" if around is not None else ""
     if count_names(question, f"{unit.scored_text}\n{held}") < count_names(question, best.scored_text):
         return True
-    if _have_similar_names(best, unit) or find_misfit(question, unit):
+    if _have_similar_names(best, unit) or _lacks_subject(question, best, unit) or find_misfit(question, unit):
         return True
     if not names_asked_year(question.text, f"{unit.scored_text}\n{held}"):
         return True
     said, other = _said(best), _said(unit)
     asks_time = question.kind == "when" or asks_date(question.text)
     return have_opposites(said, other) or (not asks_time and have_other_scopes(said, other, question.text))
+
+
+def _lacks_subject(question: Question, best: QuotableUnit, unit: QuotableUnit) -> bool:
+    """Return whether a unit has no word of the question that names the document of the best unit.
+
+    "Which Python does plover need?", answered by the document of plover, is not denied by what heron needs.
+    """
+    subject = question.words & content_words(best.surroundings[0])
+    return bool(subject) and not subject & content_words(unit.scored_text)
 
 
 def _names_asked(question: Question, best: QuotableUnit, unit: QuotableUnit) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 
 from roma_core.citations.words import read_words
+from roma_core.markup import escape_markers
 from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, holds_code, split_words, stem_word
-from roma_core.types import Document
+from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.scopes import find_opposite, find_other_scope
 
@@ -17,46 +18,13 @@ MOST_ROWS = 30
 """Rows of a table that one answer shows."""
 LEAST_COVERAGE = 0.6
 """Share of the question's words that a table must account for before it answers."""
-MOST_CAPTION_CHARS = 300
 LEAST_SAME_COLUMNS = 0.6
 """Share of their columns that two editions of a table have in common."""
 
-_ROW = re.compile(r"^[ \t]*\|(?P<body>.*?)\|?[ \t]*$")
-_RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)*[ \t]*:?-+:?[ \t]*\|?[ \t]*$")
-_CELL_END = re.compile(r"(?<!\\)\|")
-_CAPTION = re.compile(r"(?:table|tab\.|tabelle|figure)\s*\w*\d|.*[:：]\s*$", re.IGNORECASE)
-_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(?P<title>.*?)\s*#*\s*$")
 _EUROPEAN = re.compile(r"(?<!\d)\d{1,3}(?:\.\d{3})+,\d+(?!\d)")
 _NEGATIVE = re.compile(r"^\(\s*[^A-Za-z()]*\d[^A-Za-z()]*\)$")
 _TOTAL = re.compile(r"^\W*(?:grand\s+)?(?:totals?|sum|subtotal|overall|all|average|mean)\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"^\W*(?:#|no\.?|nr\.?|id|number|row|rank|pos(?:ition)?\.?)\W*$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A line of a table: ``document.text[start:end]`` is the whole line."""
-
-    start: int
-    end: int
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a document with the words that it stands under."""
-
-    document: Document
-    start: int
-    """Offset of its caption, where one stands directly above; else of its header."""
-    header: TableRow
-    rows: tuple[TableRow, ...]
-    caption: str
-    headings: tuple[str, ...]
-
-    @property
-    def about(self) -> str:
-        """The words that say what the table is about, its header left out."""
-        return "\n".join((self.document.title, *self.headings, self.caption))
 
 
 @dataclass(frozen=True)
@@ -69,63 +37,6 @@ class TableAnswer:
     coverage: float
     """Share of the question's words that the rows, the header and what the table stands under account for."""
     is_computed: bool = False
-
-
-def read_tables(document: Document) -> list[Table]:
-    """Return the pipe tables of a document, in order."""
-    return list(_read_tables(document))
-
-
-def _read_tables(document: Document) -> Iterator[Table]:
-    lines: list[tuple[int, str]] = []
-    offset = 0
-    for line in document.text.split("\n"):
-        lines.append((offset, line))
-        offset += len(line) + 1
-    at = 0
-    while at < len(lines):
-        if not _is_row(lines[at][1]):
-            at += 1
-            continue
-        end = at
-        while end < len(lines) and _is_row(lines[end][1]):
-            end += 1
-        rows = [_read_row(start, line) for start, line in lines[at:end] if not _RULE.match(line)]
-        if len(rows) >= 2 and len(rows[0].cells) >= 2:
-            caption_at, caption = _find_caption(lines, at)
-            start = lines[caption_at][0] if caption_at is not None else rows[0].start
-            headings = document.headings_at(rows[0].start)
-            yield Table(document, start, rows[0], tuple(rows[1:]), caption, headings)
-        at = end
-
-
-def _is_row(line: str) -> bool:
-    return line.lstrip().startswith("|") and line.count("|") >= 2
-
-
-def _read_row(start: int, line: str) -> TableRow:
-    match = _ROW.match(line)
-    body = match["body"] if match else line
-    cells = tuple(cell.strip().replace("\\|", "|") for cell in _CELL_END.split(body))
-    indent = len(line) - len(line.lstrip())
-    return TableRow(start + indent, start + len(line.rstrip()), cells)
-
-
-def _find_caption(lines: Sequence[tuple[int, str]], at: int) -> tuple[int | None, str]:
-    """Return the line of the caption above the table and its words."""
-    above = at - 1
-    while above >= 0 and above >= at - 2 and not lines[above][1].strip():
-        above -= 1
-    if above < 0 or above < at - 2:
-        return None, ""
-    text = lines[above][1].strip()
-    heading = _HEADING.match(text)
-    if heading:
-        return above, heading["title"]
-    plain = text.strip("*_ ")
-    if len(plain) <= MOST_CAPTION_CHARS and _CAPTION.match(plain):
-        return above, plain
-    return None, ""
 
 
 # Values
@@ -330,9 +241,13 @@ def _find_columns(question: Question, names: Sequence[str]) -> list[int]:
 
 
 def _value_column(question: Question, table: Table) -> int | None:
-    """Return the column of values that the question is about: one it names, or the only one there is."""
-    columns = [c for c in range(len(table.header.cells)) if _column_values(table, c)]
+    """Return the column of values that the question is about: one it names, or the only one there is.
+
+    The first column names the rows ("pump 3"): it counts where no other one is asked for.
+    """
+    columns = [c for c in range(len(table.header.cells)) if _column_values(table, c) and not _holds_labels(table, c)]
     asked = [column for column in _columns_asked(question, table) if column in columns]
+    asked.sort(key=lambda column: column == 0)
     if asked:
         return asked[0]
     dates = [column for column in columns if _is_date_column(table, column)]
@@ -340,6 +255,16 @@ def _value_column(question: Question, table: Table) -> int | None:
         return dates[0]
     candidates = [c for c in columns if not _IDENTIFIER.match(table.header.cells[c]) and not _is_year_column(table, c)]
     return candidates[0] if len(candidates) == 1 else None
+
+
+_LABEL = re.compile(r"^\W*[^\W\d_]{2,}\W+\d[\w.]*\W*$")
+"""A name with a number: "pump 3"."""
+
+
+def _holds_labels(table: Table, column: int) -> bool:
+    """Return whether most cells of the first column are names with numbers, which are no values to compute with."""
+    rows = [row for row, _ in _column_values(table, column)] if column == 0 else []
+    return bool(rows) and sum(_LABEL.match(row.cells[0]) is not None for row in rows) > len(rows) / 2
 
 
 def _is_date_column(table: Table, column: int) -> bool:
@@ -375,10 +300,11 @@ def _find_extreme(question: Question, table: Table, named: Sequence[TableRow]) -
     ):
         wants_lowest = not wants_lowest
     wanted = min(v for _, v in values) if wants_lowest else max(v for _, v in values)
-    rows = tuple(row for row, value in values if value == wanted)[:MOST_ROWS]
+    rows = tuple(row for row, value in values if value == wanted)
     is_date = (read_value(rows[0].cells[column]) or (0, ""))[1] == "date"
     word = ("Earliest" if is_date else "Lowest") if wants_lowest else ("Latest" if is_date else "Highest")
-    return _computed(question, table, rows, f"{word} “{name}” of {len(values)} rows", named=named)
+    lead = f"{word} “{name}” of {len(values)} rows{_describe_left_out(table, column, scope)}"
+    return _computed(question, table, rows, lead, named=named)
 
 
 def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
@@ -403,7 +329,17 @@ def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tabl
     rows = tuple(row for row, _ in values)
     name = table.header.cells[column]
     lead = f"{word} of “{name}” over {len(values)} rows = {_plain(result)}{unit}, computed from these cells"
-    return _computed(question, table, rows[:MOST_ROWS], lead, named=named)
+    lead += _describe_left_out(table, column, scope)
+    return _computed(question, table, rows, lead, named=named)
+
+
+def _describe_left_out(table: Table, column: int, scope: Set[TableRow]) -> str:
+    """Return the remark that some rows have no single value in a column; empty where all have one."""
+    rows = {row for row in scope if not _TOTAL.match(row.cells[0])}
+    left_out = len(rows - {row for row, _ in _column_values(table, column)})
+    if not left_out:
+        return ""
+    return f"; {left_out} {'row has' if left_out == 1 else 'rows have'} no single value there"
 
 
 def _plain(value: Decimal) -> str:
@@ -425,7 +361,8 @@ def _filter_rows(question: Question, table: Table, named: Sequence[TableRow]) ->
     rows = tuple(row for row, value in values if row in scope and passes(value))
     used = content_words(found[0])
     lead = f"{len(rows)} of {len(values)} rows with “{table.header.cells[column]}” {' '.join(found[0].split())}"
-    answer = _computed(question, table, rows[:MOST_ROWS], lead, used, named=named)
+    lead += _describe_left_out(table, column, scope)
+    answer = _computed(question, table, rows, lead, used, named=named)
     return answer if rows else None
 
 
@@ -478,7 +415,7 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
     rows = _scope(table, named) if named else table.rows
     rows = [row for row in (named or rows) if not _TOTAL.match(row.cells[0])]
     lead = f"{len(rows)} of {len(table.rows)} rows"
-    return _computed(question, table, tuple(rows[:MOST_ROWS]), lead, named=named)
+    return _computed(question, table, tuple(rows), lead, named=named)
 
 
 def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
@@ -486,8 +423,7 @@ def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> T
     if not named and not question.words & about:
         return None
     rows = tuple(row for row in (named or table.rows) if not _TOTAL.match(row.cells[0]))
-    shown = f"{min(len(rows), MOST_ROWS)} of {len(table.rows)} rows"
-    return _computed(question, table, rows[:MOST_ROWS], shown, named=named)
+    return _computed(question, table, rows, f"{len(rows)} of {len(table.rows)} rows", named=named)
 
 
 def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
@@ -522,7 +458,9 @@ def _computed(
     for words_asked, _ in _MEANINGS:
         meant |= {stem_word(word) for word in re.findall(rf"\b(?:{words_asked})\b", text)}
     coverage = _coverage(question, table, [*rows[:1], *named], (used or set()) | meant)
-    return TableAnswer(table, rows, lead, coverage, is_computed=True)
+    shown = rows[:MOST_ROWS]
+    said = f"{lead}; {len(shown)} of these {len(rows)} rows are shown" if len(shown) < len(rows) else lead
+    return TableAnswer(table, shown, said, coverage, is_computed=True)
 
 
 def find_contrary_rows(question: Question, answer: TableAnswer, table: Table) -> TableAnswer | None:
@@ -579,13 +517,23 @@ def _join_cells(rows: Sequence[TableRow]) -> str:
 
 def render_rows(answer: TableAnswer, number: int) -> str:
     """Return the header and the rows as a Markdown table, each line with its marker."""
-    table = answer.table
-    width = len(table.header.cells)
-    lines = [_line(table.header.cells, width, number), "|" + " --- |" * width]
-    lines += [_line(row.cells, width, number) for row in answer.rows]
-    return "\n".join(lines)
+    return write_table(answer.table.header.cells, [row.cells for row in answer.rows], [number] * (len(answer.rows) + 1))
 
 
-def _line(cells: Sequence[str], width: int, number: int) -> str:
-    padded = [cell.replace("|", "\\|") for cell in cells[:width]] + [""] * (width - len(cells))
+def write_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> str:
+    """Return a header and rows as a Markdown table; ``numbers`` are the markers of its lines, the header's first.
+
+    >>> print(write_table(["Tool", "Price"], [["wet saw", "31 €"]], [2, 2]))
+    | Tool | Price [2] |
+    | --- | --- |
+    | wet saw | 31 € [2] |
+    """
+    width = len(header)
+    lines = [_write_row(cells, width, number) for cells, number in zip((header, *rows), numbers, strict=True)]
+    return "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
+
+
+def _write_row(cells: Sequence[str], width: int, number: int) -> str:
+    own = [escape_markers(cell).replace("|", "\\|") for cell in cells[:width]]
+    padded = own + [""] * (width - len(cells))
     return f"| {' | '.join(padded)} [{number}] |"

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import PurePosixPath
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from roma_core.languages import count_words
@@ -54,6 +55,15 @@ class QuotableUnit:
         return self.sentence.kind in _PROSE
 
     @property
+    def is_row(self) -> bool:
+        return self.sentence.kind == "table"
+
+    @property
+    def is_figure(self) -> bool:
+        """True for the words that describe a picture."""
+        return self.sentence.kind == "figure"
+
+    @property
     def own_text(self) -> str:
         """The words that it is quoted for: its own, the lines that it announces, and the question that it answers."""
         asked = [self.surroundings[2]] if _asks(self.surroundings[2]) else []
@@ -72,12 +82,16 @@ class QuotableUnit:
         return "\n".join(dict.fromkeys(line for line in lines if line))
 
 
-def quotable_units(passages: Sequence[ScoredChunk]) -> list[QuotableUnit]:
-    """Return every unit worth quoting, each once, in the order of the passages; no headings and no questions."""
+def quotable_units(passages: Sequence[ScoredChunk], *, with_figures: bool = False) -> list[QuotableUnit]:
+    """Return every unit worth quoting, each once, in the order of the passages; no headings and no questions.
+
+    ``with_figures`` adds the words that describe pictures: they answer what is asked of one.
+    """
     units: dict[tuple[str, str], QuotableUnit] = {}
     for number, passage in enumerate(passages, start=1):
         listed: set[tuple[str, int]] = set()
-        for unit in _link_units(list(_split_units(number, passage.chunk)), passage.chunk):
+        split = [unit for unit in _split_units(number, passage.chunk) if with_figures or not unit.is_figure]
+        for unit in _link_units(split, passage.chunk):
             if unit.announces_list:
                 listed.update(line.document_place for line in unit.follows)
             if unit.document_place not in listed and not _says_nothing(unit):
@@ -99,7 +113,7 @@ def _link_units(units: Sequence[QuotableUnit], chunk: Chunk) -> Iterator[Quotabl
 
 
 def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
-    """Yield all units of a passage that hold a word, headings and figures left out."""
+    """Yield all units of a passage that hold a word, headings left out; of figures the words that describe them."""
     heading = chunk.headings[-1] if chunk.headings else ""
     subject = _subject(chunk)
     lead = header = ""
@@ -113,6 +127,7 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
             heading, lead = quote, ""
         elif unit.kind == "figure":
             lead = "" if _asks(lead) else lead
+            yield from _split_figure(number, chunk, unit, (subject, heading, PICTURE, ""))
         elif re.search(r"\w", quote):
             yield QuotableUnit(
                 passage=number,
@@ -123,6 +138,27 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
                 is_header=quote == header,
             )
             lead = quote if quote.endswith(_OPEN) or _asks(quote) else "" if unit.kind in _PROSE else lead
+
+
+_FIGURE = re.compile(r"!\[(?P<words>(?:[^\]\\]|\\.)+)\]\(")
+PICTURE: Final = "Picture"
+"""What the words of a figure stand under."""
+LEAST_FIGURE_WORDS = 4
+"""Words from which on the alternative text of a figure describes it: "Build status" does not."""
+
+
+def _split_figure(number: int, chunk: Chunk, unit: Sentence, surroundings: tuple[str, ...]) -> Iterator[QuotableUnit]:
+    """Yield the alternative text or description of each figure of a line, where it says something."""
+    for figure in _FIGURE.finditer(chunk.text, unit.start, unit.end):
+        start, end = figure.span("words")
+        if count_words(figure["words"]) >= LEAST_FIGURE_WORDS:
+            yield QuotableUnit(
+                passage=number,
+                sentence=Sentence(start=start, end=end, kind="figure"),
+                quote=figure["words"],
+                surroundings=surroundings,
+                document_place=(chunk.document_id, chunk.start + start),
+            )
 
 
 def _subject(chunk: Chunk) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from roma_core.markup import escape_markers
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
@@ -67,11 +67,14 @@ def _nearest_quotes(units: Sequence[QuotableUnit], passages: Sequence[ScoredChun
 
 
 def render_disagreement(
-    disagreement: Disagreement, documents: Sequence[Document], passages: Sequence[ScoredChunk] = ()
+    disagreement: Disagreement,
+    documents: Sequence[Document],
+    passages: Sequence[ScoredChunk] = (),
+    quote: Callable[[QuotableUnit], str] = render_unit,
 ) -> list[str]:
     """Return the quotes of sources that contradict each other, the newest first, each under its title and date.
 
-    ``passages`` date the sources whose document was not read.
+    ``passages`` date the sources whose document was not read; ``quote`` writes a unit down.
     """
     dates = {passage.chunk.document_id: _read_date(passage) for passage in passages}
     dates |= {document.id: read_newest_date(document) for document in documents}
@@ -80,7 +83,7 @@ def render_disagreement(
     pieces = [describe_disagreement(disagreement.conflict.kind, is_dated=any(shown))]
     for unit, date in zip(ordered, shown, strict=True):
         lead = f"{unit.surroundings[2]} " if unit.surroundings[2].endswith("?") else ""
-        pieces.append(f"\n\n{describe_source(unit.surroundings[0], date)}\n\n{escape_markers(lead)}{render_unit(unit)}")
+        pieces.append(f"\n\n{describe_source(unit.surroundings[0], date)}\n\n{escape_markers(lead)}{quote(unit)}")
     return pieces
 
 
@@ -131,7 +134,12 @@ def join_parts(parts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[s
     return pieces
 
 
-def render_best_passages(question: Question, units: Sequence[QuotableUnit], scores: Sequence[float]) -> list[str]:
+def render_best_passages(
+    question: Question,
+    units: Sequence[QuotableUnit],
+    scores: Sequence[float],
+    quote: Callable[[QuotableUnit], str] = render_unit,
+) -> list[str]:
     """Return the best sentence of each of the best passages, for words that ask nothing.
 
     Sentences with more of the words come first.
@@ -146,5 +154,5 @@ def render_best_passages(question: Question, units: Sequence[QuotableUnit], scor
         if len(chosen) == MOST_BEST:
             break
     pieces = ["Best passages for these words:"]
-    pieces += [f"\n\n{render_unit(unit)}" for unit in chosen.values()]
+    pieces += [f"\n\n{quote(unit)}" for unit in chosen.values()]
     return pieces

@@ -24,6 +24,7 @@ from roma_core.markup.compound import split_question
 from roma_core.markup.questions import (
     LIGHT_WORDS,
     Question,
+    asks_picture,
     content_words,
     focus_question,
     holds_code,
@@ -60,6 +61,7 @@ from roma_core.writers.extractive.recipes import (
     list_items,
     look_up_table,
     quote_rows,
+    quote_units,
     render_tables,
     state_facts,
     summarise,
@@ -73,7 +75,6 @@ from roma_core.writers.extractive.selection import (
     find_missed_scope,
     is_echo,
     missing_names,
-    render_quotes,
     speaks_of,
 )
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
@@ -91,7 +92,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.followups import from_headings
 
-VERSION = "9"
+VERSION = "10"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -371,9 +372,10 @@ class ExtractiveWriter:
         disagreement = await self._find_disagreement(reading, find_stating(question, chosen, best) or best)
         if disagreement is not None:
             sources = reading.sources
-            pieces = render_disagreement(disagreement, sources.documents, (*sources.passages, *sources.added))
+            passages = (*sources.passages, *sources.added)
+            pieces = render_disagreement(disagreement, sources.documents, passages, reading.quote)
             return reading.give(pieces, remark)
-        quotes = render_quotes(add_headings(question, chosen, reading.sources))
+        quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
 
@@ -440,7 +442,9 @@ class ExtractiveWriter:
         if quotes.share < least:
             share = f"the best sentence shares {quotes.share:.0%} of the question, below {least:.0%}"
             return reading.refuse(f"{note}; {share}")
-        return QuotedAnswer(pieces=tuple(render_quotes(quotes.units)), remark=note, kind=reading.question.kind)
+        return QuotedAnswer(
+            pieces=tuple(quote_units(quotes.units, reading.sources)), remark=note, kind=reading.question.kind
+        )
 
     async def _answer_keywords(self, reading: _Reading) -> QuotedAnswer:
         """Return the best sentence of each of the best passages; refused only where none has a word of the query."""
@@ -459,7 +463,9 @@ class ExtractiveWriter:
         if not units:
             return reading.refuse("no passage has a word of the query", sorted(wanted))
         scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in units])
-        return reading.give(render_best_passages(reading.question, units, scores), "best passages for keywords")
+        return reading.give(
+            render_best_passages(reading.question, units, scores, reading.quote), "best passages for keywords"
+        )
 
     async def _passage_scores(self, reading: _Reading) -> list[float]:
         """Return the scores that retrieval already paid for, if the same reranker gave them to all.
@@ -527,7 +533,8 @@ class _Reading:
         corrected = correct_spelling(question, texts)
         if corrected != question:  # only then the words of the language are worth loading
             corrected = correct_spelling(question, texts, load_words(RERANKER_FILES))
-        units = [unit for unit in quotable_units(considered) if not is_echo(question, unit.quote)]
+        units = quotable_units(considered, with_figures=asks_picture(question))
+        units = [unit for unit in units if not is_echo(question, unit.quote)]
         sources = sources or CitedSources(found.passages, found.documents, found.relatives)
         reading = cls(read_question(corrected), corrected, sources, units, asked=question)
         reading.candidates = (*found.passages[MOST_PASSAGES:], *found.candidates)
@@ -579,6 +586,10 @@ class _Reading:
             return []
         text = "\n".join(unit.scored_text for unit in chosen)
         return [code for code in self.question.codes if not holds_code(code, text)]
+
+    def quote(self, unit: QuotableUnit) -> str:
+        """Return a unit with its markers; a row of a table under its header and caption."""
+        return "".join(quote_units([unit], self.sources))
 
     def compare_tables(self, answer: TableAnswer | None) -> list[str]:
         """Return the rows of an answer with those of other documents that say otherwise; nothing where none does."""

@@ -156,3 +156,23 @@ def test_outside_of_the_measured_languages_only_what_stands_there_word_for_word_
     assert [statement.verdict for statement in found.statements] == [verdict]
     if verdict == "unchecked":
         assert found.statements[0].decided_by == ("language: the check was not measured on German",)
+
+
+TABLE = "Before.\n\nTable 2: Boats for hire\n\n| Boat | Berths |\n|---|---|\n| Gull | 4 |\n| Heron | 6 |\n\nAfter."
+
+
+@pytest.mark.parametrize("answer", ["| Heron | 6 [1] |", "The Heron has 6 berths [1]."])
+def test_a_row_is_cited_with_its_header_and_caption_as_one_span(answer: str) -> None:
+    held = document("boats", TABLE)
+    [citation] = cite(answer, [passage(held, 1)], {1: held}).citations
+    assert citation.quote == TABLE[TABLE.index("Table 2") : TABLE.index("\n\nAfter")]
+    assert held.text[citation.start : citation.end] == citation.quote
+
+
+def test_a_quote_reaches_no_farther_than_its_passage() -> None:
+    held = document("boats", TABLE)
+    start = TABLE.index("| Heron")
+    cut = passage(held, 1).chunk.model_copy(update={"text": TABLE[start:], "start": start})
+    given = [passage(held, 1).model_copy(update={"chunk": cut})]
+    [citation] = cite("| Heron | 6 [1] |", given, {1: held}).citations
+    assert citation.quote == "Heron | 6"

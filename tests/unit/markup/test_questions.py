@@ -6,6 +6,7 @@ import pytest
 
 from roma_core.markup.questions import (
     LONGEST_TOKENS,
+    asks_picture,
     content_words,
     count_tokens,
     find_codes,
@@ -133,3 +134,33 @@ def test_a_long_question_is_cut_to_what_it_asks(text: str, held: str) -> None:
     assert held in focus
     assert count_tokens(focus) <= LONGEST_TOKENS
     assert focus_question(focus) == focus
+
+
+@pytest.mark.parametrize(
+    ("question", "several"),
+    [
+        ("Which versions does it support?", True),
+        ("Which Python versions does it need?", True),
+        ("Around which two projects did it begin?", True),
+        ("What are the rules?", True),
+        ("Which firm builds the boats?", False),
+        ("What does it cost?", False),
+        ("Which class is it?", False),
+        ("Who wrote the letters?", False),
+    ],
+)
+def test_a_plural_or_a_number_asks_for_several_things(question: str, several: bool) -> None:
+    assert read_question(question).asks_several is several
+
+
+@pytest.mark.parametrize(
+    ("question", "pictured"),
+    [
+        ("What does the otter on the picture hold?", True),
+        ("How many cars does the field hold on the map?", True),
+        ("Welche Farbe hat das Boot auf dem Bild?", True),
+        ("How many cars does the field hold?", False),
+    ],
+)
+def test_a_question_may_speak_of_a_picture(question: str, pictured: bool) -> None:
+    assert asks_picture(question) is pictured

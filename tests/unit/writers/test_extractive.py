@@ -159,15 +159,26 @@ async def test_a_lead_in_brings_the_line_that_it_announces() -> None:
     assert answer.text == "Install it with pip: [1]\n\n`pip install roma-core` [1]"
 
 
-async def test_a_table_row_is_scored_with_its_header_and_quoted_alone() -> None:
+async def test_a_table_row_is_scored_and_quoted_with_its_header() -> None:
     scorer = Scripted({"Variable | Default\nTIMEOUT": 8.0})
     text = "| Variable | Default |\n|---|---|\n| RETRIES | 3 |\n| TIMEOUT | 30 |"
     answer = await write(ExtractiveWriter(scorer), "How is it?", passage(text), passage("x y z w.", 2))
     # The passage itself holds both words apart, so only the row scores high as a candidate.
-    assert answer.text.endswith("TIMEOUT | 30 [1]") or answer.text.startswith(I_DONT_KNOW)
+    assert answer.text.endswith("| TIMEOUT | 30 [1] |") or answer.text.startswith(I_DONT_KNOW)
     scorer.known["RETRIES | 3 |"] = 2.0
     answer = await write(ExtractiveWriter(scorer), "How is it?", passage(text))
-    assert answer.text == "TIMEOUT | 30 [1]"
+    assert answer.text == "| Variable | Default [1] |\n| --- | --- |\n| TIMEOUT | 30 [1] |"
+
+
+async def test_a_row_among_sentences_stands_under_its_header() -> None:
+    scorer = Scripted({"Variable | Default\nTIMEOUT": 8.0, "waits": 7.5, "RETRIES | 3 |": 2.0})
+    text = "| Variable | Default |\n|---|---|\n| RETRIES | 3 |\n| TIMEOUT | 30 |\n\nThe client waits until the timeout."
+    answer = await write(
+        ExtractiveWriter(scorer), "How long is the timeout until which the client waits?", passage(text)
+    )
+    assert answer.text == (
+        "| Variable | Default [1] |\n| --- | --- |\n| TIMEOUT | 30 [1] |\n\nThe client waits until the timeout. [1]"
+    )
 
 
 async def test_the_header_of_a_split_table_comes_from_the_context() -> None:
@@ -330,3 +341,25 @@ def test_marks_are_no_words_for_the_scorer() -> None:
         plain_text("**Won** the [prize](https://a.b/c) `x_y` <b>here</b> https://a.b/winner")
         == "Won the prize x_y here"
     )
+
+
+OTTER = "Otters live at the weir.\n\n![An otter holds a crab in both paws](otter.jpg)\n\nThey hunt at dusk."
+
+
+async def test_a_question_about_a_picture_is_answered_by_its_words_and_place() -> None:
+    scorer = Scripted({"Picture\nAn otter": 9.0, "![An otter": 9.0})
+    answer = await write(ExtractiveWriter(scorer), "What does the otter on the picture hold?", passage(OTTER))
+    assert answer.text == "Picture in “d1”:\n\nAn otter holds a crab in both paws [1]"
+
+
+async def test_other_questions_are_not_answered_by_pictures() -> None:
+    scorer = Scripted({"An otter holds": 9.0, "hunt": 5.0})
+    answer = await write(ExtractiveWriter(scorer), "When do the otters hunt?", passage(OTTER))
+    assert "crab" not in answer.text
+
+
+async def test_a_question_after_several_things_gets_the_sentences_that_state_them() -> None:
+    text = "`h2` brings HTTP/2.\n\nThe client speaks HTTP/1.1 as well.\n\nThe client is fast."
+    scorer = Scripted({"h2": 8.0, "HTTP/1.1": 7.0, "fast": 7.0})
+    answer = await write(ExtractiveWriter(scorer), "Which versions of HTTP does the client speak?", passage(text))
+    assert answer.text == "`h2` brings HTTP/2. [1] The client speaks HTTP/1.1 as well. [1]"

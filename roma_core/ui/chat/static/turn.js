@@ -42,6 +42,11 @@ function Stages({stages, isRunning}) {
   })}</ol>`;
 }
 
+/** The beginning and the end of a long quote: the row that a table is quoted for stands last. */
+function shorten(quote) {
+  return quote.length > 320 ? `${quote.slice(0, 160)} … ${quote.slice(-160)}` : quote;
+}
+
 /** The card that a badge shows while the pointer or the focus is on it. */
 /** @param {{card: {citation: Schemas["CitationView"], left: number, top: number}}} props */
 function HoverCard({card}) {
@@ -50,7 +55,7 @@ function HoverCard({card}) {
   return html`<div class="roma-card" role="tooltip" style=${{left: `${left}px`, top: `${top}px`}}>
     <p class="roma-card-title" dir="auto">${citation.title}</p>
     ${citation.place && html`<p class="roma-muted">${citation.place}</p>`}
-    <blockquote dir="auto">${citation.quote.length > 320 ? citation.quote.slice(0, 320) + " …" : citation.quote}</blockquote>
+    <blockquote dir="auto">${shorten(citation.quote)}</blockquote>
     <p><span class="roma-badge" data-verdict=${citation.verdict}>${citation.marker}</span> ${citation.verdict_words}</p>
   </div>`;
 }

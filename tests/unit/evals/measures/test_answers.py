@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from roma_core.evals.golden.dataset import Nugget
-from roma_core.evals.measures.answers import answered, false_answers, nugget_recall
+from roma_core.evals.measures.answers import answered, false_answers, nugget_f, nugget_recall
+from roma_core.llm.base import I_DONT_KNOW
 from tests.fakes.evals import FAILED, UNSCORED, make_answer, make_case, take
 
 NUGGETS = (Nugget(fact="red"), Nugget(fact="blue", aliases=("azure",)), Nugget(fact="green"))
@@ -18,6 +19,12 @@ async def test_nugget_recall_is_the_share_of_facts_stated_and_names_the_others()
 
 async def test_an_abstention_states_nothing() -> None:
     assert await take(nugget_recall, make_case(nuggets=NUGGETS), make_answer("I don't know.", answered=False)) == 0.0
+
+
+async def test_the_sentences_that_an_abstention_shows_are_no_answer() -> None:
+    shown = f"{I_DONT_KNOW}\n\nNearest to the question:\n\n- Guide: “The doors are red, blue and green.”"
+    assert await take(nugget_recall, make_case(nuggets=NUGGETS), make_answer(shown, answered=False)) == 0.0
+    assert await take(nugget_f, make_case(nuggets=NUGGETS), make_answer(shown, answered=False)) == 0.0
 
 
 async def test_a_marker_is_no_fact() -> None:

@@ -23,6 +23,8 @@ from roma_core.writers.extractive.asked_things import compare_things, find_asked
         ("At what time does the shop close?", "clock time"),
         ("Until when may we stay?", "time"),
         ("Since what year is it open?", "year"),
+        ("Under which licence is plover published?", "licence"),
+        ("What open source license does plover have?", "licence"),
     ],
 )
 def test_a_question_asks_for_a_kind_of_thing(question: str, kind: str) -> None:
@@ -32,7 +34,14 @@ def test_a_question_asks_for_a_kind_of_thing(question: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["Why is it shut?", "Which of the doors is open?", "What does it cost?", "Is it new?"]
+    "question",
+    [
+        "Which licence do I need to drive the van?",
+        "Why is it shut?",
+        "Which of the doors is open?",
+        "What does it cost?",
+        "Is it new?",
+    ],
 )
 def test_other_questions_ask_for_no_certain_kind(question: str) -> None:
     assert find_asked_thing(question) is None
@@ -49,6 +58,8 @@ def test_other_questions_ask_for_no_certain_kind(question: str) -> None:
         ("What is the mill's telephone number?", "Call 0481 / 55 20 11.", "The mill is open on 3 days."),
         ("How often is the filter changed?", "It is changed twice a year.", "The filter is of felt."),
         ("When does the shop close?", "It closes at noon.", "The shop sells rope."),
+        ("Which licence has plover?", "plover is a 0BSD-licensed rewrite.", "Plover 7 came under a new license."),
+        ("Which licence has plover?", "Released under the Heron Public License.", "See the file LICENSE for more."),
     ],
 )
 def test_a_text_states_the_thing_or_lacks_it(question: str, stated: str, missing: str) -> None:

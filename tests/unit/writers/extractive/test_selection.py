@@ -34,3 +34,19 @@ async def test_a_numbered_name_is_another_thing_than_the_bare_one(titles: tuple[
     passages = [passage(title, said, rank) for rank, (title, said) in enumerate(zip(titles, SAID, strict=True), 1)]
     answer = await ExtractiveWriter().answer("Which Python is the client library for?", passages)
     assert ("sources disagree" in "".join(answer.pieces)) is disagree
+
+
+@pytest.mark.parametrize(
+    ("other", "disagree"),
+    [
+        (("heron: Features", "It is a client library for Python 2."), False),
+        (("heron: Features", "The library plover is a client for Python 2."), True),
+        (("plover: Install", "It is a client library for Python 2."), True),
+    ],
+)
+async def test_what_is_said_of_another_thing_than_the_named_one_denies_nothing(
+    other: tuple[str, str], disagree: bool
+) -> None:
+    passages = [passage("plover: Features", SAID[0], 1), passage(*other, 2)]
+    answer = await ExtractiveWriter().answer("Which Python is the client library plover for?", passages)
+    assert ("sources disagree" in "".join(answer.pieces)) is disagree

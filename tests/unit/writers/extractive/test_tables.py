@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from roma_core.markup.questions import read_question
+from roma_core.markup.tables import read_tables
 from roma_core.types import Document, Section
-from roma_core.writers.extractive.tables import TableAnswer, answer_from_tables, read_tables, read_value, render_rows
+from roma_core.writers.extractive.tables import MOST_ROWS, TableAnswer, answer_from_tables, read_value, render_rows
 
 TOOLS = """# Tool shed
 
@@ -41,7 +42,7 @@ def first_cells(found: TableAnswer | None) -> list[str]:
 def test_a_table_is_read_with_its_caption_at_exact_offsets() -> None:
     [table] = read_tables(document())
     assert table.caption == "Table 2: Tools for hire"
-    assert TOOLS[table.start :].startswith("Table 2")
+    assert TOOLS[slice(*table.find_span(()))].startswith("Table 2")
     assert [TOOLS[row.start : row.end].split("|")[1].strip() for row in table.rows] == [
         "chain saw", "hedge trimmer", "hammer drill", "wet saw",
     ]  # fmt: skip
@@ -112,6 +113,49 @@ def test_rows_are_written_under_their_header_with_markers() -> None:
         "| --- | --- | --- | --- | --- |",
         "| hammer drill | Oakley | 18.00 € | 4.4 | 2 February 2023 [3] |",
     ]
+
+
+def test_markers_that_stand_in_a_cell_are_no_citations() -> None:
+    found = answer("What is the price of the hammer drill?", TOOLS.replace("18.00 €", "18.00 € [7]"))
+    assert found is not None
+    assert render_rows(found, 3).splitlines()[-1] == (
+        "| hammer drill | Oakley | 18.00 € \\[7] | 4.4 | 2 February 2023 [3] |"
+    )
+
+
+def test_more_rows_than_are_shown_are_counted() -> None:
+    rows = "\n".join(f"| tool {number} | {number} € |" for number in range(40))
+    found = answer("What is the total price of the tools?", f"| Tool | Price |\n|---|---|\n{rows}\n")
+    assert found is not None
+    assert len(found.rows) == MOST_ROWS
+    assert found.lead.startswith("Sum of “Price” over 40 rows = 780 EUR")
+    assert found.lead.endswith("30 of these 40 rows are shown")
+
+
+def test_names_with_numbers_are_no_values() -> None:
+    text = "| Pump | Flow |\n|---|---|\n| pump 3 | 40 |\n| pump 12 | 25 |\n"
+    found = answer("Which pump is the largest?", text, "Pumps")
+    assert found is None or found.lead.startswith("Highest “Flow”")
+    total = answer("What is the total flow of the pumps?", text, "Pumps")
+    assert total is not None
+    assert total.lead.startswith("Sum of “Flow” over 2 rows = 65")
+
+
+@pytest.mark.parametrize(
+    ("question", "lead"),
+    [
+        (
+            "What is the total weight of the tools?",
+            "Sum of “Weight (kg)” over 4 rows = 34.9, computed from these cells",
+        ),
+        ("Which tool is the heaviest?", "Highest “Weight (kg)” of 4 rows"),
+        ("Which tools weigh more than 5 kg?", "2 of 4 rows with “Weight (kg)” more than 5 kg"),
+    ],
+)
+def test_a_row_without_a_value_is_named_as_left_out(question: str, lead: str) -> None:
+    found = answer(question, f"{TOOLS}| ladder | Brandt | 9.00 € | unknown | 2015-01-01 |\n")
+    assert found is not None
+    assert found.lead == f"{lead}; 1 row has no single value there"
 
 
 @pytest.mark.parametrize(
