@@ -2,8 +2,8 @@
 
 ``python -m bench.answers_risk [QUESTIONS]``. Three kinds of questions are weighed: answerable ones; ones whose topic is
 absent (answerable ones, with the paragraphs of their whole article left out); and near-misses, which SQuAD's authors
-wrote to look answerable by a paragraph. What was weighed is kept in a file beside the system's temporary files, so that
-a run that was stopped goes on.
+wrote to look answerable by a paragraph. What was weighed is kept in a file of the revision beside the system's temporary
+files, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RESAMPLES = 300
 RISKS = (0.05, 0.1, 0.2, 0.3, 0.5)
 GRID = make_grid(0.0, 24.0)
 MIXTURES = {"answerable, topic absent": ("answerable", "absent"), "and near-misses": ("answerable", "absent", "near")}
-KEPT = Path(tempfile.gettempdir()) / "roma-bench-answers-risk.jsonl"
+KEPT = Path(tempfile.gettempdir()) / f"roma-bench-answers-risk-{report.revision()}.jsonl"
 NOTE = """Questions of SQuAD 2.0 that nobody looked at, each set's paragraphs in one store, ranked by BM25 and the
 cross-encoder. An answer is wrong when the question has none in the store, or when no reference answer is in the quotes.
 *Topic absent* are answerable questions with their whole article left out. *Held* is the share of resamples (as many
