@@ -2,8 +2,8 @@
 
 ``python -m bench.answers_risk [QUESTIONS]``. Three kinds of questions are weighed: answerable ones; ones whose topic is
 absent (answerable ones, with the paragraphs of their whole article left out); and near-misses, which SQuAD's authors
-wrote to look answerable by a paragraph. What was weighed is kept in a file of the revision beside the system's temporary
-files, so that a run that was stopped goes on.
+wrote to look answerable by a paragraph. What was weighed is kept in a temporary file of the revision, so that a run
+that was stopped goes on.
 """
 
 from __future__ import annotations
