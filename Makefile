@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster-test demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm web web-types bench bench-parse peers clients soak parse-gate lock clean system docs weights
+.PHONY: help cluster-test demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm web web-types bench bench-parse bench-peers peers clients frameworks soak parse-gate lock clean system docs weights
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -103,6 +103,7 @@ e2e: $(READY) system ## The console in a real Chromium.
 
 screenshots: $(READY) system ## Pictures of the console in each state, for the playbook, in docs/console.
 	@$(BIN)/python -m bench console_pictures
+	@test ! -d $(DEMO) || DEMO=$(DEMO) $(BIN)/python -m bench comparison_picture  # of the demo's runs, where it was made
 
 local-llm: $(READY) ## Both vendors' SDKs against a real small model on loopback.
 	@$(PYTEST) -q -m local_llm
@@ -123,11 +124,23 @@ peers: $(READY) ## Install the libraries that bench-parse measures beside ROMA i
 	@$(PYTHON) -m venv --clear bench/.peers
 	@$(BIN)/uv pip install --quiet --python bench/.peers/bin/python -r bench/peers.txt
 
-clients: $(READY) ## Install the frameworks that are tried at ROMA's door, and those that read its exports, into environments of their own.
-	@$(PYTHON) -m venv --clear tests/.clients
-	@$(BIN)/uv pip install --quiet --python tests/.clients/bin/python -r tests/clients.txt
-	@$(PYTHON) -m venv --clear tests/.readers
-	@$(BIN)/uv pip install --quiet --python tests/.readers/bin/python -r tests/readers.txt
+bench-peers: $(READY) ## Measure ingest, query and memory beside LlamaIndex, Haystack and LangChain, each in its own environment.
+	@for name in haystack langchain llamaindex; do \
+	  $(PYTHON) -m venv --clear benchmarks/.environments/$$name && \
+	  $(BIN)/uv pip install --quiet --python benchmarks/.environments/$$name/bin/python -r benchmarks/environments/$$name.txt || exit 1; done
+	@$(BIN)/python -m benchmarks
+
+CLIENTS := $(VENV)/clients/.ready $(VENV)/readers/.ready
+
+$(VENV)/%/.ready: tests/%.txt | $(READY)
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python -r $<
+	@touch $@
+
+clients: $(CLIENTS) ## Install the frameworks that are tried at ROMA's door, and those that read its exports, into environments of their own.
+
+frameworks: $(READY) ## The same where the registry is reached; their tests are skipped elsewhere.
+	@$(MAKE) --no-print-directory $(CLIENTS) >/dev/null 2>&1 || echo "No environments of the frameworks: their tests will be skipped."
 
 soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py

@@ -18,6 +18,8 @@ _PICTURE = re.compile(r"\]\(([\w-]+\.svg)\)")
 """A picture beside a part; the page stands one folder above."""
 INTRO = """# Benchmarks
 
+After this page you know how fast and how good ROMA was where it was measured, and beside what.
+
 Written by `make bench`, `make bench-parse` and `make soak`; no number here is typed by hand. Machines are noisy and
 differ: read the ratios, each is against a reference that ran beside it.
 """

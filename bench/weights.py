@@ -15,6 +15,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from bench.installs import read_section
 from bench.report import FOLDER, circumstances, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,12 +170,16 @@ def list_extras(project: Mapping[str, object], core: list[tuple[str, frozenset[s
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     core = parse(project["dependencies"])
+    section = read_section()
+    timed = [section.rstrip("\n"), ""] if section else []
     text = "\n".join(
         [
             "# What an installation weighs",
             "",
-            "After this page you know what each extra brings and what each dependency is for.",
+            "After this page you know how long an installation takes, what each extra brings and what each dependency "
+            "is for.",
             "",
+            *timed,
             "## Extras",
             "",
             *table(list_extras(project, core)),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 QUESTION = "When was the rope bridge built?"
-PYTHON = os.environ.get("CLIENTS_PYTHON") or str(Path(__file__).parents[1] / ".clients" / "bin" / "python")
+PYTHON = os.environ.get("CLIENTS_PYTHON") or str(Path(__file__).parents[2] / ".venv/clients/bin/python")
 """The Python whose environment has the frameworks."""
 
 LANGCHAIN = """

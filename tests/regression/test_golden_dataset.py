@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -17,6 +19,7 @@ from roma_core.evals.measures.values import read_values
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = ROOT / "datasets" / "golden" / "golden_dataset.json"
+BASELINE = PATH.with_name("baseline.json")
 CORPUS = ROOT / "datasets" / "corpus"
 MOST_PLACES = 2
 """An anchor that occurs more often than this does not name a place."""
@@ -102,6 +105,29 @@ async def test_every_anchor_survives_connectors_and_parsers(golden: Golden, tmp_
     assert corpus.missing == ()
     many = [(case, i) for case, places in corpus.places.items() for i, at in enumerate(places) if len(at) > MOST_PLACES]
     assert many == []
+
+
+def read_pinned(measure: str) -> list[float]:
+    """Return a measure's scores in the run that ``make gate`` holds every other one against."""
+    scores: dict[str, float] = json.loads(BASELINE.read_text("utf-8"))["scores"][measure]
+    return list(scores.values())
+
+
+def test_golden_dataset_citation_coverage() -> None:
+    """Every answer is cited, and every quote of the pinned run stands at its offsets."""
+    assert set(read_pinned("cited")) == {1.0}
+    assert set(read_pinned("citation_validity")) == {1.0}
+    assert mean(read_pinned("citation_coverage")) >= 0.95
+
+
+def test_golden_dataset_retrieval() -> None:
+    """A passage with the answer is among the first five for at least 85 % of the questions of the pinned run."""
+    assert mean(read_pinned("R@5")) >= 0.85
+
+
+def test_the_pinned_run_is_one_of_this_set() -> None:
+    ids = {case.id for case in load_golden(PATH).cases}
+    assert set(json.loads(BASELINE.read_text("utf-8"))["scores"]["R@5"]) <= ids
 
 
 def test_the_plans_file_is_this_set() -> None:

@@ -3,8 +3,10 @@
 import ast
 import json
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from roma_core.errors import RECOVERABLE, ErrorCode
@@ -124,3 +126,53 @@ def test_every_test_that_the_security_page_names_exists() -> None:
     }
     assert len(named) > 20
     assert named <= defined, sorted(named - defined)
+
+
+SITE_PAGES = [page for page in sorted(ROOT.glob("docs/**/*.md")) if page not in TABLES and page.parent.name != "adr"]
+
+
+@pytest.mark.parametrize("page", SITE_PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_page_begins_with_what_one_can_do_after_it(page: Path) -> None:
+    title, first = page.read_text("utf-8").split("\n\n")[:2]
+    assert title.startswith("# ")
+    assert first.startswith("After this page"), f"{page.name} does not say what its reader can do after it"
+
+
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.M | re.S)
+SHELLS = {"", "sh", "bash", "console"}
+PROMPT = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:sudo )?(?:\S*/)?roma (?=[a-z])")
+
+
+def _list_command_lines(page: Path) -> list[str]:
+    """Return the lines of a page's blocks that call ``roma``, without what a shell does with their output."""
+    blocks = [code for language, code in FENCE.findall(page.read_text("utf-8")) if language in SHELLS]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    calls = [PROMPT.sub("", line, count=1) for line in lines if PROMPT.match(line)]
+    return [re.split(r"\s(?:[|;>]|&&|2>)", call, maxsplit=1)[0] for call in calls]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_command_line_of_a_page_is_understood(page: Path) -> None:
+    """Commands and options exist; values are not looked at, as files of an example are not there."""
+    from roma_core.cli import roma
+    from roma_core.cli.command import DefaultGroup
+
+    for line in _list_command_lines(page):
+        arguments = shlex.split(line, comments=True)
+        command, context, depth = roma, click.Context(roma, info_name="roma"), 0
+        while isinstance(command, click.Group):
+            if depth == len(arguments) and (command.invoke_without_command or isinstance(command, DefaultGroup)):
+                break
+            assert depth < len(arguments), f"{page.name}: `roma {line}` names no command"
+            found = command.get_command(context, arguments[depth])
+            assert found is not None, f"{page.name}: `roma {line}` calls {arguments[depth]!r}, which does not exist"
+            command, depth = found, depth + 1
+        context = click.Context(command, info_name=command.name)
+        try:
+            command.make_parser(context).parse_args(arguments[depth:])
+        except click.UsageError as error:
+            raise AssertionError(f"{page.name}: `roma {line}`: {error.format_message()}") from error
+
+
+def test_command_lines_are_found_in_blocks() -> None:
+    assert "init my-project" in _list_command_lines(ROOT / "docs/01_QUICKSTART.md")

@@ -32,8 +32,8 @@ def test_the_connector_of_the_page_is_ingested_from(
     install_plugin(group, "roma-gopher", "roma_gopher", blocks("python")[0], **entries)
     for name, value in (("ROMA_EMBEDDER", "fake"), ("ROMA_RERANKER", "none"), ("ROMA_PARSER_WORKERS", "1")):
         monkeypatch.setenv(name, value)
-    done = CliRunner().invoke(command_line, ["ingest", "gopher://hole"])
+    done = CliRunner().invoke(command_line, ["ingest", "gopher://host"])
     assert done.exit_code == 0, done.output
     monkeypatch.setenv("ROMA_GOPHER_DETPH", "3")
-    refused = CliRunner().invoke(command_line, ["ingest", "gopher://hole"])
+    refused = CliRunner().invoke(command_line, ["ingest", "gopher://host"])
     assert "Did you mean ROMA_GOPHER_DEPTH?" in refused.output

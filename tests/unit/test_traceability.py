@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| (P\d[\w.-]*) \| (.+?) \| (.+?) \|$", re.M)
 BUILT = {
     *(f"P4-{k}" for k in ("1.1", "1.2", "1.3", "2.1", "2.2", "2.3", "3.1", "3.2", "4.1", "4.2", "5.1", "6.1", "6.2")),
-    *(f"P4-{k}" for k in ("7.1", "7.2", "7.3", "8.1", "8.2", "9.1", "10.1", "X.1", "X.2")),
+    *(f"P4-{k}" for k in ("7.1", "7.2", "7.3", "8.1", "8.2", "9.1", "10.1", "X.1", "X.2", "E")),
 }
 
 
@@ -46,3 +46,16 @@ def test_every_objective_of_later_phases_names_its_tests_or_says_that_it_has_non
         named = re.findall(r"`(test_\w+)`", rows[key])
         assert named or UNTESTED in rows[key], f"{key} names no test"
         assert set(named) <= known, f"{key} names tests that do not exist: {sorted(set(named) - known)}"
+
+
+def test_every_file_that_the_plan_names_is_there() -> None:
+    names = (ROOT / "docs/traceability.md").read_text("utf-8").partition("## Names of the plan")[2]
+    rows = [line for line in names.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 15
+    files = [name for row in rows for name in re.findall(r"`([^`/][^`]*)`", row.split("|")[2])]
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def test_every_requirement_has_one_row() -> None:
+    keys = [key for key, _, _ in ROW.findall((ROOT / "docs/traceability.md").read_text("utf-8"))]
+    assert sorted(keys) == sorted(set(keys))

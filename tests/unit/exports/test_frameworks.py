@@ -14,7 +14,7 @@ from roma_core.evals import load_dataset
 from roma_core.exports import export
 from roma_core.settings import Settings
 
-PYTHON = os.environ.get("READERS_PYTHON") or str(Path(__file__).parents[2] / ".readers" / "bin" / "python")
+PYTHON = os.environ.get("READERS_PYTHON") or str(Path(__file__).parents[3] / ".venv/readers/bin/python")
 """The Python of the environment with Ragas and datasets, which ``make clients`` makes."""
 
 

@@ -1,0 +1,57 @@
+"""``python -m bench comparison_picture``: the page of a real comparison, for the README, in ``docs/pictures``.
+
+After ``make demo``: the golden set's core is asked with and without vectors, ``roma compare`` decides, and Chromium
+draws the page that it wrote.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from bench.report import ROOT
+
+FOLDER = ROOT / "docs" / "pictures"
+WORKSPACE = Path(os.environ.get("DEMO", ROOT / ".roma"))
+SET = "datasets/golden/golden_dataset.json#core"
+RUNS = {"both": "0.4", "words-alone": "1.0"}
+"""Name of each run, with the weight of words in its search."""
+SIZE = {"width": 1100, "height": 760}
+
+
+def call(*arguments: str | Path, weight: str = "") -> None:
+    """Run a command of ROMA over the demo's workspace; a comparison that finds a loss is no failure here."""
+    own = {"ROMA_LEXICAL_WEIGHT": weight} if weight else {}
+    command = [ROOT / ".venv/bin/roma", *arguments, "--workspace", WORKSPACE]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True)
+    if done.returncode not in (0, 2):
+        raise SystemExit(done.stderr)
+
+
+def save_page(page: Path, picture: Path) -> None:
+    """Write what a browser shows of a page, with a palette."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.console import CHROMIUM
+
+    with sync_playwright() as tools, tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser:
+        view = browser.new_page(viewport=SIZE)
+        view.goto(page.as_uri())
+        shown = Image.open(io.BytesIO(view.screenshot()))
+    picture.parent.mkdir(exist_ok=True)
+    shown.convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)
+
+
+def main() -> int:
+    for name, weight in RUNS.items():
+        call("eval", SET, "--name", name, "--primary", "RR@5", weight=weight)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "comparison.html"
+        call("compare", *RUNS, "--primary", "RR@5", "--html", page)
+        save_page(page, FOLDER / "comparison.png")
+    return 0
