@@ -1,15 +1,19 @@
 """A million passages in one store: recall and latency with and without filters, and while others ingest.
 
-``python -m bench.million FOLDER [PASSAGES]``. The store is built in FOLDER once and used again by later runs. The texts
-are passages of the shared collections, the vectors are made up: topics, documents about them, passages of those. Exact
-neighbours are computed from the same vectors by numpy. Half of the questions are near a passage that the filter
-permits, the others near any passage, whose neighbours the filter takes away.
+``python -m bench.million FOLDER [PASSAGES]``. Everything is kept in FOLDER: a run that was cut short, or stopped with
+Ctrl-C, goes on with the next commit of the store, or the next table row, when the same command is given again. The
+texts are passages of the shared collections, the vectors are made up: topics, documents about them, passages of those.
+Exact neighbours are computed from the same vectors by numpy. Half of the questions are near a passage that the filter
+permits, the others near any passage, whose neighbours the filter takes away. The last rows are of the same passages in
+partitions, each with its own indices.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import math
 import os
 import random
 import resource
@@ -17,10 +21,10 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -115,27 +119,54 @@ def make_entry(number: int, texts: Sequence[str], vectors: Vectors) -> EmbeddedD
     return EmbeddedDocument(document, chunks, vectors)
 
 
-async def build(folder: Path, passages: int) -> dict[str, float]:
-    """Fill the store and index it; return the seconds of both. What is there already stays as it is."""
-    notes = folder / "built.json"
-    if notes.exists():
-        return dict(json.loads(notes.read_text(encoding="utf-8")))
+class Notes:
+    """What a run has measured so far, in a file of the folder, so that the next run goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "notes.json"
+        self._values: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what was noted under a name."""
+        return self._values.get(name, default)
+
+    def note(self, name: str, value: Any) -> None:
+        """Note a value in the file."""
+        self._values[name] = value
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(self._values, indent=1), encoding="utf-8")
+        fresh.replace(self._path)
+
+    async def once(self, name: str, measure: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what was noted under a name, or else measure and note it."""
+        if name not in self._values:
+            began = time.perf_counter()
+            self.note(name, await measure())
+            print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        return self._values[name]
+
+
+async def build(folder: Path, passages: int, notes: Notes) -> None:
+    """Fill the store and index it; what is there already stays as it is."""
+    if notes.get("indexed") == passages:
+        return
     store, texts = open_store(folder), read_texts()
-    began = time.perf_counter()
     (folder / "vectors").mkdir(parents=True, exist_ok=True)
-    documents = range(passages // OF_DOCUMENT)
-    for block in batched(documents, DOCUMENTS_A_COMMIT):
+    present = (await store.counts(TENANT))[0]  # whole commits, in the order of the documents
+    for block in batched(range(present, passages // OF_DOCUMENT), DOCUMENTS_A_COMMIT):
+        began = time.perf_counter()
         vectors = make_vectors(block)
         np.save(folder / "vectors" / f"{block[0]:06d}.npy", vectors)
         own = [vectors[i * OF_DOCUMENT : (i + 1) * OF_DOCUMENT] for i in range(len(block))]
         await store.put_many(TENANT, [make_entry(n, texts, rows) for n, rows in zip(block, own, strict=True)])
-        print(f"{block[-1] + 1} documents, {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    filled = time.perf_counter() - began
+        notes.note("fill s", notes.get("fill s", 0.0) + time.perf_counter() - began)
+        print(f"{block[-1] + 1} documents, {notes.get('fill s'):.0f} s", file=sys.stderr, flush=True)
+    began = time.perf_counter()
     await store.optimize()
-    took = {"fill s": filled, "index s": time.perf_counter() - began - filled}
+    notes.note("index s", time.perf_counter() - began)
+    notes.note("indexed", passages)
     await store.close()
-    notes.write_text(json.dumps(took), encoding="utf-8")
-    return took
 
 
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
@@ -143,8 +174,10 @@ def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
         yield items[at : at + size]
 
 
-def open_store(folder: Path) -> LanceStore:
-    return LanceStore(folder / "store", fingerprint="bench-million", dim=DIM, model="made up")
+def open_store(folder: Path, partition_rows: int = 0) -> LanceStore:
+    return LanceStore(
+        folder / "store", fingerprint="bench-million", dim=DIM, model="made up", partition_rows=partition_rows
+    )
 
 
 def list_filters(passages: int) -> list[Permitted]:
@@ -310,25 +343,58 @@ async def add_documents(folder: Path) -> None:
     await store.close()
 
 
-async def run(folder: Path, passages: int) -> None:
-    took = await build(folder, passages)
-    vectors, words = load_vectors(folder), read_questions()
+async def measure_partitions(folder: Path, vectors: Vectors, words: Sequence[str]) -> list[dict[str, object]]:
+    """Return recall and latency of the same passages in partitions."""
+    copy = link_store(folder, "partitions")
+    store = open_store(copy, partition_rows=math.ceil(len(vectors) / 2))
+    began = time.perf_counter()
+    await store.optimize()
+    took = time.perf_counter() - began
+    partitions = (await store.health()).details["partitions"]
+    rows = []
+    for permitted in (list_filters(len(vectors))[0], list_filters(len(vectors))[2]):
+        row = await measure_filter(store, permitted, vectors, words)
+        rows.append({"partitions": partitions, "spread and indexed s": took, **row})
+    await store.close()
+    shutil.rmtree(copy)
+    return rows
+
+
+async def measure_whole(
+    folder: Path, permitted: Permitted, vectors: Vectors, words: Sequence[str]
+) -> dict[str, object]:
+    """Return recall and latency under one filter, with the memory that this took."""
     store = open_store(folder)
-    rows = [await measure_filter(store, permitted, vectors, words) for permitted in list_filters(len(vectors))]
+    row = await measure_filter(store, permitted, vectors, words)
     health = await store.health()
     await store.close()
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - vectors.nbytes
+    return {**row, "MiB": held / 2**20, "bytes a passage": health.details["live_bytes"] / len(vectors)}
+
+
+async def run(folder: Path, passages: int) -> None:
+    notes = Notes(folder)
+    await build(folder, passages, notes)
+    vectors, words = load_vectors(folder), read_questions()
+    rows = [
+        await notes.once(
+            f"filter {permitted.count}", functools.partial(measure_whole, folder, permitted, vectors, words)
+        )
+        for permitted in list_filters(len(vectors))
+    ]
+    parts = await notes.once("partitions", lambda: measure_partitions(folder, vectors, words))
     states = [
-        await measure_serving(folder, vectors, words),
-        *await measure_beside(folder, "beside", 0.1, vectors, words),
+        await notes.once("serving", lambda: measure_serving(folder, vectors, words)),
+        *await notes.once("beside", lambda: measure_beside(folder, "beside", 0.1, vectors, words)),
     ]
     note = (
-        f"{len(vectors):,} passages: filled in {took['fill s']:.0f} s, indexed in {took['index s']:.0f} s; "
-        f"{health.details['live_bytes'] / len(vectors):,.0f} bytes on disk a passage, most memory while asking "
-        f"{held / 2**20:,.0f} MiB beside the true vectors. Recall of the ten nearest by cosine against numpy's; both "
-        "legs side by side, without reranking."
+        f"{len(vectors):,} passages: filled in {notes.get('fill s'):.0f} s, indexed in {notes.get('index s'):.0f} s. "
+        "Recall of the ten nearest by cosine against numpy's; both legs side by side, without reranking. MiB: the most "
+        "memory so far beside the true vectors."
     )
-    report.write("million", f"{len(vectors):,} passages in one store", [*rows], note, ["lancedb"])
+    report.write("million", f"{len(vectors):,} passages in one store", rows, note, ["lancedb"])
+    note = "The same passages and questions. Times of runs at different hours: read recall, and ratios with care."
+    report.write("million_partitions", f"{len(vectors):,} passages in partitions", parts, note, ["lancedb"])
     report.write("million_states", f"{len(vectors):,} passages while the store changes", states, "", ["lancedb"])
 
 

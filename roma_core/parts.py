@@ -262,6 +262,7 @@ async def reindex_store(
             cuts=cuts,
             tokenizer=tokenizer,
             min_free_mb=roma.settings.storage.min_free_mb,
+            partition_rows=roma.settings.storage.store_partition_rows,
             on_progress=on_progress,
         ).run()
     finally:
@@ -354,6 +355,7 @@ def build_store(roma: Roma) -> ChunkStore:
         dim=roma.embedder.dim,
         model=roma.embedder.name,
         min_free_mb=roma.settings.storage.min_free_mb,
+        partition_rows=roma.settings.storage.store_partition_rows,
     )
 
 

@@ -63,6 +63,8 @@ class Reindexing:
     tokenizer: str | None = None
     """None keeps that of the table in use."""
     min_free_mb: int = 0
+    partition_rows: int = 0
+    """Rows of a partition of the new table, see ``ROMA_STORE_PARTITION_ROWS``."""
     on_progress: OnReindex | None = None
     _embedded: int = 0
     _reused: int = 0
@@ -82,7 +84,7 @@ class Reindexing:
             tokenizer=check_tokenizer(tokenizer),
             recipe=digest(CHUNKER, str(self.chunk_tokens), self.embedder.fingerprint)[:32] if self.cuts else "",
         )
-        async with TableBuild(self.folder, target, min_free_mb=self.min_free_mb) as build:
+        async with self._open_build(target) as build:
             build.require_room()
             rounds = await self._catch_up(build)
             await build.prepare()
@@ -108,6 +110,9 @@ class Reindexing:
             seconds=time.monotonic() - began,
             usage=self._usage,
         )
+
+    def _open_build(self, target: BuildTarget) -> TableBuild:
+        return TableBuild(self.folder, target, min_free_mb=self.min_free_mb, partition_rows=self.partition_rows)
 
     async def _read_tokenizer(self) -> str:
         from roma_core.store.rebuild import read_tokenizer

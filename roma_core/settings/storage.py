@@ -15,6 +15,12 @@ class StorageSettings(SettingsSection):
     min_free_mb: int = setting(
         256, "Ingest stops with ERR_STORAGE_FULL below this free space.", ge=0, decides_answers=False
     )
+    store_partition_rows: int = setting(
+        1_000_000,
+        "Rows of the store's table (passages and documents) above which it is spread over partitions; 0 = never.",
+        ge=0,
+        decides_answers=False,
+    )
     cache: CacheMode = setting(
         "write", "off: never; read: use only; write: use and fill; refresh.", decides_answers=False
     )

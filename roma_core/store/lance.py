@@ -36,11 +36,26 @@ from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.store.lease import Lease
 from roma_core.store.lexical import TOKENIZER, expand_versions, find_missing_words, stem_words
+from roma_core.store.partitions import (
+    GENERATION_FILE,
+    Partition,
+    PartitionedTable,
+    WritableTable,
+    choose_partition_count,
+    count_partitions,
+    count_unindexed,
+    create_partitions,
+    find_index,
+    is_partitioned,
+    open_for_writing,
+    publish_new,
+)
 from roma_core.store.readers import ReaderGate
 from roma_core.store.register import (
     FIRST_TABLE,
     TableRegister,
     list_unfinished,
+    name_next_table,
     read_register,
     read_stamp,
     remove_table,
@@ -49,7 +64,7 @@ from roma_core.store.register import (
 )
 from roma_core.store.rows import CHUNK_FIELDS, FACT_FIELDS, join_words, parse_chunk, parse_facts, rows, schema
 from roma_core.store.shards import check_rows
-from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, choose_upkeep, is_index_due
+from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, Upkeep, choose_upkeep, is_index_due
 from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk, digest
 from roma_core.workspace import GoneError, identity, private_folder
@@ -94,6 +109,8 @@ RETIRED_AFTER_S = 60.0
 """Time for which a replaced table stays: a read that began with it has long ended then."""
 WRITER_LOCK, BUILDER_LOCK, REINDEX_LOCK = ".writer.lock", ".builder.lock", ".reindex.lock"
 """Locks of those who write to the table in use, who write to a new one, and who make one at all."""
+COPIED_ROWS = 20_000
+"""Rows that are in memory at once while a table is spread over partitions, about."""
 QUIET_WAIT_S, QUIET_LOOK_S = 2.0, 0.02
 INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
 """Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that are not read again."""
@@ -106,6 +123,9 @@ class LanceStore:
     embedder is refused (ERR_STORAGE_MISMATCH). Writes wait up to ``lease_s`` for other writers (ERR_STORAGE_LOCKED) and
     need ``min_free_mb`` on the disk (ERR_STORAGE_FULL). When an open table disappears, calls fail
     (ERR_STORAGE_UNAVAILABLE) until a table is in its place again; an empty one is never created there.
+
+    A table of more than ``partition_rows`` rows is spread over partitions by upkeep (``store.partitions``); 0 is no
+    bound. ``partitions`` is the number with which a new table begins.
 
     After a ``reindex`` for another embedder, processes with the former one go on to read the table that was replaced;
     their writes are refused (ERR_STORAGE_MISMATCH).
@@ -126,12 +146,20 @@ class LanceStore:
         building: str = "",
         tokenizer: str = TOKENIZER,
         recipe: str = "",
+        partition_rows: int = 0,
+        partitions: int = 1,
+        copy_of: str = "",
     ) -> None:
-        """``building`` names a new table beside the one in use, made with ``tokenizer`` by ``recipe``."""
+        """``building`` names a new table beside the one in use, made with ``tokenizer`` by ``recipe``.
+
+        ``copy_of`` names the table of which it becomes a copy, row by row.
+        """
+        self._partition_rows = partition_rows
+        self._new_partitions = partitions
         self._path = path
         self._made_with = {"fingerprint": fingerprint, "dim": dim, "model": model}
         self._building = building
-        self._recipe = {"tokenizer": tokenizer, "recipe": recipe}
+        self._recipe = {"tokenizer": tokenizer, "recipe": recipe, **({"copy_of": copy_of} if copy_of else {})}
         self._tokenizer = tokenizer
         self._lock_file = BUILDER_LOCK if building else WRITER_LOCK
         self._register = TableRegister()
@@ -175,23 +203,38 @@ class LanceStore:
         """Replace documents by their fresh rows, and remove others, in one commit."""
         ids = {*fresh.column("document_id").unique().to_pylist(), *removed}
 
-        async def merge(table: Any) -> None:
+        async def merge(table: WritableTable) -> None:
             self._require_room()
-            stale = await self._find_stale(table, tenant, ids)
-            if stale is None:
-                # An upsert joins with the whole table; documents that are new, as most are, need not pay for that.
-                await table.add(fresh, on_bad_vectors="null")
-                return
-            upsert = table.merge_insert([*KEY_COLUMNS]).when_matched_update_all().when_not_matched_insert_all()
-            await (
-                upsert.when_not_matched_by_source_delete(stale.to_sql())
-                .use_index(False)
-                .execute(fresh, on_bad_vectors="null")
-            )
-            for former in await self._open_retired() if removed else []:
-                await former.delete((_scope(tenant, None) & _one_of("document_id", sorted(removed))).to_sql())
+            has_replaced = False
+            for partition, own, own_ids in table.spread(fresh, ids):
+                has_replaced |= await self._merge_into(partition.table, tenant, own, own_ids)
+            if has_replaced and removed:
+                await self._delete_from_retired(_scope(tenant, None) & _one_of("document_id", sorted(removed)))
 
         await self._write(merge)
+
+    async def _merge_into(self, table: Any, tenant: str, fresh: Any, ids: AbstractSet[str]) -> bool:
+        """Replace documents of one partition, in one commit; return whether there was one of them."""
+        stale = await self._find_stale(table, tenant, ids)
+        if stale is None:
+            # An upsert joins with the whole table; documents that are new, as most are, need not pay for that.
+            if len(fresh):
+                await table.add(fresh, on_bad_vectors="null")
+            return False
+        upsert = table.merge_insert([*KEY_COLUMNS]).when_matched_update_all().when_not_matched_insert_all()
+        await (
+            upsert.when_not_matched_by_source_delete(stale.to_sql())
+            .use_index(False)
+            .execute(fresh, on_bad_vectors="null")
+        )
+        return True
+
+    async def _delete_from_retired(self, where: Any) -> None:
+        """Delete rows of replaced tables too, which other processes may still read."""
+        for former in await self._open_retired():
+            async with open_for_writing(former, table_folder(self._path, former.name)) as writable:
+                for partition in writable.partitions:
+                    await partition.table.delete(where.to_sql())
 
     async def _find_stale(self, table: Any, tenant: str, ids: AbstractSet[str]) -> Any:
         """Return the condition of the rows that the table has of these documents; None when it has none."""
@@ -208,15 +251,18 @@ class LanceStore:
         if not ids:
             return 0
 
-        where = (_scope(tenant, None) & _one_of("document_id", ids)).to_sql()
+        where = _scope(tenant, None) & _one_of("document_id", ids)
 
-        async def remove(table: Any) -> int:
-            known = await table.count_rows((_scope(tenant, "document") & _one_of("document_id", ids)).to_sql())
-            if known:
-                await table.delete(where)
-            for former in await self._open_retired():  # other processes may still read them
-                await former.delete(where)
-            return int(known)
+        async def remove(table: WritableTable) -> int:
+            removed = 0
+            for partition in table.partitions:
+                documents = (_scope(tenant, "document") & _one_of("document_id", ids)).to_sql()
+                known = int(await partition.table.count_rows(documents))
+                if known:
+                    await partition.table.delete(where.to_sql())
+                removed += known
+            await self._delete_from_retired(where)
+            return removed
 
         return await self._write(remove)
 
@@ -225,25 +271,43 @@ class LanceStore:
 
         Versions that a reader may hold stay: all, while there is a reader, for ``READER_LEASE``.
         """
-        await self._write(self._maintain)
+
+        async def optimize_all(table: WritableTable) -> None:
+            if not await self._spread_if_due(table):
+                await self._maintain(table)
+
+        await self._write(optimize_all)
 
     async def maintain(self) -> None:
-        """Do what is due by ``store.upkeep``: nothing, the text index, small fragments, or all of ``optimize``."""
+        """Do what is due by ``store.upkeep``, for each partition: nothing, the text index, small fragments, or all."""
 
-        async def maintain_if_due(table: Any) -> None:
+        async def maintain_if_due(table: WritableTable) -> None:
             self._sweep_tables()
-            facts = await self._observe_table(table)
-            due = choose_upkeep(facts)
-            if due == "rewrite":
-                await self._maintain(table)
-            elif due != "none":
-                if due == "merge":
-                    await self._merge_small_fragments(table)
-                if is_index_due(await self._count_unindexed(table, "search_text"), facts.rows):
-                    await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
+            if await self._spread_if_due(table):
+                return
+            done = {await self._maintain_partition(partition) for partition in table.partitions} - {"none"}
+            if done:
                 await self._check_keys(table)
+            if "rewrite" in done:
+                await self._remove_old_versions(table)
+                self._sweep_tables()
 
         await self._write(maintain_if_due)
+
+    async def _maintain_partition(self, partition: Partition) -> Upkeep:
+        """Do what is due for one partition, and return it."""
+        table = partition.table
+        facts = await self._observe_partition(partition)
+        due = choose_upkeep(facts)
+        if due == "rewrite":
+            with trim_memory_eagerly():
+                await self._compact(table, rebuilds=False)
+        elif due != "none":
+            if due == "merge":
+                await self._merge_small_fragments(table)
+            if is_index_due(await count_unindexed(table, "search_text"), facts.rows):
+                await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
+        return due
 
     async def purge(self) -> None:
         """Write every row again and remove all older versions, so that nothing that was deleted is on the disk.
@@ -251,11 +315,12 @@ class LanceStore:
         Raises ``StoreError`` (locked) when readers did not pause for ``QUIET_WAIT_S``.
         """
 
-        async def rewrite(table: Any) -> None:
-            for tag in await table.tags.list():
-                await table.tags.delete(tag)
-            if await table.count_rows():
-                await table.update(updates_sql={"kind": "kind"})
+        async def rewrite(table: WritableTable) -> None:
+            for partition, _ in table.partitions:
+                for tag in await partition.tags.list():
+                    await partition.tags.delete(tag)
+                if await partition.count_rows():
+                    await partition.update(updates_sql={"kind": "kind"})
             await self._maintain(table, rebuilds=True)
             is_clean = await self._remove_old_versions(table, removes_unverified=True)
             if not is_clean or not self._sweep_tables(everything=True):
@@ -266,17 +331,18 @@ class LanceStore:
 
         await self._write(rewrite)
 
-    async def _observe_table(self, table: Any) -> TableFacts:
+    async def _observe_partition(self, partition: Partition) -> TableFacts:
         """Return what upkeep depends on."""
+        table, folder = partition
         stats = await table.stats()
         number, lengths = stats["fragment_stats"]["num_fragments"], stats["fragment_stats"]["lengths"]
         return TableFacts(
             rows=stats["num_rows"],
             changed=number * lengths["mean"] - lengths["max"],
-            unindexed=await self._count_unindexed(table, "search_text"),
+            unindexed=await count_unindexed(table, "search_text"),
             fragments=number,
-            versions=await asyncio.to_thread(self._count_versions),
-            taken_bytes=await asyncio.to_thread(_measure_folder, self._folder, in_blocks=False),
+            versions=await asyncio.to_thread(_count_versions, folder),
+            taken_bytes=await asyncio.to_thread(_measure_folder, folder, in_blocks=False),
             live_bytes=stats["total_bytes"],
         )
 
@@ -293,24 +359,20 @@ class LanceStore:
         merge = table.merge_insert([*KEY_COLUMNS]).when_matched_update_all()
         await merge.use_index(False).execute(rows, on_bad_vectors="null")
 
-    def _count_versions(self) -> int:
-        """Count the manifests, without opening them."""
-        try:
-            return len(os.listdir(self._folder / "_versions"))  # noqa: PTH208
-        except OSError:
-            return 0
-
-    async def _maintain(self, table: Any, *, rebuilds: bool = False) -> None:
+    async def _maintain(self, table: WritableTable, *, rebuilds: bool = False) -> None:
         with trim_memory_eagerly():
-            await self._compact(table, rebuilds=rebuilds)
+            for partition in table.partitions:
+                await self._compact(partition.table, rebuilds=rebuilds)
         await self._check_keys(table)
         await self._remove_old_versions(table)
         self._sweep_tables()
 
-    async def _check_keys(self, table: Any) -> None:
+    async def _check_keys(self, table: WritableTable) -> None:
         """Raise ``StoreError`` (corrupt) for keys that are there more than once, and note when that was looked for."""
-        keys = (await table.query().select(["key"]).to_arrow()).column("key")
-        doubled = len(keys) - len(keys.unique())
+        doubled = 0
+        for partition in table.partitions:  # the rows of a document are in one of them
+            keys = (await partition.table.query().select(["key"]).to_arrow()).column("key")
+            doubled += len(keys) - len(keys.unique())
         note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "doubled": doubled}
         _replace_text(self._path / "maintenance.json", json.dumps(note))
         if doubled:
@@ -324,42 +386,47 @@ class LanceStore:
         # Rows in other indices than their neighbours are not merged with them, so a table whose indices lack rows would
         # be written twice, here and by the next clean-up.
         for column in SCOPED:
-            if rebuilds or await self._count_unindexed(table, column):
+            if rebuilds or await count_unindexed(table, column):
                 await table.create_index(column, config=Bitmap(), replace=True)
-        if rebuilds or await self._count_unindexed(table, "search_text"):
+        if rebuilds or await count_unindexed(table, "search_text"):
             await table.create_index("search_text", config=migrations.text_index(self._tokenizer), replace=True)
         chunks = await table.count_rows("kind = 'chunk'")
         for column in LOOKED_UP if chunks >= ANN_FROM else ():
-            if rebuilds or await self._count_unindexed(table, column):
+            if rebuilds or await count_unindexed(table, column):
                 await table.create_index(column, config=BTree(), replace=True)
         await table.optimize()
-        if chunks >= ANN_FROM and (rebuilds or not await self._find_index(table, "vector")):
+        if chunks >= ANN_FROM and (rebuilds or not await find_index(table, "vector")):
             await table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
 
-    async def _remove_old_versions(self, table: Any, *, removes_unverified: bool = False) -> bool:
+    async def _remove_old_versions(self, table: WritableTable, *, removes_unverified: bool = False) -> bool:
         """Remove versions before the present one once there is no reader; return False when readers did not pause.
 
         Then those that are older than any reader go. The caller holds the writers' lease, so there is no newer one.
         While a tag keeps the state of before a migration, LanceDB removes no version: all stay for ``BACKUP_AGE``.
         """
-        versions = await table.list_versions()
-        latest = versions[-1]["timestamp"]
-        if await self._has_backup(table, versions):
+        await table.publish()  # readers follow the generation, so what it names must be what stays
+        removable = [each for each, _ in table.partitions if not await self._has_backup(each)]
+        if not removable:
             return True
         deadline = time.monotonic() + QUIET_WAIT_S
         while not self._gate.is_quiet():
             if time.monotonic() > deadline:
-                await table.optimize(cleanup_older_than=READER_LEASE)
+                for partition in removable:
+                    await partition.optimize(cleanup_older_than=READER_LEASE)
                 return False
             await asyncio.sleep(QUIET_LOOK_S)
-        age = datetime.now(latest.tzinfo) - latest
-        await table.optimize(
-            cleanup_older_than=max(age, timedelta(milliseconds=1)), delete_unverified=removes_unverified
-        )
+        for partition in removable:
+            latest = (await partition.list_versions())[-1]["timestamp"]
+            age = datetime.now(latest.tzinfo) - latest
+            await partition.optimize(
+                cleanup_older_than=max(age, timedelta(milliseconds=1)), delete_unverified=removes_unverified
+            )
+            await table.publish()
         return True
 
-    async def _has_backup(self, table: Any, versions: Sequence[dict[str, Any]]) -> bool:
+    async def _has_backup(self, table: Any) -> bool:
         """Return whether a tag keeps a version; one that is older than ``BACKUP_AGE`` is taken off."""
+        versions = await table.list_versions()
         made_at = {version["version"]: version["timestamp"] for version in versions}
         has_backup = False
         for name, tag in (await table.tags.list()).items():
@@ -370,7 +437,71 @@ class LanceStore:
                 await table.tags.delete(name)
         return has_backup
 
-    async def _write(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def _spread_if_due(self, table: WritableTable) -> bool:
+        """Spread a table that has become too large over more partitions; return whether that was done.
+
+        They are made beside the table in use, which readers follow until the new one is whole. The caller holds the
+        writers' lease.
+        """
+        from filelock import FileLock, Timeout
+
+        rows = sum([int(await partition.count_rows()) for partition, _ in table.partitions])
+        count = choose_partition_count(rows, self._partition_rows)
+        if self._building or count <= len(table.partitions):
+            return False
+        try:
+            with FileLock(str(self._path / REINDEX_LOCK), timeout=0):
+                self._require_room(_measure_folder(self._folder))
+                for name in list_unfinished(self._path):
+                    if (await read_making_of(self._path, name)).get("copy_of"):
+                        remove_table(self._path, name)
+                await self._spread(table, count)
+        except Timeout:
+            return False  # a reindex makes the partitions that its own table needs
+        return True
+
+    async def _spread(self, table: WritableTable, count: int) -> None:
+        making = await read_making(table.partitions[0].table)
+        fingerprint = str(self._made_with["fingerprint"])
+        fresh = LanceStore(
+            self._path,
+            fingerprint=fingerprint,
+            dim=self._dim,
+            model=str(self._made_with["model"]),
+            min_free_mb=self._min_free >> 20,
+            building=name_next_table(self._path),
+            tokenizer=self._tokenizer,
+            recipe=str(making.get("recipe", "")),
+            partitions=count,
+            copy_of=self.name,
+        )
+        try:
+            for partition, _ in table.partitions:
+                async for rows in _read_blocks(partition):
+                    await fresh.add_rows(rows)
+            await fresh.optimize()
+        except BaseException:
+            await fresh.close()
+            remove_table(self._path, fresh.name)
+            raise
+        await fresh.close()
+        register = self._read_register()
+        put_in_place = register.replace_current(
+            fresh.name, was=fingerprint, fingerprint=register.fingerprint, embedder=register.embedder
+        )
+        write_register(self._path, put_in_place)
+
+    async def add_rows(self, fresh: Any) -> None:
+        """Add rows of documents that the table does not have yet, in one commit."""
+
+        async def add(table: WritableTable) -> None:
+            self._require_room()
+            for partition, own, _ in table.spread(fresh, ()):
+                await partition.table.add(own, on_bad_vectors="null")
+
+        await self._write(add)
+
+    async def _write(self, work: Callable[[WritableTable], Awaitable[T]]) -> T:
         """Run ``work`` under the writers' lease. A cancelled caller does not cut a commit in two: it ends first."""
 
         async def run_under_lease() -> T:
@@ -381,9 +512,10 @@ class LanceStore:
                         continue  # another one was put in its place while this waited
                     self._require_current()
                     with self._translate_errors():
-                        await table.checkout_latest()
-                        await migrations.is_current(table)  # a newer ROMA may have changed it since it was opened
-                        done = await work(table)
+                        async with open_for_writing(table, self._folder) as writable:
+                            for partition in writable.partitions:  # a newer ROMA may have changed it since
+                                await migrations.is_current(partition.table)
+                            done = await work(writable)
                 return_freed_memory()
                 return done
 
@@ -572,11 +704,12 @@ class LanceStore:
         table = await self._table()
         with self._reading():
             number = await table.version()
-            made_at = await asyncio.to_thread(lambda: (self._folder / "_versions").stat().st_mtime_ns)
-        return f"{self._name}:{number}:{made_at}"
+            noted = GENERATION_FILE if isinstance(table, PartitionedTable) else "_versions"
+            made_at = await asyncio.to_thread(lambda: (self._folder / noted).stat().st_mtime_ns)
+        return f"{self.name}:{number}:{made_at}"
 
     async def open_table(self) -> Any:
-        """Return LanceDB's table."""
+        """Return LanceDB's table, or its partitions as one to read from."""
         return await self._table()
 
     async def health(self) -> ComponentHealth:
@@ -585,7 +718,7 @@ class LanceStore:
             table = await self._table()
             with self._reading():
                 stats = await table.stats()
-                unindexed = await self._count_unindexed(table, "search_text")
+                unindexed = await count_unindexed(table, "search_text")
         except RomaError as error:
             return ComponentHealth(name="store", state="down", reason=error.message, details={"code": error.code.value})
         note = _read_json(self._path / "maintenance.json")
@@ -595,6 +728,7 @@ class LanceStore:
             "bytes": await asyncio.to_thread(_measure_folder, self._path),
             "live_bytes": stats["total_bytes"],
             "fragments": stats["fragment_stats"]["num_fragments"],
+            "partitions": count_partitions(self._folder),
             "unindexed_rows": unindexed,
             "optimized_at": note.get("at"),
             "doubled_keys": note.get("doubled", 0),
@@ -634,7 +768,7 @@ class LanceStore:
         return self._opened
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
         """Name of the table that this store reads now."""
         if self._building:
             return self._building
@@ -644,7 +778,7 @@ class LanceStore:
 
     @property
     def _folder(self) -> Path:
-        return table_folder(self._path, self._name)
+        return table_folder(self._path, self.name)
 
     def _read_register(self) -> TableRegister:
         """Return the register, read again when another process has replaced it."""
@@ -659,7 +793,7 @@ class LanceStore:
 
     def _is_replaced(self) -> bool:
         """Return whether this store reads a table that another one has replaced."""
-        return not self._building and self._name != self._register.current
+        return not self._building and self.name != self._register.current
 
     @property
     def _is_for_reading(self) -> bool:
@@ -686,8 +820,7 @@ class LanceStore:
             return []
         names = [former.name for former in self._read_register().retired]
         there = [name for name in names if table_folder(self._path, name).exists()]
-        database = await self._connect() if there else None
-        return [await database.open_table(name) for name in there] if database is not None else []
+        return [await open_stored_table(self._path, name) for name in there]
 
     def _sweep_tables(self, *, everything: bool = False) -> bool:
         """Remove replaced tables that no process reads any more; return False when readers did not pause.
@@ -724,13 +857,12 @@ class LanceStore:
         if self._identity is not None and identity(self._folder) is None:
             raise GoneError(self._folder)
         private_folder(self._path)
-        database = await self._connect()
-        name = self._name
-        if name not in list((await database.list_tables()).tables):
+        name = self.name
+        if not await self._is_there(name):
             if self._is_for_reading:
                 raise GoneError(self._folder)
-            await self._create(database, name)
-        table = await database.open_table(name)
+            await self._create(name)
+        table = await open_stored_table(self._path, name)
         self._permitted.clear()  # a table that was put back counts its versions from another number on
         made_with = await read_making(table)
         self._tokenizer = str(made_with.get("tokenizer", TOKENIZER))
@@ -746,38 +878,43 @@ class LanceStore:
         if not await migrations.is_current(table):
             self._require_room()
             async with Lease(self._path, self._lease_s, self._lock_file):
-                await migrations.bring_up_to_date(table)
+                await bring_table_up_to_date(table, self._folder)
         return table
 
-    async def _connect(self) -> Any:
-        limit_pools()
-        return await connect(self._path)
+    async def _is_there(self, name: str) -> bool:
+        """Return whether a table is there; the beginning of partitions that were never published is none."""
+        folder = table_folder(self._path, name)
+        if is_partitioned(folder):
+            return True
+        names = (await (await connect(self._path)).list_tables()).tables
+        return name in names and (self._new_partitions == 1 or (folder / "_versions").exists())
 
-    async def _create(self, database: Any, name: str) -> None:
+    async def _create(self, name: str) -> None:
         self._require_room()
         if not self._building and (name != FIRST_TABLE or list_unfinished(self._path)):
             raise GoneError(table_folder(self._path, name))  # an empty table would hide the others
         async with Lease(self._path, self._lease_s, self._lock_file):
-            if name in list((await database.list_tables()).tables):
+            if await self._is_there(name):
                 return
             made_with = self._made_with | (self._recipe if self._building else {})
-            table = await database.create_table(name, schema=schema(self._dim, made_with))
-            await table.create_index("search_text", config=migrations.text_index(self._tokenizer))
+            layout, folder = schema(self._dim, made_with), table_folder(self._path, name)
+            if self._new_partitions > 1:
+                tables = await create_partitions(await connect(folder), layout, self._new_partitions)
+            else:
+                tables = [await (await connect(self._path)).create_table(name, schema=layout)]
+            for table in tables:
+                await table.create_index("search_text", config=migrations.text_index(self._tokenizer))
+            if self._new_partitions > 1:
+                await publish_new(folder, tables)
 
-    async def _count_unindexed(self, table: Any, column: str) -> int:
-        """Return the number of rows that the index of ``column`` lacks (all when there is no index)."""
-        index = await self._find_index(table, column)
-        return int(index.num_unindexed_rows or 0) if index else int(await table.count_rows())
-
-    async def _find_index(self, table: Any, column: str) -> Any:
-        return next((i for i in await table.list_indices() if list(i.columns) == [column]), None)
-
-    def _require_room(self) -> None:
+    def _require_room(self, needed_bytes: int = 0) -> None:
         free = shutil.disk_usage(self._path).free
-        if free < self._min_free:
+        if free < self._min_free + needed_bytes:
+            needed_mb = needed_bytes >> 20
             raise StoreError(
-                f"The disk has {free >> 20} MB left and ROMA_MIN_FREE_MB asks for {self._min_free >> 20}; free some "
-                "room and run it again.",
+                f"The disk has {free >> 20} MB left and ROMA_MIN_FREE_MB asks for {self._min_free >> 20}"
+                + (f" beside {needed_mb} MB for this" if needed_mb else "")
+                + "; free some room and run it again.",
                 ErrorCode.STORAGE_FULL,
                 details={"free_bytes": free},
             )
@@ -797,15 +934,53 @@ async def connect(path: Path) -> Any:
     """Return a connection to the tables in a folder, which sees at once what other processes commit."""
     import lancedb
 
+    limit_pools()
     # Zero: by default a reader would keep its first snapshot for ever.
     session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
     return await lancedb.connect_async(str(path), read_consistency_interval=timedelta(0), session=session)
+
+
+async def open_stored_table(path: Path, name: str) -> Any:
+    """Return a table of the store in ``path``: LanceDB's, or its partitions as one to read from."""
+    folder = table_folder(path, name)
+    if is_partitioned(folder):
+        return PartitionedTable(folder, await connect(folder))
+    return await (await connect(path)).open_table(name)
+
+
+async def bring_table_up_to_date(table: Any, folder: Path) -> None:
+    """Take the steps of ``migrations`` that a table lacks. The caller holds the writers' lease."""
+    async with open_for_writing(table, folder) as writable:
+        for partition in writable.partitions:
+            await migrations.bring_up_to_date(partition.table)
+
+
+async def _read_blocks(table: Any) -> AsyncIterator[Any]:
+    """Yield the rows of a table as tables of some ``COPIED_ROWS``."""
+    import pyarrow as pa
+
+    block: list[Any] = []
+    async for batch in await table.query().to_batches(max_batch_length=COPIED_ROWS):
+        block.append(batch)
+        if sum(each.num_rows for each in block) >= COPIED_ROWS:
+            yield pa.Table.from_batches(block)
+            block = []
+    if block:
+        yield pa.Table.from_batches(block)
 
 
 async def read_making(table: Any) -> dict[str, Any]:
     """Return what a table was made with: embedder, and after a ``reindex`` also tokenizer and recipe."""
     making: dict[str, Any] = json.loads(((await table.schema()).metadata or {}).get(b"roma", b"{}"))
     return making
+
+
+async def read_making_of(folder: Path, name: str) -> dict[str, Any]:
+    """Return what an unfinished table was made with; nothing for one that cannot be opened."""
+    try:
+        return await read_making(await open_stored_table(folder, name))
+    except (RuntimeError, ValueError, OSError, StoreError):
+        return {}
 
 
 def remove_unfinished(folder: Path) -> list[str]:
@@ -966,6 +1141,14 @@ def translate_store_errors(path: Path, same: Callable[[], bool] = lambda: True) 
             code,
             details={"exception": type(error).__name__},
         ) from error
+
+
+def _count_versions(folder: Path) -> int:
+    """Count the manifests of a table, without opening them."""
+    try:
+        return len(os.listdir(folder / "_versions"))  # noqa: PTH208
+    except OSError:
+        return 0
 
 
 def _measure_folder(folder: Path, *, in_blocks: bool = True) -> int:

@@ -14,7 +14,6 @@ that was cut short goes on where it was, as each commit holds whole documents::
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -32,12 +31,15 @@ from roma_core.store.lance import (
     REINDEX_LOCK,
     WRITER_LOCK,
     LanceStore,
-    connect,
+    bring_table_up_to_date,
+    open_stored_table,
     read_making,
+    read_making_of,
     translate_store_errors,
 )
 from roma_core.store.lease import Lease
 from roma_core.store.lexical import TOKENIZER
+from roma_core.store.partitions import choose_partition_count, count_partitions
 from roma_core.store.register import (
     list_unfinished,
     name_next_table,
@@ -95,11 +97,20 @@ class TableBuild:
     ``NotFoundError`` when nothing was ever stored.
     """
 
-    def __init__(self, folder: Path, target: BuildTarget, *, lease_s: float = 120.0, min_free_mb: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        target: BuildTarget,
+        *,
+        lease_s: float = 120.0,
+        min_free_mb: int = 0,
+        partition_rows: int = 0,
+    ) -> None:
         self._folder = folder
         self._target = target
         self._lease_s = lease_s
         self._min_free_mb = min_free_mb
+        self._partition_rows = partition_rows
         self._lock = AsyncFileLock(str(folder / REINDEX_LOCK), timeout=0, run_in_executor=False)
         self._source: Any = None
         self._former: dict[str, Any] = {}
@@ -118,7 +129,9 @@ class TableBuild:
             with translate_store_errors(self._folder):
                 self._source = await self._open_source(register.current)
                 self._former = await read_making(self._source)
-                self._name = await self._choose_name()
+                rows = int(await self._source.count_rows())
+                partitions = choose_partition_count(rows, self._partition_rows)
+                self._name = await self._choose_name(partitions)
         except BaseException:
             await self._lock.release()
             raise
@@ -133,6 +146,7 @@ class TableBuild:
             building=self._name,
             tokenizer=target.tokenizer,
             recipe=target.recipe,
+            partitions=partitions,
         )
         return self
 
@@ -234,21 +248,21 @@ class TableBuild:
             )
 
     async def _open_source(self, name: str) -> Any:
-        table = await (await connect(self._folder)).open_table(name)
+        table = await open_stored_table(self._folder, name)
         if not await migrations.is_current(table):
             async with Lease(self._folder, self._lease_s, WRITER_LOCK):
-                await migrations.bring_up_to_date(table)
+                await bring_table_up_to_date(table, table_folder(self._folder, name))
         return table
 
-    async def _choose_name(self) -> str:
+    async def _choose_name(self, partitions: int) -> str:
         """Return the unfinished table that was begun for the same target, or the name of a new one; others go."""
         target = asdict(self._target)
         wanted = {name: target[name] for name in ("fingerprint", "dim", "tokenizer", "recipe")}
-        database = await connect(self._folder)
         chosen = ""
         for name in list_unfinished(self._folder):
-            making = await _read_making_of(database, name)
-            if not chosen and {field: making.get(field) for field in wanted} == wanted:
+            making = await read_making_of(self._folder, name)
+            is_same = {field: making.get(field) for field in wanted} == wanted and not making.get("copy_of")
+            if is_same and not chosen and count_partitions(table_folder(self._folder, name)) == partitions:
                 chosen = name
             else:
                 remove_table(self._folder, name)
@@ -297,16 +311,8 @@ async def read_tokenizer(folder: Path) -> str:
     if not table_folder(folder, name).exists():
         raise NotFoundError("The store is empty: there is nothing to index again.")
     with translate_store_errors(folder):
-        making = await read_making(await (await connect(folder)).open_table(name))
+        making = await read_making(await open_stored_table(folder, name))
     return str(making.get("tokenizer", TOKENIZER))
-
-
-async def _read_making_of(database: Any, name: str) -> dict[str, Any]:
-    """Return what an unfinished table was made with; nothing for one that cannot be opened."""
-    try:
-        return await read_making(await database.open_table(name))
-    except (RuntimeError, ValueError, OSError, json.JSONDecodeError):
-        return {}
 
 
 def _read_vectors(rows: Any) -> Vectors:

@@ -10,7 +10,7 @@ import pytest
 
 from roma_core.store import ChunkStore, InMemoryStore, LanceStore
 from roma_core.testing import StoreContract
-from roma_core.testing.stores import EMBEDDER, HARBOUR, put
+from roma_core.testing.stores import EMBEDDER, HARBOUR, OTHER, YEAST, put
 
 
 class TestInMemory(StoreContract):
@@ -19,6 +19,27 @@ class TestInMemory(StoreContract):
         store = InMemoryStore()
         yield store
         await store.close()
+
+
+class TestPartitions(StoreContract):
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[ChunkStore]:
+        made = {"fingerprint": EMBEDDER.fingerprint, "dim": EMBEDDER.dim, "model": "fake"}
+        store = LanceStore(tmp_path / "lance", **made, partitions=2)
+        yield store
+        await store.close()
+
+    async def test_lexical_and_dense_rank_by_their_scores(self, store: ChunkStore) -> None:
+        """BM25 counts words within each partition: here of two passages, so only what is found is the same."""
+        for doc in (HARBOUR, YEAST, OTHER):
+            await put(store, doc)
+        lexical = await store.lexical("t", "harbour dredged", limit=10)
+        dense = await store.dense("t", (await EMBEDDER.embed_query("Yeast ferments sugar")).vector, limit=10)
+        assert {hit.chunk.document_id for hit in lexical} == {HARBOUR.id, OTHER.id}
+        assert dense[0].chunk.document_id == YEAST.id
+        for found in (lexical, dense):
+            assert [hit.rank for hit in found] == list(range(1, len(found) + 1))
+            assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
 
 
 class TestLance(StoreContract):

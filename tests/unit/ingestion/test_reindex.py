@@ -23,7 +23,8 @@ from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError
 from roma_core.ingestion.ledger import Ledger
 from roma_core.ingestion.reindex import Reindexing, check_tokenizer
 from roma_core.store import EmbeddedDocument, LanceStore
-from roma_core.store.register import list_unfinished, read_register
+from roma_core.store.partitions import count_partitions
+from roma_core.store.register import list_unfinished, read_register, table_folder
 from roma_core.types import Document, ReindexReport
 
 OLD, NEW = FakeEmbedder(), FakeEmbedder(64, version=2)
@@ -367,3 +368,31 @@ def test_the_command_reports_and_doctor_sweeps_what_is_not_finished(
     assert main(["doctor", "--repair", *where]) == 0
     assert not (store / "passages-3.lance").exists()
     assert main(["search", "Bridge 2", *where]) == 0
+
+
+async def test_a_large_table_is_made_in_partitions_and_these_again(tmp_path: Path) -> None:
+    old = await fill(tmp_path / "store")
+    sha256, held = await old.index_sha256("t"), await contents(old)
+    for rows, partitions in ((100, 2), (50, 4), (0, 1)):
+        await reindexing(tmp_path, FakeEmbedder(), partition_rows=rows).run()
+        store = store_of(tmp_path / "store")
+        assert count_partitions(table_folder(tmp_path / "store", store.name)) == partitions
+        assert (await contents(store), await store.index_sha256("t")) == (held, sha256)
+        assert (await store.lexical("t", "bridge 107", limit=1))[0].chunk.document_id == "d007"
+        await store.put_many("t", [await entry(3)])
+        assert await contents(old) == held
+
+
+async def test_a_half_copy_of_upkeep_is_no_beginning_of_a_reindex(tmp_path: Path) -> None:
+    old = await fill(tmp_path / "store")
+    held = await contents(old)
+    making = {"fingerprint": OLD.fingerprint, "dim": OLD.dim, "model": OLD.name}
+    copy = LanceStore(tmp_path / "store", **making, building="passages-2", copy_of="passages")
+    table = await old.open_table()
+    documents = await table.query().where("kind = 'document'").to_arrow()
+    await copy.add_rows(documents)
+    await copy.close()
+    await reindexing(tmp_path, FakeEmbedder()).run()
+    fresh = store_of(tmp_path / "store")
+    assert await contents(fresh) == held
+    assert (await fresh.lexical("t", "bridge 107", limit=1))[0].chunk.document_id == "d007"

@@ -17,6 +17,7 @@ from filelock import FileLock
 from roma_core.errors import ErrorCode, InputError, StoreError
 from roma_core.store import lance
 from roma_core.store.lance import LanceStore
+from roma_core.store.partitions import find_index
 from roma_core.store.rows import rows
 from roma_core.types import Chunk, Document
 
@@ -191,7 +192,7 @@ async def test_vector_index_finds_what_the_flat_search_finds(tmp_path: Path, mon
     await store.put("t", document(1), many, rows)
     flat = await store.dense("t", rows[7], limit=10)
     await store.optimize()
-    assert await store._find_index(await store._table(), "vector") is not None
+    assert await find_index(await store.open_table(), "vector") is not None
     ann = await store.dense("t", rows[7], limit=10)
     assert ann[0].chunk.id == flat[0].chunk.id == "d1-7"
     assert len({h.chunk.id for h in ann} & {h.chunk.id for h in flat}) >= 9
@@ -206,7 +207,7 @@ async def test_tenants_and_kinds_have_an_index_and_rows_that_it_lacks_are_found_
         await store.put(tenant, document(1), chunks_of(document(1)), vectors(3))
     await store.optimize()
     table = await store._table()
-    assert all([await store._find_index(table, column) for column in lance.SCOPED])
+    assert all([await find_index(table, column) for column in lance.SCOPED])
     await store.put("t", document(2), chunks_of(document(2)), vectors(3, 5))
     await store.put("t", document(1), chunks_of(document(1), 2), vectors(2))  # replaced after it was indexed
     assert await store.counts("t") == (2, 5)
@@ -387,7 +388,7 @@ async def test_a_filter_finds_the_nearest_of_what_it_permits(
         places[folder] = start, count
         start += count
     await store.optimize()
-    assert await store._find_index(await store._table(), "vector") is not None
+    assert await find_index(await store.open_table(), "vector") is not None
     ids = [chunk.id for _, chunks in entries for chunk in chunks]
     asked = rows[np.random.default_rng(8).integers(len(rows), size=25)]
     for folder, (start, count) in places.items():

@@ -1,0 +1,348 @@
+"""A table of passages in several partitions: a document and its passages lie where the hash of its id says.
+
+The folder ``passages-2.lance`` is then no LanceDB table but holds one for each partition, and beside them the file of
+the *generation*: the version of each partition that counts. A change commits to the partitions one after the other and
+ends with a new generation, so a reader sees all of it or nothing. Versions after the generation are of a writer that
+was killed; the next one takes them back. Each partition has indices of its own; a search asks all of them side by side,
+and the best of their best are the best.
+
+>>> choose_partition_count(rows=2_500_000, most_rows=1_000_000)
+4
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from roma_core.errors import ErrorCode, StoreError
+from roma_core.types import digest
+
+GENERATION_FILE: Final = "generation.json"
+MOST_PARTITIONS: Final = 256
+QUERY_STEPS: Final = frozenset(
+    {
+        *("where", "select", "limit", "with_row_id", "nearest_to", "nearest_to_text"),
+        *("distance_type", "bypass_vector_index", "nprobes", "refine_factor"),
+    }
+)
+"""Methods by which a query of LanceDB's is put together, as far as they may be asked of several tables."""
+RETRIES: Final = 5
+RETRY_S: Final = 0.05
+"""A read whose versions were removed while it began is taken again from the newest generation."""
+
+
+class Partition(NamedTuple):
+    """One LanceDB table and its folder."""
+
+    table: Any
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The versions of the partitions that count, by the partitions' numbers."""
+
+    number: int
+    versions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Open tables at the versions of a generation."""
+
+    text: str
+    """Of the file of the generation."""
+    generation: Generation
+    tables: tuple[Any, ...]
+
+
+def choose_partition_count(rows: int, most_rows: int) -> int:
+    """Return the number of partitions, a power of two, of which each holds up to ``most_rows``; 0 is no bound."""
+    count = 1
+    while most_rows and count < MOST_PARTITIONS and rows > count * most_rows:
+        count *= 2
+    return count
+
+
+def find_partition(document_id: str, count: int) -> int:
+    """Return the number of the partition of a document.
+
+    >>> find_partition("any", 1)
+    0
+    """
+    return int(digest("partition", document_id)[:12], 16) % count
+
+
+def is_partitioned(folder: Path) -> bool:
+    """Return whether the folder of a table holds partitions."""
+    return (folder / GENERATION_FILE).exists()
+
+
+def count_partitions(folder: Path) -> int:
+    """Return the number of partitions that the folder of a table holds; one for a table without."""
+    if not is_partitioned(folder):
+        return 1
+    return len(read_generation((folder / GENERATION_FILE).read_text(encoding="utf-8"), folder).versions)
+
+
+async def create_partitions(connection: Any, schema: Any, count: int) -> list[Any]:
+    """Make the partitions of a new table, which is there once ``publish_new`` has been called; return them.
+
+    A process may be killed meanwhile: what is there already is taken as it is.
+    """
+    present = set((await connection.list_tables()).tables)
+    names = [_name_partition(number) for number in range(count)]
+    return [
+        await connection.open_table(name) if name in present else await connection.create_table(name, schema=schema)
+        for name in names
+    ]
+
+
+async def publish_new(folder: Path, tables: Collection[Any]) -> None:
+    """Make partitions that were created the table of the folder."""
+    await asyncio.to_thread(write_generation, folder, Generation(1, tuple([await each.version() for each in tables])))
+
+
+def read_generation(text: str, folder: Path) -> Generation:
+    """Return the generation that a file's text holds. Raises ``StoreError`` (corrupt)."""
+    try:
+        values = json.loads(text)
+        return Generation(int(values["number"]), tuple(int(version) for version in values["versions"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(
+            f"The file {folder.name}/{GENERATION_FILE} of the store cannot be read; put a copy of it back, or move the "
+            "folder `store` away and ingest again.",
+            ErrorCode.STORAGE_CORRUPT,
+        ) from error
+
+
+def write_generation(folder: Path, generation: Generation) -> None:
+    """Replace the generation. After a crash there is the one before or this one, whole."""
+    fresh = folder / f"{GENERATION_FILE}.new"
+    with fresh.open("w", encoding="utf-8") as file:
+        json.dump({"number": generation.number, "versions": list(generation.versions)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(folder / GENERATION_FILE)
+
+
+def _name_partition(number: int) -> str:
+    return f"part-{number}"
+
+
+class PartitionedTable:
+    """Partitions as one table, for reading: the methods of LanceDB's table that the store reads with.
+
+    ``connection`` is one to ``folder``. Every call reads the newest generation.
+    """
+
+    def __init__(self, folder: Path, connection: Any) -> None:
+        self._folder = folder
+        self._connection = connection
+        self._snapshot: Snapshot | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """Name of the table, which its partitions share."""
+        return self._folder.stem
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the partitions."""
+        return self._folder
+
+    async def checkout_latest(self) -> None:
+        """Read the newest generation, as every other call does."""
+        await self.open_snapshot()
+
+    async def open_snapshot(self) -> Snapshot:
+        """Return the tables of the newest generation."""
+        async with self._opening:
+            text = self._read_text()
+            if self._snapshot is None or self._snapshot.text != text:
+                self._snapshot = await self._open(text)
+            return self._snapshot
+
+    def _read_text(self) -> str:
+        return (self._folder / GENERATION_FILE).read_text(encoding="utf-8")
+
+    async def _open(self, text: str) -> Snapshot:
+        generation = read_generation(text, self._folder)
+        former = self._snapshot
+        tables: list[Any] = []
+        for number, version in enumerate(generation.versions):
+            if former is not None and former.generation.versions[number] == version:
+                tables.append(former.tables[number])
+                continue
+            table = await self._connection.open_table(_name_partition(number))
+            await table.checkout(version)
+            tables.append(table)
+        return Snapshot(text, generation, tuple(tables))
+
+    async def read(self, ask: Any) -> list[Any]:
+        """Return what ``ask`` answers about each partition of one generation.
+
+        >>> await table.read(lambda partition: partition.count_rows())  # doctest: +SKIP
+        [3, 4]
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            before = self._read_text()
+            try:
+                snapshot = await self.open_snapshot()
+                return list(await asyncio.gather(*(ask(table) for table in snapshot.tables)))
+            except (RuntimeError, ValueError, OSError):
+                # Upkeep may have removed a version between the look at the generation and the read.
+                await asyncio.sleep(RETRY_S)
+                if attempt == RETRIES or self._read_text() == before:
+                    raise
+
+    def query(self) -> PartitionedQuery:
+        """Return a query of all partitions."""
+        return PartitionedQuery(self)
+
+    async def count_rows(self, condition: str | None = None) -> int:
+        """Return the number of rows of all partitions that a condition permits."""
+        return sum(await self.read(lambda table: table.count_rows(condition)))
+
+    async def version(self) -> int:
+        """Return the number of the generation."""
+        return (await self.open_snapshot()).generation.number
+
+    async def schema(self) -> Any:
+        """Return the Arrow schema, which all partitions share."""
+        return await (await self.open_snapshot()).tables[0].schema()
+
+    async def stats(self) -> dict[str, Any]:
+        """Return rows, bytes and fragments of all partitions, named as LanceDB names them."""
+        parts = await self.read(lambda table: table.stats())
+        return {
+            "num_rows": sum(part["num_rows"] for part in parts),
+            "total_bytes": sum(part["total_bytes"] for part in parts),
+            "fragment_stats": {"num_fragments": sum(part["fragment_stats"]["num_fragments"] for part in parts)},
+        }
+
+    async def count_unindexed(self, column: str) -> int:
+        """Return the number of rows that the partitions' indices of ``column`` lack."""
+        return sum(await self.read(lambda table: count_unindexed(table, column)))
+
+    def close(self) -> None:
+        """Close all partitions."""
+        for table in self._snapshot.tables if self._snapshot is not None else ():
+            table.close()
+        self._snapshot = None
+
+    async def open_for_writing(self) -> tuple[Partition, ...]:
+        """Return the partitions at their newest versions, without what a writer that was killed has left there.
+
+        The caller holds the writers' lease.
+        """
+        generation = (await self.open_snapshot()).generation
+        partitions: list[Partition] = []
+        for number, version in enumerate(generation.versions):
+            name = _name_partition(number)
+            table = await self._connection.open_table(name)
+            if int(await table.version()) != version:
+                await table.checkout(version)
+                await table.restore()
+            partitions.append(Partition(table, self._folder / f"{name}.lance"))
+        return tuple(partitions)
+
+    async def publish(self, partitions: Collection[Partition]) -> None:
+        """Let the present versions of the partitions count from now on."""
+        former = (await self.open_snapshot()).generation
+        versions = tuple([int(await partition.table.version()) for partition in partitions])
+        if versions != former.versions:
+            await asyncio.to_thread(write_generation, self._folder, Generation(former.number + 1, versions))
+
+
+class PartitionedQuery:
+    """A query of several tables: the steps of LanceDB's query, taken in each of them; rows come without an order."""
+
+    def __init__(self, table: PartitionedTable, steps: tuple[tuple[str, tuple[Any, ...]], ...] = ()) -> None:
+        self._table = table
+        self._steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in QUERY_STEPS:
+            raise AttributeError(name)
+        return lambda *values: PartitionedQuery(self._table, (*self._steps, (name, values)))
+
+    async def to_arrow(self) -> Any:
+        """Return the rows of all partitions."""
+        import pyarrow as pa
+
+        return pa.concat_tables(await self._table.read(self._ask))
+
+    async def _ask(self, table: Any) -> Any:
+        query = table.query()
+        for name, values in self._steps:
+            query = getattr(query, name)(*values)
+        return await query.to_arrow()
+
+
+class WritableTable(NamedTuple):
+    """A table while it is changed; one without partitions is the only partition of its own."""
+
+    partitions: tuple[Partition, ...]
+    whole: PartitionedTable | None = None
+
+    def spread(self, rows: Any, ids: Collection[str]) -> Iterator[tuple[Partition, Any, set[str]]]:
+        """Yield the partitions of some documents, each with its part of the rows and of the ids."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        count = len(self.partitions)
+        if count == 1:
+            yield self.partitions[0], rows, set(ids)
+            return
+        numbers = {id_: find_partition(id_, count) for id_ in ids}
+        encoded = pc.dictionary_encode(rows.column("document_id").combine_chunks())
+        of_value = np.array([find_partition(id_, count) for id_ in encoded.dictionary.to_pylist()], dtype=np.int64)
+        places = of_value[encoded.indices.to_numpy(zero_copy_only=False)] if len(rows) else of_value
+        for number in sorted({*numbers.values(), *(int(place) for place in np.unique(places))}):
+            own_ids = {id_ for id_, place in numbers.items() if place == number}
+            yield self.partitions[number], rows.filter(pa.array(places == number)), own_ids
+
+    async def publish(self) -> None:
+        """Show readers what has been changed so far; without partitions they see it already."""
+        if self.whole is not None:
+            await self.whole.publish(self.partitions)
+
+
+@asynccontextmanager
+async def open_for_writing(table: Any, folder: Path) -> AsyncIterator[WritableTable]:
+    """Yield a table, with or without partitions, to change it; what was changed counts when the block ends well.
+
+    The caller holds the writers' lease. A change that failed in between is taken back by the next one.
+    """
+    if isinstance(table, PartitionedTable):
+        writable = WritableTable(await table.open_for_writing(), table)
+    else:
+        await table.checkout_latest()
+        writable = WritableTable((Partition(table, folder),))
+    yield writable
+    await writable.publish()
+
+
+async def find_index(table: Any, column: str) -> Any:
+    """Return the index of a column of a LanceDB table; None without one."""
+    return next((index for index in await table.list_indices() if list(index.columns) == [column]), None)
+
+
+async def count_unindexed(table: Any, column: str) -> int:
+    """Return the number of rows that the index of ``column`` lacks (all when there is no index)."""
+    if isinstance(table, PartitionedTable):
+        return await table.count_unindexed(column)
+    index = await find_index(table, column)
+    return int(index.num_unindexed_rows or 0) if index else int(await table.count_rows())
