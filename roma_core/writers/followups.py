@@ -1,11 +1,9 @@
-"""Follow-up questions: split from the model's stream, or built from the headings of the passages. Pure."""
+"""Follow-up questions of a model, split from the stream of its answer. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-
-from roma_core.types import ScoredChunk
+from collections.abc import Iterator
 
 MARK = "<<<follow-ups>>>"
 """The line that a generative model puts between its answer and its follow-up questions."""
@@ -62,18 +60,3 @@ def _held_length(text: str) -> int:
 def _questions(tail: str) -> Iterator[str]:
     lines = dict.fromkeys(_MARKUP.sub("", _BULLET.sub("", line)).strip() for line in tail.splitlines())
     yield from [line for line in lines if line.endswith(("?", "？")) and len(line) <= _LONGEST][:MOST]
-
-
-def from_headings(question: str, passages: Sequence[ScoredChunk]) -> tuple[str, ...]:
-    """Questions about the sections that the passages come from, best passage first; none is invented.
-
-    A section that the question already names is left out.
-    """
-    asked = question.casefold()
-    found: dict[str, str] = {}
-    for passage in passages:
-        heading = passage.chunk.headings[-1].strip() if passage.chunk.headings else ""
-        title = passage.chunk.title.strip()
-        if heading and heading != title and heading.casefold() not in asked and len(heading) + len(title) < _LONGEST:
-            found.setdefault(heading, f"What does “{title}” say about “{heading}”?")
-    return tuple(found.values())[:MOST]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 from roma_core.errors import ErrorCode, LLMError
@@ -12,7 +14,8 @@ from roma_core.llm.base import I_DONT_KNOW, LLM, LLMDelta, LLMRequest, Message
 from roma_core.prompts import Prompt
 from roma_core.types import ComponentHealth, Persona, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, Piece, Thoughts, WritingContext
-from roma_core.writers.followups import MARK, AnswerSplitter, from_headings
+from roma_core.writers.followups import MARK, AnswerSplitter
+from roma_core.writers.further import find_further_questions
 from roma_core.writers.untrusted import neutral, render_passages
 
 THINKING_SIGN_S = 1.0
@@ -99,7 +102,10 @@ class GenerativeWriter:
                             yield thoughts
                 if text := answer.take_rest():
                     yield text
-                yield answer.finish(question, passages[:read], self.name)
+                draft = answer.finish(passages[:read], self.name)
+                if not draft.follow_ups:
+                    draft = await _offer_further(draft, context.reading or question, passages[:read])
+                yield draft
                 return
             except LLMError as error:
                 if error.code is not ErrorCode.LLM_CONTEXT_LENGTH or answer.pieces or read == half:
@@ -108,6 +114,11 @@ class GenerativeWriter:
     def _instructions(self, persona: Persona) -> str:
         style = self._prompts[f"persona_{persona}"].render()
         return self._prompts["answer"].render(style=style, unknown=I_DONT_KNOW, follow_up_mark=MARK)
+
+
+async def _offer_further(draft: Draft, asked: str, passages: Sequence[ScoredChunk]) -> Draft:
+    """Return a draft with questions about what other documents add."""
+    return replace(draft, follow_ups=await asyncio.to_thread(find_further_questions, asked, draft.text, passages))
 
 
 class _AnswerInProgress:
@@ -151,7 +162,7 @@ class _AnswerInProgress:
         """Return the text that was held back until nothing follows."""
         return self._keep(self._splitter.rest())
 
-    def finish(self, question: str, passages: Sequence[ScoredChunk], default_model: str) -> Draft:
+    def finish(self, passages: Sequence[ScoredChunk], default_model: str) -> Draft:
         """Return the draft. Raises ``LLMError`` when there is none."""
         text, last = "".join(self.pieces), self._last
         if last is None or last.finish_reason is None:
@@ -163,7 +174,7 @@ class _AnswerInProgress:
             text=text,
             model=model or default_model,
             reason=last.reason or "",
-            follow_ups=self._splitter.questions() or from_headings(question, passages),
+            follow_ups=self._splitter.questions(),
             usage=self._usage,
             finish_reason=last.finish_reason,
             prompt_hash=self.request.prompt_hash or "",

@@ -90,7 +90,7 @@ from roma_core.writers.extractive.wording import (
     render_best_passages,
     render_disagreement,
 )
-from roma_core.writers.followups import from_headings
+from roma_core.writers.further import find_further_questions
 
 VERSION = "10"
 CACHE_KIND = "quotes"
@@ -197,11 +197,14 @@ class ExtractiveWriter:
         for piece in answer.pieces:
             yield piece
         why = "" if answer.is_refusal else self._why
+        text = "".join(answer.pieces)
+        given = (*passages, *answer.added)
+        follow_ups = await asyncio.to_thread(find_further_questions, context.reading or question, text, given)
         yield Draft(
-            text="".join(answer.pieces),
+            text=text,
             model=self.name,
             reason="; ".join(part for part in (why, answer.remark) if part),
-            follow_ups=from_headings(question, passages),
+            follow_ups=follow_ups,
             usage=Usage(cache_hits=1) if is_cached else Usage(),
             passages_read=len(passages),
             added=answer.added,

@@ -87,9 +87,16 @@ async def test_follow_ups_are_never_part_of_the_answer(kit: Any) -> None:
     assert draft.follow_ups == ("Who built it?", "How long is it?", "Why?")
 
 
-async def test_without_follow_ups_the_headings_give_them(kit: Any) -> None:
-    _, draft = await write(FakeLLM(["Text [1]."]), [kit.passage("Text.", headings=("Guide", "Upkeep of ropes"))])
-    assert draft.follow_ups == ("What does “Doc” say about “Upkeep of ropes”?",)
+async def test_without_follow_ups_other_documents_give_them(kit: Any) -> None:
+    passages = [
+        kit.passage("The bridge was built in 1902.", name="bridge"),
+        kit.passage("The bridge leads to the quarry.", rank=2, name="quarry", title="Quarry book"),
+    ]
+    pieces = [
+        piece
+        async for piece in writer(FakeLLM(["In 1902 [1]."])).write("When was the bridge built?", passages, context())
+    ]
+    assert pieces[-1].follow_ups == ("What does “Quarry book” say about “bridge”?",)
 
 
 async def test_a_failing_model_ends_the_stream_with_its_error(kit: Any) -> None:
