@@ -14,7 +14,9 @@ from typing import Any
 
 from PIL import Image
 
+from bench.dashboards import fill
 from bench.report import ROOT
+from roma_core.ui.dashboards.frame import DASHBOARDS
 from tests.console import CHROMIUM, PHONE, WAIT_MS, Service, ask, finished, ingest_files, wait_for_answer
 
 FOLDER = ROOT / "docs" / "console"
@@ -24,6 +26,11 @@ PAGES = {
     "old-valve.md": "# Valve manual of 1998\n\nThe valve opens at 5 bar and closes at 2 bar.\n\nThe seal is changed "
     "every year.\n",
     "bridge.md": "# الجسر\n\nيبلغ طول الجسر 48 مترا. بني الجسر في عام 1902.\n",
+}
+LAST_HEADINGS = {
+    "/console/evals": "All runs of this set",
+    "/console/usage": "Models",
+    "/console/corpus": "Documents by type",
 }
 FLOW = "| Pressure | Flow |\n|---|--:|\n| 2 bar | 0 l/min |\n| 3 bar | 12 l/min |"
 ANSWERS = {
@@ -163,6 +170,35 @@ def take_strict_picture(browser: Any, service: Service) -> None:
     context.close()
 
 
+def take_dashboard_pictures(browser: Any, service: Service) -> None:
+    """Take the pictures of the dashboards, of the audit log and of the sign-in."""
+    views: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("evals", "/console/evals", "", {}),
+        ("evals-stages", "/console/evals", "Which stage lost the failed items", {}),
+        ("evals-items", "/console/evals", "Item by item", {}),
+        ("evals-dark", "/console/evals", "", {"color_scheme": "dark"}),
+        ("usage", "/console/usage", "", {}),
+        ("usage-phone", "/console/usage", "", PHONE),
+        ("corpus", "/console/corpus", "", {}),
+        ("audit", "/audit-log", "", {}),
+        ("sign-in", "/sign-in", "", {}),
+    )
+    for name, path, heading, options in views:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.goto(f"{service.address}{path}")
+        page.wait_for_load_state("networkidle")
+        if path in DASHBOARDS:
+            page.get_by_role("heading", name=LAST_HEADINGS[path]).first.wait_for()
+            page.locator(".bk-Canvas").first.wait_for()
+        if heading:
+            page.get_by_role("heading", name=heading).first.evaluate("e => e.scrollIntoView()")
+            page.wait_for_timeout(700)  # plots below the fold are drawn
+        save_picture(page, name)
+        context.close()
+
+
 def fill_trial(service: Service) -> None:
     """Begin a trial with conversations of which b has more thumbs that are up."""
     import random
@@ -245,6 +281,8 @@ def main() -> None:
             take_pictures(browser, service)
         with Service(workspace, rule=reply, citations="strict").running() as service:
             take_strict_picture(browser, service)
+        with Service(fill(Path(folder) / "boards", runs=24, answers=600, documents=60)).running() as service:
+            take_dashboard_pictures(browser, service)
     shutil.rmtree(FOLDER / "tmp", ignore_errors=True)
     print(f"Wrote {len(list(FOLDER.glob('*.png')))} pictures to {FOLDER.relative_to(ROOT)}.")
 

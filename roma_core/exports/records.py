@@ -18,7 +18,8 @@ from roma_core.evals.evaluation import BEIR, DocumentIterator, beir_tenant, load
 from roma_core.evals.golden.beir import iterate_documents
 from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.report.record import EvalReport
-from roma_core.evals.runs import DATASET, RunStore
+from roma_core.evals.run_dataset import find_run_dataset, match_dataset
+from roma_core.evals.runs import RunStore
 from roma_core.sessions.service import Feedback, Sessions, database_url
 from roma_core.settings import Settings
 from roma_core.store import ChunkStore, open_for_reading
@@ -140,20 +141,17 @@ class WorkspaceReader:
         report = self.run_store.read(name)
         given = Path(name).exists()
         card = None if given else self.run_store.find(name)
-        made = self.run_store.find_provenance(report.run_id)
-        specs = [self.golden] if self.golden else [str(made.parameters.get("dataset", ""))] if made else []
+        name_of_run = card.name if card else report.run_id
         if not self.golden:
-            specs.append(str(self.run_store.folder / report.run_id / DATASET))
-        for spec in filter(None, specs):
-            golden = _find_golden(spec, report)
-            if golden is not None:
-                return ScoredRun(card.name if card else report.run_id, report, golden, spec)
-        if self.golden:
+            found = find_run_dataset(self.run_store, report)
+            return ScoredRun(name_of_run, report, found.golden if found else None, found.spec if found else "")
+        golden = match_dataset(self.golden, report)
+        if golden is None:
             raise EvalError(
                 f"{name} was not scored on {self.golden}: its items are other ones, or have changed.",
                 ErrorCode.EVAL_DATASET,
             )
-        return ScoredRun(card.name if card else report.run_id, report, None)
+        return ScoredRun(name_of_run, report, golden, self.golden)
 
     async def watch_store(self) -> dict[str, str]:
         """Return the documents of the tenant with the hashes of their contents, to be compared afterwards."""
@@ -165,17 +163,6 @@ class WorkspaceReader:
             raise StoreError(
                 "Documents were added, changed or removed during the export; run it again.", ErrorCode.STORAGE_LOCKED
             )
-
-
-def _find_golden(spec: str, report: EvalReport) -> Golden | None:
-    """Return the items of the set ``spec`` that a report has rows of; None when they are not the same any more."""
-    try:
-        cases = {case.id: case for case in load_dataset(spec).cases}
-    except (EvalError, OSError):
-        return None
-    chosen = [cases[row.case_id] for row in report.rows if row.case_id in cases]
-    golden = Golden(name=report.dataset, cases=tuple(chosen))
-    return golden if golden.sha256 == report.dataset_sha256 else None
 
 
 def tenant_of(run: ScoredRun, default: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pydantic import Field
@@ -77,6 +77,10 @@ class ItemPair(Noun):
     loss: float | None = None
     """Share of the measure's scale that B misses."""
     is_withheld: bool = False
+    stage: str = ""
+    """Stage that lost it in B; empty where it did not fail, or is not explained yet."""
+    shows: str = ""
+    """What shows that the stage lost it."""
 
 
 class ComparedRuns(Noun):
@@ -94,8 +98,19 @@ class ComparedRuns(Noun):
     by_kind: dict[str, tuple[float, int]] = Field(default_factory=dict)
     """Mean of the deciding measure in B, and the number of scored items, by kind of question."""
 
+    def explained(self, losses: Mapping[str, tuple[str, str]]) -> ComparedRuns:
+        """Return it with the stage that lost each item of B, and what shows it, by the item's id.
+
+        >>> compared.explained(losses.by_case)  # doctest: +SKIP
+        """
+        items = []
+        for item in self.items:
+            stage, shows = losses.get(item.case_id, ("", ""))
+            items.append(item if item.is_withheld else item.model_copy(update={"stage": stage, "shows": shows}))
+        return self.model_copy(update={"items": tuple(items)})
+
     def choose(self, selection: str = "changed most", words: str = "") -> list[ItemPair]:
-        """Return the items of a selection whose question, answers or id hold all of some words.
+        """Return the items of a selection whose question, answers, kind, id or lost stage hold all of some words.
 
         >>> compared.choose("worse")  # doctest: +SKIP
         """
@@ -320,5 +335,5 @@ def _is_selected(item: ItemPair, selection: str) -> bool:
 
 def _holds(item: ItemPair, wanted: Sequence[str]) -> bool:
     sides = [side.answer for side in (item.a, item.b) if side is not None]
-    text = " ".join([item.case_id, item.question, item.kind, *sides]).casefold()
+    text = " ".join([item.case_id, item.question, item.kind, item.stage, *sides]).casefold()
     return all(word in text for word in wanted)

@@ -112,7 +112,7 @@ async def find(cases: Iterable[GoldenCase], documents: AsyncIterable[Document]) 
     versions: list[str] = []
     async for document in documents:
         versions.append(digest(document.id, document.content_sha256, document.parser))
-        for case, i, evidence in wanted.get(_file_name(document.uri), ()):
+        for case, i, evidence in wanted.get(file_name_of(document.uri), ()):
             if names(document.uri, evidence):
                 places[case.id, i] += _places(document, evidence)
     sizes = {case.id: len(case.evidence) for case in cases}
@@ -132,9 +132,14 @@ def _by_file_name(cases: Iterable[GoldenCase]) -> dict[str, list[tuple[GoldenCas
     found: dict[str, list[tuple[GoldenCase, int, Evidence]]] = defaultdict(list)
     for case in cases:
         for i, evidence in enumerate(case.evidence):
-            found[_file_name(evidence.uri)].append((case, i, evidence))
+            found[file_name_of(evidence.uri)].append((case, i, evidence))
     return found
 
 
-def _file_name(uri: str) -> str:
+def file_name_of(uri: str) -> str:
+    """Return the last part of an address, as people write it.
+
+    >>> file_name_of("file:///notes/gr%C3%B6%C3%9Fe.md")
+    'größe.md'
+    """
     return plain_uri(uri).rsplit("/", 1)[-1]

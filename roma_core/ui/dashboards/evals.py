@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 
-from roma_core.display import Html
+from roma_core.display import Html, escape_text
 from roma_core.errors import AgentFailure, guarded
 from roma_core.evals.report.comparison import Comparison
 from roma_core.evals.runs import RunSummary
+from roma_core.insights.losses import RunLosses, explain_run
 from roma_core.insights.runs import (
     ITEM_SELECTIONS,
     ComparedRuns,
@@ -58,6 +59,10 @@ class EvalsDashboard:
         self._board = RunBoard()
         self._compared: ComparedRuns | None = None
         self._shown_items: Sequence[ItemPair] = ()
+        self._sides = ("", "")
+        self._explained: dict[tuple[str, str], RunLosses | AgentFailure] = {}
+        self._stages = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._item_head = frame.make_pane("")
         self._drawn = 0
         self.widgets = {
             "dataset": frame.make_select("Golden set"),
@@ -98,6 +103,8 @@ class EvalsDashboard:
             return
         below = [frame.make_problem(compared)] if isinstance(compared, AgentFailure) else self._draw_compared(compared)
         self.view.objects = [*over_time, *below, *self._draw_runs(shown)]
+        if not isinstance(compared, AgentFailure):
+            await self._explain(compared, turn)
 
     def _offer(self) -> tuple[RunSummary, ...]:
         """Offer the sets, the measures and the runs that there are; return the runs of the chosen set."""
@@ -115,7 +122,47 @@ class EvalsDashboard:
     async def _compare(self) -> ComparedRuns:
         return await compare_runs(self._roma, self._who, self.filters["a"], self.filters["b"], self.filters["measure"])
 
+    async def _explain(self, compared: ComparedRuns, turn: int) -> None:
+        """Show which stage lost the failed items of B, once the rest of the page is there."""
+        key = (compared.b, compared.measure)
+        if key not in self._explained:
+            self._explained[key] = await guarded("console", explain_run(self._roma, self._who, *key))
+        losses = self._explained[key]
+        if turn != self._drawn:
+            return
+        if isinstance(losses, AgentFailure):
+            del self._explained[key]  # it is tried again
+            self._stages.objects = [frame.make_problem(losses)]
+            return
+        self._stages.objects = self._draw_stages(losses)
+        self._compared = compared.explained(losses.by_case)
+        self._show_items()
+
     # --- parts of the page ---
+
+    def _draw_stages(self, losses: RunLosses) -> list[Any]:
+        head = tables.heading("Which stage lost the failed items")
+        if losses.refusal:
+            return [frame.make_cell(head, frame.make_hint(losses.refusal))]
+        if not losses.stages:
+            return [frame.make_pane(head + tables.paragraph("No item failed.", muted=True))]
+        note = (
+            f"{losses.failed} of {tables.count(losses.items, 'item')} failed, over the corpus as it is now; found "
+            "without a model. Type a stage into Words to see its items."
+        )
+        if losses.unanswered:
+            note += f" {losses.unanswered} have no answer of the system itself; no stage is blamed for them."
+        counts = {stage.stage: float(stage.items) for stage in losses.stages}
+        rows = [(stage.stage, stage.items, f"{stage.points:+.3f}", stage.advice) for stage in losses.stages]
+        columns = ("!Stage", "#Items", f"#Points of {losses.measure}", "What to do")
+        table = tables.render_table(columns, rows, "Stages that lost items")
+        return [
+            frame.make_pane(head + tables.paragraph(note, muted=True)),
+            frame.make_row(
+                frame.make_cell("", plots.draw_bars(counts, tones=dict.fromkeys(counts, "bad"))),
+                frame.make_pane(table),
+            ),
+        ]
 
     def _draw_over_time(self, runs: Sequence[RunSummary]) -> list[Any]:
         measure = self.filters["measure"]
@@ -205,9 +252,17 @@ class EvalsDashboard:
             tables.heading(f"{compared.measure} by kind of question"), plots.draw_bars(kinds, form="0.00")
         )
         parts.append(frame.make_row(breakdown, by_kind) if kinds else breakdown)
-        return [*parts, *self._draw_item_list(compared, names)]
+        waiting = '<p role="status" class="muted">Looking for the stages that lost the failed items …</p>'
+        self._stages.objects = [frame.make_pane(waiting)]
+        self._sides = (names.get(compared.a, compared.a), names.get(compared.b, compared.b))
+        self._show_items()
+        return [*parts, self._stages, self._item_head, self._pager.view]
 
-    def _draw_item_list(self, compared: ComparedRuns, names: dict[str, str]) -> list[Any]:
+    def _show_items(self) -> None:
+        """Show the items that the filters choose."""
+        compared = self._compared
+        if compared is None:
+            return
         self._shown_items = compared.choose(self.filters["items"], self.filters["words"])
         withheld = sum(item.is_withheld for item in compared.items)
         note = f"{len(self._shown_items)} of {len(compared.items)} items: {self.filters['items']}."
@@ -216,9 +271,8 @@ class EvalsDashboard:
         if not self._shown_items:
             note += " Choose another selection above to see more."
         head = tables.heading("Item by item") + tables.paragraph(note, muted=True)
-        self._sides = (names.get(compared.a, compared.a), names.get(compared.b, compared.b))
+        self._item_head.object = head
         self._pager.show(len(self._shown_items))
-        return [frame.make_pane(head), self._pager.view]
 
     def _draw_items(self, start: int) -> Any:
         compared = self._compared
@@ -266,8 +320,12 @@ def render_item(
     sides = [(names[1], item.b)] if is_alone else [(f"A · {names[0]}", item.a), (f"B · {names[1]}", item.b)]
     change = "" if item.gain is None or is_alone else f" · B {item.gain:+.3f}"
     drawn = "".join(_render_side(name, side, measure, read_base) for name, side in sides)
-    head = f'<h3 dir="auto">{escape(item.question)}</h3>'
+    head = f'<h3 dir="auto">{escape_text(item.question)}</h3>'
     facts = f'<p class="muted">{escape(item.case_id)} · {escape(item.kind)}{escape(change)}</p>'
+    if item.stage:
+        shows = f": {item.shows}" if item.shows else ""
+        side = "" if is_alone else " in B"
+        facts += f'<p><strong>Lost{side}: {escape(item.stage)}</strong>{escape_text(shows)}</p>'
     body = "" if item.is_withheld else f'<div class="sides">{drawn}</div>'
     return Html(f'<article class="item" aria-label="{escape(item.case_id)}">{head}{facts}{body}</article>')
 

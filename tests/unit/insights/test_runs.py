@@ -85,6 +85,18 @@ def test_an_item_made_from_a_withheld_or_from_no_known_document_has_no_words() -
     assert not any(item.is_withheld for item in everything.items)
 
 
+def test_items_are_found_by_the_stage_that_lost_them_but_those_withheld_say_nothing() -> None:
+    rows = [
+        make_row("open", nugget_recall=0.0).model_copy(update={"passages": make_passages(("d1", 0, 5))}),
+        make_row("secret", nugget_recall=0.0).model_copy(update={"passages": make_passages(("d2", 0, 5))}),
+    ]
+    report = make_report(*rows)
+    losses = {"open": ("parse loss", "a table"), "secret": ("rerank drop", "d2 is at rank 9")}
+    compared = pair_runs(report, report, "nugget_recall", frozenset({"d1"})).explained(losses)
+    assert [(item.stage, item.shows) for item in compared.items] == [("parse loss", "a table"), ("", "")]
+    assert [item.case_id for item in compared.choose("all", "parse loss")] == ["open"]
+
+
 # --- a real workspace ---
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from roma_core.app import build_roma
 from roma_core.errors import StoreError
+from roma_core.evals import evaluate
 from roma_core.identity.grants import Grantee, Resource
 from roma_core.settings import Settings
 from roma_core.types import Principal
@@ -70,6 +72,29 @@ async def test_evaluations_show_runs_the_failures_and_each_item(filled: Settings
         assert 'data-verdict="' in html, "citations stand with their verdicts"
         html = await choose(board, "words", "ferry", "2 of 3 items")
         assert html.count('<article class="item"') == 2
+
+
+async def test_evaluations_name_the_stage_that_lost_each_failed_item(filled: Settings, tmp_path: Path) -> None:
+    settings = copy_workspace(filled, tmp_path)
+    async with build_roma(settings) as roma:
+        items = [
+            {
+                "id": "lost",
+                "question": "When was the rope bridge of Quellfeld built?",
+                "kind": "single",
+                "answer": "In 1802.",
+                "nuggets": [{"fact": "1802"}],
+                "evidence": [{"uri": "notes/atlantis.md", "anchor": "built in 1802"}],
+            }
+        ]
+        (tmp_path / "lost.json").write_text(json.dumps(items), encoding="utf-8")
+        await evaluate(tmp_path / "lost.json", roma, name="lost")
+        board = EvalsDashboard(roma)
+        await board.refresh()
+        html = text_of(board)
+        assert "1 of 1 item failed" in html
+        assert "mend the item" in html, "each stage has what to do about it"
+        assert "there is no document &#x27;notes/atlantis.md&#x27;" in html
 
 
 async def test_use_shows_questions_topics_ratings_and_the_way_to_a_golden_case(filled: Settings) -> None:
