@@ -1,6 +1,6 @@
-"""The chat alone, without the HTTP API: ``panel serve dashboards/chat.py``."""
+"""The chat alone: ``panel serve dashboards/chat.py``; of the service at ``ROMA_URL`` where that is set."""
 
-from roma_core import Settings, build_roma
+from roma_core import Settings
 from roma_core.ui import ChatPane
 
-ChatPane(build_roma(Settings.load())).servable()
+ChatPane.from_settings(Settings.load()).servable()

@@ -20,6 +20,12 @@ class ServingSettings(SettingsSection):
         "Address by which browsers reach the service (https://roma.example.org); sign-in by a provider needs it.",
         decides_answers=False,
     )
+    url: str | None = setting(
+        None,
+        "Address of a running service whose conversations `dashboards/chat.py` shows, with the token of `ROMA_TOKEN`; "
+        "none: those of the workspace.",
+        decides_answers=False,
+    )
     password_sign_in: bool = setting(
         True,
         "Let accounts of ROMA's own sign in with a password beside an identity provider.",

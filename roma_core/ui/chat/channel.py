@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from roma_core.errors import AgentFailure, InputError, guarded
 from roma_core.transcripts import FILE_FORMATS
+from roma_core.ui.chat.remote import RemoteChat
 from roma_core.ui.chat.service import ChatQuestion, ChatRating, ChatService
 from roma_core.ui.chat.views import view_failure
 
@@ -25,7 +26,7 @@ PLAIN: Final = frozenset(
 class ChatChannel:
     """Answers the calls of one widget. Each message is ``{"call": id, "name": method, "values": {...}}``."""
 
-    def __init__(self, service: ChatService, send: Send) -> None:
+    def __init__(self, service: ChatService | RemoteChat, send: Send) -> None:
         self._service = service
         self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
