@@ -24,7 +24,13 @@ from bench.report import write
 RUNS, ITEMS, ANSWERS, DOCUMENTS = 100, 100, 10_000, 300
 ROUNDS = 3
 SUBJECTS = "valve pump sluice beacon granary ferry quarry bridge mill tower harbour canal lighthouse museum".split()
-ASKED = ("When was the {} built?", "Who keeps the {}?", "How long is the {}?", "What does the {} cost?", "Where is the {}?")
+ASKED = (
+    "When was the {} built?",
+    "Who keeps the {}?",
+    "How long is the {}?",
+    "What does the {} cost?",
+    "Where is the {}?",
+)
 MODELS = ("openai:gpt-4o-mini", "openai:gpt-4o", "extractive")
 PAGES = {
     "evals": ("/console/evals", "All runs of this set", "Items", "all", f"{ITEMS} of {ITEMS} items"),
@@ -69,7 +75,11 @@ def fill_runs(workspace: Path, folder: Path, runs: int = RUNS) -> None:
                 "question": ASKED[0].format(f"{subject} {number}"),
                 "kind": ("single", "list", "table")[number % 3] if number % 10 else "no_answer",
                 **(
-                    {"answer": f"In {1700 + number}.", "nuggets": [{"fact": str(1700 + number)}], "evidence": [evidence]}
+                    {
+                        "answer": f"In {1700 + number}.",
+                        "nuggets": [{"fact": str(1700 + number)}],
+                        "evidence": [evidence],
+                    }
                     if number % 10
                     else {}
                 ),
@@ -227,9 +237,9 @@ def main() -> None:
             "dashboards",
             f"Dashboards over {RUNS} runs of {ITEMS} items, {ANSWERS:,} answers and {DOCUMENTS} documents",
             rows,
-            "A page is whole when its last part stands there and its first plot is drawn. A filter takes from the click "
-            "until its words have changed. The last but one column is the slowest answer that another client got from "
-            "the same process while the page was read.",
+            "A page is whole when its last part stands there and its first plot is drawn. A filter takes from the "
+            "click until its words have changed. The last but one column is the slowest answer that another client "
+            "got from the same process while the page was read.",
             packages=("panel", "bokeh"),
         )
 

@@ -12,6 +12,7 @@ from html import escape
 BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
 CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
 _MARKUP = re.compile(r"[\\`*_\[\]|#~]")
+_OVERRIDES = {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 COLOURS = {"ok": "#15803d", "degraded": "#b45309", "down": "#b91c1c", "failed": "#b91c1c"}
 
 
@@ -21,13 +22,33 @@ class Html(str):
     __slots__ = ()
 
 
+def show_overrides(text: str) -> str:
+    """Return a text in which the signs that turn its direction are shown; marks that only steer (U+200E) stay.
+
+    Unseen, they let a file ``exe.pdf`` read as ``fdp.exe``.
+
+    >>> show_overrides("invoice\u202efdp.exe")
+    'invoice[U+202E]fdp.exe'
+    """
+    return text.translate(_OVERRIDES)
+
+
+def escape_text(text: str) -> str:
+    """Return a text as HTML that shows it to the letter.
+
+    >>> escape_text("a < b")
+    'a &lt; b'
+    """
+    return escape(show_overrides(text))
+
+
 def cell(value: object) -> str:
     """One value as HTML: text escaped, numbers short, None as a dash."""
     if isinstance(value, Html):
         return value
     if value is None or value != value:  # None, NaN
         return "–"
-    return escape(f"{value:.3f}" if isinstance(value, float) else str(value))
+    return escape_text(f"{value:.3f}" if isinstance(value, float) else str(value))
 
 
 def box(*parts: str) -> Html:
@@ -37,7 +58,7 @@ def box(*parts: str) -> Html:
 
 def heading(text: str) -> Html:
     """Return a heading of escaped text."""
-    return Html(f"<p><strong>{escape(text)}</strong></p>")
+    return Html(f"<p><strong>{escape_text(text)}</strong></p>")
 
 
 def paragraph(text: str) -> Html:
@@ -60,7 +81,7 @@ def escape_markdown(text: object) -> str:
     """
     if text is None or text != text:
         return "–"
-    words = f"{text:.3f}" if isinstance(text, float) else " ".join(str(text).split())
+    words = f"{text:.3f}" if isinstance(text, float) else " ".join(show_overrides(str(text)).split())
     return _MARKUP.sub(r"\\\g<0>", words).replace("<", "&lt;")
 
 

@@ -261,7 +261,8 @@ class _QueryRun:
         if not stage.start_event:
             return None
         details = stage.details(self._context)
-        return self._event(stage.start_event, fill_words(stage.says, details), details)
+        shown = dict(stage.shown(self._context)) if stage.shown is not None else {}
+        return self._event(stage.start_event, fill_words(stage.says, details), {**details, **shown})
 
     def end_event(self) -> StageEvent | None:
         """Note that the stage has ended and return its event, where it has one."""

@@ -78,6 +78,8 @@ class Stage:
     """Name of the ``StageEvent`` when it has ended; "": none."""
     detail: Callable[[Context], Mapping[str, Any]] | None = None
     """Details of its event."""
+    shown: Callable[[Context], Mapping[str, Any]] | None = None
+    """Details that the event at its beginning has for a person who waits; traces do not get them."""
     applies: Callable[[Context], bool] | None = None
     """False leaves the stage out of a query, without an event; None: it always runs."""
     every_round: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Final, Self
 
 from roma_core.agents.base import Agent
 from roma_core.agents.context import Context
@@ -17,6 +17,8 @@ from roma_core.markup import rewrite_markers
 from roma_core.types import Answered, ComponentHealth, HealthState, Query, TailorOutput, digest
 from roma_core.writers.base import Draft, Piece, Thoughts, Writer
 
+MOST_TITLES: Final = 5
+LONGEST_TITLE: Final = 80
 _DECLINED = frozenset({"refusal", "content_filter"})
 
 CUT_REASON = "tailor: the answer was cut at its longest length"
@@ -46,6 +48,7 @@ class TailorAgent(Agent):
                 agent=self,
                 event_at_start="writing",
                 detail=lambda context: {"passages": len(context.passages)},
+                shown=list_titles,
                 applies=lambda context: bool(context.passages),
                 version="2",
                 parameters={"writers": [writer.fingerprint for writer in self._writers]},
@@ -126,6 +129,17 @@ class WriterStream:
             except StopAsyncIteration:
                 break
         raise LLMError("The answer ended before it began; ask again.", ErrorCode.LLM_TRUNCATED)
+
+
+def list_titles(context: Context) -> dict[str, list[str]]:
+    """Return the titles of the documents that the answer is written from, the best first.
+
+    The writer was given them, so they go from the record with the answer when a document is forgotten.
+    """
+    titles: dict[str, str] = {}
+    for passage in context.passages:
+        titles.setdefault(passage.chunk.document_id, passage.chunk.title or passage.chunk.uri)
+    return {"titles": [title[:LONGEST_TITLE] for title in list(titles.values())[:MOST_TITLES]]}
 
 
 def _compose_answer(context: Context) -> TailorOutput:

@@ -1,4 +1,4 @@
-"""The stage that lost each failed item of a run: counts for all, and what shows it for those who may read everything."""
+"""The stage that lost each failed item of a run: counts for all, its words for those who may read everything."""
 
 from __future__ import annotations
 

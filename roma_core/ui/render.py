@@ -17,6 +17,7 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from roma_core.display import show_overrides
 from roma_core.markup import markdown as parser
 from roma_core.markup import new_parser, read_markers
 from roma_core.types import VERDICT_WORDS, CitationVerdict
@@ -62,8 +63,6 @@ _OPEN, _CLOSE = "\ue000", "\ue001"
 _FROM, _TO = "\ue002", "\ue003"
 """Private characters around the words that are to be marked; texts lose theirs, too."""
 _PRIVATE = dict.fromkeys(map(ord, (_OPEN, _CLOSE, _FROM, _TO)), "\ufffd")
-_OVERRIDES = {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""Direction overrides let ``exe.pdf`` read as ``fdp.exe``: they are shown. Marks that only steer (U+200E) stay."""
 _BADGE = re.compile(rf"\[{_OPEN}(\d+){_CLOSE}\]")
 
 MAX_CHARS = 500_000
@@ -224,7 +223,7 @@ def _make_harmless(token: Token) -> Token:
     if token.type == "inline" and token.children:
         token.children = [new for old in token.children for new in _harmless(old)]
     elif token.type in {"fence", "code_block"}:
-        token.content = token.content.translate(_OVERRIDES)
+        token.content = show_overrides(token.content)
         coloured = colour_code(token.content, token.info.split(" ")[0].lower())
         if coloured:
             return Token("html_block", "", 0, content=f"<pre><code>{coloured}</code></pre>\n", block=True)
@@ -319,9 +318,9 @@ def _harmless(token: Token) -> list[Token]:
     if token.type == "math_inline_double":  # a formula on a line of its own, with a badge behind it
         return [_formula(token.content, dollars="$$")]
     if token.type == "image":
-        return [_text((token.content or "image").translate(_OVERRIDES))]
+        return [_text(show_overrides(token.content or "image"))]
     if token.type in {"text", "code_inline"}:
-        token.content = token.content.translate(_OVERRIDES)
+        token.content = show_overrides(token.content)
         return [token]
     if token.type == "link_close":
         return [token]
@@ -335,9 +334,9 @@ def _harmless(token: Token) -> list[Token]:
 def _formula(content: str, dollars: str = "$") -> Token:
     """Return a formula for the page to set; what does not look like one stays text with its dollar signs."""
     if not _MATH.search(content) or any(sign in content for sign in (_OPEN, _FROM, _TO)):
-        return _text(f"{dollars}{content.translate(_OVERRIDES)}{dollars}")
+        return _text(f"{dollars}{show_overrides(content)}{dollars}")
     names = "roma-math roma-math-block" if dollars == "$$" else "roma-math"
-    return _raw(f'<span class="{names}">{escape(content.translate(_OVERRIDES))}</span>')
+    return _raw(f'<span class="{names}">{escape(show_overrides(content))}</span>')
 
 
 def _text(content: str) -> Token:

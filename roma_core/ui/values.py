@@ -87,7 +87,7 @@ def _citation_table(output: TailorOutput, name: str) -> str:
 
 def _link_title(citation: Citation) -> display.Html:
     """Return the title as a link where a browser can open the source."""
-    title = escape(citation.title)
+    title = display.escape_text(citation.title)
     if not _ADDRESS.match(citation.uri):
         return display.Html(title)
     return display.Html(f'<a href="{escape(citation.uri)}" rel="noopener noreferrer nofollow">{title}</a>')

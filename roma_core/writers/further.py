@@ -56,17 +56,17 @@ class Grammar:
 GRAMMARS: Final[Mapping[str, Grammar]] = {
     "en": Grammar(
         openers=frozenset(
-            "the a an its his her their our your my this these those each every any some no of in on for from with by at "
-            "into under over between against through during after before without per".split()
+            "the a an its his her their our your my this these those each every any some no of in on for from with by "
+            "at into under over between against through during after before without per".split()
         ),
         verbs=frozenset("is are was were has have had can must may will should does do did of".split()),
         others=frozenset(
-            "and or but nor not to as that which who whom whose what when where why how if then than so such it he she "
-            "they them we us you i there here also only very more most much many less least all both one two three four "
-            "five six seven eight nine ten about up out off again other another same be been being could would might "
-            "while because until since once twice too own just still even never always often yes year years "
-            "january february march april may june july august september october november december "
-            "monday tuesday wednesday thursday friday saturday sunday".split()
+            "and or but nor not to as that which who whom whose what when where why how if then than so such it he "
+            "she they them we us you i there here also only very more most much many less least all both one two "
+            "three four five six seven eight nine ten about up out off again other another same be been being could "
+            "would might while because until since once twice too own just still even never always often yes year "
+            "years january february march april may june july august september october november december monday "
+            "tuesday wednesday thursday friday saturday sunday".split()
         ),
         ask="What does {title} say about {things}?",
         quotes=("“", "”"),
@@ -74,13 +74,15 @@ GRAMMARS: Final[Mapping[str, Grammar]] = {
     ),
     "de": Grammar(
         openers=frozenset(
-            "der die das den dem des ein eine einen einem einer eines im am zum zur vom beim in an auf für von mit bei "
-            "aus nach vor unter über durch ohne pro".split()
+            "der die das den dem des ein eine einen einem einer eines im am zum zur vom beim in an auf für von mit "
+            "bei aus nach vor unter über durch ohne pro".split()
         ),
         verbs=frozenset("ist sind war waren hat haben hatte kann können muss müssen darf soll wird werden".split()),
-        others=frozenset("und oder aber nicht als dass wer was wann wo warum wie wenn so sie er es wir ihr ich sich jahr jahre jahren "
-            "januar februar märz april mai juni juli august september oktober november dezember "
-            "montag dienstag mittwoch donnerstag freitag samstag sonntag".split()),
+        others=frozenset(
+            "und oder aber nicht als dass wer was wann wo warum wie wenn so sie er es wir ihr ich sich jahr jahre "
+            "jahren januar februar märz april mai juni juli august september oktober november dezember montag "
+            "dienstag mittwoch donnerstag freitag samstag sonntag".split()
+        ),
         ask="Was sagt {title} über {things}?",
         quotes=("„", "“"),
         conjunction="und",
@@ -88,13 +90,13 @@ GRAMMARS: Final[Mapping[str, Grammar]] = {
     ),
     "fr": Grammar(
         openers=frozenset(
-            "l d le la les un une des du de au aux ce cet cette ces son sa ses leur leurs notre nos votre vos chaque en dans "
-            "sur sous pour par avec sans entre contre pendant après avant".split()
+            "l d le la les un une des du de au aux ce cet cette ces son sa ses leur leurs notre nos votre vos chaque "
+            "en dans sur sous pour par avec sans entre contre pendant après avant".split()
         ),
         verbs=frozenset("est sont était étaient fut furent a ont avait avaient peut doit sera seront de".split()),
         others=frozenset(
-            "et ou mais ni ne pas plus que qui quoi dont où quand comment pourquoi si il elle ils elles on nous vous je "
-            "se y très tout tous toute toutes aussi comme deux trois quatre cinq".split()
+            "et ou mais ni ne pas plus que qui quoi dont où quand comment pourquoi si il elle ils elles on nous vous "
+            "je se y très tout tous toute toutes aussi comme deux trois quatre cinq".split()
         ),
         ask="Que dit {title} de {things} ?",
         quotes=("« ", " »"),
@@ -102,8 +104,8 @@ GRAMMARS: Final[Mapping[str, Grammar]] = {
     ),
     "es": Grammar(
         openers=frozenset(
-            "el la los las un una unos unas del de al este esta estos estas su sus cada en con por para sin sobre entre "
-            "contra desde hasta durante".split()
+            "el la los las un una unos unas del de al este esta estos estas su sus cada en con por para sin sobre "
+            "entre contra desde hasta durante".split()
         ),
         verbs=frozenset("es son era eran fue fueron está están ha han tiene tienen puede debe será de".split()),
         others=frozenset(
@@ -116,13 +118,13 @@ GRAMMARS: Final[Mapping[str, Grammar]] = {
     ),
     "it": Grammar(
         openers=frozenset(
-            "l d dell nell dall sull all un il lo la i gli le uno una del dello della dei degli delle al allo alla ai agli alle dal dalla nel nella "
-            "nei sul sulla di in con su per tra fra da ogni questo questa suo sua".split()
+            "l d dell nell dall sull all un il lo la i gli le uno una del dello della dei degli delle al allo alla ai "
+            "agli alle dal dalla nel nella nei sul sulla di in con su per tra fra da ogni questo questa suo sua".split()
         ),
         verbs=frozenset("è sono era erano fu furono ha hanno aveva può deve sarà di".split()),
         others=frozenset(
-            "e o ma né non più che chi cosa quando dove come perché se si lui lei essi molto tutto tutti anche due tre "
-            "quattro cinque".split()
+            "e o ma né non più che chi cosa quando dove come perché se si lui lei essi molto tutto tutti anche due "
+            "tre quattro cinque".split()
         ),
         ask="Che cosa dice {title} su {things}?",
         quotes=("«", "»"),
@@ -130,8 +132,8 @@ GRAMMARS: Final[Mapping[str, Grammar]] = {
     ),
     "pt": Grammar(
         openers=frozenset(
-            "o a os as um uma uns umas do da dos das de no na nos nas ao à pelo pela este esta seu sua cada em com por "
-            "para sem sobre entre contra desde até durante".split()
+            "o a os as um uma uns umas do da dos das de no na nos nas ao à pelo pela este esta seu sua cada em com "
+            "por para sem sobre entre contra desde até durante".split()
         ),
         verbs=frozenset("é são era eram foi foram está estão tem têm pode deve será de".split()),
         others=frozenset(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.console import CHROMIUM, Open, Service, ask, box_of, wait_for_answer
+from tests.console import CHROMIUM, WAIT_MS, Open, Service, ask, box_of, is_in_view, wait_for_answer
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,7 +26,7 @@ def test_two_answers_to_one_question_stand_side_by_side(page: Any, console: Serv
     turn.get_by_role("button", name="Compare", exact=True).click()
     sides = turn.locator(".roma-beside")
     sides.nth(1).get_by_text("End of the answer").wait_for()
-    assert sides.nth(1).locator("h3").inner_text() == "Written for: executive"
+    assert sides.nth(1).locator("h3").inner_text() == "Written for: Decision makers"
     assert len(console.asked) == before + 1, "the first answer is the recorded one"
     sides.nth(1).locator(".roma-badge").first.click()
     page.locator(".roma-reader mark").first.wait_for()
@@ -40,7 +40,7 @@ def test_a_file_is_brought_read_and_asked_about_alone(page: Any, console: Servic
     rows = page.get_by_role("list", name="Added documents").get_by_role("listitem")
     rows.get_by_text("It can be asked about now.").wait_for()
     broken = rows.filter(has_text="broken.pdf")
-    page.wait_for_function("document.querySelector('.roma-upload[data-good=false]')")
+    page.locator(".roma-upload[data-good=false]").wait_for()
     assert "can be asked" not in broken.inner_text() and len(broken.inner_text()) > len("broken.pdf") + 10
     rows.get_by_role("button", name="Ask only this document").click()
     page.get_by_role("button", name="Only pumps.md").wait_for()
@@ -53,13 +53,15 @@ def test_a_file_is_brought_read_and_asked_about_alone(page: Any, console: Servic
 def test_questions_are_offered_while_one_types(page: Any) -> None:
     ask(page, "When does the green valve open?")
     wait_for_answer(page)
+    from playwright.sync_api import expect
+
     box = box_of(page)
     box.press_sequentially("gre val")
     page.get_by_role("option", name="When does the green valve open?").wait_for()
     box.press("ArrowDown")
     page.locator("[role=option][aria-selected=true]").wait_for()
     box.press("Enter")
-    page.wait_for_function("document.querySelector('#roma-question').value === 'When does the green valve open?'")
+    expect(box).to_have_value("When does the green valve open?", timeout=WAIT_MS)
     assert page.locator(".roma-turn").count() == 1, "it is filled in, not asked"
     box.fill("gre va")
     listed = page.locator("#roma-suggestions [role=option]")
@@ -105,3 +107,20 @@ def test_code_formulas_and_tables_are_set_for_reading(open_page: Open, console_c
         turn.get_by_role("button", name="Copy", exact=True).click()
         turn.get_by_role("button", name="Copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == "def f(x):\n    return x\n"
+
+
+def test_what_stands_below_an_answer_does_not_push_it_off_the_screen(
+    open_page: Open, console_corpus: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(console_corpus, tmp_path / ".roma")
+    with Service(tmp_path / ".roma", rule=lambda request: "I don't know.").running() as service:
+        page = open_page(service.address, viewport={"width": 900, "height": 480})
+        ask(page, "Who painted the valve?")
+        turn = wait_for_answer(page)
+        turn.locator(".roma-nearest").wait_for()
+        frame = page.locator(".roma-scroll")
+        assert is_in_view(turn.locator(".roma-question"), frame)
+        assert is_in_view(turn.locator(".roma-answer"), frame)
+        page.reload()
+        turn = wait_for_answer(page)
+        assert is_in_view(turn.locator(".roma-answer"), page.locator(".roma-scroll"))

@@ -17,6 +17,16 @@ function show(turn, rest = {}) {
   return actions;
 }
 
+test("who waits sees the stages with their times, and the titles of what is read", () => {
+  const stages = [
+    {type: "stage", stage: "retrieved", says: "Looking for passages …", at_ms: 10, titles: []},
+    {type: "stage", stage: "writing", says: "Writing …", at_ms: 250, titles: ["Valve manual", "<b>Pumps</b>"]},
+  ];
+  show({id: "t", state: "running", question: "Which?", blocks: [], stages});
+  expect(root.querySelector(".roma-stage").textContent).toContain("240 ms");
+  expect([...root.querySelectorAll(".roma-found li")].map((item) => item.textContent)).toEqual(["Valve manual", "<b>Pumps</b>"]);
+});
+
 test("a source stands once, with its places in it", () => {
   const places = [makePlace(), makePlace({marker: 2, place: "page 9", citations: [1]})];
   const {onOpen} = show(makeTurn({citations: [makeCitation(), makeCitation({marker: 2})], sources: [{document: "d1", title: "Manual", places}]}));

@@ -48,6 +48,13 @@ def choose_model(roma: Roma, model: str) -> dict[str, str]:
     return {"llm_model": model}
 
 
+def describe_stages(forked: ForkedAnswer) -> str:
+    """Return what is the same in both answers, in a sentence for a person."""
+    if forked.on_todays_corpus:
+        return "Both answer the same question; passages were looked for again."
+    return "Both answer the same question from the same passages."
+
+
 async def compare_answer(roma: Roma, record: AnswerRecord, chosen: Mapping[str, str], who: Principal) -> View:
     """Return the recorded answer beside another, with the rights that ``who`` has now.
 
@@ -69,7 +76,7 @@ async def compare_answer(roma: Roma, record: AnswerRecord, chosen: Mapping[str, 
         shown = {citation.document_id for citation in forked.output.citations}
         await roma.log_action(who, "show", documents=shown, record=record.id)
     view: View = {
-        "notes": list(forked.notes),
+        "notes": [describe_stages(forked), *forked.notes[1:]],
         "before": None if record.output is None else view_output(record.output),
         "after": None if forked.output is None else view_output(forked.output),
     }

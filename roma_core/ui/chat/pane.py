@@ -9,7 +9,6 @@ import panel as pn
 
 from roma_core.settings import Settings
 from roma_core.settings.environment import TOKEN_VARIABLE
-
 from roma_core.ui.chat.assets import bundle, read_styles
 from roma_core.ui.chat.channel import ChatChannel
 from roma_core.ui.chat.remote import RemoteChat

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, ErrorCode, InputError, RomaError, guarded
 from roma_core.transcripts import FileFormat, SavedFile
 from roma_core.ui.chat.service import ChatQuestion, ChatRating
@@ -38,7 +39,7 @@ class RemoteChat:
     def __init__(self, url: str, token: str = "") -> None:
         """Take the address of a service. Raises ``InputError`` for one that is none."""
         if not url.startswith(("http://", "https://")):
-            raise InputError(f"{url!r} is no address of a service; write http://HOST:PORT.")
+            raise InputError(f"{redact_uri(url)!r} is no address of a service; write http://HOST:PORT.")
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -136,8 +137,8 @@ class RemoteChat:
 
     def _describe_loss(self, error: Exception) -> RemoteChatError:
         return RemoteChatError(
-            f"The service at {self._url} cannot be reached ({type(error).__name__}); is it running, and is ROMA_URL "
-            "its address?"
+            f"The service at {redact_uri(self._url)} cannot be reached ({type(error).__name__}); is it running, and is "
+            "ROMA_URL its address?"
         )
 
     async def _fetch(self, path: str, file_format: FileFormat) -> SavedFile:

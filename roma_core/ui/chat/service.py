@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from roma_core import __version__
 from roma_core.answers import AnswerRecord, AnswerSummary
 from roma_core.connectors.sources import redact_uri
+from roma_core.display import show_overrides
 from roma_core.errors import AgentFailure, InputError, NotFoundError, guarded
 from roma_core.sessions.service import Feedback, Rating, Turn
 from roma_core.transcripts import (
@@ -398,14 +399,14 @@ class ChatService:
         pages = find_cited_pages(document, span) if span else []
         return {
             "document": document.id,
-            "title": document.title,
-            "place": name_place(document.place(at), document.title),
+            "title": show_overrides(document.title),
+            "place": show_overrides(name_place(document.place(at), document.title)),
             "media_type": document.media_type,
             "collection": document.collection,
             "length": len(document.text),
             "web": web_address(document.uri),
             "part": view_part(part),
-            "quote": document.text[span[0] : span[1]] if span else "",
+            "quote": show_overrides(document.text[span[0] : span[1]]) if span else "",
             "pages": [_view_page(page) for page in document.pages] if has_pages(document) else [],
             "page": pages[0].number if pages else None,
         }
@@ -457,9 +458,16 @@ class ChatService:
 
 
 def view_stage(event: StageEvent) -> View:
-    """Return a stage: the words for a person who waits, and when it was."""
+    """Return a stage: the words for a person who waits, when it was, and the titles of what was found."""
     says = event.says or f"{event.stage.replace('_', ' ').capitalize()} …"
-    return {"type": "stage", "stage": event.stage, "says": says, "at_ms": round(event.elapsed_ms)}
+    titles = event.detail.get("titles")
+    return {
+        "type": "stage",
+        "stage": event.stage,
+        "says": says,
+        "at_ms": round(event.elapsed_ms),
+        "titles": [show_overrides(str(title)) for title in titles] if isinstance(titles, list) else [],
+    }
 
 
 def workspace_name(roma: Roma) -> str:

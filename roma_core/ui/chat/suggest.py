@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from roma_core.citations.words import read_words
+from roma_core.display import show_overrides
 from roma_core.types import Document
 
 MOST_QUESTIONS: Final = 4
@@ -119,7 +120,7 @@ def find_questions(document: Document) -> list[str]:
         f"What does “{document.title}” say about “{title}”?" for title in titles if _names_subject(title, document)
     ]
     whole = [f"What is “{document.title}” about?"]
-    return list(dict.fromkeys([*own, *defined, *named, *whole]))
+    return list(dict.fromkeys(show_overrides(question) for question in (*own, *defined, *named, *whole)))
 
 
 def _names_subject(title: str, document: Document) -> bool:

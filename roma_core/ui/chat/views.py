@@ -13,6 +13,7 @@ from roma_core.answers import AnswerRecord
 from roma_core.citations.conflicts import find_conflict
 from roma_core.citations.words import read_words
 from roma_core.connectors.sources import redact_uri
+from roma_core.display import show_overrides
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.markup import remove_markers
 from roma_core.markup.tables import read_cited_words
@@ -73,7 +74,7 @@ def read_claim(markdown: str) -> str:
     'The rope bridge.'
     """
     words = " ".join(re.sub(r"[*`]", "", remove_markers(markdown)).split())
-    return re.sub(r" ([.,;:!?])", r"\1", words)
+    return show_overrides(re.sub(r" ([.,;:!?])", r"\1", words))
 
 
 def view_citation(citation: Citation, answer: str) -> View:
@@ -81,11 +82,11 @@ def view_citation(citation: Citation, answer: str) -> View:
     return {
         "marker": citation.marker,
         "document": citation.document_id,
-        "title": citation.title,
-        "place": name_place(citation.place, citation.title),
+        "title": show_overrides(citation.title),
+        "place": show_overrides(name_place(citation.place, citation.title)),
         "start": citation.start,
         "end": citation.end,
-        "quote": citation.quote,
+        "quote": show_overrides(citation.quote),
         "verdict": citation.verdict,
         "verdict_words": VERDICT_WORDS[citation.verdict],
         "claim": read_claim(answer[citation.answer_start : citation.answer_end]),
@@ -122,10 +123,14 @@ def view_output(output: TailorOutput) -> View:
         "sources": view_sources(output.citations),
         "conflicts": view_conflicts(output.citations),
         "removed": [
-            {"text": statement.text, "verdict": statement.verdict, "verdict_words": VERDICT_WORDS[statement.verdict]}
+            {
+                "text": show_overrides(statement.text),
+                "verdict": statement.verdict,
+                "verdict_words": VERDICT_WORDS[statement.verdict],
+            }
             for statement in output.removed
         ],
-        "follow_ups": list(output.follow_ups),
+        "follow_ups": [show_overrides(question) for question in output.follow_ups],
         "nearest": [] if output.answered else view_nearest(output.passages),
         "notice": describe_degraded(output),
         "notice_details": list(output.degraded_reasons),
@@ -150,7 +155,7 @@ def view_sources(citations: Sequence[Citation]) -> list[View]:
             _view_place(marker, place, [citations[index] for index in indices], indices)
             for (marker, place), indices in sorted(places.items())
         ]
-        views.append({"document": document_id, "title": citations[first].title, "places": places_views})
+        views.append({"document": document_id, "title": show_overrides(citations[first].title), "places": places_views})
     return sorted(views, key=lambda view: int(view["places"][0]["marker"]))
 
 
@@ -165,10 +170,10 @@ def _view_place(marker: int, place: str, citations: Sequence[Citation], indices:
         words.append(f"{VERDICT_WORDS[worst]} for {unproven} of {len(citations)} statements")
     return {
         "marker": marker,
-        "place": place,
+        "place": show_overrides(place),
         "verdict": worst,
         "words": ", ".join(words),
-        "quote": citations[0].quote,
+        "quote": show_overrides(citations[0].quote),
         "citations": list(indices),
     }
 
@@ -183,14 +188,25 @@ def view_nearest(passages: Sequence[ScoredChunk]) -> list[View]:
     return [
         {
             "document": passage.chunk.document_id,
-            "title": passage.chunk.title or passage.chunk.uri,
+            "title": show_overrides(passage.chunk.title or passage.chunk.uri),
             "start": passage.chunk.start,
             "end": passage.chunk.end,
-            "html": to_html(cut_words(passage.chunk.text, NEAREST_CHARS)),
+            "html": to_html(cut_words(drop_title(passage.chunk.text, passage.chunk.title), NEAREST_CHARS)),
             "address": reader_address(passage.chunk.document_id, passage.chunk.start, passage.chunk.end),
         }
         for passage in nearest
     ]
+
+
+def drop_title(text: str, title: str) -> str:
+    r"""Return a passage without the heading at its beginning that says the title, which stands above it.
+
+    >>> drop_title("# Rope bridge\n\nIt spans 48 metres.", "Rope bridge")
+    'It spans 48 metres.'
+    """
+    first, _, rest = text.lstrip().partition("\n")
+    is_title = first.startswith("#") and first.strip("# ").casefold() == title.strip().casefold()
+    return rest.lstrip() if is_title and rest.strip() else text
 
 
 def cut_words(text: str, most_chars: int) -> str:
@@ -217,7 +233,7 @@ def view_conflicts(citations: Sequence[Citation]) -> list[View]:
         words, others = read_cited_words(first.quote), read_cited_words(second.quote)
         found = find_conflict(words, others, same_subject=share_subject(first.title, second.title))
         if found is not None:
-            differing = [list(found.first), list(found.second)]
+            differing = [[show_overrides(word) for word in side] for side in (found.first, found.second)]
             conflicts.append({"kind": found.kind, "citations": [one, other], "words": differing})
     return conflicts
 

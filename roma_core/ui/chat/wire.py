@@ -283,6 +283,8 @@ class StageUpdate(WireModel):
     stage: str
     says: str
     at_ms: int
+    titles: list[str]
+    """Of the documents that are read for the answer."""
 
 
 class WordsUpdate(WireModel):

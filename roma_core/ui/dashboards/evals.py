@@ -325,7 +325,7 @@ def render_item(
     if item.stage:
         shows = f": {item.shows}" if item.shows else ""
         side = "" if is_alone else " in B"
-        facts += f'<p><strong>Lost{side}: {escape(item.stage)}</strong>{escape_text(shows)}</p>'
+        facts += f"<p><strong>Lost{side}: {escape(item.stage)}</strong>{escape_text(shows)}</p>"
     body = "" if item.is_withheld else f'<div class="sides">{drawn}</div>'
     return Html(f'<article class="item" aria-label="{escape(item.case_id)}">{head}{facts}{body}</article>')
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from html import escape
 from urllib.parse import urlencode
 
-from roma_core.display import Html, cell
+from roma_core.display import Html, cell, escape_text
 from roma_core.markup.tables import skip_rows
 from roma_core.theme import VERDICT_LOOKS, colour
 from roma_core.types import VERDICT_WORDS, Citation, CitationVerdict
@@ -179,7 +179,7 @@ def render_citations(citations: Iterable[Citation], read_base: str = "") -> Html
     """Return citations with their verdicts and quotes; ``read_base`` is where documents are read, empty for nowhere."""
     rows = []
     for citation in citations:
-        title = escape(citation.title)
+        title = escape_text(citation.title)
         if read_base:
             place = urlencode({"start": citation.start, "end": citation.end})
             title = f'<a href="{escape(read_base + citation.document_id)}?{place}">{title}</a>'

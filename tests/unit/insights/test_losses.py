@@ -19,11 +19,11 @@ from tests.unit.exports.conftest import copy_workspace
 ANALYST = Principal(subject="ada", roles=("analyst",))
 PLANTED = [
     {
-        "id": "ignored",
+        "id": "unstated",
         "question": "When was the rope bridge of Quellfeld built?",
         "kind": "single",
-        "answer": "In 1902; it pays 48 crowns.",
-        "nuggets": [{"fact": "1902"}, {"fact": "48 metres"}],
+        "answer": "In 1902.",
+        "nuggets": [{"fact": "1902"}, {"fact": "a toll of gold"}],
         "evidence": [{"uri": "notes/bridge.md", "anchor": "was built in 1902"}],
     },
     {
@@ -52,7 +52,7 @@ async def test_each_failed_item_has_its_stage_and_what_shows_it(settings: Settin
         losses = await explain_run(roma, roma.user, run_id)
         assert losses.refusal == ""
         assert losses.by_case["nowhere"] == ("golden", "there is no document 'notes/songs.md'")
-        assert losses.by_case["ignored"][0] == "golden", "its reference answer lacks a fact of its own"
+        assert losses.by_case["unstated"][0] == "golden", "its reference answer lacks a fact of its own"
         assert losses.failed == 2 == losses.items
         assert [stage.stage for stage in losses.stages] == ["golden"]
         assert losses.stages[0].points > 0 and "mend the item" in losses.stages[0].advice

@@ -261,6 +261,7 @@ ADDRESSES = (
     "library_pubmed_url",
     "library_arxiv_url",
     "public_url",
+    "url",
     "saml_idp_sso_url",
 )
 SECRET = "pw-0f-joe"

@@ -26,7 +26,9 @@ def test_another_document_that_adds_to_the_asked_thing_is_asked_about(kit: Any) 
 def test_each_document_is_asked_about_once_and_three_at_most(kit: Any) -> None:
     things = ("quarry", "quarry", "sluice", "granary", "mill")
     others = [
-        kit.passage(f"The rope bridge leads to the {thing}. It is {rank} old.", rank=rank, name=thing, title=thing.title())
+        kit.passage(
+            f"The rope bridge leads to the {thing}. It is {rank} old.", rank=rank, name=thing, title=thing.title()
+        )
         for rank, thing in enumerate(things, 2)
     ]
     questions = find_further_questions(ASKED, ANSWER, [kit.passage(CITED, name="bridge"), *others])

@@ -1,6 +1,6 @@
 // The chat: conversations, the question box, the answers and the source beside them.
 import {html, useEffect, useLayoutEffect, useRef, useState} from "./vendor/preact-htm.js";
-import {count, IconButton, kept, newId, sleep, useStable} from "./dom.js";
+import {count, IconButton, kept, newId, PERSONAS, sleep, useStable} from "./dom.js";
 import {ExportMenu} from "./exports.js";
 import {History} from "./history.js";
 import {Reader} from "./reader.js";
@@ -10,7 +10,8 @@ import {Uploads} from "./uploads.js";
 
 const SHOWN = 20; // turns in the page; earlier ones come by a button, so that 200 are as fast as 5
 const RETRY_MS = [500, 1000, 2000, 4000, 5000];
-const PERSONAS = {general: "Everybody", technical: "Experts", executive: "Decision makers"};
+const MARGIN_PX = 24;
+const BELOW_PX = 160; // of what stands below an answer, this much is seen with its last words
 
 function isRefusal(error) {
   return typeof error?.status === "number";
@@ -144,6 +145,7 @@ export function Chat({client, route, theme}) {
   const box = useRef(null);
   const scroller = useRef(null);
   const isPinned = useRef(true);
+  const hasSettled = useRef(false); // an answer has ended, or a conversation was opened: what stands last is placed once
   const follows = useRef(new Map());
   const shownId = useRef(conversation);
   const isSending = useRef(false);
@@ -171,6 +173,7 @@ export function Chat({client, route, theme}) {
         }));
       } else if (event.type === "end") {
         hasEnded = true;
+        hasSettled.current = true;
         setSpoken(`The answer is ${event.turn.state}. ${event.turn.proof || ""}`);
         update(id, (turn) => ({open: "", stages: turn.stages, advice: undefined, failure: undefined, ...event.turn}));
         refreshList();
@@ -266,6 +269,7 @@ export function Chat({client, route, theme}) {
       const found = await persist(() => client.conversation(id, wanted), lost);
       if (shownId.current !== id) return;
       setTrouble(null);
+      hasSettled.current = true;
       setTurns(found.turns);
       setEarlier(found.earlier);
       found.turns.filter((turn) => turn.state === "running").forEach((turn) => follow(turn.id));
@@ -335,7 +339,10 @@ export function Chat({client, route, theme}) {
 
   useLayoutEffect(() => {
     const frame = scroller.current;
-    if (isPinned.current) frame.scrollTop = frame.scrollHeight;
+    const isPlacing = hasSettled.current && !running;
+    hasSettled.current = false;
+    if (isPinned.current && isPlacing) isPinned.current = placeEnd(frame);
+    else if (isPinned.current) frame.scrollTop = frame.scrollHeight;
     else if (running) setBelow(true);
   }, [turns]);
   const onScroll = () => {
@@ -437,6 +444,25 @@ export function Chat({client, route, theme}) {
     ${reading && html`<${Reader} client=${client} spans=${reading.spans} index=${reading.index}
       onMove=${(index) => setReading({...reading, index})} onClose=${close} onOnly=${only} />`}
   </div>`;
+}
+
+/**
+ * Scroll to the last answer when it is whole; true where its end is on the screen. What came below its words (passages,
+ * sources, questions) does not push them out of sight.
+ * @param {HTMLElement} frame
+ */
+function placeEnd(frame) {
+  const turn = [...frame.querySelectorAll(".roma-turn")].at(-1);
+  frame.scrollTop = frame.scrollHeight;
+  const answer = turn?.querySelector(".roma-answer");
+  if (!turn || !answer) return true;
+  const top = frame.getBoundingClientRect().top;
+  const start = turn.getBoundingClientRect().top - top;
+  const end = answer.getBoundingClientRect().bottom - top;
+  const wanted = Math.max(start - MARGIN_PX, end + BELOW_PX - frame.clientHeight);
+  if (wanted >= 0) return true;
+  frame.scrollTop += wanted;
+  return false;
 }
 
 /** The words of finished blocks, for a screen reader: each is said once. */

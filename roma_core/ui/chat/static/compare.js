@@ -1,9 +1,14 @@
 // An answer beside another one: the same question and passages with another model, prompt or reader.
 import {html, useState} from "./vendor/preact-htm.js";
-import {Safe} from "./dom.js";
+import {PERSONAS, Safe} from "./dom.js";
 import {enrich} from "./enrich.js";
 
 const NAMES = {llm_model: "Model", prompt: "Prompt", persona: "Written for"};
+
+/** The words for a value that answers may differ in. */
+function sayValue(name, value) {
+  return (name === "persona" && PERSONAS[value]) || value;
+}
 
 function Side({title, view, failure, onOpen}) {
   const click = (event) => {
@@ -28,7 +33,7 @@ export function Compare({choices, onCompare, onOpen, onClose}) {
   const [found, setFound] = useState(null);
   const [said, setSaid] = useState("");
   const changes = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value));
-  const title = Object.entries(changes).map(([name, value]) => `${NAMES[name]}: ${value}`).join(", ");
+  const title = Object.entries(changes).map(([name, value]) => `${NAMES[name]}: ${sayValue(name, value)}`).join(", ");
   const send = (event) => {
     event.preventDefault();
     setFound(null);
@@ -44,11 +49,11 @@ export function Compare({choices, onCompare, onOpen, onClose}) {
   const offered = Object.entries(choices).filter(([, values]) => values.length > 1);
   return html`<section class="roma-compare" aria-label="Compare with another answer">
     <form class="roma-group roma-wrap" onSubmit=${send}>
-      ${offered.map(([name, values]) => html`<label class="roma-select" key=${name}>${NAMES[name]}
+      ${offered.map(([name, values]) => html`<label class="roma-select" key=${name}>${NAMES[name]}${" "}
         <select value=${chosen[name] || ""} onChange=${(event) => setChosen({...chosen, [name]: event.target.value})}>
           <option value="">as it was</option>
-          ${values.map((value) => html`<option value=${value}>${value}</option>`)}</select></label>`)}
-      <button type="submit" class="roma-button" disabled=${!title}>Compare</button>
+          ${values.map((value) => html`<option value=${value}>${sayValue(name, value)}</option>`)}</select></label>`)}
+      <button type="submit" class="roma-small-button" disabled=${!title}>Compare</button>
       <button type="button" class="roma-small-button" onClick=${onClose}>Close</button>
       <span role="status" class="roma-muted">${said}</span>
     </form>

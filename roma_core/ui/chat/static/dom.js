@@ -6,6 +6,9 @@ const policy = globalThis.trustedTypes?.createPolicy
   ? globalThis.trustedTypes.createPolicy("roma", {createHTML: (text) => text})
   : {createHTML: (text) => text};
 
+/** For whom an answer is written, by the name of the persona. */
+export const PERSONAS = {general: "Everybody", technical: "Experts", executive: "Decision makers"};
+
 /** Show HTML that the server has cleaned. `onFill` gets the element whenever it was filled. */
 export function Safe({of, onFill, ...rest}) {
   const trusted = useMemo(() => ({__html: policy.createHTML(of)}), [of]);

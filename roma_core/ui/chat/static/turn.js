@@ -38,7 +38,9 @@ function Stages({stages, isRunning}) {
     const next = stages[index + 1];
     const isNow = isRunning && !next;
     return html`<li class="roma-stage" data-now=${String(isNow)}><span class=${isNow ? "roma-pulse" : "roma-dot"} />
-      <span>${stage.says}</span>${next && html`<span class="roma-muted">${seconds(next.at_ms - stage.at_ms)}</span>`}</li>`;
+      <span>${stage.says}</span>${next && html`<span class="roma-muted">${seconds(next.at_ms - stage.at_ms)}</span>`}
+      ${stage.titles?.length > 0 && html`<ul class="roma-found" aria-label="Documents that are read">
+        ${stage.titles.map((title) => html`<li dir="auto">${title}</li>`)}</ul>`}</li>`;
   })}</ol>`;
 }
 

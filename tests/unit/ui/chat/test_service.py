@@ -72,6 +72,8 @@ async def test_an_answer_comes_as_stages_words_and_its_end(roma: Roma) -> None:
     updates = [update async for update in chat.follow(asked["id"])]
     kinds = [update["type"] for update in updates]
     assert kinds[0] == "stage" and "words" in kinds and kinds[-1] == "end"
+    titles = {update["stage"]: update["titles"] for update in updates if update["type"] == "stage"}
+    assert titles["writing"] == ["Bridge"], "who waits sees what is read"
     turn = updates[-1]["turn"]
     assert turn["state"] == "complete" and turn["citations"][0]["quote"] in TEXT
     assert re.search(r"<strong>rope bridge</strong>.*roma-badge", "".join(turn["blocks"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from roma_core.errors import AgentFailure, ErrorCode
@@ -46,6 +47,19 @@ def test_a_badge_carries_its_verdict_its_citation_and_the_address_of_its_words()
 
 def test_words_of_the_model_stay_text() -> None:
     assert "<img" not in html() and "&lt;img" in html()
+
+
+def test_signs_that_turn_the_direction_of_words_are_shown_wherever_words_stand() -> None:
+    turned = "invoice\u202efdp.exe"
+    removed = Statement(start=0, end=0, text=turned, verdict="unsupported")
+    shown = view(
+        answer=f"{turned} [1]",
+        citations=(citation(title=turned, quote=turned),),
+        removed=(removed,),
+        follow_ups=(f"What is {turned}?",),
+    )
+    assert "\u202e" not in json.dumps({**shown, "markdown": ""}, ensure_ascii=False)
+    assert shown["citations"][0]["title"] == "invoice[U+202E]fdp.exe"
 
 
 def test_a_statement_without_a_source_is_marked_and_a_proven_one_is_not() -> None:
@@ -120,6 +134,13 @@ def test_where_roma_does_not_know_the_nearest_passages_of_several_documents_are_
     assert [passage["title"] for passage in shown["nearest"]] == ["one", "two", "one"]
     assert "<img" not in shown["nearest"][0]["html"] and shown["proof"] == ""
     assert view(passages=passages)["nearest"] == []
+
+
+def test_the_nearest_passage_does_not_say_its_title_twice() -> None:
+    held = Chunk(id="c", document_id="d", uri="u", title="Valve", text="# Valve\n\nIt opens.", start=0, end=18)
+    passage = ScoredChunk(chunk=held, score=1.0, rank=1, retriever="t")
+    (nearest,) = view(answer="I don't know.", answered=Answered.UNKNOWN, citations=(), passages=(passage,))["nearest"]
+    assert "Valve" not in nearest["html"] and "It opens." in nearest["html"]
 
 
 def test_a_fallback_is_told_without_contradiction() -> None:
