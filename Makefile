@@ -149,7 +149,7 @@ soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs
 	@ROMA_QUEUE_KILLS=500 $(BIN)/python -m pytest -q -m slow tests/api/test_jobqueue.py -k kills
 	@ROMA_WORKER_KILLS=100 $(BIN)/python -m pytest -q -m 'slow or soak' tests/integration/test_on_workers.py tests/contracts/test_executors.py
 	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
-	@$(PYTEST) -q -m soak
+	@ROMA_TEST_SIZES=whole $(PYTEST) -q -m 'soak or slow or hypothesis'
 	@$(PYTEST) -q tests/api/test_frameworks.py tests/unit/exports/test_frameworks.py
 	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted
 

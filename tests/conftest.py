@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,17 +18,57 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import roma_core  # noqa: F401  (sets the quiet switches before anything else is imported)
 from bench.small_model import find_missing, serve_small_model
+from tests.sizes import IS_WHOLE, examples
 
-hypothesis.settings.register_profile("roma", deadline=None)  # a first example pays for imports; time is not tested
+# A first example pays for imports; time is not tested. New examples are drawn in the soak alone: elsewhere a run that
+# passed passes again.
+hypothesis.settings.register_profile(
+    "roma", deadline=None, max_examples=examples(25, whole=100), derandomize=not IS_WHOLE
+)
 hypothesis.settings.load_profile("roma")
 
+MEMORY = Path("/dev/shm")
+"""Pytest makes a folder of its own there, which its user alone can read."""
+MEMORY_FREE_BYTES = 6 << 30
+
+
+def find_memory_folder() -> Path | None:
+    """Return a folder in memory that has room for the files of a run and may hold programs, or None."""
+    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return None
+    if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free >= MEMORY_FREE_BYTES else None
+
+
+if folder := find_memory_folder():
+    # A workspace is half a dozen databases, and a commit waits for the disk: most of what a small test takes.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+
 KEYS = ("LLM_", "ROMA_", "OPENAI_", "ANTHROPIC_", "GOOGLE_APPLICATION_")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the garbage collector's rounds: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     from pytest_socket import socket_allow_hosts
 
     socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_parser_processes() -> Iterator[None]:
+    """Give every ROMA of the run the same parser processes; tests of the sandbox start their own."""
+    from tests.fakes.sandbox import SharedSandbox, close_pools
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("roma_core.parsers.service.ProcessSandbox", SharedSandbox)
+        yield
+    close_pools()
 
 
 @pytest.fixture(autouse=True)

@@ -85,7 +85,7 @@ class Service:
         return self.server.config.app
 
 
-async def reached(true: Callable[[], Any], seconds: float = 5.0) -> None:
+async def reached(true: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait until ``true()``; the parts under test have no event to wait for."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110
@@ -141,7 +141,7 @@ async def running(
             await roma.warm()
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
                 yield Service(roma, model, client, server, ingestion, TokenStore(workspace))
         finally:
             server.should_exit = True

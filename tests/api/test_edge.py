@@ -30,7 +30,7 @@ async def connected(service: Any) -> AsyncIterator[tuple[asyncio.StreamReader, a
 
 async def read_reply(reader: asyncio.StreamReader) -> tuple[int, Any]:
     """Status and JSON body of a reply behind which the server closes."""
-    raw = await asyncio.wait_for(reader.read(), 20)
+    raw = await asyncio.wait_for(reader.read(), 60)
     head, _, body = raw.partition(b"\r\n\r\n")
     return int(head.split()[1]), json.loads(body)
 
@@ -131,7 +131,7 @@ async def test_the_time_for_a_head_ends_neither_answers_nor_idle_connections(
     async with connected(service) as (reader, writer):
         for _ in range(2):
             writer.write(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
             length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length"))
             await reader.readexactly(int(length.split()[1]))
             assert head.startswith(b"HTTP/1.1 200")

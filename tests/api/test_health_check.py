@@ -19,6 +19,7 @@ from roma_core.api.tokens import TokenStore
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.llm.providers.server import Script
 from roma_core.telemetry import logs, metrics
+from tests.sizes import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -281,8 +282,8 @@ def test_schemathesis_finds_no_500(workspace: Path, tmp_path: Path) -> None:
             operation = result.ok()
 
             @settings(
-                max_examples=25, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
-                suppress_health_check=list(HealthCheck),
+                max_examples=examples(6, whole=25), deadline=None, database=None,
+                phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
             )  # fmt: skip
             @schemathesis_given(operation)
             def probe(case: Any) -> None:

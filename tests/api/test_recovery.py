@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from roma_core.app import Roma
 from roma_core.chunking import chunk
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.llm.build import build_llm
+from roma_core.llm.control.attempt import Limits
 from roma_core.llm.providers.server import FakeModelServer, Script
 from roma_core.settings import Settings
 from roma_core.store.lance import LanceStore
@@ -80,9 +82,12 @@ async def ask(client: Any, n: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["model", "store", "both"])
-async def test_every_query_ends_and_the_service_recovers(workspace: Path, what: str, until: Any) -> None:
+async def test_every_query_ends_and_the_service_recovers(
+    workspace: Path, what: str, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import httpx2
 
+    monkeypatch.setattr("roma_core.llm.build.Limits", partial(Limits, breaker_rest_s=2.0))
     model, embedder = Model(), FakeEmbedder()
     await model.up()
     settings = Settings( workspace=workspace, llm_provider="openai", llm_model="gpt-4o-mini", cache="off",

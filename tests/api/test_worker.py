@@ -25,7 +25,7 @@ REPORT = IngestionReport(run_id="r", sources=("s",), items=(IngestItem(uri="s", 
 async def _run(worker: JobWorker, until_done: Callable[[], Any]) -> None:
     task = asyncio.create_task(worker.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not until_done():
                 assert not task.done(), "the worker ended"
                 await asyncio.sleep(0.01)

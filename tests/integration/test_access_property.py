@@ -25,6 +25,7 @@ from roma_core.llm.providers.fake import FakeLLM
 from roma_core.llm.service import LLMService
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Document, Principal, Query, Role, TailorOutput, digest
+from tests.sizes import examples
 
 COLLECTIONS = ("red", "green", "blue")
 GROUPS = ("crew", "board")
@@ -207,7 +208,9 @@ async def play(roma: Any, steps: list[tuple[Any, ...]]) -> None:
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
+@settings(
+    max_examples=examples(8, whole=25), deadline=None, suppress_health_check=QUIET, derandomize=True, database=None
+)
 @given(steps=actions)
 def test_nobody_reads_what_is_withheld(roma: Any, loop: asyncio.AbstractEventLoop, steps: Any) -> None:
     loop.run_until_complete(play(roma, steps))

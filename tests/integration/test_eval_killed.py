@@ -16,7 +16,8 @@ import pytest
 from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS, CASES = int(os.environ.get("ROMA_KILLS", "16")), 150
+KILLS = int(os.environ.get("ROMA_KILLS", "8"))
+CASES = 150 if KILLS > 8 else 50
 TIMED_FILES = {"run.json", "facts.json", "card.json", "card.md"}  # they hold when a run was made, and how long it took
 
 RUNS = """

@@ -23,6 +23,7 @@ from roma_core.doctor import examine
 from roma_core.errors import ErrorCode, InputError, NotFoundError, RomaError
 from roma_core.settings import Settings
 from roma_core.types import Principal, TailorOutput
+from tests.sizes import examples
 
 PLACES = ["bridge", "mill", "tower", "harbour", "chapel", "quarry", "library", "bakery", "school", "station"]
 KINDS = ["built", "repaired", "closed", "opened", "sold", "painted", "measured", "flooded", "moved", "named"]
@@ -143,7 +144,9 @@ def restore(made: Path, data: bytes, tmp_path: Path) -> RomaError | None:
     return None
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(6, whole=12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(share=st.floats(0, 0.999), bit=st.integers(0, 7))
 def test_a_damaged_or_shortened_archive_restores_nothing(
     made: Path, tmp_path_factory: pytest.TempPathFactory, share: float, bit: int

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from roma_core.chunking import CHARS_PER_TOKEN, CONTEXT_CHARS, chunk
 from roma_core.types import Block, Document, Page, Section
+from tests.sizes import examples
 
 
 def count(text: str) -> int:
@@ -50,7 +51,7 @@ awkward = st.sampled_from(
 texts = st.lists(st.one_of(words, awkward), max_size=150).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(40, whole=300), deadline=None)
 @given(texts, st.integers(8, 60), st.booleans())
 def test_offsets_order_coverage_size_and_determinism(text: str, target: int, structured: bool) -> None:
     document = laid_out(text) if structured else make(text)
@@ -70,7 +71,7 @@ def test_offsets_order_coverage_size_and_determinism(text: str, target: int, str
     assert not text[cursor:].strip()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(25, whole=100), deadline=None)
 @given(st.lists(st.text(alphabet="abcdefgh", min_size=1, max_size=12), min_size=1, max_size=300), st.integers(12, 60))
 def test_words_are_never_split(tokens: list[str], target: int) -> None:
     text = " ".join(tokens)

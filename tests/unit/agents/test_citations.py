@@ -18,6 +18,7 @@ from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.markup import read_markers
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Chunk, Document, Page, ScoredChunk, Section, digest
+from tests.sizes import examples
 
 TEXT = "Intro.\n\nThe bridge was built in 1902. It spans 48 metres.\n\nThe ropes are new."
 
@@ -146,7 +147,7 @@ PIECES = st.sampled_from(
 ANSWERS = st.lists(PIECES | st.text(max_size=8), max_size=25).map("".join) | st.text()
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(60, whole=300), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(ANSWERS, st.text(min_size=1, max_size=200) | st.just(TEXT), st.data())
 def test_any_answer_over_any_passages_is_exact_and_never_raises(answer: str, text: str, data: st.DataObject) -> None:
     held = document(text)

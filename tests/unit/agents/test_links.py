@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roma_core.agents.links import REMOVED, LinkFilter, addresses, clean, defused, leaks
+from tests.sizes import examples
 
 ALLOWED = addresses(["see https://good.example/a(b), https://good.example/c and www.good.example."])
 
@@ -75,13 +76,13 @@ PIECES = st.sampled_from(
 ANY = st.lists(PIECES | st.text(max_size=3), max_size=20).map("".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(60, whole=500), deadline=None)
 @given(ANY)
 def test_nothing_leaks_from_any_text(text: str) -> None:
     assert leaks(clean(text, ALLOWED).text, ALLOWED) == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(60, whole=500), deadline=None)
 @given(ANY, st.integers(1, 7))
 def test_nothing_leaks_from_any_stream(text: str, size: int) -> None:
     """After each piece, what a reader has seen so far holds no image and no foreign link."""

@@ -33,6 +33,7 @@ from roma_core.types import (
     TokenEvent,
     digest,
 )
+from tests.sizes import examples
 
 QUESTION = "When was the rope bridge built?"
 
@@ -362,7 +363,9 @@ def repeat_prompt(request: LLMRequest) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(5, whole=15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(steps=STEPS)
 def test_no_order_of_ingests_deletions_prompts_and_grants_leaves_a_stale_answer(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, str]]

@@ -14,7 +14,7 @@ from tests.own_corpus import PASSAGES
 
 ACCEPTED = {"verbatim", "supported"}
 SEED = 7
-EACH = int(os.environ.get("ROMA_ATTACKS", "60"))
+EACH = int(os.environ.get("ROMA_ATTACKS", "30"))
 """Claims of each kind on real passages; `make soak` tries 200."""
 CORPORA = ("squad2_dev", "pubmedqa", "clapnq")
 

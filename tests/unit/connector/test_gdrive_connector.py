@@ -575,7 +575,7 @@ async def test_uri_that_names_nothing(connect: Connect, uri: str) -> None:
     assert item.code == ErrorCode.INPUT_INVALID
 
 
-@pytest.mark.parametrize(("count", "each"), [(400, 1), pytest.param(10_000, 20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "each"), [(400, 1), pytest.param(10_000, 20, marks=pytest.mark.soak)])
 async def test_thousands_of_files_under_random_faults(
     drive: FakeDrive, connect: Connect, count: int, each: int
 ) -> None:

@@ -17,6 +17,7 @@ from roma_core.connectors.web.fetcher import Fetcher
 from roma_core.errors import ConnectorError, ErrorCode
 from tests.fakes.site import Reply, Site
 from tests.fakes.urls import DNS, FORMS, LITERALS, NAMES, PARSERS, PUBLIC, RANGES, SCHEMES, spellings
+from tests.sizes import examples
 
 
 class Wire:
@@ -50,7 +51,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 
 def fetcher(wire: Wire, *allowed: str) -> Fetcher:
-    return Fetcher(Netguard(allowed, wire.resolve), timeout_s=5, max_bytes=1 << 20)
+    return Fetcher(Netguard(allowed, wire.resolve), timeout_s=60, max_bytes=1 << 20)
 
 
 async def refused(web: Fetcher, url: str) -> ConnectorError:
@@ -136,7 +137,7 @@ async def test_public_ipv6_is_tried_and_the_next_address_is_the_fallback(wire: W
 @pytest.mark.parametrize("allowed", ["127.0.0.1", "127.0.0.1:{port}"])
 async def test_setting_allows_a_private_host(allowed: str) -> None:
     async with Site({"/": "inside", "/away": Reply(status=302, headers={"Location": "http://127.0.0.2/"})}) as site:
-        web = Fetcher(Netguard([allowed.format(port=site.port)]), timeout_s=5, max_bytes=1 << 20)
+        web = Fetcher(Netguard([allowed.format(port=site.port)]), timeout_s=60, max_bytes=1 << 20)
         assert (await web.get(site.base, {})).body == b"inside"
         assert (await refused(web, f"{site.base}/away")).code == ErrorCode.CONNECTOR_BLOCKED
         await web.close()
@@ -169,7 +170,7 @@ async def test_unknown_name_and_resolver_trouble_are_told_apart() -> None:
         (later, ErrorCode.CONNECTOR_UNAVAILABLE),
         (empty, ErrorCode.CONNECTOR_NOT_FOUND),
     ]:
-        web = Fetcher(Netguard((), resolve), timeout_s=5, max_bytes=1)
+        web = Fetcher(Netguard((), resolve), timeout_s=60, max_bytes=1)
         assert (await refused(web, "http://gone.example.org/")).code == code
 
 
@@ -178,7 +179,7 @@ async def test_backend_opens_no_unix_socket() -> None:
         await PinnedBackend(Netguard()).connect_unix_socket("/var/run/docker.sock")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(60, whole=500), deadline=None)
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
 def test_nothing_that_python_calls_private_is_public(address: IPv4Address | IPv6Address) -> None:
     if is_public(address):
@@ -186,7 +187,7 @@ def test_nothing_that_python_calls_private_is_public(address: IPv4Address | IPv6
         assert not address.is_multicast and not address.is_reserved and not address.is_unspecified
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(60, whole=500), deadline=None)
 @given(st.ip_addresses(v=4, network="10.0.0.0/8"), st.integers(min_value=0, max_value=21))
 def test_every_spelling_of_a_private_address_is_refused(address: IPv4Address, form: int) -> None:
     with pytest.raises(ConnectorError) as caught:

@@ -15,6 +15,7 @@ from roma_core.errors import ConnectorError, EmbeddingError, ErrorCode, ParserEr
 from roma_core.ingestion import IngestionService
 from roma_core.types import IngestionReport
 from tests.fakes.ingest import FULL, FaultyStore, Shop, table
+from tests.sizes import examples
 
 SOURCE = "fake://s/"
 GOOD = [f"Text {n} about harbours and ships. " * n for n in range(1, 5)]
@@ -90,7 +91,7 @@ def mend(shop: Shop) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12, whole=40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(corpus, st.sets(names, max_size=3), faults), min_size=1, max_size=3))
 def test_every_listed_item_has_one_state_under_every_fault(steps: list[Any]) -> None:
     note(repr(steps))

@@ -26,7 +26,7 @@ from tests.fakes.shards import plan_shards
 
 SOURCE = "fake://s/"
 NAMES = st.sampled_from([f"{n:02}.txt" for n in range(14)])
-SEQUENCES = int(os.environ.get("ROMA_SEQUENCES", "60"))
+SEQUENCES = int(os.environ.get("ROMA_SEQUENCES", "20"))
 LISTED = {"added", "updated", "unchanged", "skipped", "failed"}
 
 

@@ -29,7 +29,7 @@ def test_numbers_and_keys_are_found_and_little_else() -> None:
     check_numbers(SLICE)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_numbers_and_keys_are_found_in_a_thousand_documents() -> None:
     check_numbers(WHOLE)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from roma_core.redaction.personal import has_valid_luhn
 from roma_core.redaction.rules import KINDS, PERSONAL, SECRETS, find, redact, redact_value
+from tests.sizes import examples
 
 FRAGMENTS = st.sampled_from(
     [
@@ -26,14 +27,14 @@ TEXTS = st.lists(
 
 
 @given(TEXTS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(60, whole=400), deadline=None)
 def test_redaction_is_idempotent_and_leaves_nothing_to_find(text: str) -> None:
     once = redact(text)
     assert redact(once) == once
 
 
 @given(TEXTS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(60, whole=400), deadline=None)
 def test_spans_are_sorted_disjoint_and_inside(text: str) -> None:
     last = 0
     for finding in find(text):
@@ -42,7 +43,7 @@ def test_spans_are_sorted_disjoint_and_inside(text: str) -> None:
 
 
 @given(st.lists(st.one_of(FRAGMENTS, st.text(alphabet="abc ,(", max_size=9)), max_size=9).map(" ; ".join))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(60, whole=400), deadline=None)
 def test_what_is_not_found_is_kept_word_for_word(text: str) -> None:
     kept = re.split(r"\[redacted:[a-z_]+\]", redact(text))
     assert "".join(kept) == "".join(text[a:b] for a, b in _gaps(text))

@@ -7,13 +7,14 @@ import pytest
 from pydantic import BaseModel
 
 from roma_core.errors import ErrorCode, LLMError
-from roma_core.llm.base import LLMRequest, Message, complete_json
+from roma_core.llm.base import LLMRequest, LLMResponse, Message, complete_json
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.providers.fake import FakeLLM, Reply
 from roma_core.llm.providers.openai import OpenAILLM
 from roma_core.llm.providers.server import Asked, FakeModelServer, Script
 from roma_core.llm.service import Limits, LLMService
 from roma_core.types import Usage
+from tests.fakes.clock import run_at_once
 
 ASK = LLMRequest(messages=(Message(role="user", content="Say hello."),))
 
@@ -46,15 +47,15 @@ async def test_thoughts_are_deltas_of_their_own_and_no_part_of_the_answer() -> N
     assert "".join(delta.text for delta in deltas) == "Hello there."
 
 
-async def test_thinking_counts_neither_as_silence_nor_as_time_of_the_answer() -> None:
+def test_thinking_counts_neither_as_silence_nor_as_time_of_the_answer() -> None:
     slow = Reply("Hello.", thoughts="one two three four five six", word_wait_s=0.05)
     service = LLMService([FakeLLM([slow])], limits=Limits(first_token_s=0.15, total_s=0.15))
-    assert (await service.complete(ASK)).text == "Hello."
+    assert run_at_once(service.complete(ASK)).text == "Hello."
 
 
-async def test_thinking_has_a_limit_of_its_own() -> None:
+def test_thinking_has_a_limit_of_its_own() -> None:
     endless = Reply("Hello.", thoughts="one two three four five six", word_wait_s=0.05)
-    error = await failure(LLMService([FakeLLM([endless])], limits=Limits(thinking_s=0.12)))
+    error = run_at_once(failure(LLMService([FakeLLM([endless])], limits=Limits(thinking_s=0.12))))
     assert error.code is ErrorCode.LLM_TIMEOUT
     assert "raise ROMA_LLM_THINKING_S or lower ROMA_LLM_EFFORT" in error.message
 
@@ -67,14 +68,14 @@ async def test_a_server_that_shows_life_before_its_first_token_is_waited_for() -
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
         for _ in range(6):
             writer.write(loading)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)
         writer.write(sse({"content": "Hello."}))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
-    llm = OpenAILLM("m", base_url=f"http://{host}:{port}/v1", first_token_s=0.2, stall_s=0.2)
-    service = LLMService([llm], limits=Limits(first_token_s=0.2))
+    llm = OpenAILLM("m", base_url=f"http://{host}:{port}/v1", first_token_s=1.5, stall_s=1.5)
+    service = LLMService([llm], limits=Limits(first_token_s=1.5))
     assert (await service.complete(ASK)).text == "Hello."
     await service.close()
     server.close()
@@ -116,12 +117,12 @@ async def test_room_for_thoughts_is_part_of_what_a_budget_reserves() -> None:
 # --- crowds ---
 
 
-async def test_sixty_users_at_once_are_all_answered_by_the_model() -> None:
+def test_sixty_users_at_once_are_all_answered_by_the_model() -> None:
     """As many as the defaults let wait: a server that answers slowly, and a fallback that must not be needed."""
     running = most = 0
 
     def rule(request: LLMRequest) -> Reply:
-        return Reply("Hello from the model.", word_wait_s=0.06)
+        return Reply("Hello from the model.", word_wait_s=5.0)
 
     class Counting(FakeLLM):
         async def stream(self, request: LLMRequest):  # type: ignore[no-untyped-def, override]
@@ -134,18 +135,24 @@ async def test_sixty_users_at_once_are_all_answered_by_the_model() -> None:
             finally:
                 running -= 1
 
-    # A hundredth of the defaults' times: 15 s an answer become 0.18 s, 60 s of waiting 0.6 s and more for the machine.
+    async def ask_all() -> list[LLMResponse]:
+        return await asyncio.gather(*(service.complete(ASK) for _ in range(60)))
+
     model, other = Counting(rule=rule, name="openai:m"), FakeLLM(name="fake:other")
-    service = LLMService([model, other], limits=Limits(first_token_s=0.6, queue_s=6.0, total_s=6.0))
-    answers = await asyncio.gather(*(service.complete(ASK) for _ in range(60)))
+    service = LLMService([model, other])
+    answers = run_at_once(ask_all())
     assert [answer.text for answer in answers] == ["Hello from the model."] * 60
     assert (most, other.calls) == (Limits().max_concurrency, 0)
 
 
-async def test_waiting_has_its_own_bound_and_says_so() -> None:
+def test_waiting_has_its_own_bound_and_says_so() -> None:
     slow = FakeLLM(rule=lambda request: Reply("one two three", word_wait_s=0.2), name="openai:m")
     service = LLMService([slow], limits=Limits(max_concurrency=1, queue_s=0.1))
-    results = await asyncio.gather(*(service.complete(ASK) for _ in range(2)), return_exceptions=True)
+
+    async def ask_twice() -> list[object]:
+        return await asyncio.gather(*(service.complete(ASK) for _ in range(2)), return_exceptions=True)
+
+    results = run_at_once(ask_twice())
     (error,) = [result for result in results if isinstance(result, LLMError)]
     assert error.code is ErrorCode.LLM_RATE_LIMIT
     assert "raise ROMA_LLM_MAX_CONCURRENCY or ROMA_LLM_QUEUE_S" in error.message

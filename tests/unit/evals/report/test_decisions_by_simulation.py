@@ -7,8 +7,9 @@ import math
 import pytest
 
 from bench.soak_compare import DESIGNS, run_cell
+from tests.sizes import examples
 
-RUNS = 400
+RUNS = examples(120, whole=400)
 ERROR = 3 * math.sqrt(0.05 * 0.95 / RUNS)
 """Three standard errors of a share of 5 % over so many runs."""
 

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from roma_core.evals.stats import inference as stats
+from tests.sizes import examples
 
 units = st.lists(st.integers(0, 60).map(lambda n: n / 60), min_size=2, max_size=40)
 
@@ -255,7 +256,7 @@ def test_where_nothing_moves_the_interval_is_not_a_point() -> None:
     assert many.high < 0.02
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(5, whole=10), deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     from statsmodels.stats.multitest import multipletests

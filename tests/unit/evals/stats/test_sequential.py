@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from roma_core.evals.stats.sequential import Observation, compare_arms, find_decision, rank_outcomes
+from tests.sizes import examples
 
 PEEKED = 400
 """Observations of a simulated trial; each is looked at as soon as it is known."""
-SIMULATED = 600
+SIMULATED = examples(150, whole=600)
 
 
 def simulate(rng: np.random.Generator, rate_a: float, rate_b: float, n: int = PEEKED) -> list[Observation]:

@@ -39,7 +39,7 @@ def test_a_settled_amount_makes_room() -> None:
     assert MinuteWindow(None).wait_s(10**9, 0.0) == 0.0
 
 
-def soon(seconds: float = 5.0) -> float:
+def soon(seconds: float = 30.0) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 

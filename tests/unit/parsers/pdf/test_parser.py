@@ -20,6 +20,7 @@ from roma_core.parsers.sandbox.pool import InlineSandbox
 from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
 from tests.fixtures import make_pdf
+from tests.sizes import examples
 
 URI = "file:///corpus/island.pdf"
 needs_ocr = pytest.mark.skipif(not ocr.available(), reason="no OCR engine is installed (extra 'ocr')")
@@ -234,7 +235,7 @@ async def test_pictures_of_words_are_read(service, kind):
     assert document.media_type == f"image/{kind.lower()}"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10, whole=25), deadline=None)
 @given(
     st.lists(
         st.lists(st.from_regex(r"[a-z]{1,6}|[0-9]{1,7}(?:[.,][0-9]{2})?%?", fullmatch=True), max_size=9),

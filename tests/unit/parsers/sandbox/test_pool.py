@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,22 @@ HERE = str(Path(__file__).parent)
 TARGETS = "hostile_targets"
 
 
+def make_pool(timeout_s: float) -> ProcessSandbox:
+    return ProcessSandbox(1, WorkerLimits(timeout_s=timeout_s, memory_mb=400, files=3))
+
+
 @pytest.fixture
 async def sandbox(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", HERE)
-    pool = ProcessSandbox(1, WorkerLimits(timeout_s=3.0, memory_mb=400, files=3))
+    pool = make_pool(60.0)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def impatient(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", HERE)
+    pool = make_pool(1.0)
     yield pool
     await pool.close()
 
@@ -54,7 +67,6 @@ async def works(pool: ProcessSandbox) -> bool:
         ("crash", ErrorCode.PARSER_MALFORMED),
         ("exit", ErrorCode.PARSER_MALFORMED),
         ("babble", ErrorCode.PARSER_MALFORMED),
-        ("hang", ErrorCode.PARSER_TIMEOUT),
         ("grow", ErrorCode.PARSER_MEMORY),
         ("kill_self", ErrorCode.PARSER_MEMORY),
         ("recurse", ErrorCode.PARSER_MALFORMED),
@@ -69,6 +81,12 @@ async def works(pool: ProcessSandbox) -> bool:
 async def test_hostile_target_is_a_typed_failure_and_the_pool_goes_on(sandbox, target, expected):
     assert await code(sandbox, target) is expected
     assert await works(sandbox)
+
+
+async def test_a_target_that_hangs_is_a_timeout_and_its_worker_is_replaced(impatient):
+    assert await code(impatient, "hang") is ErrorCode.PARSER_TIMEOUT
+    impatient.limits = replace(impatient.limits, timeout_s=60.0)
+    assert await works(impatient)
 
 
 async def test_network_and_programs_are_refused_by_name(sandbox):
