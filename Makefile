@@ -139,8 +139,8 @@ $(VENV)/%/.ready: tests/%.txt | $(READY)
 
 clients: $(CLIENTS) ## Install the frameworks that are tried at ROMA's door, and those that read its exports, into environments of their own.
 
-frameworks: $(READY) ## The same where the registry is reached; their tests are skipped elsewhere.
-	@$(MAKE) --no-print-directory $(CLIENTS) >/dev/null 2>&1 || echo "No environments of the frameworks: their tests will be skipped."
+frameworks: $(READY) clients ## Ragas, datasets, LangChain, LlamaIndex and Haystack read what ROMA writes, and ask it.
+	@$(PYTEST) -q tests/integration/test_integrations.py tests/unit/exports/test_frameworks.py tests/api/test_frameworks.py
 
 soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py
@@ -150,7 +150,7 @@ soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs
 	@ROMA_WORKER_KILLS=100 $(BIN)/python -m pytest -q -m 'slow or soak' tests/integration/test_on_workers.py tests/contracts/test_executors.py
 	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
 	@ROMA_TEST_SIZES=whole $(PYTEST) -q -m 'soak or slow or hypothesis'
-	@$(PYTEST) -q tests/api/test_frameworks.py tests/unit/exports/test_frameworks.py
+	@$(MAKE) --no-print-directory frameworks
 	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.
