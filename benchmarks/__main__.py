@@ -39,7 +39,7 @@ NAMES = {"roma": "ROMA", **PEERS}
 SIZES = (200, 1_000, 10_000)
 MODELLED = 200
 """Up to this many notes are embedded by each system itself; above, all are handed the same vectors."""
-QUESTIONS = 100
+QUESTIONS = 60
 WARM_UP = 5
 FILLER_WORDS = 80
 SAMPLE_S = 0.2
@@ -96,7 +96,10 @@ class Process:
         assert self._process.stdin is not None
         self._process.stdin.write("end\n")
         self._process.stdin.close()
-        self._process.wait(60)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # everything was measured by now
 
     def _ask(self, line: str) -> dict[str, object]:
         assert self._process.stdin is not None

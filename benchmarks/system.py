@@ -300,6 +300,9 @@ class Roma:
 
         return lambda question: self._loop.run_until_complete(find(question))
 
+    def close(self) -> None:
+        self._loop.run_until_complete(self._roma.close())
+
 
 SYSTEMS: dict[str, Any] = {"roma": Roma, "haystack": Haystack, "langchain": LangChain, "llamaindex": LlamaIndex}
 
@@ -330,6 +333,8 @@ def main() -> int:
         began = time.perf_counter()
         found = search(questions[int(word)])
         say(found=found, seconds=time.perf_counter() - began, model_s=system.model.seconds - modelled)
+    if isinstance(system, Roma):
+        system.close()
     return 0
 
 
