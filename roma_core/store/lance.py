@@ -64,7 +64,17 @@ from roma_core.store.register import (
 )
 from roma_core.store.rows import CHUNK_FIELDS, FACT_FIELDS, join_words, parse_chunk, parse_facts, rows, schema
 from roma_core.store.shards import check_rows
-from roma_core.store.upkeep import SMALL_FRAGMENT, TableFacts, Upkeep, choose_upkeep, is_index_due
+from roma_core.store.upkeep import (
+    LARGE_TABLE,
+    MOST_MERGED,
+    MOST_UNINDEXED,
+    SMALL_FRAGMENT,
+    TableFacts,
+    Upkeep,
+    choose_upkeep,
+    is_extension_due,
+    is_index_due,
+)
 from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk, digest
 from roma_core.workspace import GoneError, identity, private_folder
@@ -168,6 +178,8 @@ class LanceStore:
         self._lease_s = lease_s
         self._min_free = min_free_mb << 20
         self._opened: Any = None
+        self._written_rows = 0
+        """Rows since it was last looked at what the indices lack."""
         self._identity: tuple[int, int] | None = None
         """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
@@ -210,8 +222,18 @@ class LanceStore:
                 has_replaced |= await self._merge_into(partition.table, tenant, own, own_ids)
             if has_replaced and removed:
                 await self._delete_from_retired(_scope(tenant, None) & _one_of("document_id", sorted(removed)))
+            self._written_rows += len(fresh)
+            if self._written_rows >= MOST_UNINDEXED:
+                self._written_rows = 0
+                await self._extend_indices(table)
 
         await self._write(merge)
+
+    async def _extend_indices(self, table: WritableTable) -> None:
+        """Bring rows into indices that lack too many: an ingest may go on for hours, and people search meanwhile."""
+        for partition, _ in table.partitions:
+            if is_extension_due(await count_unindexed(partition, "search_text"), int(await partition.count_rows())):
+                await partition.optimize()
 
     async def _merge_into(self, table: Any, tenant: str, fresh: Any, ids: AbstractSet[str]) -> bool:
         """Replace documents of one partition, in one commit; return whether there was one of them."""
@@ -300,8 +322,14 @@ class LanceStore:
         facts = await self._observe_partition(partition)
         due = choose_upkeep(facts)
         if due == "rewrite":
+            # Rows that came into the indices later than their neighbours are not merged with them.
+            is_extended = facts.rows >= LARGE_TABLE and facts.fragments >= MOST_MERGED
+            if is_extended:
+                await table.update(updates_sql={"kind": "kind"})
             with trim_memory_eagerly():
-                await self._compact(table, rebuilds=False)
+                await self._compact(table, rebuilds=is_extended)
+        elif due == "extend":
+            await table.optimize()
         elif due != "none":
             if due == "merge":
                 await self._merge_small_fragments(table)

@@ -13,14 +13,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Upkeep = Literal["none", "index", "merge", "rewrite"]
-"""``index``: build the text index again. ``merge``: make one fragment of the small ones, then as ``index`` where due.
-``rewrite``: one fragment, all indices, and no old version."""
+Upkeep = Literal["none", "index", "extend", "merge", "rewrite"]
+"""``index``: build the text index again. ``extend``: bring the rows that they lack into all indices. ``merge``: make
+one fragment of the small ones, then as ``index`` where due. ``rewrite``: one fragment, all indices, no old version."""
 
 REWRITE_SHARE: Final = 2
 """A table is rewritten when one row in so many has changed since the last time."""
 MOST_SCANNED: Final = 20_000
-"""Rows outside of the indices of vectors, however large the table: each query compares them one by one."""
+"""Rows outside of the indices, however large the table, from which it is rewritten."""
+LARGE_TABLE: Final = 20_000
+"""Rows from which on indices are extended: building one again takes as long as the table is large."""
+MOST_UNINDEXED: Final = 1000
+"""Rows of a large table that its text index may lack. A search cuts each of them into words: a thousand take it some
+0.1 s on a free core."""
 LEAST_REWRITTEN: Final = 512
 INDEX_SHARE: Final = 10
 """The text index is built again when it lacks one row in so many; a search reads such rows one by one."""
@@ -65,6 +70,8 @@ def choose_upkeep(facts: TableFacts) -> Upkeep:
         return "rewrite"
     if facts.fragments >= MOST_FRAGMENTS:
         return "merge"
+    if is_extension_due(facts.unindexed, facts.rows):
+        return "extend"
     return "index" if is_index_due(facts.unindexed, facts.rows) else "none"
 
 
@@ -76,10 +83,19 @@ def is_index_due(unindexed: int, rows: int) -> bool:
     return is_new or (unindexed >= LEAST_INDEXED_AGAIN and unindexed * INDEX_SHARE >= rows)
 
 
+def is_extension_due(unindexed: int, rows: int) -> bool:
+    """Return whether the indices of a large table lack so many rows that searches become slow.
+
+    >>> is_extension_due(unindexed=5000, rows=1_000_000), is_extension_due(unindexed=500, rows=1_000_000)
+    (True, False)
+    """
+    return rows >= LARGE_TABLE and unindexed >= MOST_UNINDEXED
+
+
 def _is_rewrite_due(facts: TableFacts) -> bool:
     if facts.fragments >= MOST_MERGED or facts.versions >= MOST_VERSIONS:
         return True
     if facts.garbage_bytes >= max(LEAST_GARBAGE, GARBAGE_SHARE * facts.live_bytes):
         return True
     stale = max(facts.changed, facts.unindexed)
-    return stale >= MOST_SCANNED or (stale >= LEAST_REWRITTEN and stale * REWRITE_SHARE >= facts.rows)
+    return facts.unindexed >= MOST_SCANNED or (stale >= LEAST_REWRITTEN and stale * REWRITE_SHARE >= facts.rows)

@@ -51,6 +51,21 @@ async def test_upkeep_waits_until_it_pays(tmp_path: Path, monkeypatch: pytest.Mo
     assert (await details_of(store))["unindexed_rows"] == 0
 
 
+@pytest.mark.parametrize("partitions", [1, 2])
+async def test_an_ingest_into_a_large_table_leaves_few_rows_outside_of_the_indices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    for module in (upkeep, lance):
+        monkeypatch.setattr(module, "MOST_UNINDEXED", 12)
+    monkeypatch.setattr(upkeep, "LARGE_TABLE", 40)
+    store = store_at(tmp_path, partitions=partitions)
+    for first in range(0, 40, 10):
+        held = [document(number) for number in range(first, first + 10)]
+        await store.put_many("t", [EmbeddedDocument(each, chunks_of(each), vectors(3, 7)) for each in held])
+    assert int(str((await details_of(store))["unindexed_rows"])) < 12 * partitions
+    assert len(await store.lexical("t", "words", limit=200)) == 120
+
+
 async def test_small_fragments_are_merged_and_the_large_one_is_left_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,7 +99,11 @@ async def test_small_fragments_are_merged_and_the_large_one_is_left_as_it_is(
         (TableFacts(rows=10_000, changed=5000, unindexed=0, fragments=9), "rewrite"),
         (TableFacts(rows=400, changed=0, unindexed=400, fragments=1), "index"),
         (TableFacts(rows=600, changed=0, unindexed=600, fragments=1), "rewrite"),
-        (TableFacts(rows=1_000_000, changed=20_000, unindexed=0, fragments=40), "rewrite"),
+        (TableFacts(rows=1_000_000, changed=20_000, unindexed=0, fragments=40), "none"),
+        (TableFacts(rows=1_000_000, changed=20_000, unindexed=20_000, fragments=40), "rewrite"),
+        (TableFacts(rows=1_000_000, changed=20_000, unindexed=19_999, fragments=40), "extend"),
+        (TableFacts(rows=20_000, changed=1000, unindexed=1000, fragments=9), "extend"),
+        (TableFacts(rows=20_000, changed=1000, unindexed=999, fragments=9), "none"),
         (TableFacts(rows=1_000_000, changed=9_000, unindexed=0, fragments=256), "rewrite"),
         (TableFacts(rows=1_000_000, changed=0, unindexed=0, fragments=1, versions=1024), "rewrite"),
         (TableFacts(100, 0, 0, 1, taken_bytes=3 << 20, live_bytes=0), "rewrite"),
