@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import shutil
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import roma_core  # noqa: F401  (sets the quiet switches before anything else is imported)
 from bench.small_model import find_missing, serve_small_model
+from tests.fakes.certificate import write_authority
 from tests.sizes import IS_WHOLE, examples
 
 # A first example pays for imports; time is not tested. New examples are drawn in the soak alone: elsewhere a run that
@@ -69,6 +71,20 @@ def _shared_parser_processes() -> Iterator[None]:
         patch.setattr("roma_core.parsers.service.ProcessSandbox", SharedSandbox)
         yield
     close_pools()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let clients trust one authority in place of the system's hundreds: each client reads them, and none meets one."""
+    file = str(tmp_path_factory.mktemp("authority") / "authority.pem")
+    write_authority(Path(file))
+    paths = ssl.get_default_verify_paths()._replace(openssl_cafile=file, openssl_capath="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", file)
+        patch.delenv("SSL_CERT_DIR", raising=False)
+        patch.setattr("certifi.where", lambda: file)
+        patch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+        yield
 
 
 @pytest.fixture(autouse=True)
