@@ -19,6 +19,7 @@ from bench.report import ROOT
 FOLDER = ROOT / "docs" / "pictures"
 WORKSPACE = Path(os.environ.get("DEMO", ROOT / ".roma"))
 SET = "datasets/golden/golden_dataset.json#core"
+ITEMS = 40
 RUNS = {"both": "0.4", "words-alone": "1.0"}
 """Name of each run, with the weight of words in its search."""
 SIZE = {"width": 1100, "height": 760}
@@ -49,7 +50,7 @@ def save_page(page: Path, picture: Path) -> None:
 
 def main() -> int:
     for name, weight in RUNS.items():
-        call("eval", SET, "--name", name, "--primary", "RR@5", weight=weight)
+        call("eval", SET, "--limit", str(ITEMS), "--name", name, "--primary", "RR@5", weight=weight)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "comparison.html"
         call("compare", *RUNS, "--primary", "RR@5", "--html", page)
