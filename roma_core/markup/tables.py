@@ -84,7 +84,7 @@ def read_tables(document: Document) -> list[Table]:
 
 
 def _read_tables(document: Document) -> Iterator[Table]:
-    captions = _Captions.of(document)
+    captions = _PlacedCaptions.of(document)
     group: list[tuple[int, str]] = []
     for start, line in _lines_of(document.text):
         if is_table_row(line):
@@ -102,7 +102,7 @@ def _lines_of(text: str) -> Iterator[tuple[int, str]]:
         offset += len(line) + 1
 
 
-def _make_tables(document: Document, lines: Sequence[tuple[int, str]], captions: _Captions) -> Iterator[Table]:
+def _make_tables(document: Document, lines: Sequence[tuple[int, str]], captions: _PlacedCaptions) -> Iterator[Table]:
     rows = [_read_row(start, line) for start, line in lines if not _RULE.match(line)]
     if len(rows) >= 2 and len(rows[0].cells) >= 2:
         header = rows[0]
@@ -137,14 +137,14 @@ def _read_row(start: int, line: str) -> TableRow:
 
 
 @dataclass(frozen=True)
-class _Captions:
+class _PlacedCaptions:
     """The captions that the parser found, and whether those of this document stand below their tables."""
 
     blocks: tuple[Block, ...]
     are_below: bool
 
     @staticmethod
-    def of(document: Document) -> _Captions:
+    def of(document: Document) -> _PlacedCaptions:
         """Return the captions of a document. Most tables decide: between two of them a caption is beside both."""
         blocks = document.blocks
         above = below = 0
@@ -152,7 +152,7 @@ class _Captions:
             if block.kind == "table":
                 above += at > 0 and blocks[at - 1].kind == "caption"
                 below += at + 1 < len(blocks) and blocks[at + 1].kind == "caption"
-        return _Captions(tuple(block for block in blocks if block.kind == "caption"), below > above)
+        return _PlacedCaptions(tuple(block for block in blocks if block.kind == "caption"), below > above)
 
     def find(self, text: str, start: int, end: int) -> Block | None:
         """Return the caption of the table in ``text[start:end]``."""
@@ -164,7 +164,7 @@ class _Captions:
         return above or (below if below is not None and not _leads_to_table(text, below.end) else None)
 
 
-def _find_caption(text: str, captions: _Captions, start: int, end: int) -> TableCaption | None:
+def _find_caption(text: str, captions: _PlacedCaptions, start: int, end: int) -> TableCaption | None:
     """Return the caption of the table in ``text[start:end]``: as the parser found it, else by its words."""
     block = captions.find(text, start, end)
     if block is not None:
@@ -236,7 +236,7 @@ def frame_rows(document: Document, start: int, end: int, least: int, most: int) 
     if header is None or last > most or last - header > MOST_FRAMED_CHARS:
         return start, end
     below = _find_last_end(text, last, most)
-    caption = _find_caption(text, _Captions.of(document), header, below)
+    caption = _find_caption(text, _PlacedCaptions.of(document), header, below)
     if caption is None:
         return header, last
     framed = min(header, caption.start), max(last, caption.end)

@@ -186,7 +186,7 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class _Token:
+class _ProseToken:
     text: str
     gap: str
     """The signs before the word, without blanks."""
@@ -282,9 +282,9 @@ class ThingReader:
                 things.setdefault(thing.head, thing)
         return list(things.values())
 
-    def _find_runs(self, tokens: Sequence[_Token]) -> Iterator[tuple[list[_Token], _Closer]]:
+    def _find_runs(self, tokens: Sequence[_ProseToken]) -> Iterator[tuple[list[_ProseToken], _Closer]]:
         """Yield the runs of words behind an opener, and of names, and what closes them."""
-        run: list[_Token] = []
+        run: list[_ProseToken] = []
         is_open = False
         for token in tokens:
             is_small = self._is_no_part(token)
@@ -301,10 +301,10 @@ class ThingReader:
         if run and (is_open or run[0].is_name):
             yield run, "sign"
 
-    def _is_no_part(self, token: _Token) -> bool:
+    def _is_no_part(self, token: _ProseToken) -> bool:
         return self.grammar.is_small(token.text) or any(sign.isdigit() for sign in token.text)
 
-    def _choose(self, run: Sequence[_Token], *, is_whole: bool) -> Thing | None:
+    def _choose(self, run: Sequence[_ProseToken], *, is_whole: bool) -> Thing | None:
         """Return the thing that a run names: all of it, else up to the last word that is a noun elsewhere."""
         nouns = [at for at, token in enumerate(run) if token.stem in self._nouns]
         if run[0].is_name or (is_whole and not self.grammar.has_capital_nouns):
@@ -322,7 +322,7 @@ class ThingReader:
         return Thing(words, stems, head, is_name=chosen[0].is_name)
 
 
-def _is_whole(run: Sequence[_Token], closer: _Closer, *, is_question: bool = False) -> bool:
+def _is_whole(run: Sequence[_ProseToken], closer: _Closer, *, is_question: bool = False) -> bool:
     """Return whether a run is a thing as it stands, without a verb at its end.
 
     A verb behind a run shows that it is. A sign shows it of a single word, and of several where the last one does not
@@ -349,14 +349,14 @@ def read_stems(text: str) -> frozenset[str]:
     return frozenset(stem_word(word.casefold()) for word in _WORD.findall(_ELISION.sub("", text)))
 
 
-def _read_tokens(sentence: str) -> list[_Token]:
+def _read_tokens(sentence: str) -> list[_ProseToken]:
     """Return the words of a sentence with the signs before them."""
-    tokens: list[_Token] = []
+    tokens: list[_ProseToken] = []
     end = 0
     plain = _ELISION.sub(lambda match: match[0][:-1] + " ", sentence)
     for match in _WORD.finditer(plain):
         gap = plain[end : match.start()].strip()
         is_first = not tokens or gap.endswith((".", "!", "?", ":"))
-        tokens.append(_Token(match[0], gap, is_first))
+        tokens.append(_ProseToken(match[0], gap, is_first))
         end = match.end()
     return tokens
