@@ -261,6 +261,7 @@ def describe(system: Process, size: int, answers: list[frozenset[int]]) -> dict[
         "P95 without the model ms": float(np.percentile(own_ms, 95)),
         "found %": 100 * sum(hits) / len(hits),
         "peak memory MB": system.peak_mb,
+        "load average": os.getloadavg()[1],
     }
 
 
@@ -286,7 +287,9 @@ NOTE = (
     "a reader or a splitter, and use the in-memory stores of their introductions, which are lost with the process. "
     "*ingest CPU*: processor time of the process and those below it, which other work on the machine moves less. "
     "*found*: questions with a passage of their evidence among the ten. *peak memory*: the most that a process and "
-    "those below it held (PSS), model and libraries included. Read the ratios: other work ran on this machine."
+    "those below it held (PSS), model and libraries included. *load average*: of the machine, at the "
+    "end; where it is above the number of cores, the times are those of a queue and decide nothing, while processor "
+    "time, memory and what is found hold."
 )
 
 if __name__ == "__main__":
