@@ -273,48 +273,78 @@ def require_harmless(page: Any, address: str) -> None:
     assert found == []
 
 
+def test_there_are_a_hundred_hostile_texts_each_once() -> None:
+    assert len(HOSTILE) >= 100 and len(set(HOSTILE)) == len(HOSTILE)
+
+
+def ask_hostile(page: Any, part: int, nth: int, address: str) -> None:
+    """Ask for a part of the hostile texts, in a question that is hostile as well, and check that nothing acts."""
+    ask(page, f"What is in part {part}? {HOSTILE[part]}")
+    turn = wait_for_answer(page, nth)
+    for badge in turn.locator(".roma-answer .roma-badge[data-citation]").all()[:3]:
+        badge.hover()
+    require_harmless(page, address)
+    for pill in page.locator(".roma-follow-up").all()[:1]:
+        pill.click()
+    box_of(page).fill("")
+
+
+def read_hostile(open_page: Open, service: Service, document: Any) -> None:
+    """Read a hostile document to its end, and check that nothing acts."""
+    reader = open_page(service.address, f"/read/{document.id}?start=0&end={min(40, len(document.text))}")
+    reader.locator("mark").first.wait_for()
+    while reader.get_by_role("button", name="Read on").count():
+        reader.get_by_role("button", name="Read on").click()
+    require_harmless(reader, service.address)
+
+
+def test_some_hostile_texts_do_nothing(open_page: Open, hostile: Service) -> None:
+    page = open_page(hostile.address)
+    ask_hostile(page, 0, 0, hostile.address)
+    assert HOST in page.locator("#roma").inner_text(), "the words of the payloads are shown as words"
+    read_hostile(open_page, hostile, finished(hostile.documents())[0])
+
+
 @pytest.mark.soak
 def test_a_hundred_hostile_texts_do_nothing(open_page: Open, hostile: Service) -> None:
-    assert len(HOSTILE) >= 100 and len(set(HOSTILE)) == len(HOSTILE)
     page = open_page(hostile.address)
     for part in range(PARTS):
-        ask(page, f"What is in part {part}? {HOSTILE[part]}")
-        turn = wait_for_answer(page, part)
-        for badge in turn.locator(".roma-answer .roma-badge[data-citation]").all()[:3]:
-            badge.hover()
-        require_harmless(page, hostile.address)
-        for pill in page.locator(".roma-follow-up").all()[:1]:
-            pill.click()
-        box_of(page).fill("")
+        ask_hostile(page, part, part, hostile.address)
     page.reload()
     wait_for_answer(page, PARTS - 1)
     require_harmless(page, hostile.address)
-    for document in finished(hostile.documents()):
-        reader = open_page(hostile.address, f"/read/{document.id}?start=0&end={min(40, len(document.text))}")
-        reader.locator("mark").first.wait_for()
-        while reader.get_by_role("button", name="Read on").count():
-            reader.get_by_role("button", name="Read on").click()
-        require_harmless(reader, hostile.address)
     assert HOST in page.locator("#roma").inner_text(), "the words of the payloads are shown as words"
+    for document in finished(hostile.documents()):
+        read_hostile(open_page, hostile, document)
 
 
 # --- no other host ---
 
 
+PAGES = (
+    "/console",
+    "/console/c/unknown-conversation",
+    "/console/sources",
+    "/console/evals",
+    "/console/usage",
+    "/console/corpus",
+    "/console/ab",
+    "/audit-log",
+    "/sign-in",
+    "/docs",
+)
+
+
 @pytest.mark.soak
 def test_no_page_asks_another_host(open_page: Open, console: Service) -> None:
     (document, *_) = finished(console.documents())
-    pages = ["/console", "/console/sources", "/console/ab", "/docs", "/console/c/unknown-conversation", "/sign-in"]
-    paths = [*pages, f"/read/{document.id}"]
-    for path in paths:
-        for scheme in ("light", "dark"):
-            page = open_page(console.address, path, color_scheme=scheme)
-            page.wait_for_load_state("networkidle")
-            elsewhere = [
-                url for url in page.requested if not url.startswith((console.address, "data:", "blob:", "ws:"))
-            ]
-            assert elsewhere == [], path
-            assert all(url.startswith(f"ws{console.address[4:]}") for url in page.requested if url.startswith("ws:"))
+    for path in (*PAGES, f"/read/{document.id}"):
+        page = open_page(console.address, path)  # names are not resolved in this browser
+        page.wait_for_load_state("networkidle")
+        elsewhere = [url for url in page.requested if not url.startswith((console.address, "data:", "blob:", "ws:"))]
+        assert elsewhere == [], path
+        assert all(url.startswith(f"ws{console.address[4:]}") for url in page.requested if url.startswith("ws:"))
+        page.context.close()
 
 
 KERNEL = """
@@ -414,10 +444,45 @@ def test_axe_finds_nothing_serious_on_any_page(scheme: str, open_page: Open, con
     assert {place: found for place, found in barriers.items() if found} == {}
 
 
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
+def test_axe_finds_nothing_serious_in_what_one_opens(scheme: str, open_page: Open, console: Service) -> None:
+    pytest.importorskip("axe_playwright_python")
+    page = open_page(console.address, color_scheme=scheme)
+    barriers: dict[str, list[str]] = {}
+    ask(page, "When does the valve open?")
+    turn = wait_for_answer(page)
+    turn.get_by_label("Compare with another answer").click()
+    turn.get_by_label("Written for").select_option("executive")
+    turn.get_by_role("button", name="Compare", exact=True).click()
+    turn.locator(".roma-beside").nth(1).get_by_text("End of the answer").wait_for()
+    barriers["compare"] = find_barriers(page)
+    turn.get_by_role("button", name="Close").first.click()
+    text = f"# Pumps in the {scheme}\n\nThe pump moves 40 litres."  # what is there already says so in other words
+    file = {"name": f"pumps-{scheme}.md", "mimeType": "text/markdown", "buffer": text.encode()}
+    page.locator("input[type=file]").set_input_files([file])
+    page.get_by_text("It can be asked about now.").wait_for()
+    page.get_by_role("button", name="Ask only this document").first.click()
+    barriers["upload and filter"] = find_barriers(page)
+    box_of(page).press_sequentially("valve")
+    page.get_by_role("option").first.wait_for()
+    barriers["suggestions"] = find_barriers(page)
+    box_of(page).fill("")
+    rows = page.get_by_role("navigation", name="Conversations")
+    rows.get_by_role("button", name="Rename When does the valve open?").first.click()
+    barriers["rename"] = find_barriers(page)
+    page.keyboard.press("Escape")
+    ask(page, "What happens slowly?")
+    page.locator(".roma-open").first.wait_for()
+    barriers["streaming"] = find_barriers(page)
+    page.get_by_role("button", name="Stop the answer").click()
+    page.get_by_text("This answer was stopped.").wait_for()
+    barriers["stopped"] = find_barriers(page)
+    assert {place: found for place, found in barriers.items() if found} == {}
+
+
 # --- a stakeholder's visit ---
 
 
-@pytest.mark.soak
 def test_a_stakeholder_visits(open_page: Open, console_corpus: Path, tmp_path: Path) -> None:
     from roma_core.api.tokens import TokenStore
 
