@@ -73,7 +73,7 @@ def fill_runs(workspace: Path, folder: Path, runs: int = RUNS) -> None:
             {
                 "id": f"item-{number:03}",
                 "question": ASKED[0].format(f"{subject} {number}"),
-                "kind": ("single", "list", "table")[number % 3] if number % 10 else "no_answer",
+                "kind": "single" if number % 10 else "no_answer",
                 **(
                     {
                         "answer": f"In {1700 + number}.",

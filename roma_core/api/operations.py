@@ -92,7 +92,9 @@ _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
     "pre{background:#f4f4f5;padding:.8rem;overflow:auto;border-radius:6px;font-size:13px}"
     "h2{border-top:1px solid #ddd;padding-top:1rem}code{background:#f4f4f5}table{border-collapse:collapse}"
-    "td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}.m{color:#0b6;font-weight:600}"
+    "td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}.m{color:#166b3a;font-weight:600}"
+    "@media(prefers-color-scheme:dark){body{color:#e9e8e4;background:#17181a}pre,code{background:#2a2d31}"
+    "h2{border-color:#3a3e44}.m{color:#7ddba0}a{color:#93b4fd}}"
 )
 
 
@@ -114,8 +116,9 @@ def page(schema: dict[str, Any]) -> str:
             f"<details id='{escape(name)}'><summary><code>{escape(name)}</code></summary><pre>{text}</pre></details>"
         )
     return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>ROMA API</title><style>{_STYLE}</style>"
-        f"{''.join(parts)}</html>"
+        "<!doctype html><html lang='en'><meta charset='utf-8'><link rel='icon' href='data:,'><title>ROMA API</title>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<style>{_STYLE}</style>{''.join(parts)}</html>"
     )
 
 

@@ -64,7 +64,8 @@ GRAMMARS: Final[Mapping[str, Grammar]] = {
             "and or but nor not to as that which who whom whose what when where why how if then than so such it he "
             "she they them we us you i there here also only very more most much many less least all both one two "
             "three four five six seven eight nine ten about up out off again other another same be been being could "
-            "would might while because until since once twice too own just still even never always often yes year "
+            "would might while because until since once twice too own just still even never always often yes alone "
+            "together later earlier away else apart instead therefore however already soon year "
             "years january february march april may june july august september october november december monday "
             "tuesday wednesday thursday friday saturday sunday".split()
         ),
@@ -161,6 +162,17 @@ GRAMMARS: Final[Mapping[str, Grammar]] = {
 }
 """Languages in which questions are offered."""
 
+VAGUE: Final = frozenset(
+    stem_word(word)
+    for word in """
+    amount basis beginning bit case change choice day detail difference end example fact file form group hand help hour
+    kind kinds lack level line list look lot manner matter means minute moment month name need note number option order
+    others page part people person piece place point question reason rest result row rule same second section sentence
+    set side size sort start state step task term thing time times total type use user value version view way week word
+    words work year years
+    """.split()
+)
+"""Stems of nouns that say too little to ask about."""
 _WORD = re.compile(r"[^\W_]+(?:[-’'][^\W_]+)*")
 _ELISION = re.compile(r"\b(?:[dlmnsctj]|qu|dell|nell|dall|sull|all|un)[’'](?=\w)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”»)\]]*\s+|\n+")
@@ -237,24 +249,29 @@ def _ask(passage: ScoredChunk, reader: ThingReader, asked: Sequence[Thing], know
     """Return a question about what a passage adds to one of the asked things; None where it adds nothing."""
     title = passage.chunk.title.strip()
     titled = read_stems(title)
+    best: tuple[tuple[int, ...], Thing, Thing] | None = None
     for sentence in split_prose(passage.chunk.text[:MOST_CHARS]):
         stems = read_stems(sentence)
-        shared = next((thing for thing in asked if thing.head in stems), None)
-        if shared is None:
+        shared = [thing for thing in asked if thing.head in stems]
+        if not shared:
             continue
-        added = [thing for thing in reader.read(sentence) if not thing.stems & known]
-        if not added:
-            continue
-        topic = max(added, key=lambda thing: (thing.is_name, len(thing.stems)))
-        # what the title names needs no second mention
-        things = [thing for thing in (shared, topic) if not thing.stems <= titled]
-        if not things:
-            continue
-        grammar = reader.grammar
-        named = f" {grammar.conjunction} ".join(grammar.quote(thing.words) for thing in things)
-        asking = grammar.ask.format(title=grammar.quote(title), things=named)
-        return asking if title and len(asking) <= LONGEST_QUESTION else None
-    return None
+        for topic in reader.read(sentence):
+            if topic.stems & known or topic.head in VAGUE or topic.words.isupper():
+                continue
+            rank = (len(shared), int(topic.is_name), len(topic.stems), len(topic.words))
+            if best is None or rank > best[0]:
+                best = (rank, max(shared, key=lambda thing: len(thing.stems)), topic)
+    if best is None:
+        return None
+    _, subject, topic = best
+    # what the title names needs no second mention
+    things = [thing for thing in (subject, topic) if not thing.stems <= titled]
+    if not things or not title:
+        return None
+    grammar = reader.grammar
+    named = f" {grammar.conjunction} ".join(grammar.quote(thing.words) for thing in things)
+    asking = grammar.ask.format(title=grammar.quote(title), things=named)
+    return asking if len(asking) <= LONGEST_QUESTION else None
 
 
 class ThingReader:
@@ -305,12 +322,15 @@ class ThingReader:
         return self.grammar.is_small(token.text) or any(sign.isdigit() for sign in token.text)
 
     def _choose(self, run: Sequence[_ProseToken], *, is_whole: bool) -> Thing | None:
-        """Return the thing that a run names: all of it, else up to the last word that is a noun elsewhere."""
+        """Return the thing that a run names: all of it, else up to the words that are nouns elsewhere."""
         nouns = [at for at, token in enumerate(run) if token.stem in self._nouns]
         if run[0].is_name or (is_whole and not self.grammar.has_capital_nouns):
             chosen = run
         elif nouns and not self.grammar.has_capital_nouns:
-            chosen = run[: nouns[-1] + 1]
+            end = nouns[0] + 1
+            while end in nouns:
+                end += 1
+            chosen = run[:end]
         else:
             return None
         words = " ".join(token.text for token in chosen)
@@ -319,7 +339,8 @@ class ThingReader:
         is_short = len(chosen[-1].text) < LEAST_LETTERS
         if len(chosen) > LONGEST_THING or is_short or head in LIGHT_WORDS:
             return None
-        return Thing(words, stems, head, is_name=chosen[0].is_name)
+        is_name = chosen[0].is_name and not words.isupper()
+        return Thing(words, stems, head, is_name=is_name)
 
 
 def _is_whole(run: Sequence[_ProseToken], closer: _Closer, *, is_question: bool = False) -> bool:
