@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +10,7 @@ import panel as pn
 
 from roma_core.display import Html, escape_text
 from roma_core.errors import AgentFailure, guarded
-from roma_core.evals.report.comparison import Comparison
+from roma_core.evals.report.comparison import Comparison, Decision
 from roma_core.evals.runs import RunSummary
 from roma_core.insights.losses import RunLosses, explain_run
 from roma_core.insights.runs import (
@@ -179,16 +179,18 @@ class EvalsDashboard:
         return [
             frame.make_cell(head, trend),
             frame.make_row(
-                frame.make_cell(
-                    tables.heading("Seconds to an answer") + self._describe_missing(runs, "times"),
-                    plots.draw_run_figures(runs, seconds, "s"),
-                ),
-                frame.make_cell(
-                    tables.heading("Cost in dollars") + self._describe_missing(runs, "prices"),
-                    plots.draw_run_figures(runs, costs, "USD for 1,000 questions"),
-                ),
+                self._draw_figures("Seconds to an answer", "times", runs, seconds, "s"),
+                self._draw_figures("Cost in dollars", "prices", runs, costs, "USD for 1,000 questions"),
             ),
         ]
+
+    def _draw_figures(
+        self, title: str, what: str, runs: Sequence[RunSummary], lines: Mapping[str, Sequence[float | None]], unit: str
+    ) -> Any:
+        """Return a heading with its plot; without the plot where no run has a value."""
+        head = tables.heading(title) + self._describe_missing(runs, what)
+        has_values = any(value is not None for values in lines.values() for value in values)
+        return frame.make_cell(head, *([plots.draw_run_figures(runs, lines, unit)] if has_values else []))
 
     def _describe_missing(self, runs: Sequence[RunSummary], what: str) -> Html:
         """Return for how many runs there is nothing to draw, and why."""
@@ -196,6 +198,8 @@ class EvalsDashboard:
         if not missing:
             return tables.paragraph(f"Over {tables.count(len(runs), 'run')}.", muted=True)
         why = "no times are kept" if what == "times" else "no question was asked, or a price is unknown"
+        if missing == len(runs):
+            return tables.paragraph(f"Of no run: {why}.", muted=True)
         return tables.paragraph(
             f"Over {tables.count(len(runs), 'run')}, of which {missing} without: {why}.", muted=True
         )
@@ -300,7 +304,7 @@ def render_decision(comparison: Comparison) -> Html:
     decided = comparison.of(comparison.primary)
     interval = f" ({decided.shown_interval})" if decided.shown_interval != "–" else ""
     sentence = (
-        f'<p class="decision">B is <strong>{escape(decided.decision.value)}</strong> in {escape(decided.measure)}: '
+        f'<p class="decision">{say_decision(decided.decision)} in {escape(decided.measure)}: '
         f"{decided.a:.3f} → {decided.b:.3f}, difference {decided.difference.mean:+.3f}{escape(interval)}, "
         f"p {decided.difference.p_value:.3f}, {comparison.cases} items.</p>"
     )
@@ -311,6 +315,18 @@ def render_decision(comparison: Comparison) -> Html:
     if changed:
         remarks.append(f"What differs: {'; '.join(changed[:8])}{' …' if len(changed) > 8 else ''}.")
     return Html(sentence + "".join(tables.paragraph(remark, muted=True) for remark in remarks))
+
+
+def say_decision(decision: Decision) -> Html:
+    """Return the beginning of the sentence that says what B is.
+
+    >>> say_decision(Decision.BETTER)
+    'B is <strong>better</strong>'
+    """
+    if decision is Decision.INCONCLUSIVE:
+        return Html("Whether B is better is <strong>open</strong>")
+    words = "the same" if decision is Decision.SAME else decision.value
+    return Html(f"B is <strong>{escape(words)}</strong>")
 
 
 def render_item(

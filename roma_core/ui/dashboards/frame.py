@@ -46,6 +46,7 @@ _SHAPES: Final = {
         "borderBottom": "1px solid",
         "borderColor": "divider",
     },
+    "& .MuiAppBar-root a": {"color": "inherit"},
     "& .MuiToolbar-root": {"minHeight": "3rem !important"},
     "& .MuiAppBar-root .title": {
         "color": "inherit !important",

@@ -75,7 +75,11 @@ def draw_trend(runs: Sequence[RunSummary], measure: str, chosen: Sequence[str] =
                 "size": [13 if run.card.run_id in chosen else 8 for _, run, _ in held],
             }
         )
-        plot.add_layout(Whisker(base="x", upper="high", lower="low", source=source, line_color=tone, line_width=1.5))
+        whisker = Whisker(base="x", upper="high", lower="low", source=source, line_color=tone, line_width=1.5)
+        for head in (whisker.upper_head, whisker.lower_head):
+            head.line_color = tone
+            head.size = 6
+        plot.add_layout(whisker)
         plot.line("x", "mean", source=source, color=tone, line_alpha=0.5)
         renderers.append(plot.scatter("x", "mean", source=source, color=tone, size="size"))
     plot.add_tools(
