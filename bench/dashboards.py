@@ -104,7 +104,8 @@ def fill_runs(workspace: Path, folder: Path, runs: int = RUNS) -> None:
                     cluster=case.id,
                     state="ok",
                     answer=answer,
-                    answered=True,
+                    answered=case.kind != "no_answer" or not is_right,
+                    citations=cite(case) if is_right and case.evidence else (),
                     scores={"nugget_recall": float(is_right), "false_answers": float(not is_right)},
                 )
             )
@@ -124,6 +125,28 @@ def fill_runs(workspace: Path, folder: Path, runs: int = RUNS) -> None:
             ).model_dump_json(),
             encoding="utf-8",
         )
+
+
+def cite(case: Any) -> tuple[Any, ...]:
+    """Return the citation of a right answer."""
+    from roma_core.types import Citation, Document
+
+    evidence = case.evidence[0]
+    return (
+        Citation(
+            marker=1,
+            chunk_id="c",
+            document_id=Document.id_for(evidence.uri),
+            uri=evidence.uri,
+            title=evidence.uri.removesuffix(".md").replace("-", " ").title(),
+            start=0,
+            end=len(evidence.anchor),
+            quote=evidence.anchor,
+            answer_start=0,
+            answer_end=8,
+            verdict="verbatim",
+        ),
+    )
 
 
 def fill_answers(workspace: Path, answers: int = ANSWERS) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
@@ -18,6 +18,10 @@ from roma_core.types import Chunk, Document, Noun, Principal
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
+
+
+AT_ONCE: Final = 8
+"""Documents that are read from the store at a time."""
 
 
 class StageLoss(Noun):
@@ -110,7 +114,7 @@ class _NamedDocuments:
 
     async def documents(self, tenant: str) -> AsyncIterator[Document]:
         """Yield the documents."""
-        for document, _ in self.held.values():
+        for _, (document, _) in sorted(self.held.items()):
             yield document
 
     async def chunks(self, tenant: str, document_id: str) -> list[Chunk]:
@@ -124,8 +128,13 @@ async def _read_documents(roma: Roma, tenant: str, golden: Golden) -> _NamedDocu
     items = await roma.ingestion.ledger_figures(tenant)
     named = {item.document_id for item in items if item.document_id and file_name_of(item.uri) in wanted}
     documents = _NamedDocuments()
-    for document_id in sorted(named):
-        document = await roma.store.document(tenant, document_id)
-        if document is not None:
-            documents.held[document_id] = (document, await roma.store.chunks(tenant, document_id))
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def read(document_id: str) -> None:
+        async with slots:
+            document = await roma.store.document(tenant, document_id)
+            if document is not None:
+                documents.held[document_id] = (document, await roma.store.chunks(tenant, document_id))
+
+    await asyncio.gather(*(read(document_id) for document_id in sorted(named)))
     return documents
