@@ -463,7 +463,9 @@ class AnswerStore:
         return len(rows)
 
     def mark_interrupted(self) -> int:
-        """Give every record whose process is gone its end; return how many there were."""
+        """Give every record whose process is gone its end; return how many there were. It makes no database."""
+        if not self._database.path.exists():
+            return 0
         with self._database.transaction() as db:
             rows = db.execute(f"SELECT tenant, {_SUMMARY} FROM answers WHERE state = 'running'").fetchall()  # noqa: S608
             dead = [(row["tenant"], row["id"]) for row in rows if _state_of(row) == "interrupted"]

@@ -26,6 +26,8 @@ OWN = re.compile(r"\x1b\[[0-9;]*m|\x1b\[[0-9]*[ABCDGK]|\x1b\[\?25[hl]")
 """Sequences that ROMA itself may write: colours, moves within a line or up, and the cursor's visibility."""
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 WAIT_S = 120.0
+AGAIN_S = 20.0
+"""After so long without an effect one presses Ctrl-C again."""
 GOLDEN = {
     "about": "A question with what a terminal obeys.",
     "items": [
@@ -147,6 +149,7 @@ def run_in_terminal(words: list[str], folder: Path, *, interrupt_at: str = "", *
     os.close(follower)
     parts: list[bytes] = []
     end = time.monotonic() + WAIT_S
+    pressed = 0.0
     while time.monotonic() < end:
         ready, _, _ = select.select([leader], [], [], 0.2)
         if ready:
@@ -158,8 +161,11 @@ def run_in_terminal(words: list[str], folder: Path, *, interrupt_at: str = "", *
                 break
             parts.append(piece)
             if interrupt_at and interrupt_at.encode() in b"".join(parts):
-                interrupt_at = ""
+                interrupt_at, pressed = "", time.monotonic()
                 process.send_signal(signal.SIGINT)
+        if pressed and time.monotonic() - pressed > AGAIN_S:  # Python drops an interrupt that falls into a callback
+            pressed = time.monotonic()
+            process.send_signal(signal.SIGINT)
     process.kill() if process.poll() is None and time.monotonic() >= end else None
     code = process.wait(WAIT_S)
     os.close(leader)
