@@ -334,6 +334,16 @@ def private_file(path: Path) -> None:
         path.touch(mode=0o600, exist_ok=True)
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Replace what a file holds. After a crash it has what it had before or ``text``, whole. Raises ``OSError``."""
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
 def mark_required(path: Path) -> None:
     """Make the file ``path`` the mark of its folder: without it nothing is made there, nor the folder itself.
 

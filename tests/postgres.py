@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.ports import find_port
+
 GIVEN = os.environ.get("ROMA_TEST_POSTGRES_URL", "")
 """A server whose user may make schemas; read here because no ROMA_ variable reaches a test."""
 ROLE = "roma"
@@ -38,7 +40,7 @@ def run_postgres() -> Iterator[str]:
         if made.returncode:
             yield ""
             return
-        port = _find_port()
+        port = find_port()
         command = [programs / "postgres", "-D", folder, "-h", "127.0.0.1", "-p", str(port), "-k", name, "-F"]
         with (Path(name) / "log").open("wb") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, cwd=name, **user)
@@ -63,13 +65,6 @@ def _choose_user(folder: Path) -> dict[str, Any]:
         return {}
     shutil.chown(folder, "nobody", "nogroup")
     return {"user": "nobody", "group": "nogroup"}
-
-
-def _find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _is_ready(server: subprocess.Popen[bytes], port: int) -> bool:

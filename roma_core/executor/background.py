@@ -1,4 +1,4 @@
-"""What executors with workers share: shards are worked on behind, and results are gathered as they come."""
+"""The part that executors with workers share: shards run in the background, results are gathered as they come."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BackgroundExecutor(ABC):
         """Take back what waits and runs, see ``Executor``."""
         if self._running is not None:
             self._running.cancel()
-            await asyncio.wait({self._running})  # whoever gathers gets its error
+            await asyncio.wait({self._running})  # its error is raised in gather
         await self._release()
 
     async def _work(self, target: str, shards: AsyncIterator[Shard]) -> None:

@@ -86,6 +86,10 @@ async def explain_run(roma: Roma, who: Principal, run_id: str, measure: str = ""
     )
     # long documents are searched for words that are like a lost anchor: others are served meanwhile
     found = await asyncio.to_thread(asyncio.run, explaining)
+    by_case: dict[str, tuple[str, str]] = {}
+    for each in found.attributions:
+        reason = each.why if scope.is_everything else ""
+        by_case[each.case_id] = (each.fault.value, reason)
     return RunLosses(
         measure=found.primary,
         items=found.items,
@@ -94,9 +98,7 @@ async def explain_run(roma: Roma, who: Principal, run_id: str, measure: str = ""
             StageLoss(stage=stage, items=items, points=points, advice=advice)
             for stage, items, points, advice in found.rows()
         ),
-        by_case={
-            each.case_id: (each.fault.value, each.why if scope.is_everything else "") for each in found.attributions
-        },
+        by_case=by_case,
     )
 
 

@@ -80,7 +80,7 @@ class ItemPair(Noun):
     stage: str = ""
     """Stage that lost it in B; empty where it did not fail, or is not explained yet."""
     shows: str = ""
-    """What shows that the stage lost it."""
+    """The sign by which the stage is known to have lost it."""
 
 
 class ComparedRuns(Noun):

@@ -260,7 +260,7 @@ def _find_first_row(text: str, start: int, least: int) -> int | None:
 
 
 def _find_last_end(text: str, end: int, most: int) -> int:
-    """Return the offset of the end of the last row of the table that goes on after ``end``."""
+    """Return the end of the last row of the table that continues after ``end``."""
     at = end
     while at + 1 < most:
         stop = _line_end(text, at + 1)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.types import digest
+from roma_core.workspace import replace_file
 
 GENERATION_FILE: Final = "generation.json"
 MOST_PARTITIONS: Final = 256
@@ -125,12 +125,8 @@ def read_generation(text: str, folder: Path) -> Generation:
 
 def write_generation(folder: Path, generation: Generation) -> None:
     """Replace the generation. After a crash there is the one before or this one, whole."""
-    fresh = folder / f"{GENERATION_FILE}.new"
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump({"number": generation.number, "versions": list(generation.versions)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(folder / GENERATION_FILE)
+    values = {"number": generation.number, "versions": list(generation.versions)}
+    replace_file(folder / GENERATION_FILE, json.dumps(values))
 
 
 def _name_partition(number: int) -> str:

@@ -6,7 +6,6 @@ One small file, replaced as a whole. Without it there is the first table alone, 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.workspace import identity
+from roma_core.workspace import identity, replace_file
 
 FIRST_TABLE: Final = "passages"
 REGISTER_FILE: Final = "tables.json"
@@ -83,12 +82,7 @@ def read_register(folder: Path) -> TableRegister:
 
 def write_register(folder: Path, register: TableRegister) -> None:
     """Replace the register. After a crash there is the one before or this one, whole."""
-    fresh = folder / f"{REGISTER_FILE}.new"
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(asdict(register), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(folder / REGISTER_FILE)
+    replace_file(folder / REGISTER_FILE, json.dumps(asdict(register), indent=1))
 
 
 def find_embedder(folder: Path) -> str:

@@ -183,7 +183,7 @@ _MAY_BE_VERB = re.compile(r".*(?:ed|ing|ly|s)$")
 
 
 _Closer = Literal["verb", "sign", "word"]
-"""What stands behind a run of words: a verb of the grammar, a sign or the end of the sentence, or any other word."""
+"""The end of a run of words: a verb of the grammar, a sign or the end of the sentence, or any other word."""
 
 
 @dataclass(frozen=True)
@@ -344,7 +344,7 @@ class ThingReader:
 
 
 def _is_whole(run: Sequence[_ProseToken], closer: _Closer, *, is_question: bool = False) -> bool:
-    """Return whether a run is a thing as it stands, without a verb at its end.
+    """Return whether all words of a run name a thing, with no verb at its end.
 
     A verb behind a run shows that it is. A sign shows it of a single word, and of several where the last one does not
     look like a verb; at the end of a question the verb may stand ("When does the valve open?").

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from roma_core.store.inmemory import InMemoryStore
 from roma_core.store.lance import LanceStore
 from roma_core.types import IngestionReport, IngestItem
 from tests.fakes.ingest import table
+from tests.ports import find_port
 
 SIGNED = "https://b.example/k.pdf?X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0"
 
@@ -430,12 +430,6 @@ def _serve(workspace: Path, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env={**os.environ, **chosen, "PYTHONPATH": path}, cwd=workspace.parent)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait(true: Any, process: subprocess.Popen[bytes], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
@@ -447,7 +441,7 @@ def _wait(true: Any, process: subprocess.Popen[bytes], seconds: float = 120.0) -
 @pytest.mark.slow
 def test_jobs_survive_kill_9_with_one_effect_each(workspace: Path, tmp_path: Path) -> None:
     """A real server is killed twice in the middle of a real ingest: no passage is doubled and no document lost."""
-    docs, port, count = tmp_path / "docs", _free_port(), 90
+    docs, port, count = tmp_path / "docs", find_port(), 90
     docs.mkdir()
     for n in range(count):
         parts = (f"## Part {p}\n\n" + f"Harbour {n} keeps ships of part {p} in its basin. " * 20 for p in range(8))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.console import CHROMIUM, Open, Service, ask, box_of, wait_for_answer
+from tests.ports import find_port
 
 mock = pytest.importorskip("oidc_provider_mock")
 pytestmark = [
@@ -18,12 +18,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
 ]
 PERSON = {"email": "anna@example.org", "email_verified": True, "groups": ["staff"]}
-
-
-def find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

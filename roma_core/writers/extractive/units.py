@@ -142,7 +142,7 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
 
 _FIGURE = re.compile(r"!\[(?P<words>(?:[^\]\\]|\\.)+)\]\(")
 PICTURE: Final = "Picture"
-"""What the words of a figure stand under."""
+"""Heading over the words of a figure."""
 LEAST_FIGURE_WORDS = 4
 """Words from which on the alternative text of a figure describes it: "Build status" does not."""
 

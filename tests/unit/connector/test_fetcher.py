@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import gzip
 import ssl
 import tracemalloc
@@ -13,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from roma_core.connectors.net.guard import Netguard
 from roma_core.connectors.web.fetcher import Fetcher, read_bounded
 from roma_core.errors import ConnectorError, ErrorCode
+from tests.fakes.certificate import sign_own
 from tests.fakes.site import Reply, Request, Site
 
 MIB = 1 << 20
@@ -187,19 +186,7 @@ async def test_redirect_without_location_is_an_answer() -> None:
 
 def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.datetime.now(datetime.UTC)
-    cert = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    cert = sign_own(key, host, x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
     (folder / "c.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "k.pem").write_bytes(key.private_bytes(*form))
