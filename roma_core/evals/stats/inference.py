@@ -36,6 +36,8 @@ ICC_OF_DIFFERENCE = 0.1
 LOPSIDED = 0.8
 """Below this share of the degrees of freedom of equal clusters the price of the signs is simulated."""
 SIMULATED, SIMULATED_FLIPS = 1000, 200
+MOSTLY_TIES = 0.75
+"""From this share of equal pairs on the few that differ decide both the mean and its spread: see ``_skewed_end``."""
 Scale = tuple[float, float] | None
 
 
@@ -170,6 +172,8 @@ class ClusteredMean:
     design: ClusterDesign
     sums: tuple[float, ...] = ()
     """Sum of the values of each cluster."""
+    skewness: float = 0.0
+    """Skewness of the mean: sum of the cubed residual sums of the clusters over their squared ones' sum to the 3/2."""
 
     @classmethod
     def of(cls, values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> ClusteredMean:
@@ -193,7 +197,10 @@ class ClusteredMean:
             return cls(mean, math.nan, design, sums)
         residuals = np.bincount(codes, weights=data - mean, minlength=len(index))
         variance = float(np.sum(residuals**2 / (1 - sizes / design.n))) / design.n**2
-        return cls(mean, math.sqrt(variance), design, sums)
+        if math.sqrt(variance) < NO_VARIANCE:
+            return cls(mean, math.sqrt(variance), design, sums)
+        skewness = float(np.sum(residuals**3) / np.sum(residuals**2) ** 1.5)
+        return cls(mean, math.sqrt(variance), design, sums, skewness)
 
 
 def standard_error(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> float:
@@ -391,6 +398,18 @@ def _floor(estimate: ClusteredMean, t: float, scale: Scale) -> float:
     return t * abs(estimate.mean) / math.sqrt(groups)
 
 
+def _skewed_end(estimate: ClusteredMean, t: float) -> float:
+    """Return how much further the end away from 0 lies where almost all pairs are equal; negative below 0.
+
+    Of a few pairs that differ, and mostly one way, too few by chance make mean and spread small together, so that
+    Student's interval ends too early (20 documents with 5 questions: it held the true difference in 93.0 % of the runs).
+    By the Edgeworth expansion of the studentised mean the end is se · skewness · (2t² + 1) / 6 further out (Hall, JRSS B
+    1983). The end towards 0, and with it the p-value, stays that of the t-test.
+    """
+    further = estimate.standard_error * estimate.skewness * (2 * t * t + 1) / 6
+    return further if further * estimate.mean > 0 else 0.0
+
+
 def paired(
     first: Sequence[float],
     second: Sequence[float],
@@ -405,7 +424,8 @@ def paired(
 
     Raises ``ValueError`` when the two differ in length.
     """
-    estimate = ClusteredMean.of([b - a for a, b in zip(first, second, strict=True)], clusters)
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    estimate = ClusteredMean.of(differences, clusters)
     design, mean = estimate.design, estimate.mean
     facts = {
         "mean": mean,
@@ -426,6 +446,9 @@ def paired(
     if design.needs_signs(alpha):
         lowest, highest, by_signs = sign_interval(estimate.sums, design.sizes, alpha)
         low, high, p_value = min(low, lowest), max(high, highest), max(p_value, by_signs)
+    if differences.count(0.0) >= MOSTLY_TIES * len(differences):
+        further = _skewed_end(estimate, t)
+        low, high = min(low, low + further), max(high, high + further)
     planned = estimate.standard_error if estimate.standard_error > NO_VARIANCE else half / t
     detectable = design.detectable(planned, alpha)
     return Difference(low=low, high=high, p_value=p_value, detectable=detectable, **facts)

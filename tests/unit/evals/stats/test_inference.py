@@ -214,6 +214,36 @@ def test_a_paired_difference_is_that_of_scipy() -> None:
     assert found.n == found.clusters == 30 and found.effective_clusters == pytest.approx(30)
 
 
+def share_of_runs_that_hold_a_sparse_effect(sizes: list[int], effect: float, runs: int) -> float:
+    """Nine of ten pairs are equal; the others differ one way or the other, alike within a cluster."""
+    rng, codes = np.random.default_rng(3), np.repeat(np.arange(len(sizes)), sizes)
+    gains = 0.5 + effect / 0.2
+    held = 0
+    for _ in range(runs):
+        changed = rng.random(len(codes)) < 0.1
+        alone = rng.random(len(codes)) < gains
+        together = (rng.random(len(sizes)) < gains)[codes]
+        gained = np.where(rng.random(len(codes)) < math.sqrt(0.2), together, alone)
+        values = np.where(changed, np.where(gained, 1.0, -1.0), 0.0)
+        found = stats.paired([0.0] * len(codes), values.tolist(), codes.tolist())
+        held += found.low <= effect <= found.high
+    return held / runs
+
+
+@pytest.mark.parametrize("sizes", [[5] * 20, [1] * 100], ids=["20 x 5", "100 x 1"])
+def test_the_interval_of_a_few_changes_reaches_far_enough(sizes: list[int]) -> None:
+    assert share_of_runs_that_hold_a_sparse_effect(sizes, 0.09, runs=600) >= 0.945
+
+
+def test_a_few_changes_leave_the_end_towards_zero_to_the_t_test() -> None:
+    gains = [1.0] * 8 + [0.0] * 92
+    found = stats.paired([0.0] * 100, gains)
+    theirs = scipy.stats.ttest_1samp(gains, 0.0)
+    bounds = theirs.confidence_interval(0.95)
+    assert (found.low, found.p_value) == pytest.approx((bounds.low, theirs.pvalue), abs=1e-9)
+    assert found.high > bounds.high + 0.005
+
+
 def test_paired_with_too_little_to_say() -> None:
     assert math.isnan(stats.paired([], []).mean)
     one = stats.paired([0.0], [1.0])
