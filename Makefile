@@ -151,7 +151,7 @@ soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs
 	@ROMA_ATTACKS=200 $(BIN)/python -m pytest -q tests/unit/citations/test_attacks.py
 	@ROMA_TEST_SIZES=whole $(PYTEST) -q -m 'soak or slow or hypothesis'
 	@$(MAKE) --no-print-directory frameworks
-	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted
+	@$(BIN)/python -m bench soak_ingest soak_sync soak_parse soak_llm soak_sse soak_compare llm_scripted zipf load
 
 parse-gate: $(READY) ## Fail when a parser loses text, headings or table cells against the pinned baseline.
 	@$(BIN)/python -m bench.parse_gate
