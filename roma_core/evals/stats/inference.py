@@ -402,9 +402,9 @@ def _skewed_end(estimate: ClusteredMean, t: float) -> float:
     """Return how much further the end away from 0 lies where almost all pairs are equal; negative below 0.
 
     Of a few pairs that differ, and mostly one way, too few by chance make mean and spread small together, so that
-    Student's interval ends too early (20 documents with 5 questions: it held the true difference in 93.0 % of the runs).
-    By the Edgeworth expansion of the studentised mean the end is se · skewness · (2t² + 1) / 6 further out (Hall, JRSS B
-    1983). The end towards 0, and with it the p-value, stays that of the t-test.
+    Student's interval ends too early: with 20 documents of 5 questions it held the true difference in 93.0 % of the
+    runs. By the Edgeworth expansion of the studentised mean the end is se · skewness · (2t² + 1) / 6 further out
+    (Hall, JRSS B 1983). The end towards 0, and with it the p-value, stays that of the t-test.
     """
     further = estimate.standard_error * estimate.skewness * (2 * t * t + 1) / 6
     return further if further * estimate.mean > 0 else 0.0
