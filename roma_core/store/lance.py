@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from roma_core.environment import explain_environment
 from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
 from roma_core.languages import detect_language
+from roma_core.perloop import PerLoop
 from roma_core.ranking import ranked
 from roma_core.store import migrations
 from roma_core.store.allocator import limit_pools, return_freed_memory, trim_memory_eagerly
@@ -50,6 +51,7 @@ from roma_core.store.partitions import (
     open_for_writing,
     publish_new,
 )
+from roma_core.store.passages import MOST_BLOCK_BYTES, PassageMemory, TableVersion, VectorBlock
 from roma_core.store.readers import ReaderGate
 from roma_core.store.register import (
     FIRST_TABLE,
@@ -184,9 +186,11 @@ class LanceStore:
         """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
         self._gate = ReaderGate(path)
-        self._permitted: OrderedDict[str, tuple[tuple[str, int], int]] = OrderedDict()
+        self._memory = PassageMemory()
+        self._block_reading = PerLoop(asyncio.Lock)
+        self._permitted: OrderedDict[str, tuple[TableVersion, int]] = OrderedDict()
         """By condition: the table and its version, and the number of rows that it permits."""
-        self._languages: dict[str, tuple[tuple[str, int], frozenset[str]]] = {}
+        self._languages: dict[str, tuple[TableVersion, frozenset[str]]] = {}
         """By tenant: the table and its version, and the languages of its documents."""
 
     @property
@@ -625,7 +629,7 @@ class LanceStore:
             return []
         words = widen_question(expand_versions(text), await self._choose_languages(table, tenant, text))
         hits = await self._match(table, words, where, limit)
-        misspelt = find_missing_words(text, (row["text"] + " " + row["context"] for row, _ in hits))
+        misspelt = find_missing_words(text, (f"{chunk.text} {chunk.context}" for chunk, _ in hits))
         if misspelt:
             near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
             hits = _add_scores(hits, await self._match(table, " ".join(near), where, limit, fuzziness=1))
@@ -637,7 +641,7 @@ class LanceStore:
         if language == "en":
             return []
         with self._reading():
-            version = (str(table.name), int(await table.version()))
+            version = await _read_version(table)
         noted, present = self._languages.get(tenant, (("", -1), frozenset[str]()))
         if noted != version:
             rows = await self._select(["language"], _scope(tenant, "document"))
@@ -647,21 +651,20 @@ class LanceStore:
 
     async def _match(
         self, table: Any, text: str, where: Any, limit: int, *, fuzziness: int = 0
-    ) -> list[tuple[dict[str, Any], float]]:
-        """Return the rows that hold words of ``text``, each with its BM25 score."""
+    ) -> list[tuple[Chunk, float]]:
+        """Return the passages that hold words of ``text``, each with its BM25 score."""
         from lancedb.query import MatchQuery
 
         query = MatchQuery(text, column="search_text", fuzziness=fuzziness, prefix_length=1 if fuzziness else 0)
         with self._reading():
-            found = await (
-                table.query()
-                .nearest_to_text(query)
-                .where(where)
-                .select([*CHUNK_FIELDS, "_score"])
-                .limit(limit + TIE_MARGIN)
-                .to_arrow()
-            )
-        return [(row, float(row["_score"])) for row in found.to_pylist()]
+            search = table.query().nearest_to_text(query).where(where).limit(limit + TIE_MARGIN)
+            if not isinstance(table, PartitionedTable):
+                places = (await search.select(["_score"]).with_row_id().to_arrow()).to_pylist()
+                passages = await self._read_passages(table, [row["_rowid"] for row in places])
+                if passages is not None:
+                    return [(passages[row["_rowid"]], float(row["_score"])) for row in places]
+            found = await search.select([*CHUNK_FIELDS, "_score"]).to_arrow()
+        return [(parse_chunk(row), float(row["_score"])) for row in found.to_pylist()]
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
@@ -670,12 +673,67 @@ class LanceStore:
         table = await self._table()
         where = _scope(tenant, "chunk", filters, scope)
         with self._reading():
+            if parse_filters(filters) == Conditions() and scope.is_everything:
+                nearest = await self._search_block(table, tenant, vector, limit)
+                if nearest is not None:
+                    return nearest
             search = table.query().nearest_to(vector).distance_type("cosine")
             probes = await self._choose_probes(table, where)
             is_exact = probes == 0
             search = search.bypass_vector_index() if is_exact else search.nprobes(probes).refine_factor(REFINE)
             found = await search.where(where).select([*CHUNK_FIELDS, "_distance"]).limit(limit + TIE_MARGIN).to_arrow()
-        return _rank_best(((row, 1.0 - float(row["_distance"])) for row in found.to_pylist()), "dense", limit)
+        hits = [(parse_chunk(row), 1.0 - float(row["_distance"])) for row in found.to_pylist()]
+        return _rank_best(hits, "dense", limit)
+
+    async def _search_block(self, table: Any, tenant: str, vector: Vector, limit: int) -> list[ScoredChunk] | None:
+        """Return the nearest passages of a tenant whose vectors are in memory; None where LanceDB is to search."""
+        import numpy as np
+
+        length = float(np.linalg.norm(vector))
+        if isinstance(table, PartitionedTable) or not length or not math.isfinite(length):
+            return None
+        block = await self._find_block(table, tenant, len(vector))
+        if block is None:
+            return None
+        nearest = await asyncio.to_thread(block.find_best, vector, limit)
+        passages = await self._read_passages(table, [place for place, _ in nearest])
+        if passages is None:
+            return None
+        return _rank_best([(passages[place], score) for place, score in nearest], "dense", limit)
+
+    async def _find_block(self, table: Any, tenant: str, dim: int) -> VectorBlock | None:
+        """Return the vectors of a tenant, read again after each change; None for a table with a vector index."""
+        async with self._block_reading.get():
+            version = await _read_version(table)
+            self._memory.use(version)
+            if self._memory.has_block(tenant):
+                return self._memory.find_block(tenant)
+            total = int(await table.count_rows())
+            block = None
+            if total < ANN_FROM and total * dim * 4 <= MOST_BLOCK_BYTES:
+                where = _scope(tenant, "chunk")
+                rows = await table.query().where(where).select(["id", "vector"]).with_row_id().to_arrow()
+                block = await asyncio.to_thread(VectorBlock.of, rows)
+            self._memory.hold_block(version, tenant, block)
+            return block
+
+    async def _read_passages(self, table: Any, places: Sequence[int]) -> dict[int, Chunk] | None:
+        """Return the passages at places of a table; None when the table has changed since they were found."""
+        version = await _read_version(table)
+        self._memory.use(version)
+        passages = self._memory.find_passages(places)
+        missing = [place for place in places if place not in passages]
+        if not missing:
+            return passages
+        try:
+            found = await table.take_row_ids(missing).select([*CHUNK_FIELDS]).with_row_id().to_arrow()
+        except (RuntimeError, ValueError, OSError):
+            return None  # upkeep has moved them; what is wrong otherwise is said by the search that follows
+        read = {int(row["_rowid"]): parse_chunk(row) for row in found.to_pylist()}
+        if len(read) < len(missing):
+            return None
+        self._memory.hold_passages(version, read)
+        return passages | read
 
     async def _choose_probes(self, table: Any, where: Any) -> int:
         """Return into how many cells of the vector index to look; 0 compares every permitted vector.
@@ -694,7 +752,7 @@ class LanceStore:
     async def _count_permitted(self, table: Any, condition: str) -> int:
         """Return the number of rows that a condition permits; it is counted again after each change of the table."""
         key = digest("condition", condition)  # one of grants may name thousands of documents
-        version = (str(table.name), int(await table.version()))
+        version = await _read_version(table)
         noted = self._permitted.get(key)
         if noted is not None and noted[0] == version:
             self._permitted.move_to_end(key)
@@ -775,6 +833,7 @@ class LanceStore:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+        self._memory.clear()
 
     # The table
 
@@ -892,6 +951,7 @@ class LanceStore:
             await self._create(name)
         table = await open_stored_table(self._path, name)
         self._permitted.clear()  # a table that was put back counts its versions from another number on
+        self._memory.clear()
         made_with = await read_making(table)
         self._tokenizer = str(made_with.get("tokenizer", TOKENIZER))
         is_other = any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim"))
@@ -1032,22 +1092,25 @@ def load() -> None:
     importlib.import_module("lancedb.expr")
 
 
-def _add_scores(
-    hits: list[tuple[dict[str, Any], float]], more: list[tuple[dict[str, Any], float]]
-) -> list[tuple[dict[str, Any], float]]:
-    """Return the rows of both lists; one that is in both has the sum of its scores."""
+async def _read_version(table: Any) -> TableVersion:
+    """Return what names the present state of a table."""
+    return str(table.name), int(await table.version())
+
+
+def _add_scores(hits: list[tuple[Chunk, float]], more: list[tuple[Chunk, float]]) -> list[tuple[Chunk, float]]:
+    """Return the passages of both lists; one that is in both has the sum of its scores."""
     scores: dict[str, float] = {}
-    rows: dict[str, dict[str, Any]] = {}
-    for row, score in (*hits, *more):
-        rows[row["id"]] = row
-        scores[row["id"]] = scores.get(row["id"], 0.0) + score
-    return [(row, scores[key]) for key, row in rows.items()]
+    passages: dict[str, Chunk] = {}
+    for passage, score in (*hits, *more):
+        passages[passage.id] = passage
+        scores[passage.id] = scores.get(passage.id, 0.0) + score
+    return [(passage, scores[key]) for key, passage in passages.items()]
 
 
-def _rank_best(found: Iterable[tuple[dict[str, Any], float]], retriever: str, limit: int) -> list[ScoredChunk]:
-    """Return the ``limit`` best rows as chunks, ties by id. The other rows are never converted."""
-    best = sorted(found, key=lambda hit: (-hit[1], hit[0]["id"]))[:limit]
-    return ranked(((parse_chunk(row), score, {retriever: score}) for row, score in best), retriever)
+def _rank_best(found: Iterable[tuple[Chunk, float]], retriever: str, limit: int) -> list[ScoredChunk]:
+    """Return the ``limit`` best passages, ties by id."""
+    scored = ((passage, score, {retriever: score}) for passage, score in found)
+    return ranked(scored, retriever, limit=limit)
 
 
 # Conditions

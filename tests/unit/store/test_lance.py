@@ -422,3 +422,69 @@ async def test_a_large_table_has_an_index_for_what_filters_look_up(
     indexed = {column for index in await (await store.open_table()).list_indices() for column in index.columns}
     assert {"document_id", "uri", "tenant", "kind", "vector", "search_text"} <= indexed
     assert len(await store.chunks("t", "d1")) == 400
+
+
+async def find_ids(store: LanceStore, vector: Any, **options: Any) -> list[str]:
+    return [hit.chunk.id for hit in await store.dense("t", vector, limit=5, **options)]
+
+
+async def test_small_tables_are_searched_as_lancedb_searches_them(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    await store.put("t", document(1), chunks_of(document(1), 300), vectors(300))
+    await store.put("u", document(1), chunks_of(document(1), 300), vectors(300, 1))
+    everything = {"uri_prefix": "file:"}
+    for question in vectors(20, 7):
+        held = await store.dense("t", question, limit=40)
+        asked = await store.dense("t", question, limit=40, filters=everything)
+        assert [hit.chunk for hit in held] == [hit.chunk for hit in asked]
+        assert [hit.score for hit in held] == pytest.approx([hit.score for hit in asked], abs=1e-6)
+
+
+async def test_searches_see_what_another_process_has_changed(tmp_path: Path) -> None:
+    reader, writer = store_at(tmp_path), store_at(tmp_path)
+    asked = vectors(1)[0]
+    await writer.put("t", document(1, "red gate"), chunks_of(document(1, "red gate")), vectors(3))
+    assert await find_ids(reader, asked) == await find_ids(writer, asked)
+    await writer.put("t", document(2, "blue gate"), chunks_of(document(2, "blue gate"), 1), vectors(1))
+    assert (await find_ids(reader, asked))[:2] == ["d1-0", "d2-0"]
+    await writer.delete("t", ["d1"])
+    assert await find_ids(reader, asked) == ["d2-0"]
+    assert [hit.chunk.text for hit in await reader.lexical("t", "gate", limit=5)] == ["blue gate"]
+    await writer.put("t", document(2, "green gate"), chunks_of(document(2, "green gate"), 1), vectors(1))
+    await writer.optimize()
+    for hits in (await reader.lexical("t", "gate", limit=5), await reader.dense("t", asked, limit=5)):
+        assert [hit.chunk.text for hit in hits] == ["green gate"]
+
+
+async def test_searches_while_another_process_writes_and_tidies_up_fail_never(tmp_path: Path) -> None:
+    reader, writer = store_at(tmp_path), store_at(tmp_path)
+    asked = vectors(1)[0]
+    await writer.put("t", document(0, "red gate"), chunks_of(document(0, "red gate")), vectors(3))
+
+    async def write() -> None:
+        for number in range(1, 6):
+            await writer.put("t", document(number, "red gate"), chunks_of(document(number, "red gate")), vectors(3))
+            await writer.optimize()
+
+    writing = asyncio.create_task(write())
+    while not writing.done():
+        words, nearest = await asyncio.gather(
+            reader.lexical("t", "red gate", limit=50), reader.dense("t", asked, limit=50)
+        )
+        for hits in (words, nearest):
+            assert len(hits) >= 3 and len({hit.chunk.id for hit in hits}) == len(hits)
+    await writing
+    assert len(await reader.dense("t", asked, limit=50)) == 18
+
+
+async def test_a_store_that_was_closed_and_put_back_is_read_anew(tmp_path: Path) -> None:
+    store = store_at(tmp_path / "s")
+    await store.put("t", document(1, "old"), chunks_of(document(1, "old"), 1), vectors(1))
+    shutil.copytree(tmp_path / "s", tmp_path / "copy")
+    await store.put("t", document(1, "new"), chunks_of(document(1, "new"), 1), vectors(1))
+    asked = vectors(1)[0]
+    assert [hit.chunk.text for hit in await store.dense("t", asked, limit=5)] == ["new"]
+    shutil.rmtree(tmp_path / "s")
+    shutil.copytree(tmp_path / "copy", tmp_path / "s")
+    assert [hit.chunk.text for hit in await store.dense("t", asked, limit=5)] == ["old"]
+    assert [hit.chunk.text for hit in await store.lexical("t", "old", limit=5)] == ["old"]
