@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 COLOURS = {"better": "#15803d", "not worse": "#15803d", "equivalent": "#15803d", "worse": "#b91c1c"}
 NEUTRAL = "#475569"
-LABEL_PX, PLOT_PX, ROW_PX, NUMBERS_PX = 190, 380, 26, 230
+PLOT_PX, ROW_PX, GAP_PX = 380, 26, 8
+LABEL_SIZE_PX, NUMBERS_SIZE_PX, SCALE_SIZE_PX = 13, 12, 11
+CHARACTER_EM = 0.66
+"""Width of a character on average, in the widest of the fonts that a page may be shown in."""
+LONGEST_LABEL = 48
+"""Characters of a label; a longer one is cut, and shown whole when it is pointed at."""
 LONGEST_ANSWER = 700
 """Characters of an answer in the table of changed cases."""
 
@@ -45,15 +50,18 @@ class ForestRow:
 def draw_forest(rows: Sequence[ForestRow], margin: float | None = None) -> display.Html:
     """Return a forest plot as SVG: the line at 0 is no difference, right of it B is better.
 
-    The band is the margin within which a loss does not matter.
+    The band is the margin within which a loss does not matter. Both columns of text are as wide as their longest line,
+    and a narrow page shows the whole plot smaller.
     """
     ends = [abs(x) for row in rows for x in (row.low, row.mean, row.high) if math.isfinite(x)]
     reach = max([*ends, margin or 0.0, 0.01]) * 1.05
     height = ROW_PX * (len(rows) + 1)
+    left = _measure_width([_cut_label(row.label) for row in rows], LABEL_SIZE_PX)
+    right = _measure_width([_describe_numbers(row) for row in rows], NUMBERS_SIZE_PX)
 
     def x(value: float) -> float:
         clipped = max(-reach, min(reach, value))
-        return LABEL_PX + PLOT_PX * (clipped + reach) / (2 * reach)
+        return left + PLOT_PX * (clipped + reach) / (2 * reach)
 
     parts = []
     if margin is not None:
@@ -61,34 +69,56 @@ def draw_forest(rows: Sequence[ForestRow], margin: float | None = None) -> displ
         parts.append(f'<rect x="{x(-margin):.1f}" y="0" width="{width:.1f}" height="{height - ROW_PX}" fill="#8882"/>')
     parts.append(f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height - ROW_PX}" stroke="#8888"/>')
     for i, row in enumerate(rows):
-        parts += _draw_row(row, ROW_PX * i + ROW_PX / 2, x)
+        parts += _draw_row(row, ROW_PX * i + ROW_PX / 2, x, left)
     for value in (-reach / 1.05, 0.0, reach / 1.05):
-        parts.append(_text(x(value), height - 8, f"{value:+.2f}" if value else "0", "middle", size=11))
+        shown = f"{value:+.2f}" if value else "0"
+        parts.append(_text(x(value), height - GAP_PX, shown, "middle", size=SCALE_SIZE_PX))
+    whole = left + PLOT_PX + right
     return display.Html(
-        f'<svg role="img" aria-label="Forest plot" width="{LABEL_PX + PLOT_PX + NUMBERS_PX}" height="{height}" '
-        f'style="max-width:100%">{"".join(parts)}</svg>'
+        f'<svg role="img" aria-label="Forest plot" width="{whole}" height="{height}" viewBox="0 0 {whole} {height}" '
+        f'style="max-width:100%;height:auto">{"".join(parts)}</svg>'
     )
 
 
-def _draw_row(row: ForestRow, y: float, place: Callable[[float], float]) -> list[str]:
-    parts = [_text(LABEL_PX - 8, y + 4, row.label, "end")]
-    if math.isfinite(row.low) and math.isfinite(row.high):
+def _draw_row(row: ForestRow, y: float, place: Callable[[float], float], left: int) -> list[str]:
+    parts = [_text(left - GAP_PX, y + 4, _cut_label(row.label), "end", title=row.label)]
+    if _has_interval(row):
         parts.append(
             f'<line x1="{place(row.low):.1f}" x2="{place(row.high):.1f}" y1="{y}" y2="{y}" stroke="{row.colour}" '
             'stroke-width="2"/>'
         )
-        numbers = f"{row.mean:+.3f} [{row.low:+.3f}, {row.high:+.3f}] {row.decision}"
-    else:
-        numbers = f"{row.mean:+.3f} {row.decision}"
     parts.append(f'<rect x="{place(row.mean) - 4:.1f}" y="{y - 4}" width="8" height="8" fill="{row.colour}"/>')
-    parts.append(_text(LABEL_PX + PLOT_PX + 8, y + 4, numbers, "start", size=12, fill=row.colour))
+    numbers_x = left + PLOT_PX + GAP_PX
+    parts.append(_text(numbers_x, y + 4, _describe_numbers(row), "start", size=NUMBERS_SIZE_PX, fill=row.colour))
     return parts
 
 
-def _text(x: float, y: float, text: str, anchor: str, size: int = 13, fill: str = "currentColor") -> str:
+def _has_interval(row: ForestRow) -> bool:
+    return math.isfinite(row.low) and math.isfinite(row.high)
+
+
+def _describe_numbers(row: ForestRow) -> str:
+    interval = f" [{row.low:+.3f}, {row.high:+.3f}]" if _has_interval(row) else ""
+    return f"{row.mean:+.3f}{interval} {row.decision}"
+
+
+def _cut_label(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
+
+
+def _measure_width(lines: Sequence[str], size_px: int) -> int:
+    """Return the pixels that a column of text takes, with a gap on both sides."""
+    longest = max((len(line) for line in lines), default=0)
+    return math.ceil(longest * size_px * CHARACTER_EM) + 2 * GAP_PX
+
+
+def _text(
+    x: float, y: float, text: str, anchor: str, size: int = LABEL_SIZE_PX, fill: str = "currentColor", title: str = ""
+) -> str:
+    whole = f"<title>{escape(title)}</title>" if title and title != text else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{fill}" '
-        f'font-family="system-ui,sans-serif">{escape(text)}</text>'
+        f'font-family="system-ui,sans-serif">{whole}{escape(text)}</text>'
     )
 
 

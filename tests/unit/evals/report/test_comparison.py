@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from roma_core.errors import EvalError
 from roma_core.evals import Decision, EvalReport, compare, compare_variants
-from roma_core.evals.report.comparison_page import render_comparison_page
+from roma_core.evals.report.comparison_page import ForestRow, draw_forest, render_comparison_page
 from roma_core.evals.report.record import render_page, words_an_answer
 from tests.fakes.evals import HIGHER, make_report, make_row, make_run
 
@@ -204,6 +205,35 @@ def test_the_page_needs_nothing_else_and_shows_the_plot_and_the_changed_cases() 
     html = render_comparison_page(compare(a, b, margin=0.05))
     assert html.startswith("<!doctype html>") and "<svg" in html and "<script" not in html and "http" not in html
     assert "&lt;q0&gt;" in html and "<q0>" not in html and "nugget_recall" in html and "⚠" in html
+
+
+def read_plot(html: str) -> tuple[float, list[tuple[float, str, int, str]]]:
+    """Return the width of a plot, and x, anchor, size and words of each text in it."""
+    width = re.search(r'<svg role="img" aria-label="Forest plot" width="(\d+)"', html)
+    assert width is not None
+    texts = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="(\w+)" font-size="(\d+)"[^>]*>(.*?)</text>', html)
+    words = [(float(x), anchor, int(size), re.sub("<title>.*?</title>", "", text)) for x, anchor, size, text in texts]
+    return float(width[1]), words
+
+
+@pytest.mark.parametrize("decision", ["better", "inconclusive", "not worse", ""])
+@pytest.mark.parametrize(
+    "label", ["RR@5", "citation_precision_strict", "a label that nobody has ever made so long " * 3]
+)
+def test_no_text_of_a_forest_plot_is_cut_by_its_edge(decision: str, label: str) -> None:
+    html = draw_forest([ForestRow(label, -0.123, -0.001, 0.123, decision)], margin=0.02)
+    width, texts = read_plot(html)
+    assert any(decision in words for *_, words in texts)
+    for x, anchor, size, words in texts:
+        taken = len(words) * size * 0.64  # of a wide font, as DejaVu Sans is
+        start = {"start": x, "middle": x - taken / 2, "end": x - taken}[anchor]
+        assert start >= 0 and start + taken <= width, words
+
+
+def test_a_narrow_page_shows_the_whole_forest_plot_smaller() -> None:
+    html = draw_forest([ForestRow("RR@5", -0.1, 0.0, 0.1, "inconclusive")])
+    width, _ = read_plot(html)
+    assert f'viewBox="0 0 {width:.0f} ' in html and "max-width:100%;height:auto" in html
 
 
 def test_the_frame_has_a_row_a_measure_and_the_changed_cases_come_by_size() -> None:
