@@ -85,7 +85,8 @@ def try_python(python: str, wheel: Path, root: Path) -> dict[str, Any]:
     run([program / "pip", "check"], folder, log)
     listed = subprocess.run([program / "pip", "list", "--format=json"], capture_output=True, text=True, check=True)
     init_s = run([program / "roma", "init", "x"], folder, log)
-    demo_s = run(["/bin/sh", "-c", f"{program}/roma demo --json > ../demo.json"], folder / "x", log)
+    shell = f"{program}/roma demo --json > ../demo.json || {{ cat ../demo.json >&2; exit 1; }}"
+    demo_s = run(["/bin/sh", "-c", shell], folder / "x", log)
     demo = json.loads((folder / "demo.json").read_text("utf-8"))
     return {
         "python": version,

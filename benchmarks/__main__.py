@@ -37,7 +37,7 @@ HERE = Path(__file__).resolve().parent
 PEERS = {"haystack": "Haystack", "langchain": "LangChain", "llamaindex": "LlamaIndex"}
 NAMES = {"roma": "ROMA", **PEERS}
 SIZES = (200, 1_000, 10_000)
-MODELLED = 200
+MODELLED = 1_000
 """Up to this many notes are embedded by each system itself; above, all are handed the same vectors."""
 QUESTIONS = 60
 WARM_UP = 5
