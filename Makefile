@@ -39,7 +39,8 @@ system: ## Install Chromium and xmlsec1, which some tests need, where that is po
 demo: $(READY) ## Ingest the frozen corpus, ask it, score it; no key and no network service needed.
 	@$(BIN)/roma demo --workspace $(DEMO)
 
-gate: $(READY) ## After make demo: fail when the core of the golden set scores worse than the pinned baseline.
+gate: $(READY) ## Make the demo's workspace, and fail when the core of the golden set scores worse than the pinned baseline.
+	@$(BIN)/roma demo --workspace $(DEMO) >/dev/null
 	@$(BIN)/roma eval 'datasets/golden/golden_dataset.json#core' --gate datasets/golden/baseline.json --workspace $(DEMO)
 
 gate-large: $(READY) ## The same for the set about the large corpus of installed packages.
@@ -87,13 +88,14 @@ cluster-test: $(READY) ## Workers, Dask, the queue in Redis: with services from 
 quick: $(READY) ## The fast tests.
 	@$(PYTEST) -q -m "not slow and not browser and not local_llm and not soak"
 
-test: $(READY) system check ## Everything that must hold: checks, tests with coverage, notebooks.
+test: $(READY) system check ## Everything that must hold: checks, tests with coverage, notebooks, the gate.
 	@$(BIN)/coverage erase
 	@$(PYTEST) -q -n 2 --dist worksteal -m "not soak" --cov --cov-report= --durations=15
 	@$(BIN)/coverage report --fail-under=90
 	@$(BIN)/coverage json -q -o $(VENV)/coverage.json
 	@ROMA_TEST_COVERAGE=$(VENV)/coverage.json $(PYTEST) -q tests/regression/test_coverage.py
 	@$(MAKE) --no-print-directory notebooks
+	@$(MAKE) --no-print-directory gate
 
 notebooks: $(READY) ## Run every notebook under nbmake.
 	@$(PYTEST) -q --nbmake --nbmake-timeout=300 --override-ini=timeout=600 notebooks

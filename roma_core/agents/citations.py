@@ -64,14 +64,21 @@ class CitationAgent(Agent):
         return ComponentHealth(name=self.name, state=store.state, reason=store.reason)
 
     @boundary
-    async def resolve(self, answer: str, passages: Sequence[ScoredChunk], tenant: str) -> Cited:
-        """The answer with proven citations. Raises ``StoreError`` (as a failure) when the store is away."""
+    async def resolve(
+        self, answer: str, passages: Sequence[ScoredChunk], tenant: str, frame: Sequence[str] = ()
+    ) -> Cited:
+        """Return the answer with proven citations; ``frame`` are lines that its writer declared to state nothing.
+
+        Raises ``StoreError`` (as a failure) when the store is unavailable.
+        """
         normal, proven = await self._prove(answer, passages, tenant)
         # Aligning words takes tens of milliseconds of processor time, which no other query should wait for.
-        return await asyncio.to_thread(cite, normal, passages, proven, self._policy)
+        return await asyncio.to_thread(cite, normal, passages, proven, self._policy, None, frame)
 
     @boundary
-    async def confirm(self, answer: str, passages: Sequence[ScoredChunk], tenant: str) -> Cited | None:
+    async def confirm(
+        self, answer: str, passages: Sequence[ScoredChunk], tenant: str, frame: Sequence[str] = ()
+    ) -> Cited | None:
         """Return the answer with what a model confirms of its open claims, all asked in one call; None for nothing.
 
         Raises ``EmbeddingError`` (as a failure) when the model cannot be loaded.
@@ -88,7 +95,7 @@ class CitationAgent(Agent):
         }
         if not confirmed:
             return None
-        return await asyncio.to_thread(cite, normal, passages, proven, self._policy, confirmed)
+        return await asyncio.to_thread(cite, normal, passages, proven, self._policy, confirmed, frame)
 
     async def _prove(
         self, answer: str, passages: Sequence[ScoredChunk], tenant: str
@@ -113,10 +120,11 @@ class CitationAgent(Agent):
     async def _verify_citations(self, context: Context) -> AgentFailure | None:
         if context.is_unknown:
             return None
-        cited = await self.resolve(context.answer, context.passages, context.query.tenant)
+        frame = context.draft.frame if context.draft is not None else ()
+        cited = await self.resolve(context.answer, context.passages, context.query.tenant, frame)
         if isinstance(cited, AgentFailure):
             return cited
-        confirmed = await self.confirm(context.answer, context.passages, context.query.tenant)
+        confirmed = await self.confirm(context.answer, context.passages, context.query.tenant, frame)
         if isinstance(confirmed, AgentFailure):
             context.degraded.append(f"citations: the entailment model was not asked: {confirmed.code}")
         cited = confirmed if isinstance(confirmed, Cited) else cited
@@ -125,7 +133,7 @@ class CitationAgent(Agent):
             context.degraded.append(f"citations: {cited.stale} of a document that has changed since were dropped")
         if cited.removed and not cited.statements:
             context.degraded.append("citations: no passage supports any statement of the answer; all were taken out")
-            cited = replace(cited, answer=I_DONT_KNOW, citations=())
+            cited = replace(cited, answer=I_DONT_KNOW, citations=(), frame=())
         context.cited = cited
         return None
 
@@ -147,7 +155,7 @@ async def find_citation_trouble(
         return "the cheap model does not know"
     if draft.finish_reason != "stop":
         return f"the cheap model's answer ended by {draft.finish_reason}"
-    cited = await agent.resolve(draft.text, given, context.query.tenant)
+    cited = await agent.resolve(draft.text, given, context.query.tenant, draft.frame)
     if isinstance(cited, AgentFailure):
         return f"the cheap model's citations could not be checked: {cited.code.value}"
     refused = sum(statement.verdict in REFUSED for statement in cited.statements)

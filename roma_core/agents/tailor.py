@@ -13,7 +13,7 @@ from roma_core.citations import Cited
 from roma_core.errors import ErrorCode, LLMError, RomaError
 from roma_core.languages import is_same_script
 from roma_core.llm.base import I_DONT_KNOW
-from roma_core.markup import rewrite_markers
+from roma_core.markup import find_frame, rewrite_markers
 from roma_core.types import Answered, ComponentHealth, HealthState, Query, TailorOutput, digest
 from roma_core.writers.base import Draft, Piece, Thoughts, Writer
 
@@ -152,9 +152,9 @@ def _compose_answer(context: Context) -> TailorOutput:
     declined = draft.finish_reason in _DECLINED
     if declined:
         context.degraded.append(DECLINED_REASON)
-    cited = context.cited or Cited(_without_markers(context.answer, context))
+    cited = context.cited or _leave_unchecked(context, draft)
     if declined and not cited.answer.strip():
-        cited = replace(cited, answer=DECLINED_ANSWER, citations=(), statements=())
+        cited = replace(cited, answer=DECLINED_ANSWER, citations=(), statements=(), frame=())
     if not is_same_script(context.question, cited.answer):
         context.notes.append("the answer is in another script than the question")
     return TailorOutput(
@@ -173,10 +173,17 @@ def _compose_answer(context: Context) -> TailorOutput:
         answered=Answered.UNKNOWN if declined else _weigh_answer(cited, draft),
         statements=() if declined else cited.statements,
         removed=cited.removed,
+        frame=cited.frame,
         flags=tuple(context.flags),
         prompt_hash=draft.prompt_hash,
         route=draft.route,
     )
+
+
+def _leave_unchecked(context: Context, draft: Draft) -> Cited:
+    """Return the answer without markers, as nothing was verified."""
+    answer = _without_markers(context.answer, context)
+    return Cited(answer, frame=find_frame(answer, draft.frame))
 
 
 def _weigh_answer(cited: Cited, draft: Draft) -> Answered:

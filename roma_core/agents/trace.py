@@ -68,6 +68,7 @@ def _snap_draft(draft: Draft | None) -> DraftSnapshot | None:
         passages_read=draft.passages_read,
         prompt=tuple(PromptMessage(role=message.role, content=message.content) for message in draft.prompt),
         is_partial=draft.is_partial,
+        frame=draft.frame,
     )
 
 
@@ -85,4 +86,5 @@ def _restore_draft(draft: DraftSnapshot | None) -> Draft | None:
         prompt_hash=draft.prompt_hash,
         passages_read=draft.passages_read,
         is_partial=draft.is_partial,
+        frame=draft.frame,
     )

@@ -77,6 +77,7 @@ class DraftSnapshot(Noun):
     passages_read: int = 0
     prompt: tuple[PromptMessage, ...] = ()
     is_partial: bool = False
+    frame: tuple[str, ...] = ()
 
 
 class StageSnapshot(Noun):

@@ -236,6 +236,8 @@ class _Amount:
     quantity: Quantity
     counted: str = ""
     numbered: str = ""
+    described: frozenset[str] = frozenset()
+    """Stems of the two words behind it: "27 lost sailings" are sailings."""
 
 
 def _read_dates(words: Sequence[ClaimWord], given: set[str]) -> list[tuple[str, Date]]:
@@ -274,7 +276,8 @@ def _read_quantities(words: Sequence[ClaimWord], given: set[str]) -> list[_Amoun
             continue
         counted = _stem_at(words, position + 1)
         numbered = "" if counted or word.quantity.unit else _stem_at(words, position - 1)
-        amounts.append(_Amount(word.text, word.quantity, counted, numbered))
+        described = frozenset({counted, _stem_at(words, position + 2)} - {""}) if counted else frozenset()
+        amounts.append(_Amount(word.text, word.quantity, counted, numbered, described))
     return amounts
 
 
@@ -384,7 +387,7 @@ def _measure_one_thing(one: _Amount, other: _Amount, asked: set[str]) -> bool:
         return one.quantity.unit == other.quantity.unit or _are_near(one.quantity, other.quantity)
     if one.numbered or other.numbered:
         return one.numbered == other.numbered
-    if one.counted and one.counted == other.counted:
+    if one.counted and (one.counted == other.counted or one.described & other.described & asked):
         return True
     return bool({one.counted, other.counted} & asked) and not (one.counted and other.counted)
 

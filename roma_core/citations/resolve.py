@@ -15,9 +15,29 @@ from roma_core.citations.verdict import Reason, Support, verify_claim
 from roma_core.citations.words import read_words
 from roma_core.facts import read_author
 from roma_core.languages import describe_language, detect_language, is_covered
-from roma_core.markup import Claim, Marker, mask_markers, read_markers, remove_markers, rewrite_markers, split_claims
+from roma_core.markup import (
+    Claim,
+    Marker,
+    find_frame,
+    is_framed,
+    mask_markers,
+    read_markers,
+    remove_markers,
+    rewrite_markers,
+    split_claims,
+)
 from roma_core.markup.tables import frame_rows
-from roma_core.types import Answered, Chunk, Citation, CitationPolicy, CitationVerdict, Document, ScoredChunk, Statement
+from roma_core.types import (
+    Answered,
+    Chunk,
+    Citation,
+    CitationPolicy,
+    CitationVerdict,
+    Document,
+    ScoredChunk,
+    Span,
+    Statement,
+)
 
 PROVEN: frozenset[CitationVerdict] = frozenset({"verbatim", "supported"})
 """Verdicts of a statement that a passage proves."""
@@ -60,6 +80,8 @@ class Cited:
     statements: tuple[Statement, ...] = ()
     removed: tuple[Statement, ...] = ()
     """Statements that the policy took out; their offsets are those of the answer before."""
+    frame: tuple[Span, ...] = ()
+    """Places of the lines that ROMA wrote around quotes; they are no statements."""
 
     @property
     def answered(self) -> Answered:
@@ -93,23 +115,24 @@ def cite(
     proven: Mapping[int, Document],
     policy: CitationPolicy = "mark",
     confirmed: Mapping[OpenClaim, str] | None = None,
+    frame: Sequence[str] = (),
 ) -> Cited:
     """Return the answer with its citations, from ``proven``: the document of each passage number that may be cited.
 
     ``confirmed`` are claims that the check of words left open and that a model found entailed, with its name.
+    ``frame`` are the lines that the writer declared as frame: they are neither checked nor cited.
     """
     size = len(passages)
     known, unknown = rewrite_markers(answer, size, lambda n: True)
     text, stale = rewrite_markers(known, size, proven.__contains__)
-    checks = _Checks(passages, proven, is_on=policy != "off", confirmed=confirmed or {})
+    checks = _Checks(passages, proven, is_on=policy != "off", confirmed=confirmed or {}, frame=tuple(frame))
     found: frozenset[int] = frozenset()
     if policy != "off":
         text, found = _mark_unmarked(text, checks)
     removed: tuple[Statement, ...] = ()
     if policy == "strict":
         text, removed, found = _take_out(text, checks, found)
-    claims = split_claims(text, size)
-    blank = mask_markers(text, read_markers(text, size))
+    claims, blank = checks.split(text)
     citations = [c for i, claim in enumerate(claims) for c in checks.citations(blank, claim, by_roma=i in found)]
     statements = tuple(s for claim in claims if (s := checks.statement(blank, claim)) is not None)
     return Cited(
@@ -120,6 +143,7 @@ def cite(
         uncited=sum(1 for claim in claims if not claim.numbers and is_statement(blank, claim)),
         statements=statements if policy != "off" else (),
         removed=removed,
+        frame=find_frame(text, frame),
     )
 
 
@@ -170,7 +194,15 @@ class _Checks:
     proven: Mapping[int, Document]
     is_on: bool
     confirmed: Mapping[OpenClaim, str] = field(default_factory=dict)
+    frame: tuple[str, ...] = ()
     _supports: dict[tuple[str, int], Support] = field(default_factory=dict)
+
+    def split(self, text: str) -> tuple[list[Claim], str]:
+        """Return the claims of an answer, its frame left out, and its text with the markers masked."""
+        size = len(self.passages)
+        frame = find_frame(text, self.frame)
+        claims = [claim for claim in split_claims(text, size) if claim.numbers or not is_framed(claim, frame)]
+        return claims, mask_markers(text, read_markers(text, size))
 
     def support(self, said: str, number: int) -> Support:
         """Return what passage ``number`` says of a claim."""
@@ -287,9 +319,7 @@ def _rank(support: Support) -> tuple[bool, float, bool]:
 
 def _mark_unmarked(text: str, checks: _Checks) -> tuple[str, frozenset[int]]:
     """Return the text with a marker behind each unmarked statement that a passage proves, and which claims they are."""
-    size = len(checks.passages)
-    claims = split_claims(text, size)
-    blank = mask_markers(text, read_markers(text, size))
+    claims, blank = checks.split(text)
     found: dict[int, int] = {}
     for index, claim in enumerate(claims):
         if claim.numbers or not is_statement(blank, claim):
@@ -303,7 +333,7 @@ def _mark_unmarked(text: str, checks: _Checks) -> tuple[str, frozenset[int]]:
     for index in sorted(found, reverse=True):
         end = claims[index].end
         marked = f"{marked[:end]} [{found[index]}]{marked[end:]}"
-    after = split_claims(marked, size)
+    after, _ = checks.split(marked)
     agrees = len(after) == len(claims) and all(
         after[i].numbers == ((found[i],) if i in found else claim.numbers) for i, claim in enumerate(claims)
     )
@@ -312,10 +342,8 @@ def _mark_unmarked(text: str, checks: _Checks) -> tuple[str, frozenset[int]]:
 
 def _take_out(text: str, checks: _Checks, found: frozenset[int]) -> tuple[str, tuple[Statement, ...], frozenset[int]]:
     """Return the text without the statements that no passage supports, those, and the claims that ROMA had marked."""
-    size = len(checks.passages)
-    claims = split_claims(text, size)
-    markers = read_markers(text, size)
-    blank = mask_markers(text, markers)
+    markers = read_markers(text, len(checks.passages))
+    claims, blank = checks.split(text)
     judged = [checks.statement(blank, claim) for claim in claims]
     refused = {i for i, statement in enumerate(judged) if statement is not None and statement.verdict in REFUSED}
     if not refused:

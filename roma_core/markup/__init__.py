@@ -5,7 +5,8 @@
 ['text', 'marker', 'text']
 """
 
-from roma_core.markup.claims import Claim, read_statements, split_claims
+from roma_core.markup.claims import Claim, is_framed, read_statements, split_claims
+from roma_core.markup.frame import Frame, collect_frame, find_frame, join_piece
 from roma_core.markup.markers import (
     Marker,
     escape_markers,
@@ -23,11 +24,16 @@ from roma_core.markup.unknown import says_unknown
 
 __all__ = [
     "Claim",
+    "Frame",
     "Marker",
     "Segment",
     "Sentence",
+    "collect_frame",
     "escape_markers",
     "escape_quoted",
+    "find_frame",
+    "is_framed",
+    "join_piece",
     "markdown",
     "mask_markers",
     "new_parser",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from roma_core.markup.markers import Marker, mask_markers, read_markers
 from roma_core.markup.sentences import Sentence, split_sentences
-from roma_core.types import BlockKind
+from roma_core.types import BlockKind, Span
 
 _STATING: frozenset[BlockKind] = frozenset({"paragraph", "list", "quote", "table", "caption", "footnote"})
 _LEADING = re.compile(r"(?:\[\d{1,3}\][ \t,;:]*)+")
@@ -53,11 +53,21 @@ def split_claims(text: str, passages: int) -> list[Claim]:
     return [claim for unit, group in zip(units, groups, strict=True) for claim in _claims_of(text, unit, group)]
 
 
-def read_statements(text: str, passages: int = 999) -> list[Claim]:
-    """Return the sentences of an answer that state something: no headings or figures, and a word beside the markers."""
+def read_statements(text: str, passages: int = 999, frame: Sequence[Span] = ()) -> list[Claim]:
+    """Return the sentences of an answer that state something: no headings or figures, and a word beside the markers.
+
+    ``frame`` are the places of the lines that ROMA wrote around its quotes (``TailorOutput.frame``), which state
+    nothing.
+    """
     masked = mask_markers(text, read_markers(text, passages))
     units = (unit for unit in split_sentences(text) if unit.kind not in {"heading", "figure"})
-    return [Claim(unit.start, unit.end, unit.kind) for unit in units if _WORD.search(masked, unit.start, unit.end)]
+    claims = [Claim(unit.start, unit.end, unit.kind) for unit in units if _WORD.search(masked, unit.start, unit.end)]
+    return [claim for claim in claims if not is_framed(claim, frame)]
+
+
+def is_framed(claim: Claim, frame: Sequence[Span]) -> bool:
+    """Return whether a claim lies within the frame as a whole."""
+    return any(span.start <= claim.start and claim.end <= span.end for span in frame)
 
 
 def _blocks_of(text: str, units: Sequence[Sentence]) -> list[tuple[int, bool]]:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from roma_core.errors import AgentFailure
 from roma_core.types.base import Noun, frame
-from roma_core.types.document import ScoredChunk
+from roma_core.types.document import ScoredChunk, Span
 from roma_core.types.query import Persona
 
 if TYPE_CHECKING:
@@ -224,6 +224,9 @@ class TailorOutput(Noun):
     """The statements of the answer with their verdicts, in order."""
     removed: tuple[Statement, ...] = ()
     """Statements that were taken out because no passage supports them."""
+    frame: tuple[Span, ...] = ()
+    """Places of the lines that ROMA wrote around quotes ("The sources disagree ..."): they state nothing. A model that
+    writes an answer declares none, so whatever it says is a statement."""
     flags: tuple[str, ...] = ()
     """Names of the guardrail rules that fired without blocking."""
     prompt_hash: str = ""

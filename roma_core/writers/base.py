@@ -34,6 +34,8 @@ class Draft:
     """The choice between models, where there was one."""
     is_partial: bool = False
     """True where the writer says that a part of the question stays open."""
+    frame: tuple[str, ...] = ()
+    """Lines of ``text`` that only announce or name what stands around them; none where a model writes."""
 
 
 @dataclass(frozen=True)

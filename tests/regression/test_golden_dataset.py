@@ -12,10 +12,12 @@ import pytest
 
 from roma_core import Settings, build_roma
 from roma_core.evals.corpus import build_corpus, corpus_sources
+from roma_core.evals.gate import load_baseline
 from roma_core.evals.golden.dataset import Golden, load_golden
 from roma_core.evals.golden.evidence import find, locate
 from roma_core.evals.measures.nuggets import states
 from roma_core.evals.measures.values import read_values
+from roma_core.evals.stats.inference import interval
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = ROOT / "datasets" / "golden" / "golden_dataset.json"
@@ -123,6 +125,45 @@ def test_golden_dataset_citation_coverage() -> None:
 def test_golden_dataset_retrieval() -> None:
     """A passage with the answer is among the first five for at least 85 % of the questions of the pinned run."""
     assert mean(read_pinned("R@5")) >= 0.85
+
+
+def describe_pinned(measure: str) -> tuple[str, str]:
+    """Return the mean and the interval of a measure in the pinned run, as the README writes them."""
+    baseline = load_baseline(BASELINE)
+    scores = baseline.scores[measure]
+    scale = next(info.scale for info in baseline.measures if info.name == measure)
+    found = interval(list(scores.values()), [baseline.clusters[case] for case in scores], scale)
+    return write_share(found.mean), f"{write_share(found.low)} – {write_share(found.high)}"
+
+
+def write_share(share: float) -> str:
+    """Return a share with three digits, without the zero before them."""
+    return f"{share:.3f}".removeprefix("0")
+
+
+@pytest.mark.parametrize(
+    ("words", "measure"),
+    [
+        ("a passage with the answer among the first five", "R@5"),
+        ("facts of the reference answers that are stated", "nugget_recall"),
+        ("citations proven at their offsets", "citation_validity"),
+        ("questions without an answer that are answered all the same", "false_answers"),
+    ],
+)
+def test_the_readme_shows_the_figures_of_the_pinned_run(words: str, measure: str) -> None:
+    mean, bounds = describe_pinned(measure)
+    assert f"| {words} | {mean} | {bounds} |" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_page_on_quoted_answers_shows_the_figures_of_the_pinned_run() -> None:
+    figures = {
+        name: "{} ({})".format(*describe_pinned(name)) for name in ("nugget_recall", "answered", "false_answers")
+    }
+    expected = (
+        f"quotes state {figures['nugget_recall']} of the facts, answer {figures['answered']} of the questions that "
+        f"have an answer and {figures['false_answers']} of those that have none"
+    )
+    assert expected in " ".join((ROOT / "docs" / "12_EXTRACTIVE.md").read_text("utf-8").split())
 
 
 def test_the_pinned_run_is_one_of_this_set() -> None:

@@ -22,7 +22,7 @@ from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded
 from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.golden.evidence import Places
 from roma_core.llm.base import FALLBACK
-from roma_core.types import Citation, Noun, ScoredChunk, TailorOutput, Usage, digest
+from roma_core.types import Citation, Noun, ScoredChunk, Span, TailorOutput, Usage, digest
 
 SCORING = ("evals/measures", "evals/golden", "evals/judge", "markup", "citations")
 """Folders of ROMA's own code that decide the scores of its own measures."""
@@ -119,6 +119,11 @@ class CaseOutcome(Noun):
     def citations(self) -> Sequence[Citation]:
         """The citations of the answer, in order."""
         return self.output.citations if self.output else ()
+
+    @property
+    def frame(self) -> Sequence[Span]:
+        """The places of the lines that ROMA wrote around its quotes; a model that writes an answer declares none."""
+        return self.output.frame if self.output else ()
 
 
 ScoreFunction = Callable[[GoldenCase, CaseOutcome], "Score | float | Awaitable[Score | float]"]

@@ -11,6 +11,11 @@ from roma_core.markup.tables import read_cited_words
 from roma_core.types import Citation
 
 
+def _read_stated(outcome: CaseOutcome) -> list[Claim]:
+    """Return what an answer states; the lines that ROMA wrote around quotes are none of it."""
+    return read_statements(outcome.answer, frame=outcome.frame) if outcome.answered else []
+
+
 def _stands_behind(citation: Citation, statement: Claim) -> bool:
     return citation.answer_start < statement.end and statement.start < citation.answer_end
 
@@ -18,7 +23,7 @@ def _stands_behind(citation: Citation, statement: Claim) -> bool:
 @measure(source="citation recall of Gao et al. (ALCE), EMNLP 2023, with offset proof", length_sensitive=True)
 def citation_coverage(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of the sentences that state something and have a proven citation."""
-    stated = read_statements(outcome.answer) if outcome.answered else []
+    stated = _read_stated(outcome)
     if not stated:
         return Score.not_applicable()
     proven = [c for c, proof in zip(outcome.citations, outcome.proofs, strict=True) if proof]
@@ -55,7 +60,7 @@ AGAINST: frozenset[str] = frozenset({"contradicted"})
 )
 def support(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of what the answer states that its citations support. To repeat the question states nothing."""
-    stated = read_statements(outcome.answer) if outcome.answered else []
+    stated = _read_stated(outcome)
     if not stated:
         return Score.not_applicable()
     credits = [_credit(outcome, statement, case.question) for statement in stated]
@@ -83,7 +88,7 @@ def _is_echo(statement: str, question: str) -> bool:
 @measure(source="share of statements that a citation contradicts (Huang et al., RefChecker, 2024)", higher=False)
 def contradicted(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of what the answer states that one of its own citations contradicts."""
-    stated = read_statements(outcome.answer) if outcome.answered else []
+    stated = _read_stated(outcome)
     if not stated:
         return Score.not_applicable()
     against = [

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.measures.base import CaseOutcome, Measure
-from roma_core.markup import read_markers, read_statements, remove_markers
+from roma_core.markup import find_frame, read_markers, read_statements, remove_markers
 from roma_core.types import Citation, ScoredChunk, TailorOutput, digest
 
 Verify = Callable[[str, Sequence[ScoredChunk]], Awaitable[tuple[str, Sequence[Citation]]]]
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\d+")
 
 def negate(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
     """Deny every statement."""
-    return _rewrite_statements(output.answer, lambda text: f"It is false that {text[:1].lower()}{text[1:]}")
+    return _rewrite_statements(output, lambda text: f"It is false that {text[:1].lower()}{text[1:]}")
 
 
 def dump(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
@@ -68,7 +68,7 @@ def shuffle_citations(case: GoldenCase, output: TailorOutput, others: Sequence[T
 
 def drop_half(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
     """Keep the first half of the words that carry the answer; of a single statement its beginning."""
-    stated = read_statements(output.answer)
+    stated = read_statements(output.answer, frame=output.frame)
     if len(stated) > 1:
         kept = stated[: len(stated) // 2]
         return output.answer[kept[0].start : kept[-1].end]
@@ -94,9 +94,9 @@ MUTATIONS: Mapping[str, Mutation] = {
 }
 
 
-def _rewrite_statements(text: str, change: Callable[[str], str]) -> str:
-    parts, last = [], 0
-    for statement in read_statements(text):
+def _rewrite_statements(output: TailorOutput, change: Callable[[str], str]) -> str:
+    text, parts, last = output.answer, [], 0
+    for statement in read_statements(text, frame=output.frame):
         parts += [text[last : statement.start], change(text[statement.start : statement.end])]
         last = statement.end
     return "".join([*parts, text[last:]])
@@ -125,7 +125,8 @@ async def mutate(
             continue
         text = MUTATIONS[name](case, output, known)
         answer, citations = await verify(text, output.passages)
-        worse = output.model_copy(update={"answer": answer, "citations": tuple(citations)})
+        frame = find_frame(answer, [span.of(output.answer) for span in output.frame])
+        worse = output.model_copy(update={"answer": answer, "citations": tuple(citations), "frame": frame})
         mutated.append(outcome.model_copy(update={"output": worse, "proofs": (True,) * len(citations)}))
     return mutated
 

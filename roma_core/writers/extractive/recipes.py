@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from roma_core.facts import FactName, state_fact
-from roma_core.markup import escape_markers
+from roma_core.markup import Frame, escape_markers, join_piece
 from roma_core.markup.questions import Question, content_words, find_codes, holds_all_codes
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.markup.tables import read_tables, split_cells
@@ -27,6 +27,7 @@ from roma_core.writers.extractive.facts import (
     title_span,
 )
 from roma_core.writers.extractive.lists import MOST_ITEM_CHARS, MOST_ITEMS, ListAnswer, answer_from_lists, read_lists
+from roma_core.writers.extractive.scopes import have_opposites
 from roma_core.writers.extractive.selection import render_quotes
 from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.tables import (
@@ -136,7 +137,7 @@ def _list_documents(question: Question, sources: CitedSources) -> RecipeAnswer |
     chosen = [d for d in sources.documents if _is_about(words, d)]
     if not chosen:
         return None
-    pieces = [f"{len(chosen)} of the {len(sources.documents)} documents that were found speak of it:"]
+    pieces: list[str] = [Frame(f"{len(chosen)} of the {len(sources.documents)} documents that were found speak of it:")]
     for position, document in enumerate(chosen):
         span = title_span(document) or _first_line(document)
         number = sources.cite(document, *span)
@@ -172,13 +173,13 @@ def summarise(question: Question, sources: CitedSources) -> RecipeAnswer | None:
     headings = _top_headings(document)
     if not sentences and not headings:
         return None
-    pieces = [f"“{document.title}” in its own words:"]
+    pieces: list[str] = [Frame(f"“{escape_markers(document.title)}” in its own words:")]
     for position, sentence in enumerate(sentences):
         number = sources.cite(document, sentence.start, sentence.end)
         glue = "\n\n" if position == 0 else " "
         pieces.append(f"{glue}{escape_markers(sentence.of(document.text))} [{number}]")
     if len(headings) > 1:
-        pieces.append(f"\n\nIts sections, {min(len(headings), MOST_HEADINGS)} of {len(headings)}:\n")
+        pieces.append(Frame(f"\n\nIts sections, {min(len(headings), MOST_HEADINGS)} of {len(headings)}:\n"))
         for start, end in headings[:MOST_HEADINGS]:
             pieces.append(f"\n- {escape_markers(document.text[start:end])} [{sources.cite(document, start, end)}]")
     return RecipeAnswer(tuple(pieces), 1.0, is_whole=True)
@@ -278,9 +279,9 @@ def _render_list(answer: ListAnswer, sources: CitedSources) -> list[str]:
         counted = f"{len(answer.chosen)} of {total} with “{answer.by}”"
         if len(shown) < len(answer.chosen):
             counted += f", {len(shown)} of them shown"
-        pieces.append(f"{counted}:\n")
+        pieces.append(Frame(f"{counted}:\n"))
     else:
-        pieces.append(f"{len(shown)} of {total}{' shown' if len(shown) < total else ''}:\n")
+        pieces.append(Frame(f"{len(shown)} of {total}{' shown' if len(shown) < total else ''}:\n"))
     for start, end in spans:
         text = " ".join(document.text[start : min(end, start + MOST_ITEM_CHARS)].split())
         pieces.append(f"\n- {escape_markers(text)} [{number}]")
@@ -306,6 +307,8 @@ def find_contrary_tables(question: Question, answer: TableAnswer, sources: Cited
     for document in (*sources.documents, *sources.relatives):
         if document.id == answer.table.document.id:
             continue
+        if have_opposites(answer.table.document.title, document.title):
+            continue  # the timetables of summer and winter do not contradict each other
         twins = (find_contrary_rows(question, answer, table) for table in read_tables(document))
         twin = next((twin for twin in twins if twin is not None), None)
         if twin is not None:
@@ -317,10 +320,10 @@ def render_tables(answers: Sequence[TableAnswer], sources: CitedSources) -> list
     """Return the rows of tables that contradict each other, the newest first, each under its title and date."""
     dates = {answer.table.document.id: read_newest_date(answer.table.document) for answer in answers}
     ordered = sorted(answers, key=lambda answer: dates[answer.table.document.id], reverse=True)
-    pieces = [describe_disagreement("number", is_dated=any(dates.values()))]
+    pieces: list[str] = [Frame(describe_disagreement("number", is_dated=any(dates.values())))]
     for answer in ordered:
         document = answer.table.document
-        pieces.append(f"\n\n{describe_source(document.title, dates[document.id])}\n\n")
+        pieces.append(Frame(f"\n\n{describe_source(document.title, dates[document.id])}\n\n"))
         pieces += quote_rows(answer, sources)
     return pieces
 
@@ -329,9 +332,13 @@ def quote_rows(answer: TableAnswer, sources: CitedSources) -> list[str]:
     """Return the caption, what was computed, and the rows under their header; cited as one span from the caption on."""
     table = answer.table
     number = sources.cite(table.document, *table.find_span(answer.rows))
-    lines = [escape_markers(table.caption.rstrip(":："))] if table.caption else []
-    lines += [escape_markers(answer.lead)] if answer.lead else []
-    return [*(f"{line}:\n\n" for line in lines), render_rows(answer, number)]
+    pieces: list[str] = []
+    if table.caption:
+        pieces.append(Frame(f"{escape_markers(table.caption.rstrip(':：'))}:\n\n"))
+    if answer.lead:
+        lead = f"{escape_markers(answer.lead)}:\n\n"
+        pieces.append(Frame(lead) if answer.counts_only else lead)
+    return [*pieces, render_rows(answer, number)]
 
 
 def find_rows(chosen: Sequence[QuotableUnit], sources: CitedSources) -> TableAnswer | None:
@@ -359,7 +366,7 @@ def quote_units(chosen: Sequence[QuotableUnit], sources: CitedSources) -> list[s
         answer = find_rows(group, sources)
         quotes = quote_rows(answer, sources) if answer is not None else _quote_group(group, sources)
         glue = "\n\n" if pieces else ""
-        pieces += [f"{glue}{quotes[0]}", *quotes[1:]]
+        pieces += [join_piece(glue, quotes[0]), *quotes[1:]]
     return pieces
 
 
@@ -386,7 +393,7 @@ def _quote_group(group: Sequence[QuotableUnit], sources: CitedSources) -> list[s
     first = group[0]
     chunk = (*sources.passages, *sources.added)[first.passage - 1].chunk
     if first.is_figure:
-        return [f"{_name_picture(first, chunk, sources)}:\n\n", *render_quotes(group)]
+        return [Frame(f"{_name_picture(first, chunk, sources)}:\n\n"), *render_quotes(group)]
     header = first.surroundings[3]
     if not first.is_row or not header or header not in chunk.text:
         return render_quotes(group)

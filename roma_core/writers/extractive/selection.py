@@ -25,6 +25,7 @@ from roma_core.markup.questions import Question, content_words, find_names, hold
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
+from roma_core.writers.extractive.cells import AskedCell
 from roma_core.writers.extractive.scopes import (
     find_opposite,
     find_other_scope,
@@ -308,7 +309,8 @@ def find_contradiction(
     if is_read and (corrected := find_correction(_said(best), _said(unit))) is not None:
         return corrected
     thing = find_asked_thing(question.text)
-    can_differ = asks_value(question.text) and not question.is_compound and (thing is None or thing.is_counted)
+    asks_one = not question.is_compound and not question.asks_several
+    can_differ = asks_value(question.text) and asks_one and (thing is None or thing.is_counted)
     can_differ = can_differ and _names_asked(question, best, unit)
     if can_differ and agree_on_answer(question.text, _said(best), _said(unit)):
         return None
@@ -326,6 +328,29 @@ def find_contradiction(
     return None
 
 
+def find_row_contradiction(
+    question: Question, row: QuotableUnit, cell: AskedCell, unit: QuotableUnit, around: Chunk
+) -> Conflict | None:
+    """Return how a sentence of another document contradicts the cell of a row that answers; None where it does not.
+
+    The sentence has the row's numbers of the question ("in 2023"), and its passage speaks of what the column measures.
+    A value with a unit measures many things, so the sentence itself has to speak of this one.
+    """
+    if unit.document_place[0] == row.document_place[0] or not unit.is_prose:
+        return None
+    given = {word.key for word in read_words(question.text) if word.is_number}
+    held = given & {word.key for word in read_words(_said(row)) if word.is_number}
+    if held - {word.key for word in read_words(_said(unit)) if word.is_number}:
+        return None
+    if not cell.words <= content_words(f"{around.title}\n{around.text}"):
+        return None
+    if cell.unit and not (cell.words - {stem_word(cell.unit)}) & content_words(unit.own_text):
+        return None
+    if _is_about_else(question, row, unit, around):
+        return None
+    return find_answer_conflict(question.text, cell.text, _said(unit))
+
+
 def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, around: Chunk | None) -> bool:
     """Return whether a unit speaks of another thing than the best one, so that both can be true.
 
@@ -340,6 +365,8 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
     if _have_similar_names(best, unit) or _lacks_subject(question, best, unit) or find_misfit(question, unit):
         return True
     if not names_asked_year(question.text, f"{unit.scored_text}\n{held}"):
+        return True
+    if have_opposites(best.surroundings[0], unit.surroundings[0]):
         return True
     said, other = _said(best), _said(unit)
     asks_time = question.kind == "when" or asks_date(question.text)

@@ -37,6 +37,8 @@ class TableAnswer:
     coverage: float
     """Share of the question's words that the rows, the header and what the table stands under account for."""
     is_computed: bool = False
+    counts_only: bool = False
+    """True where ``lead`` says only how many rows of the table are shown."""
 
 
 # Values
@@ -415,7 +417,7 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
     rows = _scope(table, named) if named else table.rows
     rows = [row for row in (named or rows) if not _TOTAL.match(row.cells[0])]
     lead = f"{len(rows)} of {len(table.rows)} rows"
-    return _computed(question, table, tuple(rows), lead, named=named)
+    return _computed(question, table, tuple(rows), lead, named=named, counts_only=True)
 
 
 def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
@@ -423,7 +425,8 @@ def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> T
     if not named and not question.words & about:
         return None
     rows = tuple(row for row in (named or table.rows) if not _TOTAL.match(row.cells[0]))
-    return _computed(question, table, rows, f"{len(rows)} of {len(table.rows)} rows", named=named)
+    lead = f"{len(rows)} of {len(table.rows)} rows"
+    return _computed(question, table, rows, lead, named=named, counts_only=True)
 
 
 def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
@@ -452,6 +455,7 @@ def _computed(
     used: set[str] | None = None,
     *,
     named: Sequence[TableRow] = (),
+    counts_only: bool = False,
 ) -> TableAnswer | None:
     meant: set[str] = set()
     text = question.text.casefold()
@@ -460,7 +464,7 @@ def _computed(
     coverage = _coverage(question, table, [*rows[:1], *named], (used or set()) | meant)
     shown = rows[:MOST_ROWS]
     said = f"{lead}; {len(shown)} of these {len(rows)} rows are shown" if len(shown) < len(rows) else lead
-    return TableAnswer(table, shown, said, coverage, is_computed=True)
+    return TableAnswer(table, shown, said, coverage, is_computed=True, counts_only=counts_only)
 
 
 def find_contrary_rows(question: Question, answer: TableAnswer, table: Table) -> TableAnswer | None:

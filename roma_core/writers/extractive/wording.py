@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from roma_core.markup import escape_markers
+from roma_core.markup import Frame, escape_markers, join_piece
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
 from roma_core.writers.extractive.facts import file_name, find_date, read_newest_date
@@ -66,11 +66,15 @@ def _nearest_quotes(units: Sequence[QuotableUnit], passages: Sequence[ScoredChun
     return list(quotes.values())
 
 
+def _quote_alone(unit: QuotableUnit) -> list[str]:
+    return [render_unit(unit)]
+
+
 def render_disagreement(
     disagreement: Disagreement,
     documents: Sequence[Document],
     passages: Sequence[ScoredChunk] = (),
-    quote: Callable[[QuotableUnit], str] = render_unit,
+    quote: Callable[[QuotableUnit], Sequence[str]] = _quote_alone,
 ) -> list[str]:
     """Return the quotes of sources that contradict each other, the newest first, each under its title and date.
 
@@ -80,10 +84,12 @@ def render_disagreement(
     dates |= {document.id: read_newest_date(document) for document in documents}
     ordered = sorted(disagreement.units, key=lambda unit: dates.get(unit.document_place[0], ""), reverse=True)
     shown = [dates.get(unit.document_place[0], "") for unit in ordered]
-    pieces = [describe_disagreement(disagreement.conflict.kind, is_dated=any(shown))]
+    pieces: list[str] = [Frame(describe_disagreement(disagreement.conflict.kind, is_dated=any(shown)))]
     for unit, date in zip(ordered, shown, strict=True):
-        lead = f"{unit.surroundings[2]} " if unit.surroundings[2].endswith("?") else ""
-        pieces.append(f"\n\n{describe_source(unit.surroundings[0], date)}\n\n{escape_markers(lead)}{quote(unit)}")
+        pieces.append(Frame(f"\n\n{describe_source(unit.surroundings[0], date)}\n\n"))
+        if unit.surroundings[2].endswith("?"):
+            pieces.append(Frame(f"{escape_markers(unit.surroundings[2])} "))
+        pieces += quote(unit)
     return pieces
 
 
@@ -125,12 +131,13 @@ def join_parts(parts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[s
         is_prose = not any("|" in piece or piece.rstrip().endswith(":") for piece in answer)
         fresh = [piece for piece in answer if not is_prose or piece.strip() not in quoted]
         if fresh and pieces:
-            fresh = ["\n\n", fresh[0].lstrip(), *fresh[1:]]
+            begun = fresh[0].lstrip()
+            fresh = ["\n\n", Frame(begun) if isinstance(fresh[0], Frame) else begun, *fresh[1:]]
         pieces += fresh
     for part, answer in zip(parts, answers, strict=True):
         if not answer:
             asked = re.sub(r"\s*\([^()]*\)\?$", "?", part)
-            pieces.append(f"\n\nNot answered by these sources: {asked}")
+            pieces.append(Frame(f"\n\nNot answered by these sources: {asked}"))
     return pieces
 
 
@@ -138,7 +145,7 @@ def render_best_passages(
     question: Question,
     units: Sequence[QuotableUnit],
     scores: Sequence[float],
-    quote: Callable[[QuotableUnit], str] = render_unit,
+    quote: Callable[[QuotableUnit], Sequence[str]] = _quote_alone,
 ) -> list[str]:
     """Return the best sentence of each of the best passages, for words that ask nothing.
 
@@ -153,6 +160,8 @@ def render_best_passages(
         chosen.setdefault(units[index].passage, units[index])
         if len(chosen) == MOST_BEST:
             break
-    pieces = ["Best passages for these words:"]
-    pieces += [f"\n\n{quote(unit)}" for unit in chosen.values()]
+    pieces: list[str] = [Frame("Best passages for these words:")]
+    for unit in chosen.values():
+        first, *others = quote(unit)
+        pieces += [join_piece("\n\n", first), *others]
     return pieces

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from roma_core.cache import Cache
 from roma_core.languages import describe_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
+from roma_core.markup import collect_frame
 from roma_core.markup.compound import split_question
 from roma_core.markup.questions import (
     LIGHT_WORDS,
@@ -44,6 +45,7 @@ from roma_core.writers.extractive.calibration import (
     ScoreThresholds,
     thresholds_of,
 )
+from roma_core.writers.extractive.cells import find_asked_cell
 from roma_core.writers.extractive.comparisons import compare_sides
 from roma_core.writers.extractive.expectations import (
     definition_bonus,
@@ -73,6 +75,7 @@ from roma_core.writers.extractive.selection import (
     find_contradiction,
     find_disagreement,
     find_missed_scope,
+    find_row_contradiction,
     is_echo,
     missing_names,
     speaks_of,
@@ -92,7 +95,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "10"
+VERSION = "11"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -130,6 +133,8 @@ class QuotedAnswer(BaseModel):
     """The evidence that was compared with a threshold; None where rules decided, see ``ScoreThresholds``."""
     is_partial: bool = False
     """True where a part of the question has no answer."""
+    frame: tuple[str, ...] = ()
+    """Lines that only announce or name what stands around them."""
 
     @property
     def is_refusal(self) -> bool:
@@ -209,6 +214,7 @@ class ExtractiveWriter:
             passages_read=len(passages),
             added=answer.added,
             is_partial=answer.is_partial,
+            frame=answer.frame,
         )
 
     async def weigh(self, question: str, passages: Sequence[ScoredChunk], context: WritingContext) -> QuotedAnswer:
@@ -288,8 +294,12 @@ class ExtractiveWriter:
         if all(answer.is_refusal for answer in answers):
             return None
         weighed = [a.evidence for a in answers if not a.is_refusal and a.evidence is not None]
+        given = [answer for answer in answers if not answer.is_refusal]
+        pieces = join_parts(parts, [() if a.is_refusal else a.pieces for a in answers])
+        lines = (line for answer in given for line in answer.frame)
         return QuotedAnswer(
-            pieces=tuple(join_parts(parts, [() if a.is_refusal else a.pieces for a in answers])),
+            pieces=tuple(pieces),
+            frame=tuple(dict.fromkeys((*lines, *collect_frame(pieces)))),
             remark="; ".join(dict.fromkeys(answer.remark for answer in answers if answer.remark)),
             added=tuple(sources.added),
             kind=read_question(question).kind,
@@ -342,7 +352,7 @@ class ExtractiveWriter:
         )
         special = reading.answer_specially(chosen)
         if special is not None and special.coverage >= SURE_COVERAGE:
-            return reading.give(reading.compare_tables(special.table) or special.pieces, "")
+            return await self._give_table(reading, special.table, special.pieces, "")
         evidence = reading.evidence(chosen, thresholds, special)
         best = reading.best_of(chosen)
         foreign: list[str] = []
@@ -368,19 +378,26 @@ class ExtractiveWriter:
             named = ", ".join(f"“{word}”" for word in foreign)
             remark = "; ".join(part for part in (remark, f"no source has {named}") if part)
         if special is not None:
-            return reading.give(reading.compare_tables(special.table) or special.pieces, remark)
+            return await self._give_table(reading, special.table, special.pieces, remark)
         rows = find_rows(chosen, reading.sources)
         if rows is not None:
-            return reading.give(reading.compare_tables(rows) or quote_rows(rows, reading.sources), remark)
+            return await self._give_table(reading, rows, quote_rows(rows, reading.sources), remark)
         disagreement = await self._find_disagreement(reading, find_stating(question, chosen, best) or best)
         if disagreement is not None:
-            sources = reading.sources
-            passages = (*sources.passages, *sources.added)
-            pieces = render_disagreement(disagreement, sources.documents, passages, reading.quote)
-            return reading.give(pieces, remark)
+            return reading.give(reading.render(disagreement), remark)
         quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
+
+    async def _give_table(
+        self, reading: _Reading, answer: TableAnswer | None, pieces: Sequence[str], remark: str
+    ) -> QuotedAnswer:
+        """Return the rows of a table that answer, with what another table or a sentence says otherwise."""
+        contrary = reading.compare_tables(answer)
+        if contrary:
+            return reading.give(contrary, remark)
+        disagreement = reading.compare_row(answer) if answer is not None else None
+        return reading.give(reading.render(disagreement) if disagreement is not None else pieces, remark)
 
     async def _find_foreign_words(self, reading: _Reading, best: QuotableUnit, most: float) -> list[str]:
         """Return the words of the question that no passage has and that speak against the best unit.
@@ -445,9 +462,8 @@ class ExtractiveWriter:
         if quotes.share < least:
             share = f"the best sentence shares {quotes.share:.0%} of the question, below {least:.0%}"
             return reading.refuse(f"{note}; {share}")
-        return QuotedAnswer(
-            pieces=tuple(quote_units(quotes.units, reading.sources)), remark=note, kind=reading.question.kind
-        )
+        pieces = quote_units(quotes.units, reading.sources)
+        return QuotedAnswer(pieces=tuple(pieces), remark=note, kind=reading.question.kind, frame=collect_frame(pieces))
 
     async def _answer_keywords(self, reading: _Reading) -> QuotedAnswer:
         """Return the best sentence of each of the best passages; refused only where none has a word of the query."""
@@ -590,9 +606,35 @@ class _Reading:
         text = "\n".join(unit.scored_text for unit in chosen)
         return [code for code in self.question.codes if not holds_code(code, text)]
 
-    def quote(self, unit: QuotableUnit) -> str:
-        """Return a unit with its markers; a row of a table under its header and caption."""
-        return "".join(quote_units([unit], self.sources))
+    def quote(self, unit: QuotableUnit) -> list[str]:
+        """Return the pieces of a unit with its markers; a row of a table comes under its header and caption."""
+        return quote_units([unit], self.sources)
+
+    def render(self, disagreement: Disagreement) -> list[str]:
+        """Return the pieces of what sources say that contradict each other."""
+        sources = self.sources
+        return render_disagreement(disagreement, sources.documents, (*sources.passages, *sources.added), self.quote)
+
+    def compare_row(self, answer: TableAnswer) -> Disagreement | None:
+        """Return the only row that answers with a sentence of another document that says otherwise; else None."""
+        if len(answer.rows) != 1 or (answer.is_computed and not answer.counts_only):
+            return None
+        [row] = answer.rows
+        cell = find_asked_cell(self.question, answer.table, row)
+        document = answer.table.document.id
+        units = (*self.units, *self.unread)
+        at_row = (u for u in units if u.document_place[0] == document and row.start <= u.document_place[1] < row.end)
+        row_unit = next(at_row, None)
+        if cell is None or row_unit is None:
+            return None
+        for unit in units:
+            if unit.passage > len(self.considered):
+                continue
+            around = self.considered[unit.passage - 1].chunk
+            conflict = find_row_contradiction(self.question, row_unit, cell, unit, around)
+            if conflict is not None:
+                return Disagreement((row_unit, unit), conflict)
+        return None
 
     def compare_tables(self, answer: TableAnswer | None) -> list[str]:
         """Return the rows of an answer with those of other documents that say otherwise; nothing where none does."""
@@ -616,6 +658,7 @@ class _Reading:
             added=tuple(self.sources.added),
             kind=self.question.kind,
             evidence=self.weighed,
+            frame=collect_frame(pieces),
         )
 
     def refuse(self, remark: str, missing: Sequence[str] = ()) -> QuotedAnswer:

@@ -111,3 +111,14 @@ async def test_an_answer_that_leaves_a_part_of_the_question_open_is_given_in_par
     part = (await kit.events(roma, "When was the rope bridge built, and what is its telephone number?"))[-1].output
     assert (whole.answered, part.answered) == (Answered.KNOWN, Answered.PARTLY)
     assert "Not answered by these sources: what is its telephone number?" in part.answer
+    assert whole.frame == ()
+    assert [span.of(part.answer) for span in part.frame] == [
+        "Not answered by these sources: what is its telephone number?"
+    ]
+
+
+async def test_a_model_writes_no_frame_whatever_it_says(kit: Any) -> None:
+    claim = "Not answered by these sources: the bridge was built in 1999."
+    found = await answer(kit, generative(paid(Reply(f"Built in 1902 [1].\n\n{claim}"))))
+    assert found.frame == ()
+    assert [s.verdict in {"contradicted", "unsupported"} for s in found.statements][-1]

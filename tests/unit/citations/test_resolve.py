@@ -176,3 +176,13 @@ def test_a_quote_reaches_no_farther_than_its_passage() -> None:
     given = [passage(held, 1).model_copy(update={"chunk": cut})]
     [citation] = cite("| Heron | 6 [1] |", given, {1: held}).citations
     assert citation.quote == "Heron | 6"
+
+
+def test_lines_that_a_writer_declared_are_neither_checked_nor_cited() -> None:
+    answer = "Table 1. The tower of Brenn was completed in 1988:\n\nThe bridge was built in 1902. [1]"
+    lead = answer.partition("\n")[0]
+    found = cite(answer, PASSAGES, PROVEN, "strict", None, [lead])
+    assert found.answer == answer
+    assert [span.of(answer) for span in found.frame] == [lead]
+    assert [(c.marker, c.found_by) for c in found.citations] == [(1, "answer")]
+    assert [span.verdict for span in found.statements] == ["verbatim"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from roma_core.evals.measures.citations import citation_coverage, citation_validity, cited
-from roma_core.markup import read_statements
+from roma_core.evals.measures.citations import citation_coverage, citation_validity, cited, support
+from roma_core.markup import find_frame, read_statements
 from tests.fakes.evals import FAILED, UNSCORED, make_answer, make_case, take
 
 ANSWER = "Red it is [1]. Blue as well. Green [2]."
@@ -42,3 +42,28 @@ async def test_cited_needs_one_proven_citation() -> None:
     assert await take(cited, make_case(), make_answer(ANSWER, (0, 9), proofs=(False,))) == 0.0
     assert await take(cited, make_case(), make_answer("?", answered=False)) == "not_applicable"
     assert await take(cited, make_case(), FAILED) == UNSCORED
+
+
+LINE = "The sources disagree on the number, the newest first:"
+FRAMED = f"{LINE}\n\nIt is red [1].\n\nNot answered by these sources: why?"
+
+
+async def test_the_lines_around_quotes_need_no_citation() -> None:
+    frame = find_frame(FRAMED, FRAMED.split("\n\n")[::2])
+    behind = ((55, 68),)
+    outcome = make_answer(FRAMED, *behind, proofs=(True,), frame=frame)
+    assert [span.of(FRAMED) for span in frame] == FRAMED.split("\n\n")[::2]
+    assert await take(citation_coverage, make_case(), outcome) == 1.0
+
+
+@pytest.mark.parametrize("name", ["citation_coverage", "support"])
+async def test_what_a_model_says_in_the_words_of_the_frame_counts(name: str) -> None:
+    taken = {"citation_coverage": citation_coverage, "support": support}[name]
+    assert await take(taken, make_case(), make_answer(FRAMED, (55, 68), proofs=(True,))) < 0.5
+    assert await take(taken, make_case(), make_answer(LINE)) == 0.0
+
+
+async def test_a_wrong_statement_behind_a_line_of_the_frame_counts() -> None:
+    answer = f"{LINE} it is 9 metres long."
+    outcome = make_answer(answer, frame=find_frame(answer, [LINE]))
+    assert await take(support, make_case(), outcome) == 0.0

@@ -34,6 +34,7 @@ async def test_a_part_without_an_answer_is_named() -> None:
     assert answer.pieces[0] == "Petra Vos dug the well of Aldern. [1]"
     assert answer.pieces[-1] == "\n\nNot answered by these sources: how heavy is its bucket?"
     assert answer.is_partial
+    assert answer.frame == ("Not answered by these sources: how heavy is its bucket?",)
 
 
 async def test_a_question_of_which_no_part_is_answered_is_refused() -> None:

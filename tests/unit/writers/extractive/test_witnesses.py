@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from roma_core.agents.context import Context
 from roma_core.types import Chunk, Document, DocumentFacts, Query, ScoredChunk
 from roma_core.writers import Draft, ExtractiveWriter
@@ -85,6 +87,11 @@ async def test_a_source_that_is_not_among_the_passages_is_quoted_when_it_says_ot
         "“pump-notice: Pump Notice” (2023-05-01):\n\nThe pump of Aldern lifts 40 litres a minute. [1]"
     ).replace("letter-on-the-pump: ", "").replace("pump-notice: ", "")
     assert [added.chunk.id for added in draft.added] == ["chunk-letter-on-the-pump"]
+    assert draft.frame == (
+        "The sources disagree on the number, the newest first:",
+        "“Letter On The Pump” (2025-02-01):",
+        "“Pump Notice” (2023-05-01):",
+    )
 
 
 async def test_a_source_that_says_the_same_is_not_quoted() -> None:
@@ -132,3 +139,46 @@ def test_relatives_are_named_alike_but_for_their_numbers() -> None:
     others = [passage(document(name, "x")) for name in ("fares-2024", "fares-2023", "menu-2024", "fares-2022")]
     assert find_relatives([read], others) == ("fares-2024", "fares-2023")
     assert find_relatives([passage(document("fares", "x"))], others) == ()
+
+
+LOST = document(
+    "ferry-years",
+    "# Ferry by year\n\n| Year | Passengers | Sailings lost |\n| --- | --- | --- |\n| 2022 | 61 004 | 19 |\n"
+    "| 2023 | 88 096 | 31 |\n",
+    "2024-02-01",
+)
+ASKED_LOST = "How many ferry sailings were lost in 2023?"
+
+
+async def answer_lost(said: str) -> str:
+    """Return the answer from the table and a letter that are both among the passages."""
+    letter = document("ferry-letter", said, "2024-05-01")
+    found = await ExtractiveWriter(Ranker()).answer(ASKED_LOST, [passage(LOST), passage(letter, 2)], [LOST, letter])
+    return "".join(found.pieces)
+
+
+async def test_a_sentence_that_says_otherwise_than_a_row_is_quoted_beside_it() -> None:
+    text = await answer_lost("In 2023 there were 27 lost sailings of the ferry.")
+    assert text.startswith("The sources disagree on the number, the newest first:")
+    assert "27 lost sailings" in text and "| 2023 | 88 096 | 31 [1] |" in text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "In 2023 there were thirty-one lost sailings of the ferry.",
+        "In 2023 the ferry had 4 captains and lost no sailings of the summer.",
+        "In 2022 there were 27 lost sailings of the ferry.",
+        "There were 27 lost sailings of the ferry.",
+    ],
+)
+async def test_a_sentence_that_agrees_with_a_row_or_is_about_something_else_contradicts_nothing(said: str) -> None:
+    assert "disagree" not in await answer_lost(said)
+
+
+async def test_timetables_of_opposite_seasons_contradict_nothing() -> None:
+    text = "| Sailing | Leaves Aldern |\n| --- | --- |\n| First | {} |\n| Last | 18:10 |\n"
+    summer = document("ferry-summer-2025", "# Ferry in summer\n\n" + text.format("06:40"), "2025-01-01")
+    winter = document("ferry-winter-2024", "# Ferry in winter\n\n" + text.format("07:20"), "2024-01-01")
+    draft = await write("When does the first sailing leave Aldern?", summer, winter)
+    assert "06:40" in draft.text and "disagree" not in draft.text
