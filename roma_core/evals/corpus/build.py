@@ -30,6 +30,8 @@ WEB: Final = "web.warc"
 SITES: Final = ("www.skerrin.example/", "www.brannock.example/", "www.varnmoor.example/")
 PICTURES: Final = "pictures"
 """Folder of the pictures that manuscripts show; not a document by itself."""
+LEFT_BY_OTHERS: Final = frozenset({"__pycache__", ".DS_Store", "Thumbs.db"})
+"""What pip and file managers put into a folder: pip compiles the programs of a wheel, also those of the corpus."""
 DAY: Final = datetime(2025, 6, 30, 12, tzinfo=UTC).timestamp()
 """Modification time of every file: a listing must not differ from one machine to the next."""
 
@@ -105,7 +107,8 @@ def read_corpus(datasets: Path) -> dict[str, bytes]:
     pages: dict[str, bytes] = {}
     for path in sorted(root.rglob("*"), key=lambda path: path.relative_to(root).as_posix()):
         place = path.relative_to(root)
-        if not path.is_file() or place.parts[0] == PICTURES:
+        is_ours = LEFT_BY_OTHERS.isdisjoint(place.parts)
+        if not path.is_file() or place.parts[0] == PICTURES or not is_ours:
             continue
         name, data = _build_file(path, read_picture)
         if place.parts[0] == "web":

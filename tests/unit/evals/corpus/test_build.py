@@ -87,6 +87,18 @@ def test_a_second_build_touches_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in paths} == before and inodes
 
 
+@pytest.mark.parametrize("left", ["__pycache__/dues.cpython-311.pyc", ".DS_Store", "Thumbs.db"])
+def test_what_pip_and_file_managers_leave_in_the_folder_is_no_document(
+    tmp_path: Path, built: dict[str, bytes], left: str
+) -> None:
+    shutil.copytree(find_datasets(), tmp_path / "datasets")
+    (tool,) = (tmp_path / "datasets" / "corpus").rglob("dues.py")
+    other = tool.parent / left
+    other.parent.mkdir(exist_ok=True)
+    other.write_bytes(b"compiled")
+    assert read_corpus(tmp_path / "datasets") == built
+
+
 def test_a_changed_text_is_refused(tmp_path: Path) -> None:
     source = find_datasets()
     copy = tmp_path / "datasets"
