@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar, Unpack
 
 from pydantic import ValidationError
 
@@ -28,6 +29,7 @@ from roma_core.errors import (
 from roma_core.parts import Part, RomaParts, import_in_thread, list_parts
 from roma_core.perloop import PerLoop
 from roma_core.settings import Settings
+from roma_core.tenants import TenantPool, apply_tenant_settings, bring_layout_up_to_date
 from roma_core.types import (
     DEFAULT_COLLECTION,
     CompleteEvent,
@@ -50,7 +52,7 @@ from roma_core.types import (
     digest,
 )
 from roma_core.types.privacy import is_masked
-from roma_core.workspace import Workspace
+from roma_core.workspace import CORPUS_PREFIX, Workspace
 
 if TYPE_CHECKING:
     from roma_core.agents.memory import RetrievalConfig
@@ -82,6 +84,31 @@ if TYPE_CHECKING:
 READS: Final = frozenset({"ask", "show", "search", "read"})
 """Actions that change nothing; all others are logged whatever ``ROMA_AUDIT`` says."""
 _TELEMETRY = ("roma_core.telemetry.observe", "roma_core.telemetry.health")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def by_tenant(method: Callable[Concatenate[Roma, P], R]) -> Callable[Concatenate[Roma, P], R]:
+    """Have a method done by the system of the tenant that its arguments name: ``tenant``, or that of a caller."""
+    signature = inspect.signature(method)
+
+    @wraps(method)
+    def run(self: Roma, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        named = signature.bind(self, *args, **kwargs).arguments
+        return method(self.of_tenant(_name_tenant(named)), *args, **kwargs)
+
+    return run
+
+
+def _name_tenant(arguments: Mapping[str, Any]) -> str | None:
+    """Return the tenant that the arguments of a call name; None where they name none."""
+    for name in ("tenant", "principal", "who", "query", "text"):
+        value = arguments.get(name)
+        if isinstance(value, str) and name == "tenant":
+            return value
+        if isinstance(value, Principal | Query):
+            return value.tenant
+    return None
 
 
 class Roma:
@@ -117,7 +144,13 @@ class Roma:
     monitor = Part(parts.build_monitor)
 
     def __init__(self, settings: Settings, **given: Unpack[RomaParts]) -> None:
-        self.settings = parts.follow_index(settings)
+        self.host = given.pop("host", None)
+        """The system that this one is opened by, for another tenant; the two share models."""
+        if self.host is None:
+            bring_layout_up_to_date(settings)
+        self.configured = settings
+        """The settings as they were given, for the systems of other tenants."""
+        self.settings = parts.follow_index(apply_tenant_settings(settings))
         self.locks = {part.name: threading.RLock() for part in list_parts(Roma)}
         self.broken_connectors: tuple[BrokenPlugin, ...] = ()
         self.chosen_prompts: dict[str, str | Path] = dict(given.pop("prompt_files", None) or {})
@@ -126,9 +159,30 @@ class Roma:
         unknown = set(given) - {part.name for part in list_parts(Roma)}
         if unknown:
             raise TypeError(f"Roma has no part named {', '.join(sorted(unknown))}")
+        self.given_parts = tuple(name for name, part in given.items() if part is not None)
         # A part looks in the instance first, so one that is handed in is never built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
-        ensure_temp_folder(Workspace(settings.workspace).temporary)
+        ensure_temp_folder(Workspace.of(settings).temporary)
+
+    def of_tenant(self, tenant: str | None) -> Roma:
+        """Return the system over the folder of ``tenant``; this one for its own tenant and for None. Blocking.
+
+        >>> roma.of_tenant("lab").settings.tenant  # doctest: +SKIP
+        'lab'
+        """
+        own = self.settings.tenant
+        if tenant is None or tenant == own or tenant.startswith(CORPUS_PREFIX):
+            return self
+        return self.tenants.open(tenant)
+
+    @cached_property
+    def tenants(self) -> TenantPool:
+        """The systems of other tenants, each over its own folder. Those of one process share them."""
+        return self.host.tenants if self.host is not None else TenantPool(self)
+
+    def list_systems(self) -> list[Roma]:
+        """Return this system, and those of other tenants that were opened by it."""
+        return [self, *(self.tenants.list_opened() if "tenants" in self.__dict__ else [])]
 
     @property
     def user(self) -> Principal:
@@ -236,6 +290,7 @@ class Roma:
 
     # --- what it does ---
 
+    @by_tenant
     async def ingest(
         self,
         *sources: str | Path,
@@ -278,6 +333,7 @@ class Roma:
         await self._clean_up_after(report, tenant or self.settings.tenant)
         return report
 
+    @by_tenant
     async def assign_collection(
         self,
         *sources: str | Path,
@@ -293,6 +349,7 @@ class Roma:
         owner = tenant or self.settings.tenant
         await asyncio.to_thread(self.ingestion.assign_collection, uris, collection, owner, within)
 
+    @by_tenant
     async def require_collections(
         self,
         *sources: str | Path,
@@ -316,8 +373,11 @@ class Roma:
         from roma_core.ingestion.catalog import SourceCatalog
         from roma_core.workspace import PROJECT_FILE
 
-        return SourceCatalog(self.ingestion, self.settings.workspace.absolute().parent / PROJECT_FILE)
+        # The file beside the workspace is of the tenant that the process works for.
+        project = self.settings.workspace.absolute().parent / PROJECT_FILE if self.host is None else None
+        return SourceCatalog(self.ingestion, project)
 
+    @by_tenant
     async def sync(
         self,
         *labels: str,
@@ -342,6 +402,7 @@ class Roma:
         await self._clean_up_after(report, owner)
         return report
 
+    @by_tenant
     async def forget(
         self,
         *uris: str | Path,
@@ -366,6 +427,7 @@ class Roma:
             [str(uri) for uri in uris], document_ids=document_ids, source=source, tenant=owner
         )
 
+    @by_tenant
     async def forget_user(self, subject: str, tenant: str | None = None) -> ErasureCertificate:
         """Remove all that a user asked, was answered, rated and was granted, and certify it.
 
@@ -396,6 +458,7 @@ class Roma:
         """
         return await guarded("ingestion", parts.reindex_store(self, embedder, tokenizer, chunks, progress))
 
+    @by_tenant
     async def restore(self, *uris: str | Path, run_id: str | None = None, tenant: str | None = None) -> IngestionReport:
         """Undo deletions, of ``uris`` or of one run, for ``ROMA_SOURCE_UNDO_DAYS``. Raises ``NotFoundError``."""
         return await self.ingestion.restore(
@@ -410,6 +473,7 @@ class Roma:
         for source in sources:
             await asyncio.to_thread(resolve_source, str(source), connectors, within)
 
+    @by_tenant
     def stream_query(
         self,
         query: Query | str,
@@ -453,6 +517,7 @@ class Roma:
         reuse = parts.open_reuse(self, asked, orchestrator.pipeline) if keep else None
         return self._with_log(asked, orchestrator.stream_query(asked, recorder, reuse=reuse))
 
+    @by_tenant
     async def start_answer(
         self,
         query: Query | str,
@@ -495,6 +560,7 @@ class Roma:
             prompts=dict(self.prompts),
         )
 
+    @by_tenant
     async def query(
         self,
         query: Query | str,
@@ -530,6 +596,7 @@ class Roma:
         async with aclosing(events):
             return await fold_events(events)
 
+    @by_tenant
     async def search(
         self,
         text: str,
@@ -545,6 +612,7 @@ class Roma:
         report = await self.explain_search(text, limit=limit, filters=filters, principal=principal)
         return report if isinstance(report, AgentFailure) else report.passages
 
+    @by_tenant
     async def explain_search(
         self,
         text: str,
@@ -568,6 +636,7 @@ class Roma:
             return asked
         return await guarded("memory", self._explain_search(asked, config))
 
+    @by_tenant
     async def search_pictures(
         self,
         text: str,
@@ -618,6 +687,7 @@ class Roma:
         raw = await guarded("local", self._read(Path(path)))
         return raw if isinstance(raw, AgentFailure) else await self.parsers.page_image(raw, number)
 
+    @by_tenant
     async def source_page(
         self, document: Document, number: int, principal: Principal | None = None
     ) -> bytes | AgentFailure:
@@ -625,6 +695,7 @@ class Roma:
         who = principal or self.user
         return await guarded("parser", self._read_page("page", self.parsers.page_image, document, number, who))
 
+    @by_tenant
     async def source_words(
         self, document: Document, number: int, principal: Principal | None = None
     ) -> tuple[PageWord, ...] | AgentFailure:
@@ -635,6 +706,7 @@ class Roma:
         packed = await guarded("parser", self._read_page("words", self.parsers.page_words, document, number, who))
         return packed if isinstance(packed, AgentFailure) else unpack_words(packed)
 
+    @by_tenant
     async def original(self, document: Document, principal: Principal | None = None) -> RawDocument | AgentFailure:
         """Return the bytes that a document was made of, fetched again; a failure when the source has changed.
 
@@ -644,10 +716,12 @@ class Roma:
         refused = await guarded("store", self._require_permitted(document, who, needs_unmasked=True))
         return refused or await self.ingestion.original(document, who.tenant)
 
+    @by_tenant
     async def document(self, document_id: str, principal: Principal | None = None) -> Document | AgentFailure:
         """A stored document: the text that citations point into. One that may not be read is missing."""
         return await guarded("store", self._stored(document_id, principal or self.user))
 
+    @by_tenant
     async def unmasked(self, document_id: str, principal: Principal | None = None) -> Document | AgentFailure:
         """Return a stored document with the personal data that is masked for all others.
 
@@ -658,12 +732,15 @@ class Roma:
         """
         return await guarded("store", self._unmasked(document_id, principal or self.user))
 
+    @by_tenant
     async def collections(self, principal: Principal | None = None) -> dict[str, tuple[int, int]] | AgentFailure:
         """Return the numbers of documents and passages of each collection by its name."""
         return await guarded("store", self._count_collections(principal or self.user))
 
+    @by_tenant
     async def log_action(
         self,
+        /,
         who: Principal,
         action: Action,
         *,
@@ -686,10 +763,12 @@ class Roma:
         mode = self.settings.serving.audit
         return mode == "all" or (mode == "service" and who.signed_in_by != "local")
 
+    @by_tenant
     async def count_documents(self, principal: Principal | None = None) -> tuple[int, int] | AgentFailure:
         """Return the numbers of documents and passages that may be read."""
         return await guarded("store", self._count_documents(principal or self.user))
 
+    @by_tenant
     async def turns(self, session_id: str, principal: Principal | None = None, *, limit: int = 200) -> list[Turn]:
         """Return the turns of a conversation; answers whose sources may no longer be read are hidden.
 
@@ -704,6 +783,7 @@ class Roma:
         await self.log_action(who, "show", documents=documents, session=session_id)
         return shown
 
+    @by_tenant
     async def answer_record(self, record_id: str, principal: Principal | None = None) -> AnswerRecord:
         """Return the record of an answer, without its words when a source may no longer be read.
 
@@ -717,6 +797,7 @@ class Roma:
         await self.log_action(who, "show", documents=list_documents(shown), record=record_id)
         return shown
 
+    @by_tenant
     async def require_readable(self, record_id: str, principal: Principal | None = None) -> None:
         """Raise ``NotFoundError`` for an answer whose sources may no longer be read, as for one that is missing."""
         from roma_core.hiding import hide_record, is_hidden
@@ -729,6 +810,7 @@ class Roma:
         if is_hidden(await hide_record(record, who, self.store, scope)):
             raise NotFoundError("There is no such answer.")
 
+    @by_tenant
     async def read_source(self, document: Document, tenant: str | None = None) -> str:
         """Return the words in the bytes that a document was made of, fetched again; empty when they cannot be read."""
         from roma_core.evals.raw_words import read_raw_words
@@ -777,10 +859,12 @@ class Roma:
         """Return how much the cache of answers holds and what it has saved. Raises ``StoreError``."""
         return await asyncio.to_thread(parts.use_answer_cache, self, lambda cache: cache.stats())
 
+    @by_tenant
     async def clear_answer_cache(self, tenant: str | None = None) -> int:
         """Drop the cached answers of ``tenant``, or all; return how many there were. Raises ``StoreError``."""
         return await asyncio.to_thread(parts.use_answer_cache, self, lambda cache: cache.clear(tenant))
 
+    @by_tenant
     async def rate(
         self,
         answer_id: str,
@@ -796,6 +880,7 @@ class Roma:
         opinion = Feedback(answer_id=answer_id, rating=rating, comment=comment, session_id=session_id)
         return await guarded("sessions", self.sessions.rate(principal or self.user, opinion))
 
+    @by_tenant
     async def delete_session(self, session_id: str, principal: Principal | None = None) -> None:
         """Remove a conversation with its turns, ratings and records of answers. Raises ``NotFoundError``.
 
@@ -809,6 +894,7 @@ class Roma:
             if not records:
                 raise
 
+    @by_tenant
     async def spend(
         self, period: Period = "month", *, by: Dimension = "day", tenant: str | None = None
     ) -> SpendReport | AgentFailure:
@@ -876,8 +962,10 @@ class Roma:
             await self._variants.close()
         if "forks" in self.__dict__:
             await self.forks.close()
+        if self.host is None and "tenants" in self.__dict__:
+            await self.tenants.close()
         for part in reversed(list_parts(Roma)):
-            if part.name not in keep:
+            if part.name not in keep and not parts.is_lent(self, part.name):
                 await part.close(self)
         if self.settings.telemetry.writes_spans:
             from roma_core.telemetry import tracing
@@ -1014,7 +1102,7 @@ class Roma:
     @property
     def _has_trials(self) -> bool:
         """Return whether there has ever been a trial: cheap, for every question."""
-        return Workspace(self.settings.workspace).trials.exists()
+        return Workspace.of(self.settings).trials.exists()
 
     async def _find_seat(self, query: Query) -> TrialSeat | None:
         if query.session_id is None or not self._has_trials:

@@ -32,7 +32,7 @@ from roma_core import __version__
 from roma_core.errors import DISK_FULL, ErrorCode, InputError, NotFoundError, RomaError, StoreError
 from roma_core.store.lease import Lease
 from roma_core.store.register import list_unfinished, table_folder
-from roma_core.workspace import Workspace, private_file, private_folder
+from roma_core.workspace import Workspace, list_tenant_folders, private_file, private_folder
 
 FORMAT: Final = 1
 """Of the archive. A ROMA restores this format and older ones."""
@@ -81,6 +81,21 @@ class BackupReport:
     """Files and folders of the workspace that are not part of it: they can be made again, or hold a sign-in."""
 
 
+@dataclass(frozen=True)
+class BackupScope:
+    """What a backup holds: a workspace with all of its tenants, or one tenant alone."""
+
+    workspace: Workspace
+    is_one_tenant: bool = False
+
+    def list_workspaces(self) -> list[Workspace]:
+        """Return where the files of each tenant lie: the folder itself first."""
+        if self.is_one_tenant:
+            return [self.workspace]
+        tenants = list_tenant_folders(self.workspace)
+        return [self.workspace, *(self.workspace.of_tenant(tenant) for tenant in tenants)]
+
+
 async def back_up_workspace(folder: Path, archive: Path, *, lease_s: float = LEASE_S) -> BackupReport:
     """Write all that cannot be made again to ``archive``, a tar file with mode 0600, while others use the workspace.
 
@@ -90,18 +105,39 @@ async def back_up_workspace(folder: Path, archive: Path, *, lease_s: float = LEA
 
     >>> report = await back_up_workspace(Path(".roma"), Path("monday.tar"))
     """
-    workspace = Workspace(folder)
+    return await _back_up(BackupScope(Workspace(folder)), archive, lease_s)
+
+
+async def back_up_tenant(folder: Path, tenant: str, archive: Path, *, lease_s: float = LEASE_S) -> BackupReport:
+    """Write all that one tenant has to ``archive``, which ``restore_workspace`` makes a workspace of.
+
+    Accounts, tokens and jobs are the service's, and not part of it. Raises ``NotFoundError`` for a tenant that has no
+    folder, and what ``back_up_workspace`` raises.
+
+    >>> report = await back_up_tenant(Path(".roma"), "lab", Path("lab.tar"))  # doctest: +SKIP
+    """
+    root = Workspace(folder)
+    known = [root.home_tenant, *list_tenant_folders(root)]
+    if tenant not in known:
+        raise NotFoundError(f"There is no tenant {tenant!r}; `roma tenant list` shows those that there are.")
+    return await _back_up(BackupScope(root.of_tenant(tenant), is_one_tenant=True), archive, lease_s)
+
+
+async def _back_up(scope: BackupScope, archive: Path, lease_s: float) -> BackupReport:
+    workspace = scope.workspace
     await asyncio.to_thread(_check_archive, workspace, archive)
     private_folder(workspace.temporary)
     unfinished = archive.with_name(f"{archive.name}.unfinished")
     try:
         with _translate_errors(archive), tempfile.TemporaryDirectory(dir=workspace.temporary, prefix="backup-") as made:
             snapshot = Path(made)
-            async with _hold_lease(workspace, lease_s):
-                await asyncio.to_thread(_link_store, workspace, snapshot)
-                if workspace.ledger.exists():
-                    await asyncio.to_thread(_copy_database, workspace.ledger, snapshot / workspace.ledger.name)
-            return await asyncio.to_thread(_write_archive, workspace, snapshot, unfinished, archive)
+            for own in scope.list_workspaces():
+                place = snapshot / own.folder.relative_to(workspace.folder)
+                async with _hold_lease(own, lease_s):
+                    await asyncio.to_thread(_link_store, own, place)
+                    if own.ledger.exists():
+                        await asyncio.to_thread(_copy_database, own.ledger, place / own.ledger.name)
+            return await asyncio.to_thread(_write_archive, scope, snapshot, unfinished, archive)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -187,15 +223,15 @@ def _copy_database(path: Path, copy: Path) -> None:
         source.backup(target)
 
 
-def _write_archive(workspace: Workspace, snapshot: Path, unfinished: Path, archive: Path) -> BackupReport:
+def _write_archive(scope: BackupScope, snapshot: Path, unfinished: Path, archive: Path) -> BackupReport:
     files: dict[str, ManifestFile] = {}
     private_file(unfinished)
     with unfinished.open("wb") as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(path for path in snapshot.rglob("*") if path.is_file()):
             name = path.relative_to(snapshot).as_posix()
             files[name] = _add_file(tar, name, path)
-        for path in _list_files(workspace):
-            name = path.relative_to(workspace.folder).as_posix()
+        for path in _list_files(scope):
+            name = path.relative_to(scope.workspace.folder).as_posix()
             if name in files:
                 continue
             copy = snapshot / "copy"
@@ -208,27 +244,33 @@ def _write_archive(workspace: Workspace, snapshot: Path, unfinished: Path, archi
         stream.flush()
         os.fsync(stream.fileno())
     unfinished.replace(archive)
-    return _describe(archive, manifest, sorted(path.name for path in _list_left_out(workspace) if path.exists()))
+    return _describe(archive, manifest, sorted({path.name for path in _list_left_out(scope) if path.exists()}))
 
 
-def _list_left_out(workspace: Workspace) -> tuple[Path, ...]:
+def _list_left_out(scope: BackupScope) -> tuple[Path, ...]:
     """Return what a backup does not hold: what can be made again, and sign-ins, which are not for copies."""
-    return (
-        *workspace.rebuildable,
-        workspace.web_cache,
-        workspace.variants,
-        workspace.beir,
-        workspace.temporary,
-        workspace.shards,
-        workspace.backups,
-        workspace.gdrive_token,
-    )
+    left_out: list[Path] = []
+    for own in scope.list_workspaces():
+        left_out += [
+            *own.rebuildable,
+            own.web_cache,
+            own.variants,
+            own.beir,
+            own.temporary,
+            own.shards,
+            own.backups,
+            own.gdrive_token,
+        ]
+    if scope.is_one_tenant:
+        left_out += [scope.workspace.service, scope.workspace.tenants]
+    return tuple(left_out)
 
 
-def _list_files(workspace: Workspace) -> Iterator[Path]:
+def _list_files(scope: BackupScope) -> Iterator[Path]:
     """Yield the files outside of the store, databases among them, by name."""
-    left_out = {workspace.store, *_list_left_out(workspace)}
-    for path in sorted(workspace.folder.rglob("*")):
+    stores = [own.store for own in scope.list_workspaces()]
+    left_out = {*stores, *_list_left_out(scope)}
+    for path in sorted(scope.workspace.folder.rglob("*")):
         if left_out.intersection((path, *path.parents)) or not path.is_file() or path.is_symlink():
             continue
         if path.suffix in {".lock", ".damaged"} or path.name.endswith(SQLITE_BESIDE):

@@ -64,7 +64,7 @@ async def examine(roma: Roma, *, repair: bool = False) -> DoctorReport:
     Documents are those of ``settings.tenant``. Nothing is removed that a source may still have: a document goes only
     when its own source says that it is not there.
     """
-    workspace = Workspace(roma.settings.workspace)
+    workspace = Workspace.of(roma.settings)
     diagnoses = [
         *await asyncio.to_thread(lambda: list(_examine_databases(workspace, repair))),
         *await asyncio.to_thread(lambda: list(_examine_files(workspace, repair))),
@@ -158,7 +158,7 @@ def _examine_unfinished(roma: Roma, repair: bool) -> list[Diagnosis]:
     from roma_core.store.lance import remove_unfinished
     from roma_core.store.register import list_unfinished
 
-    folder = Workspace(roma.settings.workspace).store
+    folder = Workspace.of(roma.settings).store
     names = list_unfinished(folder)
     if not names:
         return []

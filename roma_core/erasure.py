@@ -63,6 +63,11 @@ class Journal:
             self.began_at = datetime.fromisoformat(held["began_at"])
         self._write()
 
+    @property
+    def exists(self) -> bool:
+        """Return whether an erasure of the same was not finished."""
+        return self._path.exists()
+
     def note(self, place: str, removed: int) -> None:
         """Add to what was removed from a place."""
         self._removed[place] = self._removed.get(place, 0) + removed
@@ -93,7 +98,7 @@ class Erasure:
 
     def __init__(self, roma: Roma) -> None:
         self._roma = roma
-        self._workspace = Workspace(roma.settings.workspace)
+        self._workspace = Workspace.of(roma.settings)
 
     async def forget_user(self, who: Principal, more: Sequence[ErasureStep] = ()) -> ErasureCertificate:
         """Remove all that a user asked, was answered, rated and was granted. Raises ``StoreError``: run it again."""
@@ -223,14 +228,9 @@ class Erasure:
             places=journal.places,
             not_erased=(*NOT_ERASED, *((FILE_ONLY,) if is_elsewhere else ())),
         ).sealed()
-        await asyncio.to_thread(self._write, certificate)
+        await asyncio.to_thread(write_certificate, self._workspace, certificate)
         await asyncio.to_thread(journal.close)
         return certificate
-
-    def _write(self, certificate: ErasureCertificate) -> None:
-        path = self._workspace.certificates / f"{certificate.id}.json"
-        private_file(path)
-        path.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     async def _list_sessions(self, who: Principal) -> list[str]:
         ids = {*await self._roma.sessions.list_ids(who), *await self._roma.answers.list_sessions(who)}
@@ -284,6 +284,13 @@ class Erasure:
         """Write every database of the workspace again without what was deleted from it."""
         for path in (*self._workspace.databases, self._workspace.trials, self._workspace.mlflow):
             scrub(path)
+
+
+def write_certificate(workspace: Workspace, certificate: ErasureCertificate) -> None:
+    """Write a certificate into the folder of certificates."""
+    path = workspace.certificates / f"{certificate.id}.json"
+    private_file(path)
+    path.write_text(certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _as_work(removed: int) -> Work:

@@ -89,6 +89,7 @@ class RomaParts(TypedDict, total=False):
     writers: Sequence[Writer]
     orchestrator: ROMAOrchestrator
     monitor: HealthMonitor
+    host: Roma | None
     prompt_files: Mapping[str, str | Path] | None
     pipeline: Pipeline | Callable[[Pipeline], Pipeline] | None
 
@@ -193,11 +194,13 @@ def build_cache(roma: Roma) -> Cache:
     """Return the cache of the workspace."""
     from roma_core.cache import Cache
 
-    return Cache(Workspace(roma.settings.workspace).cache, roma.settings.storage.cache)
+    return Cache(Workspace.of(roma.settings).cache, roma.settings.storage.cache)
 
 
 def build_reranker(roma: Roma) -> Reranker | None:
     """Return the reranker that the settings name; None when it is off."""
+    if roma.host is not None:
+        return roma.host.reranker
     from roma_core.rerank import make_reranker
 
     return make_reranker(roma.settings)
@@ -212,7 +215,23 @@ def build_budgets(roma: Roma) -> Budgets:
 
 def build_embedder(roma: Roma) -> Embedder:
     """Return the embedder; one whose calls cost money draws on the same budgets as the models that write."""
+    if roma.host is not None and _is_same_local_embedder(roma, roma.host):
+        return roma.host.embedder
     return make_embedder(roma, roma.settings)
+
+
+def _is_same_local_embedder(roma: Roma, host: Roma) -> bool:
+    """Return whether two tenants' systems can share the embedder: it is the same one, and its calls cost nothing."""
+    from roma_core.embeddings import choose_embedder
+
+    spec, model = choose_embedder(roma.settings)
+    return spec.priced_as is None and choose_embedder(host.settings) == (spec, model)
+
+
+def is_lent(roma: Roma, name: str) -> bool:
+    """Return whether a part belongs to the system that ``roma`` was opened by, which closes it."""
+    part = roma.__dict__.get(name)
+    return roma.host is not None and part is not None and part is roma.host.__dict__.get(name)
 
 
 def make_embedder(roma: Roma, settings: Settings) -> Embedder:
@@ -236,7 +255,7 @@ def follow_index(settings: Settings) -> Settings:
         return settings
     from roma_core.store.register import find_embedder
 
-    found = guarded_call("store", lambda: find_embedder(Workspace(settings.workspace).store))
+    found = guarded_call("store", lambda: find_embedder(Workspace.of(settings).store))
     if isinstance(found, AgentFailure) or not found:  # a damaged register is reported when the store is opened
         return settings
     return settings.replace(embedder=found)
@@ -253,7 +272,7 @@ async def reindex_store(
     model = roma.embedder if is_own else make_embedder(roma, roma.settings.replace(embedder=chosen))
     try:
         return await Reindexing(
-            folder=Workspace(roma.settings.workspace).store,
+            folder=Workspace.of(roma.settings).store,
             embedder=model,
             embedder_name=chosen,
             cache=roma.cache,
@@ -276,7 +295,7 @@ def build_sessions(roma: Roma) -> Sessions:
     """Return the store of conversations."""
     from roma_core.sessions.service import Sessions, database_url
 
-    return Sessions(database_url(roma.settings.workspace, roma.settings.storage.database_url))
+    return Sessions(database_url(Workspace.of(roma.settings).folder, roma.settings.storage.database_url))
 
 
 def build_answers(roma: Roma) -> Answers:
@@ -284,14 +303,14 @@ def build_answers(roma: Roma) -> Answers:
     from roma_core.answers import Answers
 
     storage = roma.settings.storage
-    return Answers(Workspace(roma.settings.workspace).answers, days=storage.answer_days, most_mb=storage.answer_mb)
+    return Answers(Workspace.of(roma.settings).answers, days=storage.answer_days, most_mb=storage.answer_mb)
 
 
 def build_grants(roma: Roma) -> GrantTable:
     """Return the table of who may read what."""
     from roma_core.identity import GrantTable
 
-    return GrantTable(roma.settings.workspace)
+    return GrantTable(Workspace.of(roma.settings).folder)
 
 
 def build_answer_cache(roma: Roma) -> AnswerCache | None:
@@ -301,7 +320,7 @@ def build_answer_cache(roma: Roma) -> AnswerCache | None:
         return None
     from roma_core.answers import AnswerCache
 
-    path = Workspace(roma.settings.workspace).answer_cache
+    path = Workspace.of(roma.settings).answer_cache
     return AnswerCache(path, ttl_s=storage.answer_cache_s, most_mb=storage.answer_cache_mb)
 
 
@@ -311,7 +330,7 @@ def use_answer_cache(roma: Roma, work: Callable[[AnswerCache], T]) -> T:
         return work(roma.answer_cache)
     from roma_core.answers import AnswerCache
 
-    cache = AnswerCache(Workspace(roma.settings.workspace).answer_cache, ttl_s=roma.settings.storage.answer_cache_s)
+    cache = AnswerCache(Workspace.of(roma.settings).answer_cache, ttl_s=roma.settings.storage.answer_cache_s)
     try:
         return work(cache)
     finally:
@@ -342,15 +361,20 @@ def build_audit(roma: Roma) -> AuditLog:
     """Return the log of who did what."""
     from roma_core.audit import AuditLog
 
-    return AuditLog(roma.settings.workspace, questions=roma.settings.serving.audit_questions)
+    return AuditLog(Workspace.of(roma.settings).folder, questions=roma.settings.serving.audit_questions)
 
 
 def build_store(roma: Roma) -> ChunkStore:
     """Return the LanceDB store for the embedder in use."""
+    return open_store(roma, Workspace.of(roma.settings).store)
+
+
+def open_store(roma: Roma, folder: Path) -> ChunkStore:
+    """Return the LanceDB store in ``folder`` for the embedder in use."""
     from roma_core.store.lance import LanceStore
 
     return LanceStore(
-        Workspace(roma.settings.workspace).store,
+        folder,
         fingerprint=roma.embedder.fingerprint,
         dim=roma.embedder.dim,
         model=roma.embedder.name,
@@ -418,7 +442,7 @@ def build_pictures(roma: Roma) -> PictureIndex | None:
         return None
     from roma_core.ingestion.pictures import PictureIndex
 
-    path = Workspace(roma.settings.workspace).pictures
+    path = Workspace.of(roma.settings).pictures
     return PictureIndex.at(path, embedder, roma.parsers, roma.cache)
 
 
@@ -435,14 +459,14 @@ def build_originals(roma: Roma) -> Originals:
     """Return the documents of the workspace as they were before they were masked."""
     from roma_core.privacy import Originals
 
-    return Originals(Workspace(roma.settings.workspace).originals)
+    return Originals(Workspace.of(roma.settings).originals)
 
 
 def build_holds(roma: Roma) -> RetentionLedger:
     """Return the legal holds of the workspace, and what retention has done."""
     from roma_core.privacy import RetentionLedger
 
-    return RetentionLedger(Workspace(roma.settings.workspace).retention)
+    return RetentionLedger(Workspace.of(roma.settings).retention)
 
 
 def build_ingestion(roma: Roma) -> IngestionService:
@@ -461,6 +485,7 @@ def build_ingestion(roma: Roma) -> IngestionService:
         screen=roma.screen,
         originals=roma.originals,
         retired=roma.holds,
+        access=roma.grants,
     )
 
 
@@ -512,7 +537,7 @@ async def open_shard_plan(roma: Roma, on: str | None) -> AsyncIterator[ShardPlan
         yield ShardPlan(
             executor=executor,
             target="roma_core.tasks:ingest_shard",
-            folder=Workspace(roma.settings.workspace.absolute()).shards,
+            folder=Workspace.of(roma.settings).shards.absolute(),
             settings=describe_settings(roma.settings, with_secrets=executor.is_private),
             machine=identify_machine(),
         )
@@ -602,7 +627,7 @@ def build_orchestrator(roma: Roma) -> ROMAOrchestrator:
     from roma_core.agents.build import build_orchestrator as build
     from roma_core.writers.extractive import ExtractiveWriter
 
-    if roma.settings.telemetry.writes_spans:
+    if roma.settings.telemetry.writes_spans and roma.host is None:  # the host's writers write for all tenants
         from roma_core.telemetry import tracing
 
         tracing.configure(roma.settings)

@@ -55,7 +55,7 @@ async def report_quality(roma: Roma, *, everyone: bool = False) -> QualityReport
         coverage = [await _measure_coverage(reader, run) for run in reader.runs] if newest else []
         failures = [failure for card in newest for failure in _list_failed_items(card, reports[card.run_id])]
         failures += await _list_complaints(reader)
-    failures += await asyncio.to_thread(_list_failed_documents, Workspace(settings.workspace), settings.tenant)
+    failures += await asyncio.to_thread(_list_failed_documents, Workspace.of(settings), settings.tenant)
     costs = [_measure_cost(reader, card) for card in cards[-MOST_RUNS:]]
     return QualityReport(
         made_at=now,
@@ -177,7 +177,7 @@ def _worst(scale: tuple[float, float] | None, higher: bool | None) -> float | No
 
 
 async def _list_complaints(reader: WorkspaceReader) -> list[OpenFailure]:
-    decisions = read_decisions(Workspace(reader.settings.workspace).reviews, reader.tenant)
+    decisions = read_decisions(Workspace.of(reader.settings).reviews, reader.tenant)
     candidates = await collect_candidates(reader.iterate_answers(), await reader.list_ratings(), decisions)
     return [
         OpenFailure(

@@ -191,8 +191,10 @@ class Retention:
 
 
 async def list_tenants(roma: Roma) -> list[str]:
-    """Return every tenant that has documents, conversations, answers or rows in the audit log."""
-    found = {roma.settings.tenant}
+    """Return every tenant with a folder, and those that have records beside those of this one where rules look."""
+    found = set(await asyncio.to_thread(roma.tenants.list))
+    if not roma.settings.retention.rules:
+        return sorted(found)
     found |= await asyncio.to_thread(roma.ingestion.list_tenants)
     found |= await roma.sessions.list_tenants()
     found |= await asyncio.to_thread(roma.answers.store.list_tenants)

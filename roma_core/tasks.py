@@ -21,7 +21,7 @@ from roma_core.evals.workers import QueryCall, QueryReply, SystemDescription
 from roma_core.executor import identify_machine
 from roma_core.ingestion.shards import BorrowedCache, IngestShard, run_shard
 from roma_core.llm.base import sample
-from roma_core.parts import RomaParts, build_store, identify_system
+from roma_core.parts import RomaParts, identify_system, open_store
 from roma_core.settings import Settings
 from roma_core.types import Usage
 from roma_core.workspace import Workspace
@@ -60,7 +60,7 @@ async def ingest_shard(payload: bytes) -> bytes:
                 "with --on local:8 or --on dask.",
                 ErrorCode.WORKER_MISMATCH,
             )
-        cache = BorrowedCache(Workspace(roma.settings.workspace).cache, mode=roma.settings.storage.cache)
+        cache = BorrowedCache(Workspace.of(roma.settings).cache, mode=roma.settings.storage.cache)
         parts = replace(parts, cache=cache)
     finished = await run_shard(shard, parts)
     return finished.model_dump_json().encode()
@@ -98,7 +98,8 @@ async def _open_system(system: SystemDescription, machine: str) -> Roma:
         return own.roma
     await _close_own()
     settings = _read_settings(system.settings)
-    index = Path(system.index or settings.workspace)
+    own_folder = Workspace.of(settings).folder
+    index = Path(system.index or own_folder)
     is_there = await asyncio.to_thread(lambda: settings.workspace.is_dir() and index.is_dir())
     if not is_there:
         raise WorkerError(
@@ -106,8 +107,8 @@ async def _open_system(system: SystemDescription, machine: str) -> Roma:
             ErrorCode.WORKER_MISMATCH,
         )
     given: RomaParts = {"prompt_files": _write_prompts(system.prompts)}
-    if index != settings.workspace:
-        given["store"] = build_store(Roma(settings.model_copy(update={"workspace": index})))
+    if index != own_folder:
+        given["store"] = open_store(Roma(settings), Workspace(index).store)
     roma = Roma(settings, **given)
     identity = await asyncio.to_thread(identify_system, roma)
     if identity != system.identity:

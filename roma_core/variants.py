@@ -199,7 +199,7 @@ class VariantFactory:
         if key == _index_key(base.settings):
             return None
         if key not in self._indexed:
-            folder = Workspace(base.settings.workspace).variants / key[:12]
+            folder = Workspace.of(base.settings).variants / key[:12]
             same_embedder = settings.retrieval.embedder == base.settings.retrieval.embedder
             given: dict[str, Any] = {"embedder": base.embedder} if same_embedder else {}
             indexer = type(base)(

@@ -8,15 +8,26 @@ written there would be lost when the old one comes back.
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Final, Protocol, Self
 
 DEFAULT_WORKSPACE = ".roma"
+DEFAULT_TENANT: Final = "default"
 PROJECT_FILE = "roma.toml"
 BACKUPS = "backups"
 """Folder beside a database: its copies from before its tables were changed."""
+TENANTS: Final = "tenants"
+"""Folder in a workspace: one folder a tenant, but for the home tenant."""
+CORPUS_PREFIX: Final = "beir-"
+"""Beginning of the names of corpora that an evaluation ingests: parts of the tenant that evaluates, not tenants."""
+LONGEST_TENANT: Final = 200
+"""Characters of a tenant's name, and of the folder that is named for it."""
+_PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 _required: set[Path] = set()
 
@@ -30,6 +41,46 @@ class Workspace:
     """
 
     folder: Path
+
+    @classmethod
+    def of(cls, settings: Placement) -> Self:
+        """Return where the files of the tenant of ``settings`` lie.
+
+        >>> from roma_core.settings import Settings
+        >>> Workspace.of(Settings(workspace=".roma", tenant="lab")).folder
+        PosixPath('.roma/tenants/lab')
+        """
+        return cls(settings.workspace).of_tenant(settings.tenant)
+
+    def of_tenant(self, tenant: str) -> Self:
+        """Return where the files of a tenant lie: this folder for the home tenant, else one of its own below it."""
+        if tenant.startswith(CORPUS_PREFIX) or tenant == self.home_tenant:
+            return self
+        return type(self)(self.tenants / name_tenant_folder(tenant))
+
+    @property
+    def tenants(self) -> Path:
+        """Folder of the tenants that have folders of their own."""
+        return self.folder / TENANTS
+
+    @property
+    def layout(self) -> Path:
+        """File that says that every tenant has its own folder, and which tenant has this one."""
+        return self.folder / "layout.json"
+
+    @property
+    def home_tenant(self) -> str:
+        """The tenant whose files lie in this folder itself. Raises ``ValueError`` for a damaged ``layout.json``."""
+        try:
+            status = self.layout.stat()
+        except OSError:
+            return DEFAULT_TENANT
+        return _read_home(self.layout, status.st_mtime_ns, status.st_size)
+
+    @property
+    def tenant_settings(self) -> Path:
+        """Settings of the tenant alone."""
+        return self.folder / "tenant.json"
 
     @property
     def cache(self) -> Path:
@@ -237,6 +288,51 @@ class Workspace:
             self.originals,
             self.retention,
         )
+
+
+class Placement(Protocol):
+    """Settings that say where a tenant's files lie."""
+
+    @property
+    def workspace(self) -> Path: ...
+
+    @property
+    def tenant(self) -> str: ...
+
+
+# Tenants
+
+
+def name_tenant_folder(tenant: str) -> str:
+    """Return the name of a tenant's folder, from which its own name can be read again.
+
+    >>> name_tenant_folder("lab-7"), name_tenant_folder("../Lab")
+    ('lab-7', '=2e=2e=2f=4cab')
+    """
+    return "".join(chr(byte) if byte in _PLAIN else f"={byte:02x}" for byte in tenant.encode())
+
+
+def _read_tenant_folder(name: str) -> str:
+    """Return the tenant that a folder is named for."""
+    first, *encoded = name.split("=")
+    data = first.encode()
+    for part in encoded:
+        data += bytes.fromhex(part[:2]) + part[2:].encode()
+    return data.decode()
+
+
+def list_tenant_folders(workspace: Workspace) -> list[str]:
+    """Return the tenants of a workspace that have a folder of their own."""
+    if not workspace.tenants.is_dir():
+        return []
+    folders = [place.name for place in workspace.tenants.iterdir() if place.is_dir() and "." not in place.name]
+    return sorted(_read_tenant_folder(name) for name in folders)
+
+
+@lru_cache(maxsize=64)
+def _read_home(path: Path, changed_ns: int, size_bytes: int) -> str:
+    """Return the home tenant that ``layout.json`` names; time and size tell one file from its successor."""
+    return str(json.loads(path.read_text("utf-8"))["home"])
 
 
 # Finding

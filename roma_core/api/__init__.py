@@ -137,7 +137,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        app.state.roma.answers.is_closing = True
+        for system in app.state.roma.list_systems():
+            system.answers.is_closing = True
         await app.state.streams.close()
         for task in tasks:
             task.cancel()
@@ -178,10 +179,16 @@ async def _wait_until_warm(request: Request) -> None:
 async def _open_parts(roma: Roma) -> None:
     """Import and open everything before the first question. An unavailable part is reported when it is used."""
     await roma.warm()
-    await guarded("answers", roma.answers.mark_interrupted())
+    for tenant in await asyncio.to_thread(roma.tenants.list):
+        await guarded("answers", _mark_interrupted(roma, tenant))
     await guarded("store", roma.store.counts(roma.settings.tenant))
     await guarded("embedder", asyncio.to_thread(lambda: roma.embedder.count_tokens("")))
     await guarded("llm", roma.llm.ready())
+
+
+async def _mark_interrupted(roma: Roma, tenant: str) -> None:
+    system = await asyncio.to_thread(roma.of_tenant, tenant)
+    await system.answers.mark_interrupted()
 
 
 def open_queue(settings: Settings) -> IngestQueue:
@@ -198,8 +205,9 @@ def _make_ingest(roma: Roma) -> Ingest:
     """Return the function that runs a job. A token's job is confined by the present roots, not by earlier ones."""
 
     async def run(work: ClaimedJob, progress: OnProgress) -> IngestionReport:
-        within = roma.settings.serving.ingest_roots if work.confined else None
-        return await roma.ingest(
+        system = await asyncio.to_thread(roma.of_tenant, work.tenant)
+        within = system.settings.serving.ingest_roots if work.confined else None
+        return await system.ingest(
             *work.sources, tenant=work.tenant, progress=progress, retry_failed=work.retry_failed, within=within
         )
 

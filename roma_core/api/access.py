@@ -47,6 +47,7 @@ OPEN = frozenset(
         FROM_PROVIDER,
         "/sign-in/saml/finish",
         "/sign-in/saml/metadata",
+        "/sign-in/saml/slo",
     }
 )
 """Paths that need no token. ``/health`` shows strangers the state and no reasons."""

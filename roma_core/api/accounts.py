@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -268,12 +268,33 @@ class AccountTable:
             if not db.execute(ended, (_now().isoformat(), login_id)).rowcount:
                 raise NotFoundError(f"There is no sign-in {login_id!r}; `roma login list` shows those that there are.")
 
+    def end_provider_logins(self, provider: str, subject: str, sessions: Sequence[str] = ()) -> tuple[str, ...]:
+        """End the sign-ins of a provider's person, of these ``sessions`` of the provider or all; return their ids."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT logins.id, logins.id_token FROM logins JOIN identities ON identities.user = logins.user "
+                "WHERE identities.provider = ? AND identities.subject = ? AND logins.way = 'saml' "
+                "AND logins.ended_at IS NULL",
+                (provider, subject),
+            ).fetchall()
+            meant = tuple(
+                row["id"] for row in rows if not sessions or _name_session(row["id_token"]) in {*sessions, None}
+            )
+            ended = "UPDATE logins SET ended_at = ?, id_token = NULL WHERE id = ?"
+            db.executemany(ended, [(_now().isoformat(), login_id) for login_id in meant])
+        return meant
+
     def list_logins(self) -> tuple[Login, ...]:
         """Return the sign-ins that are in force, the newest first."""
         now = _now()
         with self._database.snapshot() as db:
             found = [login for login in select_logins(db).values() if login.valid_at(now)]
         return tuple(sorted(found, key=lambda login: login.created_at, reverse=True))
+
+
+def _name_session(token: str | None) -> str | None:
+    """Return the provider's name of a sign-in; None where it gave none, so that it cannot be told from others."""
+    return None if token is None else json.loads(token).get("session")
 
 
 def select_accounts(db: sqlite3.Connection) -> dict[str, UserAccount]:

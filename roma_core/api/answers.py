@@ -10,7 +10,7 @@ from fastapi import Query as Parameter
 
 from roma_core.answers import AnswerRecord, AnswerSummary, require_record_id
 from roma_core.api.downloads import FILE_CONTENT, FormatParameter, make_download
-from roma_core.api.query import follow_answer, get_principal
+from roma_core.api.query import follow_answer, get_principal, get_system
 from roma_core.api.schemas import IDENTIFIER, Identifier
 from roma_core.errors import NotFoundError
 from roma_core.transcripts import collect_answer, make_file
@@ -25,14 +25,14 @@ async def answers(
     limit: Annotated[int, Parameter(ge=1, le=1000)] = 100,
 ) -> list[AnswerSummary]:
     """Return the caller's own answers with their states, those that are being written included."""
-    found: list[AnswerSummary] = await request.app.state.roma.answers.list(get_principal(request), session_id, limit)
+    found: list[AnswerSummary] = await get_system(request).answers.list(get_principal(request), session_id, limit)
     return found
 
 
 @router.get("/answers/{record_id}", summary="Everything that made an answer", response_model=AnswerRecord)
 async def answer(request: Request, record_id: Identifier) -> Response:
     """Return the question, settings, stages, candidates, prompt, raw words, verdicts and events of an answer."""
-    record: AnswerRecord = await request.app.state.roma.answer_record(record_id, get_principal(request))
+    record: AnswerRecord = await get_system(request).answer_record(record_id, get_principal(request))
     return Response(record.model_dump_json(), media_type="application/json")
 
 
@@ -47,7 +47,7 @@ async def events(
     last_event_id: Annotated[str | None, Header(description="Go on behind this event.", max_length=100)] = None,
 ) -> Response:
     """Send the events of an answer from its first on, or behind `Last-Event-ID`, until its last one."""
-    who, roma = get_principal(request), request.app.state.roma
+    who, roma = get_principal(request), get_system(request)
     first = 0
     if last_event_id:
         of_answer, first = require_record_id(last_event_id)
@@ -64,7 +64,7 @@ async def events(
 )
 async def export(request: Request, record_id: Identifier, file_format: FormatParameter = "md") -> Response:
     """Return an answer with a footnote for each citation: quote, source, place, offsets and SHA-256."""
-    roma, who = request.app.state.roma, get_principal(request)
+    roma, who = get_system(request), get_principal(request)
     transcript = await collect_answer(roma, who, record_id, str(request.base_url))
     return make_download(await asyncio.to_thread(make_file, transcript, file_format))
 
@@ -72,4 +72,4 @@ async def export(request: Request, record_id: Identifier, file_format: FormatPar
 @router.post("/answers/{record_id}/stop", status_code=202, summary="Stop an answer that is being written")
 async def stop(request: Request, record_id: Identifier) -> None:
     """Stop the model's call; an answer that has ended stays as it is."""
-    await request.app.state.roma.answers.stop(get_principal(request), record_id)
+    await get_system(request).answers.stop(get_principal(request), record_id)

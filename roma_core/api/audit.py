@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from fastapi import Query as Parameter
 
-from roma_core.api.query import get_principal
+from roma_core.api.query import get_principal, get_system
 from roma_core.audit import Action, AuditEntry, ChainCheck
 
 router = APIRouter(prefix="/audit", tags=["operations"])
@@ -26,7 +26,7 @@ async def query(
     limit: Annotated[int, Parameter(ge=1, le=10_000, description="Most rows.")] = 1000,
 ) -> list[AuditEntry]:
     """Return rows of the caller's tenant. Needs `audit.read`, and is logged itself."""
-    caller, roma = get_principal(request), request.app.state.roma
+    caller, roma = get_principal(request), get_system(request)
     asked = {"document": document, "of": who, "action_asked": action}
     details = {name: value for name, value in asked.items() if value is not None}
     await roma.log_action(caller, "audit.read", **details)
@@ -46,7 +46,7 @@ async def query(
 @router.get("/verify", summary="Whether every row is as it was written")
 async def verify(request: Request) -> ChainCheck:
     """Read the whole chain of the caller's tenant. Needs `audit.read`."""
-    check: ChainCheck = await asyncio.to_thread(request.app.state.roma.audit.verify, get_principal(request).tenant)
+    check: ChainCheck = await asyncio.to_thread(get_system(request).audit.verify, get_principal(request).tenant)
     return check
 
 

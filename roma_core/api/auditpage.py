@@ -18,7 +18,7 @@ from fastapi import Query as Parameter
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from roma_core import theme
-from roma_core.api.query import get_principal
+from roma_core.api.query import get_principal, get_system
 from roma_core.audit import ACTIONS, Action, AuditEntry, ChainCheck
 from roma_core.audit.log import iterate_lines
 from roma_core.errors import InputError
@@ -109,7 +109,7 @@ async def show_log(
     verify: bool = False,
 ) -> Response:
     """Return a page of rows; with ``verify`` also whether the whole chain is as it was written."""
-    caller, roma = get_principal(request), request.app.state.roma
+    caller, roma = get_principal(request), get_system(request)
     wanted = read_filter(who, document, action, since, until, before)
     await _log_reading(roma, caller, wanted)
     rows = await asyncio.to_thread(lambda: wanted.find(roma, caller.tenant, limit=ROWS_OF_PAGE))
@@ -122,7 +122,7 @@ async def export_log(
     request: Request, who: Text = "", document: Text = "", action: Text = "", since: Text = "", until: Text = ""
 ) -> Response:
     """Return every row that satisfies the conditions as JSON lines."""
-    caller, roma = get_principal(request), request.app.state.roma
+    caller, roma = get_principal(request), get_system(request)
     wanted = read_filter(who, document, action, since, until)
     await _log_reading(roma, caller, wanted, exported=True)
     name = f'attachment; filename="audit-{datetime.now(UTC):%Y-%m-%d}.jsonl"'

@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from roma_core.agents.orchestrator import THINKING
 from roma_core.agents.tailor import CUT_REASON, DECLINED_REASON
 from roma_core.api.problems import STATUS, describe_error, make_problem
-from roma_core.api.query import answer_whole, get_principal
+from roma_core.api.query import answer_whole, get_principal, get_system
 from roma_core.api.schemas import MOST_FIELDS, Body, Filter, FilterName
 from roma_core.api.sse import KEEP_ALIVE_S, AnswerResponse, AnswerStream, log_client_gone, wait_until_gone
 from roma_core.app import Roma
@@ -205,14 +205,14 @@ async def find_model(roma: Roma, name: str) -> ModelChoice:
 @router.get("/models", summary="Personas and pipelines, as models")
 async def models(request: Request) -> dict[str, Any]:
     """Return what `model` may be."""
-    choices = await asyncio.to_thread(list_models, request.app.state.roma)
+    choices = await asyncio.to_thread(list_models, get_system(request))
     return {"object": "list", "data": [_describe_model(name) for name in choices]}
 
 
 @router.get("/models/{model:path}", summary="One model")
 async def model(request: Request, model: str) -> dict[str, Any]:
     """Return one of the models."""
-    await find_model(request.app.state.roma, model)
+    await find_model(get_system(request), model)
     return _describe_model(model)
 
 
@@ -226,7 +226,7 @@ def _describe_model(name: str) -> dict[str, Any]:
 @router.post("/chat/completions", summary="Ask a question, as OpenAI's clients do")
 async def complete(request: Request, body: CompletionBody) -> Response:
     """Answer the last message. Citations are `annotations`; `roma` holds the whole answer as of `/query`."""
-    who, roma = get_principal(request), request.app.state.roma
+    who, roma = get_principal(request), get_system(request)
     chosen = await find_model(roma, body.model)
     events = roma.stream_query(body.query(who, chosen.persona), pipeline=chosen.pipeline)
     if not body.stream:

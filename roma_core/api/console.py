@@ -21,7 +21,7 @@ from pydantic import Field
 from roma_core.api.access import find_permission
 from roma_core.api.downloads import FormatParameter, make_download
 from roma_core.api.problems import make_problem
-from roma_core.api.query import get_principal
+from roma_core.api.query import get_principal, get_system
 from roma_core.api.schemas import Body, Identifier, RenameBody
 from roma_core.api.sse import EventResponse, StreamClient
 from roma_core.errors import AgentFailure, NotFoundError
@@ -55,7 +55,7 @@ Offset = Annotated[int | None, Parameter(ge=0, le=2**53)]
 def get_chat(request: Request) -> ChatService:
     """Return the chat of the caller."""
     who = get_principal(request)
-    return ChatService(request.app.state.roma, who)
+    return ChatService(get_system(request), who)
 
 
 Chat = Annotated[ChatService, Depends(get_chat)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from roma_core.api.storage import open_service
 from roma_core.erasure import ErasureStep
+from roma_core.errors import InputError
 from roma_core.retention import Remove
 from roma_core.types import Principal
 from roma_core.workspace import Workspace
@@ -23,6 +24,46 @@ def list_service_steps(workspace: Path, who: Principal) -> Sequence[ErasureStep]
         ErasureStep("tokens", lambda: asyncio.to_thread(_remove_tokens, workspace, who)),
         ErasureStep("ingest jobs", lambda: asyncio.to_thread(_remove_jobs, workspace, who)),
     )
+
+
+def list_tenant_steps(workspace: Path, tenant: str) -> Sequence[ErasureStep]:
+    """Return the steps of the removal of a tenant that concern the service; none in a workspace without one.
+
+    Raises ``InputError`` while ingest jobs of the tenant wait or run.
+    """
+    if not Workspace(workspace).service.exists():
+        return ()
+    with open_service(workspace).snapshot() as db:
+        statement = "SELECT COUNT(*) FROM ingest_jobs WHERE tenant = ? AND state IN ('queued', 'running')"
+        (count,) = db.execute(statement, (tenant,)).fetchone()
+    if count:
+        raise InputError(f"{count} ingest jobs of {tenant!r} wait or run; cancel them, or wait until they have ended.")
+    return (
+        ErasureStep("accounts and sign-ins", lambda: asyncio.to_thread(_remove_accounts, workspace, tenant)),
+        ErasureStep("tokens", lambda: asyncio.to_thread(_remove_rows, workspace, "tokens", tenant)),
+        ErasureStep("ingest jobs", lambda: asyncio.to_thread(_remove_all_jobs, workspace, tenant)),
+    )
+
+
+def _remove_accounts(workspace: Path, tenant: str) -> int:
+    own = "(SELECT name FROM users WHERE tenant = ?)"
+    with open_service(workspace).transaction() as db:
+        for table in ("logins", "invitations", "identities"):
+            db.execute(f"DELETE FROM {table} WHERE user IN {own}", (tenant,))  # noqa: S608
+        db.execute("DELETE FROM pending_sign_ins WHERE person IS NOT NULL")  # each is good for minutes at most
+        return int(db.execute("DELETE FROM users WHERE tenant = ?", (tenant,)).rowcount)
+
+
+def _remove_rows(workspace: Path, table: str, tenant: str) -> int:
+    with open_service(workspace).transaction() as db:
+        return int(db.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,)).rowcount)  # noqa: S608
+
+
+def _remove_all_jobs(workspace: Path, tenant: str) -> int:
+    with open_service(workspace).transaction() as db:
+        own = "(SELECT number FROM ingest_jobs WHERE tenant = ?)"
+        db.execute(f"DELETE FROM ingest_rows WHERE job IN {own}", (tenant,))  # noqa: S608
+    return _remove_rows(workspace, "ingest_jobs", tenant)
 
 
 def remove_jobs_before(workspace: Path) -> Remove:

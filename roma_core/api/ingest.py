@@ -13,7 +13,7 @@ from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
 
 from roma_core.api.jobs import FINAL, MOST_ROWS, ROWS, Job, JobSummary
-from roma_core.api.query import get_principal
+from roma_core.api.query import get_principal, get_system
 from roma_core.api.schemas import IDENTIFIER, Identifier, IngestBody
 from roma_core.api.sse import KEEP_ALIVE_S, make_stopping_error
 from roma_core.connectors.sources import redact_uri
@@ -45,17 +45,15 @@ async def enqueue(
     A source that would be refused is refused here, and again when the job is run. A token's paths and Drive addresses
     must be in `ROMA_INGEST_ROOTS`; an address must not hold a user name or password.
     """
-    app, who = request.app, get_principal(request)
+    app, who, roma = request.app, get_principal(request), get_system(request)
     # Somebody on this machine without a token may read what they can read anyhow.
-    within = None if who.signed_in_by == "local" else app.state.roma.settings.serving.ingest_roots
-    await app.state.roma.check(*body.sources, within=within)
-    await app.state.roma.require_collections(*body.sources, collection=body.collection, principal=who, within=within)
+    within = None if who.signed_in_by == "local" else roma.settings.serving.ingest_roots
+    await roma.check(*body.sources, within=within)
+    await roma.require_collections(*body.sources, collection=body.collection, principal=who, within=within)
     if body.collection is not None:
-        await app.state.roma.assign_collection(
-            *body.sources, collection=body.collection, tenant=who.tenant, within=within
-        )
+        await roma.assign_collection(*body.sources, collection=body.collection, tenant=who.tenant, within=within)
     redacted = [redact_uri(source) for source in body.sources]
-    await app.state.roma.log_action(who, "ingest", sources=redacted, collection=body.collection)
+    await roma.log_action(who, "ingest", sources=redacted, collection=body.collection)
     options = {"retry_failed": body.retry_failed, "key": idempotency_key, "confined": within is not None}
     options |= {"submitter": who.subject, "priority": body.priority}
     job: Job = await asyncio.to_thread(app.state.jobs.add, body.sources, who.tenant, **options)
@@ -77,7 +75,7 @@ async def sources(request: Request) -> list[SourceRecord]:
 
     None for a caller from whom grants withhold documents: addresses would name them.
     """
-    roma, who = request.app.state.roma, get_principal(request)
+    roma, who = get_system(request), get_principal(request)
     if not (await roma.grants.find_scope(who)).is_everything:
         return []
     records: list[SourceRecord] = await roma.sources.all(who.tenant)
@@ -94,7 +92,7 @@ async def remove_source(
     source: Annotated[str, Parameter(min_length=1, max_length=4096, description="Its address or its name.")],
 ) -> dict[str, object]:
     """Return how many documents went. `roma restore` brings them back for `ROMA_SOURCE_UNDO_DAYS`."""
-    report = await request.app.state.roma.sources.remove(source, get_principal(request).tenant)
+    report = await get_system(request).sources.remove(source, get_principal(request).tenant)
     return {"run_id": report.run_id, "counts": report.counts()}
 
 

@@ -52,6 +52,11 @@ def get_principal(request: Request) -> Principal:
     return found
 
 
+def get_system(request: Request) -> Any:
+    """Return the system of the caller's tenant. Raises ``ConfigError`` when its own settings cannot be read."""
+    return request.app.state.roma.of_tenant(get_principal(request).tenant)
+
+
 @router.post(
     "/query",
     response_model=TailorOutput,
@@ -81,7 +86,7 @@ async def ask(
     ] = None,
 ) -> Response:
     """Answer from the ingested documents. Without a key the model's call stops when the client disconnects."""
-    who, streams, roma = get_principal(request), request.app.state.streams, request.app.state.roma
+    who, streams, roma = get_principal(request), request.app.state.streams, get_system(request)
     if last_event_id:
         return await _resume(request, last_event_id)
     query = body.query(who)
@@ -103,7 +108,7 @@ async def ask(
 
 async def _resume(request: Request, last_event_id: str) -> Response:
     """Return the events behind ``last_event_id``: of a running stream of the caller, else of the answer's record."""
-    who, streams, roma = get_principal(request), request.app.state.streams, request.app.state.roma
+    who, streams, roma = get_principal(request), request.app.state.streams, get_system(request)
     found = streams.find(last_event_id, who.subject)
     if found is not None:
         stream, first = found
@@ -201,7 +206,7 @@ async def source(
     ] = False,
 ) -> Response:
     """Return at most 100 000 code points of a document; continue with `offset`."""
-    roma, who = request.app.state.roma, get_principal(request)
+    roma, who = get_system(request), get_principal(request)
     read = roma.unmasked if unmasked else roma.document
     found = await read(document_id, principal=who)
     if isinstance(found, AgentFailure):

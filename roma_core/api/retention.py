@@ -26,9 +26,7 @@ class RetentionSchedule:
         self._log = logs.get("retention")
 
     async def run(self) -> None:
-        """Look until cancelled. Without rules there is nothing to look for."""
-        if not self._roma.settings.retention.rules:
-            return
+        """Look until cancelled."""
         await self._roma.warm()
         while True:
             applied = await guarded("retention", self.apply_due())
@@ -40,9 +38,12 @@ class RetentionSchedule:
         """Apply retention to each tenant for which it is due; return to how many. Raises ``StoreError``."""
         from roma_core.retention import Retention, list_tenants
 
-        retention = Retention(self._roma, remove_jobs_before(self._roma.settings.workspace))
         count = 0
         for tenant in await list_tenants(self._roma):
+            system = await asyncio.to_thread(self._roma.of_tenant, tenant)
+            if not system.settings.retention.rules:
+                continue
+            retention = Retention(system, remove_jobs_before(self._roma.settings.workspace))
             if await retention.is_due(tenant, EVERY):
                 report = await retention.apply(tenant)
                 removed = {removal.record: removal.count for removal in report.removals if removal.count}

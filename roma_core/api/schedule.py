@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from roma_core.api.jobs import IngestQueue
     from roma_core.api.worker import JobWorker
     from roma_core.app import Roma
+    from roma_core.types import SourceRecord
 
 LOOK_EVERY_S: Final = 5.0
 
@@ -41,10 +42,9 @@ class SyncSchedule:
 
     async def enqueue_due(self) -> int:
         """Make a job of each due source; return how many there were. Raises ``StoreError`` and ``ConfigError``."""
-        if not await asyncio.to_thread(self._has_ledger):
-            return 0
-        await self._roma.sources.all(self._roma.settings.tenant)  # those of roma.toml are known then
-        due = await self._roma.sources.due()
+        due: list[tuple[str, SourceRecord]] = []
+        for tenant in await asyncio.to_thread(self._roma.tenants.list):
+            due += await self._find_due(await asyncio.to_thread(self._roma.of_tenant, tenant))
         for tenant, record in due:
             turn = int(time.time() // (record.options.schedule_s or 1))
             key = f"sync-{record.id}-{record.generation}-{turn}"
@@ -53,9 +53,18 @@ class SyncSchedule:
             self._worker.wake()
         return len(due)
 
-    def _has_ledger(self) -> bool:
+    async def _find_due(self, system: Roma) -> list[tuple[str, SourceRecord]]:
+        """Return the due sources of a tenant's system."""
+        if not await asyncio.to_thread(self._has_ledger, system):
+            return []
+        await system.sources.all(system.settings.tenant)  # those of roma.toml are known then
+        return await system.sources.due()
+
+    def _has_ledger(self, system: Roma) -> bool:
         """Return whether there is a ledger or a roma.toml: looking for sources must not make a workspace."""
         from roma_core.workspace import PROJECT_FILE, Workspace
 
-        folder = self._roma.settings.workspace.absolute()
-        return Workspace(folder).ledger.exists() or (folder.exists() and (folder.parent / PROJECT_FILE).exists())
+        if Workspace.of(system.settings).ledger.exists():
+            return True
+        folder = system.settings.workspace.absolute()
+        return system.host is None and folder.exists() and (folder.parent / PROJECT_FILE).exists()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
 
 from roma_core.api.problems import make_problem
-from roma_core.api.query import get_principal
+from roma_core.api.query import get_principal, get_system
 from roma_core.errors import AgentFailure, RomaError
 from roma_core.pictures import PictureHit
 from roma_core.store.filters import LONGEST_VALUE, MOST_VALUES
@@ -25,7 +25,7 @@ async def pictures(
     top_k: Annotated[int, Parameter(ge=1, le=50, description="Most pictures.")] = 10,
 ) -> list[PictureHit]:
     """Return pictures with their places, and the ways that found them: description, caption, text in it, ..."""
-    found = await request.app.state.roma.search_pictures(q, limit=top_k, principal=get_principal(request))
+    found = await get_system(request).search_pictures(q, limit=top_k, principal=get_principal(request))
     if isinstance(found, AgentFailure):
         raise RomaError(found.message, found.code)
     return list(found)
@@ -45,7 +45,7 @@ async def search(
     given: dict[str, Any] = {"document_id": document_id, "uri": uri, "uri_prefix": uri_prefix}
     filters = {name: value for name, value in given.items() if value}
     who = get_principal(request)
-    report = await request.app.state.roma.explain_search(q, limit=top_k, filters=filters, principal=who)
+    report = await get_system(request).explain_search(q, limit=top_k, filters=filters, principal=who)
     if isinstance(report, AgentFailure):
         return make_problem(report)
     shown = report if explain else report.model_copy(update={"legs": (), "numbers": {}})

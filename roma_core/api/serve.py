@@ -60,7 +60,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop uvicorn; answers that still run after ``ANSWERS_S`` end with a terminal event."""
-        self.config.app.state.roma.answers.is_closing = True  # type: ignore[union-attr]
+        for system in self.config.app.state.roma.list_systems():  # type: ignore[union-attr]
+            system.answers.is_closing = True
         ending = asyncio.create_task(self._end_answers())
         try:
             await super().shutdown(sockets)

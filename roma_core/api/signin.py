@@ -25,6 +25,7 @@ from roma_core.types import Principal, SignIn
 
 if TYPE_CHECKING:
     from roma_core.api.sso import SingleSignOn
+    from roma_core.api.sso.saml import SAMLProvider
 
 router = APIRouter(include_in_schema=False)
 TRIES_PER_MINUTE = 10
@@ -100,6 +101,8 @@ async def sign_out(request: Request) -> Response:
     address: str | None = None
     if who.signed_in_by == "oidc" and sso.oidc is not None:
         address = await sso.oidc.sign_out_url(await asyncio.to_thread(accounts.find_id_token, login_id))
+    elif who.signed_in_by == "saml" and sso.saml is not None:
+        address = await asyncio.to_thread(_find_saml_address, sso.saml, accounts, login_id)
     await request.app.state.roma.log_action(who, "sign_out", login=login_id)
     await asyncio.to_thread(accounts.sign_out, login_id)
     if "text/html" in request.headers.get("accept", ""):
@@ -108,6 +111,16 @@ async def sign_out(request: Request) -> Response:
         response = JSONResponse({"location": address}) if address else Response(status_code=204)
     response.delete_cookie(name_cookie(_settings(request)), httponly=True, samesite="lax", secure=is_secure(request))
     return response
+
+
+def _find_saml_address(provider: SAMLProvider, accounts: AccountTable, login_id: str) -> str | None:
+    """Return the address at the provider that ends a sign-in there."""
+    return provider.sign_out_url(accounts.find_id_token(login_id))
+
+
+def make_sign_out_page(trouble: str = "") -> HTMLResponse:
+    """Return the page on which a sign-out by a provider ends."""
+    return _make_farewell(None, trouble)
 
 
 async def finish_sign_in(
@@ -165,12 +178,13 @@ def make_page(
     return HTMLResponse(body, status_code=status, headers={**(headers or {}), "Content-Security-Policy": CSP})
 
 
-def _make_farewell(address: str | None) -> HTMLResponse:
+def _make_farewell(address: str | None, trouble: str = "") -> HTMLResponse:
     """Return the page that a form without scripts leads to after a sign-out."""
+    said = f'<p role="alert">{escape(trouble)}</p>' if trouble else ""
     link = f'<a class="way" href="{escape(address)}">Sign out at the provider too</a>' if address else ""
     body = (
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"{_ICON}<title>Signed out</title><style>{_STYLE}</style><main><h1>You are signed out</h1>{link}"
+        f"{_ICON}<title>Signed out</title><style>{_STYLE}</style><main><h1>You are signed out</h1>{said}{link}"
         '<a class="way" href="/sign-in">Sign in</a></main></html>'
     )
     return HTMLResponse(body, headers={"Content-Security-Policy": CSP})

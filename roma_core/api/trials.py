@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
 
-from roma_core.api.query import get_principal
+from roma_core.api.query import get_principal, get_system
 from roma_core.errors import AccessError
 from roma_core.types import Principal
 from roma_core.ui.trial_page import render_trial, render_trials
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/console/ab", include_in_schema=False)
 async def trials(request: Request) -> Response:
     """Return the page of all trials of the caller's tenant."""
     who = _require_analyst(request)
-    table = request.app.state.roma.trials.table
+    table = get_system(request).trials.table
     return HTMLResponse(render_trials(await asyncio.to_thread(table.list, who.tenant)))
 
 
@@ -29,7 +29,7 @@ async def trials(request: Request) -> Response:
 async def trial(request: Request, name: Annotated[str, PathParameter(max_length=200)]) -> Response:
     """Return the page of one trial; each look is valid."""
     who = _require_analyst(request)
-    return HTMLResponse(render_trial(await request.app.state.roma.trials.report(who.tenant, name)))
+    return HTMLResponse(render_trial(await get_system(request).trials.report(who.tenant, name)))
 
 
 def _require_analyst(request: Request) -> Principal:

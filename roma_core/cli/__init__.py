@@ -64,6 +64,7 @@ COMMANDS = {
     "token": "service:token",
     "user": "accounts:user",
     "login": "accounts:login",
+    "tenant": "tenants:tenant",
     "acl": "access:acl",
     "audit": "audit:audit",
     "pii": "pii:pii",

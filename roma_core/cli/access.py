@@ -15,6 +15,7 @@ from roma_core.cli.output import OK, PARTIAL, write, write_table
 from roma_core.errors import InputError, NotFoundError
 from roma_core.identity import Grantee, GrantTable, Resource, explain_access
 from roma_core.types import LOCAL_USER, ROLES, Document, Principal, Role
+from roma_core.workspace import Workspace
 
 Body = Callable[..., Any]
 
@@ -122,7 +123,7 @@ for part in (show, grant, revoke, check):
 
 
 def _open_grants(call: Invocation) -> GrantTable:
-    return GrantTable(call.settings.workspace)
+    return GrantTable(Workspace.of(call.settings).folder)
 
 
 def _read_resource(chosen: dict[str, Any]) -> Resource:

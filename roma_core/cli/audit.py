@@ -14,6 +14,7 @@ from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import OK, PARTIAL, write, write_table
 from roma_core.errors import InputError
 from roma_core.types import Principal
+from roma_core.workspace import Workspace
 
 
 @click.group(cls=RomaGroup)
@@ -46,7 +47,7 @@ async def query(
     as_lines: bool,
 ) -> int:
     """List who did what, the newest first."""
-    log = AuditLog(call.settings.workspace)
+    log = AuditLog(Workspace.of(call.settings).folder)
     found = await asyncio.to_thread(
         log.query,
         call.settings.tenant,
@@ -73,7 +74,7 @@ async def query(
 @click.option("--head", metavar="HASH", help="The last hash of an earlier verification: it must still be in the chain.")
 async def verify(call: Invocation, head: str | None) -> int:
     """Read the whole log and say where a row was changed or taken away. Exit code 2 when one was."""
-    log, tenant = AuditLog(call.settings.workspace), call.settings.tenant
+    log, tenant = AuditLog(Workspace.of(call.settings).folder), call.settings.tenant
     check = await asyncio.to_thread(log.verify, tenant)
     is_known = head is None or await asyncio.to_thread(log.has_hash, tenant, head)
     said = f"{check.rows} rows are as they were written; the last hash is {check.head}"
@@ -88,7 +89,7 @@ async def verify(call: Invocation, head: str | None) -> int:
 async def log_change(call: Invocation, action: Action, **details: Any) -> None:
     """Log what a command is about to change. Raises ``StoreError``: then it must not be done."""
     who = Principal.local(call.settings.tenant)
-    log = AuditLog(call.settings.workspace)
+    log = AuditLog(Workspace.of(call.settings).folder)
     await asyncio.to_thread(lambda: log.append(who, action, **details))
 
 

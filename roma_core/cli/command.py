@@ -37,6 +37,7 @@ from roma_core.cli.output import (
 )
 from roma_core.errors import AgentFailure, ErrorCode, guarded
 from roma_core.settings import Settings
+from roma_core.workspace import Workspace
 
 P = ParamSpec("P")
 INTERRUPTED_WORDS = "Interrupted."
@@ -246,6 +247,10 @@ async def _invoke(body: Callable[[Invocation], Awaitable[int]], form: _Form) -> 
     from roma_core.telemetry import logs
 
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
+    if not Workspace(settings.workspace).layout.exists():
+        from roma_core.tenants.layout import bring_layout_up_to_date
+
+        await asyncio.to_thread(bring_layout_up_to_date, settings)
     with logs.request():
         return await body(Invocation(settings, form.as_json, form.workspace, form.interruption))
 

@@ -97,7 +97,7 @@ async def demo(call: Invocation, packages: bool) -> int:
         show_scores(report)
         write(f"\n> {question}\n")
         write("\n".join(format_answer(answer)))
-        write(f"\nnotebooks with their outputs: {Workspace(settings.workspace).notebooks}")
+        write(f"\nnotebooks with their outputs: {Workspace.of(settings).notebooks}")
         write("the console:                  make console")
 
     call.emit({"scores": report.model_dump(mode="json"), "answer": answer.model_dump(mode="json")}, show)
@@ -108,9 +108,7 @@ async def _run_step(name: str, parameters: dict[str, Any], settings: Settings) -
     from roma_core.evals.notebooks import run_notebook
 
     source = find_shipped(f"notebooks/{name}.ipynb")
-    work = asyncio.ensure_future(
-        run_notebook(source, Workspace(settings.workspace).notebooks / source.name, parameters)
-    )
+    work = asyncio.ensure_future(run_notebook(source, Workspace.of(settings).notebooks / source.name, parameters))
     await _watch(name, work, settings)
     await work
 

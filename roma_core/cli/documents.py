@@ -135,7 +135,7 @@ def show_ingest(report: IngestionReport) -> None:
 @click.argument("document_id")
 async def show(call: Invocation, document_id: str) -> int:
     """Print a stored document: its text, metadata and spans. No model is needed for it."""
-    store = open_for_reading(Workspace(call.settings.workspace).store)
+    store = open_for_reading(Workspace.of(call.settings).store)
     try:
         document = await require_document(store, call.settings.tenant, document_id)
     finally:
@@ -277,7 +277,7 @@ def read_pages(text: str | None) -> tuple[int, ...] | None:
 @click.option("--state", type=click.Choice(get_args(ItemState)), help="Only items in this state.")
 async def ledger(call: Invocation, state: ItemState | None) -> int:
     """List what became of every item that was ever listed."""
-    file = Workspace(call.settings.workspace).ledger  # read by itself: neither a model nor the store is needed
+    file = Workspace.of(call.settings).ledger  # read by itself: neither a model nor the store is needed
     items = await asyncio.to_thread(lambda: Ledger(file).items(call.settings.tenant, state=state))
     rows = [
         (item.state, item.uri, item.document_id, item.code, "; ".join(filter(None, (item.reason, *item.warnings))))

@@ -179,7 +179,7 @@ async def _score_ranking(
     require_run_name(name)
     golden = load_dataset(dataset).sample(limit)
     tenant = call.settings.tenant
-    store = open_for_reading(Workspace(call.settings.workspace).store)
+    store = open_for_reading(Workspace.of(call.settings).store)
     try:
         if dataset.startswith(BEIR):
             folder = Path(dataset.removeprefix(BEIR))
@@ -367,7 +367,7 @@ def _show_failures(failures: FailureReport) -> None:
 def _runs(call: Invocation) -> RunStore:
     from roma_core.evals.runs import RunStore
 
-    return RunStore(Workspace(call.settings.workspace).evals)
+    return RunStore(Workspace.of(call.settings).evals)
 
 
 @click.group(cls=RomaGroup)

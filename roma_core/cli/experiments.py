@@ -75,7 +75,7 @@ async def experiment(
                 on=on,
             )
     call.emit(result, lambda: _show_experiment(result))
-    runs = RunStore(Workspace(call.settings.workspace).evals)
+    runs = RunStore(Workspace.of(call.settings).evals)
     path = runs.write_page(f"experiment-{file.stem}", render_experiment_page(result), html)
     if not call.as_json:
         note(f"the page with plots: {path}")

@@ -176,7 +176,7 @@ async def import_set(call: Invocation, file: Path, dataset: Path, form: str) -> 
     from roma_core.evals.golden.dataset import add_cases
     from roma_core.evals.golden.foreign_sets import place_items, read_items
 
-    store = open_for_reading(Workspace(call.settings.workspace).store)
+    store = open_for_reading(Workspace.of(call.settings).store)
     try:
         placed = await place_items(dataset.stem, read_items(file, form), store.documents(call.settings.tenant))
     finally:
@@ -217,7 +217,7 @@ async def _collect_candidates(call: Invocation, everyone: bool) -> list[GoldenCa
     from roma_core.evals.golden.candidates import collect_candidates, read_decisions
     from roma_core.exports.records import open_records
 
-    decisions = read_decisions(Workspace(call.settings.workspace).reviews, call.settings.tenant)
+    decisions = read_decisions(Workspace.of(call.settings).reviews, call.settings.tenant)
     async with open_records(call.settings, everyone=everyone) as reader:
         return await collect_candidates(reader.iterate_answers(), await reader.list_ratings(), decisions)
 
@@ -337,7 +337,7 @@ def _decide(
         case_id=case_id,
         answers=candidate.answers,
     )
-    append_decision(Workspace(call.settings.workspace).reviews, decided)
+    append_decision(Workspace.of(call.settings).reviews, decided)
 
 
 for subcommand in (list_candidates, accept, drop):

@@ -37,7 +37,7 @@ dataset_option = click.option(
 def _runs(call: Invocation) -> RunStore:
     from roma_core.evals.runs import RunStore
 
-    return RunStore(Workspace(call.settings.workspace).evals)
+    return RunStore(Workspace.of(call.settings).evals)
 
 
 def _load(dataset: str) -> Golden | None:
@@ -64,7 +64,7 @@ async def label(call: Invocation, run: str, dataset: str, n: int, rater: str, fi
     store = _runs(call)
     run_id = store.find(run).run_id
     items = draw_items(store.read(run), _load(dataset), n)
-    labels = LabelFile(file or Workspace(call.settings.workspace).labels / f"{run_id}.csv")
+    labels = LabelFile(file or Workspace.of(call.settings).labels / f"{run_id}.csv")
     rater = rater or getpass.getuser()
     left, graded = labels.left(items, rater), 0
     for number, item in enumerate(left, start=1):
@@ -145,7 +145,7 @@ async def calibrate_judge(
             return OK if of_pairs.decided else FAILED
         grader = roma.find_judge(rubric)
         card = await cards.calibrate_judge(load_labels(labels)[:limit], grader, repeats=repeats)
-    workspace = Workspace(call.settings.workspace)
+    workspace = Workspace.of(call.settings)
     path = cards.write_card(card, workspace.judges)
     corrected = correct_runs(_runs(call), workspace.judges)
     call.emit(card, lambda: write_table("", columns, card.rows()))

@@ -38,7 +38,7 @@ async def rerun(call: Invocation, card: str, anyway: bool, dataset: str, name: s
     from roma_core.evals.runs import RunStore
 
     import_from_here()
-    place = _find_place(card, RunStore(Workspace(call.settings.workspace).evals))
+    place = _find_place(card, RunStore(Workspace.of(call.settings).evals))
     known = read_provenance(place)
     if known.kind == "notebook":
         return await _rerun_notebook(call, known, place, anyway)

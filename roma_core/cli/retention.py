@@ -62,7 +62,7 @@ async def hold(
     release: str | None,
 ) -> int:
     """List the legal holds, place one, or release one. What is held is neither removed by age nor forgotten."""
-    ledger, tenant = RetentionLedger(Workspace(call.settings.workspace).retention), call.settings.tenant
+    ledger, tenant = RetentionLedger(Workspace.of(call.settings).retention), call.settings.tenant
     named: dict[HoldKind, str | None] = {
         "tenant": tenant if whole else None,
         "collection": collection,
@@ -119,4 +119,4 @@ def _show(report: RetentionReport, settings: Settings) -> None:
     else:
         write("No rule of ROMA_RETENTION_RULES removes anything.")
     if report.certificates:
-        note(f"Certificates in {Workspace(settings.workspace).certificates}: {' '.join(report.certificates)}")
+        note(f"Certificates in {Workspace.of(settings).certificates}: {' '.join(report.certificates)}")

@@ -13,6 +13,7 @@ from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import OK, note, write, write_table
 from roma_core.trials import ArmSummary, Primary, Trial, TrialReport, TrialTable, require_changes
 from roma_core.types import LOCAL_USER
+from roma_core.workspace import Workspace
 
 
 @click.group(cls=RomaGroup)
@@ -49,7 +50,7 @@ async def start(
 ) -> int:
     """Begin a trial: each conversation from now on is answered by a or by b, as a hash decides. One runs at a time."""
     a, b = (require_changes(call.settings, given) for given in (changes_a, changes_b))
-    table = TrialTable(call.settings.workspace)
+    table = TrialTable(Workspace.of(call.settings).folder)
     trial = await asyncio.to_thread(
         lambda: table.start(call.settings.tenant, name, a, b, primary=primary, margin=margin, by=LOCAL_USER)
     )
@@ -61,7 +62,7 @@ async def start(
 @command("list", examples=("roma ab list",))
 async def list_trials(call: Invocation) -> int:
     """List the trials, the newest first."""
-    trials = await asyncio.to_thread(TrialTable(call.settings.workspace).list, call.settings.tenant)
+    trials = await asyncio.to_thread(TrialTable(Workspace.of(call.settings).folder).list, call.settings.tenant)
     rows = [
         (
             one.name,
@@ -93,7 +94,7 @@ async def show(call: Invocation, name: str) -> int:
 @click.argument("name")
 async def stop(call: Invocation, name: str) -> int:
     """End a trial: all conversations are answered by the settings again; its outcomes stay."""
-    trial = await asyncio.to_thread(TrialTable(call.settings.workspace).stop, call.settings.tenant, name)
+    trial = await asyncio.to_thread(TrialTable(Workspace.of(call.settings).folder).stop, call.settings.tenant, name)
     await log_change(call, "trial.stop", trial=name)
     call.emit(_dump(trial), lambda: write(f"the trial {name!r} has ended; see it with: roma ab show {name}"))
     return OK

@@ -40,7 +40,7 @@ class Listing(Noun):
     options: dict[str, Any] = Field(default_factory=dict)
     readers: tuple[str, ...] | None = None
     """Readers of the item at its source: ``user:...``, ``group:...``, ``domain:...``, ``anyone``; None: not known.
-    It is kept with the document, and decides nothing."""
+    It is kept with the document, and decides who reads it where ROMA follows the source (``ROMA_GDRIVE_ACL``)."""
     container: Listing | None = None
     """The item inside of which this one is (a message with attachments, an archive); no connector sets it."""
 

@@ -153,7 +153,7 @@ async def evaluate(
         return report.model_copy(update={"prompts": _measure_prompts(wanted)})
     wanted_run = WantedRun(golden, tuple(measures), defaults, top_k, limit, primary, repeats)
     prepared = await wanted_run.prepare(system, concurrency, resume)
-    workspace = Workspace(system.settings.workspace)
+    workspace = Workspace.of(system.settings)
     runs = RunStore(workspace.evals)
     card = await prepared.register(runs, name)
     meter = CallMeter()
@@ -234,7 +234,7 @@ class WantedRun:
             document = await system.store.document(tenant, document_id)
             return document.text if document else None
 
-        workspace = Workspace(system.settings.workspace)
+        workspace = Workspace.of(system.settings)
         index_sha256 = await system.store.index_sha256(tenant)
         runner = CaseRunner(
             task=partial(system.query, keep=False),
@@ -438,7 +438,7 @@ def beir_tenant(folder: Path, golden: Golden) -> str:
 async def _ingest_beir(system: Ingesting, folder: Path, golden: Golden) -> str:
     """Ingest a BEIR corpus under a tenant named for its questions; returns the tenant."""
     tenant = beir_tenant(folder, golden)
-    target = Workspace(system.settings.workspace).beir / tenant
+    target = Workspace.of(system.settings).beir / tenant
     write_corpus(folder, target)
     report = await system.ingest(str(target), tenant=tenant)
     if failed := report.counts()["failed"]:

@@ -278,7 +278,7 @@ async def experiment(
                 version = variant.fingerprint or variant.name
                 report = await evaluate(dataset, variant.task, fingerprint=version, **options)
                 if system is not None:
-                    RunStore(Workspace(system.settings.workspace).evals).save(
+                    RunStore(Workspace.of(system.settings).evals).save(
                         report, make_run_name(prefix, variant.name), primary
                     )
                 reports[variant.name] = report
@@ -346,7 +346,7 @@ def estimate_experiment(golden: Golden, variants: int, system: System | None) ->
     questions = variants * len(golden.cases)
     if system is None:
         return ExperimentEstimate(questions=questions)
-    store = RunStore(Workspace(system.settings.workspace).evals)
+    store = RunStore(Workspace.of(system.settings).evals)
     for card in reversed(store.list()):
         facts = store.facts(card.run_id)
         if card.dataset != golden.name or not facts.asked or facts.asked != card.cases:

@@ -286,7 +286,7 @@ def open_runs(settings: Settings) -> RunStore:
 
     >>> open_runs(roma.settings).read("lazy").mean("nugget_recall")  # doctest: +SKIP
     """
-    return RunStore(Workspace(settings.workspace).evals)
+    return RunStore(Workspace.of(settings).evals)
 
 
 def make_summary(card: RunCard, report: EvalReport, facts: RunFacts) -> RunSummary:

@@ -43,7 +43,7 @@ LONGEST_VALUE = 500
 
 def tracking_uri(settings: Settings) -> str:
     """The server that is configured, else SQLite in the workspace."""
-    return settings.telemetry.mlflow_tracking_uri or Workspace(settings.workspace).mlflow_uri
+    return settings.telemetry.mlflow_tracking_uri or Workspace.of(settings).mlflow_uri
 
 
 async def track(
@@ -94,7 +94,7 @@ def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...], 
         return str(held[0].info.run_id)
     for prompt in prompts:
         register_prompt(client, prompt)
-    store = RunStore(Workspace(settings.workspace).evals)
+    store = RunStore(Workspace.of(settings).evals)
     facts = report.facts if report.facts.case_seconds else store.read_facts(report.run_id)
     began_at, ended_at = _find_times(store.find_provenance(report.run_id), facts)
     named = tags(report)
@@ -105,7 +105,7 @@ def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...], 
     ).info.run_id
     folder = store.folder / report.run_id
     _log(client, run, report, [path for path in (folder / CARD, folder / PAGE) if path.is_file()])
-    labels = Workspace(settings.workspace).labels / f"{report.run_id}.csv"
+    labels = Workspace.of(settings).labels / f"{report.run_id}.csv"
     tracked_items.log_items(
         tracking_uri(settings),
         experiment,
@@ -131,7 +131,7 @@ def _client(settings: Settings) -> MlflowClient:
     from mlflow import MlflowClient
 
     if settings.telemetry.mlflow_tracking_uri is None:
-        private_file(Workspace(settings.workspace).mlflow)
+        private_file(Workspace.of(settings).mlflow)
     uri = tracking_uri(settings)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -142,7 +142,7 @@ def _experiment(client: MlflowClient, settings: Settings) -> str:
     if found is not None:
         return str(found.experiment_id)
     local = settings.telemetry.mlflow_tracking_uri is None
-    place = Workspace(settings.workspace).mlflow_artifacts.resolve().as_uri() if local else None
+    place = Workspace.of(settings).mlflow_artifacts.resolve().as_uri() if local else None
     return str(client.create_experiment(EXPERIMENT, artifact_location=place))
 
 

@@ -176,10 +176,10 @@ async def open_records(
     settings: Settings, runs: Sequence[str] = (), golden: str | Path = "", *, everyone: bool = False
 ) -> AsyncIterator[WorkspaceReader]:
     """Return a context with all records of the workspace that the settings name."""
-    workspace = Workspace(settings.workspace)
+    workspace = Workspace.of(settings)
     store = await asyncio.to_thread(open_for_reading, workspace.store)
     answers = Answers(workspace.answers, days=settings.storage.answer_days, most_mb=settings.storage.answer_mb)
-    sessions = Sessions(database_url(settings.workspace, settings.storage.database_url))
+    sessions = Sessions(database_url(workspace.folder, settings.storage.database_url))
     try:
         yield WorkspaceReader(
             settings, store, answers, sessions, RunStore(workspace.evals), tuple(runs), str(golden), everyone

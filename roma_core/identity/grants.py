@@ -2,18 +2,20 @@
 
 A resource that nobody has restricted is open to every reader of its tenant. The first grant on it restricts it to those
 who are granted; it stays restricted when the last grant is revoked. A collection without a restriction of its own
-follows its tenant, and a document may narrow its collection, never widen it.
+follows its tenant, and a document may narrow its collection, never widen it. Where ROMA follows the permissions of a
+source (``ROMA_GDRIVE_ACL=on``), its readers there narrow a document likewise.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from roma_core.database import Database, Schema, storage_error
 from roma_core.errors import InputError, StoreError
@@ -23,10 +25,15 @@ from roma_core.workspace import Workspace, private_file
 if TYPE_CHECKING:
     import sqlite3
 
-ResourceKind = Literal["tenant", "collection", "document"]
-GranteeKind = Literal["user", "group", "role", "everyone"]
+ResourceKind = Literal["tenant", "collection", "document", "source"]
+"""``source`` is a document as its source shares it: those who may read it there."""
+GranteeKind = Literal["user", "group", "domain", "role", "everyone"]
 MOST_NARROWED = 1000
 """Documents of a tenant that may have grants of their own: a search names each that is withheld."""
+MOST_FOLLOWED = 20_000
+"""Documents of a tenant whose readers at their source are followed."""
+NARROWING: Final[frozenset[ResourceKind]] = frozenset({"document", "source"})
+"""Kinds of resources that narrow one document."""
 _LONGEST_NAME = 200
 _TABLES = """
 CREATE TABLE resources (
@@ -37,10 +44,16 @@ CREATE TABLE grants (
     granted_by TEXT NOT NULL, granted_at TEXT NOT NULL, PRIMARY KEY (tenant, kind, name, grantee_kind, grantee))
     WITHOUT ROWID;
 """
+_FOLLOWED = """
+CREATE TABLE followed (
+    tenant TEXT NOT NULL, document_id TEXT NOT NULL, readers TEXT NOT NULL, PRIMARY KEY (tenant, document_id))
+    WITHOUT ROWID;
+"""
+"""Readers of documents at their source, as JSON."""
 GRANTS = Schema(
     "grants",
     "The table of grants",
-    (_TABLES,),
+    (_TABLES, _FOLLOWED),
     consequence="no restricted document is shown",
 )
 
@@ -104,10 +117,14 @@ def compile_scope(who: Principal, restrictions: Restrictions, permission: Permis
         return EVERYTHING
     if not who.may(permission):
         return NOTHING
-    own = _own_grantees(who)
-    granted = {resource for resource, grantees in restrictions.items() if own & grantees}
+    own, at_sources = _own_grantees(who), _grantees_at_sources(who)
+    granted = {
+        resource
+        for resource, grantees in restrictions.items()
+        if (at_sources if resource.kind == "source" else own) & grantees
+    }
     withheld = restrictions.keys() - granted
-    hidden = tuple(sorted(resource.name for resource in withheld if resource.kind == "document"))
+    hidden = tuple(sorted({resource.name for resource in withheld if resource.kind in NARROWING}))
     if Resource("tenant") in withheld:
         named = tuple(sorted(resource.name for resource in granted if resource.kind == "collection"))
         return ReadScope(collections=named, hidden=hidden)
@@ -134,6 +151,9 @@ def explain_access(who: Principal, restrictions: Restrictions, document_id: str,
     for resource in (decisive, of_document):
         if resource in restrictions:
             reasons.append(_explain_resource(resource, own, restrictions[resource]))
+    at_source = Resource("source", document_id)
+    if at_source in restrictions:
+        reasons.append(_explain_resource(at_source, _grantees_at_sources(who), restrictions[at_source]))
     scope = compile_scope(who, restrictions)
     return AccessDecision(permitted=scope.permits(document_id, collection), reasons=tuple(reasons))
 
@@ -150,6 +170,30 @@ def _own_grantees(who: Principal) -> frozenset[Grantee]:
     groups = (Grantee("group", group) for group in who.groups)
     roles = (Grantee("role", role) for role in who.roles)
     return frozenset({Grantee("everyone"), Grantee("user", who.subject), *groups, *roles})
+
+
+def _grantees_at_sources(who: Principal) -> frozenset[Grantee]:
+    """Return whom a caller is at a source, where users are addresses, and groups and domains are names."""
+    name = who.subject.lower()
+    domain = name.partition("@")[2]
+    groups = (Grantee("group", group.lower()) for group in who.groups)
+    domains = (Grantee("domain", domain),) if domain else ()
+    return frozenset({Grantee("everyone"), Grantee("user", name), *groups, *domains})
+
+
+def parse_reader(reader: str) -> Grantee | None:
+    """Return the grantee that a source's reader is: ``user:...``, ``group:...``, ``domain:...``, ``anyone``.
+
+    None for one of another kind, to whom nothing is granted.
+
+    >>> parse_reader("domain:example.org")
+    Grantee(kind='domain', name='example.org')
+    """
+    if reader == "anyone":
+        return Grantee("everyone")
+    kind, _, name = reader.partition(":")
+    kinds: dict[str, GranteeKind] = {"user": "user", "group": "group", "domain": "domain"}
+    return Grantee(kinds[kind], name.lower()) if kind in kinds and name else None
 
 
 class GrantTable:
@@ -190,6 +234,47 @@ class GrantTable:
                 (tenant, resource.kind, resource.name, grantee.kind, grantee.name),
             )
         return bool(ended.rowcount)
+
+    def follow(self, tenant: str, readers: Mapping[str, Sequence[str] | None]) -> None:
+        """Let documents be read, from now on, by their readers at their source alone.
+
+        None, readers that are not known, and an empty list shut a document for all but admins. Raises ``InputError``
+        for more documents than can be followed; then none of these may be stored.
+
+        >>> grants.follow("default", {"9b1d": ["user:anna@example.org"]})  # doctest: +SKIP
+        """
+        fresh = {document_id: json.dumps(sorted(set(named or ()))) for document_id, named in readers.items()}
+        if not fresh or self._has_followed(tenant, fresh):
+            return
+        self._require_mark()
+        rows = [(tenant, document_id, text) for document_id, text in fresh.items()]
+        with self._database.transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", rows)
+            (count,) = db.execute("SELECT count(*) FROM followed WHERE tenant = ?", (tenant,)).fetchone()
+            if count > MOST_FOLLOWED:
+                raise InputError(
+                    f"The permissions of {MOST_FOLLOWED} documents at most are followed (ROMA_GDRIVE_ACL); "
+                    "bring the others into another tenant."
+                )
+
+    def unfollow(self, tenant: str, document_ids: Iterable[str]) -> int:
+        """Follow the readers of documents at their source no more; return of how many they were followed."""
+        followed = {resource.name for resource in self.read(tenant) if resource.kind == "source"}
+        ended = sorted(followed.intersection(document_ids))
+        if ended:
+            with self._database.transaction() as db:
+                db.executemany(
+                    "DELETE FROM followed WHERE tenant = ? AND document_id = ?", [(tenant, name) for name in ended]
+                )
+        return len(ended)
+
+    def _has_followed(self, tenant: str, fresh: Mapping[str, str]) -> bool:
+        if self._is_missing():
+            return False
+        with self._database.snapshot() as db:
+            statement = "SELECT readers FROM followed WHERE tenant = ? AND document_id = ?"
+            held = [db.execute(statement, (tenant, document_id)).fetchone() for document_id in fresh]
+        return all(row is not None and row["readers"] == text for row, text in zip(held, fresh.values(), strict=True))
 
     def forget_user(self, tenant: str, subject: str) -> int:
         """Remove the grants to a user, and its name from those that it made; return how many rows changed.
@@ -278,6 +363,10 @@ def _select_restrictions(db: sqlite3.Connection) -> dict[str, Restrictions]:
     for row in db.execute("SELECT tenant, kind, name, grantee_kind, grantee FROM grants"):
         grantee = Grantee(row["grantee_kind"], row["grantee"])
         found[row["tenant"]][Resource(row["kind"], row["name"])].add(grantee)
+    for row in db.execute("SELECT tenant, document_id, readers FROM followed"):
+        readers = {parse_reader(reader) for reader in json.loads(row["readers"])}
+        resource = Resource("source", row["document_id"])
+        found.setdefault(row["tenant"], {})[resource] = {reader for reader in readers if reader is not None}
     return {
         tenant: {resource: frozenset(grantees) for resource, grantees in restricted.items()}
         for tenant, restricted in found.items()
@@ -290,6 +379,8 @@ def _check_names(resource: Resource, grantee: Grantee) -> None:
         raise InputError("A grant is on one collection, on one document, or on the whole tenant.")
     if (grantee.kind == "everyone") is bool(grantee.name):
         raise InputError("A grant is to one user, group or role, or to everyone.")
+    if resource.kind == "source" or grantee.kind == "domain":
+        raise InputError("The readers at a source are changed there, and followed at the next sync.")
     if grantee.kind == "role" and grantee.name not in ROLES:
         raise InputError(f"Roles are {', '.join(ROLES)}; there is no {grantee.name[:40]!r}.")
     names: Sequence[str] = (resource.name, grantee.name)

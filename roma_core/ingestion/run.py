@@ -7,7 +7,7 @@ import re
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
@@ -115,6 +115,14 @@ OnProgress = Callable[[IngestProgress], None]
 """Called after each ended item, from the event loop. One that raises is logged and called no more."""
 
 
+class SourceAccess(Protocol):
+    """The part of ``GrantTable`` that follows the permissions of sources. Blocking."""
+
+    def follow(self, tenant: str, readers: Mapping[str, Sequence[str] | None]) -> None: ...
+
+    def unfollow(self, tenant: str, document_ids: Iterable[str]) -> int: ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """The parts that an ingest works with."""
@@ -137,6 +145,10 @@ class Parts:
     """Keeps what was masked; None: it is not kept."""
     retired: RetentionLedger | None = None
     """Knows the items that were removed because their time was over; None: there are none."""
+    access: SourceAccess | None = None
+    """Keeps who may read documents at their source; None: nobody asks."""
+    followed: frozenset[str] = frozenset()
+    """Kinds of connectors whose permissions documents follow."""
 
     @property
     def identities(self) -> frozenset[str]:
@@ -311,6 +323,9 @@ class Run:
                 listed=frozenset(source.listed) if any(listing.previous_uri for listing in listings) else frozenset(),
             ),
         )
+        if not isinstance(admitted, AgentFailure):
+            followed = await guarded(AGENT, asyncio.to_thread(self._follow_readers, source, listings, admitted))
+            admitted = followed if isinstance(followed, AgentFailure) else admitted
         if isinstance(admitted, AgentFailure):  # without a claim nothing may be written for them
             for listing in listings:
                 item = IngestItem(uri=listing.uri, state="failed", reason=admitted.message, code=admitted.code.value)
@@ -384,6 +399,25 @@ class Run:
         for row in rows:
             item = _as_unchanged(row)
             await self.report(_as_failed(item, failure) if failure and row.uri in unwritten else item)
+
+    def _follow_readers(self, source: SourceRun, listings: Sequence[Listing], admitted: Sequence[Admission]) -> None:
+        """Confine documents, before they are stored, to those who may read them at their source. Blocking.
+
+        What is inside of a file has the file's readers. Raises ``StoreError`` and ``InputError``.
+        """
+        access = self.parts.access
+        if access is None:
+            return
+        ids = [admission.document_id for admission in admitted]
+        if source.connector.kind not in self.parts.followed:
+            access.unfollow(self.tenant, ids)
+            return
+        outermost = {listing.uri: _find_outermost(listing) for listing in listings}
+        readers = {id_: outermost[listing.uri].readers for id_, listing in zip(ids, listings, strict=True)}
+        for part in self.parts.ledger.parts_of(self.tenant, source.record.id, list(outermost)):
+            if part.row is not None:
+                readers[part.row.document_id] = outermost[part.container].readers
+        access.follow(self.tenant, readers)
 
     async def _admit_known_parts(self, source: SourceRun, containers: Sequence[Listing]) -> list[Candidate]:
         """List what is inside of containers that stay as they are; return what of it has to be read again."""
@@ -1039,6 +1073,13 @@ async def fetch_parts(
 
 def _not_inside() -> ConnectorError:
     return ConnectorError("The file is no longer inside of its container.", ErrorCode.CONNECTOR_NOT_FOUND)
+
+
+def _find_outermost(listing: Listing) -> Listing:
+    """Return the file that an item is inside of, at whatever depth; the item itself when it is in none."""
+    while listing.container is not None:
+        listing = listing.container
+    return listing
 
 
 def _inside(container: Listing, uri: str) -> Listing:

@@ -39,6 +39,7 @@ from roma_core.ingestion.run import (
     ParserService,
     Parts,
     Run,
+    SourceAccess,
     SourceRun,
     Work,
     fetch_item,
@@ -88,6 +89,7 @@ def build_ingestion(
     screen: DocumentScreen | None = None,
     originals: Originals | None = None,
     retired: RetentionLedger | None = None,
+    access: SourceAccess | None = None,
 ) -> IngestionService:
     """The service over the workspace's ledger."""
     return IngestionService(
@@ -97,7 +99,7 @@ def build_ingestion(
             embedder=embedder,
             store=store,
             cache=cache,
-            ledger=Ledger(Workspace(settings.workspace).ledger),
+            ledger=Ledger(Workspace.of(settings).ledger),
             chunk_tokens=settings.chunking.tokens,
             workers=settings.parsing.workers or count_cores(),
             captions=captions,
@@ -105,6 +107,8 @@ def build_ingestion(
             screen=screen,
             originals=originals,
             retired=retired,
+            access=access,
+            followed=frozenset({"gdrive"} if settings.gdrive.acl == "on" else ()),
         ),
         DeletionPolicy(
             looks=settings.sources.missing_looks,
@@ -114,7 +118,7 @@ def build_ingestion(
         ),
         wait_s=settings.sources.wait_s,
         secrets=settings.sources.secrets,
-        shards=Workspace(settings.workspace).shards,
+        shards=Workspace.of(settings).shards,
     )
 
 
@@ -361,6 +365,8 @@ class IngestionService:
             await asyncio.to_thread(self.parts.pictures.forget, tenant, ids)
         if self.parts.originals is not None:
             await asyncio.to_thread(self.parts.originals.forget, tenant, ids)
+        if self.parts.access is not None:
+            await asyncio.to_thread(self.parts.access.unfollow, tenant, ids)
         embed_keys = [embed_key(self.parts.embedder, chunk.indexed_text) for chunk in chunks]
         cached = await asyncio.to_thread(self._forget_cached, parse_keys, embed_keys, bool(targets))
         await asyncio.to_thread(ledger.forget, tenant, list(targets))

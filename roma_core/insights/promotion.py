@@ -74,7 +74,7 @@ async def make_golden(
         case = accept_candidate(candidate, answer.strip(), facts, question=question.strip())
     else:
         case = refuse_candidate(candidate, question=question.strip())
-    workspace = Workspace(roma.settings.workspace)
+    workspace = Workspace.of(roma.settings)
     path = workspace.goldens / f"{dataset.removesuffix('.json')}.json"
     decision = ReviewDecision(
         candidate=candidate.id,

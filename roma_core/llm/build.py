@@ -46,7 +46,7 @@ def build_llm(settings: Settings, *, budgets: Budgets | None = None) -> LLMServi
         make=make,
         prices=Prices.load(settings.budgets.prices_file),
         budgets=budgets or make_budgets(settings),
-        cache=Cache(Workspace(settings.workspace).cache, settings.storage.cache),
+        cache=Cache(Workspace.of(settings).cache, settings.storage.cache),
         log_text=settings.llm.log_text,
     )
 
@@ -81,7 +81,7 @@ def judge_settings(settings: Settings) -> Settings:
 def make_budgets(settings: Settings) -> Budgets:
     """Return the accounts of the workspace, on which every call that costs money draws."""
     return Budgets(
-        Workspace(settings.workspace).budgets,
+        Workspace.of(settings).budgets,
         run_usd=settings.budgets.run_usd,
         session_usd=settings.budgets.session_usd,
         tenant_usd=settings.budgets.tenant_usd,

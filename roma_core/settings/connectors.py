@@ -40,6 +40,9 @@ class GDriveSettings(SettingsSection):
         None, "Service account or user token: a file's path or the JSON itself.", decides_answers=False
     )
     api_endpoint: str | None = setting(None, "Other address of the Drive API (proxy).", decides_answers=False)
+    acl: Literal["on", "off"] = setting(
+        "off", "Let only those read a file of Drive who may read it there, as of the last sync.", decides_answers=False
+    )
 
 
 class WebSettings(SettingsSection):

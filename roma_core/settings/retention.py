@@ -71,7 +71,5 @@ def read_retention_rule(text: str) -> RetentionRule:
     tenant, collection = ([ANY, ANY, *place])[-2:]
     if record != "documents" and (collection != ANY or age["unused"]):
         raise ValueError(f"{text!r} is no rule; only documents have a collection and a last use (TENANT/*/{record}=…)")
-    if record == "caches" and tenant != ANY:
-        raise ValueError(f"{text!r} is no rule; caches are shared by all tenants")
     kept = None if age["forever"] else timedelta(days=int(age["days"]))
     return RetentionRule(tenant, collection, record, kept, bool(age["unused"]))

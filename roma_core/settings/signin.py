@@ -69,6 +69,17 @@ class SAMLSettings(ProviderSignInSettings):
     idp_certificates: tuple[str, ...] = setting(
         (), "Comma-separated files (PEM) with the certificates that it signs with.", decides_answers=False
     )
+    idp_slo_url: str = setting(
+        "",
+        "Address of its single logout service (HTTP-Redirect binding); empty = a sign-out ends the sign-in here alone.",
+        decides_answers=False,
+    )
+    sp_certificate: str = setting(
+        "", "File (PEM) with the certificate of ROMA's own key; single logout needs both.", decides_answers=False
+    )
+    sp_key: str = setting(
+        "", "File (PEM) with ROMA's private key, which signs what it asks of single logout.", decides_answers=False
+    )
     name_attribute: str = setting(
         "", "Attribute whose value becomes the user's name; empty = the NameID.", decides_answers=False
     )

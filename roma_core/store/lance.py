@@ -292,6 +292,16 @@ class LanceStore:
 
         return await self._write(remove)
 
+    async def remove_rows(self, where: Any) -> None:
+        """Remove the rows that an expression chooses, of whatever tenant. ``purge`` then removes older versions."""
+
+        async def remove(table: WritableTable) -> None:
+            for partition in table.partitions:
+                await partition.table.delete(where.to_sql())
+            await self._delete_from_retired(where)
+
+        await self._write(remove)
+
     async def optimize(self) -> None:
         """Compact, index, check that every key is there once (ERR_STORAGE_CORRUPT), and remove old versions.
 

@@ -27,6 +27,14 @@ def forget_user(settings: Settings, who: Principal) -> int:
     return _remove(settings, lambda trace: _read_tag(trace, USER_TAG) == who.pseudonym or _is_nobodys(trace))
 
 
+def forget_tenant(settings: Settings, tenant: str) -> int:
+    """Remove the traces of a tenant's questions from the database of ``settings``; return how many.
+
+    They are there where they were written before tenants had folders of their own.
+    """
+    return _remove(settings, lambda trace: _read_tenant(trace) == tenant)
+
+
 def forget_documents(settings: Settings, tenant: str, named: Sequence[str]) -> int:
     """Remove the traces of a tenant's questions, and of evaluations that name one of these documents."""
 
@@ -53,7 +61,7 @@ def remove_before(settings: Settings, tenant: str, moment: datetime, *, counts_o
 
 
 def _remove(settings: Settings, is_meant: Callable[[Any], bool], *, counts_only: bool = False) -> int:
-    workspace = Workspace(settings.workspace)
+    workspace = Workspace.of(settings)
     if settings.telemetry.mlflow_tracking_uri is not None or not workspace.mlflow.exists():
         return 0
     for name, value in SWITCHES.items():

@@ -22,7 +22,7 @@ from roma_core.settings import Settings
 from roma_core.telemetry import logs
 from roma_core.telemetry.otlp import OTLPWriter
 from roma_core.telemetry.spans import MOST_WAITING, SpanWriter, TraceSpan
-from roma_core.workspace import Workspace, private_file, private_folder
+from roma_core.workspace import CORPUS_PREFIX, Workspace, private_file, private_folder
 
 EXPERIMENT = "roma-traces"
 SWITCHES = {
@@ -49,7 +49,8 @@ class _MLflowWriter(SpanWriter):
         self._settings = settings
         self._eager = eager
         self._mlflow: Any = None
-        self._experiment_id: str | None = None
+        self._experiments: dict[str, str] = {}
+        """Id of the experiment of traces by the address of its database."""
         self._up = True
         self._look_at = 0.0
         self._thread.start()
@@ -59,8 +60,13 @@ class _MLflowWriter(SpanWriter):
             self._is_ready()
 
     def write(self, span: TraceSpan) -> None:
-        if self._is_ready():
-            self._export(span, None)
+        if not self._is_ready():
+            return
+        own = str(self._settings.tenant)
+        try:
+            self._export(span, None, self._open_experiment(str(span.attributes.get("tenant") or own)))
+        finally:
+            self._mlflow.set_tracking_uri(self._find_address(own))
 
     def _is_ready(self) -> bool:
         """Return whether MLflow is available; checked now and then, and logged when it changes."""
@@ -89,36 +95,57 @@ class _MLflowWriter(SpanWriter):
             os.environ.setdefault(name, value)
         logs.quiet_loggers("mlflow.store.db.utils", "alembic")
         import mlflow
+
+        self._mlflow = mlflow
+        try:
+            self._open_experiment(self._settings.tenant)
+        except BaseException:
+            self._mlflow = None
+            raise
+        return mlflow
+
+    def _find_workspace(self, tenant: str) -> Workspace:
+        """Return where a tenant's traces are written; those of a corpus are of the tenant that evaluates."""
+        is_own = tenant == self._settings.tenant or tenant.startswith(CORPUS_PREFIX)
+        return Workspace.of(self._settings) if is_own else Workspace(self._settings.workspace).of_tenant(tenant)
+
+    def _find_address(self, tenant: str) -> str:
+        return self._settings.telemetry.mlflow_tracking_uri or self._find_workspace(tenant).mlflow_uri
+
+    def _open_experiment(self, tenant: str) -> str:
+        """Have MLflow write to a tenant's database, and return the id of its experiment. Raises ``ConfigError``."""
         from mlflow.exceptions import MlflowException
 
-        workspace, server = Workspace(self._settings.workspace), self._settings.telemetry.mlflow_tracking_uri
+        workspace, server = self._find_workspace(tenant), self._settings.telemetry.mlflow_tracking_uri
+        address = self._find_address(tenant)
         private_folder(workspace.folder)
         if server is None:
             private_file(workspace.mlflow)
-        mlflow.set_tracking_uri(server or workspace.mlflow_uri)
+        self._mlflow.set_tracking_uri(address)
+        if address in self._experiments:
+            return self._experiments[address]
         # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.
         own = None if server else workspace.mlflow_artifacts.resolve().as_uri()
         try:
-            found = mlflow.get_experiment_by_name(EXPERIMENT)
-            self._experiment_id = (
-                found.experiment_id if found else mlflow.create_experiment(EXPERIMENT, artifact_location=own)
-            )
+            found = self._mlflow.get_experiment_by_name(EXPERIMENT)
+            made = found.experiment_id if found else self._mlflow.create_experiment(EXPERIMENT, artifact_location=own)
         except (MlflowException, OSError) as error:
             raise ConfigError(f"MLflow refused to be written to ({type(error).__name__}).") from None
-        return mlflow
+        self._experiments[address] = str(made)
+        return str(made)
 
-    def _export(self, span: TraceSpan, parent: Any) -> None:
+    def _export(self, span: TraceSpan, parent: Any, experiment_id: str) -> None:
         current = self._mlflow.start_span_no_context(
             name=span.name,
             parent_span=parent,
             attributes=redact_value({**span.attributes, "request_id": span.request_id}),
             tags=None if parent else _make_tags(span),
-            experiment_id=None if parent else self._experiment_id,
+            experiment_id=None if parent else experiment_id,
             start_time_ns=span.start_ns,
         )
         for stage in span.inside:
             if not stage.is_call:
-                self._export(stage, current)
+                self._export(stage, current, experiment_id)
         current.set_outputs(redact_value(span.outputs))
         current.end(status="ERROR" if span.failed else "OK", end_time_ns=span.end_ns)
 

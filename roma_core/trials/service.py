@@ -57,7 +57,7 @@ class TrialService:
 
     def __init__(self, roma: Roma) -> None:
         self._roma = roma
-        self.table = TrialTable(roma.settings.workspace)
+        self.table = TrialTable(Workspace.of(roma.settings).folder)
 
     async def choose(self, query: Query) -> TrialSeat | None:
         """Return the place of a question's conversation in the trial that runs; None without one.

@@ -27,7 +27,7 @@ from roma_core.types.answer import (
     TokenEvent,
     Usage,
 )
-from roma_core.types.base import DEFAULT_TENANT, Noun, digest, frame
+from roma_core.types.base import Noun, digest, frame
 from roma_core.types.document import (
     DEFAULT_COLLECTION,
     Block,
@@ -74,6 +74,7 @@ from roma_core.types.source import (
     SourceRecord,
     SyncPlan,
 )
+from roma_core.workspace import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from roma_core.types.vectors import Vector as Vector

@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:  # a name for signatures; pandas is not loaded for it
     import pandas as pd
 
-DEFAULT_TENANT = "default"
-
 
 def digest(*parts: str | bytes) -> str:
     """Return the SHA-256 (hex) of the parts, each framed by its length so that no two lists of parts collide."""

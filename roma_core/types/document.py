@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from roma_core.types.base import DEFAULT_TENANT, Noun, digest
+from roma_core.types.base import Noun, digest
+from roma_core.workspace import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,8 @@ from typing import Final, Literal, get_args
 
 from pydantic import Field
 
-from roma_core.types.base import DEFAULT_TENANT, Noun, digest
+from roma_core.types.base import Noun, digest
+from roma_core.workspace import DEFAULT_TENANT
 
 Role = Literal["reader", "contributor", "analyst", "auditor", "admin"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)

@@ -90,7 +90,7 @@ class ErasureCertificate(Noun):
     """
 
     id: str
-    what: Literal["user", "documents"]
+    what: Literal["user", "documents", "tenant"]
     tenant: str
     user: str = ""
     document_ids: tuple[str, ...] = ()

@@ -90,7 +90,7 @@ class PromptLab(LiveView):
     def promote(self, case_id: str) -> Path:
         """Add a case to the golden set of promoted items and return its file. Raises ``EvalError``."""
         case = next(case for case in self.golden.cases if case.id == case_id)
-        path = Workspace(self.roma.settings.workspace).evals / PROMOTED
+        path = Workspace.of(self.roma.settings).evals / PROMOTED
         add_cases(path, [case])
         return path
 

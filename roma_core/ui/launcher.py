@@ -46,7 +46,7 @@ def describe_mlflow() -> dict[str, Any]:
 def make_mlflow_command(port: int, base_url: str) -> list[str]:
     """Return the command that serves MLflow below the lab's own address."""
     settings = Settings.load()
-    address = settings.telemetry.mlflow_tracking_uri or Workspace(settings.workspace).mlflow_uri
+    address = settings.telemetry.mlflow_tracking_uri or Workspace.of(settings).mlflow_uri
     prefix = f"{base_url.rstrip('/')}/mlflow"
     server = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     return [*server, "--static-prefix", prefix, "--backend-store-uri", address]

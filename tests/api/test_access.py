@@ -77,6 +77,7 @@ async def test_open_are_only_the_documentation_the_health_and_the_ways_to_sign_i
         "/sign-in/saml/acs",
         "/sign-in/saml/finish",
         "/sign-in/saml/metadata",
+        "/sign-in/saml/slo",
     ]
 
 

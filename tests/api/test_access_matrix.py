@@ -90,7 +90,9 @@ async def matrix(service: Any) -> AsyncIterator[Matrix]:
             chunks = chunk(marked.document, embedder.count_tokens)
             vectors = (await embedder.embed([piece.indexed_text for piece in chunks])).vectors
             await service.roma.store.put(tenant, marked.document, chunks, vectors)
-        service.roma.grants.grant(tenant, Resource("collection", "board"), Grantee("group", "board"), by="local")
+        service.roma.of_tenant(tenant).grants.grant(
+            tenant, Resource("collection", "board"), Grantee("group", "board"), by="local"
+        )
     yield Matrix(service, documents, list(make_callers(service)))
 
 

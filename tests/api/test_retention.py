@@ -25,14 +25,14 @@ async def test_each_tenant_with_records_has_its_turn_once_a_day(tmp_path: Path) 
             assert isinstance(await roma.query("What does the bridge span?", principal=principal), TailorOutput)
         schedule = RetentionSchedule(roma)
         assert await schedule.apply_due() == 3  # acme keeps its answers; the tenant of the settings has none
-        assert await roma.answers.list(who["beta"]) == []
-        assert len(await roma.answers.list(who["acme"])) == 1
+        assert await roma.of_tenant("beta").answers.list(who["beta"]) == []
+        assert len(await roma.of_tenant("acme").answers.list(who["acme"])) == 1
         assert await schedule.apply_due() == 0
 
 
 async def test_without_rules_nothing_is_looked_for(tmp_path: Path) -> None:
     async with build_roma(Settings(workspace=tmp_path / "w", embedder="fake", reranker="none")) as roma:
-        await RetentionSchedule(roma).run()
+        assert await RetentionSchedule(roma).apply_due() == 0
     assert not (tmp_path / "w" / "ledger.sqlite").exists()
 
 

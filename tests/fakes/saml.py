@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from lxml import etree
 
@@ -84,6 +86,7 @@ class Statement:
     not_before: str = field(default_factory=lambda: at(-5))
     not_after: str = field(default_factory=lambda: at(5))
     attributes: tuple[tuple[str, tuple[str, ...]], ...] = (("groups", ("staff",)),)
+    session_index: str | None = None
     key: str = "idp"
     algorithms: tuple[str, str] = SHA256
     signs_assertion: bool = True
@@ -130,13 +133,14 @@ class Statement:
             + "</a:Attribute>"
             for name, values in self.attributes
         )
+        session = _attribute("SessionIndex", self.session_index)
         return (
             f'<a:Assertion xmlns:a="{NAMES["a"]}" ID="{self.assertion_id}" Version="2.0" IssueInstant="{at(0)}">'
             f"<a:Issuer>{self.issuer}</a:Issuer>"
             f'<a:Subject><a:NameID Format="{self.name_format}">{self.name_id}</a:NameID>'
             f'<a:SubjectConfirmation Method="{self.method}"><a:SubjectConfirmationData{data}/></a:SubjectConfirmation>'
             f'</a:Subject><a:Conditions NotBefore="{self.not_before}" NotOnOrAfter="{self.not_after}">{restriction}'
-            f'</a:Conditions><a:AuthnStatement AuthnInstant="{at(0)}"><a:AuthnContext><a:AuthnContextClassRef>'
+            f'</a:Conditions><a:AuthnStatement AuthnInstant="{at(0)}"{session}><a:AuthnContext><a:AuthnContextClassRef>'
             "urn:oasis:names:tc:SAML:2.0:ac:classes:Password</a:AuthnContextClassRef></a:AuthnContext>"
             f"</a:AuthnStatement><a:AttributeStatement>{statements}</a:AttributeStatement></a:Assertion>"
         )
@@ -151,3 +155,71 @@ class Statement:
 
 def _attribute(name: str, value: str | None) -> str:
     return "" if value is None else f' {name}="{value}"'
+
+
+SLO_URL = "https://id.example.org/slo"
+LOGOUT_URL = f"{PUBLIC_URL}/sign-in/saml/slo"
+RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+RSA_SHA1 = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
+
+
+def write_key(folder: Path, name: str = "sp") -> Path:
+    path = folder / f"{name}.key"
+    path.write_text(make_key(name)[0])
+    return path
+
+
+@dataclass
+class Logout:
+    """A demand of the provider to end sign-ins, as a browser carries it; None leaves something out."""
+
+    destination: str | None = LOGOUT_URL
+    issuer: str = IDP
+    name_id: str = "anna@example.org"
+    session_index: str | None = None
+    id: str = "_l1"
+    issued_at: str = field(default_factory=lambda: at(0))
+    until: str | None = field(default_factory=lambda: at(5))
+    key: str | None = "idp"
+    algorithm: str = RSA_SHA256
+    edit: Callable[[str], str] = str
+    """Changes the document before it is signed."""
+
+    def write_query(self) -> str:
+        """Return the query of the address."""
+        session = f"<p:SessionIndex>{self.session_index}</p:SessionIndex>" if self.session_index else ""
+        text = (
+            f'<p:LogoutRequest xmlns:p="{NAMES["p"]}" xmlns:a="{NAMES["a"]}" ID="{self.id}" Version="2.0" '
+            f'IssueInstant="{self.issued_at}"{_attribute("Destination", self.destination)}'
+            f"{_attribute('NotOnOrAfter', self.until)}><a:Issuer>{self.issuer}</a:Issuer>"
+            f'<a:NameID Format="{PERSISTENT}">{self.name_id}</a:NameID>{session}</p:LogoutRequest>'
+        )
+        return sign_query("SAMLRequest", self.edit(text), self.key, self.algorithm)
+
+
+def write_logout_answer(request_id: str, *, key: str | None = "idp", status: str = SUCCESS, destination: str) -> str:
+    """Return the query with which the provider answers a sign-out that began at ROMA."""
+    text = (
+        f'<p:LogoutResponse xmlns:p="{NAMES["p"]}" xmlns:a="{NAMES["a"]}" ID="_o1" Version="2.0" '
+        f'IssueInstant="{at(0)}" Destination="{destination}" InResponseTo="{request_id}"><a:Issuer>{IDP}</a:Issuer>'
+        f'<p:Status><p:StatusCode Value="{status}"/></p:Status></p:LogoutResponse>'
+    )
+    return sign_query("SAMLResponse", text, key, RSA_SHA256)
+
+
+def sign_query(name: str, text: str, key: str | None, algorithm: str) -> str:
+    """Return a query of the redirect binding: the document, compressed, and a signature over both parameters."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(text.encode()) + packer.flush()
+    query = urlencode({name: base64.b64encode(packed).decode()})
+    if key is None:
+        return query
+    query += "&" + urlencode({"SigAlg": algorithm})
+    private = serialization.load_pem_private_key(make_key(key)[0].encode(), None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    hashing = hashes.SHA1() if algorithm == RSA_SHA1 else hashes.SHA256()
+    signature = private.sign(query.encode(), padding.PKCS1v15(), hashing)
+    return query + "&" + urlencode({"Signature": base64.b64encode(signature).decode()})

@@ -87,8 +87,8 @@ class World:
     """A tenant of its own in one Roma, beside the rules that it must keep to."""
 
     def __init__(self, roma: Any) -> None:
-        self._roma = roma
         self.tenant = f"t{next(_runs)}"
+        self._roma = roma.of_tenant(self.tenant)
         self.rules = Rules()
         self.collections: dict[int, str] = {}
         self.answers: list[tuple[str, Principal]] = []

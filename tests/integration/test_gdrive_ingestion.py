@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from roma_core.app import build_roma
+from roma_core.app import Roma, build_roma
+from roma_core.errors import AgentFailure
+from roma_core.identity import Grantee, Resource, explain_access
 from roma_core.settings import Settings
-from roma_core.types import Chunk, Document
+from roma_core.types import Chunk, Document, Principal
 from tests.fakes.drive import FOLDER, NATIVE, Entry, FakeDrive, error
 from tests.fakes.site import Reply
 from tests.fixtures import make_office, make_pdf
@@ -89,6 +92,102 @@ async def test_who_may_read_a_file_is_kept_with_its_document_and_follows_drive(t
                 document.title: document.metadata.get("readers") async for document in roma.store.documents("default")
             }
             assert held["A"] == ["anyone", "domain:example.org", "user:anna@example.org"]
+
+
+ANNA = {"type": "user", "emailAddress": "Anna@example.org"}
+CREW = {"type": "group", "emailAddress": "crew@example.org"}
+PEOPLE = {
+    "anna": Principal(subject="anna@example.org", roles=("reader",), signed_in_by="oidc"),
+    "bert": Principal(subject="bert@example.org", roles=("reader",), signed_in_by="oidc"),
+    "crew": Principal(subject="cora", roles=("reader",), groups=("Crew@example.org",), signed_in_by="oidc"),
+    "token": Principal(subject="token:1", roles=("reader",), signed_in_by="token"),
+    "admin": Principal(subject="root", roles=("admin",), signed_in_by="oidc"),
+}
+
+
+async def find_readers(roma: Roma, document_id: str) -> set[str]:
+    """Return who can open a document; finding it in a search, and counting it, must agree."""
+    found = set()
+    for name, who in PEOPLE.items():
+        opened = isinstance(await roma.document(document_id, who), Document)
+        hits = await roma.search("beavers at the weir", limit=20, principal=who)
+        assert not isinstance(hits, AgentFailure)
+        assert opened is (document_id in {hit.chunk.document_id for hit in hits}), name
+        found |= {name} if opened else set()
+    return found
+
+
+async def test_permissions_of_drive_are_grants_and_follow_its_changes_at_the_next_sync(tmp_path: Path) -> None:
+    everyone, staff = {"type": "anyone"}, {"type": "domain", "domain": "example.org"}
+    gone = {"type": "user", "emailAddress": "bert@example.org", "deleted": True}
+    text = b"# A\n\nBeavers at the weir were counted: %s.\n"
+    own = Entry("own", "own.md", "text/markdown", text % b"one", parent="top", permissions=[ANNA, gone])
+    shared = Entry("shared", "shared.md", "text/markdown", text % b"two", parent="top", permissions=[CREW])
+    silent = Entry("silent", "silent.md", "text/markdown", text % b"three", parent="top")
+    public = Entry("public", "public.md", "text/markdown", text % b"four", parent="top", permissions=[everyone])
+    async with FakeDrive(Entry("top", "Top", FOLDER), own, shared, silent, public) as drive:
+        wanted = settings(
+            tmp_path,
+            gdrive_api_endpoint=drive.base,
+            gdrive_credentials=json.dumps(drive.service_account()),
+            gdrive_acl="on",
+        )
+        async with build_roma(wanted) as roma:
+            ids = {item.uri: item.document_id or "" for item in (await roma.ingest("gdrive://folder/top")).items}
+            readers = {uri.rpartition("/")[2]: await find_readers(roma, id_) for uri, id_ in ids.items()}
+            assert readers == {
+                "own": {"anna", "admin"},
+                "shared": {"crew", "admin"},
+                "silent": {"admin"},
+                "public": set(PEOPLE),
+            }
+            drive.put(replace(own, permissions=[staff]))
+            drive.put(replace(public, permissions=[ANNA]))
+            await roma.ingest("gdrive://folder/top")
+            assert await find_readers(roma, ids["gdrive://file/own"]) == {"anna", "bert", "admin"}
+            assert await find_readers(roma, ids["gdrive://file/public"]) == {"anna", "admin"}
+            why = explain_access(PEOPLE["bert"], roma.grants.read("default"), ids["gdrive://file/public"], "main")
+            assert not why.permitted and any("user anna@example.org" in reason for reason in why.reasons)
+            roma.grants.grant("default", Resource("collection", "main"), Grantee("user", "bert@example.org"), by="x")
+            assert await find_readers(roma, ids["gdrive://file/own"]) == {"bert", "admin"}, "both must permit it"
+
+
+async def test_permissions_of_drive_are_followed_from_when_they_are_wanted_and_no_longer(tmp_path: Path) -> None:
+    text = b"# A\n\nBeavers at the weir were counted.\n"
+    entry = Entry("a", "a.md", "text/markdown", text, parent="top", permissions=[ANNA])
+    async with FakeDrive(Entry("top", "Top", FOLDER), entry) as drive:
+        access = {"gdrive_api_endpoint": drive.base, "gdrive_credentials": json.dumps(drive.service_account())}
+        readers = {}
+        for mode in ("off", "on", "off"):
+            async with build_roma(settings(tmp_path, gdrive_acl=mode, **access)) as roma:
+                report = await roma.ingest("gdrive://folder/top")
+                (item,) = report.items
+                readers[mode] = await find_readers(roma, item.document_id or "")
+                if mode == "on":
+                    assert item.state == "unchanged", "nothing is read again for it"
+                    assert readers[mode] == {"anna", "admin"}
+        assert readers["off"] == set(PEOPLE)
+
+
+async def test_what_is_inside_of_a_file_of_drive_has_the_readers_of_the_file(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("inner.md", "# Inner\n\nBeavers at the weir were counted.\n")
+    entry = Entry("z", "z.zip", "application/zip", packed.getvalue(), parent="top", permissions=[ANNA])
+    async with FakeDrive(Entry("top", "Top", FOLDER), entry) as drive:
+        wanted = settings(
+            tmp_path,
+            gdrive_api_endpoint=drive.base,
+            gdrive_credentials=json.dumps(drive.service_account()),
+            gdrive_acl="on",
+        )
+        async with build_roma(wanted) as roma:
+            report = await roma.ingest("gdrive://folder/top")
+            (inner,) = [item for item in report.items if "inner.md" in item.uri and item.document_id]
+            assert await find_readers(roma, inner.document_id or "") == {"anna", "admin"}
+            drive.put(replace(entry, permissions=[CREW]))
+            await roma.ingest("gdrive://folder/top")
+            assert await find_readers(roma, inner.document_id or "") == {"crew", "admin"}
 
 
 async def test_a_file_renamed_and_moved_in_drive_keeps_its_identity_under_its_new_name(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ CALLS: Mapping[str, list[str]] = {
     "prompt": ["prompt", "show", "answer"],
     "judge": ["judge", "label", f"nothing{HOSTILE}"],
     "calibrate": ["calibrate", "judge", f"nothing{HOSTILE}"],
+    "tenant": ["tenant", "list"],
     "acl": ["acl", "--help"],
     "audit": ["audit", "--help"],
     "pii": ["pii", "report"],

@@ -213,7 +213,6 @@ def test_a_hold_needs_a_reason_and_is_released_once(tmp_path: Path) -> None:
         ("letters=30d", "conversations"),
         ("hr/answers=30d", "only documents"),
         ("answers=30d:unused", "only documents"),
-        ("acme/*/caches=3d", "shared"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_what_to_write(rule: str, named: str) -> None:

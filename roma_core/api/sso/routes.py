@@ -16,7 +16,15 @@ from fastapi import Query as Parameter
 from fastapi.responses import RedirectResponse
 
 from roma_core.api.accounts import ExternalIdentity, hash_secret
-from roma_core.api.signin import finish_sign_in, get_accounts, is_secure, log_sign_in, make_page, read_address
+from roma_core.api.signin import (
+    finish_sign_in,
+    get_accounts,
+    is_secure,
+    log_sign_in,
+    make_page,
+    make_sign_out_page,
+    read_address,
+)
 from roma_core.api.sso.oidc import OIDCProvider
 from roma_core.api.sso.pending import LIFETIME, START_AGAIN, PendingSignIn
 from roma_core.api.sso.policy import AdmissionPolicy
@@ -102,6 +110,34 @@ async def describe_saml(request: Request) -> Response:
     """Return the metadata that a SAML provider is set up with."""
     data = await asyncio.to_thread(_require_saml(request).describe)
     return Response(data, media_type="application/samlmetadata+xml")
+
+
+@router.get("/sign-in/saml/slo")
+async def log_out_by_provider(request: Request) -> Response:
+    """End the sign-ins that the provider demands to end; or take its answer to a sign-out that began here."""
+    _wait_for_try(request)
+    provider, query = _require_saml(request), request.url.query
+    if not provider.ends_everywhere:
+        raise NotFoundError("Single logout is not set up here.")
+    if "SAMLResponse" in request.query_params:
+        is_confirmed = await asyncio.to_thread(provider.is_logout_confirmed, query)
+        trouble = "" if is_confirmed else "The provider has not confirmed that you are signed out there, too."
+        return make_sign_out_page(trouble)
+    ended = await guarded("sign-in", _end_logins(request, provider, query))
+    if isinstance(ended, AgentFailure):
+        return await _refuse(request, "saml", ended)
+    return RedirectResponse(ended, status_code=303)
+
+
+async def _end_logins(request: Request, provider: SAMLProvider, query: str) -> str:
+    """End the sign-ins that a demand names, and return where the browser goes on. Raises ``AccessError``."""
+    demand = await asyncio.to_thread(provider.read_logout, query)
+    pending = _sso(request).pending
+    await asyncio.to_thread(pending.spend, f"logout {provider.issuer} {demand.id}", demand.expires_at)
+    end = get_accounts(request).end_provider_logins
+    ended = await asyncio.to_thread(end, provider.issuer, demand.subject, demand.sessions)
+    await log_sign_in(request, "unknown", "sign_out", way="saml", logins=ended)
+    return demand.reply
 
 
 def _answer_saml(sso: SingleSignOn, provider: SAMLProvider, body: bytes) -> tuple[str, str]:

@@ -4,16 +4,21 @@ The library checks the schema, the signature of the assertion, the issuer and th
 minutes). Beside it stand here: no document type, comment or instruction in the document; an audience, a recipient, an
 end and the request that is answered *inside* the signed assertion, each compared as a whole; no unsolicited answer.
 An assertion counts once, which ``PendingSignIns`` sees to.
+
+With single logout a sign-out here ends the sign-in at the provider, and the other way round: every message of it is
+signed, by the redirect binding, and one of the provider's counts once and for some minutes.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from lxml import etree
 
@@ -32,6 +37,10 @@ LONGEST_SUBJECT = 255
 _NAMES: Final = {"p": "urn:oasis:names:tc:SAML:2.0:protocol", "a": "urn:oasis:names:tc:SAML:2.0:assertion"}
 _POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _REDIRECT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
+_UNREADABLE: Final = (ValueError, zlib.error, etree.LxmlError)
+"""What the library lets through of a message that is neither compressed nor XML."""
+RSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
 _UNSPECIFIED: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 _TRANSIENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 _BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -54,6 +63,18 @@ class CheckedAssertion(NamedTuple):
     expires_at: datetime
 
 
+class LogoutDemand(NamedTuple):
+    """A provider's signed demand to end the sign-ins of a person."""
+
+    id: str
+    subject: str
+    sessions: tuple[str, ...]
+    """The provider's names of the sign-ins; empty for all of them."""
+    expires_at: datetime
+    reply: str
+    """Address at the provider to which the browser goes on."""
+
+
 class SAMLProvider:
     """A SAML identity provider as one service provider of it. Raises ``ConfigError`` for settings that cannot work.
 
@@ -71,15 +92,25 @@ class SAMLProvider:
         self.policy = AdmissionPolicy(settings)
         self.entity_id = f"{public_url}/sign-in/saml/metadata"
         self.consumer_url = f"{public_url}/sign-in/saml/acs"
+        self.issuer = settings.idp_entity_id or ""
+        self.logout_url = f"{public_url}/sign-in/saml/slo"
         self._host = urlsplit(public_url).netloc
         self._is_https = public_url.startswith("https://")
         if urlsplit(settings.idp_sso_url).scheme != "https" and not _is_local(settings.idp_sso_url):
             raise ConfigError("ROMA_SAML_IDP_SSO_URL must be the https:// address of the single sign-on service.")
+        self.ends_everywhere = bool(settings.idp_slo_url)
+        """Whether single logout is set up."""
+        logout_url = settings.idp_slo_url
+        if logout_url and urlsplit(logout_url).scheme != "https" and not _is_local(logout_url):
+            raise ConfigError("ROMA_SAML_IDP_SLO_URL must be the https:// address of the single logout service.")
+        if logout_url and not (settings.sp_key and settings.sp_certificate):
+            raise ConfigError("ROMA_SAML_IDP_SLO_URL is signed for: set ROMA_SAML_SP_KEY and ROMA_SAML_SP_CERTIFICATE.")
         certificates = [_read_certificate(path) for path in settings.idp_certificates]
         if not certificates:
             raise ConfigError("ROMA_SAML_IDP_CERTIFICATES must name a file with the provider's certificate (PEM).")
         try:
             self._library = OneLogin_Saml2_Settings(self._describe(certificates))
+            self._logout_library = OneLogin_Saml2_Settings(self._describe_logout(certificates))
         except OneLogin_Saml2_Error as error:
             raise ConfigError(f"The settings ROMA_SAML_* cannot be used: {error}") from None
 
@@ -100,13 +131,9 @@ class SAMLProvider:
             raise _refuse("it is missing or too large")
         try:
             data = base64.b64decode("".join(encoded.split()), validate=True)
-            document = etree.fromstring(data, _make_parser())
-        except (binascii.Error, ValueError, etree.XMLSyntaxError):
+        except (binascii.Error, ValueError):
             raise _refuse("it is no XML") from None
-        hidden = document.xpath("//comment() | //processing-instruction()")
-        has_entities = any(isinstance(node, etree._Entity) for node in document.iter())
-        if document.getroottree().docinfo.doctype or hidden or has_entities:
-            raise _refuse("it holds a document type, a comment or an instruction")
+        document = _parse(data)
         request_id = document.get("InResponseTo")
         if not request_id:
             raise _refuse("nobody asked for it; sign-ins begin here")
@@ -125,6 +152,55 @@ class SAMLProvider:
             raise _refuse(str(auth.get_last_error_reason() or "it does not hold"))
         expires_at = self._check_assertion(response)
         return CheckedAssertion(self._identify(auth), str(auth.get_last_assertion_id()), expires_at + DRIFT)
+
+    def sign_out_url(self, token: str | None) -> str | None:
+        """Return the address at the provider that ends a sign-in there, which ``token`` names; None without one."""
+        if not self.ends_everywhere or not token:
+            return None
+        names = json.loads(token)
+        auth = self._make_auth({}, logout=True)
+        address = auth.logout(
+            return_to="",
+            name_id=names["subject"],
+            name_id_format=names["format"],
+            nq=names["qualifier"],
+            session_index=names["session"],
+        )
+        return str(address)
+
+    def read_logout(self, query: str) -> LogoutDemand:
+        """Return what a provider's signed demand asks for. Raises ``AccessError`` for whatever does not hold."""
+        from onelogin.saml2.errors import OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError
+        from onelogin.saml2.logout_request import OneLogin_Saml2_Logout_Request
+
+        auth = self._make_auth({}, logout=True, query=query)
+        try:
+            reply = auth.process_slo(keep_local_session=True)
+        except (OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError, *_UNREADABLE) as error:
+            raise _refuse(str(error)) from None
+        if auth.get_errors() or not reply:
+            raise _refuse(str(auth.get_last_error_reason() or "its signature does not hold"))
+        text = auth.get_last_request_xml()
+        document = _parse(text.encode() if isinstance(text, str) else text)
+        issued_at, ends_at = (_parse_time(document.get(name)) for name in ("IssueInstant", "NotOnOrAfter"))
+        now = datetime.now(UTC)
+        if issued_at is None or abs(now - issued_at) > DRIFT:
+            raise _refuse("it is not of this moment")
+        subject = OneLogin_Saml2_Logout_Request.get_nameid(text)
+        sessions = OneLogin_Saml2_Logout_Request.get_session_indexes(text)
+        expires_at = max(issued_at + DRIFT, ends_at or issued_at) + DRIFT
+        return LogoutDemand(str(document.get("ID")), str(subject), tuple(map(str, sessions)), expires_at, str(reply))
+
+    def is_logout_confirmed(self, query: str) -> bool:
+        """Return whether the provider's signed answer says that the sign-in there has ended."""
+        from onelogin.saml2.errors import OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError
+
+        auth = self._make_auth({}, logout=True, query=query)
+        try:
+            auth.process_slo(keep_local_session=True)
+        except (OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError, *_UNREADABLE):
+            return False
+        return not auth.get_errors()
 
     def _check_assertion(self, response: SAMLResponse) -> datetime:
         """Check what must stand inside the signed assertion, and return until when it counts."""
@@ -172,24 +248,55 @@ class SAMLProvider:
         if self.policy.restricts_domains:
             self.policy.check_address(name.strip())
         groups = check_groups(attributes.get(settings.groups_attribute), "groups")
+        names = {
+            "subject": subject,
+            "format": auth.get_nameid_format(),
+            "qualifier": auth.get_nameid_nq(),
+            "session": auth.get_session_index(),
+        }
         return ExternalIdentity(
-            provider=settings.idp_entity_id or "", subject=subject, name=name.strip(), groups=groups, way="saml"
+            provider=settings.idp_entity_id or "",
+            subject=subject,
+            name=name.strip(),
+            groups=groups,
+            way="saml",
+            id_token=json.dumps(names) if self.ends_everywhere else None,
         )
 
-    def _make_auth(self, form: dict[str, str]) -> OneLogin_Saml2_Auth:
+    def _make_auth(self, form: dict[str, str], *, logout: bool = False, query: str = "") -> OneLogin_Saml2_Auth:
         """Return the library's view of a request. The address is that of the settings, whatever the request says."""
         from onelogin.saml2.auth import OneLogin_Saml2_Auth
 
         request = {
             "https": "on" if self._is_https else "off",
             "http_host": self._host,
-            "script_name": "/sign-in/saml/acs",
-            "get_data": {},
+            "script_name": "/sign-in/saml/slo" if logout else "/sign-in/saml/acs",
+            "get_data": dict(parse_qsl(query, max_num_fields=10)),
             "post_data": form,
+            "query_string": query,
+            "validate_signature_from_qs": True,
         }
-        return OneLogin_Saml2_Auth(request, old_settings=self._library)
+        return OneLogin_Saml2_Auth(request, old_settings=self._logout_library if logout else self._library)
+
+    def _describe_logout(self, certificates: list[str]) -> dict[str, Any]:
+        """Return the settings of single logout, of which every message must be signed."""
+        described = self._describe(certificates)
+        if self.ends_everywhere:
+            signed = dict.fromkeys(("logoutRequestSigned", "logoutResponseSigned", "wantMessagesSigned"), True)
+            described["security"] |= {**signed, "signatureAlgorithm": RSA_SHA256, "digestAlgorithm": SHA256}
+        return described
 
     def _describe(self, certificates: list[str]) -> dict[str, Any]:
+        settings = self._settings
+        logout: dict[str, Any] = {}
+        keys: dict[str, str] = {}
+        if self.ends_everywhere:
+            logout = {"singleLogoutService": {"url": self.logout_url, "binding": _REDIRECT}}
+            keys = {
+                "x509cert": _read_pem(settings.sp_certificate, "ROMA_SAML_SP_CERTIFICATE"),
+                "privateKey": _read_pem(settings.sp_key, "ROMA_SAML_SP_KEY"),
+            }
+        of_provider = {"singleLogoutService": {"url": settings.idp_slo_url, "binding": _REDIRECT}} if logout else {}
         return {
             "strict": True,
             "debug": False,
@@ -197,10 +304,13 @@ class SAMLProvider:
                 "entityId": self.entity_id,
                 "assertionConsumerService": {"url": self.consumer_url, "binding": _POST},
                 "NameIDFormat": _UNSPECIFIED,
+                **logout,
+                **keys,
             },
             "idp": {
                 "entityId": self._settings.idp_entity_id,
                 "singleSignOnService": {"url": self._settings.idp_sso_url, "binding": _REDIRECT},
+                **of_provider,
                 "x509certMulti": {"signing": certificates, "encryption": []},
             },
             "security": {
@@ -221,6 +331,27 @@ def _require_library() -> None:
         import onelogin.saml2.auth  # noqa: F401
     except ImportError:
         raise ConfigError("ROMA_SAML_IDP_ENTITY_ID is set; sign-in by SAML needs roma-core[sso].") from None
+
+
+def _parse(data: bytes) -> Any:
+    """Return a document that hides nothing. Raises ``AccessError``."""
+    try:
+        document = etree.fromstring(data, _make_parser())
+    except (ValueError, etree.XMLSyntaxError):
+        raise _refuse("it is no XML") from None
+    hidden = document.xpath("//comment() | //processing-instruction()")
+    has_entities = any(isinstance(node, etree._Entity) for node in document.iter())
+    if document.getroottree().docinfo.doctype or hidden or has_entities:
+        raise _refuse("it holds a document type, a comment or an instruction")
+    return document
+
+
+def _read_pem(path: str, name: str) -> str:
+    """Return a key or a certificate. Raises ``ConfigError``."""
+    try:
+        return Path(path).expanduser().read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{name}: {path} cannot be read.") from None
 
 
 def _read_certificate(path: str) -> str:

@@ -33,7 +33,7 @@ class DriveCredentials:
 
 def token_path(settings: Settings) -> Path:
     """Return the file in which ``roma auth gdrive`` keeps the user's token."""
-    return Workspace(settings.workspace).gdrive_token
+    return Workspace.of(settings).gdrive_token
 
 
 def load_credentials(settings: Settings) -> DriveCredentials:

@@ -363,7 +363,7 @@ class GDriveConnector:
                 ErrorCode.CONNECTOR_TOO_LARGE,
                 details={"size": size},
             )
-        path = await asyncio.to_thread(_spool, Workspace(self._settings.workspace).temporary)
+        path = await asyncio.to_thread(_spool, Workspace.of(self._settings).temporary)
         content: dict[str, Any] = {}
         try:
             await retrying(lambda: self._download_once(meta, path), policy=AGAIN, retry_if=_is_corrupt)

@@ -107,7 +107,7 @@ class GitConnector:
         self._ignore = settings.local.ignore
         self._max_bytes = settings.parsing.max_mb * MIB
         self._workspace = settings.workspace
-        self._mirrors = Workspace(settings.workspace).web_cache / "git"
+        self._mirrors = Workspace.of(settings).web_cache / "git"
         self._guard = Netguard(settings.web.allowed_private_hosts, resolve)
         self._timeout_s = settings.web.timeout_s
         self._known: dict[str, tuple[float, Checkout]] = {}

@@ -108,7 +108,7 @@ class WebConnector:
             chromium=settings.web.chromium,
             timeout_s=settings.web.timeout_s,
             max_bytes=max_bytes,
-            folder=Workspace(settings.workspace).web_cache,
+            folder=Workspace.of(settings).web_cache,
         )
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._cache = WebCache(self._cache_file())
@@ -503,17 +503,13 @@ class WebConnector:
 
     def _frontier_folder(self) -> Path | None:
         """The folder of crawls that are under way; without a cache their pages would be lost, so nothing is kept."""
-        return (
-            None
-            if self._settings.storage.cache == "off"
-            else Workspace(self._settings.workspace).web_cache / "frontiers"
-        )
+        return None if self._settings.storage.cache == "off" else Workspace.of(self._settings).web_cache / "frontiers"
 
     def _cache_file(self) -> Path:
         if self._settings.storage.cache == "off":
             self._scratch = tempfile.TemporaryDirectory(prefix="roma-web-")
             return Path(self._scratch.name) / "web.db"
-        return Workspace(self._settings.workspace).web_pages
+        return Workspace.of(self._settings).web_pages
 
 
 def _cut_off(url: str, noun: str) -> AgentFailure:

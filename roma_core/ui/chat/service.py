@@ -55,6 +55,7 @@ from roma_core.ui.chat.suggest import (
 )
 from roma_core.ui.chat.uploads import find_upload_path, require_right, write_upload
 from roma_core.ui.chat.views import View, name_place, view_failure, view_output, view_record, web_address
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -351,7 +352,7 @@ class ChatService:
         Raises ``AccessError``, ``InputError``, and ``NotFoundError`` for a collection that is withheld.
         """
         require_right(self._who)
-        path = find_upload_path(self._roma.settings.workspace, self._who, name)
+        path = find_upload_path(Workspace.of(self._roma.settings).folder, self._who, name)
         await self._roma.require_collections(str(path), collection=None, principal=self._who, within=None)
         await self._roma.log_action(self._who, "ingest", sources=[redact_uri(str(path))], collection=None)
         await write_upload(path, body)

@@ -37,11 +37,14 @@ def mount_pages(app: Any, roma: Roma, who: Callable[[], Principal | None] = lamb
         person = who()
         if person is None:
             return SourcePage(roma).page()
-        return SourcePage(roma, person.tenant, may_sync=person.may("documents.ingest"), who=person).page()
+        system = roma.of_tenant(person.tenant)
+        return SourcePage(system, person.tenant, may_sync=person.may("documents.ingest"), who=person).page()
 
     def make_opener(kind: Callable[..., Any]) -> Callable[[], pmui.Page]:
         def open_board() -> pmui.Page:  # Panel takes a function, and shows any other callable as a value
-            return kind(roma, who(), is_served=True).page()
+            person = who()
+            system = roma.of_tenant(None if person is None else person.tenant)
+            return kind(system, person, is_served=True).page()
 
         return open_board
 

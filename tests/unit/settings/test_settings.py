@@ -262,6 +262,7 @@ ADDRESSES = (
     "library_arxiv_url",
     "public_url",
     "url",
+    "saml_idp_slo_url",
     "saml_idp_sso_url",
 )
 SECRET = "pw-0f-joe"
