@@ -32,6 +32,7 @@ from roma_core import __version__
 from roma_core.errors import DISK_FULL, ErrorCode, InputError, NotFoundError, RomaError, StoreError
 from roma_core.store.lease import Lease
 from roma_core.store.register import list_unfinished, table_folder
+from roma_core.tenants.uploads import list_uploads_of_before, list_uploads_of_others
 from roma_core.workspace import Workspace, list_tenant_folders, private_file, private_folder
 
 FORMAT: Final = 1
@@ -87,6 +88,10 @@ class BackupScope:
 
     workspace: Workspace
     is_one_tenant: bool = False
+    more: tuple[Path, ...] = ()
+    """Folders of uploads that lie outside of the tenant's folder."""
+    others: tuple[Path, ...] = ()
+    """Folders of uploads in the tenant's folder that are of other tenants."""
 
     def list_workspaces(self) -> list[Workspace]:
         """Return where the files of each tenant lie: the folder itself first."""
@@ -120,7 +125,10 @@ async def back_up_tenant(folder: Path, tenant: str, archive: Path, *, lease_s: f
     known = [root.home_tenant, *list_tenant_folders(root)]
     if tenant not in known:
         raise NotFoundError(f"There is no tenant {tenant!r}; `roma tenant list` shows those that there are.")
-    return await _back_up(BackupScope(root.of_tenant(tenant), is_one_tenant=True), archive, lease_s)
+    own = root.of_tenant(tenant)
+    more = await asyncio.to_thread(list_uploads_of_before, root, tenant)
+    others = await asyncio.to_thread(list_uploads_of_others, root) if own == root else ()
+    return await _back_up(BackupScope(own, is_one_tenant=True, more=more, others=others), archive, lease_s)
 
 
 async def _back_up(scope: BackupScope, archive: Path, lease_s: float) -> BackupReport:
@@ -230,8 +238,7 @@ def _write_archive(scope: BackupScope, snapshot: Path, unfinished: Path, archive
         for path in sorted(path for path in snapshot.rglob("*") if path.is_file()):
             name = path.relative_to(snapshot).as_posix()
             files[name] = _add_file(tar, name, path)
-        for path in _list_files(scope):
-            name = path.relative_to(scope.workspace.folder).as_posix()
+        for name, path in _list_files(scope):
             if name in files:
                 continue
             copy = snapshot / "copy"
@@ -262,12 +269,15 @@ def _list_left_out(scope: BackupScope) -> tuple[Path, ...]:
             own.gdrive_token,
         ]
     if scope.is_one_tenant:
-        left_out += [scope.workspace.service, scope.workspace.tenants]
+        left_out += [scope.workspace.service, scope.workspace.tenants, *scope.others]
     return tuple(left_out)
 
 
-def _list_files(scope: BackupScope) -> Iterator[Path]:
-    """Yield the files outside of the store, databases among them, by name."""
+def _list_files(scope: BackupScope) -> Iterator[tuple[str, Path]]:
+    """Yield the files outside of the store, databases among them, with their names in the archive."""
+    for folder in scope.more:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            yield f"uploads/before/{path.relative_to(folder.parent).as_posix()}", path
     stores = [own.store for own in scope.list_workspaces()]
     left_out = {*stores, *_list_left_out(scope)}
     for path in sorted(scope.workspace.folder.rglob("*")):
@@ -275,7 +285,7 @@ def _list_files(scope: BackupScope) -> Iterator[Path]:
             continue
         if path.suffix in {".lock", ".damaged"} or path.name.endswith(SQLITE_BESIDE):
             continue
-        yield path
+        yield path.relative_to(scope.workspace.folder).as_posix(), path
 
 
 def _copy_file(path: Path, copy: Path) -> None:

@@ -19,6 +19,7 @@ from roma_core import __version__
 from roma_core.database import scrub
 from roma_core.errors import MOST_NAMED, InputError, NotFoundError
 from roma_core.telemetry import traces
+from roma_core.tenants.uploads import find_upload
 from roma_core.types import ErasedPlace, ErasureCertificate, ForgetReport, Principal, digest
 from roma_core.workspace import Workspace, private_file
 
@@ -99,6 +100,9 @@ class Erasure:
     def __init__(self, roma: Roma) -> None:
         self._roma = roma
         self._workspace = Workspace.of(roma.settings)
+        self._places = tuple(dict.fromkeys((self._workspace, Workspace(roma.settings.workspace))))
+        """The tenant's folder and the installation's: uploads, evaluations and traces lie there from before the tenant
+        had one."""
 
     async def forget_user(self, who: Principal, more: Sequence[ErasureStep] = ()) -> ErasureCertificate:
         """Remove all that a user asked, was answered, rated and was granted. Raises ``StoreError``: run it again."""
@@ -154,6 +158,7 @@ class Erasure:
             ErasureStep("cached parses, vectors and replies", _as_work(removal.cached)),
             ErasureStep("answers that quoted them", lambda: self._blank_answers(tenant, ids)),
             ErasureStep("cached answers", lambda: roma.clear_answer_cache(tenant)),
+            ErasureStep("uploaded files", lambda: asyncio.to_thread(self._remove_uploads, list(known))),
             ErasureStep("evaluations that quote them", lambda: asyncio.to_thread(self._forget_evaluations, named)),
             ErasureStep("traces", lambda: asyncio.to_thread(traces.forget_documents, roma.settings, tenant, named)),
             ErasureStep("copies from before migrations", lambda: asyncio.to_thread(self._remove_copies)),
@@ -252,38 +257,52 @@ class Erasure:
 
     def _remove_copies(self) -> int:
         """Remove copies of databases from before their tables were changed."""
-        copies = list(self._workspace.backups.glob("*")) if self._workspace.backups.is_dir() else []
+        copies = [copy for place in self._places if place.backups.is_dir() for copy in place.backups.glob("*")]
         for copy in copies:
             copy.unlink(missing_ok=True)
         return len(copies)
 
+    def _remove_uploads(self, uris: Iterable[str]) -> int:
+        """Remove the files of documents that people brought: ROMA's own copies. Files of other sources stay."""
+        removed = 0
+        for uri in uris:
+            path = find_upload(self._places, uri)
+            if path is not None and path.is_file():
+                path.unlink()
+                removed += 1
+        return removed
+
     def _forget_evaluations(self, named: Sequence[str]) -> int:
         """Remove kept answers, runs and golden candidates of evaluations that name one of these documents."""
-        from roma_core.evals.checkpoint import SqliteCheckpoint
-
-        evals = self._workspace.evals
-        if not evals.is_dir() or not named:
-            return 0
-        removed = 0
-        if self._workspace.eval_answers.exists():
-            removed += SqliteCheckpoint(self._workspace.eval_answers).forget(named)
-        needles = [name.encode() for name in named]
-        for folder in sorted(path for path in evals.iterdir() if path.is_dir()):
-            files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-            holding = [path for path in files if any(needle in path.read_bytes() for needle in needles)]
-            if holding and (folder / "report.json").exists():
-                shutil.rmtree(folder)
-                removed += 1
-            else:
-                for path in holding:
-                    path.unlink()
-                removed += len(holding)
-        return removed
+        present = [place for place in self._places if place.evals.is_dir()]
+        return sum(_forget_evaluations_in(place, named) for place in present) if named else 0
 
     def _scrub(self) -> None:
         """Write every database of the workspace again without what was deleted from it."""
-        for path in (*self._workspace.databases, self._workspace.trials, self._workspace.mlflow):
+        shared = (path for place in self._places for path in (place.mlflow, place.eval_answers))
+        service = Workspace(self._roma.settings.workspace).service
+        for path in dict.fromkeys((*self._workspace.databases, self._workspace.trials, service, *shared)):
             scrub(path)
+
+
+def _forget_evaluations_in(workspace: Workspace, named: Sequence[str]) -> int:
+    from roma_core.evals.checkpoint import SqliteCheckpoint
+
+    removed = 0
+    if workspace.eval_answers.exists():
+        removed += SqliteCheckpoint(workspace.eval_answers).forget(named)
+    needles = [name.encode() for name in named]
+    for folder in sorted(path for path in workspace.evals.iterdir() if path.is_dir()):
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        holding = [path for path in files if any(needle in path.read_bytes() for needle in needles)]
+        if holding and (folder / "report.json").exists():
+            shutil.rmtree(folder)
+            removed += 1
+        else:
+            for path in holding:
+                path.unlink()
+            removed += len(holding)
+    return removed
 
 
 def write_certificate(workspace: Workspace, certificate: ErasureCertificate) -> None:

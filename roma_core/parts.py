@@ -310,7 +310,7 @@ def build_grants(roma: Roma) -> GrantTable:
     """Return the table of who may read what."""
     from roma_core.identity import GrantTable
 
-    return GrantTable(Workspace.of(roma.settings).folder)
+    return GrantTable(Workspace.of(roma.settings).folder, roma.settings.tenant)
 
 
 def build_answer_cache(roma: Roma) -> AnswerCache | None:

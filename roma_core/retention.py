@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roma_core.privacy.holds import LegalHold
 from roma_core.settings.privacy import ANY
 from roma_core.settings.retention import RecordKind, RetentionRule
 from roma_core.telemetry import traces
-from roma_core.types import Noun, Principal, ReadScope
+from roma_core.tenants.uploads import list_uploads, name_person_folder
+from roma_core.types import Document, Noun, Principal, ReadScope
+from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -136,16 +139,38 @@ class Retention:
             by = Principal.local(tenant)
             return await asyncio.to_thread(roma.audit.remove_before, tenant, before, by=by, counts_only=counts_only)
 
+        async def uploads(tenant: str, before: datetime, counts_only: bool) -> int:
+            files = await asyncio.to_thread(list_uploads, Workspace(roma.settings.workspace), tenant)
+            old = await asyncio.to_thread(_choose_old, files, before)
+            due = [path for path in old if not await self._is_upload_held(tenant, path, holds)]
+            if not counts_only:
+                await asyncio.to_thread(_remove_files, due)
+            return len(due)
+
         removers: dict[RecordKind, Remove] = {
             "conversations": conversations,
             "answers": answers,
             "caches": caches,
             "traces": trace,
+            "uploads": uploads,
             "audit": audit,
         }
         if self._jobs is not None:
             removers["jobs"] = self._jobs
         return removers
+
+    async def _is_upload_held(self, tenant: str, path: Path, holds: Sequence[LegalHold]) -> bool:
+        """Return whether a hold keeps a file that somebody brought: by its person, its document or its collection."""
+        named = {
+            kind: {hold.name for hold in holds if hold.kind == kind} for kind in ("user", "document", "collection")
+        }
+        if path.parent.name in {name_person_folder(tenant, user) for user in named["user"]}:
+            return True
+        document_id = _identify_upload(path, tenant)
+        if document_id in named["document"] or not named["collection"]:
+            return document_id in named["document"]
+        document = await self._roma.store.document(tenant, document_id)
+        return document is not None and document.collection in named["collection"]
 
     async def _find_documents(self, tenant: str, holds: Sequence[LegalHold]) -> list[tuple[PlannedRemoval, list[str]]]:
         """Return what is to be removed of each collection, with the ids of its documents."""
@@ -188,6 +213,20 @@ class Retention:
             report = await roma.forget(document_ids=some, tenant=tenant)
             certificates += [report.certificate.id] if report.certificate is not None else []
         return certificates
+
+
+def _identify_upload(path: Path, tenant: str) -> str:
+    """Return the id of the document that a file is ingested as."""
+    return Document.id_for(path.absolute().as_uri(), tenant)
+
+
+def _choose_old(paths: Sequence[Path], before: datetime) -> list[Path]:
+    return [path for path in paths if path.stat().st_mtime < before.timestamp()]
+
+
+def _remove_files(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 async def list_tenants(roma: Roma) -> list[str]:

@@ -59,6 +59,11 @@ class Workspace:
         return type(self)(self.tenants / name_tenant_folder(tenant))
 
     @property
+    def exists(self) -> bool:
+        """Return whether the folder is there."""
+        return self.folder.is_dir()
+
+    @property
     def tenants(self) -> Path:
         """Folder of the tenants that have folders of their own."""
         return self.folder / TENANTS
@@ -310,6 +315,16 @@ def name_tenant_folder(tenant: str) -> str:
     ('lab-7', '=2e=2e=2f=4cab')
     """
     return "".join(chr(byte) if byte in _PLAIN else f"={byte:02x}" for byte in tenant.encode())
+
+
+def require_tenant_name(tenant: str) -> None:
+    """Raise ``ValueError`` for a name that no tenant can have."""
+    has_controls = any(ord(sign) < 32 for sign in tenant)
+    if not tenant or has_controls or len(name_tenant_folder(tenant)) > LONGEST_TENANT:
+        raise ValueError(
+            f"A tenant's name has 1 to {LONGEST_TENANT} characters (those beside a-z, 0-9, - and _ count as three a "
+            "byte) and no control characters."
+        )
 
 
 def _read_tenant_folder(name: str) -> str:

@@ -33,10 +33,10 @@ from roma_core.api import (
 )
 from roma_core.api.access import OPEN, Gate, RateLimiter
 from roma_core.api.accounts import AccountTable
-from roma_core.api.jobqueue import JobQueue
-from roma_core.api.jobs import ClaimedJob, IngestQueue
+from roma_core.api.jobs import ClaimedJob
 from roma_core.api.mcp import MCPRoute
 from roma_core.api.problems import MEDIA_TYPE, Problem, install_handlers, make_example
+from roma_core.api.queues import open_queue
 from roma_core.api.retention import RetentionSchedule
 from roma_core.api.schedule import SyncSchedule
 from roma_core.api.schemas import list_error_codes
@@ -48,7 +48,6 @@ from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
 from roma_core.api.worker import Ingest, JobWorker
 from roma_core.errors import ErrorCode, guarded
-from roma_core.settings import Settings
 from roma_core.types import IngestionReport
 
 __all__ = ["create_app"]
@@ -189,16 +188,6 @@ async def _open_parts(roma: Roma) -> None:
 async def _mark_interrupted(roma: Roma, tenant: str) -> None:
     system = await asyncio.to_thread(roma.of_tenant, tenant)
     await system.answers.mark_interrupted()
-
-
-def open_queue(settings: Settings) -> IngestQueue:
-    """Return the queue of ingest jobs: in the workspace, or in Redis. Raises ``ConfigError`` for a wrong address."""
-    url = settings.serving.queue_url
-    if url is None:
-        return JobQueue(settings.workspace)
-    from roma_core.api.redisqueue import RedisJobQueue
-
-    return RedisJobQueue(url)
 
 
 def _make_ingest(roma: Roma) -> Ingest:

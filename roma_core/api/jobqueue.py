@@ -46,6 +46,10 @@ KEPT_REPORTS = 100
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 _ENDED = "addresses = NULL, owner = NULL, lease_until = NULL"
 _IS_FINAL = "state IN ('done', 'failed', 'cancelled')"
+_FORGOTTEN = (
+    f"tenant = :tenant AND {_IS_FINAL} AND (:submitter IS NULL OR submitter = :submitter) "
+    "AND (:before IS NULL OR finished_at < :before)"
+)
 _CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = :owner, lease_until = :until, attempts = attempts + 1,
   started_at = COALESCE(started_at, :at) WHERE number = (
     SELECT number FROM ingest_jobs AS job
@@ -197,6 +201,38 @@ class JobQueue:
         with self._database.snapshot() as db:
             found = dict(db.execute("SELECT state, count(*) FROM ingest_jobs GROUP BY state").fetchall())
         return {state: found.get(state, 0) for state in ("queued", "running", "done", "failed", "cancelled")}
+
+    def count_live(self, tenant: str) -> int:
+        """Return the number of jobs of a tenant that wait or run."""
+        with self._database.snapshot() as db:
+            (count,) = db.execute(f"SELECT count(*) FROM ingest_jobs WHERE tenant = ? AND NOT {_IS_FINAL}", (tenant,))  # noqa: S608
+        return int(count[0])
+
+    def forget_ended(
+        self, tenant: str, *, submitter: str | None = None, before: datetime | None = None, counts_only: bool = False
+    ) -> int:
+        """Remove the jobs of a tenant that have ended, with their reports; return how many.
+
+        ``submitter`` confines it to that user's jobs, whose name then leaves those that wait or run, too; ``before`` to
+        jobs that ended before that moment.
+        """
+        given = {"tenant": tenant, "submitter": submitter, "before": None if before is None else before.isoformat()}
+        with self._database.transaction() as db:
+            db.execute("PRAGMA secure_delete = ON")
+            (count,) = db.execute(f"SELECT count(*) FROM ingest_jobs WHERE {_FORGOTTEN}", given).fetchone()  # noqa: S608
+            if counts_only:
+                return int(count)
+            rows = f"DELETE FROM ingest_rows WHERE job IN (SELECT number FROM ingest_jobs WHERE {_FORGOTTEN})"  # noqa: S608
+            db.execute(rows, given)
+            db.execute(f"DELETE FROM ingest_jobs WHERE {_FORGOTTEN}", given)  # noqa: S608
+            if submitter is not None and before is None:
+                blank = "UPDATE ingest_jobs SET submitter = NULL WHERE tenant = :tenant AND submitter = :submitter"
+                db.execute(blank, given)
+        return int(count)
+
+    def close(self) -> None:
+        """Close the file, which the next call opens again."""
+        self._database.close()
 
 
 def make_crowded_error() -> AccessError:

@@ -187,6 +187,14 @@ class IngestQueue(Protocol):
 
     def counts(self) -> dict[str, int]: ...
 
+    def count_live(self, tenant: str) -> int: ...
+
+    def forget_ended(
+        self, tenant: str, *, submitter: str | None = None, before: datetime | None = None, counts_only: bool = False
+    ) -> int: ...
+
+    def close(self) -> None: ...
+
 
 def _make_report(report: IngestionReport) -> JobReport:
     failures = tuple(redact_failure(failure) for failure in report.failures[:KEPT_FAILURES])

@@ -271,6 +271,41 @@ class RedisJobQueue:
             states += [job.state for job in map(_parse, self._redis.hvals(self._ended))]
         return {state: states.count(state) for state in ("queued", "running", "done", "failed", "cancelled")}
 
+    def count_live(self, tenant: str) -> int:
+        """Return the number of jobs of a tenant that wait or run."""
+        with self._translate_errors():
+            return sum(job.tenant == tenant for job in self._read_live(self._redis))
+
+    def forget_ended(
+        self, tenant: str, *, submitter: str | None = None, before: datetime | None = None, counts_only: bool = False
+    ) -> int:
+        """Remove the jobs of a tenant that have ended, with their reports, see ``JobQueue``."""
+
+        def is_meant(job: StoredJob) -> bool:
+            is_old = before is None or datetime.fromisoformat(str(job.finished_at)) < before
+            return is_old and submitter in {None, job.submitter}
+
+        def work(pipe: Any) -> Callable[[], int]:
+            history = pipe.zrange(self._history(tenant), 0, -1)
+            texts = pipe.hmget(self._ended, history) if history else []
+            meant = [job for job in map(_parse, filter(None, texts)) if is_meant(job)]
+            live = [job for job in self._read_live(pipe) if job.tenant == tenant]
+            if counts_only:
+                return lambda: len(meant)
+            pipe.multi()
+            for job in meant:
+                self._forget(pipe, job)
+            if submitter is not None and before is None:
+                for job in live:
+                    if job.submitter == submitter:
+                        nameless = job.model_copy(update={"submitter": None})
+                        pipe.hset(self._live, job.id, nameless.model_dump_json())
+            if submitter is None and before is None and not live:
+                pipe.hdel(self._served, tenant)
+            return lambda: len(meant)
+
+        return self._transact(work)
+
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
@@ -330,10 +365,15 @@ class RedisJobQueue:
         for job_id in without_rows:
             pipe.delete(self._rows(job_id))
         for old in forgotten:
-            pipe.hdel(self._ended, old.id)
-            pipe.zrem(self._history(old.tenant), old.id)
-            if old.key is not None:
-                pipe.hdel(self._keys, old.key)
+            self._forget(pipe, old)
+
+    def _forget(self, pipe: Any, job: StoredJob) -> None:
+        """Remove a job that has ended, with the rows of its report."""
+        pipe.delete(self._rows(job.id))
+        pipe.hdel(self._ended, job.id)
+        pipe.zrem(self._history(job.tenant), job.id)
+        if job.key is not None:
+            pipe.hdel(self._keys, job.key)
 
     def _make_job(self, job: StoredJob, items_from: int = 0, items_limit: int = ROWS) -> Job:
         fields = _describe(job)

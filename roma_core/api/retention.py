@@ -43,7 +43,7 @@ class RetentionSchedule:
             system = await asyncio.to_thread(self._roma.of_tenant, tenant)
             if not system.settings.retention.rules:
                 continue
-            retention = Retention(system, remove_jobs_before(self._roma.settings.workspace))
+            retention = Retention(system, remove_jobs_before(self._roma.settings))
             if await retention.is_due(tenant, EVERY):
                 report = await retention.apply(tenant)
                 removed = {removal.record: removal.count for removal in report.removals if removal.count}

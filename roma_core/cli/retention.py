@@ -24,7 +24,7 @@ def retention() -> None:
 async def plan(call: Invocation) -> int:
     """Show what ROMA_RETENTION_RULES would remove now, and what a hold keeps. Nothing is removed."""
     async with build_roma(call.settings) as roma:
-        report = await Retention(roma, remove_jobs_before(call.settings.workspace)).plan(call.settings.tenant)
+        report = await Retention(roma, remove_jobs_before(call.settings)).plan(call.settings.tenant)
     call.emit(report, lambda: _show(report, call.settings))
     return OK
 
@@ -33,7 +33,7 @@ async def plan(call: Invocation) -> int:
 async def apply(call: Invocation) -> int:
     """Remove what ROMA_RETENTION_RULES says. A server does the same once a day."""
     async with build_roma(call.settings) as roma:
-        report = await Retention(roma, remove_jobs_before(call.settings.workspace)).apply(call.settings.tenant)
+        report = await Retention(roma, remove_jobs_before(call.settings)).apply(call.settings.tenant)
     call.emit(report, lambda: _show(report, call.settings))
     return OK
 

@@ -75,7 +75,7 @@ async def _forget_user(call: Invocation, name: str, target: Path | None) -> int:
 
     who = Principal(subject=name, tenant=call.settings.tenant)
     async with build_roma(call.settings) as roma:
-        certificate = await Erasure(roma).forget_user(who, list_service_steps(call.settings.workspace, who))
+        certificate = await Erasure(roma).forget_user(who, list_service_steps(call.settings, who))
     await asyncio.to_thread(_write_certificate, certificate, target)
     rows = [(place.place, place.removed) for place in certificate.places]
     call.emit(certificate, lambda: write_table("Forgotten", ["", "number"], rows))

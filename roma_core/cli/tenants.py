@@ -104,7 +104,7 @@ async def delete(call: Invocation, name: str, is_meant: bool, target: Path | Non
     from roma_core.tenants.removal import delete_tenant
 
     async with _build_home(call) as roma:
-        steps = await asyncio.to_thread(list_tenant_steps, call.settings.workspace, name)
+        steps = await asyncio.to_thread(list_tenant_steps, call.settings, name)
         certificate = await delete_tenant(roma, name, steps)
     if target is not None:
         await asyncio.to_thread(target.write_text, certificate.model_dump_json(indent=1) + "\n", encoding="utf-8")

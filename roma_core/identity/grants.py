@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from roma_core.database import Database, Schema, storage_error
 from roma_core.errors import InputError, StoreError
 from roma_core.types import EVERYTHING, NOTHING, ROLES, Noun, Permission, Principal, ReadScope
-from roma_core.workspace import Workspace, private_file
+from roma_core.workspace import CORPUS_PREFIX, Workspace, private_file
 
 if TYPE_CHECKING:
     import sqlite3
@@ -199,11 +199,14 @@ def parse_reader(reader: str) -> Grantee | None:
 class GrantTable:
     """The grants of a workspace. Without a file nothing is restricted; one that cannot be read shuts.
 
+    A table of one ``tenant`` refuses the questions and changes of every other one, whose grants lie elsewhere.
+
     >>> grants = GrantTable(Path(".roma"))
     >>> grants.grant("default", Resource("collection", "hr"), Grantee("group", "people"), by="local")
     """
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, tenant: str | None = None) -> None:
+        self._tenant = tenant
         self._path = Workspace(workspace).grants
         self._mark = self._path.with_suffix(".restricted")
         self._database = Database(self._path, GRANTS, synchronous="FULL")
@@ -213,6 +216,7 @@ class GrantTable:
 
     def grant(self, tenant: str, resource: Resource, grantee: Grantee, *, by: str) -> None:
         """Let ``grantee`` read ``resource``, and restrict it to those who are granted it. Raises ``InputError``."""
+        self._require_own(tenant)
         _check_names(resource, grantee)
         now = datetime.now(UTC).isoformat()
         self._require_mark()
@@ -225,6 +229,7 @@ class GrantTable:
 
     def revoke(self, tenant: str, resource: Resource, grantee: Grantee) -> bool:
         """End a grant; return False where there was none. A resource that was open is restricted from then on."""
+        self._require_own(tenant)
         _check_names(resource, grantee)
         self._require_mark()
         with self._database.transaction() as db:
@@ -243,6 +248,7 @@ class GrantTable:
 
         >>> grants.follow("default", {"9b1d": ["user:anna@example.org"]})  # doctest: +SKIP
         """
+        self._require_own(tenant)
         fresh = {document_id: json.dumps(sorted(set(named or ()))) for document_id, named in readers.items()}
         if not fresh or self._has_followed(tenant, fresh):
             return
@@ -303,6 +309,7 @@ class GrantTable:
 
     def read(self, tenant: str) -> Restrictions:
         """Return the restrictions of a tenant as they are now. Raises ``StoreError``: then nothing may be shown."""
+        self._require_own(tenant)
         with self._lock:
             if self._is_missing():
                 return {}
@@ -325,6 +332,13 @@ class GrantTable:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._database.close()
+
+    def _require_own(self, tenant: str) -> None:
+        """Raise ``StoreError`` for a tenant whose grants lie elsewhere: then nothing may be shown."""
+        if self._tenant not in {None, tenant} and not tenant.startswith(CORPUS_PREFIX):
+            raise StoreError(
+                f"The grants of tenant {tenant!r} are not those of {self._tenant!r}: use `roma.of_tenant({tenant!r})`."
+            )
 
     def _is_missing(self) -> bool:
         """Return whether no grant was ever made. Raises ``StoreError`` where one was, and the file is gone."""

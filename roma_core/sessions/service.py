@@ -239,6 +239,19 @@ class Sessions:
 
         return await self._run(who.tenant, work)
 
+    async def forget_tenant(self, tenant: str) -> int:
+        """Remove every conversation and rating of a tenant; return how many turns and ratings there were."""
+
+        def work(db: Connection) -> int:
+            t = _tables()
+            removed = 0
+            for table in (t.turns, t.feedback, t.sessions):
+                rows = db.execute(table.delete().where(table.c.tenant == tenant)).rowcount
+                removed += rows if table is not t.sessions else 0
+            return int(removed)
+
+        return await self._run(tenant, work)
+
     async def delete_before(
         self, tenant: str, moment: datetime, owners_on_hold: frozenset[str], *, counts_only: bool = False
     ) -> int:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from roma_core.errors import ConfigError
 from roma_core.plugins import GROUPS, declared_names, load_specs
@@ -38,7 +38,7 @@ from roma_core.settings.signin import OIDCSettings, SAMLSettings
 from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
-from roma_core.workspace import DEFAULT_WORKSPACE, resolve_workspace
+from roma_core.workspace import DEFAULT_WORKSPACE, require_tenant_name, resolve_workspace
 
 S = TypeVar("S", bound=SettingsSection)
 _AS_JSON: TypeAdapter[Any] = TypeAdapter(Any)
@@ -97,6 +97,12 @@ class Settings(BaseModel):
     telemetry: TelemetrySettings = TelemetrySettings()
 
     _plugin_sections: dict[str, SettingsSection] = PrivateAttr(default_factory=dict)
+
+    @field_validator("tenant")
+    @classmethod
+    def _check_tenant(cls, value: str) -> str:
+        require_tenant_name(value)
+        return value
 
     def __init__(self, values: Mapping[str, object] | None = None, /, **more: object) -> None:
         own, of_plugins = _nest({**(values or {}), **more})

@@ -18,13 +18,15 @@ from roma_core.types import Principal
 from roma_core.workspace import Workspace
 
 PAGE: Final = 100
+IsMeant = Callable[[Any, bool], bool]
+"""Says of a trace, and of whether it lies in the tenant's own database, if it is to be removed."""
 EXPERIMENTS: Final = (EXPERIMENT, "roma-eval")
 """Experiments of questions and of evaluations."""
 
 
 def forget_user(settings: Settings, who: Principal) -> int:
     """Remove the traces of what a user asked, and those that do not say who asked; return how many."""
-    return _remove(settings, lambda trace: _read_tag(trace, USER_TAG) == who.pseudonym or _is_nobodys(trace))
+    return _remove(settings, lambda trace, is_own: _read_tag(trace, USER_TAG) == who.pseudonym or _is_nobodys(trace))
 
 
 def forget_tenant(settings: Settings, tenant: str) -> int:
@@ -32,13 +34,13 @@ def forget_tenant(settings: Settings, tenant: str) -> int:
 
     They are there where they were written before tenants had folders of their own.
     """
-    return _remove(settings, lambda trace: _read_tenant(trace) == tenant)
+    return _remove(settings, lambda trace, is_own: _read_tenant(trace) == tenant)
 
 
 def forget_documents(settings: Settings, tenant: str, named: Sequence[str]) -> int:
     """Remove the traces of a tenant's questions, and of evaluations that name one of these documents."""
 
-    def is_meant(trace: Any) -> bool:
+    def is_meant(trace: Any, is_own: bool) -> bool:
         if _read_tag(trace, USER_TAG) and _read_tenant(trace) == tenant:
             return True
         text = trace.to_json()
@@ -54,15 +56,18 @@ def remove_before(settings: Settings, tenant: str, moment: datetime, *, counts_o
     """
     limit_ms = moment.timestamp() * 1000
 
-    def is_meant(trace: Any) -> bool:
-        return trace.info.request_time < limit_ms and _read_tenant(trace) in {"", tenant}
+    def is_meant(trace: Any, is_own: bool) -> bool:
+        tenants = {tenant, ""} if is_own else {tenant}
+        return trace.info.request_time < limit_ms and _read_tenant(trace) in tenants
 
     return _remove(settings, is_meant, counts_only=counts_only)
 
 
-def _remove(settings: Settings, is_meant: Callable[[Any], bool], *, counts_only: bool = False) -> int:
-    workspace = Workspace.of(settings)
-    if settings.telemetry.mlflow_tracking_uri is not None or not workspace.mlflow.exists():
+def _remove(settings: Settings, is_meant: IsMeant, *, counts_only: bool = False) -> int:
+    """Remove traces from the tenant's database, and from the one that all tenants shared before they had folders."""
+    own = Workspace.of(settings)
+    places = [place for place in dict.fromkeys((own, Workspace(settings.workspace))) if place.mlflow.exists()]
+    if settings.telemetry.mlflow_tracking_uri is not None or not places:
         return 0
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
@@ -70,11 +75,17 @@ def _remove(settings: Settings, is_meant: Callable[[Any], bool], *, counts_only:
     from mlflow import MlflowClient
 
     flush()
-    client = MlflowClient(tracking_uri=workspace.mlflow_uri)
-    return sum(
-        _remove_from(client, experiment.experiment_id, workspace, is_meant, counts_only=counts_only)
-        for experiment in _list(client)
-    )
+    count = 0
+    for place in places:
+        client = MlflowClient(tracking_uri=place.mlflow_uri)
+        chosen = _choose(is_meant, is_own=place == own)
+        for experiment in _list(client):
+            count += _remove_from(client, experiment.experiment_id, place, chosen, counts_only=counts_only)
+    return count
+
+
+def _choose(is_meant: IsMeant, *, is_own: bool) -> Callable[[Any], bool]:
+    return lambda trace: is_meant(trace, is_own)
 
 
 def _list(client: Any) -> list[Any]:

@@ -51,6 +51,8 @@ class _MLflowWriter(SpanWriter):
         self._mlflow: Any = None
         self._experiments: dict[str, str] = {}
         """Id of the experiment of traces by the address of its database."""
+        self._address = ""
+        """Address that MLflow writes to."""
         self._up = True
         self._look_at = 0.0
         self._thread.start()
@@ -62,11 +64,16 @@ class _MLflowWriter(SpanWriter):
     def write(self, span: TraceSpan) -> None:
         if not self._is_ready():
             return
-        own = str(self._settings.tenant)
+        own = self._settings.tenant
+        tenant = str(span.attributes.get("tenant") or own)
+        is_removed = self._find_address(tenant) != self._find_address(own) and not self._find_workspace(tenant).exists
+        if is_removed:
+            _log.info("trace_of_removed_tenant")
+            return
         try:
-            self._export(span, None, self._open_experiment(str(span.attributes.get("tenant") or own)))
+            self._export(span, None, self._open_experiment(tenant))
         finally:
-            self._mlflow.set_tracking_uri(self._find_address(own))
+            self._set_address(self._find_address(own))
 
     def _is_ready(self) -> bool:
         """Return whether MLflow is available; checked now and then, and logged when it changes."""
@@ -121,7 +128,7 @@ class _MLflowWriter(SpanWriter):
         private_folder(workspace.folder)
         if server is None:
             private_file(workspace.mlflow)
-        self._mlflow.set_tracking_uri(address)
+        self._set_address(address)
         if address in self._experiments:
             return self._experiments[address]
         # Without a place of its own MLflow writes artifacts to ./mlruns, wherever the process happens to run.
@@ -133,6 +140,11 @@ class _MLflowWriter(SpanWriter):
             raise ConfigError(f"MLflow refused to be written to ({type(error).__name__}).") from None
         self._experiments[address] = str(made)
         return str(made)
+
+    def _set_address(self, address: str) -> None:
+        if address != self._address:
+            self._mlflow.set_tracking_uri(address)
+            self._address = address
 
     def _export(self, span: TraceSpan, parent: Any, experiment_id: str) -> None:
         current = self._mlflow.start_span_no_context(

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from roma_core.settings.tenants import INGEST_ROOTS
+from roma_core.tenants.profile import check_tenant_name
 from roma_core.workspace import Workspace, identity, list_tenant_folders
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ class TenantPool:
         self._lock = threading.Lock()
 
     def open(self, tenant: str) -> Roma:
-        """Return the system of a tenant, with its own settings as they are now. Blocking. Raises ``ConfigError``."""
+        """Return the system of a tenant, with its own settings as they are now. Blocking.
+
+        Raises ``InputError`` for a name that no tenant can have, and ``ConfigError``.
+        """
         if tenant == self._roma.settings.tenant:
             return self._roma
+        check_tenant_name(tenant)
         workspace = Workspace(self._roma.settings.workspace).of_tenant(tenant)
         stamp = _read_stamp(workspace)
         with self._lock:

@@ -15,12 +15,11 @@ from roma_core.settings.tenants import check_tenant_settings, read_tenant_settin
 from roma_core.types import Noun
 from roma_core.workspace import (
     CORPUS_PREFIX,
-    LONGEST_TENANT,
     Workspace,
     list_tenant_folders,
-    name_tenant_folder,
     private_file,
     replace_file,
+    require_tenant_name,
 )
 
 
@@ -36,8 +35,10 @@ class TenantProfile(Noun):
 
 def check_tenant_name(tenant: str) -> None:
     """Raise ``InputError`` for a name that no tenant can have."""
-    if not tenant or len(name_tenant_folder(tenant)) > LONGEST_TENANT or any(ord(sign) < 32 for sign in tenant):
-        raise InputError(f"A tenant's name has 1 to {LONGEST_TENANT} characters and no control characters.")
+    try:
+        require_tenant_name(tenant)
+    except ValueError as error:
+        raise InputError(str(error)) from None
     if tenant.startswith(CORPUS_PREFIX):
         raise InputError(f"Names that begin with {CORPUS_PREFIX!r} are those of corpora that evaluations ingest.")
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roma_core import __version__
+from roma_core.database import scrub
 from roma_core.erasure import FILE_ONLY, NOT_ERASED, ErasureStep, Journal, write_certificate
 from roma_core.errors import InputError, NotFoundError
 from roma_core.telemetry import traces
+from roma_core.tenants.uploads import list_uploads_of_before
 from roma_core.types import ErasureCertificate, Principal, digest
 from roma_core.workspace import Workspace, list_tenant_folders, name_tenant_folder
 
@@ -52,11 +54,14 @@ async def delete_tenant(roma: Roma, tenant: str, more: Sequence[ErasureStep] = (
         *more,
         ErasureStep("conversations and ratings", lambda: _forget_conversations(roma, tenant)),
         ErasureStep("traces of before", lambda: asyncio.to_thread(traces.forget_tenant, roma.settings, tenant)),
+        ErasureStep("uploads of before", lambda: asyncio.to_thread(_remove_uploads, workspace, tenant)),
         ErasureStep("files", lambda: asyncio.to_thread(_remove_folder, folder)),
         ErasureStep("copies from before migrations", lambda: asyncio.to_thread(_remove_copies, workspace)),
     )
     for step in steps:
         await asyncio.to_thread(journal.note, step.place, await step.work())
+    for path in (*workspace.databases, workspace.mlflow):
+        await asyncio.to_thread(scrub, path)
     return await asyncio.to_thread(_certify, roma, workspace, tenant, journal)
 
 
@@ -87,7 +92,7 @@ async def _forget_conversations(roma: Roma, tenant: str) -> int:
     """Remove the conversations of a tenant in a database that all share; those in its folder go with it."""
     if roma.settings.storage.database_url is None:
         return 0
-    return await roma.sessions.delete_before(tenant, datetime.max.replace(tzinfo=UTC), frozenset(), counts_only=False)
+    return await roma.sessions.forget_tenant(tenant)
 
 
 def _remove_folder(folder: Path) -> int:
@@ -100,6 +105,15 @@ def _remove_folder(folder: Path) -> int:
         return 0
     count = sum(1 for path in leaving.rglob("*") if path.is_file())
     shutil.rmtree(leaving)
+    return count
+
+
+def _remove_uploads(workspace: Workspace, tenant: str) -> int:
+    """Remove what the tenant's people brought before it had a folder; return how many files."""
+    count = 0
+    for folder in list_uploads_of_before(workspace, tenant):
+        count += sum(1 for path in folder.rglob("*") if path.is_file())
+        shutil.rmtree(folder)
     return count
 
 

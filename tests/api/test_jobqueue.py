@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,59 @@ def test_the_table_of_before_is_taken_over(tmp_path: Path, own_queue: JobQueue) 
     assert own_queue.claim("x") is None
     assert [job.id for job in own_queue.list("t")] == ["1"]
     assert SECRETS[1].encode() not in bytes_of(tmp_path)
+
+
+def test_ended_jobs_of_a_tenant_are_forgotten_and_all_others_stay(queue: IngestQueue) -> None:
+    ended, other = finished(queue, "t"), finished(queue, "u")
+    waiting = queue.add(["b"], "t")
+    assert (queue.count_live("t"), queue.count_live("u")) == (1, 0)
+    assert queue.forget_ended("t", counts_only=True) == 1
+    assert queue.forget_ended("t") == 1
+    assert [job.id for job in queue.list("t")] == [waiting.id]
+    assert [job.id for job in queue.list("u")] == [other]
+    with pytest.raises(NotFoundError):
+        queue.get(ended, "t")
+    assert queue.forget_ended("t") == 0
+
+
+def test_jobs_of_a_user_are_forgotten_and_its_name_leaves_those_that_wait(queue: IngestQueue) -> None:
+    queue.add(["a"], "t", submitter="anna", key="k")
+    queue.add(["b"], "t", submitter="bert")
+    while (work := queue.claim("x")) is not None:
+        queue.finish(work.id, "x", DONE)
+    waiting = queue.add(["c"], "t", submitter="anna")
+    assert queue.forget_ended("t", submitter="anna") == 1
+    assert queue.list("t", submitter="anna") == ()
+    assert sorted(job.sources[0] for job in queue.list("t")) == ["b", "c"]
+    assert queue.get(waiting.id, "t").state == "queued"
+    again = queue.add(["a"], "t", submitter="anna", key="k")
+    assert again.state == "queued", "the key of what was forgotten names nothing"
+
+
+def test_only_jobs_that_ended_before_a_moment_are_forgotten(queue: IngestQueue) -> None:
+    first = finished(queue)
+    moment = datetime.now(UTC)
+    second = finished(queue)
+    assert queue.forget_ended("t", before=moment - timedelta(hours=1)) == 0
+    assert queue.forget_ended("t", before=moment) == 1
+    assert [job.id for job in queue.list("t")] == [second] != [first]
+
+
+def test_redis_holds_nothing_of_a_tenant_that_is_forgotten(redis_url: str, tmp_path: Path) -> None:
+    import redis
+
+    prefix = f"gone:{tmp_path.name}"
+    queue = RedisJobQueue(redis_url, prefix=prefix)
+    for tenant in ("zqlabqz", "zqhomeqz"):
+        queue.add([f"file:///{tenant}"], tenant, key=f"key of {tenant}")
+    while (work := queue.claim("x")) is not None:
+        queue.finish(work.id, "x", JobOutcome.of(report(item(f"file:///{work.tenant}"))))
+    assert queue.forget_ended("zqlabqz") == 1
+    with redis.Redis.from_url(redis_url) as client:
+        keys = list(client.scan_iter(f"{prefix}:*"))
+        held = b"".join([*keys, *(client.dump(key) or b"" for key in keys)])
+    assert b"zqhomeqz" in held and b"zqlabqz" not in held
+    queue.close()
 
 
 def test_redis_holds_no_secret_of_a_job_that_has_ended(redis_url: str, tmp_path: Path) -> None:

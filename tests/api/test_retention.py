@@ -42,10 +42,12 @@ async def test_jobs_that_ended_before_go_and_others_stay(tmp_path: Path) -> None
     claimed = queue.claim("worker")
     assert claimed is not None and claimed.id == done
     assert queue.finish(done, "worker", JobOutcome("done"))
-    remove = remove_jobs_before(tmp_path)
+    remove = remove_jobs_before(Settings(workspace=tmp_path))
     later = datetime.now(UTC) + timedelta(days=1)
     assert await remove("default", later, True) == 1
     assert len(queue.list("default")) == 2
     assert await remove("default", later, False) == 1
     assert [job.id for job in queue.list("default")] == [waiting]
-    assert await remove_jobs_before(tmp_path / "none")("default", later, False) == 0
+    missing = remove_jobs_before(Settings(workspace=tmp_path / "none"))
+    assert await missing("default", later, False) == 0
+    assert not (tmp_path / "none").exists()

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
-from roma_core.tenants import create_tenant, set_tenant
+from roma_core.tenants import bring_layout_up_to_date, create_tenant, set_tenant
+from roma_core.tenants.layout import find_shared_tenants
+from roma_core.types import Document
 from roma_core.workspace import Workspace
+from tests.api.test_access_matrix import BODIES, QUERIES, fill, list_routes
+from tests.fakes.tenants import MARKS, make_settings, make_shared
 
 QUESTION = "When was the harbour dredged?"
 
@@ -102,3 +106,73 @@ async def test_settings_of_a_tenant_that_cannot_be_read_shut_it_alone(two: Any, 
         found = await two.client.get("/search", params={"q": QUESTION}, headers=two.headers[tenant])
         statuses[tenant] = found.status_code
     assert statuses["lab"] >= 400 and statuses["clinic"] == 200
+
+
+@pytest.mark.slow
+async def test_every_route_shows_and_writes_what_is_of_its_tenant_alone(two: Any, workspace: Path, auth: Any) -> None:
+    """An admin of each tenant takes every route with documents of its own and of the other one."""
+    marks = {"lab": "zqlabqz", "clinic": "zqclinicqz"}
+    ids: dict[str, str] = {}
+    for tenant, folder in two.folders.items():
+        assert (await ingest(two, tenant, folder))["state"] == "done"
+        address = (folder / f"{marks[tenant]}.md").as_uri()
+        ids[tenant] = Document.id_for(address, tenant)
+    routes = await list_routes(two)
+    assert len(routes) >= 40
+    leaks, seen = [], set()
+    for tenant, mark in marks.items():
+        (other,) = set(marks) - {tenant}
+        secret, _ = two.tokens.create("all", ["admin"], tenant=tenant)
+        headers = {**auth(secret), "accept": "application/json, text/event-stream"}
+        bodies = {**BODIES, "/ingest": {"sources": [str(two.folders[tenant])]}}
+        for method, template in routes:
+            for document_id in ids.values() if "{document" in template else ("",):
+                answer = await two.client.request(
+                    method,
+                    fill(template, document_id),
+                    headers=headers,
+                    json=bodies.get(template),
+                    params=QUERIES.get(template),
+                    follow_redirects=False,
+                )
+                shown = f"{answer.text} {answer.headers}"
+                leaks += [(tenant, method, template)] if marks[other] in shown else []
+                seen |= {tenant} if mark in shown else set()
+    assert leaks == []
+    assert seen == set(marks), "each tenant sees what is its own"
+    for tenant in marks:
+        assert find_shared_tenants(Workspace(workspace).of_tenant(tenant)) == {tenant}
+    assert find_shared_tenants(Workspace(workspace)) <= {"default"}
+
+
+@pytest.mark.slow
+async def test_a_workspace_of_before_is_served_with_a_folder_for_each_tenant(
+    start: Any, workspace: Path, tmp_path: Path, auth: Any
+) -> None:
+    """A move that was cut short is finished by the server, and each tenant has its documents and conversations."""
+    tenants = ("default", "lab")
+    await make_shared(workspace, tmp_path / "papers", tenants)
+    with pytest.raises(RuntimeError):
+        bring_layout_up_to_date(make_settings(workspace), interrupt_at("clean ledger.sqlite"))
+    async with start(real=True, real_store=True, parser_workers=1) as service:
+        for tenant, other in (tenants, tenants[::-1]):
+            name = f"anna{MARKS[tenant]}"
+            service.app.state.accounts.add(name, roles=["admin"], tenant=tenant)
+            secret, _ = service.tokens.create(name, ["admin"], tenant=tenant, owner=name)
+            headers = auth(secret)
+            found = await service.client.get("/search", params={"q": "rope bridge"}, headers=headers)
+            turns = await service.client.get("/sessions/first", headers=headers)
+            log = await service.client.get("/audit/verify", headers=headers)
+            assert MARKS[tenant] in found.text and MARKS[tenant] in turns.text
+            assert MARKS[other] not in f"{found.text}{turns.text}"
+            assert log.json()["broken_at"] is None and log.json()["rows"] > 0
+    assert find_shared_tenants(Workspace(workspace)) == {"default"}
+    assert find_shared_tenants(Workspace(workspace).of_tenant("lab")) == {"lab"}
+
+
+def interrupt_at(name: str) -> Any:
+    def interrupt(step: str) -> None:
+        if step == name:
+            raise RuntimeError(step)
+
+    return interrupt

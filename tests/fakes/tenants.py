@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from roma_core.app import Roma, build_roma
-from roma_core.identity import Grantee, Resource
+from roma_core.identity import Grantee, GrantTable, Resource
 from roma_core.sessions.service import Feedback
 from roma_core.settings import Settings
 from roma_core.types import Principal, TailorOutput
@@ -50,7 +50,7 @@ async def fill(roma: Roma, tenant: str, papers: Path) -> None:
 
 async def make_shared(folder: Path, papers: Path, tenants: tuple[str, ...]) -> None:
     """Make a workspace in which all tenants share the files at its root."""
-    async with build_roma(make_settings(folder)) as host:
+    async with build_roma(make_settings(folder), grants=GrantTable(folder)) as host:
         shared: Any = {name: getattr(host, name) for name in SHARED}
         shared["orchestrator"] = host.orchestrator
         roma = build_roma(make_settings(folder), **shared)

@@ -63,7 +63,7 @@ def test_an_unknown_part_is_an_error_of_the_call(tmp_path: Path) -> None:
 
 def test_every_part_can_be_handed_in() -> None:
     named = {part.name for part in parts.list_parts(Roma)}
-    assert named | {"prompt_files", "pipeline"} == set(parts.RomaParts.__annotations__)
+    assert named | {"prompt_files", "pipeline", "host"} == set(parts.RomaParts.__annotations__)
 
 
 def test_a_part_that_is_handed_in_is_not_built(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from roma_core.errors import ConfigError, InputError, NotFoundError
 from roma_core.privacy.holds import RETIRED, RetentionLedger
 from roma_core.retention import Retention, RetentionReport
 from roma_core.settings import Settings
-from roma_core.types import Principal, TailorOutput
+from roma_core.types import Document, Principal, TailorOutput, digest
+from roma_core.workspace import Workspace
 from tests.fakes.traces import find_traces
 
 ANNA = Principal(subject="anna", roles=("reader",), signed_in_by="account")
@@ -219,3 +220,25 @@ def test_a_wrong_rule_is_refused_with_what_to_write(rule: str, named: str) -> No
     with pytest.raises(ConfigError) as refused:
         Settings(retention_rules=rule)
     assert refused.value.message.startswith("ROMA_RETENTION_RULES") and named in refused.value.message
+
+
+async def test_files_that_were_brought_go_by_a_rule_of_their_own_and_their_documents_stay(tmp_path: Path) -> None:
+    async with opened(tmp_path, "uploads=30d") as roma:
+        brought = {name: Workspace(tmp_path / "w").uploads / digest("default", name)[:16] for name in ("anna", "bert")}
+        for name, folder in brought.items():
+            folder.mkdir(parents=True)
+            (folder / "memo.md").write_text(f"# Memo\n\nThe memo of {name} is of 1907.\n")
+        (brought["anna"] / "held.md").write_text("# Letter\n\nThe letter is of 1908.\n")
+        held = Document.id_for((brought["anna"] / "held.md").as_uri())
+        await roma.ingest(*brought.values())
+        assert counts(await at(roma, 29).plan("default")) == {"uploads": (0, 0)}
+        whole = roma.holds.place("default", "collection", "main", reason="case", by="local")
+        assert counts(await at(roma, 31).plan("default")) == {"uploads": (0, 0)}
+        roma.holds.release(whole.id, "default")
+        roma.holds.place("default", "user", "bert", reason="case", by="local")
+        roma.holds.place("default", "document", held, reason="case", by="local")
+        assert counts(await at(roma, 31).plan("default")) == {"uploads": (1, 0)}
+        assert (brought["anna"] / "memo.md").exists()
+        assert counts(await at(roma, 31).apply("default")) == {"uploads": (1, 0)}
+        assert sorted(path.name for path in (tmp_path / "w" / "uploads").rglob("*.md")) == ["held.md", "memo.md"]
+        assert await roma.count_documents() == (3, 3)

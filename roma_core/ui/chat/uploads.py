@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from roma_core.errors import AccessError, InputError
-from roma_core.types import Principal, digest
+from roma_core.tenants.uploads import name_person_folder
+from roma_core.types import Principal
 from roma_core.workspace import Workspace, private_folder
 
 _UNSAFE: Final = re.compile(r"[^\w. ()+-]")
@@ -44,7 +45,7 @@ def require_right(who: Principal) -> None:
 
 def find_upload_path(workspace: Path, who: Principal, name: str) -> Path:
     """Return where a person's file is kept: the same name of the same person is the same place."""
-    return Workspace(workspace).uploads / digest(who.tenant, who.subject)[:16] / choose_name(name)
+    return Workspace(workspace).uploads / name_person_folder(who.tenant, who.subject) / choose_name(name)
 
 
 async def write_upload(path: Path, body: AsyncIterator[bytes]) -> None:

@@ -114,10 +114,10 @@ class GrantMachine(RuleBasedStateMachine):
             resource = Resource("collection", on)
         grantees = self.granted.setdefault((tenant, resource), set())
         if is_granted:
-            self.roma.grants.grant(tenant, resource, grantee, by="emil")
+            self.roma.of_tenant(tenant).grants.grant(tenant, resource, grantee, by="emil")
             grantees.add(grantee)
         else:
-            assert self.roma.grants.revoke(tenant, resource, grantee) is (grantee in grantees)
+            assert self.roma.of_tenant(tenant).grants.revoke(tenant, resource, grantee) is (grantee in grantees)
             grantees.discard(grantee)
 
     @rule(name=st.sampled_from(list(USERS)), tenant=st.sampled_from(TENANTS))
@@ -129,7 +129,7 @@ class GrantMachine(RuleBasedStateMachine):
             Reference(marker=1, document_id=id_, uri="u", title="T", start=0, end=1, verdict="verbatim") for id_ in ids
         )
         turn = Turn(question="Q?", standalone="Q?", answer="Said.", answer_id="a", references=references)
-        self.run(self.roma.sessions.append(who, "s", turn))
+        self.run(self.roma.of_tenant(tenant).sessions.append(who, "s", turn))
         self.cited.setdefault((tenant, name), []).append(ids)
 
     # What must hold
@@ -153,7 +153,7 @@ class GrantMachine(RuleBasedStateMachine):
         turns = self.run(self.roma.turns("s", who))
         cited = self.cited.get((who.tenant, name), [])
         assert len(turns) == len(cited)
-        is_withheld = not self.run(self.roma.grants.find_scope(who)).is_everything
+        is_withheld = not self.run(self.roma.of_tenant(who.tenant).grants.find_scope(who)).is_everything
         for turn, ids in zip(turns, cited, strict=True):
             is_hidden = is_withheld and not set(ids) <= permitted
             assert (turn.answer == HIDDEN) is is_hidden

@@ -121,3 +121,14 @@ async def test_tables_of_before_get_the_policy_with_their_rows(plain_url: str, m
         assert list_tenants(db, "roma_turns") == set()
     engine.dispose()
     await sessions.close()
+
+
+async def test_a_tenant_is_forgotten_and_the_other_one_stays(plain_url: str) -> None:
+    sessions = Sessions(plain_url)
+    await fill(sessions)
+    await sessions.rate(ANNA, Feedback(answer_id="elsewhere", rating="down", session_id="never asked in"))
+    assert await sessions.forget_tenant("one") == 3
+    assert await sessions.list_tenants() == {"two"}
+    assert await sessions.feedback(ANNA) == []
+    assert len(await sessions.feedback(BEN)) == len(await sessions.turns(BEN, "s")) == 1
+    await sessions.close()

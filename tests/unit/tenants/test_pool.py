@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roma_core.app import build_roma
-from roma_core.errors import ConfigError, ErrorCode
+from roma_core.errors import ConfigError, ErrorCode, InputError, StoreError
 from roma_core.identity import Grantee, Resource
 from roma_core.tenants import create_tenant, set_tenant
 from roma_core.types import Principal, TailorOutput
@@ -62,6 +62,16 @@ async def test_grants_of_one_tenant_say_nothing_of_another(tmp_path: Path) -> No
         assert (await roma.grants.find_scope(reader.model_copy(update={"tenant": "default"}))).is_everything
 
 
+async def test_the_grants_of_one_tenant_refuse_those_of_another(tmp_path: Path) -> None:
+    """In the wrong file a grant would restrict nothing, and a question would find nothing restricted."""
+    reader = Principal(subject="bert", tenant="lab", roles=("reader",))
+    async with build_roma(make_settings(tmp_path / "ws")) as roma:
+        with pytest.raises(StoreError, match=r"use `roma\.of_tenant\('lab'\)`"):
+            roma.grants.grant("lab", Resource("tenant"), Grantee("user", "anna"), by="local")
+        with pytest.raises(StoreError):
+            await roma.grants.find_scope(reader)
+
+
 async def test_systems_of_a_process_share_models(tmp_path: Path) -> None:
     async with build_roma(make_settings(tmp_path / "ws").replace(reranker="fake")) as roma:
         lab, co = roma.of_tenant("lab"), roma.of_tenant("co")
@@ -93,6 +103,15 @@ async def test_settings_that_cannot_be_read_shut_the_tenant(tmp_path: Path) -> N
         with pytest.raises(ConfigError, match=r"tenant\.json cannot be read"):
             roma.of_tenant("lab")
         assert roma.of_tenant("default") is roma
+
+
+@pytest.mark.parametrize("tenant", ["x" * 300, "é" * 100, "line\nbreak"])
+async def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path, tenant: str) -> None:
+    with pytest.raises(ConfigError, match="ROMA_TENANT"):
+        make_settings(tmp_path, tenant=tenant)
+    async with build_roma(make_settings(tmp_path / "ws")) as roma:
+        with pytest.raises(InputError, match="A tenant's name has"):
+            roma.of_tenant(tenant)
 
 
 def test_the_tenant_of_the_environment_has_its_own_settings(tmp_path: Path) -> None:

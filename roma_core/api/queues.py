@@ -1,0 +1,38 @@
+"""The queue of ingest jobs that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from roma_core.api.jobqueue import JobQueue
+from roma_core.api.jobs import IngestQueue
+from roma_core.settings import Settings
+from roma_core.workspace import Workspace
+
+
+def open_queue(settings: Settings) -> IngestQueue:
+    """Return the queue of ingest jobs: in the workspace, or in Redis. Raises ``ConfigError`` for a wrong address.
+
+    >>> open_queue(Settings.load()).counts()["queued"]  # doctest: +SKIP
+    0
+    """
+    url = settings.serving.queue_url
+    if url is None:
+        return JobQueue(settings.workspace)
+    from roma_core.api.redisqueue import RedisJobQueue
+
+    return RedisJobQueue(url)
+
+
+@contextmanager
+def borrow_queue(settings: Settings) -> Iterator[IngestQueue | None]:
+    """Yield the queue and close it afterwards; None for a workspace that has none, in which nothing is made."""
+    if settings.serving.queue_url is None and not Workspace(settings.workspace).service.exists():
+        yield None
+        return
+    queue = open_queue(settings)
+    try:
+        yield queue
+    finally:
+        queue.close()
