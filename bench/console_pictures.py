@@ -131,6 +131,7 @@ def take_pictures(browser: Any, service: Service) -> None:
     answered("conflict", "Do the manuals agree when the valve opens?")
     answered("unknown", "What is unknown?")
     answered("rtl", "كم يبلغ طول bridge الجسر؟")
+    answered("card", "When does the valve open?", lambda page: page.locator(".roma-answer .roma-badge").first.hover())
     answered("source", "When does the valve open?", _open_source)
     answered("dark", "What is false about the valve?", _open_source, color_scheme="dark")
     answered("phone", "When does the valve open?", **PHONE)
@@ -168,6 +169,25 @@ def take_strict_picture(browser: Any, service: Service) -> None:
     page.wait_for_timeout(300)
     save_picture(page, "strict")
     context.close()
+
+
+def take_interruption_pictures(browser: Any, workspace: Path) -> None:
+    """Take the pictures of a connection that is lost, and of an answer that a restart interrupted."""
+    service = Service(workspace, rule=reply)
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    with service.running():
+        page.goto(f"{service.address}/console")
+        ask(page, "Tell me the long story of the valve")
+        page.locator(".roma-open").first.wait_for()
+        page.wait_for_timeout(1500)
+    page.get_by_text("Connection lost. Trying again").wait_for()
+    save_picture(page, "lost")
+    with service.running():
+        page.get_by_text("ROMA was restarted while it wrote this answer").wait_for()
+        save_picture(page, "interrupted")
+        context.close()
 
 
 def take_dashboard_pictures(browser: Any, service: Service) -> None:
@@ -281,6 +301,7 @@ def main() -> None:
             take_pictures(browser, service)
         with Service(workspace, rule=reply, citations="strict").running() as service:
             take_strict_picture(browser, service)
+        take_interruption_pictures(browser, workspace)
         with Service(fill(Path(folder) / "boards", runs=24, answers=600, documents=60)).running() as service:
             take_dashboard_pictures(browser, service)
     shutil.rmtree(FOLDER / "tmp", ignore_errors=True)

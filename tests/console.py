@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -84,6 +85,7 @@ class Service:
         thread.start()
         while not server.started:
             assert thread.is_alive(), "the server did not start"
+            time.sleep(0.02)
         self.port = server.servers[0].sockets[0].getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         yield self
@@ -110,7 +112,8 @@ async def ingest_files(workspace: Path, *paths: Path) -> None:
     from roma_core import build_roma
 
     async with build_roma(make_settings(workspace)) as roma:
-        await roma.ingest(*paths)
+        report = await roma.ingest(*paths)
+        assert report.worked == "all", report.first_failure
 
 
 def finished(work: Coroutine[Any, Any, Any]) -> Any:
@@ -147,3 +150,9 @@ def is_in_view(element: Any, frame: Any) -> bool:
     inner, outer = element.bounding_box(), frame.bounding_box()
     assert inner is not None and outer is not None
     return bool(outer["y"] <= inner["y"] and inner["y"] + inner["height"] <= outer["y"] + outer["height"])
+
+
+def find_strangers(page: Any, address: str) -> list[str]:
+    """Return what a page has asked of other hosts; a socket of the service is its own."""
+    own = (address, f"ws{address.removeprefix('http')}", "data:", "blob:")
+    return [url for url in page.requested if not url.startswith(own)]

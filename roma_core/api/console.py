@@ -28,6 +28,7 @@ from roma_core.errors import AgentFailure, NotFoundError
 from roma_core.transcripts import SavedFile
 from roma_core.ui.chat import ChatQuestion, ChatRating, ChatService, wire
 from roma_core.ui.chat.assets import find_asset, read_page
+from roma_core.ui.chat.service import read_place
 from roma_core.ui.chat.uploads import require_right, view_job
 
 pages = APIRouter(include_in_schema=False)
@@ -184,9 +185,11 @@ async def rate(chat: Chat, conversation: Identifier, answer_id: Identifier, body
 
 @router.get("/answers/{record_id}/updates", responses=returns(wire.StageUpdate | wire.WordsUpdate | wire.EndUpdate))
 async def updates(request: Request, chat: Chat, record_id: Identifier) -> Response:
-    """Send what the page shows of an answer until its end. A client that comes again gets it from the beginning."""
+    """Send what the page shows of an answer until its end; with ``Last-Event-ID``, what came behind that update."""
+    place = request.headers.get("last-event-id", "")
+    read_place(place)
     await chat.require_own(record_id)
-    return UpdateResponse(chat.follow(record_id), request.app.state.streams.closing)
+    return UpdateResponse(chat.follow_from(record_id, place), request.app.state.streams.closing)
 
 
 @router.post("/answers/{record_id}/stop", status_code=202)
@@ -253,15 +256,16 @@ async def export_answer(
 class UpdateResponse(EventResponse):
     """Response that sends the updates of an answer."""
 
-    def __init__(self, updates: AsyncGenerator[dict[str, Any]], closing: asyncio.Event) -> None:
+    def __init__(self, updates: AsyncGenerator[tuple[str, dict[str, Any]]], closing: asyncio.Event) -> None:
         super().__init__(closing)
         self._updates = updates
 
     async def send_events(self, reader: StreamClient) -> None:
-        """Send the updates as events without a name."""
+        """Send the updates as events without a name; the id of one is the place to go on from."""
         async with aclosing(self._updates) as updates:
-            async for update in updates:
-                await reader.take(f"data: {json.dumps(update, ensure_ascii=False)}\n\n".encode())
+            async for place, update in updates:
+                line = f"id: {place}\n" if place else ""
+                await reader.take(f"{line}data: {json.dumps(update, ensure_ascii=False)}\n\n".encode())
 
 
 def describe_console() -> dict[str, Any]:

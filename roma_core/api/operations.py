@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from roma_core import __version__
+from roma_core import __version__, theme
 from roma_core.api.problems import make_problem
 from roma_core.errors import AgentFailure, guarded
 from roma_core.llm.control.budget import Period
@@ -90,13 +90,14 @@ async def docs(request: Request) -> HTMLResponse:
     return HTMLResponse(page(request.app.openapi()))
 
 
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
-    "pre{background:#f4f4f5;padding:.8rem;overflow:auto;border-radius:6px;font-size:13px}"
-    "h2{border-top:1px solid #ddd;padding-top:1rem}code{background:#f4f4f5}table{border-collapse:collapse}"
-    "td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}.m{color:#166b3a;font-weight:600}"
-    "@media(prefers-color-scheme:dark){body{color:#e9e8e4;background:#17181a}pre,code{background:#2a2d31}"
-    "h2{border-color:#3a3e44}.m{color:#7ddba0}a{color:#93b4fd}}"
+_STYLE = theme.write_css(":root") + (
+    "body{font:var(--roma-text-size)/1.5 var(--roma-font);max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "color:var(--roma-text);background:var(--roma-page)}a{color:var(--roma-accent)}"
+    "pre{background:var(--roma-raised);padding:.8rem;white-space:pre-wrap;overflow-wrap:anywhere;"
+    "border-radius:var(--roma-radius);font-size:var(--roma-small-size)}code{background:var(--roma-raised);overflow-wrap:anywhere}"
+    "h2{border-top:1px solid var(--roma-line);padding-top:1rem;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}"
+    ".m{color:var(--roma-good);font-weight:600}"
 )
 
 
@@ -120,7 +121,7 @@ def page(schema: dict[str, Any]) -> str:
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><link rel='icon' href='data:,'><title>ROMA API</title>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<style>{_STYLE}</style>{''.join(parts)}</html>"
+        f"<style>{_STYLE}</style><main>{''.join(parts)}</main></html>"
     )
 
 

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from roma_core import theme
 from roma_core.api.access import RateLimiter, name_cookie
 from roma_core.api.accounts import ABSOLUTE, SHORTEST_PASSWORD, AccountTable
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, InputError, NotFoundError, guarded
@@ -38,15 +39,16 @@ CSP = (
 )
 _ICON = "<link rel='icon' href='data:,'>"
 """None, so that a browser asks for none: a stranger would be refused it."""
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:12vh auto;padding:0 1rem;color:#1a1a1a;"
-    "background:#fff}label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:border-box;"
-    "font:inherit;padding:.5rem;border:1px solid #767676;border-radius:6px}button{font:inherit;padding:.5rem 1.2rem;"
-    "border-radius:6px;border:0;background:#1f4fd8;color:#fff}[role=alert]{color:#a11}"
-    ".way{display:block;margin:.8rem 0;padding:.5rem 1.2rem;border-radius:6px;border:1px solid #767676;"
-    "color:inherit;text-align:center;text-decoration:none}.way:focus-visible{outline:3px solid #1f4fd8}"
-    "@media(prefers-color-scheme:dark){body{background:#16181d;color:#eee}input{background:#222;color:#eee}"
-    "[role=alert]{color:#f88}}"
+_STYLE = theme.write_css(":root") + (
+    "body{font:var(--roma-text-size)/1.5 var(--roma-font);max-width:22rem;margin:12vh auto;padding:0 1rem;"
+    "color:var(--roma-text);background:var(--roma-page)}label{display:block;margin:.8rem 0}"
+    "input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.5rem;color:inherit;"
+    "background:var(--roma-surface);border:1px solid var(--roma-muted);border-radius:var(--roma-radius)}"
+    "button{font:inherit;padding:.5rem 1.2rem;border-radius:var(--roma-radius);border:0;"
+    "background:var(--roma-accent);color:var(--roma-on-accent)}[role=alert]{color:var(--roma-refuted)}"
+    ".way{display:block;margin:.8rem 0;padding:.5rem 1.2rem;border-radius:var(--roma-radius);"
+    "border:1px solid var(--roma-muted);color:inherit;text-align:center;text-decoration:none}"
+    "a{color:var(--roma-accent)}:focus-visible{outline:3px solid var(--roma-accent)}"
 )
 
 

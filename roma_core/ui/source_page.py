@@ -14,6 +14,8 @@ from roma_core.connectors.sources import redact_uri
 from roma_core.errors import AgentFailure, guarded
 from roma_core.types import Principal, SourcePlan, SourceRecord
 from roma_core.ui.alerts import failure_alert
+from roma_core.ui.dashboards import frame
+from roma_core.ui.dashboards.tables import count
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -21,8 +23,14 @@ if TYPE_CHECKING:
 MOST_PLANNED: Final = 50
 """Items of a plan that are shown."""
 NOTHING: Final = "There are no sources yet. `roma source add URI --name NAME` adds one."
-NO_BUSY_BAR: Final = {"& .MuiLinearProgress-root": {"display": "none"}}
-"""The page's bar says "busy" without a name for screen readers; Panel drops ``busy_indicator=None`` on its way."""
+STYLE: Final = """
+h3 { font-size: 1.05rem; margin: .8rem 0 .2rem; overflow-wrap: anywhere; }
+code { overflow-wrap: anywhere; }
+p { margin: .3rem 0; }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; overflow-wrap: anywhere; }
+tr { border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
+"""
 
 
 class SourcePage:
@@ -40,7 +48,9 @@ class SourcePage:
     def page(self) -> pmui.Page:
         """Return the whole page."""
         pn.state.onload(self.refresh)
-        return pmui.Page(title="ROMA: sources", site_url="#", main=[self.view], theme_toggle=True, sx=NO_BUSY_BAR)
+        may_look = self._who is None or self._who.may("insights.read")
+        places = {**(frame.DASHBOARDS if may_look else {}), "/console/sources": "Sources"}
+        return frame.make_page("Sources", [], self.view, is_served=True, places=places)
 
     async def refresh(self) -> None:
         """Show the sources as they are now."""
@@ -104,12 +114,12 @@ class SourcePage:
 
 def make_pane(html: str) -> pn.pane.HTML:
     """Return a pane of HTML in which every value is escaped already."""
-    return pn.pane.HTML(html, sizing_mode="stretch_width")
+    return pn.pane.HTML(html, sizing_mode="stretch_width", stylesheets=[STYLE])
 
 
 def render_source(record: SourceRecord, now: datetime | None = None) -> str:
     """Return a source as HTML: its name and address, its items, its schedule and its last sync."""
-    facts = [f"{record.items} items"]
+    facts = [count(record.items, "item")]
     if record.missing:
         facts.append(f"{record.missing} missing")
     if record.options.schedule_s:

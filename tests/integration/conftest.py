@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ from tests.console import CHROMIUM, WAIT_MS, Open, Service, fill_corpus
 
 @pytest.fixture(scope="module")
 def console_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with two documents, to be copied."""
+    """A workspace with two documents, to be copied: what a test brings into its own does not meet the next one."""
     folder = tmp_path_factory.mktemp("console")
     fill_corpus(folder / ".roma", folder)
     return folder / ".roma"
 
 
 @pytest.fixture(scope="module")
-def console(console_corpus: Path) -> Iterator[Service]:
-    with Service(console_corpus).running() as made:
+def console(console_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    workspace = tmp_path_factory.mktemp("served") / ".roma"
+    shutil.copytree(console_corpus, workspace)
+    with Service(workspace).running() as made:
         yield made
 
 
@@ -65,6 +68,7 @@ def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Open]:
         view.requested = []
         view.complaints = complaints
         view.on("request", lambda request: view.requested.append(request.url))
+        view.on("websocket", lambda socket: view.requested.append(socket.url))
         view.on("dialog", lambda dialog: complaints.append("a dialog: " + dialog.message))
         view.on("pageerror", lambda error: complaints.append(str(error)))
         view.on(

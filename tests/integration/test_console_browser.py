@@ -296,6 +296,6 @@ def test_the_page_of_sources_plans_and_syncs_what_changed(open_page: Open, tmp_p
         page.get_by_text("Synced: 1 added").wait_for()
         (folder / "two.md").write_text("It closes at 2 bar.")
         page.reload()
-        page.get_by_text("1 items").wait_for()
+        page.get_by_text("1 item").wait_for()
         page.get_by_role("button", name="Sync").click()
         page.get_by_text("Synced: 1 added, 1 unchanged").wait_for()

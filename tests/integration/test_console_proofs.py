@@ -27,6 +27,7 @@ from tests.console import (
     Service,
     ask,
     box_of,
+    find_strangers,
     finished,
     is_in_view,
     wait_for_answer,
@@ -260,8 +261,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def require_harmless(page: Any, address: str) -> None:
     """Check that nothing ran, nothing was asked of another host, and nothing stands in the page that could load."""
     assert page.evaluate("() => [window.pwned, document.title]") == [None, "ROMA"]
-    elsewhere = [url for url in page.requested if not url.startswith((address, "data:", "blob:"))]
-    assert elsewhere == [], "the page asked another host"
+    assert find_strangers(page, address) == [], "the page asked another host"
     found = page.evaluate(
         """() => [...document.querySelectorAll("#roma *")].filter((e) =>
             ["SCRIPT", "IFRAME", "OBJECT", "EMBED", "BASE", "META", "LINK", "VIDEO", "AUDIO", "STYLE"]
@@ -341,9 +341,7 @@ def test_no_page_asks_another_host(open_page: Open, console: Service) -> None:
     for path in (*PAGES, f"/read/{document.id}"):
         page = open_page(console.address, path)  # names are not resolved in this browser
         page.wait_for_load_state("networkidle")
-        elsewhere = [url for url in page.requested if not url.startswith((console.address, "data:", "blob:", "ws:"))]
-        assert elsewhere == [], path
-        assert all(url.startswith(f"ws{console.address[4:]}") for url in page.requested if url.startswith("ws:"))
+        assert find_strangers(page, console.address) == [], path
         page.context.close()
 
 
@@ -471,12 +469,34 @@ def test_axe_finds_nothing_serious_in_what_one_opens(scheme: str, open_page: Ope
     rows.get_by_role("button", name="Rename When does the valve open?").first.click()
     barriers["rename"] = find_barriers(page)
     page.keyboard.press("Escape")
+    rows.get_by_role("button", name="Delete When does the valve open?").first.click()
+    barriers["delete"] = find_barriers(page)
+    page.keyboard.press("Escape")
+    page.get_by_label("Export this conversation").click()
+    barriers["export of a conversation"] = find_barriers(page)
+    page.keyboard.press("Escape")
+    turn.locator(".roma-answer .roma-badge").first.hover()
+    page.get_by_role("tooltip").wait_for()
+    barriers["card"] = find_barriers(page)
     ask(page, "What happens slowly?")
     page.locator(".roma-open").first.wait_for()
     barriers["streaming"] = find_barriers(page)
     page.get_by_role("button", name="Stop the answer").click()
     page.get_by_text("This answer was stopped.").wait_for()
     barriers["stopped"] = find_barriers(page)
+    assert {place: found for place, found in barriers.items() if found} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_the_pages_beside_the_chat(scheme: str, open_page: Open, console: Service) -> None:
+    pytest.importorskip("axe_playwright_python")
+    barriers: dict[str, list[str]] = {}
+    for path in ("/audit-log?verify=true", "/sign-in", "/docs", "/console/ab", "/console/c/unknown-conversation"):
+        page = open_page(console.address, path, color_scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        barriers[path] = find_barriers(page)
+        page.context.close()
     assert {place: found for place, found in barriers.items() if found} == {}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from roma_core.identity.grants import Grantee, Resource
-from tests.console import CHROMIUM, PHONE, Open, Service
+from tests.console import CHROMIUM, PHONE, WAIT_MS, Open, Service, find_strangers
 from tests.integration.test_console_proofs import find_barriers
 from tests.unit.exports.conftest import fill
 
@@ -50,8 +50,7 @@ def test_a_dashboard_draws_and_asks_no_other_host(name: str, open_page: Open, se
     page.get_by_role("heading", name=FIRST[name]).wait_for()
     page.locator(".bk-Canvas").first.wait_for()
     page.wait_for_load_state("networkidle")
-    elsewhere = [url for url in page.requested if not url.startswith((service.address, "data:", "blob:", "ws:"))]
-    assert elsewhere == []
+    assert find_strangers(page, service.address) == []
     links = page.get_by_role("navigation", name="Pages").get_by_role("link")
     assert links.all_inner_texts() == ["Console", "Evaluations", "Use", "Corpus"]
 
@@ -88,10 +87,44 @@ def test_axe_finds_nothing_serious_on_a_dashboard(name: str, scheme: str, open_p
     assert find_barriers(page) == []
 
 
-def test_a_dashboard_fits_a_phone(open_page: Open, service: Service) -> None:
-    page = open_page(service.address, PATHS["usage"], **PHONE)
+GROUNDS = {"light": "rgb(247, 247, 245)", "dark": "rgb(23, 24, 26)"}
+
+
+def wait_for_ground(page: Any, scheme: str) -> None:
+    """Wait until the page stands on the ground of a scheme, with the words of its body in the colour for it."""
+    page.wait_for_function(
+        "colour => getComputedStyle(document.body).backgroundColor === colour", arg=GROUNDS[scheme], timeout=WAIT_MS
+    )
+
+
+@pytest.mark.parametrize("scheme", sorted(GROUNDS))
+def test_a_dashboard_is_light_or_dark_as_the_system_is_until_one_chooses(
+    scheme: str, open_page: Open, service: Service
+) -> None:
+    page = open_page(service.address, PATHS["usage"], color_scheme=scheme)
     page.get_by_role("heading", name=FIRST["usage"]).wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 391
+    wait_for_ground(page, scheme)
+    (other,) = GROUNDS.keys() - {scheme}
+    page.get_by_role("button", name="Toggle theme").click()
+    wait_for_ground(page, other)
+    choose(page, "Questions", "rated down")
+    page.get_by_text("1 of 2 questions").wait_for()
+    wait_for_ground(page, other)
+    page.reload()
+    page.get_by_text("1 of 2 questions").wait_for()
+    wait_for_ground(page, other)
+    assert page.evaluate("localStorage.getItem('roma:theme')") == other, "the console follows as well"
+
+
+@pytest.mark.parametrize("name", sorted(PATHS))
+def test_a_dashboard_fits_a_phone(name: str, open_page: Open, service: Service) -> None:
+    page = open_page(service.address, PATHS[name], **PHONE)
+    page.get_by_role("heading", name=FIRST[name]).wait_for()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
+    last = page.get_by_role("navigation", name="Pages").get_by_role("link").last.bounding_box()
+    toggle = page.get_by_role("button", name="Toggle theme").bounding_box()
+    assert last["x"] + last["width"] <= toggle["x"], "the way to every page is in sight"
 
 
 def test_a_bad_answer_becomes_a_golden_case_by_some_clicks(open_page: Open, workspace: Path, tmp_path: Path) -> None:

@@ -101,3 +101,20 @@ test("a failure says what to do and keeps its code apart", () => {
   alert.querySelector("button").click();
   expect(onAgain).toHaveBeenCalled();
 });
+
+test("an answer is copied as Markdown", async () => {
+  const write = vi.fn(() => Promise.resolve());
+  Object.defineProperty(navigator, "clipboard", {value: {writeText: write}, configurable: true});
+  show(makeTurn({markdown: "**At** 3 bar [1]"}));
+  root.querySelector("[aria-label='Copy as Markdown']").click();
+  await settled();
+  await settled();
+  expect(write).toHaveBeenCalledWith("**At** 3 bar [1]");
+  expect(root.querySelector(".roma-actions").textContent).toContain("Copied.");
+});
+
+test("who waits for a model that thinks sees how far its thoughts are", () => {
+  const stages = [{type: "stage", stage: "writing", says: "Thinking: 120 words …", at_ms: 10, titles: []}];
+  show({id: "t", state: "running", question: "Which?", blocks: [], stages});
+  expect(root.querySelector("[data-now=true]").textContent).toContain("Thinking: 120 words …");
+});

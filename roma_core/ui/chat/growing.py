@@ -39,6 +39,10 @@ class GrowingText:
         self._parsed_chars = 0
         self._has_new_line = False
 
+    def catch_up(self, blocks: int) -> TextUpdate:
+        """Return what a page lacks that has the first ``blocks`` of the finished blocks."""
+        return TextUpdate(tuple(self.blocks[blocks:]), self._open, starts_over=True)
+
     def add(self, text: str) -> TextUpdate:
         """Append ``text`` and return what changes on the screen."""
         self._open += text

@@ -44,7 +44,7 @@ from roma_core.types import (
     TokenEvent,
 )
 from roma_core.ui.chat.compare import choose_model, compare_answer, list_choices
-from roma_core.ui.chat.growing import GrowingText
+from roma_core.ui.chat.growing import GrowingText, TextUpdate
 from roma_core.ui.chat.reader import cut_part, find_cited_pages, has_pages, mark_page, require_span, view_part
 from roma_core.ui.chat.suggest import (
     MOST_OFFERED,
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 CONVERSATION: Final = r"^[A-Za-z0-9-]{8,40}$"
 """Ids of conversations as a page knows them: they stand in addresses."""
+_PLACE: Final = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 MOST_CONVERSATIONS: Final = 200
 MOST_ANSWERS: Final = 1000
 """Answers of a tenant among which conversations without a finished answer are looked for."""
@@ -294,32 +295,42 @@ class ChatService:
 
         An update is a stage, words (``GrowingText``), or the end with the whole turn.
         """
+        async with aclosing(self.follow_from(record_id)) as placed:
+            async for _, update in placed:
+                yield update
+
+    async def follow_from(self, record_id: str, place: str = "") -> AsyncGenerator[tuple[str, View]]:
+        """Yield updates as ``follow`` does, each with its place; with the ``place`` of one, what came behind it.
+
+        A place is the number of events and of finished blocks that are shown then; an empty one stands inside of what
+        one read of the events makes, and is no place to go on from. Raises ``InputError`` for what is no place.
+        """
+        shown_events, shown_blocks = read_place(place)
         record = await self._owned(record_id)
         growing = GrowingText()
+        read = 0
         async with aclosing(batch_events(self._roma.answers.follow(self._who, record_id))) as batches:
             async for events in batches:
-                for update in self._updates(events, growing):
-                    yield update
+                known = events[: max(0, shown_events - read)]
+                read += len(events)
+                growing.add(join_words(known))
+                updates: list[View] = []
+                if known and read >= shown_events:
+                    updates.append(view_words(growing.catch_up(shown_blocks)))
+                updates += self._updates(events[len(known) :], growing)
+                for update in updates[:-1]:
+                    yield "", update
+                if updates:
+                    yield f"{read}.{len(growing.blocks)}", updates[-1]
                 if isinstance(events[-1], CompleteEvent | ErrorEvent):
-                    yield {"type": "end", "turn": await self._end_turn(record, events[-1])}
+                    yield "", {"type": "end", "turn": await self._end_turn(record, events[-1])}
                     return
 
     @staticmethod
     def _updates(events: Sequence[StreamEvent], growing: GrowingText) -> list[View]:
-        updates: list[View] = []
-        words: list[str] = []
-        for event in events:
-            if isinstance(event, TokenEvent):
-                words.append(event.text)
-            elif isinstance(event, StageEvent):
-                updates.append(view_stage(event))
-        if words:
-            update = growing.add("".join(words))
-            view: View = {"type": "words", "text": update.text}
-            if update.blocks:
-                view["blocks"] = list(update.blocks)
-            updates.append({**view, "over": True} if update.starts_over else view)
-        return updates
+        stages = [view_stage(event) for event in events if isinstance(event, StageEvent)]
+        words = join_words(events)
+        return [*stages, view_words(growing.add(words))] if words else stages
 
     async def _end_turn(self, record: AnswerRecord, last: CompleteEvent | ErrorEvent) -> View:
         """Return the turn as it ended. What is not kept is shown from the event."""
@@ -481,6 +492,35 @@ def file_name(document: Document) -> str:
     """Return a name to save a document under."""
     last = re.split(r"[/\\#?]", document.uri.rstrip("/"))[-1] or document.title
     return re.sub(r"[^\w. ()-]", "_", last)[:120] or "document"
+
+
+def read_place(place: str) -> tuple[int, int]:
+    """Return the numbers of events and of blocks that a place of ``follow_from`` names; none for an empty one.
+
+    >>> read_place("120.4"), read_place("")
+    ((120, 4), (0, 0))
+    """
+    if not place:
+        return 0, 0
+    if not _PLACE.fullmatch(place):
+        raise InputError("Last-Event-ID is the id of an update of this answer, or is left out.")
+    events, _, blocks = place.partition(".")
+    return int(events), int(blocks)
+
+
+def join_words(events: Sequence[StreamEvent]) -> str:
+    """Return the words of the events among which there are others."""
+    return "".join(event.text for event in events if isinstance(event, TokenEvent))
+
+
+def view_words(update: TextUpdate) -> View:
+    """Return an update of words as the page takes it."""
+    view: View = {"type": "words", "text": update.text}
+    if update.blocks:
+        view["blocks"] = list(update.blocks)
+    if update.starts_over:
+        view["over"] = True
+    return view
 
 
 async def batch_events(events: AsyncGenerator[tuple[int, StreamEvent]]) -> AsyncGenerator[list[StreamEvent]]:

@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, urlencode
 
 import panel as pn
 import panel_material_ui as pmui
-import param
 
 from roma_core.display import Html
 from roma_core.errors import AgentFailure
@@ -53,7 +52,7 @@ _SHAPES: Final = {
         "fontSize": "1rem",
         "fontWeight": 700,
         "letterSpacing": ".08em",
-        "marginRight": "1.5rem",
+        "marginRight": {"xs": ".25rem", "sm": "1.5rem"},
     },
 }
 
@@ -132,40 +131,64 @@ def read_address(search: str) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(search.removeprefix("?")).items()}
 
 
-def make_page(title: str, filters: Sequence[Any], body: Any, *, is_served: bool) -> pmui.Page:
-    """Return the page of a dashboard: its filters above its body, and the way to the others when it is served."""
+def make_page(
+    title: str, filters: Sequence[Any], body: Any, *, is_served: bool, places: Mapping[str, str] = DASHBOARDS
+) -> pmui.Page:
+    """Return the page of a dashboard: its filters above its body, and the way to ``places`` when it is served."""
     bar = pn.FlexBox(*filters, sizing_mode="stretch_width", margin=(0, 0, 8, 0), gap="8px")
     for part in (bar, body):
         part.styles = {**part.styles, "min-width": "0", "max-width": "100%"}
     scheme = SystemScheme(width=0, height=0, margin=0)
-    main = pn.Column(bar, body, scheme, sizing_mode="stretch_width", margin=0)
-    page = pmui.Page(
+    edges = {"padding": "0 10px", "box-sizing": "border-box", "min-width": "0", "max-width": "100%"}
+    main = pn.Column(bar, body, scheme, sizing_mode="stretch_width", margin=0, styles=edges)
+    return pmui.Page(
         title="ROMA" if is_served else f"ROMA: {title.lower()}",
         meta_title=f"ROMA: {title.lower()}",
         site_url="/console" if is_served else "#",
-        header=[make_pane(render_links(title), stylesheets=[LINK_STYLE])] if is_served else [],
+        header=[make_pane(render_links(title, places), stylesheets=[LINK_STYLE])] if is_served else [],
         main=[main],
         main_width="78rem",
         theme_toggle=True,
         theme_config=_PALETTES,
         sx=_SHAPES,
     )
-    scheme.param.watch(lambda event: page.param.update(dark_theme=event.new), "is_dark")
-    return page
 
 
 class SystemScheme(pn.custom.JSComponent):  # type: ignore[misc]
-    """Whether the page is to be dark: as the reader has chosen in the console, else as the system says."""
+    """Light or dark, as the reader has chosen in the console or here, else as the system says.
 
-    is_dark = param.Boolean(default=False)
+    It stays in the browser: every part of the page follows ``data-theme`` of the document, now or when it is drawn.
+    By way of the server the choice could come before the page listens, and be lost.
+    """
 
     _esm = """
-    export function render({model}) {
-      let chosen = null;
+    const KEY = "roma:theme";
+
+    function read() {
       try {
-        chosen = localStorage.getItem("roma:theme");
+        return localStorage.getItem(KEY);
+      } catch {
+        return null;
+      }
+    }
+
+    function write(scheme) {
+      try {
+        localStorage.setItem(KEY, scheme);
       } catch {}
-      model.is_dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    }
+
+    export function render({view}) {
+      const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+      document.documentElement.dataset.theme = read() || (isDark ? "dark" : "light");
+      let page = view.parent;
+      while (page && page.model.class_name !== "Page") page = page.parent;
+      page?.model.data.properties.dark_theme.change.connect(() => {
+        const scheme = page.model.data.dark_theme ? "dark" : "light";
+        if (scheme === document.documentElement.dataset.theme) return;
+        document.documentElement.dataset.theme = scheme; // what is drawn later follows as well
+        write(scheme);
+      });
     }
     """
 
@@ -174,16 +197,16 @@ LINK_STYLE: Final = """
 nav { display: flex; gap: 1rem; font-size: .9rem; white-space: nowrap; overflow-x: auto; }
 a { color: inherit; text-decoration: none; padding: .2rem 0; }
 a:hover { text-decoration: underline; }
+@media (max-width: 30rem) { nav { gap: .65rem; font-size: .8rem; } }
 a[aria-current] { border-bottom: 2px solid currentColor; font-weight: 600; }
 """
 
 
-def render_links(current: str) -> Html:
-    """Return the links between the console and the dashboards."""
-    places = {"/console": "Console", **DASHBOARDS}
+def render_links(current: str, places: Mapping[str, str] = DASHBOARDS) -> Html:
+    """Return the links between the console and other pages."""
     links = [
         f'<a href="{path}"{" aria-current=page" if name == current else ""}>{escape(name)}</a>'
-        for path, name in places.items()
+        for path, name in {"/console": "Console", **places}.items()
     ]
     return Html(f'<nav aria-label="Pages">{"".join(links)}</nav>')
 

@@ -91,9 +91,10 @@ function Filters({collections, chosen, onCollections, documents, onDocuments}) {
   </div>`;
 }
 
-function Welcome({info, onAsk}) {
+function Welcome({info, onAsk, onAgain}) {
   if (!info) return html`<div class="roma-welcome" aria-busy="true"><p class="roma-muted">Looking at the documents …</p></div>`;
-  if (info.failure) return html`<div class="roma-welcome"><div class="roma-alert" role="alert"><p>The documents cannot be reached. ${info.failure.message}</p></div></div>`;
+  if (info.failure) return html`<div class="roma-welcome"><div class="roma-alert" role="alert"><p>The documents cannot be reached. ${info.failure.message}</p>
+    <button type="button" class="roma-button" onClick=${onAgain}>Try again</button></div></div>`;
   if (!info.documents) {
     return html`<div class="roma-welcome"><h1>There are no documents yet</h1>
       <p>Bring some in with <code>roma ingest FOLDER</code>, then ask here.</p></div>`;
@@ -163,7 +164,10 @@ export function Chat({client, route, theme}) {
     const abort = new AbortController();
     follows.current.set(id, abort);
     let hasEnded = false;
-    const onUpdate = (event) => {
+    let last = ""; // the update behind which the server goes on after a lost connection
+    const onUpdate = (event, place) => {
+      last = place || last;
+      lost(false);
       if (event.type === "stage") update(id, (turn) => ({stages: addStage(turn.stages || [], event)}));
       else if (event.type === "words") {
         if (event.blocks) setSpoken(textOf(event.blocks));
@@ -181,8 +185,8 @@ export function Chat({client, route, theme}) {
     };
     try {
       await persist(async () => {
-        update(id, () => ({blocks: [], open: "", stages: []})); // the server sends an answer from its beginning
-        await client.follow(id, onUpdate, abort.signal);
+        if (!last) update(id, () => ({blocks: [], open: "", stages: []})); // the server sends it from its beginning
+        await client.follow(id, onUpdate, abort.signal, last);
         if (!hasEnded) throw new Error("The connection ended before the answer.");
       }, lost, abort.signal);
     } catch (error) {
@@ -316,6 +320,12 @@ export function Chat({client, route, theme}) {
     return () => document.removeEventListener("visibilitychange", onShow);
   }, []);
 
+  const tryAgain = () => {
+    setTrouble(null);
+    if (!info || info.failure) lookAround(); // what failed may have been the look at the documents
+    load(conversation, most);
+  };
+
   const type = (value) => {
     setText(value);
     kept.set(`draft:${conversation || "new"}`, value);
@@ -422,9 +432,9 @@ export function Chat({client, route, theme}) {
       ${isLost && html`<div class="roma-lost" role="status"><span class="roma-pulse" />Connection lost. Trying again …</div>`}
       <div class="roma-scroll" ref=${scroller} onScroll=${onScroll} tabindex="-1"><div class="roma-column">
         ${hidden > 0 && html`<button type="button" class="roma-small-button" onClick=${showEarlier}>Show ${count(Math.min(hidden, SHOWN), "earlier question")}</button>`}
-        ${!turns.length && !trouble && (conversation && isLoading ? html`<p class="roma-muted">Opening the conversation …</p>` : html`<${Welcome} info=${info} onAsk=${(question) => ask(question)} />`)}
+        ${!turns.length && !trouble && (conversation && isLoading ? html`<p class="roma-muted">Opening the conversation …</p>` : html`<${Welcome} info=${info} onAsk=${(question) => ask(question)} onAgain=${lookAround} />`)}
         ${trouble && html`<div class="roma-alert" role="alert"><p>${trouble.message}</p>
-          <button type="button" class="roma-button" onClick=${() => { setTrouble(null); load(conversation, most); }}>Try again</button></div>`}
+          <button type="button" class="roma-button" onClick=${tryAgain}>Try again</button></div>`}
         ${shown.map((turn, index) => html`<${Turn} key=${turn.key || turn.id} turn=${turn} isLast=${index === shown.length - 1}
           onAgain=${again} onRate=${rate} onEdit=${edit} onExport=${exportTurn} onCompare=${compareTurn} choices=${info?.choices} findRelated=${client.related} onFollowUp=${fill} onPassage=${openPassage} onOpen=${open} onStop=${stop} />`)}
       </div></div>

@@ -1,5 +1,5 @@
 // The sidebar: conversations by date, to search, open, rename and delete.
-import {html, useState} from "./vendor/preact-htm.js";
+import {html, useLayoutEffect, useRef, useState} from "./vendor/preact-htm.js";
 import {IconButton, sayDate, startOfDay} from "./dom.js";
 
 function dayOf(iso) {
@@ -13,24 +13,32 @@ function Row({item, current, hrefOf, onOpen, onRename, onDelete}) {
   const [mode, setMode] = useState("");
   const [title, setTitle] = useState(item.title);
   const done = () => setMode("");
+  const row = useRef(null);
+  const opened = useRef(""); // what was open, whose button gets the focus back
+  useLayoutEffect(() => {
+    const next = mode ? "[data-first]" : opened.current && `[data-mode=${opened.current}]`;
+    if (next) row.current?.querySelector(next)?.focus();
+    opened.current = mode;
+  }, [mode]);
   if (mode === "rename") {
     const save = (event) => {
       event.preventDefault();
       done();
       if (title.trim() && title !== item.title) onRename(item.id, title.trim());
     };
-    return html`<li><form class="roma-row-form" onSubmit=${save}>
+    return html`<li ref=${row}><form class="roma-row-form" onSubmit=${save}>
       <input aria-label="Title" maxlength="200" value=${title} onInput=${(e) => setTitle(e.target.value)}
-        onKeyDown=${(e) => e.key === "Escape" && done()} ref=${(box) => box && box.focus()} />
+        onKeyDown=${(e) => e.key === "Escape" && done()} data-first />
       <button type="submit" class="roma-small-button">Rename</button>
       <button type="button" class="roma-small-button" onClick=${done}>Cancel</button>
     </form></li>`;
   }
   if (mode === "delete") {
-    return html`<li><div class="roma-row-form" role="alertdialog" aria-label=${`Delete ${item.title}?`}>
+    return html`<li ref=${row}><div class="roma-row-form" role="alertdialog" aria-label=${`Delete ${item.title}?`}
+      onKeyDown=${(e) => e.key === "Escape" && done()}>
       <span>Delete with all its answers?</span>
-      <button type="button" class="roma-small-button roma-danger" ref=${(box) => box && box.focus()}
-        onClick=${() => { done(); onDelete(item.id); }}>Delete</button>
+      <button type="button" class="roma-small-button roma-danger" data-first
+        onClick=${() => { opened.current = ""; done(); onDelete(item.id); }}>Delete</button>
       <button type="button" class="roma-small-button" onClick=${done}>Cancel</button>
     </div></li>`;
   }
@@ -39,21 +47,26 @@ function Row({item, current, hrefOf, onOpen, onRename, onDelete}) {
     event.preventDefault();
     onOpen(item.id);
   };
-  return html`<li class="roma-row">
+  return html`<li class="roma-row" ref=${row}>
     <a class="roma-row-link" href=${hrefOf(item.id)} onClick=${open} dir="auto"
       aria-current=${item.id === current ? "page" : undefined}>
       <span class="roma-row-title">${item.title}</span>
       <span class="roma-row-date"><bdi>${item.state === "running" ? "being answered" : sayDate(item.updated_at)}</bdi></span>
     </a>
     <span class="roma-row-actions">
-      <${IconButton} icon="edit" label=${`Rename ${item.title}`} onClick=${() => setMode("rename")} />
-      <${IconButton} icon="bin" label=${`Delete ${item.title}`} onClick=${() => setMode("delete")} />
+      <${IconButton} icon="edit" label=${`Rename ${item.title}`} data-mode="rename" onClick=${() => setMode("rename")} />
+      <${IconButton} icon="bin" label=${`Delete ${item.title}`} data-mode="delete" onClick=${() => setMode("delete")} />
     </span>
   </li>`;
 }
 
 export function History({items, current, hrefOf, onOpen, onNew, onRename, onDelete}) {
   const [sought, setSought] = useState("");
+  const first = useRef(null);
+  const remove = (id) => {
+    first.current?.focus(); // the row that had the focus goes
+    onDelete(id);
+  };
   const wanted = sought.trim().toLowerCase();
   const shown = items.filter((item) => item.title.toLowerCase().includes(wanted));
   const groups = [];
@@ -63,13 +76,13 @@ export function History({items, current, hrefOf, onOpen, onNew, onRename, onDele
     groups.at(-1).items.push(item);
   }
   return html`<nav class="roma-history" aria-label="Conversations">
-    <button type="button" class="roma-button roma-wide" onClick=${onNew}>New conversation</button>
+    <button type="button" class="roma-button roma-wide" ref=${first} onClick=${onNew}>New conversation</button>
     ${items.length > 5 && html`<input type="search" class="roma-search" placeholder="Search conversations"
       aria-label="Search conversations" value=${sought} onInput=${(e) => setSought(e.target.value)} />`}
     ${groups.map((group) => html`<section key=${group.day}>
       <h2 class="roma-day">${group.day}</h2>
       <ul class="roma-rows">${group.items.map((item) => html`<${Row} key=${item.id} item=${item} current=${current}
-        hrefOf=${hrefOf} onOpen=${onOpen} onRename=${onRename} onDelete=${onDelete} />`)}</ul>
+        hrefOf=${hrefOf} onOpen=${onOpen} onRename=${onRename} onDelete=${remove} />`)}</ul>
     </section>`)}
     ${wanted && !shown.length && html`<p class="roma-muted">No conversation has “${sought}” in its title.</p>`}
   </nav>`;

@@ -46,7 +46,7 @@ function span(start, end) {
   return start == null ? "" : `?start=${start}&end=${end}`;
 }
 
-/** Read a stream of events, an update each; it ends with the connection. */
+/** Read a stream of events, an update each with the id to go on from, if any; it ends with the connection. */
 async function readUpdates(response, onUpdate, abort) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -57,7 +57,10 @@ async function readUpdates(response, onUpdate, abort) {
     const parts = (rest + value).split("\n\n");
     rest = parts.pop();
     for (const part of parts) {
-      if (part.startsWith("data: ")) onUpdate(JSON.parse(part.slice(6)));
+      const lines = part.split("\n");
+      const data = lines.find((line) => line.startsWith("data: "));
+      const id = lines.find((line) => line.startsWith("id: "));
+      if (data) onUpdate(JSON.parse(data.slice(6)), id?.slice(4));
     }
   }
 }
@@ -102,10 +105,10 @@ export function makeHttpClient() {
     rate: (id, answer, rating, comment) =>
       json(`/conversations/${id}/ratings/${answer}`, {method: "PUT", body: {rating, comment}}),
     stop: (id) => json(`/answers/${id}/stop`, {method: "POST"}),
-    async follow(id, onUpdate, signal) {
+    async follow(id, onUpdate, signal, last) {
       const abort = new AbortController();
       signal?.addEventListener("abort", () => abort.abort(signal.reason));
-      const response = await request(`/answers/${id}/updates`, {signal: abort.signal});
+      const response = await request(`/answers/${id}/updates`, {signal: abort.signal, headers: last ? {"Last-Event-ID": last} : {}});
       await readUpdates(response, onUpdate, abort);
     },
     /** @returns {Promise<Schemas["ComparisonView"]>} */

@@ -91,6 +91,7 @@ export function Reader({client, spans, index, onMove, onClose, onOnly}) {
   const [trouble, setTrouble] = useState(null);
   const [choice, setChoice] = useState("page");
   const [zoom, setZoom] = useState(0);
+  const [attempt, setAttempt] = useState(0);
   const heading = useRef(null);
   const scroller = useRef(null);
   useEffect(() => {
@@ -103,7 +104,7 @@ export function Reader({client, spans, index, onMove, onClose, onOnly}) {
     return () => {
       isOver = true;
     };
-  }, [span.document, span.start, span.end]);
+  }, [span.document, span.start, span.end, attempt]);
   useEffect(() => {
     if (onClose) heading.current?.focus({preventScroll: true});
   }, [span.document, span.start, span.end]);
@@ -156,6 +157,7 @@ export function Reader({client, spans, index, onMove, onClose, onOnly}) {
     </div>
     <div class="roma-reader-body" ref=${scroller} tabindex="0" role="region" aria-label="Text of the source">
       ${trouble && html`<div class="roma-alert" role="alert"><p>${trouble.message}</p>
+        ${(trouble.failure?.can_retry ?? true) && html`<button type="button" class="roma-button" onClick=${() => setAttempt(attempt + 1)}>Try again</button>`}
         ${span.quote && html`<p>The answer quoted:</p><blockquote dir="auto">${span.quote}</blockquote>`}</div>`}
       ${view && span.quote && view.quote !== span.quote && html`<div class="roma-alert" role="alert">
         <p>The document has changed since; the answer quoted:</p><blockquote dir="auto">${span.quote}</blockquote></div>`}

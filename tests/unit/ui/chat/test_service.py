@@ -32,6 +32,8 @@ def reply(request: Any) -> Reply:
     question = request.messages[-1].content
     if "cut" in question:
         return Reply("The rope bridge", finish_reason=None)
+    if "is long" in question:
+        return Reply("\n\n".join(f"Part {n} tells of the bridge." for n in range(8)), word_wait_s=0.02)
     wait_s = 0.2 if "slowly" in question else 0.0
     return Reply("The **rope bridge** was built in 1902. [1]\n\nThat is all.", word_wait_s=wait_s)
 
@@ -84,6 +86,43 @@ async def test_who_comes_late_sees_the_same_from_the_beginning(roma: Roma) -> No
     asked = await chat.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k")
     first, again = await ended(chat, asked["id"]), await ended(ChatService(roma), asked["id"])
     assert first == again
+
+
+def read_words(updates: list[dict[str, Any]]) -> str:
+    """Return the words that a page shows after some updates: those of finished blocks, and the open ones."""
+    blocks: list[str] = []
+    text = ""
+    for update in updates:
+        if update["type"] == "words":
+            blocks += update.get("blocks", [])
+            text = update["text"] if update.get("over") else text + update["text"]
+    return " ".join(re.sub(r"<[^>]+>", " ", " ".join([*blocks, text])).split())
+
+
+async def test_a_connection_that_was_lost_goes_on_behind_what_was_shown(roma: Roma) -> None:
+    chat = ChatService(roma)
+    asked = await chat.ask(HERE, ChatQuestion(text="What is long?"), "k")
+    placed = [each async for each in chat.follow_from(asked["id"])]
+    whole = read_words([update for _, update in placed])
+    assert whole.startswith("Part 0 tells") and whole.endswith("Part 7 tells of the bridge.")
+    assert sum(bool(place) for place, _ in placed) > 4
+    for at, (place, _) in enumerate(placed):
+        if not place:
+            continue
+        shown = [update for _, update in placed[: at + 1]]
+        rest = [update async for _, update in chat.follow_from(asked["id"], place)]
+        assert read_words(shown + rest) == whole, f"behind {place}"
+        stages = [update for _, update in placed[at + 1 :] if update["type"] == "stage"]
+        assert [update for update in rest if update["type"] == "stage"] == stages, "no stage is told of twice"
+        assert rest[-1]["turn"]["blocks"] == placed[-1][1]["turn"]["blocks"]
+
+
+@pytest.mark.parametrize("place", ["x", "1", "1.", "-1.2", "1.2.3", "\u0663.1", "9" * 40 + ".1"])
+async def test_a_place_that_is_none_is_refused(roma: Roma, place: str) -> None:
+    chat = ChatService(roma)
+    asked = await chat.ask(HERE, ChatQuestion(text="When was the rope bridge built?"), "k")
+    with pytest.raises(InputError):
+        _ = [update async for update in chat.follow_from(asked["id"], place)]
 
 
 async def test_a_tokens_own_answer_is_followed_and_nobody_elses_is(roma: Roma) -> None:
