@@ -33,7 +33,7 @@ KEEP_ALIVE = frozenset({"", "ping", "keep-alive", "keepalive", "heartbeat", ":"}
 Layout = Literal["unknown", "events", "lines", "document"]
 
 
-class Frame(NamedTuple):
+class WireFrame(NamedTuple):
     """The data of one event, and its ``event:`` field where there was one."""
 
     event: str
@@ -51,7 +51,7 @@ class FrameReader:
 
         reader = FrameReader()
         frames = reader.feed(b'data: {"a"') + reader.feed(b": 1}") + reader.close()
-        assert frames == [Frame("", '{"a": 1}')]
+        assert frames == [WireFrame("", '{"a": 1}')]
     """
 
     def __init__(self) -> None:
@@ -65,11 +65,11 @@ class FrameReader:
         self._event = ""
         self._data: list[str] = []
 
-    def feed(self, chunk: bytes) -> list[Frame]:
+    def feed(self, chunk: bytes) -> list[WireFrame]:
         """Return the frames that ``chunk`` completes. Raises ``FrameTooLong``."""
         if self.layout == "events" and not self._pieces and not self._data and _is_one_event(chunk):
             self._after_cr = False
-            return [Frame(self._take_event(), self._decode(chunk[6:-2]))]
+            return [WireFrame(self._take_event(), self._decode(chunk[6:-2]))]
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
@@ -87,7 +87,7 @@ class FrameReader:
             return self._document_lines(whole)
         return list(self._read_lines(whole))
 
-    def close(self) -> list[Frame]:
+    def close(self) -> list[WireFrame]:
         """Return the frames of what was not ended by a line end or a blank line."""
         rest = b"".join(self._pieces)
         self._pieces.clear()
@@ -95,7 +95,7 @@ class FrameReader:
             rest = rest.removeprefix(BOM)
             self.layout = "events"
         if self.layout == "document":
-            return [Frame("", self._decode(rest.strip()))] if rest.strip() else []
+            return [WireFrame("", self._decode(rest.strip()))] if rest.strip() else []
         frames = list(self._read_line(rest)) if rest else []
         return [*frames, *self._dispatch()]
 
@@ -118,7 +118,7 @@ class FrameReader:
             raise FrameTooLong
         self._pieces.append(piece)
 
-    def _document_lines(self, whole: bytes) -> list[Frame]:
+    def _document_lines(self, whole: bytes) -> list[WireFrame]:
         """Return the lines when each is JSON by itself; otherwise wait for the whole document."""
         first, separator, _ = whole.partition(b"\n")
         if separator and _is_json(self._decode(first)):
@@ -127,7 +127,7 @@ class FrameReader:
         self._hold(whole)
         return []
 
-    def _read_lines(self, whole: bytes) -> Iterator[Frame]:
+    def _read_lines(self, whole: bytes) -> Iterator[WireFrame]:
         lines = whole.splitlines()
         self._after_cr = whole.endswith(b"\r")
         if not whole.endswith((b"\n", b"\r")):
@@ -135,7 +135,7 @@ class FrameReader:
         for line in lines:
             yield from self._read_line(line)
 
-    def _read_line(self, line: bytes) -> Iterator[Frame]:
+    def _read_line(self, line: bytes) -> Iterator[WireFrame]:
         if not line:
             yield from self._dispatch()
             return
@@ -158,13 +158,13 @@ class FrameReader:
                 self._event = value.strip()
             case "error" if colon:
                 yield from self._dispatch()
-                yield Frame("error", value)
+                yield WireFrame("error", value)
             case "id" | "retry":
                 return
             case _:
                 self._leave_unread(len(line), text)
 
-    def _add_data(self, value: str) -> Iterator[Frame]:
+    def _add_data(self, value: str) -> Iterator[WireFrame]:
         """Add a line to the event. A line after whole JSON begins the next one: the blank line was left out."""
         if self._data and (self._data[-1] == "[DONE]" or _is_json("\n".join(self._data))):
             event = self._event
@@ -172,13 +172,13 @@ class FrameReader:
             self._event = event
         self._data.append(value)
 
-    def _dispatch(self) -> Iterator[Frame]:
+    def _dispatch(self) -> Iterator[WireFrame]:
         event = self._take_event()
         if not self._data:
             return
         data = "\n".join(self._data)
         self._data.clear()
-        yield Frame(event, data)
+        yield WireFrame(event, data)
 
     def _take_event(self) -> str:
         event, self._event = self._event, ""

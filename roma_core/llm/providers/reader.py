@@ -20,7 +20,7 @@ from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import FinishReason, LLMDelta
 from roma_core.llm.providers.faults import Private, fault, from_response
 from roma_core.llm.providers.foreign import to_chunk, with_usual_names
-from roma_core.llm.providers.frames import KEEP_ALIVE, Frame, FrameReader, FrameTooLong, read_json_like
+from roma_core.llm.providers.frames import KEEP_ALIVE, FrameReader, FrameTooLong, WireFrame, read_json_like
 from roma_core.llm.providers.thinking import AnswerFilter, AnswerPart
 from roma_core.llm.providers.usage import UsageCounts
 
@@ -187,13 +187,13 @@ class WireReader:
         deltas, self._deltas = self._deltas, []
         return deltas
 
-    def _take_frame(self, frame: Frame) -> None:
+    def _take_frame(self, frame: WireFrame) -> None:
         data = frame.data
         if data[:6].upper() == "[DONE]":
             self.ended = True
             return
         if data.startswith("data:"):
-            self._take_frame(Frame(frame.event, data.removeprefix("data:").strip()))
+            self._take_frame(WireFrame(frame.event, data.removeprefix("data:").strip()))
             return
         try:
             event = json.loads(data)
@@ -203,7 +203,7 @@ class WireReader:
             self._take_no_json(frame)
             return
         if isinstance(event, str) and event.lstrip().startswith(_BEGINS_FRAME):
-            self._take_frame(Frame(frame.event, event.strip()))
+            self._take_frame(WireFrame(frame.event, event.strip()))
         elif isinstance(event, dict):
             self._take(event, frame)
         elif isinstance(event, list) and event and all(isinstance(part, dict) for part in event):
@@ -212,7 +212,7 @@ class WireReader:
         elif event is not None:
             raise self._make_malformed()
 
-    def _take_no_json(self, frame: Frame) -> None:
+    def _take_no_json(self, frame: WireFrame) -> None:
         data = frame.data.strip()
         if data.lower() in KEEP_ALIVE or data.startswith(":"):
             return
@@ -222,7 +222,7 @@ class WireReader:
             raise self._make_malformed(data)
         self.unread_bytes += len(data.encode())
 
-    def _take(self, event: dict[str, Any], frame: Frame) -> None:
+    def _take(self, event: dict[str, Any], frame: WireFrame) -> None:
         """Read one event, by its shape."""
         event = with_usual_names(event)
         if _at(event, "base_resp", "status_code"):
@@ -243,7 +243,7 @@ class WireReader:
         elif not self._take_own_format(event):
             self._leave_unread(event, frame)
 
-    def _leave_unread(self, event: dict[str, Any], frame: Frame) -> None:
+    def _leave_unread(self, event: dict[str, Any], frame: WireFrame) -> None:
         """Count an event of an unknown shape, or raise the error that it is."""
         says = [event.get(name) for name in ("message", "msg", "detail", "Message", "error_message", "error_msg")]
         states = {"code", "status", "statusCode", "__type", "error_code", "errors", "success"} & event.keys()
@@ -262,7 +262,7 @@ class WireReader:
 
     # --- OpenAI's dialect ---
 
-    def _take_choices(self, choices: object, event: dict[str, Any], frame: Frame) -> None:
+    def _take_choices(self, choices: object, event: dict[str, Any], frame: WireFrame) -> None:
         if isinstance(choices, dict):
             choices = list(choices.values())
         if not isinstance(choices, list):
@@ -284,7 +284,7 @@ class WireReader:
             if index == self._choice:
                 self._take_choice(choice, event, frame)
 
-    def _take_choice(self, choice: dict[str, Any], event: dict[str, Any], frame: Frame) -> None:
+    def _take_choice(self, choice: dict[str, Any], event: dict[str, Any], frame: WireFrame) -> None:
         if choice.get("error"):
             raise self._make_refusal(choice)
         marker = choice.get("finish_reason")
@@ -315,7 +315,7 @@ class WireReader:
         """Return whether the last chunk came twice."""
         return self._last_finish is not None and choice == self._last_finish
 
-    def _take_message(self, delta: dict[str, Any], frame: Frame, *, is_last: bool = False) -> None:
+    def _take_message(self, delta: dict[str, Any], frame: WireFrame, *, is_last: bool = False) -> None:
         if len(delta) == 1:
             content = delta.get("content")
             if isinstance(content, str):
@@ -348,7 +348,7 @@ class WireReader:
             return True
         return len(content) >= _LEAST_SUMMARY_CHARS and content == "".join(self._texts)
 
-    def _take_whole(self, message: dict[str, Any], frame: Frame) -> None:
+    def _take_whole(self, message: dict[str, Any], frame: WireFrame) -> None:
         """Read a message in one piece; in a stream it repeats the text so far, and only what is new counts."""
         content = message.get("content")
         if isinstance(content, str) and self._texts:
@@ -375,7 +375,7 @@ class WireReader:
                         self._think(_string(block.get("text") or block.get("thinking") or block.get("summary")))
                 return
 
-    def _take_parts(self, content: object, frame: Frame) -> None:
+    def _take_parts(self, content: object, frame: WireFrame) -> None:
         """Read content that comes as a list of parts."""
         parts = content if isinstance(content, list) else [content]
         for part in parts:
@@ -514,7 +514,7 @@ class WireReader:
         """Read Ollama's, TGI's and Gemini's own shapes; False for anything else."""
         message = event.get("message")
         if isinstance(message, dict) and ("done" in event or "content" in message):
-            self._take_message(message, Frame("", ""))
+            self._take_message(message, WireFrame("", ""))
             self._mark(event.get("finish_reason"))
             self._end_ollama(event)
         elif "done" in event and isinstance(event.get("response"), str):
@@ -538,11 +538,11 @@ class WireReader:
             self._take_text(event["generated_text"])
             self._mark(_at(event, "details", "finish_reason") or "stop")
         elif isinstance(event.get("output"), dict) and isinstance(event["output"].get("choices"), list):
-            self._take_choices(event["output"]["choices"], event, Frame("", ""))
+            self._take_choices(event["output"]["choices"], event, WireFrame("", ""))
         elif isinstance(event.get("output"), list):
             for item in event["output"]:
                 if isinstance(item, dict) and item.get("type") == "message":
-                    self._take_parts(item.get("content"), Frame("", ""))
+                    self._take_parts(item.get("content"), WireFrame("", ""))
                 elif isinstance(item, dict) and item.get("type") == "reasoning":
                     for thought in _texts_in(item.get("summary") or item.get("content")):
                         self._think(thought)
@@ -550,7 +550,7 @@ class WireReader:
         elif (chunk := to_chunk(event)) is not None:
             self.counts.add(chunk.get("usage"))
             self._is_unmarked = all(choice["finish_reason"] is None for choice in chunk["choices"])
-            self._take_choices(chunk["choices"], chunk, Frame("", ""))
+            self._take_choices(chunk["choices"], chunk, WireFrame("", ""))
         else:
             return False
         self._read_any = True

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roma_core.llm.providers.frames import Frame, FrameReader
+from roma_core.llm.providers.frames import FrameReader, WireFrame
 
 EVENTS = 'event: a\ndata: {"n": 1}\n\ndata: {"n": "ü😀"}\n\n'
-FRAMES = [Frame("a", '{"n": 1}'), Frame("", '{"n": "ü😀"}')]
+FRAMES = [WireFrame("a", '{"n": 1}'), WireFrame("", '{"n": "ü😀"}')]
 
 
-def read(data: bytes, sizes: list[int] | None = None) -> list[Frame]:
+def read(data: bytes, sizes: list[int] | None = None) -> list[WireFrame]:
     reader, frames, place = FrameReader(), [], 0
     for size in [*(sizes or []), len(data)]:
         frames += reader.feed(data[place : place + size])
@@ -35,10 +35,10 @@ def test_any_text_comes_through_to_the_letter(text: str, sizes: list[int]) -> No
 
 def test_a_document_waits_for_its_end_and_lines_do_not() -> None:
     reader = FrameReader()
-    assert reader.feed(b'{"n": 1}\n{"n"') == [Frame("", '{"n": 1}')]
-    assert reader.feed(b": 2}\n") == [Frame("", '{"n": 2}')]
+    assert reader.feed(b'{"n": 1}\n{"n"') == [WireFrame("", '{"n": 1}')]
+    assert reader.feed(b": 2}\n") == [WireFrame("", '{"n": 2}')]
     assert reader.close() == []
-    assert read(b'{\n "n": 1\n}\n') == [Frame("", '{\n "n": 1\n}')]
+    assert read(b'{\n "n": 1\n}\n') == [WireFrame("", '{\n "n": 1\n}')]
 
 
 def test_what_is_no_frame_is_counted() -> None:
