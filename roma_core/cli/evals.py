@@ -583,8 +583,14 @@ def _show_plan(plan: StudyPlan) -> None:
         rows,
     )
     write("detectable: the smallest true difference that the decision finds four times in five.")
-    if any(math.isinf(m.detectable) for m in plan.measures):
-        write("too few: with so few clusters no difference could be called significant; add questions.")
+    out_of_reach = [m for m in plan.measures if math.isinf(m.detectable)]
+    if any(not m.can_decide for m in out_of_reach):
+        write("too few, with a least p above the level: no difference could be called significant; add questions.")
+    if any(m.can_decide for m in out_of_reach):
+        write(
+            "too few: even if every answer that is expected to change got better, the decision would find it less "
+            "than four times in five; add questions about other documents, or make two runs that show how many change."
+        )
     if plan.usage is not None:
         cost = "unknown" if plan.usage.cost_usd is None else f"{plan.usage.cost_usd:.4f} USD"
         write(f"The last run that asked everything made {plan.usage.calls} calls: {cost}, {plan.seconds:.0f} s.")

@@ -98,7 +98,7 @@ class MeasureComparison(Noun):
 
 
 def show_effect(detectable: float) -> str:
-    """Return the smallest effect for a table; an infinite one is none, as no result could be significant.
+    """Return the smallest effect for a table; an infinite one is none that would be found four times in five.
 
     >>> show_effect(0.0831), show_effect(float("inf"))
     ('0.083', 'too few')
@@ -411,7 +411,7 @@ def _decide(sample: _PairedScores, difference: Difference, alpha: float, margin:
         return claim(difference) and sample.holds(claim, alpha, against_b=for_b)
 
     if sample.info.higher is None:
-        if not sample.moves:
+        if not sample.moves and not sample.only_a and not sample.only_b:
             return Decision.SAME, ""
         return (Decision.DIFFERENT if difference.is_significant else Decision.INCONCLUSIVE), ""
     if not sample.moves and not sample.only_a and not sample.only_b:

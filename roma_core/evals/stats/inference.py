@@ -358,6 +358,7 @@ def interval(
 ) -> Interval:
     """Return the mean of values with a confidence interval that stays on their scale; without a scale, Student's t.
 
+    Without a scale an interval of values of which none is negative (words, milliseconds, dollars) ends at 0.
     Wilson's interval on the effective sample size p(1-p)/se², se by CR2 and t with Bell and McCaffrey's degrees of
     freedom (Korn & Graubard, Survey Methodology 1998; Dean & Pagano, J. Off. Stat. 2015). For independent 0/1 values
     this is Wilson's own interval up to t for z. Where all values agree there is no variance to estimate: each effective
@@ -371,6 +372,8 @@ def interval(
     t = quantile(design.degrees, confidence)
     if scale is None:
         left, right = (p - t * se, p + t * se) if design.clusters > 1 else (-math.inf, math.inf)
+        if min(values) >= 0:
+            left = max(0.0, left)
     else:
         size = p * (1 - p) / se**2 if se > NO_VARIANCE else design.effective_clusters
         left, right = wilson(p * size, size, t)

@@ -128,3 +128,25 @@ def test_a_plan_asks_nothing(workspace: Path, tmp_path: Path, capsys: pytest.Cap
     assert roma(workspace, "eval", str(tmp_path / "golden.json"), "--plan", "--primary", "cited") == 0
     shown = capsys.readouterr()
     assert "decided by cited" in shown.out and "Nothing can be decided: 3 clusters" in shown.err
+    assert "no difference could be called significant" in shown.out
+    assert "even if every answer" not in shown.out
+
+
+def test_a_plan_tells_too_few_questions_from_no_decision_at_all(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = [
+        {
+            "id": f"q{i}",
+            "question": "?",
+            "kind": "single",
+            "nuggets": [{"fact": "x"}],
+            "evidence": [{"uri": f"d{i % 8}"}],
+        }
+        for i in range(11)
+    ]
+    (tmp_path / "golden.json").write_text(json.dumps(cases))
+    assert roma(workspace, "eval", str(tmp_path / "golden.json"), "--plan", "--primary", "nugget_recall") == 0
+    shown = capsys.readouterr()
+    assert "even if every answer that is expected to change got better" in shown.out
+    assert "Nothing can be decided" not in shown.err

@@ -161,6 +161,13 @@ def test_intervals_of_fractions_cover(n: int) -> None:
     assert 0.92 <= sum(f.low <= truth <= f.high for f in found) / runs <= 0.99
 
 
+def test_a_mean_of_counts_is_not_below_zero() -> None:
+    words = stats.interval([11.0, 45.0], scale=None)
+    assert words.low == 0.0 and words.high > 200
+    assert stats.interval([-1.0, 45.0], scale=None).low < 0
+    assert stats.interval([7.0], scale=None).low == 0.0
+
+
 UNEQUAL = {
     "equal": [5] * 20,
     "few": [10] * 10,
