@@ -109,6 +109,8 @@ EXACT_UP_TO = 20_000
 """Chunks that a filter or a tenant leaves up to which each is compared: an index looks into few of its cells, and what
 is permitted may lie in the others."""
 STREAMED = 32
+COMPARED_AT_ONCE = 4096
+"""Vectors that are compared before a thread for it would have begun."""
 MOST_NAMED_IDS = 1000
 """Documents that a condition names without a look at which of them are there."""
 FRAGMENT_BITS = 32
@@ -669,8 +671,11 @@ class LanceStore:
         with self._reading():
             search = table.query().nearest_to_text(query).where(where).limit(limit + TIE_MARGIN)
             if not isinstance(table, PartitionedTable):
-                places = (await search.select(["_score"]).with_row_id().to_arrow()).to_pylist()
-                passages = await self._read_passages(table, [row["_rowid"] for row in places])
+                version, scored = await asyncio.gather(
+                    _read_version(table), search.select(["_score"]).with_row_id().to_arrow()
+                )
+                places = scored.to_pylist()
+                passages = await self._read_passages(table, version, [row["_rowid"] for row in places])
                 if passages is not None:
                     return [(passages[row["_rowid"]], float(row["_score"])) for row in places]
             found = await search.select([*CHUNK_FIELDS, "_score"]).to_arrow()
@@ -702,22 +707,28 @@ class LanceStore:
         length = float(np.linalg.norm(vector))
         if isinstance(table, PartitionedTable) or not length or not math.isfinite(length):
             return None
-        block = await self._find_block(table, tenant, len(vector))
+        version, block = await self._find_block(table, tenant, len(vector))
         if block is None:
             return None
-        nearest = await asyncio.to_thread(block.find_best, vector, limit)
-        passages = await self._read_passages(table, [place for place, _ in nearest])
+        if len(block.places) <= COMPARED_AT_ONCE:
+            nearest = block.find_best(vector, limit)
+        else:
+            nearest = await asyncio.to_thread(block.find_best, vector, limit)
+        passages = await self._read_passages(table, version, [place for place, _ in nearest])
         if passages is None:
             return None
         return _rank_best([(passages[place], score) for place, score in nearest], "dense", limit)
 
-    async def _find_block(self, table: Any, tenant: str, dim: int) -> VectorBlock | None:
-        """Return the vectors of a tenant, read again after each change; None for a table with a vector index."""
+    async def _find_block(self, table: Any, tenant: str, dim: int) -> tuple[TableVersion, VectorBlock | None]:
+        """Return the version of the table, and the vectors of a tenant; None for a table with a vector index.
+
+        They are read again after each change.
+        """
         async with self._block_reading.get():
             version = await _read_version(table)
             self._memory.use(version)
             if self._memory.has_block(tenant):
-                return self._memory.find_block(tenant)
+                return version, self._memory.find_block(tenant)
             total = int(await table.count_rows())
             block = None
             if total < ANN_FROM and total * dim * 4 <= MOST_BLOCK_BYTES:
@@ -725,11 +736,10 @@ class LanceStore:
                 rows = await table.query().where(where).select(["id", "vector"]).with_row_id().to_arrow()
                 block = await asyncio.to_thread(VectorBlock.of, rows)
             self._memory.hold_block(version, tenant, block)
-            return block
+            return version, block
 
-    async def _read_passages(self, table: Any, places: Sequence[int]) -> dict[int, Chunk] | None:
-        """Return the passages at places of a table; None when the table has changed since they were found."""
-        version = await _read_version(table)
+    async def _read_passages(self, table: Any, version: TableVersion, places: Sequence[int]) -> dict[int, Chunk] | None:
+        """Return the passages at places of a table; None when they have been moved since ``version``."""
         self._memory.use(version)
         passages = self._memory.find_passages(places)
         missing = [place for place in places if place not in passages]
