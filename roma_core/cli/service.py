@@ -20,6 +20,7 @@ from roma_core.errors import AgentFailure, InputError
 from roma_core.llm.control.budget import PERIODS, Period
 from roma_core.llm.control.spending import DIMENSIONS, Dimension
 from roma_core.settings import all_settings, mask_value, own_settings
+from roma_core.tenants import list_profiles
 
 if TYPE_CHECKING:
     from roma_core.api.tokens import Scope, TokenStore
@@ -165,11 +166,14 @@ async def create_token(
     call: Invocation, name: str, scope: tuple[Scope, ...], days: int | None, user: str | None
 ) -> int:
     """Create a token; NAME says what it is for. It is shown once."""
+    tenants = [profile.name for profile in list_profiles(call.settings.workspace)]
     await log_change(call, "token.create", name=name, user=user, scopes=list(scope or ("query",)))
     secret, record = _tokens(call).create(name, scope or ("query",), tenant=call.settings.tenant, days=days, owner=user)
     call.emit({"token": secret, **record.model_dump(mode="json")}, lambda: write(secret))
     if not call.as_json:
         note("Keep it: only its hash is stored, so it cannot be shown again.")
+        if call.settings.tenant not in tenants:  # the name may be a slip
+            note(f"The tenant {call.settings.tenant!r} is new; the others are {', '.join(tenants)}.")
     return OK
 
 

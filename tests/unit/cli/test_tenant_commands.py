@@ -168,3 +168,15 @@ def test_changes_of_tenants_are_in_the_audit_log(lab: Path, capsys: Shown) -> No
     assert main(["audit", "query", "--json"]) == 0
     rows = [(row["action"], row["details"].get("name")) for row in json.loads(capsys.readouterr().out)]
     assert ("tenant.set", "lab") in rows and ("tenant.create", "lab") in rows
+
+
+def test_a_token_for_a_new_tenant_says_so(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["token", "create", "ci"]) == 0
+    assert "is new" not in capsys.readouterr().err
+    monkeypatch.setenv("ROMA_TENANT", "lba")
+    assert main(["token", "create", "ci"]) == 0
+    assert "The tenant 'lba' is new; the others are default." in capsys.readouterr().err
+    assert main(["token", "create", "ci"]) == 0
+    assert "is new" not in capsys.readouterr().err
