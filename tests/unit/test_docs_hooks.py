@@ -13,14 +13,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def hooks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("roma_docs_hooks", ROOT / "docs" / "hooks.py")
+def load(name: str) -> ModuleType:
+    """Return a module of ``docs``, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"roma_docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    return load("hooks")
 
 
 def convert(hooks: ModuleType, markdown: str) -> str:
@@ -58,3 +63,10 @@ def test_what_cannot_be_drawn_ends_the_build(hooks: ModuleType) -> None:
 def test_links_out_of_the_documentation_become_names(hooks: ModuleType) -> None:
     page = convert(hooks, "[the file](../deploy/compose.yaml) and [errors](errors.md)")
     assert page == "the file (`deploy/compose.yaml`) and [errors](errors.md)"
+
+
+def test_the_examples_of_a_docstring_are_code_on_the_site() -> None:
+    pytest.importorskip("griffe")
+    text = "Return it::\n\n    find(1)\n\n>>> find(1)  # doctest: +SKIP\n... more\n2\n\nRaises ``InputError``."
+    fenced = load("docstrings").fence_examples(text)
+    assert fenced == ("Return it:\n\n    find(1)\n\n```python\n>>> find(1)\n... more\n2\n```\n\nRaises ``InputError``.")
