@@ -32,7 +32,8 @@ NOT_ERASED: Final = (
     "Log lines on stderr are kept by what collects them; they hold no question and no answer.",
 )
 FILE_ONLY: Final = (
-    "Conversations are in another database (ROMA_DATABASE_URL): its own log and backups are not erased here."
+    "Conversations, and in PostgreSQL the audit log, are in another database (ROMA_DATABASE_URL): its own log and "
+    "backups are not erased here."
 )
 QUOTING_CACHES: Final = ("page", "words", "llm", "quotes", "picture")
 """Kinds of cache entries that may hold words of a question or a document and do not say which."""

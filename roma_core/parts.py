@@ -359,9 +359,9 @@ def open_reuse(roma: Roma, query: Query, pipeline: Pipeline) -> AnswerReuse | No
 
 def build_audit(roma: Roma) -> AuditLog:
     """Return the log of who did what."""
-    from roma_core.audit import AuditLog
+    from roma_core.audit import open_audit
 
-    return AuditLog(Workspace.of(roma.settings).folder, questions=roma.settings.serving.audit_questions)
+    return open_audit(roma.settings)
 
 
 def build_store(roma: Roma) -> ChunkStore:

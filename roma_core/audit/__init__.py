@@ -2,6 +2,40 @@
 
 from __future__ import annotations
 
-from roma_core.audit.log import ACTIONS, Action, AuditEntry, AuditLog, ChainCheck, QuestionPolicy
+from typing import TYPE_CHECKING
 
-__all__ = ["ACTIONS", "Action", "AuditEntry", "AuditLog", "ChainCheck", "QuestionPolicy"]
+from roma_core.audit.log import ACTIONS, Action, AuditEntry, AuditLog, ChainCheck, QuestionPolicy
+from roma_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from roma_core.settings import Settings
+
+__all__ = [
+    "ACTIONS",
+    "Action",
+    "AuditEntry",
+    "AuditLog",
+    "ChainCheck",
+    "QuestionPolicy",
+    "is_on_server",
+    "open_audit",
+]
+
+
+def is_on_server(settings: Settings) -> bool:
+    """Return whether the audit log lies in the PostgreSQL that ``ROMA_DATABASE_URL`` names."""
+    return (settings.storage.database_url or "").startswith("postgresql")
+
+
+def open_audit(settings: Settings) -> AuditLog:
+    """Return the log of the tenant of ``settings``: in PostgreSQL where they name one, else in the tenant's folder.
+
+    >>> open_audit(Settings.load()).verify("default").is_whole  # doctest: +SKIP
+    True
+    """
+    folder, questions = Workspace.of(settings).folder, settings.serving.audit_questions
+    if not is_on_server(settings):
+        return AuditLog(folder, questions=questions)
+    from roma_core.audit.server import ServerAuditLog
+
+    return ServerAuditLog(str(settings.storage.database_url), folder, questions=questions)

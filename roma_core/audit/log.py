@@ -218,7 +218,7 @@ class AuditLog:
         written: int | None = None
         while written is None:
             now = self._now()
-            content = (now.isoformat(), who.subject, action, _dump(shown), _dump(details))
+            content = (now.isoformat(), who.subject, action, dump_json(shown), dump_json(details))
             written = self._append_to_month(max([f"{now:%Y-%m}", *self._list_months()]), who.tenant, content, shown)
         return written
 
@@ -266,7 +266,7 @@ class AuditLog:
                 continue
             with self._open(month).snapshot() as db:
                 rows = db.execute(statement, (*values, limit - len(found))).fetchall()
-            found += [_parse(row) for row in rows]
+            found += [parse_row(row) for row in rows]
         return found
 
     def verify(self, tenant: str) -> ChainCheck:
@@ -280,14 +280,14 @@ class AuditLog:
                 rows = "SELECT * FROM entries WHERE tenant = ? AND number > ? ORDER BY number"
                 for row in db.execute(rows, (tenant, declared.removed)):
                     is_declared = row["who"] == ERASED and declared.erased.get(row["number"], 0) > row["number"]
-                    reason = _find_fault(row, number + 1, before, is_erased=is_declared)
+                    reason = find_fault(row, number + 1, before, is_erased=is_declared)
                     if reason:
                         return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=number + 1, reason=reason)
                     erased += is_declared
                     before, number = row["hash"], number + 1
                 listed = _list_documents(db, tenant)
                 if listed is not None:
-                    return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=listed, reason=_OTHER_INDEX)
+                    return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=listed, reason=OTHER_INDEX)
             is_later = head is not None and head["number"] > declared.removed
             if is_later and (head["number"], head["hash"]) != (number, before):
                 return ChainCheck(
@@ -312,11 +312,11 @@ class AuditLog:
                 for row in db.execute("SELECT number, who, details FROM entries WHERE tenant = ?", (who.tenant,)):
                     if row["who"] == ERASED:
                         blanked.add(row["number"])
-                    elif row["who"] == who.subject or _names(json.loads(row["details"]), who.subject):
+                    elif row["who"] == who.subject or is_naming(json.loads(row["details"]), who.subject):
                         own.setdefault(month, []).append(row["number"])
         numbers = sorted({number for group in own.values() for number in group})
         if numbers:
-            self._append(by, "erase", (), {"erasure": erasure, "rows": _as_ranges(sorted({*numbers, *blanked}))})
+            self._append(by, "erase", (), {"erasure": erasure, "rows": group_ranges(sorted({*numbers, *blanked}))})
         for month, group in own.items():
             with self._open(month).transaction() as db:
                 db.execute("PRAGMA secure_delete = ON")
@@ -366,9 +366,9 @@ class AuditLog:
         for month in self._list_months():
             scrub(self._folder / f"{month}.sqlite")
 
-    def _read_declared(self, tenant: str) -> _Declared:
+    def _read_declared(self, tenant: str) -> DeclaredRows:
         """Return which rows the chain itself says were blanked or removed."""
-        found = _Declared()
+        found = DeclaredRows()
         statement = (
             "SELECT number, action, details FROM entries "
             "WHERE tenant = ? AND action IN ('erase', 'retention') AND who <> ? ORDER BY number"
@@ -379,6 +379,34 @@ class AuditLog:
             for row in rows:
                 found.note(row["number"], row["action"], json.loads(row["details"]))
         return found
+
+    def find_head(self, tenant: str) -> tuple[int, str] | None:
+        """Return number and hash of a tenant's last row; None without one."""
+        for month in reversed(self._list_months()):
+            with self._open(month).snapshot() as db:
+                head = db.execute("SELECT number, hash FROM heads WHERE tenant = ?", (tenant,)).fetchone()
+            if head is not None:
+                return int(head["number"]), str(head["hash"])
+        return None
+
+    def read_rows(self, tenant: str) -> Iterator[tuple[Any, ...]]:
+        """Yield a tenant's rows with their hashes as they are stored, the oldest first."""
+        for month in self._list_months():
+            with self._open(month).snapshot() as db:
+                rows = db.execute("SELECT * FROM entries WHERE tenant = ? ORDER BY number", (tenant,)).fetchall()
+            yield from (tuple(row[name] for name in (*_COVERED, "hash")) for row in rows)
+
+    def forget_tenant(self, tenant: str) -> int:
+        """Remove a tenant's rows for good, without a row that says so; return how many."""
+        count = 0
+        for month in self._list_months():
+            with self._open(month).transaction() as db:
+                db.execute("PRAGMA secure_delete = ON")
+                count += db.execute("DELETE FROM entries WHERE tenant = ?", (tenant,)).rowcount
+                for table in ("entry_documents", "heads"):
+                    db.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))  # noqa: S608
+        self.scrub()
+        return count
 
     def has_hash(self, tenant: str, head: str) -> bool:
         """Return whether a row of the tenant has this hash."""
@@ -428,7 +456,7 @@ class AuditLog:
 
 
 @dataclass
-class _Declared:
+class DeclaredRows:
     """Rows that later rows of the chain say were blanked or removed."""
 
     erased: dict[int, int] = field(default_factory=dict)
@@ -446,19 +474,19 @@ class _Declared:
             self.erased.update(dict.fromkeys(range(first, last + 1), number))
 
 
-def _names(value: Any, subject: str) -> bool:
+def is_naming(value: Any, subject: str) -> bool:
     """Return whether details name a user somewhere."""
     if isinstance(value, Mapping):
-        return any(_names(member, subject) for member in value.values())
+        return any(is_naming(member, subject) for member in value.values())
     if isinstance(value, list):
-        return any(_names(member, subject) for member in value)
+        return any(is_naming(member, subject) for member in value)
     return value in {subject, f"user {subject}"} if isinstance(value, str) else False
 
 
-def _as_ranges(numbers: Sequence[int]) -> list[list[int]]:
+def group_ranges(numbers: Sequence[int]) -> list[list[int]]:
     """Return sorted numbers as pairs of first and last.
 
-    >>> _as_ranges([1, 2, 3, 7])
+    >>> group_ranges([1, 2, 3, 7])
     [[1, 3], [7, 7]]
     """
     ranges: list[list[int]] = []
@@ -480,14 +508,14 @@ class CoveredColumns(tuple[str, int, str, str, str, str, str]):
 
     def hash_after(self, before: str) -> str:
         """Return the hash of this row in a chain whose last hash is ``before``."""
-        return hashlib.sha256(_dump([before, *self]).encode()).hexdigest()
+        return hashlib.sha256(dump_json([before, *self]).encode()).hexdigest()
 
 
 _COVERED = ("tenant", "number", "at", "who", "action", "documents", "details")
-_OTHER_INDEX = "the list of shown documents is not that of the rows"
+OTHER_INDEX = "the list of shown documents is not that of the rows"
 
 
-def _find_fault(row: sqlite3.Row, number: int, before: str, *, is_erased: bool) -> str:
+def find_fault(row: sqlite3.Row | Mapping[str, Any], number: int, before: str, *, is_erased: bool) -> str:
     """Return what is wrong with a row; empty when it is as it was written, or blanked as the chain says."""
     if row["number"] != number:
         return f"row {number} is missing"
@@ -513,6 +541,12 @@ def _list_documents(db: sqlite3.Connection, tenant: str) -> int | None:
     return None if differing is None else int(differing)
 
 
+def require_action(action: str | None) -> None:
+    """Raise ``InputError`` for an action that there is not; None is no condition."""
+    if action is not None and action not in ACTIONS:
+        raise InputError(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
+
+
 def _select(
     tenant: str,
     who: str | None,
@@ -522,8 +556,7 @@ def _select(
     until: datetime | None,
     before: int | None,
 ) -> tuple[str, list[Any]]:
-    if action is not None and action not in ACTIONS:
-        raise InputError(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
+    require_action(action)
     source, order, conditions = "entries", "entries.number", ["entries.tenant = ?"]
     values: list[Any] = [tenant]
     if document is not None:
@@ -546,12 +579,13 @@ def _select(
     return statement, values
 
 
-def _parse(row: sqlite3.Row) -> AuditEntry:
+def parse_row(row: sqlite3.Row | Mapping[str, Any]) -> AuditEntry:
+    """Return a row of the table as an entry."""
     fields = {name: row[name] for name in ("tenant", "number", "at", "who", "action", "hash")}
     return AuditEntry(**fields, documents=tuple(json.loads(row["documents"])), details=json.loads(row["details"]))
 
 
-def _dump(value: Sequence[Any] | Mapping[str, Any]) -> str:
+def dump_json(value: Sequence[Any] | Mapping[str, Any]) -> str:
     """Return the one spelling of a value that hashes cover."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from roma_core.audit import ACTIONS, Action, AuditEntry, AuditLog
+from roma_core.audit import ACTIONS, Action, AuditEntry, open_audit
 from roma_core.audit.log import iterate_lines
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import OK, PARTIAL, write, write_table
 from roma_core.errors import InputError
 from roma_core.types import Principal
-from roma_core.workspace import Workspace
 
 
 @click.group(cls=RomaGroup)
@@ -47,17 +47,17 @@ async def query(
     as_lines: bool,
 ) -> int:
     """List who did what, the newest first."""
-    log = AuditLog(Workspace.of(call.settings).folder)
-    found = await asyncio.to_thread(
-        log.query,
-        call.settings.tenant,
-        who=who,
-        document=document,
-        action=action,
-        since=_read_moment(since),
-        until=_read_moment(until),
-        limit=limit,
-    )
+    with closing(open_audit(call.settings)) as log:
+        found = await asyncio.to_thread(
+            log.query,
+            call.settings.tenant,
+            who=who,
+            document=document,
+            action=action,
+            since=_read_moment(since),
+            until=_read_moment(until),
+            limit=limit,
+        )
     if as_lines:
         for line in iterate_lines(found):
             write(line)
@@ -74,9 +74,10 @@ async def query(
 @click.option("--head", metavar="HASH", help="The last hash of an earlier verification: it must still be in the chain.")
 async def verify(call: Invocation, head: str | None) -> int:
     """Read the whole log and say where a row was changed or taken away. Exit code 2 when one was."""
-    log, tenant = AuditLog(Workspace.of(call.settings).folder), call.settings.tenant
-    check = await asyncio.to_thread(log.verify, tenant)
-    is_known = head is None or await asyncio.to_thread(log.has_hash, tenant, head)
+    tenant = call.settings.tenant
+    with closing(open_audit(call.settings)) as log:
+        check = await asyncio.to_thread(log.verify, tenant)
+        is_known = head is None or await asyncio.to_thread(log.has_hash, tenant, head)
     said = f"{check.rows} rows are as they were written; the last hash is {check.head}"
     if not check.is_whole:
         said = f"row {check.broken_at}: {check.reason}; the {check.rows} rows before it are as they were written"
@@ -89,8 +90,8 @@ async def verify(call: Invocation, head: str | None) -> int:
 async def log_change(call: Invocation, action: Action, **details: Any) -> None:
     """Log what a command is about to change. Raises ``StoreError``: then it must not be done."""
     who = Principal.local(call.settings.tenant)
-    log = AuditLog(Workspace.of(call.settings).folder)
-    await asyncio.to_thread(lambda: log.append(who, action, **details))
+    with closing(open_audit(call.settings)) as log:
+        await asyncio.to_thread(lambda: log.append(who, action, **details))
 
 
 for part in (query, verify):

@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 from roma_core.database import storage_error
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, guarded
 from roma_core.redaction.rules import redact
+from roma_core.rowsecurity import is_exempt_from_policies
 from roma_core.types import DEFAULT_TENANT, Citation, CitationVerdict, ComponentHealth, Noun, Principal
 from roma_core.workspace import Workspace
 
@@ -332,7 +333,7 @@ class Sessions:
 
         def work(db: Connection) -> bool:
             db.exec_driver_sql("select 1")
-            return bool(_tables().is_exempt_from_policies(db))
+            return is_exempt_from_policies(db)
 
         is_exempt = await guarded("sessions", self._run(DEFAULT_TENANT, work))
         if isinstance(is_exempt, AgentFailure):

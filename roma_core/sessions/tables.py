@@ -31,14 +31,18 @@ from sqlalchemy import (
     event,
     func,
     select,
-    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError
 
 from roma_core import database
-from roma_core.errors import ConfigError, ErrorCode
+from roma_core.rowsecurity import (
+    enter_tenant,
+    isolate_tenants,
+    lock_migrations,
+    translate_address_errors,
+)
 from roma_core.workspace import identity, private_file
 
 if TYPE_CHECKING:
@@ -47,8 +51,6 @@ if TYPE_CHECKING:
     from roma_core.types import Principal
 
 BUSY_S = 10.0
-_MIGRATION_LOCK = 0x726F6D61
-"""Key of the lock under which PostgreSQL's tables are changed: any number that others are unlikely to use."""
 metadata = MetaData()
 
 sessions = Table(
@@ -196,26 +198,8 @@ def _add_owners(op: Operations) -> None:
     op.create_index("roma_turns_of_user", "roma_turns", ["tenant", "owner", "session_id", "position"])
 
 
-TENANT, EVERY_TENANT = "roma.tenant", "roma.every_tenant"
-"""Settings of a transaction in PostgreSQL: the tenant whose rows it sees, and ``on`` for work on all of them."""
-
-
 def _isolate_tenants(op: Operations) -> None:
-    """Let PostgreSQL itself show each transaction the rows of its own tenant alone, and take no others.
-
-    A statement that forgets its condition then finds nothing of anybody else. Forced, so that the policy holds for the
-    owner of the tables too; superusers are exempt from all policies.
-    """
-    db = op.get_bind()
-    if db.dialect.name != "postgresql":
-        return
-    for table in _OWNED_TABLES:
-        db.exec_driver_sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        db.exec_driver_sql(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        db.exec_driver_sql(
-            f"CREATE POLICY roma_tenant ON {table} USING "
-            f"(tenant = current_setting('{TENANT}', true) OR current_setting('{EVERY_TENANT}', true) = 'on')"
-        )
+    isolate_tenants(op, _OWNED_TABLES)
 
 
 _OWNED_TABLES = ("roma_sessions", "roma_turns", "roma_feedback")
@@ -244,19 +228,10 @@ def connect(url: str) -> Engine:
 
     Raises ``ConfigError`` for an address that cannot be read and for a driver that is not installed.
     """
-    try:
+    with translate_address_errors():
         parsed = make_url(url)
         path = find_file(parsed)
         return _make_file_engine(parsed, path) if path is not None else _make_server_engine(parsed)
-    except ArgumentError:
-        raise ConfigError("ROMA_DATABASE_URL is no SQLAlchemy URL like postgresql+psycopg://user@host/db.") from None
-    except ModuleNotFoundError as missing:
-        package = "roma-core[postgres]" if missing.name == "psycopg" else missing.name
-        raise ConfigError(
-            f"ROMA_DATABASE_URL needs a driver that is not installed: pip install '{package}'.",
-            ErrorCode.DEPENDENCY_MISSING,
-            details={"module": missing.name or ""},
-        ) from None
 
 
 def find_file(url: URL) -> Path | None:
@@ -303,27 +278,10 @@ def _connect_file(path: Path) -> sqlite3.Connection:
 def _make_server_engine(url: URL) -> Engine:
     engine = create_engine(url) if url.get_backend_name() == "sqlite" else create_engine(url, pool_pre_ping=True)
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # its IF NOT EXISTS fails when two transactions make the same table
-            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        lock_migrations(connection)
         enter_tenant(connection, None)
         database.bring_server_up_to_date(connection, SESSIONS)
     return engine
-
-
-def enter_tenant(connection: Connection, tenant: str | None) -> None:
-    """Show the rest of a transaction the rows of ``tenant`` alone, where the database can see to that; None: all."""
-    if connection.dialect.name != "postgresql":
-        return
-    setting = (EVERY_TENANT, "on") if tenant is None else (TENANT, tenant)
-    connection.execute(select(func.set_config(*setting, True)))
-
-
-def is_exempt_from_policies(connection: Connection) -> bool:
-    """Return whether PostgreSQL applies no policy to the role of a connection: a superuser, or one that may pass by."""
-    if connection.dialect.name != "postgresql":
-        return False
-    exempt = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
-    return bool(connection.execute(exempt).scalar())
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any], update: tuple[str, ...]) -> None:

@@ -25,7 +25,9 @@ class StorageSettings(SettingsSection):
         "write", "off: never; read: use only; write: use and fill; refresh.", decides_answers=False
     )
     database_url: str | None = setting(
-        None, "SQLAlchemy URL for sessions; none = workspace SQLite.", decides_answers=False
+        None,
+        "SQLAlchemy URL for conversations, and where it is PostgreSQL for the audit log; none = workspace SQLite.",
+        decides_answers=False,
     )
     answer_days: int = setting(
         30, "Days that the record of an answer is kept; 0 = none is kept.", ge=0, decides_answers=False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roma_core import __version__
+from roma_core.audit import is_on_server
 from roma_core.database import scrub
 from roma_core.erasure import FILE_ONLY, NOT_ERASED, ErasureStep, Journal, write_certificate
 from roma_core.errors import InputError, NotFoundError
@@ -53,6 +54,7 @@ async def delete_tenant(roma: Roma, tenant: str, more: Sequence[ErasureStep] = (
     steps = (
         *more,
         ErasureStep("conversations and ratings", lambda: _forget_conversations(roma, tenant)),
+        ErasureStep("audit log of all tenants", lambda: asyncio.to_thread(_forget_log, roma, tenant)),
         ErasureStep("traces of before", lambda: asyncio.to_thread(traces.forget_tenant, roma.settings, tenant)),
         ErasureStep("uploads of before", lambda: asyncio.to_thread(_remove_uploads, workspace, tenant)),
         ErasureStep("files", lambda: asyncio.to_thread(_remove_folder, folder)),
@@ -93,6 +95,11 @@ async def _forget_conversations(roma: Roma, tenant: str) -> int:
     if roma.settings.storage.database_url is None:
         return 0
     return await roma.sessions.forget_tenant(tenant)
+
+
+def _forget_log(roma: Roma, tenant: str) -> int:
+    """Remove the rows of a tenant in an audit log that all share; one in its folder goes with it."""
+    return roma.audit.forget_tenant(tenant) if is_on_server(roma.settings) else 0
 
 
 def _remove_folder(folder: Path) -> int:

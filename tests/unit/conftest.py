@@ -143,6 +143,24 @@ def postgres_url(postgres: str) -> Iterator[str]:
     engine.dispose()
 
 
+@pytest.fixture
+def plain_url(postgres_url: str) -> Iterator[str]:
+    """The address for a role without privileges, as a service has one: superusers are exempt from policies."""
+    from sqlalchemy import create_engine, text
+
+    role = f"roma_{uuid.uuid4().hex}"
+    engine = create_engine(postgres_url)
+    with engine.begin() as db:
+        schema = db.execute(text("SELECT current_schema()")).scalar()
+        db.execute(text(f"CREATE ROLE {role} LOGIN"))
+        db.execute(text(f"GRANT CREATE, USAGE ON SCHEMA {schema} TO {role}"))
+    yield engine.url.set(username=role).render_as_string(hide_password=False)
+    with engine.begin() as db:
+        db.execute(text(f"DROP OWNED BY {role}"))
+        db.execute(text(f"DROP ROLE {role}"))
+    engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def sessions_url(request: Any, tmp_path: Path) -> Iterator[str]:
     """An empty database of either kind; PostgreSQL's is a schema of its own that goes when the test ends."""

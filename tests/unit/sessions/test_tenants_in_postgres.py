@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,22 +15,6 @@ from roma_core.types import Principal
 
 ANNA, BEN = Principal(subject="anna", tenant="one"), Principal(subject="ben", tenant="two")
 TABLES = ("roma_sessions", "roma_turns", "roma_feedback")
-
-
-@pytest.fixture
-def plain_url(postgres_url: str) -> Iterator[str]:
-    """The address for a role without privileges, as a service has one: superusers are exempt from policies."""
-    role = f"roma_{uuid.uuid4().hex}"
-    engine = create_engine(postgres_url)
-    with engine.begin() as db:
-        schema = db.execute(text("SELECT current_schema()")).scalar()
-        db.execute(text(f"CREATE ROLE {role} LOGIN"))
-        db.execute(text(f"GRANT CREATE, USAGE ON SCHEMA {schema} TO {role}"))
-    yield engine.url.set(username=role).render_as_string(hide_password=False)
-    with engine.begin() as db:
-        db.execute(text(f"DROP OWNED BY {role}"))
-        db.execute(text(f"DROP ROLE {role}"))
-    engine.dispose()
 
 
 def ask(question: str) -> Turn:
