@@ -115,6 +115,7 @@ def fill_runs(workspace: Path, folder: Path, runs: int = RUNS) -> None:
             fingerprint=f"f{run}",
             rows=tuple(rows),
             measures=measures,
+            facts=make_facts(golden, drawn, run / runs),
         )
         card = store.save(report, f"run-{run:03}")
         at = store.folder / card.run_id
@@ -125,6 +126,16 @@ def fill_runs(workspace: Path, folder: Path, runs: int = RUNS) -> None:
             ).model_dump_json(),
             encoding="utf-8",
         )
+
+
+def make_facts(golden: Any, drawn: random.Random, share: float) -> Any:
+    """Return times and costs of a run: the later one is, the faster and the dearer its answers are."""
+    from roma_core.evals.report.record import RunFacts
+    from roma_core.types import Usage
+
+    times = {case.id: drawn.lognormvariate(0.9 - 0.4 * share, 0.5) for case in golden.cases}
+    usage = Usage(input_tokens=900 * ITEMS, output_tokens=60 * ITEMS, cost_usd=0.11 + 0.08 * share)
+    return RunFacts(seconds=sum(times.values()), asked=ITEMS, usage={"answer": usage}, case_seconds=times)
 
 
 def cite(case: Any) -> tuple[Any, ...]:
@@ -224,8 +235,7 @@ def measure_page(open_page: Callable[[str], Any], address: str, name: str) -> di
         others.append(max(taken, default=0.0))
         sizes.append(page.evaluate("document.querySelectorAll('*').length"))
         before = time.perf_counter()
-        page.get_by_role("combobox", name=label).click()
-        page.get_by_role("menuitem", name=option, exact=True).click()
+        page.get_by_role("combobox", name=label, exact=True).select_option(label=option)
         page.wait_for_url("**?*")
         page.get_by_text(words).first.wait_for()
         filtered.append(time.perf_counter() - before)

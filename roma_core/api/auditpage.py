@@ -37,6 +37,7 @@ CSP: Final = (
 _STYLE: Final = (
     "body{font:var(--roma-text-size)/1.5 var(--roma-font);margin:0 auto;max-width:84rem;padding:1rem;"
     "color:var(--roma-text);background:var(--roma-page)}"
+    "form{margin:0 0 1rem}"
     "header,form.filters,p.tools{display:flex;flex-wrap:wrap;gap:.8rem;align-items:end;margin:0 0 1rem}"
     "header{justify-content:space-between;align-items:center}h1{font-size:1.4rem;margin:0}a{color:var(--roma-accent)}"
     "label{display:block;font-size:var(--roma-small-size);color:var(--roma-muted)}"

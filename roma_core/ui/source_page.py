@@ -127,8 +127,8 @@ def render_source(record: SourceRecord, now: datetime | None = None) -> str:
     if record.last_ended_at is None:
         facts.append("never synced")
     else:
-        age_min = ((now or datetime.now(UTC)) - record.last_ended_at).total_seconds() / 60
-        facts.append(f"synced {age_min:,.0f} minutes ago")
+        age_min = round(((now or datetime.now(UTC)) - record.last_ended_at).total_seconds() / 60)
+        facts.append(f"synced {count(age_min, 'minute')} ago")
     counts = ", ".join(f"{number} {state}" for state, number in record.last_counts.items() if number)
     address = escape(redact_uri(record.uri))
     lines = [f"<h3>{escape(record.name)}</h3><code>{address}</code>" if record.name else f"<h3>{address}</h3>"]

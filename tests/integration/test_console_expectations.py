@@ -124,3 +124,34 @@ def test_what_stands_below_an_answer_does_not_push_it_off_the_screen(
         page.reload()
         turn = wait_for_answer(page)
         assert is_in_view(turn.locator(".roma-answer"), page.locator(".roma-scroll"))
+
+
+def test_at_twice_the_size_everything_is_within_reach(open_page: Open, console: Service) -> None:
+    size = {"width": 640, "height": 400}  # 1280 x 800 at 200 %
+    page = open_page(console.address, viewport=size)
+    page.locator(".roma-example").first.wait_for()
+
+    def is_seen(element: Any) -> bool:
+        box = element.bounding_box()
+        return box["y"] >= 0 and box["y"] + box["height"] <= size["height"] and box["x"] + box["width"] <= size["width"]
+
+    assert is_seen(box_of(page))
+    ask(page, "When does the valve open?")
+    turn = wait_for_answer(page)
+    assert is_seen(box_of(page))
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    turn.locator(".roma-answer .roma-badge").first.click()
+    page.locator(".roma-reader mark").first.wait_for()
+    assert is_seen(page.get_by_label("Close the source"))
+    assert is_in_view(page.locator(".roma-reader mark").first, page.locator(".roma-reader-body"))
+
+
+def test_a_second_tab_follows_the_same_answer(open_page: Open, page: Any, console: Service) -> None:
+    ask(page, "When does the second valve open?")
+    page.locator(".roma-answer").get_by_text("The valve").wait_for()
+    before = len(console.asked)
+    other = open_page(console.address, page.url.removeprefix(console.address))
+    for tab in (page, other):
+        assert "End of the answer" in wait_for_answer(tab).inner_text()
+        assert tab.locator(".roma-turn").count() == 1
+    assert len(console.asked) == before, "it is not asked again"

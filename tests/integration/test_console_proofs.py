@@ -503,7 +503,7 @@ def test_axe_finds_nothing_serious_on_the_pages_beside_the_chat(scheme: str, ope
 # --- a stakeholder's visit ---
 
 
-@pytest.mark.soak
+@pytest.mark.timeout(900)  # a whole visit: half a minute, and minutes on a machine with much else to do
 def test_a_stakeholder_visits(open_page: Open, console_corpus: Path, tmp_path: Path) -> None:
     from roma_core.api.tokens import TokenStore
 

@@ -118,3 +118,15 @@ test("who waits for a model that thinks sees how far its thoughts are", () => {
   show({id: "t", state: "running", question: "Which?", blocks: [], stages});
   expect(root.querySelector("[data-now=true]").textContent).toContain("Thinking: 120 words …");
 });
+
+test("the focus shows the card of a badge, and takes it away", async () => {
+  const blocks = ['<p>Green <a class="roma-badge" data-verdict="supported" data-citation="0" tabindex="0">1</a></p>'];
+  show(makeTurn({blocks}));
+  const badge = root.querySelector(".roma-answer .roma-badge");
+  badge.dispatchEvent(new FocusEvent("focusin", {bubbles: true}));
+  await settled();
+  expect(root.querySelector("[role=tooltip]").textContent).toContain("The valve opens at 3 bar.");
+  badge.dispatchEvent(new FocusEvent("focusout", {bubbles: true}));
+  await settled();
+  expect(root.querySelector("[role=tooltip]")).toBeNull();
+});

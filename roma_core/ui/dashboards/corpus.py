@@ -167,8 +167,8 @@ def render_head(figures: CorpusFigures) -> str:
     cards = [
         (f"{figures.documents:,}", "documents", "that you may read" if figures.is_partial else ""),
         (f"{figures.passages:,}", "passages", ""),
-        (f"{len(figures.by_type):,}", "types of files", ""),
-        (f"{len(languages):,}", "languages", ", ".join(languages[:5])),
+        (f"{len(figures.by_type):,}", "type of files" if len(figures.by_type) == 1 else "types of files", ""),
+        (f"{len(languages):,}", "language" if len(languages) == 1 else "languages", ", ".join(languages[:5])),
         (f"{failed:,}", "items failed", ""),
         (f"{figures.spare_copies:,}", "duplicates", f"{len(figures.near_copies):,} near ones"),
     ]

@@ -193,6 +193,16 @@ class SystemScheme(pn.custom.JSComponent):  # type: ignore[misc]
     """
 
 
+SELECT_STYLE: Final = """
+label { display: block; font-size: .75rem; padding: 0 .2rem .1rem; color: inherit; }
+select.bk-input { font: inherit; color: inherit; height: 2.5rem; padding: .3rem 1.8rem .3rem .8rem;
+  border: 1px solid color-mix(in srgb, currentColor 45%, transparent); border-radius: 8px;
+  background-color: transparent; }
+select.bk-input:focus-visible { outline: 2px solid currentColor; outline-offset: 1px; }
+option { color: #1d1f23; background: #ffffff; }
+"""
+
+
 LINK_STYLE: Final = """
 nav { display: flex; gap: 1rem; font-size: .9rem; white-space: nowrap; overflow-x: auto; }
 a { color: inherit; text-decoration: none; padding: .2rem 0; }
@@ -244,8 +254,12 @@ def make_hint(text: str) -> pn.pane.HTML:
 
 
 def make_select(label: str, width: int = 220) -> Any:
-    """Return a filter of options that are offered when they are known."""
-    return pmui.Select(label=label, options=[], value=None, width=width, size="small", margin=(6, 0))
+    """Return a filter of options that are offered when they are known.
+
+    It is the browser's own: the menu of the theme's has a list of options that are none for a screen reader.
+    """
+    looks = {"stylesheets": [SELECT_STYLE], "margin": (0, 0, 6, 0)}
+    return pn.widgets.Select(label=label, options=[], value=None, width=width, **looks)
 
 
 def make_words(label: str, placeholder: str) -> Any:

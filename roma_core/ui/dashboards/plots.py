@@ -217,6 +217,7 @@ def make_figure(**options: Any) -> Any:
     given = {"height": HEIGHT_PX, "sizing_mode": "stretch_width", "toolbar_location": None, "tools": "", **options}
     plot = figure(**given)
     plot.min_border_right = 18
+    plot.outline_line_color = None  # the theme frames a plot in the dark alone
     plot.toolbar.autohide = True
     return plot
 

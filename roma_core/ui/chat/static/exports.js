@@ -27,7 +27,7 @@ export function ExportMenu({label, write}) {
   const leave = (event) => {
     if (!event.currentTarget.contains(event.relatedTarget)) setOpen(false);
   };
-  return html`<span class="roma-group roma-export" onFocusOut=${leave}>
+  return html`<span class="roma-group roma-export" onfocusout=${leave}>
     <button type="button" class="roma-icon-button" ref=${button} aria-label=${label} title=${label} aria-expanded=${String(isOpen)}
       onClick=${() => setOpen(!isOpen)}><${Icon} name="save" /></button>
     ${isOpen && html`<span class="roma-pop" role="group" aria-label=${label} tabindex="-1">${FORMATS.map(([format, words]) => html`<button

@@ -241,8 +241,8 @@ function Answer({turn, onOpen, children}) {
     hide();
     onOpen(Number(found.badge.dataset.citation), found.badge);
   };
-  return html`<div class="roma-answer" ref=${box} onMouseOver=${show} onMouseOut=${hide} onFocusIn=${show}
-    onFocusOut=${hide} onClick=${click}>${children}<${HoverCard} card=${card} /></div>`;
+  return html`<div class="roma-answer" ref=${box} onMouseOver=${show} onMouseOut=${hide} onfocusin=${show}
+    onfocusout=${hide} onClick=${click}>${children}<${HoverCard} card=${card} /></div>`;
 }
 
 /** A turn. It is drawn again only when its own values change, so earlier turns cost nothing. */
