@@ -38,6 +38,9 @@ class DaskExecutor(BackgroundExecutor):
         self._counts = {"done": 0, "failed": 0}
         self._freed = asyncio.Event()
         self._rounds = 0
+        self._suspects = 0
+        """Shards that may have ended workers, or only stood in line there when others did."""
+        self._trial = asyncio.Lock()
 
     async def _release(self) -> None:
         """Have Dask forget what it still holds."""
@@ -57,28 +60,51 @@ class DaskExecutor(BackgroundExecutor):
         async with asyncio.TaskGroup() as group:
             async for shard in shards:
                 await self._wait_for_room()
-                key = f"roma-{self._name}-{self._rounds}-{shard.key}-{uuid.uuid4().hex[:8]}"
-                future = self._client.submit(
-                    run_task, describe_code(), target, shard.payload, key=key, pure=False, retries=0
-                )
-                self._futures[key] = future
-                group.create_task(self._await(key, future, shard))
+                group.create_task(self._await(target, shard, *self._submit(target, shard)))
+
+    def _submit(self, target: str, shard: Shard) -> tuple[str, Any]:
+        """Hand a shard out; return the key of its task, and the future of its reply."""
+        key = f"roma-{self._name}-{self._rounds}-{shard.key}-{uuid.uuid4().hex[:8]}"
+        future = self._client.submit(run_task, describe_code(), target, shard.payload, key=key, pure=False, retries=0)
+        self._futures[key] = future
+        return key, future
+
+    def _forget(self, key: str) -> None:
+        self._futures.pop(key, None)
+        self._freed.set()
 
     async def _wait_for_room(self) -> None:
-        """Wait until fewer shards are handed out than the workers have use for."""
+        """Wait until fewer shards are handed out than the workers have use for, and none is on trial."""
         while True:
             workers = len(self._client.scheduler_info(n_workers=-1).get("workers", {}))
-            if len(self._futures) < max(LEAST_HANDED_OUT, SHARDS_PER_WORKER * workers):
+            if not self._suspects and len(self._futures) < max(LEAST_HANDED_OUT, SHARDS_PER_WORKER * workers):
                 return
             self._freed.clear()
             await self._freed.wait()
 
-    async def _await(self, key: str, future: Any, shard: Shard) -> None:
+    async def _await(self, target: str, shard: Shard, key: str, future: Any) -> None:
         result = await self._read(future, shard)
-        self._futures.pop(key, None)
-        self._freed.set()
+        self._forget(key)
+        if result.failure is not None and result.failure.code is ErrorCode.WORKER_LOST:
+            result = await self._run_alone(target, shard)
         self._counts["done" if result.failure is None else "failed"] += 1
         self._results.put_nowait(result)
+
+    async def _run_alone(self, target: str, shard: Shard) -> ShardResult:
+        """Run a shard again while no other is handed out: Dask blames all that stood in line at a lost worker."""
+        self._suspects += 1
+        try:
+            async with self._trial:
+                while self._futures:
+                    self._freed.clear()
+                    await self._freed.wait()
+                key, future = self._submit(target, shard)
+                result = await self._read(future, shard)
+                self._forget(key)
+                return result
+        finally:
+            self._suspects -= 1
+            self._freed.set()
 
     async def _read(self, future: Any, shard: Shard) -> ShardResult:
         from distributed import CancelledError, KilledWorker
