@@ -33,6 +33,7 @@ SERVES: Mapping[str, str] = {
     "httpx2": "HTTP of models and sources",
     "lancedb": "the store: vectors, BM25, versions",
     "lxml": "HTML and XML",
+    "lxml-html-clean": "the main text of web pages",
     "markdown-it-py": "Markdown, read and rendered",
     "mdit-py-plugins": "formulas and footnotes in Markdown",
     "nh3": "safe HTML",
