@@ -89,7 +89,8 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
     ),
     (
         r"(?:what|which)(?:'s| is| was| are| were)?(?: the| its| their)? (?:\w+\s+){0,1}"
-        r"(?:depth|height|width|diameter|thickness|angle|torque|speed|percentage|proportion|share|length|capacity)\b",
+        r"(?:depth|height|width|diameter|thickness|angle|torque|speed|percentage|proportion|share|length|capacity|distance"
+        r"|altitude|radius|weight)\b",
         "number",
     ),
 )
@@ -105,6 +106,8 @@ class AskedValue:
     unit: str = ""
     given: frozenset[str] = frozenset()
     """The numbers and dates of the question, which are its conditions."""
+    is_share: bool = False
+    """True for "how many of them", which "all" answers."""
 
     @property
     def units(self) -> frozenset[str]:
@@ -126,8 +129,21 @@ def find_asked_value(question: str) -> AskedValue | None:
     for pattern, value_type in _TYPES:
         if pattern.match(words):
             unit = _find_unit(words) if value_type == "count" else ""
-            return AskedValue(value_type, unit, given)
+            return AskedValue(value_type, unit, given, is_share=_OF_THEM.search(words) is not None)
     return None
+
+
+_MEASURED: Final = re.compile(r"\bhow (?:many|much)\s+(?:[\w-]+\s+)?of\s+(?:the\s+)?(?P<thing>[\w-]+)", re.IGNORECASE)
+
+
+def find_measured_thing(question: str) -> str:
+    """Return the thing of which a question asks how much there is; nothing where it asks for no part or unit of one.
+
+    >>> find_measured_thing("How many pairs of lapwings were counted?"), find_measured_thing("How many boats came?")
+    ('lapwings', '')
+    """
+    found = _MEASURED.search(question)
+    return found["thing"] if found is not None else ""
 
 
 def describe_value(asked: AskedValue | None) -> str:
@@ -169,6 +185,11 @@ def states_value(asked: AskedValue, text: str, *, is_line: bool = False) -> bool
     return _has_bare_value(asked, words)
 
 
+_OF_THEM: Final = re.compile(r"\bhow many of\b", re.IGNORECASE)
+_EACH: Final = re.compile(r"\b(?:all|every)\b", re.IGNORECASE)
+"""Words that count nothing by themselves: all moorings are as many as there are."""
+
+
 def _has_bare_value(asked: AskedValue, words: Sequence[ClaimWord]) -> bool:
     """Return whether a number without a unit stands behind a word that wants one: "the roof costs 340 000"."""
     for before, word in itertools.pairwise(words):
@@ -182,11 +203,19 @@ def _states_count(asked: AskedValue, quantities: Sequence[ClaimWord], text: str)
     if asked.unit:
         return bool(quantities) or _has_phrase("count", text)
     is_counted = any(not _unit(word) and not _is_year(word) for word in quantities)
-    return is_counted or _has_phrase("count", text)
+    return is_counted or _has_phrase("count", text if asked.is_share else _EACH.sub(" ", text))
 
 
 def _has_phrase(value_type: ValueType, text: str) -> bool:
-    return _PHRASES[value_type].search(text) is not None
+    stated = _PER_TIME.sub(" ", text) if value_type == "duration" else text
+    return _PHRASES[value_type].search(stated) is not None
+
+
+_PER_TIME: Final = re.compile(
+    r"\b(?:each|every|per)\s+(?:second|minute|hour|day|week|month|year|decade|night|summer|winter|spring|autumn)\b",
+    re.I,
+)
+"""A time that something is counted by, which is no length of time: "2 000 euros for each week of delay"."""
 
 
 def _has_fraction(numbers: Sequence[ClaimWord]) -> bool:

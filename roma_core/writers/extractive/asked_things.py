@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from roma_core.citations.numbers import MONTHS
-from roma_core.markup.questions import split_words
+from roma_core.markup.questions import STOP_WORDS, split_words
 
 ThingKind = Literal[
     "name", "person", "time", "clock time", "year", "frequency", "colour", "wood", "metal", "material", "phone number",
@@ -263,14 +263,26 @@ def _has_new_name(asked: AskedThing, text: str) -> bool:
     for found in _NAME.finditer(text):
         word = found[0].rstrip(".'’-")
         folded = word.casefold()
-        if set(split_words(folded)) <= asked.words or folded in MONTHS or len(word) < 2:
+        if set(split_words(folded)) <= asked.words or folded in MONTHS or folded in _WEEKDAYS or len(word) < 2:
             continue
         if re.search(r"\w[A-Z\d]", word):
             return True
         is_first = re.search(r"(?:^|[.!?:;|]\s*|[\n(\"“])\W*$", text[: found.start()]) is not None
+        if is_first and (folded in STOP_WORDS or folded in _OPENERS):
+            continue  # "Since March", "In Bergen": the name stands behind it, where there is one
         if word[0].isupper() and (not is_first or _goes_on_named(text[found.end() :])):
             return True
     return False
+
+
+_WEEKDAYS: Final = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+_OPENERS: Final = frozenset(
+    """
+    since until till before after during from between within about above below under over by near beside because
+    although while when where if as once some many most several few all each every any no only also then now today
+    """.split()
+)
+"""Words that open a sentence and begin no name."""
 
 
 def _goes_on_named(rest: str) -> bool:

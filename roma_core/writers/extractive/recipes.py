@@ -34,6 +34,7 @@ from roma_core.writers.extractive.tables import (
     TableAnswer,
     answer_from_tables,
     find_contrary_rows,
+    find_missing_thing,
     render_rows,
     write_table,
 )
@@ -295,7 +296,7 @@ def look_up_table(question: Question, sources: CitedSources) -> RecipeAnswer | N
     if answer is None:
         return None
     text = "\n".join((answer.table.about, *(" ".join(row.cells) for row in (answer.table.header, *answer.rows))))
-    if not holds_all_codes(find_codes(question.text), text):
+    if not holds_all_codes(find_codes(question.text), text) or find_missing_thing(question, answer):
         return None
     pieces = tuple(quote_rows(answer, sources))
     return RecipeAnswer(pieces, answer.coverage, is_whole=answer.is_computed, table=answer)
@@ -316,11 +317,11 @@ def find_contrary_tables(question: Question, answer: TableAnswer, sources: Cited
     return contrary
 
 
-def render_tables(answers: Sequence[TableAnswer], sources: CitedSources) -> list[str]:
+def render_tables(answers: Sequence[TableAnswer], sources: CitedSources, *, is_change: bool = False) -> list[str]:
     """Return the rows of tables that contradict each other, the newest first, each under its title and date."""
     dates = {answer.table.document.id: read_newest_date(answer.table.document) for answer in answers}
     ordered = sorted(answers, key=lambda answer: dates[answer.table.document.id], reverse=True)
-    pieces: list[str] = [Frame(describe_disagreement("number", is_dated=any(dates.values())))]
+    pieces: list[str] = [Frame(describe_disagreement("number", is_dated=any(dates.values()), is_change=is_change))]
     for answer in ordered:
         document = answer.table.document
         pieces.append(Frame(f"\n\n{describe_source(document.title, dates[document.id])}\n\n"))

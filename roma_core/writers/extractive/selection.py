@@ -319,9 +319,9 @@ def find_contradiction(
         if found is not None:
             return found
     if thing is not None and (things := compare_things(thing, _said(best), _said(unit))) is not None:
-        answers_too = _answers_as_well(question, best, unit, is_read=behind <= ANSWER_GAP)
+        answers_too = _answers_as_well(question, best, unit, around, is_read=behind <= ANSWER_GAP)
         return Conflict("name", *things) if answers_too else None
-    if can_differ and _answers_as_well(question, best, unit, is_read=behind <= ANSWER_GAP):
+    if can_differ and _answers_as_well(question, best, unit, around, is_read=behind <= ANSWER_GAP):
         asked = find_asked_value(question.text)
         units = asked.units if asked is not None else frozenset()
         return find_answer_conflict(question.text, _said(best), _said(unit), units)
@@ -360,7 +360,8 @@ def _is_about_else(question: Question, best: QuotableUnit, unit: QuotableUnit, a
     if question.codes and not holds_all_codes(question.codes, unit.scored_text):
         return True
     held = f"{around.title}\n{around.text}" if around is not None else ""
-    if count_names(question, f"{unit.scored_text}\n{held}") < count_names(question, best.scored_text):
+    names = count_names(question, best.scored_text)
+    if count_names(question, f"{unit.scored_text}\n{held}") < names and not repeats_question(question, unit):
         return True
     if _have_similar_names(best, unit) or _lacks_subject(question, best, unit) or find_misfit(question, unit):
         return True
@@ -397,11 +398,16 @@ def _names_asked(question: Question, best: QuotableUnit, unit: QuotableUnit) -> 
 _ASKED_NOUN = re.compile(r"\b(?:what|which)\s+(\w+)", re.IGNORECASE)
 
 
-def _answers_as_well(question: Question, best: QuotableUnit, unit: QuotableUnit, *, is_read: bool) -> bool:
+def _answers_as_well(
+    question: Question, best: QuotableUnit, unit: QuotableUnit, around: Chunk | None, *, is_read: bool
+) -> bool:
     """True when a unit speaks of nearly all of the question that the best unit speaks of, by its own words too.
 
-    One that the ranker did not read, or scored low, has to speak of all of it.
+    One that the ranker did not read, or scored low, has to speak of all of it, together with its passage. An answer to
+    the same question in a list of questions speaks of it anyhow; so does one that reports what the other source says.
     """
+    if repeats_question(question, unit) or reports_source(best, unit):
+        return True
     held = question.words & content_words(unit.scored_text)
     own = question.words & content_words(unit.own_text)
     wanted = question.words & content_words(best.scored_text)
@@ -409,7 +415,56 @@ def _answers_as_well(question: Question, best: QuotableUnit, unit: QuotableUnit,
         return False
     if is_read:
         return len(held) >= max(SAME_QUESTION * len(wanted), min(LEAST_READ_WORDS, len(wanted)))
+    if around is not None:
+        held |= question.words & content_words(f"{around.title}\n{around.text}")
+    if names_shorter(question, best, unit):
+        wanted -= content_words(best.surroundings[0]) - held
+        return len(own) >= LEAST_READ_WORDS and wanted <= held
     return len(wanted) >= LEAST_UNREAD_WORDS and wanted <= held and 2 * len(own) >= len(wanted)
+
+
+_THE_THING = re.compile(r"\b(?:the|our|this)\s+([^\W\d_]+)", re.IGNORECASE)
+
+
+def names_shorter(question: Question, best: QuotableUnit, unit: QuotableUnit) -> bool:
+    """Return whether a unit speaks of what the best one's title names by a shorter name: "the museum".
+
+    Both titles have the word, and the unit's has no other word before it: the maritime museum is another one.
+    """
+    title, other = (_split_title(each.surroundings[0])[1] for each in (best, unit))
+    things = content_words(title) & content_words(other) & question.words
+    for word in _THE_THING.findall(unit.quote):
+        if stem_word(word.casefold()) in things:
+            before = re.findall(rf"(\w+)\s+{re.escape(word)}\b", other, re.IGNORECASE)
+            return all(content_words(each) <= question.words for each in before)
+    return False
+
+
+def repeats_question(question: Question, unit: QuotableUnit) -> bool:
+    """Return whether a unit answers a shorter form of the question, under a title that names nothing else.
+
+    "What does it cost?" in "Your questions about the tank" is "What does the second tank at Garrow Point cost?".
+    """
+    lead = unit.surroundings[2]
+    if not lead.endswith("?"):
+        return False
+    asked = content_words(lead)
+    thing = content_words(unit.surroundings[0].rpartition(": ")[2]) - _LISTS_OF_QUESTIONS
+    return bool(asked and thing) and (asked | thing) <= question.words
+
+
+_REPORTS = re.compile(
+    r"\b(?:says?|said|states?|stated|writes?|wrote|written|according to|claims?|claimed|lists?|listed)\b", re.IGNORECASE
+)
+
+
+def reports_source(best: QuotableUnit, unit: QuotableUnit) -> bool:
+    """Return whether a unit says what stands in the document of the best one: "Five knots is what the bylaws say"."""
+    title = content_words(best.surroundings[0])
+    return _REPORTS.search(unit.quote) is not None and bool(title & content_words(unit.quote))
+
+
+_LISTS_OF_QUESTIONS = frozenset(stem_word(word) for word in "questions answers asked often frequently faq".split())
 
 
 def _said(unit: QuotableUnit) -> str:

@@ -11,7 +11,7 @@ from roma_core.citations.words import read_words
 from roma_core.markup import escape_markers
 from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, holds_code, split_words, stem_word
 from roma_core.markup.tables import Table, TableRow
-from roma_core.writers.extractive.answer_types import find_asked_value
+from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
 from roma_core.writers.extractive.scopes import find_opposite, find_other_scope
 
 MOST_ROWS = 30
@@ -111,7 +111,7 @@ _COMPARATOR = re.compile(
     r"(?P<op>(?:not |no )?(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|later"
     r"|earlier|cheaper|heavier|lighter|bigger) than"
     r"|over|above|under|below|exceed(?:s|ing)?|at least|at most|up to|no more than"
-    r"|not under|beyond|before|after|since|between)\s+(?P<value>[^?!;]*?\d[^?!;]*)",
+    r"|not under|beyond|before|after|since|between)\s+(?P<value>(?:\S+\s+){0,3}?[^\s?!;]*\d[^?!;]*)",
     re.IGNORECASE,
 )
 _IN_TOTAL = re.compile(r"\b(?:in total|total|altogether|in all|overall|combined)\b", re.IGNORECASE)
@@ -172,9 +172,22 @@ def _coverage(question: Question, table: Table, rows: Sequence[TableRow], extra:
     if not wanted:
         return 1.0
     held = content_words(f"{table.about}\n{' '.join(table.header.cells)}") | (extra or set())
+    held |= _read_deeds(table.header.cells)
     for row in rows:
         held |= content_words(" ".join(row.cells))
     return len(wanted & held) / len(wanted)
+
+
+_DOER = re.compile(r"\b([a-z]{3,})[eo]rs?\b")
+
+
+def _read_deeds(names: Sequence[str]) -> set[str]:
+    """Return the stems of what those do whom columns are named by: who holds it is its holder.
+
+    >>> sorted(_read_deeds(["key", "holder"]))
+    ['hold']
+    """
+    return {stem_word(found[1]) for name in names for found in _DOER.finditer(name.casefold())}
 
 
 def _rows_named(question: Question, table: Table) -> list[TableRow]:
@@ -231,8 +244,9 @@ def _find_columns(question: Question, names: Sequence[str]) -> list[int]:
     scored: list[tuple[float, int]] = []
     for column, name in enumerate(names):
         words = content_words(name)
-        if words and words & asked:
-            scored.append((len(words & asked) / len(words), -column))
+        named = (words | _read_deeds([name])) & asked
+        if words and named:
+            scored.append((min(1.0, len(named) / len(words)), -column))
     columns = [-column for _, column in sorted(scored, reverse=True)]
     text = question.text.casefold()
     for words_asked, meanings in _MEANINGS:
@@ -465,6 +479,18 @@ def _computed(
     shown = rows[:MOST_ROWS]
     said = f"{lead}; {len(shown)} of these {len(rows)} rows are shown" if len(shown) < len(rows) else lead
     return TableAnswer(table, shown, said, coverage, is_computed=True, counts_only=counts_only)
+
+
+def find_missing_thing(question: Question, answer: TableAnswer) -> str:
+    """Return what is measured that neither the rows nor their table speak of: "how many tonnes of herring".
+
+    Rows of other fish have the same columns, and score as high.
+    """
+    thing = find_measured_thing(question.text)
+    if not thing:
+        return ""
+    held = content_words("\n".join((answer.table.about, *answer.table.header.cells, _join_cells(answer.rows))))
+    return "" if content_words(thing) <= held else thing
 
 
 def find_contrary_rows(question: Question, answer: TableAnswer, table: Table) -> TableAnswer | None:

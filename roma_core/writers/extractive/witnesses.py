@@ -55,7 +55,8 @@ def find_witnesses(question: Question, best: QuotableUnit, candidates: Sequence[
             continue
         held = f"{chunk.title}\n{chunk.indexed_text}"
         share = len(wanted & content_words(held)) / len(wanted)
-        if share >= LEAST_WITNESS_SHARE and count_names(question, held) >= names:
+        may_list_questions = "?" in chunk.text and bool(question.words & content_words(chunk.title))
+        if may_list_questions or (share >= LEAST_WITNESS_SHARE and count_names(question, held) >= names):
             shares.append((-share, index))
     chosen = [candidates[index] for _, index in sorted(shares)[:MOST_WITNESSES]]
     units = [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from roma_core.markup import Frame, escape_markers, join_piece
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
+from roma_core.writers.extractive.answer_types import find_measured_thing
 from roma_core.writers.extractive.facts import file_name, find_date, read_newest_date
 from roma_core.writers.extractive.selection import Disagreement, render_unit
 from roma_core.writers.extractive.units import QuotableUnit, plain_text
@@ -50,6 +51,13 @@ def find_missing(question: Question, passages: Sequence[ScoredChunk]) -> list[st
     return [names.get(stem, written[stem]) for stem in written if stem in question.words and stem not in held]
 
 
+def find_absent_thing(question: Question, passages: Sequence[ScoredChunk]) -> str:
+    """Return the thing of which a question asks how much there is, where no passage or title speaks of it."""
+    thing = find_measured_thing(question.text)
+    held = content_words("\n".join(f"{p.chunk.title} {p.chunk.indexed_text}" for p in passages)) if thing else set()
+    return "" if content_words(thing) <= held else thing
+
+
 def _nearest_quotes(units: Sequence[QuotableUnit], passages: Sequence[ScoredChunk]) -> list[str]:
     quotes: dict[int, str] = {}
     for unit in units:
@@ -75,16 +83,21 @@ def render_disagreement(
     documents: Sequence[Document],
     passages: Sequence[ScoredChunk] = (),
     quote: Callable[[QuotableUnit], Sequence[str]] = _quote_alone,
+    *,
+    is_change: bool = False,
 ) -> list[str]:
     """Return the quotes of sources that contradict each other, the newest first, each under its title and date.
 
-    ``passages`` date the sources whose document was not read; ``quote`` writes a unit down.
+    ``passages`` date the sources whose document was not read; ``quote`` writes a unit down; ``is_change`` says that the
+    question asks how a value changed.
     """
     dates = {passage.chunk.document_id: _read_date(passage) for passage in passages}
     dates |= {document.id: read_newest_date(document) for document in documents}
     ordered = sorted(disagreement.units, key=lambda unit: dates.get(unit.document_place[0], ""), reverse=True)
     shown = [dates.get(unit.document_place[0], "") for unit in ordered]
-    pieces: list[str] = [Frame(describe_disagreement(disagreement.conflict.kind, is_dated=any(shown)))]
+    pieces: list[str] = [
+        Frame(describe_disagreement(disagreement.conflict.kind, is_dated=any(shown), is_change=is_change))
+    ]
     for unit, date in zip(ordered, shown, strict=True):
         pieces.append(Frame(f"\n\n{describe_source(unit.surroundings[0], date)}\n\n"))
         if unit.surroundings[2].endswith("?"):
@@ -93,13 +106,34 @@ def render_disagreement(
     return pieces
 
 
-def describe_disagreement(kind: str, *, is_dated: bool) -> str:
-    """Return the words above sources that contradict each other.
+_ASKS_CHANGE = re.compile(
+    r"\bby how (?:much|many)\b|\bhow (?:much|many) (?:more|less|fewer|higher|lower|longer|shorter|bigger|smaller|larger"
+    r"|faster|slower|cheaper|dearer|heavier|lighter|older|thicker|thinner)\b|\bdifference between\b"
+    r"|\b(?:chang|differ|develop|evolv|r[io]se|fall|fell|gr[eo]w|increas|decreas|drop)\w*\b.*\b(?:from|between|since|to)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_change(question: str) -> bool:
+    """Return whether a question asks how a value changed or how two differ, so that two values contradict nothing.
+
+    >>> asks_change("By how much did the dues rise?"), asks_change("How high are the dues?")
+    (True, False)
+    """
+    return _ASKS_CHANGE.search(question) is not None
+
+
+def describe_disagreement(kind: str, *, is_dated: bool, is_change: bool = False) -> str:
+    """Return the words above sources that contradict each other, or that state what changed.
 
     >>> describe_disagreement("number", is_dated=True)
     'The sources disagree on the number, the newest first:'
+    >>> describe_disagreement("number", is_dated=True, is_change=True)
+    'Stated by several sources, the newest first:'
     """
     order = "the newest first" if is_dated else "no dates are known"
+    if is_change:
+        return f"Stated by several sources, {order}:"
     return f"The sources disagree on the {kind}, {order}:"
 
 

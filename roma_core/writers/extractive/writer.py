@@ -83,11 +83,13 @@ from roma_core.writers.extractive.selection import (
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
 from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
 from roma_core.writers.extractive.spelling import correct_spelling
-from roma_core.writers.extractive.tables import TableAnswer
+from roma_core.writers.extractive.tables import TableAnswer, find_missing_thing
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
 from roma_core.writers.extractive.wording import (
+    asks_change,
     describe_unknown,
+    find_absent_thing,
     find_missing,
     join_parts,
     render_best_passages,
@@ -361,6 +363,8 @@ class ExtractiveWriter:
             most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
             foreign = await self._find_foreign_words(reading, best, most)
             evidence -= thresholds.missing * len(foreign)
+        if thing := find_absent_thing(question, reading.considered):
+            return reading.refuse(f"no source speaks of {thing}", [thing])
         if missing := reading.missing_codes(chosen, special):
             return reading.refuse(f"no source speaks of {', '.join(missing)}", missing)
         if special is None and (missed := find_missed_scope(question, reading.units, reading.scores, chosen)):
@@ -380,9 +384,13 @@ class ExtractiveWriter:
         if special is not None:
             return await self._give_table(reading, special.table, special.pieces, remark)
         rows = find_rows(chosen, reading.sources)
+        if rows is not None and (lacking := find_missing_thing(question, rows)):
+            return reading.refuse(f"no row is about {lacking}", [lacking])
         if rows is not None:
             return await self._give_table(reading, rows, quote_rows(rows, reading.sources), remark)
-        disagreement = await self._find_disagreement(reading, find_stating(question, chosen, best) or best)
+        is_sure = self._thresholds is None or evidence >= self._thresholds.confident_from
+        stating = find_stating(question, chosen, best) or best
+        disagreement = await self._find_disagreement(reading, stating, among_candidates=is_sure)
         if disagreement is not None:
             return reading.give(reading.render(disagreement), remark)
         quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
@@ -425,11 +433,16 @@ class ExtractiveWriter:
                 foreign.append(word)
         return foreign
 
-    async def _find_disagreement(self, reading: _Reading, best: QuotableUnit) -> Disagreement | None:
-        """Return what contradicts the best unit: in the passages, else in the candidates of the search."""
+    async def _find_disagreement(
+        self, reading: _Reading, best: QuotableUnit, *, among_candidates: bool
+    ) -> Disagreement | None:
+        """Return what contradicts the best unit: in the passages, else in the candidates of the search.
+
+        A best unit that may be no answer is contradicted by nothing that was found beside the passages.
+        """
         question, units = reading.question, [*reading.units, *reading.unread]
         disagreement = find_disagreement(question, units, reading.scores, best, reading.considered)
-        if disagreement is not None:
+        if disagreement is not None or not among_candidates:
             return disagreement
         unread = {unit.passage for unit in reading.unread}
         others = (*(reading.considered[number - 1] for number in sorted(unread)), *reading.candidates)
@@ -564,6 +577,10 @@ class _Reading:
         return self.question.text != " ".join(self.asked.split())
 
     @property
+    def is_change(self) -> bool:
+        return asks_change(self.asked)
+
+    @property
     def considered(self) -> tuple[ScoredChunk, ...]:
         return self.sources.passages[:MOST_PASSAGES]
 
@@ -613,7 +630,8 @@ class _Reading:
     def render(self, disagreement: Disagreement) -> list[str]:
         """Return the pieces of what sources say that contradict each other."""
         sources = self.sources
-        return render_disagreement(disagreement, sources.documents, (*sources.passages, *sources.added), self.quote)
+        passages = (*sources.passages, *sources.added)
+        return render_disagreement(disagreement, sources.documents, passages, self.quote, is_change=self.is_change)
 
     def compare_row(self, answer: TableAnswer) -> Disagreement | None:
         """Return the only row that answers with a sentence of another document that says otherwise; else None."""
@@ -639,7 +657,9 @@ class _Reading:
     def compare_tables(self, answer: TableAnswer | None) -> list[str]:
         """Return the rows of an answer with those of other documents that say otherwise; nothing where none does."""
         contrary = find_contrary_tables(self.question, answer, self.sources) if answer is not None else []
-        return render_tables([answer, *contrary], self.sources) if answer is not None and contrary else []
+        if answer is None or not contrary:
+            return []
+        return render_tables([answer, *contrary], self.sources, is_change=self.is_change)
 
     def best_of(self, chosen: Sequence[QuotableUnit]) -> QuotableUnit:
         """Return the chosen unit with the best score; the first one where none of them was scored, as of a witness."""

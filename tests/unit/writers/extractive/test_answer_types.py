@@ -69,6 +69,8 @@ def test_a_text_states_a_value_of_the_type(question: str, text: str) -> None:
         ("How many people worked on it in 2019?", "Work on it ended in 2019."),
         ("What does a berth cost?", "The berth has 16 amperes and water."),
         ("What notice period does the lease have?", "The lease is for 86 square metres."),
+        ("How many moorings lie east of the pier?", "All moorings east of the pier must be empty by 1 December."),
+        ("What guarantee period do they ask for?", "For each week of delay 2 000 euros are held back."),
         ("How heavy is the bell?", "The bell was cast in 1871."),
         ("What power has the pump?", "The pump runs at 35 percent at least."),
     ],

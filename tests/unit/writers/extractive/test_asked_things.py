@@ -51,6 +51,8 @@ def test_other_questions_ask_for_no_certain_kind(question: str) -> None:
     ("question", "stated", "missing"),
     [
         ("Which firm laid the pipes?", "The pipes were laid by Ostrom.", "The pipes are of clay and 40 years old."),
+        ("Which firm makes the pipes?", "Since March Ostrom makes them.", "Since March some dealers sell pipes."),
+        ("Which firm makes the pipes?", "On Monday the Ostrom works began.", "On Monday some work began."),
         ("Which boat won the race?", "First came the Heron.", "Forty boats start at 13 hours."),
         ("Who laid the pipes?", "Two plumbers laid them.", "It is 40 metres long and dry."),
         ("Of which wood is the mast?", "The mast is of larch.", "The mast is 9 metres high."),

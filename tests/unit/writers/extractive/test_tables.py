@@ -9,7 +9,14 @@ import pytest
 from roma_core.markup.questions import read_question
 from roma_core.markup.tables import read_tables
 from roma_core.types import Document, Section
-from roma_core.writers.extractive.tables import MOST_ROWS, TableAnswer, answer_from_tables, read_value, render_rows
+from roma_core.writers.extractive.tables import (
+    MOST_ROWS,
+    TableAnswer,
+    answer_from_tables,
+    find_missing_thing,
+    read_value,
+    render_rows,
+)
 
 TOOLS = """# Tool shed
 
@@ -172,3 +179,33 @@ def test_a_row_without_a_value_is_named_as_left_out(question: str, lead: str) ->
 )
 def test_values_of_cells_are_single_numbers_and_dates(cell: str, value: object) -> None:
     assert read_value(cell) == value
+
+
+CATCH = "| Species | Tonnes 2022 | Tonnes 2023 |\n|---|---|---|\n| Scallop | 47.6 | 52 |\n| Herring | 310 | 335 |\n"
+
+
+@pytest.mark.parametrize(
+    ("question", "lacking"),
+    [
+        ("How many tonnes of salmon were landed in 2023?", "salmon"),
+        ("How many tonnes of herring were landed in 2023?", ""),
+        ("How many tonnes of catch were there in 2023?", ""),
+        ("How many boats were there in 2023?", ""),
+    ],
+)
+def test_rows_of_other_things_do_not_answer_for_the_thing_that_is_measured(question: str, lacking: str) -> None:
+    [table] = read_tables(document(CATCH, "Catch"))
+    assert find_missing_thing(read_question(question), TableAnswer(table, table.rows, "", 1.0)) == lacking
+
+
+def test_who_does_something_is_in_the_column_of_the_doer() -> None:
+    text = "| Key | Opens | Holder |\n|---|---|---|\n| K4 | tower | F. Stewart |\n| K5 | cellar | M. Ferris |\n"
+    found = answer("Who holds key K4?", text, "Keys")
+    assert first_cells(found) == ["K4"]
+    assert found is not None
+    assert found.coverage == 1.0
+
+
+def test_a_number_far_behind_a_comparison_is_no_limit() -> None:
+    text = "| Item | EUR |\n|---|---|\n| Staff | 312 000 |\n| Masts | 27 400 |\n"
+    assert first_cells(answer("How many people of the staff fell ill after a tick bite in 2024?", text, "Staff")) == []

@@ -182,3 +182,73 @@ async def test_timetables_of_opposite_seasons_contradict_nothing() -> None:
     winter = document("ferry-winter-2024", "# Ferry in winter\n\n" + text.format("07:20"), "2024-01-01")
     draft = await write("When does the first sailing leave Aldern?", summer, winter)
     assert "06:40" in draft.text and "disagree" not in draft.text
+
+
+TANK = document("new-tank", "The second tank at Garrow Point holds 1 150 cubic metres and costs 2.9 million euros.")
+ASKED_TANK = "What does the second tank at Garrow Point cost?"
+
+
+@pytest.mark.parametrize(
+    ("title", "asked", "is_told"),
+    [
+        ("Your questions about the tank", "What does it cost?", True),
+        ("Your questions about the ferry", "What does it cost?", False),
+        ("Your questions about the tank", "What does the pump cost?", False),
+    ],
+)
+async def test_a_list_of_questions_contradicts_by_the_short_form_of_a_question(
+    title: str, asked: str, is_told: bool
+) -> None:
+    questions = document("tank-questions", f"# {title}\n\n{asked}\n\nAbout 3.4 million euros.")
+    found = await write(ASKED_TANK, TANK, questions.model_copy(update={"title": title}))
+    assert ("disagree" in found.text) is is_told
+
+
+async def test_what_another_source_reports_to_stand_in_the_best_one_is_compared() -> None:
+    bylaws = document("harbour-bylaws", "No vessel shall exceed 4 knots inside the breakwater.")
+    asked = "What speed limit do the bylaws set inside the breakwater?"
+    ranker = Ranker(low="Five")
+    for said, is_told in (("Five knots is what the bylaws say.", True), ("Five knots is what the wind brings.", False)):
+        talk = document("talk", said)
+        found = await ExtractiveWriter(ranker).answer(asked, [passage(bylaws), passage(talk, 2)], [bylaws, talk])
+        assert ("disagree" in "".join(found.pieces)) is is_told
+
+
+async def test_an_answer_of_low_confidence_is_contradicted_by_nothing_beside_the_passages() -> None:
+    class Doubtful(Ranker):
+        async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+            return [1.0 for _ in texts]
+
+    found = await write(QUESTION, NOTICE, LETTER, ranker=Doubtful())
+    assert "low confidence" in found.reason and "disagree" not in found.text
+
+
+MUSEUM = document("museum", "Open from Tuesday to Saturday; closed in January.").model_copy(
+    update={"title": "Harbour museum"}
+)
+
+
+@pytest.mark.parametrize(
+    ("title", "said", "is_told"),
+    [
+        ("Museum: new hours", "Since February the museum is open every day but Monday.", True),
+        ("Maritime museum", "Since February the museum is open every day but Monday.", False),
+        ("Town hall: new hours", "Since February the hall is open every day but Monday.", False),
+    ],
+)
+async def test_a_shorter_name_is_the_same_thing_where_no_other_word_is_before_it(
+    title: str, said: str, is_told: bool
+) -> None:
+    news = document("news", said).model_copy(update={"title": title})
+    found = await write("When is the harbour museum open?", MUSEUM, news, ranker=Ranker(low="Since"))
+    assert ("disagree" in found.text) is is_told
+
+
+async def test_what_changed_is_stated_by_two_sources_that_do_not_disagree() -> None:
+    draft = await write("By how many litres a minute did the pump of Aldern change?", NOTICE, LETTER)
+    assert "disagree" not in draft.text
+
+
+async def test_a_thing_that_no_source_speaks_of_is_refused() -> None:
+    draft = await write("How many litres of brine does the pump of Aldern lift?", NOTICE)
+    assert "no source speaks of brine" in draft.reason
