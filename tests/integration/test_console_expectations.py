@@ -126,6 +126,34 @@ def test_what_stands_below_an_answer_does_not_push_it_off_the_screen(
         assert is_in_view(turn.locator(".roma-answer"), page.locator(".roma-scroll"))
 
 
+def press_until(page: Any, key: str, selector: str) -> None:
+    """Press a key until what has the focus is of a kind."""
+    for _ in range(80):
+        page.keyboard.press(key)
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{key} does not come to {selector}")
+
+
+def test_the_keyboard_alone_is_enough_to_ask_check_and_rate(page: Any) -> None:
+    page.locator(".roma-example").first.wait_for()
+    page.keyboard.type("When does the valve open?")  # the box has the focus
+    page.keyboard.press("Enter")
+    turn = wait_for_answer(page)
+    press_until(page, "Shift+Tab", ".roma-answer .roma-badge")
+    assert "opens at 3 bar" in page.get_by_role("tooltip").inner_text(), "the focus shows the card as the pointer does"
+    page.keyboard.press("Enter")
+    page.locator(".roma-reader mark").first.wait_for()
+    assert page.evaluate("!!document.activeElement.closest('.roma-reader')"), "the focus goes to what was opened"
+    page.keyboard.press("Escape")
+    page.locator(".roma-reader").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.className") == "roma-badge"
+    press_until(page, "Tab", "[aria-label='A good answer']")
+    page.keyboard.press("Space")
+    turn.get_by_text("Thank you.").wait_for()
+    press_until(page, "Tab", "#roma-question")
+
+
 def test_at_twice_the_size_everything_is_within_reach(open_page: Open, console: Service) -> None:
     size = {"width": 640, "height": 400}  # 1280 x 800 at 200 %
     page = open_page(console.address, viewport=size)
