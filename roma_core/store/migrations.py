@@ -32,11 +32,24 @@ TableStep = Callable[[Any], Awaitable[None]]
 """A change of a LanceDB table."""
 
 
+STOP_WORDS = tuple(
+    """
+    a an and are as at be been but by did do does for from had has have how in into is it of on or such than that the
+    their then there these they this to was were what when where which while who whom whose why with
+    """.split()
+)
+"""English words that no passage is found by.
+
+LanceDB's own list for ICU holds those of all languages, and with them *AI, war, door, cat, dog, man, sea, sale* and
+*want*: words that another language does without. Words of other languages that stand everywhere count for little.
+"""
+
+
 def text_index(tokenizer: str = TOKENIZER) -> Any:
     """Return LanceDB's configuration of the full-text index."""
     from lancedb.index import FTS
 
-    return FTS(base_tokenizer=cast(Any, tokenizer), with_position=False)
+    return FTS(base_tokenizer=cast(Any, tokenizer), with_position=False, custom_stop_words=list(STOP_WORDS))
 
 
 async def _cut_words_by_icu(table: Any) -> None:
@@ -63,6 +76,11 @@ async def _add_facts(table: Any) -> None:
     ids = (await table.query().where("kind = 'document'").select(["key"]).to_arrow()).column("key").to_pylist()
     for at in range(0, len(ids), DOCUMENTS_AT_ONCE):
         await _fill_in_facts(table, ids[at : at + DOCUMENTS_AT_ONCE])
+    await table.create_index("search_text", config=text_index(), replace=True)
+
+
+async def _index_words_of_other_lists(table: Any) -> None:
+    """Build the full-text index again: words that are stop words of some language were found nowhere."""
     await table.create_index("search_text", config=text_index(), replace=True)
 
 
@@ -102,7 +120,7 @@ async def _fill_in_facts(table: Any, keys: Sequence[str]) -> None:
 DOCUMENTS_AT_ONCE = 256
 """Documents whose texts are in memory at the same time."""
 _HAS_JOINED = "kind = 'chunk' AND regexp_like(search_text, '[A-Za-z][._][A-Za-z]')"
-STEPS: tuple[TableStep, ...] = (_cut_words_by_icu, _add_facts)
+STEPS: tuple[TableStep, ...] = (_cut_words_by_icu, _add_facts, _index_words_of_other_lists)
 """The step at index N leads to version N + 2."""
 
 

@@ -159,6 +159,15 @@ class StoreContract:
             ids(await store.lexical("t", "zymurgy", limit=3)) == ids(await store.lexical("t", "alcohol", limit=3)) != []
         )
 
+    async def test_words_that_are_small_words_of_another_language_are_found(self, store: ChunkStore) -> None:
+        await put(
+            store, document("file:///w.md", "The war at sea cost a man his dog, a cat and the door of his AI sale.")
+        )
+        await put(store, HARBOUR)
+        for word in ("war", "sea", "man", "dog", "cat", "door", "AI", "sale"):
+            found = await store.lexical("t", word, limit=3)
+            assert [hit.chunk.title for hit in found] == ["w.md"], word
+
     async def test_put_replaces_all_chunks_of_the_document(self, store: ChunkStore) -> None:
         await put(store, YEAST)
         await put(store, HARBOUR)

@@ -18,6 +18,7 @@ from roma_core.facts import read_facts
 from roma_core.store import migrations
 from roma_core.store.lance import LanceStore
 from roma_core.store.lexical import make_search_text
+from roma_core.testing.stores import EMBEDDER, document, put
 
 WORKSPACE_OF_BEFORE = Path(__file__).parents[2] / "fixtures" / "workspace-before-versions.tar.gz"
 TODAY = migrations.current_version()
@@ -97,6 +98,25 @@ async def test_an_older_table_is_brought_up_to_date_and_its_state_kept(
     assert (await migrations.read_version(table)).number == 1
 
 
+async def test_an_index_with_the_stop_words_of_all_languages_is_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lancedb.index import FTS
+
+    monkeypatch.setattr(migrations, "STEPS", migrations.STEPS[:2])
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "text_index", lambda tokenizer="icu": FTS(base_tokenizer=tokenizer))
+        store = LanceStore(tmp_path, fingerprint=EMBEDDER.fingerprint, dim=EMBEDDER.dim)
+        await put(store, document("file:///w.md", "The war took the man and his dog.", tenant="default"), "default")
+        await store.optimize()
+        assert await store.lexical("default", "war dog", limit=3) == []
+        await store.close()
+    monkeypatch.undo()
+    store = LanceStore(tmp_path, fingerprint=EMBEDDER.fingerprint, dim=EMBEDDER.dim)
+    assert len(await store.lexical("default", "war dog", limit=3)) == 1
+    await store.close()
+
+
 async def test_a_table_that_is_up_to_date_gets_no_commit(folder: Path) -> None:
     await store_at(folder).counts("default")
     before = await (await open_table(folder)).version()
@@ -148,12 +168,12 @@ async def test_a_process_that_has_the_table_open_writes_nothing_once_a_newer_rom
 
 async def test_documents_of_before_have_their_facts_as_columns(folder: Path) -> None:
     store = store_at(folder)
-    documents = [document async for document in store.documents("default")]
-    for document in documents:
-        facts = read_facts(document)
+    documents = [each async for each in store.documents("default")]
+    for each in documents:
+        facts = read_facts(each)
         assert (facts.language, facts.collection) == ("en", "main")
-        assert facts.type == document.parser.partition("/")[0]
-        assert [chunk.facts for chunk in await store.chunks("default", document.id)] == [facts]
+        assert facts.type == each.parser.partition("/")[0]
+        assert [chunk.facts for chunk in await store.chunks("default", each.id)] == [facts]
     wanted = {"language": "English", "type": "md", "collection": "main"}
     found = await store.lexical("default", "rope bridge", limit=9, filters=wanted)
     assert [passage.chunk.title for passage in found] == ["Rope bridge"]
