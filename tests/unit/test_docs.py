@@ -176,3 +176,24 @@ def test_every_command_line_of_a_page_is_understood(page: Path) -> None:
 
 def test_command_lines_are_found_in_blocks() -> None:
     assert "init my-project" in _list_command_lines(ROOT / "docs/01_QUICKSTART.md")
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of the first table of a page that names a system."""
+    lines = [line.strip("|").split("|") for line in re.findall(r"^\|.*\|$", text, re.M)]
+    cells = [[cell.strip() for cell in line] for line in lines]
+    start = next(place for place, line in enumerate(cells) if "system" in line)
+    body = [line for line in cells[start + 2 :] if len(line) == len(cells[start])]
+    return [dict(zip(cells[start], line, strict=True)) for line in body]
+
+
+def test_the_readme_shows_the_measured_peers() -> None:
+    measured = {
+        row["system"]: row
+        for row in _rows((ROOT / "docs/benchmarks/peers.md").read_text("utf-8"))
+        if row["notes"] == "1,000"
+    }
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = _rows(text[text.index("Beside three frameworks") :])[: len(measured)]
+    assert shown == [{name: measured[row["system"]][name] for name in row} for row in shown]
+    assert {row["system"] for row in shown} == set(measured)
