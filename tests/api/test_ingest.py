@@ -430,12 +430,12 @@ def _serve(workspace: Path, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env={**os.environ, **chosen, "PYTHONPATH": path}, cwd=workspace.parent)
 
 
-def _wait(true: Any, process: subprocess.Popen[bytes], seconds: float = 120.0) -> None:
+def _wait(true: Any, process: subprocess.Popen[bytes], seconds: float = 120.0, pause_s: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert process.poll() is None, "the server ended by itself"
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(pause_s)
 
 
 @pytest.mark.slow
@@ -480,7 +480,8 @@ def test_jobs_survive_kill_9_with_one_effect_each(workspace: Path, tmp_path: Pat
             found: dict[str, Any] = reply.json()
             return found
 
-        _wait(lambda: held()["state"] not in {"queued", "running"}, process)
+        # Seldom enough for the limit of requests a minute, while the lease of the killed server runs out.
+        _wait(lambda: held()["state"] not in {"queued", "running"}, process, pause_s=1.0)
         last = held()
         listed = httpx2.get(f"{base}/ingest", trust_env=False, timeout=30).json()
     finally:
