@@ -30,7 +30,7 @@ def read_tenant_settings(path: Path) -> dict[str, str]:
     """Return a tenant's own settings by name; none without a file. Raises ``ConfigError`` for a damaged one."""
     try:
         held = json.loads(path.read_text("utf-8"))["settings"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{path} cannot be read ({type(error).__name__}); put a copy of it back.") from None
