@@ -248,7 +248,7 @@ class RunStore:
         return RunCard(
             run_id=report.run_id,
             name=name or (held.name if held else self._next_name(report.dataset)),
-            created_at=held.created_at if held and not name else datetime.now(UTC).replace(microsecond=0),
+            created_at=held.created_at if held and not name else datetime.now(UTC),
             labels=held.labels if held else (),
             dataset=report.dataset,
             cases=len(report.rows),

@@ -26,8 +26,6 @@ OWN = re.compile(r"\x1b\[[0-9;]*m|\x1b\[[0-9]*[ABCDGK]|\x1b\[\?25[hl]")
 """Sequences that ROMA itself may write: colours, moves within a line or up, and the cursor's visibility."""
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 WAIT_S = 120.0
-AGAIN_S = 20.0
-"""After so long without an effect one presses Ctrl-C again."""
 GOLDEN = {
     "about": "A question with what a terminal obeys.",
     "items": [
@@ -135,6 +133,11 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**kept, **own, **more}
 
 
+def hear_interrupts() -> None:
+    """Let a child be interrupted as on a terminal: a shell starts what runs in the background deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_in_terminal(words: list[str], folder: Path, *, interrupt_at: str = "", **variables: str) -> tuple[int, str]:
     """Return the exit code and what a terminal got of a program; ``interrupt_at`` is answered with Ctrl-C."""
     leader, follower = pty.openpty()
@@ -146,11 +149,11 @@ def run_in_terminal(words: list[str], folder: Path, *, interrupt_at: str = "", *
         stdout=follower,
         stderr=follower,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
     os.close(follower)
     parts: list[bytes] = []
     end = time.monotonic() + WAIT_S
-    pressed = 0.0
     while time.monotonic() < end:
         ready, _, _ = select.select([leader], [], [], 0.2)
         if ready:
@@ -162,11 +165,8 @@ def run_in_terminal(words: list[str], folder: Path, *, interrupt_at: str = "", *
                 break
             parts.append(piece)
             if interrupt_at and interrupt_at.encode() in b"".join(parts):
-                interrupt_at, pressed = "", time.monotonic()
+                interrupt_at = ""
                 process.send_signal(signal.SIGINT)
-        if pressed and time.monotonic() - pressed > AGAIN_S:  # Python drops an interrupt that falls into a callback
-            pressed = time.monotonic()
-            process.send_signal(signal.SIGINT)
     process.kill() if process.poll() is None and time.monotonic() >= end else None
     code = process.wait(WAIT_S)
     os.close(leader)
