@@ -1,7 +1,7 @@
 """``python -m bench comparison_picture``: the page of a real comparison, for the README, in ``docs/pictures``.
 
-After ``make demo``: the golden set's core is asked with and without vectors, ``roma compare`` decides, and Chromium
-draws the page that it wrote.
+After ``make demo``: the golden set's core is asked without and with the cross-encoder, ``roma compare`` decides, and
+Chromium draws the page that it wrote.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from bench.report import ROOT
 FOLDER = ROOT / "docs" / "pictures"
 WORKSPACE = Path(os.environ.get("DEMO", ROOT / ".roma"))
 SET = "datasets/golden/golden_dataset.json#core"
-ITEMS = 40
-RUNS = {"both": "0.4", "words-alone": "1.0"}
-"""Name of each run, with the weight of words in its search."""
+RUNS = {"as-found": "none", "reranked": "local"}
+"""Name of each run, with its reranker."""
 SIZE = {"width": 1100, "height": 760}
 
 
-def call(*arguments: str | Path, weight: str = "") -> None:
+def call(*arguments: str | Path, reranker: str = "") -> None:
     """Run a command of ROMA over the demo's workspace; a comparison that finds a loss is no failure here."""
-    own = {"ROMA_LEXICAL_WEIGHT": weight} if weight else {}
+    own = {"ROMA_RERANKER": reranker} if reranker else {}
     command = [ROOT / ".venv/bin/roma", *arguments, "--workspace", WORKSPACE]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True)
     if done.returncode not in (0, 2):
@@ -49,8 +48,8 @@ def save_page(page: Path, picture: Path) -> None:
 
 
 def main() -> int:
-    for name, weight in RUNS.items():
-        call("eval", SET, "--limit", str(ITEMS), "--name", name, "--primary", "RR@5", weight=weight)
+    for name, reranker in RUNS.items():
+        call("eval", SET, "--name", name, "--primary", "RR@5", reranker=reranker)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "comparison.html"
         call("compare", *RUNS, "--primary", "RR@5", "--html", page)

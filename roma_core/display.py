@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 BOX = "font-family:system-ui,sans-serif;max-width:60rem;line-height:1.45"
+PAGE = "body{font-family:system-ui,sans-serif;margin:1.5rem auto;padding:0 1.5rem;max-width:72rem}h1{font-size:1.5rem}"
 CELL = "text-align:left;vertical-align:top;padding:.2rem .6rem;border-bottom:1px solid #8884;white-space:pre-wrap"
 _MARKUP = re.compile(r"[\\`*_\[\]|#~]")
 _OVERRIDES = {code: f"[U+{code:04X}]" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
@@ -54,6 +55,20 @@ def cell(value: object) -> str:
 def box(*parts: str) -> Html:
     """Return the parts inside one framed block."""
     return Html(f'<div style="{BOX}">{"".join(parts)}</div>')
+
+
+def page(title: str, *parts: str) -> str:
+    """Return the parts as one HTML file that needs nothing else; ``title`` is text.
+
+    >>> "<h1>A &lt; B</h1>" in page("A < B", paragraph("why"))
+    True
+    """
+    name = escape_text(title)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{PAGE}</style></head>'
+        f"<body><h1>{name}</h1>{''.join(parts)}</body></html>\n"
+    )
 
 
 def heading(text: str) -> Html:

@@ -99,7 +99,7 @@ def _has_interval(row: ForestRow) -> bool:
 
 def _describe_numbers(row: ForestRow) -> str:
     interval = f" [{row.low:+.3f}, {row.high:+.3f}]" if _has_interval(row) else ""
-    return f"{row.mean:+.3f}{interval} {row.decision}"
+    return f"{round(row.mean, 3) + 0.0:+.3f}{interval} {row.decision}"
 
 
 def _cut_label(label: str) -> str:
@@ -238,8 +238,4 @@ def render_experiment(experiment: ExperimentComparison) -> display.Html:
 
 def render_comparison_page(comparison: Comparison | ExperimentComparison) -> str:
     """Return the comparison as one HTML file that needs nothing else."""
-    title = "ROMA comparison"
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
-        f"<body><h1>{title}</h1>{comparison._repr_html_()}</body></html>\n"
-    )
+    return display.page("ROMA comparison", comparison._repr_html_())

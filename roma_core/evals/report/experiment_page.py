@@ -136,7 +136,4 @@ def render_experiment_page(experiment: Experiment) -> str:
     parts = [
         f"<h2>{escape(v.name)} against {escape(experiment.base)}</h2>{v.comparison._repr_html_()}" for v in compared
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>ROMA experiment</title></head>'
-        f"<body><h1>ROMA experiment</h1>{render_experiment_report(experiment)}{''.join(parts)}</body></html>\n"
-    )
+    return display.page("ROMA experiment", render_experiment_report(experiment), *parts)

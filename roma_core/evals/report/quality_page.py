@@ -107,14 +107,9 @@ class QualityReport(Noun):
 
 def render_quality_page(report: QualityReport) -> str:
     """Return the report as one HTML file."""
-    title = "How well ROMA answers"
     made = f"Made on {report.made_at:%d %B %Y, %H:%M} UTC from the runs in {report.workspace}."
     body = display.box(display.paragraph(made), *_render_parts(report))
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width"></head>'
-        f"<body><h1>{title}</h1>{body}</body></html>\n"
-    )
+    return display.page("How well ROMA answers", body)
 
 
 def _render_parts(report: QualityReport) -> list[str]:

@@ -327,11 +327,7 @@ def render_page(report: EvalReport) -> str:
     }
     decided |= {f"prompt {name}": sha for name, sha in report.prompts.items()} | report.settings
     parts += [display.heading("What decided this run"), display.table(("Name", "Value"), list(decided.items()))]
-    name = display.cell(f"ROMA evaluation of {report.dataset}")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title></head>'
-        f"<body><h1>{name}</h1>{display.box(*parts)}</body></html>\n"
-    )
+    return display.page(f"ROMA evaluation of {report.dataset}", display.box(*parts))
 
 
 def _case_table(report: EvalReport) -> display.Html:
