@@ -21,6 +21,7 @@ WORKSPACE = Path(os.environ.get("DEMO", ROOT / ".roma"))
 SET = "datasets/golden/golden_dataset.json#core"
 RUNS = {"as-found": "none", "reranked": "local"}
 """Name of each run, with its reranker."""
+PRIMARY = "false_answers"
 SIZE = {"width": 1100, "height": 760}
 
 
@@ -49,9 +50,9 @@ def save_page(page: Path, picture: Path) -> None:
 
 def main() -> int:
     for name, reranker in RUNS.items():
-        call("eval", SET, "--name", name, "--primary", "RR@5", reranker=reranker)
+        call("eval", SET, "--name", name, "--primary", PRIMARY, reranker=reranker)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "comparison.html"
-        call("compare", *RUNS, "--primary", "RR@5", "--html", page)
+        call("compare", *RUNS, "--primary", PRIMARY, "--html", page)
         save_page(page, FOLDER / "comparison.png")
     return 0

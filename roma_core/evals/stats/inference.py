@@ -420,7 +420,7 @@ def paired(
     alpha: float = ALPHA,
     scale: Scale = (0.0, 1.0),
 ) -> Difference:
-    """Return second minus first, case by case, tested at ``alpha``.
+    """Return second minus first, case by case, tested at ``alpha``; the interval stays within what ``scale`` allows.
 
     >>> paired([0, 0, 1], [1, 0, 1]).mean
     0.3333333333333333
@@ -452,6 +452,9 @@ def paired(
     if differences.count(0.0) >= MOSTLY_TIES * len(differences):
         further = _skewed_end(estimate, t)
         low, high = min(low, low + further), max(high, high + further)
+    if scale is not None:
+        width = scale[1] - scale[0]
+        low, high = max(low, -width), min(high, width)
     planned = estimate.standard_error if estimate.standard_error > NO_VARIANCE else half / t
     detectable = design.detectable(planned, alpha)
     return Difference(low=low, high=high, p_value=p_value, detectable=detectable, **facts)

@@ -251,6 +251,13 @@ def test_a_few_changes_leave_the_end_towards_zero_to_the_t_test() -> None:
     assert found.high > bounds.high + 0.005
 
 
+def test_no_difference_is_larger_than_the_scale() -> None:
+    found = stats.paired([0.0] * 9, [1.0] * 8 + [0.0])
+    assert found.high == 1.0 and found.low > 0
+    assert stats.paired([0.0] * 9, [1.0] * 8 + [0.0], scale=None).high > 1.0
+    assert stats.paired([1.0] * 3, [5.0, 5.0, 1.0], scale=(1.0, 5.0)).high == 4.0
+
+
 def test_paired_with_too_little_to_say() -> None:
     assert math.isnan(stats.paired([], []).mean)
     one = stats.paired([0.0], [1.0])
