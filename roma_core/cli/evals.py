@@ -18,7 +18,7 @@ from roma_core.cli.command import DefaultGroup, Invocation, RomaGroup, command
 from roma_core.cli.interruption import QuestionWatch, UsageWatch
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.cli.prompts import read_choices
-from roma_core.errors import InputError, suggest_name
+from roma_core.errors import InputError, name_some, suggest_name
 from roma_core.store import open_for_reading
 from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
@@ -261,6 +261,12 @@ def show_scores(report: EvalReport) -> None:
     reasons = Counter(row.why for row in report.rows if row.state != "ok")
     for why, count in sorted(reasons.items()):
         note(f"{count} unscored, {why}")
+    if missing := report.missing_evidence:
+        note(
+            f"{len(missing)} of {len(report.rows)} cases rest on words that no document of this workspace has "
+            f"({name_some(missing)}): their retrieval is unscored, and hardly any can be answered. Ingest the "
+            "documents that the set is about, or look with `roma golden validate`."
+        )
 
 
 @command(

@@ -56,6 +56,14 @@ def test_a_run_that_a_fallback_answered_exits_with_2_and_says_why(
     assert "3 cases (1 fallback: unscored)" in shown.out and "1 unscored, fallback: 503" in shown.err
 
 
+def test_a_run_over_other_documents_says_that_its_evidence_is_not_there(
+    runs: RunStore, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.save(make_report("c", [0.0, 1.0]).model_copy(update={"missing_evidence": ("q0",)}), "elsewhere")
+    roma(workspace, "runs", "show", "elsewhere")
+    assert "1 of 2 cases rest on words that no document of this workspace has (q0)" in capsys.readouterr().err
+
+
 def test_runs_are_labelled_renamed_and_removed(
     runs: RunStore, workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
