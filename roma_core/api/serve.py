@@ -118,7 +118,7 @@ def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
     if settings.serving.require_token:
         raise ConfigError(
             f"ROMA_REQUIRE_TOKEN is set, and the workspace {settings.workspace.name} has no token: mount it, or "
-            "make one (`roma token create NAME`)."
+            "make one (`roma token create NAME`) or an account (`roma user add NAME --role admin`)."
         )
     if "*" in settings.serving.cors_origins:
         raise ConfigError(

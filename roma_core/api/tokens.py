@@ -268,7 +268,8 @@ def check_bind(host: str, tokens: TokenStore) -> None:
     if not is_loopback(host) and not tokens.configured():
         raise ConfigError(
             f"ROMA_HOST: {host} can be reached from other machines and there is no token yet; "
-            "make one (`roma token create NAME`) or bind to 127.0.0.1."
+            "make one (`roma token create NAME`) or an account (`roma user add NAME --role admin` prints the link of "
+            "its first sign-in), or bind to 127.0.0.1."
         )
 
 
