@@ -17,15 +17,14 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +37,8 @@ from roma_core.evals import load_dataset
 from roma_core.evals.demo_corpus import prepare_documents
 from roma_core.llm.providers.server import Asked, Script
 from roma_core.markup import split_sentences
+from tests.nginx import nginx_before
+from tests.ports import find_port
 from tests.scripted import PASSAGE
 
 USERS, SECONDS = 1000, 300
@@ -58,7 +59,6 @@ REPLICAS = 2
 KILLED_AT, BACK_AT = 0.4, 0.5
 """When the first replica is killed and started again, as shares of the run."""
 GOLDEN = report.ROOT / "datasets" / "golden" / "golden_dataset.json"
-NGINX = report.ROOT / "deploy" / "nginx.conf"
 
 
 def write_answer(asked: Asked) -> Script:
@@ -70,12 +70,6 @@ def write_answer(asked: Asked) -> Script:
         if first:
             sentences.append(f"{first.rstrip('.')} [{number}].")
     return Script(" ".join(sentences) or "I do not know.", first_wait_s=FIRST_TOKEN_S, word_wait_s=1 / TOKENS_PER_S)
-
-
-def find_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @dataclass
@@ -122,25 +116,6 @@ class Replica:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(60)
             self.process.kill()
-
-
-@contextmanager
-def nginx_before(replicas: Sequence[Replica], folder: Path) -> Iterator[int]:
-    """Run nginx with the configuration of the deployment before the replicas; yield its port."""
-    port = find_port()
-    servers = " ".join(f"server 127.0.0.1:{replica.port} max_fails=1 fail_timeout=2s;" for replica in replicas)
-    text = NGINX.read_text(encoding="utf-8").replace("server roma:8000;", servers)
-    text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/nginx", f"{folder}/nginx")
-    text = re.sub(r"worker_processes auto;", "worker_processes 1;\nuser root;", text)
-    configuration = folder / "nginx.conf"
-    configuration.write_text(text, encoding="utf-8")
-    with (folder / "nginx.log").open("wb") as log:
-        process = subprocess.Popen(["nginx", "-c", str(configuration), "-g", "daemon off;"], stderr=log)
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 # Users
@@ -371,7 +346,7 @@ async def deployment(
             replica.start()
         for replica in replicas:
             await replica.wait()
-        port = stack.enter_context(nginx_before(replicas, folder))
+        port = stack.enter_context(nginx_before([replica.port for replica in replicas], folder))
         yield Door(port, make_token(workspace)), replicas
 
 

@@ -22,17 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import beir, report
+from bench.llm_scripted import fill_store, make_document
 from bench.model_server import serving
 from roma_core.app import Roma, build_roma
-from roma_core.chunking import chunk
-from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.evals.golden.dataset import Nugget
 from roma_core.evals.measures.nuggets import states
 from roma_core.evals.stats.inference import Difference, paired
 from roma_core.llm.providers.server import Asked, Script
 from roma_core.markup import split_sentences
 from roma_core.settings import Settings
-from roma_core.store import InMemoryStore
 from roma_core.types import Document, TailorOutput, digest
 from tests.scripted import PASSAGE
 
@@ -88,12 +86,6 @@ def read_documents(path: Path) -> list[Document]:
     with gzip.open(path / "corpus.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for _, line in zip(range(PASSAGES), file, strict=False)]
     return [make_document(row["_id"], row["title"], row["text"]) for row in rows]
-
-
-def make_document(uri: str, title: str, text: str) -> Document:
-    """Return a document of one text."""
-    made = {"uri": uri, "title": title, "text": text, "content_sha256": digest(text), "parser": "bench/1"}
-    return Document(id=Document.id_for(uri, "default"), **made)
 
 
 @functools.cache
@@ -190,16 +182,6 @@ async def replay(roma: Roma, asked: Sequence[Question], *, is_cached: bool) -> R
     return done
 
 
-async def fill(documents: Sequence[Document]) -> tuple[InMemoryStore, FakeEmbedder]:
-    """Return a store with the passages of documents, and its embedder."""
-    store, embedder = InMemoryStore(), FakeEmbedder()
-    for document in documents:
-        pieces = chunk(document, embedder.count_tokens)
-        vectors = (await embedder.embed([piece.indexed_text for piece in pieces])).vectors
-        await store.put("default", document, pieces, vectors)
-    return store, embedder
-
-
 async def measure(
     folder: Path,
     url: str,
@@ -209,7 +191,7 @@ async def measure(
     ways: Sequence[str] = tuple(WAYS),
 ) -> tuple[dict[str, Replay], str]:
     """Return what each way comes to, and what the calibration of the router says. The models are at ``url``."""
-    store, embedder = await fill(documents)
+    store, embedder = await fill_store(documents)
     prices = folder / "prices.json"
     prices.write_text(json.dumps(PRICES), encoding="utf-8")
     settings = Settings(

@@ -84,7 +84,7 @@ class BackupReport:
 
 @dataclass(frozen=True)
 class BackupScope:
-    """What a backup holds: a workspace with all of its tenants, or one tenant alone."""
+    """The content of a backup: a workspace with all of its tenants, or one tenant alone."""
 
     workspace: Workspace
     is_one_tenant: bool = False

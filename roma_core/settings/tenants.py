@@ -13,7 +13,7 @@ from roma_core.settings.model import Settings, own_settings
 TENANT_SECTIONS: Final = ("budgets", "retention")
 """Sections whose settings a tenant may have of its own."""
 INGEST_ROOTS: Final = "ingest_roots"
-"""What tokens may ingest. A tenant without roots of its own has none: those of another one are not its own."""
+"""Places that tokens may ingest. A tenant without roots of its own has none: those of another one are not its own."""
 
 
 def list_tenant_settings() -> tuple[str, ...]:

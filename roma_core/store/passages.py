@@ -1,4 +1,4 @@
-"""What searches of a table have in memory: the passages that they read last, and the vectors of a small tenant.
+"""Memory of the searches of a table: the passages that they read last, and the vectors of a small tenant.
 
 LanceDB plans each query anew, and reads a passage out of some twenty columns. Over a few thousand passages that takes
 ten times as long as to compare their vectors. Both are held for one version of the table, and dropped with it.

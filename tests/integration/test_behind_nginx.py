@@ -4,56 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
-import socket
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from roma_core.cli import main
+from tests.nginx import nginx_before
+from tests.ports import find_port
 from tests.unit.test_smoke import STEPS, serving
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed"),
 ]
-CONFIGURATION = (Path(__file__).parents[2] / "deploy" / "nginx.conf").read_text(encoding="utf-8")
-
-
-def find_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@contextmanager
-def nginx_before(port: int, folder: Path) -> Iterator[str]:
-    """Run nginx with the configuration of the deployment before the service at ``port``; yield its address."""
-    listen = find_port()
-    text = CONFIGURATION.replace("server roma:8000;", f"server 127.0.0.1:{port};")
-    text = text.replace("listen 8080;", f"listen 127.0.0.1:{listen};").replace("/tmp/nginx", f"{folder}/nginx")
-    text = re.sub(r"worker_processes auto;", "worker_processes 1;\nuser root;", text)
-    configuration = folder / "nginx.conf"
-    configuration.write_text(text, encoding="utf-8")
-    process = subprocess.Popen(["nginx", "-c", str(configuration), "-g", "daemon off;"], stderr=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", listen)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{listen}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 async def test_events_and_websockets_pass_as_they_come(tmp_path: Path) -> None:
@@ -87,7 +53,8 @@ async def test_events_and_websockets_pass_as_they_come(tmp_path: Path) -> None:
     while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
         await asyncio.sleep(0.02)
     try:
-        with nginx_before(port, tmp_path) as url:
+        with nginx_before([port], tmp_path) as front:
+            url = f"http://127.0.0.1:{front}"
             seen = []
             async with (
                 httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as client,
@@ -114,9 +81,9 @@ def test_roma_passes_its_smoke_test_behind_nginx(
     monkeypatch.setenv("ROMA_TOKEN", json.loads(capsys.readouterr().out)["token"])
     with (
         serving(tmp_path / "w", ROMA_INGEST_ROOTS=str(tmp_path)) as url,
-        nginx_before(int(url.rpartition(":")[2]), tmp_path) as front,
+        nginx_before([int(url.rpartition(":")[2])], tmp_path) as port,
     ):
-        code = main(["smoke", front, "--folder", str(tmp_path), "--json"])
+        code = main(["smoke", f"http://127.0.0.1:{port}", "--folder", str(tmp_path), "--json"])
     report = json.loads(capsys.readouterr().out)
     assert [step["name"] for step in report["steps"]] == STEPS, report
     assert code == 0, report

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.zipf import Question, compare_worth, draw_by_zipf, make_document, measure, write_answer
+from bench.llm_scripted import make_document
+from bench.zipf import Question, compare_worth, draw_by_zipf, measure, write_answer
 from roma_core.llm.providers.server import FakeModelServer
 from roma_core.types import Document
 

@@ -38,7 +38,7 @@ _NAMES: Final = {"p": "urn:oasis:names:tc:SAML:2.0:protocol", "a": "urn:oasis:na
 _POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _REDIRECT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 _UNREADABLE: Final = (ValueError, zlib.error, etree.LxmlError)
-"""What the library lets through of a message that is neither compressed nor XML."""
+"""Errors that the library lets through for a message that is neither compressed nor XML."""
 RSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
 _UNSPECIFIED: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
@@ -99,7 +99,7 @@ class SAMLProvider:
         if urlsplit(settings.idp_sso_url).scheme != "https" and not _is_local(settings.idp_sso_url):
             raise ConfigError("ROMA_SAML_IDP_SSO_URL must be the https:// address of the single sign-on service.")
         self.ends_everywhere = bool(settings.idp_slo_url)
-        """Whether single logout is set up."""
+        """True when single logout is set up."""
         logout_url = settings.idp_slo_url
         if logout_url and urlsplit(logout_url).scheme != "https" and not _is_local(logout_url):
             raise ConfigError("ROMA_SAML_IDP_SLO_URL must be the https:// address of the single logout service.")

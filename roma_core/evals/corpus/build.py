@@ -31,7 +31,7 @@ SITES: Final = ("www.skerrin.example/", "www.brannock.example/", "www.varnmoor.e
 PICTURES: Final = "pictures"
 """Folder of the pictures that manuscripts show; not a document by itself."""
 LEFT_BY_OTHERS: Final = frozenset({"__pycache__", ".DS_Store", "Thumbs.db"})
-"""What pip and file managers put into a folder: pip compiles the programs of a wheel, also those of the corpus."""
+"""Names that others put into a folder: pip compiles the programs of a wheel, also those of the corpus."""
 DAY: Final = datetime(2025, 6, 30, 12, tzinfo=UTC).timestamp()
 """Modification time of every file: a listing must not differ from one machine to the next."""
 

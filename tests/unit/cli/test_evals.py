@@ -121,19 +121,25 @@ def test_a_baseline_is_pinned_and_holds(
     assert roma(workspace, "gate", "pin", "poor", "--baseline", baseline, "--lower") == 0
 
 
-def test_a_plan_asks_nothing(workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def write_golden(path: Path, items: int, documents: int) -> str:
+    """Write a set of questions about some documents in turn; return its path."""
     cases = [
         {
             "id": f"q{i}",
             "question": "?",
             "kind": "single",
             "nuggets": [{"fact": "x"}],
-            "evidence": [{"uri": f"d{i % 3}"}],
+            "evidence": [{"uri": f"d{i % documents}"}],
         }
-        for i in range(9)
+        for i in range(items)
     ]
-    (tmp_path / "golden.json").write_text(json.dumps(cases))
-    assert roma(workspace, "eval", str(tmp_path / "golden.json"), "--plan", "--primary", "cited") == 0
+    path.write_text(json.dumps(cases))
+    return str(path)
+
+
+def test_a_plan_asks_nothing(workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = write_golden(tmp_path / "golden.json", items=9, documents=3)
+    assert roma(workspace, "eval", golden, "--plan", "--primary", "cited") == 0
     shown = capsys.readouterr()
     assert "decided by cited" in shown.out and "Nothing can be decided: 3 clusters" in shown.err
     assert "no difference could be called significant" in shown.out
@@ -143,18 +149,8 @@ def test_a_plan_asks_nothing(workspace: Path, tmp_path: Path, capsys: pytest.Cap
 def test_a_plan_tells_too_few_questions_from_no_decision_at_all(
     workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = [
-        {
-            "id": f"q{i}",
-            "question": "?",
-            "kind": "single",
-            "nuggets": [{"fact": "x"}],
-            "evidence": [{"uri": f"d{i % 8}"}],
-        }
-        for i in range(11)
-    ]
-    (tmp_path / "golden.json").write_text(json.dumps(cases))
-    assert roma(workspace, "eval", str(tmp_path / "golden.json"), "--plan", "--primary", "nugget_recall") == 0
+    golden = write_golden(tmp_path / "golden.json", items=11, documents=8)
+    assert roma(workspace, "eval", golden, "--plan", "--primary", "nugget_recall") == 0
     shown = capsys.readouterr()
     assert "even if every answer that is expected to change got better" in shown.out
     assert "Nothing can be decided" not in shown.err
