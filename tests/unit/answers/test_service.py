@@ -273,10 +273,10 @@ async def test_forgetting_a_document_takes_its_words_out_of_every_record(roma: R
     blanked = await roma.answers.get(Principal.local(), "quotes")
     assert blanked.forgotten == (uri,)
     assert blanked.output is not None
-    assert "1902" not in blanked.model_dump_json()
+    assert "in 1902" not in blanked.model_dump_json()
     other = await roma.answers.get(Principal.local(), "found-it-only")
     assert other.output == before
-    assert "1902" not in other.model_dump_json()
+    assert "in 1902" not in other.model_dump_json()
 
 
 async def test_stopping_by_id_ends_the_answer(make_roma: Callable[..., Roma], documents: Path) -> None:

@@ -139,7 +139,7 @@ async def test_withheld_documents_are_named_on_no_board(filled: Settings, tmp_pa
             html = text_of(board)
             if kind is EvalsDashboard:
                 html += await choose(board, "items", "all", "3 of 3 items")
-            for secret in ("Quellfeld", "bridge.md", "1902", "no year of repair", "ferry"):
+            for secret in ("Quellfeld", "bridge.md", "in 1902", "no year of repair", "ferry"):
                 assert secret not in html, (kind, secret)
 
 
