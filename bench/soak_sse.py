@@ -1,7 +1,8 @@
 """A thousand answers streamed at once: are all whole, what does one cost, and does the memory come back?
 
-Three servers, each in its own process, against the same model server (a process of its own, 30 tokens a second): ROMA,
-a plain FastAPI relay of the model's stream, and ROMA with its fake model inside. What an answer costs is measured in
+Servers, each in its own process, against the same model server (a process of its own, 30 tokens a second): ROMA, a
+plain FastAPI relay of the model's stream, ROMA with its fake model inside, and that one again without the record and
+the check of each answer, which a relay does not have either. What an answer costs is measured in
 turns, so that the machine's other work falls on all alike; then each has its crowd. Clients are bare sockets in this
 process. Each client's tokens name the client and their place, so that a missing, doubled or swapped one is seen.
 """
@@ -74,7 +75,12 @@ def model_process(pipe: Any) -> None:
     _run(run())
 
 
-def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
+def bare_process(pipe: Any, model_url: str | None, workspace: str) -> None:
+    """ROMA that keeps no answers and checks no citations."""
+    roma_process(pipe, model_url, workspace, {"answer_days": 0, "citations": "off"})
+
+
+def roma_process(pipe: Any, model_url: str | None, workspace: str, changes: Mapping[str, Any] | None = None) -> None:
     """The whole of ROMA as ``roma serve`` runs it, over a store in memory and a hash embedder."""
     from roma_core.api import sse
     from roma_core.api.serve import server
@@ -107,6 +113,7 @@ def roma_process(pipe: Any, model_url: str | None, workspace: str) -> None:
             llm_max_concurrency=CLIENTS,
             llm_fallbacks=(),
             **(wire if model_url else {"llm_provider": "fake"}),
+            **(changes or {}),
         )
         store, embedder = InMemoryStore(), FakeEmbedder()
         for i in range(20):
@@ -355,13 +362,14 @@ async def table(servers: Mapping[str, tuple[int, int]], reference: str) -> list[
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
-    wanted = os.environ.get("SOAK_SSE", "wire,relay,inside").split(",")
+    wanted = os.environ.get("SOAK_SSE", "wire,relay,inside,bare").split(",")
     with ExitStack() as stack:
         model_url, _ = stack.enter_context(process(model_process))
         servers: dict[str, tuple[str, Callable[..., None], str | None]] = {
             "wire": ("ROMA, whole, model over HTTP", roma_process, model_url),
             "relay": ("plain FastAPI relay, model over HTTP", relay_process, model_url),
             "inside": ("ROMA, whole, fake model inside", roma_process, None),
+            "bare": ("the same without records and checks", bare_process, None),
         }
         running: dict[str, tuple[int, int]] = {}
         for name in wanted:
@@ -374,7 +382,8 @@ def main() -> None:
         f"{CLIENTS} streamed answers at once",
         rows,
         f"{SLOW} of the clients read slowly, {ABORTS} leave in the middle; the model writes {PER_S} tokens a second. "
-        "ROMA's CPU holds everything: gate, guardrails, retrieval, citations, events, and over HTTP the vendor's SDK. "
+        "ROMA's CPU holds everything: gate, guardrails, retrieval, the check of each statement, the record of the answer "
+        "on the disk, events, and over HTTP the vendor's SDK. "
         f"It is the median of {ROUNDS} rounds of {SEQUENTIAL} answers, the servers taking turns; the goal is at most "
         f"{GOAL_MS} ms with the model inside. Raised for the crowd: as many model calls at once as clients, every "
         f"deadline {PATIENCE_S} s, no limit on requests a minute. All processes share "

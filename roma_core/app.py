@@ -555,10 +555,14 @@ class Roma:
 
         return AnswerIdentity(
             roma=__version__,
-            settings=self.settings.deciding(),
+            settings=self._deciding_settings,
             fingerprints={**self.fingerprints, **(pipeline or self.pipeline).fingerprints},
             prompts=dict(self.prompts),
         )
+
+    @cached_property
+    def _deciding_settings(self) -> Mapping[str, Any]:
+        return self.settings.deciding()  # 1.3 ms, which is more than a record's row takes
 
     @by_tenant
     async def query(

@@ -26,6 +26,7 @@ from roma_core.answers.codec import (
     mask_secrets,
     mask_value,
     pack,
+    pack_masked,
     pack_stages,
     unpack,
     unpack_stages,
@@ -617,7 +618,7 @@ def _choose_passages(
     rows: list[tuple[str, str, str, bool, bytes]] = []
     size = 0
     for chunk in sorted(chunks.values(), key=lambda chunk: chunk.id not in read):
-        data = pack(mask_value(chunk.model_dump(mode="json")))
+        data = pack_masked(chunk.model_dump_json())
         size += len(data)
         if size > MOST_PASSAGE_BYTES:
             return rows, True
