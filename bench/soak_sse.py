@@ -382,8 +382,8 @@ def main() -> None:
         f"{CLIENTS} streamed answers at once",
         rows,
         f"{SLOW} of the clients read slowly, {ABORTS} leave in the middle; the model writes {PER_S} tokens a second. "
-        "ROMA's CPU holds everything: gate, guardrails, retrieval, the check of each statement, the record of the answer "
-        "on the disk, events, and over HTTP the vendor's SDK. "
+        "ROMA's CPU holds everything: gate, guardrails, retrieval, the check of each statement, the record of each "
+        "answer on the disk, events, and over HTTP the vendor's SDK. "
         f"It is the median of {ROUNDS} rounds of {SEQUENTIAL} answers, the servers taking turns; the goal is at most "
         f"{GOAL_MS} ms with the model inside. Raised for the crowd: as many model calls at once as clients, every "
         f"deadline {PATIENCE_S} s, no limit on requests a minute. All processes share "
