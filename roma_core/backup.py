@@ -255,7 +255,7 @@ def _write_archive(scope: BackupScope, snapshot: Path, unfinished: Path, archive
 
 
 def _list_left_out(scope: BackupScope) -> tuple[Path, ...]:
-    """Return what a backup does not hold: what can be made again, and sign-ins, which are not for copies."""
+    """Return what a backup does not hold: what can be made again, log lines, and sign-ins, which are not for copies."""
     left_out: list[Path] = []
     for own in scope.list_workspaces():
         left_out += [
@@ -266,6 +266,7 @@ def _list_left_out(scope: BackupScope) -> tuple[Path, ...]:
             own.temporary,
             own.shards,
             own.backups,
+            own.logs,
             own.gdrive_token,
         ]
     if scope.is_one_tenant:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from roma_core import __version__
+from roma_core.connectors.local.paths import path_of
 from roma_core.database import scrub
 from roma_core.errors import MOST_NAMED, InputError, NotFoundError
-from roma_core.telemetry import traces
+from roma_core.telemetry import log_files, traces
 from roma_core.tenants.uploads import find_upload
 from roma_core.types import ErasedPlace, ErasureCertificate, ForgetReport, Principal, digest
 from roma_core.workspace import Workspace, private_file
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 NOT_ERASED: Final = (
     "Backups that were made of the workspace, and copies of its files and disks, are not erased here.",
     "What was sent to others (vendors of models, MLflow and OpenTelemetry servers, exports, transcripts) is theirs.",
-    "Log lines on stderr are kept by what collects them; they hold no question and no answer.",
+    "Log lines on stderr are kept by what collects them; they hold no question and no answer, but with "
+    "ROMA_LLM_LOG_TEXT.",
 )
 FILE_ONLY: Final = (
     "Conversations, and in PostgreSQL the audit log, are in another database (ROMA_DATABASE_URL): its own log and "
@@ -121,6 +123,7 @@ class Erasure:
             ErasureStep("cached replies of models", lambda: asyncio.to_thread(self._clear_quotes)),
             ErasureStep("grants", lambda: asyncio.to_thread(roma.grants.forget_user, who.tenant, who.subject)),
             ErasureStep("traces", lambda: asyncio.to_thread(traces.forget_user, roma.settings, who)),
+            ErasureStep("log lines", lambda: asyncio.to_thread(self._forget_lines_of_user, who)),
             *more,
             ErasureStep("copies from before migrations", lambda: asyncio.to_thread(self._remove_copies)),
             ErasureStep(
@@ -162,6 +165,7 @@ class Erasure:
             ErasureStep("uploaded files", lambda: asyncio.to_thread(self._remove_uploads, list(known))),
             ErasureStep("evaluations that quote them", lambda: asyncio.to_thread(self._forget_evaluations, named)),
             ErasureStep("traces", lambda: asyncio.to_thread(traces.forget_documents, roma.settings, tenant, named)),
+            ErasureStep("log lines", lambda: asyncio.to_thread(self._forget_lines_of_documents, named)),
             ErasureStep("copies from before migrations", lambda: asyncio.to_thread(self._remove_copies)),
         )
         await self._take(steps, journal)
@@ -272,6 +276,14 @@ class Erasure:
                 path.unlink()
                 removed += 1
         return removed
+
+    def _forget_lines_of_user(self, who: Principal) -> int:
+        return sum(log_files.forget_user(place.logs, who.subject, who.pseudonym) for place in self._places)
+
+    def _forget_lines_of_documents(self, named: Sequence[str]) -> int:
+        paths = [path_of(name) for name in named if name.startswith("file:")]
+        spelt = [*named, *(spelling for path in paths for spelling in (str(path), path.name))]
+        return sum(log_files.forget_documents(place.logs, spelt) for place in self._places)
 
     def _forget_evaluations(self, named: Sequence[str]) -> int:
         """Remove kept answers, runs and golden candidates of evaluations that name one of these documents."""

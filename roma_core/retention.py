@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from roma_core.privacy.holds import LegalHold
 from roma_core.settings.privacy import ANY
 from roma_core.settings.retention import RecordKind, RetentionRule
-from roma_core.telemetry import traces
+from roma_core.telemetry import log_files, traces
 from roma_core.tenants.uploads import list_uploads, name_person_folder
 from roma_core.types import Document, Noun, Principal, ReadScope
 from roma_core.workspace import Workspace
@@ -135,6 +135,13 @@ class Retention:
         async def trace(tenant: str, before: datetime, counts_only: bool) -> int:
             return await asyncio.to_thread(traces.remove_before, roma.settings, tenant, before, counts_only=counts_only)
 
+        async def log_lines(tenant: str, before: datetime, counts_only: bool) -> int:
+            folder = Workspace(roma.settings.workspace).of_tenant(tenant).logs
+            held = {Principal(subject=name, tenant=tenant).pseudonym for name in held_users}
+            return await asyncio.to_thread(
+                log_files.remove_before, folder, before, held_users=held, counts_only=counts_only
+            )
+
         async def audit(tenant: str, before: datetime, counts_only: bool) -> int:
             by = Principal.local(tenant)
             return await asyncio.to_thread(roma.audit.remove_before, tenant, before, by=by, counts_only=counts_only)
@@ -152,6 +159,7 @@ class Retention:
             "answers": answers,
             "caches": caches,
             "traces": trace,
+            "logs": log_lines,
             "uploads": uploads,
             "audit": audit,
         }

@@ -128,6 +128,11 @@ class Workspace:
         return self.folder / "audit"
 
     @property
+    def logs(self) -> Path:
+        """Folder of log lines, one file a day, with ``ROMA_LOG_DAYS``."""
+        return self.folder / "logs"
+
+    @property
     def sessions(self) -> Path:
         """Conversations and feedback, unless ``ROMA_DATABASE_URL`` names another database."""
         return self.folder / "sessions.db"

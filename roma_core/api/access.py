@@ -228,6 +228,8 @@ class Gate:
             receive = self._recheck_messages(scope, receive, response)
         state = scope.setdefault("state", {})
         state["principal"], state["wire"] = found, response.wire
+        if found is not None:
+            logs.serve(found)
         mark, paying = serving.set(found), payer.set(found.token_id if found is not None else "")
         try:
             defect = await guarded("api", self._app(scope, receive, response.send))

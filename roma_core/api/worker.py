@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from roma_core.api.jobs import ClaimedJob, IngestQueue, JobOutcome, JobProgress
 from roma_core.errors import AgentFailure, RomaError, guarded
 from roma_core.telemetry import logs, metrics
-from roma_core.types import IngestionReport
+from roma_core.types import IngestionReport, Principal
 
 if TYPE_CHECKING:
     from roma_core.ingestion import IngestProgress, OnProgress
@@ -81,6 +81,7 @@ class JobWorker:
 
     async def _work(self, work: ClaimedJob, owner: str) -> None:
         with logs.request(work.id), logs.timed(self._log, "ingest job", attempt=work.attempt) as line:
+            logs.serve(Principal.local(work.tenant))
             holder = _ProgressHolder()
             task = asyncio.ensure_future(guarded("ingest", self._ingest(work, holder.note)))
             try:

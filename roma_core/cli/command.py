@@ -247,6 +247,8 @@ async def _invoke(body: Callable[[Invocation], Awaitable[int]], form: _Form) -> 
     from roma_core.telemetry import logs
 
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
+    if settings.telemetry.log_days:
+        logs.configure_files(Workspace(settings.workspace), days=settings.telemetry.log_days, tenant=settings.tenant)
     if not Workspace(settings.workspace).layout.exists():
         from roma_core.tenants.layout import bring_layout_up_to_date
 

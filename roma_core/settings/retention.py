@@ -11,7 +11,7 @@ from pydantic import field_validator
 from roma_core.settings.base import SettingsSection, setting
 from roma_core.settings.privacy import ANY
 
-RecordKind = Literal["documents", "conversations", "answers", "caches", "traces", "jobs", "uploads", "audit"]
+RecordKind = Literal["documents", "conversations", "answers", "caches", "traces", "logs", "jobs", "uploads", "audit"]
 RECORD_KINDS: Final[tuple[RecordKind, ...]] = get_args(RecordKind)
 _AGE: Final = re.compile(r"(?P<days>\d{1,6})d(?P<unused>:unused)?|(?P<forever>forever)")
 

@@ -17,6 +17,12 @@ class TelemetrySettings(SettingsSection):
         "WARNING", "Least level shown.", decides_answers=False
     )
     log_format: Literal["console", "json"] = setting("console", "Shape of log lines on stderr.", decides_answers=False)
+    log_days: int = setting(
+        0,
+        "Days of log lines that are kept in the workspace, as JSON in one file a day; 0 = stderr alone.",
+        ge=0,
+        decides_answers=False,
+    )
     tracing: bool = setting(False, "Write MLflow spans of every stage.", decides_answers=False)
     mlflow_tracking_uri: str | None = setting(
         None, "MLflow server; none = SQLite in the workspace.", decides_answers=False

@@ -1,4 +1,4 @@
-"""Structured log lines on stderr: one processor chain for ROMA's own lines and for those of every library.
+"""Structured log lines on stderr, and in files on request: one chain for ROMA's own lines and those of libraries.
 
 Each line carries ``event``, ``level``, ``timestamp``, ``agent``, ``request_id`` and ``duration_ms`` (as measured by the
 caller, else the time since the request began), and has passed redaction. An exception that becomes ``ERR_INTERNAL``
@@ -29,9 +29,14 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from roma_core.errors import defects, request_id
 from roma_core.redaction.rules import redact, redact_value
+from roma_core.telemetry.log_files import USER_FIELD, LogFileHandler
 from roma_core.terminal import escape_json, neutralise
+from roma_core.types import Principal
+from roma_core.workspace import DEFAULT_TENANT, Workspace
 
 _started: ContextVar[float | None] = ContextVar("roma_request_started", default=None)
+_served: ContextVar[Principal | None] = ContextVar("roma_logged_principal", default=None)
+"""For whom the work of this request is done: the lines of a tenant lie in its folder."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -53,20 +58,44 @@ def quiet_loggers(*names: str) -> None:
 
 
 def configure(level: str = "WARNING", shape: Literal["console", "json"] = "console") -> None:
-    """Send every line of ``level`` and above to stderr. A later call replaces the configuration."""
-    handler = _Stderr()
+    """Send every line of ``level`` and above to stderr. A later call replaces the configuration, also of files."""
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if isinstance(handler, _Stderr | LogFileHandler)]:
+        root.removeHandler(old)
+    root.addHandler(_with_formatter(_Stderr(), shape))
+    root.setLevel(level)
+    _configure_structlog(structlog.stdlib.ProcessorFormatter.wrap_for_formatter)
+
+
+def configure_files(workspace: Workspace, *, days: int, tenant: str = DEFAULT_TENANT) -> None:
+    """Write every line to files of the workspace, too, and keep those of the last ``days`` days.
+
+    Lines of work for nobody in particular lie in the folder of ``tenant``. ``configure`` comes before.
+    """
+
+    def find_tenant() -> str:
+        principal = _served.get()
+        return tenant if principal is None else principal.tenant
+
+    def report(reason: str) -> None:
+        get("logs").warning("log_file_failed", reason=reason)
+
+    handler = LogFileHandler(workspace, days, find_tenant=find_tenant, on_failure=report)
+    logging.getLogger().addHandler(_with_formatter(handler, "json", _add_user))
+
+
+def _with_formatter(handler: logging.Handler, shape: str, *first: Processor) -> logging.Handler:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_CHAIN, _name_agent],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_make_last_processors(shape)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *first,
+                *_make_last_processors(shape),
+            ],
         )
     )
-    root = logging.getLogger()
-    for old in [h for h in root.handlers if isinstance(h, _Stderr)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
-    root.setLevel(level)
-    _configure_structlog(structlog.stdlib.ProcessorFormatter.wrap_for_formatter)
+    return handler
 
 
 def _make_last_processors(shape: str) -> list[Processor]:
@@ -124,23 +153,30 @@ def new_request_id(wanted: str | None = None) -> str:
 def request(wanted: str | None = None) -> Iterator[str]:
     """Put everything inside into one request: its id is on every line, failure and span."""
     current = new_request_id(wanted)
-    id_token, start_token = request_id.set(current), _started.set(time.perf_counter())
+    id_token, start_token, served_token = request_id.set(current), _started.set(time.perf_counter()), _served.set(None)
     try:
         yield current
     finally:
         request_id.reset(id_token)
         _started.reset(start_token)
+        _served.reset(served_token)
+
+
+def serve(principal: Principal) -> None:
+    """Note for whom the rest of the request is: its lines in files lie with the tenant and name the pseudonym."""
+    _served.set(principal)
 
 
 @contextmanager
 def detach_request() -> Iterator[None]:
     """Detach work from the request: a server's own work does not belong to the request that started it."""
-    id_token, start_token = request_id.set(None), _started.set(None)
+    id_token, start_token, served_token = request_id.set(None), _started.set(None), _served.set(None)
     try:
         yield
     finally:
         request_id.reset(id_token)
         _started.reset(start_token)
+        _served.reset(served_token)
 
 
 @contextmanager
@@ -170,6 +206,13 @@ def _add_request(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _add_user(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    principal = _served.get()
+    if principal is not None:
+        event[USER_FIELD] = principal.pseudonym
+    return event
+
+
 def _name_agent(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Name the library as the agent of its own lines."""
     record = event.get("_record")
@@ -184,7 +227,7 @@ _CHAIN: list[Processor] = [
     _add_request,
 ]
 _MOST_FRAMES = 20
-_KEEP = frozenset({"timestamp", "level", "request_id", "duration_ms", "agent"})
+_KEEP = frozenset({"timestamp", "level", "request_id", "duration_ms", "agent", USER_FIELD})
 
 
 def _redact_event(_logger: Any, _method: str, event: EventDict) -> MutableMapping[str, Any]:

@@ -14,7 +14,7 @@ from roma_core.audit import is_on_server
 from roma_core.database import scrub
 from roma_core.erasure import FILE_ONLY, NOT_ERASED, ErasureStep, Journal, write_certificate
 from roma_core.errors import InputError, NotFoundError
-from roma_core.telemetry import traces
+from roma_core.telemetry import log_files, traces
 from roma_core.tenants.uploads import list_uploads_of_before
 from roma_core.types import ErasureCertificate, Principal, digest
 from roma_core.workspace import Workspace, list_tenant_folders, name_tenant_folder
@@ -56,6 +56,7 @@ async def delete_tenant(roma: Roma, tenant: str, more: Sequence[ErasureStep] = (
         ErasureStep("conversations and ratings", lambda: _forget_conversations(roma, tenant)),
         ErasureStep("audit log of all tenants", lambda: asyncio.to_thread(_forget_log, roma, tenant)),
         ErasureStep("traces of before", lambda: asyncio.to_thread(traces.forget_tenant, roma.settings, tenant)),
+        ErasureStep("log lines of all", lambda: asyncio.to_thread(log_files.forget_tenant, workspace.logs, tenant)),
         ErasureStep("uploads of before", lambda: asyncio.to_thread(_remove_uploads, workspace, tenant)),
         ErasureStep("files", lambda: asyncio.to_thread(_remove_folder, folder)),
         ErasureStep("copies from before migrations", lambda: asyncio.to_thread(_remove_copies, workspace)),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from roma_core.telemetry import logs
 from roma_core.tenants import bring_layout_up_to_date, create_tenant, set_tenant
 from roma_core.tenants.layout import find_shared_tenants
 from roma_core.types import Document
@@ -176,3 +178,23 @@ def interrupt_at(name: str) -> Any:
             raise RuntimeError(step)
 
     return interrupt
+
+
+async def test_log_lines_of_a_tenants_callers_lie_in_its_folder(two: Any, workspace: Path) -> None:
+    logs.configure("INFO")
+    logs.configure_files(Workspace(workspace), days=3)
+    try:
+        await ingest(two, "lab", two.folders["lab"])
+        for tenant in ("lab", "default"):
+            await two.client.post("/query", json={"text": QUESTION}, headers=two.headers[tenant])
+    finally:
+        logs.configure()
+    read: dict[str, list[dict[str, Any]]] = {}
+    for tenant in ("lab", "default"):
+        (path,) = Workspace(workspace).of_tenant(tenant).logs.iterdir()
+        read[tenant] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    asked = {tenant: [line["user"] for line in lines if line["event"] == "query"] for tenant, lines in read.items()}
+    assert [len(users) for users in asked.values()] == [1, 1] and asked["lab"] != asked["default"]
+    events = {line["event"] for line in read["lab"]}
+    assert {"ingest", "ingest job", "request", "query"} <= events
+    assert {line.get("tenant", "lab") for line in read["lab"]} == {"lab"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from roma_core.errors import ConfigError, InputError, NotFoundError
 from roma_core.privacy.holds import RETIRED, RetentionLedger
 from roma_core.retention import Retention, RetentionReport
 from roma_core.settings import Settings
+from roma_core.telemetry import logs
 from roma_core.types import Document, Principal, TailorOutput, digest
 from roma_core.workspace import Workspace
 from tests.fakes.traces import find_traces
@@ -162,6 +164,31 @@ async def test_a_users_records_are_held(tmp_path: Path, source: Path) -> None:
         assert len(await roma.turns("s", ANNA)) == 1 and await roma.turns("s", BERT) == []
         with pytest.raises(InputError, match="case 12"):
             await roma.forget_user("anna")
+
+
+async def test_lines_that_are_old_enough_go_by_their_rule(tmp_path: Path, source: Path) -> None:
+    async with opened(tmp_path, "logs=30d") as roma:
+        await roma.ingest(source)
+        logs.configure("INFO")
+        logs.configure_files(Workspace(tmp_path / "w"), days=90)
+        try:
+            for who in (ANNA, BERT):
+                with logs.request():
+                    logs.serve(who)
+                    await ask(roma, who, "s")
+        finally:
+            logs.configure()
+        (path,) = (tmp_path / "w" / "logs").iterdir()
+        users = [json.loads(line)["user"] for line in path.read_text().splitlines()]
+        assert users == [ANNA.pseudonym, BERT.pseudonym]
+        assert counts(await at(roma, 29).plan("default")) == {"logs": (0, 0)}
+        whole = roma.holds.place("default", "tenant", "default", reason="case", by="local")
+        assert counts(await at(roma, 31).apply("default")) == {"logs": (0, 2)}
+        roma.holds.release(whole.id, "default")
+        roma.holds.place("default", "user", "bert", reason="case", by="local")
+        assert counts(await at(roma, 31).plan("default")) == {"logs": (1, 0)}
+        assert counts(await at(roma, 31).apply("default")) == {"logs": (1, 0)}
+        assert BERT.pseudonym in path.read_text() and ANNA.pseudonym not in path.read_text()
 
 
 async def test_the_log_can_be_read_after_its_beginning_was_removed(tmp_path: Path, source: Path) -> None:

@@ -12,6 +12,7 @@ from roma_core.api.jobqueue import JobQueue
 from roma_core.api.storage import open_service
 from roma_core.api.tokens import TokenStore
 from roma_core.cli import main
+from roma_core.telemetry import logs
 from tests.fakes.traces import find_traces
 
 Shown = pytest.CaptureFixture[str]
@@ -46,6 +47,32 @@ def test_a_user_is_forgotten_with_account_tokens_and_jobs(service: Path, tmp_pat
     assert find_traces(service, ["wolpertinger", "subject-7"]) == {}
     assert [account.name for account in AccountTable(service).list()] == ["bert"]
     assert "wolpertinger" not in target.read_text()
+
+
+def test_log_lines_of_the_workspace_go_with_the_user_and_the_document(
+    service: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+) -> None:
+    monkeypatch.setenv("ROMA_LOG_DAYS", "3")
+    monkeypatch.setenv("ROMA_LOG_LEVEL", "DEBUG")
+    paper = tmp_path / "papers" / "quaggazebu.md"
+    paper.parent.mkdir()
+    paper.write_text("# The bridge\n\nThe bridge spans 120 metres.\n")
+    try:
+        assert main(["ingest", str(paper.parent)]) == 0
+        logs.get("test").warning("page not read", uri=paper.as_uri())
+        logs.get("test").warning("refused", name="wolpertinger")
+        held = {name for name in find_traces(service, ["quaggazebu", "wolpertinger"]) if name.startswith("logs/")}
+        assert len(held) == 1
+        capsys.readouterr()
+        assert main(["forget", str(paper), "--json"]) == 0
+        certificate = json.loads(capsys.readouterr().out)["certificate"]
+        removed = {place["place"]: place["removed"] for place in certificate["places"]}
+        assert removed["log lines"] >= 1
+        assert main(["forget", "--user", "wolpertinger"]) == 0
+        assert find_traces(service, ["quaggazebu", "wolpertinger"], without=["audit/"]) == {}
+        assert (service / next(iter(held))).stat().st_size > 0, "other lines stay"
+    finally:
+        logs.configure()
 
 
 def test_a_user_and_documents_are_forgotten_one_at_a_time(service: Path, capsys: Shown) -> None:
