@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,10 +12,10 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from roma_core.app import build_roma
+from roma_core.app import Roma, build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, note, write, write_table
-from roma_core.errors import AgentFailure, InputError
+from roma_core.errors import AgentFailure, EvalError, InputError
 from roma_core.store import open_for_reading
 from roma_core.workspace import Workspace
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from roma_core.types import Persona, ScoredChunk
 
 everyone_option = click.option("--everyone", is_flag=True, help="Also what other users of the tenant asked and rated.")
+no_answer_option = click.option("--no-answer", "unanswerable", is_flag=True, help="The corpus does not answer it.")
 SIZES = (64, 128, 200, 400)
 """Passage sizes in tokens for which it is measured how much of the evidence they can hold."""
 
@@ -78,17 +81,20 @@ def _show_check(check: GoldenCheck) -> None:
 @command(
     "new",
     examples=(
+        "roma golden new golden.json",
+        "roma golden new golden.json --no-answer -q 'What does a balloon pay?'",
         "roma golden new golden.json --passage 'ferry landing dues'",
         "roma golden new golden.json --passage 'ferry dues' -q 'What does a ferry pay?' -a '97 EUR.' --fact '97 EUR'",
     ),
 )
 @click.argument("dataset", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--passage", required=True, metavar="WORDS", help="Words to find the passage by, best first.")
+@click.option("--passage", default="", metavar="WORDS", help="Words to find the passage by, best first.")
 @click.option("--pick", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Take the Nth.")
 @click.option("-q", "--question", default="", metavar="TEXT", help="The question; without it, passages are shown.")
 @click.option("-a", "--answer", default="", metavar="TEXT", help="The reference answer.")
 @click.option("--fact", multiple=True, metavar="TEXT", help="A fact that the answer states; may be repeated.")
 @click.option("--anchor", default="", metavar="WORDS", help="Words of the passage; default: the sentence of a fact.")
+@no_answer_option
 @click.option(
     "--persona", type=click.Choice(["technical", "executive", "general"]), default="general", show_default=True
 )
@@ -102,47 +108,135 @@ async def new(
     answer: str,
     fact: tuple[str, ...],
     anchor: str,
+    unanswerable: bool,
     persona: str,
     tag: tuple[str, ...],
 ) -> int:
-    """Add an item to the golden set in a file, with a passage of the workspace as its evidence.
+    """Add items to the golden set in a file, each with a passage of the workspace as its evidence.
 
-    Without a question the passages are shown that the words find. With one, the items of the set that ask nearly the
-    same are named.
+    Without --passage one item after another is asked for. With it the passages are shown that the words find, and with
+    a question too the item is added. The items of the set that ask nearly the same are named.
     """
-    from roma_core.evals.golden.authoring import make_case, write_case
-
+    draft = _ItemDraft(dataset, cast("Persona", persona), tag)
+    if unanswerable:
+        if answer or fact or passage or anchor or not question:
+            raise InputError("An item without an answer has --question, and neither --answer, --fact nor --passage.")
+        near = draft.find_near(question)
+        _show_item(call, dataset, draft.add(None, question, "", ()), near)
+        return OK
+    if not passage and (question or answer or fact or anchor):
+        raise InputError("An item needs --passage, the words to find its evidence by, or --no-answer.")
     async with build_roma(call.settings) as roma:
+        if not passage:
+            return await _ask_for_items(call, roma, draft)
         found = await roma.search(passage, limit=max(5, pick))
     if isinstance(found, AgentFailure):
         return call.fail(found)
-    rows = [
-        (number, each.chunk.uri.rpartition("/")[2], _shorten(each.chunk.text)) for number, each in enumerate(found, 1)
-    ]
     if not question:
-        shown = [{"pick": number, "document": name, "text": text} for number, name, text in rows]
-        call.emit(shown, lambda: write_table("Passages, best first", ["pick", "document", "text"], rows))
+        shown = [dict(zip(_PICKED, row, strict=True)) for row in _list_passages(found)]
+        call.emit(shown, lambda: _show_passages(found))
         return OK
     if len(found) < pick:
         raise InputError(f"Only {len(found)} passages are found by these words; pick one of them.")
     if not answer or not fact:
         raise InputError("An item needs --answer and at least one --fact.")
-    near = _find_near(dataset, question)
-    case = make_case(
-        found[pick - 1],
-        question,
-        answer,
-        fact,
-        persona=cast("Persona", persona),
-        tags=tag,
-        anchor=anchor,
-    )
-    write_case(dataset, case)
+    near = draft.find_near(question)
+    _show_item(call, dataset, draft.add(found[pick - 1], question, answer, fact, anchor), near)
+    return OK
+
+
+_PICKED = ("pick", "document", "text")
+
+
+def _list_passages(found: Sequence[ScoredChunk]) -> list[tuple[int, str, str]]:
+    return [(n, each.chunk.uri.rpartition("/")[2], _shorten(each.chunk.text)) for n, each in enumerate(found, 1)]
+
+
+def _show_passages(found: Sequence[ScoredChunk]) -> None:
+    write_table("Passages, best first", _PICKED, _list_passages(found))
+
+
+@dataclass(frozen=True)
+class _ItemDraft:
+    """Where new items go and what all of them share."""
+
+    dataset: Path
+    persona: Persona
+    tags: tuple[str, ...]
+
+    def find_near(self, question: str) -> list[GoldenCase]:
+        """Return the items of the set that ask nearly the same."""
+        return _find_near(self.dataset, question)
+
+    def add(
+        self, passage: ScoredChunk | None, question: str, answer: str, facts: Sequence[str], anchor: str = ""
+    ) -> GoldenCase:
+        """Write an item into the set; without a passage one that is not answered by the corpus.
+
+        Raises ``EvalError`` for facts that the answer does not state, and for a question that the set asks already.
+        """
+        from roma_core.evals.golden.authoring import make_case, make_unanswerable, write_case
+
+        if passage is None:
+            case = make_unanswerable(question, persona=self.persona, tags=self.tags)
+        else:
+            case = make_case(passage, question, answer, facts, persona=self.persona, tags=self.tags, anchor=anchor)
+        write_case(self.dataset, case)
+        return case
+
+
+async def _ask_for_items(call: Invocation, roma: Roma, draft: _ItemDraft) -> int:
+    """Ask for one item after another, over a workspace that is opened once, until no words are given."""
+    added: list[GoldenCase] = []
+    while words := _ask("Words to find a passage by (none: end)", may_be_empty=True):
+        found = await roma.search(words, limit=5)
+        if isinstance(found, AgentFailure):
+            return call.fail(found)
+        if not found:
+            note("nothing is found by these words")
+            continue
+        if not call.as_json:
+            _show_passages(found)
+        pick = click.prompt("Pick (0: other words)", type=click.IntRange(0, len(found)), default=1, err=True)
+        if pick and (case := _ask_for_item(draft, found[pick - 1])) is not None:
+            added.append(case)
+            note(f"{case.id} is in {draft.dataset}\n")
+    items = [case.model_dump(mode="json", exclude_defaults=True) for case in added]
+    call.emit(items, lambda: write(f"{len(added)} new items in {draft.dataset}"))
+    if added and not call.as_json:
+        note(f"next: roma golden validate {draft.dataset}")
+    return OK
+
+
+def _ask_for_item(draft: _ItemDraft, passage: ScoredChunk) -> GoldenCase | None:
+    """Ask for the words of an item until they fit its passage; None where no question is given."""
+    while question := _ask("Question (none: other words)", may_be_empty=True):
+        _name_near(draft.find_near(question))
+        answer = _ask("Reference answer (none: the documents do not answer it)", may_be_empty=True)
+        facts = [_ask("Fact that the answer states")] if answer else []
+        while facts and (more := _ask("Another fact (none: no more)", may_be_empty=True)):
+            facts.append(more)
+        try:
+            return draft.add(passage if answer else None, question, answer, facts)
+        except EvalError as error:
+            note(f"{error}\nOnce more:")
+    return None
+
+
+def _ask(words: str, *, may_be_empty: bool = False) -> str:
+    default = "" if may_be_empty else None
+    return str(click.prompt(words, default=default, show_default=False, err=True)).strip()
+
+
+def _show_item(call: Invocation, dataset: Path, case: GoldenCase, near: Sequence[GoldenCase]) -> None:
     item = case.model_dump(mode="json", exclude_defaults=True)
     call.emit({"item": item, "near": [each.id for each in near]}, lambda: write(f"{case.id} is in {dataset}"))
+    _name_near(near)
+
+
+def _name_near(near: Iterable[GoldenCase]) -> None:
     for each in near:
         note(f"near: {each.id}: {each.question}")
-    return OK
 
 
 def _find_near(dataset: Path, question: str) -> list[GoldenCase]:
@@ -244,7 +338,7 @@ def _show_candidate(candidate: GoldenCandidate) -> None:
 @click.option("-q", "--question", default="", metavar="TEXT", help="The question in better words.")
 @click.option("-a", "--answer", default="", metavar="TEXT", help="The reference answer.")
 @click.option("--fact", multiple=True, metavar="TEXT", help="A fact that the answer states; may be repeated.")
-@click.option("--no-answer", "unanswerable", is_flag=True, help="The corpus does not answer it.")
+@no_answer_option
 @click.option("--passage", default="", metavar="WORDS", help="Words to find the right passage by.")
 @click.option("--anchor", default="", metavar="WORDS", help="Words of the passage; default: the sentence of a fact.")
 @click.option("--tag", multiple=True, metavar="TAG", help="May be repeated.")
@@ -286,10 +380,7 @@ async def accept(
     near = _find_near(dataset, case.question)
     write_case(dataset, case)
     _decide(call, chosen, "accepted", by, dataset=str(dataset), case_id=case.id)
-    item = case.model_dump(mode="json", exclude_defaults=True)
-    call.emit({"item": item, "near": [each.id for each in near]}, lambda: write(f"{case.id} is in {dataset}"))
-    for each in near:
-        note(f"near: {each.id}: {each.question}")
+    _show_item(call, dataset, case, near)
     return OK
 
 

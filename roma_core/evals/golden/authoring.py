@@ -219,6 +219,12 @@ def make_case(
     )
 
 
+def make_unanswerable(question: str, *, persona: Persona = "general", tags: Sequence[str] = ()) -> GoldenCase:
+    """Return an item that the corpus does not answer: *I don't know* is right."""
+    case_id = f"new-{digest('golden', question)[:10]}"
+    return GoldenCase(id=case_id, question=question, persona=persona, kind="no_answer", tags=tuple(tags))
+
+
 def choose_anchor(text: str, nuggets: Sequence[Nugget]) -> str:
     """Return a few words of the first sentence that states one of the facts, else of the passage's beginning."""
     sentences = [part.strip() for part in re.split(r"(?<=[.!?。])\s+|\n+", text) if part.strip()]

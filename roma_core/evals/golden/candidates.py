@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from roma_core.answers import AnswerRecord
 from roma_core.errors import ErrorCode, EvalError, suggest_name
-from roma_core.evals.golden.authoring import make_case
+from roma_core.evals.golden.authoring import make_case, make_unanswerable
 from roma_core.evals.golden.dataset import GoldenCase, Nugget
 from roma_core.evals.measures.nuggets import states
 from roma_core.sessions.service import Feedback
@@ -183,13 +183,9 @@ def accept_candidate(
 
 def refuse_candidate(candidate: GoldenCandidate, *, question: str = "", tags: Sequence[str] = ()) -> GoldenCase:
     """Return the golden case of a question that the corpus does not answer: *I don't know* is right."""
-    return GoldenCase(
-        id=f"use-{candidate.id}",
-        question=question or candidate.question,
-        persona=candidate.persona,
-        kind="no_answer",
-        tags=(REVIEWED, *tags),
-    )
+    asked = question or candidate.question
+    case = make_unanswerable(asked, persona=candidate.persona, tags=(REVIEWED, *tags))
+    return case.model_copy(update={"id": f"use-{candidate.id}"})
 
 
 def read_decisions(path: Path, tenant: str) -> list[ReviewDecision]:

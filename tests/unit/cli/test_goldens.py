@@ -45,6 +45,33 @@ def test_a_thumb_down_becomes_golden_by_a_reviewer(rated: Path) -> None:
     assert (decision["reviewer"], decision["case_id"]) == ("Ada", f"use-{first}")
 
 
+def test_items_are_asked_for_one_after_another(rated: Path) -> None:
+    said = [
+        *("rope bridge", "1", "When was the rope bridge built?", "In 1902.", "1910", ""),  # a fact that is not stated
+        *("When was the rope bridge built?", "In 1902.", "1902", ""),
+        *("rope bridge", "0"),
+        *("rope bridge", "1", "When was the bridge built, the rope one?", "", ""),
+    ]
+    told = CliRunner().invoke(command_line, ["golden", "new", "golden.json"], input="\n".join([*said, ""]))
+    assert told.exit_code == 0, told.output
+    assert "The answer does not state the fact '1910'." in told.output
+    assert "near: new-" in told.output
+    first, second = json.loads(Path("golden.json").read_text())["items"]
+    assert (first["question"], first["nuggets"][0]["fact"]) == ("When was the rope bridge built?", "1902")
+    assert second["kind"] == "no_answer"
+    assert "2 new items in golden.json" in told.output
+
+
+def test_a_question_without_an_answer_needs_no_workspace(workspace: Path) -> None:
+    added = run("golden", "new", "golden.json", "--no-answer", "-q", "Who painted the lighthouse?", "--json")
+    assert json.loads(added.stdout)["item"]["kind"] == "no_answer"
+    refused = CliRunner().invoke(
+        command_line, ["golden", "new", "golden.json", "--no-answer", "-q", "Who?", "-a", "Ada."], standalone_mode=False
+    )
+    assert refused.exit_code or refused.return_value, refused.output
+    assert len(json.loads(Path("golden.json").read_text())["items"]) == 1
+
+
 @pytest.mark.slow
 def test_a_dropped_candidate_is_off_the_list(rated: Path) -> None:
     first = json.loads(run("golden", "candidates", "--json").stdout)[0]["id"]
