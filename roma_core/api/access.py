@@ -43,6 +43,7 @@ OPEN = frozenset(
         "/sign-in",
         "/sign-in/oidc",
         "/sign-in/oidc/callback",
+        "/sign-in/oidc/logout",
         "/sign-in/saml",
         FROM_PROVIDER,
         "/sign-in/saml/finish",

@@ -6,6 +6,7 @@ lives on the server, so that ending it holds for the next request.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -268,18 +269,23 @@ class AccountTable:
             if not db.execute(ended, (_now().isoformat(), login_id)).rowcount:
                 raise NotFoundError(f"There is no sign-in {login_id!r}; `roma login list` shows those that there are.")
 
-    def end_provider_logins(self, provider: str, subject: str, sessions: Sequence[str] = ()) -> tuple[str, ...]:
-        """End the sign-ins of a provider's person, of these ``sessions`` of the provider or all; return their ids."""
+    def end_provider_logins(
+        self, provider: str, subject: str, sessions: Sequence[str] = (), *, way: SignIn
+    ) -> tuple[str, ...]:
+        """End the sign-ins of a provider's person, of these ``sessions`` of the provider or all; return their ids.
+
+        Without a ``subject`` those of the ``sessions`` alone, whoever it is.
+        """
+        wanted = {*sessions, None} if subject else {*sessions}
         with self._database.transaction() as db:
             rows = db.execute(
                 "SELECT logins.id, logins.id_token FROM logins JOIN identities ON identities.user = logins.user "
-                "WHERE identities.provider = ? AND identities.subject = ? AND logins.way = 'saml' "
+                "WHERE identities.provider = ? AND (identities.subject = ? OR ? = '') AND logins.way = ? "
                 "AND logins.ended_at IS NULL",
-                (provider, subject),
+                (provider, subject, subject, way),
             ).fetchall()
-            meant = tuple(
-                row["id"] for row in rows if not sessions or _name_session(row["id_token"]) in {*sessions, None}
-            )
+            is_everywhere = bool(subject) and not sessions
+            meant = tuple(row["id"] for row in rows if is_everywhere or _name_session(way, row["id_token"]) in wanted)
             ended = "UPDATE logins SET ended_at = ?, id_token = NULL WHERE id = ?"
             db.executemany(ended, [(_now().isoformat(), login_id) for login_id in meant])
         return meant
@@ -292,9 +298,16 @@ class AccountTable:
         return tuple(sorted(found, key=lambda login: login.created_at, reverse=True))
 
 
-def _name_session(token: str | None) -> str | None:
+def _name_session(way: SignIn, token: str | None) -> str | None:
     """Return the provider's name of a sign-in; None where it gave none, so that it cannot be told from others."""
-    return None if token is None else json.loads(token).get("session")
+    if token is None:
+        return None
+    if way == "saml":
+        held, name = token, "session"
+    else:
+        held, name = base64.urlsafe_b64decode(token.split(".")[1] + "==").decode(), "sid"
+    session = json.loads(held).get(name)
+    return session if isinstance(session, str) else None
 
 
 def select_accounts(db: sqlite3.Connection) -> dict[str, UserAccount]:

@@ -73,6 +73,7 @@ async def test_open_are_only_the_documentation_the_health_and_the_ways_to_sign_i
         "/sign-in",
         "/sign-in/oidc",
         "/sign-in/oidc/callback",
+        "/sign-in/oidc/logout",
         "/sign-in/saml",
         "/sign-in/saml/acs",
         "/sign-in/saml/finish",

@@ -12,14 +12,15 @@ import binascii
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from roma_core.api.access import RateLimiter
 from roma_core.api.accounts import ExternalIdentity
-from roma_core.api.sso.pending import START_AGAIN, PendingSignIn
+from roma_core.api.sso.pending import START_AGAIN, LogoutDemand, PendingSignIn
 from roma_core.api.sso.policy import AdmissionPolicy, check_groups
 from roma_core.connectors.net.guard import Netguard, Resolve, system_resolve
 from roma_core.connectors.web.fetcher import FetchedResponse, Fetcher
@@ -29,6 +30,7 @@ from roma_core.telemetry import logs
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key
+    from joserfc.jwt import Token
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that count. None of them uses a secret that both sides know, so no public key can be taken for one."""
@@ -36,6 +38,9 @@ _KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519"}
 METADATA_S: Final = 3600.0
 """Seconds for which the provider's description is used before it is asked for again."""
+LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_S: Final = 3600.0
+"""Seconds for which a logout token counts at most, whatever it says; two minutes are recommended to providers."""
 REFETCHES_PER_MINUTE = 6
 LARGEST_ANSWER = 1 << 20
 MOST_KEYS = 100
@@ -84,7 +89,7 @@ class OIDCProvider:
     ) -> None:
         _require_authlib()
         self._settings = settings
-        self._issuer = settings.issuer or ""
+        self.issuer = settings.issuer or ""
         if not settings.client_id:
             raise ConfigError("ROMA_OIDC_CLIENT_ID is needed: the provider gives it when ROMA is registered there.")
         self.policy = AdmissionPolicy(settings)
@@ -92,7 +97,7 @@ class OIDCProvider:
         self._signed_out_uri = f"{public_url}/sign-in"
         guard = Netguard(settings.allowed_private_hosts, resolve)
         self._fetcher = Fetcher(guard, timeout_s=settings.timeout_s, max_bytes=LARGEST_ANSWER)
-        self._check_endpoint("ROMA_OIDC_ISSUER", self._issuer)
+        self._check_endpoint("ROMA_OIDC_ISSUER", self.issuer)
         self._now = now
         self._metadata: dict[str, Any] = {}
         self._metadata_until = -math.inf
@@ -157,6 +162,38 @@ class OIDCProvider:
             fields["id_token_hint"] = id_token
         return str(add_params_to_uri(endpoint, list(fields.items())))
 
+    async def read_logout(self, logout_token: str) -> LogoutDemand:
+        """Return whose sign-ins the provider demands to end (OpenID Connect Back-Channel Logout 1.0, section 2.6).
+
+        Raises ``AccessError`` for whatever does not hold, and ``ConnectorError`` when the provider's keys are needed
+        and it is unavailable. That a token counts once is for the caller to see to.
+        """
+        metadata = await self._load_metadata()
+        token = await self._read_signed(logout_token, metadata, types=("logout+jwt", "application/logout+jwt", "JWT"))
+        claims = token.claims
+        audience = claims.get("aud")
+        if claims.get("iss") != self.issuer:
+            raise _refuse("it is of another issuer")
+        if self._settings.client_id not in (audience if isinstance(audience, list) else [audience]):
+            raise _refuse("it is for another client")
+        issued_at, ends_at = claims.get("iat"), claims.get("exp")
+        now, leeway_s = self._now(), self._settings.leeway_s
+        if issued_at is None or ends_at is None or "nonce" in claims:
+            raise _refuse("it is no logout token")
+        ends_at = min(ends_at, issued_at + LOGOUT_S) + leeway_s
+        if issued_at > now + leeway_s or ends_at <= now:
+            raise _refuse("it is not of this moment")
+        events = claims.get("events")
+        if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+            raise _refuse("it demands no logout")
+        named = {name: claims.get(name, "") for name in ("jti", "sub", "sid")}
+        if not all(isinstance(value, str) for value in named.values()):
+            raise _refuse("its names are no text")
+        if not named["jti"] or not (named["sub"] or named["sid"]):
+            raise _refuse("it names nobody")
+        sessions = (named["sid"],) if named["sid"] else ()
+        return LogoutDemand(named["jti"], named["sub"], sessions, datetime.fromtimestamp(ends_at, UTC))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._fetcher.close()
@@ -168,7 +205,7 @@ class OIDCProvider:
         if self._now() < self._metadata_until:
             return self._metadata
         try:
-            found = await self._fetch_json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+            found = await self._fetch_json(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
             self._check_metadata(found)
         except ConnectorError as error:
             if not self._metadata:
@@ -179,7 +216,7 @@ class OIDCProvider:
         return found
 
     def _check_metadata(self, metadata: Mapping[str, Any]) -> None:
-        if metadata.get("issuer") != self._issuer:
+        if metadata.get("issuer") != self.issuer:
             raise ConfigError(
                 f"The provider calls itself {_shorten(metadata.get('issuer'))}; set ROMA_OIDC_ISSUER to exactly that, "
                 "if it is the right provider."
@@ -228,7 +265,7 @@ class OIDCProvider:
         """Check ``iss`` of the answer that a browser brought (RFC 9207)."""
         named = parameters.get("iss")
         is_promised = metadata.get("authorization_response_iss_parameter_supported") is True
-        if (named is None and is_promised) or (named is not None and named != self._issuer):
+        if (named is None and is_promised) or (named is not None and named != self.issuer):
             raise _refuse("it is of another issuer")
 
     async def _redeem(self, code: str, pending: PendingSignIn, metadata: Mapping[str, Any]) -> dict[str, str]:
@@ -269,7 +306,7 @@ class OIDCProvider:
                 "ROMA_OIDC_CLIENT_SECRET."
             )
         if status >= 500 or status == 429:
-            raise _unavailable(urlsplit(self._issuer).hostname or "", f"it answered {status}")
+            raise _unavailable(urlsplit(self.issuer).hostname or "", f"it answered {status}")
         raise AccessError(f"The provider refused the code of this sign-in ({reason}): start it again.")
 
     async def _check_id_token(
@@ -277,32 +314,17 @@ class OIDCProvider:
     ) -> dict[str, Any]:
         """Return the claims of an ID token that is signed by the provider, for this client and this sign-in."""
         from authlib.oidc.core import CodeIDToken
-        from joserfc import jwt
         from joserfc.errors import JoseError
-        from joserfc.jws import JWSRegistry
 
-        header = _read_header(id_token)
-        algorithm, key_id = header.get("alg"), header.get("kid")
-        listed = metadata.get("id_token_signing_alg_values_supported")
-        is_listed = not isinstance(listed, list) or algorithm in listed
-        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or not is_listed:
-            raise _refuse("its signature is of a kind that does not count")
-        if "crit" in header or str(header.get("typ", "JWT")).upper() != "JWT":
-            raise _refuse("it is no ID token")
-        if key_id is not None and not isinstance(key_id, str):
-            raise _refuse("its key has no usable id")
-        key = await self._find_key(key_id, algorithm, metadata)
-        try:
-            registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
-            token = jwt.decode(id_token, key, registry=registry)
-        except (JoseError, ValueError, TypeError):
-            raise _refuse("its signature is not the provider's") from None
-        _check_types(token.claims)
+        token = await self._read_signed(id_token, metadata, types=("JWT",))
+        subject = token.claims.get("sub")
+        if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
+            raise _refuse("it does not say who signed in (sub)")
         claims = CodeIDToken(
             token.claims,
             token.header,
             {
-                "iss": {"essential": True, "value": self._issuer},
+                "iss": {"essential": True, "value": self.issuer},
                 "aud": {"essential": True, "value": self._settings.client_id},
                 "nonce": {"essential": True, "value": pending.nonce},
             },
@@ -315,6 +337,34 @@ class OIDCProvider:
         if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != self._settings.client_id:
             raise _refuse("it is for several clients, and names none of them as its own (azp)")
         return dict(claims)
+
+    async def _read_signed(self, text: str, metadata: Mapping[str, Any], *, types: Collection[str]) -> Token:
+        """Return a token of one of the ``types`` whose signature is the provider's; its claims are of the right kind.
+
+        Raises ``AccessError``.
+        """
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+        from joserfc.jws import JWSRegistry
+
+        header = _read_header(text)
+        algorithm, key_id = header.get("alg"), header.get("kid")
+        listed = metadata.get("id_token_signing_alg_values_supported")
+        is_listed = not isinstance(listed, list) or algorithm in listed
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or not is_listed:
+            raise _refuse("its signature is of a kind that does not count")
+        if "crit" in header or str(header.get("typ", "JWT")).upper() not in {name.upper() for name in types}:
+            raise _refuse("it is a token of another kind")
+        if key_id is not None and not isinstance(key_id, str):
+            raise _refuse("its key has no usable id")
+        key = await self._find_key(key_id, algorithm, metadata)
+        try:
+            registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+            token = jwt.decode(text, key, registry=registry)
+        except (JoseError, ValueError, TypeError):
+            raise _refuse("its signature is not the provider's") from None
+        _check_types(token.claims)
+        return token
 
     async def _read_userinfo(self, access_token: str, subject: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the provider adds about the person; it must be the same person."""
@@ -351,7 +401,7 @@ class OIDCProvider:
             )
         groups = check_groups(_find_claim(merged, settings.groups_claim), "groups")
         return ExternalIdentity(
-            provider=self._issuer, subject=claims["sub"], name=name.strip(), groups=groups, id_token=id_token
+            provider=self.issuer, subject=claims["sub"], name=name.strip(), groups=groups, id_token=id_token
         )
 
     def _require_address(self, source: Mapping[str, Any]) -> str:
@@ -433,9 +483,7 @@ def _read_header(token: str) -> dict[str, Any]:
 
 def _check_types(claims: Mapping[str, Any]) -> None:
     """Refuse claims of types that comparisons would take for something else."""
-    subject, audience = claims.get("sub"), claims.get("aud")
-    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
-        raise _refuse("it does not say who signed in (sub)")
+    audience = claims.get("aud")
     names = audience if isinstance(audience, list) else [audience]
     if not names or not all(isinstance(name, str) for name in names):
         raise _refuse("it does not say for which client it is (aud)")

@@ -6,7 +6,7 @@ import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from roma_core.api.accounts import ExternalIdentity, hash_secret
 from roma_core.api.storage import open_service
@@ -33,6 +33,19 @@ class PendingSignIn(Noun):
     """Path of the console to go on to."""
     person: ExternalIdentity | None = None
     """For whom the provider has vouched, where the browser comes back only afterwards (SAML)."""
+
+
+class LogoutDemand(NamedTuple):
+    """A provider's signed demand to end the sign-ins of a person; without a ``subject`` of the ``sessions`` alone."""
+
+    id: str
+    subject: str
+    sessions: tuple[str, ...]
+    """The provider's names of the sign-ins; empty for all of them."""
+    expires_at: datetime
+    """From then on the demand is refused for its age."""
+    reply: str = ""
+    """Address at the provider to which a browser goes on, where one brought the demand."""
 
 
 class PendingSignIns:

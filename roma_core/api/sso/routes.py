@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from roma_core.api.accounts import ExternalIdentity, hash_secret
 from roma_core.api.signin import (
@@ -26,7 +26,7 @@ from roma_core.api.signin import (
     read_address,
 )
 from roma_core.api.sso.oidc import OIDCProvider
-from roma_core.api.sso.pending import LIFETIME, START_AGAIN, PendingSignIn
+from roma_core.api.sso.pending import LIFETIME, START_AGAIN, LogoutDemand, PendingSignIn
 from roma_core.api.sso.policy import AdmissionPolicy
 from roma_core.api.sso.saml import SAMLProvider
 from roma_core.api.sso.service import SingleSignOn
@@ -63,6 +63,22 @@ async def finish_oidc(request: Request) -> Response:
         return await _refuse(request, "oidc", flow)
     person, pending = flow
     return await _admit(request, person, provider.policy, pending, pending.state)
+
+
+@router.post("/sign-in/oidc/logout")
+async def log_out_by_back_channel(request: Request) -> Response:
+    """End the sign-ins that the OpenID provider itself demands to end, without a browser."""
+    _wait_for_try(request)
+    provider = _require_oidc(request)
+    ended = await guarded("sign-in", _end_oidc_logins(request, provider, await request.body()))
+    if not isinstance(ended, AgentFailure):
+        return Response(status_code=200)
+    await log_sign_in(request, "unknown", "sign_in.failed", way="oidc", reason=ended.message)
+    is_refused = ended.code is ErrorCode.ACCESS_FORBIDDEN
+    said = ended.message if is_refused else "The demand cannot be checked now; the service's log tells why."
+    _log.warning("logout_refused", way="oidc", code=ended.code.value, reason=ended.message)
+    status = 400 if is_refused else 503
+    return JSONResponse({"error": "invalid_request", "error_description": said}, status_code=status)
 
 
 @router.get("/sign-in/saml")
@@ -123,21 +139,37 @@ async def log_out_by_provider(request: Request) -> Response:
         is_confirmed = await asyncio.to_thread(provider.is_logout_confirmed, query)
         trouble = "" if is_confirmed else "The provider has not confirmed that you are signed out there, too."
         return make_sign_out_page(trouble)
-    ended = await guarded("sign-in", _end_logins(request, provider, query))
+    ended = await guarded("sign-in", _end_saml_logins(request, provider, query))
     if isinstance(ended, AgentFailure):
         return await _refuse(request, "saml", ended)
     return RedirectResponse(ended, status_code=303)
 
 
-async def _end_logins(request: Request, provider: SAMLProvider, query: str) -> str:
-    """End the sign-ins that a demand names, and return where the browser goes on. Raises ``AccessError``."""
-    demand = await asyncio.to_thread(provider.read_logout, query)
-    pending = _sso(request).pending
-    await asyncio.to_thread(pending.spend, f"logout {provider.issuer} {demand.id}", demand.expires_at)
+async def _end_logins(request: Request, way: SignIn, issuer: str, demand: LogoutDemand) -> None:
+    """End the sign-ins that a demand names. Raises ``AccessError`` for a demand that was used before."""
+    await asyncio.to_thread(_sso(request).pending.spend, f"logout {issuer} {demand.id}", demand.expires_at)
     end = get_accounts(request).end_provider_logins
-    ended = await asyncio.to_thread(end, provider.issuer, demand.subject, demand.sessions)
-    await log_sign_in(request, "unknown", "sign_out", way="saml", logins=ended)
+    ended = await asyncio.to_thread(end, issuer, demand.subject, demand.sessions, way=way)
+    await log_sign_in(request, "unknown", "sign_out", way=way, logins=ended)
+
+
+async def _end_saml_logins(request: Request, provider: SAMLProvider, query: str) -> str:
+    """End the sign-ins that a browser's demand names, and return where it goes on. Raises ``AccessError``."""
+    demand = await asyncio.to_thread(provider.read_logout, query)
+    await _end_logins(request, "saml", provider.issuer, demand)
     return demand.reply
+
+
+async def _end_oidc_logins(request: Request, provider: OIDCProvider, body: bytes) -> None:
+    """End the sign-ins that a logout token names. Raises ``AccessError`` for one that does not hold."""
+    try:
+        tokens = parse_qs(body.decode("ascii"), max_num_fields=10).get("logout_token", [])
+    except ValueError:
+        tokens = []
+    if len(tokens) != 1:
+        raise AccessError("The provider's demand holds no logout token.")
+    demand = await provider.read_logout(tokens[0])
+    await _end_logins(request, "oidc", provider.issuer, demand)
 
 
 def _answer_saml(sso: SingleSignOn, provider: SAMLProvider, body: bytes) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 from lxml import etree
 
 from roma_core.api.accounts import ExternalIdentity
+from roma_core.api.sso.pending import LogoutDemand
 from roma_core.api.sso.policy import AdmissionPolicy, check_groups
 from roma_core.errors import AccessError, ConfigError
 from roma_core.settings import SAMLSettings
@@ -61,18 +62,6 @@ class CheckedAssertion(NamedTuple):
     person: ExternalIdentity
     assertion_id: str
     expires_at: datetime
-
-
-class LogoutDemand(NamedTuple):
-    """A provider's signed demand to end the sign-ins of a person."""
-
-    id: str
-    subject: str
-    sessions: tuple[str, ...]
-    """The provider's names of the sign-ins; empty for all of them."""
-    expires_at: datetime
-    reply: str
-    """Address at the provider to which the browser goes on."""
 
 
 class SAMLProvider:
