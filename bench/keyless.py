@@ -25,7 +25,7 @@ from bench import beir, report
 from roma_core.app import Roma, build_roma
 from roma_core.chunking import chunk
 from roma_core.embeddings.local import LocalEmbedder
-from roma_core.evals.stats.inference import paired
+from roma_core.evals.stats.inference import compare_pairs
 from roma_core.rerank import LocalReranker
 from roma_core.settings import Settings
 from roma_core.store.base import EmbeddedDocument
@@ -149,7 +149,7 @@ async def measure(
         await roma.close(keep=("store", "embedder", "reranker"))
     await store.close()
     reranker.close()
-    changed = paired(ndcg["full"], ndcg["adaptive"])
+    changed = compare_pairs(ndcg["full"], ndcg["adaptive"])
     quality = (
         f"nDCG@{TOP} of adaptive less that of full: {changed.mean:+.3f} ({changed.low:+.3f} to {changed.high:+.3f})."
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import beir, report
 from roma_core.embeddings.local import LocalEmbedder
-from roma_core.ranking import ranked
+from roma_core.ranking import rank_chunks
 from roma_core.rerank import FakeReranker, LocalReranker, mix, score_until_settled
 from roma_core.settings import Settings
 from roma_core.store.base import EmbeddedDocument
@@ -68,7 +68,7 @@ def rrf(lists: Sequence[Sequence[ScoredChunk]]) -> list[ScoredChunk]:
     for found in lists:
         for hit in found:
             scores[hit.chunk.id] += 1 / (RRF_K + hit.rank)
-    return ranked(((chunks[key], score, {}) for key, score in scores.items()), "rrf")
+    return rank_chunks(((chunks[key], score, {}) for key, score in scores.items()), "rrf")
 
 
 async def rankings(

@@ -27,7 +27,7 @@ from bench.model_server import serving
 from roma_core.app import Roma, build_roma
 from roma_core.evals.golden.dataset import Nugget
 from roma_core.evals.measures.nuggets import states
-from roma_core.evals.stats.inference import Difference, paired
+from roma_core.evals.stats.inference import Difference, compare_pairs
 from roma_core.llm.providers.server import Asked, Script
 from roma_core.markup import split_sentences
 from roma_core.settings import Settings
@@ -225,7 +225,7 @@ async def measure(
 
 def compare_worth(way: Replay, plain: Replay, asked: Sequence[Question]) -> Difference:
     """Return how much better one way answers, question by question, as often as each was asked."""
-    return paired(
+    return compare_pairs(
         [plain.worth[each.text] for each in asked],
         [way.worth[each.text] for each in asked],
         [each.context for each in asked],

@@ -237,7 +237,7 @@ class Erasure:
             roma=__version__,
             places=journal.places,
             not_erased=(*NOT_ERASED, *((FILE_ONLY,) if is_elsewhere else ())),
-        ).sealed()
+        ).seal()
         await asyncio.to_thread(write_certificate, self._workspace, certificate)
         await asyncio.to_thread(journal.close)
         return certificate

@@ -21,7 +21,7 @@ def minmax(scores: Sequence[float]) -> list[float]:
     return [(score - low) / (high - low) for score in scores]
 
 
-def ranked(
+def rank_chunks(
     found: Iterable[tuple[Chunk, float, dict[str, float]]], retriever: str, *, limit: int | None = None
 ) -> list[ScoredChunk]:
     """Chunks best first, ties by chunk id, ranks from 1. Each comes with its score and the scores it came from."""

@@ -32,7 +32,7 @@ from roma_core.models import (
     width,
 )
 from roma_core.plugins import Specs, load_specs
-from roma_core.ranking import minmax, ranked
+from roma_core.ranking import minmax, rank_chunks
 from roma_core.settings import RetrievalSettings, Settings, SettingsSection
 from roma_core.settings.retrieval import ExecutionProvider
 from roma_core.types import ComponentHealth, ScoredChunk, digest
@@ -119,7 +119,7 @@ def mix(
         (c.chunk, m, {**c.scores, "rerank": raw, "mixed": m})
         for c, raw, m in zip(seen, scores, _mix_scores(own, scores, weight), strict=True)
     ]
-    top = ranked(mixed, "rerank")
+    top = rank_chunks(mixed, "rerank")
     low = min(c.score for c in compared)
     spread = (max(c.score for c in compared) - low) or 1.0
     least = top[-1].score if len(compared) > len(seen) else 0.0

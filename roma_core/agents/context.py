@@ -207,7 +207,7 @@ class Context:
 
 def same_words(one: str, other: str) -> bool:
     """True when two texts differ by blanks, case and closing punctuation at most."""
-    return _folded(one) == _folded(other)
+    return _fold(one) == _fold(other)
 
 
 def is_unknown(text: str, passages: int) -> bool:
@@ -222,5 +222,5 @@ def is_unknown(text: str, passages: int) -> bool:
     return (plain.startswith("i don't know") or says_unknown(text)) and not read_markers(text, passages)
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return " ".join(text.split()).casefold().rstrip(" .?!")

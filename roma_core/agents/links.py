@@ -107,7 +107,7 @@ def clean(text: str, allowed: Set[str], *, links: bool = True, images: bool = Tr
         text = _with_addresses(text, count.address)
     unwanted = {kind for kind, remove in (("image", images), ("link", links)) if remove}
     if unwanted.intersection(leaks(text, allowed)):
-        text = defused(text)
+        text = defuse_links(text)
         count.links += 1
     return Cleaned(text, count.links, count.images)
 
@@ -191,7 +191,7 @@ def _tokens(tokens: list[Token]) -> Iterator[Token]:
         yield from _tokens(token.children or [])
 
 
-def defused(text: str) -> str:
+def defuse_links(text: str) -> str:
     """``text`` in which nothing can be a link or an image: the signs that make one are taken apart."""
     return re.sub(r"(?<=\])(?=[(:\[])|(?<=!)(?=\[)|(?<=<)(?=[a-z/!?])", " ", text, flags=re.IGNORECASE)
 
@@ -234,7 +234,7 @@ class LinkFilter:
     def rest(self) -> str:
         """Return the part that was held, once nothing follows. A construct that never closed is taken apart."""
         held, self._held = self._held, ""
-        return self._clean(defused(held) if _open_at(held) < len(held) else held)
+        return self._clean(defuse_links(held) if _open_at(held) < len(held) else held)
 
     def _clean(self, text: str) -> str:
         if not text or not _SUSPICIOUS.search(text):

@@ -80,7 +80,7 @@ class JobWorker:
             wake.clear()
 
     async def _work(self, work: ClaimedJob, owner: str) -> None:
-        with logs.request(work.id), logs.timed(self._log, "ingest job", attempt=work.attempt) as line:
+        with logs.request(work.id), logs.log_duration(self._log, "ingest job", attempt=work.attempt) as line:
             logs.serve(Principal.local(work.tenant))
             holder = _ProgressHolder()
             task = asyncio.ensure_future(guarded("ingest", self._ingest(work, holder.note)))

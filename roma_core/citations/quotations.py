@@ -26,14 +26,14 @@ _IS_FOOT = re.compile(r"\d\s?\Z")
 
 def read_quotations(claim: str) -> list[tuple[int, int]]:
     """Return where quotations stand in the claim, without their marks; one that is not closed goes to the end."""
-    spans = list(_closed(claim))
+    spans = list(_find_closed(claim))
     unclosed = _UNCLOSED.search(claim)
     if unclosed and not any(start <= unclosed.start("rest") < end for start, end in spans):
         spans.append(unclosed.span("rest"))
     return spans
 
 
-def _closed(claim: str) -> Iterator[tuple[int, int]]:
+def _find_closed(claim: str) -> Iterator[tuple[int, int]]:
     position = 0
     while match := _QUOTATION.search(claim, position):
         name = match.lastgroup or ""

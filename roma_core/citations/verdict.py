@@ -937,11 +937,11 @@ def _year_of(word: ClaimWord) -> int:
 def _same_polarity(claim: Sequence[ClaimWord], quote: Sequence[ClaimWord]) -> bool:
     """Return False when one side negates words that both have, and the other negates none of them."""
     shared = {w.stem for w in claim if w.is_content} & {w.stem for w in quote if w.is_content}
-    ours, theirs = _negated(claim) & shared, _negated(quote) & shared
+    ours, theirs = _find_negated(claim) & shared, _find_negated(quote) & shared
     return bool(ours) == bool(theirs)
 
 
-def _negated(run: Sequence[ClaimWord]) -> set[str]:
+def _find_negated(run: Sequence[ClaimWord]) -> set[str]:
     """Return the stems of the content words that a negation governs ("not only" negates nothing)."""
     governed: set[str] = set()
     for i, word in enumerate(run):

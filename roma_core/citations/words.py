@@ -537,7 +537,7 @@ def _quantity_at(words: Sequence[ClaimWord], index: int) -> tuple[int, ClaimWord
         if quantity is not None:
             if end < len(words) and UNIT_AFTER_SIGN.get(words[end].key) == sign:
                 end += 1
-            return end, _measured(first, words[end - 1], replace(quantity, unit=sign))
+            return end, _make_quantity_word(first, words[end - 1], replace(quantity, unit=sign))
     if first.quantity is None or index + 1 >= len(words):
         return index + 1, first
     if _is_year(first) and words[index + 1].gap:
@@ -545,13 +545,13 @@ def _quantity_at(words: Sequence[ClaimWord], index: int) -> tuple[int, ClaimWord
     end, unit = _unit_at(words, index + 1)
     if unit is None:
         return index + 1, first
-    return end, _measured(first, words[end - 1], replace(first.quantity, unit=unit))
+    return end, _make_quantity_word(first, words[end - 1], replace(first.quantity, unit=unit))
 
 
 UNIT_AFTER_SIGN = {"usd": "USD", "dollar": "USD", "dollars": "USD", "eur": "EUR", "gbp": "GBP"}
 
 
-def _measured(first: ClaimWord, last: ClaimWord, quantity: Quantity) -> ClaimWord:
+def _make_quantity_word(first: ClaimWord, last: ClaimWord, quantity: Quantity) -> ClaimWord:
     return ClaimWord(
         first.text, quantity.key, quantity.key, first.start, last.end, first.gap, kind="number", quantity=quantity
     )

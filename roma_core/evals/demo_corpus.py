@@ -19,7 +19,7 @@ DOCS = "docs"
 OWN_NAME = "roma-core"
 
 
-def normalised(name: str) -> str:
+def normalise_name(name: str) -> str:
     """A package's one spelling, as in PEP 503: ``Foo.Bar_baz`` is ``foo-bar-baz``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -31,11 +31,11 @@ def description(dist: metadata.Distribution) -> tuple[str, str] | None:
     """
     text = str(dist.metadata.json.get("description") or "").strip()
     name = dist.metadata["Name"]
-    if not name or normalised(name) == OWN_NAME or text in {"", "UNKNOWN"}:
+    if not name or normalise_name(name) == OWN_NAME or text in {"", "UNKNOWN"}:
         return None
     kind = str(dist.metadata.json.get("description_content_type") or "text/plain").partition(";")[0].strip().lower()
     lines = (line.rstrip() for line in text.splitlines())
-    return normalised(name) + EXTENSIONS.get(kind, ".txt"), "\n".join(lines) + "\n"
+    return normalise_name(name) + EXTENSIONS.get(kind, ".txt"), "\n".join(lines) + "\n"
 
 
 def descriptions(distributions: Iterable[metadata.Distribution]) -> dict[str, str]:
@@ -43,7 +43,7 @@ def descriptions(distributions: Iterable[metadata.Distribution]) -> dict[str, st
     found: dict[str, tuple[str, str]] = {}
     for dist in distributions:
         if (entry := description(dist)) is not None:
-            found.setdefault(normalised(dist.metadata["Name"]), entry)
+            found.setdefault(normalise_name(dist.metadata["Name"]), entry)
     return dict(sorted(found.values()))
 
 

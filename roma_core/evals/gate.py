@@ -19,7 +19,7 @@ from roma_core import display
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.judge.model import JUDGE, PASS_GRADE
 from roma_core.evals.report.record import EvalReport, MeasureInfo
-from roma_core.evals.stats.inference import ALPHA, Difference, Interval, holm_levels, interval, paired
+from roma_core.evals.stats.inference import ALPHA, Difference, Interval, compare_pairs, holm_levels, interval
 from roma_core.types import Noun
 
 PASSED = "passed"
@@ -169,7 +169,7 @@ def _compare(report: EvalReport, baseline: Baseline, info: MeasureInfo, alpha: f
     seen = strict_scores(report, info)
     after = [seen.get(case, worst) for case in pinned]
     clusters = [baseline.clusters.get(case, case) for case in pinned]
-    return paired(list(pinned.values()), after, clusters, alpha, info.scale)
+    return compare_pairs(list(pinned.values()), after, clusters, alpha, info.scale)
 
 
 def _check_floors(report: EvalReport, baseline: Baseline) -> list[GateRule]:

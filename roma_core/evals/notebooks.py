@@ -160,10 +160,10 @@ def check_parameters(given: Mapping[str, Any], allowed: Mapping[str, Any]) -> di
             ErrorCode.EVAL_PARAMETERS,
             details={"unknown": unknown, "allowed": sorted(allowed)},
         )
-    return {name: _typed(name, value, allowed[name]) for name, value in given.items()}
+    return {name: _read_as(name, value, allowed[name]) for name, value in given.items()}
 
 
-def _typed(name: str, value: Any, default: Any) -> Any:
+def _read_as(name: str, value: Any, default: Any) -> Any:
     read = _literal(value) if isinstance(value, str) and not isinstance(default, str) else value
     wanted = type(default)
     if default is None or read is None or type(read) is wanted:

@@ -24,8 +24,8 @@ from roma_core.evals.stats.inference import (
     POWER,
     ClusterDesign,
     Difference,
+    compare_pairs,
     find_gains,
-    paired,
 )
 from roma_core.types import Noun, Usage, frame
 
@@ -233,7 +233,9 @@ def _observe(name: str, pilots: Sequence[EvalReport], level: float) -> Differenc
     differs = len({y - x for _, x, y in scored}) > 1
     if not differs:
         return None
-    found = paired([x for _, x, _ in scored], [y for _, _, y in scored], [row.cluster for row, _, _ in scored], level)
+    found = compare_pairs(
+        [x for _, x, _ in scored], [y for _, _, y in scored], [row.cluster for row, _, _ in scored], level
+    )
     return found if math.isfinite(found.detectable) else None
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field, ValidationError
 
 from roma_core.errors import EvalError
-from roma_core.evals.stats.inference import paired
+from roma_core.evals.stats.inference import compare_pairs
 from roma_core.settings.routing import RoutingSettings
 from roma_core.telemetry import logs
 from roma_core.types import Noun, digest
@@ -131,7 +131,7 @@ class RouterCard(Noun):
         easy = [case.difficulty <= threshold for case in self.cases]
         strong = [case.strong for case in self.cases]
         routed = [case.cheap if is_easy else case.strong for case, is_easy in zip(self.cases, easy, strict=True)]
-        found = paired(strong, routed, [case.group for case in self.cases], ALPHA)
+        found = compare_pairs(strong, routed, [case.group for case in self.cases], ALPHA)
         costs = [case.cheap_usd if is_easy else case.strong_usd for case, is_easy in zip(self.cases, easy, strict=True)]
         return RouterPoint(
             threshold=threshold,

@@ -16,7 +16,7 @@ from typing import Protocol
 from roma_core.errors import AgentFailure, ErrorCode, LLMError, guarded
 from roma_core.llm.base import LLM, LLMRequest, Message, Picture, complete
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.figures import Figure, described, undescribed
+from roma_core.parsers.figures import Figure, add_descriptions, list_undescribed
 from roma_core.prompts import Prompt, load_prompt
 from roma_core.settings import FigureSettings
 from roma_core.types import Document, RawDocument, digest
@@ -60,7 +60,7 @@ class Captions:
 
     async def add(self, document: Document, raw: RawDocument, tenant: str) -> Document:
         """``document`` with its figures described; or as it was, with a warning, when that has to be tried again."""
-        wanted = undescribed(document)
+        wanted = list_undescribed(document)
         pictures = await self.parsers.pictures(raw, ParseOptions(tenant=tenant))
         if isinstance(pictures, AgentFailure):
             return _add_warning(document, f"its figures could not be taken out: {pictures.message}", self.tag)
@@ -73,7 +73,7 @@ class Captions:
         if again is not None:
             return _add_warning(document, f"its figures were not described: {again.message}", FIGURES)
         words = {name: text for name, text in zip(chosen, said, strict=True) if isinstance(text, str) and text}
-        told = described(document, {name: MADE_BY + text for name, text in words.items()})
+        told = add_descriptions(document, {name: MADE_BY + text for name, text in words.items()})
         for message in _notes(failures, len(names) - len(chosen)):
             told = _add_warning(told, message, "")
         made = {"model": self.model or self.llm.name, "prompt": self.prompt.sha256, "figures": sorted(words)}

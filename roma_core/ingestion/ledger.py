@@ -515,7 +515,7 @@ class Ledger:
             if (not uris or row["uri"] in uris) and run_id in {None, row["run_id"]}
         ]
 
-    def restored(self, tenant: str, run_id: str, tombstone: Tombstone, item: IngestItem) -> None:
+    def restore(self, tenant: str, run_id: str, tombstone: Tombstone, item: IngestItem) -> None:
         """Put a row back as it was. It is pinned: no absence deletes it before its source lists it again."""
         row = {**tombstone.item, "state": "added", "reason": item.reason, "run_id": run_id, "pinned": 1}
         with self._database.transaction() as db:

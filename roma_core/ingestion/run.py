@@ -30,7 +30,7 @@ from roma_core.injection import signs
 from roma_core.languages import UNSPACED
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.containers import MAX_DEPTH, has_parts
-from roma_core.parsers.figures import undescribed
+from roma_core.parsers.figures import list_undescribed
 from roma_core.privacy import DocumentScreen, Originals, RetentionLedger, ScreenedDocument
 from roma_core.privacy.holds import RETIRED
 from roma_core.redaction.rules import Kind, find
@@ -695,7 +695,7 @@ class Run:
 
         The parser id records whether captions were made, so that switching them on parses the document again.
         """
-        if not undescribed(document):
+        if not list_undescribed(document):
             return document
         if self.parts.captions is None:
             return document.model_copy(update={"parser": document.parser + FIGURES})
@@ -890,7 +890,7 @@ class Run:
         if isinstance(stored, AgentFailure):
             return _as_failed(item, stored)
         self.changed = True
-        await asyncio.to_thread(self.parts.ledger.restored, self.tenant, self.run_id, grave, item)
+        await asyncio.to_thread(self.parts.ledger.restore, self.tenant, self.run_id, grave, item)
         return item
 
     # Secrets

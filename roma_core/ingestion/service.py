@@ -216,7 +216,7 @@ class IngestionService:
             if isinstance(contents, AgentFailure):
                 return [*failures, contents]
             run.contents = contents
-            pending = self._failed(run, held) if run.retry else self._listed(run, held)
+            pending = self._iterate_failed(run, held) if run.retry else self._iterate_listed(run, held)
             work = run.through(pending) if shards is None else ShardedRun(run, shards).through(pending)
             stopped = await guarded(AGENT, work)
             failures += [stopped] if isinstance(stopped, AgentFailure) else []
@@ -545,7 +545,7 @@ class IngestionService:
         await self.parts.store.counts(tenant)
         await asyncio.to_thread(self.parts.ledger.begin, run_id, tenant, [redact_uri(uri) for uri in sources])
 
-    async def _listed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Work]:
+    async def _iterate_listed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Work]:
         """Yield listed items that need work. An item that two sources list is brought in by the first of them."""
         seen: set[str] = set()
         for source in sources:
@@ -601,7 +601,7 @@ class IngestionService:
                     await run.report(IngestItem(uri=row.uri, state="failed", reason=failure.message, code=failure.code))
         return sources
 
-    async def _failed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Work]:
+    async def _iterate_failed(self, run: Run, sources: Sequence[SourceRun]) -> AsyncIterator[Work]:
         """Yield the items of these sources that failed before."""
         for source in sources:
             rows = await asyncio.to_thread(self.parts.ledger.failed, run.tenant, [source.record.uri, source.source.uri])

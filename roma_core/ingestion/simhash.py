@@ -34,14 +34,14 @@ def simhash(text: str) -> int | None:
 
     counts = Counter(zip(words, words[1:], words[2:], strict=False))
     weights = np.zeros(64, dtype=np.int64)
-    for some in batched(counts.items(), BLOCK):
+    for some in split_batches(counts.items(), BLOCK):
         hashes = b"".join(hashlib.blake2b(" ".join(shingle).encode(), digest_size=8).digest() for shingle, _ in some)
         bits = np.unpackbits(np.frombuffer(hashes, dtype=np.uint8).reshape(-1, 8), axis=1).astype(np.int64)
         weights += np.array([count for _, count in some]) @ (2 * bits - 1)
     return int.from_bytes(np.packbits(weights > 0).tobytes(), "big")
 
 
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def split_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield the items in lists of ``size``; the last one may be shorter."""
     rest = iter(items)
     while some := list(islice(rest, size)):

@@ -98,10 +98,10 @@ class ComparedRuns(Noun):
     by_kind: dict[str, tuple[float, int]] = Field(default_factory=dict)
     """Mean of the deciding measure in B, and the number of scored items, by kind of question."""
 
-    def explained(self, losses: Mapping[str, tuple[str, str]]) -> ComparedRuns:
+    def explain(self, losses: Mapping[str, tuple[str, str]]) -> ComparedRuns:
         """Return it with the stage that lost each item of B, and what shows it, by the item's id.
 
-        >>> compared.explained(losses.by_case)  # doctest: +SKIP
+        >>> compared.explain(losses.by_case)  # doctest: +SKIP
         """
         items = []
         for item in self.items:

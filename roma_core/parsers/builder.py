@@ -58,7 +58,7 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def raised(text: str) -> str:
+def raise_digits(text: str) -> str:
     """A number set above the line, in characters that say so: 10⁶ is not 106. Other text stays as it is."""
     return text.translate(_RAISED) if _EXPONENT.fullmatch(text) else text
 
@@ -91,7 +91,7 @@ def list_markdown(items: Sequence[ListItem]) -> str:
     return "\n".join(lines)
 
 
-def fenced(text: str, language: str = "") -> str:
+def fence_code(text: str, language: str = "") -> str:
     """A code block whose fence is longer than any inside."""
     longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
@@ -258,12 +258,12 @@ class DocumentBuilder:
 
     def table(self, rows: tables.Rows, *, row: int | None = None, box: Box | None = None) -> Block | None:
         """``row`` is the number that the first line has in its sheet; each further line is the next row."""
-        grid = tables.normalised([[clean(text) for text in line] for line in rows])
+        grid = tables.fill_grid([[clean(text) for text in line] for line in rows])
         return self.add("table", tables.to_markdown(grid), row=row, box=box) if any(map(any, grid)) else None
 
     def code(self, text: str, language: str = "", *, box: Box | None = None) -> Block | None:
         body = clean(text).strip("\n")
-        return self.add("code", fenced(body, one_line(language)), box=box) if body.strip() else None
+        return self.add("code", fence_code(body, one_line(language)), box=box) if body.strip() else None
 
     def quote(self, text: str) -> Block | None:
         body = _BLANKS.sub("\n", clean(text)).strip()

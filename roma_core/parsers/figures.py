@@ -1,7 +1,8 @@
 """Pictures inside of documents: their bytes on demand, and descriptions of them put into the text.
 
-Parsing leaves a ``figure`` block where a picture stands and does not carry its bytes. ``figures`` fetches them (in the
-sandbox); ``described`` puts what a vision model, or a person, says of them into the block, with every span kept exact.
+Parsing leaves a ``figure`` block where a picture stands and does not carry its bytes. ``extract_figures`` fetches them
+(in the sandbox); ``add_descriptions`` puts what a vision model, or a person, says of them into the block, with every
+span kept exact.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Figure(Noun):
     box: Box | None = None
 
 
-def page_image(raw: RawDocument, options: ParseOptions) -> bytes:
-    """PNG of the first page asked for, of a PDF or of a picture.
+def draw_page(raw: RawDocument, options: ParseOptions) -> bytes:
+    """Return a PNG of the first page asked for, of a PDF or of a picture.
 
     Raises ``ParserError``: ``UNSUPPORTED`` for other files, ``EMPTY`` when there is no such page.
     """
@@ -85,31 +86,31 @@ def _pdf_page(raw: RawDocument, options: ParseOptions) -> bytes:
         document.close()
 
 
-def figures(raw: RawDocument, options: ParseOptions) -> bytes:
-    """All figures, packed for the way out of the sandbox (``unpacked`` reads them). Raises ``ParserError``."""
+def extract_figures(raw: RawDocument, options: ParseOptions) -> bytes:
+    """Return all figures, packed to leave the sandbox (``unpack_figures`` reads it). Raises ``ParserError``."""
     found = _in_pdf(raw, options) if b"%PDF-" in raw.data[:1024] else _in_zip(raw.data)
     return _pack(found)
 
 
-def pictures(raw: RawDocument, options: ParseOptions) -> bytes:
-    """All figures as PNG for a model, packed: made small; icons and what cannot be drawn (EMF, SVG) left out."""
+def draw_pictures(raw: RawDocument, options: ParseOptions) -> bytes:
+    """Return all figures as PNG for a model, packed: made small; icons and what cannot be drawn (EMF, SVG) left out."""
     return _pack([figure.model_dump() for figure in _draw_figures(raw, options) if figure.data])
 
 
-def pictures_with_unreadable(raw: RawDocument, options: ParseOptions) -> bytes:
-    """As ``pictures``, with what cannot be drawn by its name, without data."""
+def draw_all_pictures(raw: RawDocument, options: ParseOptions) -> bytes:
+    """Return what ``draw_pictures`` does, with what cannot be drawn by its name, without data."""
     return _pack([figure.model_dump() for figure in _draw_figures(raw, options)])
 
 
 def _draw_figures(raw: RawDocument, options: ParseOptions) -> Iterator[Figure]:
     """Yield the figures, small, without icons; one that cannot be drawn has no data."""
-    for figure in unpacked(figures(raw, options)):
+    for figure in unpack_figures(extract_figures(raw, options)):
         drawn = _for_model(figure.data)
         if drawn is not None:
             yield figure.model_copy(update={"data": drawn})
 
 
-def unpacked(data: bytes) -> tuple[Figure, ...]:
+def unpack_figures(data: bytes) -> tuple[Figure, ...]:
     """Return the figures that ``_pack`` wrote."""
     return tuple(Figure(**{**f, "data": base64.b64decode(f["data"])}) for f in json.loads(data))
 
@@ -119,7 +120,7 @@ def _pack(found: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _for_model(data: bytes) -> bytes | None:
-    """PNG of the picture on white; empty when it is damaged, None when it is too small to tell anything."""
+    """Return a PNG of the picture on white; empty when it is damaged, None when it is too small to tell anything."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -135,7 +136,7 @@ def _for_model(data: bytes) -> bytes | None:
 
 
 def _in_pdf(raw: RawDocument, options: ParseOptions) -> list[dict[str, Any]]:
-    """Cut out of the drawn page, so that masks, soft edges and overlaid labels look as the reader sees them."""
+    """Cut figures out of the drawn page, so that masks, soft edges and overlaid labels look as the reader sees them."""
     from roma_core.parsers.pdf.parser import open_pdf, parse
 
     made = parse(raw, options)
@@ -171,15 +172,15 @@ def _png(image: Any) -> bytes:
     return buffer.getvalue()
 
 
-def undescribed(document: Document) -> tuple[str, ...]:
-    """Names of the figures that have no words yet and that ``figures`` can take out."""
+def list_undescribed(document: Document) -> tuple[str, ...]:
+    """Return the names of the figures that have no words yet and that ``extract_figures`` can take out."""
     if document.media_type not in FORMATS:
         return ()
     found = (_IMAGE.search(document.text, b.start, b.end) for b in document.blocks if b.kind == "figure")
     return tuple(image[2] for image in found if image and image[2] and _says_nothing(image[1]))
 
 
-def described(document: Document, descriptions: Mapping[str, str]) -> Document:
+def add_descriptions(document: Document, descriptions: Mapping[str, str]) -> Document:
     """Return the document with ``descriptions`` (by figure name) as the alternative text of figures.
 
     A figure keeps a text that it has, unless that is only the name of a file, as PowerPoint leaves it there.

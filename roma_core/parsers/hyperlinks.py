@@ -71,7 +71,7 @@ def address_of(target: str, base: str = "") -> str | None:
     return address if len(address) <= MAX_ADDRESS and (parts.netloc or parts.scheme.lower() == "mailto") else None
 
 
-def linked(text: str, target: str, base: str = "") -> str:
+def link_text(text: str, target: str, base: str = "") -> str:
     """``text`` whose words lead to ``target``; as it is where the address says nothing more, or leads nowhere."""
     words, address = bare(text).strip(), address_of(target, base)
     if not words or address is None or words in {target, address, address.removeprefix("mailto:")}:

@@ -11,7 +11,7 @@ from roma_core.parsers import media
 from roma_core.parsers.backends.base import Backend, find_backend
 from roma_core.parsers.base import ParseOptions, Parser
 from roma_core.parsers.containers import as_documents, unpack
-from roma_core.parsers.figures import Figure, unpacked
+from roma_core.parsers.figures import Figure, unpack_figures
 from roma_core.parsers.page_reading import UNREAD, PageReader, ReadingStore, wanted_pages, without_pages
 from roma_core.parsers.registry import ParserTable
 from roma_core.parsers.sandbox.pool import ProcessSandbox, Sandbox, WorkerLimits
@@ -85,7 +85,7 @@ class DolphinParserService:
     ) -> bytes | AgentFailure:
         """PNG of page ``number`` (1-based) of a PDF or a picture as shown, to lay block boxes over."""
         chosen = (options or ParseOptions()).model_copy(update={"pages": (number,)})
-        return await guarded(AGENT, self._bytes("roma_core.parsers.figures:page_image", raw, chosen))
+        return await guarded(AGENT, self._bytes("roma_core.parsers.figures:draw_page", raw, chosen))
 
     async def page_words(self, raw: RawDocument, number: int) -> bytes | AgentFailure:
         """Words of page ``number`` (1-based) of a PDF with their boxes, packed: ``unpack_words`` reads them."""
@@ -94,19 +94,19 @@ class DolphinParserService:
 
     async def figures(self, raw: RawDocument, options: ParseOptions | None = None) -> tuple[Figure, ...] | AgentFailure:
         """Pictures inside of a PDF, DOCX, PPTX or EPUB file, by the names that its figure blocks carry."""
-        return await self._figures("roma_core.parsers.figures:figures", raw, options)
+        return await self._figures("roma_core.parsers.figures:extract_figures", raw, options)
 
     async def pictures(
         self, raw: RawDocument, options: ParseOptions | None = None
     ) -> tuple[Figure, ...] | AgentFailure:
         """``figures`` as small PNGs for a model, without icons and what cannot be drawn."""
-        return await self._figures("roma_core.parsers.figures:pictures", raw, options)
+        return await self._figures("roma_core.parsers.figures:draw_pictures", raw, options)
 
     async def pictures_with_unreadable(
         self, raw: RawDocument, options: ParseOptions | None = None
     ) -> tuple[Figure, ...] | AgentFailure:
         """``pictures``, and without data those that cannot be drawn."""
-        return await self._figures("roma_core.parsers.figures:pictures_with_unreadable", raw, options)
+        return await self._figures("roma_core.parsers.figures:draw_all_pictures", raw, options)
 
     async def parts(
         self, raw: RawDocument, options: ParseOptions | None = None
@@ -171,7 +171,7 @@ class DolphinParserService:
         self, target: str, raw: RawDocument, options: ParseOptions | None
     ) -> tuple[Figure, ...] | AgentFailure:
         packed = await guarded(AGENT, self._bytes(target, raw, options or ParseOptions()))
-        return packed if isinstance(packed, AgentFailure) else unpacked(packed)
+        return packed if isinstance(packed, AgentFailure) else unpack_figures(packed)
 
     async def _parts(self, raw: RawDocument, options: ParseOptions) -> tuple[RawDocument, ...] | AgentFailure:
         packed = await self._bytes("roma_core.parsers.containers:extract", raw, options)
@@ -199,7 +199,7 @@ class DolphinParserService:
         changes = options.tracked_changes or self._tracked_changes
         row = self._row(kind, backend, changes)
         if row is None:
-            raise _unsupported(kind)
+            raise _make_unsupported_error(kind)
         options = options.model_copy(update={"tracked_changes": changes})
         if backend is not None:
             held = held.model_copy(update={"media_type": kind})
@@ -264,7 +264,7 @@ def _explain(failure: AgentFailure, kind: str, backend: Backend | None = None) -
     return failure.model_copy(update=update)
 
 
-def _unsupported(kind: str) -> ParserError:
+def _make_unsupported_error(kind: str) -> ParserError:
     if kind == media.ENCRYPTED_OFFICE:
         return ParserError("The file is protected by a password; save it without one.", ErrorCode.PARSER_ENCRYPTED)
     advice = ADVICE.get(kind, "convert it to PDF, DOCX, HTML or text")

@@ -6,7 +6,7 @@ so that every row can be read alone. Rules of the spelling (GitHub's pipe tables
 * ``|`` is written ``\\|``; a line break inside a cell is ``<br>``, and a literal ``<br>`` is ``\\<br>``;
 * a backslash is doubled only where it could be read as an escape: before ``|``, ``\\``, ``<`` or the end.
 
-``from_markdown(to_markdown(grid)) == normalised(grid)`` for every grid (property test).
+``from_markdown(to_markdown(grid)) == fill_grid(grid)`` for every grid (property test).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _check_size(cells: int) -> None:
         )
 
 
-def normalised(rows: Rows) -> Grid:
+def fill_grid(rows: Rows) -> Grid:
     """The rectangle that a Markdown table can hold: trimmed lines, one kind of line break, short rows filled up.
 
     Raises ``TOO_LARGE`` when filling up would make more than ``MAX_CELLS``.
@@ -87,7 +87,7 @@ def normal_cell(text: str) -> str:
 
 def to_markdown(rows: Rows) -> str:
     """A pipe table whose header is the first row; "" for a grid without columns. One line a row, one for the rule."""
-    grid = normalised(rows)
+    grid = fill_grid(rows)
     if not grid or not grid[0]:
         return ""
     lines = [_line(row) for row in grid]
@@ -130,7 +130,7 @@ def from_markdown(text: str) -> Grid:
     lines = [line for line in text.split("\n") if line.strip()]
     if len(lines) > 1 and is_rule(lines[1]):
         del lines[1]
-    return normalised([split_row(line) for line in lines])
+    return fill_grid([split_row(line) for line in lines])
 
 
 _NUMBER = re.compile(r"[^\w]*[-+(]?[\d][\d\s.,:/%()-]*[^\w]*(?:\^\w{1,3})?")

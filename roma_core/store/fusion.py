@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roma_core.ranking import minmax, ranked
+from roma_core.ranking import minmax, rank_chunks
 from roma_core.types import Chunk, ScoredChunk
 
 LEXICAL_WEIGHT = 0.4
@@ -31,7 +31,7 @@ def fuse(
             chunks[key] = hit.chunk
             fused[key] = fused.get(key, 0.0) + weight * share
             parts.setdefault(key, {}).update(hit.scores)
-    return ranked(
+    return rank_chunks(
         ((chunk, fused[key], {**parts[key], "hybrid": fused[key]}) for key, chunk in chunks.items()),
         "hybrid",
         limit=limit,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from roma_core.errors import InputError
 from roma_core.facts import read_facts
 from roma_core.languages import UNSPACED, detect_language
-from roma_core.ranking import ranked
+from roma_core.ranking import rank_chunks
 from roma_core.store.base import EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, parse_filters
 from roma_core.store.lexical import SHORTEST_FUZZY, expand_versions, is_within_one_edit, make_search_text
@@ -135,7 +135,9 @@ class InMemoryStore:
             for row, count in held:
                 scores[row] += weight * _saturate_count(count, index.relative_lengths[row])
         rows = _filter_rows(index, wanted, scope, scores)
-        return ranked(((index.chunks[row], scores[row], {"bm25": scores[row]}) for row in rows), "bm25", limit=limit)
+        return rank_chunks(
+            ((index.chunks[row], scores[row], {"bm25": scores[row]}) for row in rows), "bm25", limit=limit
+        )
 
     async def dense(
         self, tenant: str, vector: Vector, *, limit: int, filters: Filters | None = None, scope: ReadScope = EVERYTHING
@@ -144,7 +146,9 @@ class InMemoryStore:
         index, wanted = self._index(tenant), parse_filters(filters)
         rows = _filter_rows(index, wanted, scope, range(len(index.chunks)))
         scores = {row: float(index.vectors[row] @ vector) for row in rows}
-        return ranked(((index.chunks[row], scores[row], {"dense": scores[row]}) for row in rows), "dense", limit=limit)
+        return rank_chunks(
+            ((index.chunks[row], scores[row], {"dense": scores[row]}) for row in rows), "dense", limit=limit
+        )
 
     async def counts(self, tenant: str, scope: ReadScope = EVERYTHING) -> tuple[int, int]:
         """Return the numbers of documents and of chunks, see ``ChunkStore``."""

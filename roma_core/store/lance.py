@@ -29,7 +29,7 @@ from roma_core.environment import explain_environment
 from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
 from roma_core.languages import detect_language
 from roma_core.perloop import PerLoop
-from roma_core.ranking import ranked
+from roma_core.ranking import rank_chunks
 from roma_core.store import migrations
 from roma_core.store.allocator import limit_pools, return_freed_memory, trim_memory_eagerly
 from roma_core.store.base import ChunkStore, EmbeddedDocument, Filters, hash_chunks
@@ -1130,7 +1130,7 @@ def _add_scores(hits: list[tuple[Chunk, float]], more: list[tuple[Chunk, float]]
 def _rank_best(found: Iterable[tuple[Chunk, float]], retriever: str, limit: int) -> list[ScoredChunk]:
     """Return the ``limit`` best passages, ties by id."""
     scored = ((passage, score, {retriever: score}) for passage, score in found)
-    return ranked(scored, retriever, limit=limit)
+    return rank_chunks(scored, retriever, limit=limit)
 
 
 # Conditions

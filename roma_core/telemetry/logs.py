@@ -6,7 +6,7 @@ is logged here by itself, once, with its traceback. Usage::
 
     log = logs.get("memory")                      # agent="memory" on every line
     with logs.request():                          # a skin, once per request: sets errors.request_id
-        with logs.timed(log, "retrieved") as line:
+        with logs.log_duration(log, "retrieved") as line:
             line["n"] = 20                        # duration_ms is added; a failure is logged with its type
 """
 
@@ -180,7 +180,7 @@ def detach_request() -> Iterator[None]:
 
 
 @contextmanager
-def timed(log: FilteringBoundLogger, event: str, **fields: Any) -> Iterator[dict[str, Any]]:
+def log_duration(log: FilteringBoundLogger, event: str, **fields: Any) -> Iterator[dict[str, Any]]:
     """Log ``event`` at the end with ``duration_ms`` and the fields that were added to the yielded dict.
 
     An exception is logged by its type alone and passes on: its text may quote a document or a key.

@@ -144,7 +144,7 @@ def _certify(roma: Roma, workspace: Workspace, tenant: str, journal: Journal) ->
         roma=__version__,
         places=journal.places,
         not_erased=(*NOT_ERASED, *((FILE_ONLY,) if is_elsewhere else ())),
-    ).sealed()
+    ).seal()
     write_certificate(workspace, certificate)
     journal.close()
     return certificate

@@ -153,7 +153,7 @@ class ConnectorContract:
         assert _versions(again) == _versions(first)
 
     async def test_a_changed_item_alone_has_another_version(self, case: ConnectorCase) -> None:
-        change = _needed(case.change)
+        change = _require(case.change)
         first = await list_all(case.connector, case.source)
         change()
         again = await list_all(case.connector, next_source(case.source, first))
@@ -169,7 +169,7 @@ class ConnectorContract:
         assert any(raw.data not in case.contents for raw in fetched)
 
     async def test_a_removed_item_is_gone_and_the_others_are_not(self, case: ConnectorCase) -> None:
-        remove = _needed(case.remove)
+        remove = _require(case.remove)
         first = await list_all(case.connector, case.source)
         before = [item for item in first if isinstance(item, Listing) and item.skip is None]
         remove()
@@ -187,7 +187,7 @@ class ConnectorContract:
                 assert await case.connector.is_gone(case.source, item) is not True
 
     async def test_a_place_that_fails_gives_failures_and_no_evidence(self, case: ConnectorCase) -> None:
-        fail, mend = _needed(case.fail), _needed(case.mend)
+        fail, mend = _require(case.fail), _require(case.mend)
         first = await list_all(case.connector, case.source)
         fail()
         broken = await list_all(case.connector, next_source(case.source, first))
@@ -210,7 +210,7 @@ def _versions(items: Sequence[Listing | AgentFailure | ListingEnd]) -> dict[str,
     return {item.uri: item.version for item in items if isinstance(item, Listing) and item.skip is None}
 
 
-def _needed(act: Act | None) -> Act:
+def _require(act: Act | None) -> Act:
     if act is None:
         pytest.skip("the case has no function for this")
     return act

@@ -102,7 +102,7 @@ class ErasureCertificate(Noun):
     """Sentences about copies that cannot be reached from here."""
     sha256: str = ""
 
-    def sealed(self) -> Self:
+    def seal(self) -> Self:
         """Return the certificate with its hash."""
         return self.model_copy(update={"sha256": self._hash()})
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roma_core.ranking import minmax, ranked
+from roma_core.ranking import minmax, rank_chunks
 from roma_core.rerank import FakeReranker, mix, score_until_settled
 from roma_core.store.fusion import fuse
 from roma_core.types import Chunk, ScoredChunk
@@ -22,7 +22,7 @@ def passage(name: str) -> Chunk:
 
 
 def hits(retriever: str, **found: float) -> list[ScoredChunk]:
-    return ranked(((passage(n), s, {retriever: s}) for n, s in found.items()), retriever)
+    return rank_chunks(((passage(n), s, {retriever: s}) for n, s in found.items()), retriever)
 
 
 @given(scores)

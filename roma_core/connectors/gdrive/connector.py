@@ -34,7 +34,13 @@ from roma_core.connectors.gdrive.changes import (
     log_of,
     saved_listing,
 )
-from roma_core.connectors.gdrive.errors import as_object, drive_error, is_worth_another_try, malformed, says_refused
+from roma_core.connectors.gdrive.errors import (
+    as_object,
+    drive_error,
+    is_worth_another_try,
+    make_unreadable_error,
+    says_refused,
+)
 from roma_core.errors import AccessError, AgentFailure, ConnectorError, ErrorCode, InputError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
 from roma_core.settings import Settings
@@ -222,7 +228,7 @@ class GDriveConnector:
                 return changes, str(page["newStartPageToken"])
             token = str(page.get("nextPageToken", ""))
             if not token or token in tokens:
-                raise malformed("changes without an end")
+                raise make_unreadable_error("changes without an end")
             tokens.add(token)
 
     async def _start_token(self, log: str) -> str:
@@ -233,7 +239,7 @@ class GDriveConnector:
 
         answer = await self._call(ask, as_object)
         if not answer.get("startPageToken"):
-            raise malformed("no place in its log of changes")
+            raise make_unreadable_error("no place in its log of changes")
         return str(answer["startPageToken"])
 
     async def _open_folders(self, walk: _Walk) -> AsyncGenerator[Listing | AgentFailure, None]:
@@ -267,7 +273,7 @@ class GDriveConnector:
             if not token:
                 return
             if token in tokens:
-                raise malformed("the same page of a listing again and again")
+                raise make_unreadable_error("the same page of a listing again and again")
             tokens.add(token)
 
     async def _list_entry(
@@ -348,7 +354,7 @@ class GDriveConnector:
     async def _export(self, file_id: str, media_type: str) -> bytes:
         def check(answer: Any) -> bytes:
             if not isinstance(answer, bytes):
-                raise malformed("an export that is no file")
+                raise make_unreadable_error("an export that is no file")
             return answer
 
         return await self._call(lambda s: s.files().export(fileId=file_id, mimeType=media_type), check)
@@ -427,7 +433,7 @@ class GDriveConnector:
         except (TransportError, httplib2.HttpLib2Error, http.client.HTTPException, OSError) as error:
             raise ConnectorError(f"The connection to Drive failed ({type(error).__name__}).") from None
         except (ValueError, TypeError):  # the SDK decodes half a JSON body to these
-            raise malformed("an answer that cannot be read") from None
+            raise make_unreadable_error("an answer that cannot be read") from None
         self._known_credentials().save_if_refreshed()
         return result
 
@@ -560,7 +566,7 @@ def _ask_changes(service: Any, *, log: str, token: str) -> Any:
 def _whole_page(answer: Any) -> dict[str, Any]:
     page = as_object(answer)
     if page.get("incompleteSearch"):
-        raise malformed("an incomplete listing")
+        raise make_unreadable_error("an incomplete listing")
     return page
 
 
@@ -589,11 +595,11 @@ def _verify(path: Path, meta: dict[str, Any]) -> None:
     """Raises ``ConnectorError`` (corrupt) when size or checksum are not those that Drive told."""
     expected = meta.get("md5Checksum")
     if meta.get("size") and path.stat().st_size != int(meta["size"]):
-        raise malformed("another number of bytes than the file has")
+        raise make_unreadable_error("another number of bytes than the file has")
     if expected:
         with path.open("rb") as file:
             if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() != expected:
-                raise malformed("bytes that do not match the file's checksum")
+                raise make_unreadable_error("bytes that do not match the file's checksum")
 
 
 def _read_time(meta: dict[str, Any]) -> datetime | None:

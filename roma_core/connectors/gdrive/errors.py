@@ -80,7 +80,7 @@ def _until_midnight(now: datetime | None = None) -> float:
     return (midnight - local).total_seconds()
 
 
-def malformed(what: str) -> ConnectorError:
+def make_unreadable_error(what: str) -> ConnectorError:
     """An answer with status 200 that is not what was asked for."""
     return ConnectorError(f"Drive sent {what}.", ErrorCode.CONNECTOR_CORRUPT)
 
@@ -88,7 +88,7 @@ def malformed(what: str) -> ConnectorError:
 def as_object(answer: Any) -> dict[str, Any]:
     """A decoded JSON object. Raises ``ConnectorError`` (corrupt) for anything else, e.g. half a body."""
     if not isinstance(answer, dict):
-        raise malformed("an answer that is no JSON object")
+        raise make_unreadable_error("an answer that is no JSON object")
     return answer
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.library.reference import MOST_FOUND, WorkReference, Works
-from roma_core.connectors.net.api import ApiClient, malformed
+from roma_core.connectors.net.api import ApiClient, make_unreadable_error
 from roma_core.connectors.records import Entry, Record, RecordConnector, absent
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError
 from roma_core.settings import Settings
@@ -120,7 +120,7 @@ class ArxivConnector(RecordConnector):
         answer = await self._client.get(f"{self._base}/api/query", params)
         page = feedparser.parse(answer.body)
         if page.get("version") != "atom10":
-            raise malformed(answer.url)
+            raise make_unreadable_error(answer.url)
         error = next((entry for entry in page.entries if "/api/errors" in entry.get("id", "")), None)
         if error is not None:
             raise ConnectorError(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.library.reference import MOST_FOUND, WorkReference, Works, plain_doi
-from roma_core.connectors.net.api import ApiClient, malformed
+from roma_core.connectors.net.api import ApiClient, make_unreadable_error
 from roma_core.connectors.records import Entry, Record, RecordConnector, absent
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, InputError
 from roma_core.settings import Settings
@@ -81,7 +81,7 @@ class OpenAlexConnector(RecordConnector):
             page = await self._client.get_json(f"{self._base}/works", self._params(params))
             works = page.get("results") if isinstance(page, Mapping) else None
             if not isinstance(works, list):
-                raise malformed(self._base)
+                raise make_unreadable_error(self._base)
             for work in works:
                 yield _record(work)
             read += len(works)
@@ -105,7 +105,7 @@ def _check_name(work: str) -> str:
 
 def _record(work: Any) -> Record:
     if not isinstance(work, Mapping) or not isinstance(work.get("id"), str):
-        raise malformed("https://api.openalex.org")
+        raise make_unreadable_error("https://api.openalex.org")
     name = work["id"].rpartition("/")[2]
     place = (work.get("primary_location") or {}).get("source") or {}
     reference = WorkReference(

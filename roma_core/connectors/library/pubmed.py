@@ -12,7 +12,7 @@ from lxml import etree
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.library.reference import MOST_FOUND, WorkReference, Works
-from roma_core.connectors.net.api import ApiClient, malformed
+from roma_core.connectors.net.api import ApiClient, make_unreadable_error
 from roma_core.connectors.records import Entry, Record, RecordConnector, absent
 from roma_core.errors import AgentFailure, InputError
 from roma_core.settings import Settings
@@ -83,7 +83,7 @@ class PubMedConnector(RecordConnector):
         answer = await self._client.get_json(f"{self._base}/esearch.fcgi", params | self._list_names())
         result = answer.get("esearchresult") if isinstance(answer, Mapping) else None
         if not isinstance(result, Mapping) or not isinstance(result.get("idlist"), list):
-            raise malformed(self._base)
+            raise make_unreadable_error(self._base)
         return [str(article) for article in result["idlist"]], int(result.get("count") or 0)
 
     async def _articles(self, ids: list[str]) -> list[Record]:
@@ -93,9 +93,9 @@ class PubMedConnector(RecordConnector):
         try:
             root = etree.fromstring(answer.body, parser)
         except etree.XMLSyntaxError:
-            raise malformed(answer.url) from None
+            raise make_unreadable_error(answer.url) from None
         if root is None or root.tag != "PubmedArticleSet":
-            raise malformed(answer.url)
+            raise make_unreadable_error(answer.url)
         return [_record(article) for article in root.iterfind("PubmedArticle")]
 
     def _list_names(self) -> dict[str, str]:

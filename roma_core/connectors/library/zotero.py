@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.library.reference import WorkReference
-from roma_core.connectors.net.api import ApiClient, decode_json, malformed
+from roma_core.connectors.net.api import ApiClient, decode_json, make_unreadable_error
 from roma_core.connectors.records import Entry, Record, RecordConnector
 from roma_core.errors import ConnectorError, ErrorCode, InputError
 from roma_core.settings import Settings
@@ -70,7 +70,7 @@ class ZoteroConnector(RecordConnector):
             if page[2] != version:
                 raise ConnectorError("The library changed while it was listed; sync it again.")
             if not page[0]:
-                raise malformed(self._base)
+                raise make_unreadable_error(self._base)
             items += page[0]
             start += len(page[0])
         listings = list(_listings(library, items))
@@ -121,7 +121,7 @@ class ZoteroConnector(RecordConnector):
         items = decode_json(answer)
         counts = [answer.headers.get(name, "") for name in ("total-results", "last-modified-version")]
         if not isinstance(items, list) or not all(count.isdigit() for count in counts):
-            raise malformed(answer.url)
+            raise make_unreadable_error(answer.url)
         return [_data(item) for item in items], int(counts[0]), int(counts[1])
 
     async def _item(self, library: str, key: str) -> dict[str, Any] | None:
@@ -161,7 +161,7 @@ def _load_state(source: Source) -> dict[str, Any]:
 def _data(item: Any) -> dict[str, Any]:
     data = item.get("data") if isinstance(item, Mapping) else None
     if not isinstance(data, dict) or not isinstance(data.get("key"), str):
-        raise malformed("https://api.zotero.org")
+        raise make_unreadable_error("https://api.zotero.org")
     return data
 
 

@@ -27,7 +27,15 @@ from urllib.parse import quote_from_bytes
 
 from roma_core.connectors.base import Listing, ListingEnd, in_batches
 from roma_core.connectors.local.ignore import FolderRules, NameRules
-from roma_core.connectors.local.paths import Fence, composed, find_spelling, is_local, open_without_links, path_of, real
+from roma_core.connectors.local.paths import (
+    Fence,
+    compose_accents,
+    find_spelling,
+    is_local,
+    open_without_links,
+    path_of,
+    real,
+)
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, guarded, guarded_stream
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
@@ -438,7 +446,7 @@ def _exists(path: Path) -> bool:
 def _fits(relative: str, pattern: str) -> bool:
     """Return whether a name, or a relative path when the pattern holds a slash, fits a pattern."""
     name = relative if "/" in pattern else relative.rpartition("/")[2]
-    return fnmatchcase(composed(name), composed(pattern))
+    return fnmatchcase(compose_accents(name), compose_accents(pattern))
 
 
 def _matches(parts: list[str], pattern: tuple[str, ...]) -> bool:
@@ -447,9 +455,9 @@ def _matches(parts: list[str], pattern: tuple[str, ...]) -> bool:
     One pass over ``parts`` that keeps every place in the pattern which they may have reached, because trying one way
     after the other takes for ever with a dozen ``**``.
     """
-    segments = tuple(map(composed, (*pattern, "*") if pattern and pattern[-1] == "**" else pattern))
+    segments = tuple(map(compose_accents, (*pattern, "*") if pattern and pattern[-1] == "**" else pattern))
     places = _with_skips({0}, segments)
-    for part in map(composed, parts):
+    for part in map(compose_accents, parts):
         stay = {at for at in places if at < len(segments) and segments[at] == "**"}
         step = {at + 1 for at in places - stay if at < len(segments) and fnmatchcase(part, segments[at])}
         places = _with_skips(stay | step, segments)

@@ -16,7 +16,7 @@ from typing import Final
 
 from pathspec import GitIgnoreSpec
 
-from roma_core.connectors.local.paths import composed, open_without_links
+from roma_core.connectors.local.paths import compose_accents, open_without_links
 
 IGNORE_FILES: Final = (".gitignore", ".romaignore")
 """Read in each folder, in this order: a later file may take back what an earlier one leaves out (``!name``)."""
@@ -81,7 +81,7 @@ class NameRules:
         >>> NameRules(("*.tmp",)).reason("notes/a.tmp", is_folder=False)
         "ignored by the pattern '*.tmp'"
         """
-        relative = composed(relative)
+        relative = compose_accents(relative)
         name = relative.rpartition("/")[2]
         if self._names.match(name) or (self._has_paths and self._matches_path(relative)):
             return f"ignored by the pattern {self._pattern_of(relative, name)!r}"
@@ -109,10 +109,10 @@ class NameRules:
         return any("/" in pattern for pattern in self.patterns)
 
     def _matches_path(self, relative: str) -> bool:
-        return any(fnmatchcase(relative, composed(pattern)) for pattern in self.patterns if "/" in pattern)
+        return any(fnmatchcase(relative, compose_accents(pattern)) for pattern in self.patterns if "/" in pattern)
 
     def _pattern_of(self, relative: str, name: str) -> str:
-        return next(p for p in self.patterns if fnmatchcase(relative if "/" in p else name, composed(p)))
+        return next(p for p in self.patterns if fnmatchcase(relative if "/" in p else name, compose_accents(p)))
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class FolderRules:
         asked = f"{relative}/" if is_folder else relative
         ignoring: str | None = None
         for prefix, file, spec in self.specs:
-            verdict = spec.check_file(composed(asked.removeprefix(prefix)))
+            verdict = spec.check_file(compose_accents(asked.removeprefix(prefix)))
             if verdict.include is not None:
                 ignoring = file if verdict.include else None
         return f"ignored by {ignoring}" if ignoring else None
@@ -157,7 +157,7 @@ def _valid(lines: Iterable[str]) -> list[str]:
     """Return the lines that are patterns: one broken line must not switch off the others."""
     valid: list[str] = []
     for line in lines:
-        pattern = composed(line)
+        pattern = compose_accents(line)
         try:
             GitIgnoreSpec.from_lines([pattern])
         except ValueError:
@@ -167,7 +167,7 @@ def _valid(lines: Iterable[str]) -> list[str]:
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
-    alternatives = "|".join(translate(composed(pattern)) for pattern in patterns)
+    alternatives = "|".join(translate(compose_accents(pattern)) for pattern in patterns)
     return re.compile(alternatives or r"(?!)")
 
 

@@ -39,7 +39,7 @@ def path_of(uri: str) -> Path:
     return Path("/" + text.lstrip("/") if text.startswith("//") else text)  # POSIX lets // be another place
 
 
-def composed(text: str) -> str:
+def compose_accents(text: str) -> str:
     """Return text with letters and their accents as one character, where there is one.
 
     A Mac writes a name in two parts that a keyboard types in one; to a person they are the same name.
@@ -59,8 +59,8 @@ def find_spelling(path: Path) -> Path:
     for name in absolute.parts[1:]:
         step = spelt / name
         if not name.isascii() and not os.path.lexists(step):
-            wanted = composed(name)
-            answers = [entry for entry in _names_in(spelt) if composed(entry) == wanted]
+            wanted = compose_accents(name)
+            answers = [entry for entry in _names_in(spelt) if compose_accents(entry) == wanted]
             step = spelt / answers[0] if len(answers) == 1 else step
         spelt = step
     return spelt if os.path.lexists(spelt) else path

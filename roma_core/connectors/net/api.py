@@ -86,10 +86,10 @@ def decode_json(response: FetchedResponse) -> Any:
     try:
         return json.loads(response.body)
     except ValueError:
-        raise malformed(response.url) from None
+        raise make_unreadable_error(response.url) from None
 
 
-def malformed(url: str) -> ConnectorError:
+def make_unreadable_error(url: str) -> ConnectorError:
     """Return the error for an answer with status 200 that is not what was asked for."""
     host = urlsplit(url).hostname or ""
     return ConnectorError(

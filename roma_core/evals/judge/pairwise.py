@@ -13,7 +13,7 @@ from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.judge.labels import make_item
 from roma_core.evals.judge.model import JUDGE, PROMPTS, UNANSWERABLE, find_trouble, require_model, show_data
 from roma_core.evals.report.record import EvalReport
-from roma_core.evals.stats.inference import Difference, paired
+from roma_core.evals.stats.inference import Difference, compare_pairs
 from roma_core.llm.base import LLM, LLMRequest, Message, complete
 from roma_core.llm.structured import json_body
 from roma_core.prompts import Prompt, load_prompt
@@ -161,7 +161,7 @@ async def compare_answers(a: EvalReport, b: EvalReport, golden: Golden, judge: P
         unread=sum(v.better is None for v in verdicts),
         inconsistent=sum(v.better is not None and not v.is_consistent for v in verdicts),
         first_place=measure_first_place(verdicts),
-        difference=paired([0.0] * len(values), values, clusters, scale=(-1.0, 1.0)),
+        difference=compare_pairs([0.0] * len(values), values, clusters, scale=(-1.0, 1.0)),
         usage=Usage.total(v.usage for v in verdicts),
         judge=judge.llm.name,
     )

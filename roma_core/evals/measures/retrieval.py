@@ -48,7 +48,7 @@ def recall_at(k: int) -> Measure:
     """Return the measure ``R@k``: share of the evidence that the first ``k`` passages overlap."""
 
     def score(case: GoldenCase, outcome: CaseOutcome) -> Score:
-        unlocated = _unlocated(case, outcome)
+        unlocated = _score_unlocated(case, outcome)
         return unlocated or Score(subtopic_recall(outcome.passages, outcome.evidence, k))
 
     source = "subtopic recall, Zhai, Cohen & Lafferty, SIGIR 2003; a subtopic is a piece of evidence"
@@ -67,7 +67,7 @@ def ndcg_at(k: int) -> Measure:
 
 def _by_ir_measures(name: str, k: int, source: str) -> Measure:
     def score(case: GoldenCase, outcome: CaseOutcome) -> Score:
-        if unlocated := _unlocated(case, outcome):
+        if unlocated := _score_unlocated(case, outcome):
             return unlocated
         import ir_measures
 
@@ -83,7 +83,7 @@ def _by_ir_measures(name: str, k: int, source: str) -> Measure:
     return measure(name=f"{name}@{k}", source=source, applies=has_evidence)(score)
 
 
-def _unlocated(case: GoldenCase, outcome: CaseOutcome) -> Score | None:
+def _score_unlocated(case: GoldenCase, outcome: CaseOutcome) -> Score | None:
     """Return the score of a case whose evidence the corpus does not hold."""
     if not outcome.evidence:
         return Score.unscored("no corpus was given to find the evidence in")

@@ -18,7 +18,7 @@ from roma_core import display
 from roma_core.errors import ErrorCode, EvalError, name_some, suggest_name
 from roma_core.evals.judge.model import load_rubrics
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, words_an_answer
-from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, Difference, holm, holm_levels, paired
+from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, Difference, compare_pairs, holm, holm_levels
 from roma_core.settings.model import own_settings
 from roma_core.types import Noun, frame
 
@@ -311,7 +311,7 @@ class _PairedScores:
         """Return the paired difference over the cases that both scored."""
         kept = [(row, x, y) for row, x, y in self.scored if keep(row)]
         clusters = [row.cluster for row, _, _ in kept]
-        return paired([x for _, x, _ in kept], [y for _, _, y in kept], clusters, alpha, self.info.scale)
+        return compare_pairs([x for _, x, _ in kept], [y for _, _, y in kept], clusters, alpha, self.info.scale)
 
     def holds(self, claim: Callable[[Difference], bool], alpha: float, against_b: bool) -> bool:
         """Return True when ``claim`` holds too where each case of only one run speaks against it.
@@ -326,7 +326,7 @@ class _PairedScores:
         rows += [(row, _score(row, self.info), for_b) for row in self.only_a]
         missing_in_a = {row.case_id for row in self.only_b}
         rows += [(a, for_a, _score(b, self.info)) for a, b in self.rows if a.case_id in missing_in_a]
-        filled = paired(
+        filled = compare_pairs(
             [x for _, x, _ in rows],
             [y for _, _, y in rows],
             [row.cluster for row, _, _ in rows],

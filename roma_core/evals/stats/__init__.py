@@ -9,8 +9,8 @@ from roma_core._lazy import export_lazily
 if TYPE_CHECKING:
     from roma_core.evals.stats.inference import Difference as Difference
     from roma_core.evals.stats.inference import Interval as Interval
+    from roma_core.evals.stats.inference import compare_pairs as compare_pairs
     from roma_core.evals.stats.inference import interval as interval
-    from roma_core.evals.stats.inference import paired as paired
 else:
     __getattr__, __dir__ = export_lazily(
         __name__,
@@ -19,7 +19,7 @@ else:
                 "Difference",
                 "Interval",
                 "interval",
-                "paired",
+                "compare_pairs",
             ),
         },
     )
@@ -27,6 +27,6 @@ else:
 __all__ = [
     "Difference",
     "Interval",
+    "compare_pairs",
     "interval",
-    "paired",
 ]

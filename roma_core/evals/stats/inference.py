@@ -299,7 +299,7 @@ def find_by_signs(sums: Any, alpha: float, flips: Any) -> Any:
 
 
 def find_gains(sums: Any, sizes: Any, alpha: float, flips: int = SIMULATED_FLIPS) -> Any:
-    """Return for each row of cluster sums whether ``paired`` at ``alpha`` finds a gain; for simulations."""
+    """Return for each row of cluster sums whether ``compare_pairs`` at ``alpha`` finds a gain; for simulations."""
     import numpy as np
 
     counts = np.asarray(sizes, dtype=np.float64)
@@ -413,7 +413,7 @@ def _skewed_end(estimate: ClusteredMean, t: float) -> float:
     return further if further * estimate.mean > 0 else 0.0
 
 
-def paired(
+def compare_pairs(
     first: Sequence[float],
     second: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
@@ -422,7 +422,7 @@ def paired(
 ) -> Difference:
     """Return second minus first, case by case, tested at ``alpha``; the interval stays within what ``scale`` allows.
 
-    >>> paired([0, 0, 1], [1, 0, 1]).mean
+    >>> compare_pairs([0, 0, 1], [1, 0, 1]).mean
     0.3333333333333333
 
     Raises ``ValueError`` when the two differ in length.

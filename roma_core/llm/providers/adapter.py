@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.base import LLMDelta, LLMRequest, Message, Picture
-from roma_core.llm.providers.faults import FaultTable, Private, fault, from_response, mapped, read_error
+from roma_core.llm.providers.faults import FaultTable, Private, fault, from_response, map_faults, read_error
 from roma_core.llm.providers.meanings import meaning_of
 from roma_core.llm.providers.reader import WireReader
 from roma_core.llm.providers.retired import find_retirement
@@ -195,7 +195,7 @@ class VendorLLM(ABC):
         key = self.reach.api_key.get_secret_value() if self.reach.api_key else ""
         private = (key, *(message.content for message in request.messages))
         call = Call(request, self._ladder.rung if request.json_schema else None, private)
-        with mapped(self._faults(private)):
+        with map_faults(self._faults(private)):
             events, call = await self._open(client, call)
             self._note_accepted(request)
             async with events:
@@ -365,7 +365,7 @@ class VendorLLM(ABC):
         options = http_options(
             first_token_s=self.reach.first_token_s, stall_s=self.reach.stall_s, transport=self._transport
         )
-        with mapped(transport_faults(self._server)):
+        with map_faults(transport_faults(self._server)):
             return getattr(sdk, self.vendor.client)(
                 api_key=self._key,
                 default_headers={**headers, **self._own_headers()},

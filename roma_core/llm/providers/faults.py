@@ -270,7 +270,7 @@ FaultTable = Sequence[tuple[type[Exception], Fault]]
 
 
 @contextmanager
-def mapped(table: FaultTable) -> Iterator[None]:
+def map_faults(table: FaultTable) -> Iterator[None]:
     """Raise ``LLMError`` for every exception that ``table`` names."""
     try:
         yield

@@ -84,7 +84,7 @@ class OcrResult:
     def confidence(self) -> float:
         return fmean(line.confidence for line in self.lines) if self.lines else 0.0
 
-    def scaled(self, factor: float) -> OcrResult:
+    def scale(self, factor: float) -> OcrResult:
         """Return the result with its boxes multiplied by ``factor``."""
         lines = [
             replace(n, x0=n.x0 * factor, top=n.top * factor, x1=n.x1 * factor, bottom=n.bottom * factor)

@@ -16,8 +16,8 @@ from typing import Any, Final
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import revisions
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raised
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raise_digits
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.parsers.office.ole_file import CUT_WARNING, OleContainer, open_ole
 from roma_core.types import Document, RawDocument
 
@@ -445,7 +445,7 @@ def _put(parts: list[str], plain: list[str], look: _Look, builder: DocumentBuild
     if look.is_hidden:
         builder.leave_out(text, "hidden", place="hidden text")
         return
-    text = raised(text) if look.is_raised else text
+    text = raise_digits(text) if look.is_raised else text
     if look.is_deleted or look.is_inserted:
         text = revisions.write_change(builder, "deleted" if look.is_deleted else "inserted", text)
     parts.append(text)
@@ -454,4 +454,4 @@ def _put(parts: list[str], plain: list[str], look: _Look, builder: DocumentBuild
 def _link(text: str, instruction: str) -> str:
     _, found, rest = instruction.partition(_LINK)
     words = rest.split('"')
-    return linked(text, words[1]) if found and len(words) > 1 else text
+    return link_text(text, words[1]) if found and len(words) > 1 else text

@@ -13,8 +13,8 @@ from typing import Any
 
 from roma_core.parsers import hyperlinks, media, revisions, tables
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raised
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raise_digits
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.parsers.office.docx_numbering import Numbering, W, integer, read_numbering, value
 from roma_core.parsers.office.drawingml import write_drawing
 from roma_core.parsers.office.omml import latex
@@ -299,7 +299,7 @@ class StoryReader:
             for cell in walk(row, "tc"):
                 texts += self._cell(cell, rows[-1] if rows else [], len(texts), depth)
             rows.append(texts)
-        return tables.normalised(rows)
+        return tables.fill_grid(rows)
 
     def _cell(self, cell: Any, above: list[str], column: int, depth: int) -> list[str]:
         properties = cell.find(f"{W}tcPr")
@@ -384,7 +384,7 @@ class _Inline:
             del self.parts[before:]
             return
         if properties is not None and value(properties.find(f"{W}vertAlign")) == "superscript":
-            self.parts[before:] = [raised("".join(self.parts[before:]))]
+            self.parts[before:] = [raise_digits("".join(self.parts[before:]))]
 
     def _is_hidden(self, properties: Any) -> bool:
         """Return whether a run is hidden, by itself or by its style."""
@@ -435,7 +435,7 @@ class _Inline:
     def _wrap(self, before: int, address: str) -> None:
         text = "".join(self.parts[before:])
         del self.parts[before:]
-        self.parts.append(linked(text, address))
+        self.parts.append(link_text(text, address))
 
     def field_mark(self, element: Any) -> None:
         kind = element.get(f"{W}fldCharType")

@@ -11,8 +11,8 @@ from typing import Any
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import tables
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raised
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raise_digits
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.parsers.office.docx_numbering import integer
 from roma_core.parsers.office.drawingml import A, write_drawing
 from roma_core.parsers.office.omml import M, latex
@@ -217,10 +217,10 @@ class SlideReader:
                 text = child.findtext(f"{A}t") or ""
                 properties = child.find(f"{A}rPr")
                 if properties is not None and integer(properties.get("baseline"), 0) > 0:
-                    text = raised(text)
+                    text = raise_digits(text)
                 link = child.find(f"{A}rPr/{A}hlinkClick")
                 relation = self.package.relations(self.part).get(link.get(f"{R}id") or "") if link is not None else None
-                yield linked(text, relation.target) if relation and relation.external else text
+                yield link_text(text, relation.target) if relation and relation.external else text
             elif name == "br":
                 yield "\n"
             elif child.tag == f"{M}oMath":
@@ -242,7 +242,7 @@ class SlideReader:
                 else:
                     texts.append(self.text(cell.find(f"{A}txBody")))
             rows.append(texts)
-        return tables.normalised(rows)
+        return tables.fill_grid(rows)
 
 
 def _bullet(paragraph: Any, default: bool) -> tuple[int, int | None]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import revisions
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raised
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.builder import DocumentBuilder, ListItem, one_line, raise_digits
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.types import Document, RawDocument
 
 _TOKEN = re.compile(
@@ -313,7 +313,7 @@ class RtfReader:
         self._instruction = ""
         parts = self._flows[-1].parts
         if address and len(parts) > start:
-            parts[start:] = [linked("".join(parts[start:]), address[1])]
+            parts[start:] = [link_text("".join(parts[start:]), address[1])]
 
     # Words
 
@@ -458,7 +458,7 @@ class RtfReader:
         if state.is_hidden:
             self.builder.leave_out(text, "hidden", place="hidden text")
             return
-        text = raised(text) if state.is_raised else text
+        text = raise_digits(text) if state.is_raised else text
         if state.change is not None:
             text = revisions.write_change(self.builder, state.change, text)
         self._flows[-1].parts.append(text)

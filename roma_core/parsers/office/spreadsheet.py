@@ -11,7 +11,7 @@ from typing import Any
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, file_name
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.parsers.office.number_format import general, show
 from roma_core.parsers.office.ooxml import local
 from roma_core.parsers.office.sheets import Sheet, SheetComment, check_count, write_sheet
@@ -75,7 +75,7 @@ def _xls_sheet(book: Any, source: Any) -> Sheet:
         for x in range(source.row_len(y)):
             link = source.hyperlink_map.get((y, x))
             text = _xls_text(book, source.cell(y, x))
-            sheet.put(y, x, linked(text, link.url_or_path) if isinstance(link and link.url_or_path, str) else text)
+            sheet.put(y, x, link_text(text, link.url_or_path) if isinstance(link and link.url_or_path, str) else text)
     return sheet
 
 

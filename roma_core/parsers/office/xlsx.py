@@ -16,7 +16,7 @@ from typing import Any
 from roma_core.errors import ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, file_name
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.parsers.office.drawingml import A, write_drawing
 from roma_core.parsers.office.number_format import BUILTIN, show
 from roma_core.parsers.office.ooxml import Package, R, Relation, local, walk
@@ -174,13 +174,13 @@ def _link(sheet: Sheet, element: Any, relations: Mapping[str, Relation]) -> None
     for row in range(top, min(bottom, top + MAX_LINKED) + 1):
         line = sheet.cells.get(row, {})
         for column in [column for column in line if left <= column <= right]:
-            line[column] = linked(line[column], relation.target)
+            line[column] = link_text(line[column], relation.target)
 
 
 def _with_own_link(text: str, formula: str | None) -> str:
     """Return a cell's text, linked where its formula is ``HYPERLINK("address", ...)``."""
     found = _HYPERLINK.match(formula) if formula and "HYPERLINK" in formula else None
-    return linked(text, found[1]) if found else text
+    return link_text(text, found[1]) if found else text
 
 
 def cell_text(cell: Any, workbook: Workbook) -> str:

@@ -11,8 +11,8 @@ from lxml import etree
 from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers import revisions
 from roma_core.parsers.archives import open_archive, read_entry
-from roma_core.parsers.builder import DocumentBuilder, raised
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.builder import DocumentBuilder, raise_digits
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.parsers.office.ooxml import local
 from roma_core.parsers.xml import parse_xml
 
@@ -51,7 +51,7 @@ class Odf:
         names = {style.get(f"{STYLE}name") for style in self.styles() if _is_raised(style)}
         for span in self.content.iter(f"{TEXT}span") if names else ():
             if span.get(f"{TEXT}style-name") in names and span.text and not len(span):
-                span.text = raised(span.text)
+                span.text = raise_digits(span.text)
 
     def _bytes(self, name: str) -> bytes:
         try:
@@ -191,4 +191,4 @@ def _pieces(element: Any) -> Iterator[str]:
 def link(element: Any) -> str:
     """Return a hyperlink as Markdown."""
     text, address = "".join(_pieces(element)), element.get(f"{XLINK}href") or ""
-    return linked(text, address)
+    return link_text(text, address)

@@ -13,7 +13,16 @@ from itertools import pairwise
 
 from roma_core.parsers import tables
 from roma_core.parsers.builder import DocumentBuilder, ListItem, clean
-from roma_core.parsers.pdf.blocks import Item, code_text, continues, joined, list_item, note_of, paragraphs, vocabulary
+from roma_core.parsers.pdf.blocks import (
+    Item,
+    code_text,
+    continues,
+    join_lines,
+    list_item,
+    note_of,
+    paragraphs,
+    vocabulary,
+)
 from roma_core.parsers.pdf.check import MIN_PAIRS, squash
 from roma_core.parsers.pdf.columns import Gutter, column_gutters, find_gutters, regions
 from roma_core.parsers.pdf.furniture import remove_furniture
@@ -357,7 +366,7 @@ def _emit_table(builder: DocumentBuilder, page: PageContent, flow: Flow, waiting
 
 
 def _join_lines(lines: Sequence[Line], known: set[str]) -> str:
-    text = joined([line.text for line in lines], [line.hyphenated for line in lines], known)
+    text = join_lines([line.text for line in lines], [line.hyphenated for line in lines], known)
     return _DOTS.sub(" … ", text)
 
 

@@ -54,7 +54,7 @@ class Item:
 
     @property
     def text(self) -> str:
-        return joined([line.text for line in self.lines], [line.hyphenated for line in self.lines])
+        return join_lines([line.text for line in self.lines], [line.hyphenated for line in self.lines])
 
     @property
     def size(self) -> float:
@@ -66,7 +66,7 @@ class Item:
         return round(sum(values) / len(values), 3) if values else None
 
 
-def joined(lines: Sequence[str], hyphens: Sequence[bool] = (), known: Collection[str] = ()) -> str:
+def join_lines(lines: Sequence[str], hyphens: Sequence[bool] = (), known: Collection[str] = ()) -> str:
     """Lines as one string: words broken by a hyphen made whole, CJK joined without a blank.
 
     The hyphen of a compound (``self-`` / ``locking``) stays when ``known`` (words of the document, lower case) has the
@@ -268,7 +268,7 @@ def continues(one: Item, two: Item) -> bool:
 
 def list_item(item: Item, left: float, known: Collection[str]) -> ListItem:
     """The item without its bullet; its depth from how far it is indented."""
-    text = joined([line.text for line in item.lines], [line.hyphenated for line in item.lines], known)
+    text = join_lines([line.text for line in item.lines], [line.hyphenated for line in item.lines], known)
     label = marker(text) or "-"
     body = BULLET.sub("", text, count=1) if label == "-" else NUMBERED.sub("", text, count=1)
     depth = max(0, round((item.rect[0] - left) / max(1.6 * item.size, 1.0)))

@@ -399,10 +399,12 @@ def _word(run: list[tuple[str, Rect]], style: Style, glued: bool, order: int) ->
     rects = [rect for _, rect in run]
     top, bottom = min(r[1] for r in rects), max(r[3] for r in rects)
     left, right = min(r[0] for r in rects), max(r[2] for r in rects)
-    return Word(_in_order(_repeated(run, style.size)), left, top, right, bottom, style, glued=glued, order=order)
+    return Word(
+        _in_order(_restore_repeated(run, style.size)), left, top, right, bottom, style, glued=glued, order=order
+    )
 
 
-def _repeated(run: list[tuple[str, Rect]], size: float) -> list[tuple[str, Rect]]:
+def _restore_repeated(run: list[tuple[str, Rect]], size: float) -> list[tuple[str, Rect]]:
     """The run with the letters that PDFium took for a second drawing of the one before them.
 
     It leaves out a character that stands closer than 0.07 em to an equal one, which very narrow glyphs do. Letters of

@@ -92,7 +92,7 @@ def figures_around(row: Row, x: float) -> tuple[str, str] | None:
     return (one.text, two.text) if _is_figure(one) and _is_figure(two) else None
 
 
-def merged(one: Sequence[float], two: Sequence[float], apart: float) -> list[float]:
+def merge_edges(one: Sequence[float], two: Sequence[float], apart: float) -> list[float]:
     """Return all of ``one``, and of ``two`` those that are not within ``apart`` of one of them."""
     return sorted([*one, *(x for x in two if all(abs(x - y) > apart for y in one))])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from roma_core.parsers.pdf.layout import Line, rows_of
 from roma_core.parsers.pdf.page import PageContent, Rect, RulingLine, Word
-from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merged, parts, strips, table_rows
+from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merge_edges, parts, strips, table_rows
 from roma_core.parsers.pdf.tables import TableRegion, cell_text
 from roma_core.parsers.tables import Grid, is_number
 
@@ -287,7 +287,7 @@ def _inner_borders(rows: Sequence[Row]) -> list[float]:
         figures = [row for row in parted if _figures_around(row, x)]
         if len(parted) >= 0.6 * len(multi) and 2 * len(figures) > len(parted) and len(figures) >= 2:
             borders.append(x)
-    return merged(borders, figure_rivers(rows, len(rows) // 6), rows[0][0].size)
+    return merge_edges(borders, figure_rivers(rows, len(rows) // 6), rows[0][0].size)
 
 
 def _figures_around(row: Row, x: float) -> bool:

@@ -128,7 +128,7 @@ def _read(document: Any, number: int) -> ocr.OcrResult:
         source.close()
     except pdfium.PdfiumError:
         raise ParserError(f"Page {number} cannot be drawn for OCR.", ErrorCode.PARSER_MALFORMED) from None
-    return ocr.read(picture).scaled(1 / scale)
+    return ocr.read(picture).scale(1 / scale)
 
 
 def _place(result: ocr.OcrResult, page: PageContent, builder: DocumentBuilder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from roma_core.parsers.pdf.blocks import joined
+from roma_core.parsers.pdf.blocks import join_lines
 from roma_core.parsers.pdf.layout import Line, rows_of, segments_of
 from roma_core.parsers.pdf.page import Rect, Word
 from roma_core.parsers.tables import Grid
@@ -25,7 +25,7 @@ class TableRegion:
 def cell_text(words: Iterable[Word]) -> str:
     """Text of a cell; lines that wrap inside of it are joined by a blank, because a PDF knows no other break."""
     rows = [segment for row in rows_of(words) for segment in segments_of(row, 1e9)]
-    return joined([line.text for line in rows], hyphens=[line.hyphenated for line in rows])
+    return join_lines([line.text for line in rows], hyphens=[line.hyphenated for line in rows])
 
 
 def bounds(lines: Sequence[Line]) -> Rect:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from roma_core.parsers.pdf.blocks import CAPTION
 from roma_core.parsers.pdf.layout import Line
 from roma_core.parsers.pdf.page import Rect, RulingLine, Word
-from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merged, parts, strips, table_rows
+from roma_core.parsers.pdf.rivers import Row, crosses, figure_rivers, merge_edges, parts, strips, table_rows
 from roma_core.parsers.pdf.tables import TableRegion, bounds, cell_text
 from roma_core.parsers.tables import Grid, is_number
 
@@ -104,7 +104,7 @@ def _rivers(rows: list[Row], multi: list[Row]) -> list[float]:
     """Centres of the vertical strips that (nearly) every row leaves free and that text lies on both sides of."""
     allowed = 0 if len(multi) < 4 else max(1, len(rows) // 8)
     wide = [x for x in strips(rows, allowed) if _parts_rows(multi, x)]
-    return merged(wide, figure_rivers(rows, allowed), rows[0][0].size)
+    return merge_edges(wide, figure_rivers(rows, allowed), rows[0][0].size)
 
 
 def _parts_rows(multi: list[Row], x: float) -> bool:

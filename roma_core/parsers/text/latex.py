@@ -9,7 +9,7 @@ from typing import Any
 
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.builder import DocumentBuilder, ListItem
-from roma_core.parsers.hyperlinks import linked
+from roma_core.parsers.hyperlinks import link_text
 from roma_core.parsers.text.encodings import decode
 from roma_core.types import Document, RawDocument
 
@@ -211,7 +211,7 @@ def to_words(source: str) -> str:
     bare = re.sub(rf"\s*~?\\(?:{SETTINGS})\*?(?:\[[^\]]*\])*\{{[^{{}}]*\}}", "", source)
     if "\\" not in bare and "$" not in bare and "{" not in bare:
         return " ".join(bare.replace("~", " ").split())
-    bare = _HREF.sub(lambda match: f"{{{linked(match[2], match[1].replace(chr(92), ''))}}}", bare)
+    bare = _HREF.sub(lambda match: f"{{{link_text(match[2], match[1].replace(chr(92), ''))}}}", bare)
     try:
         return " ".join(str(_converter().latex_to_text(bare)).split())
     except _CONVERTER_ERRORS:

@@ -118,7 +118,7 @@ def _take_part(mail: Mail, body: MailBody, part: MIMEPart) -> None:
     kind = part.get_content_type()
     described = f"{part.get_filename() or 'unnamed'} ({kind}, {len(_payload(part))} bytes)"
     if kind == "text/calendar":
-        mail.calendars.append(decoded(part))
+        mail.calendars.append(decode_part(part))
     elif kind == "message/delivery-status":
         blocks: Any = part.get_payload()
         lines = [f"{name}: {one_line(str(value))}" for block in blocks for name, value in block.items()]
@@ -147,7 +147,7 @@ def _body_groups(message: MIMEPart) -> Iterator[list[MIMEPart]]:
 
 def _unflow(part: MIMEPart) -> str:
     """Return the text of a part; lines that its sender only wrapped (RFC 3676) are one again."""
-    text = decoded(part)
+    text = decode_part(part)
     if str(part.get_param("format") or "").lower() != "flowed":
         return text
     is_joined = str(part.get_param("delsp") or "").lower() == "yes"
@@ -226,7 +226,7 @@ def _payload(part: Any) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def decoded(part: Any) -> str:
+def decode_part(part: Any) -> str:
     """Return the text of a message part in the encoding that it declares."""
     data = _payload(part)
     return decode(data, part.get_content_charset()) if data.strip() else ""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from lxml import etree
 
 from roma_core.parsers import tables
-from roma_core.parsers.builder import DocumentBuilder, ListItem, clean, raised
+from roma_core.parsers.builder import DocumentBuilder, ListItem, clean, raise_digits
 from roma_core.parsers.hyperlinks import bare
 from roma_core.parsers.web import mathml
 
@@ -227,7 +227,11 @@ class _BlockReader:
             run.parts.append(f" {_value_of(element)} ")
         elif tag in {"code", "kbd", "samp", "tt"}:
             run.parts.append(_code_span(text_of(element)))
-        elif tag == "sup" and (power := raised(text_of(element))) != text_of(element) and not _holds_note_mark(element):
+        elif (
+            tag == "sup"
+            and (power := raise_digits(text_of(element))) != text_of(element)
+            and not _holds_note_mark(element)
+        ):
             run.parts.append(power)
         elif self.has_book_marks and _is_note_mark(element):
             run.notes.append(text_of(element).strip("[]() "))

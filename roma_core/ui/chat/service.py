@@ -306,7 +306,7 @@ class ChatService:
         one read of the events makes, and is no place to go on from. Raises ``InputError`` for what is no place.
         """
         shown_events, shown_blocks = read_place(place)
-        record = await self._owned(record_id)
+        record = await self._load_own(record_id)
         growing = GrowingText()
         read = 0
         async with aclosing(batch_events(self._roma.answers.follow(self._who, record_id))) as batches:
@@ -346,16 +346,16 @@ class ChatService:
 
     async def require_own(self, record_id: str) -> None:
         """Raise ``NotFoundError`` for an answer that is not one of this person's conversations."""
-        await self._owned(record_id)
+        await self._load_own(record_id)
 
     async def stop(self, record_id: str) -> None:
         """Stop an answer that is being written."""
-        await self._owned(record_id)
+        await self._load_own(record_id)
         await self._roma.answers.stop(self._who, record_id)
 
     async def compare(self, record_id: str, changes: Mapping[str, str]) -> View:
         """Return an answer beside what one change makes of it: another model, prompt or persona."""
-        return await compare_answer(self._roma, await self._owned(record_id), changes, self._who)
+        return await compare_answer(self._roma, await self._load_own(record_id), changes, self._who)
 
     async def keep_upload(self, name: str, body: AsyncIterator[bytes]) -> Path:
         """Keep a file that the person brings, to be ingested.
@@ -381,7 +381,7 @@ class ChatService:
 
     async def export_answer(self, record_id: str, file_format: FileFormat, base_url: str = "") -> SavedFile:
         """Return an answer as a file with its proof. Raises ``NotFoundError``."""
-        record = await self._owned(record_id)
+        record = await self._load_own(record_id)
         transcript = await collect_answer(self._roma, self._who, record.id, base_url)
         return await asyncio.to_thread(make_file, transcript, file_format)
 
@@ -391,7 +391,7 @@ class ChatService:
         transcript = await collect_conversation(self._roma, self._who, session_id, base_url)
         return await asyncio.to_thread(make_file, transcript, file_format)
 
-    async def _owned(self, record_id: str) -> AnswerRecord:
+    async def _load_own(self, record_id: str) -> AnswerRecord:
         """Return a record of this person's conversations. Raises ``NotFoundError``, also for another person's."""
         session_id = await self._roma.answers.find_session(self._who, record_id)
         if not self._own_part(session_id or ""):

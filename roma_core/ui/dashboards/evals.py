@@ -135,7 +135,7 @@ class EvalsDashboard:
             self._stages.objects = [frame.make_problem(losses)]
             return
         self._stages.objects = self._draw_stages(losses)
-        self._compared = compared.explained(losses.by_case)
+        self._compared = compared.explain(losses.by_case)
         self._show_items()
 
     # --- parts of the page ---

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roma_core.agents.links import REMOVED, LinkFilter, addresses, clean, defused, leaks
+from roma_core.agents.links import REMOVED, LinkFilter, addresses, clean, defuse_links, leaks
 from tests.sizes import examples
 
 ALLOWED = addresses(["see https://good.example/a(b), https://good.example/c and www.good.example."])
@@ -65,7 +65,7 @@ def test_what_the_first_reader_misses_the_second_defuses() -> None:
     text = '[a](https://evil.example/x "t(\n)u")'
     assert leaks(text, ALLOWED) == ["link"]
     assert leaks(clean(text, ALLOWED).text, ALLOWED) == []
-    assert leaks(defused("![a](b) <img src=x> [c][d]\n\n[d]: https://e.example"), ALLOWED) == []
+    assert leaks(defuse_links("![a](b) <img src=x> [c][d]\n\n[d]: https://e.example"), ALLOWED) == []
 
 
 PIECES = st.sampled_from(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from roma_core.evals.demo_corpus import descriptions, gather_demo_corpus, normalised, own_docs
+from roma_core.evals.demo_corpus import descriptions, gather_demo_corpus, normalise_name, own_docs
 
 
 class Dist(metadata.Distribution):
@@ -90,5 +90,5 @@ def test_the_installed_environment_gives_a_real_corpus(tmp_path: Path) -> None:
     names = {p.relative_to(tmp_path).as_posix() for p in paths}
     assert len(paths) >= 200
     assert {"openai.md", "tenacity.rst", "docs/11_SECURITY.md"} <= names
-    assert all(normalised(p.stem) == p.stem for p in paths if p.parent == tmp_path)
+    assert all(normalise_name(p.stem) == p.stem for p in paths if p.parent == tmp_path)
     assert all(p.stat().st_size > 1 for p in paths)

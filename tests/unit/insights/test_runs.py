@@ -92,7 +92,7 @@ def test_items_are_found_by_the_stage_that_lost_them_but_those_withheld_say_noth
     ]
     report = make_report(*rows)
     losses = {"open": ("parse loss", "a table"), "secret": ("rerank drop", "d2 is at rank 9")}
-    compared = pair_runs(report, report, "nugget_recall", frozenset({"d1"})).explained(losses)
+    compared = pair_runs(report, report, "nugget_recall", frozenset({"d1"})).explain(losses)
     assert [(item.stage, item.shows) for item in compared.items] == [("parse loss", "a table"), ("", "")]
     assert [item.case_id for item in compared.choose("all", "parse loss")] == ["open"]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.parsers.base import ParseOptions
-from roma_core.parsers.figures import described, figures, unpacked
+from roma_core.parsers.figures import add_descriptions, extract_figures, unpack_figures
 from roma_core.parsers.sandbox.pool import InlineSandbox
 from roma_core.parsers.service import DolphinParserService
 from roma_core.types import Document, RawDocument
@@ -63,18 +63,18 @@ def test_figures_of_a_container_are_its_picture_files():
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("word/media/image 1.png", PNG)
         archive.writestr("word/document.xml", "<x/>")
-    (figure,) = unpacked(figures(RawDocument(uri="a.docx", data=buffer.getvalue()), ParseOptions()))
+    (figure,) = unpack_figures(extract_figures(RawDocument(uri="a.docx", data=buffer.getvalue()), ParseOptions()))
     assert (figure.name, figure.data) == ("image_1.png", PNG)
 
 
 async def test_descriptions_move_every_span_and_no_word(service):
     document = await service.parse(pdf())
     assert isinstance(document, Document)
-    told = described(document, {"page-1-figure-1": "A grey [harbour]\nunder snow", "unknown": "x"})
+    told = add_descriptions(document, {"page-1-figure-1": "A grey [harbour]\nunder snow", "unknown": "x"})
     assert "![A grey (harbour) under snow](page-1-figure-1)" in told.text
     for before, after in zip(document.blocks, told.blocks, strict=True):
         if before.kind != "figure":
             assert before.of(document.text) == after.of(told.text)
     assert told.pages[-1].end == len(told.text)
-    assert described(told, {"page-1-figure-1": "again"}).text == told.text  # what is described stays
-    assert described(document, {}) == document
+    assert add_descriptions(told, {"page-1-figure-1": "again"}).text == told.text  # what is described stays
+    assert add_descriptions(document, {}) == document

@@ -104,12 +104,12 @@ def test_what_looks_like_structure_inside_a_link_is_still_escaped() -> None:
 
 
 def test_marks_that_do_not_pair_or_are_forged_are_dropped() -> None:
-    opened = hyperlinks.linked("words", "https://a.example")
+    opened = hyperlinks.link_text("words", "https://a.example")
     assert hyperlinks.taken(opened[:-1]) == ("words", [])
     assert hyperlinks.taken(opened + "\U00100002") == ("words", [(0, 5, "https://a.example")])
     assert hyperlinks.taken("\U00100000 \U00100001 x") == (" x".rjust(3), [])
     assert hyperlinks.bare(opened) == "words"
-    assert hyperlinks.linked("a@b.example", "mailto:a@b.example") == "a@b.example"
+    assert hyperlinks.link_text("a@b.example", "mailto:a@b.example") == "a@b.example"
 
 
 def test_links_that_overlap_are_written_once() -> None:

@@ -14,7 +14,7 @@ from roma_core.parsers.base import Parser
 from roma_core.parsers.registry import PARSERS, by_media_type
 from roma_core.parsers.sandbox.pool import InlineSandbox
 from roma_core.parsers.sandbox.worker import ParseJob, Result
-from roma_core.parsers.service import ADVICE, DolphinParserService, _unsupported
+from roma_core.parsers.service import ADVICE, DolphinParserService, _make_unsupported_error
 from roma_core.settings import Settings
 from roma_core.types import Document, RawDocument
 
@@ -66,13 +66,13 @@ async def test_formats_without_a_parser_come_with_advice():
 
 @pytest.mark.parametrize("kind", [*ADVICE, "application/x-unknown"])
 def test_every_refusal_says_what_to_do(kind):
-    error = _unsupported(kind)
+    error = _make_unsupported_error(kind)
     assert error.code is ErrorCode.PARSER_UNSUPPORTED
     assert ADVICE.get(kind, "convert it to PDF, DOCX, HTML or text") in str(error)
 
 
 def test_protected_office_files_are_named_as_such():
-    assert _unsupported(media.ENCRYPTED_OFFICE).code is ErrorCode.PARSER_ENCRYPTED
+    assert _make_unsupported_error(media.ENCRYPTED_OFFICE).code is ErrorCode.PARSER_ENCRYPTED
 
 
 async def test_a_parser_that_answers_with_bytes_is_a_defect():
@@ -103,7 +103,7 @@ async def test_a_defect_of_a_library_counts_as_a_damaged_file():
 async def test_the_page_asked_for_is_the_only_option_that_changes():
     sandbox = Canned(b"PNG")
     assert await DolphinParserService(sandbox).page_image(WORDS, 4) == b"PNG"
-    assert sandbox.jobs[0].options.pages == (4,) and sandbox.jobs[0].target.endswith(":page_image")
+    assert sandbox.jobs[0].options.pages == (4,) and sandbox.jobs[0].target.endswith(":draw_page")
 
 
 async def test_a_file_on_disk_is_read_into_the_job(tmp_path):

@@ -14,7 +14,7 @@ grids = st.lists(st.lists(hostile | st.text(max_size=8), min_size=1, max_size=5)
 
 @given(grids)
 def test_parse_markdown_parse_is_the_identity(rows: list[list[str]]) -> None:
-    grid = tables.normalised(rows)
+    grid = tables.fill_grid(rows)
     written = tables.to_markdown(rows)
     assert tables.from_markdown(written) == grid
     assert tables.to_markdown(tables.from_markdown(written)) == written

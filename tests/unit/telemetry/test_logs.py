@@ -200,9 +200,9 @@ def test_tracebacks_show_no_locals(stderr: Stderr) -> None:
 def test_timed_logs_the_duration_and_the_failure(stderr: Stderr) -> None:
     logs.configure("INFO", "json")
     log = logs.get("memory")
-    with logs.timed(log, "retrieved", tenant="t") as line:
+    with logs.log_duration(log, "retrieved", tenant="t") as line:
         line["n"] = 3
-    with pytest.raises(ValueError), logs.timed(log, "retrieved"):
+    with pytest.raises(ValueError), logs.log_duration(log, "retrieved"):
         raise ValueError("secret words")
     good, bad = stderr.lines()
     assert (good["n"], good["tenant"]) == (3, "t")

@@ -83,7 +83,7 @@ def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="differ in length"):
         stats.standard_error([1.0], ["a", "b"])
     with pytest.raises(ValueError, match="shorter"):
-        stats.paired([1.0], [])
+        stats.compare_pairs([1.0], [])
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (57, 80)])
@@ -183,7 +183,7 @@ def test_false_alarms_and_coverage_hold_with_unequal_clusters(sizes: list[int]) 
     alarms, hits, runs = 0, 0, 600
     for _ in range(runs):
         shared = rng.normal(0, 0.3, len(sizes))[codes] + rng.normal(0, 0.4, len(codes))
-        found = stats.paired([0.0] * len(codes), shared.tolist(), codes, scale=None)
+        found = stats.compare_pairs([0.0] * len(codes), shared.tolist(), codes, scale=None)
         alarms += found.p_value < 0.05
         hits += found.low <= 0 <= found.high
     assert alarms / runs <= 0.08 and hits / runs >= 0.92
@@ -204,7 +204,7 @@ def test_one_document_with_most_questions_does_not_shorten_the_interval() -> Non
 @given(units, units)
 def test_comparing_the_other_way_round_turns_the_sign(a: list[float], b: list[float]) -> None:
     n = min(len(a), len(b))
-    there, back = stats.paired(a[:n], b[:n]), stats.paired(b[:n], a[:n])
+    there, back = stats.compare_pairs(a[:n], b[:n]), stats.compare_pairs(b[:n], a[:n])
     assert there.mean == pytest.approx(-back.mean)
     assert there.p_value == pytest.approx(back.p_value)
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
@@ -213,7 +213,7 @@ def test_comparing_the_other_way_round_turns_the_sign(a: list[float], b: list[fl
 def test_a_paired_difference_is_that_of_scipy() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.random(30), rng.random(30)
-    found = stats.paired(a.tolist(), b.tolist())
+    found = stats.compare_pairs(a.tolist(), b.tolist())
     theirs = scipy.stats.ttest_rel(b, a)
     bounds = theirs.confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((bounds.low, bounds.high), abs=1e-9)
@@ -232,7 +232,7 @@ def share_of_runs_that_hold_a_sparse_effect(sizes: list[int], effect: float, run
         together = (rng.random(len(sizes)) < gains)[codes]
         gained = np.where(rng.random(len(codes)) < math.sqrt(0.2), together, alone)
         values = np.where(changed, np.where(gained, 1.0, -1.0), 0.0)
-        found = stats.paired([0.0] * len(codes), values.tolist(), codes.tolist())
+        found = stats.compare_pairs([0.0] * len(codes), values.tolist(), codes.tolist())
         held += found.low <= effect <= found.high
     return held / runs
 
@@ -244,7 +244,7 @@ def test_the_interval_of_a_few_changes_reaches_far_enough(sizes: list[int]) -> N
 
 def test_a_few_changes_leave_the_end_towards_zero_to_the_t_test() -> None:
     gains = [1.0] * 8 + [0.0] * 92
-    found = stats.paired([0.0] * 100, gains)
+    found = stats.compare_pairs([0.0] * 100, gains)
     theirs = scipy.stats.ttest_1samp(gains, 0.0)
     bounds = theirs.confidence_interval(0.95)
     assert (found.low, found.p_value) == pytest.approx((bounds.low, theirs.pvalue), abs=1e-9)
@@ -252,15 +252,15 @@ def test_a_few_changes_leave_the_end_towards_zero_to_the_t_test() -> None:
 
 
 def test_no_difference_is_larger_than_the_scale() -> None:
-    found = stats.paired([0.0] * 9, [1.0] * 8 + [0.0])
+    found = stats.compare_pairs([0.0] * 9, [1.0] * 8 + [0.0])
     assert found.high == 1.0 and found.low > 0
-    assert stats.paired([0.0] * 9, [1.0] * 8 + [0.0], scale=None).high > 1.0
-    assert stats.paired([1.0] * 3, [5.0, 5.0, 1.0], scale=(1.0, 5.0)).high == 4.0
+    assert stats.compare_pairs([0.0] * 9, [1.0] * 8 + [0.0], scale=None).high > 1.0
+    assert stats.compare_pairs([1.0] * 3, [5.0, 5.0, 1.0], scale=(1.0, 5.0)).high == 4.0
 
 
 def test_paired_with_too_little_to_say() -> None:
-    assert math.isnan(stats.paired([], []).mean)
-    one = stats.paired([0.0], [1.0])
+    assert math.isnan(stats.compare_pairs([], []).mean)
+    one = stats.compare_pairs([0.0], [1.0])
     assert one.mean == 1.0 and math.isnan(one.low) and one.p_value == 1.0
 
 
@@ -271,7 +271,7 @@ def test_the_announced_effect_is_found_four_times_in_five(clusters: int) -> None
     runs, found = 600, 0
     for _ in range(runs):
         values = rng.normal(effect, 0.3, clusters).tolist()
-        found += stats.paired([0.0] * clusters, values, scale=None).is_significant
+        found += stats.compare_pairs([0.0] * clusters, values, scale=None).is_significant
     assert 0.75 <= found / runs <= 0.85
 
 
@@ -289,13 +289,13 @@ def test_a_planned_error_is_that_of_the_design() -> None:
 @pytest.mark.parametrize(("clusters", "significant"), [(2, False), (6, False), (7, True), (40, True)])
 def test_clusters_that_all_agree_are_no_certainty(clusters: int, significant: bool) -> None:
     for values in ([1.0] * clusters, [1.0 - i * 1e-4 for i in range(clusters)]):
-        found = stats.paired([0.0] * clusters, values)
+        found = stats.compare_pairs([0.0] * clusters, values)
         assert found.is_significant is significant is (found.p_value < 0.05)
         assert found.p_value >= found.smallest_p - 1e-12
 
 
 def test_where_nothing_moves_the_interval_is_not_a_point() -> None:
-    few, many = stats.paired([0.5] * 12, [0.5] * 12), stats.paired([0.5] * 300, [0.5] * 300)
+    few, many = stats.compare_pairs([0.5] * 12, [0.5] * 12), stats.compare_pairs([0.5] * 300, [0.5] * 300)
     assert few.p_value == many.p_value == 1.0 and few.high > 0.2 and -few.low == few.high
     assert many.high < 0.02
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roma_core.parsers.pdf.page import Rect, _repeated
+from roma_core.parsers.pdf.page import Rect, _restore_repeated
 
 SIZE = 12.0
 
@@ -14,7 +14,7 @@ def box(x0: float, x1: float) -> Rect:
 
 
 def text(*letters: tuple[str, float, float]) -> str:
-    return "".join(letter for letter, _ in _repeated([(char, box(a, b)) for char, a, b in letters], SIZE))
+    return "".join(letter for letter, _ in _restore_repeated([(char, box(a, b)) for char, a, b in letters], SIZE))
 
 
 @pytest.mark.parametrize("gap", [(11.5, 20.0), (12.4, 20.0)], ids=["just so wide", "wide"])

@@ -8,7 +8,7 @@ from roma_core.errors import ErrorCode, ParserError
 from roma_core.parsers.base import ParseOptions
 from roma_core.parsers.pdf import page as pdf_page
 from roma_core.parsers.pdf import parser as pdf_parser
-from roma_core.parsers.pdf.blocks import joined, paragraphs
+from roma_core.parsers.pdf.blocks import join_lines, paragraphs
 from roma_core.parsers.pdf.layout import Line
 from roma_core.parsers.pdf.page import PageContent, Word, _turn_rect
 from roma_core.types import Document, RawDocument
@@ -183,7 +183,7 @@ def test_broken_and_endless_outlines_give_what_they_have():
     ids=["broken word", "known compound", "name", "Han", "dash", "blank", "nothing"],
 )
 def test_lines_are_joined_as_they_are_read(lines, hyphens, known, text):
-    assert joined(lines, hyphens, known) == text
+    assert join_lines(lines, hyphens, known) == text
 
 
 def kinds(*lines: Line) -> list[tuple[str, str]]:

@@ -157,7 +157,7 @@ async def test_inline_sandbox_gives_the_same_results(monkeypatch):
 async def test_inline_jobs_take_turns():
     """Several threads inside of PDFium end the process; three pools at once must not bring that about."""
     raw = RawDocument(uri="a.pdf", data=make_pdf.with_picture())
-    target = "roma_core.parsers.figures:page_image"
+    target = "roma_core.parsers.figures:draw_page"
     drawn = ParseJob(target=target, parser_id="t/1", media_type="image/png", raw=raw, options=ParseOptions())
     pools = [InlineSandbox() for _ in range(3)]
     results = await asyncio.gather(*(pool.run(drawn) for pool in pools for _ in range(8)))
