@@ -24,8 +24,11 @@ START_S = 60.0
 
 
 @contextmanager
-def run_postgres() -> Iterator[str]:
-    """Yield the address of a server; an empty one where there is none. It listens on loopback, and its files go."""
+def run_postgres(*, is_durable: bool = False) -> Iterator[str]:
+    """Yield the address of a server; an empty one where there is none. It listens on loopback, and its files go.
+
+    One that is durable waits for the disk at each commit, as servers do that are no test's.
+    """
     programs = _find_programs()
     if GIVEN or programs is None:
         yield GIVEN
@@ -41,7 +44,8 @@ def run_postgres() -> Iterator[str]:
             yield ""
             return
         port = find_port()
-        command = [programs / "postgres", "-D", folder, "-h", "127.0.0.1", "-p", str(port), "-k", name, "-F"]
+        command = [programs / "postgres", "-D", folder, "-h", "127.0.0.1", "-p", str(port), "-k", name]
+        command += [] if is_durable else ["-F"]
         with (Path(name) / "log").open("wb") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, cwd=name, **user)
         try:

@@ -271,29 +271,17 @@ class AuditLog:
 
     def verify(self, tenant: str) -> ChainCheck:
         """Read a tenant's whole chain, and return where it breaks."""
-        declared = self._read_declared(tenant)
-        number, before = declared.removed, declared.head
-        erased = 0
+        walk = ChainWalk(tenant, self._read_declared(tenant))
         for month in self._list_months():
             with self._open(month).snapshot() as db:
-                head = db.execute("SELECT * FROM heads WHERE tenant = ?", (tenant,)).fetchone()
+                head = db.execute("SELECT number, hash FROM heads WHERE tenant = ?", (tenant,)).fetchone()
                 rows = "SELECT * FROM entries WHERE tenant = ? AND number > ? ORDER BY number"
-                for row in db.execute(rows, (tenant, declared.removed)):
-                    is_declared = row["who"] == ERASED and declared.erased.get(row["number"], 0) > row["number"]
-                    reason = find_fault(row, number + 1, before, is_erased=is_declared)
-                    if reason:
-                        return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=number + 1, reason=reason)
-                    erased += is_declared
-                    before, number = row["hash"], number + 1
-                listed = _list_documents(db, tenant)
-                if listed is not None:
-                    return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=listed, reason=OTHER_INDEX)
-            is_later = head is not None and head["number"] > declared.removed
-            if is_later and (head["number"], head["hash"]) != (number, before):
-                return ChainCheck(
-                    tenant=tenant, rows=number, head=before, broken_at=number + 1, reason="rows were taken off the end"
-                )
-        return ChainCheck(tenant=tenant, rows=number, head=before, erased=erased, removed=declared.removed)
+                walk.follow(db.execute(rows, (tenant, walk.declared.removed)))
+                walk.note_other_index(_list_documents(db, tenant))
+            walk.compare_head(None if head is None else (head["number"], head["hash"]))
+            if not walk.check.is_whole:
+                break
+        return walk.check
 
     # Erasure and retention
 
@@ -512,7 +500,6 @@ class CoveredColumns(tuple[str, int, str, str, str, str, str]):
 
 
 _COVERED = ("tenant", "number", "at", "who", "action", "documents", "details")
-OTHER_INDEX = "the list of shown documents is not that of the rows"
 
 
 def find_fault(row: sqlite3.Row | Mapping[str, Any], number: int, before: str, *, is_erased: bool) -> str:
@@ -523,6 +510,46 @@ def find_fault(row: sqlite3.Row | Mapping[str, Any], number: int, before: str, *
         return ""
     written = CoveredColumns(*(row[name] for name in _COVERED)).hash_after(before)
     return "" if written == row["hash"] else "the row is not as it was written"
+
+
+class ChainWalk:
+    """A tenant's chain as it is read from its beginning: ``check`` is what was found so far, the first break stays."""
+
+    def __init__(self, tenant: str, declared: DeclaredRows) -> None:
+        self.declared = declared
+        self.check = ChainCheck(tenant=tenant, rows=declared.removed, head=declared.head, removed=declared.removed)
+
+    def follow(self, rows: Iterable[sqlite3.Row | Mapping[str, Any]]) -> None:
+        """Read further rows, with the columns of the table of entries, up to the first that is not as written."""
+        if not self.check.is_whole:
+            return
+        number, before, erased = self.check.rows, self.check.head, self.check.erased
+        fault = ""
+        for row in rows:
+            is_declared = row["who"] == ERASED and self.declared.erased.get(row["number"], 0) > row["number"]
+            fault = find_fault(row, number + 1, before, is_erased=is_declared)
+            if fault:
+                break
+            erased += is_declared
+            before, number = row["hash"], number + 1
+        self.check = self.check.model_copy(update={"rows": number, "head": before, "erased": erased})
+        if fault:
+            self._break(number + 1, fault)
+
+    def note_other_index(self, number: int | None) -> None:
+        """Note the row whose documents are indexed otherwise than it says; None when all agree."""
+        if number is not None:
+            self._break(number, "the list of shown documents is not that of the rows")
+
+    def compare_head(self, head: tuple[int, str] | None) -> None:
+        """Compare the end of what was read with number and hash of the last row, as they were noted beside it."""
+        is_later = head is not None and head[0] > self.declared.removed
+        if is_later and head != (self.check.rows, self.check.head):
+            self._break(self.check.rows + 1, "rows were taken off the end")
+
+    def _break(self, number: int, reason: str) -> None:
+        if self.check.is_whole:
+            self.check = self.check.model_copy(update={"broken_at": number, "reason": reason})
 
 
 def _list_documents(db: sqlite3.Connection, tenant: str) -> int | None:

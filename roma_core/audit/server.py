@@ -6,10 +6,12 @@ the rows of its tenant alone. Rows that files of the workspace hold from before 
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,22 +20,22 @@ from roma_core.audit.log import (
     ERASED,
     FIRST_HASH,
     MOST_DOCUMENTS,
-    OTHER_INDEX,
     Action,
     AuditEntry,
     AuditLog,
     ChainCheck,
+    ChainWalk,
     CoveredColumns,
     DeclaredRows,
     QuestionPolicy,
     dump_json,
-    find_fault,
     group_ranges,
     is_naming,
     parse_row,
     require_action,
 )
 from roma_core.database import Schema, bring_server_up_to_date, storage_error
+from roma_core.errors import ErrorCode, StoreError
 from roma_core.rowsecurity import enter_tenant, isolate_tenants, lock_migrations, translate_address_errors
 from roma_core.telemetry import logs
 from roma_core.types import Principal
@@ -52,6 +54,22 @@ CREATE TABLE roma_audit_documents (
     PRIMARY KEY (tenant, document_id, number));
 CREATE INDEX roma_audit_by_user ON roma_audit_entries (tenant, who, number);
 CREATE TABLE roma_audit_heads (tenant TEXT PRIMARY KEY, number BIGINT NOT NULL, hash TEXT NOT NULL);
+"""
+_INSERT: Final = """
+WITH added AS (
+    SELECT * FROM unnest(CAST(:number AS bigint[]), CAST(:at AS text[]), CAST(:who AS text[]), CAST(:action AS text[]),
+                         CAST(:documents AS text[]), CAST(:details AS text[]), CAST(:hash AS text[]))
+             AS row(number, at, who, action, documents, details, hash)
+), entries AS (
+    INSERT INTO roma_audit_entries
+    SELECT :tenant, number, at, who, action, documents, details, hash FROM added
+), shown AS (
+    INSERT INTO roma_audit_documents
+    SELECT :tenant, document.id, number
+    FROM added, json_array_elements_text(CAST(documents AS json)) AS document(id)
+)
+INSERT INTO roma_audit_heads VALUES (:tenant, :last, :last_hash)
+ON CONFLICT (tenant) DO UPDATE SET number = excluded.number, hash = excluded.hash
 """
 READ_AT_ONCE: Final = 5000
 
@@ -88,21 +106,68 @@ class ServerAuditLog(AuditLog):
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._adopted: set[str] = set()
+        self._writing: set[str] = set()
+        """Tenants to whose chain a thread is writing."""
+        self._waiting: dict[str, list[_WaitingRow]] = {}
 
     def _append(self, who: Principal, action: Action, documents: Iterable[str], details: Mapping[str, Any]) -> int:
-        with self._transact(who.tenant) as db:
-            return self._add(db, who, action, documents, details)
+        """Add a row. Rows that come while others are committed are added together, by the thread of the first one."""
+        row = _WaitingRow(who, action, sorted(set(documents))[:MOST_DOCUMENTS], details)
+        with self._lock:
+            waiting = self._waiting.setdefault(who.tenant, [])
+            waiting.append(row)
+            is_first = who.tenant not in self._writing
+            self._writing.add(who.tenant)
+        if not is_first:
+            row.woken.wait()
+        if not row.is_done:
+            self._append_waiting(who.tenant)
+        if row.error is not None:
+            raise StoreError(row.error.message, row.error.code, details=row.error.details)
+        return row.number
 
-    def _add(
-        self, db: Connection, who: Principal, action: Action, documents: Iterable[str], details: Mapping[str, Any]
-    ) -> int:
-        """Add a row, under the lock of the tenant."""
-        number, before = self._lock_head(db, who.tenant)
-        shown = sorted(set(documents))[:MOST_DOCUMENTS]
-        content = (self._now().isoformat(), who.subject, action, dump_json(shown), dump_json(details))
-        row = CoveredColumns(who.tenant, number + 1, *content)
-        _insert_rows(db, [(*row, row.hash_after(before))])
-        return number + 1
+    def _append_waiting(self, tenant: str) -> None:
+        """Add all rows that wait, wake their threads, and let the thread of the first that came meanwhile go on."""
+        with self._lock:
+            rows = self._waiting.pop(tenant)
+        error: StoreError | None = StoreError(
+            "The row was not written, as the work that wrote it was ended.", ErrorCode.STORAGE_UNAVAILABLE
+        )
+        try:
+            with self._transact(tenant) as db:
+                self._add(db, tenant, rows)
+            error = None
+        except StoreError as raised:
+            error = raised
+        finally:
+            with self._lock:
+                next_rows = self._waiting.get(tenant, [])
+                if not next_rows:
+                    self._writing.discard(tenant)
+            for row in rows:
+                row.error, row.is_done = error, True
+                row.woken.set()
+            if next_rows:
+                next_rows[0].woken.set()
+
+    def _add(self, db: Connection, tenant: str, rows: Sequence[_WaitingRow]) -> None:
+        """Add rows and note their numbers, under the lock of the tenant."""
+        number, before = self._lock_head(db, tenant)
+        added: list[tuple[Any, ...]] = []
+        for row in rows:
+            number += 1
+            content = (
+                self._now().isoformat(),
+                row.who.subject,
+                row.action,
+                dump_json(row.shown),
+                dump_json(row.details),
+            )
+            columns = CoveredColumns(tenant, number, *content)
+            before = columns.hash_after(before)
+            added.append((*columns, before))
+            row.number = number
+        _insert_rows(db, added)
 
     def query(
         self,
@@ -140,24 +205,12 @@ class ServerAuditLog(AuditLog):
 
     def verify(self, tenant: str) -> ChainCheck:
         with self._transact(tenant) as db:
-            declared = _read_declared(db, tenant)
-            number, before, erased = declared.removed, declared.head, 0
+            walk = ChainWalk(tenant, _read_declared(db, tenant))
             rows = "SELECT * FROM roma_audit_entries WHERE tenant = :tenant AND number > :from_row ORDER BY number"
-            for row in _stream(db, rows, {"tenant": tenant, "from_row": declared.removed}):
-                is_declared = row["who"] == ERASED and declared.erased.get(row["number"], 0) > row["number"]
-                reason = find_fault(row, number + 1, before, is_erased=is_declared)
-                if reason:
-                    return ChainCheck(tenant=tenant, rows=number, head=before, broken_at=number + 1, reason=reason)
-                erased += is_declared
-                before, number = row["hash"], number + 1
-            check = ChainCheck(tenant=tenant, rows=number, head=before, erased=erased, removed=declared.removed)
-            listed = _find_other_index(db, tenant)
-            if listed is not None:
-                return check.model_copy(update={"broken_at": listed, "reason": OTHER_INDEX})
-            head = _read_head(db, tenant)
-            if head is not None and head[0] > declared.removed and head != (number, before):
-                return check.model_copy(update={"broken_at": number + 1, "reason": "rows were taken off the end"})
-            return check
+            walk.follow(_stream(db, rows, {"tenant": tenant, "from_row": walk.declared.removed}))
+            walk.note_other_index(_find_other_index(db, tenant))
+            walk.compare_head(_read_head(db, tenant))
+            return walk.check
 
     def erase_user(self, who: Principal, *, by: Principal, erasure: str) -> int:
         with self._transact(who.tenant) as db:
@@ -172,7 +225,8 @@ class ServerAuditLog(AuditLog):
                     own.append(row["number"])
             if not own:
                 return 0
-            self._add(db, by, "erase", (), {"erasure": erasure, "rows": group_ranges(sorted({*own, *blanked}))})
+            declared = {"erasure": erasure, "rows": group_ranges(sorted({*own, *blanked}))}
+            self._add(db, who.tenant, [_WaitingRow(by, "erase", [], declared)])
             blank = (
                 "UPDATE roma_audit_entries SET who = :erased, details = '{}' "
                 "WHERE tenant = :tenant AND number = ANY(:numbers)"
@@ -189,7 +243,7 @@ class ServerAuditLog(AuditLog):
                 return len(rows)
             last = rows[-1]
             declared = {"removed_through": last["number"], "hash": last["hash"], "rows": len(rows)}
-            self._add(db, by, "retention", (), declared)
+            self._add(db, tenant, [_WaitingRow(by, "retention", [], declared)])
             for table in ("roma_audit_entries", "roma_audit_documents"):
                 statement = f"DELETE FROM {table} WHERE tenant = :tenant AND number <= :last"  # noqa: S608
                 _execute(db, statement, {"tenant": tenant, "last": last["number"]})
@@ -262,8 +316,9 @@ class ServerAuditLog(AuditLog):
                 enter_tenant(db, tenant)
                 number, _ = self._lock_head(db, tenant)
                 if number == 0:
-                    _insert_rows(db, list(self._files_of_before.read_rows(tenant)))
-                    _set_head(db, tenant, *head_of_files)
+                    rows = self._files_of_before.read_rows(tenant)
+                    while some := list(itertools.islice(rows, READ_AT_ONCE)):
+                        _insert_rows(db, some)
                 statement = "SELECT 1 AS one FROM roma_audit_entries WHERE tenant = :tenant AND hash = :hash"
                 is_there = bool(_select(db, statement, {"tenant": tenant, "hash": head_of_files[1]}))
             if is_there:
@@ -275,41 +330,41 @@ class ServerAuditLog(AuditLog):
 
     def _lock_head(self, db: Connection, tenant: str) -> tuple[int, str]:
         """Return number and hash of the last row, and keep others from adding one until the transaction ends."""
-        _execute(db, "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", {"name": f"roma.audit.{tenant}"})
-        return _read_head(db, tenant) or (0, FIRST_HASH)
+        head = _read_head(db, tenant, locks=True)
+        if head is None:  # there is no row to lock yet
+            _execute(db, "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", {"name": f"roma.audit.{tenant}"})
+            head = _read_head(db, tenant, locks=True)
+        return head or (0, FIRST_HASH)
 
 
-def _read_head(db: Connection, tenant: str) -> tuple[int, str] | None:
-    statement = "SELECT number, hash FROM roma_audit_heads WHERE tenant = :tenant"
+@dataclass
+class _WaitingRow:
+    """A row that waits for its turn; ``number`` or ``error`` say what became of it."""
+
+    who: Principal
+    action: Action
+    shown: Sequence[str]
+    details: Mapping[str, Any]
+    number: int = 0
+    error: StoreError | None = None
+    is_done: bool = False
+    woken: threading.Event = field(default_factory=threading.Event)
+
+
+def _read_head(db: Connection, tenant: str, *, locks: bool = False) -> tuple[int, str] | None:
+    statement = f"SELECT number, hash FROM roma_audit_heads WHERE tenant = :tenant{' FOR UPDATE' if locks else ''}"  # noqa: S608
     for row in _select(db, statement, {"tenant": tenant}):
         return int(row["number"]), str(row["hash"])
     return None
 
 
-def _insert_rows(db: Connection, rows: list[tuple[Any, ...]]) -> None:
-    """Add rows with their hashes, the documents that they show, and the new end of the chain."""
-    columns = ("tenant", "number", "at", "who", "action", "documents", "details", "hash")
-    named = [dict(zip(columns, row, strict=True)) for row in rows]
-    if not named:
+def _insert_rows(db: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows of one tenant with their hashes, the documents that they show, and the new end of the chain."""
+    if not rows:
         return
-    values = ", ".join(f":{name}" for name in columns)
-    _execute(db, f"INSERT INTO roma_audit_entries ({', '.join(columns)}) VALUES ({values})", named)  # noqa: S608
-    shown = [
-        {"tenant": row["tenant"], "document_id": document_id, "number": row["number"]}
-        for row in named
-        for document_id in json.loads(row["documents"])
-    ]
-    if shown:
-        _execute(db, "INSERT INTO roma_audit_documents VALUES (:tenant, :document_id, :number)", shown)
-    _set_head(db, named[-1]["tenant"], named[-1]["number"], named[-1]["hash"])
-
-
-def _set_head(db: Connection, tenant: str, number: int, own_hash: str) -> None:
-    statement = (
-        "INSERT INTO roma_audit_heads VALUES (:tenant, :number, :hash) "
-        "ON CONFLICT (tenant) DO UPDATE SET number = excluded.number, hash = excluded.hash"
-    )
-    _execute(db, statement, {"tenant": tenant, "number": number, "hash": own_hash})
+    names = ("number", "at", "who", "action", "documents", "details", "hash")
+    columns = dict(zip(names, map(list, zip(*(row[1:] for row in rows), strict=True)), strict=True))
+    _execute(db, _INSERT, {"tenant": rows[0][0], "last": rows[-1][1], "last_hash": rows[-1][-1], **columns})
 
 
 def _read_declared(db: Connection, tenant: str) -> DeclaredRows:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from roma_core.app import build_roma
 from roma_core.audit import AuditLog
 from roma_core.audit.server import ServerAuditLog
-from roma_core.errors import InputError, StoreError
+from roma_core.errors import ErrorCode, InputError, StoreError
 from roma_core.rowsecurity import enter_tenant
 from roma_core.settings import Settings
 from roma_core.types import Principal, TailorOutput
@@ -106,6 +108,78 @@ def test_servers_share_one_chain(plain_url: str, tmp_path: Path) -> None:
     assert servers[1].has_hash("one", checks["one"].head) and not servers[1].has_hash("two", checks["one"].head)
     for server in servers:
         server.close()
+
+
+@contextmanager
+def chain_held(url: str) -> Iterator[Connection]:
+    """Hold the chain of the tenant one as a server does that is about to add a row."""
+    engine = create_engine(url)
+    with engine.begin() as db:
+        enter_tenant(db, "one")
+        db.execute(text("SELECT 1 FROM roma_audit_heads WHERE tenant = 'one' FOR UPDATE")).one()
+        yield db
+    engine.dispose()
+
+
+class Appenders:
+    """Threads that add a row each; ``numbers`` and ``errors`` are what came of them."""
+
+    def __init__(self, log: AuditLog, count: int) -> None:
+        self._log = log
+        self.numbers: list[int] = []
+        self.errors: list[StoreError] = []
+        self._begun = threading.Barrier(count + 1)
+        self._threads = [threading.Thread(target=self._append, args=(n,)) for n in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def _append(self, number: int) -> None:
+        self._begun.wait()
+        try:
+            self.numbers.append(self._log.append(ANNA, "read", documents=[f"d{number}"]))
+        except StoreError as error:
+            self.errors.append(error)
+
+    def wait_until_all_append(self) -> None:
+        self._begun.wait()
+        time.sleep(0.2)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+
+def test_rows_that_wait_for_each_other_are_committed_together(log: ServerAuditLog, plain_url: str) -> None:
+    log.append(ANNA, "read", documents=["d"])
+    with chain_held(plain_url):
+        appenders = Appenders(log, 12)
+        appenders.wait_until_all_append()
+    appenders.join()
+    assert sorted(appenders.numbers) == list(range(2, 14))
+    assert log.verify("one").is_whole and log.verify("one").rows == 13
+    engine = create_engine(plain_url)
+    with engine.begin() as db:
+        enter_tenant(db, "one")
+        commits = db.execute(text("SELECT count(DISTINCT CAST(xmin AS text)) FROM roma_audit_entries")).scalar()
+    engine.dispose()
+    assert 3 <= commits < 13
+
+
+def test_rows_that_cannot_be_committed_are_reported_to_each_thread(log: ServerAuditLog, plain_url: str) -> None:
+    log.append(ANNA, "read", documents=["d"])
+    with chain_held(plain_url) as db:
+        appenders = Appenders(log, 6)
+        appenders.wait_until_all_append()
+        db.execute(text("ALTER TABLE roma_audit_documents RENAME TO elsewhere"))
+    appenders.join()
+    assert (len(appenders.errors), appenders.numbers) == (6, [])
+    assert {error.code for error in appenders.errors} == {ErrorCode.STORAGE_UNAVAILABLE}
+    engine = create_engine(plain_url)
+    with engine.begin() as db:
+        db.execute(text("ALTER TABLE elsewhere RENAME TO roma_audit_documents"))
+    engine.dispose()
+    assert log.append(ANNA, "read", documents=["d"]) == 2
+    assert log.verify("one").is_whole
 
 
 @pytest.mark.parametrize(
