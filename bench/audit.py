@@ -56,10 +56,10 @@ def run(rows: int) -> None:
         "The audit log",
         measured,
         f"Written by one process, each row committed before the next step: by one thread, and by {WRITERS} that share "
-        "the chain. The question is who saw one of 20 000 documents in a span of time. Goals: 2 000 rows/s, and one second "
-        "over 1 000 000 rows. Files outlive a killed process; PostgreSQL, with its own defaults on the same machine, a "
-        "power cut too, and so waits for the disk at each commit: one thread writes as many rows as the disk has "
-        "commits, threads that wait together share one.",
+        "the chain. The question is who saw one of 20 000 documents in a span of time. Goals: 2 000 rows/s, and one "
+        "second over 1 000 000 rows. Files outlive a killed process; PostgreSQL, with its own defaults on the same "
+        "machine, a power cut too, and so waits for the disk at each commit: one thread writes as many rows as the "
+        "disk has commits, threads that wait together share one.",
     )
 
 
