@@ -54,7 +54,8 @@ console: $(READY) ## Serve the console and the HTTP API on http://127.0.0.1:8000
 	@$(BIN)/roma serve --workspace $(DEMO)
 
 lab: $(READY) ## Open the notebooks in JupyterLab, on the page that leads to them.
-	@$(BIN)/jupyter lab --notebook-dir notebooks --LabApp.default_url=/lab/tree/00_setup.ipynb
+	@$(BIN)/jupyter lab --notebook-dir notebooks --LabApp.default_url=/lab/tree/00_setup.ipynb \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 check: $(READY) ## Formatting, lint, types, floors, dependencies and dead code.
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
@@ -132,17 +133,17 @@ bench-peers: $(READY) ## Measure ingest, query and memory beside LlamaIndex, Hay
 	  $(BIN)/uv pip install --quiet --python benchmarks/.environments/$$name/bin/python -r benchmarks/environments/$$name.txt || exit 1; done
 	@$(BIN)/python -m benchmarks
 
-CLIENTS := $(VENV)/clients/.ready $(VENV)/readers/.ready
+CLIENTS := $(VENV)/clients/.ready $(VENV)/readers/.ready $(VENV)/marimo/.ready
 
 $(VENV)/%/.ready: tests/%.txt | $(READY)
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python -r $<
 	@touch $@
 
-clients: $(CLIENTS) ## Install the frameworks that are tried at ROMA's door, and those that read its exports, into environments of their own.
+clients: $(CLIENTS) ## Install the frameworks that are tried at ROMA's door, those that read its exports and show its chat, into environments of their own.
 
-frameworks: $(READY) clients ## Ragas, datasets, LangChain, LlamaIndex and Haystack read what ROMA writes, and ask it.
-	@$(PYTEST) -q tests/integration/test_integrations.py tests/unit/exports/test_frameworks.py tests/api/test_frameworks.py
+frameworks: $(READY) clients ## Ragas, datasets, LangChain, LlamaIndex and Haystack read what ROMA writes, and ask it; marimo shows its chat.
+	@$(PYTEST) -q tests/integration/test_integrations.py tests/integration/test_lab_browser.py tests/unit/exports/test_frameworks.py tests/api/test_frameworks.py
 
 soak: $(READY) clients ## Faults, kills and crowds for minutes; writes into docs/benchmarks.md.
 	@ROMA_SEQUENCES=2000 $(BIN)/python -m pytest -q tests/unit/ingestion/test_model.py

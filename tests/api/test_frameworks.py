@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.frameworks import find_python
+
 QUESTION = "When was the rope bridge built?"
-PYTHON = os.environ.get("CLIENTS_PYTHON") or str(Path(__file__).parents[2] / ".venv/clients/bin/python")
-"""The Python whose environment has the frameworks."""
 
 LANGCHAIN = """
 from langchain_openai import ChatOpenAI
@@ -45,9 +44,7 @@ def say(**values):
 
 @pytest.fixture
 def clients_python() -> str:
-    if not Path(PYTHON).exists():
-        pytest.skip("the frameworks have no environment here; make clients makes it")
-    return PYTHON
+    return find_python("clients")
 
 
 async def run_client(python: str, script: str, *arguments: str) -> dict[str, Any]:

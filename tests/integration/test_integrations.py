@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ import pytest
 
 from roma_core.app import build_roma
 from roma_core.settings import Settings
+from tests.frameworks import find_python, lend_packages
 
-PYTHON = os.environ.get("CLIENTS_PYTHON") or str(Path(__file__).parents[2] / ".venv/clients/bin/python")
-"""The Python whose environment has the frameworks."""
 TEXT = "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n"
 
 
@@ -75,14 +73,12 @@ async def test_a_retriever_of_haystack(roma: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_retrievers_work_in_the_environment_of_the_frameworks(tmp_path: Path) -> None:
-    if not Path(PYTHON).exists():
-        pytest.skip("the frameworks have no environment here; make clients makes it")
-    borrowed = f"import site\nsite.addsitedir({sysconfig.get_path('purelib')!r})\n"  # behind its own packages
-    (tmp_path / "sitecustomize.py").write_text(borrowed)  # also of the processes that parse
+    python = find_python("clients")
+    lend_packages(tmp_path)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_", "PYTHON"))}
     quiet = {"DO_NOT_TRACK": "1", "HAYSTACK_TELEMETRY_ENABLED": "False", "LANGSMITH_TRACING": "false"}
     done = subprocess.run(
-        [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "retriever_of", __file__],
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "retriever_of", __file__],
         cwd=Path(__file__).parents[2],
         env={**kept, **quiet, "PYTHONPATH": str(tmp_path)},
         capture_output=True,

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from roma_core.types import Principal
 
 
-class ChatPane(pn.custom.AnyWidgetComponent):  # type: ignore[misc]
+class ChatPane(pn.custom.JSComponent):  # type: ignore[misc]
     """The chat in a Panel app.
+
+    It is the module of the notebook's widget. Panel's own shim for such modules cannot send messages to Python.
 
     >>> ChatPane(roma).servable()  # doctest: +SKIP
     """
@@ -31,7 +33,7 @@ class ChatPane(pn.custom.AnyWidgetComponent):  # type: ignore[misc]
     def __init__(self, roma: Roma | RemoteChat, principal: Principal | None = None, **params: Any) -> None:
         super().__init__(sizing_mode="stretch_width", **params)
         service = roma if isinstance(roma, RemoteChat) else ChatService(roma, principal)
-        channel = ChatChannel(service, self.send)
+        channel = ChatChannel(service, self._send_msg)
         self.on_msg(lambda event: channel.receive(event.data))
 
     @classmethod

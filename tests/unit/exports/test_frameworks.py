@@ -13,9 +13,7 @@ from roma_core.errors import EvalError
 from roma_core.evals import load_dataset
 from roma_core.exports import export
 from roma_core.settings import Settings
-
-PYTHON = os.environ.get("READERS_PYTHON") or str(Path(__file__).parents[3] / ".venv/readers/bin/python")
-"""The Python of the environment with Ragas and datasets, which ``make clients`` makes."""
+from tests.frameworks import find_python
 
 
 @pytest.mark.slow
@@ -86,10 +84,9 @@ print(json.dumps([[row["case_id"], row["reference"], len(row["passages"])] for r
 
 def run_there(code: str, *arguments: str) -> list[list[object]]:
     """Run code in the environment of the frameworks; skip without one."""
-    if not Path(PYTHON).exists():
-        pytest.skip("the frameworks have no environment here; make clients makes it")
+    python = find_python("readers")
     quiet = {"HF_HUB_OFFLINE": "1", "RAGAS_DO_NOT_TRACK": "true", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([PYTHON, "-c", code, *arguments], capture_output=True, text=True, env={**os.environ, **quiet})
+    done = subprocess.run([python, "-c", code, *arguments], capture_output=True, text=True, env={**os.environ, **quiet})
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -48,7 +48,7 @@ function Composer({client, text, onText, onSend, isBusy, onStop, persona, person
   useLayoutEffect(() => {
     const box = boxRef.current;
     box.style.height = "auto";
-    box.style.height = `${Math.min(box.scrollHeight, 200)}px`;
+    if (box.scrollHeight > 0) box.style.height = `${Math.min(box.scrollHeight, 200)}px`; // 0: not laid out, as off a notebook's screen
   }, [text]);
   const suggestions = useSuggestions(client, text, onText);
   const onKey = (event) => {

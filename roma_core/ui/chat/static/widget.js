@@ -11,8 +11,8 @@ function toFile({name, media_type: type, data}) {
 
 function makeChannelClient(model) {
   const waiting = new Map();
-  model.on("msg:custom", (sent) => {
-    const message = sent?.call ? sent : sent?.data || {}; // Panel wraps it
+  const send = (message) => (model.send_msg ? model.send_msg(message) : model.send(message)); // Panel's name for it
+  model.on("msg:custom", (message) => {
     const call = waiting.get(message.call);
     if (!call) return;
     if (message.kind === "update") call.onUpdate(message.value);
@@ -30,7 +30,7 @@ function makeChannelClient(model) {
         waiting.delete(id);
         reject(signal.reason);
       });
-      model.send({call: id, name, values});
+      send({call: id, name, values});
     });
   return {
     state: () => call("state"),
