@@ -1,4 +1,7 @@
-"""The verdict of a citation against human labels (WiCE), on claims altered on purpose, and what it costs."""
+"""The verdict of a citation against human labels (WiCE), on claims altered on purpose, and what it costs.
+
+``ROMA_ENTAILMENT=FOLDER python -m bench.citations`` measures an entailment model of yours beside the check, too.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from typing import Any
 
 from bench.report import ROOT, write
 from roma_core.citations import verify_claim
+from roma_core.entailment import ENTAILED_FROM, EntailmentModel, make_entailment
 from roma_core.markup.sentences import split_sentences
 from roma_core.rerank import LocalReranker
 from tests.attacks import ATTACKS, FORM, PARAPHRASE, Case, alter, make_cases, read_passages
@@ -69,6 +73,7 @@ def wice() -> list[Row]:
     found = {split: [judged(row) for row in lines(f"wice/claim_{split}.jsonl.gz")] for split in ("dev", "test")}
     logits = {split: asyncio.run(cross_encoder(rows)) for split, rows in found.items()}
     gold = {split: [LABELS.index(row["label"]) for row in rows] for split, rows in found.items()}
+    model = make_entailment(os.environ.get("ROMA_ENTAILMENT", "none"))
     bars = best_bars(logits["dev"], gold["dev"])
     rows: list[Row] = []
     for split in ("dev", "test"):
@@ -82,7 +87,23 @@ def wice() -> list[Row]:
             measures(f"cross-encoder logit, {split}", gold[split], theirs, logits[split]),
             measures(f"always *partial*, {split}", gold[split], [1] * len(ours), None),
         ]
+        if model is not None:
+            confirmed = asyncio.run(confirm(model, found[split]))
+            rows.append(measures(f"ROMA's check with {model.name}, {split}", gold[split], confirmed, None))
     return rows
+
+
+async def confirm(model: EntailmentModel, rows: Sequence[Row]) -> list[int]:
+    """Return the classes with ``model`` confirming what the check leaves open, as ``ROMA_ENTAILMENT`` does."""
+    classes: list[int] = []
+    for row in rows:
+        support = row["support"]
+        is_confirmed = False
+        if support.is_open:
+            [probability] = await model.entail([(row["quote"], row["claim"])])
+            is_confirmed = probability >= ENTAILED_FROM
+        classes.append(CLASS_OF["supported" if is_confirmed else support.verdict])
+    return classes
 
 
 def judged(row: Row) -> Row:
