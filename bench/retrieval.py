@@ -20,7 +20,7 @@ import numpy as np
 
 from bench import beir, report
 from roma_core.embeddings.local import LocalEmbedder
-from roma_core.evals.stats.inference import interval, paired
+from roma_core.evals.stats.inference import compare_pairs, interval
 from roma_core.ranking import rank_chunks
 from roma_core.rerank import FakeReranker, LocalReranker, mix, score_until_settled
 from roma_core.settings import Settings
@@ -182,7 +182,7 @@ def list_mrr(found: Sequence[Measured]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for one in found:
         better = max(LEGS, key=lambda leg: statistics.mean(one.reciprocal[leg]))
-        change = paired(one.reciprocal[better], one.reciprocal["ROMA"])
+        change = compare_pairs(one.reciprocal[better], one.reciprocal["ROMA"])
         means = {system: interval(one.reciprocal[system]) for system in (*LEGS, "ROMA")}
         rows.append(
             {
