@@ -1,14 +1,15 @@
 """One system behind a pipe: ``python system.py NAME FOLDER`` ingests the notes of a folder and answers questions.
 
-A line in is ``ingest``, the number of a question, or ``end``; a line out is JSON. ``FOLDER`` has ``notes/``,
-``questions.json``, ``model/`` (an ONNX file and its tokenizer) and, where the model is not to run over the notes, their
-vectors as ``notes.npy``. Nothing of ROMA is imported but for ``roma``.
+A line in is ``ingest``, the number of a question, or ``end``; a line out is JSON, the first one when libraries and
+model are loaded. ``FOLDER`` has ``notes/``, ``questions.json``, ``model/`` (an ONNX file and its tokenizer) and, where
+the model is not to run over the notes, their vectors as ``notes.npy``. Nothing of ROMA is imported but for ``roma``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -116,6 +117,7 @@ class Haystack:
     """In-memory store, BM25 and vectors, joined by reciprocal rank."""
 
     package = "haystack-ai"
+    libraries = ("haystack", "haystack.document_stores.in_memory")
     batch = 256  # of its FastembedDocumentEmbedder
 
     def __init__(self, folder: Path) -> None:
@@ -155,6 +157,7 @@ class LangChain:
     """In-memory vector store and BM25 (rank_bm25) under its EnsembleRetriever."""
 
     package = "langchain-core"
+    libraries = ("langchain_core.documents", "langchain_core.vectorstores", "langchain_community.retrievers")
     batch = 256  # of its FastEmbedEmbeddings
 
     def __init__(self, folder: Path) -> None:
@@ -197,6 +200,7 @@ class LlamaIndex:
     """In-memory vector index and BM25 (bm25s) under its QueryFusionRetriever."""
 
     package = "llama-index-core"
+    libraries = ("llama_index.core", "llama_index.core.schema", "llama_index.retrievers.bm25")
     batch = 10  # of its BaseEmbedding
 
     def __init__(self, folder: Path) -> None:
@@ -252,6 +256,7 @@ class Roma:
     """ROMA as it is installed, without its reranker: files read in the sandbox, the ledger, LanceDB on disk."""
 
     package = "roma-core"
+    libraries = ("roma_core",)
 
     def __init__(self, folder: Path) -> None:
         from roma_core import Settings, build_roma
@@ -280,6 +285,8 @@ class Roma:
         settings = Settings(workspace=folder / "workspace", reranker="none", chunk_tokens=MOST_TOKENS - 32)
         self._roma = build_roma(settings, embedder=self.model)
         self._loop = asyncio.new_event_loop()
+        self._loop.run_until_complete(self._roma.warm())
+        self._loop.run_until_complete(inner.embed_query("The peers have loaded their model by now, too."))
 
     def ingest(self) -> int:
         async def work() -> int:
@@ -312,6 +319,8 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the pipe
     questions = json.loads((folder / "questions.json").read_text("utf-8"))
+    for library in SYSTEMS[name].libraries:
+        importlib.import_module(library)
     system = SYSTEMS[name](folder)
     search: Search | None = None
 

@@ -41,10 +41,12 @@ class ExecutionRule:
     """Texts a call. Several are padded to the longest, and an int8 model scales them together."""
     calls: int = 0
     """Calls side by side; 0 = one a core."""
+    disabled_optimizers: tuple[str, ...] = ()
+    """Rewritings of the graph, by their names in ONNX Runtime, that make it slower there."""
 
 
 EXECUTION_RULES: Final[Mapping[ExecutionProvider, ExecutionRule]] = {
-    "cpu": ExecutionRule("CPUExecutionProvider", "onnxruntime"),
+    "cpu": ExecutionRule("CPUExecutionProvider", "onnxruntime", disabled_optimizers=("SkipLayerNormFusion",)),
     "cuda": ExecutionRule("CUDAExecutionProvider", "onnxruntime-gpu", batch=32, calls=2),
     "openvino": ExecutionRule("OpenVINOExecutionProvider", "onnxruntime-openvino"),
     "coreml": ExecutionRule("CoreMLExecutionProvider", "onnxruntime", calls=1),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from roma_core.engines import EXECUTION_RULES, REFERENCE, require_provider
 from roma_core.environment import count_cores
 from roma_core.errors import EmbeddingError, ErrorCode
+from roma_core.onnx_graph import GRAPH_RECIPE, keep_first_token
 from roma_core.settings.retrieval import ExecutionProvider
 from roma_core.types import digest
 
@@ -105,17 +106,22 @@ def load_tokenizer(files: ModelFiles) -> Tokenizer:
     return tokenizer
 
 
+def identify_graph(files: ModelFiles) -> str:
+    """Return the hash of the weights and of how ``OnnxModel`` changes their graph."""
+    return digest(files.fingerprint, GRAPH_RECIPE)
+
+
 class OnnxModel:
     """A transformer from ``model.onnx`` with its tokenizer: one session of one thread, run by ``provider``.
 
-    On the CPU its outputs are bit for bit those of fastembed, whose import alone takes longer than loading the model.
-    Threads may share it. Raises ``EmbeddingError`` when the files do not match their checksums, ``ConfigError`` when
-    the provider is not there.
+    Its last layer computes the first token alone (``keep_first_token``), so an output by token has one. Otherwise it
+    is what fastembed runs, whose import alone takes longer than loading the model. Threads may share it. Raises
+    ``EmbeddingError`` when the files do not match their checksums, ``ConfigError`` when the provider is not there.
     """
 
     def __init__(self, files: ModelFiles, max_tokens: int, provider: ExecutionProvider = REFERENCE) -> None:
         verify_files(files)
-        self._session = open_session(files.folder / "model.onnx", provider)
+        self._session = open_session(keep_first_token((files.folder / "model.onnx").read_bytes()), provider)
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._tokenizer = load_tokenizer(files)
         self._tokenizer.enable_truncation(max_length=max_tokens)
@@ -144,15 +150,18 @@ class OnnxModel:
         return [np.asarray(row, dtype=np.float32) for row in output]
 
 
-def open_session(path: Path, provider: ExecutionProvider = REFERENCE) -> Any:
-    """Return a session of one thread over a model file. Raises ``ConfigError`` when the provider is not there."""
+def open_session(model: bytes, provider: ExecutionProvider = REFERENCE) -> Any:
+    """Return a session of one thread over a model. Raises ``ConfigError`` when the provider is not there."""
     from onnxruntime import InferenceSession, SessionOptions, get_available_providers
 
     rule = require_provider(provider, get_available_providers())
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = InferenceSession(str(path), sess_options=options, providers=[rule.name])
+    session = InferenceSession(
+        model, sess_options=options, providers=[rule.name], disabled_optimizers=list(rule.disabled_optimizers)
+    )
     require_provider(provider, session.get_providers())  # one that cannot start gives way without a word
+    session._model_bytes = None  # kept for other providers to fall back on
     return session
 
 

@@ -26,6 +26,7 @@ from roma_core.models import (
     ModelFiles,
     OnnxModel,
     find_bundled_files,
+    identify_graph,
     open_listed,
     spread_batches,
     verify_files,
@@ -225,8 +226,8 @@ class LocalReranker:
 
     @property
     def fingerprint(self) -> str:
-        """Return the hash of the weights (or the hub's name) and of the length that is read."""
-        return digest("local-reranker", "1", self._hub or _find_files().fingerprint, str(PAIR_TOKENS))
+        """Return the hash of weights and graph (or of the hub's name) and of the length that is read."""
+        return digest("local-reranker", "1", self._hub or identify_graph(_find_files()), str(PAIR_TOKENS))
 
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         """Return the scores of texts, see ``Reranker``."""

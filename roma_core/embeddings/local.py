@@ -29,6 +29,7 @@ from roma_core.models import (
     ModelFiles,
     OnnxModel,
     find_bundled_files,
+    identify_graph,
     load_tokenizer,
     open_listed,
     spread_batches,
@@ -70,8 +71,8 @@ class LocalEmbedder:
 
     @property
     def fingerprint(self) -> str:
-        """Return the hash of the bundled model's checksums, or of the name of a model from the hub."""
-        weights = self._hub or _find_files().fingerprint
+        """Return the hash of the bundled model's checksums and graph, or of the name of a model from the hub."""
+        weights = self._hub or identify_graph(_find_files())
         return digest("local-embedder", "1", weights, "cls-l2", self._query_prefix)
 
     @property
