@@ -27,11 +27,12 @@ from roma_core.evals.abstention import thin
 from roma_core.evals.golden.dataset import Nugget
 from roma_core.evals.measures.nuggets import states
 from roma_core.evals.stats.risk import LabelledAnswer, control_risk, make_grid, trace_curve, walk_grid
-from roma_core.rerank import LocalReranker, mix
+from roma_core.rerank import BUNDLED, LocalReranker, mix
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Principal, Query, ScoredChunk, digest
 from roma_core.writers import ExtractiveWriter
+from roma_core.writers.extractive.calibration import thresholds_of
 
 SET = "squad2_dev"
 QUESTIONS = 200
@@ -46,8 +47,11 @@ cross-encoder. An answer is wrong when the question has none in the store, or wh
 questions, drawn with replacement) in which the threshold found on the resample keeps the promise on all questions; a
 resample without a threshold promises nothing and counts as held. A dash: no threshold keeps the risk, and
 *reachable* is the least one that a threshold keeps."""
-CURVE_NOTE = """The same questions, answerable and topic absent, at each threshold of the evidence; the shipped one is
-5.8. *Kept* is the share of the answerable questions that are answered, *refused* that of the others that are not."""
+SHIPPED = thresholds_of(BUNDLED)
+assert SHIPPED is not None
+CURVE_NOTE = f"""The same questions, answerable and topic absent, at each threshold of the evidence; the shipped one is
+{SHIPPED.answer_from}. *Kept* is the share of the answerable questions that are answered, *refused* that of
+the others that are not."""
 
 Row = dict[str, Any]
 

@@ -73,6 +73,10 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
     (r"how (?:deep|high|tall|wide|broad|far|thick|fast|steep|large|big|old)\b", "number"),
     (r"how much (?:\w+\s+){0,2}?(?:does|do|did|will|would|must|should) .*\b(?:cost|pay|charge)\b", "money"),
     (r"how much money\b", "money"),
+    (
+        r"how much (?:less|more|fewer|higher|lower|larger|smaller|longer|shorter|faster|slower|heavier|lighter)\b",
+        "number",
+    ),
     (r"(?:what|which) (?:\w+\s+){0,2}(?:voltage)\b", "voltage"),
     (r"(?:what|which)(?:'s| is| was| are| were)?(?: the)? (?:\w+\s+){0,1}temperature\b", "temperature"),
     (r"what (?:will|does|do|did|would|must|should) .*\b(?:cost|charge|pay)\b(?! (?:attention|heed|for\b))", "money"),

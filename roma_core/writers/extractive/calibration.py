@@ -39,7 +39,7 @@ THRESHOLDS: dict[str, ScoreThresholds] = {
     # Logits of ms-marco-MiniLM-L-12-v2 (int8); docs/12_EXTRACTIVE.md.
     "ms-marco-MiniLM-L-12": ScoreThresholds(
         refuse_below=-6.0,
-        answer_from=5.8,
+        answer_from=4.5,
         confident_from=10.0,
         missing=4.0,
         gap=3.0,

@@ -21,11 +21,12 @@ from roma_core.citations.words import read_words
 from roma_core.languages import count_words
 from roma_core.markup import escape_markers
 from roma_core.markup.compound import find_sides
-from roma_core.markup.questions import Question, content_words, find_names, holds_all_codes, stem_word
+from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, find_names, holds_all_codes, stem_word
 from roma_core.types import Chunk, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_asked_value
 from roma_core.writers.extractive.asked_things import compare_things, find_asked_thing
 from roma_core.writers.extractive.cells import AskedCell
+from roma_core.writers.extractive.expectations import states_asked
 from roma_core.writers.extractive.scopes import (
     find_opposite,
     find_other_scope,
@@ -62,8 +63,8 @@ def choose_units(
     Within twice the gap one must add half of the words that are open; where a question asks two things none need to.
 
     Units that lack a code or name of the question go where another has it. Near-copies of a chosen unit become its
-    ``copies``. While the answer is short, the sentence that goes on from the best one comes too. Ties go to the
-    earlier unit.
+    ``copies``. Only while the answer stays short others come too, see ``_has_room``, and so does the sentence that goes
+    on from the best one. Ties go to the earlier unit.
     """
     fitting = _with_scope(question, units, _with_codes(question, units, scores))
     pool = _with_names(question, units, fitting, scores, gap)
@@ -75,7 +76,7 @@ def choose_units(
         twin = next((i for i, chosen in enumerate(best) if is_near_copy(chosen.quote, unit.quote)), None)
         if twin is not None:
             best[twin] = _with_copy(best[twin], unit)
-        elif len(best) < MOST_SENTENCES and scores[index] >= least - gap:
+        elif len(best) < MOST_SENTENCES and scores[index] >= least - gap and _has_room(question, best, unit):
             added = _added_words(question, best, unit)
             adds = bool(added) or question.is_compound or (question.asks_several and _adds_things(question, best, unit))
             is_near = scores[index] >= least and adds
@@ -207,9 +208,32 @@ def _with_names(
     if not question.names:
         return list(pool)
     best = max(scores[i] for i in pool)
-    counts = {i: count_names(question, units[i].scored_text) for i in pool if scores[i] >= best - gap}
+    counts = {i: count_names(question, read_with_referent(units[i])) for i in pool if scores[i] >= best - gap}
     most = max(counts.values())
     return [i for i in pool if counts.get(i, most) >= most]
+
+
+def _has_room(question: Question, chosen: Sequence[QuotableUnit], unit: QuotableUnit) -> bool:
+    """Return whether a further unit may come: the answer stays short, or what is asked needs it.
+
+    It is needed where the question asks for more than one thing, or for a value that nothing chosen states.
+    """
+    if question.is_compound or question.asks_several or not unit.is_prose:
+        return True
+    if states_asked(question, unit) and not any(states_asked(question, each) for each in chosen):
+        return True
+    return sum(count_words(_quoted_text(each)) for each in (*chosen, unit)) <= SHORT_WORDS
+
+
+def read_with_referent(unit: QuotableUnit) -> str:
+    """Return a unit in its surroundings, after its paragraph up to it where it refers back: "It was shut in May"."""
+    return f"{unit.before}\n{unit.scored_text}" if _refers_back(unit) else unit.scored_text
+
+
+def _refers_back(unit: QuotableUnit) -> bool:
+    """Return whether a unit speaks of what was named before it, by a pronoun at or near its beginning."""
+    opening = " ".join(unit.quote.split()[:10])
+    return _REFERS_BACK.match(unit.quote) is not None or _POINTS_BACK.search(opening) is not None
 
 
 def count_names(question: Question, text: str) -> int:
@@ -223,9 +247,11 @@ def _goes_on(question: Question, chosen: Sequence[QuotableUnit], following: Quot
     if question.codes and re.search(r"\d", following.quote) and not holds_all_codes(question.codes, following.quote):
         return False
     quoted = content_words("\n".join(unit.quote for unit in chosen))
-    opening = " ".join(following.quote.split()[:10])
-    refers = _REFERS_BACK.match(opening) is not None or _POINTS_BACK.search(opening) is not None
-    return refers or bool(quoted & content_words(following.quote)) or bool(_added_words(question, chosen, following))
+    return (
+        _refers_back(following)
+        or bool(quoted & content_words(following.quote))
+        or bool(_added_words(question, chosen, following))
+    )
 
 
 def _open_words(question: Question, chosen: Sequence[QuotableUnit]) -> set[str]:
@@ -544,16 +570,24 @@ def speaks_of(question: Question, unit: QuotableUnit) -> bool:
     """
     if len(question.words) < LEAST_QUESTION_WORDS or unit.sentence.kind in {"table", "code"}:
         return True
-    if _REFERS_BACK.match(unit.quote) is not None:
-        return True
-    opening = " ".join(unit.quote.split()[:10])
     around = "\n".join((unit.surroundings[1], unit.surroundings[2], unit.own_text))
-    return _POINTS_BACK.search(opening) is not None or bool(question.words & content_words(around))
+    return _refers_back(unit) or bool(question.words & content_words(around))
+
+
+def is_row_beside(question: Question, unit: QuotableUnit) -> bool:
+    """Return whether a unit is a row of the right table about another thing: no cell has a word that its table lacks.
+
+    "What does the budget hold for the fire insurance?" is hardly answered by its row on masts.
+    """
+    if not unit.is_row:
+        return False
+    asked = question.words - content_words("\n".join(unit.surroundings)) - LIGHT_WORDS
+    return bool(asked) and not asked & content_words(unit.quote)
 
 
 def missing_names(question: str, chosen: Sequence[QuotableUnit]) -> list[str]:
-    """Return the names in the question that neither the quotes nor their titles and headings hold."""
-    text = "\n".join(unit.scored_text for unit in chosen).casefold()
+    """Return the names in the question that neither the quotes, nor their titles, nor what they refer to hold."""
+    text = "\n".join(read_with_referent(unit) for unit in chosen).casefold()
     return [name for name in find_names(question) if name.casefold().rstrip("s.") not in text]
 
 
@@ -580,4 +614,6 @@ def _render_quote(unit: QuotableUnit) -> str:
     if unit.sentence.kind == "code":
         fence = "``" if "`" in unit.quote else "`"
         return f"{fence}{unit.quote}{fence}"
-    return escape_markers(unit.quote)
+    opened = "… " if unit.is_cut_before else ""
+    closed = " …" if unit.is_cut_after else ""
+    return f"{opened}{escape_markers(unit.quote)}{closed}"

@@ -45,8 +45,14 @@ class QuotableUnit:
     """The lines that it announces, for a sentence that ends in a colon."""
     next: QuotableUnit | None = None
     """The next sentence of its paragraph."""
+    before: str = ""
+    """Its paragraph up to it: what a pronoun in it may speak of."""
     opens_document: bool = False
     """True for the first sentence of a document."""
+    is_cut_before: bool = False
+    """True for a part of a sentence that does not begin it."""
+    is_cut_after: bool = False
+    """True for a part of a sentence that does not end it."""
     copies: tuple[int, ...] = ()
     """Numbers of further passages that say the same in nearly the same words."""
 
@@ -101,15 +107,24 @@ def quotable_units(passages: Sequence[ScoredChunk], *, with_figures: bool = Fals
 
 def _link_units(units: Sequence[QuotableUnit], chunk: Chunk) -> Iterator[QuotableUnit]:
     """Yield the units, each with those that follow it."""
+    paragraph_start = 0
     for position, unit in enumerate(units):
         after = units[position + 1 :]
-        goes_on = bool(after) and unit.is_prose and after[0].is_prose
-        between = chunk.text[unit.sentence.end : after[0].sentence.start] if goes_on else ""
+        if position and not _are_in_paragraph(units[position - 1], unit, chunk):
+            paragraph_start = unit.sentence.start
+        goes_on = bool(after) and _are_in_paragraph(unit, after[0], chunk)
         yield replace(
             unit,
             follows=_announced(unit, after),
-            next=after[0] if goes_on and between.count("\n") < 2 and not after[0].quote.endswith(_OPEN) else None,
+            next=after[0] if goes_on and not after[0].quote.endswith(_OPEN) else None,
+            before=chunk.text[paragraph_start : unit.sentence.start] if unit.is_prose else "",
         )
+
+
+def _are_in_paragraph(one: QuotableUnit, other: QuotableUnit, chunk: Chunk) -> bool:
+    """Return whether two units are sentences of prose with no blank line between them."""
+    between = chunk.text[one.sentence.end : other.sentence.start]
+    return one.is_prose and other.is_prose and between.count("\n") < 2
 
 
 def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:

@@ -27,6 +27,7 @@ from roma_core.markup.questions import (
     Question,
     asks_picture,
     content_words,
+    count_tokens,
     focus_question,
     holds_code,
     read_keywords,
@@ -35,7 +36,7 @@ from roma_core.markup.questions import (
     stem_word,
 )
 from roma_core.models import load_words
-from roma_core.rerank import RERANKER_FILES, find_languages
+from roma_core.rerank import PAIR_TOKENS, RERANKER_FILES, find_languages
 from roma_core.types import ComponentHealth, Document, ScoredChunk, Usage, digest
 from roma_core.writers.base import Draft, WritingContext
 from roma_core.writers.extractive.calibration import (
@@ -46,6 +47,7 @@ from roma_core.writers.extractive.calibration import (
     thresholds_of,
 )
 from roma_core.writers.extractive.cells import find_asked_cell
+from roma_core.writers.extractive.clauses import choose_part, list_parts
 from roma_core.writers.extractive.comparisons import compare_sides
 from roma_core.writers.extractive.expectations import (
     definition_bonus,
@@ -74,9 +76,12 @@ from roma_core.writers.extractive.selection import (
     choose_units,
     find_contradiction,
     find_disagreement,
+    find_misfit,
     find_missed_scope,
     find_row_contradiction,
+    in_document_order,
     is_echo,
+    is_row_beside,
     missing_names,
     speaks_of,
 )
@@ -97,7 +102,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "12"
+VERSION = "13"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -107,6 +112,8 @@ MISSED_QUESTION = 2
 FOREIGN_GAIN = 1.5
 """Logits that a quote gains without a word of the question from which on the word speaks against it."""
 MOST_FOREIGN = 3
+NEXT_GAIN = 1.5
+"""Logits that a sentence gains by the next one from which on the next one is a part of the answer."""
 SURE_COVERAGE = 0.75
 """Share of the question's words from which on a list or table answers whatever the ranker says: a row scores low."""
 
@@ -346,7 +353,7 @@ class ExtractiveWriter:
     async def _decide(self, reading: _Reading, threshold: KindThreshold) -> QuotedAnswer:
         """Return the answer that the scores allow."""
         thresholds = self._thresholds or UNCALIBRATED
-        question, best_passage = reading.question, max(reading.passage_scores)
+        question = reading.question
         if not reading.units:
             return reading.refuse("the passages hold no sentence to quote")
         chosen = choose_sides(question, reading.units, reading.scores) or choose_units(
@@ -355,11 +362,14 @@ class ExtractiveWriter:
         special = reading.answer_specially(chosen)
         if special is not None and special.coverage >= SURE_COVERAGE:
             return await self._give_table(reading, special.table, special.pieces, "")
-        evidence = reading.evidence(chosen, thresholds, special)
         best = reading.best_of(chosen)
+        if special is None and self._thresholds is not None:
+            chosen = await self._add_next(reading, best, chosen)
+        evidence = reading.evidence(chosen, thresholds, special)
         foreign: list[str] = []
         if special is None:
             evidence -= 0.0 if speaks_of(question, best) else MISSED_QUESTION * thresholds.missing
+            evidence -= thresholds.missing / 2 if is_row_beside(question, best) else 0.0
             most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
             foreign = await self._find_foreign_words(reading, best, most)
             evidence -= thresholds.missing * len(foreign)
@@ -371,8 +381,8 @@ class ExtractiveWriter:
             return reading.refuse(f"no source speaks of {missed}", [missed])
         if special is None and find_stating(question, chosen, best) is None:
             return reading.refuse(f"no source states {describe_asked(question)} for it")
-        if best_passage < thresholds.refuse_below:
-            return reading.refuse(f"best passage scores {best_passage:.1f}, below {thresholds.refuse_below}")
+        if reading.relevance < thresholds.refuse_below:
+            return reading.refuse(f"best passage scores {reading.relevance:.1f}, below {thresholds.refuse_below}")
         reading.weighed = evidence
         if evidence < threshold.answer_from:
             limit = f"{threshold.answer_from:g} ({threshold.origin})"
@@ -393,9 +403,38 @@ class ExtractiveWriter:
         disagreement = await self._find_disagreement(reading, stating, among_candidates=is_sure)
         if disagreement is not None:
             return reading.give(reading.render(disagreement), remark)
+        chosen = await self._shorten(reading, chosen)
         quotes = quote_units(add_headings(question, chosen, reading.sources), reading.sources)
         lead = compare_sides(question, chosen)
         return reading.give([f"{lead}\n\n", *quotes] if lead else quotes, remark)
+
+    async def _add_next(self, reading: _Reading, best: QuotableUnit, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
+        """Return the chosen units with the sentence that goes on from the best one, where only both together answer.
+
+        "In 1854 there was a rebellion at Ballarat. It was crushed by British troops.": alone the second speaks of
+        nothing that is asked. Their score is the evidence then.
+        """
+        following = best.next
+        is_quoted = following is None or any(unit.document_place == following.document_place for unit in chosen)
+        if self._ranks_by_words or following is None or is_quoted or find_misfit(reading.question, following):
+            return chosen
+        both = replace(best, quote=f"{best.quote} {following.quote}")
+        alone, together = await self._ranker.scores(reading.ranked, [best.scored_text, both.scored_text])
+        if together - alone < NEXT_GAIN:
+            return chosen
+        reading.together = together
+        return in_document_order(reading.units, [*chosen, following])
+
+    async def _shorten(self, reading: _Reading, chosen: list[QuotableUnit]) -> list[QuotableUnit]:
+        """Return the part of a single long sentence that answers, where one answers as well as the whole."""
+        parts = list_parts(reading.question, chosen[0]) if len(chosen) == 1 else []
+        if not parts:
+            return chosen
+        whole, *scores = await self._ranker.scores(
+            reading.ranked, [chosen[0].scored_text, *(part.scored_text for part in parts)]
+        )
+        part = await asyncio.to_thread(choose_part, reading.question, chosen[0], whole, parts, scores)
+        return [part]
 
     async def _give_table(
         self, reading: _Reading, answer: TableAnswer | None, pieces: Sequence[str], remark: str
@@ -546,6 +585,8 @@ class _Reading:
     units: list[QuotableUnit]
     passage_scores: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    together: float = -math.inf
+    """Score of the best unit with the sentence that goes on from it, where only both together answer."""
     asked: str = ""
     """The question as it was typed."""
     unread: list[QuotableUnit] = field(default_factory=list)
@@ -581,6 +622,16 @@ class _Reading:
         return asks_change(self.asked)
 
     @property
+    def relevance(self) -> float:
+        """The best score of a passage; of one longer than the ranker reads that of its best unit counts, too."""
+        best = max(self.passage_scores)
+        for unit, score in zip(self.units, self.scores, strict=True):
+            if unit.passage <= len(self.considered) and score > best:
+                text = self.considered[unit.passage - 1].chunk.indexed_text
+                best = score if count_tokens(text) > PAIR_TOKENS else best
+        return best
+
+    @property
     def considered(self) -> tuple[ScoredChunk, ...]:
         return self.sources.passages[:MOST_PASSAGES]
 
@@ -612,9 +663,17 @@ class _Reading:
         """Return the evidence for an answer, see ``ScoreThresholds.answer_from``."""
         text = "\n".join(unit.scored_text for unit in chosen)
         covered = special.coverage if special is not None else self.coverage(text)
-        missing = [] if special is not None else missing_names(self.question.text, chosen)
-        score = max(self.passage_scores) + max(self.scores) - thresholds.missing * len(missing)
+        missing = self.count_missing(chosen) if special is None else 0.0
+        score = self.relevance + max(*self.scores, self.together) - thresholds.missing * missing
         return score + thresholds.coverage * covered
+
+    def count_missing(self, chosen: Sequence[QuotableUnit]) -> float:
+        """Return how many names of the question the quotes are not about; half of one that their passages have."""
+        missing = missing_names(self.question.text, chosen)
+        passages = (*self.sources.passages, *self.sources.added)
+        around = "\n".join(passages[unit.passage - 1].chunk.indexed_text for unit in chosen).casefold()
+        near = [name for name in missing if name.casefold().rstrip("s.") in around]
+        return len(missing) - len(near) / 2
 
     def missing_codes(self, chosen: Sequence[QuotableUnit], special: RecipeAnswer | None) -> list[str]:
         """Return the codes of the question that nothing in the answer names."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from roma_core.types import Chunk, ScoredChunk
@@ -50,3 +52,68 @@ async def test_what_is_said_of_another_thing_than_the_named_one_denies_nothing(
     passages = [passage("plover: Features", SAID[0], 1), passage(*other, 2)]
     answer = await ExtractiveWriter().answer("Which Python is the client library plover for?", passages)
     assert ("sources disagree" in "".join(answer.pieces)) is disagree
+
+
+class Scripted:
+    """Scores a text by the first of the given fragments that it holds."""
+
+    name = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
+
+    def __init__(self, known: dict[str, float]) -> None:
+        self._known = known
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [next((v for k, v in self._known.items() if k in text), -9.0) for text in texts]
+
+
+async def quote(question: str, text: str, known: dict[str, float]) -> str:
+    return "".join((await ExtractiveWriter(Scripted(known)).answer(question, [passage("", text, 1)])).pieces)
+
+
+async def test_a_pronoun_stands_for_a_name_of_its_paragraph() -> None:
+    text = "A fleet awaited Loudoun near Louisbourg. He was told by the minister to attack Louisbourg first."
+    answer = await quote("Who told Loudoun to attack Louisbourg?", text, {"minister": 9.0, "fleet": 7.5})
+    assert "minister" in answer
+
+
+async def test_a_name_of_another_paragraph_is_not_what_a_pronoun_stands_for() -> None:
+    text = "A fleet awaited Loudoun.\n\nHe was told by the minister to attack first, as the winter was near."
+    answer = await quote("Who told Loudoun and Abercromby to attack?", text, {"minister": 3.0, "fleet": -5.0})
+    assert answer.startswith("I don't know")
+
+
+LONG = (
+    "The sluice of the lower pond at Brenk was rebuilt in the spring of 1931 by the brothers Ahlers, who had the mill "
+    "on a lease of thirty years from the parish."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "has_both"),
+    [
+        ("Who rebuilt the sluice with larch boards?", False),
+        ("Who rebuilt the sluice, and with which boards of larch?", True),
+    ],
+)
+async def test_a_further_sentence_comes_while_the_answer_is_short(question: str, has_both: bool) -> None:
+    further = "Boards of larch were brought down from the hills by sledge in the winter before, and lay in the yard."
+    answer = await quote(question, f"{LONG}\n\n{further}", {"sluice": 9.0, "larch": 8.0})
+    assert ("larch were brought" in answer) is has_both
+
+
+async def test_a_further_sentence_that_alone_states_the_value_comes_whatever_the_length() -> None:
+    further = (
+        "For the rebuilt sluice with its new boards, and for the wages of the carpenters from the town of Hol, "
+        "900 euros were paid out of the chest of the parish."
+    )
+    answer = await quote(
+        "How much money did the boards of the sluice cost?", f"{LONG}\n\n{further}", {"1931": 9.0, "900": 6.0}
+    )
+    assert "900 euros" in answer
+
+
+@pytest.mark.parametrize(("thing", "is_known"), [("masts", True), ("fire insurance", False)])
+async def test_a_row_on_another_thing_than_the_asked_one_needs_more_evidence(thing: str, is_known: bool) -> None:
+    table = "| Item | Sum |\n| --- | --- |\n| New masts | 27 400 |\n| Staff | 312 000 |"
+    answer = await quote(f"What does the budget hold for the {thing}?", f"Budget:\n\n{table}", {"masts": 2.0})
+    assert answer.startswith("I don't know") is not is_known

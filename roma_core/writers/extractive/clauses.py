@@ -1,0 +1,97 @@
+"""Clauses of a long sentence: the part of it that is quoted where the whole is more than a short answer. Pure.
+
+A part is cut at commas and the like, and only where it says no more than its sentence: what is left out holds no
+condition, denial or attribution, and ROMA's own check of citations calls the part verbatim.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from roma_core.citations import verify_claim
+from roma_core.citations.lexicon import ATTRIBUTIONS, CONDITIONS, DENIALS, REPORTING
+from roma_core.languages import count_words
+from roma_core.markup.questions import Question, content_words, holds_all_codes
+from roma_core.markup.sentences import Sentence
+from roma_core.writers.extractive.expectations import states_asked
+from roma_core.writers.extractive.selection import SHORT_WORDS
+from roma_core.writers.extractive.units import QuotableUnit
+
+LEAST_WORDS = 6
+"""Words that a part needs: fewer are a member of a list without what is said of it."""
+MOST_PARTS = 12
+"""Parts of one sentence that the ranker reads."""
+MOST_LOSS = 2.0
+"""How far below its sentence a part may score."""
+_GOVERNING = DENIALS | CONDITIONS | ATTRIBUTIONS
+"""Words that may govern what stands behind them in a sentence."""
+_LIMITING = CONDITIONS | REPORTING
+"""Words that may limit what stands before them."""
+_BREAK = re.compile(r"[,;:]\s+|\s*—\s*|\s+–\s+|\s+(?=\()")
+
+
+def list_parts(question: Question, unit: QuotableUnit) -> list[QuotableUnit]:
+    """Return the parts of a long sentence that may be quoted in its place, each as long as a short answer can be.
+
+    None where the sentence is short, or where the question asks for several things, which it may list.
+    """
+    is_long = unit.is_prose and not unit.follows and count_words(unit.quote) > SHORT_WORDS
+    if not is_long or question.asks_several or question.is_compound or question.kind in {"list", "comparison"}:
+        return []
+    starts, ends = [0], []
+    for found in _BREAK.finditer(unit.quote):
+        ends.append(found.start())
+        starts.append(found.end())
+    ends.append(len(unit.quote))
+    parts: list[QuotableUnit] = []
+    for first, start in enumerate(starts):
+        fitting = [end for end in ends[first:] if count_words(unit.quote[start:end]) <= SHORT_WORDS]
+        end = max(fitting, default=start)
+        if count_words(unit.quote[start:end]) >= LEAST_WORDS:
+            parts.append(_cut(unit, start, end))
+    return parts[:MOST_PARTS]
+
+
+def choose_part(
+    question: Question, unit: QuotableUnit, whole: float, parts: Sequence[QuotableUnit], scores: Sequence[float]
+) -> QuotableUnit:
+    """Return the part of ``unit`` that answers best, or the unit, which scores ``whole``, where no part is as good."""
+    asked = question.words & content_words(unit.quote)
+    for index in sorted(range(len(parts)), key=lambda i: (-scores[i], i)):
+        part = parts[index]
+        if scores[index] < whole - MOST_LOSS:
+            break
+        holds_words = asked <= content_words(part.quote) and holds_all_codes(question.codes, part.scored_text)
+        holds_value = states_asked(question, part) or not states_asked(question, unit)
+        start = part.sentence.start - unit.sentence.start
+        if holds_words and holds_value and is_honest(unit.quote, start, start + len(part.quote)):
+            return part
+    return unit
+
+
+def is_honest(sentence: str, start: int, end: int) -> bool:
+    """Return whether ``sentence[start:end]`` says nothing that the sentence does not say.
+
+    >>> is_honest("The hall is free, if it is booked in time.", 0, 16)
+    False
+    """
+    governing = sentence[:start].rpartition(";")[2]
+    before, after = (set(re.findall(r"\w+", text.casefold())) for text in (governing, sentence[end:]))
+    if before & _GOVERNING or after & _LIMITING:
+        return False
+    return verify_claim(sentence[start:end], sentence).verdict == "verbatim"
+
+
+def _cut(unit: QuotableUnit, start: int, end: int) -> QuotableUnit:
+    quote = unit.quote[start:end]
+    return replace(
+        unit,
+        sentence=Sentence(start=unit.sentence.start + start, end=unit.sentence.start + end, kind=unit.sentence.kind),
+        quote=quote,
+        document_place=(unit.document_place[0], unit.document_place[1] + start),
+        is_cut_before=start > 0,
+        is_cut_after=end < len(unit.quote),
+        next=None,
+    )

@@ -1,0 +1,97 @@
+"""Parts of long sentences: cut at clauses, never to another meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from roma_core.types import Chunk, ScoredChunk
+from roma_core.writers import ExtractiveWriter
+from roma_core.writers.extractive.clauses import is_honest
+
+LOGITS = "roma/ms-marco-l12-int8 (ms-marco-MiniLM-L-12-v2)"
+LONG = (
+    "The hall was built in 1902 by the guild of the tanners of Ilmen, which had bought the ground beside the river "
+    "from the town council three years before, and the roof was burnt by lightning in the summer of 1931, when the "
+    "tower had a mast of iron."
+)
+
+
+def passage(text: str) -> ScoredChunk:
+    held = Chunk(id="c", document_id="d", uri="file:///d.md", title="", text=text, start=0, end=len(text))
+    return ScoredChunk(chunk=held, score=1.0, rank=1, retriever="test")
+
+
+class Scripted:
+    """Scores a text by the fragments that it holds: the sum of theirs."""
+
+    name = LOGITS
+
+    def __init__(self, known: dict[str, float]) -> None:
+        self._known = known
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [sum(score for fragment, score in self._known.items() if fragment in text) for text in texts]
+
+
+async def quote(question: str, text: str, known: dict[str, float]) -> str:
+    answer = await ExtractiveWriter(Scripted(known)).answer(question, [passage(text)])
+    return "".join(answer.pieces)
+
+
+async def test_of_a_long_sentence_the_part_that_answers_is_quoted() -> None:
+    answer = await quote("Who built the hall?", LONG, {"tanners": 9.0})
+    assert answer.startswith("The hall was built in 1902 by the guild of the tanners of Ilmen")
+    assert answer.endswith(" … [1]") and "lightning" not in answer
+
+
+async def test_a_part_that_does_not_begin_its_sentence_says_so() -> None:
+    answer = await quote("What burnt the roof?", LONG, {"lightning": 9.0, "river": -1.0})
+    assert (
+        answer == "… and the roof was burnt by lightning in the summer of 1931, when the tower had a mast of iron. [1]"
+    )
+
+
+async def test_a_short_sentence_stays_whole() -> None:
+    short = "The hall was built in 1902, and the roof was burnt by lightning in 1931."
+    assert await quote("What burnt the roof?", short, {"lightning": 9.0}) == f"{short} [1]"
+
+
+@pytest.mark.parametrize(
+    "question", ["Which guilds owned the hall and the ground?", "List the owners of the hall and of the ground."]
+)
+async def test_a_question_after_several_things_gets_the_whole_sentence(question: str) -> None:
+    assert await quote(question, LONG, {"hall": 9.0}) == f"{LONG} [1]"
+
+
+async def test_a_part_that_scores_far_lower_than_its_sentence_is_not_quoted() -> None:
+    known = {"tanners": 4.0, "lightning": 4.0, "mast": 4.0}
+    assert await quote("What happened to the hall?", LONG, known) == f"{LONG} [1]"
+
+
+async def test_a_part_without_a_word_of_the_question_is_not_quoted() -> None:
+    answer = await quote("Who built the hall whose roof was burnt?", LONG, {"tanners": 9.0})
+    assert answer == f"{LONG} [1]"
+
+
+async def test_a_condition_is_never_cut_off() -> None:
+    text = (
+        "The hall may be used by every member of the guild on any day of the week except Sunday, if the steward has "
+        "been told of it two weeks before and the fee of forty crowns was paid in full at the office beside the mill."
+    )
+    answer = await quote("Who may use the hall?", text, {"member": 9.0})
+    assert "if the steward has been told" in answer
+
+
+@pytest.mark.parametrize(
+    ("sentence", "part"),
+    [
+        ("The hall is free, if it is booked in time.", "The hall is free"),
+        ("If it rains, the fee is 5 crowns, and tea is served.", "the fee is 5 crowns"),
+        ("It is not true, the mayor said, that the roof leaks.", "that the roof leaks"),
+    ],
+)
+def test_a_part_that_says_more_than_its_sentence_is_not_honest(sentence: str, part: str) -> None:
+    start = sentence.index(part)
+    assert not is_honest(sentence, start, start + len(part))
