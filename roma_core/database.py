@@ -1,8 +1,8 @@
 """``Database``: the one way to a SQLite file of the workspace, with its tables, their version and its errors.
 
 A file is private, in WAL mode, and shared by processes and threads. Its tables are declared as a ``Schema``: the steps
-A file is private, in WAL mode, shared by processes and threads. Its tables are declared as a ``Schema``: the steps
-so an older file is brought up to date when it is opened, and a newer one is refused.
+that make them. A file says which it has taken, so an older one is brought up to date when it is opened, and a newer one
+is refused.
 
 To change tables, add a step at the end of the schema and a test that opens a file of the version before::
 
@@ -18,16 +18,17 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from roma_core import __version__
 from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
@@ -60,6 +61,8 @@ _CODES_BY_WORD = (
 _CREATE_VERSIONS = f"""CREATE TABLE IF NOT EXISTS {VERSIONS} (
     name VARCHAR(40) NOT NULL, version INTEGER NOT NULL, roma VARCHAR(40) NOT NULL, applied_at VARCHAR(40) NOT NULL,
     PRIMARY KEY (name, version))"""
+_TARGET: Final = re.compile(r"(?:TABLE|ON) (?:IF NOT EXISTS )?(\w+)")
+"""The table that a statement makes, changes, or makes an index on."""
 _log = logs.get("database")
 
 
@@ -85,6 +88,48 @@ class Schema:
     def version(self) -> int:
         return len(self.steps)
 
+    def select_tables(self, name: str, title: str, tables: Sequence[str]) -> Schema:
+        """Return a schema of some of the tables alone, with as many steps; those that are functions do nothing in it.
+
+        So what is two databases in one place and one in another has one text.
+        """
+        steps: list[Step] = []
+        for step in self.steps:
+            statements = _split(step) if isinstance(step, str) else ()
+            meant = [statement for statement in statements if set(_TARGET.findall(statement)) & set(tables)]
+            steps.append("".join(meant))
+        return Schema(name, title, tuple(steps), consequence=self.consequence)
+
+
+class SqlConnection(Protocol):
+    """A transaction over a file or a server. Rows are read by number and by the name of a column."""
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
+        """Execute a statement with its values, a sequence for ``?`` and a mapping for ``:name``."""
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
+        """Execute a statement once for each of the values."""
+
+
+class StateDatabase(Protocol):
+    """A database of ROMA's state: a file of the workspace, or tables of a server that replicas share."""
+
+    @property
+    def mark_needs_server(self) -> bool:
+        """Return whether ``read_mark`` may take longer than a look at a file."""
+
+    def transaction(self) -> AbstractContextManager[SqlConnection]:
+        """A transaction that writes: committed at the end, rolled back on an error."""
+
+    def snapshot(self) -> AbstractContextManager[SqlConnection]:
+        """A transaction that reads one state."""
+
+    def read_mark(self) -> object:
+        """Return a value that changes with every transaction that writes."""
+
+    def close(self) -> None:
+        """Close the file or the connections; the next use opens them again."""
+
 
 class Database:
     """One file. Raises ``StoreError`` for whatever goes wrong with it.
@@ -98,6 +143,8 @@ class Database:
     >>> with ledger.transaction() as db:
     ...     db.execute("UPDATE runs SET ended_at = ? WHERE run_id = ?", (now, run_id))
     """
+
+    mark_needs_server: Final = False
 
     def __init__(
         self,
@@ -162,6 +209,18 @@ class Database:
         else:
             with self.connection() as db, transaction(db, write=False):
                 yield db
+
+    def read_mark(self) -> object:
+        """Return a value that changes with every write to the file, by whichever process."""
+        states: list[object] = []
+        for part in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            try:
+                stat = part.stat()
+            except OSError:
+                states.append(None)
+            else:
+                states.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        return tuple(states)
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -408,9 +467,7 @@ def bring_server_up_to_date(connection: Connection, schema: Schema) -> None:
 
     The server's own tools make its backups. Raises ``StoreError`` for a database of a newer ROMA.
     """
-    connection.exec_driver_sql(_CREATE_VERSIONS)
-    row = connection.exec_driver_sql(_select_version(schema)).fetchone()
-    stored = SchemaVersion(0, "") if row is None else SchemaVersion(row[0], row[1])
+    stored = read_server_version(connection, schema)
     _refuse_newer(stored, schema.name, schema)
     operations = _operations_over(connection)
     for number in range(stored.number + 1, schema.version + 1):
@@ -423,6 +480,13 @@ def bring_server_up_to_date(connection: Connection, schema: Schema) -> None:
         connection.exec_driver_sql(_note_step(schema, number))
     if stored.number != schema.version:
         _log_migration(schema.name, stored, schema, None)
+
+
+def read_server_version(connection: Connection, schema: Schema) -> SchemaVersion:
+    """Return the last step that a database server has taken; makes the table that says so."""
+    connection.exec_driver_sql(_CREATE_VERSIONS)
+    row = connection.exec_driver_sql(_select_version(schema)).fetchone()
+    return SchemaVersion(0, "") if row is None else SchemaVersion(row[0], row[1])
 
 
 def back_up(path: Path, schema: Schema, version: int) -> Path:
@@ -563,7 +627,8 @@ def storage_error(error: BaseException, schema: Schema, path: Path | None = None
     elif code is ErrorCode.STORAGE_CORRUPT:
         message = f"{schema.title} is damaged{so}; put back a copy of its file."
     else:
-        message = f"{schema.title} cannot be used ({type(error).__name__}){so}; check the workspace folder."
+        place = "the server that ROMA_DATABASE_URL names" if path is None else "the workspace folder"
+        message = f"{schema.title} cannot be used ({type(error).__name__}){so}; check {place}."
     return StoreError(message, code, details={"error": type(error).__name__})
 
 

@@ -34,8 +34,8 @@ NOT_ERASED: Final = (
     "ROMA_LLM_LOG_TEXT.",
 )
 FILE_ONLY: Final = (
-    "Conversations, and in PostgreSQL the audit log, are in another database (ROMA_DATABASE_URL): its own log and "
-    "backups are not erased here."
+    "Conversations, and in PostgreSQL the audit log and the accounts, are in another database (ROMA_DATABASE_URL): "
+    "its own log and backups are not erased here."
 )
 QUOTING_CACHES: Final = ("page", "words", "llm", "quotes", "picture")
 """Kinds of cache entries that may hold words of a question or a document and do not say which."""

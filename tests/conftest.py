@@ -8,6 +8,7 @@ import os
 import shutil
 import ssl
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import roma_core  # noqa: F401  (sets the quiet switches before anything else is imported)
 from bench.small_model import find_missing, serve_small_model
 from tests.fakes.certificate import write_authority
+from tests.postgres import run_postgres
 from tests.sizes import IS_WHOLE, examples
 
 # A first example pays for imports; time is not tested. New examples are drawn in the soak alone: elsewhere a run that
@@ -155,3 +157,45 @@ def local_llm() -> Iterator[str]:
         pytest.skip(f"not installed: {missing}; the extra 'dev' brings it")
     with serve_small_model() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a PostgreSQL; tests that need one are skipped where there is none."""
+    with run_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """A schema of its own in PostgreSQL, which goes when the test ends."""
+    if not postgres:
+        pytest.skip("there is no PostgreSQL here, and ROMA_TEST_POSTGRES_URL names none")
+    import sqlalchemy
+
+    schema = f"roma_test_{uuid.uuid4().hex}"
+    engine = sqlalchemy.create_engine(postgres)
+    with engine.begin() as db:
+        db.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
+    yield f"{postgres}?options=-csearch_path%3D{schema}"
+    with engine.begin() as db:
+        db.execute(sqlalchemy.text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+def plain_url(postgres_url: str) -> Iterator[str]:
+    """The address for a role without privileges, as a service has one: superusers are exempt from policies."""
+    from sqlalchemy import create_engine, text
+
+    role = f"roma_{uuid.uuid4().hex}"
+    engine = create_engine(postgres_url)
+    with engine.begin() as db:
+        schema = db.execute(text("SELECT current_schema()")).scalar()
+        db.execute(text(f"CREATE ROLE {role} LOGIN"))
+        db.execute(text(f"GRANT CREATE, USAGE ON SCHEMA {schema} TO {role}"))
+    yield engine.url.set(username=role).render_as_string(hide_password=False)
+    with engine.begin() as db:
+        db.execute(text(f"DROP OWNED BY {role}"))
+        db.execute(text(f"DROP ROLE {role}"))
+    engine.dispose()

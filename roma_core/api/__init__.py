@@ -77,11 +77,11 @@ def create_app(roma: Roma, tokens: TokenStore | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.roma = roma
-    app.state.tokens = tokens or TokenStore(settings.workspace)
+    app.state.tokens = tokens or TokenStore(settings.workspace, settings.storage.server_url)
     app.state.streams = Streams()
     app.state.jobs = open_queue(settings)
     app.state.watched = Counter()
-    app.state.accounts = AccountTable(settings.workspace)
+    app.state.accounts = AccountTable(settings.workspace, settings.storage.server_url)
     app.state.sign_in_tries = RateLimiter(TRIES_PER_MINUTE)
     app.state.sso = SingleSignOn(settings)
     app.state.worker = JobWorker(app.state.jobs, _make_ingest(roma), side_by_side=settings.serving.ingest_jobs)

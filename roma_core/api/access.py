@@ -188,7 +188,7 @@ class Gate:
         self, app: ASGIApp, *, tokens: TokenStore, settings: Settings, log_action: LogAction | None = None
     ) -> None:
         self._log_action = log_action
-        self._accounts = AccountTable(settings.workspace)
+        self._accounts = AccountTable(settings.workspace, settings.storage.server_url)
         self._app = app
         self._cookie = name_cookie(settings)
         self._headers = {**HEADERS, **(HSTS if self._cookie != _COOKIE else {})}

@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 import secrets
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from roma_core.api.storage import open_service
+from roma_core.api.storage import open_accounts
+from roma_core.database import SqlConnection
 from roma_core.errors import AccessError, InputError, NotFoundError
 from roma_core.types import DEFAULT_TENANT, LOCAL_USER, ROLES, Noun, Principal, Role, SignIn
 
@@ -36,6 +36,9 @@ ABSOLUTE: Final = timedelta(days=7)
 TOUCH: Final = timedelta(minutes=1)
 """How exactly the last use of a sign-in is kept."""
 LONGEST_NAME: Final = 128
+_LINK: Final = (
+    "INSERT INTO identities VALUES (?, ?, ?) ON CONFLICT (provider, subject) DO UPDATE SET user = excluded.user"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 
 
@@ -98,7 +101,9 @@ class Login(Noun):
 
 
 class AccountTable:
-    """The accounts of a workspace. Every method is one transaction and raises ``StoreError``.
+    """The accounts of a workspace, or of the server at ``server_url``.
+
+    Every method is one transaction and raises ``StoreError``.
 
     >>> accounts = AccountTable(Path(".roma"))
     >>> invitation = accounts.add("anna", roles=["admin"])
@@ -106,8 +111,8 @@ class AccountTable:
     'anna'
     """
 
-    def __init__(self, workspace: Path) -> None:
-        self._database = open_service(workspace)
+    def __init__(self, workspace: Path, server_url: str | None = None) -> None:
+        self._database = open_accounts(workspace, server_url)
 
     def add(self, name: str, *, roles: Iterable[Role], groups: Iterable[str] = (), tenant: str = DEFAULT_TENANT) -> str:
         """Add a user and return the secret of an invitation to choose a password. Raises ``InputError``."""
@@ -216,9 +221,7 @@ class AccountTable:
                     "INSERT INTO users (name, tenant, roles, groups, created_at) VALUES (?, ?, '[]', '[]', ?)",
                     (name, tenant, _now().isoformat()),
                 )
-                db.execute(
-                    "INSERT OR REPLACE INTO identities VALUES (?, ?, ?)", (person.provider, person.subject, name)
-                )
+                db.execute(_LINK, (person.provider, person.subject, name))
             db.execute(
                 "UPDATE users SET roles = ?, groups = ? WHERE name = ?",
                 (json.dumps(given), json.dumps(person.groups), name),
@@ -234,7 +237,7 @@ class AccountTable:
             ).fetchone()
             if taken is not None and taken["user"] != name:
                 raise InputError(f"This person of the provider is the user {taken['user']!r} already.")
-            db.execute("INSERT OR IGNORE INTO identities VALUES (?, ?, ?)", (provider, subject, name))
+            db.execute(_LINK, (provider, subject, name))
 
     def sign_in(self, name: str, *, address: str = "", way: SignIn = "account", id_token: str | None = None) -> str:
         """Begin a sign-in of a user and return the secret of its cookie, which is not stored.
@@ -310,14 +313,14 @@ def _name_session(way: SignIn, token: str | None) -> str | None:
     return session if isinstance(session, str) else None
 
 
-def select_accounts(db: sqlite3.Connection) -> dict[str, UserAccount]:
+def select_accounts(db: SqlConnection) -> dict[str, UserAccount]:
     """Return the accounts by name."""
     linked = "EXISTS (SELECT 1 FROM identities WHERE identities.user = users.name) AS is_linked"
     rows = db.execute(f"SELECT users.*, {linked} FROM users ORDER BY name")  # noqa: S608
     return {row["name"]: _parse_account(row) for row in rows}
 
 
-def select_logins(db: sqlite3.Connection) -> dict[str, Login]:
+def select_logins(db: SqlConnection) -> dict[str, Login]:
     """Return the sign-ins that were not ended by the hash of their cookie."""
     rows = db.execute("SELECT * FROM logins WHERE ended_at IS NULL")
     return {row["hash"]: Login(**{name: row[name] for name in Login.model_fields}) for row in rows}
@@ -334,7 +337,7 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _parse_account(row: Mapping[str, Any] | sqlite3.Row) -> UserAccount:
+def _parse_account(row: Mapping[str, Any]) -> UserAccount:
     return UserAccount(
         name=row["name"],
         tenant=row["tenant"],
@@ -347,18 +350,18 @@ def _parse_account(row: Mapping[str, Any] | sqlite3.Row) -> UserAccount:
     )
 
 
-def _require_user(db: sqlite3.Connection, name: str) -> None:
+def _require_user(db: SqlConnection, name: str) -> None:
     """Raise ``NotFoundError`` unless there is an enabled user ``name``."""
     if not db.execute("SELECT 1 FROM users WHERE name = ? AND disabled_at IS NULL", (name,)).fetchone():
         raise NotFoundError(f"There is no user {name[:40]!r}; `roma user list` shows those that there are.")
 
 
-def _end_logins(db: sqlite3.Connection, name: str) -> None:
+def _end_logins(db: SqlConnection, name: str) -> None:
     ended = "UPDATE logins SET ended_at = COALESCE(ended_at, ?), id_token = NULL WHERE user = ?"
     db.execute(ended, (_now().isoformat(), name))
 
 
-def _find_linked(db: sqlite3.Connection, person: ExternalIdentity) -> str | None:
+def _find_linked(db: SqlConnection, person: ExternalIdentity) -> str | None:
     """Return the user that a provider's person is; None for one who was never here, or whose user was removed."""
     row = db.execute(
         "SELECT users.name FROM identities JOIN users ON users.name = identities.user "
@@ -368,7 +371,7 @@ def _find_linked(db: sqlite3.Connection, person: ExternalIdentity) -> str | None
     return None if row is None else str(row["name"])
 
 
-def _check_new_name(db: sqlite3.Connection, person: ExternalIdentity, name: str) -> None:
+def _check_new_name(db: SqlConnection, person: ExternalIdentity, name: str) -> None:
     """Raise ``AccessError`` for a name that is another user's in any spelling, or that no user can have."""
     try:
         check_user_name(name)
@@ -381,12 +384,12 @@ def _check_new_name(db: sqlite3.Connection, person: ExternalIdentity, name: str)
         )
 
 
-def _is_disabled(db: sqlite3.Connection, name: str) -> bool:
+def _is_disabled(db: SqlConnection, name: str) -> bool:
     row = db.execute("SELECT disabled_at FROM users WHERE name = ?", (name,)).fetchone()
     return row is not None and row["disabled_at"] is not None
 
 
-def _invite(db: sqlite3.Connection, name: str) -> str:
+def _invite(db: SqlConnection, name: str) -> str:
     secret = secrets.token_urlsafe(32)
     db.execute("DELETE FROM invitations WHERE user = ?", (name,))
     row = (hash_secret(secret), name, (_now() + INVITATION).isoformat())
@@ -394,7 +397,7 @@ def _invite(db: sqlite3.Connection, name: str) -> str:
     return secret
 
 
-def _find_invited(db: sqlite3.Connection, secret: str) -> str:
+def _find_invited(db: SqlConnection, secret: str) -> str:
     row = db.execute("SELECT user, expires_at FROM invitations WHERE hash = ?", (hash_secret(secret),)).fetchone()
     if row is None or datetime.fromisoformat(row["expires_at"]) <= _now():
         raise NotFoundError("This invitation was used or is too old; `roma user invite NAME` makes another one.")

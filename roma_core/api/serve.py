@@ -80,7 +80,7 @@ def server(roma: Roma, *, host: str | None = None, port: int | None = None) -> S
     """
     settings = roma.settings
     where = host or settings.serving.host
-    tokens = TokenStore(settings.workspace)
+    tokens = TokenStore(settings.workspace, settings.storage.server_url)
     _check(where, settings, tokens)
     tracing.configure(settings, eager=True)
     config = uvicorn.Config(
@@ -135,7 +135,8 @@ async def serve(roma: Roma, *, host: str | None = None, port: int | None = None)
     """
     settings = roma.settings
     where, number = host or settings.serving.host, settings.serving.port if port is None else port
-    _check(where, settings, TokenStore(settings.workspace))  # before strangers could connect
+    tokens = TokenStore(settings.workspace, settings.storage.server_url)
+    _check(where, settings, tokens)  # before strangers could connect
     # What a server does by itself is not part of the command that started it.
     with logs.detach_request(), _bind_socket(where, number) as bound:
         running = server(roma, host=where, port=number)

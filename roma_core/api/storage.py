@@ -1,14 +1,20 @@
-"""The service's own SQLite file: accounts, tokens and ingest jobs. ``roma token`` uses it while the server runs."""
+"""The service's own tables: accounts, tokens and ingest jobs. ``roma token`` uses them while the server runs.
+
+They are a SQLite file of the workspace. Accounts, sign-ins and tokens lie in PostgreSQL where ``ROMA_DATABASE_URL``
+names one, so that replicas on several hosts know the same people.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from roma_core.connectors.sources import redact_uri
-from roma_core.database import Database, Schema, storage_error
+from roma_core.database import Database, Schema, StateDatabase, storage_error
+from roma_core.serverdatabase import FileOfBefore, ServerDatabase
 from roma_core.workspace import Workspace, mark_required, private_file
 
 if TYPE_CHECKING:
@@ -100,6 +106,39 @@ SERVICE = Schema(
     # The addresses of jobs hold secrets until they end; a sign-in that has begun holds its verifier.
     not_copied=("jobs", "ingest_jobs", "ingest_rows", "pending_sign_ins"),
 )
+
+
+ACCOUNT_TABLES: Final = (
+    "tokens",
+    "users",
+    "invitations",
+    "logins",
+    "identities",
+    "pending_sign_ins",
+    "spent_assertions",
+)
+"""The tables that replicas share by a server; the queue of jobs has its own (``ROMA_QUEUE_URL``)."""
+ACCOUNTS_ON_SERVER: Final = SERVICE.select_tables("accounts", "The database of accounts", ACCOUNT_TABLES)
+
+
+def open_accounts(folder: Path, server_url: str | None = None) -> StateDatabase:
+    """Return the database of accounts, sign-ins and tokens: of a workspace, or of the server at ``server_url``.
+
+    What the workspace holds of them is taken over by a server that has none yet, and is removed in the workspace.
+    """
+    return open_service(folder) if server_url is None else _open_server(folder, server_url)
+
+
+def has_accounts_database(folder: Path, server_url: str | None) -> bool:
+    """Return whether there is a database of accounts without making one."""
+    return server_url is not None or Workspace(folder).service.exists()
+
+
+@cache
+def _open_server(folder: Path, server_url: str) -> ServerDatabase:
+    """Return the server's database. All parts of a process share its connections."""
+    before = FileOfBefore(open_service(folder), ACCOUNT_TABLES)
+    return ServerDatabase(server_url, ACCOUNTS_ON_SERVER, before=before)
 
 
 def open_service(folder: Path) -> Database:

@@ -16,7 +16,6 @@ import ipaddress
 import json
 import re
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -24,10 +23,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from roma_core.api.accounts import Login, UserAccount, check_user_name, hash_secret, select_accounts, select_logins
-from roma_core.api.storage import open_service
+from roma_core.api.storage import open_accounts
 from roma_core.errors import ConfigError, ErrorCode, InputError, NotFoundError, StoreError
 from roma_core.types import DEFAULT_TENANT, PERMISSIONS, Noun, Permission, Principal, Role
 
@@ -128,16 +127,18 @@ class TokenSnapshot:
 
 
 class TokenStore:
-    """Tokens of a workspace. Once it has read one, losing the file never opens the service again.
+    """Tokens of a workspace, or of the server at ``server_url``.
+
+    Once it has read one, losing the file never opens the service again.
 
     >>> secret, token = TokenStore(Path(".roma")).create("reader", ["query"], days=30)
     """
 
-    def __init__(self, workspace: Path) -> None:
-        self._database = open_service(workspace)
+    def __init__(self, workspace: Path, server_url: str | None = None) -> None:
+        self._database = open_accounts(workspace, server_url)
         self._lock = threading.Lock()
         self._snapshot: TokenSnapshot | None = None
-        self._file_state: tuple[object, ...] | None = None
+        self._mark: object = None
         self._trusted_until = 0.0
         self._reading: asyncio.Future[TokenSnapshot] | None = None
         self._thread = ThreadPoolExecutor(1, "roma-tokens")
@@ -201,7 +202,7 @@ class TokenStore:
 
     async def snapshot(self) -> TokenSnapshot:
         """Run ``read`` in a thread: a slow disk or a locked database would stop every stream of the event loop."""
-        fresh = self._trusted_snapshot()
+        fresh = None if self._database.mark_needs_server else self._trusted_snapshot()
         if fresh is not None:
             return fresh
         if self._reading is None or self._reading.done():
@@ -217,13 +218,13 @@ class TokenStore:
             fresh = self._trusted_snapshot()
             if fresh is not None:
                 return fresh
-            file_state = _file_state(self._database.path)  # first: what is written meanwhile is read the next time
+            mark = self._database.read_mark()  # first: what is written meanwhile is read the next time
             self._snapshot = self._read_rows()
-            self._file_state, self._trusted_until = file_state, time.monotonic() + _TRUST_S
+            self._mark, self._trusted_until = mark, time.monotonic() + _TRUST_S
             return self._snapshot
 
     def _trusted_snapshot(self) -> TokenSnapshot | None:
-        is_trusted = time.monotonic() < self._trusted_until and _file_state(self._database.path) == self._file_state
+        is_trusted = time.monotonic() < self._trusted_until and self._database.read_mark() == self._mark
         return self._snapshot if is_trusted else None
 
     def _read_rows(self) -> TokenSnapshot:
@@ -235,7 +236,7 @@ class TokenStore:
                 raise
             return before
         if before is not None and before.configured and not now.configured:
-            raise StoreError("The workspace's service.db has lost its tokens; put the right one back.")
+            raise StoreError("The database of accounts (service.db) has lost its tokens; put the right one back.")
         return now
 
     def _select_rows(self) -> TokenSnapshot:
@@ -243,19 +244,6 @@ class TokenStore:
             rows = db.execute(f"SELECT {_COLUMNS} FROM tokens").fetchall()  # noqa: S608
             hashes_and_tokens = {row["id"]: (row["hash"], _parse_row(row)) for row in rows}
             return TokenSnapshot(hashes_and_tokens, select_accounts(db), select_logins(db))
-
-
-def _file_state(path: Path) -> tuple[object, ...]:
-    """Return a value that changes with every write to the database at ``path``."""
-    states: list[object] = []
-    for part in (path, path.with_name(f"{path.name}-wal")):
-        try:
-            stat = part.stat()
-        except OSError:
-            states.append(None)
-        else:
-            states.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return tuple(states)
 
 
 def find_scope(permission: Permission) -> Scope:
@@ -295,13 +283,13 @@ def _iso(moment: datetime | None) -> str | None:
 _HASH_OF_NOBODY = _hash("")
 
 
-def _parse_row(row: sqlite3.Row) -> Token | None:
+def _parse_row(row: Any) -> Token | None:
     try:
         return _as_token(row)
     except ValueError:
         return None
 
 
-def _as_token(row: sqlite3.Row) -> Token:
+def _as_token(row: Any) -> Token:
     fields = {name: row[name] for name in Token.model_fields}
     return Token(**{**fields, "scopes": tuple(json.loads(row["scopes"]))})

@@ -17,14 +17,8 @@ __all__ = [
     "AuditLog",
     "ChainCheck",
     "QuestionPolicy",
-    "is_on_server",
     "open_audit",
 ]
-
-
-def is_on_server(settings: Settings) -> bool:
-    """Return whether the audit log lies in the PostgreSQL that ``ROMA_DATABASE_URL`` names."""
-    return (settings.storage.database_url or "").startswith("postgresql")
 
 
 def open_audit(settings: Settings) -> AuditLog:
@@ -34,8 +28,9 @@ def open_audit(settings: Settings) -> AuditLog:
     True
     """
     folder, questions = Workspace.of(settings).folder, settings.serving.audit_questions
-    if not is_on_server(settings):
+    server_url = settings.storage.server_url
+    if server_url is None:
         return AuditLog(folder, questions=questions)
     from roma_core.audit.server import ServerAuditLog
 
-    return ServerAuditLog(str(settings.storage.database_url), folder, questions=questions)
+    return ServerAuditLog(server_url, folder, questions=questions)

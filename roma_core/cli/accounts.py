@@ -137,7 +137,7 @@ def _name_state(account: UserAccount) -> str:
 
 
 def _accounts(call: Invocation) -> AccountTable:
-    return AccountTable(call.settings.workspace)
+    return AccountTable(call.settings.workspace, call.settings.storage.server_url)
 
 
 def _show_invitation(call: Invocation, name: str, secret: str) -> int:

@@ -154,7 +154,7 @@ def token() -> None:
 def _tokens(call: Invocation) -> TokenStore:
     from roma_core.api.tokens import TokenStore
 
-    return TokenStore(call.settings.workspace)
+    return TokenStore(call.settings.workspace, call.settings.storage.server_url)
 
 
 @command("create", examples=("roma token create ci --scope query --scope ingest --days 90",))

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from roma_core.app import Roma, build_roma
-from roma_core.audit import Action, is_on_server
+from roma_core.audit import Action
 from roma_core.backup import back_up_tenant
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import OK, note, write, write_table
@@ -83,7 +83,7 @@ async def export(call: Invocation, name: str, archive: Path) -> int:
     call.emit(asdict(report), lambda: write(f"{report.files} files, {size_mb:.1f} MB, exported to {report.path}"))
     if call.settings.storage.database_url and not call.as_json:
         note("Conversations are in the database of ROMA_DATABASE_URL; `roma export` writes those of a tenant.")
-        if is_on_server(call.settings):
+        if call.settings.storage.server_url is not None:
             note("So is the audit log; `roma audit query --lines` writes its rows.")
     return OK
 

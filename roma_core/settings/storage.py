@@ -26,7 +26,8 @@ class StorageSettings(SettingsSection):
     )
     database_url: str | None = setting(
         None,
-        "SQLAlchemy URL for conversations, and where it is PostgreSQL for the audit log; none = workspace SQLite.",
+        "SQLAlchemy URL for conversations, and where it is PostgreSQL for the audit log, accounts and tokens; none = "
+        "workspace SQLite.",
         decides_answers=False,
     )
     answer_days: int = setting(
@@ -43,3 +44,9 @@ class StorageSettings(SettingsSection):
         256, "Room for cached answers; the least recently used go first.", ge=1, decides_answers=False
     )
     answer_mb: int = setting(1024, "Room for the records of answers; the oldest go first.", ge=1, decides_answers=False)
+
+    @property
+    def server_url(self) -> str | None:
+        """Return the address of the PostgreSQL that replicas share; None without one."""
+        is_server = (self.database_url or "").startswith("postgresql")
+        return self.database_url if is_server else None

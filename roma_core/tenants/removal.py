@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roma_core import __version__
-from roma_core.audit import is_on_server
 from roma_core.database import scrub
 from roma_core.erasure import FILE_ONLY, NOT_ERASED, ErasureStep, Journal, write_certificate
 from roma_core.errors import InputError, NotFoundError
@@ -100,7 +99,7 @@ async def _forget_conversations(roma: Roma, tenant: str) -> int:
 
 def _forget_log(roma: Roma, tenant: str) -> int:
     """Remove the rows of a tenant in an audit log that all share; one in its folder goes with it."""
-    return roma.audit.forget_tenant(tenant) if is_on_server(roma.settings) else 0
+    return roma.audit.forget_tenant(tenant) if roma.settings.storage.server_url is not None else 0
 
 
 def _remove_folder(folder: Path) -> int:

@@ -142,7 +142,7 @@ async def running(
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
             async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
-                yield Service(roma, model, client, server, ingestion, TokenStore(workspace))
+                yield Service(roma, model, client, server, ingestion, TokenStore(workspace, chosen.storage.server_url))
         finally:
             server.should_exit = True
             await task

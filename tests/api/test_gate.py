@@ -21,6 +21,7 @@ from roma_core.api.access import _first_part
 from roma_core.api.serve import server as make_server
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
+from roma_core.database import Database
 from roma_core.errors import ConfigError
 from roma_core.settings import Settings
 
@@ -197,9 +198,7 @@ async def test_a_wrong_token_costs_no_look_into_the_database(
     plain = store._select_rows
     monkeypatch.setattr(store, "_select_rows", lambda: read.append(1) or plain())
     monkeypatch.setattr("roma_core.api.tokens._TRUST_S", 3600.0)
-    monkeypatch.setattr(
-        "roma_core.api.tokens._file_state", lambda path: ("unchanged",)
-    )  # others write to this file, too
+    monkeypatch.setattr(Database, "read_mark", lambda database: "unchanged")  # others write to this file, too
     for n in range(5):
         await service.client.get("/sessions", headers=auth(f"roma_{n:012x}_{'x' * 43}"))
     assert len(read) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from roma_core.rerank import FakeReranker
 from roma_core.settings import Settings
 from roma_core.store.inmemory import InMemoryStore
 from roma_core.types import Chunk, Document, Query, ScoredChunk, StreamEvent, TokenEvent, digest
-from tests.postgres import run_postgres
 
 TEXTS = {
     "bridge": "# Rope bridge\n\nThe rope bridge of Quellfeld was built in 1902. It spans 48 metres.\n\n"
@@ -117,48 +115,6 @@ def kit() -> Kit:
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries wait in earnest; tests look at how often, not at how long."""
     monkeypatch.setattr("roma_core.agents.orchestrator.FIRST_WAIT_S", 0.0)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Address of a PostgreSQL; tests that need one are skipped where there is none."""
-    with run_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-def postgres_url(postgres: str) -> Iterator[str]:
-    """A schema of its own in PostgreSQL, which goes when the test ends."""
-    if not postgres:
-        pytest.skip("there is no PostgreSQL here, and ROMA_TEST_POSTGRES_URL names none")
-    import sqlalchemy
-
-    schema = f"roma_test_{uuid.uuid4().hex}"
-    engine = sqlalchemy.create_engine(postgres)
-    with engine.begin() as db:
-        db.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
-    yield f"{postgres}?options=-csearch_path%3D{schema}"
-    with engine.begin() as db:
-        db.execute(sqlalchemy.text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
-
-
-@pytest.fixture
-def plain_url(postgres_url: str) -> Iterator[str]:
-    """The address for a role without privileges, as a service has one: superusers are exempt from policies."""
-    from sqlalchemy import create_engine, text
-
-    role = f"roma_{uuid.uuid4().hex}"
-    engine = create_engine(postgres_url)
-    with engine.begin() as db:
-        schema = db.execute(text("SELECT current_schema()")).scalar()
-        db.execute(text(f"CREATE ROLE {role} LOGIN"))
-        db.execute(text(f"GRANT CREATE, USAGE ON SCHEMA {schema} TO {role}"))
-    yield engine.url.set(username=role).render_as_string(hide_password=False)
-    with engine.begin() as db:
-        db.execute(text(f"DROP OWNED BY {role}"))
-        db.execute(text(f"DROP ROLE {role}"))
-    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from roma_core.api.accounts import ExternalIdentity, hash_secret
-from roma_core.api.storage import open_service
+from roma_core.api.storage import open_accounts
 from roma_core.errors import AccessError
 from roma_core.types import Noun, SignIn
 
@@ -57,8 +57,8 @@ class PendingSignIns:
     '/console'
     """
 
-    def __init__(self, workspace: Path) -> None:
-        self._database = open_service(workspace)
+    def __init__(self, workspace: Path, server_url: str | None = None) -> None:
+        self._database = open_accounts(workspace, server_url)
 
     def begin(self, way: SignIn, place: str, *, state: str | None = None) -> PendingSignIn:
         """Keep a new sign-in and return it; a ``state`` is given where the protocol makes it."""
@@ -84,8 +84,8 @@ class PendingSignIns:
             db.execute("DELETE FROM pending_sign_ins WHERE created_at < ?", ((now - LIFETIME).isoformat(),))
             db.execute(
                 "DELETE FROM pending_sign_ins WHERE state IN "
-                "(SELECT state FROM pending_sign_ins ORDER BY created_at DESC LIMIT -1 OFFSET ?)",
-                (MOST - 1,),
+                "(SELECT state FROM pending_sign_ins ORDER BY created_at DESC LIMIT ? OFFSET ?)",
+                (MOST, MOST - 1),
             )
             db.execute("INSERT INTO pending_sign_ins VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row)
         return pending
@@ -132,6 +132,8 @@ class PendingSignIns:
         with self._database.transaction() as db:
             db.execute("DELETE FROM spent_assertions WHERE expires_at < ?", (datetime.now(UTC).isoformat(),))
             key = hash_secret(assertion_id)
-            added = db.execute("INSERT OR IGNORE INTO spent_assertions VALUES (?, ?)", (key, until.isoformat()))
+            added = db.execute(
+                "INSERT INTO spent_assertions VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (key, until.isoformat())
+            )
         if not added.rowcount:
             raise AccessError("The provider's answer was used before: start the sign-in again.")

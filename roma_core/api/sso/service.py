@@ -33,7 +33,7 @@ class SingleSignOn:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.pending = PendingSignIns(settings.workspace)
+        self.pending = PendingSignIns(settings.workspace, settings.storage.server_url)
         self.tries = RateLimiter(TRIES_PER_MINUTE)
         self.takes_passwords = settings.serving.password_sign_in or not settings.signs_in_by_provider
         self.oidc: OIDCProvider | None = None
