@@ -26,7 +26,7 @@ from roma_core.types import Block, Chunk, Document, DocumentFacts, Page, Section
 
 _DEFAULTS = ChunkingSettings()
 
-CHUNKER = "structure/5"
+CHUNKER = "structure/6"
 """Rises whenever some document would be cut differently, so that ingestion cuts again what is stored."""
 
 TARGET_TOKENS = _DEFAULTS.tokens

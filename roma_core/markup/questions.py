@@ -65,11 +65,13 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u
 _MAX_WORDS = frozenset(
     """
     largest highest most maximum max biggest greatest longest latest newest top heaviest tallest priciest dearest
+    loudest widest broadest deepest thickest hottest warmest strongest busiest farthest furthest slowest
     """.split()
 )
 _MIN_WORDS = frozenset(
     """
     smallest lowest least minimum min shortest earliest oldest cheapest fewest lightest youngest fastest quickest
+    quietest narrowest shallowest thinnest coldest coolest weakest nearest closest
     """.split()
 )
 _COMPOUND = re.compile(
@@ -458,12 +460,34 @@ _FINAL_E = re.compile(r"(?<=[^e])e$")
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "edly", "ied", "ies", "ed", "es", "s", "ly")
 
 
-def stem_word(word: str) -> str:
-    """Return a word without its commonest English endings.
+_IRREGULAR = {
+    form: line.split()[0]
+    for line in """
+    arise arose arisen/become became/begin began begun/bend bent/blow blew blown/break broke broken/bring brought
+    build built/burn burnt/buy bought/catch caught/choose chose chosen/come came/deal dealt/dig dug/draw drew drawn
+    drink drank drunk/drive drove driven/eat ate eaten/fall fell fallen/feed fed/fight fought/fly flew flown
+    forget forgot forgotten/freeze froze frozen/give gave given/go went gone/grow grew grown/hang hung/hide hid hidden
+    hold held/keep kept/know knew known/lead led/learn learnt/lend lent/lose lost/mean meant/meet met/oversee oversaw
+    overseen/pay paid/ride rode ridden/run ran/see seen/seek sought/sell sold/send sent/shake shook shaken/show shown
+    sing sang sung/sink sank sunk/sleep slept/speak spoken/spend spent/stand stood/steal stole stolen/strike struck
+    swear swore sworn/sweep swept/swim swam swum/take took taken/teach taught/tear tore torn/tell told/think thought
+    throw threw thrown/understand understood/undertake undertook undertaken/wear wore worn/win won
+    withdraw withdrew withdrawn/write wrote written/child children/foot feet/man men/mouse mice/tooth teeth/woman women
+    """.replace("\n    overseen", " overseen")
+    .replace("\n", "/")
+    .split("/")
+    for form in line.split()[1:]
+}
+"""Forms that no ending makes, with the word that they are of."""
 
-    >>> [stem_word(word) for word in ("policies", "carried", "days", "process", "licences")]
-    ['policy', 'carry', 'day', 'process', 'licenc']
+
+def stem_word(word: str) -> str:
+    """Return a word without its commonest English endings; an irregular form as its word.
+
+    >>> [stem_word(word) for word in ("policies", "carried", "days", "process", "licences", "withdrew")]
+    ['policy', 'carry', 'day', 'process', 'licenc', 'withdraw']
     """
+    word = _IRREGULAR.get(word, word)
     if len(word) <= 3 or not word.isascii() or any(c.isdigit() for c in word):
         return word
     for suffix in _SUFFIXES:

@@ -30,6 +30,13 @@ _COUNTED = "no nos nr fig figs eq eqs vol vols p pp abs art sec ch ref refs op"
 _ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _BEFORE_NUMBER = frozenset(_COUNTED.split())
 """Words that are abbreviations only when a number follows: "No. 5", but "He said no. Then"."""
+_ORDINAL_LEADS = frozenset("der das den dem des im zum zur vom beim ins bis seit jeder jeden jedem ihr ihrem".split())
+"""German words before an ordinal number: "im 19. Jahrhundert", "bis zum 31. März"."""
+_CAPITAL_MONTHS = re.compile(
+    r"(?:Januar|Jänner|Februar|Feber|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b"
+    r"|(?:Jan|Jän|Feb|Mrz|Apr|Jun|Jul|Aug|Sept?|Okt|Nov|Dez)\."
+)
+"""Months as German writes them; where a language has them in lower case, a full stop before one ends no sentence."""
 _FULL_STOPS = "。！？।॥۔؟។"
 """Marks that end a sentence whatever follows: Chinese, Japanese, Hindi, Urdu, Arabic, Khmer."""
 _END = re.compile(  # only from the beginning of a run of marks, and possessive: linear on "......"
@@ -180,7 +187,18 @@ def _is_boundary(text: str, begin: int, match: re.Match[str]) -> bool:
     is_counter = bare.isdigit() and not text[begin : match.start() - len(word[0])].strip()
     if bare in _BEFORE_NUMBER and following.isdigit():
         return False
+    if bare.isdigit() and len(bare) <= 2 and _is_ordinal(text, begin, match.start() - len(word[0]), match.end()):
+        return False
     return not (bare in _ABBREVIATIONS or is_initial or is_counter)
+
+
+def _is_ordinal(text: str, begin: int, number_start: int, stop_end: int) -> bool:
+    """Return whether a number and its full stop are an ordinal: before a month, or behind an article of German."""
+    after = _SPACES.match(text, stop_end)
+    if after is not None and _CAPITAL_MONTHS.match(text, after.end()):
+        return True
+    before = text[max(begin, number_start - _LONGEST_WORD) : number_start].rsplit(None, 1)[-1:]
+    return bool(before) and before[0].casefold() in _ORDINAL_LEADS
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

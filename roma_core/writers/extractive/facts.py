@@ -90,6 +90,11 @@ def match_title(words: set[str], document: Document) -> float:
     return len(words & held) / len(words)
 
 
+def count_other_words(words: set[str], document: Document) -> int:
+    """Return how many words a document's title has beside ``words``: that of one year has its year."""
+    return len(content_words(document.title) - words)
+
+
 def file_name(uri: str) -> str:
     """Return the words of a file's name, without folder and ending."""
     return re.sub(r"[\W_]+", " ", PurePosixPath(unquote(urlsplit(uri).path)).stem)

@@ -23,6 +23,7 @@ _ANY_ITEM = frozenset(
 )
 
 
+_NUMBERED = re.compile(r"(?:\A|\n)[ \t]*\d{1,3}[.)][ \t]+\Z")
 _ASKS_HEADINGS = re.compile(r"\b(?:sections?|chapters?|headings?|topics?|contents)\b", re.IGNORECASE)
 _HEADING_WORDS = frozenset(stem_word(word) for word in "section chapter heading topic content".split())
 
@@ -40,6 +41,11 @@ class ItemList:
     def text_of(self, index: int) -> str:
         start, end = self.items[index]
         return " ".join(self.document.text[start:end].split())
+
+    @property
+    def is_numbered(self) -> bool:
+        """Return whether each item is counted, as steps are."""
+        return all(_NUMBERED.search(self.document.text[max(0, start - 12) : start]) for start, _ in self.items)
 
     @property
     def lead_text(self) -> str:
@@ -76,7 +82,7 @@ def _written_lists(document: Document) -> Iterator[ItemList]:
             and (end == at or _is_near(document.text, units[end - 1], units[end]))
         ):
             end += 1
-        items = tuple(_join_items(document.text, units[at:end]))
+        items = tuple(join_items(document.text, units[at:end]))
         if len(items) >= 2:
             yield ItemList(document, _lead_of(document.text, units, at), items, document.headings_at(units[at].start))
         at = max(end, at + 1)
@@ -86,7 +92,7 @@ def _is_near(text: str, before: Sentence, after: Sentence) -> bool:
     return text.count("\n", before.end, after.start) <= 3
 
 
-def _join_items(text: str, units: Sequence[Sentence]) -> Iterator[tuple[int, int]]:
+def join_items(text: str, units: Sequence[Sentence]) -> Iterator[tuple[int, int]]:
     """Yield one span an item; sentences of one item stand on one line or under each other without a mark."""
     start, end = units[0].start, units[0].end
     for before, unit in pairwise(units):

@@ -6,6 +6,7 @@ that it accounts for; or None where it has nothing to say.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from roma_core.writers.extractive.facts import (
     asks_author,
     asks_date,
     asks_documents,
+    count_other_words,
     match_title,
     read_newest_date,
     subject_words,
@@ -28,6 +30,7 @@ from roma_core.writers.extractive.facts import (
 )
 from roma_core.writers.extractive.lists import MOST_ITEM_CHARS, MOST_ITEMS, ListAnswer, answer_from_lists, read_lists
 from roma_core.writers.extractive.scopes import have_opposites
+from roma_core.writers.extractive.sections import answer_from_sections
 from roma_core.writers.extractive.selection import render_quotes
 from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.tables import (
@@ -54,6 +57,11 @@ _DATES: Final[tuple[tuple[str, tuple[FactName, ...]], ...]] = (
     ("Published", ("published", "created")),
     ("Modified", ("modified",)),
 )
+_ASKS_SECTION = re.compile(
+    r"\b(?:which|what) (?:\w+ )?(?:versions?|releases?|editions?|sections?|chapters?|articles?|paragraphs?|clauses?)\b",
+    re.IGNORECASE,
+)
+"""What only the heading says of a sentence below it: "Which version added single sign-on?"."""
 _SAME_TITLE = 0.6
 """Share of the words of a subject that a document's title has, from which on it is meant."""
 
@@ -71,8 +79,8 @@ class RecipeAnswer:
 
 
 def find_subject(words: set[str], documents: Sequence[Document]) -> Document | None:
-    """Return the document whose title has most of ``words``; None where none has enough of them."""
-    best = max(documents, key=lambda document: match_title(words, document), default=None)
+    """Return the document whose title has most of ``words`` and least beside them; None where none has enough."""
+    best = max(documents, key=lambda d: (match_title(words, d), -count_other_words(words, d)), default=None)
     if best is None or match_title(words, best) < _SAME_TITLE:
         return None
     return best
@@ -148,7 +156,7 @@ def _list_documents(question: Question, sources: CitedSources) -> RecipeAnswer |
 
 
 def _is_about(words: set[str], document: Document) -> bool:
-    if match_title(words, document) >= 0.5:
+    if match_title(words, document) >= 0.5 or words <= content_words(state_fact(document.metadata, ("author",))):
         return True
     counted = Counter(word for word in _all_words(document.text) if word in words)
     return len(counted) == len(words) and sum(counted.values()) >= 2 * len(words)
@@ -267,6 +275,14 @@ def list_items(question: Question, sources: CitedSources) -> RecipeAnswer | None
     return RecipeAnswer(tuple(_render_list(answer, sources)), min(1.0, answer.coverage), is_whole=True)
 
 
+def quote_section(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return what stands under the heading that is meant: the changes of a version, the steps of a task."""
+    answer = answer_from_sections(question, sources.documents)
+    if answer is None:
+        return None
+    return RecipeAnswer(tuple(_render_list(answer, sources)), answer.coverage, is_whole=True)
+
+
 def _render_list(answer: ListAnswer, sources: CitedSources) -> list[str]:
     items, shown = answer.items, answer.chosen[:MOST_ITEMS]
     document, total = items.document, len(items.items)
@@ -281,11 +297,12 @@ def _render_list(answer: ListAnswer, sources: CitedSources) -> list[str]:
         if len(shown) < len(answer.chosen):
             counted += f", {len(shown)} of them shown"
         pieces.append(Frame(f"{counted}:\n"))
-    else:
+    elif total > 1:
         pieces.append(Frame(f"{len(shown)} of {total}{' shown' if len(shown) < total else ''}:\n"))
-    for start, end in spans:
+    for place, (start, end) in enumerate(spans, 1):
         text = " ".join(document.text[start : min(end, start + MOST_ITEM_CHARS)].split())
-        pieces.append(f"\n- {escape_markers(text)} [{number}]")
+        mark = f"{place}." if items.is_numbered and len(shown) == total else "-"
+        pieces.append(f"\n{mark} {escape_markers(text)} [{number}]")
     return pieces
 
 
@@ -419,7 +436,8 @@ def add_headings(question: Question, chosen: Sequence[QuotableUnit], sources: Ci
     Where they have no word of it at all beside what their title and heading have, the section answers: its first
     sentences come instead.
     """
-    if not chosen or any(not unit.is_prose for unit in chosen):
+    asks_section = _ASKS_SECTION.search(question.text) is not None
+    if not chosen or any(not unit.is_prose and not (asks_section and unit.sentence.kind == "list") for unit in chosen):
         return list(chosen)
     document = next((d for d in sources.documents if d.id == chosen[0].document_place[0]), None)
     if document is None or any(unit.document_place[0] != document.id for unit in chosen):
@@ -431,14 +449,15 @@ def add_headings(question: Question, chosen: Sequence[QuotableUnit], sources: Ci
     quoted = content_words("\n".join(unit.quote for unit in chosen))
     around = content_words(document.title)
     added = (content_words(section.title) & question.words) - quoted - around
-    if not added:
+    is_asked = asks_section and re.search(r"\d", section.title) is not None
+    if not added and not is_asked:
         return list(chosen)
     start = document.text.find(section.title, section.start, section.start + len(section.title) + 40)
     if start < 0:
         return list(chosen)
     end = start + len(section.title)
     heading = _unit_at(document, Sentence(start=start, end=end, kind="heading"), sources, chosen[0])
-    if quoted & question.words - content_words(section.title) - around:
+    if is_asked or quoted & question.words - content_words(section.title) - around:
         return [heading, *chosen]
     return [heading, *(_section_units(document, section.start, section.end, sources, chosen[0]) or chosen)]
 

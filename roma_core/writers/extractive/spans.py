@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 import regex
 
 from roma_core.languages import UNSPACED, UNSPACED_ALPHABETS, detect_language, is_covered
+from roma_core.markup.function_words import drop_function_words
 from roma_core.types import ScoredChunk
 from roma_core.writers.extractive.selection import choose_close_units, is_echo
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
-LEAST_SHARE: Final = 0.35
+LEAST_SHARE: Final = 0.3
 LEAST_SHARE_OF_LETTERS: Final = 0.25
 """Share of a question that the best sentence has to hold, and the lower one for questions in alphabets without spaces:
 of their fours of letters, which reach across words, fewer come again. Chosen on other passages than those measured."""
@@ -68,7 +69,7 @@ def score_spans(question: str, texts: Sequence[str]) -> list[float]:
     >>> score_spans("年假几天？", ["年假为二十天。", "午饭免费。"])[1]
     0.0
     """
-    wanted = sorted(split_spans(question))
+    wanted = sorted(split_spans(drop_function_words(question)))
     held = [split_spans(text) for text in texts]
     weights = {span: math.log1p(len(texts) / max(1, sum(span in spans for spans in held))) for span in wanted}
     whole = math.fsum(weights.values()) or 1.0
@@ -95,7 +96,7 @@ def find_least_share(question: str) -> float:
     """Return the share of a question that the best sentence has to hold for an answer.
 
     >>> find_least_share("年假几天？"), find_least_share("ลาพักร้อนได้กี่วัน")
-    (0.35, 0.25)
+    (0.3, 0.25)
     """
     letters = sum(len(run) for run in UNSPACED_ALPHABETS.findall(question))
     others = sum(len(word) for word in _WORD.findall(UNSPACED_ALPHABETS.sub(" ", question)))

@@ -103,6 +103,12 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"loud\w*|quiet\w*", r"noise|sound|dB"),
     (r"big\w*|larg\w*|small\w*|popul\w*", _SIZES),
     (r"far\w*|near\w*|clos\w*", r"distance|km|miles"),
+    (r"wid\w+|narrow\w*|broad\w*", r"width|breadth"),
+    (r"deep\w*|shallow\w*", r"depth"),
+    (r"thick\w*|thin\w*", r"thickness|diameter|gauge"),
+    (r"hot\w*|warm\w*|cold\w*|cool\w*", r"temperature|°C|°F"),
+    (r"strong\w*|weak\w*|powerful", r"strength|force|power|load|torque"),
+    (r"busy|busiest", r"visitors|passengers|guests|traffic|visits"),
     (r"people|staff|employees?", r"headcount|staff|employees|people|heads"),
 )
 """Words of a question, and the columns that they are about."""
@@ -122,8 +128,9 @@ _OPERATION_WORDS = frozenset(
     for word in """
     total sum average altogether combined number count largest highest most maximum max biggest greatest longest latest
     newest heaviest tallest smallest lowest least minimum min shortest earliest oldest cheapest fewest lightest youngest
-    fastest quickest than over above under below between least expensive before after since add up together overall
-    value row table entry
+    fastest quickest slowest quietest loudest widest narrowest broadest deepest shallowest thickest thinnest hottest
+    warmest coldest coolest strongest weakest busiest farthest furthest nearest closest than over above under below
+    between least expensive before after since add up together overall value row table entry
     """.split()
 )
 
@@ -263,14 +270,26 @@ def _value_column(question: Question, table: Table) -> int | None:
     """
     columns = [c for c in range(len(table.header.cells)) if _column_values(table, c) and not _holds_labels(table, c)]
     asked = [column for column in _columns_asked(question, table) if column in columns]
+    asked = [column for column in asked if column > 0 or not _asks_which(question, table.header.cells[0])]
     asked.sort(key=lambda column: column == 0)
     if asked:
         return asked[0]
     dates = [column for column in columns if _is_date_column(table, column)]
     if len(dates) == 1 and _OF_TIME.search(question.text):
         return dates[0]
-    candidates = [c for c in columns if not _IDENTIFIER.match(table.header.cells[c]) and not _is_year_column(table, c)]
+    candidates = _list_value_columns(table)
     return candidates[0] if len(candidates) == 1 else None
+
+
+def _asks_which(question: Question, name: str) -> bool:
+    """Return whether one of the things is asked for that a column names: "Which order was the largest?"."""
+    return re.search(rf"\b(?:which|what)\s+{re.escape(name)}s?\b", question.text, re.IGNORECASE) is not None
+
+
+def _list_value_columns(table: Table) -> list[int]:
+    """Return the columns of values that name or date no row."""
+    columns = [c for c in range(1, len(table.header.cells)) if _column_values(table, c)]
+    return [c for c in columns if not _IDENTIFIER.match(table.header.cells[c]) and not _is_year_column(table, c)]
 
 
 _LABEL = re.compile(r"^\W*[^\W\d_]{2,}\W+\d[\w.]*\W*$")
@@ -298,29 +317,72 @@ def _scope(table: Table, named: Sequence[TableRow]) -> Sequence[TableRow]:
 
 
 def _find_extreme(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    answer = _find_extreme_row(question, table, named) if _value_column(question, table) is not None else None
+    return answer or _find_extreme_column(question, table) or _find_extreme_row(question, table, named)
+
+
+def _find_extreme_row(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    """Return the rows with the highest or lowest value of the asked column, or of every column that may be meant."""
     column = _value_column(question, table)
-    if column is None:
-        return None
+    columns = [column] if column is not None else _list_value_columns(table)
     scope = set(_scope(table, named))
-    values = [(row, value) for row, value in _column_values(table, column) if row in scope]
-    if len(values) < 2:
+    extremes: list[tuple[tuple[TableRow, ...], str, int]] = []
+    for at in columns:
+        values = [(row, value) for row, value in _column_values(table, at) if row in scope]
+        if len(values) < 2:
+            return None
+        name = table.header.cells[at]
+        wants_lowest = _wants_lowest(question, name)
+        wanted = min(v for _, v in values) if wants_lowest else max(v for _, v in values)
+        rows = tuple(row for row, value in values if value == wanted)
+        is_date = (read_value(rows[0].cells[at]) or (0, ""))[1] == "date"
+        extremes.append((rows, _name_extreme(is_date=is_date, wants_lowest=wants_lowest), len(values)))
+    if not extremes or any(rows != extremes[0][0] for rows, _, _ in extremes):
         return None
-    wants_lowest = question.wants_lowest
-    name = table.header.cells[column]
+    rows, word, count = extremes[0]
+    names = " and ".join(f"“{table.header.cells[at]}”" for at in columns)
+    left_out = _describe_left_out(table, columns[0], scope)
+    answer = _computed(question, table, rows, f"{word} {names} of {count} rows{left_out}", named=named)
+    return answer if column is not None or (answer is not None and answer.coverage >= 1.0) else None
+
+
+def _find_extreme_column(question: Question, table: Table) -> TableAnswer | None:
+    """Return the row whose property is asked for in a table with one thing a column, and which column leads in it."""
+    names = [row.cells[0] if row.cells else "" for row in table.rows]
+    asked = [table.rows[at] for at in _find_columns(question, names)]
+    for row in asked:
+        read = [(name, read_value(cell)) for name, cell in zip(table.header.cells[1:], row.cells[1:], strict=False)]
+        values = [(name, value) for name, value in read if value is not None]
+        if len(values) < 2 or len(values) < len(read) or len({unit for _, (_, unit) in values}) > 1:
+            continue
+        numbers = [number for _, (number, _) in values]
+        wants_lowest = _wants_lowest(question, row.cells[0])
+        wanted = min(numbers) if wants_lowest else max(numbers)
+        things = " and ".join(name for name, (number, _) in values if number == wanted)
+        word = _name_extreme(is_date=values[0][1][1] == "date", wants_lowest=wants_lowest)
+        return _computed(question, table, (row,), f"{word} “{row.cells[0]}” of {len(values)}: {things}")
+    return None
+
+
+def _wants_lowest(question: Question, name: str) -> bool:
+    """Return whether the lowest value of a column of this name is asked for: the fastest has the highest speed."""
     if re.search(r"\b(?:fastest|quickest)\b", question.text, re.IGNORECASE) and re.search(
         r"speed|throughput|/s|/h", name
     ):
-        wants_lowest = False
+        return False
+    if re.search(r"\bslowest\b", question.text, re.IGNORECASE) and re.search(r"speed|throughput|/s|/h", name):
+        return True
     if re.search(r"\b(?:oldest|youngest)\b", question.text, re.IGNORECASE) and re.search(
         r"\bage\b", name, re.IGNORECASE
     ):
-        wants_lowest = not wants_lowest
-    wanted = min(v for _, v in values) if wants_lowest else max(v for _, v in values)
-    rows = tuple(row for row, value in values if value == wanted)
-    is_date = (read_value(rows[0].cells[column]) or (0, ""))[1] == "date"
-    word = ("Earliest" if is_date else "Lowest") if wants_lowest else ("Latest" if is_date else "Highest")
-    lead = f"{word} “{name}” of {len(values)} rows{_describe_left_out(table, column, scope)}"
-    return _computed(question, table, rows, lead, named=named)
+        return not question.wants_lowest
+    return question.wants_lowest
+
+
+def _name_extreme(*, is_date: bool, wants_lowest: bool) -> str:
+    if is_date:
+        return "Earliest" if wants_lowest else "Latest"
+    return "Lowest" if wants_lowest else "Highest"
 
 
 def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:

@@ -65,6 +65,7 @@ from roma_core.writers.extractive.recipes import (
     list_items,
     look_up_table,
     quote_rows,
+    quote_section,
     quote_units,
     render_tables,
     state_facts,
@@ -648,7 +649,8 @@ class _Reading:
         answers: list[RecipeAnswer] = []
         if self.question.kind in {"list", "how_many"}:
             answers += [answer] if (answer := list_items(self.question, self.sources)) is not None else []
-        answers += [answer] if (answer := look_up_table(self.question, self.sources)) is not None else []
+        recipes = (quote_section(self.question, self.sources), look_up_table(self.question, self.sources))
+        answers += [answer for answer in recipes if answer is not None]
         answers = [answer for answer in answers if answer.coverage >= covered - (0.1 if answer.is_whole else 0.0)]
         return max(answers, key=lambda answer: answer.coverage, default=None)
 

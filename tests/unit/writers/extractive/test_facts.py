@@ -48,3 +48,38 @@ async def test_a_file_that_states_no_author_has_none() -> None:
     document, passage = make_document(title="Leave policy")
     answer = await ExtractiveWriter().answer("Who wrote the leave policy?", [passage], [document])
     assert "Author of" not in "".join(answer.pieces)
+
+
+def make_edition(name: str, title: str, author: str) -> tuple[Document, ScoredChunk]:
+    uri, text = f"file:///{name}.md", f"# {title}\n\nLeave is granted."
+    made = {"uri": uri, "title": title}
+    document = Document(
+        id=Document.id_for(uri),
+        text=text,
+        content_sha256=name,
+        parser="markdown/1",
+        metadata={"author": author},
+        **made,
+    )
+    held = Chunk(id=name, document_id=document.id, text=text, start=0, end=len(text), **made)
+    return document, ScoredChunk(chunk=held, score=1.0, rank=1, retriever="test")
+
+
+EDITIONS = (make_edition("old", "Leave policy (2022)", "Al Roe"), make_edition("new", "Leave policy", "Mia Doe"))
+
+
+@pytest.mark.parametrize(
+    ("question", "author"),
+    [("Who wrote the leave policy?", "Mia Doe"), ("Who wrote the leave policy of 2022?", "Al Roe")],
+)
+async def test_the_document_with_just_this_title_is_meant(question: str, author: str) -> None:
+    documents, passages = zip(*EDITIONS, strict=True)
+    answer = await ExtractiveWriter().answer(question, passages, documents)
+    assert author in answer.pieces[0]
+
+
+async def test_documents_of_an_author_are_listed() -> None:
+    documents, passages = zip(*EDITIONS, strict=True)
+    answer = await ExtractiveWriter().answer("Which documents are by Al Roe?", passages, documents)
+    assert "Leave policy (2022)" in "".join(answer.pieces)
+    assert len(answer.pieces) == 2

@@ -93,6 +93,52 @@ def test_what_is_computed_is_shown_with_its_rows(question: str, lead: str) -> No
     assert found.rows
 
 
+PUMPS = """# Pumps
+
+| Property | P-10 | P-20 | P-30 |
+|---|---|---|---|
+| Flow rate (l/min) | 120 | 145 | 90 |
+| Weight (kg) | 18.5 | 19.2 | 27 |
+| Noise (dB) | 48 | 51 | 57 |
+| Colour | red | grey | red |
+"""
+ALLOWANCES = """# Allowances
+
+| Country | Full day | Half day |
+|---|---|---|
+| Peru | 28 | 14 |
+| Chile | 53 | 36 |
+| Cuba | 30 | 11 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "lead"),
+    [
+        ("Which pump is the heaviest?", "Highest “Weight (kg)” of 3: P-30"),
+        ("Which pump has the highest flow rate?", "Highest “Flow rate (l/min)” of 3: P-20"),
+        ("Which pump is the quietest?", "Lowest “Noise (dB)” of 3: P-10"),
+    ],
+)
+def test_things_may_stand_side_by_side(question: str, lead: str) -> None:
+    found = answer(question, PUMPS, "Pumps")
+    assert found is not None
+    assert found.lead == lead
+
+
+def test_columns_that_agree_on_a_row_need_not_be_told_apart() -> None:
+    found = answer("Which country has the highest allowances?", ALLOWANCES, "Allowances")
+    assert first_cells(found) == ["Chile"]
+    assert found is not None and found.lead == "Highest “Full day” and “Half day” of 3 rows"
+    assert answer("Which country has the lowest allowances?", ALLOWANCES, "Allowances") is None
+    assert answer("Which country has the highest room limit?", ALLOWANCES, "Allowances") is None
+
+
+def test_the_number_of_a_thing_is_no_measure_of_it() -> None:
+    text = "# Orders\n\n| order | item | euros |\n|---|---|---|\n| 1001 | desk | 90 |\n| 1002 | lamp | 20 |\n"
+    assert first_cells(answer("Which order was the largest?", text, "Orders")) == ["1001"]
+
+
 def test_a_row_of_totals_is_no_row_to_compute_with() -> None:
     text = "| Site | Cost |\n|---|---|\n| North | 10 |\n| South | 30 |\n| Total | 40 |\n"
     assert first_cells(answer("Which site has the highest cost?", text, "Sites")) == ["South"]
