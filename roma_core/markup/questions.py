@@ -217,7 +217,7 @@ def read_question(text: str) -> Question:
     return Question(
         text=text,
         kind=kind,
-        words=frozenset(content_words(text)),
+        words=frozenset(content_words(_HOW_MEASURED.sub("how", text))),
         names=tuple(find_names(text)),
         codes=tuple(find_codes(text)),
         subject=subject,
@@ -227,6 +227,12 @@ def read_question(text: str) -> Question:
         asks_several=_asks_several(text),
     )
 
+
+_HOW_MEASURED = re.compile(
+    r"\bhow (?:long|often|far|high|deep|wide|broad|tall|thick|fast|quick(?:ly)?|soon|old|big|large|heavy|steep)\b",
+    re.IGNORECASE,
+)
+"""Question words of two words: the second one is said of nothing, so that no source needs it."""
 
 _PICTURED = re.compile(
     r"\b(?:pictures?|photos?|photographs?|images?|figures?|diagrams?|charts?|maps?|drawings?|illustrations?|screenshots?"

@@ -164,3 +164,15 @@ def test_a_plural_or_a_number_asks_for_several_things(question: str, several: bo
 )
 def test_a_question_may_speak_of_a_picture(question: str, pictured: bool) -> None:
     assert asks_picture(question) is pictured
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("For how long is a clock wound?", {"clock", "wound"}),
+        ("How often does the long clock strike?", {"long", "clock", "strik"}),
+        ("How high is it above the weir?", {"abov", "weir"}),
+    ],
+)
+def test_the_measure_behind_how_is_no_word_that_a_source_needs(question: str, words: set[str]) -> None:
+    assert read_question(question).words == words
