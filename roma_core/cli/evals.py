@@ -319,6 +319,8 @@ async def compare(
         comparison = compare_runs(
             reports[base], reports[run[0]], primary=primary, margin=margin, samples_a=samples_a, samples_b=samples_b
         )
+        names = (runs.name_of(comparison.a), runs.name_of(comparison.b))
+        comparison = comparison.model_copy(update={"names": names})
         page, show = render_comparison_page(comparison), partial(_show_comparison, comparison)
         call.emit(comparison, show)
     path = runs.write_page("-".join(reports[name].run_id for name in (base, *run)), page, html)
@@ -534,7 +536,7 @@ def _show_comparison(comparison: Comparison) -> None:
     decided = comparison.of(comparison.primary)
     write(f"B is {decided.decision.value} in {comparison.primary}" + (f": {decided.remark}" if decided.remark else ""))
     write_table(
-        f"{comparison.cases} questions: B ({comparison.b}) against A ({comparison.a})",
+        "{} questions: {} (B) against {} (A)".format(comparison.cases, *reversed(comparison.shown_names)),
         ["measure", "A", "B", "B - A", "interval", "+/-/=", "lone A/B/none", "p", "detectable", "B is"],
         rows,
     )

@@ -139,6 +139,11 @@ class RunStore:
                 return read_report(path)
         return read_report(self.folder / self.find(name).run_id / REPORT)
 
+    def name_of(self, run_id: str) -> str:
+        """Return what a kept run is called; its id where it has no name or is not kept here."""
+        card = self._read_card(self.folder / run_id)
+        return card.name if card is not None and card.name else run_id
+
     def save_samples(self, run_id: str, samples: Sequence[EvalReport]) -> None:
         """Keep the reports of further samples of a run: the same system, asked again."""
         if not samples:

@@ -136,6 +136,9 @@ class Comparison(Noun):
 
     a: str
     b: str
+    """Ids of the runs."""
+    names: tuple[str, str] | None = None
+    """What A and B are called, where somebody named them."""
     dataset: str
     cases: int
     primary: str
@@ -155,6 +158,11 @@ class Comparison(Noun):
     def decision(self) -> Decision:
         """The decision in the primary measure."""
         return self.of(self.primary).decision
+
+    @property
+    def shown_names(self) -> tuple[str, str]:
+        """What A and B are called; the ids of their runs where they have no name."""
+        return self.names or (f"run {self.a}", f"run {self.b}")
 
     def of(self, measure: str) -> MeasureComparison:
         """Return the comparison in one measure. Raises ``EvalError`` for one that was not compared."""

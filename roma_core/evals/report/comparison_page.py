@@ -128,10 +128,9 @@ def render_comparison(comparison: Comparison) -> display.Html:
     rows = [ForestRow(m.measure, *m.gain, m.decision) for m in directed]
     slices = [ForestRow(s.title, s.difference.low, s.difference.mean, s.difference.high, "") for s in comparison.slices]
     changed = [(name, *values) for name, values in comparison.changed.items()]
+    name_a, name_b = comparison.shown_names
     return display.box(
-        display.heading(
-            f"{comparison.dataset}: run {comparison.b} (B) against run {comparison.a} (A), {comparison.cases} cases"
-        ),
+        display.heading(f"{comparison.dataset}: {name_b} (B) against {name_a} (A), {comparison.cases} cases"),
         _verdict_line(comparison),
         *[display.paragraph(f"⚠ {remark}") for remark in comparison.remarks],
         draw_forest(rows, comparison.margin),
@@ -147,6 +146,7 @@ def render_comparison(comparison: Comparison) -> display.Html:
         display.table(("What changed", "A", "B"), changed) if changed else "",
         display.heading("The cases that changed most") if comparison.changed_cases else "",
         _case_table(comparison.changed_cases) if comparison.changed_cases else "",
+        display.paragraph(f"A is run {comparison.a}, B is run {comparison.b}.") if comparison.names else "",
     )
 
 

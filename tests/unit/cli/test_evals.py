@@ -77,9 +77,21 @@ def test_runs_are_labelled_renamed_and_removed(
 
 def test_a_name_is_enough_to_compare(runs: RunStore, workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert roma(workspace, "compare", "base", "lazy") == 0
-    assert runs.find("base").run_id in capsys.readouterr().out
-    page = next((workspace / "evals" / "comparisons").glob("*.html"))
-    assert "<svg" in page.read_text()
+    assert "3 questions: lazy (B) against base (A)" in capsys.readouterr().out
+    page = next((workspace / "evals" / "comparisons").glob("*.html")).read_text()
+    assert "lazy (B) against base (A)" in page and f"A is run {runs.find('base').run_id}" in page and "<svg" in page
+
+
+def test_runs_that_nobody_named_are_compared_by_their_ids(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / "a.json", tmp_path / "b.json"]
+    reports = [make_report("a", [1.0, 0.0, 1.0]), make_report("b", [1.0, 1.0, 1.0])]
+    for file, report in zip(files, reports, strict=True):
+        file.write_bytes(report.canonical())
+    assert roma(workspace, "compare", *map(str, files)) == 0
+    shown = capsys.readouterr().out
+    assert f"{reports[1].run_id} (B) against {reports[0].run_id} (A)" in shown
 
 
 def test_several_runs_are_compared_under_one_correction(
