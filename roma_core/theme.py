@@ -91,16 +91,21 @@ def write_css(root: str) -> str:
     sizes = "".join(f"--roma-{name}:{value};" for name, value in SIZES.items())
     light, dark = _write_colours("light"), _write_colours("dark")
     badges = "".join(
-        f'{root} .roma-badge[data-verdict="{verdict}"]'
-        f"{{background:var(--roma-{look.colour});border-radius:{look.radius}}}\n"
-        + (f'{root} .roma-badge[data-verdict="{verdict}"]::after{{content:"{look.sign}"}}\n' if look.sign else "")
-        for verdict, look in VERDICT_LOOKS.items()
+        _write_badge(f'{root} .roma-badge[data-verdict="{verdict}"]', look) for verdict, look in VERDICT_LOOKS.items()
     )
     return (
         f"{root}{{color-scheme:light;{sizes}{light}}}\n"
         f"@media (prefers-color-scheme:dark){{{root}:not([data-theme=light]){{color-scheme:dark;{dark}}}}}\n"
         f"{root}[data-theme=dark]{{color-scheme:dark;{dark}}}\n{badges}"
     )
+
+
+def _write_badge(selector: str, look: VerdictLook) -> str:
+    badge = f"{selector}{{background:var(--roma-{look.colour});border-radius:{look.radius}}}\n"
+    if not look.sign:
+        return badge
+    sign = f'content:"{look.sign}";content:"{look.sign}"/""'  # the second says that it is not read out
+    return f"{badge}{selector}::after{{{sign}}}\n"
 
 
 def _write_colours(scheme: Scheme) -> str:

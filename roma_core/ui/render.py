@@ -80,13 +80,18 @@ class Badge:
     """Place of its citation in the answer's list, for a page that opens it there."""
 
     @property
+    def words(self) -> str:
+        """Name of the badge: it says the verdict to whoever does not see colour and shape."""
+        return f"Source {self.number}: {VERDICT_WORDS[self.verdict]}"
+
+    @property
     def html(self) -> str:
-        """Return the badge as HTML, escaped. Its words say the verdict: colour and shape are not seen by everybody."""
-        words = f"Source {self.number}: {VERDICT_WORDS[self.verdict]}"
+        """Return the badge as HTML, escaped."""
+        words = escape(self.words)
         index = "" if self.index is None else f' data-citation="{self.index}"'
         return (
             f'<a class="roma-badge" data-verdict="{self.verdict}"{index} target="_blank" '
-            f'href="{escape(self.address)}" title="{escape(words)}">{self.number}</a>'
+            f'href="{escape(self.address)}" aria-label="{words}" title="{words}">{self.number}</a>'
         )
 
 

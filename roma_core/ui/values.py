@@ -59,9 +59,10 @@ class _StyledBadge(Badge):
             f"background:{colour(look.colour)};color:{colour('on-accent')};border-radius:{look.radius};"
             "padding:0 .45em;margin:0 .1em;font-size:85%;text-decoration:none"
         )
-        words = f"Source {self.number}: {VERDICT_WORDS[self.verdict]}"
+        words = escape(self.words)
         sign = f" {look.sign}" if look.sign else ""
-        return f'<a href="{escape(self.address)}" title="{escape(words)}" style="{style}">{self.number}{sign}</a>'
+        link = f'href="{escape(self.address)}" aria-label="{words}" title="{words}"'
+        return f'<a {link} style="{style}">{self.number}{sign}</a>'
 
 
 def _name_answer(output: TailorOutput) -> str:

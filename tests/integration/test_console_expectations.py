@@ -154,6 +154,37 @@ def test_the_keyboard_alone_is_enough_to_ask_check_and_rate(page: Any) -> None:
     press_until(page, "Tab", "#roma-question")
 
 
+NAMED = {"button", "link", "combobox", "textbox", "checkbox", "listbox", "region", "complementary", "navigation"}
+
+
+def read_tree(page: Any) -> list[tuple[str, str, bool]]:
+    """Return role, name, and whether it is read out when it changes, of each node that a screen reader is given."""
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    tree = []
+    for node in nodes:
+        if not node["ignored"]:
+            is_live = any(one["name"] == "live" for one in node.get("properties", []))
+            tree.append((node["role"]["value"], node.get("name", {}).get("value", ""), is_live))
+    return tree
+
+
+def test_a_screen_reader_is_given_names_verdicts_and_the_end(page: Any) -> None:
+    ask(page, "When does the valve open?")
+    badge = wait_for_answer(page).locator(".roma-answer .roma-badge").first
+    badge.focus()
+    badge.press("Enter")
+    page.locator(".roma-reader mark").first.wait_for()
+    tree = read_tree(page)
+    assert [role for role, name, _ in tree if role in NAMED and not name] == []
+    named = {(role, name) for role, name, _ in tree}
+    assert ("link", "Source 1: partly supported") in named, "the badge says its verdict, not its sign"
+    for place in (("navigation", "Conversations"), ("region", "Sources"), ("complementary", "Source")):
+        assert place in named
+    assert ("heading", "You asked: When does the valve open?") in named and ("combobox", "Your question") in named
+    assert any(is_live for *_, is_live in tree)
+    assert any(name.startswith("The answer is complete.") for _, name, _ in tree), "its end is read out"
+
+
 def test_at_twice_the_size_everything_is_within_reach(open_page: Open, console: Service) -> None:
     size = {"width": 640, "height": 400}  # 1280 x 800 at 200 %
     page = open_page(console.address, viewport=size)
