@@ -5,8 +5,11 @@ The console is served on an address of its own, because its pages begin at ``/co
 
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
 import sys
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -16,6 +19,8 @@ from roma_core.workspace import Workspace
 
 START_S: Final = 120
 """Seconds that a server may take to start: the first one imports much."""
+LOOK_S: Final = 0.1
+"""Seconds between two looks for the console's port."""
 
 
 def describe_console() -> dict[str, Any]:
@@ -72,19 +77,32 @@ def make_redirect(address: str) -> type[BaseHTTPRequestHandler]:
 
 
 def run(port: int) -> int:
-    """Serve the console on the address of the settings, and on ``port`` a page that leads to it."""
+    """Serve the console on the address of the settings, and on ``port`` a page that leads to it, once it is there.
+
+    Return the exit code of a console that does not start. The console ends with this process.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the lab's end is that of the console
     serving = Settings.load().serving
     console = subprocess.Popen([sys.executable, "-m", "roma_core", "serve", "--host", "127.0.0.1"])
-    redirect = make_redirect(f"http://127.0.0.1:{serving.port}/console")
-    with ThreadingHTTPServer(("127.0.0.1", port), redirect) as server:
-        try:
+    try:
+        while not _listens(serving.port):
+            if (code := console.poll()) is not None:
+                return code
+            time.sleep(LOOK_S)
+        redirect = make_redirect(f"http://127.0.0.1:{serving.port}/console")
+        with ThreadingHTTPServer(("127.0.0.1", port), redirect) as server:
             server.serve_forever()
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            console.terminate()
-            console.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        console.terminate()
+        console.wait()
     return 0
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+import time
 from http.server import ThreadingHTTPServer
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import httpx
 import pytest
 
 from roma_core.ui.launcher import make_mlflow_command, make_redirect
+from tests.ports import find_port
 
 
 def test_the_tiles_are_declared() -> None:
@@ -32,3 +38,30 @@ def test_the_tile_of_the_console_leads_to_its_own_address() -> None:
         answer = httpx.get(f"http://127.0.0.1:{server.server_port}/anything")
         server.shutdown()
     assert (answer.status_code, answer.headers["location"]) == (302, "http://127.0.0.1:8000/console")
+
+
+def start_launcher(folder: Path, tile: int, console: int) -> subprocess.Popen[bytes]:
+    chosen = {"ROMA_PORT": str(console), "ROMA_EMBEDDER": "fake", "ROMA_RERANKER": "none", "ROMA_WORKSPACE": ".roma"}
+    command = [sys.executable, "-m", "roma_core.ui.launcher", str(tile)]
+    return subprocess.Popen(command, cwd=folder, env={**os.environ, **chosen}, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_the_tile_leads_to_a_console_that_is_there_and_ends_with_the_lab(tmp_path: Path) -> None:
+    tile, console = find_port(), find_port()
+    launcher = start_launcher(tmp_path, tile, console)
+    try:
+        answer = None
+        while answer is None:
+            assert launcher.poll() is None
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{tile}/", follow_redirects=True, timeout=60)  # as browsers do
+            except httpx.ConnectError as error:
+                assert error.request.url.port == tile, "the console is there when the tile answers"
+                time.sleep(0.05)
+        assert answer.status_code == 200 and answer.url.port == console
+    finally:
+        launcher.terminate()
+        assert launcher.wait(60) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{console}/health")
