@@ -29,8 +29,8 @@ SHOWN = ("R@5", "nugget_recall", "citation_validity", "false_answers")
 NOTE = (
     "What somebody does who has a Python and nothing else: `pip install 'roma-core[all]'` of the built wheel into an "
     "empty environment, with the newest versions that pip finds (no lock), then `roma init x && cd x && roma demo`, "
-    "which ingests the 308 documents of the frozen corpus and scores the 120 questions of its core. The last row is "
-    "`make demo`, by the lock. *the same answers* compares every answer and every score of every question with the "
+    "which ingests the 308 documents of the frozen corpus and scores the 120 questions of its core. A row of *the "
+    "lock* is `make demo`. *the same answers* compares every answer and every score of every question with the "
     "first row. Packages came from a mirror near by, and other work ran on the machine: take the minutes as an upper "
     "bound and the network as your own."
 )
