@@ -33,7 +33,7 @@ from roma_core.writers import ExtractiveWriter
 
 QUESTIONS, WARM, SEED = 40, 3, 12
 GOLDEN = report.ROOT / "datasets" / "golden" / "golden_dataset.json"
-TOP = 5
+TOP, MOST_RESULTS = 5, 50
 
 T = TypeVar("T")
 Row = dict[str, object]
@@ -168,7 +168,7 @@ async def _ask(roma: Roma, question: str) -> TailorOutput:
 
 
 async def _find(roma: Roma, question: str) -> list[ScoredChunk]:
-    explained = await roma.explain_search(question, limit=100)
+    explained = await roma.explain_search(question, limit=MOST_RESULTS)
     assert not isinstance(explained, AgentFailure), explained
     return list(explained.passages)
 
