@@ -161,7 +161,8 @@ def test_both_chats_of_a_notebook_answer_in_jupyterlab(lab: str, open_page: Open
     page = open_page(lab, f"/lab/tree/{NOTEBOOK}?reset")
     cells = page.locator(".jp-Notebook .jp-CodeCell")
     cells.nth(2).wait_for()
-    page.evaluate("window.jupyterapp.restored.then(() => window.jupyterapp.commands.execute('notebook:run-all-cells'))")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # a command before that asks which kernel to take
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     converse(cells.nth(1))
     converse(cells.nth(2))
     assert find_strangers(page, lab) == []
