@@ -47,6 +47,7 @@ SERVES: Mapping[str, str] = {
     "pint": "units in the check of citations",
     "prometheus-client": "metrics",
     "protego": "robots.txt",
+    "protobuf": "graphs of local models",
     "py-rust-stemmers": "stems of words",
     "py3langid": "languages of texts",
     "pyarrow": "rows of the store, Parquet",
