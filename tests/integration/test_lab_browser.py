@@ -99,7 +99,7 @@ def post(address: str, body: dict[str, Any]) -> Any:
 @pytest.fixture(scope="module")
 def model() -> Iterator[dict[str, str]]:
     """The settings of a model that writes word by word."""
-    with serving(Script(ANSWER, word_wait_s=0.2)) as address:
+    with serving(Script(ANSWER, word_wait_s=0.4)) as address:
         yield {"LLM_PROVIDER": "openai", "LLM_BASE_URL": f"{address}/v1", "LLM_API_KEY": "k", "LLM_MODEL": "m"}
 
 
@@ -155,6 +155,7 @@ def converse(place: Any) -> None:
     assert "opens at 3 bar" in "".join(reader.locator("mark").all_inner_texts())
 
 
+@pytest.mark.soak
 def test_both_chats_of_a_notebook_answer_in_jupyterlab(lab: str, open_page: Open) -> None:
     session = {"path": NOTEBOOK, "name": NOTEBOOK, "type": "notebook", "kernel": {"name": "python3"}}
     post(f"{lab}/api/sessions", session)  # a page that finds its kernel does not ask for one
