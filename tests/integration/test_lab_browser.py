@@ -26,7 +26,7 @@ from tests.ports import find_port
 nbformat = pytest.importorskip("nbformat")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.slow,
+    pytest.mark.soak,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
 ]
 ROOT = Path(__file__).parents[2]
@@ -155,7 +155,6 @@ def converse(place: Any) -> None:
     assert "opens at 3 bar" in "".join(reader.locator("mark").all_inner_texts())
 
 
-@pytest.mark.soak
 def test_both_chats_of_a_notebook_answer_in_jupyterlab(lab: str, open_page: Open) -> None:
     session = {"path": NOTEBOOK, "name": NOTEBOOK, "type": "notebook", "kernel": {"name": "python3"}}
     post(f"{lab}/api/sessions", session)  # a page that finds its kernel does not ask for one
