@@ -14,8 +14,8 @@ from roma_core.app import build_roma
 from roma_core.cli.answers import format_answer
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.evals import show_scores
-from roma_core.cli.output import FAILED, OK, write
-from roma_core.errors import AgentFailure, InputError
+from roma_core.cli.output import FAILED, OK, note, write
+from roma_core.errors import AgentFailure, ErrorCode, InputError
 from roma_core.settings import Settings
 from roma_core.starter import find_shipped, make_project
 from roma_core.workspace import Workspace
@@ -83,6 +83,9 @@ async def demo(call: Invocation, packages: bool) -> int:
         "02_ask": {**whole, "question": question},
         "03_golden_eval": {"dataset": dataset, "limit": None, "whole_corpus": True},
     }
+    failure = await _renew_index(settings)
+    if failure is not None:
+        return call.fail(failure)
     for name, parameters in steps.items():
         await _run_step(name, {**parameters, "workspace": str(settings.workspace.resolve())}, settings)
     async with build_roma(settings) as roma:
@@ -102,6 +105,17 @@ async def demo(call: Invocation, packages: bool) -> int:
 
     call.emit({"scores": report.model_dump(mode="json"), "answer": answer.model_dump(mode="json")}, show)
     return OK if report.errors < len(report.rows) else FAILED
+
+
+async def _renew_index(settings: Settings) -> AgentFailure | None:
+    """Make the index of an earlier demo again where another version of the model made its vectors."""
+    async with build_roma(settings) as roma:
+        health = await roma.store.health()
+        if health.details.get("code") != ErrorCode.STORAGE_MISMATCH:
+            return None
+        note("the vectors of this workspace are of another model; making them again ...")
+        report = await roma.reindex()
+    return report if isinstance(report, AgentFailure) else None
 
 
 async def _run_step(name: str, parameters: dict[str, Any], settings: Settings) -> None:

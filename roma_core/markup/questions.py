@@ -133,7 +133,7 @@ _LIST_NOUN = (
     r"|categories|conditions?|documents?|forms?|tools?|ways?|methods?|symptoms?|incidents?|participants?|attendees"
     r"|decisions?|action items?|actions?|goals?|objectives?|values?|roles?|names?|ingredients?|courses?|departments?"
     r"|languages?|variants?|algorithms?|plans?|changes?|exceptions?|events?|holidays?|rights|offices?|locations?"
-    r"|products?|countries|cities|people|things|fields|columns|settings|variables|contacts|suppliers|projects)"
+    r"|products?|parameters?|arguments|flags|errors|codes|endpoints|fees|prices|models|colou?rs|countries|cities|people|things|fields|columns|settings|variables|contacts|suppliers|projects)"
 )
 _LIST = re.compile(
     r"\b(?:which|what)(?:\s+(?:are|were))?"

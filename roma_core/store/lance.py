@@ -976,10 +976,15 @@ class LanceStore:
         self._tokenizer = str(made_with.get("tokenizer", TOKENIZER))
         is_other = any(made_with.get(key) != self._made_with[key] for key in ("fingerprint", "dim"))
         if is_other and not self._is_for_reading:
+            stored, own = made_with.get("model") or "unknown", self._made_with["model"]
+            message = (
+                f"The vectors of the store were made by another version of {own!r}: run `roma reindex`."
+                if stored == own
+                else f"The store was built with the embedding model {stored!r}, not with {own!r}: set ROMA_EMBEDDER "
+                "back, run `roma reindex`, or ingest into another ROMA_WORKSPACE."
+            )
             raise StoreError(
-                f"The store was built with the embedding model {made_with.get('model') or 'unknown'!r}, not with "
-                f"{self._made_with['model']!r}: set ROMA_EMBEDDER back, run `roma reindex`, or ingest into another "
-                "ROMA_WORKSPACE.",
+                message,
                 ErrorCode.STORAGE_MISMATCH,
                 details={"stored": made_with.get("model"), "configured": self._made_with["model"]},
             )

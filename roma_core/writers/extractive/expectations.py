@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from roma_core.markup.questions import Question, content_words, split_words, stem_word
+from roma_core.citations.words import read_words
+from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, split_words, stem_word
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import Document
 from roma_core.writers.extractive.answer_types import describe_value, find_asked_value, states_value
@@ -26,9 +27,18 @@ _VALUE_WORDS = frozenset(
     """.split()
 )
 """Words that ask for a value, and say nothing of the thing that has it."""
+STATES = 3.0
+"""Logits that a sentence gains which has every word of the question and a value, time or name of the asked kind: the
+cross-encoder scores short questions low, "How much is the rent?" for "The rent is 1,850 GBP a month" too."""
+MOST_STATING_WORDS = 30
 LACKS = 2.0
 """Logits that a unit loses which does not have what the question asks for."""
 _VERBS = r"(?:is|are|was|were|means?|stands? for|refers? to|denotes?|describes?|abbreviates?|=|:|–|—|-)"
+
+
+_WHO_IS = re.compile(
+    r"^\W*who(?:'s|\s+is|\s+are|\s+was|\s+were)\s+(?:(?:the|our|an?)\s+)?(?P<subject>[^?]{1,40}?)\W*$", re.IGNORECASE
+)
 
 
 def definition_bonus(question: Question, unit: QuotableUnit) -> float:
@@ -37,9 +47,11 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
     The bonus is for what begins with the subject ("An SLO is ...", "SLO: ..."), for letters with their words
     ("service level objective (SLO)"), and for the first sentence under a title that is the subject.
     """
-    if question.kind != "definition" or not question.subject:
+    who_is = _WHO_IS.match(question.text)
+    named = who_is["subject"] if who_is is not None else question.subject if question.kind == "definition" else ""
+    if not named:
         return 0.0
-    subject = re.escape(question.subject)
+    subject = re.escape(named)
     quote = unit.quote.strip("*_`|# ")
     opens = rf"^(?:an?|the|our)?\s*[\"“'*_`]*{subject}[\"”'*_`]*(?:\s*\([^)]*\))?"
     if re.match(rf"{opens}\s*[*_`]*\s*(?:{_VERBS})(?!\w)", quote, re.IGNORECASE) or re.match(
@@ -48,9 +60,44 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
         return DEFINES
     if re.search(rf"\w\s*\(\s*(?:the\s+)?[\"“]?{subject}[\"”]?\s*\)", quote, re.IGNORECASE):
         return DEFINES
-    if re.search(rf"(?:^|\W){subject}\s*\([^)]*[a-z][^)]*\)", quote, re.IGNORECASE) and question.subject.isupper():
+    if re.search(rf"(?:^|\W){subject}\s*\([^)]*[a-z][^)]*\)", quote, re.IGNORECASE) and named.isupper():
         return DEFINES
-    return OPENS if unit.opens_document and _is_called(question.subject, unit.surroundings[0]) else 0.0
+    return OPENS if unit.opens_document and _is_called(named, unit.surroundings[0]) else 0.0
+
+
+_ASKS_AMOUNT = re.compile(
+    r"^\W*(?:(?:and|so|but|for|at|to|by|in|over|under|with|of|after)\s+)*how\s+"
+    r"(?:much|many|long|often|large|big|high|low|deep|tall|wide|thick|heavy|fast|old|far|hot|cold|strong)\b",
+    re.IGNORECASE,
+)
+
+
+def statement_bonus(question: Question, unit: QuotableUnit) -> float:
+    """Return how many logits a sentence gains that has all words of the question and states what it asks for.
+
+    Words that ask for the value alone ("much", "cost") need not be there. Only what asks for an amount, a time or a
+    person is looked at: of other questions a rule does not see the answer.
+    """
+    wanted = question.words - _VALUE_WORDS - LIGHT_WORDS
+    own = unit.own_text
+    if not wanted or (not unit.is_prose and unit.sentence.kind != "list") or len(own.split()) > MOST_STATING_WORDS:
+        return 0.0
+    if question.codes or not wanted <= content_words(own):
+        return 0.0
+    return STATES if _states_kind(question, unit, own) else 0.0
+
+
+def _states_kind(question: Question, unit: QuotableUnit, text: str) -> bool:
+    asked = find_asked_value(question.text)
+    if asked is not None:
+        return states_value(asked, text)
+    given = {word.key for word in read_words(question.text)}
+    stated = [word for word in read_words(text) if word.key not in given]
+    if _ASKS_AMOUNT.match(question.text):
+        return any(word.quantity is not None for word in stated)
+    if question.kind == "when":
+        return any(word.date is not None for word in stated)
+    return question.kind == "who" and type_penalty(question, unit) == 0.0
 
 
 _PERSON = re.compile(r"(?:[A-Z][\w.'’-]+|@\w+)")

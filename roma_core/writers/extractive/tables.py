@@ -95,7 +95,7 @@ _DATES = "date|year|since|age|founded|born|built|opened|start\\w*|hired|updated|
 _SIZES = "size|area|population|volume|capacity|seats|employees|staff|headcount|people|inhabitants"
 _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"cheap\w*|expensive|pric\w+|costl\w+|costs?|dear\w*|afford\w*", r"price|cost|fee|rate|amount|charge|rent"),
-    (r"long\w*|short\w*|brief\w*", _TIMES),
+    (r"long\w*|short\w*|brief\w*|lasts|lasted|lasting", _TIMES),
     (r"old\w*|new\w*|latest|earl\w+|late|recent\w*|last|first|young\w*|when", _DATES),
     (r"heav\w+|light\w*|weigh\w*", r"weight|mass|kg|load"),
     (r"tall\w*|high\w*|low\w*", r"height|altitude|elevation"),

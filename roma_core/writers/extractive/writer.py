@@ -54,6 +54,7 @@ from roma_core.writers.extractive.expectations import (
     describe_asked,
     find_definition_units,
     find_stating,
+    statement_bonus,
     type_penalty,
 )
 from roma_core.writers.extractive.overlap import OverlapRanker
@@ -103,7 +104,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "14"
+VERSION = "15"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -347,7 +348,10 @@ class ExtractiveWriter:
         reading.units = [*(near or reading.units), *find_definition_units(reading.question, reading.sources)]
         scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in reading.units])
         reading.scores = [
-            score + definition_bonus(reading.question, unit) - type_penalty(reading.question, unit)
+            score
+            + definition_bonus(reading.question, unit)
+            + statement_bonus(reading.question, unit)
+            - type_penalty(reading.question, unit)
             for score, unit in zip(scores, reading.units, strict=True)
         ]
 

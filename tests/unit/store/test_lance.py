@@ -48,8 +48,8 @@ async def keys(store: LanceStore) -> list[str]:
 
 async def test_another_embedder_is_refused(tmp_path: Path) -> None:
     await store_at(tmp_path).put("t", document(1), chunks_of(document(1)), vectors(3))
-    for other in ({"fingerprint": "g", "model": "n"}, {"dim": 8}):
-        with pytest.raises(StoreError, match="ROMA_EMBEDDER") as caught:
+    for other, advice in (({"fingerprint": "g", "model": "n"}, "ROMA_EMBEDDER"), ({"dim": 8}, "another version")):
+        with pytest.raises(StoreError, match=f"{advice}.*`roma reindex`") as caught:
             await store_at(tmp_path, **other).counts("t")
         assert caught.value.code is ErrorCode.STORAGE_MISMATCH
         health = await store_at(tmp_path, **other).health()

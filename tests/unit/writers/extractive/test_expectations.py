@@ -1,0 +1,40 @@
+"""What a sentence gains that has all words of a question and states what it asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from roma_core.markup.questions import read_question
+from roma_core.types import Chunk, ScoredChunk
+from roma_core.writers.extractive.expectations import DEFINES, STATES, definition_bonus, statement_bonus
+from roma_core.writers.extractive.units import QuotableUnit, quotable_units
+
+
+def unit(text: str) -> QuotableUnit:
+    chunk = Chunk(id="1", document_id="d", uri="file:///a.md", title="Lease", text=text, start=0, end=len(text))
+    [found] = quotable_units([ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "bonus"),
+    [
+        ("How much is the rent?", "The rent is 1,850 GBP a month.", STATES),
+        ("How much is the rent?", "The rent is payable on the first working day of a month.", 0.0),
+        ("How much is the rent of the garage?", "The rent is 1,850 GBP a month.", 0.0),
+        ("Who grants exceptions?", "Exceptions are granted by the head of IT, Maren Holt.", STATES),
+        ("When was the lease signed?", "The lease was signed on 8 February 2024.", STATES),
+        ("When was the lease signed?", "The lease was signed by both parties.", 0.0),
+        ("Why was the lease signed?", "The lease was signed on 8 February 2024.", 0.0),
+        ("How many kilns are in room B-12?", "Three kilns are in the room.", 0.0),
+        ("How much is it?", "It is 12 EUR.", 0.0),
+    ],
+)
+def test_a_sentence_gains_by_all_words_and_a_value(question: str, text: str, bonus: float) -> None:
+    assert statement_bonus(read_question(question), unit(text)) == bonus
+
+
+def test_who_somebody_is_stands_before_the_role_in_brackets() -> None:
+    text = "Between Brockway Estates Ltd (the landlord) and Fenwick Ceramics (the tenant)."
+    assert definition_bonus(read_question("Who is the landlord?"), unit(text)) == DEFINES
+    assert definition_bonus(read_question("Who is the agent?"), unit(text)) == 0.0
