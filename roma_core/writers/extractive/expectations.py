@@ -72,29 +72,49 @@ _ASKS_AMOUNT = re.compile(
 )
 
 
-def statement_bonus(question: Question, unit: QuotableUnit) -> float:
-    """Return how many logits a sentence gains that has all words of the question and states what it asks for.
+def lift_statements(question: Question, units: Sequence[QuotableUnit], scores: Sequence[float]) -> list[float]:
+    """Return the scores of units, those raised by ``STATES`` that have all words of a question and state what it asks.
+
+    None of them stays below a unit that has no word of the question but in its title or heading: "How long must a
+    password be?" is not answered by how long an exception lasts.
+    """
+    wanted = question.words - _VALUE_WORDS - LIGHT_WORDS
+    stating = {at for at, unit in enumerate(units) if _states_all(question, wanted, unit)}
+    lifted = [score + STATES if at in stating else score for at, score in enumerate(scores)]
+    if not stating:
+        return lifted
+    best = max(range(len(units)), key=lambda at: lifted[at])
+    if not wanted & content_words(units[best].own_text):
+        top = max(stating, key=lambda at: lifted[at])
+        lifted[top], lifted[best] = lifted[best], lifted[top]
+    return lifted
+
+
+def _states_all(question: Question, wanted: frozenset[str], unit: QuotableUnit) -> bool:
+    """Return whether a sentence has all words of a question and a value, time or name of the asked kind.
 
     Words that ask for the value alone ("much", "cost") need not be there. Only what asks for an amount, a time or a
     person is looked at: of other questions a rule does not see the answer.
     """
-    wanted = question.words - _VALUE_WORDS - LIGHT_WORDS
     own = unit.own_text
-    if not wanted or (not unit.is_prose and unit.sentence.kind != "list") or len(own.split()) > MOST_STATING_WORDS:
-        return 0.0
-    if question.codes or not wanted <= content_words(own):
-        return 0.0
-    return STATES if _states_kind(question, unit, own) else 0.0
+    if not wanted or question.codes or len(own.split()) > MOST_STATING_WORDS:
+        return False
+    if not (unit.is_prose or unit.sentence.kind == "list") or not wanted <= content_words(own):
+        return False
+    return _states_kind(question, unit, own)
 
 
 def _states_kind(question: Question, unit: QuotableUnit, text: str) -> bool:
+    """Return whether a text states an amount, a time or a name; ten passwords are no length of a password."""
     asked = find_asked_value(question.text)
     if asked is not None:
         return states_value(asked, text)
     given = {word.key for word in read_words(question.text)}
     stated = [word for word in read_words(text) if word.key not in given]
     if _ASKS_AMOUNT.match(question.text):
-        return any(word.quantity is not None for word in stated)
+        counted = (word for word in stated if word.quantity is not None)
+        behind = (text[word.end :].split()[:1] for word in counted)
+        return any(not question.words & content_words("".join(words)) for words in behind)
     if question.kind == "when":
         return any(word.date is not None for word in stated)
     return question.kind == "who" and type_penalty(question, unit) == 0.0

@@ -54,7 +54,7 @@ from roma_core.writers.extractive.expectations import (
     describe_asked,
     find_definition_units,
     find_stating,
-    statement_bonus,
+    lift_statements,
     type_penalty,
 )
 from roma_core.writers.extractive.overlap import OverlapRanker
@@ -104,7 +104,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "15"
+VERSION = "16"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -347,13 +347,15 @@ class ExtractiveWriter:
         reading.unread = [unit for unit in reading.units if unit not in near] if near else []
         reading.units = [*(near or reading.units), *find_definition_units(reading.question, reading.sources)]
         scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in reading.units])
-        reading.scores = [
-            score
-            + definition_bonus(reading.question, unit)
-            + statement_bonus(reading.question, unit)
-            - type_penalty(reading.question, unit)
-            for score, unit in zip(scores, reading.units, strict=True)
-        ]
+        question = reading.question
+        reading.scores = lift_statements(
+            question,
+            reading.units,
+            [
+                score + definition_bonus(question, unit) - type_penalty(question, unit)
+                for score, unit in zip(scores, reading.units, strict=True)
+            ],
+        )
 
     async def _decide(self, reading: _Reading, threshold: KindThreshold) -> QuotedAnswer:
         """Return the answer that the scores allow."""

@@ -6,7 +6,7 @@ import pytest
 
 from roma_core.markup.questions import read_question
 from roma_core.types import Chunk, ScoredChunk
-from roma_core.writers.extractive.expectations import DEFINES, STATES, definition_bonus, statement_bonus
+from roma_core.writers.extractive.expectations import DEFINES, STATES, definition_bonus, lift_statements
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
 
@@ -27,11 +27,21 @@ def unit(text: str) -> QuotableUnit:
         ("When was the lease signed?", "The lease was signed by both parties.", 0.0),
         ("Why was the lease signed?", "The lease was signed on 8 February 2024.", 0.0),
         ("How many kilns are in room B-12?", "Three kilns are in the room.", 0.0),
+        ("How long must a password be?", "The last ten passwords may not be used again.", 0.0),
         ("How much is it?", "It is 12 EUR.", 0.0),
     ],
 )
 def test_a_sentence_gains_by_all_words_and_a_value(question: str, text: str, bonus: float) -> None:
-    assert statement_bonus(read_question(question), unit(text)) == bonus
+    assert lift_statements(read_question(question), [unit(text)], [0.0]) == [bonus]
+
+
+def test_what_has_no_word_of_the_question_does_not_stand_above_what_has_all() -> None:
+    units = [unit("Exceptions are granted for at most six months."), unit("Passwords have at least 14 characters.")]
+    exception, password = lift_statements(read_question("How long must a password be?"), units, [2.5, -7.0])
+    assert password == 2.5
+    assert exception < password
+    words = [unit("The password of a guest lasts a day."), units[1]]
+    assert lift_statements(read_question("How long must a password be?"), words, [2.5, -7.0]) == [2.5, -7.0 + STATES]
 
 
 def test_who_somebody_is_stands_before_the_role_in_brackets() -> None:
