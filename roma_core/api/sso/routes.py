@@ -163,12 +163,12 @@ async def _end_saml_logins(request: Request, provider: SAMLProvider, query: str)
 async def _end_oidc_logins(request: Request, provider: OIDCProvider, body: bytes) -> None:
     """End the sign-ins that a logout token names. Raises ``AccessError`` for one that does not hold."""
     try:
-        tokens = parse_qs(body.decode("ascii"), max_num_fields=10).get("logout_token", [])
+        sent = parse_qs(body.decode("ascii"), max_num_fields=10).get("logout_token", [])
     except ValueError:
-        tokens = []
-    if len(tokens) != 1:
+        sent = []
+    if len(sent) != 1:
         raise AccessError("The provider's demand holds no logout token.")
-    demand = await provider.read_logout(tokens[0])
+    demand = await provider.read_logout(sent[0])
     await _end_logins(request, "oidc", provider.issuer, demand)
 
 
