@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from roma_core.languages import detect_language
 from roma_core.markup import Frame, escape_markers, join_piece
+from roma_core.markup.function_words import FUNCTION_WORDS
 from roma_core.markup.questions import Question, content_words, split_words, stem_word
 from roma_core.types import Document, ScoredChunk
 from roma_core.writers.extractive.answer_types import find_measured_thing
@@ -44,9 +46,10 @@ def _plural(count: int, noun: str) -> str:
 
 
 def find_missing(question: Question, passages: Sequence[ScoredChunk]) -> list[str]:
-    """Return the words of a question, as they are written there, that no passage or title holds."""
+    """Return the words of a question, as they are written there, that no passage or title holds; no small words."""
     held = content_words("\n".join(f"{p.chunk.title} {p.chunk.indexed_text}" for p in passages))
-    written = {stem_word(word): word for word in split_words(question.text)}
+    small = FUNCTION_WORDS.get(detect_language(question.text), frozenset())
+    written = {stem_word(word): word for word in split_words(question.text) if word not in small}
     names = {stem_word(name.casefold()): name for name in question.names}
     return [names.get(stem, written[stem]) for stem in written if stem in question.words and stem not in held]
 

@@ -75,6 +75,12 @@ async def test_small_words_of_a_question_are_not_missed() -> None:
     assert "".join(quoted.pieces).startswith("Der Beitrag ist bis zum 31. März zu zahlen. [1]")
 
 
+async def test_a_refusal_names_no_small_word_as_missing() -> None:
+    refused = "".join((await ask("Wer ist der Vorsitzende des Vereins?", "Die Kantine öffnet um elf Uhr.")).pieces)
+    assert "“Vorsitzende”" in refused
+    assert "“wer”" not in refused.casefold()
+
+
 async def test_what_shares_too_little_is_refused() -> None:
     refused = await ask("Wer genehmigt Dienstreisen ins Ausland?", HANDBOOKS["German"][1])
     assert refused.pieces[0] == I_DONT_KNOW
