@@ -35,7 +35,7 @@ MARKS: Final = "roma_state_marks"
 POOL_SIZE, MOST_CONNECTIONS = 2, 10
 _MADE: Final = re.compile(r"CREATE (?:TABLE|(?:UNIQUE )?INDEX) (?:IF NOT EXISTS )?(\w+)")
 _PARTS: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\?|:[A-Za-z_]\w*|%|\w+")
-"""What is translated in a statement, and the literals and quoted names in which nothing is."""
+"""Parts of a statement that are translated, and before them the literals and quoted names that stay as they are."""
 RESERVED: Final = frozenset({"user"})
 """Names of columns that mean something else in PostgreSQL unless they are quoted."""
 _TYPES: Final = {"INTEGER": "BIGINT", "REAL": "DOUBLE PRECISION", "BLOB": "BYTEA"}
@@ -60,7 +60,7 @@ class ServerRow(Sequence[Any]):
 
 
 class ServerRows:
-    """What a statement has found, and how many rows it has changed."""
+    """The rows that a statement has found, and the number of those that it has changed."""
 
     def __init__(self, result: CursorResult[Any]) -> None:
         self.rowcount = result.rowcount

@@ -277,7 +277,7 @@ class AccountTable:
     ) -> tuple[str, ...]:
         """End the sign-ins of a provider's person, of these ``sessions`` of the provider or all; return their ids.
 
-        Without a ``subject`` those of the ``sessions`` alone, whoever it is.
+        Without a ``subject`` the ``sessions`` alone say which sign-ins end.
         """
         wanted = {*sessions, None} if subject else {*sessions}
         with self._database.transaction() as db:

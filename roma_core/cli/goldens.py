@@ -158,7 +158,7 @@ def _show_passages(found: Sequence[ScoredChunk]) -> None:
 
 @dataclass(frozen=True)
 class _ItemDraft:
-    """Where new items go and what all of them share."""
+    """The set that new items go into, and the persona and tags that they share."""
 
     dataset: Path
     persona: Persona

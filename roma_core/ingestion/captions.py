@@ -73,12 +73,15 @@ class Captions:
         if again is not None:
             return _add_warning(document, f"its figures were not described: {again.message}", FIGURES)
         words = {name: text for name, text in zip(chosen, said, strict=True) if isinstance(text, str) and text}
-        told = add_descriptions(document, {name: MADE_BY + text for name, text in words.items()})
+        described = add_descriptions(document, {name: MADE_BY + text for name, text in words.items()})
         for message in _notes(failures, len(names) - len(chosen)):
-            told = _add_warning(told, message, "")
+            described = _add_warning(described, message, "")
         made = {"model": self.model or self.llm.name, "prompt": self.prompt.sha256, "figures": sorted(words)}
-        return told.model_copy(
-            update={"parser": document.parser + self.tag, "metadata": {**told.metadata, "machine_descriptions": made}}
+        return described.model_copy(
+            update={
+                "parser": document.parser + self.tag,
+                "metadata": {**described.metadata, "machine_descriptions": made},
+            }
         )
 
     async def _words(self, png: bytes, tenant: str) -> str:

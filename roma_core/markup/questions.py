@@ -467,22 +467,21 @@ _SUFFIXES = ("ingly", "edly", "ings", "ing", "edly", "ied", "ies", "ed", "es", "
 
 
 _IRREGULAR = {
-    form: line.split()[0]
-    for line in """
-    arise arose arisen/become became/begin began begun/bend bent/blow blew blown/break broke broken/bring brought
-    build built/burn burnt/buy bought/catch caught/choose chose chosen/come came/deal dealt/dig dug/draw drew drawn
-    drink drank drunk/drive drove driven/eat ate eaten/fall fell fallen/feed fed/fight fought/fly flew flown
-    forget forgot forgotten/freeze froze frozen/give gave given/go went gone/grow grew grown/hang hung/hide hid hidden
-    hold held/keep kept/know knew known/lead led/learn learnt/lend lent/lose lost/mean meant/meet met/oversee oversaw
-    overseen/pay paid/ride rode ridden/run ran/see seen/seek sought/sell sold/send sent/shake shook shaken/show shown
-    sing sang sung/sink sank sunk/sleep slept/speak spoken/spend spent/stand stood/steal stole stolen/strike struck
-    swear swore sworn/sweep swept/swim swam swum/take took taken/teach taught/tear tore torn/tell told/think thought
-    throw threw thrown/understand understood/undertake undertook undertaken/wear wore worn/win won
-    withdraw withdrew withdrawn/write wrote written/child children/foot feet/man men/mouse mice/tooth teeth/woman women
-    """.replace("\n    overseen", " overseen")
-    .replace("\n", "/")
-    .split("/")
-    for form in line.split()[1:]
+    form: forms.split()[0]
+    for forms in """
+    arise arose arisen; become became; begin began begun; bend bent; blow blew blown; break broke broken; bring
+    brought; build built; burn burnt; buy bought; catch caught; choose chose chosen; come came; deal dealt; dig dug;
+    draw drew drawn; drink drank drunk; drive drove driven; eat ate eaten; fall fell fallen; feed fed; fight fought;
+    fly flew flown; forget forgot forgotten; freeze froze frozen; give gave given; go went gone; grow grew grown;
+    hang hung; hide hid hidden; hold held; keep kept; know knew known; lead led; learn learnt; lend lent; lose lost;
+    mean meant; meet met; oversee oversaw overseen; pay paid; ride rode ridden; run ran; see seen; seek sought; sell
+    sold; send sent; shake shook shaken; show shown; sing sang sung; sink sank sunk; sleep slept; speak spoken;
+    spend spent; stand stood; steal stole stolen; strike struck; swear swore sworn; sweep swept; swim swam swum;
+    take took taken; teach taught; tear tore torn; tell told; think thought; throw threw thrown; understand
+    understood; undertake undertook undertaken; wear wore worn; win won; withdraw withdrew withdrawn; write wrote
+    written; child children; foot feet; man men; mouse mice; tooth teeth; woman women
+    """.split(";")
+    for form in forms.split()[1:]
 }
 """Forms that no ending makes, with the word that they are of."""
 

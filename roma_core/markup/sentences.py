@@ -79,6 +79,16 @@ def split_sentences(text: str) -> list[Sentence]:
     return found
 
 
+def split_part(text: str, start: int, end: int) -> list[Sentence]:
+    """Return the sentences of ``text[start:end]`` at their offsets in ``text``.
+
+    >>> [sentence.start for sentence in split_part("# A\\n\\nOne. Two.", 5, 14)]
+    [5, 10]
+    """
+    found = split_sentences(text[start:end])
+    return [Sentence(start=each.start + start, end=each.end + start, kind=each.kind) for each in found]
+
+
 def _lines(text: str) -> Iterator[Line]:
     start = 0
     while start <= len(text):

@@ -70,7 +70,7 @@ def configure(level: str = "WARNING", shape: Literal["console", "json"] = "conso
 def configure_files(workspace: Workspace, *, days: int, tenant: str = DEFAULT_TENANT) -> None:
     """Write every line to files of the workspace, too, and keep those of the last ``days`` days.
 
-    Lines of work for nobody in particular lie in the folder of ``tenant``. ``configure`` comes before.
+    Lines without a caller lie in the folder of ``tenant``. Call ``configure`` before.
     """
 
     def find_tenant() -> str:

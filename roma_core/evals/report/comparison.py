@@ -138,7 +138,7 @@ class Comparison(Noun):
     b: str
     """Ids of the runs."""
     names: tuple[str, str] | None = None
-    """What A and B are called, where somebody named them."""
+    """Names of A and B; None where a run has none."""
     dataset: str
     cases: int
     primary: str
@@ -161,7 +161,7 @@ class Comparison(Noun):
 
     @property
     def shown_names(self) -> tuple[str, str]:
-        """What A and B are called; the ids of their runs where they have no name."""
+        """The names of A and B; the ids of their runs where they have none."""
         return self.names or (f"run {self.a}", f"run {self.b}")
 
     def of(self, measure: str) -> MeasureComparison:

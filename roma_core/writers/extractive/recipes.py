@@ -15,7 +15,7 @@ from typing import Final
 from roma_core.facts import FactName, state_fact
 from roma_core.markup import Frame, escape_markers, join_piece
 from roma_core.markup.questions import Question, content_words, find_codes, holds_all_codes
-from roma_core.markup.sentences import Sentence, split_sentences
+from roma_core.markup.sentences import Sentence, split_part, split_sentences
 from roma_core.markup.tables import read_tables, split_cells
 from roma_core.types import Chunk, Document
 from roma_core.writers.extractive.facts import (
@@ -468,16 +468,15 @@ def _section_units(
     """Return the first sentences of a section, as many as an answer may have."""
     units: list[QuotableUnit] = []
     words = 0
-    for sentence in split_sentences(document.text[start:end]):
+    for sentence in split_part(document.text, start, end):
         if sentence.kind == "heading":
             if units:
                 break
             continue
-        moved = Sentence(start=sentence.start + start, end=sentence.end + start, kind=sentence.kind)
-        words += len(moved.of(document.text).split())
+        words += len(sentence.of(document.text).split())
         if not _is_prose_kind(sentence) or (units and words > MOST_SECTION_WORDS):
             break
-        units.append(_unit_at(document, moved, sources, like))
+        units.append(_unit_at(document, sentence, sources, like))
     return units
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, holds_all_codes, split_words, stem_word
-from roma_core.markup.sentences import Sentence, split_sentences
+from roma_core.markup.sentences import split_part
 from roma_core.types import Document, Section
 from roma_core.writers.extractive.lists import ItemList, ListAnswer, join_items, read_lists
 
@@ -36,9 +36,12 @@ _HOW_TO: Final = re.compile(
 _PROCEDURE_WORDS: Final = frozenset(
     stem_word(word) for word in "step steps procedure instruction instructions way properly correctly right".split()
 )
-_NOUN_ENDINGS: Final = ("", "ation", "ition", "ion", "ment", "ement", "al", "ance", "ence", "ure", "ing", "er", "or")
+_NOUN_ENDINGS: Final = frozenset(
+    "ation ition ion ment ement al ance anc ence enc ure ing er or".split()  # stems of some have lost their e
+)
 """Endings that make a noun of a verb: the steps to *install* stand under *Installation*."""
 LEAST_ROOT: Final = 4
+"""Letters of a verb from which on its noun is looked for."""
 
 
 def answer_from_sections(question: Question, documents: Sequence[Document]) -> ListAnswer | None:
@@ -74,18 +77,14 @@ def _read_versions(question: Question, document: Document) -> Iterator[ListAnswe
 
 def _read_section(document: Document, section: Section) -> ItemList | None:
     """Return the lines of a section under its heading: those of its lists, else its sentences."""
-    units = [_move(unit, section.start) for unit in split_sentences(document.text[section.start : section.end])]
+    units = split_part(document.text, section.start, section.end)
     heading = next((unit for unit in units if unit.kind == "heading"), None)
     listed = [unit for unit in units if unit.kind == "list"]
     prose = [unit for unit in units if unit.kind in {"paragraph", "quote"}]
-    spans = tuple(join_items(document.text, listed)) if listed else tuple((unit.start, unit.end) for unit in prose)
+    spans = tuple(join_items(document.text, listed) if listed else ((unit.start, unit.end) for unit in prose))
     if heading is None or not spans:
         return None
     return ItemList(document, heading, spans, document.headings_at(spans[0][0]))
-
-
-def _move(unit: Sentence, by: int) -> Sentence:
-    return unit.model_copy(update={"start": unit.start + by, "end": unit.end + by})
 
 
 def _choose_deeds(items: ItemList, told: frozenset[str]) -> tuple[tuple[int, ...], str]:
@@ -124,7 +123,4 @@ def _is_same_task(word: str, other: str) -> bool:
     if word == other:
         return True
     short, long = sorted((word, other), key=len)
-    return len(short) >= LEAST_ROOT and long.startswith(short) and stem_word(long[len(short) :]) in _ENDING_STEMS
-
-
-_ENDING_STEMS: Final = frozenset(stem_word(ending) for ending in _NOUN_ENDINGS) | frozenset(_NOUN_ENDINGS)
+    return len(short) >= LEAST_ROOT and long.startswith(short) and long[len(short) :] in _NOUN_ENDINGS

@@ -266,7 +266,7 @@ def _find_columns(question: Question, names: Sequence[str]) -> list[int]:
 def _value_column(question: Question, table: Table) -> int | None:
     """Return the column of values that the question is about: one it names, or the only one there is.
 
-    The first column names the rows ("pump 3"): it counts where no other one is asked for.
+    The first column names the rows ("pump 3"): it counts where it is asked for, and no other one.
     """
     columns = [c for c in range(len(table.header.cells)) if _column_values(table, c) and not _holds_labels(table, c)]
     asked = [column for column in _columns_asked(question, table) if column in columns]
@@ -317,14 +317,25 @@ def _scope(table: Table, named: Sequence[TableRow]) -> Sequence[TableRow]:
 
 
 def _find_extreme(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
-    answer = _find_extreme_row(question, table, named) if _value_column(question, table) is not None else None
-    return answer or _find_extreme_column(question, table) or _find_extreme_row(question, table, named)
+    """Return the rows that lead in the asked column, else the thing that leads in the asked row.
 
-
-def _find_extreme_row(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
-    """Return the rows with the highest or lowest value of the asked column, or of every column that may be meant."""
+    Where neither is named, every column of values may be meant: they answer when they agree and the table accounts for
+    all that was asked.
+    """
     column = _value_column(question, table)
-    columns = [column] if column is not None else _list_value_columns(table)
+    if column is not None:
+        return _find_extreme_rows(question, table, named, [column]) or _find_extreme_thing(question, table)
+    thing = _find_extreme_thing(question, table)
+    if thing is not None:
+        return thing
+    answer = _find_extreme_rows(question, table, named, _list_value_columns(table))
+    return answer if answer is not None and answer.coverage >= 1.0 else None
+
+
+def _find_extreme_rows(
+    question: Question, table: Table, named: Sequence[TableRow], columns: Sequence[int]
+) -> TableAnswer | None:
+    """Return the rows with the highest or lowest value of each of the columns; None where these differ."""
     scope = set(_scope(table, named))
     extremes: list[tuple[tuple[TableRow, ...], str, int]] = []
     for at in columns:
@@ -333,7 +344,8 @@ def _find_extreme_row(question: Question, table: Table, named: Sequence[TableRow
             return None
         name = table.header.cells[at]
         wants_lowest = _wants_lowest(question, name)
-        wanted = min(v for _, v in values) if wants_lowest else max(v for _, v in values)
+        numbers = [value for _, value in values]
+        wanted = min(numbers) if wants_lowest else max(numbers)
         rows = tuple(row for row, value in values if value == wanted)
         is_date = (read_value(rows[0].cells[at]) or (0, ""))[1] == "date"
         extremes.append((rows, _name_extreme(is_date=is_date, wants_lowest=wants_lowest), len(values)))
@@ -342,11 +354,10 @@ def _find_extreme_row(question: Question, table: Table, named: Sequence[TableRow
     rows, word, count = extremes[0]
     names = " and ".join(f"“{table.header.cells[at]}”" for at in columns)
     left_out = _describe_left_out(table, columns[0], scope)
-    answer = _computed(question, table, rows, f"{word} {names} of {count} rows{left_out}", named=named)
-    return answer if column is not None or (answer is not None and answer.coverage >= 1.0) else None
+    return _computed(question, table, rows, f"{word} {names} of {count} rows{left_out}", named=named)
 
 
-def _find_extreme_column(question: Question, table: Table) -> TableAnswer | None:
+def _find_extreme_thing(question: Question, table: Table) -> TableAnswer | None:
     """Return the row whose property is asked for in a table with one thing a column, and which column leads in it."""
     names = [row.cells[0] if row.cells else "" for row in table.rows]
     asked = [table.rows[at] for at in _find_columns(question, names)]
@@ -364,14 +375,16 @@ def _find_extreme_column(question: Question, table: Table) -> TableAnswer | None
     return None
 
 
+_PACE = re.compile(r"\b(?:fastest|quickest|slowest)\b", re.IGNORECASE)
+_SPEED = re.compile(r"speed|throughput|/s|/h")
+"""In the name of a column: more is faster. Of a time less is."""
+
+
 def _wants_lowest(question: Question, name: str) -> bool:
     """Return whether the lowest value of a column of this name is asked for: the fastest has the highest speed."""
-    if re.search(r"\b(?:fastest|quickest)\b", question.text, re.IGNORECASE) and re.search(
-        r"speed|throughput|/s|/h", name
-    ):
-        return False
-    if re.search(r"\bslowest\b", question.text, re.IGNORECASE) and re.search(r"speed|throughput|/s|/h", name):
-        return True
+    pace = _PACE.search(question.text)
+    if pace is not None and _SPEED.search(name):
+        return pace[0].casefold() == "slowest"
     if re.search(r"\b(?:oldest|youngest)\b", question.text, re.IGNORECASE) and re.search(
         r"\bage\b", name, re.IGNORECASE
     ):
