@@ -534,8 +534,8 @@ class Roma:
 
         >>> record_id = await roma.start_answer("What does the bridge span?", key="7c9e")  # doctest: +SKIP
         """
-        for part in (Roma.answers, Roma.orchestrator, Roma.writers, Roma.llm):
-            await part.warm(self)
+        await Roma.answers.warm(self)
+        await self._warm_for_questions()
         asked = self._make_query(query, {})
         record_id = self.answers.id_of_key(asked.tenant, owner, key) if key is not None else None
         seat = None if changes else await self._find_seat(asked)
@@ -581,8 +581,7 @@ class Roma:
 
         >>> await roma.query("What does the bridge span?", persona="executive")  # doctest: +SKIP
         """
-        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
-            await part.warm(self)
+        await self._warm_for_questions()
         for module in _TELEMETRY:
             await import_in_thread(module)
         from roma_core.agents.orchestrator import fold_events
@@ -632,10 +631,7 @@ class Roma:
 
         >>> await roma.explain_search("rope bridge", config=RetrievalConfig(lexical_weight=1.0))  # doctest: +SKIP
         """
-        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
-            await part.warm(self)
-        given = {"top_k": limit, "filters": filters, "principal": principal}
-        asked = guarded_call("query", lambda: self._make_query(text, given))
+        asked = await self._make_search(text, limit, filters, principal)
         if isinstance(asked, AgentFailure):
             return asked
         return await guarded("memory", self._explain_search(asked, config))
@@ -655,14 +651,11 @@ class Roma:
 
         >>> await roma.search_pictures("a red fox in snow")  # doctest: +SKIP
         """
-        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
-            await part.warm(self)
-        from roma_core.pictures import search_pictures
-
-        given = {"top_k": limit, "filters": filters, "principal": principal}
-        asked = guarded_call("query", lambda: self._make_query(text, given))
+        asked = await self._make_search(text, limit, filters, principal)
         if isinstance(asked, AgentFailure):
             return asked
+        from roma_core.pictures import search_pictures
+
         found = await guarded("pictures", search_pictures(self, asked))
         if isinstance(found, AgentFailure):
             return found
@@ -837,8 +830,7 @@ class Roma:
 
         >>> card = await roma.calibrate_abstention("golden.json")  # doctest: +SKIP
         """
-        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
-            await part.warm(self)
+        await self._warm_for_questions()
         from roma_core.weighing import calibrate_abstention
 
         return await calibrate_abstention(self, str(dataset), limit=limit, progress=progress)
@@ -853,8 +845,7 @@ class Roma:
 
         >>> card = await roma.calibrate_router("golden.json")  # doctest: +SKIP
         """
-        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
-            await part.warm(self)
+        await self._warm_for_questions()
         from roma_core.routing import calibrate_router
 
         return await calibrate_router(self, str(dataset), limit=limit, progress=progress)
@@ -910,8 +901,7 @@ class Roma:
 
     async def health(self) -> HealthReport:
         """Return the state of every part; time-boxed, cached, and free of charge."""
-        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
-            await part.warm(self)
+        await self._warm_for_questions()
         for module in _TELEMETRY:
             await import_in_thread(module)
         monitor = await asyncio.to_thread(lambda: self.monitor)  # plug-ins are imported for it
@@ -989,6 +979,18 @@ class Roma:
             await import_in_thread(module)
         for part in list_parts(Roma):
             await part.warm(self)
+
+    async def _warm_for_questions(self) -> None:
+        """Import what an answer or a search needs, in a thread."""
+        for part in (Roma.orchestrator, Roma.writers, Roma.llm):
+            await part.warm(self)
+
+    async def _make_search(
+        self, text: str, limit: int, filters: Mapping[str, Any] | None, principal: Principal | None
+    ) -> Query | AgentFailure:
+        await self._warm_for_questions()
+        given = {"top_k": limit, "filters": filters, "principal": principal}
+        return guarded_call("query", lambda: self._make_query(text, given))
 
     def _make_query(self, query: Query | str, given: Mapping[str, object]) -> Query:
         """Return the query as it is asked. Raises ``InputError`` that names each field that cannot be used."""

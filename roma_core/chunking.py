@@ -22,7 +22,7 @@ from roma_core.facts import describe_facts, detect_passage_language, read_facts
 from roma_core.languages import UNSPACED_RANGES
 from roma_core.markup.sentences import split_sentences
 from roma_core.settings import ChunkingSettings
-from roma_core.types import Block, Chunk, Document, DocumentFacts, Page, Section, digest, place_of
+from roma_core.types import Block, Chunk, Document, DocumentFacts, Page, Section, place_of
 
 _DEFAULTS = ChunkingSettings()
 
@@ -357,7 +357,7 @@ def _make_chunk(document: Document, facts: DocumentFacts, group: list[_Piece], p
     lines = [_join_titles(above), describe_facts(facts)[:FACTS_CHARS], group[0].header]
     language = detect_passage_language(text, facts.language)
     return Chunk(
-        id=digest("chunk", document.id, str(start), str(end), text)[:32],
+        id=Chunk.id_for(document.id, start, end, text),
         document_id=document.id,
         uri=document.uri,
         title=document.title,

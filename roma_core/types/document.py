@@ -370,6 +370,11 @@ class Chunk(Noun):
     front of ``text`` but never quoted."""
     facts: DocumentFacts = DocumentFacts()
 
+    @staticmethod
+    def id_for(document_id: str, start: int, end: int, text: str) -> str:
+        """Return the id of a passage: it depends on its document, its offsets and its words."""
+        return digest("chunk", document_id, str(start), str(end), text)[:32]
+
     @property
     def indexed_text(self) -> str:
         """Return the text that is embedded and searched."""

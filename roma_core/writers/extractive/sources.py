@@ -8,7 +8,7 @@ from typing import Protocol
 
 from roma_core.errors import StoreError
 from roma_core.telemetry import logs
-from roma_core.types import Chunk, Document, ScoredChunk, digest
+from roma_core.types import Chunk, Document, ScoredChunk
 
 MOST_DOCUMENT_CHARS = 400_000
 """Longer documents are read by their passages alone: taking them apart would cost more than an answer may."""
@@ -91,7 +91,7 @@ def make_passage(document: Document, start: int, end: int, rank: int) -> ScoredC
     text = document.text[start:end]
     page = document.page_at(start)
     chunk = Chunk(
-        id=digest("chunk", document.id, str(start), str(end), text)[:32],
+        id=Chunk.id_for(document.id, start, end, text),
         document_id=document.id,
         uri=document.uri,
         title=document.title,
