@@ -434,6 +434,28 @@ class guarded_block:  # noqa: N801  (reads as a function, like ``contextlib.supp
         return True
 
 
+class foreign_code:  # noqa: N801  (reads as a function)
+    """Turn an unknown exception of a block that runs a user's own code into ``EvalError``: no defect of ROMA.
+
+    >>> with foreign_code("the measure brief"):  # doctest: +SKIP
+    ...     function(case, outcome)
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or isinstance(error, RomaError):
+            return
+        known = _translate(_find_cause(error))
+        if known.code is ErrorCode.INTERNAL:
+            raised, where = known.details["exception"], known.details["where"]
+            raise EvalError(f"{self.name} raised {raised} in {where}", ErrorCode.EVAL_PARAMETERS) from error
+
+
 @overload
 def guarded_stream(agent: str, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T | AgentFailure, None]: ...
 @overload

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -450,14 +451,27 @@ def private_file(path: Path) -> None:
         path.touch(mode=0o600, exist_ok=True)
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Replace what a file holds. After a crash it has what it had before or ``text``, whole. Raises ``OSError``."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+def replace_file(path: Path, content: str | bytes, *, private: bool = False) -> None:
+    """Replace what a file holds. After a crash or on a full disk it has what it had before or ``content``, whole.
+
+    A link stays, and its file is replaced. Several processes may replace one file: one of them is the last. A
+    ``private`` file has the mode 0600 from the first moment. Raises ``OSError``.
+    """
+    target = Path(os.path.realpath(path))
+    fresh = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}.new")
+    if private:
+        private_file(fresh)
+    try:
+        with fresh.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if not private and target.exists():
+            fresh.chmod(target.stat().st_mode & 0o7777)
+        fresh.replace(target)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def mark_required(path: Path) -> None:

@@ -20,7 +20,7 @@ from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.measures.nuggets import missed_facts
 from roma_core.evals.stats.risk import DELTA, LabelledAnswer, RiskControl, control_risk, make_grid
 from roma_core.types import Noun, digest
-from roma_core.workspace import private_folder
+from roma_core.workspace import private_folder, replace_file
 from roma_core.writers.extractive import QuotedAnswer
 from roma_core.writers.extractive.calibration import POOLED, KindThreshold, RiskContract
 
@@ -186,7 +186,7 @@ def write_card(card: AbstentionCard, folder: Path) -> Path:
     """Keep the card of a ranker and return its file."""
     private_folder(folder)
     path = folder / _file_name(card.ranker)
-    path.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    replace_file(path, card.model_dump_json(indent=1) + "\n")
     return path
 
 

@@ -457,7 +457,10 @@ def load_experiment(path: Path) -> ExperimentFile:
     try:
         read = ExperimentFile.model_validate(data)
     except ValidationError as error:
-        raise EvalError(f"{path}: {explain_invalid(error)}", ErrorCode.EVAL_PARAMETERS) from None
+        hint = ". A variant has settings, prompts or system: settings = { rerank_weight = 0.0 }"
+        is_of_variant = any(each["type"] == "extra_forbidden" and len(each["loc"]) > 1 for each in error.errors())
+        why = explain_invalid(error) + (hint if is_of_variant else "")
+        raise EvalError(f"{path}: {why}", ErrorCode.EVAL_PARAMETERS) from None
     folder = path.parent
     beside = {
         "dataset": _beside(folder, read.dataset),

@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.codehash import code_sha256
-from roma_core.errors import AgentFailure, ErrorCode, EvalError, explain_invalid, guarded, name_some
+from roma_core.errors import (
+    AgentFailure,
+    DeadlineError,
+    ErrorCode,
+    EvalError,
+    explain_invalid,
+    foreign_code,
+    guarded,
+    guarded_call,
+    name_some,
+)
 from roma_core.evals.evaluation import DocumentIterator, System
 from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.golden.evidence import find, locate, plain_uri
@@ -339,9 +352,6 @@ class ForeignSystem:
     async def query(self, query: Query, /, *, keep: bool = True) -> TailorOutput | AgentFailure:
         """Ask the function; its answer in ROMA's form. Raises ``EvalError`` for one that has no such form."""
         given = await guarded("system", self._call(query))
-        if isinstance(given, AgentFailure) and given.code is ErrorCode.INTERNAL:
-            raised, where = given.details.get("exception"), given.details.get("where")
-            raise EvalError(f"{self.name} raised {raised} in {where}.", ErrorCode.EVAL_PARAMETERS)
         if isinstance(given, TailorOutput | AgentFailure):
             return given
         answer = self._read_answer(given)
@@ -358,10 +368,39 @@ class ForeignSystem:
         )
 
     async def _call(self, query: Query) -> Any:
-        if inspect.iscoroutinefunction(self.function):
-            return await self.function(query)
-        given = await asyncio.to_thread(self.function, query)
-        return await given if inspect.isawaitable(given) else given
+        """Return what the function returns. Raises ``EvalError`` when it raises, ``DeadlineError`` when it hangs."""
+        limit_s = self.settings.answering.query_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                with foreign_code(self.name):
+                    is_async = inspect.iscoroutinefunction(self.function)
+                    given = self.function(query) if is_async else await self._call_in_thread(query)
+                    return await given if inspect.isawaitable(given) else given
+        except TimeoutError:
+            raise DeadlineError(
+                f"{self.name} did not answer within {limit_s:g} s: raise ROMA_QUERY_TIMEOUT_S where it needs longer."
+            ) from None
+
+    async def _call_in_thread(self, query: Query) -> Any:
+        """Return what a blocking function returns. One that never returns does not keep the process alive."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
+
+        def call() -> Any:
+            with foreign_code(self.name):
+                return self.function(query)
+
+        def settle(result: Any) -> None:
+            if not done.done():
+                done.set_result(result)
+
+        def work() -> None:
+            result = guarded_call("system", call)
+            with suppress(RuntimeError):  # the loop is closed: the answer came too late
+                loop.call_soon_threadsafe(settle, result)
+
+        threading.Thread(target=copy_context().run, args=(work,), name="roma-system", daemon=True).start()
+        return await done
 
     def _read_answer(self, given: object) -> ForeignAnswer:
         if isinstance(given, str):

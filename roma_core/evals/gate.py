@@ -21,6 +21,7 @@ from roma_core.evals.judge.model import JUDGE, PASS_GRADE
 from roma_core.evals.report.record import EvalReport, MeasureInfo
 from roma_core.evals.stats.inference import ALPHA, Difference, Interval, compare_pairs, holm_levels, interval
 from roma_core.types import Noun
+from roma_core.workspace import replace_file
 
 PASSED = "passed"
 """Name of the share of all cases with a judge's grade of at least ``PASS_GRADE``; a floor may be set for it."""
@@ -283,4 +284,4 @@ def _require_no_loss(report: EvalReport, old: Baseline) -> None:
 def write_baseline(baseline: Baseline, path: Path) -> None:
     """Write a baseline as JSON with sorted keys."""
     data = baseline.model_dump(mode="json")
-    path.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    replace_file(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

@@ -24,6 +24,7 @@ from pydantic import Field, ValidationError
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.redaction import SECRETS, redact
 from roma_core.types import Noun, Usage, digest
+from roma_core.workspace import replace_file
 
 CARD, PAGE, PATCH, PROMPTS = "card.json", "card.md", "code.patch", "prompts"
 """Files and folder beside a run: its card, the same to read, changes to the code, the texts of chosen prompts."""
@@ -295,18 +296,18 @@ def write_provenance(card: RunProvenance, folder: Path, prompts: Mapping[str, Pa
         target = folder / PROMPTS / f"{name}.md"
         target.parent.mkdir(exist_ok=True)
         if source.resolve() != target.resolve():
-            target.write_bytes(source.read_bytes())
+            replace_file(target, source.read_bytes())
     return path
 
 
 def write_card_files(card: RunProvenance, path: Path, page: Path, patch: Path) -> Path:
     """Write a card to ``path``, to read to ``page``, and the changes to the code to ``patch``; returns ``path``."""
     text = json.dumps(card.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    page.write_text(card.to_markdown(), encoding="utf-8")
+    replace_file(path, text + "\n")
+    replace_file(page, card.to_markdown())
     changes = "".join(state.patch for state in (card.roma, card.project) if state)
     if changes:
-        patch.write_text(changes, encoding="utf-8", errors="replace")
+        replace_file(patch, changes.encode("utf-8", "replace"))
     else:
         patch.unlink(missing_ok=True)
     return path

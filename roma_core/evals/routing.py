@@ -19,7 +19,7 @@ from roma_core.evals.stats.inference import compare_pairs
 from roma_core.settings.routing import RoutingSettings
 from roma_core.telemetry import logs
 from roma_core.types import Noun, digest
-from roma_core.workspace import private_folder
+from roma_core.workspace import private_folder, replace_file
 from roma_core.writers.routing import VERSION, RouterRule
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def write_card(card: RouterCard, folder: Path) -> Path:
     """Keep the card of two models and return its file."""
     private_folder(folder)
     path = folder / _file_name(card.cheap, card.strong)
-    path.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    replace_file(path, card.model_dump_json(indent=1) + "\n")
     return path
 
 

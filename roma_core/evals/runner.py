@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from roma_core.errors import AgentFailure, guarded
+from roma_core.errors import AgentFailure, ErrorCode, EvalError, foreign_code, guarded
 from roma_core.evals.checkpoint import Checkpoint
 from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.golden.evidence import Corpus
@@ -86,12 +87,24 @@ class CaseRunner:
     async def ask(self, case: GoldenCase, key: str) -> TimedOutcome:
         """Return the answer of the task with the proofs of its citations; a whole one is kept under ``key``."""
         started, started_at = time.perf_counter(), time.time()
-        answer = await guarded("task", self.task(case.query(self.top_k, self.tenant)))
+        answer = await guarded("task", self._call(case.query(self.top_k, self.tenant)))
         seconds = time.perf_counter() - started
         timed = TimedOutcome(outcome=await self._prove(answer), seconds=seconds, started_at=started_at)
         if self.checkpoint and self.fingerprint and timed.outcome.state == "ok":
             await self.checkpoint.put(key, timed.model_dump_json())
         return timed
+
+    async def _call(self, query: Query) -> TailorOutput | AgentFailure:
+        with foreign_code("The system"):
+            given = self.task(query)
+            answer = await given if inspect.isawaitable(given) else given
+        if isinstance(answer, TailorOutput | AgentFailure):
+            return answer
+        raise EvalError(
+            f"The system returned {type(answer).__name__}: return a TailorOutput or an AgentFailure. "
+            "`roma eval --task` and ForeignSystem also take functions that return a text or a mapping.",
+            ErrorCode.EVAL_PARAMETERS,
+        )
 
     async def score(self, measure: Measure, case: GoldenCase, outcome: CaseOutcome) -> Score:
         """Return the score of a measure; one that is worth caching is taken once for the same inputs."""

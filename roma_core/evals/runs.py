@@ -24,7 +24,7 @@ from roma_core.evals.provenance import RunProvenance, read_provenance
 from roma_core.evals.report.record import EvalReport, MeasureInfo, RunFacts, Summary, read_report, render_page
 from roma_core.settings import Settings
 from roma_core.types import Noun, Usage
-from roma_core.workspace import Workspace, private_folder
+from roma_core.workspace import Workspace, private_folder, replace_file
 
 CARD, REPORT, PAGE, FACTS = "run.json", "report.json", "report.html", "facts.json"
 INCOMPLETE = "incomplete.json"
@@ -97,14 +97,14 @@ class RunStore:
         card = self._make_card(report, name, primary)
         held = _read_held(target)
         if held is not None and count_scores(held) > count_scores(report):
-            (target / INCOMPLETE).write_bytes(report.canonical())
+            replace_file(target / INCOMPLETE, report.canonical())
             card = card.model_copy(update={"states": held.states})
         else:
+            replace_file(target / REPORT, report.canonical())
             (target / INCOMPLETE).unlink(missing_ok=True)
-            (target / REPORT).write_bytes(report.canonical())
-            (target / PAGE).write_text(render_page(report), encoding="utf-8")
+            replace_file(target / PAGE, render_page(report))
             if report.facts.asked or not (target / FACTS).is_file():
-                (target / FACTS).write_text(report.facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+                replace_file(target / FACTS, report.facts.model_dump_json(indent=1) + "\n")
         self._write_card(card)
         return card
 
@@ -151,7 +151,7 @@ class RunStore:
         folder = self.folder / run_id / SAMPLES
         private_folder(folder)
         for number, report in enumerate(samples, start=1):
-            (folder / f"{number}.json").write_bytes(report.canonical())
+            replace_file(folder / f"{number}.json", report.canonical())
 
     def samples(self, name: str) -> tuple[EvalReport, ...]:
         """Return the reports of further samples of a run. Raises ``EvalError``."""
@@ -181,7 +181,7 @@ class RunStore:
         if kept is None:
             kept = make_summary(card, read_report(folder / REPORT), self.read_facts(card.run_id))
             with suppress(OSError):  # a workspace that can only be read is summed up each time
-                (folder / SUMMARY).write_text(kept.model_dump_json() + "\n", encoding="utf-8")
+                replace_file(folder / SUMMARY, kept.model_dump_json() + "\n")
         return kept.model_copy(update={"card": card})
 
     def summaries(self) -> Sequence[RunSummary]:
@@ -207,7 +207,7 @@ class RunStore:
         private_folder(folder)
         if dataset is not None:
             text = json.dumps([case.model_dump(mode="json") for case in dataset.cases], ensure_ascii=False, indent=1)
-            (folder / DATASET).write_text(text + "\n", encoding="utf-8")
+            replace_file(folder / DATASET, text + "\n")
         return provenance.write_provenance(card, folder, prompts)
 
     def registered_primary(self, names: Iterable[str]) -> str:
@@ -219,7 +219,7 @@ class RunStore:
         """Write an HTML page to ``path``, else below the folder of comparisons, and return its place."""
         target = path or self.folder / COMPARISONS / f"{stem}.html"
         private_folder(target.parent)
-        target.write_text(page, encoding="utf-8")
+        replace_file(target, page)
         return target
 
     def page(self, name: str) -> Path:
@@ -283,7 +283,7 @@ class RunStore:
 
     def _write_card(self, card: RunCard) -> None:
         text = json.dumps(card.model_dump(mode="json"), indent=1, sort_keys=True)
-        (self.folder / card.run_id / CARD).write_text(text + "\n", encoding="utf-8")
+        replace_file(self.folder / card.run_id / CARD, text + "\n")
 
 
 def open_runs(settings: Settings) -> RunStore:

@@ -121,7 +121,10 @@ class LLMService:
     def trouble(self, purpose: str) -> str:
         """Return why work of ``purpose`` keeps failing; empty unless it has failed three times in a row."""
         count, message = self._streaks.get(purpose, (0, ""))
-        return f"{purpose} failed {count} times in a row: {message}" if count >= MOST_FAILURES else ""
+        if count < MOST_FAILURES:
+            return ""
+        # No running number: the same trouble reads the same in every answer and in every run of an evaluation.
+        return f"{purpose} failed at least {MOST_FAILURES} times in a row: {message}"
 
     async def complete(self, request: LLMRequest) -> LLMResponse:
         """The whole answer. Raises ``LLMError``."""

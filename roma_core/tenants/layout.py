@@ -127,8 +127,7 @@ def _read_plan(workspace: Workspace) -> MovePlan | None:
 
 
 def _write_json(path: Path, value: object) -> None:
-    private_file(path.with_name(f"{path.name}.new"))
-    replace_file(path, json.dumps(value))
+    replace_file(path, json.dumps(value), private=True)
 
 
 # Moving

@@ -17,7 +17,6 @@ from roma_core.workspace import (
     CORPUS_PREFIX,
     Workspace,
     list_tenant_folders,
-    private_file,
     replace_file,
     require_tenant_name,
 )
@@ -91,7 +90,6 @@ def _read(workspace: Workspace, tenant: str) -> TenantProfile:
 
 def _write(workspace: Workspace, tenant: str, values: Mapping[str, str]) -> TenantProfile:
     path = workspace.of_tenant(tenant).tenant_settings
-    private_file(path.with_name(f"{path.name}.new"))
     held = {"settings": dict(values), "changed_at": datetime.now(UTC).isoformat()}
-    replace_file(path, json.dumps(held, indent=1) + "\n")
+    replace_file(path, json.dumps(held, indent=1) + "\n", private=True)
     return _read(workspace, tenant)

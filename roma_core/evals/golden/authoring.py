@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.attribution import find_nearest
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Kind, Nugget, add_cases
 from roma_core.evals.golden.evidence import locate, names
-from roma_core.evals.measures.nuggets import states
+from roma_core.evals.measures.nuggets import mentions, states
 from roma_core.evals.measures.values import read_values
 from roma_core.types import Document, Noun, Persona, ScoredChunk, digest
 
@@ -86,6 +86,7 @@ def check_golden(
     held = list(documents)
     findings = [*_find_doubles(golden.cases)]
     for case in golden.cases:
+        findings += _check_words(case)
         findings += _check_facts(case)
         if held:
             findings += _check_evidence(case, held)
@@ -128,13 +129,42 @@ def _find_doubles(cases: Sequence[GoldenCase]) -> Iterable[GoldenFinding]:
         first.setdefault(plain, case.id)
 
 
+def _check_words(case: GoldenCase) -> Iterable[GoldenFinding]:
+    if not _has_words(case.question):
+        yield GoldenFinding(case_id=case.id, severity="error", message="the question has no words")
+    if case.kind == "no_answer" and case.answer:
+        message = "it has a reference answer although the documents do not answer it: a judge would ask for that answer"
+        yield GoldenFinding(case_id=case.id, severity="error", message=message)
+    for piece, times in Counter((each.uri, each.anchor) for each in case.evidence).items():
+        if times > 1:
+            message = f"the evidence {piece[0]} ({piece[1]!r}) is named {times} times and counts as often"
+            yield GoldenFinding(case_id=case.id, severity="error", message=message)
+    for evidence in case.evidence:
+        if evidence.anchor and not _has_words(evidence.anchor):
+            message = f"the anchor {evidence.anchor!r} has no words, so it means the whole of {evidence.uri}"
+            yield GoldenFinding(case_id=case.id, severity="warning", message=message)
+
+
+def _has_words(text: str) -> bool:
+    return any(token.kind != "break" for token in read_values(text))
+
+
 def _check_facts(case: GoldenCase) -> Iterable[GoldenFinding]:
+    for fact, times in Counter(nugget.fact for nugget in case.nuggets).items():
+        if times > 1:
+            message = f"the fact {fact!r} is named {times} times and counts as often"
+            yield GoldenFinding(case_id=case.id, severity="error", message=message)
     for nugget in case.nuggets:
-        if all(token.kind == "break" for token in read_values(nugget.fact)):
+        for alias in nugget.aliases:
+            if not _has_words(alias):
+                message = f"the alias {alias!r} of {nugget.fact!r} has no words, so no answer can state it"
+                yield GoldenFinding(case_id=case.id, severity="warning", message=message)
+        if not _has_words(nugget.fact):
             message = f"the fact {nugget.fact!r} has no words, so no answer can state it"
             yield GoldenFinding(case_id=case.id, severity="error", message=message)
         elif case.answer and not states(case.answer, nugget):
-            message = f"the reference answer does not state its own fact {nugget.fact!r}"
+            why = " (it stands there, and is denied)" if mentions(case.answer, nugget) else ""
+            message = f"the reference answer does not state its own fact {nugget.fact!r}{why}"
             yield GoldenFinding(case_id=case.id, severity="error", message=message)
     if case.nuggets and not case.answer:
         yield GoldenFinding(case_id=case.id, severity="warning", message="there is no reference answer for a judge")
@@ -192,13 +222,20 @@ def make_case(
 ) -> GoldenCase:
     """Return an item whose evidence is a passage. The anchor is the sentence of the passage that states a fact.
 
-    Raises ``EvalError`` when the answer does not state the facts, or the passage does not hold the anchor.
+    Raises ``EvalError`` when the answer does not state the facts, and when the passage states none of them or does not
+    hold the anchor.
     """
     nuggets = tuple(Nugget(fact=fact) for fact in facts)
     for nugget in nuggets:
         if not states(answer, nugget):
             raise EvalError(f"The answer does not state the fact {nugget.fact!r}.", ErrorCode.EVAL_DATASET)
     text = passage.chunk.text
+    if not anchor and not any(states(text, nugget) for nugget in nuggets):
+        raise EvalError(
+            "The passage states none of the facts, so it is no evidence for them: pick another one, or give words of "
+            "it as the anchor.",
+            ErrorCode.EVAL_DATASET,
+        )
     anchor = anchor or choose_anchor(text, nuggets)
     if not locate(anchor, text):
         near = find_nearest(anchor, text)

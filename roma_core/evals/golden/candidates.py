@@ -193,7 +193,9 @@ def read_decisions(path: Path, tenant: str) -> list[ReviewDecision]:
     if not path.is_file():
         return []
     decisions: list[ReviewDecision] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
         try:
             decisions.append(ReviewDecision.model_validate_json(line))
         except ValidationError:

@@ -8,24 +8,46 @@ from __future__ import annotations
 
 import itertools
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from roma_core.errors import ErrorCode, EvalError
+from roma_core.evals.golden.files import JSON_LINES, read_items
 from roma_core.types import DEFAULT_TENANT, Noun, Persona, Principal, Query, digest
-from roma_core.workspace import private_folder
+from roma_core.workspace import private_folder, replace_file
 
 Kind = Literal["single", "multi_hop", "no_answer", "conflict"]
-JSON_LINES = frozenset({".jsonl", ".ndjson"})
-"""File names of sets with an item a line."""
 IMPORTED = "imported"
 """Tag of cases of other tools' sets: they may name no evidence, and then retrieval is not scored on them."""
 EVIDENCE_NEEDED: dict[Kind, int] = {"single": 1, "multi_hop": 2, "no_answer": 0, "conflict": 2}
 """Fewest pieces of evidence of each kind: a hop or a side of a conflict each needs its own."""
+
+
+LONGEST_ID = 200
+"""Characters of an id: it is shown in every table."""
+HIGHEST_GRADE = 1000
+
+
+def _require_words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is blank")
+    return text
+
+
+def _require_name(text: str) -> str:
+    if any(unicodedata.category(sign) == "Cc" for sign in text):
+        raise ValueError("it holds a line end or another control character")
+    return _require_words(text)
+
+
+CaseId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_require_name)]
+Words = Annotated[str, Field(min_length=1), AfterValidator(_require_words)]
+"""A text that is not blank."""
 
 
 class Nugget(Noun):
@@ -34,8 +56,8 @@ class Nugget(Noun):
     A fact that is not ``vital`` is welcome in an answer and not missed in one (TREC 2003: vital and okay nuggets).
     """
 
-    fact: str = Field(min_length=1)
-    aliases: tuple[str, ...] = ()
+    fact: Words
+    aliases: tuple[Words, ...] = ()
     vital: bool = True
 
     @property
@@ -49,9 +71,9 @@ class Evidence(Noun):
     An empty anchor means the whole document. ``grade`` is the gain of finding it (1 = relevant), as in TREC qrels.
     """
 
-    uri: str = Field(min_length=1)
+    uri: Words
     anchor: str = ""
-    grade: int = Field(default=1, ge=1)
+    grade: int = Field(default=1, ge=1, le=HIGHEST_GRADE)
 
 
 class GoldenCase(Noun):
@@ -60,8 +82,8 @@ class GoldenCase(Noun):
     ``tags`` are for choosing cases (``table``, ``web``, ``core``); they change no score.
     """
 
-    id: str = Field(min_length=1)
-    question: str = Field(min_length=1)
+    id: CaseId
+    question: Words
     persona: Persona = "general"
     kind: Kind
     answer: str = ""
@@ -152,7 +174,7 @@ def add_cases(path: Path, cases: Sequence[GoldenCase]) -> int:
         text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
     else:
         text = json.dumps({"items": items}, ensure_ascii=False, indent=1) + "\n"
-    path.write_text(text, encoding="utf-8")
+    replace_file(path, text)
     return len(new)
 
 
@@ -175,19 +197,11 @@ def load_golden(path: str | Path) -> Golden:
     try:
         return Golden(name=path.stem, cases=cases)
     except ValidationError as error:
-        raise EvalError(f"{path.name}: {_why(error)}", ErrorCode.EVAL_DATASET) from None
+        raise EvalError(f"{path.name}: {explain_case(error)}", ErrorCode.EVAL_DATASET) from None
 
 
 def _items(path: Path) -> list[Any]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix in JSON_LINES:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        data = json.loads(text)
-    except OSError as error:
-        raise EvalError(f"Golden set {path} cannot be read ({type(error).__name__}).") from None
-    except ValueError as error:
-        raise EvalError(f"{path.name} is not JSON in UTF-8: {error}") from None
+    data = read_items(path, "Golden set")
     items = data.get("items") if isinstance(data, dict) else data
     if not isinstance(items, list):
         raise EvalError(f'{path.name} must be a list of items or an object with "items".')
@@ -199,8 +213,15 @@ def _case(path: Path, number: int, item: Any) -> GoldenCase:
     try:
         return GoldenCase.model_validate(item)
     except ValidationError as error:
-        raise EvalError(f"{path.name}, item {number} ({name or 'no id'}): {_why(error)}") from None
+        shown = str(name)[:LONGEST_ID] if name else "no id"
+        why = explain_case(error)
+        raise EvalError(f"{path.name}, item {number} ({shown}): {why}", ErrorCode.EVAL_DATASET) from None
 
 
-def _why(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'item'}: {e['msg']}" for e in error.errors())
+def explain_case(error: ValidationError) -> str:
+    """Return what is wrong with an item, field by field."""
+    found = []
+    for detail in error.errors():
+        field = ".".join(map(str, detail["loc"])) or "item"
+        found.append(f"{field}: {detail['msg'].removeprefix('Value error, ')}")
+    return "; ".join(found)

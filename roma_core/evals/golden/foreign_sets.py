@@ -7,8 +7,6 @@ They hold questions, reference answers and texts, and seldom name documents. The
 from __future__ import annotations
 
 import ast
-import csv
-import json
 import re
 import unicodedata
 from collections import Counter
@@ -17,8 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from roma_core.errors import ErrorCode, EvalError
+from roma_core.evals.golden import files
 from roma_core.evals.golden.beir import make_nuggets
-from roma_core.evals.golden.dataset import IMPORTED, Evidence, Golden, GoldenCase, Kind
+from roma_core.evals.golden.dataset import (
+    IMPORTED,
+    LONGEST_ID,
+    Evidence,
+    Golden,
+    GoldenCase,
+    Kind,
+)
 from roma_core.evals.golden.evidence import locate, names
 from roma_core.types import Document, Noun, digest
 
@@ -62,19 +68,9 @@ def read_items(path: Path, form: str) -> list[ImportedItem]:
 
 
 def _read_records(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".csv":
-            return list(csv.DictReader(text.splitlines(keepends=True)))
-        if path.suffix in {".jsonl", ".ndjson"}:
-            data: Any = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            data = json.loads(text)
-    except OSError as error:
-        raise EvalError(f"The set {path} cannot be read ({type(error).__name__}).", ErrorCode.EVAL_DATASET) from None
-    except (ValueError, csv.Error) as error:
-        form = path.suffix[1:] or "JSON"
-        raise EvalError(f"{path.name} is not {form} in UTF-8: {error}", ErrorCode.EVAL_DATASET) from None
+    if path.suffix == ".csv":
+        return [row for _, row in files.read_csv(path)]
+    data = files.read_items(path)
     if isinstance(data, dict):
         data = data.get("samples", data.get("goldens"))
     if not isinstance(data, list) or not all(isinstance(record, dict) for record in data):
@@ -100,7 +96,8 @@ def _read_deepeval(path: Path, number: int, record: Mapping[str, Any]) -> Import
         contexts = contexts.split(DEEPEVAL_DELIMITER)
     item = _make_item(path, number, record.get("input"), record.get("expected_output"), contexts)
     document = str(record.get("source_file") or "").replace("\\", "/")
-    return item.model_copy(update={"document": document, "id": str(record.get("name") or item.id)})
+    name = " ".join(str(record.get("name") or item.id).split())[:LONGEST_ID]
+    return item.model_copy(update={"document": document, "id": name or item.id})
 
 
 IMPORT_FORMS: Mapping[str, Callable[[Path, int, Mapping[str, Any]], ImportedItem]] = {
@@ -113,6 +110,8 @@ IMPORT_FORMS: Mapping[str, Callable[[Path, int, Mapping[str, Any]], ImportedItem
 def _make_item(path: Path, number: int, question: Any, answer: Any, contexts: Any) -> ImportedItem:
     if not isinstance(question, str) or not question.strip():
         raise _reject(path, number, "there is no question")
+    if isinstance(answer, dict | list):
+        raise _reject(path, number, "its reference answer is no text")
     texts = _read_texts(path, number, contexts)
     return ImportedItem(
         id=f"item-{digest('imported', question)[:10]}",
@@ -129,7 +128,7 @@ def _read_texts(path: Path, number: int, value: Any) -> list[str]:
     if isinstance(value, str):
         try:
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
             raise _reject(path, number, "its contexts are no list of texts") from None
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise _reject(path, number, "its contexts are no list of texts")
@@ -185,7 +184,7 @@ async def place_items(name: str, items: Iterable[ImportedItem], documents: Async
     held = list(items)
     anchors = {(item.id, i): choose_first_words(text) for item in held for i, text in enumerate(item.contexts)}
     keys = {place: _squeeze(anchor) for place, anchor in anchors.items()}
-    files = {item.id: Evidence(uri=item.document.rpartition("/")[2]) for item in held if item.document}
+    named_files = {item.id: Evidence(uri=item.document.rpartition("/")[2]) for item in held if item.document}
     found: dict[tuple[str, int], Evidence] = {}
     named: set[tuple[str, int]] = set()
     holders: Counter[tuple[str, int]] = Counter()
@@ -195,7 +194,7 @@ async def place_items(name: str, items: Iterable[ImportedItem], documents: Async
             if not key or key not in squeezed or not locate(anchors[place], document.text):
                 continue
             holders[place] += 1
-            is_named = place[0] in files and names(document.uri, files[place[0]])
+            is_named = place[0] in named_files and names(document.uri, named_files[place[0]])
             if place not in found or (is_named and place not in named):
                 uri = "/".join(document.uri.split("/")[-2:])
                 found[place] = Evidence(uri=uri, anchor=anchors[place])

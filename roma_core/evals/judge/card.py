@@ -30,7 +30,7 @@ from roma_core.evals.report.record import CorrectedScore, EvalReport
 from roma_core.evals.stats.inference import ClusteredMean, Interval, interval, quantile
 from roma_core.types import Noun, Usage
 from roma_core.types.base import read_nan
-from roma_core.workspace import private_folder
+from roma_core.workspace import private_folder, replace_file
 
 RESAMPLES = 1000
 REPEATS = 3
@@ -278,7 +278,7 @@ def write_card(card: JudgeCard, folder: Path) -> Path:
     """Keep the card of a judge and return its file."""
     private_folder(folder)
     path = folder / f"{card.judge[:16]}.json"
-    path.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    replace_file(path, card.model_dump_json(indent=1) + "\n")
     return path
 
 

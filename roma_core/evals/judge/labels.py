@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
 from roma_core.errors import ErrorCode, EvalError, explain_invalid
+from roma_core.evals.golden import files
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Kind, Nugget
 from roma_core.evals.measures.base import CaseOutcome
 from roma_core.evals.report.record import EvalReport, EvalRow
@@ -162,28 +162,28 @@ class LabelFile:
 
 def load_labels(path: Path) -> list[Label]:
     """Return the labels of a CSV file. Raises ``EvalError`` that names the line and what is wrong."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvalError(f"Labels {path} cannot be read ({type(error).__name__}).") from None
-    reader = csv.DictReader(text.splitlines(keepends=True))
-    missing = {"question", "answer", "grade"} - set(reader.fieldnames or ())
-    if missing:
+    rows = list(files.read_csv(path, "Labels"))
+    missing = {"question", "answer", "grade"} - set(rows[0][1] if rows else ())
+    if rows and missing:
         raise EvalError(f"{path.name} lacks the columns {', '.join(sorted(missing))}.", ErrorCode.EVAL_DATASET)
-    labels = [_read_label(path, reader.line_num, row) for row in reader]
-    if not labels:
-        raise EvalError(f"{path.name} holds no label.", ErrorCode.EVAL_DATASET)
-    return labels
+    if not rows:
+        raise EvalError(
+            f"{path.name} holds no label: it needs the columns question, answer and grade, and a row for each.",
+            ErrorCode.EVAL_DATASET,
+        )
+    return [_read_label(path, line, row) for line, row in rows]
 
 
-def _read_label(path: Path, line: int, row: dict[str, str | None]) -> Label:
+def _read_label(path: Path, line: int, row: Mapping[str, str]) -> Label:
     def value(name: str) -> str:
-        return (row.get(name) or "").strip()
+        return row.get(name, "").strip()
 
     facts = tuple(fact.strip() for fact in value("facts").splitlines() if fact.strip())
-    fields = {name: value(name) for name in ("question", "answer", "reference", "case_id", "cluster", "run")}
+    fields = {name: value(name) for name in ("reference", "case_id", "cluster", "run")}
+    # As they were written: the id of the item is their hash, and an item of another id would be asked for again.
+    texts = {name: row[name] for name in ("question", "answer")}
     try:
-        item = LabelItem(**fields, facts=facts, kind=value("kind") or "single")
+        item = LabelItem(**texts, **fields, facts=facts, kind=value("kind") or "single")
         return Label(item=item, grade=value("grade"), rater=value("rater"))
     except ValidationError as error:
         raise EvalError(f"{path.name}, line {line}: {explain_invalid(error)}", ErrorCode.EVAL_DATASET) from None
@@ -213,11 +213,10 @@ def _read_records(path: Path) -> Iterator[dict[str, Any]]:
     data = path.read_bytes()
     text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
     if text.lstrip().startswith("["):
-        yield from json.loads(text)
+        yield from files.parse_json(text, path.name)
         return
-    for line in text.splitlines():
-        if line.strip():
-            yield json.loads(line)
+    for _, record in files.parse_json_lines(text, path.name):
+        yield record
 
 
 def _read_pair(record: dict[str, Any]) -> Preference:

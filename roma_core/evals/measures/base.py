@@ -13,12 +13,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, overload
+from typing import Literal, Protocol, SupportsFloat, overload
 
 from roma_core.codehash import code_sha256, package_sha256
-from roma_core.errors import AgentFailure, ErrorCode, EvalError, guarded
+from roma_core.errors import AgentFailure, ErrorCode, EvalError, foreign_code, guarded
 from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.golden.evidence import Places
 from roma_core.llm.base import FALLBACK
@@ -51,9 +52,16 @@ class Score:
 
     def __post_init__(self) -> None:
         if (self.value is not None) != (self.state == "scored"):
-            raise ValueError("a score has a value, or is made by Score.unscored(...) or Score.not_applicable(...)")
-        if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"a score is a finite number, not {self.value}")
+            raise EvalError(
+                "a score has a value, or is made by Score.unscored(...) or Score.not_applicable(...)",
+                ErrorCode.EVAL_PARAMETERS,
+            )
+        if self.value is not None and not (isinstance(self.value, int | float) and math.isfinite(self.value)):
+            raise EvalError(f"a score is a finite number, not {self.value!r}", ErrorCode.EVAL_PARAMETERS)
+        if not isinstance(self.reason, str):
+            raise EvalError(f"a reason is a text, not {type(self.reason).__name__}", ErrorCode.EVAL_PARAMETERS)
+        # Half of a surrogate pair is in no file: with one the whole report could not be written.
+        object.__setattr__(self, "reason", self.reason.encode("utf-8", "replace").decode())
 
     @classmethod
     def unscored(cls, reason: str, usage: Usage = NO_USAGE) -> Score:
@@ -94,7 +102,7 @@ class CaseOutcome(Noun):
     def why_unusable(self) -> str:
         """The reason why no measure can be taken; empty when the answer is one."""
         if self.output is None:
-            return f"failed: {self.failure.code}" if self.failure else "failed"
+            return f"failed: {self.failure.code}: {self.failure.message}" if self.failure else "failed"
         if self.state == "ok":
             return ""
         reasons = self.output.degraded_reasons or (self.output.model_reason,)
@@ -164,13 +172,28 @@ class Measure:
     cache_key: Callable[[GoldenCase, CaseOutcome], str] | None = field(default=None, repr=False)
     """Hash of all that the score depends on beside the code, for a measure that is worth caching."""
 
+    def __post_init__(self) -> None:
+        if not self.name.strip() or not self.name.isprintable():
+            raise EvalError(f"A measure cannot be called {self.name!r}.", ErrorCode.EVAL_PARAMETERS)
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise EvalError(
+                f"The scale of the measure {self.name} goes from {self.scale[0]} to {self.scale[1]}: give the least "
+                "value first.",
+                ErrorCode.EVAL_PARAMETERS,
+            )
+
     def __repr__(self) -> str:
         return self.name
+
+    @property
+    def is_own(self) -> bool:
+        """True for a measure of ROMA's, False for one that a user wrote."""
+        return getattr(self.function, "__module__", "").partition(".")[0] == __package__.partition(".")[0]
 
     @cached_property
     def code_sha256(self) -> str:
         """Hash of the measure's code: part of the identity of each run that takes it."""
-        if getattr(self.function, "__module__", "").partition(".")[0] == __package__.partition(".")[0]:
+        if self.is_own:
             return package_sha256(*SCORING)
         return digest("measure", code_sha256(self.function), code_sha256(self.applies))
 
@@ -187,10 +210,6 @@ class Measure:
 
     async def score(self, case: GoldenCase, outcome: CaseOutcome) -> Score:
         """Return the score of one outcome. A function that raises leaves its case unscored, with the reason."""
-        if not self.applies(case):
-            return Score.not_applicable()
-        if outcome.why_unusable:
-            return Score.unscored(outcome.why_unusable)
         taken = await guarded("evals", self._take(case, outcome))
         if isinstance(taken, AgentFailure):
             return Score.unscored(_explain(taken))
@@ -199,13 +218,19 @@ class Measure:
         return taken
 
     async def _take(self, case: GoldenCase, outcome: CaseOutcome) -> Score:
-        result = self.function(case, outcome)
-        if inspect.isawaitable(result):
-            result = await result
-        if isinstance(result, Score):
-            return result
-        if isinstance(result, bool | int | float):
-            return Score(float(result))
+        with nullcontext() if self.is_own else foreign_code("the measure"):
+            if not self.applies(case):
+                return Score.not_applicable()
+            if outcome.why_unusable:
+                return Score.unscored(outcome.why_unusable)
+            result = self.function(case, outcome)
+            if inspect.isawaitable(result):
+                result = await result
+            if isinstance(result, Score):
+                return result
+            value = None if isinstance(result, str | bytes) or not isinstance(result, SupportsFloat) else float(result)
+        if value is not None:
+            return Score(value)
         raise EvalError(
             f"the measure {self.name} returned {type(result).__name__}; return a Score or a number",
             ErrorCode.EVAL_PARAMETERS,

@@ -25,6 +25,14 @@ _ENDS_SCOPE = frozenset(
     "than unless until except if und oder aber sondern".split()
 )
 _ONLY = frozenset("only just merely nur seulement".split())
+_BOUNDS = frozenset(
+    "before until till earlier later sooner more less fewer longer shorter higher lower over under above below after "
+    "beyond exceeding exceed exceeds vor nach bis später früher mehr weniger länger über unter höher "
+    "avant après plus moins antes después más menos".split()
+)
+"""Words that make a bound of the amount or date behind them: *not before 20 June* states 20 June."""
+_BETWEEN = frozenset("than the a an dem den der als que de le la el".split())
+"""Words that may stand between such a word and the amount."""
 _DENIED_BEFORE = re.compile(
     r"\b(?:false|untrue|incorrect|wrong|not true|not correct|not the case|a myth|falsch|unwahr|faux|falso)\b"
     r"\s*,?\s*(?:that|to say|dass|daß|que)\b"
@@ -48,6 +56,12 @@ def states(answer: str, nugget: Nugget) -> bool:
     """
     plain, tokens = _read_answer(answer)
     return any(_is_stated(_read_fact(spelling), plain, tokens) for spelling in nugget.spellings)
+
+
+def mentions(answer: str, nugget: Nugget) -> bool:
+    """Return True when the words of the fact stand in the answer, stated or denied."""
+    _, tokens = _read_answer(answer)
+    return any(True for spelling in nugget.spellings for _ in find_fact(_read_fact(spelling), tokens))
 
 
 def denies(statement: str) -> bool:
@@ -89,11 +103,12 @@ def _is_negation(token: ValueToken) -> bool:
 
 def _is_denied(first: int, last: int, plain: str, tokens: Sequence[ValueToken]) -> bool:
     """Return True when a negation governs the fact, or its sentence says that it is false."""
+    is_bounded = _is_bounded(first, last, tokens)
     for distance, index in enumerate(range(first - 1, -1, -1), start=1):
         token = tokens[index]
         if distance > REACH or token.kind == "break" or not token.values.isdisjoint(_ENDS_SCOPE):
             break
-        if _is_negation(token) and tokens[index + 1].values.isdisjoint(_ONLY):
+        if _is_negation(token) and tokens[index + 1].values.isdisjoint(_ONLY) and not is_bounded:
             return True
     begin, end = _sentence_around(plain, tokens[first].start)
     before, behind = plain[begin : tokens[first].start], plain[tokens[last].start : end]
@@ -101,6 +116,14 @@ def _is_denied(first: int, last: int, plain: str, tokens: Sequence[ValueToken]) 
         return True
     rest = behind[_width(tokens[last], behind) :]
     return bool(_NEGATED_BEHIND.search(rest))
+
+
+def _is_bounded(first: int, last: int, tokens: Sequence[ValueToken]) -> bool:
+    """Return True when the fact is an amount or a date behind a word that makes it a bound."""
+    if all(token.kind not in {"number", "date", "percent"} for token in tokens[first : last + 1]):
+        return False
+    before = [token for token in tokens[max(0, first - 3) : first] if token.values.isdisjoint(_BETWEEN)]
+    return bool(before) and not before[-1].values.isdisjoint(_BOUNDS)
 
 
 def _width(token: ValueToken, text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import ir_measures
 import pytest
 
 from roma_core.app import Roma, build_roma
-from roma_core.errors import EvalError
+from roma_core.errors import AgentFailure, ErrorCode, EvalError
 from roma_core.evals import evaluate
 from roma_core.evals.evaluation import DocumentIterator
 from roma_core.evals.foreign import ForeignSystem, import_task, read_run, score_run
@@ -182,6 +183,23 @@ async def test_a_function_that_raises_fails_its_item_by_its_own_name(roma: Roma)
     report = await evaluate(GOLDEN, ForeignSystem(roma, rival, "my:rival"), resume=False)
     assert report.states == {"failed": 1}
     assert report.rows[0].error == "ERR_EVAL_PARAMETERS"
+
+
+async def test_a_function_that_hangs_fails_its_item_and_does_not_keep_the_process(workspace: Path) -> None:
+    release = threading.Event()
+
+    def rival(query: Query) -> str:
+        release.wait(60)
+        return "too late"
+
+    settings = Settings(workspace=workspace, embedder="fake", reranker="none", query_timeout_s=0.05)
+    async with build_roma(settings) as roma:
+        failure = await ForeignSystem(roma, rival, "my:rival").query(GOLDEN.cases[0].query(5))
+    hanging = [thread for thread in threading.enumerate() if thread.name == "roma-system"]
+    release.set()
+    assert isinstance(failure, AgentFailure) and failure.code == ErrorCode.TIMEOUT
+    assert failure.message == "my:rival did not answer within 0.05 s: raise ROMA_QUERY_TIMEOUT_S where it needs longer."
+    assert hanging and all(thread.daemon for thread in hanging)
 
 
 @pytest.mark.parametrize("given", [7, {"text": "1902"}, {"answer": "1902", "contexts": [{"text": ""}]}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -26,6 +27,21 @@ def make_report(fingerprint: str = "f", score: float | None = 1.0, dataset: str 
 @pytest.fixture
 def runs(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "evals")
+
+
+def test_a_disk_that_fills_up_while_a_run_is_written_leaves_the_kept_one(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = make_report(score=0.5)
+    runs.save(kept, "base")
+    better = kept.model_copy(update={"rows": (kept.rows[0].model_copy(update={"scores": {"m": 1.0}}),)})
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(full))
+    with pytest.raises(OSError, match="No space left"):
+        runs.save(better, "base")
+    monkeypatch.undo()
+    assert runs.read("base").canonical() == kept.canonical()
+    assert list(runs.folder.rglob("*.new")) == []
 
 
 def test_a_run_is_found_by_name_label_id_file_and_folder(runs: RunStore) -> None:

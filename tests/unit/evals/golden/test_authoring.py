@@ -165,3 +165,42 @@ def test_facts_of_which_none_is_vital_are_refused() -> None:
 def test_the_schema_knows_every_field_of_an_item() -> None:
     fields = golden_schema()["$defs"]["GoldenCase"]["properties"]
     assert set(fields) == set(GoldenCase.model_fields)
+
+
+def test_a_passage_that_states_no_fact_is_no_evidence() -> None:
+    with pytest.raises(EvalError, match="The passage states none of the facts"):
+        make_case(passage("# Prices\n\nA ferry pays 97 EUR."), "When was the tower built?", "In 1902.", ["1902"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"question": "→ ?"}, "the question has no words"),
+        (
+            {"nuggets": [{"fact": "117"}, {"fact": "117"}]},
+            "the fact '117' is named 2 times and counts as often",
+        ),
+        (
+            {"nuggets": [{"fact": "117", "aliases": ["→"]}]},
+            "the alias '→' of '117' has no words, so no answer can state it",
+        ),
+        (
+            {"answer": "It has not 117 steps."},
+            "the reference answer does not state its own fact '117' (it stands there, and is denied)",
+        ),
+        (
+            {"evidence": [{"uri": "harbour/tides.md", "anchor": "has 117 steps"}] * 2},
+            "the evidence harbour/tides.md ('has 117 steps') is named 2 times and counts as often",
+        ),
+        (
+            {"evidence": [{"uri": "harbour/tides.md", "anchor": "→"}]},
+            "the anchor '→' has no words, so it means the whole of harbour/tides.md",
+        ),
+        (
+            {"kind": "no_answer", "nuggets": [], "evidence": []},
+            "it has a reference answer although the documents do not answer it: a judge would ask for that answer",
+        ),
+    ],
+)
+def test_what_counts_twice_or_never_is_found(changes: dict[str, Any], message: str) -> None:
+    assert messages(case(**changes)) == [message]

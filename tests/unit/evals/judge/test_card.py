@@ -121,6 +121,14 @@ def test_labels_are_appended_and_read_back(tmp_path: Path) -> None:
     assert len(file.left([label.item for label in given], "bob")) == 3
 
 
+@pytest.mark.parametrize("answer", [" ends with a blank ", "ends\r\nwith a line\r\n", "a\u2028b", ""])
+def test_a_graded_answer_is_asked_for_once_whatever_its_ends(tmp_path: Path, answer: str) -> None:
+    file = LabelFile(tmp_path / "a.csv")
+    item = LabelItem(question="q ", answer=answer)
+    file.add(Label(item=item, grade=3, rater="ada"))
+    assert file.left([item], "ada") == []
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

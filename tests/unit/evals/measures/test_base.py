@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
+from roma_core.errors import ErrorCode, EvalError, defects
 from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.measures import CaseOutcome, Measure, Score, default_measures, measure
 from roma_core.llm.base import FALLBACK
@@ -45,7 +49,7 @@ def scored(value: object) -> Measure:
     [
         (Score.unscored("no source"), "no source"),
         (1.5, "1.5 is outside of the scale 0 to 1"),
-        (math.nan, "the measure raised ValueError"),
+        (math.nan, "a score is a finite number, not nan"),
         ("good", "the measure m returned str; return a Score or a number"),
         (None, "the measure m returned NoneType"),
     ],
@@ -53,6 +57,42 @@ def scored(value: object) -> Measure:
 async def test_no_number_on_the_scale_is_unscored_with_the_reason(value: object, why: str) -> None:
     score = await scored(value).score(make_case(), ANSWER)
     assert score.state == UNSCORED and score.reason.startswith(why)
+
+
+@pytest.mark.parametrize(
+    "value", [np.float32(0.5), Decimal("0.5"), Fraction(1, 2)], ids=["numpy", "decimal", "fraction"]
+)
+async def test_any_number_is_a_score(value: object) -> None:
+    assert await take(scored(value), make_case(), ANSWER) == 0.5
+
+
+async def test_a_condition_that_raises_leaves_its_case_unscored() -> None:
+    broken = measure(name="m", applies=lambda case: bool(1 / 0))(lambda case, outcome: 1.0)
+    score = await broken.score(make_case(), ANSWER)
+    assert score.state == UNSCORED and score.reason.startswith("the measure raised ZeroDivisionError")
+
+
+async def test_what_a_users_code_raises_is_no_defect_of_roma() -> None:
+    reported: list[str] = []
+    defects.append(note := lambda agent, error: reported.append(agent))
+    try:
+        await measure(name="m")(lambda case, outcome: 1 / 0).score(make_case(), ANSWER)
+    finally:
+        defects.remove(note)
+    assert reported == []
+
+
+async def test_a_reason_that_no_file_can_hold_is_mended_and_one_that_is_no_text_is_refused() -> None:
+    assert Score(1.0, "half \ud800").reason == "half ?"
+    with pytest.raises(EvalError, match="a reason is a text, not int"):
+        Score(1.0, 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "scale"), [("a\nb", (0.0, 1.0)), ("m", (1.0, 0.0))])
+def test_a_measure_without_a_name_or_a_scale_is_refused(name: str, scale: tuple[float, float]) -> None:
+    with pytest.raises(EvalError) as raised:
+        measure(name=name, scale=scale)(lambda case, outcome: 1.0)
+    assert raised.value.code is ErrorCode.EVAL_PARAMETERS
 
 
 async def test_a_measure_that_raises_leaves_its_case_unscored() -> None:
@@ -67,7 +107,7 @@ async def test_a_measure_that_raises_leaves_its_case_unscored() -> None:
 @pytest.mark.parametrize(
     ("outcome", "state", "why"),
     [
-        (FAILED, "failed", "failed: ERR_TIMEOUT"),
+        (FAILED, "failed", "failed: ERR_TIMEOUT: late"),
         (make_answer("x", degraded=True, degraded_reasons=("memory is away",)), "degraded", "degraded: memory is away"),
         (make_answer("x", degraded=True, model_reason=f"{FALLBACK}503"), "fallback", "fallback: 503"),
     ],
@@ -88,9 +128,9 @@ async def test_what_failed_or_is_degraded_is_unscored_before_any_measure_looks(
 
 def test_a_score_has_a_value_or_says_that_it_has_none() -> None:
     assert Score(0.25).state == "scored" and Score.unscored("why").value is None
-    with pytest.raises(ValueError, match=r"Score.unscored"):
+    with pytest.raises(EvalError, match=r"Score.unscored"):
         Score()
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(EvalError, match="finite"):
         Score(math.inf)
 
 

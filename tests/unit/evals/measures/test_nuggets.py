@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roma_core.evals.golden.dataset import Nugget
-from roma_core.evals.measures.nuggets import states
+from roma_core.evals.measures.nuggets import mentions, states
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,25 @@ def test_a_fact_that_is_a_denial_is_stated_by_it() -> None:
 )
 def test_denials_are_read_in_other_scripts(answer: str, fact: str) -> None:
     assert not states(answer, Nugget(fact=fact))
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact", "holds"),
+    [
+        ("It cannot be delivered before 20 June.", "20 June", True),
+        ("It is not later than the 5 May.", "5 May", True),
+        ("They may not exceed 3 metres.", "3 metres", True),
+        ("Nicht vor dem 20. Juni.", "20. Juni", True),
+        ("It was not 20 June.", "20 June", False),
+        ("It is not under warranty.", "warranty", False),
+        ("He is no longer the chair.", "the chair", False),
+        ("It is false that it comes before 20 June.", "20 June", False),
+    ],
+)
+def test_a_negated_bound_states_its_amount(answer: str, fact: str, holds: bool) -> None:
+    assert states(answer, Nugget(fact=fact)) is holds
+
+
+def test_a_fact_that_is_denied_is_mentioned_all_the_same() -> None:
+    assert mentions("It was not 20 June.", Nugget(fact="20 June"))
+    assert not mentions("It was in May.", Nugget(fact="20 June"))
