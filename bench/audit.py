@@ -135,9 +135,8 @@ def list_shown(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
 def fill_files(folder: Path, count: int) -> None:
     (path,) = folder.glob("audit/*.sqlite")
     with closing(sqlite3.connect(path)) as db, db:
-        rows = list(
-            make_rows(*db.execute("SELECT number, hash FROM heads WHERE tenant = ?", (TENANT,)).fetchone(), count)
-        )
+        number, before = db.execute("SELECT number, hash FROM heads WHERE tenant = ?", (TENANT,)).fetchone()
+        rows = list(make_rows(number, before, count))
         db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         db.executemany("INSERT INTO entry_documents VALUES (?, ?, ?)", list_shown(rows))
         db.execute("UPDATE heads SET number = ?, hash = ? WHERE tenant = ?", (rows[-1][1], rows[-1][-1], TENANT))
@@ -150,7 +149,8 @@ def fill_server(url: str, count: int) -> None:
         db.execute("SELECT set_config('roma.every_tenant', 'on', true)")
         head = db.execute("SELECT number, hash FROM roma_audit_heads WHERE tenant = %s", (TENANT,)).fetchone()
         assert head is not None
-        rows = list(make_rows(*head, count))
+        number, before = head
+        rows = list(make_rows(number, before, count))
         cursor = db.cursor()
         for table, filled in (("roma_audit_entries", rows), ("roma_audit_documents", list_shown(rows))):
             with cursor.copy(f"COPY {table} FROM STDIN") as copy:

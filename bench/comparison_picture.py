@@ -22,7 +22,7 @@ SET = "datasets/golden/golden_dataset.json#core"
 RUNS = {"as-found": "none", "reranked": "local"}
 """Name of each run, with its reranker."""
 PRIMARY = "false_answers"
-SIZE = {"width": 1100, "height": 760}
+WIDTH, HEIGHT = 1100, 760
 
 
 def call(*arguments: str | Path, reranker: str = "") -> None:
@@ -41,7 +41,7 @@ def save_page(page: Path, picture: Path) -> None:
     from tests.console import CHROMIUM
 
     with sync_playwright() as tools, tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser:
-        view = browser.new_page(viewport=SIZE)
+        view = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         view.goto(page.as_uri())
         shown = Image.open(io.BytesIO(view.screenshot()))
     picture.parent.mkdir(exist_ok=True)

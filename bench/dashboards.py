@@ -163,6 +163,7 @@ def cite(case: Any) -> tuple[Any, ...]:
 def fill_answers(workspace: Path, answers: int = ANSWERS) -> None:
     """Store answers of the last 90 days."""
     from roma_core.answers import AnswerIdentity
+    from roma_core.answers.record import AnswerState
     from roma_core.answers.store import AnswerStore, NewEvents
     from roma_core.errors import AgentFailure, ErrorCode
     from roma_core.types import CompleteEvent, ErrorEvent, Query, Statement, TailorOutput, Usage
@@ -195,7 +196,7 @@ def fill_answers(workspace: Path, answers: int = ANSWERS) -> None:
                 usage=Usage(input_tokens=900, output_tokens=60, cost_usd=0.0021),
             )
             event = CompleteEvent(output=output)
-        state = "failed" if isinstance(event, ErrorEvent) else "complete"
+        state: AnswerState = "failed" if isinstance(event, ErrorEvent) else "complete"
         ended_at = asked_at + timedelta(seconds=drawn.lognormvariate(0.8, 0.7))
         store.finish(NewEvents("default", record_id, 0, [event]), state, (), ended_at)
 

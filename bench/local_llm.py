@@ -11,10 +11,9 @@ from typing import Any
 from bench.llm_scripted import fill_store, make_document
 from bench.report import write
 from roma_core.app import build_roma
-from roma_core.citations.resolve import PROVEN
 from roma_core.errors import AgentFailure
 from roma_core.settings import Settings
-from roma_core.types import Answered, Query, TailorOutput
+from roma_core.types import PROVEN, Answered, Query, TailorOutput
 from tests.scripted import CORPUS
 
 QUESTIONS = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from statistics import fmean, median
+from typing import Literal
 
 import roma_core  # noqa: F401  (sets the quiet switches before a library is imported)
 from bench import parse_corpus, parse_scores, report
@@ -127,7 +128,7 @@ def by_python_pptx(path: Path) -> str:
     return "\n\n".join(parts)
 
 
-def by_pandas(engine: str) -> Extract:
+def by_pandas(engine: Literal["calamine"]) -> Extract:
     def extract(path: Path) -> str:
         import pandas
 

@@ -328,7 +328,8 @@ def _write_tables(root: Path, peers: dict[str, Peer], skipped: Sequence[str]) ->
     """Write what readers make of the ICDAR tables; camelot and pdfplumber read tables alone."""
     files = [file for file in pdf_files(root) if file.rows]
     rows = []
-    for name, read in {"ROMA": RomaReader(), **{name: peer_reader(peer) for name, peer in peers.items()}}.items():
+    readers: dict[str, Read] = {"ROMA": RomaReader(), **{name: peer_reader(peer) for name, peer in peers.items()}}
+    for name, read in readers.items():
         read(files[0].path)  # imports are not measured
         scores = PdfScores()
         for file in files:

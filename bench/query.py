@@ -99,7 +99,7 @@ def answer(request: LLMRequest) -> Reply:
 async def asked_about(workspace: Path, store: LanceStore, embedder: LocalEmbedder) -> AsyncIterator[Roma]:
     """ROMA with its default settings over ``store``, but the model that takes no time and no reranker."""
     model = LLMService([FakeLLM(rule=answer)], cache=Cache(workspace / "cache.sqlite"))
-    settings = Settings(workspace=workspace, reranker="none")  # type: ignore[call-arg]
+    settings = Settings(workspace=workspace, reranker="none")
     async with build_roma(settings, store=store, embedder=embedder, llm=model) as roma:
         yield roma
 

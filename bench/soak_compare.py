@@ -129,7 +129,8 @@ def compare_runs(simulation: Simulation, runs: int, shift: float = 0.0) -> Itera
 
     The two reports are filled with new scores for each run: making a hundred rows takes longer than to compare them.
     """
-    a, b = make_report(simulation.codes, "a"), make_report(simulation.codes, "b")
+    codes = simulation.codes.tolist()
+    a, b = make_report(codes, "a"), make_report(codes, "b")
     with _frozen_garbage():
         for begin in range(0, runs, BLOCK):
             size = min(BLOCK, runs - begin)
@@ -185,7 +186,7 @@ def announced_effect(simulation: Simulation) -> float:
         for i, code in enumerate(simulation.codes)
     )
     sd, icc = spread_of(simulation)
-    spread = {"sd": sd} if simulation.kind == "graded" else {"discordance": CHANGING[simulation.kind]}
+    spread: dict[str, Any] = {"sd": sd} if simulation.kind == "graded" else {"discordance": CHANGING[simulation.kind]}
     plan = plan_study(Golden(name="simulated", cases=cases), [nugget_recall], primary=PRIMARY, icc=icc, **spread)
     return plan.measures[0].detectable
 

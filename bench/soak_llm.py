@@ -26,12 +26,13 @@ from pydantic import BaseModel
 from bench import report
 from roma_core.errors import ErrorCode, RomaError
 from roma_core.llm.base import LLMRequest, Message, Provider
+from roma_core.llm.control.attempt import Limits
 from roma_core.llm.control.budget import Budgets
 from roma_core.llm.control.pricing import Price, Prices
 from roma_core.llm.providers.anthropic import AnthropicLLM
 from roma_core.llm.providers.openai import OpenAILLM
 from roma_core.llm.providers.server import Asked, FakeModelServer, Script
-from roma_core.llm.service import Deltas, Limits, LLMService
+from roma_core.llm.service import Deltas, LLMService
 from roma_core.telemetry import logs
 from roma_core.types import Usage
 
@@ -107,7 +108,9 @@ def _stream(
     """Chat completions as gateways send them, byte by byte of ours: ``fields`` names where the words stand."""
     words = re.findall(r"\s*\S+", text)
     deltas = [{"role": "assistant"}, *({fields: word} for word in words)]
-    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks: list[dict[str, object]] = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
+    ]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": rng.choice(("stop", "STOP", "eos_token"))}]})
     chunks.append({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": len(words), "total_tokens": 0}})
     lines = [f"data:{json.dumps(chunk, ensure_ascii=False)}{newline}{newline}" for chunk in chunks]
@@ -330,7 +333,13 @@ def play_structured(asked: Asked, number: int) -> Script:
         return Script(answer)
     if asked.anthropic:
         block = {"type": "tool_use", "id": "t", "name": "give_answer", "input": {"answer": text_of(number)}}
-        message = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [block]}
+        message: dict[str, object] = {
+            "id": "m",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": [block],
+        }
         usage = {"input_tokens": 10, "output_tokens": 10}
         return Script(raw=json.dumps({**message, "stop_reason": "tool_use", "usage": usage}).encode())
     call = {"index": 0, "id": "t", "type": "function", "function": {"name": "give_answer", "arguments": answer}}

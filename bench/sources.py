@@ -132,12 +132,12 @@ class _LargeFile(FakeDrive):
         for _ in range(GIB // len(PIECE)):
             self.md5.update(PIECE)
 
-    def _honest(self, operation: str, file_id: str, query: dict[str, str], request: Request) -> Reply:
+    def reply_to(self, operation: str, file_id: str, query: dict[str, str], request: Request) -> Reply:
         if operation == "get" and file_id == "large":
             facts = self.entries["large"].resource() | {"size": str(GIB), "md5Checksum": self.md5.hexdigest()}
             return Reply(json.dumps(facts), media_type="application/json")
         if operation != "media":
-            return super()._honest(operation, file_id, query, request)
+            return super().reply_to(operation, file_id, query, request)
         start, stop = (int(n) for n in request.headers["range"].removeprefix("bytes=").split("-"))
         stop = min(stop + 1, GIB)
         offset = start % len(PIECE)

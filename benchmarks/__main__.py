@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -105,19 +106,19 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()  # everything was measured by now
 
-    def _ask(self, line: str) -> dict[str, object]:
+    def _ask(self, line: str) -> dict[str, Any]:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         return self._read()
 
-    def _read(self) -> dict[str, object]:
+    def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             log = (self.folder / f"{self.name}.log").read_text("utf-8")
             raise RuntimeError(f"{self.name} ended: {log[-2000:]}")
-        answer: dict[str, object] = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def _read_cpu_s(self) -> float:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from roma_core import display
-from roma_core.citations import PROVEN, verify_claim
+from roma_core.citations import verify_claim
 from roma_core.errors import AgentFailure, NotFoundError
 from roma_core.markup import remove_markers
 from roma_core.theme import colour
 from roma_core.types import (
+    PROVEN,
     VERDICT_WORDS,
     Answered,
     CitationVerdict,

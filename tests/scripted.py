@@ -12,10 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from roma_core.citations.resolve import PROVEN
 from roma_core.llm.providers.server import Asked, Script
 from roma_core.markup import remove_markers, split_sentences
-from roma_core.types import Answered, TailorOutput
+from roma_core.types import PROVEN, Answered, TailorOutput
 from tests.attacks import ATTACKS, FORM, PARAPHRASE, Case
 
 PASSAGE = re.compile(r'<passage-([0-9a-f]+) number="(\d+)" from="([^"]*)"[^>]*>\n(.*?)\n</passage-\1>', re.DOTALL)

@@ -6,7 +6,6 @@
 """
 
 from roma_core.citations.resolve import (
-    PROVEN,
     REFUSED,
     Cited,
     OpenClaim,
@@ -20,7 +19,6 @@ from roma_core.citations.verdict import Reason, Support, verify_claim
 from roma_core.citations.words import ClaimWord, read_words
 
 __all__ = [
-    "PROVEN",
     "REFUSED",
     "Cited",
     "ClaimWord",

@@ -28,6 +28,7 @@ from roma_core.markup import (
 )
 from roma_core.markup.tables import frame_rows
 from roma_core.types import (
+    PROVEN,
     Answered,
     Chunk,
     Citation,
@@ -39,8 +40,6 @@ from roma_core.types import (
     Statement,
 )
 
-PROVEN: frozenset[CitationVerdict] = frozenset({"verbatim", "supported"})
-"""Verdicts of a statement that a passage proves."""
 REFUSED: frozenset[CitationVerdict] = frozenset({"contradicted", "unsupported"})
 """Verdicts of a statement that *strict* takes out."""
 MEASURED_LANGUAGES: frozenset[str] = frozenset({"en"})

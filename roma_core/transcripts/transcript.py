@@ -13,13 +13,12 @@ from roma_core.answers import AnswerState
 from roma_core.connectors.sources import redact_uri
 from roma_core.markup import read_markers, remove_markers
 from roma_core.markup.tables import skip_rows
-from roma_core.types import VERDICT_WORDS, Citation, Noun, TailorOutput
+from roma_core.types import PROVEN, VERDICT_WORDS, Citation, Noun, TailorOutput
 
 OPEN: Final = "\ue000"
 CLOSE: Final = "\ue001"
 """Private characters around the number of a sign while Markdown is read; texts lose theirs."""
 _PRIVATE: Final = dict.fromkeys(map(ord, (OPEN, CLOSE)), "\ufffd")
-PROVEN: Final = frozenset({"verbatim", "supported"})
 STATE_WORDS: Final = {
     "running": "This answer was still being written.",
     "stopped": "This answer was stopped.",

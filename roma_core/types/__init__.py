@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from roma_core._lazy import export_lazily
 from roma_core.types.answer import (
     CITATION_COLUMNS,
+    PROVEN,
     VERDICT_WORDS,
     Answered,
     Citation,
@@ -93,6 +94,7 @@ __all__ = [
     "MOST_WARNINGS",
     "NOTHING",
     "PERMISSIONS",
+    "PROVEN",
     "ROLES",
     "ROLE_PERMISSIONS",
     "VERDICT_WORDS",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CitationVerdict = Literal["verbatim", "supported", "partial", "contradicted", "unsupported", "unchecked"]
-
-
+PROVEN: Final[frozenset[CitationVerdict]] = frozenset({"verbatim", "supported"})
+"""Verdicts of a statement that a passage proves."""
 VERDICT_WORDS: dict[CitationVerdict, str] = {
     "verbatim": "word for word",
     "supported": "supported",
@@ -257,9 +257,7 @@ class TailorOutput(Noun):
         if not total:
             return ""
         proven = counts.get("verbatim", 0) + counts.get("supported", 0)
-        others = [
-            f"{n} {VERDICT_WORDS[verdict]}" for verdict, n in counts.items() if verdict not in {"verbatim", "supported"}
-        ]
+        others = [f"{n} {VERDICT_WORDS[verdict]}" for verdict, n in counts.items() if verdict not in PROVEN]
         taken_out = [f"{len(self.removed)} taken out"] if self.removed else []
         noun = "statement" if total == 1 else "statements"
         return ", ".join([f"{proven} of {total} {noun} proven", *others, *taken_out])

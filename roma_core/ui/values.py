@@ -13,7 +13,7 @@ from roma_core import display
 from roma_core.markup import read_markers
 from roma_core.markup.tables import skip_rows
 from roma_core.theme import VERDICT_LOOKS, colour
-from roma_core.types import VERDICT_WORDS, Chunk, Citation, Document, ScoredChunk, TailorOutput, digest
+from roma_core.types import PROVEN, VERDICT_WORDS, Chunk, Citation, Document, ScoredChunk, TailorOutput, digest
 from roma_core.ui.render import Badge, render_blocks, to_html
 
 MOST_CHARS = 20_000
@@ -125,7 +125,7 @@ def write_answer(output: TailorOutput) -> str:
 
 
 def _write_badge(citation: Citation) -> str:
-    sign = VERDICT_LOOKS[citation.verdict].sign or "✓" * (citation.verdict in {"verbatim", "supported"})
+    sign = VERDICT_LOOKS[citation.verdict].sign or "✓" * (citation.verdict in PROVEN)
     words = f"**\\[{citation.marker}{f' {sign}' if sign else ''}\\]**"
     if not _ADDRESS.match(citation.uri):
         return words

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from roma_core.answers import AnswerRecord
@@ -18,10 +18,9 @@ from roma_core.errors import AgentFailure, ErrorCode
 from roma_core.markup import remove_markers
 from roma_core.markup.tables import read_cited_words
 from roma_core.sessions.service import Feedback
-from roma_core.types import VERDICT_WORDS, Citation, ScoredChunk, TailorOutput
+from roma_core.types import PROVEN, VERDICT_WORDS, Citation, ScoredChunk, TailorOutput
 from roma_core.ui.render import Badge, Gap, render_blocks, to_html
 
-PROVEN: Final = frozenset({"verbatim", "supported"})
 VERDICT_ORDER: Final = ("verbatim", "supported", "unchecked", "partial", "unsupported", "contradicted")
 """Verdicts from the best to the worst."""
 FALLBACK: Final = "llm: fallback"
@@ -32,7 +31,6 @@ MOST_COMPARED: Final = 12
 """Citations that are compared with each other for conflicts."""
 
 View = dict[str, Any]
-TurnState = Literal["running", "complete", "stopped", "failed", "interrupted"]
 
 ADVICE: Final[Mapping[str, str]] = {
     "stopped": "This answer was stopped.",

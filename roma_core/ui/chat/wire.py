@@ -9,10 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from roma_core.answers.record import AnswerState
 from roma_core.sessions.service import Rating
 from roma_core.types import Answered, CitationVerdict
-
-TurnState = Literal["running", "complete", "stopped", "failed", "interrupted"]
 
 
 class WireModel(BaseModel):
@@ -121,7 +120,7 @@ class TurnHead(WireModel):
     """A question and how far its answer is."""
 
     id: str
-    state: TurnState
+    state: AnswerState
     question: str
     filters: dict[str, list[str] | str]
     created_at: str
@@ -158,7 +157,7 @@ class ConversationItem(WireModel):
     id: str
     title: str
     updated_at: str
-    state: TurnState
+    state: AnswerState
 
 
 class CollectionItem(WireModel):
