@@ -18,9 +18,12 @@ COLOURS = {"ok": "#15803d", "degraded": "#b45309", "down": "#b91c1c", "failed": 
 
 
 class Html(str):
-    """A string that is HTML already and must not be escaped again."""
+    """A string that is HTML already and must not be escaped again. A notebook shows it as HTML."""
 
     __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(self)
 
 
 def show_overrides(text: str) -> str:

@@ -312,6 +312,7 @@ async def compare(
     if len(run) > 1:
         variants = {name: reports[name] for name in run}
         experiment = compare_variants(reports[base], variants, primary=primary, margin=margin)
+        experiment = experiment.model_copy(update={"base": runs.name_of(experiment.base)})
         page, show = render_comparison_page(experiment), partial(_show_experiment, experiment)
         call.emit(experiment, show)
     else:

@@ -150,6 +150,8 @@ async def calibrate_judge(
     corrected = correct_runs(_runs(call), workspace.judges)
     call.emit(card, lambda: write_table("", columns, card.rows()))
     if not call.as_json:
+        for remark in card.remarks:
+            note(remark)
         note(f"kept in {path}; {corrected} runs corrected")
     return OK
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 from roma_core.evals.corpus.build import build_corpus, corpus_sources
 from roma_core.evals.golden.dataset import Golden
+from roma_core.evals.golden.evidence import names
 from roma_core.settings import Settings
 from roma_core.starter import find_shipped
-from roma_core.types import IngestionReport
+from roma_core.types import Document, IngestionReport
 
 EXTENSIONS = {"text/markdown": ".md", "text/x-rst": ".rst", "text/plain": ".txt"}
 DOCS = "docs"
 OWN_NAME = "roma-core"
+FROZEN, PACKAGES = "corpus", "demo-corpus"
+"""Folders of a workspace in which the two corpora are built."""
 
 
 def normalise_name(name: str) -> str:
@@ -57,11 +60,20 @@ def own_docs(checkout: Path) -> dict[str, str]:
     }
 
 
+class StoredDocuments(Protocol):
+    """The documents that a system has ingested."""
+
+    def documents(self, tenant: str) -> AsyncIterator[Document]: ...
+
+
 class Ingests(Protocol):
     """The part of a system that a corpus is put into: ``Roma``."""
 
     @property
     def settings(self) -> Settings: ...
+
+    @property
+    def store(self) -> StoredDocuments: ...
 
     def ingest(self, *sources: str | Path) -> Awaitable[IngestionReport]: ...
 
@@ -78,16 +90,28 @@ async def prepare_corpus(
     if sources:
         return await roma.ingest(*sources)
     workspace = roma.settings.workspace.resolve()
+    if await _holds_own_documents(roma, golden, (workspace / FROZEN, workspace / PACKAGES)):
+        return None
     needed = {document for case in golden.cases for document in (case.group, *(e.uri for e in case.evidence))}
-    frozen = _build_needed(workspace / "corpus", needed, whole)
+    frozen = _build_needed(workspace / FROZEN, needed, whole)
     if frozen:
         return await roma.ingest(*frozen)
-    folder = workspace / "demo-corpus"
+    folder = workspace / PACKAGES
     paths = gather_demo_corpus(folder)
     wanted = [path for path in paths if path.relative_to(folder).as_posix() in needed]
     if not wanted:
         return None
     return await roma.ingest(*([folder] if whole else wanted))
+
+
+async def _holds_own_documents(roma: Ingests, golden: Golden, built: Sequence[Path]) -> bool:
+    """Return True when the set asks about a stored document that was not built here."""
+    evidence = [each for case in golden.cases for each in case.evidence]
+    prefixes = tuple(f"{folder.as_uri()}/" for folder in built)
+    async for document in roma.store.documents(roma.settings.tenant):
+        if not document.uri.startswith(prefixes) and any(names(document.uri, each) for each in evidence):
+            return True
+    return False
 
 
 def prepare_documents(folder: Path, documents: Sequence[str] = (), *, packages: bool = False) -> list[str]:

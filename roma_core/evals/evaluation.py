@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from roma_core.codehash import package_sha256
-from roma_core.errors import AgentFailure, EvalError
+from roma_core.errors import AgentFailure, EvalError, NotFoundError
 from roma_core.evals.checkpoint import SqliteCheckpoint
 from roma_core.evals.golden.beir import load_beir, write_corpus
 from roma_core.evals.golden.dataset import Golden, load_golden
@@ -29,13 +30,16 @@ from roma_core.evals.workers import open_worker_task
 from roma_core.executor import Executor
 from roma_core.llm.base import sample
 from roma_core.settings import Settings
+from roma_core.starter import find_shipped
 from roma_core.types import Document, IngestionReport, Query, TailorOutput, Usage, digest
-from roma_core.workspace import Workspace
+from roma_core.workspace import Workspace, find_in_project
 
 BEIR = "beir:"
 DocumentIterator = Callable[[], AsyncIterator[Document]]
 """Called for each pass over the documents of a corpus."""
 TOP_K = 5
+SHIPPED_SETS = "datasets"
+"""Folder of ROMA's own sets, in a checkout and in the wheel."""
 SKINS = frozenset({"evals", "ui", "api", "telemetry", "cli", "__main__.py", "display.py", "codehash.py"})
 """Folders and files of ROMA's code that do not decide an answer."""
 
@@ -340,7 +344,7 @@ def _absolute(spec: str) -> str:
     form, colon, place = spec.partition(":")
     if colon and f"{form}:" in (BEIR, *(f"{each}:" for each in IMPORT_FORMS)):
         return f"{form}:{Path(place).resolve()}"
-    return str(Path(spec).resolve())
+    return str(Path(find_dataset(spec)).resolve())
 
 
 def _name_measure(given: Measurable | str) -> str:
@@ -396,14 +400,33 @@ def _measure_prompts(measures: Sequence[Measure]) -> dict[str, str]:
 def load_dataset(spec: str) -> Golden:
     """Return a golden set by path, or another tool's by ``beir:DIR``, ``ragas:FILE`` or ``deepeval:FILE``.
 
-    Raises ``EvalError``.
+    A path is seen from the working folder, else from the project's root (``find_dataset``). Raises ``EvalError``.
     """
     if spec.startswith(BEIR):
         return load_beir(Path(spec.removeprefix(BEIR)))
     form, colon, place = spec.partition(":")
     if colon and form in IMPORT_FORMS:
         return load_foreign_set(Path(place), form)
-    return load_golden(Path(spec))
+    return load_golden(Path(find_dataset(spec)))
+
+
+def find_dataset(spec: str) -> str:
+    """Return the path of a golden set, with its tag: as it is, else at the project's root, else the shipped one.
+
+    So a notebook in a folder of its own and a command at the root mean the same file. One that is nowhere stays.
+
+    >>> find_dataset("nowhere.json#core")
+    'nowhere.json#core'
+    """
+    place, mark, tag = spec.partition("#")
+    path = Path(place)
+    if path.is_absolute() or path.exists() or Path(spec).exists():
+        return spec
+    found = [candidate for candidate in find_in_project(path) if candidate.exists()]
+    if not found and path.parts[:1] == (SHIPPED_SETS,):
+        with suppress(NotFoundError):
+            found.append(find_shipped(path.as_posix()))
+    return f"{found[0]}{mark}{tag}" if found else spec
 
 
 def system_fingerprint(system: System, corpus: Corpus, index_sha256: str) -> str:

@@ -289,6 +289,8 @@ async def experiment(
     others = {name: report for name, report in reports.items() if name != base_name}
     decides = choose_primary(reports[base_name].measures, primary)
     compared = compare_variants(reports[base_name], others, primary=decides, margin=margin) if others else None
+    if compared is not None:
+        compared = compared.model_copy(update={"base": base_name})
     return Experiment(
         dataset=golden.name,
         primary=decides,

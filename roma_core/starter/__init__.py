@@ -26,6 +26,8 @@ TEMPLATES = {
 
 FOLDERS = {"notebooks": "*.ipynb", "dashboards": "*.py"}
 """Folders of the checkout of which a new project gets the files of this pattern."""
+_DEMO_SET, _OWN_SET = "datasets/golden/golden_dataset.json", "golden/golden_set.json"
+"""The golden set of the notebooks here, and that of a new project's."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def make_project(folder: Path) -> NewProject:
             kept.append(target)
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, place)
+        if source.suffix == ".ipynb":
+            text = source.read_text(encoding="utf-8").replace(_DEMO_SET, _OWN_SET)
+            place.write_text(text, encoding="utf-8", newline="\n")
+        else:
+            shutil.copyfile(source, place)
         written.append(target)
     return NewProject(folder, tuple(written), tuple(kept))

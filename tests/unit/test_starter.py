@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from roma_core.cli import roma
-from roma_core.errors import InputError, NotFoundError
-from roma_core.evals import load_golden
+from roma_core.errors import EvalError, InputError, NotFoundError
+from roma_core.evals import load_dataset, load_golden
+from roma_core.evals.notebooks import defaults
 from roma_core.ingestion.catalog import read_project_sources
 from roma_core.settings.model import all_settings
 from roma_core.starter import find_shipped, make_project
@@ -29,6 +30,25 @@ def test_a_new_project_has_settings_sources_notebooks_a_golden_set_and_a_workflo
     } <= set(project.written)
     assert any(name.startswith("notebooks/04_") for name in project.written)
     assert all((tmp_path / "p" / name).stat().st_size > 0 for name in project.written)
+
+
+def test_its_notebooks_ask_its_own_golden_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_project(tmp_path)
+    asking = [path for path in (tmp_path / "notebooks").glob("*.ipynb") if "dataset" in defaults(path)]
+    assert len(asking) >= 6
+    monkeypatch.chdir(tmp_path / "notebooks")
+    for path in asking:
+        assert load_dataset(defaults(path)["dataset"]).cases[0].id == "ask-command", path.name
+
+
+def test_the_notebooks_here_find_the_shipped_set_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = defaults(find_shipped("notebooks/03_golden_eval.ipynb"))["dataset"]
+    assert len(load_dataset(f"{dataset}#core").cases) >= 100
+    with pytest.raises(EvalError, match=r"nowhere.json cannot be read"):
+        load_dataset("datasets/nowhere.json")
 
 
 def test_files_that_are_there_stay_as_they_are(tmp_path: Path) -> None:

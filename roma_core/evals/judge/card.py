@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator
 
 from roma_core import display
-from roma_core.errors import EvalError
+from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.judge.calibration import (
     Confusion,
     LabelledGrade,
@@ -23,7 +23,7 @@ from roma_core.evals.judge.calibration import (
     krippendorff_alpha,
     prediction_powered_mean,
 )
-from roma_core.evals.judge.labels import Label, LabelItem, Preference
+from roma_core.evals.judge.labels import ENOUGH, Label, LabelItem, Preference
 from roma_core.evals.judge.model import GRADES, PASS_GRADE, Judge
 from roma_core.evals.judge.pairwise import PairJudge, measure_first_place
 from roma_core.evals.report.record import CorrectedScore, EvalReport
@@ -33,6 +33,8 @@ from roma_core.types.base import read_nan
 from roma_core.workspace import private_folder, replace_file
 
 RESAMPLES = 1000
+FEWEST = 2
+"""Labels without which there is no spread."""
 REPEATS = 3
 """Times that each labelled answer is graded, to see how far the judge repeats itself."""
 CONCURRENCY = 4
@@ -78,7 +80,7 @@ class JudgeCard(Noun):
         return [
             ("answers", str(len(self.labels)), f"graded by {self.raters} people and by {self.model}"),
             ("unread", str(self.unread), "replies of the judge that are no grade"),
-            ("kappa", f"{self.kappa:.3f} ({self.kappa_low:.3f} to {self.kappa_high:.3f})", "agreement beyond chance"),
+            ("kappa", self._show_kappa(), "agreement beyond chance"),
             ("exact", f"{self.exact:.3f}", "same grade"),
             ("within one", f"{self.within_one:.3f}", "at most one grade apart"),
             ("sensitivity", _show(self.sensitivity), "of what people passed, the judge passes"),
@@ -88,6 +90,23 @@ class JudgeCard(Noun):
             ("repeatability", _number(self.repeatability), "same grade when asked again"),
             ("people", _number(self.people_alpha), "alpha of people among each other: the ceiling"),
         ]
+
+    def _show_kappa(self) -> str:
+        """Return kappa; a dash where people, or the judge, gave one grade to all: then it is 0 whatever they did."""
+        if min(len({label.person for label in self.labels}), len({label.judge for label in self.labels})) < 2:
+            return "–"
+        return f"{self.kappa:.3f} ({self.kappa_low:.3f} to {self.kappa_high:.3f})"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the labels cannot say, and which ones would."""
+        passed = sum(label.person >= self.threshold for label in self.labels)
+        found = []
+        if passed == len(self.labels):
+            found.append("People passed every answer: grade some that are wrong, or no pass rate can be corrected.")
+        if not passed:
+            found.append("People passed no answer: grade some that are right, or no pass rate can be corrected.")
+        return tuple(found)
 
     def correct(self, report: EvalReport) -> CorrectedScore | None:
         """Return the scores of this judge in a report, corrected; None when the report has none of it."""
@@ -107,7 +126,9 @@ class JudgeCard(Noun):
 
     def _repr_html_(self) -> str:
         return display.box(
-            display.heading(f"Judge {self.name} by {self.model}"), display.table(("Figure", "Value", ""), self.rows())
+            display.heading(f"{self.name} by {self.model}"),
+            display.table(("Figure", "Value", ""), self.rows()),
+            *[display.paragraph(f"⚠ {remark}") for remark in self.remarks],
         )
 
 
@@ -126,7 +147,8 @@ async def calibrate_judge(
 
     >>> card = await calibrate_judge(load_labels(Path("labels.csv")), roma.judge)  # doctest: +SKIP
 
-    Several people's grades of an answer count as their median. Raises ``EvalError`` when the judge read none of them.
+    Several people's grades of an answer count as their median. Raises ``EvalError`` when the judge read
+    none of them, or a single one.
     """
     by_item: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
@@ -144,6 +166,12 @@ async def calibrate_judge(
     read = [(item, person, grades) for item, person, (grades, _) in zip(items, people, graded, strict=True) if grades]
     if not read:
         raise EvalError(f"{judge.llm.name} gave no readable grade for any of the {len(items)} labelled answers.")
+    if len(read) < FEWEST:
+        raise EvalError(
+            f"{len(read)} answer is graded by people and the judge, and a calibration needs {FEWEST} at least: grade "
+            f"about {ENOUGH} (`roma judge label RUN`).",
+            ErrorCode.EVAL_JUDGE,
+        )
     # The judge of a run gives the middle of its own votes: what is calibrated is what is used.
     pairs = [
         LabelledGrade(person=person, judge=statistics.median_low(grades[: max(1, judge.repeats)]), cluster=item.group)

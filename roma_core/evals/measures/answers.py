@@ -38,7 +38,7 @@ def _find_missed(case: GoldenCase, outcome: CaseOutcome) -> list[str]:
     source="Voorhees, TREC 2003 QA nuggets; recall of the vital ones",
     applies=has_nuggets,
     length_sensitive=True,
-    sees=("negate", "echo", "swap_numbers", "drop_half", "answer_another"),
+    sees=("negate", "echo", "swap_numbers", "drop_half", "answer_another", "truncate"),
 )
 def nugget_recall(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of the vital facts that the answer states; an abstention states none, whatever it shows beside."""
@@ -56,7 +56,7 @@ BETA = 3.0
 @measure(
     source="nugget F (beta 3) of Voorhees, TREC 2003-2004, with a length allowance for each fact",
     applies=has_nuggets,
-    sees=("negate", "dump", "echo", "swap_numbers", "drop_half", "repeat", "answer_another"),
+    sees=("negate", "dump", "echo", "swap_numbers", "drop_half", "repeat", "answer_another", "truncate", "pad"),
 )
 def nugget_f(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Facts stated, weighed against the length that it took: a dump of the sources takes far too many words."""

@@ -56,7 +56,16 @@ AGAINST: frozenset[str] = frozenset({"contradicted"})
 @measure(
     source="AIS of Rashkin et al., Computational Linguistics 2023, by the verdicts of the citations",
     length_sensitive=True,
-    sees=("negate", "echo", "swap_numbers", "shuffle_citations"),
+    sees=(
+        "negate",
+        "echo",
+        "swap_numbers",
+        "shuffle_citations",
+        "answer_another",
+        "change_units",
+        "drop_negation",
+        "swap_names",
+    ),
 )
 def support(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of what the answer states that its citations support. To repeat the question states nothing."""
@@ -85,7 +94,11 @@ def _is_echo(statement: str, question: str) -> bool:
     return all(any(token.matches(other) for other in asked) for token in said)
 
 
-@measure(source="share of statements that a citation contradicts (Huang et al., RefChecker, 2024)", higher=False)
+@measure(
+    source="share of statements that a citation contradicts (Huang et al., RefChecker, 2024)",
+    higher=False,
+    sees=("swap_numbers", "change_units", "drop_negation"),
+)
 def contradicted(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of what the answer states that one of its own citations contradicts."""
     stated = _read_stated(outcome)
@@ -99,7 +112,11 @@ def contradicted(case: GoldenCase, outcome: CaseOutcome) -> Score:
     return Score(len(against) / len(stated))
 
 
-@measure(source="citation precision of Gao et al. (ALCE), EMNLP 2023, by the verdicts", length_sensitive=True)
+@measure(
+    source="citation precision of Gao et al. (ALCE), EMNLP 2023, by the verdicts",
+    length_sensitive=True,
+    sees=("swap_numbers", "shuffle_citations", "change_units", "drop_negation", "swap_names"),
+)
 def citation_precision(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of the citations that support what they stand behind."""
     if not outcome.citations or not outcome.answered:

@@ -1,4 +1,4 @@
-"""Mutations of answers: eight ways to make a good answer worse, and the measures that do not notice.
+"""Mutations of answers: thirteen ways to make a good answer worse, and the measures that do not notice.
 
 A measure that claims to see a mutation (``@measure(sees=...)``) must fall on every set of good answers that is mutated
 so. A measure of one's own is checked by the same call::
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from roma_core.evals.golden.dataset import GoldenCase
 from roma_core.evals.measures.base import CaseOutcome, Measure
-from roma_core.markup import find_frame, read_markers, read_statements, remove_markers
+from roma_core.markup import find_frame, read_markers, read_statements, remove_markers, split_sentences
 from roma_core.types import Citation, ScoredChunk, TailorOutput, digest
 
 Verify = Callable[[str, Sequence[ScoredChunk]], Awaitable[tuple[str, Sequence[Citation]]]]
@@ -25,6 +25,16 @@ Verify = Callable[[str, Sequence[ScoredChunk]], Awaitable[tuple[str, Sequence[Ci
 Mutation = Callable[[GoldenCase, TailorOutput, Sequence[TailorOutput]], str]
 """A worse answer, of a case, its good answer and those of the other cases."""
 _NUMBER = re.compile(r"\d+")
+OTHER_UNITS = {
+    "kPa": "MPa", "minutes": "hours", "Minuten": "Stunden", "seconds": "minutes", "days": "weeks", "euros": "dollars",
+    "metres": "kilometres", "Meter": "Kilometer", "mm": "cm", "kg": "g", "°C": "°F", "megabytes": "gigabytes",
+}  # fmt: skip
+"""Units, and another one of the same kind for each."""
+_AMOUNT_UNIT = re.compile(rf"(?<=\d )(?:{'|'.join(map(re.escape, OTHER_UNITS))})(?!\w)")
+_NEGATION = re.compile(r"\b(?:not|never|nicht|nie)\s+")
+_NAME = re.compile(r"\b(?!The|Der|Die|Das|Den)[A-ZÄÖÜ][a-zäöüß]+ [A-ZÄÖÜ][a-zäöüß]+\b")
+PADDED_PASSAGES = 4
+"""Passages up to which an answer is padded."""
 
 
 def negate(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
@@ -88,10 +98,49 @@ def answer_another(case: GoldenCase, output: TailorOutput, others: Sequence[Tail
     return draw.choice(different).answer if different else ""
 
 
+def change_units(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Give every amount in another unit, without reckoning."""
+    return _AMOUNT_UNIT.sub(lambda match: OTHER_UNITS[match[0]], output.answer)
+
+
+def drop_negation(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Leave out every *not* and *never*."""
+    return _NEGATION.sub("", output.answer)
+
+
+def swap_names(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Say of the second name what was said of the first, and the reverse."""
+    names = list(dict.fromkeys(_NAME.findall(output.answer)))
+    if len(names) < 2:
+        return output.answer
+    first, second = names[:2]
+    exchanged = {first: second, second: first}
+    return re.sub("|".join(map(re.escape, exchanged)), lambda match: exchanged[match[0]], output.answer)
+
+
+def truncate(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Break off in the middle of the last statement, and cite it."""
+    last = read_statements(output.answer, frame=output.frame)[-1]
+    words = remove_markers(output.answer[last.start : last.end]).split()
+    return f"{output.answer[: last.start]}{' '.join(words[: max(2, len(words) // 2)])} [1]"
+
+
+def pad(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Add true sentences of the other passages, each cited, that were not asked for."""
+    added = []
+    for number, passage in enumerate(output.passages[1:PADDED_PASSAGES], start=2):
+        sentences = [unit.of(passage.chunk.text) for unit in split_sentences(passage.chunk.text)]
+        added += [f"{sentence.strip().rstrip('.')}. [{number}]" for sentence in sentences]
+    return " ".join([output.answer, *added])
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     mutation.__name__: mutation
-    for mutation in (negate, dump, echo, swap_numbers, shuffle_citations, drop_half, repeat, answer_another)
-}
+    for mutation in (
+        negate, dump, echo, swap_numbers, shuffle_citations, drop_half, repeat, answer_another, change_units,
+        drop_negation, swap_names, truncate, pad,
+    )
+}  # fmt: skip
 
 
 def _rewrite_statements(output: TailorOutput, change: Callable[[str], str]) -> str:

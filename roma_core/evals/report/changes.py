@@ -94,9 +94,15 @@ def describe_missing(comparison: Comparison) -> str:
     'A difference of +0.050 would be found four times in five with about 240 questions about other documents (now 60).'
     """
     decided = comparison.of(comparison.primary)
+    difference = decided.difference
+    if decided.decision.value == "same":
+        widest = max(abs(difference.low), abs(difference.high))
+        return (
+            f"No case differs in {comparison.primary}, so there is nothing to decide by; {difference.n} questions do "
+            f"not exclude differences of up to {widest:.3f}."
+        )
     if decided.decision.value != "inconclusive":
         return ""
-    difference = decided.difference
     if not difference.mean:
         return "The two differ by nothing on average; more questions would only narrow the interval."
     needed = count_needed(decided)

@@ -228,7 +228,7 @@ def render_experiment(experiment: ExperimentComparison) -> display.Html:
     columns = ("Variant", "Base", "Score", "Difference", "Interval", "p (Holm)", "Detectable", "Variant is")
     remarks = dict.fromkeys(remark for v, _ in decided for remark in v.comparison.remarks)
     return display.box(
-        display.heading(f"{len(rows)} variants against run {experiment.base}, decided by {experiment.primary}"),
+        display.heading(f"{len(rows)} variants against {experiment.base}, decided by {experiment.primary}"),
         *[display.paragraph(f"⚠ {remark}") for remark in remarks],
         draw_forest(rows),
         display.paragraph(f"Corrected for {len(rows)} variants (Holm); each interval is of the level of its test."),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WIDTH_PX, HEIGHT_PX, LEFT_PX, BOTTOM_PX = 640, 320, 60, 40
 LARGEST_PX, SMALLEST_PX = 14.0, 5.0
+LETTER_PX, LINE_PX = 6.5, 13.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def draw_scatter(points: Sequence[Point], x_title: str, y_title: str) -> display
         down = 10 + (HEIGHT_PX - BOTTOM_PX - 10) * (top - y) / (top - bottom)
         return across, down
 
-    parts = []
+    parts: list[str] = []
+    labels: list[tuple[float, float, float]] = []
     for step in range(5):
         value = bottom + (top - bottom) * step / 4
         _, y = place(0, value)
@@ -63,13 +65,25 @@ def draw_scatter(points: Sequence[Point], x_title: str, y_title: str) -> display
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{p.colour}" fill-opacity=".7">'
             f"<title>{escape(p.label)}</title></circle>"
         )
-        parts.append(_label(x + radius + 3, y + 4, p.label, "start"))
+        left = x + radius + 3
+        down = _find_free_line(labels, left, y + 4, LETTER_PX * len(p.label))
+        labels.append((left, down, LETTER_PX * len(p.label)))
+        parts.append(_label(left, down, p.label, "start"))
     parts.append(_label(WIDTH_PX / 2, HEIGHT_PX - 6, x_title, "middle"))
     parts.append(_label(LEFT_PX + 4, 12, y_title, "start"))
     return display.Html(
         f'<svg role="img" aria-label="{escape(y_title)} against {escape(x_title)}" width="{WIDTH_PX}" '
         f'height="{HEIGHT_PX}" style="max-width:100%;overflow:visible">{"".join(parts)}</svg>'
     )
+
+
+def _find_free_line(labels: Sequence[tuple[float, float, float]], left: float, down: float, width: float) -> float:
+    """Return the first height from ``down`` at which a label covers none of ``labels`` (left, height, width)."""
+    while any(
+        abs(down - y) < LINE_PX and left < other + its_width and other < left + width for other, y, its_width in labels
+    ):
+        down += LINE_PX
+    return down
 
 
 def _label(x: float, y: float, text: str, anchor: str) -> str:
@@ -126,6 +140,10 @@ def render_experiment_report(experiment: Experiment) -> display.Html:
         render_experiment(experiment.comparison) if experiment.comparison else "",
         display.heading("Quality, cost and latency"),
         draw_quality(experiment),
+        display.paragraph(
+            "Median seconds of asking now: work that a variant shares with one before it is not done again and not in "
+            "them."
+        ),
         display.table(columns, rows),
     )
 

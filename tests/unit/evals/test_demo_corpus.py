@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from roma_core.evals.demo_corpus import descriptions, gather_demo_corpus, normalise_name, own_docs
+from roma_core.app import build_roma
+from roma_core.evals.demo_corpus import descriptions, gather_demo_corpus, normalise_name, own_docs, prepare_corpus
+from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase
+from roma_core.settings import Settings
 
 
 class Dist(metadata.Distribution):
@@ -92,3 +95,15 @@ def test_the_installed_environment_gives_a_real_corpus(tmp_path: Path) -> None:
     assert {"openai.md", "tenacity.rst", "docs/11_SECURITY.md"} <= names
     assert all(normalise_name(p.stem) == p.stem for p in paths if p.parent == tmp_path)
     assert all(p.stat().st_size > 1 for p in paths)
+
+
+async def test_a_set_about_ones_own_documents_builds_no_corpus(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "bridge.md").write_text("# Bridge\n\nIt was built in 1902.\n")
+    case = GoldenCase(
+        id="q", question="When was it built?", kind="single", evidence=(Evidence(uri="bridge.md", anchor="in 1902"),)
+    )
+    settings = Settings(workspace=workspace, embedder="fake", reranker="none", parser_workers=1)
+    async with build_roma(settings) as roma:
+        await roma.ingest(tmp_path / "bridge.md")
+        assert await prepare_corpus(roma, Golden(name="own", cases=(case,))) is None
+    assert not (workspace / "corpus").exists() and not (workspace / "demo-corpus").exists()

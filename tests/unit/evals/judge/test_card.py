@@ -71,6 +71,26 @@ async def test_unreadable_grades_are_counted_and_a_judge_without_any_is_refused(
         await calibrate_judge(make_labels(2), Judge(FakeLLM(["?"] * 2)), repeats=1)
 
 
+async def test_one_grade_is_no_calibration() -> None:
+    with pytest.raises(EvalError, match="a calibration needs 2 at least"):
+        await calibrate_judge(make_labels(1), Judge(FakeLLM(rule=by_content)), repeats=1)
+
+
+async def test_one_grade_for_all_answers_says_nothing_and_the_card_says_so() -> None:
+    labels = [label.model_copy(update={"grade": 4.0}) for label in make_labels()]
+    card = await calibrate_judge(labels, Judge(FakeLLM(rule=by_content)), repeats=1)
+    assert dict(row[:2] for row in card.rows())["kappa"] == "–"
+    assert card.remarks == ("People passed every answer: grade some that are wrong, or no pass rate can be corrected.",)
+    assert card.remarks[0] in card._repr_html_()
+    failed = [label.model_copy(update={"grade": 1.0}) for label in make_labels()]
+    assert (
+        (await calibrate_judge(failed, Judge(FakeLLM(rule=by_content)), repeats=1))
+        .remarks[0]
+        .startswith("People passed no answer")
+    )
+    assert (await calibrate_judge(make_labels(), Judge(FakeLLM(rule=by_content)), repeats=1)).remarks == ()
+
+
 async def test_a_card_is_kept_and_corrects_every_report_of_its_judge(tmp_path: Path) -> None:
     judge = Judge(FakeLLM(rule=by_content))
     info = MeasureInfo(name="judge", scale=(1, 5), judge=judge.identity, models={"judge": judge.llm.name})

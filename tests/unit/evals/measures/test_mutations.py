@@ -45,6 +45,16 @@ Schule | Wie viele Kinder gehen in die Schule? | In die Schule gehen 1.240 Kinde
 Bahn | Wie oft fährt die Bahn? | Die Bahn fährt alle 15 Minuten nach Süden. | 15
 Turm | Wer baute den Turm? | Den Turm baute Ada Kern im Jahr 1902. | Ada Kern; 1902
 """,
+    "rules": """
+Lease | Is heating included in the rent? | Heating is not included in the rent of the boathouse. | not included
+Motor | May motor boats be refuelled in the hall? | Motor boats may not be refuelled in the hall. | not be refuelled
+Vote | Who voted against the insurance? | Luis Vega voted against the insurance that Ada Brandt proposed. | Luis Vega
+Sale | Who sold the Heron to whom? | Ruth Adler sold the Heron to Karl Weiss in 1998. | Ruth Adler; Karl Weiss
+Cable | How thick is the cable? | The cable is 14 mm thick and weighs 3 kg per metre. | 14 mm; 3 kg
+Jetty | How long is the jetty? | The jetty is 85 metres long and costs 7,400 euros a year. | 85 metres; 7400 euros
+Door | May visitors use the back door? | Visitors may never use the back door of the archive. | never
+Pool | How warm is the pool? | The pool is heated to 26 °C and is 3 metres deep. | 26 °C; 3 metres
+""",
 }
 
 
@@ -118,6 +128,16 @@ async def test_each_measure_falls_under_every_mutation_that_it_claims_to_see(nam
 def test_every_mutation_is_seen_by_some_measure() -> None:
     seen = {name for m in default_measures(5) for name in m.sees}
     assert seen == set(MUTATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(MUTATIONS))
+async def test_every_mutation_changes_answers_of_some_set(name: str) -> None:
+    changed = 0
+    for text in SETS.values():
+        cases, outcomes, _ = make_set(text)
+        outputs = [outcome.output for outcome in outcomes if outcome.output is not None]
+        changed += sum(MUTATIONS[name](case, o, outputs) != o.answer for case, o in zip(cases, outputs, strict=True))
+    assert changed
 
 
 async def test_a_measure_that_claims_too_much_is_found_out() -> None:

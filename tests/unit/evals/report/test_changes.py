@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 
-from roma_core.evals import compare, describe_missing
+from roma_core.evals import compare, describe_missing, render_changes
+from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.report.changes import count_needed
 from tests.fakes.evals import make_run
 
@@ -21,6 +22,19 @@ def scores(n: int, shift: float, seed: int = 1) -> tuple[list[float], list[float
 
 def test_a_decided_comparison_misses_nothing() -> None:
     assert describe_missing(compare(make_run([0.0] * 40), make_run([1.0] * 40))) == ""
+
+
+def test_runs_in_which_no_case_differs_do_not_count_as_decided() -> None:
+    words = describe_missing(compare(make_run([0.0, 1.0] * 20), make_run([0.0, 1.0] * 20)))
+    assert words.startswith("No case differs in nugget_recall, so there is nothing to decide by; 40 questions do not")
+
+
+def test_changes_are_shown_as_html_in_a_notebook() -> None:
+    a, b = make_run([0.0, 1.0] * 20), make_run([1.0] * 40)
+    changed = render_changes(Golden(name="set", cases=()), a, b, compare(a, b))
+    same = render_changes(Golden(name="set", cases=()), a, a, compare(a, a))
+    assert changed._repr_html_().startswith("<div") and "changed most" in changed._repr_html_()
+    assert same._repr_html_() == "<p>No case changed in nugget_recall.</p>"
 
 
 def test_an_undecided_one_says_how_many_questions_would_decide() -> None:
