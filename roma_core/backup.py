@@ -19,7 +19,8 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,10 +31,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roma_core import __version__
 from roma_core.errors import DISK_FULL, ErrorCode, InputError, NotFoundError, RomaError, StoreError
-from roma_core.store.lease import Lease
+from roma_core.settings import Settings
+from roma_core.store.folder import LocalFolder, StoreFolder, call_folder, place_store
 from roma_core.store.register import list_unfinished, table_folder
 from roma_core.tenants.uploads import list_uploads_of_before, list_uploads_of_others
-from roma_core.workspace import Workspace, list_tenant_folders, private_file, private_folder
+from roma_core.workspace import STORE, TENANTS, Workspace, list_tenant_folders, private_file, private_folder
 
 FORMAT: Final = 1
 """Of the archive. A ROMA restores this format and older ones."""
@@ -41,6 +43,9 @@ MANIFEST: Final = "manifest.json"
 LARGEST_MANIFEST_BYTES: Final = 256 << 20
 WRITER_LOCK: Final = ".writer.lock"
 LEASE_S: Final = 120.0
+SMALL_BYTES: Final = 64 << 10
+"""Files of a store up to this size may be replaced by a writer; all others never change."""
+FETCHED_AT_ONCE: Final = 8
 BLOCK_BYTES: Final = 1 << 20
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 SQLITE_BESIDE: Final = ("-wal", "-shm", "-journal")
@@ -92,6 +97,12 @@ class BackupScope:
     """Folders of uploads that lie outside of the tenant's folder."""
     others: tuple[Path, ...] = ()
     """Folders of uploads in the tenant's folder that are of other tenants."""
+    settings: Settings | None = None
+    """Say where the stores lie; without them, in the workspace."""
+
+    def find_store(self, own: Workspace) -> StoreFolder:
+        """Return where the store of one of the workspaces lies."""
+        return LocalFolder(own.store) if self.settings is None else place_store(self.settings, own)
 
     def list_workspaces(self) -> list[Workspace]:
         """Return where the files of each tenant lie: the folder itself first."""
@@ -101,19 +112,24 @@ class BackupScope:
         return [self.workspace, *(self.workspace.of_tenant(tenant) for tenant in tenants)]
 
 
-async def back_up_workspace(folder: Path, archive: Path, *, lease_s: float = LEASE_S) -> BackupReport:
+async def back_up_workspace(
+    folder: Path, archive: Path, *, settings: Settings | None = None, lease_s: float = LEASE_S
+) -> BackupReport:
     """Write all that cannot be made again to ``archive``, a tar file with mode 0600, while others use the workspace.
 
-    Caches, indexes of variants, temporary files and sign-ins of users are left out. Raises ``InputError`` for an
+    ``settings`` say where the passages lie when that is not the workspace. Caches, indexes of variants, temporary files
+    and sign-ins of users are left out. Raises ``InputError`` for an
     archive that exists or lies inside the workspace, and ``StoreError`` for a full disk or a damaged database; then
     there is no archive.
 
     >>> report = await back_up_workspace(Path(".roma"), Path("monday.tar"))
     """
-    return await _back_up(BackupScope(Workspace(folder)), archive, lease_s)
+    return await _back_up(BackupScope(Workspace(folder), settings=settings), archive, lease_s)
 
 
-async def back_up_tenant(folder: Path, tenant: str, archive: Path, *, lease_s: float = LEASE_S) -> BackupReport:
+async def back_up_tenant(
+    folder: Path, tenant: str, archive: Path, *, settings: Settings | None = None, lease_s: float = LEASE_S
+) -> BackupReport:
     """Write all that one tenant has to ``archive``, which ``restore_workspace`` makes a workspace of.
 
     Accounts, tokens and jobs are the service's, and not part of it. Raises ``NotFoundError`` for a tenant that has no
@@ -128,7 +144,8 @@ async def back_up_tenant(folder: Path, tenant: str, archive: Path, *, lease_s: f
     own = root.of_tenant(tenant)
     more = await asyncio.to_thread(list_uploads_of_before, root, tenant)
     others = await asyncio.to_thread(list_uploads_of_others, root) if own == root else ()
-    return await _back_up(BackupScope(own, is_one_tenant=True, more=more, others=others), archive, lease_s)
+    scope = BackupScope(own, is_one_tenant=True, more=more, others=others, settings=settings)
+    return await _back_up(scope, archive, lease_s)
 
 
 async def _back_up(scope: BackupScope, archive: Path, lease_s: float) -> BackupReport:
@@ -141,17 +158,23 @@ async def _back_up(scope: BackupScope, archive: Path, lease_s: float) -> BackupR
             snapshot = Path(made)
             for own in scope.list_workspaces():
                 place = snapshot / own.folder.relative_to(workspace.folder)
-                async with _hold_lease(own, lease_s):
-                    await asyncio.to_thread(_link_store, own, place)
+                store = scope.find_store(own)
+                async with _hold_lease(store, lease_s):
+                    files = await asyncio.to_thread(_list_store, store)
+                    is_urgent = {file: not store.is_remote or size <= SMALL_BYTES for file, size in files.items()}
+                    await asyncio.to_thread(_fetch_files, store, [f for f in files if is_urgent[f]], place / STORE)
                     if own.ledger.exists():
                         await asyncio.to_thread(_copy_database, own.ledger, place / own.ledger.name)
+                await asyncio.to_thread(_fetch_files, store, [f for f in files if not is_urgent[f]], place / STORE)
             return await asyncio.to_thread(_write_archive, scope, snapshot, unfinished, archive)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def restore_workspace(archive: Path, folder: Path) -> BackupReport:
+def restore_workspace(archive: Path, folder: Path, *, settings: Settings | None = None) -> BackupReport:
     """Make the workspace ``folder`` of ``archive``. It appears at once, when every file has its hash, or not at all.
+
+    Where ``settings`` have the passages on an object store, they are written there first; nothing may be there yet.
 
     Raises ``NotFoundError`` without an archive, ``InputError`` for a folder that holds something, and ``StoreError``:
     ERR_STORAGE_CORRUPT for a damaged archive, ERR_STORAGE_NEWER for one of a newer ROMA, ERR_STORAGE_FULL.
@@ -163,11 +186,15 @@ def restore_workspace(archive: Path, folder: Path) -> BackupReport:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"The workspace {str(folder)!r} is not empty; restore into one that does not exist.")
     private_folder(folder.absolute().parent)
+    if settings is not None:
+        _require_empty(place_store(settings, Workspace(folder)))
     staging = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}.restoring-"))
     try:
         with _translate_errors(archive):
             _require_room(staging, archive.stat().st_size)
             manifest = _extract(archive, staging)
+            if settings is not None and settings.storage.store_url is not None:
+                _send_stores(staging, folder, settings)
             if hasattr(os, "sync"):
                 os.sync()
             if folder.exists():
@@ -193,35 +220,52 @@ def _check_archive(workspace: Workspace, archive: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _hold_lease(workspace: Workspace, lease_s: float) -> Any:
+async def _hold_lease(store: StoreFolder, lease_s: float) -> AsyncIterator[None]:
     """Shut writers out of the store, where there is one, for the moment of the snapshot."""
-    if not workspace.store.is_dir():
+    if not await call_folder(store, store.exists):
         yield
         return
-    async with Lease(workspace.store, lease_s, WRITER_LOCK):
+    async with store.lock(WRITER_LOCK, lease_s):
         yield
 
 
-def _link_store(workspace: Workspace, snapshot: Path) -> None:
-    """Link the files of the store's tables into ``snapshot``; copy where the disk knows no links."""
-    if not workspace.store.is_dir():
-        return
-    unfinished = {table_folder(workspace.store, name) for name in list_unfinished(workspace.store)}
-    for path in sorted(workspace.store.rglob("*")):
-        is_lock = path.name.startswith(".") and path.suffix == ".lock"
-        if not path.is_file() or is_lock or unfinished.intersection(path.parents):
+def _list_store(store: StoreFolder) -> dict[str, int]:
+    """Return the bytes of the files of a store's finished tables, by their path in the store."""
+    unfinished = {table_folder(store, name).name for name in list_unfinished(store)}
+    return {file: size for file, size in store.list_files().items() if file.partition("/")[0] not in unfinished}
+
+
+def _fetch_files(store: StoreFolder, files: Sequence[str], place: Path) -> None:
+    """Make files of a store in ``place``."""
+    try:
+        with ThreadPoolExecutor(FETCHED_AT_ONCE, "roma-backup") as threads:
+            list(threads.map(lambda file: store.fetch(file, place / file), files))
+    except FileNotFoundError as error:
+        raise StoreError(
+            "Older versions of the store were removed while it was copied; back up again.", ErrorCode.STORAGE_LOCKED
+        ) from error
+
+
+def _require_empty(store: StoreFolder) -> None:
+    if store.is_remote and store.list_files():
+        raise InputError(f"There is a store at {store.place} already: restore to another ROMA_STORE_URL, or remove it.")
+
+
+def _send_stores(staging: Path, folder: Path, settings: Settings) -> None:
+    """Move the stores of a workspace that is being restored to where ``settings`` have them."""
+    for place in (staging / STORE, *sorted(staging.glob(f"{TENANTS}/*/{STORE}"))):
+        if not place.is_dir():
             continue
-        place = snapshot / path.relative_to(workspace.folder)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if path.parent == workspace.store:  # small, and replaced as a whole by others
-            shutil.copyfile(path, place)
-            continue
-        try:
-            os.link(path, place)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise
-            shutil.copyfile(path, place)
+        store = place_store(settings, Workspace(folder / place.parent.relative_to(staging)))
+        _require_empty(store)
+        store.prepare()
+        files = [path for path in place.rglob("*") if path.is_file()]
+        files.sort(key=lambda path: (path.suffix in {".json", ".manifest"}, path))  # what names the others comes last
+        for path in files:
+            store.send(path, path.relative_to(place).as_posix())
+        for name in store.list_folders():
+            store.child(name).mark()
+        shutil.rmtree(place)
 
 
 def _copy_database(path: Path, copy: Path) -> None:

@@ -21,6 +21,7 @@ from pydantic import Field
 from roma_core.app import Roma
 from roma_core.database import is_sound, set_aside
 from roma_core.errors import ErrorCode, StoreError
+from roma_core.store.folder import call_folder, locate_store
 from roma_core.types import Document, IngestItem, Noun
 from roma_core.workspace import BACKUPS, Workspace
 
@@ -69,7 +70,8 @@ async def examine(roma: Roma, *, repair: bool = False) -> DoctorReport:
         *await asyncio.to_thread(lambda: list(_examine_databases(workspace, repair))),
         *await asyncio.to_thread(lambda: list(_examine_files(workspace, repair))),
     ]
-    if workspace.store.exists():
+    store = locate_store(roma.settings)
+    if await call_folder(store, store.exists):
         try:
             diagnoses += await _examine_store(roma, repair)
             diagnoses += await _examine_documents(roma, repair)
@@ -151,18 +153,18 @@ def _find_leftovers(workspace: Workspace) -> Iterator[Path]:
 
 async def _examine_store(roma: Roma, repair: bool) -> list[Diagnosis]:
     """Return what is wrong with the table of passages itself, and tables that no ``reindex`` has finished."""
-    return [*await asyncio.to_thread(_examine_unfinished, roma, repair), *await _examine_table(roma, repair)]
+    return [*await _examine_unfinished(roma, repair), *await _examine_table(roma, repair)]
 
 
-def _examine_unfinished(roma: Roma, repair: bool) -> list[Diagnosis]:
+async def _examine_unfinished(roma: Roma, repair: bool) -> list[Diagnosis]:
     from roma_core.store.lance import remove_unfinished
     from roma_core.store.register import list_unfinished
 
-    folder = Workspace.of(roma.settings).store
-    names = list_unfinished(folder)
+    folder = locate_store(roma.settings)
+    names = await call_folder(folder, list_unfinished, folder)
     if not names:
         return []
-    removed = remove_unfinished(folder) if repair else []
+    removed = await remove_unfinished(folder) if repair else []
     return [
         Diagnosis(
             part="store",

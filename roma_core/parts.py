@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from roma_core.rerank import Reranker
     from roma_core.sessions.service import Sessions
     from roma_core.settings import Settings
+    from roma_core.store import StoreFolder
     from roma_core.store.base import ChunkStore
     from roma_core.telemetry.health import HealthMonitor, Probe
     from roma_core.writers.base import Writer
@@ -253,9 +254,10 @@ def follow_index(settings: Settings) -> Settings:
     """Return settings whose embedder is the one that the workspace's index was made with, where they name none."""
     if "embedder" in settings.retrieval.model_fields_set:
         return settings
+    from roma_core.store.folder import locate_store
     from roma_core.store.register import find_embedder
 
-    found = guarded_call("store", lambda: find_embedder(Workspace.of(settings).store))
+    found = guarded_call("store", lambda: find_embedder(locate_store(settings)))
     if isinstance(found, AgentFailure) or not found:  # a damaged register is reported when the store is opened
         return settings
     return settings.replace(embedder=found)
@@ -266,13 +268,14 @@ async def reindex_store(
 ) -> ReindexReport:
     """Make the index of a workspace again. Raises ``RomaError``."""
     from roma_core.ingestion.reindex import Reindexing
+    from roma_core.store.folder import locate_store
 
     chosen = embedder or roma.settings.retrieval.embedder
     is_own = chosen == roma.settings.retrieval.embedder
     model = roma.embedder if is_own else make_embedder(roma, roma.settings.replace(embedder=chosen))
     try:
         return await Reindexing(
-            folder=Workspace.of(roma.settings).store,
+            folder=locate_store(roma.settings),
             embedder=model,
             embedder_name=chosen,
             cache=roma.cache,
@@ -366,10 +369,12 @@ def build_audit(roma: Roma) -> AuditLog:
 
 def build_store(roma: Roma) -> ChunkStore:
     """Return the LanceDB store for the embedder in use."""
-    return open_store(roma, Workspace.of(roma.settings).store)
+    from roma_core.store.folder import locate_store
+
+    return open_store(roma, locate_store(roma.settings))
 
 
-def open_store(roma: Roma, folder: Path) -> ChunkStore:
+def open_store(roma: Roma, folder: Path | StoreFolder) -> ChunkStore:
     """Return the LanceDB store in ``folder`` for the embedder in use."""
     from roma_core.store.lance import LanceStore
 

@@ -23,6 +23,7 @@ PROJECT_FILE = "roma.toml"
 BACKUPS = "backups"
 """Folder beside a database: its copies from before its tables were changed."""
 TENANTS: Final = "tenants"
+STORE: Final = "store"
 """Folder in a workspace: one folder a tenant, but for the home tenant."""
 CORPUS_PREFIX: Final = "beir-"
 """Beginning of the names of corpora that an evaluation ingests: parts of the tenant that evaluates, not tenants."""
@@ -101,7 +102,7 @@ class Workspace:
     @property
     def store(self) -> Path:
         """Folder of the table of passages."""
-        return self.folder / "store"
+        return self.folder / STORE
 
     @property
     def shards(self) -> Path:

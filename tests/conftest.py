@@ -22,6 +22,7 @@ import roma_core  # noqa: F401  (sets the quiet switches before anything else is
 from bench.small_model import find_missing, serve_small_model
 from tests.fakes.certificate import write_authority
 from tests.postgres import run_postgres
+from tests.s3 import run_s3, set_keys
 from tests.sizes import IS_WHOLE, examples
 
 # A first example pays for imports; time is not tested. New examples are drawn in the soak alone: elsewhere a run that
@@ -49,7 +50,7 @@ if folder := find_memory_folder():
     # A workspace is half a dozen databases, and a commit waits for the disk: most of what a small test takes.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
-KEYS = ("LLM_", "ROMA_", "OPENAI_", "ANTHROPIC_", "GOOGLE_APPLICATION_")
+KEYS = ("LLM_", "ROMA_", "OPENAI_", "ANTHROPIC_", "GOOGLE_APPLICATION_", "AWS_")
 
 
 def pytest_collection_finish() -> None:
@@ -157,6 +158,20 @@ def local_llm() -> Iterator[str]:
         pytest.skip(f"not installed: {missing}; the extra 'dev' brings it")
     with serve_small_model() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Address of an object store that keeps the conditions of writes."""
+    with run_s3() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Address of an object store for which this process has keys."""
+    set_keys(monkeypatch)
+    return s3_server
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ async def backup(call: Invocation, archive: Path) -> int:
 
     It holds all that cannot be made again; caches and sign-ins to Google Drive are left out.
     """
-    report = await back_up_workspace(call.settings.workspace, archive)
+    report = await back_up_workspace(call.settings.workspace, archive, settings=call.settings)
     call.emit(asdict(report), lambda: _show("backed up to", report))
     if call.settings.storage.database_url and not call.as_json:
         note("Conversations, and in PostgreSQL the audit log, are in the database of ROMA_DATABASE_URL: back it up by ")
@@ -30,7 +30,7 @@ async def backup(call: Invocation, archive: Path) -> int:
 
 async def restore_backup(call: Invocation, archive: Path) -> int:
     """Make the workspace of a backup; return the exit code."""
-    report = await asyncio.to_thread(restore_workspace, archive, call.settings.workspace)
+    report = await asyncio.to_thread(restore_workspace, archive, call.settings.workspace, settings=call.settings)
     call.emit(asdict(report), lambda: _show("restored into", report))
     return OK
 

@@ -19,7 +19,7 @@ from roma_core.errors import AgentFailure, InputError
 from roma_core.facts import read_facts
 from roma_core.ingestion.ledger import Ledger
 from roma_core.settings import TrackedChanges
-from roma_core.store import open_for_reading, require_document
+from roma_core.store import locate_store, open_for_reading, require_document
 from roma_core.types import MOST_WARNINGS, ItemState
 from roma_core.ui.progress import ingest_bar
 from roma_core.workspace import Workspace
@@ -135,7 +135,7 @@ def show_ingest(report: IngestionReport) -> None:
 @click.argument("document_id")
 async def show(call: Invocation, document_id: str) -> int:
     """Print a stored document: its text, metadata and spans. No model is needed for it."""
-    store = open_for_reading(Workspace.of(call.settings).store)
+    store = open_for_reading(locate_store(call.settings))
     try:
         document = await require_document(store, call.settings.tenant, document_id)
     finally:

@@ -19,7 +19,7 @@ from roma_core.cli.interruption import QuestionWatch, UsageWatch
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.cli.prompts import read_choices
 from roma_core.errors import InputError, name_some, suggest_name
-from roma_core.store import open_for_reading
+from roma_core.store import locate_store, open_for_reading
 from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
 
@@ -179,7 +179,7 @@ async def _score_ranking(
     require_run_name(name)
     golden = load_dataset(dataset).sample(limit)
     tenant = call.settings.tenant
-    store = open_for_reading(Workspace.of(call.settings).store)
+    store = open_for_reading(locate_store(call.settings))
     try:
         if dataset.startswith(BEIR):
             folder = Path(dataset.removeprefix(BEIR))

@@ -16,7 +16,7 @@ from roma_core.app import Roma, build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, note, write, write_table
 from roma_core.errors import AgentFailure, EvalError, InputError
-from roma_core.store import open_for_reading
+from roma_core.store import locate_store, open_for_reading
 from roma_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ async def import_set(call: Invocation, file: Path, dataset: Path, form: str) -> 
     from roma_core.evals.golden.dataset import add_cases
     from roma_core.evals.golden.foreign_sets import place_items, read_items
 
-    store = open_for_reading(Workspace.of(call.settings).store)
+    store = open_for_reading(locate_store(call.settings))
     try:
         placed = await place_items(dataset.stem, read_items(file, form), store.documents(call.settings.tenant))
     finally:

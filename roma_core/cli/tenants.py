@@ -78,7 +78,7 @@ async def export(call: Invocation, name: str, archive: Path) -> int:
 
     Accounts, tokens and jobs are not part of it.
     """
-    report = await back_up_tenant(call.settings.workspace, name, archive)
+    report = await back_up_tenant(call.settings.workspace, name, archive, settings=call.settings)
     size_mb = report.size_bytes / (1 << 20)
     call.emit(asdict(report), lambda: write(f"{report.files} files, {size_mb:.1f} MB, exported to {report.path}"))
     if call.settings.storage.database_url and not call.as_json:

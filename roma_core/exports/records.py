@@ -22,7 +22,7 @@ from roma_core.evals.run_dataset import find_run_dataset, match_dataset
 from roma_core.evals.runs import RunStore
 from roma_core.sessions.service import Feedback, Sessions, database_url
 from roma_core.settings import Settings
-from roma_core.store import ChunkStore, open_for_reading
+from roma_core.store import ChunkStore, locate_store, open_for_reading
 from roma_core.types import Noun, Principal
 from roma_core.workspace import Workspace
 
@@ -177,7 +177,7 @@ async def open_records(
 ) -> AsyncIterator[WorkspaceReader]:
     """Return a context with all records of the workspace that the settings name."""
     workspace = Workspace.of(settings)
-    store = await asyncio.to_thread(open_for_reading, workspace.store)
+    store = await asyncio.to_thread(open_for_reading, await asyncio.to_thread(locate_store, settings))
     answers = Answers(workspace.answers, days=settings.storage.answer_days, most_mb=settings.storage.answer_mb)
     sessions = Sessions(database_url(workspace.folder, settings.storage.database_url))
     try:

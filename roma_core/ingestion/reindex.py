@@ -22,6 +22,7 @@ from roma_core.ingestion.ledger import Ledger
 from roma_core.ingestion.run import make_identity
 from roma_core.ingestion.vectors import embed_passages
 from roma_core.store.base import EmbeddedDocument
+from roma_core.store.folder import StoreFolder
 from roma_core.store.lexical import MODEL_TOKENIZERS, TOKENIZERS
 from roma_core.store.rebuild import BuildTarget, DocumentKey, StoredDocument, TableBuild
 from roma_core.types import Chunk, ReindexReport, Usage, digest
@@ -51,7 +52,7 @@ OnReindex = Callable[[ReindexProgress], None]
 class Reindexing:
     """One reindex of all tenants of a store."""
 
-    folder: Path
+    folder: Path | StoreFolder
     embedder: Embedder
     embedder_name: str
     """The value of ``ROMA_EMBEDDER``."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import field_validator
 
 from roma_core.settings.base import SettingsSection, setting
+from roma_core.settings.llm import check_address
 
 CacheMode = Literal["off", "read", "write", "refresh"]
+
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""Names that a bucket may have."""
 
 
 class StorageSettings(SettingsSection):
@@ -20,6 +28,15 @@ class StorageSettings(SettingsSection):
         "Rows of the store's table (passages and documents) above which it is spread over partitions; 0 = never.",
         ge=0,
         decides_answers=False,
+    )
+    store_url: str | None = setting(
+        None,
+        "Where the passages lie: s3://bucket/prefix; none = in the workspace. Keys are AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, or the machine's role.",
+        decides_answers=False,
+    )
+    store_endpoint: str | None = setting(
+        None, "Address of an object store that is not Amazon's, such as https://minio:9000.", decides_answers=False
     )
     cache: CacheMode = setting(
         "write", "off: never; read: use only; write: use and fill; refresh.", decides_answers=False
@@ -44,6 +61,21 @@ class StorageSettings(SettingsSection):
         256, "Room for cached answers; the least recently used go first.", ge=1, decides_answers=False
     )
     answer_mb: int = setting(1024, "Room for the records of answers; the oldest go first.", ge=1, decides_answers=False)
+
+    @field_validator("store_url")
+    @classmethod
+    def _check_store_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme != "s3" or not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment:
+            raise ValueError("must be s3://bucket/prefix, without keys in it")
+        return value
+
+    @field_validator("store_endpoint")
+    @classmethod
+    def _check_store_endpoint(cls, value: str | None) -> str | None:
+        return check_address(value)
 
     @property
     def server_url(self) -> str | None:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from roma_core.store.base import ChunkStore as ChunkStore
     from roma_core.store.base import EmbeddedDocument as EmbeddedDocument
     from roma_core.store.base import require_document as require_document
+    from roma_core.store.folder import LocalFolder as LocalFolder
+    from roma_core.store.folder import StoreFolder as StoreFolder
+    from roma_core.store.folder import locate_store as locate_store
     from roma_core.store.inmemory import InMemoryStore as InMemoryStore
     from roma_core.store.lance import LanceStore as LanceStore
     from roma_core.store.lance import open_for_reading as open_for_reading
@@ -22,6 +25,7 @@ else:
                 "EmbeddedDocument",
                 "require_document",
             ),
+            "folder": ("LocalFolder", "StoreFolder", "locate_store"),
             "inmemory": ("InMemoryStore",),
             "lance": (
                 "LanceStore",
@@ -35,6 +39,9 @@ __all__ = [
     "EmbeddedDocument",
     "InMemoryStore",
     "LanceStore",
+    "LocalFolder",
+    "StoreFolder",
+    "locate_store",
     "open_for_reading",
     "require_document",
 ]

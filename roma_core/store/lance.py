@@ -13,14 +13,12 @@ import importlib
 import json
 import math
 import operator
-import os
 import re
-import shutil
 import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -34,8 +32,8 @@ from roma_core.store import migrations
 from roma_core.store.allocator import limit_pools, return_freed_memory, trim_memory_eagerly
 from roma_core.store.base import ChunkStore, EmbeddedDocument, Filters, hash_chunks
 from roma_core.store.filters import Conditions, parse_filters
+from roma_core.store.folder import Stamp, StoreFolder, call_folder, open_folder
 from roma_core.store.inmemory import InMemoryStore
-from roma_core.store.lease import Lease
 from roma_core.store.lexical import TOKENIZER, expand_versions, find_missing_words, stem_words
 from roma_core.store.partitions import (
     GENERATION_FILE,
@@ -52,17 +50,16 @@ from roma_core.store.partitions import (
     publish_new,
 )
 from roma_core.store.passages import MOST_BLOCK_BYTES, PassageMemory, TableVersion, VectorBlock
-from roma_core.store.readers import ReaderGate
 from roma_core.store.register import (
     FIRST_TABLE,
+    RegisterReader,
     TableRegister,
+    change_register,
     list_unfinished,
     name_next_table,
     read_register,
-    read_stamp,
     remove_table,
     table_folder,
-    write_register,
 )
 from roma_core.store.rows import CHUNK_FIELDS, FACT_FIELDS, join_words, parse_chunk, parse_facts, rows, schema
 from roma_core.store.shards import check_rows
@@ -79,7 +76,7 @@ from roma_core.store.upkeep import (
 )
 from roma_core.store.words import choose_languages, widen_question
 from roma_core.types import EVERYTHING, Chunk, ComponentHealth, Document, DocumentFacts, ReadScope, ScoredChunk, digest
-from roma_core.workspace import GoneError, identity, private_folder
+from roma_core.workspace import GoneError
 
 if TYPE_CHECKING:
     from roma_core.types import Vector, Vectors
@@ -121,11 +118,12 @@ BACKUP_AGE = timedelta(days=7)
 """Time for which the state of before a migration is kept."""
 RETIRED_AFTER_S = 60.0
 """Time for which a replaced table stays: a read that began with it has long ended then."""
+MAINTENANCE_FILE = "maintenance.json"
+"""Small file with the last look for doubled keys."""
 WRITER_LOCK, BUILDER_LOCK, REINDEX_LOCK = ".writer.lock", ".builder.lock", ".reindex.lock"
 """Locks of those who write to the table in use, who write to a new one, and who make one at all."""
 COPIED_ROWS = 20_000
 """Rows that are in memory at once while a table is spread over partitions, about."""
-QUIET_WAIT_S, QUIET_LOOK_S = 2.0, 0.02
 INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
 """Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that are not read again."""
 
@@ -150,7 +148,7 @@ class LanceStore:
 
     def __init__(
         self,
-        path: Path,
+        place: Path | StoreFolder,
         *,
         fingerprint: str | None,
         dim: int = 0,
@@ -170,24 +168,23 @@ class LanceStore:
         """
         self._partition_rows = partition_rows
         self._new_partitions = partitions
-        self._path = path
+        self._root = open_folder(place)
         self._made_with = {"fingerprint": fingerprint, "dim": dim, "model": model}
         self._building = building
         self._recipe = {"tokenizer": tokenizer, "recipe": recipe, **({"copy_of": copy_of} if copy_of else {})}
         self._tokenizer = tokenizer
         self._lock_file = BUILDER_LOCK if building else WRITER_LOCK
-        self._register = TableRegister()
-        self._register_stamp: tuple[int, int] | None = None
+        self._registered = RegisterReader(self._root)
         self._dim = dim
         self._lease_s = lease_s
         self._min_free = min_free_mb << 20
         self._opened: Any = None
         self._written_rows = 0
         """Rows since it was last looked at what the indices lack."""
-        self._identity: tuple[int, int] | None = None
+        self._identity: Stamp | None = None
         """Of the folder of the table that was opened last."""
         self._opening = asyncio.Lock()
-        self._gate = ReaderGate(path)
+        self._gate = self._root.make_gate()
         self._memory = PassageMemory()
         self._block_reading = PerLoop(asyncio.Lock)
         self._permitted: OrderedDict[str, tuple[TableVersion, int]] = OrderedDict()
@@ -196,9 +193,9 @@ class LanceStore:
         """By tenant: the table and its version, and the languages of its documents."""
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> StoreFolder:
         """The folder of the tables."""
-        return self._path
+        return self._root
 
     # Writing
 
@@ -260,7 +257,7 @@ class LanceStore:
     async def _delete_from_retired(self, where: Any) -> None:
         """Delete rows of replaced tables too, which other processes may still read."""
         for former in await self._open_retired():
-            async with open_for_writing(former, table_folder(self._path, former.name)) as writable:
+            async with open_for_writing(former, table_folder(self._root, former.name)) as writable:
                 for partition in writable.partitions:
                     await partition.table.delete(where.to_sql())
 
@@ -320,7 +317,7 @@ class LanceStore:
         """Do what is due by ``store.upkeep``, for each partition: nothing, the text index, small fragments, or all."""
 
         async def maintain_if_due(table: WritableTable) -> None:
-            self._sweep_tables()
+            await self._sweep_tables()
             if await self._spread_if_due(table):
                 return
             done = {await self._maintain_partition(partition) for partition in table.partitions} - {"none"}
@@ -328,7 +325,7 @@ class LanceStore:
                 await self._check_keys(table)
             if "rewrite" in done:
                 await self._remove_old_versions(table)
-                self._sweep_tables()
+                await self._sweep_tables()
 
         await self._write(maintain_if_due)
 
@@ -356,7 +353,8 @@ class LanceStore:
     async def purge(self) -> None:
         """Write every row again and remove all older versions, so that nothing that was deleted is on the disk.
 
-        Raises ``StoreError`` (locked) when readers did not pause for ``QUIET_WAIT_S``.
+        Raises ``StoreError`` (locked) when readers did not pause. An object store does not say who reads: there it
+        takes a minute, after which no read of before goes on.
         """
 
         async def rewrite(table: WritableTable) -> None:
@@ -367,7 +365,7 @@ class LanceStore:
                     await partition.update(updates_sql={"kind": "kind"})
             await self._maintain(table, rebuilds=True)
             is_clean = await self._remove_old_versions(table, removes_unverified=True)
-            if not is_clean or not self._sweep_tables(everything=True):
+            if not is_clean or not await self._sweep_tables(everything=True):
                 raise StoreError(
                     "Older versions of the store cannot be removed while it is read; run this again.",
                     ErrorCode.STORAGE_LOCKED,
@@ -385,8 +383,8 @@ class LanceStore:
             changed=number * lengths["mean"] - lengths["max"],
             unindexed=await count_unindexed(table, "search_text"),
             fragments=number,
-            versions=await asyncio.to_thread(_count_versions, folder),
-            taken_bytes=await asyncio.to_thread(_measure_folder, folder, in_blocks=False),
+            versions=await asyncio.to_thread(folder.count_files, "_versions"),
+            taken_bytes=await asyncio.to_thread(folder.measure),
             live_bytes=stats["total_bytes"],
         )
 
@@ -409,7 +407,7 @@ class LanceStore:
                 await self._compact(partition.table, rebuilds=rebuilds)
         await self._check_keys(table)
         await self._remove_old_versions(table)
-        self._sweep_tables()
+        await self._sweep_tables()
 
     async def _check_keys(self, table: WritableTable) -> None:
         """Raise ``StoreError`` (corrupt) for keys that are there more than once, and note when that was looked for."""
@@ -418,7 +416,7 @@ class LanceStore:
             keys = (await partition.table.query().select(["key"]).to_arrow()).column("key")
             doubled += len(keys) - len(keys.unique())
         note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "doubled": doubled}
-        _replace_text(self._path / "maintenance.json", json.dumps(note))
+        await call_folder(self._root, self._root.replace, MAINTENANCE_FILE, json.dumps(note))
         if doubled:
             raise StoreError(
                 f"{doubled} rows of the store have a key that another row has.", ErrorCode.STORAGE_CORRUPT, details=note
@@ -452,13 +450,10 @@ class LanceStore:
         removable = [each for each, _ in table.partitions if not await self._has_backup(each)]
         if not removable:
             return True
-        deadline = time.monotonic() + QUIET_WAIT_S
-        while not self._gate.is_quiet():
-            if time.monotonic() > deadline:
-                for partition in removable:
-                    await partition.optimize(cleanup_older_than=READER_LEASE)
-                return False
-            await asyncio.sleep(QUIET_LOOK_S)
+        if not await self._gate.wait_until_quiet(is_urgent=removes_unverified):
+            for partition in removable:
+                await partition.optimize(cleanup_older_than=READER_LEASE)
+            return False
         for partition in removable:
             latest = (await partition.list_versions())[-1]["timestamp"]
             age = datetime.now(latest.tzinfo) - latest
@@ -487,33 +482,30 @@ class LanceStore:
         They are made beside the table in use, which readers follow until the new one is whole. The caller holds the
         writers' lease.
         """
-        from filelock import FileLock, Timeout
-
         rows = sum([int(await partition.count_rows()) for partition, _ in table.partitions])
         count = choose_partition_count(rows, self._partition_rows)
         if self._building or count <= len(table.partitions):
             return False
-        try:
-            with FileLock(str(self._path / REINDEX_LOCK), timeout=0):
-                self._require_room(_measure_folder(self._folder))
-                for name in list_unfinished(self._path):
-                    if (await read_making_of(self._path, name)).get("copy_of"):
-                        remove_table(self._path, name)
-                await self._spread(table, count)
-        except Timeout:
-            return False  # a reindex makes the partitions that its own table needs
+        async with hold_if_free(self._root, REINDEX_LOCK) as is_held:
+            if not is_held:
+                return False  # a reindex makes the partitions that its own table needs
+            self._require_room(await call_folder(self._root, self._folder.measure, in_blocks=True))
+            for name in await call_folder(self._root, list_unfinished, self._root):
+                if (await read_making_of(self._root, name)).get("copy_of"):
+                    await call_folder(self._root, remove_table, self._root, name)
+            await self._spread(table, count)
         return True
 
     async def _spread(self, table: WritableTable, count: int) -> None:
         making = await read_making(table.partitions[0].table)
         fingerprint = str(self._made_with["fingerprint"])
         fresh = LanceStore(
-            self._path,
+            self._root,
             fingerprint=fingerprint,
             dim=self._dim,
             model=str(self._made_with["model"]),
             min_free_mb=self._min_free >> 20,
-            building=name_next_table(self._path),
+            building=await call_folder(self._root, name_next_table, self._root),
             tokenizer=self._tokenizer,
             recipe=str(making.get("recipe", "")),
             partitions=count,
@@ -526,14 +518,17 @@ class LanceStore:
             await fresh.optimize()
         except BaseException:
             await fresh.close()
-            remove_table(self._path, fresh.name)
+            await call_folder(self._root, remove_table, self._root, fresh.name)
             raise
         await fresh.close()
-        register = self._read_register()
-        put_in_place = register.replace_current(
-            fresh.name, was=fingerprint, fingerprint=register.fingerprint, embedder=register.embedder
-        )
-        write_register(self._path, put_in_place)
+
+        def put_in_place(register: TableRegister) -> TableRegister:
+            return register.replace_current(
+                fresh.name, was=fingerprint, fingerprint=register.fingerprint, embedder=register.embedder
+            )
+
+        await call_folder(self._root, change_register, self._root, put_in_place)
+        await self._registered.look(at_once=True)
 
     async def add_rows(self, fresh: Any) -> None:
         """Add rows of documents that the table does not have yet, in one commit."""
@@ -551,7 +546,8 @@ class LanceStore:
         async def run_under_lease() -> T:
             while True:
                 table = await self._table()
-                async with Lease(self._path, self._lease_s, self._lock_file):
+                async with self._root.lock(self._lock_file, self._lease_s):
+                    await self._registered.look(at_once=True)
                     if not self._is_same_table():
                         continue  # another one was put in its place while this waited
                     self._require_current()
@@ -810,8 +806,11 @@ class LanceStore:
         table = await self._table()
         with self._reading():
             number = await table.version()
-            noted = GENERATION_FILE if isinstance(table, PartitionedTable) else "_versions"
-            made_at = await asyncio.to_thread(lambda: (self._folder / noted).stat().st_mtime_ns)
+            if self._root.is_remote:
+                made_at = self._registered.identify(self.name)
+            else:
+                noted = GENERATION_FILE if isinstance(table, PartitionedTable) else "_versions"
+                made_at = await asyncio.to_thread(self._folder.find_stamp, noted)
         return f"{self.name}:{number}:{made_at}"
 
     async def open_table(self) -> Any:
@@ -827,26 +826,38 @@ class LanceStore:
                 unindexed = await count_unindexed(table, "search_text")
         except RomaError as error:
             return ComponentHealth(name="store", state="down", reason=error.message, details={"code": error.code.value})
-        note = _read_json(self._path / "maintenance.json")
-        free = shutil.disk_usage(self._path).free
+        note = await self._read_note()
+        free = self._root.find_free_bytes()
         details = {
             "rows": stats["num_rows"],
-            "bytes": await asyncio.to_thread(_measure_folder, self._path),
+            "bytes": await asyncio.to_thread(self._root.measure, in_blocks=True),
             "live_bytes": stats["total_bytes"],
             "fragments": stats["fragment_stats"]["num_fragments"],
-            "partitions": count_partitions(self._folder),
+            "partitions": await call_folder(self._root, count_partitions, self._folder),
             "unindexed_rows": unindexed,
             "optimized_at": note.get("at"),
             "doubled_keys": note.get("doubled", 0),
             "free_bytes": free,
         }
+        if self._root.is_remote:
+            details["address"] = self._root.place
         reasons = [f"{details['doubled_keys']} keys are doubled"] if details["doubled_keys"] else []
-        reasons += ["the disk is nearly full"] if free < self._min_free else []
+        reasons += ["the disk is nearly full"] if free is not None and free < self._min_free else []
         if self._is_replaced():
-            reasons.append(f"the store was made again with ROMA_EMBEDDER={self._register.embedder}: start this again")
+            embedder = self._registered.register.embedder
+            reasons.append(f"the store was made again with ROMA_EMBEDDER={embedder}: start this again")
         return ComponentHealth(
             name="store", state="degraded" if reasons else "ok", reason="; ".join(reasons), details=details
         )
+
+    async def _read_note(self) -> dict[str, Any]:
+        """Return what the last upkeep has noted; nothing before the first one."""
+        file = await call_folder(self._root, self._root.read, MAINTENANCE_FILE)
+        try:
+            noted: dict[str, Any] = json.loads(file.text) if file is not None else {}
+        except ValueError:
+            return {}
+        return noted
 
     async def close(self) -> None:
         """Close the table; the next call opens it again."""
@@ -865,13 +876,15 @@ class LanceStore:
 
     async def _table(self) -> Any:
         async with self._opening:
+            await self._registered.look()
             if not self._is_same_table():
                 self._opened = None  # another one may be of another embedder
             if self._opened is None:
                 await asyncio.to_thread(load)
                 with self._translate_errors():
                     self._opened = await self._open()
-                    self._identity = identity(self._folder)
+                    await self._registered.look(at_once=True)
+                    self._identity = self._registered.identify(self.name)
         return self._opened
 
     @property
@@ -879,28 +892,21 @@ class LanceStore:
         """Name of the table that this store reads now."""
         if self._building:
             return self._building
-        register = self._read_register()
+        register = self._registered.register
         fingerprint = self._made_with["fingerprint"]
         return register.current if fingerprint is None else register.choose(str(fingerprint))
 
     @property
-    def _folder(self) -> Path:
-        return table_folder(self._path, self.name)
-
-    def _read_register(self) -> TableRegister:
-        """Return the register, read again when another process has replaced it."""
-        stamp = read_stamp(self._path)
-        if stamp != self._register_stamp:
-            self._register, self._register_stamp = read_register(self._path), stamp
-        return self._register
+    def _folder(self) -> StoreFolder:
+        return table_folder(self._root, self.name)
 
     def _is_same_table(self) -> bool:
         """Return whether the table that was opened last is still in its place."""
-        return self._identity is None or identity(self._folder) == self._identity
+        return self._identity is None or self._registered.identify(self.name) == self._identity
 
     def _is_replaced(self) -> bool:
         """Return whether this store reads a table that another one has replaced."""
-        return not self._building and self.name != self._register.current
+        return not self._building and self.name != self._registered.register.current
 
     @property
     def _is_for_reading(self) -> bool:
@@ -913,7 +919,7 @@ class LanceStore:
                 ErrorCode.STORAGE_MISMATCH,
             )
         if self._is_replaced():
-            embedder = self._register.embedder
+            embedder = self._registered.register.embedder
             raise StoreError(
                 f"The store was made again with ROMA_EMBEDDER={embedder}: start this again, without ROMA_EMBEDDER or "
                 "with that one.",
@@ -925,11 +931,11 @@ class LanceStore:
         """Return the replaced tables that are still on the disk."""
         if self._building:
             return []
-        names = [former.name for former in self._read_register().retired]
-        there = [name for name in names if table_folder(self._path, name).exists()]
-        return [await open_stored_table(self._path, name) for name in there]
+        names = [former.name for former in self._registered.register.retired]
+        there = [name for name in names if await call_folder(self._root, table_folder(self._root, name).exists)]
+        return [await open_stored_table(self._root, name) for name in there]
 
-    def _sweep_tables(self, *, everything: bool = False) -> bool:
+    async def _sweep_tables(self, *, everything: bool = False) -> bool:
         """Remove replaced tables that no process reads any more; return False when readers did not pause.
 
         One of another embedder stays for ``BACKUP_AGE``, for processes that were started with it. ``everything``
@@ -938,17 +944,17 @@ class LanceStore:
         if self._building:
             return True
         if everything:
-            remove_unfinished(self._path)
-        register = self._read_register()
-        for former in register.retired:
+            await remove_unfinished(self._root)
+        for former in self._registered.register.retired:
             is_same = former.fingerprint == self._made_with["fingerprint"]
             age_s = time.time() - former.retired_at
             if everything or age_s > (RETIRED_AFTER_S if is_same else BACKUP_AGE.total_seconds()):
                 if not self._gate.is_quiet():
                     return False
-                register = register.without(former.name)
-                write_register(self._path, register)
-                remove_table(self._path, former.name)
+                leave_out = functools.partial(TableRegister.without, name=former.name)
+                await call_folder(self._root, change_register, self._root, leave_out)
+                await call_folder(self._root, remove_table, self._root, former.name)
+                await self._registered.look(at_once=True)
         return True
 
     @contextmanager
@@ -958,18 +964,18 @@ class LanceStore:
             yield
 
     def _translate_errors(self) -> AbstractContextManager[None]:
-        return translate_store_errors(self._path, self._is_same_table)
+        return translate_store_errors(self._root, self._is_same_table)
 
     async def _open(self) -> Any:
-        if self._identity is not None and identity(self._folder) is None:
-            raise GoneError(self._folder)
-        private_folder(self._path)
+        if self._identity is not None and self._registered.identify(self.name) is None:
+            raise self._gone(self.name)
+        await call_folder(self._root, self._root.prepare)
         name = self.name
         if not await self._is_there(name):
             if self._is_for_reading:
-                raise GoneError(self._folder)
+                raise self._gone(name)
             await self._create(name)
-        table = await open_stored_table(self._path, name)
+        table = await open_stored_table(self._root, name)
         self._permitted.clear()  # a table that was put back counts its versions from another number on
         self._memory.clear()
         made_with = await read_making(table)
@@ -990,39 +996,46 @@ class LanceStore:
             )
         if not await migrations.is_current(table):
             self._require_room()
-            async with Lease(self._path, self._lease_s, self._lock_file):
+            async with self._root.lock(self._lock_file, self._lease_s):
                 await bring_table_up_to_date(table, self._folder)
         return table
 
+    def _gone(self, name: str) -> GoneError:
+        return GoneError(Path(table_folder(self._root, name).uri))
+
     async def _is_there(self, name: str) -> bool:
         """Return whether a table is there; the beginning of partitions that were never published is none."""
-        folder = table_folder(self._path, name)
-        if is_partitioned(folder):
+        folder = table_folder(self._root, name)
+        if await call_folder(folder, is_partitioned, folder):
             return True
-        names = (await (await connect(self._path)).list_tables()).tables
-        return name in names and (self._new_partitions == 1 or (folder / "_versions").exists())
+        names = (await (await connect(self._root)).list_tables()).tables
+        if name not in names:
+            return False
+        return self._new_partitions == 1 or await call_folder(folder, folder.child("_versions").exists)
 
     async def _create(self, name: str) -> None:
         self._require_room()
-        if not self._building and (name != FIRST_TABLE or list_unfinished(self._path)):
-            raise GoneError(table_folder(self._path, name))  # an empty table would hide the others
-        async with Lease(self._path, self._lease_s, self._lock_file):
+        others = [] if self._building else await call_folder(self._root, list_unfinished, self._root)
+        if not self._building and (name != FIRST_TABLE or others):
+            raise self._gone(name)  # an empty table would hide the others
+        async with self._root.lock(self._lock_file, self._lease_s):
             if await self._is_there(name):
                 return
             made_with = self._made_with | (self._recipe if self._building else {})
-            layout, folder = schema(self._dim, made_with), table_folder(self._path, name)
+            layout, folder = schema(self._dim, made_with), table_folder(self._root, name)
             if self._new_partitions > 1:
                 tables = await create_partitions(await connect(folder), layout, self._new_partitions)
             else:
-                tables = [await (await connect(self._path)).create_table(name, schema=layout)]
+                tables = [await (await connect(self._root)).create_table(name, schema=layout)]
             for table in tables:
                 await table.create_index("search_text", config=migrations.text_index(self._tokenizer))
+            await call_folder(folder, folder.mark)
             if self._new_partitions > 1:
                 await publish_new(folder, tables)
 
     def _require_room(self, needed_bytes: int = 0) -> None:
-        free = shutil.disk_usage(self._path).free
-        if free < self._min_free + needed_bytes:
+        free = self._root.find_free_bytes()
+        if free is not None and free < self._min_free + needed_bytes:
             needed_mb = needed_bytes >> 20
             raise StoreError(
                 f"The disk has {free >> 20} MB left and ROMA_MIN_FREE_MB asks for {self._min_free >> 20}"
@@ -1033,35 +1046,41 @@ class LanceStore:
             )
 
 
-def open_for_reading(path: Path) -> ChunkStore:
+def open_for_reading(place: Path | StoreFolder) -> ChunkStore:
     """Return the store in a folder as it is, whatever embedding model made it; an empty one where there is none.
 
     >>> open_for_reading(workspace.store)  # doctest: +SKIP
     """
-    if not table_folder(path, read_register(path).current).exists():
+    folder = open_folder(place)
+    if not table_folder(folder, read_register(folder).current).exists():
         return InMemoryStore()
-    return LanceStore(path, fingerprint=None)
+    return LanceStore(folder, fingerprint=None)
 
 
-async def connect(path: Path) -> Any:
+async def connect(folder: StoreFolder) -> Any:
     """Return a connection to the tables in a folder, which sees at once what other processes commit."""
     import lancedb
 
     limit_pools()
     # Zero: by default a reader would keep its first snapshot for ever.
     session = lancedb.Session(index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE)
-    return await lancedb.connect_async(str(path), read_consistency_interval=timedelta(0), session=session)
+    return await lancedb.connect_async(
+        folder.uri,
+        read_consistency_interval=timedelta(0),
+        session=session,
+        storage_options=dict(folder.options) or None,
+    )
 
 
-async def open_stored_table(path: Path, name: str) -> Any:
-    """Return a table of the store in ``path``: LanceDB's, or its partitions as one to read from."""
-    folder = table_folder(path, name)
-    if is_partitioned(folder):
+async def open_stored_table(root: StoreFolder, name: str) -> Any:
+    """Return a table of the store in ``root``: LanceDB's, or its partitions as one to read from."""
+    folder = table_folder(root, name)
+    if await call_folder(folder, is_partitioned, folder):
         return PartitionedTable(folder, await connect(folder))
-    return await (await connect(path)).open_table(name)
+    return await (await connect(root)).open_table(name)
 
 
-async def bring_table_up_to_date(table: Any, folder: Path) -> None:
+async def bring_table_up_to_date(table: Any, folder: StoreFolder) -> None:
     """Take the steps of ``migrations`` that a table lacks. The caller holds the writers' lease."""
     async with open_for_writing(table, folder) as writable:
         for partition in writable.partitions:
@@ -1088,7 +1107,7 @@ async def read_making(table: Any) -> dict[str, Any]:
     return making
 
 
-async def read_making_of(folder: Path, name: str) -> dict[str, Any]:
+async def read_making_of(folder: StoreFolder, name: str) -> dict[str, Any]:
     """Return what an unfinished table was made with; nothing for one that cannot be opened."""
     try:
         return await read_making(await open_stored_table(folder, name))
@@ -1096,20 +1115,34 @@ async def read_making_of(folder: Path, name: str) -> dict[str, Any]:
         return {}
 
 
-def remove_unfinished(folder: Path) -> list[str]:
+async def remove_unfinished(folder: StoreFolder) -> list[str]:
     """Remove tables that a ``reindex`` has left unfinished; return their names. While one is at work, all stay."""
-    from filelock import FileLock, Timeout
-
-    names = list_unfinished(folder)
-    if not names or not table_folder(folder, read_register(folder).current).exists():
+    names = await call_folder(folder, list_unfinished, folder)
+    in_use = table_folder(folder, (await call_folder(folder, read_register, folder)).current)
+    if not names or not await call_folder(folder, in_use.exists):
         return []  # what may be all that there is stays
-    try:
-        with FileLock(str(folder / REINDEX_LOCK), timeout=0):
-            for name in names:
-                remove_table(folder, name)
-    except Timeout:
-        return []
+    async with hold_if_free(folder, REINDEX_LOCK) as is_held:
+        if not is_held:
+            return []
+        for name in names:
+            await call_folder(folder, remove_table, folder, name)
     return names
+
+
+@asynccontextmanager
+async def hold_if_free(folder: StoreFolder, name: str) -> AsyncIterator[bool]:
+    """Hold a lock inside the block where nobody else has it; yield whether it is held."""
+    lock = folder.lock(name, 0.0)
+    try:
+        await lock.__aenter__()
+    except StoreError as error:
+        if error.code is not ErrorCode.STORAGE_LOCKED:
+            raise
+        yield False
+        return
+    async with AsyncExitStack() as stack:
+        stack.push_async_exit(lock.__aexit__)
+        yield True
 
 
 def load() -> None:
@@ -1225,18 +1258,17 @@ _FULL = ("os error 28", "os error 122", "no space left", "quota exceeded")
 _DAMAGED = ("not found:", "corrupt", "invalid magic", "unexpected end of file", "failed to decode")
 
 
-def _explain(error: Exception, path: Path) -> str:
+def _explain(error: Exception, place: str) -> str:
     """Return the sentence for a refusal, whose number stands in the text of LanceDB's errors alone."""
-    place = Path(*path.parts[-2:])  # shown to whoever asks for health: the workspace's own name is enough
     number = re.search(r"(?:os error |\bcode: )(\d+)", str(error))
-    refused = OSError(int(number[1]), "", str(place)) if number else error
+    refused = OSError(int(number[1]), "", place) if number else error
     return (
         explain_environment(refused) or f"The store in {place} could not be read or written ({type(error).__name__})."
     )
 
 
 @contextmanager
-def translate_store_errors(path: Path, same: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def translate_store_errors(folder: StoreFolder, same: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Translate errors of LanceDB, which are RuntimeError, ValueError or OSError with the reason in their text alone.
 
     A missing file means damage only while the table is still the one that was opened.
@@ -1248,46 +1280,15 @@ def translate_store_errors(path: Path, same: Callable[[], bool] = lambda: True) 
     except (RuntimeError, ValueError, OSError) as error:
         if isinstance(error, GoneError) or not same():
             raise StoreError("The store's folder is gone or another one; put it back and ask again.") from error
+        explained = folder.explain(error)
+        if explained is not None:
+            raise explained from error
         reason = str(error).lower()
         if any(sign in reason for sign in _FULL):
             raise StoreError(DISK_FULL, ErrorCode.STORAGE_FULL) from error
         code = ErrorCode.STORAGE_CORRUPT if any(s in reason for s in _DAMAGED) else ErrorCode.STORAGE_UNAVAILABLE
         raise StoreError(
-            _explain(error, path),
+            _explain(error, folder.place),
             code,
             details={"exception": type(error).__name__},
         ) from error
-
-
-def _count_versions(folder: Path) -> int:
-    """Count the manifests of a table, without opening them."""
-    try:
-        return len(os.listdir(folder / "_versions"))  # noqa: PTH208
-    except OSError:
-        return 0
-
-
-def _measure_folder(folder: Path, *, in_blocks: bool = True) -> int:
-    """Return the bytes that a folder takes, in blocks as the disk counts them, or as its files have them."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):  # removed meanwhile
-                status = os.lstat(os.path.join(place, name))  # noqa: PTH118
-                blocks = getattr(status, "st_blocks", 0) if in_blocks else 0
-                total += blocks * 512 or status.st_size
-    return total
-
-
-def _replace_text(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found

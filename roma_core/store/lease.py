@@ -7,6 +7,14 @@ from pathlib import Path
 from roma_core.errors import ErrorCode, StoreError
 
 
+def refuse_lease(timeout_s: float) -> StoreError:
+    """Return the error for a lock that another process has held all the time."""
+    return StoreError(
+        f"Another process has been writing to the store for {timeout_s:g} s; try again when it is done.",
+        ErrorCode.STORAGE_LOCKED,
+    )
+
+
 class Lease:
     """Exclusive right to write; ``async with Lease(folder, timeout_s)`` waits for it.
 
@@ -27,10 +35,7 @@ class Lease:
         try:
             await self._lock.acquire()
         except Timeout as error:
-            raise StoreError(
-                f"Another process has been writing to the store for {self._timeout_s:g} s; try again when it is done.",
-                ErrorCode.STORAGE_LOCKED,
-            ) from error
+            raise refuse_lease(self._timeout_s) from error
 
     async def __aexit__(self, *_: object) -> None:
         await self._lock.release()

@@ -17,12 +17,11 @@ import json
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from roma_core.errors import ErrorCode, StoreError
+from roma_core.store.folder import SmallFile, Stamp, StoreFolder, call_folder
 from roma_core.types import digest
-from roma_core.workspace import replace_file
 
 GENERATION_FILE: Final = "generation.json"
 MOST_PARTITIONS: Final = 256
@@ -42,7 +41,7 @@ class Partition(NamedTuple):
     """One LanceDB table and its folder."""
 
     table: Any
-    folder: Path
+    folder: StoreFolder
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class Generation:
 class Snapshot:
     """Open tables at the versions of a generation."""
 
-    text: str
-    """Of the file of the generation."""
+    file: SmallFile
+    """Of the generation."""
     generation: Generation
     tables: tuple[Any, ...]
 
@@ -80,16 +79,15 @@ def find_partition(document_id: str, count: int) -> int:
     return int(digest("partition", document_id)[:12], 16) % count
 
 
-def is_partitioned(folder: Path) -> bool:
+def is_partitioned(folder: StoreFolder) -> bool:
     """Return whether the folder of a table holds partitions."""
-    return (folder / GENERATION_FILE).exists()
+    return folder.find_stamp(GENERATION_FILE) is not None
 
 
-def count_partitions(folder: Path) -> int:
+def count_partitions(folder: StoreFolder) -> int:
     """Return the number of partitions that the folder of a table holds; one for a table without."""
-    if not is_partitioned(folder):
-        return 1
-    return len(read_generation((folder / GENERATION_FILE).read_text(encoding="utf-8"), folder).versions)
+    file = folder.read(GENERATION_FILE)
+    return 1 if file is None else len(read_generation(file.text, folder).versions)
 
 
 async def create_partitions(connection: Any, schema: Any, count: int) -> list[Any]:
@@ -105,12 +103,13 @@ async def create_partitions(connection: Any, schema: Any, count: int) -> list[An
     ]
 
 
-async def publish_new(folder: Path, tables: Collection[Any]) -> None:
+async def publish_new(folder: StoreFolder, tables: Collection[Any]) -> None:
     """Make partitions that were created the table of the folder."""
-    await asyncio.to_thread(write_generation, folder, Generation(1, tuple([await each.version() for each in tables])))
+    first = Generation(1, tuple([await each.version() for each in tables]))
+    await asyncio.to_thread(write_generation, folder, first, None)
 
 
-def read_generation(text: str, folder: Path) -> Generation:
+def read_generation(text: str, folder: StoreFolder) -> Generation:
     """Return the generation that a file's text holds. Raises ``StoreError`` (corrupt)."""
     try:
         values = json.loads(text)
@@ -123,10 +122,14 @@ def read_generation(text: str, folder: Path) -> Generation:
         ) from error
 
 
-def write_generation(folder: Path, generation: Generation) -> None:
-    """Replace the generation. After a crash there is the one before or this one, whole."""
+def write_generation(folder: StoreFolder, generation: Generation, stamp: Stamp | None) -> Stamp:
+    """Replace the generation that has ``stamp``, and return its new one.
+
+    After a crash there is the one before or this one, whole. Raises ``StoreError`` (locked) when another writer has
+    published one meanwhile.
+    """
     values = {"number": generation.number, "versions": list(generation.versions)}
-    replace_file(folder / GENERATION_FILE, json.dumps(values))
+    return folder.exchange(GENERATION_FILE, json.dumps(values), stamp)
 
 
 def _name_partition(number: int) -> str:
@@ -139,21 +142,18 @@ class PartitionedTable:
     ``connection`` is one to ``folder``. Every call reads the newest generation.
     """
 
-    def __init__(self, folder: Path, connection: Any) -> None:
+    def __init__(self, folder: StoreFolder, connection: Any) -> None:
         self._folder = folder
         self._connection = connection
         self._snapshot: Snapshot | None = None
         self._opening = asyncio.Lock()
+        self._written: Stamp | None = None
+        """Of the generation that this process has begun to change, or has published last."""
 
     @property
     def name(self) -> str:
         """Name of the table, which its partitions share."""
-        return self._folder.stem
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the partitions."""
-        return self._folder
+        return self._folder.name.removesuffix(".lance")
 
     async def checkout_latest(self) -> None:
         """Read the newest generation, as every other call does."""
@@ -162,16 +162,19 @@ class PartitionedTable:
     async def open_snapshot(self) -> Snapshot:
         """Return the tables of the newest generation."""
         async with self._opening:
-            text = self._read_text()
-            if self._snapshot is None or self._snapshot.text != text:
-                self._snapshot = await self._open(text)
+            file = await self._read_file()
+            if self._snapshot is None or self._snapshot.file != file:
+                self._snapshot = await self._open(file)
             return self._snapshot
 
-    def _read_text(self) -> str:
-        return (self._folder / GENERATION_FILE).read_text(encoding="utf-8")
+    async def _read_file(self) -> SmallFile:
+        file = await call_folder(self._folder, self._folder.read, GENERATION_FILE)
+        if file is None:
+            raise FileNotFoundError(GENERATION_FILE)
+        return file
 
-    async def _open(self, text: str) -> Snapshot:
-        generation = read_generation(text, self._folder)
+    async def _open(self, file: SmallFile) -> Snapshot:
+        generation = read_generation(file.text, self._folder)
         former = self._snapshot
         tables: list[Any] = []
         for number, version in enumerate(generation.versions):
@@ -181,7 +184,7 @@ class PartitionedTable:
             table = await self._connection.open_table(_name_partition(number))
             await table.checkout(version)
             tables.append(table)
-        return Snapshot(text, generation, tuple(tables))
+        return Snapshot(file, generation, tuple(tables))
 
     async def read(self, ask: Any) -> list[Any]:
         """Return what ``ask`` answers about each partition of one generation.
@@ -192,14 +195,14 @@ class PartitionedTable:
         attempt = 0
         while True:
             attempt += 1
-            before = self._read_text()
+            before = await self._read_file()
             try:
                 snapshot = await self.open_snapshot()
                 return list(await asyncio.gather(*(ask(table) for table in snapshot.tables)))
             except (RuntimeError, ValueError, OSError):
                 # Upkeep may have removed a version between the look at the generation and the read.
                 await asyncio.sleep(RETRY_S)
-                if attempt == RETRIES or self._read_text() == before:
+                if attempt == RETRIES or await self._read_file() == before:
                     raise
 
     def query(self) -> PartitionedQuery:
@@ -242,7 +245,9 @@ class PartitionedTable:
 
         The caller holds the writers' lease.
         """
-        generation = (await self.open_snapshot()).generation
+        snapshot = await self.open_snapshot()
+        self._written = snapshot.file.stamp
+        generation = snapshot.generation
         partitions: list[Partition] = []
         for number, version in enumerate(generation.versions):
             name = _name_partition(number)
@@ -250,7 +255,7 @@ class PartitionedTable:
             if int(await table.version()) != version:
                 await table.checkout(version)
                 await table.restore()
-            partitions.append(Partition(table, self._folder / f"{name}.lance"))
+            partitions.append(Partition(table, self._folder.child(f"{name}.lance")))
         return tuple(partitions)
 
     async def publish(self, partitions: Collection[Partition]) -> None:
@@ -258,7 +263,8 @@ class PartitionedTable:
         former = (await self.open_snapshot()).generation
         versions = tuple([int(await partition.table.version()) for partition in partitions])
         if versions != former.versions:
-            await asyncio.to_thread(write_generation, self._folder, Generation(former.number + 1, versions))
+            fresh = Generation(former.number + 1, versions)
+            self._written = await asyncio.to_thread(write_generation, self._folder, fresh, self._written)
 
 
 class PartitionedQuery:
@@ -317,7 +323,7 @@ class WritableTable(NamedTuple):
 
 
 @asynccontextmanager
-async def open_for_writing(table: Any, folder: Path) -> AsyncIterator[WritableTable]:
+async def open_for_writing(table: Any, folder: StoreFolder) -> AsyncIterator[WritableTable]:
     """Yield a table, with or without partitions, to change it; what was changed counts when the block ends well.
 
     The caller holds the writers' lease. A change that failed in between is taken back by the next one.

@@ -6,15 +6,22 @@ and releases it at once: at that moment there is no reader, and every later one 
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 try:
     import fcntl
 except ImportError:  # Windows has no flock
     fcntl = None  # type: ignore[assignment]
+
+
+QUIET_WAIT_S: Final = 2.0
+QUIET_LOOK_S: Final = 0.02
 
 
 class ReaderGate:
@@ -50,6 +57,15 @@ class ReaderGate:
             return True
         finally:
             os.close(handle)
+
+    async def wait_until_quiet(self, *, is_urgent: bool) -> bool:
+        """Wait ``QUIET_WAIT_S`` for a moment without a reader, urgent or not; return whether there was one."""
+        deadline = time.monotonic() + QUIET_WAIT_S
+        while not self.is_quiet():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(QUIET_LOOK_S)
+        return True
 
     def _open(self) -> int | None:
         try:

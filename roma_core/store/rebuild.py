@@ -14,19 +14,18 @@ that was cut short goes on where it was, as each commit holds whole documents::
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-
-from filelock import AsyncFileLock, Timeout
 
 from roma_core.errors import ErrorCode, NotFoundError, StoreError
 from roma_core.store import migrations
 from roma_core.store.base import EmbeddedDocument
+from roma_core.store.folder import StoreFolder, call_folder, open_folder
 from roma_core.store.lance import (
     REINDEX_LOCK,
     WRITER_LOCK,
@@ -37,16 +36,16 @@ from roma_core.store.lance import (
     read_making_of,
     translate_store_errors,
 )
-from roma_core.store.lease import Lease
 from roma_core.store.lexical import TOKENIZER
 from roma_core.store.partitions import choose_partition_count, count_partitions
 from roma_core.store.register import (
+    TableRegister,
+    change_register,
     list_unfinished,
     name_next_table,
     read_register,
     remove_table,
     table_folder,
-    write_register,
 )
 from roma_core.store.rows import CHUNK_FIELDS, parse_chunk
 from roma_core.types import Document, digest
@@ -99,31 +98,34 @@ class TableBuild:
 
     def __init__(
         self,
-        folder: Path,
+        place: Path | StoreFolder,
         target: BuildTarget,
         *,
         lease_s: float = 120.0,
         min_free_mb: int = 0,
         partition_rows: int = 0,
     ) -> None:
-        self._folder = folder
+        self._folder = folder = open_folder(place)
         self._target = target
         self._lease_s = lease_s
         self._min_free_mb = min_free_mb
         self._partition_rows = partition_rows
-        self._lock = AsyncFileLock(str(folder / REINDEX_LOCK), timeout=0, run_in_executor=False)
+        self._lock = folder.lock(REINDEX_LOCK, 0.0)
         self._source: Any = None
         self._former: dict[str, Any] = {}
         self._name = ""
         self._store: LanceStore
 
     async def __aenter__(self) -> Self:
-        register = read_register(self._folder)
-        if not table_folder(self._folder, register.current).exists():
+        register = await call_folder(self._folder, read_register, self._folder)
+        in_use = table_folder(self._folder, register.current)
+        if not await call_folder(self._folder, in_use.exists):
             raise NotFoundError("The store is empty: there is nothing to index again.")
         try:
-            await self._lock.acquire()
-        except Timeout:
+            await self._lock.__aenter__()
+        except StoreError as error:
+            if error.code is not ErrorCode.STORAGE_LOCKED:
+                raise
             raise StoreError("Another reindex is at work; wait for its end.", ErrorCode.STORAGE_LOCKED) from None
         try:
             with translate_store_errors(self._folder):
@@ -133,7 +135,7 @@ class TableBuild:
                 partitions = choose_partition_count(rows, self._partition_rows)
                 self._name = await self._choose_name(partitions)
         except BaseException:
-            await self._lock.release()
+            await self._lock.__aexit__(None, None, None)
             raise
         target = self._target
         self._store = LanceStore(
@@ -150,10 +152,12 @@ class TableBuild:
         )
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._store.close()
         self._source.close()
-        await self._lock.release()
+        await self._lock.__aexit__(kind, error, trace)
 
     @property
     def keeps_vectors(self) -> bool:
@@ -206,7 +210,7 @@ class TableBuild:
     @asynccontextmanager
     async def hold_writers(self) -> AsyncIterator[None]:
         """Let no other process write to the table in use inside the block."""
-        async with Lease(self._folder, self._lease_s, WRITER_LOCK):
+        async with self._folder.lock(WRITER_LOCK, self._lease_s):
             yield
 
     async def collections(self) -> dict[DocumentKey, str]:
@@ -219,25 +223,26 @@ class TableBuild:
 
     async def put_in_place(self) -> None:
         """Put the new table in the place of the one in use, which stays for those who read it. Hold the writers."""
-        register = read_register(self._folder)
+        with translate_store_errors(self._folder):
+            await call_folder(self._folder, change_register, self._folder, self._put_first)
+
+    def _put_first(self, register: TableRegister) -> TableRegister:
         if register.current != self._source.name:
             raise StoreError("Another table was put in place meanwhile; run this again.", ErrorCode.STORAGE_LOCKED)
-        with translate_store_errors(self._folder):
-            write_register(
-                self._folder,
-                register.replace_current(
-                    self._name,
-                    was=str(self._former.get("fingerprint", "")),
-                    fingerprint=self._target.fingerprint,
-                    embedder=self._target.embedder,
-                ),
-            )
+        return register.replace_current(
+            self._name,
+            was=str(self._former.get("fingerprint", "")),
+            fingerprint=self._target.fingerprint,
+            embedder=self._target.embedder,
+        )
 
     def require_room(self) -> None:
         """Raise ``StoreError`` (full) when the disk has no room for a second table of the size of the first."""
-        size = sum(path.stat().st_size for path in table_folder(self._folder, self._source.name).rglob("*.lance"))
-        made = sum(path.stat().st_size for path in table_folder(self._folder, self._name).rglob("*.lance"))
-        free = shutil.disk_usage(self._folder).free
+        free = self._folder.find_free_bytes()
+        if free is None:
+            return
+        size = table_folder(self._folder, self._source.name).measure()
+        made = table_folder(self._folder, self._name).measure()
         needed = max(0, size - made) + (self._min_free_mb << 20)
         if free < needed:
             raise StoreError(
@@ -250,7 +255,7 @@ class TableBuild:
     async def _open_source(self, name: str) -> Any:
         table = await open_stored_table(self._folder, name)
         if not await migrations.is_current(table):
-            async with Lease(self._folder, self._lease_s, WRITER_LOCK):
+            async with self._folder.lock(WRITER_LOCK, self._lease_s):
                 await bring_table_up_to_date(table, table_folder(self._folder, name))
         return table
 
@@ -259,14 +264,15 @@ class TableBuild:
         target = asdict(self._target)
         wanted = {name: target[name] for name in ("fingerprint", "dim", "tokenizer", "recipe")}
         chosen = ""
-        for name in list_unfinished(self._folder):
+        for name in await call_folder(self._folder, list_unfinished, self._folder):
             making = await read_making_of(self._folder, name)
             is_same = {field: making.get(field) for field in wanted} == wanted and not making.get("copy_of")
-            if is_same and not chosen and count_partitions(table_folder(self._folder, name)) == partitions:
+            found = await call_folder(self._folder, count_partitions, table_folder(self._folder, name))
+            if is_same and not chosen and found == partitions:
                 chosen = name
             else:
-                remove_table(self._folder, name)
-        return chosen or name_next_table(self._folder)
+                await call_folder(self._folder, remove_table, self._folder, name)
+        return chosen or await call_folder(self._folder, name_next_table, self._folder)
 
     async def _sign(self, table: Any) -> dict[DocumentKey, str]:
         """Return a signature of each document: of its text and facts, and of its passages where they stay."""
@@ -305,10 +311,11 @@ class TableBuild:
         return found
 
 
-async def read_tokenizer(folder: Path) -> str:
+async def read_tokenizer(place: Path | StoreFolder) -> str:
     """Return the tokenizer of the table in use. Raises ``NotFoundError`` when nothing was ever stored."""
-    name = read_register(folder).current
-    if not table_folder(folder, name).exists():
+    folder = open_folder(place)
+    name = (await call_folder(folder, read_register, folder)).current
+    if not await call_folder(folder, table_folder(folder, name).exists):
         raise NotFoundError("The store is empty: there is nothing to index again.")
     with translate_store_errors(folder):
         making = await read_making(await open_stored_table(folder, name))

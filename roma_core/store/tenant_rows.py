@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from roma_core.store.folder import open_folder
 from roma_core.store.lance import LanceStore, open_stored_table, read_making
 from roma_core.store.register import read_register
 
@@ -38,7 +39,8 @@ async def _remove(folder: Path, where: Any) -> None:
 
 async def _open_for_writing(folder: Path) -> LanceStore:
     """Return the store as the embedder that made its table would open it; no model is loaded."""
-    making = await read_making(await open_stored_table(folder, read_register(folder).current))
+    store = open_folder(folder)
+    making = await read_making(await open_stored_table(store, read_register(store).current))
     return LanceStore(
-        folder, fingerprint=making["fingerprint"], dim=int(making["dim"]), model=str(making.get("model", ""))
+        store, fingerprint=making["fingerprint"], dim=int(making["dim"]), model=str(making.get("model", ""))
     )

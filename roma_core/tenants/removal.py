@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from roma_core import __version__
 from roma_core.database import scrub
 from roma_core.erasure import FILE_ONLY, NOT_ERASED, ErasureStep, Journal, write_certificate
-from roma_core.errors import InputError, NotFoundError
+from roma_core.errors import InputError, NotFoundError, StoreError
+from roma_core.store.folder import place_store
 from roma_core.telemetry import log_files, traces
 from roma_core.tenants.uploads import list_uploads_of_before
 from roma_core.types import ErasureCertificate, Principal, digest
@@ -57,6 +58,7 @@ async def delete_tenant(roma: Roma, tenant: str, more: Sequence[ErasureStep] = (
         ErasureStep("traces of before", lambda: asyncio.to_thread(traces.forget_tenant, roma.settings, tenant)),
         ErasureStep("log lines of all", lambda: asyncio.to_thread(log_files.forget_tenant, workspace.logs, tenant)),
         ErasureStep("uploads of before", lambda: asyncio.to_thread(_remove_uploads, workspace, tenant)),
+        ErasureStep("passages on the object store", lambda: asyncio.to_thread(_remove_passages, roma, folder)),
         ErasureStep("files", lambda: asyncio.to_thread(_remove_folder, folder)),
         ErasureStep("copies from before migrations", lambda: asyncio.to_thread(_remove_copies, workspace)),
     )
@@ -100,6 +102,18 @@ async def _forget_conversations(roma: Roma, tenant: str) -> int:
 def _forget_log(roma: Roma, tenant: str) -> int:
     """Remove the rows of a tenant in an audit log that all share; one in its folder goes with it."""
     return roma.audit.forget_tenant(tenant) if roma.settings.storage.server_url is not None else 0
+
+
+def _remove_passages(roma: Roma, folder: Path) -> int:
+    """Remove a tenant's tables on an object store; return how many files there were. Raises ``StoreError``."""
+    if roma.settings.storage.store_url is None:
+        return 0
+    store = place_store(roma.settings, Workspace(folder))
+    count = len(store.list_files())
+    store.remove()
+    if store.exists():
+        raise StoreError(f"Not all could be removed from {store.place}; run this again.")
+    return count
 
 
 def _remove_folder(folder: Path) -> int:

@@ -11,6 +11,7 @@ import pytest
 from roma_core.store import ChunkStore, InMemoryStore, LanceStore
 from roma_core.testing import StoreContract
 from roma_core.testing.stores import EMBEDDER, HARBOUR, OTHER, YEAST, put
+from tests.s3 import open_bucket
 
 
 class TestInMemory(StoreContract):
@@ -40,6 +41,16 @@ class TestPartitions(StoreContract):
         for found in (lexical, dense):
             assert [hit.rank for hit in found] == list(range(1, len(found) + 1))
             assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+
+
+@pytest.mark.slow
+class TestBucket(StoreContract):
+    @pytest.fixture
+    async def store(self, s3: str) -> AsyncIterator[ChunkStore]:
+        made = {"fingerprint": EMBEDDER.fingerprint, "dim": EMBEDDER.dim, "model": "fake"}
+        store = LanceStore(open_bucket(s3), **made)
+        yield store
+        await store.close()
 
 
 class TestLance(StoreContract):

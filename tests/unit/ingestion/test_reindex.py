@@ -23,6 +23,7 @@ from roma_core.errors import AgentFailure, EmbeddingError, ErrorCode, InputError
 from roma_core.ingestion.ledger import Ledger
 from roma_core.ingestion.reindex import Reindexing, check_tokenizer
 from roma_core.store import EmbeddedDocument, LanceStore
+from roma_core.store.folder import LocalFolder
 from roma_core.store.partitions import count_partitions
 from roma_core.store.register import list_unfinished, read_register, table_folder
 from roma_core.types import Document, ReindexReport
@@ -163,7 +164,7 @@ async def test_a_writer_of_the_same_model_goes_on_in_the_new_table(tmp_path: Pat
     await reindexing(tmp_path, FakeEmbedder()).run()
     await old.put_many("t", [await entry(700)])
     assert "d700" in await contents(store_of(tmp_path / "store"))
-    assert read_register(tmp_path / "store").current == "passages-2"
+    assert read_register(LocalFolder(tmp_path / "store")).current == "passages-2"
 
 
 async def test_a_writer_of_another_model_is_refused_and_its_reads_go_on(tmp_path: Path) -> None:
@@ -190,12 +191,12 @@ async def test_a_run_that_was_cut_short_leaves_the_old_table_and_is_finished_by_
     with pytest.raises(EmbeddingError):
         await reindexing(tmp_path, HookedEmbedder(fail)).run()
     assert (await old.lexical("t", "bridge 107", limit=1))[0].chunk.document_id == "d007"
-    assert read_register(tmp_path / "store").current == "passages"
+    assert read_register(LocalFolder(tmp_path / "store")).current == "passages"
     embedder = HookedEmbedder(do_nothing)
     await reindexing(tmp_path, embedder).run()
     assert await contents(store_of(tmp_path / "store", NEW)) == await contents(old)
     assert embedder.calls == DOCUMENTS - 64 * ((last_call - 1) // 64)  # whole commits are not made again
-    assert not list_unfinished(tmp_path / "store")
+    assert not list_unfinished(LocalFolder(tmp_path / "store"))
 
 
 def die_in_call(place: Path, last_call: int) -> None:
@@ -232,7 +233,7 @@ async def test_a_table_for_another_target_is_not_taken_up(tmp_path: Path) -> Non
     embedder = HookedEmbedder(do_nothing)
     await reindexing(tmp_path, embedder, cuts=True).run()
     assert embedder.calls == DOCUMENTS
-    assert not list_unfinished(tmp_path / "store")
+    assert not list_unfinished(LocalFolder(tmp_path / "store"))
 
 
 async def test_a_full_disk_is_named_and_the_old_table_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +377,7 @@ async def test_a_large_table_is_made_in_partitions_and_these_again(tmp_path: Pat
     for rows, partitions in ((100, 2), (50, 4), (0, 1)):
         await reindexing(tmp_path, FakeEmbedder(), partition_rows=rows).run()
         store = store_of(tmp_path / "store")
-        assert count_partitions(table_folder(tmp_path / "store", store.name)) == partitions
+        assert count_partitions(table_folder(LocalFolder(tmp_path / "store"), store.name)) == partitions
         assert (await contents(store), await store.index_sha256("t")) == (held, sha256)
         assert (await store.lexical("t", "bridge 107", limit=1))[0].chunk.document_id == "d007"
         await store.put_many("t", [await entry(3)])

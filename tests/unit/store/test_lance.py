@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from roma_core.errors import ErrorCode, InputError, StoreError
 from roma_core.store import lance
+from roma_core.store.folder import LocalFolder
 from roma_core.store.lance import LanceStore
 from roma_core.store.partitions import find_index
 from roma_core.store.rows import rows
@@ -131,7 +132,7 @@ async def test_little_room_stops_writes_and_nothing_else(tmp_path: Path, monkeyp
     ],
 )
 def test_errors_of_the_library_are_typed(error: Exception, code: ErrorCode) -> None:
-    with pytest.raises(StoreError) as caught, lance.translate_store_errors(Path("w/store")):
+    with pytest.raises(StoreError) as caught, lance.translate_store_errors(LocalFolder(Path("w/store"))):
         raise error
     assert caught.value.code is code
     assert "data/x" not in caught.value.message

@@ -12,6 +12,7 @@ import pytest
 
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.store import EmbeddedDocument
+from roma_core.store.folder import LocalFolder
 from roma_core.store.lance import LanceStore
 from roma_core.store.partitions import (
     GENERATION_FILE,
@@ -87,7 +88,7 @@ async def test_partitions_answer_as_one_table_after_any_changes(tmp_path: Path, 
         if step % 3 == 2:
             for tenant in "tu":
                 assert await describe(parts, tenant, seed) == await describe(whole, tenant, seed), step
-    assert count_partitions(table_folder(tmp_path / "parts", parts.name)) == 3
+    assert count_partitions(table_folder(LocalFolder(tmp_path / "parts"), parts.name)) == 3
     await whole.close()
     await parts.close()
 
@@ -123,7 +124,7 @@ async def test_a_change_that_fails_in_one_partition_shows_nothing_of_the_others(
     store = store_at(tmp_path, partitions=4)
     await fill(store, 8)
     before = await describe(store, "t", 1)
-    last = table_folder(tmp_path, store.name) / "part-3.lance" / "data"
+    last = Path(table_folder(LocalFolder(tmp_path), store.name).uri) / "part-3.lance" / "data"
     moved = last.rename(last.with_name("away"))
     changed = [entry_of(n, "changed") for n in range(8)]
     assert 3 in {find_partition(each.document.id, 4) for each in changed}
@@ -141,15 +142,15 @@ async def test_a_table_that_outgrows_its_bound_is_spread_and_again(tmp_path: Pat
     store, reader = store_at(tmp_path, partition_rows=60), store_at(tmp_path)
     await fill(store, 15)
     await store.maintain()
-    assert count_partitions(table_folder(tmp_path, store.name)) == 1
+    assert count_partitions(table_folder(LocalFolder(tmp_path), store.name)) == 1
     await fill(store, 40)
     before = await describe(reader, "t", 2)
     await store.maintain()
-    assert count_partitions(table_folder(tmp_path, store.name)) == 2
+    assert count_partitions(table_folder(LocalFolder(tmp_path), store.name)) == 2
     assert await describe(reader, "t", 2) == before
     await fill(store, 120)
     await store.optimize()
-    assert count_partitions(table_folder(tmp_path, reader.name)) == 8
+    assert count_partitions(table_folder(LocalFolder(tmp_path), reader.name)) == 8
     assert (await reader.counts("t"))[0] == 120
     assert (await reader.health()).details["partitions"] == 8
     assert (await reader.health()).state == "ok"
@@ -159,11 +160,11 @@ async def test_spreading_leaves_the_replaced_table_until_nobody_reads_it_then_it
     store = store_at(tmp_path, partition_rows=30)
     await fill(store, 20)
     await store.optimize()
-    assert [each.name for each in read_register(tmp_path).retired] == ["passages"]
-    assert table_folder(tmp_path, "passages").exists()
+    assert [each.name for each in read_register(LocalFolder(tmp_path)).retired] == ["passages"]
+    assert table_folder(LocalFolder(tmp_path), "passages").exists()
     await store.delete("t", ["d7"])
     await store.purge()
-    assert not table_folder(tmp_path, "passages").exists()
+    assert not table_folder(LocalFolder(tmp_path), "passages").exists()
     assert (await store.counts("t"))[0] == 19
 
 
@@ -213,7 +214,7 @@ async def test_a_damaged_generation_is_an_error_that_names_the_file(tmp_path: Pa
     store = store_at(tmp_path, partitions=2)
     await fill(store, 3)
     await store.close()
-    (table_folder(tmp_path, "passages") / GENERATION_FILE).write_text("{", encoding="utf-8")
+    (tmp_path / "passages.lance" / GENERATION_FILE).write_text("{", encoding="utf-8")
     with pytest.raises(StoreError, match=GENERATION_FILE) as caught:
         await store_at(tmp_path).counts("t")
     assert caught.value.code is ErrorCode.STORAGE_CORRUPT

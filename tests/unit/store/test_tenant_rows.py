@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from roma_core.store.folder import LocalFolder
 from roma_core.store.partitions import count_partitions
 from roma_core.store.register import read_register, table_folder
 from roma_core.store.tenant_rows import keep_tenant, remove_tenants
@@ -38,7 +39,8 @@ async def test_all_rows_but_those_of_one_tenant_go(tmp_path: Path, partitions: i
     await keep_tenant(tmp_path, "lab's")
     assert await count_documents(tmp_path) == {"default": 0, "lab's": 12, "clinic": 0}
     assert set().union(*find_traces(tmp_path, TENANTS.values()).values()) == {"zqlabqz"}
-    assert count_partitions(table_folder(tmp_path, read_register(tmp_path).current)) == partitions
+    folder = LocalFolder(tmp_path)
+    assert count_partitions(table_folder(folder, read_register(folder).current)) == partitions
 
 
 @pytest.mark.parametrize("partitions", [1, 3])

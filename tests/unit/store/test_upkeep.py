@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roma_core.errors import ErrorCode, StoreError
-from roma_core.store import lance, upkeep
+from roma_core.store import lance, readers, upkeep
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.lance import LanceStore
 from roma_core.store.readers import ReaderGate
@@ -141,7 +141,7 @@ async def test_many_single_ingests_take_no_more_room_than_one(tmp_path: Path) ->
 
 
 async def test_versions_stay_while_somebody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lance, "QUIET_WAIT_S", 0.05)
+    monkeypatch.setattr(readers, "QUIET_WAIT_S", 0.05)
     store = store_at(tmp_path)
     await put(store, 1)
     await put(store, 2)
