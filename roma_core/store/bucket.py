@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from roma_core.errors import ConfigError, ErrorCode, RomaError, StoreError
+from roma_core.settings import mask_address
 from roma_core.store.folder import SmallFile, Stamp, VersionGate, stale_write
 from roma_core.store.lease import refuse_lease
 from roma_core.telemetry import logs
@@ -70,6 +71,11 @@ class Bucket:
     def connect(self) -> S3Store:
         """Return the client of the bucket. Keys are those of the environment, or lent by the machine."""
         return _connect(self)
+
+    @property
+    def address(self) -> str:
+        """The address as it may be shown."""
+        return mask_address(self.endpoint) or "the address of its region (AWS_REGION)"
 
     @property
     def is_plain_http(self) -> bool:
@@ -169,7 +175,7 @@ class BucketFolder:
         return ConfigError(
             f"The object store of {self.uri} ignores the conditions of writes (If-None-Match, If-Match): two writers "
             "would lose rows. Use a store that keeps them, or a version of it that does, in ROMA_STORE_URL.",
-            details={"store": self.uri, "endpoint": self.bucket.endpoint},
+            details={"store": self.uri, "endpoint": self.bucket.address},
         )
 
     def exists(self) -> bool:
@@ -351,11 +357,10 @@ class BucketFolder:
                 "and that they may list, read, write and delete there.",
                 details=kept,
             )
-        where = self.bucket.endpoint or "the address of its region (AWS_REGION)"
         if any(sign in text for sign in _UNREACHABLE):
             return StoreError(
-                f"The object store of {self.uri} cannot be reached at {where}: check ROMA_STORE_ENDPOINT and the "
-                "network, and ask again.",
+                f"The object store of {self.uri} cannot be reached at {self.bucket.address}: check ROMA_STORE_ENDPOINT "
+                "and the network, and ask again.",
                 details=kept,
             )
         if status >= 500 or status == 429:

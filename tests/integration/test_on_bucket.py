@@ -105,7 +105,7 @@ async def test_a_tenant_has_its_own_prefix_which_goes_with_it(s3: str, tmp_path:
         assert not locate_store(lab).exists()
         assert (await roma.store.counts("default"))[0] == 4
     restore_workspace(tmp_path / "lab.tar", tmp_path / "lab", settings=choose(tmp_path / "lab"))
-    async with build_roma(choose(tmp_path / "lab")) as roma:
+    async with build_roma(choose(tmp_path / "lab", tenant="lab")) as roma:
         assert (await roma.store.counts("lab"))[0] == 1
 
 

@@ -118,8 +118,9 @@ async def test_a_server_that_is_down_is_typed_and_may_come_back(monkeypatch: pyt
     set_keys(monkeypatch)
     monkeypatch.setattr(bucket, "MOST_RETRIES", 0)
     with pytest.raises(StoreError, match="ROMA_STORE_ENDPOINT") as caught:
-        await put(open_store(open_bucket("http://127.0.0.1:9", "papers")), HARBOUR)
+        await put(open_store(open_bucket(f"http://joe:{SECRET}@127.0.0.1:9", "papers")), HARBOUR)
     assert caught.value.recoverable
+    assert "***@127.0.0.1:9" in caught.value.message
     assert SECRET not in str(caught.value)
 
 
