@@ -41,7 +41,8 @@ NDCG_NOTE = "nDCG@10 in percent over all passages of each collection, each embed
 MRR_NOTE = (
     "MRR@10 of the same questions in the same run: the mean of 1 / rank of the first relevant passage, 0 beyond the "
     "tenth. *Over vectors* is ROMA's gain in percent of the vectors' own; *less its better leg* is ROMA less the "
-    "better one of BM25 and vectors on that set, paired by question. 95 % intervals: of gains by resampling questions "
+    "better one of BM25 and vectors on that set, paired by question. No ranking gains more over vectors than 1 / their "
+    "MRR - 1: they leave little where they are near 1. 95 % intervals: of gains by resampling questions "
     "within each set (percentiles), of means and differences by t."
 )
 
