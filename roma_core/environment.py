@@ -203,6 +203,17 @@ def ensure_temp_folder(fallback: Path) -> None:
         os.environ["TMPDIR"] = str(fallback)
 
 
+def open_missing_streams() -> None:
+    """Open the null device in place of each standard stream that the caller closed.
+
+    Without it the next file to be opened, such as a database, would get the stream's number, and what a library prints
+    would be written into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  (open as long as Python)
+
+
 def restart_in_utf8() -> None:
     """Start this program again in Python's UTF-8 mode when the locale knows ASCII alone: paths are bytes there."""
     if sys.getfilesystemencoding() == "ascii" and not sys.flags.utf8_mode:

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from roma_core.executor import identify_machine
 from roma_core.ingestion.shards import BorrowedCache, IngestShard, run_shard
 from roma_core.llm.base import sample
 from roma_core.parts import RomaParts, identify_system, open_store
+from roma_core.scratch import ScratchFolder
 from roma_core.settings import Settings
 from roma_core.types import Usage
 from roma_core.workspace import Workspace
@@ -38,6 +38,8 @@ class _OwnRoma:
     roma: Roma
     is_at_home: bool
     """The worker shares the client's machine, and so its databases."""
+    scratch: ScratchFolder | None = None
+    """What was made for it alone: a workspace, or the files of prompts."""
 
 
 _own: dict[int, _OwnRoma] = {}
@@ -106,7 +108,8 @@ async def _open_system(system: SystemDescription, machine: str) -> Roma:
             f"The worker does not see the workspace ({index.name}): put it on a disk that all share, under one path.",
             ErrorCode.WORKER_MISMATCH,
         )
-    given: RomaParts = {"prompt_files": _write_prompts(system.prompts)}
+    scratch = ScratchFolder("prompts") if system.prompts else None
+    given: RomaParts = {"prompt_files": _write_prompts(system.prompts, scratch.path) if scratch else {}}
     if index != own_folder:
         given["store"] = open_store(Roma(settings), Workspace(index).store)
     roma = Roma(settings, **given)
@@ -118,12 +121,11 @@ async def _open_system(system: SystemDescription, machine: str) -> Roma:
             "models and stores that were handed in as objects stay with the client.",
             ErrorCode.WORKER_MISMATCH,
         )
-    _own[os.getpid()] = _OwnRoma(key, roma, is_at_home=machine == identify_machine())
+    _own[os.getpid()] = _OwnRoma(key, roma, is_at_home=machine == identify_machine(), scratch=scratch)
     return roma
 
 
-def _write_prompts(prompts: Mapping[str, str]) -> dict[str, str | Path]:
-    folder = Path(tempfile.mkdtemp(prefix="roma-prompts-")) if prompts else Path()
+def _write_prompts(prompts: Mapping[str, str], folder: Path) -> dict[str, str | Path]:
     files: dict[str, str | Path] = {}
     for name, text in prompts.items():
         path = folder / f"{name}.md"
@@ -152,9 +154,10 @@ async def _open_roma(settings_json: str, machine: str) -> _OwnRoma:
     await _close_own()
     is_at_home = machine == identify_machine()
     settings = _read_settings(settings_json)
-    if not is_at_home:
-        settings = settings.model_copy(update={"workspace": Path(tempfile.mkdtemp(prefix="roma-worker-"))})
-    made = _OwnRoma(settings_json, Roma(settings), is_at_home)
+    scratch = None if is_at_home else ScratchFolder("worker")
+    if scratch is not None:
+        settings = settings.model_copy(update={"workspace": scratch.path})
+    made = _OwnRoma(settings_json, Roma(settings), is_at_home, scratch)
     _own[os.getpid()] = made
     return made
 
@@ -163,6 +166,8 @@ async def _close_own() -> None:
     own = _own.pop(os.getpid(), None)
     if own is not None:
         await own.roma.close()
+        if own.scratch is not None:
+            own.scratch.remove()
 
 
 def _read_settings(settings_json: str) -> Settings:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -388,6 +389,16 @@ def resolve_workspace(path: Path) -> Path:
         if _is_own(folder / path, here):
             return folder / path
     return project / path if path == Path(DEFAULT_WORKSPACE) else path
+
+
+def is_blocked_by_file(path: Path) -> bool:
+    """Tell if ``path`` is a file, or lies inside of one, so that it can never be a folder."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except NotADirectoryError:
+        return True
+    except OSError:  # not there yet, or not to be seen: whoever makes it learns why it cannot be made
+        return False
 
 
 def find_in_project(path: Path) -> tuple[Path, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import signal
 import socket
 import sys
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -49,6 +51,15 @@ class Server(uvicorn.Server):
 
     banner: str | None = None
     """What it says; ``{address}`` is where."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at SIGINT or SIGTERM; at a second SIGINT without waiting for answers.
+
+        Uvicorn's own raises the signal again once it has stopped: SIGTERM would then end the process before ROMA is
+        closed, and Ctrl-C would interrupt its closing.
+        """
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start uvicorn, then print the banner on stderr."""

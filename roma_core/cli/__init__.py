@@ -12,8 +12,8 @@ import click
 
 import roma_core
 from roma_core.cli.command import RomaGroup
-from roma_core.cli.output import INTERRUPTED, OK, USAGE
-from roma_core.environment import restart_in_utf8
+from roma_core.cli.output import INTERRUPTED, OK, USAGE, write_unwritten
+from roma_core.environment import open_missing_streams, restart_in_utf8
 
 __all__ = ["collect_options", "main", "roma"]
 
@@ -115,6 +115,7 @@ def collect_options() -> dict[str, list[str]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. Raises ``SystemExit`` for ``--help`` and wrong usage."""
     if argv is None:
+        open_missing_streams()
         restart_in_utf8()
     try:
         code: int = roma.main(list(argv) if argv is not None else None, prog_name="roma", standalone_mode=False) or OK
@@ -128,4 +129,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (head, less) had enough
         sys.stderr.close()
         return OK
+    except OSError as error:  # commands have a boundary of their own: it is the output that cannot be written
+        return write_unwritten(error)
     return code

@@ -23,7 +23,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 import click
 
-from roma_core.cli.interruption import Interruption
+from roma_core.cli.interruption import Interruption, cancelled_by_signals
 from roma_core.cli.output import (
     INTERRUPTED,
     USAGE,
@@ -207,7 +207,7 @@ def command(
             form = _Form(folder, as_json, interruption)
             try:
                 return _run(lambda call: body(call, *args, **options), form, serves=serves)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, asyncio.CancelledError):
                 note(interruption.describe())
                 return INTERRUPTED
 
@@ -253,7 +253,7 @@ async def _invoke(body: Callable[[Invocation], Awaitable[int]], form: _Form) -> 
         from roma_core.tenants.layout import bring_layout_up_to_date
 
         await asyncio.to_thread(bring_layout_up_to_date, settings)
-    with logs.request():
+    with logs.request(), cancelled_by_signals():
         return await body(Invocation(settings, form.as_json, form.workspace, form.interruption))
 
 

@@ -1,9 +1,14 @@
-"""Words for Ctrl-C that are true: what is kept, what was paid, and how to go on."""
+"""Words for Ctrl-C that are true: what is kept, what was paid, and how to go on; and the signals that end a command."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from roma_core.types import Usage
@@ -18,6 +23,32 @@ class Interruption:
     """The sentence that Ctrl-C ends a command with; the command sets ``describe`` when it knows more."""
 
     describe: Callable[[], str]
+
+
+@contextmanager
+def cancelled_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP cancel the running task as Ctrl-C does, so that what it has open is closed.
+
+    A second signal ends the process at once. A signal that the caller ignores (``nohup``) stays ignored.
+    """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def cancel(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    if threading.current_thread() is not threading.main_thread():  # Python takes signals in its main thread alone
+        numbers = []
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, cancel)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class UsageWatch:

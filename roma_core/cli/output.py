@@ -80,6 +80,12 @@ def flush_output() -> None:
         _drop_output(sys.stdout)
 
 
+def write_unwritten(error: OSError) -> int:
+    """Print why stdout could not be written on stderr, drop what it still holds, and return the exit code."""
+    _drop_output(sys.stdout)
+    return write_failure(AgentFailure.of("cli", error), as_json=False)
+
+
 def _drop_output(stream: TextIO) -> None:
     """Lead a stream that nobody reads into nothing, so that neither what it still holds nor its end is an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

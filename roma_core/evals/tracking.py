@@ -11,7 +11,6 @@ import math
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from roma_core.evals.provenance import CARD, PAGE, RunProvenance
 from roma_core.evals.report.record import EvalReport, RunFacts, render_page
 from roma_core.evals.runs import RunStore
 from roma_core.prompts import Prompt, PromptLibrary, PromptVersion
+from roma_core.scratch import ScratchFolder
 from roma_core.settings import Settings
 from roma_core.telemetry import logs
 from roma_core.workspace import Workspace, private_file
@@ -158,13 +158,13 @@ def _log(client: MlflowClient, run: str, report: EvalReport, beside: Sequence[Pa
     # MLflow's own log_table takes a column without a value for a column of images and fails.
     client.set_tag(run, "mlflow.loggedArtifacts", json.dumps([{"path": ROWS, "type": "table"}]))
     rows = report.to_frame().to_json(orient="split", index=False)
-    with tempfile.TemporaryDirectory() as folder:
+    with ScratchFolder("mlflow") as scratch:
         files = {"report.json": report.canonical(), "report.html": render_page(report).encode(), ROWS: rows.encode()}
         for name, data in files.items():
-            (Path(folder) / name).write_bytes(data)
+            (scratch.path / name).write_bytes(data)
         for path in beside:
-            shutil.copy(path, folder)
-        client.log_artifacts(run, folder)
+            shutil.copy(path, scratch.path)
+        client.log_artifacts(run, str(scratch.path))
 
 
 def metrics(report: EvalReport) -> dict[str, float]:

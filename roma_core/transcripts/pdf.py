@@ -6,7 +6,6 @@ Lines are broken here, in the order of reading, because a line that runs from th
 from __future__ import annotations
 
 import re
-import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roma_core import theme
+from roma_core.scratch import ScratchFolder
 from roma_core.transcripts.blocks import Alignment, Cell, StyledRun, TextBlock, clean_text, is_rtl, read_blocks
 from roma_core.transcripts.fonts import ITALIC, cut_font, find_base, find_fallbacks, read_characters, require_letters
 from roma_core.transcripts.transcript import (
@@ -85,16 +85,16 @@ def write_pdf(transcript: Transcript) -> bytes:
     fallbacks, missing = find_fallbacks(text)
     require_letters(missing)
     numbers = {ord(sign): f"[U+{ord(sign):04X}]" for sign in missing}
-    with tempfile.TemporaryDirectory(prefix="roma-pdf-") as folder:
+    with ScratchFolder("pdf") as scratch:
         pdf = _new_pdf(transcript)
         base = find_base()
-        _add_font(pdf, Path(folder), TEXT, "", cut_font(base, text, is_plain=True))
-        _add_font(pdf, Path(folder), TEXT, "B", cut_font(base, text, "bold", is_plain=True))
-        _add_font(pdf, Path(folder), TEXT, "I", cut_font(find_base(ITALIC), text, "italic", is_plain=True))
+        _add_font(pdf, scratch.path, TEXT, "", cut_font(base, text, is_plain=True))
+        _add_font(pdf, scratch.path, TEXT, "B", cut_font(base, text, "bold", is_plain=True))
+        _add_font(pdf, scratch.path, TEXT, "I", cut_font(find_base(ITALIC), text, "italic", is_plain=True))
         families = {TEXT: read_characters(base)}
         for number, font in enumerate(fallbacks):
             family = f"other{number}"
-            _add_font(pdf, Path(folder), family, "", cut_font(font, text))
+            _add_font(pdf, scratch.path, family, "", cut_font(font, text))
             families[family] = read_characters(font)
         sheet = _PdfWriter(pdf, numbers, families)
         sheet.write_transcript(transcript, answers)

@@ -142,6 +142,7 @@ def test_a_server_says_where_it_is_when_it_is_there_and_its_own_lines_belong_to_
             _, complaint = second.communicate(timeout=60)
         process.send_signal(signal.SIGTERM)
         _, rest = process.communicate(timeout=60)
+    assert process.returncode == 0, "a server that is asked to end ends well"
     assert (second.returncode, complaint.count("\n")) == (1, 1)
     assert "is in use" in complaint
     lines = [json.loads(text) for text in [*said, *rest.splitlines()] if text.startswith("{")]

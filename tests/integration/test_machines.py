@@ -107,11 +107,41 @@ def test_settings_in_another_encoding_are_read_or_named(machine: Machine, encodi
     assert "Zürich" in said or ".env" in said
 
 
-def test_a_workspace_inside_of_a_file_is_refused_by_its_name(machine: Machine) -> None:
+@pytest.mark.parametrize("workspace", ["afile", "afile/sub"])
+@pytest.mark.parametrize("command", ["ask why?", "serve --port 0", "mcp", "ledger", "doctor", "token list"])
+def test_a_workspace_that_is_a_file_is_refused_at_once(machine: Machine, command: str, workspace: str) -> None:
     (machine.folder / "afile").write_text("", encoding="utf-8")
-    said = machine.run("ask", QUESTION, "--workspace", "afile/sub", code=1).stderr.decode()
-    assert "afile" in said
+    said = machine.run(*command.split(), "--workspace", workspace, code=1).stderr.decode()
+    assert said.startswith(f"ERR_CONFIG_INVALID: The workspace {workspace} is a file")
     assert "choose another place" in said
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("words", ["settings", "settings --json", "ask --help", "--version", "completion bash"])
+def test_output_that_cannot_be_written_is_one_sentence(machine: Machine, words: str) -> None:
+    with FULL.open("wb") as disk:
+        ran = subprocess.run(
+            [sys.executable, "-m", "roma_core", *words.split()],
+            cwd=machine.folder,
+            stdout=disk,
+            stderr=subprocess.PIPE,
+            timeout=300,
+        )
+    assert (ran.returncode, ran.stderr) == (1, b"ERR_STORAGE_FULL: The disk is full; free some room and try again.\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell of Windows closes no streams")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("settings >&-", 0), ("settings --json >&-", 0), ("ask - <&-", 64), ("ask --nonsense why 2>&-", 64)],
+)
+def test_a_stream_that_the_caller_closed_ends_no_command(machine: Machine, words: str, code: int) -> None:
+    shell = f'"{sys.executable}" -m roma_core {words}'
+    ran = subprocess.run(["/bin/sh", "-c", shell], cwd=machine.folder, capture_output=True, timeout=300)
+    assert (ran.returncode, b"Traceback" in ran.stderr) == (code, False)
 
 
 def test_a_user_without_a_home_whose_temporary_files_lie_on_another_device_ingests(machine: Machine) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 from roma_core.connectors.net.guard import Netguard
 from roma_core.connectors.net.proxy import GuardProxy
 from roma_core.errors import ConfigError, ConnectorError, ErrorCode
+from roma_core.scratch import ScratchFolder
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 START_S: Final = 20.0
@@ -112,14 +112,15 @@ class Browser:
         return str(result.html).encode("utf-8", "replace")
 
     async def _start(self, user_agent: str) -> None:
-        profile = _new_profile()
-        self._stack.callback(shutil.rmtree, profile, ignore_errors=True)
+        scratch = ScratchFolder("chromium")
+        self._stack.callback(scratch.remove)
+        _write_preferences(scratch.path)
         # crawl4ai makes folders where this points when it is imported.
         os.environ.setdefault("CRAWL4_AI_BASE_DIRECTORY", str(self._folder))
         from crawl4ai import AsyncWebCrawler, BrowserConfig
 
         self._proxy = await self._stack.enter_async_context(GuardProxy(self._guard, TRAFFIC_BYTES))
-        address = await self._launch(profile, self._proxy.port, user_agent)
+        address = await self._launch(scratch.path, self._proxy.port, user_agent)
         config = BrowserConfig(
             cdp_url=address,
             browser_mode="cdp",
@@ -149,13 +150,11 @@ class Browser:
         return await _debugging_address(profile, process)
 
 
-def _new_profile() -> Path:
-    """A folder for one run, in which pages may download nothing."""
-    profile = Path(tempfile.mkdtemp(prefix="roma-chromium-"))
+def _write_preferences(profile: Path) -> None:
+    """Write preferences with which pages may download nothing."""
     (profile / "Default").mkdir()
     blocked = {"download_restrictions": 3, "download": {"default_directory": str(profile)}}
     (profile / "Default" / "Preferences").write_text(json.dumps(blocked))
-    return profile
 
 
 def find_chromium(configured: str | None) -> str:

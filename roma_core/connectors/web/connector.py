@@ -9,7 +9,6 @@ the reason, once.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +50,7 @@ from roma_core.connectors.web.urls import (
 )
 from roma_core.errors import AgentFailure, ConnectorError, ErrorCode, RomaError, guarded, guarded_stream
 from roma_core.retry import RetryPolicy, retrying
+from roma_core.scratch import ScratchFolder
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source, digest
 from roma_core.workspace import Workspace
@@ -110,7 +110,7 @@ class WebConnector:
             max_bytes=max_bytes,
             folder=Workspace.of(settings).web_cache,
         )
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: ScratchFolder | None = None
         self._cache = WebCache(self._cache_file())
         self._waiting: dict[str, AgentFailure | None] = {}
         """Listed and not yet fetched: None when the page is in the cache, else why it is not."""
@@ -152,7 +152,7 @@ class WebConnector:
         if self._archive is not None:
             await asyncio.to_thread(self._archive.close)
         if self._scratch is not None:
-            self._scratch.cleanup()
+            self._scratch.remove()
         else:
             await self._cache.prune()
 
@@ -507,8 +507,8 @@ class WebConnector:
 
     def _cache_file(self) -> Path:
         if self._settings.storage.cache == "off":
-            self._scratch = tempfile.TemporaryDirectory(prefix="roma-web-")
-            return Path(self._scratch.name) / "web.db"
+            self._scratch = ScratchFolder("web")
+            return self._scratch.path / "web.db"
         return Workspace.of(self._settings).web_pages
 
 

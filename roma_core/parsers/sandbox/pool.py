@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -35,6 +34,7 @@ from roma_core.parsers.sandbox.worker import (
     read_frame,
     write_frame,
 )
+from roma_core.scratch import ScratchFolder
 from roma_core.settings import ParsingSettings
 
 _DEFAULTS = ParsingSettings()
@@ -89,7 +89,7 @@ class ProcessSandbox:
         self.workers = workers or count_cores()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="roma-parser")
         self._idle: deque[Worker] = deque()
-        self._folder = tempfile.TemporaryDirectory(prefix="roma-parser-", ignore_cleanup_errors=True)
+        self._scratch = ScratchFolder("parser")
         self._closed = False
 
     async def run(self, job: ParseJob) -> Result:
@@ -107,7 +107,7 @@ class ProcessSandbox:
         self._threads.shutdown(wait=False, cancel_futures=True)
         while self._idle:
             self._idle.pop().kill()
-        self._folder.cleanup()
+        self._scratch.remove()
 
     def _run(self, job: ParseJob, lease: _CallBinding) -> Result:
         try:
@@ -128,7 +128,7 @@ class ProcessSandbox:
             if worker.alive:
                 return worker
             worker.kill()
-        return Worker(self.limits, self._folder.name)
+        return Worker(self.limits, str(self._scratch.path))
 
 
 class _CallBinding:

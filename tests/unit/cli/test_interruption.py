@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from roma_core.app import Roma
-from roma_core.cli.interruption import ItemWatch, QuestionWatch, UsageWatch
+from roma_core.cli.interruption import ItemWatch, QuestionWatch, UsageWatch, cancelled_by_signals
 from roma_core.ingestion import IngestProgress
 from roma_core.types import Usage
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+async def test_a_signal_to_end_closes_what_a_command_has_open(name: str) -> None:
+    closed: list[str] = []
+
+    async def work() -> None:
+        with cancelled_by_signals():
+            try:
+                os.kill(os.getpid(), getattr(signal, name))
+                await asyncio.sleep(30)
+            finally:
+                closed.append(name)
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(work())
+    assert closed == [name]
+    assert signal.getsignal(getattr(signal, name)) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+async def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with cancelled_by_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 class Meter(Roma):

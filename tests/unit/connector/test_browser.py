@@ -18,6 +18,7 @@ from roma_core.connectors.net.proxy import GuardProxy
 from roma_core.connectors.web.browser import Browser, find_chromium
 from roma_core.connectors.web.connector import WebConnector
 from roma_core.errors import AgentFailure, ConfigError, ConnectorError, ErrorCode
+from roma_core.scratch import PREFIX
 from roma_core.settings import Settings
 from roma_core.types import RawDocument, Source
 from tests.fakes.site import Reply, Request, Site
@@ -120,7 +121,7 @@ async def test_page_cannot_leave_a_file_behind(tmp_path: Path, monkeypatch: pyte
         assert isinstance(raw, RawDocument) and b"otters" in raw.data
         await web.close()
     assert not list(tmp_path.rglob("evil*"))
-    assert not list(Path(tempfile.gettempdir()).glob("roma-chromium-*/**/evil*"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"{PREFIX}chromium-*/**/evil*"))
 
 
 @pytest.mark.browser

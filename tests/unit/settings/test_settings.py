@@ -164,6 +164,13 @@ def test_a_file_that_is_no_text_is_a_clear_error(workspace: Path) -> None:
         Settings.load()
 
 
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_workspace_that_is_a_file_is_refused(workspace: Path, name: str) -> None:
+    Path("file").write_text("", encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"The workspace {name} is a file, or lies inside of one"):
+        Settings.load(workspace=name)
+
+
 def test_a_field_says_whether_it_decides_an_answer() -> None:
     deciding = Settings().deciding()
     assert {"lexical_weight", "chunk_tokens", "llm_model", "planner"} <= set(deciding)
