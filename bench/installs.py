@@ -1,8 +1,9 @@
 """``python -m bench.installs PYTHON...``: what a new user waits for, from an empty environment to a cited answer.
 
 For each interpreter: the wheel with ``[all]`` by plain pip, ``roma init``, ``roma demo``. Writes the times, the
-megabytes and whether the scores are the same into ``docs/benchmarks/install.md``. ``--locked WORKSPACE`` compares with
-the demo that ``make demo`` has made there under the lock.
+megabytes and whether the scores are the same into ``docs/benchmarks/install.md``. ``--runner uvx --runner pipx`` does
+the same by a program that makes an environment for one run, with the first interpreter. ``--locked WORKSPACE`` compares
+with the demo that ``make demo`` has made there under the lock.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import argparse
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +32,22 @@ NOTE = (
     "What somebody does who has a Python and nothing else: `pip install 'roma-core[all]'` of the built wheel into an "
     "empty environment, with the newest versions that pip finds (no lock), then `roma init x && cd x && roma demo`, "
     "which ingests the 308 documents of the frozen corpus and scores the 120 questions of its core. A row of *the "
-    "lock* is `make demo`. *the same answers* compares every answer and every score of every question with the "
-    "first row. Packages came from a mirror near by, and other work ran on the machine: take the minutes as an upper "
-    "bound and the network as your own."
+    "lock* is `make demo`; one of *uvx* or *pipx* makes an environment for one run, without a project: `uvx --from "
+    "'roma-core[all]' roma demo`, `pipx run --spec 'roma-core[all]' roma demo`. *the same answers* compares every "
+    "answer and every score of every question with the first row. Packages came from a mirror near by, and other work "
+    "ran on the machine: take the minutes as an upper bound and the network as your own."
 )
+RUNNERS: dict[str, tuple[str, Callable[[str, str], list[str]]]] = {
+    "uvx": ("uv", lambda python, package: ["--python", python, "--from", package, "roma"]),
+    "pipx": ("pipx", lambda python, package: ["run", "--python", python, "--spec", package, "roma"]),
+}
+"""Programs that make an environment for one run: the package that brings each, and its words before those of ROMA."""
 
 
-def run(command: Sequence[str | Path], folder: Path, log: Path) -> float:
+def run(command: Sequence[str | Path], folder: Path, log: Path, **variables: str) -> float:
     """Run a command as a new user would and return its seconds. Raises ``SystemExit`` with the end of its output."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("ROMA_", "LLM_", "PYTHON"))}
+    own |= variables
     began = time.perf_counter()
     with log.open("a", encoding="utf-8") as output:
         done = subprocess.run([str(part) for part in command], cwd=folder, stdout=output, stderr=output, env=own)
@@ -69,11 +78,39 @@ def build_wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
+def read_version(python: str) -> str:
+    """Return the version of an interpreter."""
+    script = "import platform; print(platform.python_version())"
+    return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def try_runner(name: str, python: str, wheel: Path, root: Path) -> dict[str, Any]:
+    """Run the demo by a program that makes an environment for one run; return what was measured."""
+    package, words = RUNNERS[name]
+    folder = root / name
+    folder.mkdir()
+    log = folder / "log"
+    run([python, "-m", "venv", folder / "tools"], folder, log)
+    run([folder / "tools/bin/pip", "install", "--quiet", package], folder, log)
+    command = [str(folder / "tools/bin" / name), *words(python, f"{wheel}[all]")]
+    fresh = {"UV_CACHE_DIR": str(folder / "cache"), "PIPX_HOME": str(folder / "home")}
+    install_s = run([*command, "--version"], folder, log, **fresh)
+    shell = f"{shlex.join(command)} demo --json > demo.json || {{ cat demo.json >&2; exit 1; }}"
+    demo_s = run(["/bin/sh", "-c", shell], folder, log, **fresh)
+    demo = json.loads((folder / "demo.json").read_text("utf-8"))
+    return {
+        "python": f"{read_version(python)}, {name}",
+        "install_s": install_s,
+        "demo_s": demo_s,
+        "workspace_mb": measure_mb(folder / ".roma"),
+        "outcomes": list_outcomes(demo),
+        "cited": len(demo["answer"]["citations"]),
+    }
+
+
 def try_python(python: str, wheel: Path, root: Path) -> dict[str, Any]:
     """Install and run the demo with one interpreter; return what was measured."""
-    version = subprocess.run(
-        [python, "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    version = read_version(python)
     folder = root / version
     folder.mkdir()
     environment, log = folder / "env", folder / "log"
@@ -150,6 +187,7 @@ def write_section(rows: Sequence[dict[str, object]]) -> None:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("pythons", nargs="*")
+    arguments.add_argument("--runner", action="append", default=[], choices=RUNNERS)
     arguments.add_argument("--locked", type=Path)
     given = arguments.parse_args()
     PARTS.mkdir(exist_ok=True)
@@ -158,6 +196,10 @@ def main() -> int:
         wheel = build_wheel(root) if given.pythons else root
         for python in given.pythons:
             part = try_python(python, wheel, root)
+            (PARTS / f"{part['python']}.json").write_text(json.dumps(part), "utf-8")
+            print(describe(part, part), flush=True)
+        for name in given.runner:
+            part = try_runner(name, given.pythons[0], wheel, root)
             (PARTS / f"{part['python']}.json").write_text(json.dumps(part), "utf-8")
             print(describe(part, part), flush=True)
     if given.locked:

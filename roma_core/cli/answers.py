@@ -42,7 +42,7 @@ top_k_option = click.option(
     default=5,
     show_default=True,
     metavar="N",
-    help=f"Passages that an answer may use (1-{MOST_PASSAGES}).",
+    help="Passages that an answer may use.",
 )
 
 

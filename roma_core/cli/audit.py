@@ -34,7 +34,7 @@ def audit() -> None:
 @click.option("--action", type=click.Choice(list(ACTIONS)), help="Rows of this kind.")
 @click.option("--since", metavar="DAY", help="From this day or moment on (UTC), like 2026-11-01.")
 @click.option("--until", metavar="DAY", help="Before this day or moment (UTC).")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="Most rows.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="At most N rows.")
 @click.option("--lines", "as_lines", is_flag=True, help="Export: one JSON document a row.")
 async def query(
     call: Invocation,

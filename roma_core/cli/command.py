@@ -16,7 +16,7 @@ import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec
@@ -41,6 +41,8 @@ from roma_core.workspace import Workspace
 
 P = ParamSpec("P")
 INTERRUPTED_WORDS = "Interrupted."
+WHOLE_SENTENCE = 300
+"""Signs of a command's first sentence that a list of commands shows."""
 RESUMES_WORDS = "Interrupted; what was done is kept, run it again to go on."
 Fill = Callable[[], str]
 
@@ -118,11 +120,18 @@ class RomaGroup(click.Group):
     """A group that imports a command's module when the command is used, and suggests the nearest name."""
 
     def __init__(
-        self, *args: Any, lazy: Mapping[str, str] | None = None, examples: Sequence[str] = (), **kwargs: Any
+        self,
+        *args: Any,
+        lazy: Mapping[str, str] | None = None,
+        sections: Mapping[str, Iterable[str]] | None = None,
+        examples: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = dict(lazy or {})
         """``module:attribute`` of each command by name."""
+        self.sections = dict(sections or {})
+        """Names of commands by the heading that the help lists them under."""
         self._examples = tuple(examples)
 
     @property
@@ -157,6 +166,14 @@ class RomaGroup(click.Group):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write ``usage: roma ...``."""
         formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="usage: ")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings, each with its first sentence, which click would cut at 45 signs."""
+        for heading, names in (self.sections or {"Commands": self.list_commands(ctx)}).items():
+            commands = ((name, self.get_command(ctx, name)) for name in names)
+            rows = [(name, part.get_short_help_str(limit=WHOLE_SENTENCE)) for name, part in commands if part]
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     resumes=True,
 )
 @click.argument("dataset")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N questions, drawn by hash.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N questions, always the same ones.")
 @top_k_option
 @click.option("--measure", multiple=True, metavar="NAME", help="Also this measure, or package:name; may be repeated.")
 @click.option("--name", default="", metavar="NAME", help="What the run is called; default: the dataset and a number.")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     resumes=True,
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N questions, drawn by hash.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N questions, always the same ones.")
 @click.option("--plan", is_flag=True, help="Ask nothing: name the variants, and what they will cost at most.")
 @click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Where the page goes; default: workspace."

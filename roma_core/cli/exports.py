@@ -74,7 +74,12 @@ def _show_report(report: ExportReport) -> None:
 
 @command(examples=("roma report", "roma report --out quality.html"))
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("roma-report.html"), show_default=True, metavar="FILE"
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("roma-report.html"),
+    show_default=True,
+    metavar="FILE",
+    help="The page to write.",
 )
 @click.option("--everyone", is_flag=True, help="Also what other users of the tenant asked and rated.")
 async def report(call: Invocation, out: Path, everyone: bool) -> int:

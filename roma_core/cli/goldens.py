@@ -96,7 +96,11 @@ def _show_check(check: GoldenCheck) -> None:
 @click.option("--anchor", default="", metavar="WORDS", help="Words of the passage; default: the sentence of a fact.")
 @no_answer_option
 @click.option(
-    "--persona", type=click.Choice(["technical", "executive", "general"]), default="general", show_default=True
+    "--persona",
+    type=click.Choice(["technical", "executive", "general"]),
+    default="general",
+    show_default=True,
+    help="Who reads the answer.",
 )
 @click.option("--tag", multiple=True, metavar="TAG", help="May be repeated.")
 async def new(

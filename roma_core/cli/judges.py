@@ -49,7 +49,9 @@ def _load(dataset: str) -> Golden | None:
 @command("label", examples=("roma judge label base --dataset golden.json", "roma judge label base --rater ada --n 20"))
 @click.argument("run")
 @dataset_option
-@click.option("--n", default=50, show_default=True, type=click.IntRange(min=1), help="How many answers to grade.")
+@click.option(
+    "--n", default=50, show_default=True, type=click.IntRange(min=1), metavar="N", help="How many answers to grade."
+)
 @click.option("--rater", default="", metavar="NAME", help="Who grades; default: the user.")
 @click.option(
     "--file", type=click.Path(path_type=Path), metavar="FILE", help="Where the grades go; default: workspace."
@@ -123,7 +125,9 @@ async def pair(call: Invocation, base: str, run: str, dataset: str) -> int:
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.option("--pairs", is_flag=True, help="LABELS are preferences: of LLMBar, or of RAGChecker.")
 @click.option("--rubric", default="judge", show_default=True, metavar="NAME", help="judge or faithfulness.")
-@click.option("--repeats", default=3, show_default=True, type=click.IntRange(1, 15), help="Grades for each answer.")
+@click.option(
+    "--repeats", default=3, show_default=True, type=click.IntRange(1, 15), metavar="N", help="Grades for each answer."
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N labels.")
 async def calibrate_judge(
     call: Invocation, labels: Path, pairs: bool, rubric: str, repeats: int, limit: int | None

@@ -143,7 +143,9 @@ async def _is_served(host: str, port: int) -> bool:
 
 @command(examples=("roma feedback", "roma feedback --rating down", "roma feedback --json"))
 @click.option("--rating", type=click.Choice(get_args(Rating)), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, metavar="N", help="Most rows.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, metavar="N", help="At most N rows."
+)
 async def feedback(call: Invocation, rating: Rating | None, limit: int) -> int:
     """List what people think of answers, the newest first, with the questions.
 

@@ -24,7 +24,9 @@ LARGEST_EXPORT_BYTES = 64 << 20
 
 @command(examples=("roma answers", "roma answers --session budget --limit 5"))
 @click.option("--session", metavar="ID", help="Answers of this conversation alone.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Most rows.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="At most N rows."
+)
 async def answers(call: Invocation, session: str | None, limit: int) -> int:
     """List the answers that are kept, the newest first, with their states."""
     async with build_roma(call.settings) as roma:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @command(examples=("roma health", "roma health --json"))
 async def health(call: Invocation) -> int:
-    """Say of every part whether it works, and why not."""
+    """Show whether each part works, and why not."""
     async with build_roma(call.settings) as roma:
         report = await roma.health()
     rows = [(c.name, c.state, c.reason, c.latency_ms and f"{c.latency_ms:.0f} ms") for c in report.components]
@@ -114,8 +114,8 @@ def _usd(amount: float) -> str:
 
 
 @command(examples=("roma serve", "roma serve --port 8080"), serves=True)
-@click.option("--host", help="Address to bind (ROMA_HOST).")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to bind (ROMA_PORT).")
+@click.option("--host", metavar="ADDRESS", help="Address to bind (ROMA_HOST).")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to bind (ROMA_PORT).")
 async def serve(call: Invocation, host: str | None, port: int | None) -> int:
     """Serve the HTTP API, with the console at /console."""
     from roma_core.api.serve import serve as run_server
@@ -127,8 +127,8 @@ async def serve(call: Invocation, host: str | None, port: int | None) -> int:
 
 @command(examples=("roma mcp", "roma mcp --http --port 8080"), serves=True)
 @click.option("--http", "over_http", is_flag=True, help="Serve streamable HTTP at /mcp, with the whole HTTP API.")
-@click.option("--host", help="With --http: address to bind (ROMA_HOST).")
-@click.option("--port", type=click.IntRange(0, 65535), help="With --http: port to bind (ROMA_PORT).")
+@click.option("--host", metavar="ADDRESS", help="With --http: address to bind (ROMA_HOST).")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="With --http: port to bind (ROMA_PORT).")
 async def mcp(call: Invocation, over_http: bool, host: str | None, port: int | None) -> int:
     """Serve tools for agents (Model Context Protocol): search, ask, get_document, list_collections.
 

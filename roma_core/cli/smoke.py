@@ -22,7 +22,15 @@ from roma_core.smoke import run_smoke
     metavar="DIR",
     help="Folder that the service reads (in ROMA_INGEST_ROOTS); default: a temporary one of this machine.",
 )
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=1), default=60.0, show_default=True, metavar="S")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that each step may take.",
+)
 async def smoke(call: Invocation, url: str, folder: Path | None, timeout_s: float) -> int:
     """Try a running service: health, ingest, ask, open a citation; then remove what was ingested.
 

@@ -141,11 +141,11 @@ def source_options(function: F) -> F:
     """Add the options that hold a source's own settings."""
     for option in reversed(
         (
-            click.option("--name", help="A short name to use in place of the address."),
+            click.option("--name", metavar="NAME", help="A short name to use in place of the address."),
             click.option("--include", multiple=True, metavar="GLOB", help="Only these files; may be repeated."),
             click.option("--ignore", multiple=True, metavar="GLOB", help="Not these files; may be repeated."),
-            click.option("--depth", type=click.IntRange(min=0), help="Links that a crawl follows."),
-            click.option("--max-pages", type=click.IntRange(min=1), help="Pages that a crawl asks for."),
+            click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Links that a crawl follows."),
+            click.option("--max-pages", type=click.IntRange(min=1), metavar="N", help="Pages that a crawl asks for."),
             click.option("--render", type=click.Choice(("auto", "always", "never")), help="When to use Chromium."),
             click.option("--cookies", metavar="FILE", help="Cookie file (Netscape format) to sign in with."),
             click.option("--header", multiple=True, metavar="NAME=VALUE", help="Header; VALUE may be env:VARIABLE."),

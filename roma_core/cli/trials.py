@@ -43,6 +43,7 @@ def ab() -> None:
     type=click.FloatRange(0, 1, min_open=True),
     default=0.05,
     show_default=True,
+    metavar="X",
     help="A difference of it that would not matter.",
 )
 async def start(

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from roma_core.cli import main, roma
+from roma_core.cli import COMMANDS, SECTIONS, main, roma
 from roma_core.cli.command import Invocation, RomaCommand, command
 from roma_core.errors import InputError, NotFoundError
 
@@ -53,6 +53,33 @@ def test_every_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ["", *sorted(groups), *(leaf for leaf, _ in list_leaves())]:
         assert main([*words.split(), "--help"]) == 0
         assert "Examples:" in capsys.readouterr().out, f"roma {words} --help shows no example"
+
+
+def test_every_option_says_what_it_does_and_what_it_takes() -> None:
+    unexplained = []
+    for words, leaf in list_leaves():
+        for option in (part for part in leaf.params if isinstance(part, click.Option)):
+            takes = option.is_flag or option.metavar or isinstance(option.type, click.Choice)
+            if not (takes and option.help):
+                unexplained.append(f"{words} {option.opts[0]}")
+    assert unexplained == []
+
+
+def test_a_list_of_commands_cuts_no_sentence_short(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = {leaf.split()[0] for leaf, _ in list_leaves() if " " in leaf}
+    for words in ([], *([group] for group in sorted(groups))):
+        assert main([*words, "--help"]) == 0
+        shown = " ".join(capsys.readouterr().out.partition("Examples:")[0].split())
+        assert "..." not in shown.replace("[ARGS]...", ""), f"roma {' '.join(words)} --help"
+
+
+def test_the_help_lists_every_command_once_under_a_heading(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for heading in SECTIONS:
+        assert f"\n{heading}:\n" in shown
+    listed = re.findall(r"^  ([a-z][\w-]*)  ", shown.partition("Examples:")[0], re.M)
+    assert sorted(listed) == sorted(COMMANDS)
 
 
 def list_calls(example: str) -> list[list[str]]:
