@@ -1,9 +1,9 @@
 """``python -m bench.installs PYTHON...``: what a new user waits for, from an empty environment to a cited answer.
 
 For each interpreter: the wheel with ``[all]`` by plain pip, ``roma init``, ``roma demo``. Writes the times, the
-megabytes and whether the scores are the same into ``docs/benchmarks/install.md``. ``--runner uvx --runner pipx`` does
-the same by a program that makes an environment for one run, with the first interpreter. ``--locked WORKSPACE`` compares
-with the demo that ``make demo`` has made there under the lock.
+megabytes and whether the scores are the same into ``docs/benchmarks/install.md``. ``--by uvx`` or ``--by
+pipx`` runs the demo by a program that makes an environment for one run instead. ``--locked WORKSPACE`` compares with
+the demo that ``make demo`` has made there under the lock.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read_version(python: str) -> str:
 def try_runner(name: str, python: str, wheel: Path, root: Path) -> dict[str, Any]:
     """Run the demo by a program that makes an environment for one run; return what was measured."""
     package, words = RUNNERS[name]
-    folder = root / name
+    folder = root / f"{name}-{read_version(python)}"
     folder.mkdir()
     log = folder / "log"
     run([python, "-m", "venv", folder / "tools"], folder, log)
@@ -187,7 +187,7 @@ def write_section(rows: Sequence[dict[str, object]]) -> None:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("pythons", nargs="*")
-    arguments.add_argument("--runner", action="append", default=[], choices=RUNNERS)
+    arguments.add_argument("--by", default="pip", choices=("pip", *RUNNERS))
     arguments.add_argument("--locked", type=Path)
     given = arguments.parse_args()
     PARTS.mkdir(exist_ok=True)
@@ -195,11 +195,8 @@ def main() -> int:
         root = Path(name)
         wheel = build_wheel(root) if given.pythons else root
         for python in given.pythons:
-            part = try_python(python, wheel, root)
-            (PARTS / f"{part['python']}.json").write_text(json.dumps(part), "utf-8")
-            print(describe(part, part), flush=True)
-        for name in given.runner:
-            part = try_runner(name, given.pythons[0], wheel, root)
+            is_pip = given.by == "pip"
+            part = try_python(python, wheel, root) if is_pip else try_runner(given.by, python, wheel, root)
             (PARTS / f"{part['python']}.json").write_text(json.dumps(part), "utf-8")
             print(describe(part, part), flush=True)
     if given.locked:
