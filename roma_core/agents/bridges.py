@@ -113,11 +113,13 @@ def _find_names(sentence: str, question: str) -> list[str]:
         name = re.sub(r"['’]s?\Z", "", found[0].rstrip(".,"))
         words = split_words(name)
         is_first = not re.search(r"\w", sentence[: found.start()])
-        if is_first and len(words) > 1 and words[0] in STOP_WORDS:
-            name, words, is_first = name.split(maxsplit=1)[1], words[1:], False
+        is_single = " " not in name
+        if is_first and not is_single and words[0] in STOP_WORDS:
+            name = name.split(maxsplit=1)[1]
+            words, is_first, is_single = split_words(name), False, " " not in name
         if not words or len(words) > MOST_NAME_WORDS or known.intersection(words) or _CALENDAR.issuperset(words):
             continue
-        if is_first and len(words) == 1 and not re.search(r"\w[A-Z\d]", name):
+        if is_first and is_single and not re.search(r"\w[A-Z\d]", name):
             continue
         if len(words) == 1 and (len(name) < 3 or words[0] in STOP_WORDS):
             continue

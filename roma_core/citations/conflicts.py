@@ -85,7 +85,7 @@ def find_answer_conflict(
     if (clocks := _compare_clocks(question, first, second)) is not None:
         return clocks
     if _ASKS_WHETHER.match(question):
-        return _compare_opposites(asked, ones, others)
+        return _compare_denials(asked, ones, others) or _compare_opposites(asked, ones, others)
     counted = {word.stem or word.key for word in asked if word.kind == "word" and word.is_content}
     mine, theirs = _read_quantities(ones, given), _read_quantities(others, given)
     if units:
@@ -353,6 +353,32 @@ def _compare_opposites(
             if is_asked and frozenset((key, other)) in ANTONYMS and key not in theirs and other not in mine:
                 return Conflict("polarity", (text,), (other_text,))
     return None
+
+
+def _compare_denials(
+    asked: Sequence[ClaimWord], ones: Sequence[ClaimWord], others: Sequence[ClaimWord]
+) -> Conflict | None:
+    """Return what one sentence denies and the other one says: "is not allowed" beside "is allowed in summer".
+
+    Both have all the words that are asked, so that a longer sentence may add conditions, but speaks of the same thing.
+    """
+    wanted, said, other_said = _content_stems(asked), _content_stems(ones), _content_stems(others)
+    if not wanted or not wanted <= said & other_said or bool(_denials(ones)) == bool(_denials(others)):
+        return None
+    denying, affirming = (ones, other_said) if _denials(ones) else (others, said)
+    denied = [_next_content(denying, at) for at, word in enumerate(denying) if word.key in DENIALS]
+    if not any(stem in affirming for stem in denied):
+        return None
+    return Conflict("polarity", _denials(ones), _denials(others))
+
+
+def _content_stems(words: Sequence[ClaimWord]) -> set[str]:
+    return {word.stem or word.key for word in words if word.kind == "word" and word.is_content}
+
+
+def _next_content(words: Sequence[ClaimWord], position: int) -> str:
+    """Return the stem of the first content word behind a position; nothing where none follows."""
+    return next((word.stem or word.key for word in words[position + 1 :] if word.kind == "word" and word.is_content), "")
 
 
 def _have_one_date(one: tuple[str, Date], other: tuple[str, Date]) -> bool:

@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Final
 
 from roma_core.citations.conflicts import (
     Conflict,
@@ -546,10 +548,18 @@ def _extends(one: list[str], other: list[str]) -> bool:
 
 
 def _are_siblings(one: list[str], other: list[str]) -> bool:
-    """True when two names of several parts begin alike and go on with other words: no numbers of editions."""
+    """True when two names of several parts begin alike and go on with other words: no numbers or names of editions."""
     is_name = len(one[0]) >= LEAST_NAME_CHARS and not one[0].isdigit()
-    goes_on = len(one) > 1 and len(other) > 1 and not one[1].isdigit() and not other[1].isdigit()
-    return is_name and goes_on and one[0] == other[0]
+    parts = next(((a, b) for a, b in zip_longest(one, other, fillvalue="") if a != b), ("", ""))
+    return is_name and one[0] == other[0] and not any(map(_is_edition, parts))
+
+
+_EDITION: Final = re.compile(r"(?:v|ver|version|rev|edition)?\d*|old|new|current|latest|final|draft|copy|archived?")
+
+
+def _is_edition(part: str) -> bool:
+    """Return whether a part of a name tells editions of one document apart; so does its absence."""
+    return _EDITION.fullmatch(part) is not None
 
 
 def _split_name(name: str) -> list[str]:

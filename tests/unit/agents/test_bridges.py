@@ -38,6 +38,7 @@ def test_the_names_that_the_question_lacks_lead_on(kit: Any, question: str, pass
         (BORN, ["The Alba bridge has a designer, Petra Vos.", "The designer of the Alba bridge was born in Delft."]),
         (BORN, ["Petra Vos swims."]),
         (BORN, ["The designer of the Alba bridge was a woman."]),
+        ("What is the bell number of the north team?", ["On-call: south team, bell number 4471."]),
         (BORN, ["On Monday in May the designer of the Alba bridge left."]),
         ("Was Alba bridge designed by a woman born late?", ["Alba bridge was designed by Petra Vos."]),
         ("What year was the start of the Alba bridge?", ["The Alba bridge is by Petra Vos."]),
@@ -45,7 +46,8 @@ def test_the_names_that_the_question_lacks_lead_on(kit: Any, question: str, pass
         (BORN, []),
     ],
     ids=[
-        "one passage has it all", "another one has it all", "another subject", "no name", "a day is no name",
+        "one passage has it all", "another one has it all", "another subject", "no name", "a word with a hyphen begins",
+        "a day is no name",
         "nothing described", "only an asking word is open", "too few words", "no passage",
     ],
 )  # fmt: skip

@@ -78,6 +78,7 @@ def test_signatures_find_copies_of_long_texts_whatever_their_numbers() -> None:
         ),
         ("When does work begin?", "Work begins on 5 March 2031.", "They came late, on 8 March.", "date"),
         ("When is it open?", "Open from Tuesday to Saturday.", "Since May it is open every day but Monday.", "date"),
+        ("May dogs swim here?", "Dogs may not swim here.", "Dogs may swim here on Sundays after noon.", "polarity"),
         ("Is the gate open at night?", "The gate is closed from ten.", "The gate will be open at night.", "polarity"),
     ],
 )
@@ -96,6 +97,8 @@ def test_answers_conflict_however_they_are_worded(question: str, first: str, sec
         ("How many locks are there?", "There are twelve locks.", "The radio uses channel 14."),
         ("When was it built?", "It was built in 1871.", "It was built on 3 May 1871."),
         ("How many came in 2019?", "In 2019 eleven guests came.", "Eleven guests came."),
+        ("Are dogs allowed?", "Dogs are allowed in the yard.", "Dogs are allowed on a lead, not in the hall."),
+        ("May dogs swim?", "Dogs may not swim.", "Cats may swim."),
     ],
 )
 def test_answers_with_one_value_do_not_conflict(question: str, first: str, second: str) -> None:

@@ -30,6 +30,9 @@ def passage(title: str, text: str, rank: int) -> ScoredChunk:
         (("plover", "plover-slim"), False),
         (("plover-mock", "plover-cov"), False),
         (("plover_mock: Features", "plover_cov: Features"), False),
+        (("plover-user-guide-2024: Guide", "plover-user-guide-2026: Guide"), True),
+        (("plover-user-guide-old: Guide", "plover-user-guide-new: Guide"), True),
+        (("plover-user-guide-south: Guide", "plover-user-guide-north: Guide"), False),
     ],
 )
 async def test_a_numbered_name_is_another_thing_than_the_bare_one(titles: tuple[str, str], disagree: bool) -> None:
