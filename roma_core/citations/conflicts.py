@@ -378,7 +378,9 @@ def _content_stems(words: Sequence[ClaimWord]) -> set[str]:
 
 def _next_content(words: Sequence[ClaimWord], position: int) -> str:
     """Return the stem of the first content word behind a position; nothing where none follows."""
-    return next((word.stem or word.key for word in words[position + 1 :] if word.kind == "word" and word.is_content), "")
+    return next(
+        (word.stem or word.key for word in words[position + 1 :] if word.kind == "word" and word.is_content), ""
+    )
 
 
 def _have_one_date(one: tuple[str, Date], other: tuple[str, Date]) -> bool:

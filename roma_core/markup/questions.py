@@ -479,7 +479,7 @@ _IRREGULAR = {
     spend spent; stand stood; steal stole stolen; strike struck; swear swore sworn; sweep swept; swim swam swum;
     take took taken; teach taught; tear tore torn; tell told; think thought; throw threw thrown; understand
     understood; undertake undertook undertaken; wear wore worn; win won; withdraw withdrew withdrawn; write wrote
-    written; child children; foot feet; man men; mouse mice; tooth teeth; woman women
+    written; child children; foot feet; man men; mouse mice; taxi taxis; tooth teeth; woman women
     """.split(";")
     for form in forms.split()[1:]
 }
@@ -507,6 +507,15 @@ def stem_word(word: str) -> str:
             root = root[:-1]
         return _FINAL_E.sub("", root)
     return _FINAL_E.sub("", word)
+
+
+def is_search_syntax(text: str) -> bool:
+    """Return whether a text uses operators of a search: quotation marks, AND, OR, NOT, "-word", "field:".
+
+    >>> is_search_syntax("leave -sick"), is_search_syntax("sick leave")
+    (True, False)
+    """
+    return _OPERATORS.search(text) is not None
 
 
 def find_names(question: str) -> list[str]:

@@ -24,7 +24,7 @@ _DATE = re.compile(
 )
 _DOCUMENTS = re.compile(
     r"\b(?:which|what|list|show|how many|any|find|name)\b"
-    r".*\b(?:documents?|files?|papers?|sources?|reports?|articles?|pages?|notes)\b"
+    r".*\b(?P<noun>documents?|files?|papers?|sources?|reports?|articles?|pages?|notes)\b"
     r".*\b(?:about|on|mention\w*|cover\w*|deal\w*|discuss\w*|concern\w*|contain\w*|talk\w*|say|have|regarding|by|for)\b",
     re.IGNORECASE,
 )
@@ -52,6 +52,12 @@ def asks_date(question: Question) -> bool:
 def asks_documents(question: Question) -> bool:
     """True when a question asks which documents there are about something."""
     return _DOCUMENTS.search(question.text) is not None
+
+
+def find_documents_noun(question: Question) -> str:
+    """Return the word by which a question calls the documents that it asks for; nothing where it asks for none."""
+    found = _DOCUMENTS.search(question.text)
+    return found["noun"] if found is not None else ""
 
 
 def subject_words(question: Question) -> set[str]:

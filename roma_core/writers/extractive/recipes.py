@@ -14,7 +14,14 @@ from typing import Final
 
 from roma_core.facts import FactName, state_fact
 from roma_core.markup import Frame, escape_markers, join_piece
-from roma_core.markup.questions import Question, content_words, find_codes, holds_all_codes
+from roma_core.markup.questions import (
+    Question,
+    content_words,
+    find_codes,
+    holds_all_codes,
+    is_search_syntax,
+    read_question,
+)
 from roma_core.markup.sentences import Sentence, split_part, split_sentences
 from roma_core.markup.tables import read_tables, split_cells
 from roma_core.types import Chunk, Document
@@ -23,6 +30,7 @@ from roma_core.writers.extractive.facts import (
     asks_date,
     asks_documents,
     count_other_words,
+    find_documents_noun,
     match_title,
     read_newest_date,
     subject_words,
@@ -141,7 +149,7 @@ def _first_line(document: Document) -> tuple[int, int]:
 
 def _list_documents(question: Question, sources: CitedSources) -> RecipeAnswer | None:
     words = subject_words(question)
-    if not words:
+    if not words or _asks_rows(question, sources):
         return None
     chosen = [d for d in sources.documents if _is_about(words, d)]
     if not chosen:
@@ -153,6 +161,13 @@ def _list_documents(question: Question, sources: CitedSources) -> RecipeAnswer |
         glue = "\n\n- " if position == 0 else "\n- "
         pieces.append(f"{glue}{escape_markers(document.text[slice(*span)])} [{number}]")
     return RecipeAnswer(tuple(pieces), 1.0, is_whole=True)
+
+
+def _asks_rows(question: Question, sources: CitedSources) -> bool:
+    """Return whether what is counted or listed are rows of a table: the articles of a price list are no documents."""
+    noun = content_words(find_documents_noun(question))
+    tables = (table for document in sources.documents for table in read_tables(document))
+    return any(noun & content_words(table.header.cells[0]) for table in tables)
 
 
 def _is_about(words: set[str], document: Document) -> bool:
@@ -273,6 +288,34 @@ def list_items(question: Question, sources: CitedSources) -> RecipeAnswer | None
     if answer is None:
         return None
     return RecipeAnswer(tuple(_render_list(answer, sources)), min(1.0, answer.coverage), is_whole=True)
+
+
+def look_up_keywords(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return the rows or the list that keywords name in full: "expenses of August", "ingredients of the soup".
+
+    What keywords ask to compute ("total of the expenses") is computed. A whole table is no answer to its title.
+    """
+    if is_search_syntax(question.text):
+        return None
+    asked = read_question(f"{question.text}?")
+    if asked.kind in {"open", "definition", "table_lookup", "summary", "yes_no"}:
+        asked = replace(asked, kind="list")
+    answer = look_up_table(asked, sources)
+    if answer is not None and answer.coverage >= 1.0 and answer.table is not None and _is_narrowed(answer.table):
+        return answer
+    if asked.kind != "list":
+        return None
+    lists = [items for document in sources.documents for items in read_lists(document) if not items.is_of_headings]
+    items = answer_from_lists(asked, lists)
+    headings = items.items.headings[-1:] if items is not None else ()
+    if items is None or items.coverage < 1.0 or not question.words & content_words(" ".join(headings)):
+        return None
+    return RecipeAnswer(tuple(_render_list(items, sources)), 1.0, is_whole=True)
+
+
+def _is_narrowed(answer: TableAnswer) -> bool:
+    """Return whether an answer computes something, or shows some of the rows of its table."""
+    return answer.is_computed and not (answer.counts_only and len(answer.rows) == len(answer.table.rows))
 
 
 def quote_section(question: Question, sources: CitedSources) -> RecipeAnswer | None:

@@ -9,7 +9,15 @@ from decimal import Decimal
 
 from roma_core.citations.words import read_words
 from roma_core.markup import escape_markers
-from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, holds_code, split_words, stem_word
+from roma_core.markup.questions import (
+    LIGHT_WORDS,
+    Question,
+    content_words,
+    holds_code,
+    read_question,
+    split_words,
+    stem_word,
+)
 from roma_core.markup.tables import Table, TableRow
 from roma_core.writers.extractive.answer_types import find_asked_value, find_measured_thing
 from roma_core.writers.extractive.scopes import find_opposite, find_other_scope
@@ -79,7 +87,7 @@ def _column_values(table: Table, column: int) -> list[tuple[TableRow, Decimal]]:
     rows = [row for row in table.rows if column < len(row.cells) and not _TOTAL.match(row.cells[0])]
     read = [(row, read_value(row.cells[column])) for row in rows]
     values = [(row, value) for row, value in read if value is not None]
-    filled = [row for row in rows if row.cells[column].strip() not in {"", "-", "–", "—", "n/a", "N/A"}]
+    filled = [row for row, value in read if value is not None or not _NONE.fullmatch(row.cells[column].strip())]
     if len(values) < 2 or len(values) < 0.7 * len(filled):
         return []
     units = {value[1] for _, value in values}
@@ -109,10 +117,32 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"hot\w*|warm\w*|cold\w*|cool\w*", r"temperature|°C|°F"),
     (r"strong\w*|weak\w*|powerful", r"strength|force|power|load|torque"),
     (r"busy|busiest", r"visitors|passengers|guests|traffic|visits"),
-    (r"people|staff|employees?", r"headcount|staff|employees|people|heads"),
+    (r"people|staff|employees?|work\w*|employ\w*", r"headcount|staff|employees|people|heads"),
 )
 """Words of a question, and the columns that they are about."""
-_PRICE_WORDS = frozenset(stem_word(word) for word in "cost costs price pay pays paid charge charged fee".split())
+_PRICE_WORDS = frozenset(
+    stem_word(word) for word in "cost costs price pay pays paid charge charged fee spend spent spending".split()
+)
+_SPENT = re.compile(r"\b(?:spend|spends|spent|spending|paid)\b", re.IGNORECASE)
+"""Words that ask for a sum where several rows are meant: "What was spent on hotels?"."""
+_MONEY_COLUMN = re.compile(
+    r"amount|price|cost|fee|rent|salary|budget|expen[sd]|total|[€$£]|\b(?:EUR|USD|GBP|CHF)\b", re.I
+)
+_SHORT_NAMES = {
+    name[:3].casefold(): stem_word(name.casefold())
+    for name in (
+        "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
+        "September October November December"
+    ).split()
+}
+"""Days and months as headers and cells shorten them."""
+_NONE = re.compile(r"(?:no(?:ne)?|nil|false|not \w+|n/?a|[-–—✗✘×]|0(?:[.,]0+)?\s?\S{0,3})?", re.IGNORECASE)
+_YES = re.compile(r"yes|y|true|x|[✓✔☑]|included|available", re.IGNORECASE)
+_LACKS = re.compile(r"\b(?:no|without|out of|zero|lacks?|lacking)\s+(?:an?\s+|any\s+)?(?P<thing>\w+)", re.IGNORECASE)
+_DENIES = re.compile(r"\b(?:not|no|without|cannot|lacks?|\w+n['’]t)\b", re.IGNORECASE)
+_OTHER_TIME = re.compile(r"\b(?:before|after|followed|preceded|succeeded|replaced)\s+(?P<name>[A-Z]\w+)")
+_PLAIN_MEASURES = re.compile(r"\b(?:loud|quiet|heavy|wide|deep|thick|hot|warm|cold|fast)\b", re.IGNORECASE)
+"""Words that one property of a thing answers, whatever it is called: how loud it is by its sound pressure."""
 _COMPARATOR = re.compile(
     r"(?P<op>(?:not |no )?(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|older|newer|later"
     r"|earlier|cheaper|heavier|lighter|bigger) than"
@@ -155,7 +185,11 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
         "list": _list_rows,
     }
     maker = makers.get(question.kind)
-    answer = maker(question, table, named) if maker is not None else None
+    if question.kind == "table_max" and named and _names_extreme(question, table, named):
+        maker = _look_up  # "the minimum order" is a column, "the maximum torque" a row
+    elif _SPENT.search(question.text) and question.kind in {"table_lookup", "how_many", "open"}:
+        maker = _add_up
+    answer = maker(question, table, _find_group(question, table, named)) if maker is not None else None
     if answer is not None:
         yield answer
     elif question.kind in {
@@ -169,7 +203,8 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
         "yes_no",
         "list",
     }:
-        looked_up = _look_up(question, table, named)
+        meant = _find_group(question, table, named) if question.asks_several else named
+        looked_up = _look_up(question, table, meant)
         if looked_up is not None:
             yield looked_up
 
@@ -180,9 +215,24 @@ def _coverage(question: Question, table: Table, rows: Sequence[TableRow], extra:
         return 1.0
     held = content_words(f"{table.about}\n{' '.join(table.header.cells)}") | (extra or set())
     held |= _read_deeds(table.header.cells)
-    for row in rows:
-        held |= content_words(" ".join(row.cells))
+    for cells in (table.header.cells, *(row.cells for row in rows)):
+        held |= content_words(" ".join(cells)).union(*map(_expand_names, cells))
     return len(wanted & held) / len(wanted)
+
+
+def _expand_names(cell: str) -> set[str]:
+    """Return the days and months of a cell in full, and those of its date.
+
+    >>> sorted(_expand_names("Wed")), sorted(_expand_names("2026-08-02"))
+    (['wednesday'], ['2026', 'august'])
+    """
+    words = {_SHORT_NAMES[word] for word in re.findall(r"[a-z]+", cell.casefold()) if word in _SHORT_NAMES}
+    value = read_value(cell)
+    if value is not None and value[1] == "date":
+        year, month = divmod(int(value[0]) // 100, 100)
+        words |= {str(year)} if year else set()
+        words |= {list(_SHORT_NAMES.values())[6 + month]} if month else set()
+    return words
 
 
 _DOER = re.compile(r"\b([a-z]{3,})[eo]rs?\b")
@@ -197,11 +247,19 @@ def _read_deeds(names: Sequence[str]) -> set[str]:
     return {stem_word(found[1]) for name in names for found in _DOER.finditer(name.casefold())}
 
 
+def _read_name(name: str) -> set[str]:
+    """Return the words of a column's name; a shortened day or month ("Wed") in full."""
+    words = content_words(name)
+    return _expand_names(name) if words and words <= _SHORT_NAMES.keys() else words
+
+
 def _rows_named(question: Question, table: Table) -> list[TableRow]:
     """Return the rows that the question names: by a code, or by all the words of a cell that is no number.
 
     A cell that names every row names none. Rows that more cells name come alone.
     """
+    if crossed := _rows_crossed(question, table):
+        return crossed
     asked = {stem_word(word) for word in split_words(question.text)}
     about = content_words(table.about + "\n" + " ".join(table.header.cells))
     weights: list[int] = []
@@ -223,6 +281,76 @@ def _rows_named(question: Question, table: Table) -> list[TableRow]:
     if not best or (len(table.rows) > 1 and all(weight == best for weight in weights)):
         return []
     return [row for row, weight in zip(table.rows, weights, strict=True) if weight == best]
+
+
+def _rows_crossed(question: Question, table: Table) -> list[TableRow]:
+    """Return the rows that have in a column of the question the value of the question: "nights" on "Wednesday".
+
+    So are those meant which lack the thing of a column ("no excess"), or have it, where a column says yes or no.
+    """
+    asked = question.words | {stem_word(word) for word in split_words(question.text)}
+    lacked = {stem_word(found["thing"].casefold()) for found in _LACKS.finditer(question.text)}
+    for column, name in enumerate(table.header.cells):
+        words = _read_name(name)
+        cells = [(row, row.cells[column].strip()) for row in table.rows if column < len(row.cells)]
+        if column == 0 or not words & asked or not cells:
+            continue
+        if words & lacked:
+            rows = [row for row, cell in cells if _NONE.fullmatch(cell)]
+        elif words <= asked and all(_NONE.fullmatch(cell) or _YES.fullmatch(cell) for _, cell in cells):
+            is_denied = _DENIES.search(question.text) is not None
+            rows = [row for row, cell in cells if (_NONE if is_denied else _YES).fullmatch(cell)]
+            rows = [] if _names_first_cell(rows, table, asked) else rows
+        elif words <= asked:
+            rows = [row for row, cell in cells if _is_asked_cell(cell, asked - words)]
+        else:
+            continue
+        if 0 < len(rows) < len(table.rows):
+            return rows
+    return []
+
+
+def _names_first_cell(rows: Sequence[TableRow], table: Table, asked: Set[str]) -> bool:
+    """Return whether a question asks of one row by name whether it has something: "Does Basic include help?"."""
+    return any(words and words <= asked for row in table.rows if (words := content_words(row.cells[0])))
+
+
+def _is_asked_cell(cell: str, asked: Set[str]) -> bool:
+    """Return whether a question has all the words of a cell that is no value."""
+    words = {stem_word(word) for word in split_words(cell)}
+    return bool(words) and words <= asked and read_value(cell) is None
+
+
+def _find_group(question: Question, table: Table, named: Sequence[TableRow]) -> Sequence[TableRow]:
+    """Return the rows that are named, else those with all words of the question that tell rows apart.
+
+    "The average price of the gate valves" is that of the rows with "Gate valve DN50" and "Gate valve DN80".
+    """
+    if named:
+        return named
+    around = content_words("\n".join((table.about, *table.header.cells))) | _read_deeds(table.header.cells)
+    wanted = question.words - around - _OPERATION_WORDS - LIGHT_WORDS
+    own = {row: _read_text_cells(row) for row in table.rows}
+    telling = {word for word in wanted if any(word in words for words in own.values())}
+    rows = [row for row, words in own.items() if telling and telling <= words]
+    return rows if len(rows) < len(table.rows) else []
+
+
+def _read_text_cells(row: TableRow) -> set[str]:
+    """Return the words of the cells of a row that are no numbers; of dates their month and year."""
+    words: set[str] = set()
+    for cell in row.cells:
+        value = read_value(cell)
+        words |= _expand_names(cell)
+        if value is None:
+            words |= content_words(cell)
+    return words
+
+
+def _names_extreme(question: Question, table: Table, named: Sequence[TableRow]) -> bool:
+    """Return whether a word like "minimum" is a part of the name of a column or of a named row."""
+    names = content_words(" ".join((*table.header.cells, *(row.cells[0] for row in named if row.cells))))
+    return bool(names & question.words & _OPERATION_WORDS)
 
 
 def _names_partly(words: set[str], asked: set[str]) -> bool:
@@ -250,7 +378,7 @@ def _find_columns(question: Question, names: Sequence[str]) -> list[int]:
     asked = question.words | {stem_word(word) for word in split_words(question.text)}
     scored: list[tuple[float, int]] = []
     for column, name in enumerate(names):
-        words = content_words(name)
+        words = _read_name(name)
         named = (words | _read_deeds([name])) & asked
         if words and named:
             scored.append((min(1.0, len(named) / len(words)), -column))
@@ -407,6 +535,9 @@ def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tabl
     if totals and not question.is_average and len(scope) == len(table.rows):
         coverage = _coverage(question, table, totals)
         return TableAnswer(table, tuple(totals), "", coverage)
+    paid = set(_PRICE_WORDS) if _is_money_column(table, column) else set()
+    if len(named) == 1:
+        return TableAnswer(table, tuple(named), "", _coverage(question, table, named, paid))
     values = [(row, value) for row, value in _column_values(table, column) if row in scope]
     units = {unit for row, _ in values if (unit := (read_value(row.cells[column]) or (0, ""))[1])}
     if len(values) < 2 or "date" in units:
@@ -421,7 +552,11 @@ def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tabl
     name = table.header.cells[column]
     lead = f"{word} of “{name}” over {len(values)} rows = {_plain(result)}{unit}, computed from these cells"
     lead += _describe_left_out(table, column, scope)
-    return _computed(question, table, rows, lead, named=named)
+    return _computed(question, table, rows, lead, paid, named=named)
+
+
+def _is_money_column(table: Table, column: int) -> bool:
+    return _MONEY_COLUMN.search(table.header.cells[column]) is not None
 
 
 def _describe_left_out(table: Table, column: int, scope: Set[TableRow]) -> str:
@@ -500,6 +635,8 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
     columns = set().union(*(content_words(name) for name in table.header.cells))
     if things & columns - content_words(table.header.cells[0]) and len(named) == 1:
         return None  # the row says how many, in the column of that name
+    if named and len(named) > 1 and _measures(question, table, counted[1]):
+        return _add_up(question, table, named)
     kinds = content_words(table.about) | content_words(table.header.cells[0])
     if not things & kinds:
         return None
@@ -507,6 +644,12 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
     rows = [row for row in (named or rows) if not _TOTAL.match(row.cells[0])]
     lead = f"{len(rows)} of {len(table.rows)} rows"
     return _computed(question, table, tuple(rows), lead, named=named, counts_only=True)
+
+
+def _measures(question: Question, table: Table, things: str) -> bool:
+    """Return whether the column of values that is meant says how many of the things there are: staff, of people."""
+    column = _value_column(question, table)
+    return column is not None and column > 0 and column in _find_columns(read_question(things), table.header.cells)
 
 
 def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
@@ -519,13 +662,40 @@ def _list_rows(question: Question, table: Table, named: Sequence[TableRow]) -> T
 
 
 def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
-    if not named or len(named) > 5:
+    properties = _find_properties(question, table)
+    named = named or properties
+    if not named or len(named) > 5 or _asks_other_time(question, named):
         return None
     columns = _columns_asked(question, table)
     about = content_words(table.about)
-    if not columns and not (question.words & about) and not question.codes:
+    if not columns and not (question.words & about) and not question.codes and not properties:
         return None
-    return TableAnswer(table, tuple(named), "", _coverage(question, table, named, _find_price_words(question, named)))
+    extra = _find_price_words(question, named)
+    if properties:
+        extra |= {stem_word(word) for word in _PLAIN_MEASURES.findall(question.text.casefold())}
+    return TableAnswer(table, tuple(named), "", _coverage(question, table, named, extra))
+
+
+def _find_properties(question: Question, table: Table) -> list[TableRow]:
+    """Return the rows of a table of one thing's properties that are asked: "How loud is it?" by its sound pressure.
+
+    A property that shares no word with the question answers only where nothing else could be meant.
+    """
+    if len(table.header.cells) != 2:
+        return []
+    rows = [row for row in table.rows if len(row.cells) == 2]
+    names = [row.cells[0] for row in rows]
+    found = [rows[at] for at in _find_columns(question, names)]
+    if not _PLAIN_MEASURES.search(question.text):
+        found = [row for row in found if question.words & content_words(row.cells[0])]
+    return [row for row in found if re.search(r"\d", row.cells[1])][:2]
+
+
+def _asks_other_time(question: Question, named: Sequence[TableRow]) -> bool:
+    """Return whether a row names the one that another one is asked by: "Who was head before Marc Duval?"."""
+    names = [found["name"].casefold() for found in _OTHER_TIME.finditer(question.text)]
+    cells = _join_cells(named).casefold()
+    return question.kind == "who" and any(name in cells for name in names)
 
 
 def _find_price_words(question: Question, rows: Sequence[TableRow]) -> set[str]:

@@ -137,7 +137,8 @@ def describe_disagreement(kind: str, *, is_dated: bool, is_change: bool = False)
     order = "the newest first" if is_dated else "no dates are known"
     if is_change:
         return f"Stated by several sources, {order}:"
-    return f"The sources disagree on the {kind}, {order}:"
+    about = "" if kind == "polarity" else f" on the {kind}"
+    return f"The sources disagree{about}, {order}:"
 
 
 def describe_source(title: str, date: str) -> str:

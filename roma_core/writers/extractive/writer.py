@@ -64,6 +64,7 @@ from roma_core.writers.extractive.recipes import (
     find_contrary_tables,
     find_rows,
     list_items,
+    look_up_keywords,
     look_up_table,
     quote_rows,
     quote_section,
@@ -104,7 +105,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "17"
+VERSION = "18"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -526,6 +527,9 @@ class ExtractiveWriter:
 
     async def _answer_keywords(self, reading: _Reading) -> QuotedAnswer:
         """Return the best sentence of each of the best passages; refused only where none has a word of the query."""
+        special = await asyncio.to_thread(look_up_keywords, reading.question, reading.sources)
+        if special is not None:
+            return reading.give(special.pieces, "")
         query = read_keywords(reading.question.text)
         reading.ranked = query.words or reading.question.text
         wanted = content_words(reading.ranked)

@@ -8,7 +8,8 @@ import pytest
 
 from roma_core.markup.questions import read_question
 from roma_core.markup.tables import read_tables
-from roma_core.types import Document, Section
+from roma_core.types import Chunk, Document, ScoredChunk, Section
+from roma_core.writers import ExtractiveWriter
 from roma_core.writers.extractive.tables import (
     MOST_ROWS,
     TableAnswer,
@@ -255,3 +256,125 @@ def test_who_does_something_is_in_the_column_of_the_doer() -> None:
 def test_a_number_far_behind_a_comparison_is_no_limit() -> None:
     text = "| Item | EUR |\n|---|---|\n| Staff | 312 000 |\n| Masts | 27 400 |\n"
     assert first_cells(answer("How many people of the staff fell ill after a tick bite in 2024?", text, "Staff")) == []
+
+
+SHIFTS = """| Name | Mon | Tue | Wed |
+|---|---|---|---|
+| Ola | early | night | off |
+| Rhys | night | off | early |
+| Una | off | early | night |
+"""
+BERTHS = """| Berth | Quay | Boats | Mains power | Fee (EUR) |
+|---|---|---|---|---|
+| B-1 | north quay | 4 | yes | 30 |
+| B-2 | north quay | 7 | no | 20 |
+| B-3 | south quay | 2 | yes | none |
+"""
+OUTINGS = """| Date | Guide | Kind | Amount EUR |
+|---|---|---|---|
+| 2026-05-03 | Moss | boat | 40.00 |
+| 2026-06-04 | Moss | coach | 25.50 |
+| 2026-06-20 | Reed | boat | 60.00 |
+"""
+LAMP = """| Property | Value |
+|---|---|
+| Maximum range | 9 m |
+| Noise level | 41 dB |
+| Charging time | 50 min |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "rows"),
+    [
+        ("Who works nights on Tuesday?", SHIFTS, ["Ola"]),
+        ("Who is off on Monday?", SHIFTS, ["Una"]),
+        ("Which shift has Rhys on Wednesday?", SHIFTS, ["Rhys"]),
+        ("Which berths have mains power?", BERTHS, ["B-1", "B-3"]),
+        ("Which berths do not have mains power?", BERTHS, ["B-2"]),
+        ("Does B-2 have mains power?", BERTHS, ["B-2"]),
+        ("Which berth has no fee?", BERTHS, ["B-3"]),
+        ("Which outings were in June?", OUTINGS, ["2026-06-04", "2026-06-20"]),
+        ("How much did Reed spend on the boat?", OUTINGS, ["2026-06-20"]),
+        ("What is the maximum range?", LAMP, ["Maximum range"]),
+        ("How loud is it?", LAMP, ["Noise level"]),
+        ("How long does charging take?", LAMP, ["Charging time"]),
+        ("How long is the cable?", LAMP, []),
+        ("How wide is it?", LAMP, []),
+    ],
+)  # fmt: skip
+def test_rows_are_those_that_cross_what_is_asked(question: str, text: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, text, title="Outings")) == rows
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "lead"),
+    [
+        ("How many boats lie at the north quay?", BERTHS, "Sum of “Boats” over 2 rows = 11"),
+        ("What is the average fee at the north quay?", BERTHS, "Average of “Fee (EUR)” over 2 rows = 25"),
+        ("How much did Moss spend in total?", OUTINGS, "Sum of “Amount EUR” over 2 rows = 65.5"),
+        ("What was spent on the boat?", OUTINGS, "Sum of “Amount EUR” over 2 rows = 100"),
+    ],
+)
+def test_what_is_computed_is_computed_over_the_rows_that_are_meant(question: str, text: str, lead: str) -> None:
+    found = answer(question, text, title="Harbour")
+    assert found is not None
+    assert found.lead.startswith(lead)
+
+
+def test_a_column_that_is_called_lowest_is_looked_up() -> None:
+    text = "| Group | Minimum order |\n|---|---|\n| Retail | 5 |\n| Key account | 90 |\n"
+    assert first_cells(answer("What is the minimum order of a key account?", text)) == ["Key account"]
+
+
+def test_who_came_before_the_one_of_a_row_is_not_in_the_row() -> None:
+    text = "| Team | Head |\n|---|---|\n| Sails | Ada Lund |\n| Ropes | Kit Moe |\n"
+    assert answer("Who was the head of Sails before Lund?", text) is None
+
+
+def keyword_sources(text: str) -> tuple[Document, ScoredChunk]:
+    held = document(text, title="Outings")
+    chunk = Chunk(id="c", document_id=held.id, uri=held.uri, title=held.title, text=text, start=0, end=len(text))
+    return held, ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said", "unsaid"),
+    [
+        ("outings in June", "2 of 3 rows", "2026-05-03"),
+        ("total amount of the outings", "= 125.5", "Best passages"),
+        ("outings", "Best passages", "3 of 3"),
+        ("outings -June", "Best passages", "2 of 3 rows"),
+        ("boat repairs", "Best passages", "2 of 3 rows"),
+    ],
+)
+async def test_keywords_get_the_rows_that_they_name_in_full(keywords: str, said: str, unsaid: str) -> None:
+    held, passage = keyword_sources(OUTINGS)
+    answer = "".join((await ExtractiveWriter().answer(keywords, [passage], [held])).pieces)
+    assert said in answer
+    assert unsaid not in answer
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [("tools for the kite", "2 of 2"), ("glue for the kite", "Best passages"), ("kite tools string", "Best passages")],
+)
+async def test_keywords_get_the_list_that_they_name_in_full(keywords: str, said: str) -> None:
+    text = "# The kite\n\n## Tools\n\n- a knife and glue\n- a ruler of steel\n"
+    sections = (
+        Section(start=0, end=len(text), title="The kite", level=1),
+        Section(start=12, end=len(text), title="Tools", level=2),
+    )
+    held = document(text, title="The kite").model_copy(update={"sections": sections})
+    chunk = Chunk(id="c", document_id=held.id, uri=held.uri, title=held.title, text=text, start=0, end=len(text))
+    passage = ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")
+    assert said in "".join((await ExtractiveWriter().answer(keywords, [passage], [held])).pieces)
+
+
+async def test_the_articles_of_a_price_list_are_no_documents() -> None:
+    text = "| Article | Price |\n|---|---|\n| rope | 3 |\n| sail | 9 |\n"
+    held = document(text, title="Price list")
+    chunk = Chunk(id="c", document_id=held.id, uri=held.uri, title=held.title, text=text, start=0, end=len(text))
+    passage = ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")
+    answer = await ExtractiveWriter().answer("How many articles are on the price list?", [passage], [held])
+    assert "2 of 2 rows" in "".join(answer.pieces)
