@@ -13,6 +13,7 @@ from typing import Final
 import regex
 
 from roma_core.languages import detect_language
+from roma_core.markup.questions import STOP_WORDS
 
 FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
     language: frozenset(words.casefold().split())
@@ -29,7 +30,8 @@ FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
         "ins ist ja kann kannst können könnte laut man mein mich mir mit muss musste müssen nach oder ob pro "
         "sein seine seinem seinen seiner seit sich sie sind so soll sollen sollte sowie um und uns unter vom von "
         "vor wann war waren warum was welche welchem welchen welcher welches wem wen wenn wer werden wessen wie "
-        "wieso wird wir wo wodurch wofür wohin womit woraus worin worüber wozu wurde wurden während zu zum zur "
+        "wieso viel viele vielen lange oft bekommt bekomme steht "
+        "wird wir wo wodurch wofür wohin womit woraus worin worüber wozu wurde wurden während zu zum zur "
         "zwischen über",
         "el": "αν από αυτή αυτό αυτός για δεν είναι είχαν είχε ενός ένα ένας έχει έχουν η ήταν θα και κατά με "
         "μεταξύ μια μιας να ο οι όπως όταν ότι πια πιο ποια ποιας ποιες ποιο ποιοι ποιον ποιος ποιους πόσα πόσες "
@@ -136,7 +138,9 @@ def drop_function_words(question: str) -> str:
     ('hoch Hecke', '年假 天？')
     """
     language = detect_language(question)
-    if pattern := _UNSPACED.get(language):
+    if language == "en":
+        kept = " ".join(word for word in _WORD.findall(question) if word.casefold() not in STOP_WORDS)
+    elif pattern := _UNSPACED.get(language):
         kept = " ".join(pattern.sub(" ", question).split())
     else:
         small = FUNCTION_WORDS.get(language, frozenset())

@@ -252,7 +252,7 @@ def asks_picture(text: str) -> bool:
 
 _SEVERAL = re.compile(
     r"\b(?:which|what)\s+(?:are\s+(?:the\s+)?)?"
-    r"(?:(?:two|three|four|five|both|other|different)\s+(?P<counted>\w+)|(?P<noun>\w{3,}s)"
+    r"(?:(?:two|three|four|five|both|other|different)\s+(?P<counted>\w+)|(?P<noun>(?:\w+-)+\w+s|\w{3,}s)"
     r"|[\w-]+\s+(?P<described>\w{3,}s)(?=\s+(?:do|does|did|are|were|have|had|can|could|must|should|may|will|of|for|in)\b))\b",
     re.IGNORECASE,
 )

@@ -112,6 +112,8 @@ class AskedValue:
     """The numbers and dates of the question, which are its conditions."""
     is_share: bool = False
     """True for "how many of them", which "all" answers."""
+    is_hourly: bool = False
+    """True for "how many hours a week", which days do not answer."""
 
     @property
     def units(self) -> frozenset[str]:
@@ -133,7 +135,13 @@ def find_asked_value(question: str) -> AskedValue | None:
     for pattern, value_type in _TYPES:
         if pattern.match(words):
             unit = _find_unit(words) if value_type == "count" else ""
-            return AskedValue(value_type, unit, given, is_share=_OF_THEM.search(words) is not None)
+            return AskedValue(
+                value_type,
+                unit,
+                given,
+                is_share=_OF_THEM.search(words) is not None,
+                is_hourly=_HOURS_OF.search(words) is not None,
+            )
     return None
 
 
@@ -160,9 +168,19 @@ def describe_value(asked: AskedValue | None) -> str:
 
 
 def _find_unit(question: str) -> str:
-    """Return the unit of "how many tonnes"; nothing where things are counted."""
-    match = re.search(r"\bhow many (?P<noun>\w+)\b", question, re.IGNORECASE)
-    return UNITS.get(match["noun"].casefold(), "") if match is not None and len(match["noun"]) > 2 else ""
+    """Return the unit of "how many tonnes" or "how many vacation days"; nothing where things are counted."""
+    match = _COUNTED_THINGS.search(question)
+    nouns = [word for word in match["nouns"].casefold().split() if len(word) > 2] if match is not None else []
+    return next((UNITS[noun] for noun in nouns if noun in UNITS), "")
+
+
+_COUNTED_THINGS: Final = re.compile(
+    r"\bhow many (?P<nouns>\w+(?:\s+(?!(?:of|in|at|on|for|per|an?|the|is|are|was|were|do|does|did|can|may|must|should"
+    r"|will|would|has|have|had)\b)\w+){0,2})",
+    re.IGNORECASE,
+)
+_HOURS_OF: Final = re.compile(r"\bhow many hours (?:an?|per|each|every) \w+", re.IGNORECASE)
+"""A rate of hours, which days state as little as metres do: "four days a week"."""
 
 
 def states_value(asked: AskedValue, text: str, *, is_line: bool = False) -> bool:
@@ -204,6 +222,8 @@ def _has_bare_value(asked: AskedValue, words: Sequence[ClaimWord]) -> bool:
 
 
 def _states_count(asked: AskedValue, quantities: Sequence[ClaimWord], text: str) -> bool:
+    if asked.is_hourly:
+        return any(_unit(word) in {"hour", "minute", ""} for word in quantities)
     if asked.unit:
         return bool(quantities) or _has_phrase("count", text)
     is_counted = any(not _unit(word) and not _is_year(word) for word in quantities)

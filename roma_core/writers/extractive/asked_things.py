@@ -272,6 +272,8 @@ def _has_new_name(asked: AskedThing, text: str) -> bool:
             continue  # "Since March", "In Bergen": the name stands behind it, where there is one
         if word[0].isupper() and (not is_first or _goes_on_named(text[found.end() :])):
             return True
+        if word[0].isupper() and _does_asked(asked, text[found.end() :]):
+            return True
     return False
 
 
@@ -283,6 +285,15 @@ _OPENERS: Final = frozenset(
     """.split()
 )
 """Words that open a sentence and begin no name."""
+
+
+_DEED: Final = re.compile(r"\s+(?:(?:has|had|have|will|also|then)\s+)*(?P<verb>[a-z]+)")
+
+
+def _does_asked(asked: AskedThing, rest: str) -> bool:
+    """Return whether a capital word at the beginning does what is asked: "Sam has approved it"."""
+    deed = _DEED.match(rest)
+    return deed is not None and deed["verb"] in asked.words - STOP_WORDS
 
 
 def _goes_on_named(rest: str) -> bool:

@@ -93,8 +93,8 @@ def lift_statements(question: Question, units: Sequence[QuotableUnit], scores: S
 def _states_all(question: Question, wanted: frozenset[str], unit: QuotableUnit) -> bool:
     """Return whether a sentence has all words of a question and a value, time or name of the asked kind.
 
-    Words that ask for the value alone ("much", "cost") need not be there. Only what asks for an amount, a time or a
-    person is looked at: of other questions a rule does not see the answer.
+    Words that ask for the value alone ("much", "cost") need not be there. Of a question without a type of answer at
+    least ``LEAST_SAID_WORDS`` have to be said.
     """
     own = unit.own_text
     if not wanted or question.codes or len(own.split()) > MOST_STATING_WORDS:
@@ -116,10 +116,19 @@ def _states_kind(question: Question, unit: QuotableUnit, text: str) -> bool:
         behind = (text[word.end :].split()[:1] for word in counted)
         return any(not question.words & content_words("".join(words)) for words in behind)
     if question.kind == "when":
-        return any(word.date is not None for word in stated)
-    return question.kind == "who" and type_penalty(question, unit) == 0.0
+        return any(word.date is not None for word in stated) or _NAMED_TIME.search(text) is not None
+    if question.kind == "who":
+        return type_penalty(question, unit) == 0.0
+    return question.kind in {"yes_no", "table_lookup"} and len(question.words - LIGHT_WORDS) >= LEAST_SAID_WORDS
 
 
+LEAST_SAID_WORDS = 2
+"""Words of a question without a type of answer from which on a sentence that has them all speaks of it."""
+_NAMED_TIME = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|(?:in|of|early|late|mid|until|by|since) "
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+    r"|\d{1,2}[:.]\d\d|(?:in|every) (?:spring|summer|autumn|winter)|at (?:noon|midnight))\b"
+)
 _PERSON = re.compile(r"(?:[A-Z][\w.'’-]+|@\w+)")
 _ROLES = re.compile(
     r"\b(?:manager|head|board|team|department|officer|director|office|desk|company|author)s?\b", re.IGNORECASE

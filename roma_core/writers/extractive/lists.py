@@ -188,6 +188,40 @@ def _answer_of(question: Question, items: ItemList) -> ListAnswer | None:
     return ListAnswer(items, chosen, by, coverage + bonus)
 
 
+_HOW_MUCH = re.compile(r"\bhow (?:many|much)\s+(?P<thing>[\w-]+(?:\s+[\w-]+)?)", re.IGNORECASE)
+_OPENS_WITH_AMOUNT = re.compile(
+    r"\W*(?:(?:about|at least|up to)\s+)?(?:\d(?!\d*[-/.]\d+[-/.]\d)|[½⅓¼¾]"
+    r"|(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen)\b)",
+    re.IGNORECASE,
+)
+
+
+AMOUNT_WORDS = 6
+"""Words at the beginning of an item in which the amount and the thing stand: "2 teaspoons of curry powder"."""
+
+
+def find_amount(question: Question, lists: Sequence[ItemList]) -> ListAnswer | None:
+    """Return the only item that states how much there is of the asked thing: "2 carrots"; None where none or more do.
+
+    All other words of the question stand in the title or the headings above the list.
+    """
+    found = _HOW_MUCH.search(question.text)
+    wanted = question.words - LIGHT_WORDS
+    if found is None or not wanted:
+        return None
+    things = content_words(found["thing"]) & wanted
+    stated: list[ListAnswer] = []
+    for items in lists:
+        around = content_words("\n".join((items.document.title, *items.headings, items.lead_text)))
+        for index in range(len(items.items)):
+            held = _item_words(items, index)
+            text = items.text_of(index)
+            opening = content_words(" ".join(text.split()[:AMOUNT_WORDS]))
+            if things <= opening and wanted <= held | around and _OPENS_WITH_AMOUNT.match(text):
+                stated.append(ListAnswer(items, (index,), " ".join(_spelled(question, sorted(things & held))), 1.0))
+    return stated[0] if len(stated) == 1 else None
+
+
 def _item_words(items: ItemList, index: int) -> set[str]:
     start, end = items.items[index]
     return content_words(items.document.text[start:end])

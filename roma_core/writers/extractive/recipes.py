@@ -25,18 +25,28 @@ from roma_core.markup.questions import (
 from roma_core.markup.sentences import Sentence, split_part, split_sentences
 from roma_core.markup.tables import read_tables, split_cells
 from roma_core.types import Chunk, Document
+from roma_core.writers.extractive.editions import find_changes
 from roma_core.writers.extractive.facts import (
     asks_author,
     asks_date,
     asks_documents,
     count_other_words,
+    file_name,
     find_documents_noun,
     match_title,
     read_newest_date,
     subject_words,
     title_span,
 )
-from roma_core.writers.extractive.lists import MOST_ITEM_CHARS, MOST_ITEMS, ListAnswer, answer_from_lists, read_lists
+from roma_core.writers.extractive.lists import (
+    MOST_ITEM_CHARS,
+    MOST_ITEMS,
+    ListAnswer,
+    answer_from_lists,
+    find_amount,
+    read_lists,
+)
+from roma_core.writers.extractive.references import answer_from_reference
 from roma_core.writers.extractive.scopes import have_opposites
 from roma_core.writers.extractive.sections import answer_from_sections
 from roma_core.writers.extractive.selection import render_quotes
@@ -53,6 +63,7 @@ from roma_core.writers.extractive.units import QuotableUnit
 from roma_core.writers.extractive.wording import describe_disagreement, describe_source
 
 MOST_HEADINGS = 10
+MOST_CHANGES = 12
 MOST_KEY_SENTENCES = 3
 MOST_ABSTRACT_SENTENCES = 4
 LEAST_OPENING_WORDS = 15
@@ -282,9 +293,11 @@ def _top_headings(document: Document) -> list[tuple[int, int]]:
 
 
 def list_items(question: Question, sources: CitedSources) -> RecipeAnswer | None:
-    """Return a list whole, or the part of it that the question names, with "7 of 7"."""
+    """Return a list whole, or the part of it that the question names, with "7 of 7"; or the amount of an item."""
     lists = [items for document in sources.documents for items in read_lists(document)]
-    answer = answer_from_lists(question, lists)
+    answer = find_amount(question, [items for items in lists if not items.is_of_headings])
+    if answer is None and (question.kind in {"list", "how_many"} or question.asks_several):
+        answer = answer_from_lists(question, lists)
     if answer is None:
         return None
     return RecipeAnswer(tuple(_render_list(answer, sources)), min(1.0, answer.coverage), is_whole=True)
@@ -316,6 +329,42 @@ def look_up_keywords(question: Question, sources: CitedSources) -> RecipeAnswer 
 def _is_narrowed(answer: TableAnswer) -> bool:
     """Return whether an answer computes something, or shows some of the rows of its table."""
     return answer.is_computed and not (answer.counts_only and len(answer.rows) == len(answer.table.rows))
+
+
+def quote_changes(question: Question, sources: CitedSources) -> RecipeAnswer | None:
+    """Return what differs between two editions of a document, each sentence beside the one that it came in place of."""
+    changes = find_changes(question, (*sources.documents, *sources.relatives))
+    if changes is None:
+        return None
+    old, new = changes.old, changes.new
+    names = [f"“{file_name(document.uri)}” ({read_newest_date(document)})" for document in (old, new)]
+    pieces: list[str] = [Frame(f"What differs between {names[0]} and {names[1]}:")]
+    shown = 0
+    for before, after in changes.changed[:MOST_CHANGES]:
+        pieces += [Frame("\n\nBefore: "), _cite_line(old, before, sources)]
+        pieces += [Frame("\n\nNow: "), _cite_line(new, after, sources)]
+        shown += 1
+    for label, document, sentences in (("Added", new, changes.added), ("Removed", old, changes.removed)):
+        for sentence in sentences[: MOST_CHANGES - shown]:
+            pieces += [Frame(f"\n\n{label}: "), _cite_line(document, sentence, sources)]
+            shown += 1
+    total = len(changes.changed) + len(changes.added) + len(changes.removed)
+    if shown < total:
+        pieces.append(Frame(f"\n\n{shown} of {total} differences are shown."))
+    return RecipeAnswer(tuple(pieces), 1.0, is_whole=True)
+
+
+def _cite_line(document: Document, sentence: Sentence, sources: CitedSources) -> str:
+    number = sources.cite(document, sentence.start, sentence.end)
+    return f"{escape_markers(' '.join(sentence.of(document.text).split()))} [{number}]"
+
+
+def quote_reference(question: str, sources: CitedSources) -> RecipeAnswer | None:
+    """Return the part that a question names by its number: "§ 5 Abs. 2", "clause 4"."""
+    answer = answer_from_reference(question, sources.documents)
+    if answer is None:
+        return None
+    return RecipeAnswer(tuple(_render_list(answer, sources)), 1.0, is_whole=True)
 
 
 def quote_section(question: Question, sources: CitedSources) -> RecipeAnswer | None:

@@ -34,7 +34,7 @@ _HOW_TO: Final = re.compile(
     re.IGNORECASE,
 )
 _PROCEDURE_WORDS: Final = frozenset(
-    stem_word(word) for word in "step steps procedure instruction instructions way properly correctly right".split()
+    stem_word(word) for word in "step steps procedure instruction instructions way properly correctly right say".split()
 )
 _NOUN_ENDINGS: Final = frozenset(
     "ation ition ion ment ement al ance anc ence enc ure ing er or".split()  # stems of some have lost their e
@@ -55,6 +55,8 @@ def _find_answers(question: Question, document: Document) -> Iterator[ListAnswer
         yield from _read_versions(question, document)
     if _HOW_TO.search(question.text):
         yield from _read_procedures(question, document)
+    if _ORDINAL.search(question.text):
+        yield from _read_ordinals(question, document)
 
 
 # What a version brought
@@ -112,6 +114,37 @@ def _read_procedures(question: Question, document: Document) -> Iterator[ListAns
         around = named | content_words("\n".join((document.title, *items.headings, steps)))
         if is_named and all(any(_is_same_task(word, other) for other in around) for word in wanted):
             yield ListAnswer(items, tuple(range(len(items.items))), "", 1.0)
+
+
+_ORDINALS: Final = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+_ORDINAL: Final = re.compile(
+    rf"\b(?P<which>{'|'.join(_ORDINALS)}|last|final|\d{{1,2}}(?:st|nd|rd|th))\s+(?:step|item|point|task|instruction|rule)s?\b"
+    r"|\b(?:step|item|point|task|instruction|rule)\s+(?:no\.?\s*|number\s+)?(?P<number>\d{1,2})\b",
+    re.IGNORECASE,
+)
+
+
+def _read_ordinals(question: Question, document: Document) -> Iterator[ListAnswer]:
+    """Yield the item of a numbered list that is asked by its number: "the second step", "step 4"."""
+    found = _ORDINAL.search(question.text)
+    if found is None:
+        return
+    wanted = content_words(_ORDINAL.sub(" ", question.text)) - LIGHT_WORDS - _PROCEDURE_WORDS
+    for items in read_lists(document):
+        around = content_words("\n".join((document.title, document.uri, *items.headings, items.lead_text)))
+        at = _read_position(found, len(items.items))
+        if items.is_numbered and at is not None and wanted <= around:
+            yield ListAnswer(items, (at,), found[0], 1.0)
+
+
+def _read_position(found: re.Match[str], total: int) -> int | None:
+    """Return the index that an ordinal names in a list of ``total`` items; None where the list has none of it."""
+    which = (found["which"] or "").casefold()
+    if which in {"last", "final"}:
+        return total - 1
+    digits = re.match(r"\d+", found["number"] or which)
+    at = int(digits[0]) - 1 if digits is not None else _ORDINALS.index(which)
+    return at if 0 <= at < total else None
 
 
 def _is_same_task(word: str, other: str) -> bool:

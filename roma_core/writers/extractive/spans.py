@@ -29,6 +29,10 @@ GAP: Final = 0.2
 PASSAGE_FAVOUR: Final = 0.5
 """How far below the best a sentence may score, and what the sentences of the best passage are given."""
 
+LEAST_PART: Final = 5
+LEAST_BEFORE: Final = 3
+"""Letters of the last part of a compound, without its ending, and of what stands before it."""
+
 _WORD: Final = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LETTERS: Final = 4
 """Letters that are looked up together in alphabets without spaces: about a word."""
@@ -71,9 +75,23 @@ def score_spans(question: str, texts: Sequence[str]) -> list[float]:
     """
     wanted = sorted(split_spans(drop_function_words(question)))
     held = [split_spans(text) for text in texts]
-    weights = {span: math.log1p(len(texts) / max(1, sum(span in spans for spans in held))) for span in wanted}
+    found = [{span for span in wanted if span in spans or _is_in_compound(span, spans)} for spans in held]
+    weights = {span: math.log1p(len(texts) / max(1, sum(span in spans for spans in found))) for span in wanted}
     whole = math.fsum(weights.values()) or 1.0
-    return [math.fsum(weight for span, weight in weights.items() if span in spans) / whole for spans in held]
+    return [math.fsum(weight for span, weight in weights.items() if span in spans) / whole for spans in found]
+
+
+def _is_in_compound(span: str, spans: AbstractSet[str]) -> bool:
+    """Return whether a word is the last part of a compound, or such a compound ends with a word of a text.
+
+    >>> _is_in_compound("parkauswe", {"auswe"}), _is_in_compound("band", {"and"})
+    (True, False)
+    """
+    return any(
+        len(part) >= LEAST_PART and len(whole) >= len(part) + LEAST_BEFORE and whole.endswith(part)
+        for other in spans
+        for part, whole in (sorted((span, other), key=len),)
+    )
 
 
 def split_spans(text: str) -> set[str]:

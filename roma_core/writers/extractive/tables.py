@@ -160,7 +160,7 @@ _OPERATION_WORDS = frozenset(
     newest heaviest tallest smallest lowest least minimum min shortest earliest oldest cheapest fewest lightest youngest
     fastest quickest slowest quietest loudest widest narrowest broadest deepest shallowest thickest thinnest hottest
     warmest coldest coolest strongest weakest busiest farthest furthest nearest closest than over above under below
-    between least expensive before after since add up together overall value row table entry
+    between difference compare versus least expensive before after since add up together overall value row table entry
     """.split()
 )
 
@@ -183,6 +183,7 @@ def _answers_of(question: Question, table: Table) -> Iterator[TableAnswer]:
         "table_filter": _filter_rows,
         "how_many": _count_rows,
         "list": _list_rows,
+        "comparison": _compare_rows,
     }
     maker = makers.get(question.kind)
     if question.kind == "table_max" and named and _names_extreme(question, table, named):
@@ -676,6 +677,22 @@ def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tab
     return TableAnswer(table, tuple(named), "", _coverage(question, table, named, extra))
 
 
+def _compare_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
+    """Return the two rows whose first cells are the sides of a comparison; None where not just two are named."""
+    asked = {stem_word(word) for word in split_words(question.text)}
+    rows = [row for row in table.rows if (words := content_words(row.cells[0])) and words <= asked]
+    if len(rows) != 2:
+        return None
+    return TableAnswer(table, tuple(rows), "", _coverage(question, table, rows, set(_read_meant_words(question))))
+
+
+def _read_meant_words(question: Question) -> Iterator[str]:
+    """Yield the stems of words that are about columns of other names: "cheaper", of a price."""
+    text = question.text.casefold()
+    for words_asked, _ in _MEANINGS:
+        yield from (stem_word(word) for word in re.findall(rf"\b(?:{words_asked})\b", text))
+
+
 def _find_properties(question: Question, table: Table) -> list[TableRow]:
     """Return the rows of a table of one thing's properties that are asked: "How loud is it?" by its sound pressure.
 
@@ -716,10 +733,7 @@ def _computed(
     named: Sequence[TableRow] = (),
     counts_only: bool = False,
 ) -> TableAnswer | None:
-    meant: set[str] = set()
-    text = question.text.casefold()
-    for words_asked, _ in _MEANINGS:
-        meant |= {stem_word(word) for word in re.findall(rf"\b(?:{words_asked})\b", text)}
+    meant = set(_read_meant_words(question))
     coverage = _coverage(question, table, [*rows[:1], *named], (used or set()) | meant)
     shown = rows[:MOST_ROWS]
     said = f"{lead}; {len(shown)} of these {len(rows)} rows are shown" if len(shown) < len(rows) else lead

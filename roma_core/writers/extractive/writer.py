@@ -18,7 +18,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roma_core.cache import Cache
-from roma_core.languages import describe_language, is_covered
+from roma_core.languages import describe_language, detect_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import collect_frame
 from roma_core.markup.compound import split_question
@@ -66,6 +66,8 @@ from roma_core.writers.extractive.recipes import (
     list_items,
     look_up_keywords,
     look_up_table,
+    quote_changes,
+    quote_reference,
     quote_rows,
     quote_section,
     quote_units,
@@ -91,6 +93,7 @@ from roma_core.writers.extractive.selection import (
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
 from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
 from roma_core.writers.extractive.spelling import correct_spelling
+from roma_core.writers.extractive.synonyms import read_synonyms
 from roma_core.writers.extractive.tables import TableAnswer, find_missing_thing
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
@@ -280,9 +283,27 @@ class ExtractiveWriter:
         considered = passages[:MOST_PASSAGES]
         if not considered:
             return _Reading.begin(question, FoundSources()).refuse("no passages")
+        reading = _Reading.begin(question, found)
+        part = await asyncio.to_thread(quote_reference, question, reading.sources)
+        if part is not None:
+            return reading.give(part.pieces, "")
         foreign = await asyncio.to_thread(find_foreign_language, self._languages, question, considered)
-        if foreign:
-            return await self._quote_by_spans(_Reading.begin(question, found), foreign)
+        if not foreign:
+            return await self._answer_ranked(question, found, threshold)
+        if self._is_readable_beside(question, considered):
+            answer = await self._answer_ranked(question, found, threshold)
+            if not answer.is_refusal:
+                return answer
+        return await self._quote_by_spans(_Reading.begin(question, found), foreign)
+
+    def _is_readable_beside(self, question: str, passages: Sequence[ScoredChunk]) -> bool:
+        """Return whether the ranker knows the language of the question and of a passage behind the first one."""
+        languages = (passage.chunk.facts.language for passage in passages)
+        is_read = is_covered(self._languages, detect_language(question))
+        return is_read and any(is_covered(self._languages, language) for language in languages)
+
+    async def _answer_ranked(self, question: str, found: FoundSources, threshold: KindThreshold | None) -> QuotedAnswer:
+        """Return the answer by the ranker's scores: that to each part of a question with several."""
         parts = split_question(question)
         if len(parts) > 1:
             answer = await self._answer_parts(question, parts, found, threshold)
@@ -617,6 +638,7 @@ class _Reading:
         corrected = correct_spelling(question, texts)
         if corrected != question:  # only then the words of the language are worth loading
             corrected = correct_spelling(question, texts, load_words(RERANKER_FILES))
+        corrected = read_synonyms(corrected, texts)
         units = quotable_units(considered, with_figures=asks_picture(question))
         units = [unit for unit in units if not is_echo(question, unit.quote)]
         sources = sources or CitedSources(found.passages, found.documents, found.relatives)
@@ -648,7 +670,7 @@ class _Reading:
 
     def answer_whole(self) -> QuotedAnswer | None:
         """Return an answer that needs no ranker: facts of documents, and summaries."""
-        answer = state_facts(self.question, self.sources)
+        answer = state_facts(self.question, self.sources) or quote_changes(self.question, self.sources)
         if answer is None and self.question.kind == "summary":
             answer = summarise(self.question, self.sources)
         return self.give(answer.pieces, "") if answer is not None else None
@@ -657,9 +679,11 @@ class _Reading:
         """Return what a list or a table answers, where it accounts for as much of the question as ``chosen``."""
         covered = self.coverage("\n".join(unit.scored_text for unit in chosen))
         answers: list[RecipeAnswer] = []
-        if self.question.kind in {"list", "how_many"}:
-            answers += [answer] if (answer := list_items(self.question, self.sources)) is not None else []
-        recipes = (quote_section(self.question, self.sources), look_up_table(self.question, self.sources))
+        recipes = (
+            list_items(self.question, self.sources),
+            quote_section(self.question, self.sources),
+            look_up_table(self.question, self.sources),
+        )
         answers += [answer for answer in recipes if answer is not None]
         answers = [answer for answer in answers if answer.coverage >= covered - (0.1 if answer.is_whole else 0.0)]
         return max(answers, key=lambda answer: answer.coverage, default=None)

@@ -112,3 +112,14 @@ async def test_a_thai_question_is_answered_by_a_sentence_and_not_by_a_clause_of_
 async def test_letters_that_every_thai_text_has_do_not_answer() -> None:
     answer = await ask("ใครเป็นผู้ออกแบบสะพานข้ามแม่น้ำ", THAI)
     assert answer.pieces[0].startswith(I_DONT_KNOW)
+
+
+async def test_a_compound_holds_its_last_word() -> None:
+    text = "Die Kantine öffnet um elf Uhr. Je Haushalt werden zwei Ausweise ausgestellt."
+    assert "zwei Ausweise" in "".join((await ask("Wie viele Parkausweise bekommt ein Haushalt?", text)).pieces)
+
+
+async def test_an_english_passage_behind_a_foreign_one_answers_an_english_question() -> None:
+    quoted = await ask("Who is the head of sales?", HANDBOOKS["German"][1], "Mia Holt is the head of sales.")
+    assert "".join(quoted.pieces) == "Mia Holt is the head of sales. [2]"
+    assert "not measured" not in quoted.remark

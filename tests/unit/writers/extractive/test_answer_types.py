@@ -55,6 +55,8 @@ def test_other_questions_ask_for_no_type_of_value(question: str) -> None:
         ("How heavy is the bell?", "The bell weighs 2.1 tonnes."),
         ("How much of the roof is slate?", "A third of it is slate."),
         ("What power has the pump?", "A pump of 4 kW lifts it."),
+        ("How many vacation days do cooks get?", "27 days of holiday"),
+        ("How many hours a week do cooks work?", "They work 36 hours a week."),
     ],
 )
 def test_a_text_states_a_value_of_the_type(question: str, text: str) -> None:
@@ -65,6 +67,7 @@ def test_a_text_states_a_value_of_the_type(question: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("question", "text"),
     [
+        ("How many hours a week do cooks work?", "They may work at home up to four days a week."),
         ("How many lorries use the tunnel?", "Its limit is 18 tonnes."),
         ("How many people worked on it in 2019?", "Work on it ended in 2019."),
         ("What does a berth cost?", "The berth has 16 amperes and water."),

@@ -55,6 +55,7 @@ def test_other_questions_ask_for_no_certain_kind(question: str) -> None:
         ("Which firm makes the pipes?", "On Monday the Ostrom works began.", "On Monday some work began."),
         ("Which boat won the race?", "First came the Heron.", "Forty boats start at 13 hours."),
         ("Who laid the pipes?", "Two plumbers laid them.", "It is 40 metres long and dry."),
+        ("Who approved the pipes?", "Sam has approved them.", "Work has ended."),
         ("Of which wood is the mast?", "The mast is of larch.", "The mast is 9 metres high."),
         ("What colour is the door?", "It was painted dark green.", "The door is locked at night."),
         ("What is the mill's telephone number?", "Call 0481 / 55 20 11.", "The mill is open on 3 days."),

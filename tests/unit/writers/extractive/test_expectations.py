@@ -29,6 +29,11 @@ def unit(text: str) -> QuotableUnit:
         ("How many kilns are in room B-12?", "Three kilns are in the room.", 0.0),
         ("How long must a password be?", "The last ten passwords may not be used again.", 0.0),
         ("How much is it?", "It is 12 EUR.", 0.0),
+        ("When is the handover?", "The handover takes place in the first weeks of July.", STATES),
+        ("When is the handover?", "The handover may take place late.", 0.0),
+        ("Is the rent paid in advance?", "The rent is paid in advance.", STATES),
+        ("Is the rent paid in cash?", "The rent is paid in advance.", 0.0),
+        ("Is there rent?", "The rent is paid in advance.", 0.0),
     ],
 )
 def test_a_sentence_gains_by_all_words_and_a_value(question: str, text: str, bonus: float) -> None:

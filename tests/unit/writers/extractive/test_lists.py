@@ -7,7 +7,7 @@ import pytest
 from roma_core.markup.questions import read_question
 from roma_core.parsers.text.markdown import structure
 from roma_core.types import Document
-from roma_core.writers.extractive.lists import ListAnswer, answer_from_lists, read_lists
+from roma_core.writers.extractive.lists import ListAnswer, answer_from_lists, find_amount, read_lists
 
 CAMP = """# Camp rules
 
@@ -83,3 +83,37 @@ def test_headings_of_one_level_are_a_list() -> None:
 @pytest.mark.parametrize("question", ["List all planets.", "Which kinds of wine are there?"])
 def test_a_list_of_something_else_does_not_answer(question: str) -> None:
     assert answer(question) is None
+
+
+SHOPPING = """# Fish stew
+
+## Ingredients
+
+- 3 onions
+- 400 ml stock
+- half a lemon
+- salt
+
+## Method
+
+1. Chop the onions for 5 minutes.
+2. Add the lemon.
+3. Serve at once.
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "item"),
+    [
+        ("How many onions do I need?", "3 onions"),
+        ("how much stock", "400 ml stock"),
+        ("How much lemon do I need for the stew?", "half a lemon"),
+        ("How much salt do I need?", None),
+        ("How many leeks do I need?", None),
+        ("How many onions do I need for the bread?", None),
+    ],
+)
+def test_the_item_that_begins_with_an_amount_says_how_much(question: str, item: str | None) -> None:
+    lists = read_lists(document(SHOPPING, title="Fish stew"))
+    found = find_amount(read_question(question), lists)
+    assert items(found) == ([item] if item is not None else [])

@@ -106,3 +106,19 @@ async def test_steps_keep_their_numbers_and_changes_their_heading() -> None:
 
 async def test_which_version_it_was_stands_in_the_heading() -> None:
     assert (await write("Which version added drafts for letters?")).startswith("4.2.0 (2025-01-07) [")
+
+
+@pytest.mark.parametrize(
+    ("question", "quoted"),
+    [
+        ("What is the second step of cleaning?", ["Remove the tray."]),
+        ("What is the last step of the cleaning of the plover?", ["Wipe the roller with a dry cloth."]),
+        ("What does step 1 of cleaning say?", ["Switch the press off."]),
+        ("What is the 3rd step of cleaning?", ["Wipe the roller with a dry cloth."]),
+        ("What is the fourth step of cleaning?", []),
+        ("What is the first step of the repair?", []),
+        ("What is the first part?", []),
+    ],
+)
+def test_a_step_is_quoted_by_its_number(question: str, quoted: list[str]) -> None:
+    assert lines(question) == quoted

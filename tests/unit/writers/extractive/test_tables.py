@@ -378,3 +378,15 @@ async def test_the_articles_of_a_price_list_are_no_documents() -> None:
     passage = ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")
     answer = await ExtractiveWriter().answer("How many articles are on the price list?", [passage], [held])
     assert "2 of 2 rows" in "".join(answer.pieces)
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the difference between the chain saw and the wet saw?", ["chain saw", "wet saw"]),
+        ("Which is cheaper, the chain saw or the wet saw?", ["chain saw", "wet saw"]),
+        ("Compare the chain saw and the band saw.", []),
+    ],
+)
+def test_two_rows_are_compared(question: str, rows: list[str]) -> None:
+    assert first_cells(answer(question)) == rows
