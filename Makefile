@@ -80,11 +80,12 @@ web: $(WEB) ## The console's modules: eslint, tsc --checkJs, Vitest (needs Node 
 web-types: $(READY) $(WEB) ## Write the types of the console's modules from its OpenAPI document.
 	@$(BIN)/python -m bench.console_types
 
-cluster-test: $(READY) ## Workers, Dask, the queue in Redis: with services from Debian's packages, five minutes at most.
+cluster-test: $(READY) ## Workers, Dask, the queue in Redis, the corpus in a bucket: with services from Debian's packages, five minutes at most.
 	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 	  apt-get install -y -qq redis-server >/dev/null; } || echo "No redis-server: its tests will be skipped."
 	@$(PYTEST) -q -m 'slow or not slow' tests/contracts/test_executors.py tests/integration/test_on_workers.py \
-	  tests/unit/executor tests/unit/ingestion/test_shards.py tests/api/test_jobqueue.py tests/api/test_worker.py
+	  tests/unit/executor tests/unit/ingestion/test_shards.py tests/api/test_jobqueue.py tests/api/test_worker.py \
+	  tests/contracts/test_store_folders.py tests/unit/store/test_bucket.py tests/integration/test_on_bucket.py
 
 quick: $(READY) ## The fast tests.
 	@$(PYTEST) -q -m "not slow and not browser and not local_llm and not soak"

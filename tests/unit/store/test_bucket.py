@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import json
+import multiprocessing
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -298,6 +300,65 @@ async def test_a_killed_writer_of_partitions_publishes_nothing_over_its_successo
     assert caught.value.code is ErrorCode.STORAGE_LOCKED
     assert {document.id async for document in other.documents("t")} == {HARBOUR.id, YEAST.id}
     for each in (store, other):
+        await each.close()
+
+
+def write_for_ever(url: str, endpoint: str, started: Any) -> None:
+    """Write documents, one after another, until this process is killed."""
+
+    async def write() -> None:
+        store = open_store(BucketFolder.open(url, endpoint, QUICK))
+        for number in itertools.count():
+            await put(store, HARBOUR.model_copy(update={"id": f"k{number % 5}", "uri": f"file:///k/{number % 5}"}))
+            started.set()
+
+    asyncio.run(write())
+
+
+@pytest.mark.slow
+async def test_killed_writers_lose_nothing_and_their_lock_is_taken(s3: str) -> None:
+    folder = open_bucket(s3, times=QUICK)
+    context = multiprocessing.get_context("spawn")
+    for kill in range(4):
+        started = context.Event()
+        writer = context.Process(target=write_for_ever, args=(folder.uri, s3, started), daemon=True)
+        writer.start()
+        assert await asyncio.to_thread(started.wait, 60)
+        await asyncio.sleep(0.05 * kill)
+        writer.kill()
+        await asyncio.to_thread(writer.join)
+        store = open_store(folder)
+        await put(store, YEAST.model_copy(update={"id": f"y{kill}", "uri": f"file:///y/{kill}"}))
+        await store.optimize()
+        health = await store.health()
+        assert health.details["doubled_keys"] == 0
+        documents = [document.id async for document in store.documents("t")]
+        assert [each for each in documents if each.startswith("y")] == [f"y{number}" for number in range(kill + 1)]
+        assert len(set(documents)) == len(documents)
+        await store.close()
+
+
+async def test_a_table_is_spread_over_partitions_and_its_former_one_goes(
+    s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = open_bucket(s3)
+    store, reader = open_store(folder, partition_rows=6), open_store(folder)
+    for number in range(4):
+        await put(store, HARBOUR.model_copy(update={"id": f"d{number}", "uri": f"file:///{number}"}))
+    before = await store.index_sha256("t")
+    assert await reader.index_sha256("t") == before
+    await store.optimize()
+    assert store.name == "passages-2"
+    assert (await store.health()).details["partitions"] == 2
+    monkeypatch.setattr("roma_core.store.register.LOOK_S", 0.0)
+    monkeypatch.setattr("roma_core.store.lance.RETIRED_AFTER_S", 0.0)
+    assert await reader.index_sha256("t") == before == await store.index_sha256("t")
+    assert reader.name == "passages-2"
+    await put(reader, YEAST)
+    await store.optimize()
+    assert folder.list_folders() == ["passages-2.lance"]
+    assert (await store.counts("t"))[0] == 5
+    for each in (store, reader):
         await each.close()
 
 
