@@ -306,14 +306,20 @@ def build_answers(roma: Roma) -> Answers:
     from roma_core.answers import Answers
 
     storage = roma.settings.storage
-    return Answers(Workspace.of(roma.settings).answers, days=storage.answer_days, most_mb=storage.answer_mb)
+    return Answers(
+        Workspace.of(roma.settings).answers,
+        server_url=storage.server_url,
+        days=storage.answer_days,
+        most_mb=storage.answer_mb,
+    )
 
 
 def build_grants(roma: Roma) -> GrantTable:
     """Return the table of who may read what."""
     from roma_core.identity import GrantTable
 
-    return GrantTable(Workspace.of(roma.settings).folder, roma.settings.tenant)
+    settings = roma.settings
+    return GrantTable(Workspace.of(settings).folder, settings.tenant, settings.storage.server_url)
 
 
 def build_answer_cache(roma: Roma) -> AnswerCache | None:

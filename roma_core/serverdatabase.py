@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from roma_core.database import (
     Database,
     Schema,
+    SqlConnection,
     bring_server_up_to_date,
     read_server_version,
     scrub,
@@ -33,6 +34,8 @@ PREFIX: Final = "roma_"
 MARKS: Final = "roma_state_marks"
 """Table that counts the transactions that have written, by schema."""
 POOL_SIZE, MOST_CONNECTIONS = 2, 10
+COPIED_ROWS: Final = 500
+"""Rows of a file that are in memory at once while a server takes them over."""
 _MADE: Final = re.compile(r"CREATE (?:TABLE|(?:UNIQUE )?INDEX) (?:IF NOT EXISTS )?(\w+)")
 _PARTS: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\?|:[A-Za-z_]\w*|%|\w+")
 """Parts of a statement that are translated, and before them the literals and quoted names that stay as they are."""
@@ -113,14 +116,26 @@ class FileOfBefore:
         with self._database.snapshot() as file:
             return sum(file.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in self._tables)  # noqa: S608
 
-    def copy_to(self, db: ServerConnection) -> None:
-        """Add the rows to the tables of a server."""
+    def copy_to(self, db: SqlConnection, *, merges: bool = False) -> None:
+        """Add the rows to the tables of a server; ``merges`` leaves those that it has as they are."""
+        if_there = " ON CONFLICT DO NOTHING" if merges else ""
         with self._database.snapshot() as file:
             for table in self._tables:
                 rows = file.execute(f"SELECT * FROM {table}")  # noqa: S608
                 names = [column[0] for column in rows.description]
                 columns, values = ", ".join(f'"{name}"' for name in names), ", ".join("?" for _ in names)
-                db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({values})", rows)  # noqa: S608
+                while block := rows.fetchmany(COPIED_ROWS):
+                    db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({values}){if_there}", block)  # noqa: S608
+
+    def move_to(self, server: ServerDatabase) -> int:
+        """Bring the rows to a server, and remove them here; return how many there were. It may be run again."""
+        count = self.count()
+        if count:
+            with server.transaction() as db:
+                self.copy_to(db, merges=True)
+            self.remove()
+            _log.info("rows_taken_over", schema=server.schema.name, rows=count)
+        return count
 
     def remove(self) -> None:
         """Remove the rows for good."""
@@ -265,7 +280,11 @@ def translate_statement(sql: str, names: frozenset[str]) -> str:
 
 def _translate_definition(step: str, names: frozenset[str]) -> str:
     """Return a step that makes or changes tables in PostgreSQL's words."""
-    text = step.replace("WITHOUT ROWID", "").replace("INTEGER PRIMARY KEY AUTOINCREMENT", "BIGSERIAL PRIMARY KEY")
+    text = (
+        step.replace("%", "%%")
+        .replace("WITHOUT ROWID", "")
+        .replace("INTEGER PRIMARY KEY AUTOINCREMENT", "BIGSERIAL PRIMARY KEY")
+    )
     for name, translated in _TYPES.items():
         text = re.sub(rf"\b{name}\b", translated, text)
     return re.sub(r"\w+", lambda found: _translate_name(found[0], names), text)

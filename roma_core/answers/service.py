@@ -190,7 +190,9 @@ class Recorder:
 
 
 class Answers:
-    """The answers of a workspace. ``days`` 0 keeps none: running ones can be followed all the same.
+    """The answers of a workspace, or of the PostgreSQL at ``server_url``, which replicas share.
+
+    ``days`` 0 keeps none: running ones can be followed all the same.
 
     >>> answers = Answers(Path(".roma/answers.sqlite"))
     >>> record = await answers.get(Principal.local(), "9b1d0c")
@@ -200,11 +202,12 @@ class Answers:
         self,
         path: Path,
         *,
+        server_url: str | None = None,
         days: int = 30,
         most_mb: int = KEPT_MB,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.store = AnswerStore(path)
+        self.store = AnswerStore(path, server_url)
         self.now = now
         self._days = days
         self._most_bytes = most_mb << 20

@@ -8,17 +8,19 @@ show an answer its owner.
 from __future__ import annotations
 
 import builtins
+import functools
 import json
 import os
 import socket
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from roma_core.answers.codec import (
     dump_events,
@@ -41,9 +43,10 @@ from roma_core.answers.record import (
     is_terminal,
     make_ending,
 )
-from roma_core.database import Database, Schema
+from roma_core.database import Database, Schema, SqlConnection, StateDatabase
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.processes import identify_process
+from roma_core.serverdatabase import FileOfBefore, ServerDatabase
 from roma_core.types import (
     Answered,
     Chunk,
@@ -109,6 +112,12 @@ _SELECT_FIGURES = (
     "WHERE tenant = ? AND created_at >= ? ORDER BY created_at DESC, id LIMIT ?"
 )
 """Several values are read out of the JSON at once: parsing it takes most of the time."""
+_SELECT_WHOLE = (
+    f"SELECT {_SUMMARY}, owner, is_cut, output, failure FROM answers "  # noqa: S608
+    "WHERE tenant = ? AND created_at >= ? ORDER BY created_at DESC, id LIMIT ?"
+)
+"""The same for PostgreSQL, whose own functions refuse JSON that holds the character NUL."""
+TABLES: Final = ("answers", "answer_events", "answer_passages")
 
 
 class NewEvents(NamedTuple):
@@ -159,11 +168,34 @@ def _own_process(pid: int) -> tuple[str, int, str]:
     return socket.gethostname(), pid, identify_process(pid)
 
 
-class AnswerStore:
-    """The database of answers. Every method is one transaction and raises ``StoreError``."""
+@cache
+def _open_server(server_url: str) -> ServerDatabase:
+    """Return the server's tables. All parts of a process share their connections."""
+    return ServerDatabase(server_url, ANSWERS)
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, ANSWERS, pragmas=("secure_delete = ON",))
+
+class AnswerStore:
+    """The database of answers. Every method is one transaction and raises ``StoreError``.
+
+    With a ``server_url`` it is PostgreSQL, where replicas share it.
+    """
+
+    def __init__(self, path: Path, server_url: str | None = None) -> None:
+        self._file = Database(path, ANSWERS, pragmas=("secure_delete = ON",))
+        self._server = None if server_url is None else _open_server(server_url)
+        self._moving = threading.Lock()
+        self._has_moved = False
+
+    @property
+    def _database(self) -> StateDatabase:
+        """The file, or the server, which has taken over what the file held."""
+        if self._server is None:
+            return self._file
+        with self._moving:
+            if not self._has_moved:
+                FileOfBefore(self._file, TABLES).move_to(self._server)
+                self._has_moved = True
+        return self._server
 
     def insert(self, record_id: str, query: Query, identity: AnswerIdentity, created_at: datetime) -> bool:
         """Begin a record. Return False when there is one with this id that is not to be asked again.
@@ -250,14 +282,15 @@ class AnswerStore:
                     None if output is None else _dump_output(output),
                     None if failure is None else mask_secrets(failure.model_dump_json()),
                     "" if output is None else output.answer_id,
-                    is_cut,
+                    int(is_cut),
                     size,
                     last.tenant,
                     last.id,
                 ),
             )
             db.executemany(
-                "INSERT OR REPLACE INTO answer_passages VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO answer_passages VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id, chunk_id) "
+                "DO UPDATE SET was_read = excluded.was_read, data = excluded.data",
                 ((last.tenant, last.id, *row) for row in passages),
             )
 
@@ -354,9 +387,10 @@ class AnswerStore:
     def figures(self, tenant: str, since: datetime | None = None, limit: int = 20_000) -> builtins.list[AnswerFigures]:
         """Return the figures of the newest answers of a tenant, the newest first. No passage or event is read."""
         values = (tenant, "" if since is None else since.astimezone(UTC).isoformat(), limit)
+        statement = _SELECT_FIGURES if self._server is None else _SELECT_WHOLE
         with self._database.snapshot() as db:
-            rows = db.execute(_SELECT_FIGURES, values).fetchall()
-        return [_make_figures(row) for row in rows]
+            rows = db.execute(statement, values).fetchall()
+        return [_make_figures(row, _read_facts(row, is_whole=self._server is not None)) for row in rows]
 
     def documents_of_answers(self, tenant: str) -> builtins.list[tuple[str, str]]:
         """Return the id of each answer of a tenant with that of each document that it has words of."""
@@ -389,8 +423,8 @@ class AnswerStore:
             )
             for record_id, uris in gone.items():
                 _note_forgotten(db, tenant, record_id, uris, blank=record_id in blank)
-        if gone:
-            with self._database.connection() as db:
+        if gone and self._server is None:
+            with self._file.connection() as db:
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(blank)
 
@@ -420,6 +454,13 @@ class AnswerStore:
         """Remove every answer of a user; return how many there were."""
         with self._database.transaction() as db:
             rows = db.execute(f"SELECT tenant, id FROM answers WHERE {_OWN}", (who.tenant, who.subject)).fetchall()  # noqa: S608
+            _delete(db, [(row["tenant"], row["id"]) for row in rows])
+        return len(rows)
+
+    def forget_tenant(self, tenant: str) -> int:
+        """Remove every answer of a tenant; return how many there were."""
+        with self._database.transaction() as db:
+            rows = db.execute("SELECT tenant, id FROM answers WHERE tenant = ?", (tenant,)).fetchall()
             _delete(db, [(row["tenant"], row["id"]) for row in rows])
         return len(rows)
 
@@ -465,7 +506,7 @@ class AnswerStore:
 
     def mark_interrupted(self) -> int:
         """Give every record whose process is gone its end; return how many there were. It makes no database."""
-        if not self._database.path.exists():
+        if self._server is None and not self._file.path.exists():
             return 0
         with self._database.transaction() as db:
             rows = db.execute(f"SELECT tenant, {_SUMMARY} FROM answers WHERE state = 'running'").fetchall()  # noqa: S608
@@ -484,14 +525,33 @@ class AnswerStore:
             db.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
 
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
+        """Close the file or the connections; the next use opens them again."""
         self._database.close()
 
 
-def _make_figures(row: sqlite3.Row) -> AnswerFigures:
+class _StoredFacts(NamedTuple):
+    """What the JSON of an answer says of its use."""
+
+    question: str | None
+    values: list[Any]
+    """Of ``_FACTS``."""
+    code: str | None
+
+
+def _read_facts(row: sqlite3.Row, *, is_whole: bool) -> _StoredFacts:
+    """Return what was read out of the JSON by the database, or read it out of the whole."""
+    if not is_whole:
+        return _StoredFacts(row["question"], json.loads(row["facts"] or _NO_FACTS), row["code"])
+    output = json.loads(row["output"] or "{}")
+    values = [functools.reduce(lambda held, name: (held or {}).get(name), fact.split("."), output) for fact in _FACTS]
+    failure = json.loads(row["failure"] or "{}")
+    return _StoredFacts(json.loads(row["query"])["text"], values, failure.get("code"))
+
+
+def _make_figures(row: sqlite3.Row, facts: _StoredFacts) -> AnswerFigures:
     created_at = datetime.fromisoformat(row["created_at"])
     ended_at = datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None
-    model, answered, cost_usd, statements, removed, degraded, saved = json.loads(row["facts"] or _NO_FACTS)
+    model, answered, cost_usd, statements, removed, degraded, saved = facts.values
     verdicts = Counter(statement["verdict"] for statement in (*(statements or ()), *(removed or ())))
     return AnswerFigures(
         id=row["id"],
@@ -499,7 +559,7 @@ def _make_figures(row: sqlite3.Row) -> AnswerFigures:
         session_id=row["session_id"],
         answer_id=row["answer_id"],
         state=_state_of(row),
-        question=row["question"] or "",
+        question=facts.question or "",
         created_at=created_at,
         seconds=None if ended_at is None else (ended_at - created_at).total_seconds(),
         model=model or "",
@@ -508,7 +568,7 @@ def _make_figures(row: sqlite3.Row) -> AnswerFigures:
         cost_usd=cost_usd,
         is_degraded=bool(degraded),
         is_reused=bool(saved),
-        code=row["code"] or "",
+        code=facts.code or "",
         is_cut=bool(row["is_cut"]),
     )
 
@@ -520,21 +580,21 @@ def _read_answered(value: str | bool | None) -> str:
     return value or ""
 
 
-def _find(db: sqlite3.Connection, tenant: str, record_id: str) -> sqlite3.Row | None:
+def _find(db: SqlConnection, tenant: str, record_id: str) -> sqlite3.Row | None:
     found: sqlite3.Row | None = db.execute(
         "SELECT * FROM answers WHERE tenant = ? AND id = ?", (tenant, record_id)
     ).fetchone()
     return found
 
 
-def _require(db: sqlite3.Connection, tenant: str, record_id: str) -> sqlite3.Row:
+def _require(db: SqlConnection, tenant: str, record_id: str) -> sqlite3.Row:
     row = _find(db, tenant, record_id)
     if row is None:
         raise NotFoundError("There is no such answer.")
     return row
 
 
-def _require_own(db: sqlite3.Connection, who: Principal, record_id: str) -> sqlite3.Row:
+def _require_own(db: SqlConnection, who: Principal, record_id: str) -> sqlite3.Row:
     """Return the row of an answer of ``who``; another user's is missing like one that there never was."""
     row = _require(db, who.tenant, record_id)
     if row["owner"] != who.subject:
@@ -585,7 +645,7 @@ def _with_output(events: list[StreamEvent], output: TailorOutput | None) -> list
     return events
 
 
-def _append_events(db: sqlite3.Connection, tenant: str, record_id: str, first: int, data: bytes) -> bool:
+def _append_events(db: SqlConnection, tenant: str, record_id: str, first: int, data: bytes) -> bool:
     """Store a piece of events, unless the record has grown too large; return whether it is stored."""
     stored = db.execute(
         "SELECT coalesce(sum(length(data)), 0) AS size FROM answer_events WHERE tenant = ? AND id = ?",
@@ -593,14 +653,19 @@ def _append_events(db: sqlite3.Connection, tenant: str, record_id: str, first: i
     ).fetchone()
     if stored["size"] + len(data) > MOST_EVENT_BYTES:
         return False
-    db.execute("INSERT OR REPLACE INTO answer_events VALUES (?, ?, ?, ?)", (tenant, record_id, first, data))
+    db.execute(
+        "INSERT INTO answer_events VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (tenant, id, first) DO UPDATE SET data = excluded.data",
+        (tenant, record_id, first, data),
+    )
     return True
 
 
-def _select_events(db: sqlite3.Connection, tenant: str, record_id: str) -> list[sqlite3.Row]:
-    return db.execute(
+def _select_events(db: SqlConnection, tenant: str, record_id: str) -> list[sqlite3.Row]:
+    pieces: list[sqlite3.Row] = db.execute(
         "SELECT first, data FROM answer_events WHERE tenant = ? AND id = ? ORDER BY first", (tenant, record_id)
     ).fetchall()
+    return pieces
 
 
 def _join_events(pieces: Sequence[sqlite3.Row], first: int, state: AnswerState) -> list[StreamEvent]:
@@ -613,20 +678,20 @@ def _join_events(pieces: Sequence[sqlite3.Row], first: int, state: AnswerState) 
 
 def _choose_passages(
     chunks: Mapping[str, Chunk], read: frozenset[str]
-) -> tuple[list[tuple[str, str, str, bool, bytes]], bool]:
+) -> tuple[list[tuple[str, str, str, int, bytes]], bool]:
     """Return the rows of passages that there is room for, those that were read first, and whether some are left out."""
-    rows: list[tuple[str, str, str, bool, bytes]] = []
+    rows: list[tuple[str, str, str, int, bytes]] = []
     size = 0
     for chunk in sorted(chunks.values(), key=lambda chunk: chunk.id not in read):
         data = pack_masked(chunk.model_dump_json())
         size += len(data)
         if size > MOST_PASSAGE_BYTES:
             return rows, True
-        rows.append((chunk.id, chunk.document_id, chunk.uri, chunk.id in read, data))
+        rows.append((chunk.id, chunk.document_id, chunk.uri, int(chunk.id in read), data))
     return rows, False
 
 
-def _note_forgotten(db: sqlite3.Connection, tenant: str, record_id: str, uris: Sequence[str], *, blank: bool) -> None:
+def _note_forgotten(db: SqlConnection, tenant: str, record_id: str, uris: Sequence[str], *, blank: bool) -> None:
     row = _require(db, tenant, record_id)
     gone = sorted({*json.loads(row["forgotten"]), *uris})
     db.execute("UPDATE answers SET forgotten = ? WHERE tenant = ? AND id = ?", (json.dumps(gone), tenant, record_id))
@@ -647,7 +712,7 @@ def _note_forgotten(db: sqlite3.Connection, tenant: str, record_id: str, uris: S
         db.execute("INSERT INTO answer_events VALUES (?, ?, 0, ?)", (tenant, record_id, last))
 
 
-def _delete(db: sqlite3.Connection, keys: Sequence[tuple[str, str]]) -> None:
+def _delete(db: SqlConnection, keys: Sequence[tuple[str, str]]) -> None:
     for table in ("answer_events", "answer_passages", "answers"):
         db.executemany(f"DELETE FROM {table} WHERE tenant = ? AND id = ?", keys)  # noqa: S608
 

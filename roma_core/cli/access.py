@@ -123,7 +123,7 @@ for part in (show, grant, revoke, check):
 
 
 def _open_grants(call: Invocation) -> GrantTable:
-    return GrantTable(Workspace.of(call.settings).folder)
+    return GrantTable(Workspace.of(call.settings).folder, server_url=call.settings.storage.server_url)
 
 
 def _read_resource(chosen: dict[str, Any]) -> Resource:

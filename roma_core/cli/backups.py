@@ -23,8 +23,8 @@ async def backup(call: Invocation, archive: Path) -> int:
     report = await back_up_workspace(call.settings.workspace, archive, settings=call.settings)
     call.emit(asdict(report), lambda: _show("backed up to", report))
     if call.settings.storage.database_url and not call.as_json:
-        note("Conversations, and in PostgreSQL the audit log, are in the database of ROMA_DATABASE_URL: back it up by ")
-        note("its own tools.")
+        note("Conversations, and in PostgreSQL answers, grants, accounts and the audit log, are in the database of ")
+        note("ROMA_DATABASE_URL: back it up by its own tools.")
     return OK
 
 

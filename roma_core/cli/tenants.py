@@ -84,7 +84,9 @@ async def export(call: Invocation, name: str, archive: Path) -> int:
     if call.settings.storage.database_url and not call.as_json:
         note("Conversations are in the database of ROMA_DATABASE_URL; `roma export` writes those of a tenant.")
         if call.settings.storage.server_url is not None:
-            note("So is the audit log; `roma audit query --lines` writes its rows.")
+            note(
+                "So are answers, grants and the audit log; `roma export` and `roma audit query --lines` write the rows."
+            )
     return OK
 
 

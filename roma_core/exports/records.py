@@ -178,7 +178,10 @@ async def open_records(
     """Return a context with all records of the workspace that the settings name."""
     workspace = Workspace.of(settings)
     store = await asyncio.to_thread(open_for_reading, await asyncio.to_thread(locate_store, settings))
-    answers = Answers(workspace.answers, days=settings.storage.answer_days, most_mb=settings.storage.answer_mb)
+    storage = settings.storage
+    answers = Answers(
+        workspace.answers, server_url=storage.server_url, days=storage.answer_days, most_mb=storage.answer_mb
+    )
     sessions = Sessions(database_url(workspace.folder, settings.storage.database_url))
     try:
         yield WorkspaceReader(

@@ -14,16 +14,15 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-from roma_core.database import Database, Schema, storage_error
+from roma_core.database import Database, Schema, SqlConnection, StateDatabase, storage_error
 from roma_core.errors import InputError, StoreError
+from roma_core.serverdatabase import FileOfBefore, ServerDatabase
 from roma_core.types import EVERYTHING, NOTHING, ROLES, Noun, Permission, Principal, ReadScope
-from roma_core.workspace import CORPUS_PREFIX, Workspace, private_file
-
-if TYPE_CHECKING:
-    import sqlite3
+from roma_core.workspace import CORPUS_PREFIX, Workspace, private_file, replace_file
 
 ResourceKind = Literal["tenant", "collection", "document", "source"]
 """``source`` is a document as its source shares it: those who may read it there."""
@@ -50,6 +49,9 @@ CREATE TABLE followed (
     WITHOUT ROWID;
 """
 """Readers of documents at their source, as JSON."""
+TABLES: Final = ("resources", "grants", "followed")
+ON_SERVER: Final = "server"
+"""What the mark of a workspace holds whose grants lie in PostgreSQL."""
 GRANTS = Schema(
     "grants",
     "The table of grants",
@@ -196,8 +198,17 @@ def parse_reader(reader: str) -> Grantee | None:
     return Grantee(kinds[kind], name.lower()) if kind in kinds and name else None
 
 
+@cache
+def _open_server(server_url: str) -> ServerDatabase:
+    """Return the server's tables. All parts of a process share their connections."""
+    return ServerDatabase(server_url, GRANTS)
+
+
 class GrantTable:
     """The grants of a workspace. Without a file nothing is restricted; one that cannot be read shuts.
+
+    With a ``server_url`` they lie in PostgreSQL, where replicas share them: a grant that ends at one has ended at all
+    for their next question. What the workspace's file holds is brought there at the first use, and removed in the file.
 
     A table of one ``tenant`` refuses the questions and changes of every other one, whose grants lie elsewhere.
 
@@ -205,13 +216,17 @@ class GrantTable:
     >>> grants.grant("default", Resource("collection", "hr"), Grantee("group", "people"), by="local")
     """
 
-    def __init__(self, workspace: Path, tenant: str | None = None) -> None:
+    def __init__(self, workspace: Path, tenant: str | None = None, server_url: str | None = None) -> None:
         self._tenant = tenant
         self._path = Workspace(workspace).grants
         self._mark = self._path.with_suffix(".restricted")
-        self._database = Database(self._path, GRANTS, synchronous="FULL")
+        self._file = Database(self._path, GRANTS, synchronous="FULL", pragmas=("secure_delete = ON",))
+        self._server = None if server_url is None else _open_server(server_url)
+        self._database: StateDatabase = self._server or self._file
         self._lock = threading.Lock()
-        self._read_at: tuple[object, ...] = ()
+        self._taking_over = threading.Lock()
+        self._has_taken_over = False
+        self._read_at: object = None
         self._by_tenant: dict[str, Restrictions] = {}
 
     def grant(self, tenant: str, resource: Resource, grantee: Grantee, *, by: str) -> None:
@@ -223,7 +238,7 @@ class GrantTable:
         with self._database.transaction() as db:
             _restrict(db, tenant, resource, now)
             db.execute(
-                "INSERT OR IGNORE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (tenant, resource.kind, resource.name, grantee.kind, grantee.name, by, now),
             )
 
@@ -255,7 +270,11 @@ class GrantTable:
         self._require_mark()
         rows = [(tenant, document_id, text) for document_id, text in fresh.items()]
         with self._database.transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", rows)
+            db.executemany(
+                "INSERT INTO followed VALUES (?, ?, ?) "
+                "ON CONFLICT (tenant, document_id) DO UPDATE SET readers = excluded.readers",
+                rows,
+            )
             (count,) = db.execute("SELECT count(*) FROM followed WHERE tenant = ?", (tenant,)).fetchone()
             if count > MOST_FOLLOWED:
                 raise InputError(
@@ -290,7 +309,6 @@ class GrantTable:
         if self._is_missing():
             return 0
         with self._database.transaction() as db:
-            db.execute("PRAGMA secure_delete = ON")
             ended = db.execute(
                 "DELETE FROM grants WHERE tenant = ? AND grantee_kind = 'user' AND grantee = ?", (tenant, subject)
             ).rowcount
@@ -298,6 +316,16 @@ class GrantTable:
                 "UPDATE grants SET granted_by = '' WHERE tenant = ? AND granted_by = ?", (tenant, subject)
             ).rowcount
         return int(ended + made)
+
+    def forget_tenant(self, tenant: str) -> int:
+        """Remove all restrictions and grants of a tenant that is being removed; return how many rows there were."""
+        if self._is_missing():
+            return 0
+        with self._database.transaction() as db:
+            return sum(
+                int(db.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,)).rowcount)  # noqa: S608
+                for table in TABLES
+            )
 
     def list(self, tenant: str) -> tuple[ResourceGrants, ...]:
         """Return the restricted resources of a tenant with their grantees."""
@@ -311,14 +339,27 @@ class GrantTable:
         """Return the restrictions of a tenant as they are now. Raises ``StoreError``: then nothing may be shown."""
         self._require_own(tenant)
         with self._lock:
-            if self._is_missing():
+            if self._server is not None:
+                self._read_server(self._server)
+            elif self._is_missing():
                 return {}
-            with self._database.snapshot() as db:
-                version = tuple(db.execute("PRAGMA data_version").fetchone()), db.total_changes, id(db)
-                if version != self._read_at:
-                    self._by_tenant = _select_restrictions(db)
-                    self._read_at = version
+            else:
+                self._read_file()
             return self._by_tenant.get(tenant, {})
+
+    def _read_file(self) -> None:
+        with self._file.snapshot() as db:
+            version = tuple(db.execute("PRAGMA data_version").fetchone()), db.total_changes, id(db)
+            if version != self._read_at:
+                self._by_tenant = _select_restrictions(db)
+                self._read_at = version
+
+    def _read_server(self, server: ServerDatabase) -> None:
+        mark = self._require_whole(server)  # first: what is written meanwhile is read the next time
+        if mark != self._read_at:
+            with server.snapshot() as db:
+                self._by_tenant = _select_restrictions(db)
+            self._read_at = mark
 
     async def find_scope(self, who: Principal, permission: Permission = "answers.ask") -> ReadScope:
         """Return the documents for which ``who`` may use ``permission`` now: by default, to read them.
@@ -330,7 +371,7 @@ class GrantTable:
         return compile_scope(who, await asyncio.to_thread(self.read, who.tenant), permission)
 
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
+        """Close the file or the connections; the next use opens them again."""
         self._database.close()
 
     def _require_own(self, tenant: str) -> None:
@@ -341,7 +382,22 @@ class GrantTable:
             )
 
     def _is_missing(self) -> bool:
-        """Return whether no grant was ever made. Raises ``StoreError`` where one was, and the file is gone."""
+        """Return whether no grant was ever made. Raises ``StoreError`` where one was, and the table is gone."""
+        if self._server is not None:
+            self._require_whole(self._server)
+            return False
+        self._refuse_moved()
+        return self._has_no_file()
+
+    def _refuse_moved(self) -> None:
+        """Raise ``StoreError`` for a workspace whose grants were brought to a server that is not named here."""
+        if self._is_moved():
+            raise StoreError(
+                "The grants of this workspace lie in the database of ROMA_DATABASE_URL: set it, so that they hold."
+            )
+
+    def _has_no_file(self) -> bool:
+        """Return whether the workspace never had grants. Raises ``StoreError`` where it had, and the file is gone."""
         try:
             if self._path.exists() and self._path.stat().st_size > 0:
                 return False
@@ -351,12 +407,50 @@ class GrantTable:
             raise storage_error(error, GRANTS, self._path) from None
         raise StoreError(f"The table of grants is gone; put {self._path.name} back into the workspace.")
 
-    def _require_mark(self) -> None:
-        """Note beside the file that there is one, so that losing it shuts and does not open."""
+    def _is_moved(self) -> bool:
+        """Return whether the mark says that the grants were brought to a server."""
+        try:
+            return self._mark.exists() and self._mark.read_text("utf-8") == ON_SERVER
+        except OSError as error:
+            raise storage_error(error, GRANTS, self._mark) from None
+
+    def _require_whole(self, server: ServerDatabase) -> object:
+        """Bring the file's rows to the server, and return its mark.
+
+        Raises ``StoreError`` for a server that has lost those of before.
+        """
+        with self._taking_over:
+            if not self._has_taken_over and not self._is_moved() and not self._has_no_file():
+                before = FileOfBefore(self._file, TABLES)
+                with server.transaction() as db:
+                    before.copy_to(db, merges=True)
+                self._note_move()
+                before.remove()
+            self._has_taken_over = True
+        mark = server.read_mark()
+        if not mark and self._is_moved():
+            raise StoreError(
+                "The grants are not in the database of ROMA_DATABASE_URL; put its copy back, or name the one that has "
+                "them."
+            )
+        return mark
+
+    def _note_move(self) -> None:
         private_file(self._mark)
+        replace_file(self._mark, ON_SERVER)
+
+    def _require_mark(self) -> None:
+        """Note in the workspace that there are grants, so that losing them shuts and does not open."""
+        if self._server is None:
+            self._refuse_moved()
+            private_file(self._mark)
+            return
+        self._require_whole(self._server)
+        if not self._is_moved():
+            self._note_move()
 
 
-def _restrict(db: sqlite3.Connection, tenant: str, resource: Resource, now: str) -> None:
+def _restrict(db: SqlConnection, tenant: str, resource: Resource, now: str) -> None:
     known = (tenant, resource.kind, resource.name)
     is_restricted = db.execute("SELECT 1 FROM resources WHERE tenant = ? AND kind = ? AND name = ?", known).fetchone()
     if is_restricted:
@@ -370,7 +464,7 @@ def _restrict(db: sqlite3.Connection, tenant: str, resource: Resource, now: str)
     db.execute("INSERT INTO resources VALUES (?, ?, ?, ?)", (*known, now))
 
 
-def _select_restrictions(db: sqlite3.Connection) -> dict[str, Restrictions]:
+def _select_restrictions(db: SqlConnection) -> dict[str, Restrictions]:
     found: dict[str, dict[Resource, set[Grantee]]] = {}
     for row in db.execute("SELECT tenant, kind, name FROM resources"):
         found.setdefault(row["tenant"], {})[Resource(row["kind"], row["name"])] = set()

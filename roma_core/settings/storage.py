@@ -43,7 +43,8 @@ class StorageSettings(SettingsSection):
     )
     database_url: str | None = setting(
         None,
-        "SQLAlchemy URL for conversations, and where it is PostgreSQL for the audit log, accounts and tokens; none = "
+        "SQLAlchemy URL for conversations, and where it is PostgreSQL for answers, grants, the audit log, accounts and "
+        "tokens; none = "
         "workspace SQLite.",
         decides_answers=False,
     )

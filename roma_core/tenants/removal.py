@@ -55,6 +55,8 @@ async def delete_tenant(roma: Roma, tenant: str, more: Sequence[ErasureStep] = (
         *more,
         ErasureStep("conversations and ratings", lambda: _forget_conversations(roma, tenant)),
         ErasureStep("audit log of all tenants", lambda: asyncio.to_thread(_forget_log, roma, tenant)),
+        ErasureStep("answers in the database of all", lambda: asyncio.to_thread(_forget_answers, roma, tenant)),
+        ErasureStep("grants in the database of all", lambda: asyncio.to_thread(_forget_grants, roma, tenant)),
         ErasureStep("traces of before", lambda: asyncio.to_thread(traces.forget_tenant, roma.settings, tenant)),
         ErasureStep("log lines of all", lambda: asyncio.to_thread(log_files.forget_tenant, workspace.logs, tenant)),
         ErasureStep("uploads of before", lambda: asyncio.to_thread(_remove_uploads, workspace, tenant)),
@@ -102,6 +104,16 @@ async def _forget_conversations(roma: Roma, tenant: str) -> int:
 def _forget_log(roma: Roma, tenant: str) -> int:
     """Remove the rows of a tenant in an audit log that all share; one in its folder goes with it."""
     return roma.audit.forget_tenant(tenant) if roma.settings.storage.server_url is not None else 0
+
+
+def _forget_answers(roma: Roma, tenant: str) -> int:
+    """Remove the answers of a tenant in a database that all share; those in its folder go with it."""
+    return roma.answers.store.forget_tenant(tenant) if roma.settings.storage.server_url is not None else 0
+
+
+def _forget_grants(roma: Roma, tenant: str) -> int:
+    """Remove the grants of a tenant in a database that all share; those in its folder go with it."""
+    return roma.grants.forget_tenant(tenant) if roma.settings.storage.server_url is not None else 0
 
 
 def _remove_passages(roma: Roma, folder: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -15,10 +16,11 @@ import pytest
 from roma_core.answers import AnswerIdentity, Answers
 from roma_core.answers.record import make_ending
 from roma_core.app import Roma
-from roma_core.errors import InputError, NotFoundError
+from roma_core.errors import AgentFailure, ErrorCode, InputError, NotFoundError
 from roma_core.llm.base import LLMDelta, LLMRequest
 from roma_core.llm.providers.fake import FakeLLM
 from roma_core.types import (
+    Answered,
     CompleteEvent,
     ErrorEvent,
     Principal,
@@ -38,6 +40,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "answers.sqlite"
 
 
+OpenAnswers = Callable[..., Answers]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server_url(request: pytest.FixtureRequest) -> str | None:
+    """Where answers lie: in the workspace, or in a PostgreSQL that replicas share."""
+    return None if request.param == "sqlite" else request.getfixturevalue("plain_url")
+
+
+@pytest.fixture
+def open_answers(server_url: str | None) -> OpenAnswers:
+    """Open the answers as another process does."""
+    return functools.partial(Answers, server_url=server_url)
+
+
 def ask(text: str = QUESTION, **fields: object) -> Query:
     return Query.model_validate({"text": text, **fields})
 
@@ -55,8 +72,8 @@ async def collect(answers: Answers, record_id: str, first: int = 0) -> list[tupl
     return [(number, event.type) async for number, event in answers.follow(Principal.local(), record_id, first)]
 
 
-async def test_a_question_is_stored_before_anything_is_answered(path: Path) -> None:
-    answers, another = Answers(path), Answers(path)
+async def test_a_question_is_stored_before_anything_is_answered(path: Path, open_answers: OpenAnswers) -> None:
+    answers, another = open_answers(path), open_answers(path)
     recorder = answers.record(ask(), AnswerIdentity)
     await recorder.begin()
     record = await another.get(Principal.local(), recorder.id)
@@ -64,8 +81,10 @@ async def test_a_question_is_stored_before_anything_is_answered(path: Path) -> N
     await recorder.finish(DONE)
 
 
-async def test_any_client_follows_from_any_event_on_while_it_is_written_and_after(path: Path) -> None:
-    answers, elsewhere = Answers(path), Answers(path)
+async def test_any_client_follows_from_any_event_on_while_it_is_written_and_after(
+    path: Path, open_answers: OpenAnswers
+) -> None:
+    answers, elsewhere = open_answers(path), open_answers(path)
     recorder = answers.record(ask(), AnswerIdentity)
     await recorder.begin()
     recorder.add(TokenEvent(text="In "))
@@ -82,8 +101,8 @@ async def test_any_client_follows_from_any_event_on_while_it_is_written_and_afte
     assert await collect(answers, recorder.id, 2) == whole[2:]
 
 
-async def test_words_reach_the_disk_while_an_answer_is_written(path: Path) -> None:
-    answers, elsewhere = Answers(path), Answers(path)
+async def test_words_reach_the_disk_while_an_answer_is_written(path: Path, open_answers: OpenAnswers) -> None:
+    answers, elsewhere = open_answers(path), open_answers(path)
     recorder = answers.record(ask(), AnswerIdentity)
     await recorder.begin()
     recorder.add(TokenEvent(text="In "))
@@ -98,31 +117,36 @@ async def test_words_reach_the_disk_while_an_answer_is_written(path: Path) -> No
     ]
 
 
-async def test_an_answer_that_its_reader_leaves_is_stopped_with_the_words_so_far(path: Path) -> None:
-    answers = Answers(path)
+async def test_an_answer_that_its_reader_leaves_is_stopped_with_the_words_so_far(
+    path: Path, open_answers: OpenAnswers
+) -> None:
+    answers = open_answers(path)
     recorder = answers.record(ask(), AnswerIdentity)
     await recorder.begin()
     recorder.add(TokenEvent(text="In "))
     recorder.stop()
     await answers.close()
-    record = await Answers(path).get(Principal.local(), recorder.id)
+    record = await open_answers(path).get(Principal.local(), recorder.id)
     assert (record.state, record.text) == ("stopped", "In ")
     assert isinstance(record.events[-1], ErrorEvent)
 
 
-async def test_the_answer_of_a_process_that_is_gone_was_interrupted(path: Path) -> None:
+async def test_the_answer_of_a_process_that_is_gone_was_interrupted(
+    path: Path, open_answers: OpenAnswers, server_url: str | None
+) -> None:
     program = (
         "import asyncio, os, sys, time\nfrom pathlib import Path\n"
         "from roma_core.answers import AnswerIdentity, Answers\nfrom roma_core.types import Query, TokenEvent\n"
         "async def main():\n"
-        "    recorder = Answers(Path(sys.argv[1])).record(Query(text='When?'), AnswerIdentity, 'lost')\n"
+        "    answers = Answers(Path(sys.argv[1]), server_url=sys.argv[2] or None)\n"
+        "    recorder = answers.record(Query(text='When?'), AnswerIdentity, 'lost')\n"
         "    await recorder.begin()\n    recorder.add(TokenEvent(text='In '))\n    await asyncio.sleep(2)\n"
         "    os._exit(9)\n"
         "asyncio.run(main())\n"
     )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), server_url or "")
     assert await process.wait() == 9
-    answers = Answers(path)
+    answers = open_answers(path)
     record = await answers.get(Principal.local(), "lost")
     assert (record.state, record.text) == ("interrupted", "In ")
     assert [event async for event in answers.follow(Principal.local(), "lost")][-1][1].type == "error"
@@ -130,20 +154,20 @@ async def test_the_answer_of_a_process_that_is_gone_was_interrupted(path: Path) 
     assert [summary.state for summary in await answers.list(Principal.local())] == ["interrupted"]
 
 
-async def test_one_key_is_one_answer(path: Path) -> None:
-    answers = Answers(path)
+async def test_one_key_is_one_answer(path: Path, open_answers: OpenAnswers) -> None:
+    answers = open_answers(path)
     key = answers.id_of_key("default", "me", "k")
     first, again = (answers.record(ask(), AnswerIdentity, key) for _ in range(2))
     assert await asyncio.gather(first.begin(), again.begin()) == [True, False]
     await first.finish(DONE)
-    assert not await Answers(path).record(ask(), AnswerIdentity, key).begin()
+    assert not await open_answers(path).record(ask(), AnswerIdentity, key).begin()
     with pytest.raises(InputError, match="another question"):
         await answers.record(ask("Why?"), AnswerIdentity, key).begin()
     assert answers.id_of_key("default", "you", "k") != key != answers.id_of_key("other", "me", "k")
 
 
-async def test_what_failed_is_asked_again_under_its_key(path: Path) -> None:
-    answers = Answers(path)
+async def test_what_failed_is_asked_again_under_its_key(path: Path, open_answers: OpenAnswers) -> None:
+    answers = open_answers(path)
     recorder = answers.record(ask(), AnswerIdentity, "key")
     await recorder.begin()
     await recorder.finish(make_ending("failed"))
@@ -151,8 +175,8 @@ async def test_what_failed_is_asked_again_under_its_key(path: Path) -> None:
     assert await answers.record(ask(), AnswerIdentity, "key").begin()
 
 
-async def test_tenants_do_not_see_each_other(path: Path) -> None:
-    answers = Answers(path)
+async def test_tenants_do_not_see_each_other(path: Path, open_answers: OpenAnswers) -> None:
+    answers = open_answers(path)
     record_id = await write(answers, ask(principal=Principal.local("a")), DONE)
     assert [summary.id for summary in await answers.list(Principal.local("a"))] == [record_id]
     assert await answers.list(Principal.local("b")) == []
@@ -167,8 +191,8 @@ async def test_tenants_do_not_see_each_other(path: Path) -> None:
         await answers.find_id(Principal.local("b"), record_id)
 
 
-async def test_secrets_are_masked_and_offsets_hold(path: Path) -> None:
-    answers = Answers(path)
+async def test_secrets_are_masked_and_offsets_hold(path: Path, open_answers: OpenAnswers) -> None:
+    answers = open_answers(path)
     said = f"The key is {SECRET}, they said."
     await write(
         answers,
@@ -187,10 +211,10 @@ async def test_secrets_are_masked_and_offsets_hold(path: Path) -> None:
     assert SECRET not in record.model_dump_json()
 
 
-async def test_old_answers_go_and_the_oldest_ones_where_room_ends(path: Path) -> None:
+async def test_old_answers_go_and_the_oldest_ones_where_room_ends(path: Path, open_answers: OpenAnswers) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     days = iter(range(100))
-    answers = Answers(path, now=lambda: now + timedelta(days=next(days)))
+    answers = open_answers(path, now=lambda: now + timedelta(days=next(days)))
     for name in ("one", "two", "three"):
         await write(answers, ask(), DONE, record_id=name)
     kept = [summary.id for summary in await answers.list(Principal.local())]
@@ -222,8 +246,10 @@ async def test_an_answer_is_given_where_its_record_cannot_be_kept(path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["9b1d0c4e77", "9b1d", "last", "content"])
-async def test_an_answer_is_found_by_its_id_its_beginning_its_content_or_as_the_last(path: Path, name: str) -> None:
-    answers = Answers(path)
+async def test_an_answer_is_found_by_its_id_its_beginning_its_content_or_as_the_last(
+    path: Path, name: str, open_answers: OpenAnswers
+) -> None:
+    answers = open_answers(path)
     output = TailorOutput(answer="x", answer_id="content")
     await write(answers, ask(), CompleteEvent(output=output), record_id="9b1d0c4e77")
     assert await answers.find_id(Principal.local(), name) == "9b1d0c4e77"
@@ -299,9 +325,9 @@ async def test_stopping_by_id_ends_the_answer(make_roma: Callable[..., Roma], do
     assert record.text.startswith("The rope")
 
 
-async def test_an_answer_belongs_to_its_user_within_the_tenant(path: Path) -> None:
+async def test_an_answer_belongs_to_its_user_within_the_tenant(path: Path, open_answers: OpenAnswers) -> None:
     anna, bert = (Principal(subject=name, roles=("reader",)) for name in ("anna", "bert"))
-    answers = Answers(path)
+    answers = open_answers(path)
     record_id = await write(answers, ask(principal=anna, session_id="s"), DONE)
     assert (await answers.get(anna, record_id)).query.principal == anna
     assert await answers.list(bert) == []
@@ -314,9 +340,9 @@ async def test_an_answer_belongs_to_its_user_within_the_tenant(path: Path) -> No
     assert [summary.id for summary in await answers.list(anna)] == [record_id]
 
 
-async def test_a_running_answer_is_followed_by_its_user_alone(path: Path) -> None:
+async def test_a_running_answer_is_followed_by_its_user_alone(path: Path, open_answers: OpenAnswers) -> None:
     anna, bert = (Principal(subject=name, roles=("reader",)) for name in ("anna", "bert"))
-    answers = Answers(path)
+    answers = open_answers(path)
     recorder = answers.record(ask(principal=anna), AnswerIdentity, "key")
     await recorder.begin()
     assert answers.find_live(anna, "key") is recorder
@@ -346,3 +372,43 @@ async def test_answers_of_before_owners_go_to_their_token_or_to_the_user_of_the_
     assert {summary.id for summary in await answers.list(Principal.local())} == {"api", "single"}
     assert [summary.question for summary in await answers.list(token)] == ["When?"]
     assert (await answers.get(token, "console")).query.principal == token
+
+
+async def test_the_use_of_answers_is_counted(path: Path, open_answers: OpenAnswers) -> None:
+    answers = open_answers(path)
+    hostile = "What is \\u0000 and 'x' and %s and :name?"
+    output = TailorOutput(answer="In 1902.", model="m", answered=Answered.KNOWN)
+    first = await write(answers, ask(hostile), CompleteEvent(output=output))
+    failure = AgentFailure(agent="tailor", code=ErrorCode.LLM_TIMEOUT, message="late", recoverable=True)
+    second = await write(answers, ask(), ErrorEvent(failure=failure))
+    figures = {each.id: each for each in answers.store.figures("default")}
+    assert (figures[first].question, figures[first].model, figures[first].code) == (hostile, "m", "")
+    assert (figures[second].question, figures[second].answered, figures[second].code) == (
+        QUESTION,
+        "",
+        "ERR_LLM_TIMEOUT",
+    )
+    third = await write(answers, ask("Nul \x00 here?"), DONE)
+    counted = {each.id: each.question for each in answers.store.figures("default")}
+    assert counted[third].startswith("Nul ")
+    assert answers.store.forget_tenant("default") == 3
+    assert answers.store.list_ids("default") == []
+    await answers.close()
+
+
+async def test_replicas_share_answers_and_take_over_those_of_their_workspaces(tmp_path: Path, plain_url: str) -> None:
+    of_before = [await write(Answers(tmp_path / f"{n}.sqlite"), ask(f"{QUESTION} {n}"), DONE) for n in range(2)]
+    replicas = [Answers(tmp_path / f"{n}.sqlite", server_url=plain_url) for n in range(2)]
+    assert await replicas[0].find_id(Principal.local(), of_before[0]) == of_before[0]
+    assert await replicas[1].find_id(Principal.local(), of_before[1]) == of_before[1]
+    recorder = replicas[0].record(ask(), AnswerIdentity)
+    assert await recorder.begin()
+    recorder.add(TokenEvent(text="In "))
+    following = asyncio.create_task(collect(replicas[1], recorder.id))
+    await recorder.finish(DONE)
+    assert [kind for _, kind in await following] == ["token", "complete"]
+    for replica in replicas:
+        held = await replica.list(Principal.local())
+        assert {summary.id for summary in held} == {*of_before, recorder.id}
+        await replica.close()
+    assert Answers(tmp_path / "0.sqlite").store.list_ids("default") == []

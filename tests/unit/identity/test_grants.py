@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from roma_core.errors import InputError, StoreError
 from roma_core.identity import MOST_NARROWED, Grantee, GrantTable, Resource, compile_scope, explain_access
+from roma_core.identity import grants as module
 from roma_core.types import EVERYTHING, NOTHING, Principal, ReadScope
 from roma_core.workspace import Workspace
 
@@ -19,9 +23,15 @@ def reader(subject: str = "anna", *groups: str) -> Principal:
     return Principal(subject=subject, groups=groups, roles=("reader",))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server_url(request: pytest.FixtureRequest) -> str | None:
+    """Where grants lie: in the workspace, or in a PostgreSQL that replicas share."""
+    return None if request.param == "sqlite" else request.getfixturevalue("plain_url")
+
+
 @pytest.fixture
-def grants(tmp_path: Path) -> GrantTable:
-    return GrantTable(tmp_path)
+def grants(tmp_path: Path, server_url: str | None) -> GrantTable:
+    return GrantTable(tmp_path, server_url=server_url)
 
 
 async def test_without_a_grant_everything_is_open_and_no_file_is_made(grants: GrantTable, tmp_path: Path) -> None:
@@ -37,8 +47,11 @@ async def test_the_first_grant_restricts_a_collection_to_those_who_are_granted_i
     assert await grants.find_scope(Principal(subject="x", tenant="other", roles=("reader",))) == EVERYTHING
 
 
-async def test_a_revoked_grant_holds_at_once_and_the_collection_stays_shut(grants: GrantTable, tmp_path: Path) -> None:
-    served = GrantTable(tmp_path)
+async def test_a_revoked_grant_holds_at_once_and_the_collection_stays_shut(
+    grants: GrantTable, tmp_path: Path, server_url: str | None
+) -> None:
+    folder = tmp_path if server_url is None else tmp_path / "of another replica"
+    served = GrantTable(folder, server_url=server_url)
     grants.grant("default", BOARD, Grantee("user", "anna"), by="local")
     assert (await served.find_scope(reader())).permits("any", "board")
     assert grants.revoke("default", BOARD, Grantee("user", "anna"))
@@ -141,3 +154,76 @@ def test_restricted_resources_are_listed_with_their_grantees(grants: GrantTable)
     listed = [(entry.name, entry.grantees) for entry in grants.list("default")]
     assert listed == [("board", ("group directors", "user anna")), ("shut", ())]
     assert grants.list("other") == ()
+
+
+async def test_readers_at_a_source_are_followed_and_no_more(grants: GrantTable) -> None:
+    grants.follow("default", {"d": ["user:anna@example.org"], "e": None})
+    grants.follow("default", {"d": ["user:anna@example.org"]})
+    anna, bert = reader("anna@example.org"), reader("bert@example.org")
+    assert (await grants.find_scope(anna)).permits("d", "any")
+    assert not (await grants.find_scope(bert)).permits("d", "any")
+    grants.follow("default", {"d": ["user:bert@example.org"]})
+    assert not (await grants.find_scope(anna)).permits("d", "any")
+    assert grants.unfollow("default", ["d", "e", "f"]) == 2
+    assert await grants.find_scope(anna) == EVERYTHING
+
+
+def test_a_user_is_forgotten_and_a_tenant_with_all_that_it_has(grants: GrantTable) -> None:
+    assert grants.forget_user("default", "anna") == 0
+    grants.grant("default", BOARD, Grantee("user", "anna"), by="anna")
+    grants.grant("default", BOARD, DIRECTORS, by="anna")
+    grants.grant("lab", BOARD, DIRECTORS, by="bert")
+    assert grants.forget_user("default", "anna") == 2
+    assert [entry.grantees for entry in grants.list("default")] == [("group directors",)]
+    assert grants.forget_tenant("default") == 2
+    assert grants.list("default") == ()
+    assert len(grants.list("lab")) == 1
+
+
+async def test_a_server_takes_over_the_grants_of_each_workspace(tmp_path: Path, plain_url: str) -> None:
+    for tenant in ("default", "lab"):
+        of_before = GrantTable(tmp_path / tenant)
+        of_before.grant(tenant, BOARD, DIRECTORS, by="local")
+        of_before.close()
+        shared = GrantTable(tmp_path / tenant, tenant, plain_url)
+        assert not (await shared.find_scope(Principal(subject="x", tenant=tenant, roles=("reader",)))).permits(
+            "d", "board"
+        )
+        assert_no_rows_are_left(tmp_path / tenant)
+    elsewhere = GrantTable(tmp_path / "new", None, plain_url)
+    assert [len(elsewhere.list(tenant)) for tenant in ("default", "lab")] == [1, 1]
+
+
+async def test_grants_on_a_server_shut_a_workspace_that_does_not_name_it(tmp_path: Path, plain_url: str) -> None:
+    GrantTable(tmp_path, None, plain_url).grant("default", BOARD, DIRECTORS, by="local")
+    without = GrantTable(tmp_path)
+    with pytest.raises(StoreError, match="ROMA_DATABASE_URL"):
+        await without.find_scope(reader())
+    with pytest.raises(StoreError, match="ROMA_DATABASE_URL"):
+        without.grant("default", BOARD, Grantee("everyone"), by="local")
+
+
+async def test_a_file_that_is_gone_shuts_on_a_server_too(tmp_path: Path, plain_url: str) -> None:
+    of_before = GrantTable(tmp_path)
+    of_before.grant("default", BOARD, DIRECTORS, by="local")
+    of_before.close()
+    Workspace(tmp_path).grants.unlink()
+    with pytest.raises(StoreError, match="gone"):
+        await GrantTable(tmp_path, None, plain_url).find_scope(reader())
+
+
+def assert_no_rows_are_left(folder: Path) -> None:
+    with closing(sqlite3.connect(Workspace(folder).grants)) as db:
+        assert [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in module.TABLES] == [0, 0, 0]
+
+
+async def test_a_server_that_has_lost_its_grants_shuts(tmp_path: Path, plain_url: str, postgres_url: str) -> None:
+    GrantTable(tmp_path, None, plain_url).grant("default", BOARD, DIRECTORS, by="local")
+    engine = sqlalchemy.create_engine(plain_url)
+    with engine.begin() as db:
+        for table in ("roma_grants", "roma_resources", "roma_followed", "roma_state_marks", "roma_schema_versions"):
+            db.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {table}"))
+    engine.dispose()
+    module._open_server.cache_clear()
+    with pytest.raises(StoreError, match="ROMA_DATABASE_URL"):
+        await GrantTable(tmp_path, None, plain_url).find_scope(reader())
