@@ -286,17 +286,27 @@ class _FailedCase:
         for nugget in missed:
             if self.case.answer and not states(self.case.answer, nugget):
                 return Fault.GOLDEN, f"the reference answer does not state {nugget.fact!r} itself"
-        unshown = [nugget for nugget in missed if not self._is_shown(nugget)]
+        verdicts = [nugget for nugget in missed if self._judges_sources(nugget)]
+        unshown = [nugget for nugget in missed if nugget not in verdicts and not self._is_shown(nugget)]
         lost = [self._trace(evidence) for evidence in self.case.evidence]
         before_writing = [found for found in lost if found is not None]
-        if before_writing and (unshown or not missed):
+        if before_writing and (unshown or verdicts or not missed):
             return min(before_writing, key=lambda found: _ORDER[found[0]])
         if unshown and not before_writing:
             return Fault.GOLDEN, f"the evidence was shown, and does not state {unshown[0].fact!r}"
         facts = ", ".join(repr(nugget.fact) for nugget in missed) or "the answer"
+        if verdicts and len(verdicts) == len(missed):
+            return Fault.CONTEXT_IGNORED, f"both sides were shown; the answer does not say of them: {facts}"
         if self.row.answered and self._says_something_else():
             return Fault.GENERATION, f"the passages hold {facts}; the answer says what no passage supports"
         return Fault.CONTEXT_IGNORED, f"the passages hold {facts}; the answer does not say it"
+
+    def _judges_sources(self, nugget: Nugget) -> bool:
+        """Return True for what an answer must say of sources that disagree, and that none of them says itself."""
+        if self.case.kind != "conflict":
+            return False
+        documents = [document for evidence in self.case.evidence for document in self.named[_key(evidence)]]
+        return bool(documents) and not any(states(document.text, nugget) for document in documents)
 
     def _is_shown(self, nugget: Nugget) -> bool:
         return any(states(passage.chunk.text, nugget) for passage in self.row.passages)

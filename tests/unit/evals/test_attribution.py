@@ -205,6 +205,43 @@ async def test_without_the_source_a_lost_text_is_no_parse_loss() -> None:
     assert attribution.fault is Fault.GOLDEN and "neither" in attribution.why
 
 
+@pytest.mark.parametrize(
+    ("shown", "fault", "why"),
+    [
+        ((0, 1), Fault.CONTEXT_IGNORED, "both sides were shown; the answer does not say of them: 'disagree'"),
+        ((0,), Fault.RERANK_DROP, "'built in 1903' of b.md is at rank 2, below the 1 that were shown"),
+    ],
+)
+async def test_that_sources_disagree_is_for_the_answer_to_say(shown: tuple[int, ...], fault: Fault, why: str) -> None:
+    world = World()
+    passages = []
+    for number, (name, year) in enumerate((("a.md", 1902), ("b.md", 1903)), start=1):
+        text, uri = f"The tower was built in {year}.", f"file:///{name}"
+        document = Document(
+            id=Document.id_for(uri), content_sha256="0" * 64, parser="p", uri=uri, title=name, text=text,
+            media_type="text/markdown",
+        )  # fmt: skip
+        piece = Chunk(id=name, document_id=document.id, uri=uri, title=name, text=text, start=0, end=len(text))
+        world.documents[uri], world.pieces[document.id] = document, [piece]
+        passages.append(ScoredChunk(chunk=piece, score=1 / number, rank=number, retriever="t"))
+    case = GoldenCase.model_validate(
+        {
+            "id": "q", "question": "When was the tower built?", "kind": "conflict",
+            "answer": "The sources disagree: 1902 and 1903.",
+            "nuggets": [{"fact": "1902"}, {"fact": "1903"}, {"fact": "disagree"}],
+            "evidence": [{"uri": "a.md", "anchor": "built in 1902"}, {"uri": "b.md", "anchor": "built in 1903"}],
+        }
+    )  # fmt: skip
+    answer = "In 1902, or in 1903." if len(shown) == 2 else "In 1902."
+    world.answers[case.question] = TailorOutput(
+        answer=answer, passages=tuple(passages[i] for i in shown), considered=("a.md", "b.md")
+    )
+    runner = CaseRunner(world.query, default_measures(5))
+    golden = Golden(name="g", cases=(case,))
+    failures = await explain_failures(await run_cases(golden, runner), golden, _Store(world))
+    assert [(found.fault, found.why) for found in failures.attributions] == [(fault, why)]
+
+
 def test_the_nearest_words_of_a_typing_error() -> None:
     text = "Long before. The mill of Arlo was finished in 1604, they say. Long after."
     assert find_nearest("mill of Arol was finishd in 1604", text) == "mill of Arlo was finished in 1604"
