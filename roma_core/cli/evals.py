@@ -245,7 +245,7 @@ def import_from_here() -> None:
 
 def show_scores(report: EvalReport) -> None:
     """Print a line for each measure, with its interval and what could not be scored."""
-    from roma_core.evals.report.record import describe_judges, describe_states
+    from roma_core.evals.report.record import describe_judges, describe_states, describe_unscored
 
     rows = [
         (s.measure, f"{s.interval.mean:.3f}", f"{s.interval.low:.3f} – {s.interval.high:.3f}", s.interval.n, s.unscored)
@@ -261,6 +261,8 @@ def show_scores(report: EvalReport) -> None:
     reasons = Counter(row.why for row in report.rows if row.state != "ok")
     for why, count in sorted(reasons.items()):
         note(f"{count} unscored, {why}")
+    for sentence in describe_unscored(report):
+        note(sentence)
     if missing := report.missing_evidence:
         note(
             f"{len(missing)} of {len(report.rows)} cases rest on words that no document of this workspace has "

@@ -98,7 +98,16 @@ class CaseRunner:
         with foreign_code("The system"):
             given = self.task(query)
             answer = await given if inspect.isawaitable(given) else given
-        if isinstance(answer, TailorOutput | AgentFailure):
+        if isinstance(answer, AgentFailure):
+            return answer
+        if isinstance(answer, TailorOutput):
+            try:
+                answer.model_dump_json()
+            except ValueError:
+                raise EvalError(
+                    "The answer holds half of a surrogate pair, which is no text and in no report.",
+                    ErrorCode.EVAL_PARAMETERS,
+                ) from None
             return answer
         raise EvalError(
             f"The system returned {type(answer).__name__}: return a TailorOutput or an AgentFailure. "

@@ -250,11 +250,14 @@ class RunStore:
 
     def _make_card(self, report: EvalReport, name: str, primary: str) -> RunCard:
         held = self._read_card(self.folder / report.run_id)
+        labels = held.labels if held else ()
+        if held and name and held.name not in {name, *labels}:
+            labels = (*labels, held.name)  # the same evaluation under another name: the old one still finds it
         return RunCard(
             run_id=report.run_id,
             name=name or (held.name if held else self._next_name(report.dataset)),
             created_at=held.created_at if held and not name else datetime.now(UTC),
-            labels=held.labels if held else (),
+            labels=labels,
             dataset=report.dataset,
             cases=len(report.rows),
             states=report.states,

@@ -56,10 +56,13 @@ class PromptLab(LiveView):
         self.primary, self.questions, self.margin = primary, questions, margin
         self.result: Experiment | None = None
         self.changes = display.Html("")
+        self._prompt, self._texts = "answer", ("", "")
+        """The prompt and the two texts of the last run; an empty text is ROMA's own."""
         self._tasks = _Tasks()
 
     async def run(self, name: str = "answer", text_a: str = "", text_b: str = "") -> Experiment:
         """Return A against B on a stratified sample; an empty text is ROMA's own. Raises ``EvalError``."""
+        self._prompt, self._texts = name, (text_a, text_b)
         golden = self.golden.stratify(self.questions)
         variants = [Variant(A, prompts=self._keep(name, A, text_a)), Variant(B, prompts=self._keep(name, B, text_b))]
         result = await experiment(variants, golden, self.roma, primary=self.primary, margin=self.margin)
@@ -105,10 +108,10 @@ class PromptLab(LiveView):
         """Return the lab as widgets (ipywidgets)."""
         import ipywidgets as w
 
-        wide = w.Layout(width="100%", height="16em")
-        name = w.Dropdown(options=list(self.roma.prompt_library.own), value="answer", description="Prompt")
-        base = self.roma.prompt_library.find("answer").prompt.text
-        texts = [w.Textarea(base, layout=wide), w.Textarea(base, layout=wide)]
+        wide = w.Layout(width="98%", height="16em")
+        name = w.Dropdown(options=list(self.roma.prompt_library.own), value=self._prompt, description="Prompt")
+        base = self.roma.prompt_library.find(self._prompt).prompt.text
+        texts = [w.Textarea(text or base, layout=wide) for text in self._texts]
         count = w.IntSlider(self.questions, 1, len(self.golden.cases), description="Questions")
         button = w.Button(description="Run", button_style="primary")
         state, verdict, plot, changes = w.Label(), w.HTML(), w.HTML(), w.HTML()
@@ -127,6 +130,9 @@ class PromptLab(LiveView):
             if isinstance(done, AgentFailure):
                 state.value = f"{done.code}: {done.message}"
                 return
+            show(done)
+
+        def show(done: Experiment) -> None:
             state.value = f"{len(done.variants)} variants, {done.variants[0].asked + done.variants[1].asked} asked"
             verdict.value, plot.value, changes.value = self.verdict, self.comparison._repr_html_(), self.changes
             failing.options = [case.id for case in self.failing()]
@@ -136,6 +142,8 @@ class PromptLab(LiveView):
             if failing.value:
                 promoted.value = f"{failing.value} is in {self.promote(failing.value)}"
 
+        if self.result is not None:
+            show(self.result)
         name.observe(choose, "value")
         button.on_click(lambda _: self._tasks.start(work()))
         promote.on_click(add)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, computed_field
 
 from roma_core import display
-from roma_core.errors import ErrorCode, EvalError
+from roma_core.errors import ErrorCode, EvalError, name_some
 from roma_core.evals.golden.dataset import Kind
 from roma_core.evals.report.means_plot import draw_means
 from roma_core.evals.stats.inference import Interval, interval
@@ -284,6 +284,23 @@ def summary_table(summaries: Iterable[Summary]) -> display.Html:
 def _range(found: Interval, always: bool = False) -> str:
     unknown = math.isnan(found.mean) and not always
     return "–" if unknown else f"{found.low:.3f} to {found.high:.3f}"
+
+
+def describe_unscored(report: EvalReport) -> list[str]:
+    """Return a sentence for each measure that could not be taken on answers of the system itself, with the reasons.
+
+    Cases whose evidence the corpus lacks are told of apart.
+    """
+    sentences = []
+    for info in report.measures:
+        cases: dict[str, list[str]] = defaultdict(list)
+        for row in report.rows:
+            is_unscored = row.state == "ok" and info.name in row.scores and row.scores[info.name] is None
+            if is_unscored and row.case_id not in report.missing_evidence:
+                cases[row.reasons.get(info.name, "no reason given")].append(row.case_id)
+        for reason, named in sorted(cases.items(), key=lambda pair: (-len(pair[1]), pair[0])):
+            sentences.append(f"{info.name}: {len(named)} unscored ({name_some(named)}): {reason}")
+    return sentences
 
 
 def describe_judges(report: EvalReport) -> list[str]:

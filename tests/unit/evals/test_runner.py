@@ -22,7 +22,14 @@ from roma_core.evals.golden.dataset import Golden, GoldenCase, Nugget
 from roma_core.evals.golden.evidence import find
 from roma_core.evals.judge.model import RUBRIC
 from roma_core.evals.measures import CaseOutcome, default_measures
-from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, read_report, render_page
+from roma_core.evals.report.record import (
+    EvalReport,
+    EvalRow,
+    MeasureInfo,
+    describe_unscored,
+    read_report,
+    render_page,
+)
 from roma_core.evals.runner import CaseRunner, prove_quote, run_cases
 from roma_core.evals.runs import RunStore
 from roma_core.llm.base import sample
@@ -675,3 +682,41 @@ def test_a_run_killed_at_50_random_points_asks_nothing_that_was_answered(tmp_pat
         kept |= {line.removeprefix("kept ") for line in lines if line.startswith("kept ")}
     assert len(runs) == 51 and "rows 120" in runs[-1]
     assert sum(any(line.startswith("kept ") for line in lines) for lines in runs) > 5  # kills in the midst of it
+
+
+async def test_what_a_measure_could_not_score_is_told_with_items_and_reasons() -> None:
+    @measure
+    def broken(case: GoldenCase, outcome: CaseOutcome) -> float:
+        return 1.0 if case.id == "q2" else 1 / 0
+
+    async def task(query: Query) -> TailorOutput:
+        return TailorOutput(answer="It is red.")
+
+    cases = tuple(GoldenCase(id=f"q{n}", question=f"{n}?", kind="no_answer") for n in range(1, 4))
+    report = await evaluate(Golden(name="g", cases=cases), task, measures=[broken], defaults=False)
+    (sentence,) = describe_unscored(report)
+    assert sentence.startswith("broken: 2 unscored (q1, q3): the measure raised ZeroDivisionError in broken:")
+    lacking = report.model_copy(update={"missing_evidence": ("q1", "q3")})
+    assert describe_unscored(lacking) == [], "that the corpus lacks them is told apart"
+
+
+async def test_an_answer_that_no_file_can_hold_fails_its_item_alone() -> None:
+    async def task(query: Query) -> TailorOutput:
+        return TailorOutput(answer="half \ud800" if query.text == "1?" else "It is red.")
+
+    cases = tuple(GoldenCase(id=f"q{n}", question=f"{n}?", kind="no_answer") for n in (1, 2))
+    report = await evaluate(Golden(name="g", cases=cases), task)
+    assert [row.state for row in report.rows] == ["failed", "ok"]
+    assert "half of a surrogate pair" in report.rows[0].why
+    assert report.canonical()
+
+
+@pytest.mark.parametrize("given", ["a text", None, 5, {"answer": "x"}])
+async def test_what_is_no_answer_fails_its_item_and_says_what_one_is(given: Any) -> None:
+    async def task(query: Query) -> Any:
+        return given
+
+    cases = (GoldenCase(id="q", question="?", kind="no_answer"),)
+    report = await evaluate(Golden(name="g", cases=cases), task)
+    assert report.rows[0].error == "ERR_EVAL_PARAMETERS"
+    assert f"returned {type(given).__name__}: return a TailorOutput" in report.rows[0].why

@@ -29,6 +29,16 @@ def runs(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "evals")
 
 
+def test_the_same_run_under_another_name_is_found_by_both(runs: RunStore) -> None:
+    report = make_report()
+    runs.save(report, "base")
+    runs.save(report, "again")
+    runs.save(report)
+    card = runs.find("again")
+    assert (card.name, card.labels) == ("again", ("base",))
+    assert runs.find("base").run_id == card.run_id == report.run_id
+
+
 def test_a_disk_that_fills_up_while_a_run_is_written_leaves_the_kept_one(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,16 @@ async def test_the_button_runs_what_the_texts_say(lab: PromptLab) -> None:
     assert "promoted.json" in promoting.children[2].value
 
 
+async def test_a_lab_that_was_run_shows_its_texts_and_its_verdict(lab: PromptLab) -> None:
+    pytest.importorskip("ipywidgets")
+    await lab.run("answer", text_b=mute(lab.roma))
+    widget = lab.widget()
+    editors = [column.children[1].value for column in widget.children[1].children]
+    assert editors == [lab.roma.prompt_library.find("answer").prompt.text, mute(lab.roma)]
+    assert "inconclusive" in widget.children[2].value and "Nobody knows." in widget.children[3].value
+    assert set(widget.children[4].children[0].options) == set(FACTS)
+
+
 def test_a_pad_keeps_each_grade_and_shows_no_run(tmp_path: Path) -> None:
     rows = [make_row(f"q{n}", judge=2.0).model_copy(update={"answer": f"answer {n}"}) for n in range(3)]
     report = make_report(*rows)
