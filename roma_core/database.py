@@ -347,10 +347,12 @@ def is_alone(connection: sqlite3.Connection) -> bool:
 
 
 def is_sound(path: Path) -> bool:
-    """Return whether SQLite can read ``path``."""
+    """Return whether a file is a whole database; one that cannot be opened now (a read-only disk) is not damaged."""
     try:
         with closing(sqlite3.connect(path, timeout=10.0)) as connection:
             return bool(connection.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+    except sqlite3.OperationalError as error:
+        return error_code(error) is not ErrorCode.STORAGE_CORRUPT
     except sqlite3.DatabaseError:
         return False
 
@@ -627,8 +629,7 @@ def storage_error(error: BaseException, schema: Schema, path: Path | None = None
     elif code is ErrorCode.STORAGE_CORRUPT:
         message = f"{schema.title} is damaged{so}; put back a copy of its file."
     else:
-        place = "the server that ROMA_DATABASE_URL names" if path is None else "the workspace folder"
-        message = f"{schema.title} cannot be used ({type(error).__name__}){so}; check {place}."
+        message = f"{schema.title} cannot be used ({type(error).__name__}){so}; {_advise(path)}."
     return StoreError(message, code, details={"error": type(error).__name__})
 
 
@@ -648,6 +649,16 @@ def error_code(error: BaseException, path: Path | None = None) -> ErrorCode:
             break
     is_stuck = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN"))
     return ErrorCode.STORAGE_FULL if path is not None and is_stuck and _without_room(path) else code
+
+
+def _advise(path: Path | None) -> str:
+    """Return what to do about a database that cannot be used; None is that of a server."""
+    if path is None:
+        return "check the server that ROMA_DATABASE_URL names"
+    with suppress(OSError, AttributeError):  # Windows has no statvfs
+        if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+            return "its disk is read-only: mount it for writing, or copy the workspace to one that can be written"
+    return "check the workspace folder"
 
 
 def _without_room(path: Path) -> bool:

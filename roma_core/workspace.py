@@ -391,14 +391,21 @@ def resolve_workspace(path: Path) -> Path:
     return project / path if path == Path(DEFAULT_WORKSPACE) else path
 
 
-def is_blocked_by_file(path: Path) -> bool:
-    """Tell if ``path`` is a file, or lies inside of one, so that it can never be a folder."""
+def explain_blocked(path: Path) -> str:
+    """Return why ``path`` can never be a folder; empty where it is one, or may become one.
+
+    >>> explain_blocked(Path(__file__))
+    'is a file'
+    """
     try:
-        return not stat.S_ISDIR(path.stat().st_mode)
+        return "" if stat.S_ISDIR(path.stat().st_mode) else "is a file"
     except NotADirectoryError:
-        return True
-    except OSError:  # not there yet, or not to be seen: whoever makes it learns why it cannot be made
-        return False
+        return "lies inside of a file"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads in a circle"
+        # Not there yet, or not to be seen: whoever makes it learns why it cannot be made.
+        return "is a link that leads nowhere" if path.is_symlink() and not path.exists() else ""
 
 
 def find_in_project(path: Path) -> tuple[Path, ...]:

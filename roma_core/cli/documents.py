@@ -134,7 +134,10 @@ def show_ingest(report: IngestionReport) -> None:
 @command(examples=("roma show 3f2a...", "roma show 3f2a... --json"))
 @click.argument("document_id")
 async def show(call: Invocation, document_id: str) -> int:
-    """Print a stored document: its text, metadata and spans. No model is needed for it."""
+    """Print a stored document: its text, metadata and spans. No model is needed for it.
+
+    DOCUMENT_ID is an id of roma documents, or its beginning.
+    """
     store = open_for_reading(locate_store(call.settings))
     try:
         document = await require_document(store, call.settings.tenant, document_id)

@@ -187,7 +187,7 @@ def _show_check(check: ExportCheck) -> None:
         )
         for c in check.citations
     ]
-    write_table("", ["citation", "", "quote", "verdict", "exported", "source", "why"], rows)
+    write_table("", ["citation", "state", "quote", "verdict", "exported", "source", "why"], rows)
     for statement in check.unmarked:
         write(f"without a citation: {statement}")
     write(check.summary)

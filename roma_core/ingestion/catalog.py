@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.sources import redact_failure, redact_uri, resolve_source
-from roma_core.errors import AgentFailure, ConfigError, InputError, guarded
+from roma_core.errors import AgentFailure, ConfigError, InputError, guarded, name_some
 from roma_core.ingestion.absence import AbsenceReview
 from roma_core.ingestion.decide import decide_item
 from roma_core.ingestion.distribution import ShardPlan
@@ -44,6 +44,8 @@ from roma_core.types import (
 )
 
 PROJECT: Final = "roma.toml"
+SOURCES: Final = "sources"
+"""All that a ``roma.toml`` holds: a list of tables."""
 BYTES_PER_TOKEN: Final = 4
 """English text, about: what a plan's estimate rests on."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -73,14 +75,24 @@ def read_duration(text: str | float) -> float:
 def read_project_sources(path: Path) -> list[tuple[str, str, SourceOptions]]:
     """Return name, address and settings of each source in a ``roma.toml``; none where there is no such file.
 
-    Relative paths are those beside the file. Raises ``ConfigError`` that names the table that is wrong.
+    Relative paths are those beside the file. Raises ``ConfigError`` that names the line or the table that is wrong.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("sources", [])
+        project = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return []
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML: {error}.") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it has to be TOML.") from None
+        raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it has to be TOML in UTF-8.") from None
+    unknown = sorted(set(project) - {SOURCES})
+    if unknown:
+        raise ConfigError(
+            f"{path} holds [[{SOURCES}]] alone, not {name_some(unknown)}; settings belong into .env beside it."
+        )
+    tables = project.get(SOURCES, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError(f"{path}: each source is a table that begins with [[{SOURCES}]].")
     sources: list[tuple[str, str, SourceOptions]] = []
     for number, table in enumerate(tables, start=1):
         fields: dict[str, Any] = dict(table)

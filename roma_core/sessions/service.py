@@ -362,7 +362,7 @@ class Sessions:
                 return work(connection)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            raise storage_error(cause, _tables().SESSIONS, _find_file(self._open_engine)) from None
+            raise storage_error(cause, _tables().SESSIONS, _find_file(self._url)) from None
 
     def _engine(self) -> Engine:
         with self._lock:
@@ -383,9 +383,15 @@ def _tables() -> ModuleType:
     return tables
 
 
-def _find_file(engine: Engine | None) -> Path | None:
-    """Return the SQLite file behind ``engine``."""
-    path: Path | None = None if engine is None else _tables().find_file(engine.url)
+def _find_file(url: str) -> Path | None:
+    """Return the SQLite file that an address names; None for a server, and for what is no address."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        path: Path | None = _tables().find_file(make_url(url))
+    except ArgumentError:
+        return None
     return path
 
 

@@ -71,6 +71,17 @@ class SettingsSection(BaseModel):
             return tuple(word for word in words if word)
         return tuple(map(str, value)) if isinstance(value, tuple | list) else value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_key(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a key that no header of HTTP can hold: it would fail at the first question, in other words."""
+        if not isinstance(value, str) or not (info.field_name or "").endswith("_key"):
+            return value
+        key = value.strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("a key holds letters of ASCII alone, and no line break; copy it again")
+        return key
+
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         return ((name, mask_value(value)) for name, value in super().__repr_args__())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -51,11 +52,18 @@ def misspelt_variables(variables: Collection[str], known: Collection[str]) -> li
 
 def _read_file(path: Path) -> dict[str, str]:
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     try:
-        values = dotenv_values(path, encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it must be a text file in UTF-8.") from None
+    for binding in parse_stream(io.StringIO(text)):  # dotenv leaves such lines out, and settings with them
+        if binding.error or (binding.key and binding.value is None):
+            raise ConfigError(
+                f"Line {binding.original.line} of {path} is no setting; write NAME=value, quotes in pairs."
+            )
+    values = dotenv_values(stream=io.StringIO(text))
     variables = {name.upper(): value for name, value in values.items() if value}
     if "ROMA_WORKSPACE" in variables:
         variables["ROMA_WORKSPACE"] = str(path.parent / variables["ROMA_WORKSPACE"])  # beside the file that names it

@@ -38,7 +38,7 @@ from roma_core.settings.signin import OIDCSettings, SAMLSettings
 from roma_core.settings.sources import SourceSettings
 from roma_core.settings.storage import StorageSettings
 from roma_core.settings.telemetry import TelemetrySettings
-from roma_core.workspace import DEFAULT_WORKSPACE, is_blocked_by_file, require_tenant_name, resolve_workspace
+from roma_core.workspace import DEFAULT_WORKSPACE, explain_blocked, require_tenant_name, resolve_workspace
 
 S = TypeVar("S", bound=SettingsSection)
 _AS_JSON: TypeAdapter[Any] = TypeAdapter(Any)
@@ -125,7 +125,7 @@ class Settings(BaseModel):
 
         A relative workspace is found from the working folder upwards (``resolve_workspace``).
         Raises ``ConfigError`` with one line that names each wrong setting, and each variable and name that is none;
-        also for a workspace that is a file.
+        also for a workspace that can be no folder.
         """
         variables = read_variables(env_file)
         named = {setting.env: setting for setting in own_settings()}
@@ -138,10 +138,11 @@ class Settings(BaseModel):
         given = {env: value for env, value in variables.items() if env in named}
         settings = cls({**given, **(values or {}), **more})
         workspace = resolve_workspace(settings.workspace)
-        if is_blocked_by_file(workspace):
+        blocked = explain_blocked(workspace)
+        if blocked:
             raise ConfigError(
-                f"The workspace {workspace} is a file, or lies inside of one, where a folder is needed; choose another "
-                "place with ROMA_WORKSPACE or --workspace."
+                f"The workspace {workspace} {blocked}, where a folder is needed; choose another place with "
+                "ROMA_WORKSPACE or --workspace."
             )
         return settings.model_copy(update={"workspace": workspace})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from roma_core.errors import NotFoundError
+from roma_core.errors import NotFoundError, name_some
 from roma_core.types import (
     EVERYTHING,
     Chunk,
@@ -138,10 +138,18 @@ class ChunkStore(Protocol):
 
 
 async def require_document(store: ChunkStore, tenant: str, document_id: str) -> Document:
-    """Return a document. Raises ``NotFoundError``."""
+    """Return the document with an id, or with the only id that begins so. Raises ``NotFoundError``."""
     document = await store.document(tenant, document_id)
+    if document is None and document_id:
+        beginning = [found.id async for found in store.documents(tenant) if found.id.startswith(document_id)]
+        if len(beginning) > 1:
+            raise NotFoundError(
+                f"{document_id!r} begins {len(beginning)} ids: {name_some(beginning)}; give more of it."
+            )
+        if beginning:
+            document = await store.document(tenant, beginning[0])
     if document is None:
-        raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+        raise NotFoundError(f"There is no document {document_id!r}; `roma documents` lists those that there are.")
     return document
 
 

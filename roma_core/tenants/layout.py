@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from roma_core.database import scrub
-from roma_core.errors import ErrorCode, StoreError
+from roma_core.errors import DISK_FULL, ErrorCode, StoreError
 from roma_core.telemetry import logs
 from roma_core.workspace import (
     CORPUS_PREFIX,
@@ -82,10 +82,11 @@ def bring_layout_up_to_date(settings: Placement, on_step: OnStep = lambda step: 
         elif os.access(workspace.folder, os.W_OK):
             _write_json(workspace.layout, {"format": FORMAT, "home": plan.home})
     except (OSError, sqlite3.Error) as error:
-        is_full = getattr(error, "errno", None) == errno.ENOSPC
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise StoreError(DISK_FULL, ErrorCode.STORAGE_FULL) from error
         raise StoreError(
             f"The tenants cannot be moved into folders of their own ({type(error).__name__}); run it again.",
-            ErrorCode.STORAGE_FULL if is_full else ErrorCode.STORAGE_UNAVAILABLE,
+            ErrorCode.STORAGE_UNAVAILABLE,
         ) from error
 
 

@@ -29,6 +29,11 @@ def small_disk(folder: Path, size_mb: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def make_read_only(folder: Path) -> None:
+    """Mount a small disk again, for reading alone."""
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
 def fill(folder: Path) -> Path:
     """Take every byte; what is taken is given back by deleting the file."""
     ballast = folder / "ballast"

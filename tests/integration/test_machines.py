@@ -112,7 +112,7 @@ def test_settings_in_another_encoding_are_read_or_named(machine: Machine, encodi
 def test_a_workspace_that_is_a_file_is_refused_at_once(machine: Machine, command: str, workspace: str) -> None:
     (machine.folder / "afile").write_text("", encoding="utf-8")
     said = machine.run(*command.split(), "--workspace", workspace, code=1).stderr.decode()
-    assert said.startswith(f"ERR_CONFIG_INVALID: The workspace {workspace} is a file")
+    assert said.startswith(f"ERR_CONFIG_INVALID: The workspace {workspace} ")
     assert "choose another place" in said
 
 

@@ -22,12 +22,13 @@ from roma_core.database import (
     connect,
     error_code,
     is_alone,
+    is_sound,
     storage_error,
     transaction,
     use_wal,
 )
 from roma_core.errors import DISK_FULL, ErrorCode, StoreError
-from tests.fakes.disk import NO_BYTES, fill, small_disk
+from tests.fakes.disk import NO_BYTES, fill, make_read_only, small_disk
 
 SCHEMA = Schema("kept", "The test's file", ("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY)",))
 
@@ -175,6 +176,19 @@ def test_a_database_in_whose_place_another_is_put(tmp_path: Path) -> None:
     (tmp_path / "backup.db").replace(tmp_path / "x.db")
     add(database, "new")
     assert keys(database) == keys(Database(tmp_path / "x.db", SCHEMA)) == ["new", "restored"]
+
+
+def test_on_a_read_only_disk_a_database_is_not_damaged_and_says_what_is_wrong(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        path = disk / "x.db"
+        put(path, "kept")
+        make_read_only(disk)
+        assert is_sound(path)
+        database = Database(path, SCHEMA)
+        read_only = pytest.raises(StoreError, match="its disk is read-only: mount it for writing")
+        with read_only as caught, database.transaction() as db:
+            db.execute("INSERT INTO kept VALUES ('more')")
+        assert caught.value.code is ErrorCode.STORAGE_UNAVAILABLE
 
 
 @pytest.mark.parametrize("clean", [True, False])

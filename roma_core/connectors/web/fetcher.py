@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore2
 
-from roma_core.connectors.net.egress import EgressProxies
+from roma_core.connectors.net.egress import EgressProxies, ProxyAddress
 from roma_core.connectors.net.guard import Netguard, PinnedBackend, Target
 from roma_core.environment import explain_certificate, find_certificate_fault
 from roma_core.errors import ConnectorError, ErrorCode
@@ -129,9 +129,7 @@ class Fetcher:
 
     async def _pool_for(self, target: Target) -> httpcore2.AsyncConnectionPool:
         """Return the pool that reaches ``target``. Raises ``ConnectorError`` for an address that is not public."""
-        if self.guard.is_allowed(target.host, target.port):
-            return self._pool
-        proxy = self._proxies.proxy_for(target)
+        proxy = self._proxy_for(target)
         if proxy is None:
             return self._pool
         await self.guard.check_resolvable(target.host, target.port)
@@ -143,6 +141,10 @@ class Fetcher:
                 keepalive_expiry=5.0,
             )
         return self._proxy_pools[proxy.url]
+
+    def _proxy_for(self, target: Target) -> ProxyAddress | None:
+        """Return the proxy that a connection goes through; a private host that is allowed is reached without one."""
+        return None if self.guard.is_allowed(target.host, target.port) else self._proxies.proxy_for(target)
 
     async def _once(
         self,
@@ -165,7 +167,9 @@ class Fetcher:
             ) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
             refused = find_certificate_fault(error)
-            reason = explain_certificate(refused) if refused else f"The connection failed ({type(error).__name__})."
+            through = " through the proxy of HTTPS_PROXY or HTTP_PROXY" if self._proxy_for(target) else ""
+            failed = f"The connection{through} failed ({type(error).__name__})."
+            reason = explain_certificate(refused) if refused else failed
             raise ConnectorError(f"{target.host}: {reason}", details={"host": target.host}) from None
 
     async def _exchange(

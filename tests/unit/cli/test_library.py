@@ -92,3 +92,15 @@ def test_feedback_of_all_users_is_shown_with_its_question(
     assert main(["feedback", "--rating", "down"]) == 0
     rows = capsys.readouterr().out.splitlines()
     assert len(rows) == 2 and rows[1].startswith("down\tWhat did ben ask?\tCites the old \\x1b[2J page.\tben\t")
+
+
+def test_a_document_is_shown_by_the_beginning_of_its_id(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["documents", "--json"]) == 0
+    ids = sorted(document["id"] for document in json.loads(capsys.readouterr().out))
+    assert len(ids) == 2
+    length = next(length for length in range(1, 32) if ids[0][:length] != ids[1][:length])
+    assert main(["show", ids[0][:length], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == ids[0]
+    assert main(["show", "zz"]) == 1
+    assert "`roma documents` lists those that there are" in capsys.readouterr().err

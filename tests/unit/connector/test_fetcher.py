@@ -15,11 +15,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from roma_core.connectors.net.egress import EgressProxies
 from roma_core.connectors.net.guard import Netguard
 from roma_core.connectors.web.fetcher import Fetcher, read_bounded
 from roma_core.errors import ConnectorError, ErrorCode
 from tests.fakes.certificate import sign_own
 from tests.fakes.site import Reply, Request, Site
+from tests.ports import find_port
 
 MIB = 1 << 20
 
@@ -220,3 +222,15 @@ async def test_tls_is_verified_for_the_name_although_the_address_is_pinned(tmp_p
     assert asked == ["good.example.org", "other.example.org"]
     await web.close()
     server.close()
+
+
+async def test_a_proxy_that_is_away_is_named_by_its_variables() -> None:
+    proxies = EgressProxies({"all": f"http://127.0.0.1:{find_port()}"})
+
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return ["93.184.216.34"]
+
+    web = Fetcher(Netguard((), resolve), timeout_s=60, max_bytes=MIB, proxies=proxies)
+    with pytest.raises(ConnectorError, match=r"example\.org: The connection through the proxy of HTTPS_PROXY"):
+        await web.get("http://example.org/", {})
+    await web.close()

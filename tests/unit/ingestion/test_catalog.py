@@ -144,7 +144,28 @@ async def test_a_file_declares_sources(shop: Shop, catalog: SourceCatalog) -> No
     assert (record.name, record.declared_in) == ("", ""), "it stays known, and is no longer declared"
 
 
-@pytest.mark.parametrize("text", ["[[sources]]\nname = 'x'\n", "[[sources]]\nuri = 'fake://s/'\ndept = 1\n", "[["])
+WRONG = [
+    "[[sources]]\nname = 'x'\n",
+    "[[sources]]\nuri = 'fake://s/'\ndept = 1\n",
+    "[[",
+    "sources = 3\n",
+    "sources = ['fake://s/']\n",
+    "[settings]\nport = 1\n",
+]
+
+
+async def test_a_file_of_an_editor_that_marks_utf_8_is_read(shop: Shop, catalog: SourceCatalog) -> None:
+    (shop.folder / "roma.toml").write_text(f'[[sources]]\nname = "s"\nuri = "{SOURCE}"\n', encoding="utf-8-sig")
+    assert [record.name for record in await catalog.all()] == ["s"]
+
+
+async def test_what_is_no_toml_is_named_with_its_line(shop: Shop, catalog: SourceCatalog) -> None:
+    (shop.folder / "roma.toml").write_text("# mine\n[[sources]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"roma\.toml is no TOML: .*line 2"):
+        await catalog.all()
+
+
+@pytest.mark.parametrize("text", WRONG)
 async def test_a_file_that_is_wrong_says_where(shop: Shop, catalog: SourceCatalog, text: str) -> None:
     (shop.folder / "roma.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"roma\.toml"):

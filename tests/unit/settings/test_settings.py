@@ -164,11 +164,62 @@ def test_a_file_that_is_no_text_is_a_clear_error(workspace: Path) -> None:
         Settings.load()
 
 
-@pytest.mark.parametrize("name", ["file", "file/below"])
-def test_a_workspace_that_is_a_file_is_refused(workspace: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("file", "is a file"),
+        ("file/below", "lies inside of a file"),
+        ("nowhere", "is a link that leads nowhere"),
+        ("circle", "is a link that leads in a circle"),
+    ],
+)
+def test_a_workspace_that_can_be_no_folder_is_refused(workspace: Path, name: str, why: str) -> None:
     Path("file").write_text("", encoding="utf-8")
-    with pytest.raises(ConfigError, match=f"The workspace {name} is a file, or lies inside of one"):
+    Path("nowhere").symlink_to("not-there")
+    Path("circle").symlink_to("circle")
+    with pytest.raises(ConfigError, match=f"The workspace {name} {why}, where a folder is needed"):
         Settings.load(workspace=name)
+
+
+def test_a_link_to_a_folder_is_a_workspace(workspace: Path) -> None:
+    Path("real").mkdir()
+    Path("link").symlink_to("real")
+    assert Settings.load(workspace="link").workspace == Path("link")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("ROMA_TENANT lab\n", 1), ("# mine\nROMA_PORT=1\nROMA_TENANT\n", 3), ('ROMA_TENANT="lab\nROMA_PORT=1\n', 1)],
+)
+def test_a_line_of_an_env_file_that_sets_nothing_is_named(workspace: Path, text: str, line: int) -> None:
+    Path(".env").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"Line {line} of .*\.env is no setting"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ROMA_TENANT=lab\r\n", "export ROMA_TENANT=lab", "ROMA_TENANT = 'lab' # mine", "\ufeffROMA_TENANT=lab\n"],
+)
+def test_an_env_file_is_read_as_shells_and_editors_write_it(workspace: Path, text: str) -> None:
+    Path(".env").write_bytes(text.encode())
+    assert Settings.load().tenant == "lab"
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "sk-one\nsk-two"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("LLM_API_KEY", key)
+    with pytest.raises(ConfigError, match=r"LLM_API_KEY: .*copy it again") as caught:
+        Settings.load()
+    assert key not in str(caught.value)
+
+
+def test_a_key_may_end_in_a_line_feed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_API_KEY", "sk-one\n")
+    key = Settings.load().llm.api_key
+    assert key is not None and key.get_secret_value() == "sk-one"
 
 
 def test_a_field_says_whether_it_decides_an_answer() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from roma_core.app import build_roma
+from roma_core.errors import ErrorCode, StoreError
 from roma_core.identity import Resource
 from roma_core.tenants import bring_layout_up_to_date
 from roma_core.types import Principal, TailorOutput
@@ -152,3 +154,15 @@ def test_a_damaged_file_stops_no_command(old: Path) -> None:
     Workspace(old).ledger.write_bytes(b"no database" * 400)
     bring_layout_up_to_date(make_settings(old))
     assert not Workspace(old).layout.exists() and not Workspace(old).tenants.exists()
+
+
+def test_a_full_disk_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(make_shared(tmp_path / "ws", tmp_path / "papers", ("lab",)))
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StoreError, match="The disk is full") as caught:
+        bring_layout_up_to_date(make_settings(tmp_path / "ws"))
+    assert caught.value.code is ErrorCode.STORAGE_FULL
