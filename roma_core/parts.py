@@ -512,12 +512,13 @@ def describe_settings(settings: Settings, *, with_secrets: bool) -> str:
 def describe_system(roma: Roma, *, with_secrets: bool) -> SystemDescription:
     """Return what a worker needs to make this ``Roma`` again for questions."""
     from roma_core.evals.workers import SystemDescription
+    from roma_core.store import LocalFolder
 
     folder = getattr(roma.store, "folder", None)  # a variant may search the index of another workspace
     return SystemDescription(
         settings=describe_settings(roma.settings, with_secrets=with_secrets),
         prompts={name: path.read_text(encoding="utf-8") for name, path in sorted(roma.prompt_files.items())},
-        index="" if folder is None else str(folder.absolute().parent),
+        index=str(folder.path.absolute().parent) if isinstance(folder, LocalFolder) else "",
         identity=identify_system(roma),
     )
 
