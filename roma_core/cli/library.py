@@ -149,7 +149,7 @@ async def _is_served(host: str, port: int) -> bool:
 async def feedback(call: Invocation, rating: Rating | None, limit: int) -> int:
     """List what people think of answers, the newest first, with the questions.
 
-    Those of all users of the tenant. A bad answer becomes a golden case with roma golden new FILE -q QUESTION.
+    Those of all users of the tenant. A bad answer becomes a golden case with roma golden candidates.
     """
     async with build_roma(call.settings) as roma:
         given = await roma.sessions.all_feedback(call.settings.tenant, rating=rating, limit=limit)

@@ -241,6 +241,12 @@ def _observe(name: str, pilots: Sequence[EvalReport], level: float) -> Differenc
 
 def _make_remarks(primary: MeasurePlan) -> tuple[str, ...]:
     remarks = []
+    if not primary.items:
+        remarks.append(
+            f"{primary.measure} is taken on no item of the set: name another measure by --primary (false_answers for "
+            "questions that the documents do not answer)."
+        )
+        return tuple(remarks)
     if not primary.can_decide:
         remarks.append(
             f"Nothing can be decided: {primary.clusters} clusters cannot reach a p-value below "

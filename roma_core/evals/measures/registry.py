@@ -117,7 +117,10 @@ def import_attribute(module: str, attribute: str, kind: str) -> Any:
     """Return what ``module:attribute`` names. Raises ``EvalError``; ``kind`` says what was wanted."""
     found: Any = guarded_call("evals", partial(importlib.import_module, module))
     if isinstance(found, AgentFailure):
+        missing = str(found.details.get("module", ""))
         why = found.details.get("exception", found.message)
+        if missing and missing.partition(".")[0] == module.partition(".")[0]:
+            why = f"there is no module {missing}"
         raise EvalError(
             f"The {kind} {module}:{attribute} cannot be imported ({why}); run in the folder of its module, or "
             "install it.",

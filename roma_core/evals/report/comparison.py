@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MeasureRole = Literal["primary", "secondary", "descriptive"]
-PREFERRED_PRIMARY = "nugget_recall"
-"""The measure that decides when none is named."""
+PREFERRED_PRIMARIES = ("nugget_recall", "false_answers")
+"""The measures that decide where none was named, the first that was taken; else any other."""
 INDEX_SECTIONS = frozenset({"chunking", "parsing", "figures"})
 """Sections of settings that act when documents are ingested, through the index alone."""
 NO_MODEL = "none"
@@ -267,7 +267,7 @@ def choose_primary(infos: Sequence[MeasureInfo], wanted: str = "") -> str:
     if not able:
         raise EvalError("The two runs have no score in common; compare runs that took the same measures.")
     if not wanted:
-        return PREFERRED_PRIMARY if PREFERRED_PRIMARY in able else able[0]
+        return next((name for name in PREFERRED_PRIMARIES if name in able), able[0])
     if wanted not in able:
         raise EvalError(f"{wanted!r} cannot decide. {suggest_name(wanted, able)}", ErrorCode.EVAL_PARAMETERS)
     return wanted
@@ -493,6 +493,12 @@ def _make_remarks(
             states = ", ".join(sorted({row.state for row in broken}))
             ids = name_some([row.case_id for row in broken])
             remarks.append(f"{len(broken)} answers of {name} are not its own ({states}) and unscored: {ids}.")
+    if a.dataset_sha256 != b.dataset_sha256 and {row.case_id for row in a.rows} == {row.case_id for row in b.rows}:
+        remarks.append(
+            f"The runs are of two versions of the set ({a.dataset} {a.dataset_sha256[:6]}, {b.dataset} "
+            f"{b.dataset_sha256[:6]}): facts or evidence of the same items differ. Evaluate both on one; known answers "
+            "are not asked again."
+        )
     if a.index_sha256 and a.index_sha256 == b.index_sha256:
         shaping = {s.name for s in own_settings() if s.section in INDEX_SECTIONS and s.decides_answers}
         for name in sorted(shaping & list_changes(a, b).keys()):

@@ -60,6 +60,13 @@ def test_few_or_unequal_documents_are_said_before_the_run() -> None:
     assert any("Nothing can be decided: 5 clusters" in remark for remark in hopeless.remarks)
 
 
+def test_a_primary_measure_that_no_item_has_is_said_before_the_run() -> None:
+    traps = tuple(GoldenCase(id=f"t{i}", question="?", kind="no_answer") for i in range(4))
+    plan = plan_study(Golden(name="g", cases=traps), default_measures(5))
+    assert len(plan.remarks) == 1
+    assert plan.remarks[0].startswith("nugget_recall is taken on no item of the set: name another measure by --primary")
+
+
 def test_measures_count_the_items_that_they_apply_to() -> None:
     golden = make_golden([1] * 10)
     traps = tuple(GoldenCase(id=f"t{i}", question="?", kind="no_answer") for i in range(4))

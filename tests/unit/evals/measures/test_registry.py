@@ -77,7 +77,7 @@ def test_measures_alone_and_in_place_of_a_default_one() -> None:
         ("beauty", "There is no measure 'beauty'. Known: R@5, .*polite. One of your own is named package:name"),
         ("house_style:absent", "has no 'absent'"),
         ("house_style:number", "is no measure: write @measure"),
-        ("nowhere_to_be_found:m", r"cannot be imported \(.*nowhere_to_be_found"),
+        ("nowhere_to_be_found:m", r"cannot be imported \(there is no module nowhere_to_be_found\)"),
         ("house_broken:m", r"cannot be imported \(.*does_not_exist"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from roma_core.errors import EvalError
 from roma_core.evals import Decision, EvalReport, compare, compare_variants
 from roma_core.evals.report.comparison_page import ForestRow, draw_forest, render_comparison_page
-from roma_core.evals.report.record import render_page, words_an_answer
+from roma_core.evals.report.record import MeasureInfo, render_page, words_an_answer
 from tests.fakes.evals import HIGHER, make_report, make_row, make_run
 
 
@@ -144,6 +144,22 @@ def test_the_primary_measure_is_named_or_the_preferred_one() -> None:
             compare(a, b, primary=name)
     with pytest.raises(EvalError, match="margin is greater than 0"):
         compare(a, b, margin=0)
+
+
+def test_a_set_without_facts_is_decided_by_what_should_not_have_been_answered() -> None:
+    rows = [make_row(f"q{i}", support=1.0, false_answers=float(i % 2)) for i in range(9)]
+    names = {"support": True, "false_answers": False}
+    infos = tuple(MeasureInfo(name=name, higher=higher) for name, higher in names.items())
+    report = make_report(*rows, measures=infos)
+    assert compare(report, report).primary == "false_answers"
+
+
+def test_two_versions_of_a_set_are_told_apart_and_a_part_of_one_is_not() -> None:
+    a, b = make_run([1.0] * 12, dataset_sha256="a" * 64), make_run([1.0] * 12, dataset_sha256="b" * 64)
+    assert any(remark.startswith("The runs are of two versions of the set") for remark in compare(a, b).remarks)
+    part = make_run([1.0] * 9, dataset_sha256="c" * 64)
+    assert not any("two versions" in remark for remark in compare(a, part).remarks)
+    assert not any("two versions" in remark for remark in compare(a, a).remarks)
 
 
 def test_a_measure_without_a_direction_is_described_and_not_decided() -> None:
