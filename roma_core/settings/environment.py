@@ -59,7 +59,9 @@ def _read_file(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it must be a text file in UTF-8.") from None
     for binding in parse_stream(io.StringIO(text)):  # dotenv leaves such lines out, and settings with them
-        if binding.error or (binding.key and binding.value is None):
+        name = (binding.key or "").upper()
+        is_unset = binding.value is None and name.startswith((PREFIX, OUTSIDE_PREFIX)) and name not in os.environ
+        if binding.error or is_unset:
             raise ConfigError(
                 f"Line {binding.original.line} of {path} is no setting; write NAME=value, quotes in pairs."
             )

@@ -206,6 +206,15 @@ def test_an_env_file_is_read_as_shells_and_editors_write_it(workspace: Path, tex
     assert Settings.load().tenant == "lab"
 
 
+def test_a_name_alone_is_another_programs_or_set_by_the_environment(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker reads such a line as the variable of its own environment."""
+    monkeypatch.setenv("ROMA_TENANT", "lab")
+    Path(".env").write_text("POSTGRES_PASSWORD\nROMA_TENANT\n", encoding="utf-8")
+    assert Settings.load().tenant == "lab"
+
+
 @pytest.mark.parametrize("key", ["schl\u00fcssel", "sk-one\nsk-two"])
 def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, key: str
