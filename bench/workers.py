@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from bench import beir, parse_corpus, report
+from bench.processors import ProcessorMeter
 from roma_core.app import build_roma
 from roma_core.executor import Shard, open_executor
 from roma_core.settings import Settings
@@ -54,12 +55,6 @@ def write_texts(root: Path, folder: Path) -> int:
     return len(chosen)
 
 
-def count_processor_s() -> float:
-    """Return the processor time of this process and of those that it has waited for."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
 async def ingest(folder: Path, place: str, **values: object) -> tuple[float, float, int]:
     """Ingest a folder into a new workspace; return seconds, seconds of the processor, and passages.
 
@@ -69,12 +64,13 @@ async def ingest(folder: Path, place: str, **values: object) -> tuple[float, flo
         workspace = Path(temporary) / ".roma"
         settings = Settings({"workspace": workspace, "reranker": "none", "cache": "off", "min_free_mb": 0, **values})
         async with build_roma(settings) as roma:
-            cpu, began = count_processor_s(), time.perf_counter()
-            done = await roma.ingest(folder, on=place)
-            taken = time.perf_counter() - began
+            began = time.perf_counter()
+            with ProcessorMeter() as meter:
+                done = await roma.ingest(folder, on=place)
+                taken = time.perf_counter() - began
             passages = (await roma.store.counts(settings.tenant))[1]
             assert not done.failures or values, done.failures
-        return taken, count_processor_s() - cpu, passages
+        return taken, meter.seconds, passages
 
 
 async def measure_speed(root: Path) -> list[dict[str, object]]:

@@ -28,6 +28,7 @@ from roma_core.settings import Settings
 from roma_core.store.lance import LanceStore
 from tests.fixtures import make_pdf
 from tests.own_corpus import PASSAGES
+from tests.s3 import make_bucket
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = {"local:1": "soak", "local:2": "slow", "local:8": "soak", "dask:1": "soak", "dask:2": "slow"}
@@ -111,6 +112,21 @@ async def test_an_ingest_comes_to_the_same_everywhere(
         assert made == alone
         again = await roma.ingest(sources, on=place)
         assert {item.state for item in again.items} == {"unchanged", "failed"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["local", "local:2", "dask:2"])
+async def test_a_corpus_in_a_bucket_is_the_same_as_in_a_folder(
+    place: str, sources: Path, alone: tuple[str, Any, Any, Any], tmp_path: Path, s3: str
+) -> None:
+    require_dask(place)
+    bucket = make_bucket(s3)
+    settings = settings_at(tmp_path / ".roma", store_url=f"s3://{bucket}/roma", store_endpoint=s3)
+    async with build_roma(settings) as roma:
+        report = await roma.ingest(sources, on=place)
+        assert report.failures == ()
+        assert (await hash_corpus(roma), report.items, read_ledger(tmp_path / ".roma")) == alone[:3]
+    assert not (tmp_path / ".roma" / "store").exists()
 
 
 @pytest.mark.soak

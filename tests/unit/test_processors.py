@@ -1,0 +1,41 @@
+"""The meter of the benches counts processes that nobody waits for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from bench.processors import ProcessorMeter
+
+BURNT_S = 0.4
+BURN = f"""
+import sys, time
+while time.process_time() < {BURNT_S}:
+    pass
+print("burnt", flush=True)
+sys.stdin.read()
+"""
+LEAVE_A_CHILD = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {BURN!r}], stdout=subprocess.PIPE)
+child.stdout.readline()
+print("left", flush=True)
+"""
+
+
+def test_time_of_a_grandchild_that_outlives_its_parent_is_counted() -> None:
+    with ProcessorMeter() as meter:
+        parent = subprocess.Popen([sys.executable, "-c", LEAVE_A_CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        parent.wait()
+    assert meter.seconds >= BURNT_S
+    parent.communicate()
+
+
+def test_time_of_before_is_not_counted() -> None:
+    with ProcessorMeter() as first:
+        sum(range(3_000_000))
+    with ProcessorMeter() as second:
+        pass
+    assert second.seconds < first.seconds
