@@ -431,6 +431,14 @@ class BucketGate:
         return was_quiet
 
 
+def _read_holder(text: str) -> str:
+    """Return who holds a lock; empty for one that is free. What cannot be read counts as held, until it is too old."""
+    try:
+        return str(json.loads(text)["holder"])
+    except (ValueError, TypeError, KeyError):
+        return "unknown"
+
+
 class BucketLease:
     """Exclusive right to write on an object store: an object that names its holder, and is exchanged to renew it.
 
@@ -456,7 +464,7 @@ class BucketLease:
             if held is None or held.stamp != seen[0]:
                 seen = (None if held is None else held.stamp), time.monotonic()
             is_dead = time.monotonic() - seen[1] >= self._times.taken_s
-            if held is None or not json.loads(held.text)["holder"] or is_dead:
+            if held is None or not _read_holder(held.text) or is_dead:
                 stamp = await asyncio.to_thread(
                     self._folder.try_exchange, self._name, self._write(), None if held is None else held.stamp
                 )

@@ -12,10 +12,11 @@ from roma_core.backup import back_up_tenant, back_up_workspace, restore_workspac
 from roma_core.cli import main
 from roma_core.doctor import examine
 from roma_core.errors import AgentFailure, ErrorCode, InputError
+from roma_core.identity import Grantee, Resource
 from roma_core.settings import Settings
 from roma_core.store import locate_store
 from roma_core.tenants.removal import delete_tenant
-from roma_core.types import TailorOutput
+from roma_core.types import Principal, ReadScope, TailorOutput
 from tests.s3 import SECRET, make_bucket
 
 QUESTION = "When was the mill of Quellfeld sold?"
@@ -128,3 +129,31 @@ def test_no_key_is_in_health_logs_or_errors(
     written = [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert written == []
     assert ErrorCode.CONFIG_INVALID == "ERR_CONFIG_INVALID"
+
+
+async def test_two_replicas_with_workspaces_of_their_own_are_one_service(
+    s3: str, tmp_path: Path, plain_url: str
+) -> None:
+    bucket = make_bucket(s3)
+    first, second = (
+        choose(tmp_path / name, s3, bucket).replace(database_url=plain_url) for name in ("first", "second")
+    )
+    anna = Principal(subject="anna", roles=("reader",))
+    async with build_roma(first) as one, build_roma(second) as other:
+        await one.ingest(write_sources(tmp_path / "sources"))
+        assert await describe(one) == await describe(other)
+        answer = await one.query(QUESTION, principal=anna, session_id="s")
+        assert isinstance(answer, TailorOutput)
+        (kept,) = await other.answers.list(anna, "s")
+        record = await other.answers.get(anna, kept.id)
+        assert record.output is not None
+        assert record.output.answer == answer.answer
+        assert await one.rate(answer.answer_id, "up", session_id="s", principal=anna) is None
+        (opinion,) = await other.sessions.feedback(anna)
+        assert (opinion.answer_id, opinion.rating) == (answer.answer_id, "up")
+        one.grants.grant("default", Resource("tenant"), Grantee("user", "bert"), by="local")
+        assert await other.grants.find_scope(anna) == ReadScope(collections=())
+        assert await other.store.counts("default", await other.grants.find_scope(anna)) == (0, 0)
+        bert = Principal(subject="bert", roles=("reader",))
+        one.grants.revoke("default", Resource("tenant"), Grantee("user", "bert"))
+        assert await other.grants.find_scope(bert) == ReadScope(collections=())

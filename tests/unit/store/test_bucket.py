@@ -151,9 +151,10 @@ async def test_no_keys_are_named_as_such(monkeypatch: pytest.MonkeyPatch) -> Non
 # Writers
 
 
-async def test_the_lock_of_a_killed_holder_is_taken(s3: str) -> None:
+@pytest.mark.parametrize("left", ['{"holder": "killed", "beat": 7}', "no lock at all", "[]"])
+async def test_the_lock_of_a_killed_holder_is_taken(s3: str, left: str) -> None:
     folder = open_bucket(s3, times=QUICK)
-    folder.replace(LOCK, json.dumps({"holder": "killed", "beat": 7}))
+    folder.replace(LOCK, left)
     with pytest.raises(StoreError):
         await folder.lock(LOCK, QUICK.taken_s / 4).__aenter__()
     async with folder.lock(LOCK, 10 * QUICK.taken_s):
