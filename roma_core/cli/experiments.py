@@ -91,7 +91,9 @@ def _show_experiment(result: Experiment) -> None:
             (
                 v.name,
                 f"{v.score:.3f}",
-                f"{decided.difference.mean:+.3f} ({decided.shown_interval})" if decided else "base",
+                f"{decided.difference.mean:+.3f} ({decided.shown_interval})"
+                if decided
+                else result.describe_undecided(v.name),
                 f"{compared[v.name].adjusted_p:.3f}" if decided else "",
                 decided.decision.value if decided else "",
                 f"{v.asked}/{v.known}",
@@ -104,5 +106,7 @@ def _show_experiment(result: Experiment) -> None:
         ["variant", "score", "difference", "p (Holm)", "variant is", "asked/known", "USD/1000", "median s"],
         rows,
     )
+    for name, why in result.broken.items():
+        note(f"{name} has no answer of its own and is not compared: {why}")
     for remark in dict.fromkeys(r for v in compared.values() for r in v.comparison.remarks):
         note(remark)

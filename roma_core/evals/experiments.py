@@ -24,6 +24,7 @@ from pydantic import Field, ValidationError
 
 from roma_core.errors import ErrorCode, EvalError, explain_invalid, suggest_name
 from roma_core.evals.evaluation import TOP_K, System, evaluate, load_dataset
+from roma_core.evals.foreign import SYSTEM, ForeignSystem
 from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.measures.base import Measurable
 from roma_core.evals.measures.registry import import_attribute
@@ -142,7 +143,9 @@ class Experiment(Noun):
     seconds: float
     variants: tuple[VariantResult, ...]
     comparison: ExperimentComparison | None = None
-    """None when there is only the base."""
+    """None when there is only the base, or nothing else has an answer."""
+    broken: dict[str, str] = Field(default_factory=dict)
+    """Variants that have no answer of their own, and so no decision, with the most frequent reason."""
 
     def report(self, name: str) -> EvalReport:
         """Return the report of a variant. Raises ``EvalError``."""
@@ -150,6 +153,10 @@ class Experiment(Noun):
             if variant.name == name:
                 return variant.report
         raise EvalError(f"There is no variant {name!r}. {suggest_name(name, [v.name for v in self.variants])}")
+
+    def describe_undecided(self, name: str) -> str:
+        """Return what stands in the place of a decision: ``base``, or ``no answer``."""
+        return "no answer" if name in self.broken else "base"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a variant: scores, decision, cost and latency."""
@@ -163,7 +170,7 @@ class Experiment(Noun):
             decided = compared.comparison.of(self.primary) if compared else None
             record["difference"] = decided.difference.mean if decided else math.nan
             record["adjusted_p"] = compared.adjusted_p if compared else math.nan
-            record["decision"] = decided.decision.value if decided else "base"
+            record["decision"] = decided.decision.value if decided else self.describe_undecided(variant.name)
             records.append(record)
         return pd.DataFrame(records)
 
@@ -274,19 +281,24 @@ async def experiment(
                 "concurrency": concurrency,
                 "progress": clock.watch(number),
             }
-            if variant.task is not None:
+            if variant.task is not None and system is None:
                 version = variant.fingerprint or variant.name
-                report = await evaluate(dataset, variant.task, fingerprint=version, **options)
-                if system is not None:
-                    RunStore(Workspace.of(system.settings).evals).save(
-                        report, make_run_name(prefix, variant.name), primary
-                    )
-                reports[variant.name] = report
+                reports[variant.name] = await evaluate(dataset, variant.task, fingerprint=version, **options)
                 continue
-            options |= {"name": make_run_name(prefix, variant.name), "primary": primary, "on": executor or "local"}
+            options |= {"name": make_run_name(prefix, variant.name), "primary": primary, "on": "local"}
+            if variant.task is not None and system is not None:
+                foreign = ForeignSystem(system, variant.task, variant.name, version=variant.fingerprint)
+                reports[variant.name] = await evaluate(dataset, foreign, resume=False, **options)
+                continue
+            options["on"] = executor or "local"
             async with opened[variant.name] as made_system:
                 reports[variant.name] = await evaluate(dataset, made_system, **options)
-    others = {name: report for name, report in reports.items() if name != base_name}
+    broken = {
+        name: report.most_frequent_trouble
+        for name, report in reports.items()
+        if name != base_name and not report.states.get("ok")
+    }
+    others = {name: report for name, report in reports.items() if name != base_name and name not in broken}
     decides = choose_primary(reports[base_name].measures, primary)
     compared = compare_variants(reports[base_name], others, primary=decides, margin=margin) if others else None
     if compared is not None:
@@ -299,6 +311,7 @@ async def experiment(
         seconds=time.perf_counter() - started,
         variants=tuple(describe_result(name, reports[name], decides) for name in names),
         comparison=compared,
+        broken=broken,
     )
 
 
@@ -353,6 +366,9 @@ def estimate_experiment(golden: Golden, variants: int, system: System | None) ->
         facts = store.facts(card.run_id)
         if card.dataset != golden.name or not facts.asked or facts.asked != card.cases:
             continue
+        provenance = store.find_provenance(card.run_id)
+        if provenance is not None and SYSTEM in provenance.models:
+            continue  # another system's run tells nothing of this one's cost
         usage, share = Usage.total(facts.usage.values()), questions / facts.asked
         cost = None if usage.cost_usd is None else usage.cost_usd * share
         return ExperimentEstimate(

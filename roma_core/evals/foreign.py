@@ -55,6 +55,8 @@ from roma_core.types import (
 
 FOREIGN = "other"
 """Name of the retriever of passages that another system has found."""
+SYSTEM = "system"
+"""Role under which a run names another system that was asked in place of ROMA."""
 COLUMNS = 6
 PassageIterator = Callable[[], AsyncIterator[Chunk]]
 """Called for each pass over the passages of a corpus."""
@@ -334,7 +336,7 @@ class ForeignSystem:
     @property
     def fingerprints(self) -> Mapping[str, str]:
         """The function's name, code and version."""
-        return {"system": f"{self.name} {self.version} {code_sha256(self.function)[:12]}"}
+        return {SYSTEM: f"{self.name} {self.version} {code_sha256(self.function)[:12]}"}
 
     def observe_usage(self, observer: Callable[[str, Usage], None]) -> Callable[[], None]:
         """Report the calls of the host's models: those of judges."""

@@ -14,7 +14,8 @@ from roma_core.app import Roma
 from roma_core.cli import main
 from roma_core.embeddings.fake import FakeEmbedder
 from roma_core.errors import ConfigError, EvalError
-from roma_core.evals import Variant, evaluate, experiment, grid
+from roma_core.evals import Variant, evaluate, experiment, grid, load_golden
+from roma_core.evals.experiments import estimate_experiment
 from roma_core.evals.report.experiment_page import render_experiment_page
 from roma_core.llm.providers.fake import FakeLLM, Reply, first_passage
 from roma_core.llm.service import LLMService
@@ -138,6 +139,27 @@ async def test_settings_prompts_stages_and_a_rival_are_compared(corpus: Path) ->
     page = render_experiment_page(result)
     assert page.count("<svg") >= 7 and "mute against base" in page
     assert next(iter(result.to_frame()["decision"])) == "base"
+
+
+async def test_another_system_may_return_a_text_and_one_that_fails_loses_no_other_variant(corpus: Path) -> None:
+    def plain(query: Query) -> str:
+        return "I cannot tell."
+
+    async def broken(query: Query) -> str:
+        raise ZeroDivisionError
+
+    async with build(corpus, Counter(), LLMService([FakeLLM(rule=answer_briefly)])) as roma:
+        await roma.ingest(str(corpus))
+        golden = corpus.parent / "golden.json"
+        given = {"base": {}, "plain": plain, "broken": broken}
+        result = await experiment(given, golden, roma, primary="nugget_recall")
+        again = estimate_experiment(load_golden(golden), 1, roma)
+    assert result.comparison is not None and [v.name for v in result.comparison.variants] == ["plain"]
+    assert list(result.broken) == ["broken"]
+    assert result.broken["broken"].startswith("failed: ERR_EVAL_PARAMETERS: broken raised ZeroDivisionError in broken:")
+    assert list(result.to_frame()["decision"]) == ["base", "worse", "no answer"]
+    assert "broken has no answer of its own and is not compared" in render_experiment_page(result)
+    assert again.basis == "base", "another system's run tells nothing of what a variant costs"
 
 
 async def test_a_variant_of_the_index_is_made_from_the_same_sources(corpus: Path) -> None:

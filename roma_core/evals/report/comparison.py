@@ -287,7 +287,8 @@ def _require_comparable(
     for name, report, rows in (("A", a, first), ("B", b, second)):
         if all(rows[case].state != "ok" for case in shared):
             states = ", ".join(f"{n} {state}" for state, n in sorted(report.states.items()))
-            raise EvalError(f"Run {report.run_id} ({name}) has no answer of its own ({states}); run it again.")
+            why = f" ({report.most_frequent_trouble})" if report.most_frequent_trouble else ""
+            raise EvalError(f"Run {report.run_id} ({name}) has no answer of its own ({states}); run it again{why}.")
 
 
 class _PairedScores:

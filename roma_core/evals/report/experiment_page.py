@@ -138,6 +138,10 @@ def render_experiment_report(experiment: Experiment) -> display.Html:
         display.heading(f"{experiment.dataset}: {len(rows)} variants in {experiment.seconds:.0f} s"),
         display.paragraph(f"Announced: {experiment.estimate.words}"),
         render_experiment(experiment.comparison) if experiment.comparison else "",
+        *[
+            display.paragraph(f"⚠ {name} has no answer of its own and is not compared: {why}")
+            for name, why in experiment.broken.items()
+        ],
         display.heading("Quality, cost and latency"),
         draw_quality(experiment),
         display.paragraph(

@@ -216,6 +216,12 @@ class EvalReport(Noun):
         found = [s.interval.mean for s in self.summary() if s.measure == measure]
         return found[0] if found else math.nan
 
+    @property
+    def most_frequent_trouble(self) -> str:
+        """The most frequent reason why an answer is not the system's own; empty when all are."""
+        reasons = Counter(row.why for row in self.rows if row.why)
+        return reasons.most_common(1)[0][0] if reasons else ""
+
     def canonical(self) -> bytes:
         """The report as JSON: sorted keys, no times, null for what has no number."""
         data = json.loads(self.model_dump_json())
