@@ -22,6 +22,7 @@ _REFUSALS = {
     errno.EPERM: "may not be changed by this user; change its mode or its owner",
     errno.ENOTDIR: "is a file, or lies inside of one, where a folder is needed; choose another place",
     errno.EEXIST: "is a file, where a folder is needed; choose another place",
+    errno.EISDIR: "is a folder, where a file is needed; name a file",
     errno.EROFS: "is on a read-only disk; choose a workspace and a TMPDIR that can be written",
     errno.EMFILE: "could not be opened, since this process has too many files open; raise the limit (ulimit -n)",
     errno.ENFILE: "could not be opened, since the machine has too many files open; close some programs",
@@ -35,6 +36,15 @@ _REFUSALS = {
     errno.ENAMETOOLONG: "has a name that is too long for its disk; shorten it",
 }
 """Meanings of the system's refusals, with what to do, by error number."""
+
+_UNREADABLE: dict[type[BaseException], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "it is a folder",
+    NotADirectoryError: "a file stands where the path has a folder",
+    PermissionError: "this user may not read it",
+    UnicodeDecodeError: "it is not UTF-8",
+}
+"""Why a file could not be read, by exception."""
 
 _DISTRIBUTIONS = {
     "apiclient": "google-api-python-client",
@@ -54,6 +64,7 @@ _DISTRIBUTIONS = {
 _COLLECTIONS = frozenset({"all", "dev", "testing"})
 """Extras that bring what other extras, or the project's own tests, need."""
 
+NO_MEMORY = "The machine is out of memory; close some programs, or lower ROMA_PARSER_WORKERS."
 _NO_TEMP = "No usable temporary directory"
 
 
@@ -70,7 +81,7 @@ def explain_environment(error: BaseException) -> str:
     if isinstance(error, OSError):
         return _explain_os_error(error)
     if isinstance(error, MemoryError):
-        return "The machine is out of memory; close some programs, or lower ROMA_PARSER_WORKERS."
+        return NO_MEMORY
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         return "A name or a text holds bytes that are not UTF-8; rename the file, or give the text in UTF-8."
     if isinstance(error, UnicodeEncodeError) and error.encoding in {"ascii", sys.getfilesystemencoding()}:
@@ -79,9 +90,23 @@ def explain_environment(error: BaseException) -> str:
         return "No more threads may be started on this machine; raise the limit (ulimit -u)."
     if isinstance(error, RuntimeError) and "home directory" in str(error):
         return "This user has no home folder: set HOME, or give the whole path."
+    if isinstance(error, ImportError) and _is_out_of_room(error):
+        return NO_MEMORY
     if isinstance(error, ImportError) and "shared object" in str(error):
         return f"A library of the system is missing ({_first_words(error)}); install it with the system's packages."
     return ""
+
+
+def describe_unreadable(error: BaseException) -> str:
+    """Return in words why a file that the user named could not be read; the type of an error that has none.
+
+    >>> describe_unreadable(FileNotFoundError())
+    'there is no such file'
+    """
+    for kind, words in _UNREADABLE.items():
+        if isinstance(error, kind):
+            return words
+    return type(error).__name__
 
 
 def find_certificate_fault(error: BaseException) -> ssl.SSLCertVerificationError | None:
@@ -109,20 +134,33 @@ def explain_certificate(error: ssl.SSLError) -> str:
     )
 
 
-def _missing_certificates() -> str:
-    """Return the variable that names a file or folder of certificates that is not there; empty without one."""
-    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+def _find_wrong_certificates() -> str:
+    """Return the variable that names no file, or no folder, of certificates; empty without one."""
+    for variable, is_right, kind in (("SSL_CERT_FILE", Path.is_file, "file"), ("SSL_CERT_DIR", Path.is_dir, "folder")):
         path = os.environ.get(variable)
         if path and not Path(path).exists():
             return f"{variable} names {path}, which is not there; correct it, or unset it."
+        if path and not is_right(Path(path)):
+            return f"{variable} names {path}, which is no {kind}; correct it, or unset it."
+    return ""
+
+
+def _find_lost_folder() -> str:
+    """Return the sentence for a working folder that was removed; empty where it is there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return "The working folder is gone; change into one that is there (cd)."
     return ""
 
 
 def _explain_os_error(error: OSError) -> str:
     if error.errno == errno.ENOENT and _NO_TEMP in str(error.strerror):
         return "No folder for temporary files can be written: let TMPDIR name one that can."
-    if error.errno == errno.ENOENT and error.filename is None:
-        return _missing_certificates()
+    if error.errno in {errno.ENOENT, errno.EISDIR} and error.filename is None:
+        return _find_wrong_certificates() or _find_lost_folder()
+    if error.errno is None and _is_out_of_room(error):
+        return NO_MEMORY
     if error.errno is None and "shared object" in str(error):
         return f"A library of the system is missing ({_first_words(error)}); install it with the system's packages."
     refusal = _REFUSALS.get(error.errno or 0)
@@ -130,6 +168,11 @@ def _explain_os_error(error: OSError) -> str:
         return ""
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "What was asked for"
     return f"{name.encode('utf-8', 'backslashreplace').decode()} {refusal}."
+
+
+def _is_out_of_room(error: BaseException) -> bool:
+    """Tell if the loader of libraries found no memory for one: a limit of the process (ulimit -v) or the machine's."""
+    return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
 
 
 def _first_words(error: BaseException) -> str:

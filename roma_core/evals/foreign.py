@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roma_core.codehash import code_sha256
+from roma_core.environment import describe_unreadable
 from roma_core.errors import (
     AgentFailure,
     DeadlineError,
@@ -118,7 +119,9 @@ def _read_lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise EvalError(f"The run {path} cannot be read ({type(error).__name__}).", ErrorCode.EVAL_DATASET) from None
+        raise EvalError(
+            f"The run {path} cannot be read ({describe_unreadable(error)}).", ErrorCode.EVAL_DATASET
+        ) from None
 
 
 def _read_score(path: Path, number: int, text: str) -> float:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from roma_core.environment import describe_unreadable
 from roma_core.errors import ErrorCode, EvalError
 from roma_core.evals.provenance import RunProvenance, describe_environment, notebook_card, write_card_files
 from roma_core.evals.runs import CARD, RunStore
@@ -102,7 +103,7 @@ def describe_notebook(source: Path, parameters: Mapping[str, Any]) -> RunProvena
     try:
         code = hashlib.sha256(source.read_bytes()).hexdigest()
     except OSError as error:
-        message = f"Notebook {source} cannot be read ({type(error).__name__})."
+        message = f"Notebook {source} cannot be read ({describe_unreadable(error)})."
         raise EvalError(message, ErrorCode.EVAL_PARAMETERS) from None
     return RunProvenance(
         kind="notebook",
@@ -144,7 +145,7 @@ def defaults(source: Path) -> dict[str, Any]:
     try:
         found = papermill.inspect_notebook(str(source))
     except (OSError, NotJSONError, ValueError) as error:
-        message = f"Notebook {source} cannot be read ({type(error).__name__})."
+        message = f"Notebook {source} cannot be read ({describe_unreadable(error)})."
         raise EvalError(message, ErrorCode.EVAL_PARAMETERS) from None
     return {name: ast.literal_eval(str(info["default"])) for name, info in found.items()}
 

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from roma_core.connectors.base import Listing, ListingEnd
 from roma_core.connectors.sources import redact_failure, redact_uri, resolve_source
+from roma_core.environment import describe_unreadable
 from roma_core.errors import AgentFailure, ConfigError, InputError, guarded, name_some
 from roma_core.ingestion.absence import AbsenceReview
 from roma_core.ingestion.decide import decide_item
@@ -84,7 +85,9 @@ def read_project_sources(path: Path) -> list[tuple[str, str, SourceOptions]]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no TOML: {error}.") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it has to be TOML in UTF-8.") from None
+        raise ConfigError(
+            f"{path} cannot be read ({describe_unreadable(error)}); it has to be TOML in UTF-8."
+        ) from None
     unknown = sorted(set(project) - {SOURCES})
     if unknown:
         raise ConfigError(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from roma_core.environment import describe_unreadable
 from roma_core.errors import ConfigError
 from roma_core.types import digest
 
@@ -51,7 +52,7 @@ def load_prompt(path: Path) -> Prompt:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Prompt file {path} cannot be read ({type(error).__name__}).") from None
+        raise ConfigError(f"Prompt file {path} cannot be read ({describe_unreadable(error)}).") from None
     found = _FRONT_MATTER.match(text.replace("\r\n", "\n"))
     fields = dict(_field(line) for line in found["fields"].splitlines() if line.strip()) if found else {}
     if not found or not fields.get("version"):

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from roma_core.environment import describe_unreadable
 from roma_core.errors import ConfigError
 from roma_core.settings.base import PREFIX
 from roma_core.workspace import find_in_project
@@ -57,7 +58,9 @@ def _read_file(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({type(error).__name__}); it must be a text file in UTF-8.") from None
+        raise ConfigError(
+            f"{path} cannot be read ({describe_unreadable(error)}); it must be a text file in UTF-8."
+        ) from None
     for binding in parse_stream(io.StringIO(text)):  # dotenv leaves such lines out, and settings with them
         name = (binding.key or "").upper()
         is_unset = binding.value is None and name.startswith((PREFIX, OUTSIDE_PREFIX)) and name not in os.environ

@@ -16,6 +16,7 @@ import pytest
 
 from roma_core.environment import (
     count_cores,
+    describe_unreadable,
     ensure_temp_folder,
     explain_environment,
     find_certificate_fault,
@@ -27,6 +28,7 @@ from roma_core.errors import AgentFailure, ErrorCode
 REFUSALS = [
     errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO,
     errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST,
+    errno.EISDIR,
 ]  # fmt: skip
 
 MACHINE_FAULTS = [
@@ -35,6 +37,7 @@ MACHINE_FAULTS = [
     MemoryError(),
     RuntimeError("can't start new thread"),
     RuntimeError("Could not determine home directory."),
+    ImportError("libarrow.so.2500: failed to map segment from shared object"),
     ImportError("libGL.so.1: cannot open shared object file: No such file or directory"),
     OSError("libgomp.so.1: cannot open shared object file"),
     UnicodeEncodeError("utf-8", "a\udcfc", 1, 2, "surrogates not allowed"),
@@ -68,6 +71,45 @@ def test_certificates_that_are_not_there_are_named_by_their_variable(monkeypatch
     with pytest.raises(FileNotFoundError) as caught:
         ssl.create_default_context(cafile="/nowhere/company.pem")
     assert explain_environment(caught.value).startswith("SSL_CERT_FILE names /nowhere/company.pem")
+
+
+@pytest.mark.parametrize(("variable", "kind"), [("SSL_CERT_FILE", "file"), ("SSL_CERT_DIR", "folder")])
+def test_certificates_of_the_wrong_kind_are_named_by_their_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, kind: str
+) -> None:
+    file = tmp_path / "own.pem"
+    file.write_text("", encoding="ascii")
+    monkeypatch.setenv(variable, str(tmp_path if kind == "file" else file))
+    message = explain_environment(IsADirectoryError(errno.EISDIR, "Is a directory"))
+    assert message.startswith(f"{variable} names {tmp_path}")
+    assert f"which is no {kind}" in message
+
+
+def test_a_file_that_cannot_be_read_says_why_in_words(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"gr\xfc")
+    reasons = []
+    for path in (tmp_path / "none", tmp_path, tmp_path / "latin.txt" / "below", tmp_path / "latin.txt"):
+        with pytest.raises((OSError, UnicodeDecodeError)) as caught:
+            path.read_text(encoding="utf-8")
+        reasons.append(describe_unreadable(caught.value))
+    assert reasons[:2] == ["there is no such file", "it is a folder"]
+    assert reasons[2:] == ["a file stands where the path has a folder", "it is not UTF-8"]
+    assert describe_unreadable(KeyError("x")) == "KeyError"
+
+
+def test_a_library_without_room_is_a_matter_of_memory() -> None:
+    error = ImportError("libarrow.so.2500: failed to map segment from shared object")
+    assert explain_environment(error).startswith("The machine is out of memory")
+
+
+def test_a_working_folder_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path("x").absolute()
+    assert explain_environment(caught.value).startswith("The working folder is gone")
 
 
 def test_a_refused_certificate_is_found_among_the_causes_of_a_failed_connection() -> None:

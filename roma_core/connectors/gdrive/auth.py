@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from roma_core.environment import describe_unreadable
 from roma_core.errors import ConfigError, ConnectorError, ErrorCode
 from roma_core.settings import Settings
 from roma_core.workspace import Workspace, private_folder
@@ -115,7 +116,7 @@ def _read_file(path: Path) -> str:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The Drive credentials file cannot be read ({type(error).__name__}): {path.name}; {HELP}."
+            f"The Drive credentials file cannot be read ({describe_unreadable(error)}): {path.name}; {HELP}."
         ) from None
 
 

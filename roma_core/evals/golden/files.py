@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from roma_core.environment import describe_unreadable
 from roma_core.errors import EvalError
 
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
@@ -20,7 +21,7 @@ def read_text(path: Path, what: str = "The set") -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise EvalError(f"{what} {path} cannot be read ({type(error).__name__}).") from None
+        raise EvalError(f"{what} {path} cannot be read ({describe_unreadable(error)}).") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
