@@ -110,7 +110,7 @@ def test_nothing_worked_is_exit_code_1(run: Any, folder: Path) -> None:
 def test_a_failure_is_an_agent_failure_as_json(run: Any) -> None:
     code, failure, _ = run("show", "no-such-document")
     assert (code, failure["code"], failure["recoverable"]) == (1, "ERR_NOT_FOUND", False)
-    assert "roma ledger" in failure["message"]
+    assert "roma documents" in failure["message"]
 
 
 def test_the_ledger_lists_states(run: Any, folder: Path) -> None:
