@@ -2,8 +2,8 @@
 
 import panel as pn
 
-from roma_core import Settings, build_roma
+from roma_core import build_roma
 from roma_core.ui import CorpusDashboard
 
-roma = pn.state.as_cached("roma", build_roma, settings=Settings.load())
+roma = pn.state.as_cached("roma", build_roma)
 CorpusDashboard(roma).page().servable()
