@@ -206,7 +206,7 @@ async def _ask_for_items(call: Invocation, roma: Roma, draft: _ItemDraft) -> int
             added.append(case)
             note(f"{case.id} is in {draft.dataset}\n")
     items = [case.model_dump(mode="json", exclude_defaults=True) for case in added]
-    call.emit(items, lambda: write(f"{len(added)} new items in {draft.dataset}"))
+    call.emit(items, lambda: write(f"{len(added)} new {'item' if len(added) == 1 else 'items'} in {draft.dataset}"))
     if added and not call.as_json:
         note(f"next: roma golden validate {draft.dataset}")
     return OK

@@ -82,6 +82,14 @@ async def test_what_a_users_code_raises_is_no_defect_of_roma() -> None:
     assert reported == []
 
 
+async def test_an_exception_with_a_meaning_of_its_own_keeps_it() -> None:
+    def late(case: GoldenCase, outcome: CaseOutcome) -> float:
+        raise TimeoutError
+
+    score = await measure(late).score(make_case(), ANSWER)
+    assert score.reason.startswith("The time allowed for this step ran out")
+
+
 async def test_a_reason_that_no_file_can_hold_is_mended_and_one_that_is_no_text_is_refused() -> None:
     assert Score(1.0, "half \ud800").reason == "half ?"
     with pytest.raises(EvalError, match="a reason is a text, not int"):
