@@ -30,7 +30,7 @@ FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
         "ins ist ja kann kannst können könnte laut man mein mich mir mit muss musste müssen nach oder ob pro "
         "sein seine seinem seinen seiner seit sich sie sind so soll sollen sollte sowie um und uns unter vom von "
         "vor wann war waren warum was welche welchem welchen welcher welches wem wen wenn wer werden wessen wie "
-        "wieso viel viele vielen lange oft bekommt bekomme steht "
+        "wieso lautet viel viele vielen lange oft bekommt bekomme steht "
         "wird wir wo wodurch wofür wohin womit woraus worin worüber wozu wurde wurden während zu zum zur "
         "zwischen über",
         "el": "αν από αυτή αυτό αυτός για δεν είναι είχαν είχε ενός ένα ένας έχει έχουν η ήταν θα και κατά με "

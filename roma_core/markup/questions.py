@@ -217,7 +217,7 @@ def read_question(text: str) -> Question:
     return Question(
         text=text,
         kind=kind,
-        words=frozenset(content_words(_HOW_MEASURED.sub("how", text))),
+        words=frozenset(content_words(_TAKES_PLACE.sub(" ", _HOW_MEASURED.sub("how", text)))),
         names=tuple(find_names(text)),
         codes=tuple(find_codes(text)),
         subject=subject,
@@ -228,6 +228,7 @@ def read_question(text: str) -> Question:
     )
 
 
+_TAKES_PLACE = re.compile(r"\b(?:takes?|took|taking|taken) place\b", re.IGNORECASE)
 _HOW_MEASURED = re.compile(
     r"\bhow (?:long|often|far|high|deep|wide|broad|tall|thick|fast|quick(?:ly)?|soon|old|big|large|heavy|steep)\b",
     re.IGNORECASE,

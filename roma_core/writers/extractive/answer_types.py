@@ -16,7 +16,7 @@ from typing import Final, Literal
 from roma_core.citations.numbers import CURRENCIES, UNITS
 from roma_core.citations.words import ClaimWord, read_words
 
-ValueType = Literal["money", "duration", "mass", "temperature", "power", "voltage", "number", "count"]
+ValueType = Literal["money", "duration", "mass", "temperature", "power", "voltage", "length", "number", "count"]
 
 _UNITS: Final[dict[ValueType, frozenset[str]]] = {
     "money": CURRENCIES | {"CENT"},
@@ -38,6 +38,11 @@ _PHRASES: Final[dict[ValueType, re.Pattern[str]]] = {
     "temperature": re.compile(r"\b(?:freezing|boiling|degrees?)\b", re.I),
     "power": re.compile(r"\d\s*(?:k|m|g)?w\b|\bhorsepower\b|\bhp\b", re.I),
     "voltage": re.compile(r"\d\s*(?:k|m)?v\b|\b(?:kilo|milli)?volts?\b", re.I),
+    "length": re.compile(
+        r"\b(?:characters?|letters?|digits?|words?|pages?|lines?|signs?|symbols?|minutes?|hours?|seconds?|bytes?"
+        r"|(?:centi|milli|kilo)?met(?:re|er)s?|inch(?:es)?|feet|[cmk]?m)\b",
+        re.I,
+    ),
     "mass": re.compile(r"\bweightless\b|\bdalton", re.I),
     "number": re.compile(
         r"\b(?:half|third|quarter|all|none|no|nothing|most|both|double|twice|once|entire(?:ly)?|whole)\b", re.I
@@ -57,6 +62,7 @@ _DESCRIPTIONS: Final[dict[ValueType, str]] = {
     "temperature": "a temperature",
     "power": "a power",
     "voltage": "a voltage",
+    "length": "a length",
     "number": "a number",
     "count": "a number",
 }
@@ -70,6 +76,7 @@ _PATTERNS: Final[tuple[tuple[str, ValueType], ...]] = (
     (r"how many\b", "count"),
     (r"how heavy\b", "mass"),
     (r"how (?:hot|cold|warm|cool)\b", "temperature"),
+    (r"how long (?:must|should|may|can|shall|do|does) .*\bbe\W*$", "length"),
     (r"how (?:deep|high|tall|wide|broad|far|thick|fast|steep|large|big|old)\b", "number"),
     (r"how much (?:\w+\s+){0,2}?(?:does|do|did|will|would|must|should) .*\b(?:cost|pay|charge)\b", "money"),
     (r"how much money\b", "money"),
@@ -199,6 +206,8 @@ def states_value(asked: AskedValue, text: str, *, is_line: bool = False) -> bool
         return True
     if asked.value_type == "number":
         return bool(quantities) or _has_phrase(asked.value_type, text) or _has_fraction(numbers)
+    if asked.value_type == "length":
+        return bool(quantities) and _has_phrase("length", text)
     if asked.value_type == "count":
         return _states_count(asked, quantities, text)
     units = _UNITS[asked.value_type]

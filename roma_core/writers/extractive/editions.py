@@ -23,8 +23,6 @@ LEAST_ALIKE: Final = 0.4
 LEAST_KEPT: Final = 0.3
 """Share of the sentences of the shorter edition that the other one has, changed or not. The minutes of two meetings are
 no editions of one document."""
-LEAST_TITLE_SHARE: Final = 0.6
-"""Share of the words of the question that the title of the editions has."""
 _ASKS_CHANGES: Final = re.compile(
     r"\bwhat(?:['’]s| is| are| was| were| has| have)?(?: been)? (?:the )?"
     r"(?:chang\w+|new|different|updated|revised|added|removed|amended)\b"
@@ -61,10 +59,12 @@ def find_changes(question: Question, documents: Sequence[Document]) -> EditionCh
     words = {word for word in question.words if word not in _FRAME and not word.isdigit()}
     families: dict[str, list[Document]] = {}
     for document in documents:
-        if not words or match_title(words, document) >= LEAST_TITLE_SHARE:
+        if not words or match_title(words, document) >= 1.0:
             families.setdefault(_read_family(document), []).append(document)
     editions = next((family for name, family in families.items() if name and len(family) > 1), [])
     dated = sorted((document for document in editions if read_newest_date(document)), key=read_newest_date)
+    if len(dated) < len(editions):
+        dated = sorted(editions, key=_read_numbers)
     years = set(re.findall(r"(?:19|20)\d\d", question.text))
     asked = [document for document in dated if years & {read_newest_date(document)[:4]}]
     pair = asked if len(asked) == 2 else dated[-2:]
@@ -75,6 +75,12 @@ def _read_family(document: Document) -> str:
     """Return the name of a document's file and its title, without numbers."""
     name = PurePosixPath(unquote(urlsplit(document.uri).path)).stem
     return re.sub(r"[\W\d_]+", " ", f"{name} {document.title}").casefold().strip()
+
+
+def _read_numbers(document: Document) -> list[int]:
+    """Return the numbers of a document's file name and title: those of its version."""
+    name = PurePosixPath(unquote(urlsplit(document.uri).path)).stem
+    return [int(number) for number in re.findall(r"\d+", f"{name} {document.title}")]
 
 
 def _compare(old: Document, new: Document) -> EditionChanges | None:

@@ -75,8 +75,8 @@ _ASKS_AMOUNT = re.compile(
 def lift_statements(question: Question, units: Sequence[QuotableUnit], scores: Sequence[float]) -> list[float]:
     """Return the scores of units, those raised by ``STATES`` that have all words of a question and state what it asks.
 
-    None of them stays below a unit that has no word of the question but in its title or heading: "How long must a
-    password be?" is not answered by how long an exception lasts.
+    None of them stays below a unit that has no word of the question but in its title or heading, or that states nothing
+    of the asked kind: "How long must a password be?" is not answered by how long an exception lasts.
     """
     wanted = question.words - _VALUE_WORDS - LIGHT_WORDS
     stating = {at for at, unit in enumerate(units) if _states_all(question, wanted, unit)}
@@ -84,7 +84,7 @@ def lift_statements(question: Question, units: Sequence[QuotableUnit], scores: S
     if not stating:
         return lifted
     best = max(range(len(units)), key=lambda at: lifted[at])
-    if not wanted & content_words(units[best].own_text):
+    if not wanted & content_words(units[best].own_text) or not states_asked(question, units[best]):
         top = max(stating, key=lambda at: lifted[at])
         lifted[top], lifted[best] = lifted[best], lifted[top]
     return lifted
@@ -101,10 +101,10 @@ def _states_all(question: Question, wanted: frozenset[str], unit: QuotableUnit) 
         return False
     if not (unit.is_prose or unit.sentence.kind == "list") or not wanted <= content_words(own):
         return False
-    return _states_kind(question, unit, own)
+    return _states_kind(question, wanted, unit, own)
 
 
-def _states_kind(question: Question, unit: QuotableUnit, text: str) -> bool:
+def _states_kind(question: Question, wanted: frozenset[str], unit: QuotableUnit, text: str) -> bool:
     """Return whether a text states an amount, a time or a name; ten passwords are no length of a password."""
     asked = find_asked_value(question.text)
     if asked is not None:
@@ -119,9 +119,25 @@ def _states_kind(question: Question, unit: QuotableUnit, text: str) -> bool:
         return any(word.date is not None for word in stated) or _NAMED_TIME.search(text) is not None
     if question.kind == "who":
         return type_penalty(question, unit) == 0.0
-    return question.kind in {"yes_no", "table_lookup"} and len(question.words - LIGHT_WORDS) >= LEAST_SAID_WORDS
+    if _ASKS_LEAVE.match(question.text):
+        return _LEAVE.search(text) is not None
+    if _ASKS_PLACE.match(question.text):
+        return _PLACE.search(text) is not None and len(wanted) >= LEAST_SAID_WORDS
+    return question.kind in {"yes_no", "table_lookup"} and len(wanted) >= LEAST_SAID_WORDS
 
 
+_ASKS_LEAVE = re.compile(
+    r"^\W*(?:and |so |but )?(?:may|can|could|must|should|am|are|is|do|does)\b.*"
+    r"\b(?:allowed|permitted|forbidden|prohibited)\b"
+    r"|^\W*(?:and |so |but )?(?:may|can|could|should) (?:i|we|you|one|people)\b",
+    re.IGNORECASE,
+)
+_LEAVE = re.compile(
+    r"\b(?:allowed|permitted|forbidden|prohibited|banned|may|must|cannot|not|welcome|only|require[sd]?|needs?|consent)\b",
+    re.IGNORECASE,
+)
+_ASKS_PLACE = re.compile(r"^\W*(?:and |so |but )?where\b", re.IGNORECASE)
+_PLACE = re.compile(r"\b(?:in|at|on|near|behind|under|beside|opposite|between)\s+[^\W\d]", re.IGNORECASE)
 LEAST_SAID_WORDS = 2
 """Words of a question without a type of answer from which on a sentence that has them all speaks of it."""
 _NAMED_TIME = re.compile(

@@ -337,8 +337,10 @@ def quote_changes(question: Question, sources: CitedSources) -> RecipeAnswer | N
     if changes is None:
         return None
     old, new = changes.old, changes.new
-    names = [f"“{file_name(document.uri)}” ({read_newest_date(document)})" for document in (old, new)]
-    pieces: list[str] = [Frame(f"What differs between {names[0]} and {names[1]}:")]
+    first, second = (
+        describe_source(file_name(document.uri), read_newest_date(document)).rstrip(":") for document in (old, new)
+    )
+    pieces: list[str] = [Frame(f"What differs between {first} and {second}:")]
     shown = 0
     for before, after in changes.changed[:MOST_CHANGES]:
         pieces += [Frame("\n\nBefore: "), _cite_line(old, before, sources)]

@@ -25,6 +25,12 @@ _REFERENCE: Final = re.compile(
     r"(?:,?\s*(?:\(|abs(?:atz|\.)?\s*|para(?:graph|\.)?\s*|paragraph\s*|al(?:inéa|\.)?\s*|sentence\s*)(?P<part>\d{1,2})\)?)?",
     re.IGNORECASE,
 )
+_BARE: Final = re.compile(
+    r"sections?|sec\.|clauses?|articles?|art\.|artikel|paragraph|paragraf|chapter|kapitel|chapitre|abschnitt|ziffer|punkt"
+    r"|point",
+    re.IGNORECASE,
+)
+"""Kinds of parts that a text may number without their name: "4. Liability"."""
 _SAYS: Final = frozenset(
     stem_word(word)
     for word in """
@@ -70,7 +76,7 @@ def answer_from_reference(question: str, documents: Sequence[Document]) -> ListA
     meant = [document for document in documents if rest <= content_words(f"{document.title} {document.uri}")]
     named = (items for document in meant for items in _find_parts(document, reference, is_named=True))
     bare = (items for document in meant for items in _find_parts(document, reference, is_named=False))
-    items = next(named, None) or (next(bare, None) if reference.kind[0] != "§" else None)
+    items = next(named, None) or (next(bare, None) if _BARE.fullmatch(reference.kind) else None)
     return ListAnswer(items, tuple(range(len(items.items))), "", 1.0) if items is not None else None
 
 
@@ -97,7 +103,10 @@ def _find_lines(text: str, reference: NumberedPart, *, is_named: bool) -> Iterat
     """
     kind = "§" if reference.kind[0] == "§" else rf"{re.escape(reference.kind.rstrip('s.'))}\w*\.?"
     before = rf"{kind}\s*" if is_named else ""
-    opening = re.compile(_LINE.format(lead=before + re.escape(reference.number)), re.MULTILINE | re.IGNORECASE)
+    opening = re.compile(
+        (_LINE if is_named else _BARE_LINE).format(lead=before + re.escape(reference.number)),
+        re.MULTILINE | re.IGNORECASE,
+    )
     closing = re.compile(_LINE.format(lead=rf"{before}\d{{1,4}}[a-z]?"), re.MULTILINE | re.IGNORECASE)
     for found in opening.finditer(text):
         line_end = text.find("\n", found.end())
@@ -106,7 +115,8 @@ def _find_lines(text: str, reference: NumberedPart, *, is_named: bool) -> Iterat
 
 
 _LINE: Final = r"^[ \t]*(?:#+[ \t]*)?[*_]*(?P<at>{lead})(?![\d.]*\d|\w)[.):*_]*(?:[ \t]+\S|[ \t]*$)"
-"""A line that begins a numbered part."""
+_BARE_LINE: Final = r"^[ \t]*(?:#+[ \t]*)?[*_]*(?P<at>{lead})(?:[.):]+[*_]*[ \t]+\S|[ \t]+[A-ZÄÖÜÉÈ][^\n.!?]{{0,70}}$)"
+"""A line that begins a numbered part, and one that does without its kind: a mark behind the number, or a short line."""
 
 
 def _find_paragraph(text: str, start: int, end: int, part: str) -> tuple[int, int] | None:

@@ -251,9 +251,19 @@ def _goes_on(question: Question, chosen: Sequence[QuotableUnit], following: Quot
     quoted = content_words("\n".join(unit.quote for unit in chosen))
     return (
         _refers_back(following)
+        or _corrects_report(question, chosen, following)
         or bool(quoted & content_words(following.quote))
         or bool(_added_words(question, chosen, following))
     )
+
+
+def _corrects_report(question: Question, chosen: Sequence[QuotableUnit], following: QuotableUnit) -> bool:
+    """Return whether a sentence states another value behind one that says what others say.
+
+    "The page says nine weeks. We are at fourteen."
+    """
+    is_report = bool(chosen) and _REPORTS.search(chosen[-1].quote) is not None
+    return is_report and any(word.is_number for word in read_words(following.quote))
 
 
 def _open_words(question: Question, chosen: Sequence[QuotableUnit]) -> set[str]:
@@ -599,6 +609,14 @@ def missing_names(question: str, chosen: Sequence[QuotableUnit]) -> list[str]:
     """Return the names in the question that neither the quotes, nor their titles, nor what they refer to hold."""
     text = "\n".join(read_with_referent(unit) for unit in chosen).casefold()
     return [name for name in find_names(question) if name.casefold().rstrip("s.") not in text]
+
+
+_WE = re.compile(r"\b(?:we|our|ours|us)\b", re.IGNORECASE)
+
+
+def says_we(unit: QuotableUnit) -> bool:
+    """Return whether a unit speaks in the name of those who wrote it: "We guarantee it for three years"."""
+    return _WE.search(unit.quote) is not None
 
 
 def render_quotes(chosen: Sequence[QuotableUnit]) -> list[str]:

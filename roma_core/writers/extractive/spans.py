@@ -29,9 +29,12 @@ GAP: Final = 0.2
 PASSAGE_FAVOUR: Final = 0.5
 """How far below the best a sentence may score, and what the sentences of the best passage are given."""
 
-LEAST_PART: Final = 5
+COMPOUNDING: Final = frozenset({"de", "nl", "sv", "da", "no", "fi", "is"})
+"""Languages that write compounds as one word."""
+LEAST_FIRST_PART: Final = 4
+LEAST_LAST_PART: Final = 5
 LEAST_BEFORE: Final = 3
-"""Letters of the last part of a compound, without its ending, and of what stands before it."""
+"""Letters of the first and of the last part of a compound, without its ending, and of the rest of it."""
 
 _WORD: Final = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LETTERS: Final = 4
@@ -75,23 +78,30 @@ def score_spans(question: str, texts: Sequence[str]) -> list[float]:
     """
     wanted = sorted(split_spans(drop_function_words(question)))
     held = [split_spans(text) for text in texts]
-    found = [{span for span in wanted if span in spans or _is_in_compound(span, spans)} for spans in held]
+    compounds = detect_language(question) in COMPOUNDING
+    found = [
+        {span for span in wanted if span in spans or (compounds and _is_in_compound(span, spans))} for spans in held
+    ]
     weights = {span: math.log1p(len(texts) / max(1, sum(span in spans for spans in found))) for span in wanted}
     whole = math.fsum(weights.values()) or 1.0
     return [math.fsum(weight for span, weight in weights.items() if span in spans) / whole for spans in found]
 
 
 def _is_in_compound(span: str, spans: AbstractSet[str]) -> bool:
-    """Return whether a word is the last part of a compound, or such a compound ends with a word of a text.
+    """Return whether a word is the first or last part of a compound of a text, or a word of a text is a part of it.
 
-    >>> _is_in_compound("parkauswe", {"auswe"}), _is_in_compound("band", {"and"})
-    (True, False)
+    >>> _is_in_compound("parkauswe", {"auswe"}), _is_in_compound("fahr", {"fahrradkel"})
+    (True, True)
     """
-    return any(
-        len(part) >= LEAST_PART and len(whole) >= len(part) + LEAST_BEFORE and whole.endswith(part)
-        for other in spans
-        for part, whole in (sorted((span, other), key=len),)
-    )
+    for other in spans:
+        part, whole = sorted((span, other), key=len)
+        if len(whole) < len(part) + LEAST_BEFORE:
+            continue
+        if (len(part) >= LEAST_LAST_PART and whole.endswith(part)) or (
+            len(part) >= LEAST_FIRST_PART and whole.startswith(part)
+        ):
+            return True
+    return False
 
 
 def split_spans(text: str) -> set[str]:

@@ -24,8 +24,12 @@ from roma_core.writers.extractive.scopes import find_opposite, find_other_scope
 
 MOST_ROWS = 30
 """Rows of a table that one answer shows."""
+MOST_CELL_CHARS = 80
+"""Characters of a cell up to which it names its row."""
 LEAST_COVERAGE = 0.6
 """Share of the question's words that a table must account for before it answers."""
+MOST_UNSURE = 0.7
+"""Coverage that several rows have at most which lack a word of a question for one thing: the ranker has to agree."""
 LEAST_SAME_COLUMNS = 0.6
 """Share of their columns that two editions of a table have in common."""
 
@@ -141,6 +145,12 @@ _YES = re.compile(r"yes|y|true|x|[✓✔☑]|included|available", re.IGNORECASE)
 _LACKS = re.compile(r"\b(?:no|without|out of|zero|lacks?|lacking)\s+(?:an?\s+|any\s+)?(?P<thing>\w+)", re.IGNORECASE)
 _DENIES = re.compile(r"\b(?:not|no|without|cannot|lacks?|\w+n['’]t)\b", re.IGNORECASE)
 _OTHER_TIME = re.compile(r"\b(?:before|after|followed|preceded|succeeded|replaced)\s+(?P<name>[A-Z]\w+)")
+_TIME_OF_DAY = re.compile(r"\b\d{1,2}[:.]\d\d\b")
+_WHEN_COLUMN = re.compile(r"\b(?:days?|date|time|when|week|month|weekday)\b", re.IGNORECASE)
+_HAPPENS = frozenset(
+    stem_word(word) for word in "leave depart arrive start begin open close stop run come go first last serve".split()
+)
+"""What is said of the times of a timetable, and stands in no cell."""
 _PLAIN_MEASURES = re.compile(r"\b(?:loud|quiet|heavy|wide|deep|thick|hot|warm|cold|fast)\b", re.IGNORECASE)
 """Words that one property of a thing answers, whatever it is called: how loud it is by its sound pressure."""
 _COMPARATOR = re.compile(
@@ -267,12 +277,14 @@ def _rows_named(question: Question, table: Table) -> list[TableRow]:
     for row in table.rows:
         weight = 0
         for column, cell in enumerate(row.cells):
-            words = {stem_word(word) for word in split_words(cell)} if len(cell) <= 80 else set()
+            words = {stem_word(word) for word in split_words(cell)} if len(cell) <= MOST_CELL_CHARS else set()
             by_code = any(holds_code(code, cell) for code in question.codes)
             is_value = read_value(cell) is not None and column > 0
             telling = words - about
             if by_code or (telling and not is_value and words <= asked):
                 weight += 2 * max(1, len(telling))
+            elif not is_value and (item := _find_named_item(cell, asked, about)):
+                weight += 2 * len(item)
             elif telling and not is_value and column == 0 and _names_partly(telling, asked):
                 weight += len(telling & asked)
             elif is_value and re.fullmatch(r"(?:19|20)\d\d|\d{4}-\d\d-\d\d", cell) and cell in question.text:
@@ -352,6 +364,13 @@ def _names_extreme(question: Question, table: Table, named: Sequence[TableRow]) 
     """Return whether a word like "minimum" is a part of the name of a column or of a named row."""
     names = content_words(" ".join((*table.header.cells, *(row.cells[0] for row in named if row.cells))))
     return bool(names & question.words & _OPERATION_WORDS)
+
+
+def _find_named_item(cell: str, asked: Set[str], about: Set[str]) -> set[str]:
+    """Return the words of an item of a cell with several, which a question has all of: "cough" of "cough, rash"."""
+    parts = re.split(r"[,;/]", cell) if len(cell) <= MOST_CELL_CHARS else []
+    items = [content_words(part) - about for part in parts] if len(parts) > 1 else []
+    return max((words for words in items if words and words <= asked), key=len, default=set())
 
 
 def _names_partly(words: set[str], asked: set[str]) -> bool:
@@ -536,7 +555,7 @@ def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tabl
     if totals and not question.is_average and len(scope) == len(table.rows):
         coverage = _coverage(question, table, totals)
         return TableAnswer(table, tuple(totals), "", coverage)
-    paid = set(_PRICE_WORDS) if _is_money_column(table, column) else set()
+    paid = set(_PRICE_WORDS) if _is_money(table.header.cells[column]) else set()
     if len(named) == 1:
         return TableAnswer(table, tuple(named), "", _coverage(question, table, named, paid))
     values = [(row, value) for row, value in _column_values(table, column) if row in scope]
@@ -556,8 +575,9 @@ def _add_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tabl
     return _computed(question, table, rows, lead, paid, named=named)
 
 
-def _is_money_column(table: Table, column: int) -> bool:
-    return _MONEY_COLUMN.search(table.header.cells[column]) is not None
+def _is_money(name: str) -> bool:
+    """Return whether a column of this name holds amounts of money."""
+    return _MONEY_COLUMN.search(name) is not None
 
 
 def _describe_left_out(table: Table, column: int, scope: Set[TableRow]) -> str:
@@ -629,7 +649,7 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
         return _filter_rows(question, table, named)
     if _IN_TOTAL.search(question.text):
         return _add_up(question, table, named)
-    counted = re.search(r"\bhow many\s+((?:\w+\s+){0,3}?\w+)\b", question.text, re.IGNORECASE)
+    counted = _COUNTED.search(question.text)
     if counted is None:
         return None
     things = content_words(counted[1])
@@ -639,12 +659,21 @@ def _count_rows(question: Question, table: Table, named: Sequence[TableRow]) -> 
     if named and len(named) > 1 and _measures(question, table, counted[1]):
         return _add_up(question, table, named)
     kinds = content_words(table.about) | content_words(table.header.cells[0])
-    if not things & kinds:
+    if not things & kinds and not _are_called(named, things):
         return None
     rows = _scope(table, named) if named else table.rows
     rows = [row for row in (named or rows) if not _TOTAL.match(row.cells[0])]
     lead = f"{len(rows)} of {len(table.rows)} rows"
     return _computed(question, table, tuple(rows), lead, named=named, counts_only=True)
+
+
+_COUNTED = re.compile(r"\bhow many\s+((?:\w+\s+){0,3}?\w+)\b", re.IGNORECASE)
+
+
+def _are_called(rows: Sequence[TableRow], things: set[str]) -> bool:
+    """Return whether each row has a cell that says just what is counted: laptops, where a column holds "Laptop"."""
+    columns = zip(*(row.cells for row in rows), strict=False)
+    return bool(things) and any(all(content_words(cell) == things for cell in cells) for cells in columns)
 
 
 def _measures(question: Question, table: Table, things: str) -> bool:
@@ -669,12 +698,19 @@ def _look_up(question: Question, table: Table, named: Sequence[TableRow]) -> Tab
         return None
     columns = _columns_asked(question, table)
     about = content_words(table.about)
+    if question.kind == "when":
+        columns += [column for column, name in enumerate(table.header.cells) if _WHEN_COLUMN.search(name)]
     if not columns and not (question.words & about) and not question.codes and not properties:
         return None
-    extra = _find_price_words(question, named)
+    extra = _find_price_words(question, table, named)
+    if question.kind == "when" and any(_TIME_OF_DAY.search(cell) for row in named for cell in row.cells):
+        extra |= _HAPPENS
     if properties:
         extra |= {stem_word(word) for word in _PLAIN_MEASURES.findall(question.text.casefold())}
-    return TableAnswer(table, tuple(named), "", _coverage(question, table, named, extra))
+    coverage = _coverage(question, table, named, extra)
+    if len(named) > 1 and not question.asks_several and coverage < 1.0:
+        coverage = min(coverage, MOST_UNSURE)
+    return TableAnswer(table, tuple(named), "", coverage)
 
 
 def _compare_rows(question: Question, table: Table, named: Sequence[TableRow]) -> TableAnswer | None:
@@ -715,11 +751,12 @@ def _asks_other_time(question: Question, named: Sequence[TableRow]) -> bool:
     return question.kind == "who" and any(name in cells for name in names)
 
 
-def _find_price_words(question: Question, rows: Sequence[TableRow]) -> set[str]:
+def _find_price_words(question: Question, table: Table, rows: Sequence[TableRow]) -> set[str]:
     """Return the words that ask for an amount of money, where a row has one: "pay" stands in no table."""
     asked = find_asked_value(question.text)
     values = [read_value(cell) for row in rows for cell in row.cells]
     has_money = any(value is not None and value[1] in asked.units for value in values) if asked is not None else False
+    has_money = has_money or any(map(_is_money, table.header.cells))
     return set(_PRICE_WORDS) if asked is not None and asked.value_type == "money" and has_money else set()
 
 

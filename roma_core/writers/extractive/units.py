@@ -133,7 +133,7 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
     subject = _subject(chunk)
     lead = header = ""
     before: BlockKind | None = None
-    for unit in split_sentences(chunk.text):
+    for unit in _split_fields(chunk.text, split_sentences(chunk.text)):
         quote = unit.of(chunk.text)
         if unit.kind != "table" or before != "table":
             header = "" if unit.kind != "table" else (before is None and _carried_header(chunk)) or quote
@@ -153,6 +153,24 @@ def _split_units(number: int, chunk: Chunk) -> Iterator[QuotableUnit]:
                 is_header=quote == header,
             )
             lead = quote if quote.endswith(_OPEN) or _asks(quote) else "" if unit.kind in _PROSE else lead
+
+
+_FIELD = re.compile(r"[ \t]*[^\W\d][\w .()/-]{0,40}:[ \t]+\S[^\n]*")
+"""A line with a name and its value: "port: 9300"."""
+
+
+def _split_fields(text: str, sentences: Sequence[Sentence]) -> Iterator[Sentence]:
+    """Yield the sentences, those that are lines of names and values line by line."""
+    for sentence in sentences:
+        lines = sentence.of(text).split("\n")
+        if sentence.kind != "paragraph" or len(lines) < 2 or not all(map(_FIELD.fullmatch, lines)):
+            yield sentence
+            continue
+        start = sentence.start
+        for line in lines:
+            offset = len(line) - len(line.lstrip())
+            yield Sentence(start=start + offset, end=start + len(line.rstrip()), kind="paragraph")
+            start += len(line) + 1
 
 
 _FIGURE = re.compile(r"!\[(?P<words>(?:[^\]\\]|\\.)+)\]\(")
@@ -212,6 +230,8 @@ def _says_nothing(unit: QuotableUnit) -> bool:
     if unit.is_header or _asks(unit.quote):
         return True
     words = count_words(unit.quote)
+    if _FIELD.fullmatch(unit.quote):
+        return False
     if unit.sentence.kind in {"code", "table"}:
         return words < 2 and "=" not in unit.quote
     if unit.quote.endswith(_OPEN) and not unit.follows:

@@ -88,12 +88,13 @@ from roma_core.writers.extractive.selection import (
     is_echo,
     is_row_beside,
     missing_names,
+    says_we,
     speaks_of,
 )
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
 from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
 from roma_core.writers.extractive.spelling import correct_spelling
-from roma_core.writers.extractive.synonyms import read_synonyms
+from roma_core.writers.extractive.synonyms import read_roles, read_synonyms
 from roma_core.writers.extractive.tables import TableAnswer, find_missing_thing
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
@@ -108,7 +109,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "18"
+VERSION = "19"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -392,6 +393,8 @@ class ExtractiveWriter:
         if special is not None and special.coverage >= SURE_COVERAGE:
             return await self._give_table(reading, special.table, special.pieces, "")
         best = reading.best_of(chosen)
+        if special is not None and special.table is not None and not _is_in_document(best, special.table):
+            special = None  # the ranker finds the answer in another document than the rows that may be meant
         if special is None and self._thresholds is not None:
             chosen = await self._add_next(reading, best, chosen)
         evidence = reading.evidence(chosen, thresholds, special)
@@ -638,7 +641,7 @@ class _Reading:
         corrected = correct_spelling(question, texts)
         if corrected != question:  # only then the words of the language are worth loading
             corrected = correct_spelling(question, texts, load_words(RERANKER_FILES))
-        corrected = read_synonyms(corrected, texts)
+        corrected = read_synonyms(read_roles(corrected, [passage.chunk.text for passage in considered]), texts)
         units = quotable_units(considered, with_figures=asks_picture(question))
         units = [unit for unit in units if not is_echo(question, unit.quote)]
         sources = sources or CitedSources(found.passages, found.documents, found.relatives)
@@ -697,7 +700,8 @@ class _Reading:
         self, chosen: Sequence[QuotableUnit], thresholds: ScoreThresholds, special: RecipeAnswer | None
     ) -> float:
         """Return the evidence for an answer, see ``ScoreThresholds.answer_from``."""
-        text = "\n".join(unit.scored_text for unit in chosen)
+        spoken_for = (name for name in self.question.names for unit in chosen if self._speaks_for(name, unit))
+        text = "\n".join((*(unit.scored_text for unit in chosen), *spoken_for))
         covered = special.coverage if special is not None else self.coverage(text)
         missing = self.count_missing(chosen) if special is None else 0.0
         score = self.relevance + max(*self.scores, self.together) - thresholds.missing * missing
@@ -709,7 +713,13 @@ class _Reading:
         passages = (*self.sources.passages, *self.sources.added)
         around = "\n".join(passages[unit.passage - 1].chunk.indexed_text for unit in chosen).casefold()
         near = [name for name in missing if name.casefold().rstrip("s.") in around]
-        return len(missing) - len(near) / 2
+        own = [name for name in missing if any(self._speaks_for(name, unit) for unit in chosen)]
+        return len([name for name in missing if name not in own]) - len([name for name in near if name not in own]) / 2
+
+    def _speaks_for(self, name: str, unit: QuotableUnit) -> bool:
+        """Return whether a unit says "we" in a document under the name of a firm: a page of its site, a file of it."""
+        chunk = (*self.sources.passages, *self.sources.added)[unit.passage - 1].chunk
+        return says_we(unit) and name.casefold().rstrip("s.") in f"{chunk.uri} {chunk.title}".casefold()
 
     def missing_codes(self, chosen: Sequence[QuotableUnit], special: RecipeAnswer | None) -> list[str]:
         """Return the codes of the question that nothing in the answer names."""
@@ -782,6 +792,10 @@ class _Reading:
         nearest = [self.units[i] for i in best] or self.units
         rest = describe_unknown(self.question, self.considered, nearest, missing)
         return QuotedAnswer(pieces=(I_DONT_KNOW, *rest), remark=remark, kind=self.question.kind, evidence=self.weighed)
+
+
+def _is_in_document(unit: QuotableUnit, answer: TableAnswer) -> bool:
+    return unit.document_place[0] == answer.table.document.id
 
 
 def _with_reading(question: str, reading: str) -> str:

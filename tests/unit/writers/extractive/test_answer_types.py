@@ -21,6 +21,7 @@ from roma_core.writers.extractive.answer_types import find_asked_value, states_v
         ("What was the temperature of the kiln?", "temperature"),
         ("What power has the pump?", "power"),
         ("How deep is the well?", "number"),
+        ("How long must a password be?", "length"),
     ],
 )
 def test_a_question_asks_for_a_type_of_value(question: str, value_type: str) -> None:

@@ -81,6 +81,12 @@ def test_the_years_of_the_question_choose_the_editions() -> None:
     assert (found.old.uri, found.new.uri) == (EDITIONS[0].uri, newest.uri)
 
 
+def test_versions_order_editions_without_dates() -> None:
+    found = changes("What changed in the kiln rules?", (make_document("kiln-v10", NEW), make_document("kiln-v9", OLD)))
+    assert found is not None
+    assert (found.old.text, found.new.text) == (OLD, NEW)
+
+
 async def test_each_difference_is_cited_in_its_edition() -> None:
     passages = [
         ScoredChunk(

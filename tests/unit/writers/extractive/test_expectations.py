@@ -34,6 +34,10 @@ def unit(text: str) -> QuotableUnit:
         ("Is the rent paid in advance?", "The rent is paid in advance.", STATES),
         ("Is the rent paid in cash?", "The rent is paid in advance.", 0.0),
         ("Is there rent?", "The rent is paid in advance.", 0.0),
+        ("May I use a ladder?", "Ladders are allowed for tenants.", STATES),
+        ("Are ladders allowed?", "Ladders lean on the wall.", 0.0),
+        ("Where does the fair take place if it rains?", "The fair is on 3 July, if it rains in hall 2.", STATES),
+        ("Where does the fair take place if it rains?", "The fair is on 3 July, if it rains not.", 0.0),
     ],
 )
 def test_a_sentence_gains_by_all_words_and_a_value(question: str, text: str, bonus: float) -> None:
@@ -45,11 +49,17 @@ def test_what_has_no_word_of_the_question_does_not_stand_above_what_has_all() ->
     exception, password = lift_statements(read_question("How long must a password be?"), units, [2.5, -7.0])
     assert password == 2.5
     assert exception < password
-    words = [unit("The password of a guest lasts a day."), units[1]]
-    assert lift_statements(read_question("How long must a password be?"), words, [2.5, -7.0]) == [2.5, -7.0 + STATES]
+    words = [unit("The rent of a guest is 9 EUR."), unit("The rent is 12 EUR.")]
+    assert lift_statements(read_question("What is the rent?"), words, [2.5, -7.0]) == [2.5 + STATES, -7.0 + STATES]
 
 
 def test_who_somebody_is_stands_before_the_role_in_brackets() -> None:
     text = "Between Brockway Estates Ltd (the landlord) and Fenwick Ceramics (the tenant)."
     assert definition_bonus(read_question("Who is the landlord?"), unit(text)) == DEFINES
     assert definition_bonus(read_question("Who is the agent?"), unit(text)) == 0.0
+
+
+def test_what_states_nothing_of_the_kind_does_not_stand_above_what_does() -> None:
+    units = [unit("Passwords expire after 90 days."), unit("Passwords have at least 14 characters.")]
+    expiry, length = lift_statements(read_question("How long must a password be?"), units, [1.0, -7.0])
+    assert (expiry, length) == (-4.0, 1.0)

@@ -120,3 +120,25 @@ async def test_a_row_on_another_thing_than_the_asked_one_needs_more_evidence(thi
     table = "| Item | Sum |\n| --- | --- |\n| New masts | 27 400 |\n| Staff | 312 000 |"
     answer = await quote(f"What does the budget hold for the {thing}?", f"Budget:\n\n{table}", {"masts": 2.0})
     assert answer.startswith("I don't know") is not is_known
+
+
+async def test_a_value_behind_a_report_of_another_one_is_quoted_too() -> None:
+    text = "The page says nine weeks for the barometer. Dispatch is at fourteen, as capsules come late."
+    answer = await quote("What is the delivery time of the barometer?", text, {"nine": 9.0, "fourteen": -2.0})
+    assert "fourteen" in answer
+    text = "Delivery takes nine weeks for the barometer. Dispatch is at fourteen, as capsules come late."
+    answer = await quote("What is the delivery time of the barometer?", text, {"nine": 9.0, "fourteen": -2.0})
+    assert "fourteen" not in answer
+
+
+@pytest.mark.parametrize(
+    ("said", "is_known"),
+    [("We guarantee each barometer for years.", True), ("Mills guarantee each barometer for years.", False)],
+)
+async def test_we_are_those_under_whose_name_a_page_stands(said: str, is_known: bool) -> None:
+    found = passage("Guarantee page", said, 1)
+    found = found.model_copy(
+        update={"chunk": found.chunk.model_copy(update={"uri": "https://www.brenk.example/guarantee"})}
+    )
+    answer = await ExtractiveWriter(Scripted({"barometer": 0.5})).answer("Does Brenk guarantee barometers?", [found])
+    assert (not answer.is_refusal) is is_known

@@ -12,6 +12,7 @@ from roma_core.types import Chunk, Document, ScoredChunk, Section
 from roma_core.writers import ExtractiveWriter
 from roma_core.writers.extractive.tables import (
     MOST_ROWS,
+    MOST_UNSURE,
     TableAnswer,
     answer_from_tables,
     find_missing_thing,
@@ -390,3 +391,45 @@ async def test_the_articles_of_a_price_list_are_no_documents() -> None:
 )
 def test_two_rows_are_compared(question: str, rows: list[str]) -> None:
     assert first_cells(answer(question)) == rows
+
+
+STOCK = """| Asset | Type | User | Price EUR |
+|---|---|---|---|
+| A-1 | Laptop | Ines | 900 |
+| A-2 | Laptop | Karl | 950 |
+| A-3 | Printer | Ines | 650 |
+"""
+EFFECTS = """| Frequency | Side effect |
+|---|---|
+| Common | headache, dizziness |
+| Rare | cough, rash |
+| Unknown | fever |
+"""
+TRAINS = """| Station | Train 21 | Train 23 |
+|---|---|---|
+| Ashby | 06:12 | 09:12 |
+| Easton | 07:05 | 10:02 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "rows"),
+    [
+        ("How many laptops are there?", STOCK, ["A-1", "A-2"]),
+        ("How many keyboards are there?", STOCK, []),
+        ("What did the printer cost?", STOCK, ["A-3"]),
+        ("How common is a rash as a side effect?", EFFECTS, ["Common", "Rare"]),
+        ("Is a rash a common side effect?", EFFECTS, ["Common", "Rare"]),
+        ("When does the first train leave Ashby?", TRAINS, ["Ashby"]),
+        ("When does train 23 arrive in Easton?", TRAINS, ["Easton"]),
+    ],
+)
+def test_rows_are_named_by_their_cells(question: str, text: str, rows: list[str]) -> None:
+    assert first_cells(answer(question, text, title="Harbour")) == rows
+
+
+def test_several_rows_that_lack_a_word_are_not_sure() -> None:
+    text = "| id | owner | height_m |\n|---|---|---|\n| N3 | Moor | 371 |\n| N4 | Moor | 412 |\n| N5 | Dale | 9 |\n"
+    found = answer("At what height are the fluxes of the owner Moor?", text, title="Stations")
+    assert found is not None
+    assert found.coverage == MOST_UNSURE
