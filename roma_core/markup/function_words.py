@@ -24,15 +24,14 @@ FUNCTION_WORDS: Final[Mapping[str, frozenset[str]]] = {
         "da": "af at blev bliver da de den der det dette du efter eller en er et for fra få får han har havde hvad "
         "hvem hvilke hvilken hvilket hvor hvordan hvorfor hvornår i ikke kan man med må nogen og om på sig skal "
         "som så til under ved var vi være",
-        "de": "aber als am an auf aus bei beim bis da damit dann darf darin das dass davon dazu dem den denn der "
-        "deren des dessen die dies diese diesem diesen dieser dieses du durch dürfen ein eine einem einen einer "
-        "eines er es etwas für gab gibt habe haben hat hatte hatten heißt ich ihr ihre ihrem ihren ihrer im in "
-        "ins ist ja kann kannst können könnte laut man mein mich mir mit muss musste müssen nach oder ob pro "
-        "sein seine seinem seinen seiner seit sich sie sind so soll sollen sollte sowie um und uns unter vom von "
-        "vor wann war waren warum was welche welchem welchen welcher welches wem wen wenn wer werden wessen wie "
-        "wieso lautet viel viele vielen lange oft bekommt bekomme steht "
-        "wird wir wo wodurch wofür wohin womit woraus worin worüber wozu wurde wurden während zu zum zur "
-        "zwischen über",
+        "de": "aber als am an auf aus bei beim bekomme bekommt bis da damit dann darf darin das dass davon dazu "
+        "dem den denn der deren des dessen die dies diese diesem diesen dieser dieses du durch dürfen ein "
+        "eine einem einen einer eines er es etwas für gab gibt habe haben hat hatte hatten heißt ich ihr ihre "
+        "ihrem ihren ihrer im in ins ist ja kann kannst können könnte lange laut lautet man mein mich mir mit "
+        "muss müssen musste nach ob oder oft pro sein seine seinem seinen seiner seit sich sie sind so soll "
+        "sollen sollte sowie steht um und uns unter viel viele vielen vom von vor während wann war waren "
+        "warum was welche welchem welchen welcher welches wem wen wenn wer werden wessen wie wieso wir wird "
+        "wo wodurch wofür wohin womit woraus worin worüber wozu wurde wurden zu zum zur zwischen über",
         "el": "αν από αυτή αυτό αυτός για δεν είναι είχαν είχε ενός ένα ένας έχει έχουν η ήταν θα και κατά με "
         "μεταξύ μια μιας να ο οι όπως όταν ότι πια πιο ποια ποιας ποιες ποιο ποιοι ποιον ποιος ποιους πόσα πόσες "
         "πόσο πόσοι πόσους πότε που πού προς πως πώς σε στα στη στην στις στο στον στους τα τη την της τι τις το "
