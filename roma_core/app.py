@@ -24,6 +24,7 @@ from roma_core.errors import (
     explain_invalid,
     guarded,
     guarded_call,
+    no_document,
     suggest_name,
 )
 from roma_core.parts import Part, RomaParts, import_in_thread, list_parts
@@ -1072,7 +1073,7 @@ class Roma:
         ``needs_unmasked`` raises ``AccessError`` as well, see ``_require_unmasked``, and logs what is shown.
         """
         if not (await self.grants.find_scope(who)).permits(document.id, document.collection):
-            raise NotFoundError(f"There is no document {document.id!r}; `roma ledger` lists those that there are.")
+            raise no_document(document.id)
         if needs_unmasked:
             self._require_unmasked(document, who)
         if needs_unmasked and is_masked(document):
@@ -1087,7 +1088,7 @@ class Roma:
     async def _stored(self, document_id: str, who: Principal) -> Document:
         found = await self.store.document(who.tenant, document_id, await self.grants.find_scope(who))
         if found is None:
-            raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+            raise no_document(document_id)
         await self.log_action(who, "read", documents=[document_id])
         return found
 
@@ -1136,7 +1137,7 @@ class Roma:
     async def _unmasked(self, document_id: str, who: Principal) -> Document:
         found = await self.store.document(who.tenant, document_id, await self.grants.find_scope(who))
         if found is None:
-            raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+            raise no_document(document_id)
         self._require_unmasked(found, who)
         await self.log_action(who, "unmask", documents=[document_id])
         if not is_masked(found):

@@ -219,6 +219,11 @@ class NotFoundError(InputError):
     default_code = ErrorCode.NOT_FOUND
 
 
+def no_document(document: str) -> NotFoundError:
+    """Return the error for a document that is not there; one that its reader may not see is told in the same words."""
+    return NotFoundError(f"There is no document {document!r}; `roma documents` lists those that there are.")
+
+
 class DeadlineError(RomaError):
     """ROMA's own deadline passed."""
 
@@ -337,6 +342,15 @@ def name_some(names: Iterable[str]) -> str:
     held = list(names)
     more = len(held) - MOST_NAMED
     return ", ".join(held[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def count_noun(number: int, noun: str) -> str:
+    """Return a number with its noun for a message, in the plural where it is not one.
+
+    >>> count_noun(1, "run"), count_noun(1200, "run")
+    ('1 run', '1,200 runs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def explain_invalid(error: ValidationError) -> str:

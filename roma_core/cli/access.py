@@ -12,7 +12,7 @@ from roma_core.app import build_roma
 from roma_core.cli.audit import log_change
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import OK, PARTIAL, write, write_table
-from roma_core.errors import InputError, NotFoundError
+from roma_core.errors import InputError, no_document
 from roma_core.identity import Grantee, GrantTable, Resource, explain_access
 from roma_core.types import LOCAL_USER, ROLES, Document, Principal, Role
 from roma_core.workspace import Workspace
@@ -107,7 +107,7 @@ async def check(call: Invocation, who: str, document: str, groups: tuple[str, ..
             tenant, Document.id_for(document, tenant)
         )
         if found is None:
-            raise NotFoundError(f"There is no document {document!r}; `roma ledger` lists those that there are.")
+            raise no_document(document)
         restrictions = await asyncio.to_thread(roma.grants.read, tenant)
     decision = explain_access(principal, restrictions, found.id, found.collection)
     verdict = f"{who} may {'' if decision.permitted else 'not '}read {found.title!r} ({found.id})"

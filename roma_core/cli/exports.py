@@ -10,6 +10,7 @@ import click
 from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.output import OK, PARTIAL, note, write, write_table
+from roma_core.errors import count_noun
 from roma_core.exports import FORMATS, TABLES, ExportReport
 from roma_core.exports import export as export_records
 from roma_core.exports.retrieval import UNITS, Unit
@@ -94,5 +95,6 @@ async def report(call: Invocation, out: Path, everyone: bool) -> int:
         quality = await report_quality(roma, everyone=everyone)
     with whole_or_nothing(out, replace=True) as place:
         await asyncio.to_thread(place.write_text, render_quality_page(quality), encoding="utf-8")
-    call.emit(quality, lambda: write(f"{len(quality.trends)} trends, {len(quality.failures)} open failures: {out}"))
+    held = f"{count_noun(len(quality.trends), 'trend')}, {count_noun(len(quality.failures), 'open failure')}"
+    call.emit(quality, lambda: write(f"{held}: {out}"))
     return OK

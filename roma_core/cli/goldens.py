@@ -15,7 +15,7 @@ import click
 from roma_core.app import Roma, build_roma
 from roma_core.cli.command import Invocation, RomaGroup, command
 from roma_core.cli.output import FAILED, OK, note, write, write_table
-from roma_core.errors import AgentFailure, EvalError, InputError
+from roma_core.errors import AgentFailure, EvalError, InputError, count_noun
 from roma_core.store import locate_store, open_for_reading
 from roma_core.workspace import Workspace
 
@@ -206,7 +206,7 @@ async def _ask_for_items(call: Invocation, roma: Roma, draft: _ItemDraft) -> int
             added.append(case)
             note(f"{case.id} is in {draft.dataset}\n")
     items = [case.model_dump(mode="json", exclude_defaults=True) for case in added]
-    call.emit(items, lambda: write(f"{len(added)} new {'item' if len(added) == 1 else 'items'} in {draft.dataset}"))
+    call.emit(items, lambda: write(f"{count_noun(len(added), 'new item')} in {draft.dataset}"))
     if added and not call.as_json:
         note(f"next: roma golden validate {draft.dataset}")
     return OK

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from roma_core.errors import count_noun
 from roma_core.types import Usage
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ class UsageWatch:
         if not used.calls:
             return "No model was paid."
         cost = "at an unknown price" if used.cost_usd is None else f"${used.cost_usd:.4f}"
-        calls = "1 model call" if used.calls == 1 else f"{used.calls} model calls"
-        counted = "about " if used.estimated else ""
+        calls, counted = count_noun(used.calls, "model call"), "about " if used.estimated else ""
         return f"Paid: {calls}, {counted}{used.input_tokens + used.output_tokens:,} tokens, {cost}."
 
 

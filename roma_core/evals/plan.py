@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from roma_core import display
+from roma_core.errors import count_noun
 from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.measures.base import Measure
 from roma_core.evals.report.comparison import MeasureRole, choose_primary, show_effect
@@ -249,12 +250,12 @@ def _make_remarks(primary: MeasurePlan) -> tuple[str, ...]:
         return tuple(remarks)
     if not primary.can_decide:
         remarks.append(
-            f"Nothing can be decided: {primary.clusters} clusters cannot reach a p-value below "
+            f"Nothing can be decided: {count_noun(primary.clusters, 'cluster')} cannot reach a p-value below "
             f"{primary.smallest_p:.3f}. Add questions about other documents."
         )
     if primary.effective_clusters < FEW_CLUSTERS:
         remarks.append(
-            f"The {primary.items} items lie in {primary.clusters} clusters that count as "
+            f"{count_noun(primary.items, 'item')} in {count_noun(primary.clusters, 'cluster')}, counted as "
             f"{primary.effective_clusters:.1f}: a result hangs on a few documents."
         )
     return tuple(remarks)

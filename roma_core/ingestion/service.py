@@ -27,6 +27,7 @@ from roma_core.errors import (
     StoreError,
     guarded,
     guarded_call,
+    no_document,
 )
 from roma_core.ingestion.absence import AbsenceReview, DeletionPolicy, delete_items
 from roma_core.ingestion.captions import Captions
@@ -418,7 +419,7 @@ class IngestionService:
         for document_id in document_ids:
             row = ledger.row_of_document(tenant, document_id)
             if row is None:
-                raise NotFoundError(f"There is no document {document_id!r}; `roma ledger` lists those that there are.")
+                raise no_document(document_id)
             targets[row.uri] = document_id
         for uri in list(targets):
             targets |= {row.uri: row.document_id for row in ledger.rows_of_parts(tenant, uri)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from roma_core.errors import NotFoundError, name_some
+from roma_core.errors import NotFoundError, name_some, no_document
 from roma_core.types import (
     EVERYTHING,
     Chunk,
@@ -149,7 +149,7 @@ async def require_document(store: ChunkStore, tenant: str, document_id: str) -> 
         if beginning:
             document = await store.document(tenant, beginning[0])
     if document is None:
-        raise NotFoundError(f"There is no document {document_id!r}; `roma documents` lists those that there are.")
+        raise no_document(document_id)
     return document
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from roma_core.errors import AgentFailure
+from roma_core.errors import AgentFailure, count_noun
 from roma_core.types.base import Noun, frame
 from roma_core.types.document import ScoredChunk, Span
 from roma_core.types.query import Persona
@@ -144,11 +144,9 @@ class SavedWork(Noun):
     @property
     def words(self) -> str:
         """Return one line for a person: "from the cache of answers, which saved 1 call, 310 tokens, $0.0012"."""
-        calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
         cost = "an unknown cost" if self.cost_usd is None else f"${self.cost_usd:.4f}"
-        return (
-            f"from the cache of answers, which saved {calls}, {self.input_tokens + self.output_tokens} tokens, {cost}"
-        )
+        calls, tokens = count_noun(self.calls, "call"), self.input_tokens + self.output_tokens
+        return f"from the cache of answers, which saved {calls}, {tokens} tokens, {cost}"
 
 
 RouteChoice = Literal["cheap", "strong", "escalated"]
@@ -259,8 +257,7 @@ class TailorOutput(Noun):
         proven = counts.get("verbatim", 0) + counts.get("supported", 0)
         others = [f"{n} {VERDICT_WORDS[verdict]}" for verdict, n in counts.items() if verdict not in PROVEN]
         taken_out = [f"{len(self.removed)} taken out"] if self.removed else []
-        noun = "statement" if total == 1 else "statements"
-        return ", ".join([f"{proven} of {total} {noun} proven", *others, *taken_out])
+        return ", ".join([f"{proven} of {count_noun(total, 'statement')} proven", *others, *taken_out])
 
     def citation_at(self, position: int, number: int) -> Citation | None:
         """Return the citation that the marker ``[number]`` at ``position`` of the answer stands for."""

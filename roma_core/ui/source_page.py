@@ -11,11 +11,10 @@ import panel as pn
 import panel_material_ui as pmui
 
 from roma_core.connectors.sources import redact_uri
-from roma_core.errors import AgentFailure, guarded
+from roma_core.errors import AgentFailure, count_noun, guarded
 from roma_core.types import Principal, SourcePlan, SourceRecord
 from roma_core.ui.alerts import failure_alert
 from roma_core.ui.dashboards import frame
-from roma_core.ui.dashboards.tables import count
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
@@ -119,7 +118,7 @@ def make_pane(html: str) -> pn.pane.HTML:
 
 def render_source(record: SourceRecord, now: datetime | None = None) -> str:
     """Return a source as HTML: its name and address, its items, its schedule and its last sync."""
-    facts = [count(record.items, "item")]
+    facts = [count_noun(record.items, "item")]
     if record.missing:
         facts.append(f"{record.missing} missing")
     if record.options.schedule_s:
@@ -128,7 +127,7 @@ def render_source(record: SourceRecord, now: datetime | None = None) -> str:
         facts.append("never synced")
     else:
         age_min = round(((now or datetime.now(UTC)) - record.last_ended_at).total_seconds() / 60)
-        facts.append(f"synced {count(age_min, 'minute')} ago")
+        facts.append(f"synced {count_noun(age_min, 'minute')} ago")
     counts = ", ".join(f"{number} {state}" for state, number in record.last_counts.items() if number)
     address = escape(redact_uri(record.uri))
     lines = [f"<h3>{escape(record.name)}</h3><code>{address}</code>" if record.name else f"<h3>{address}</h3>"]

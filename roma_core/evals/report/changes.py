@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from roma_core import display
+from roma_core.errors import count_noun
 from roma_core.evals.attribution import FailureReport
 from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.measures.nuggets import states
@@ -107,8 +108,9 @@ def describe_missing(comparison: Comparison) -> str:
         return "The two differ by nothing on average; more questions would only narrow the interval."
     needed = count_needed(decided)
     if needed is None:
+        documents = count_noun(difference.clusters, "document")
         return (
-            f"{difference.clusters} documents cannot decide anything (least p {difference.smallest_p:.3f}): "
+            f"{documents} cannot decide anything (least p {difference.smallest_p:.3f}): "
             "add questions about other documents."
         )
     return (

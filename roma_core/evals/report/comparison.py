@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from roma_core import display
-from roma_core.errors import ErrorCode, EvalError, name_some, suggest_name
+from roma_core.errors import ErrorCode, EvalError, count_noun, name_some, suggest_name
 from roma_core.evals.judge.model import load_rubrics
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, words_an_answer
 from roma_core.evals.stats.inference import ALPHA, FEW_CLUSTERS, Difference, compare_pairs, holm, holm_levels
@@ -517,7 +517,7 @@ def _make_remarks(
     difference = decisive.difference
     if difference.effective_clusters < FEW_CLUSTERS:
         remarks.append(
-            f"The {difference.n} cases lie in {difference.clusters} clusters that count as "
+            f"{count_noun(difference.n, 'case')} in {count_noun(difference.clusters, 'cluster')}, counted as "
             f"{difference.effective_clusters:.1f}: the result hangs on a few documents."
         )
     calibrated = {c.measure for report in (a, b) for c in report.corrections}
@@ -534,8 +534,9 @@ def _make_remarks(
         )
     if math.isinf(difference.detectable):
         remarks.append(
-            f"No result could be significant: the least p-value that {difference.clusters} clusters can reach is "
-            f"{difference.smallest_p:.3f}. Add questions about other documents."
+            "No result could be significant: the least p-value that "
+            f"{count_noun(difference.clusters, 'cluster')} can reach is {difference.smallest_p:.3f}. "
+            "Add questions about other documents."
         )
     return tuple(remarks)
 

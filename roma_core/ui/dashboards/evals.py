@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import panel as pn
 
 from roma_core.display import Html, escape_text
-from roma_core.errors import AgentFailure, guarded
+from roma_core.errors import AgentFailure, count_noun, guarded
 from roma_core.evals.report.comparison import Comparison, Decision
 from roma_core.evals.runs import RunSummary
 from roma_core.insights.losses import RunLosses, explain_run
@@ -147,7 +147,7 @@ class EvalsDashboard:
         if not losses.stages:
             return [frame.make_pane(head + tables.paragraph("No item failed.", muted=True))]
         note = (
-            f"{losses.failed} of {tables.count(losses.items, 'item')} failed, over the corpus as it is now; found "
+            f"{losses.failed} of {count_noun(losses.items, 'item')} failed, over the corpus as it is now; found "
             "without a model. Type a stage into Words to see its items."
         )
         if losses.unanswered:
@@ -173,7 +173,7 @@ class EvalsDashboard:
         if versions > 1:
             note += f" {versions} versions of the set, each in a colour of its own: they ask other questions."
         trend = plots.draw_trend(runs, measure, (self.filters["a"], self.filters["b"]))
-        head = tables.heading(f"{measure} over {tables.count(len(runs), 'run')}") + tables.paragraph(note, muted=True)
+        head = tables.heading(f"{measure} over {count_noun(len(runs), 'run')}") + tables.paragraph(note, muted=True)
         seconds = {"median": [run.median_s for run in runs], "95 % are faster than": [run.p95_s for run in runs]}
         costs = {"cost of 1,000 questions": [cost_per_thousand(run) for run in runs]}
         return [
@@ -196,13 +196,11 @@ class EvalsDashboard:
         """Return for how many runs there is nothing to draw, and why."""
         missing = sum((run.median_s if what == "times" else cost_per_thousand(run)) is None for run in runs)
         if not missing:
-            return tables.paragraph(f"Over {tables.count(len(runs), 'run')}.", muted=True)
+            return tables.paragraph(f"Over {count_noun(len(runs), 'run')}.", muted=True)
         why = "no times are kept" if what == "times" else "no question was asked, or a price is unknown"
         if missing == len(runs):
             return tables.paragraph(f"Of no run: {why}.", muted=True)
-        return tables.paragraph(
-            f"Over {tables.count(len(runs), 'run')}, of which {missing} without: {why}.", muted=True
-        )
+        return tables.paragraph(f"Over {count_noun(len(runs), 'run')}, of which {missing} without: {why}.", muted=True)
 
     def _draw_runs(self, runs: Sequence[RunSummary]) -> list[Any]:
         self._listed = list(reversed(runs))

@@ -117,15 +117,6 @@ def link(words: str, parameters: Mapping[str, str]) -> Html:
     return Html(f'<a href="{escape(address)}">{escape(words)}</a>')
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one.
-
-    >>> count(1, "run"), count(1200, "run")
-    ('1 run', '1,200 runs')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def write_time(moment: datetime | None) -> str:
     """Return a moment as a table has it; a dash for none.
 

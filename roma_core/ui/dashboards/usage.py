@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import panel as pn
 import panel_material_ui as pmui
 
-from roma_core.errors import AgentFailure, guarded
+from roma_core.errors import AgentFailure, count_noun, guarded
 from roma_core.evals.golden.candidates import GoldenCandidate
 from roma_core.insights.promotion import make_golden, may_review, open_candidate
 from roma_core.insights.usage import DAYS, SELECTIONS, AskedQuestion, TopicFigures, UsageFigures, read_usage
@@ -342,7 +342,7 @@ def render_head(figures: UsageFigures) -> str:
     down = sum(question.down for question in figures.questions)
     people = len({question.owner for question in figures.questions})
     cards = [
-        (f"{len(figures.questions):,}", "questions", f"by {tables.count(people, 'user')}"),
+        (f"{len(figures.questions):,}", "questions", f"by {count_noun(people, 'user')}"),
         (
             tables.write_share(figures.answered_share),
             "answered",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from roma_core.errors import count_noun
 from roma_core.languages import detect_language
 from roma_core.markup import Frame, escape_markers, join_piece
 from roma_core.markup.function_words import FUNCTION_WORDS
@@ -29,7 +30,7 @@ def describe_unknown(
         return ["\n\nSearched: no passage was found."]
     titles = list(dict.fromkeys(passage.chunk.title or file_name(passage.chunk.uri) for passage in passages))
     named = ", ".join(f"“{title}”" for title in titles[:MOST_TITLES])
-    count = f"{_plural(len(passages), 'passage')} of {_plural(len(titles), 'document')}"
+    count = f"{count_noun(len(passages), 'passage')} of {count_noun(len(titles), 'document')}"
     pieces = [f"\n\nSearched: the nearest {count}: {named}."]
     lost = list(dict.fromkeys([*missing, *find_missing(question, passages)]))
     if lost:
@@ -39,10 +40,6 @@ def describe_unknown(
         pieces.append("\n\nNearest to the question:\n")
         pieces += [f"\n- {quote}" for quote in shown]
     return pieces
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def find_missing(question: Question, passages: Sequence[ScoredChunk]) -> list[str]:

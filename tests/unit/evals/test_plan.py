@@ -54,7 +54,7 @@ def test_the_primary_measure_comes_first_with_its_level_and_effect() -> None:
 def test_few_or_unequal_documents_are_said_before_the_run() -> None:
     plan = plan_study(make_golden([60] + [2] * 20), default_measures(5))
     assert plan.measures[0].effective_clusters == pytest.approx(2.717, abs=1e-3)
-    assert any("count as 2.7" in remark for remark in plan.remarks)
+    assert any("counted as 2.7" in remark for remark in plan.remarks)
     hopeless = plan_study(make_golden([20] * 5), default_measures(5))
     assert not hopeless.measures[0].can_decide and math.isinf(hopeless.measures[0].detectable)
     assert any("Nothing can be decided: 5 clusters" in remark for remark in hopeless.remarks)
