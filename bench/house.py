@@ -1,4 +1,4 @@
-"""How the code reads, counted: ``python -m bench house [ROOT...]`` prints the same figures for each checkout.
+"""How the code reads, counted: ``python -m bench.house [ROOT...]`` prints the same figures for each checkout.
 
 The figures stand in ``docs/adr/0006-house.md``, before and after. They are consequences to look at, not targets:
 what decides is reading. One is a rule that ``make check`` holds: a class name has one meaning (``--check``).
@@ -115,17 +115,16 @@ def check_class_names() -> None:
     sys.exit(1 if duplicates else 0)
 
 
-def main() -> None:
-    """Print one column for each checkout named on the command line; by default this one. ``--check`` holds the rule."""
-    if "--check" in sys.argv:
-        check_class_names()
-        return
-    roots = [Path(argument) for argument in sys.argv[2:]] or [ROOT]
-    columns = {root.resolve().name: measure(root) for root in roots}
+def main(*roots: Path) -> None:
+    """Print one column of figures for each checkout; by default for this one."""
+    columns = {root.resolve().name: measure(root) for root in roots or (ROOT,)}
     figures = list(next(iter(columns.values())))
     rows = [{"figure": figure, **{name: column[figure] for name, column in columns.items()}} for figure in figures]
     print("\n".join(table(rows)))
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--check"]:
+        check_class_names()
+    else:
+        main(*map(Path, sys.argv[1:]))
