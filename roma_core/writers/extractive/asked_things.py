@@ -34,19 +34,26 @@ _MATERIALS = (
     r"|fibreglass|fiberglass|fibres?|fibers?|foam|wax|cork|straw|peat|gravel|sand|canvas|silicone|epoxy|resin|metals?"
     r"|hemp|rope|bone|ivory|plaster|gypsum|asphalt|tar|vinyl|acrylic|teflon|latex|kevlar|diamond|quartz|sapphire"
 )
+CLOCK: Final = (
+    r"(?:o['’]?clock|half past|quarter (?:past|to)"
+    r"|(?:at|by|from|until|till)\s+(?:(?:about|around)\s+)?"
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,2})"
+    r"(?=\W*$|[.,;:!?)]|\s+(?:in|on|to|till|until|and|or|every|each|sharp|daily|today|tomorrow|tonight)\b))"
+)
+"""A time of day in words: "at nine", "from nine to five". The pressure "at six bar" is none."""
 _PATTERNS: Final[dict[ThingKind, re.Pattern[str]]] = {
     "time": re.compile(
         r"\d|\b(?:day|week|month|year|hour|minute|today|tomorrow|yesterday|daily|weekly|monthly|yearly|annually|morning"
         r"|afternoon|evening|noon|night|midnight|dawn|dusk|spring|summer|autumn|winter|christmas|easter|weekend|season"
         r"|century|decade|(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat"
-        rf"|{'|'.join(sorted(MONTHS))}|after|before|until|till|since|during|while|when\w*|once|as soon as|only|if|every"
-        r"|always|never|soon|later|immediately|recently|first|second|third|last|next|end|beginning|yet|now|ago)s?\b",
+        rf"|{CLOCK}|{'|'.join(sorted(MONTHS))}|after|before|until|till|since|during|while|when\w*|once|as soon as|only"
+        r"|if|every|always|never|soon|later|immediately|recently|first|second|third|last|next|end|beginning|yet|now|ago)s?\b",
         re.IGNORECASE,
     ),
     "clock time": re.compile(
         r"\d{1,2}[:.h]\d\d|\b\d{1,2}\s?(?:a\.?m\.?|p\.?m\.?|o['’]?clock|hours?|hrs|h|uhr)\b|\b(?:noon|midday|midnight|dawn"
-        r"|dusk|sunrise|sunset|morning|evening|night|o['’]?clock|half past|quarter (?:past|to))\b"
-        r"|\b\d{1,2}\s?(?:to|[–-])",
+        r"|dusk|sunrise|sunset|morning|evening|night)\b"
+        rf"|\b{CLOCK}|\b\d{{1,2}}\s?(?:to|[–-])",
         re.IGNORECASE,
     ),
     "year": re.compile(r"(?<!\d)\d{3,4}(?!\d)|['’]\d\d\b|\b(?:century|year|decade)s?\b", re.IGNORECASE),

@@ -10,7 +10,7 @@ from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, spl
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import Document
 from roma_core.writers.extractive.answer_types import describe_value, find_asked_value, states_value
-from roma_core.writers.extractive.asked_things import find_asked_thing, states_thing
+from roma_core.writers.extractive.asked_things import CLOCK, find_asked_thing, states_thing
 from roma_core.writers.extractive.facts import file_name, title_span
 from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.units import QuotableUnit
@@ -143,14 +143,14 @@ LEAST_SAID_WORDS = 2
 _NAMED_TIME = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|(?:in|of|early|late|mid|until|by|since) "
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-    r"|\d{1,2}[:.]\d\d|(?:in|every) (?:spring|summer|autumn|winter)|at (?:noon|midnight))\b"
+    rf"|\d{{1,2}}[:.]\d\d|(?:in|every) (?:spring|summer|autumn|winter)|at (?:noon|midnight)|{CLOCK})\b"
 )
 _PERSON = re.compile(r"(?:[A-Z][\w.'’-]+|@\w+)")
 _ROLES = re.compile(
     r"\b(?:manager|head|board|team|department|officer|director|office|desk|company|author)s?\b", re.IGNORECASE
 )
 _TIME = re.compile(
-    r"\d|\b(?:day|week|month|year|hour|minute|today|daily|weekly|monthly|morning|noon|evening|midnight|spring|summer"
+    rf"\d|\b(?:{CLOCK}|day|week|month|year|hour|minute|today|daily|weekly|monthly|morning|noon|evening|midnight|spring|summer"
     r"|autumn|winter|(?:mon|tues|wednes|thurs|fri|satur|sun)day|after|before|until|when|once|as soon as|only|if)s?\b",
     re.IGNORECASE,
 )
