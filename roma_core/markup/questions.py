@@ -42,7 +42,7 @@ STOP_WORDS = frozenset(
     """
     a about all am an and any are as at be been being but by can could did do does doing for from get give had has have
     having he her his how i if in into is it its list many may me might more most much must my name no not of on one or
-    our out please shall she should show so some tell than that the their them then there these they this those to
+    our out per please shall she should show so some tell than that the their them then there these they this those to
     under up us was we were what when where which while who whom whose why will with would you your yours
     """.split()
 )
@@ -470,17 +470,19 @@ _SUFFIXES = ("ingly", "edly", "ings", "ing", "edly", "ied", "ies", "ed", "es", "
 _IRREGULAR = {
     form: forms.split()[0]
     for forms in """
-    arise arose arisen; become became; begin began begun; bend bent; blow blew blown; break broke broken; bring
-    brought; build built; burn burnt; buy bought; catch caught; choose chose chosen; come came; deal dealt; dig dug;
-    draw drew drawn; drink drank drunk; drive drove driven; eat ate eaten; fall fell fallen; feed fed; fight fought;
-    fly flew flown; forget forgot forgotten; freeze froze frozen; give gave given; go went gone; grow grew grown;
-    hang hung; hide hid hidden; hold held; keep kept; know knew known; lead led; learn learnt; lend lent; lose lost;
-    mean meant; meet met; oversee oversaw overseen; pay paid; ride rode ridden; run ran; see seen; seek sought; sell
-    sold; send sent; shake shook shaken; show shown; sing sang sung; sink sank sunk; sleep slept; speak spoken;
-    spend spent; stand stood; steal stole stolen; strike struck; swear swore sworn; sweep swept; swim swam swum;
-    take took taken; teach taught; tear tore torn; tell told; think thought; throw threw thrown; understand
-    understood; undertake undertook undertaken; wear wore worn; win won; withdraw withdrew withdrawn; write wrote
-    written; child children; foot feet; man men; mouse mice; taxi taxis; tooth teeth; woman women
+    approve approval approvals; arise arose arisen; arrive arrival arrivals; become became; begin began begun; bend
+    bent; blow blew blown; break broke broken; bring brought; build built; burn burnt; buy bought; catch caught;
+    choose chose chosen; come came; deal dealt; dig dug; draw drew drawn; drink drank drunk; drive drove driven; eat
+    ate eaten; fall fell fallen; feed fed; fight fought; fly flew flown; forget forgot forgotten; freeze froze
+    frozen; give gave given; go went gone; grow grew grown; hang hung; hide hid hidden; hold held; keep kept; know
+    knew known; lead led; learn learnt; lend lent; lose lost; mean meant; meet met; oversee oversaw overseen; pay
+    paid; ride rode ridden; remove removal removals; renew renewal renewals; refuse refusal refusals; run ran; see
+    seen; seek sought; sell sold; send sent; shake shook shaken; show shown; sing sang sung; sink sank sunk; sleep
+    slept; speak spoken; spend spent; stand stood; steal stole stolen; strike struck; swear swore sworn; sweep
+    swept; swim swam swum; take took taken; teach taught; tear tore torn; tell told; think thought; throw threw
+    thrown; understand understood; undertake undertook undertaken; wear wore worn; win won; withdraw withdrew
+    withdrawn withdrawal withdrawals; write wrote written; child children; foot feet; man men; mouse mice; taxi
+    taxis; tooth teeth; woman women
     """.split(";")
     for form in forms.split()[1:]
 }

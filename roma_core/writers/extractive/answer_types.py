@@ -28,7 +28,9 @@ _UNITS: Final[dict[ValueType, frozenset[str]]] = {
 }
 _PHRASES: Final[dict[ValueType, re.Pattern[str]]] = {
     "money": re.compile(
-        r"\b(?:free|nothing|gratis|included|no (?:charge|fee|cost)|without charge|kilo-?euros?)\b", re.I
+        r"\b(?:free|nothing|gratis|included|no (?:charge|fee|cost)|without charge|kilo-?euros?"
+        r"|(?:pounds?|pence|euros?|dollars?|cents?|francs?|crowns?|rupees?|yen|yuan)(?! of\b))\b",
+        re.I,
     ),
     "duration": re.compile(
         r"\b(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|nights?|until|since|always"

@@ -163,6 +163,7 @@ _QUESTIONS: Final[tuple[tuple[str, ThingKind], ...]] = (
     (r"(?:what|which)(?:'s| is| was)? the (?:\w+ ){0,1}names? of\b"
      r"|what (?:is|are|was|were) .{2,60} (?:called|named)\W*$",
      "name"),
+    (r"what(?:'s| is| was| are| were) (?:the |our |your )?[\w-]+(?:['’]s|s['’]) names?\b", "name"),
     (rf"(?:what|which) (?:[a-z-]+ )?(?:{_NAMED})\b(?!['’\w])", "name"),
 )  # fmt: skip
 _KINDS: Final = tuple((re.compile(_BEGINNING + pattern, re.IGNORECASE), kind) for pattern, kind in _QUESTIONS)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from typing import Final
 
 from roma_core.citations.words import read_words
 from roma_core.markup.questions import LIGHT_WORDS, Question, content_words, split_words, stem_word
 from roma_core.markup.sentences import Sentence, split_sentences
 from roma_core.types import Document
 from roma_core.writers.extractive.answer_types import describe_value, find_asked_value, states_value
-from roma_core.writers.extractive.asked_things import CLOCK, find_asked_thing, states_thing
+from roma_core.writers.extractive.asked_things import CLOCK, ThingKind, find_asked_thing, states_thing
 from roma_core.writers.extractive.facts import file_name, title_span
 from roma_core.writers.extractive.sources import CitedSources
 from roma_core.writers.extractive.units import QuotableUnit
@@ -27,6 +28,18 @@ _VALUE_WORDS = frozenset(
     """.split()
 )
 """Words that ask for a value, and say nothing of the thing that has it."""
+_THING_WORDS = frozenset(
+    stem_word(word)
+    for word in """
+    address called colour color email e-mail licence license mail name named names number phone site telephone web
+    website
+    """.split()
+)
+"""Words that name what is asked for, where its form tells it: a sentence with a telephone number need not say so."""
+_NAMED_KINDS: Final[frozenset[ThingKind]] = frozenset(
+    {"name", "phone number", "email address", "web address", "licence", "colour"}
+)
+_NAMES = re.compile(r"\b(?:called|named|names?|known as)\b", re.IGNORECASE)
 STATES = 3.0
 """Logits that a sentence gains which has every word of the question and a value, time or name of the asked kind: the
 cross-encoder scores short questions low, "How much is the rent?" for "The rent is 1,850 GBP a month" too."""
@@ -54,6 +67,9 @@ def definition_bonus(question: Question, unit: QuotableUnit) -> float:
     subject = re.escape(named)
     quote = unit.quote.strip("*_`|# ")
     opens = rf"^(?:an?|the|our)?\s*[\"“'*_`]*{subject}[\"”'*_`]*(?:\s*\([^)]*\))?"
+    role = rf"\b(?i:{subject}),?\s+[A-Z]\w+|\b(?!The\b|Our\b|An?\b)[A-Z]\w+,?\s+\(?(?i:(?:the |our )?{subject})\b"
+    if who_is is not None and re.search(role, quote):
+        return DEFINES
     if re.match(rf"{opens}\s*[*_`]*\s*(?:{_VERBS})(?!\w)", quote, re.IGNORECASE) or re.match(
         rf"{opens}\s*\|", quote, re.IGNORECASE
     ):
@@ -72,19 +88,38 @@ _ASKS_AMOUNT = re.compile(
 )
 
 
-def lift_statements(question: Question, units: Sequence[QuotableUnit], scores: Sequence[float]) -> list[float]:
-    """Return the scores of units, those raised by ``STATES`` that have all words of a question and state what it asks.
+def asks_certain_kind(question: Question) -> bool:
+    """Return whether an answer is told by its form: an amount, a time, a person, a telephone number."""
+    return find_asked_value(question.text) is not None or find_asked_thing(question.text) is not None
+
+
+def find_statements(question: Question, units: Sequence[QuotableUnit]) -> frozenset[int]:
+    """Return the places of the units that have all words of a question and state what it asks."""
+    wanted = _find_wanted(question)
+    return frozenset(at for at, unit in enumerate(units) if _states_all(question, wanted, unit))
+
+
+def _find_wanted(question: Question) -> frozenset[str]:
+    """Return the words of a question that say what it is about, without those that name the kind of its answer."""
+    thing = find_asked_thing(question.text)
+    return (
+        question.words - _VALUE_WORDS - LIGHT_WORDS - (_THING_WORDS if thing and thing.kind in _NAMED_KINDS else set())
+    )
+
+
+def lift_statements(
+    question: Question, units: Sequence[QuotableUnit], scores: Sequence[float], stating: Set[int]
+) -> list[float]:
+    """Return the scores of units, those at the places ``stating`` raised by ``STATES``.
 
     None of them stays below a unit that has no word of the question but in its title or heading, or that states nothing
     of the asked kind: "How long must a password be?" is not answered by how long an exception lasts.
     """
-    wanted = question.words - _VALUE_WORDS - LIGHT_WORDS
-    stating = {at for at, unit in enumerate(units) if _states_all(question, wanted, unit)}
     lifted = [score + STATES if at in stating else score for at, score in enumerate(scores)]
     if not stating:
         return lifted
     best = max(range(len(units)), key=lambda at: lifted[at])
-    if not wanted & content_words(units[best].own_text) or not states_asked(question, units[best]):
+    if not _find_wanted(question) & content_words(units[best].own_text) or not states_asked(question, units[best]):
         top = max(stating, key=lambda at: lifted[at])
         lifted[top], lifted[best] = lifted[best], lifted[top]
     return lifted
@@ -119,6 +154,10 @@ def _states_kind(question: Question, wanted: frozenset[str], unit: QuotableUnit,
         return any(word.date is not None for word in stated) or _NAMED_TIME.search(text) is not None
     if question.kind == "who":
         return type_penalty(question, unit) == 0.0
+    thing = find_asked_thing(question.text)
+    if thing is not None and thing.kind in _NAMED_KINDS:
+        is_named = thing.kind != "name" or len(wanted) >= LEAST_SAID_WORDS or _NAMES.search(text) is not None
+        return is_named and states_thing(thing, text)
     if _ASKS_LEAVE.match(question.text):
         return _LEAVE.search(text) is not None
     if _ASKS_PLACE.match(question.text):

@@ -50,9 +50,11 @@ from roma_core.writers.extractive.cells import find_asked_cell
 from roma_core.writers.extractive.clauses import choose_part, list_parts
 from roma_core.writers.extractive.comparisons import compare_sides
 from roma_core.writers.extractive.expectations import (
+    asks_certain_kind,
     definition_bonus,
     describe_asked,
     find_definition_units,
+    find_statements,
     find_stating,
     lift_statements,
     type_penalty,
@@ -109,7 +111,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "20"
+VERSION = "21"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -371,14 +373,12 @@ class ExtractiveWriter:
         reading.units = [*(near or reading.units), *find_definition_units(reading.question, reading.sources)]
         scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in reading.units])
         question = reading.question
-        reading.scores = lift_statements(
-            question,
-            reading.units,
-            [
-                score + definition_bonus(question, unit) - type_penalty(question, unit)
-                for score, unit in zip(scores, reading.units, strict=True)
-            ],
-        )
+        reading.stating = find_statements(question, reading.units)
+        weighed = [
+            score + definition_bonus(question, unit) - type_penalty(question, unit)
+            for score, unit in zip(scores, reading.units, strict=True)
+        ]
+        reading.scores = lift_statements(question, reading.units, weighed, reading.stating)
 
     async def _decide(self, reading: _Reading, threshold: KindThreshold) -> QuotedAnswer:
         """Return the answer that the scores allow."""
@@ -620,6 +620,8 @@ class _Reading:
     units: list[QuotableUnit]
     passage_scores: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    stating: frozenset[int] = frozenset()
+    """Places of the units that have all words of the question and state what it asks."""
     together: float = -math.inf
     """Score of the best unit with the sentence that goes on from it, where only both together answer."""
     asked: str = ""
@@ -659,12 +661,16 @@ class _Reading:
 
     @property
     def relevance(self) -> float:
-        """The best score of a passage; of one longer than the ranker reads that of its best unit counts, too."""
+        """The best score of a passage, or of a unit that says all that is asked or is of a long passage.
+
+        The ranker scores notes of many small things low for each of them, and reads the beginning of a long one alone.
+        """
         best = max(self.passage_scores)
-        for unit, score in zip(self.units, self.scores, strict=True):
+        certain = self.stating if asks_certain_kind(self.question) else frozenset()
+        for at, (unit, score) in enumerate(zip(self.units, self.scores, strict=True)):
             if unit.passage <= len(self.considered) and score > best:
                 text = self.considered[unit.passage - 1].chunk.indexed_text
-                best = score if count_tokens(text) > PAIR_TOKENS else best
+                best = score if at in certain or count_tokens(text) > PAIR_TOKENS else best
         return best
 
     @property

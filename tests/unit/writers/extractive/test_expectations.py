@@ -6,7 +6,13 @@ import pytest
 
 from roma_core.markup.questions import read_question
 from roma_core.types import Chunk, ScoredChunk
-from roma_core.writers.extractive.expectations import DEFINES, STATES, definition_bonus, lift_statements
+from roma_core.writers.extractive.expectations import (
+    DEFINES,
+    STATES,
+    definition_bonus,
+    find_statements,
+    lift_statements,
+)
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 
 
@@ -14,6 +20,11 @@ def unit(text: str) -> QuotableUnit:
     chunk = Chunk(id="1", document_id="d", uri="file:///a.md", title="Lease", text=text, start=0, end=len(text))
     [found] = quotable_units([ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")])
     return found
+
+
+def lift(text: str, units: list[QuotableUnit], scores: list[float]) -> list[float]:
+    question = read_question(text)
+    return lift_statements(question, units, scores, find_statements(question, units))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +40,13 @@ def unit(text: str) -> QuotableUnit:
         ("How many kilns are in room B-12?", "Three kilns are in the room.", 0.0),
         ("How long must a password be?", "The last ten passwords may not be used again.", 0.0),
         ("How much is it?", "It is 12 EUR.", 0.0),
+        ("What do tickets cost?", "Tickets cost four pounds.", STATES),
+        ("What do tickets cost?", "Tickets are sold with four pounds of potatoes.", 0.0),
+        ("Who approves expenses?", "Expenses need the approval of Mara.", STATES),
+        ("What is the phone number of the office?", "You reach the office at 01855 555 017.", STATES),
+        ("What is the phone number of the office?", "You reach the office by bus.", 0.0),
+        ("What is the dog's name?", "The dog is called Biscuit.", STATES),
+        ("What is the dog's name?", "The dog belongs to Jun.", 0.0),
         ("When is the handover?", "The handover takes place in the first weeks of July.", STATES),
         ("When is the handover?", "The handover may take place late.", 0.0),
         ("Is the rent paid in advance?", "The rent is paid in advance.", STATES),
@@ -41,16 +59,16 @@ def unit(text: str) -> QuotableUnit:
     ],
 )
 def test_a_sentence_gains_by_all_words_and_a_value(question: str, text: str, bonus: float) -> None:
-    assert lift_statements(read_question(question), [unit(text)], [0.0]) == [bonus]
+    assert lift(question, [unit(text)], [0.0]) == [bonus]
 
 
 def test_what_has_no_word_of_the_question_does_not_stand_above_what_has_all() -> None:
     units = [unit("Exceptions are granted for at most six months."), unit("Passwords have at least 14 characters.")]
-    exception, password = lift_statements(read_question("How long must a password be?"), units, [2.5, -7.0])
+    exception, password = lift("How long must a password be?", units, [2.5, -7.0])
     assert password == 2.5
     assert exception < password
     words = [unit("The rent of a guest is 9 EUR."), unit("The rent is 12 EUR.")]
-    assert lift_statements(read_question("What is the rent?"), words, [2.5, -7.0]) == [2.5 + STATES, -7.0 + STATES]
+    assert lift("What is the rent?", words, [2.5, -7.0]) == [2.5 + STATES, -7.0 + STATES]
 
 
 def test_who_somebody_is_stands_before_the_role_in_brackets() -> None:
@@ -59,7 +77,19 @@ def test_who_somebody_is_stands_before_the_role_in_brackets() -> None:
     assert definition_bonus(read_question("Who is the agent?"), unit(text)) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("text", "bonus"),
+    [
+        ("Captain Ina Brandt has run the ferry since 2011.", DEFINES),
+        ("Ask Ina Brandt, captain of the ferry.", DEFINES),
+        ("The captain has run the ferry since 2011.", 0.0),
+    ],
+)
+def test_a_role_beside_a_name_says_who_it_is(text: str, bonus: float) -> None:
+    assert definition_bonus(read_question("Who is the captain?"), unit(text)) == bonus
+
+
 def test_what_states_nothing_of_the_kind_does_not_stand_above_what_does() -> None:
     units = [unit("Passwords expire after 90 days."), unit("Passwords have at least 14 characters.")]
-    expiry, length = lift_statements(read_question("How long must a password be?"), units, [1.0, -7.0])
+    expiry, length = lift("How long must a password be?", units, [1.0, -7.0])
     assert (expiry, length) == (-4.0, 1.0)

@@ -217,7 +217,7 @@ async def test_what_another_source_reports_to_stand_in_the_best_one_is_compared(
 async def test_an_answer_of_low_confidence_is_contradicted_by_nothing_beside_the_passages() -> None:
     class Doubtful(Ranker):
         async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-            return [-1.0 for _ in texts]
+            return [-3.5 for _ in texts]
 
     found = await write(QUESTION, NOTICE, LETTER, ranker=Doubtful())
     assert "low confidence" in found.reason and "disagree" not in found.text
