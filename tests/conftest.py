@@ -108,7 +108,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def shared_folder(name: str) -> Path:
     """A folder of third-party material beside the checkout, or skip. Read it in place, copy nothing."""
-    root = Path(os.environ.get("ROMA_SHARED") or Path(__file__).resolve().parents[1] / "shared")
+    root = Path(os.environ.get("ROMA_SHARED") or Path(__file__).resolve().parents[2] / "shared")
     folder = root / name
     if not folder.is_dir():
         pytest.skip(f"third-party material {name!r} is not beside this checkout (ROMA_SHARED names another place)")
