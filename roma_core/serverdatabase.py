@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from roma_core.database import (
@@ -245,6 +245,12 @@ class ServerDatabase:
     def _lock_out_writers(self, db: Connection) -> None:
         name = f"roma.{self.schema.name}"
         db.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+
+
+@cache
+def share_server(url: str, schema: Schema) -> ServerDatabase:
+    """Return the tables of a schema at a server. All parts of a process share their connections."""
+    return ServerDatabase(url, schema)
 
 
 def list_names(schema: Schema) -> frozenset[str]:

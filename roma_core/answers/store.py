@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -46,7 +46,7 @@ from roma_core.answers.record import (
 from roma_core.database import Database, Schema, SqlConnection, StateDatabase
 from roma_core.errors import AgentFailure, InputError, NotFoundError
 from roma_core.processes import identify_process
-from roma_core.serverdatabase import FileOfBefore, ServerDatabase
+from roma_core.serverdatabase import FileOfBefore, share_server
 from roma_core.types import (
     Answered,
     Chunk,
@@ -168,12 +168,6 @@ def _own_process(pid: int) -> tuple[str, int, str]:
     return socket.gethostname(), pid, identify_process(pid)
 
 
-@cache
-def _open_server(server_url: str) -> ServerDatabase:
-    """Return the server's tables. All parts of a process share their connections."""
-    return ServerDatabase(server_url, ANSWERS)
-
-
 class AnswerStore:
     """The database of answers. Every method is one transaction and raises ``StoreError``.
 
@@ -182,7 +176,7 @@ class AnswerStore:
 
     def __init__(self, path: Path, server_url: str | None = None) -> None:
         self._file = Database(path, ANSWERS, pragmas=("secure_delete = ON",))
-        self._server = None if server_url is None else _open_server(server_url)
+        self._server = None if server_url is None else share_server(server_url, ANSWERS)
         self._moving = threading.Lock()
         self._has_moved = False
 

@@ -14,13 +14,12 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from roma_core.database import Database, Schema, SqlConnection, StateDatabase, storage_error
 from roma_core.errors import InputError, StoreError
-from roma_core.serverdatabase import FileOfBefore, ServerDatabase
+from roma_core.serverdatabase import FileOfBefore, ServerDatabase, share_server
 from roma_core.types import EVERYTHING, NOTHING, ROLES, Noun, Permission, Principal, ReadScope
 from roma_core.workspace import CORPUS_PREFIX, Workspace, private_file, replace_file
 
@@ -198,12 +197,6 @@ def parse_reader(reader: str) -> Grantee | None:
     return Grantee(kinds[kind], name.lower()) if kind in kinds and name else None
 
 
-@cache
-def _open_server(server_url: str) -> ServerDatabase:
-    """Return the server's tables. All parts of a process share their connections."""
-    return ServerDatabase(server_url, GRANTS)
-
-
 class GrantTable:
     """The grants of a workspace. Without a file nothing is restricted; one that cannot be read shuts.
 
@@ -221,7 +214,7 @@ class GrantTable:
         self._path = Workspace(workspace).grants
         self._mark = self._path.with_suffix(".restricted")
         self._file = Database(self._path, GRANTS, synchronous="FULL", pragmas=("secure_delete = ON",))
-        self._server = None if server_url is None else _open_server(server_url)
+        self._server = None if server_url is None else share_server(server_url, GRANTS)
         self._database: StateDatabase = self._server or self._file
         self._lock = threading.Lock()
         self._taking_over = threading.Lock()

@@ -102,9 +102,9 @@ def find_statements(question: Question, units: Sequence[QuotableUnit]) -> frozen
 def _find_wanted(question: Question) -> frozenset[str]:
     """Return the words of a question that say what it is about, without those that name the kind of its answer."""
     thing = find_asked_thing(question.text)
-    return (
-        question.words - _VALUE_WORDS - LIGHT_WORDS - (_THING_WORDS if thing and thing.kind in _NAMED_KINDS else set())
-    )
+    is_named = thing is not None and thing.kind in _NAMED_KINDS
+    about = question.words - _VALUE_WORDS - LIGHT_WORDS
+    return about - _THING_WORDS if is_named else about
 
 
 def lift_statements(

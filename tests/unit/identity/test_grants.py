@@ -12,6 +12,7 @@ import sqlalchemy
 from roma_core.errors import InputError, StoreError
 from roma_core.identity import MOST_NARROWED, Grantee, GrantTable, Resource, compile_scope, explain_access
 from roma_core.identity import grants as module
+from roma_core.serverdatabase import share_server
 from roma_core.types import EVERYTHING, NOTHING, Principal, ReadScope
 from roma_core.workspace import Workspace
 
@@ -224,6 +225,6 @@ async def test_a_server_that_has_lost_its_grants_shuts(tmp_path: Path, plain_url
         for table in ("roma_grants", "roma_resources", "roma_followed", "roma_state_marks", "roma_schema_versions"):
             db.execute(sqlalchemy.text(f"DROP TABLE IF EXISTS {table}"))
     engine.dispose()
-    module._open_server.cache_clear()
+    share_server.cache_clear()
     with pytest.raises(StoreError, match="ROMA_DATABASE_URL"):
         await GrantTable(tmp_path, None, plain_url).find_scope(reader())
