@@ -14,6 +14,8 @@ import ssl
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -63,6 +65,9 @@ _DISTRIBUTIONS = {
 
 _COLLECTIONS = frozenset({"all", "dev", "testing"})
 """Extras that bring what other extras, or the project's own tests, need."""
+
+_PROXY_KINDS = frozenset({"http", "https", "all"})
+"""Beginnings of the variables that name a proxy."""
 
 NO_MEMORY = "The machine is out of memory; close some programs, or lower ROMA_PARSER_WORKERS."
 _NO_TEMP = "No usable temporary directory"
@@ -143,6 +148,23 @@ def _find_wrong_certificates() -> str:
         if path and not is_right(Path(path)):
             return f"{variable} names {path}, which is no {kind}; correct it, or unset it."
     return ""
+
+
+def find_wrong_proxy() -> str:
+    """Return the sentence for a proxy of the environment that is no address; empty without one. Never quotes it."""
+    for kind, address in getproxies().items():
+        if kind in _PROXY_KINDS and not _is_address(address):
+            return f"{kind.upper()}_PROXY is no address (http://host:port); correct it, or unset it."
+    return ""
+
+
+def _is_address(proxy: str) -> bool:
+    """Return whether a proxy has a host and a port that is a number; a scheme may be left out, as curl allows."""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _find_lost_folder() -> str:

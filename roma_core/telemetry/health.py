@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from roma_core.environment import find_wrong_proxy
 from roma_core.errors import AgentFailure, guarded
 from roma_core.perloop import PerLoop
 from roma_core.telemetry import metrics
@@ -154,9 +155,9 @@ def make_model_server_probe(
                     return check_model(status, name, model, await _read_body(answer))
                 return status
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            checked = find_wrong_proxy() or "check the network and the address"
             return ComponentHealth(
-                state="down",
-                reason=f"{name} cannot be reached ({type(error).__name__}); check the network and the address",
+                state="down", reason=f"{name} cannot be reached ({type(error).__name__}); {checked}"
             )
 
     async def probe() -> ComponentHealth:

@@ -278,3 +278,11 @@ def test_a_proxy_that_is_away_is_named(machine: Machine) -> None:
     env = model_at("https://model.example") | {"HTTPS_PROXY": "http://127.0.0.1:9"}
     ran = machine.run("ask", QUESTION, env=env)
     assert "HTTPS_PROXY" in ran.stderr.decode()
+
+
+@pytest.mark.parametrize("proxy", ["http://::::", "http://", "http://proxy:many", "http://[::1"])
+def test_a_proxy_that_is_no_address_is_named(machine: Machine, proxy: str) -> None:
+    env = model_at("https://model.example") | {"HTTPS_PROXY": proxy}
+    ran = machine.run("ask", QUESTION, env=env)
+    assert "HTTPS_PROXY is no address" in ran.stderr.decode()
+    assert "forty fish" in ran.stdout.decode(), "the sources are quoted when the model is away"

@@ -18,7 +18,7 @@ from urllib.request import getproxies
 import aiohttp
 import httpx2
 
-from roma_core.environment import explain_certificate, find_certificate_fault
+from roma_core.environment import explain_certificate, find_certificate_fault, find_wrong_proxy
 from roma_core.errors import ErrorCode, LLMError
 from roma_core.llm.providers.faults import FaultTable, fault
 from roma_core.watchdog import Watchdog
@@ -91,14 +91,26 @@ class WatchedStream(httpx2.AsyncByteStream):
 def transport_faults(vendor: str) -> FaultTable:
     """Errors that reach us from under the SDKs, raw."""
     return (
-        (httpx2.InvalidURL, lambda e: fault(vendor, ErrorCode.LLM_NOT_FOUND)),
-        (httpx2.UnsupportedProtocol, lambda e: fault(vendor, ErrorCode.LLM_NOT_FOUND)),
+        (httpx2.InvalidURL, lambda e: _wrong_address(vendor)),
+        (httpx2.UnsupportedProtocol, lambda e: _wrong_address(vendor)),
         (httpx2.HTTPError, lambda e: unreachable(vendor, e)),
         (httpx2.StreamError, lambda e: unreachable(vendor, e)),
         (aiohttp.ClientError, lambda e: unreachable(vendor, e)),
         (json.JSONDecodeError, lambda e: fault(vendor, ErrorCode.LLM_MALFORMED)),
         (UnicodeDecodeError, lambda e: fault(vendor, ErrorCode.LLM_MALFORMED)),
     )
+
+
+def _wrong_address(vendor: str) -> LLMError:
+    """An address that nobody can connect to: that of a proxy, or of the server."""
+    return _wrong_proxy(vendor) or fault(vendor, ErrorCode.LLM_NOT_FOUND)
+
+
+def _wrong_proxy(vendor: str) -> LLMError | None:
+    reason = find_wrong_proxy()
+    if not reason:
+        return None
+    return LLMError(f"{vendor} cannot be reached: {reason}", ErrorCode.LLM_UNAVAILABLE, details={"sent": False})
 
 
 _LATE = (aiohttp.ServerTimeoutError, httpx2.TimeoutException)
@@ -128,6 +140,9 @@ def unreachable(vendor: str, error: BaseException) -> LLMError:
     code = ErrorCode.LLM_TIMEOUT if late else ErrorCode.LLM_UNAVAILABLE
     if not any(isinstance(cause, _NEVER_SENT) for cause in causes):
         return fault(vendor, code, exception=type(causes[-1]).__name__)
+    wrong_proxy = _wrong_proxy(vendor)
+    if wrong_proxy is not None:
+        return wrong_proxy
     checked = "the network, HTTPS_PROXY" if getproxies().keys() & {"https", "http", "all"} else "the network"
     return LLMError(f"{vendor} cannot be reached; check {checked} and LLM_BASE_URL.", code, details={"sent": False})
 
