@@ -4,7 +4,7 @@
 #   docker run --read-only --tmpfs /tmp -v roma-data:/data -p 127.0.0.1:8000:8000 -e ROMA_REQUIRE_TOKEN=true roma
 
 FROM python:3.11-slim-bookworm AS build
-ARG EXTRAS=local,gdrive,web,parsers,ocr,ui,api,sources,doors,postgres
+ARG EXTRAS=local,gdrive,web,parsers,ocr,ui,api,sources,doors,postgres,cluster,s3
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/roma \

@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster-test demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm web web-types bench bench-parse bench-peers peers clients frameworks soak parse-gate lock clean system docs weights
+.PHONY: help cluster-test services demo gate gate-large report console lab check test quick notebooks e2e screenshots local-llm web web-types bench bench-parse bench-peers peers clients frameworks soak parse-gate lock clean system docs weights
 
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -28,13 +28,19 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-system: ## Install Chromium and xmlsec1, which some tests need, where that is possible without asking.
-	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
-	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
-	  echo "No Chromium: the browser tests will be skipped."
-	@command -v xmlsec1 >/dev/null 2>&1 || \
-	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq xmlsec1 >/dev/null; } || \
-	  echo "No xmlsec1: the test with a real SAML provider will be skipped."
+# $(call need,PROGRAM,DEBIAN PACKAGE,WHAT IS SKIPPED WITHOUT IT)
+need = command -v $(1) >/dev/null 2>&1 || \
+  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; } || \
+  echo "No $(1): $(3) will be skipped."
+
+services:
+	@$(call need,redis-server,redis-server,tests of the queue in Redis)
+	@$(call need,nginx,nginx-light,tests behind nginx)
+	@$(call need,psql,postgresql,tests with PostgreSQL)
+
+system: services ## Install Chromium, xmlsec1 and servers, which some tests need, where that is possible without asking.
+	@command -v chromium-browser google-chrome >/dev/null 2>&1 || $(call need,chromium,chromium,the browser tests)
+	@$(call need,xmlsec1,xmlsec1,the test with a real SAML provider)
 
 demo: $(READY) ## Ingest the frozen corpus, ask it, score it; no key and no network service needed.
 	@$(BIN)/roma demo --workspace $(DEMO)
@@ -80,12 +86,11 @@ web: $(WEB) ## The console's modules: eslint, tsc --checkJs, Vitest (needs Node 
 web-types: $(READY) $(WEB) ## Write the types of the console's modules from its OpenAPI document.
 	@$(BIN)/python -m bench.console_types
 
-cluster-test: $(READY) ## Workers, Dask, the queue in Redis, the corpus in a bucket: with services from Debian's packages, five minutes at most.
-	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
-	  apt-get install -y -qq redis-server >/dev/null; } || echo "No redis-server: its tests will be skipped."
+cluster-test: $(READY) services ## Workers, Dask, the queue in Redis, the corpus in a bucket, replicas: with services from Debian's packages, five minutes at most.
 	@$(PYTEST) -q -m 'slow or not slow' tests/contracts/test_executors.py tests/integration/test_on_workers.py \
 	  tests/unit/executor tests/unit/ingestion/test_shards.py tests/api/test_jobqueue.py tests/api/test_worker.py \
-	  tests/contracts/test_store_folders.py tests/unit/store/test_bucket.py tests/integration/test_on_bucket.py
+	  tests/contracts/test_store_folders.py tests/unit/store/test_bucket.py tests/integration/test_on_bucket.py \
+	  tests/integration/test_compose.py tests/integration/test_behind_nginx.py
 
 quick: $(READY) ## The fast tests.
 	@$(PYTEST) -q -m "not slow and not browser and not local_llm and not soak"

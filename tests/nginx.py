@@ -21,7 +21,7 @@ def nginx_before(ports: Sequence[int], folder: Path) -> Iterator[int]:
     """Run nginx before the services at ``ports``; yield its own. A service that is gone is asked again after 2 s."""
     port = find_port()
     servers = " ".join(f"server 127.0.0.1:{each} max_fails=1 fail_timeout=2s;" for each in ports)
-    text = CONFIGURATION.read_text(encoding="utf-8").replace("server roma:8000;", servers)
+    text = re.sub(r"(?:server roma-\d:8000 [^;]+;\s*)+", f"{servers} ", CONFIGURATION.read_text(encoding="utf-8"))
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/nginx", f"{folder}/nginx")
     text = re.sub(r"worker_processes auto;", "worker_processes 1;\nuser root;", text)
     configuration, log = folder / "nginx.conf", folder / "nginx.log"

@@ -19,7 +19,8 @@ from tests.ports import find_port
 
 GIVEN = os.environ.get("ROMA_TEST_POSTGRES_URL", "")
 """A server whose user may make schemas; read here because no ROMA_ variable reaches a test."""
-ROLE = "roma"
+ROLE = "postgres"
+"""The superuser, named like that of PostgreSQL's own image."""
 START_S = 60.0
 
 

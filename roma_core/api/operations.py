@@ -19,6 +19,7 @@ from roma_core.types import ComponentHealth, HealthReport, Principal
 
 if TYPE_CHECKING:
     from roma_core.app import Roma
+    from roma_core.settings import Settings
 
 router = APIRouter(tags=["operations"])
 STARTING = HealthReport(
@@ -40,6 +41,8 @@ async def health(request: Request) -> Response:
     """Return the state: `ok` and `degraded` with 200, `down` with 503. Without a token there are no components."""
     roma: Roma = request.app.state.roma
     report = STARTING if roma.starting else await roma.health()
+    if await _serves_nobody(request):
+        report = report.model_copy(update={"state": "down"})
     who: Principal | None = request.state.principal
     if who is None:
         report = report.model_copy(update={"components": ()})
@@ -48,6 +51,23 @@ async def health(request: Request) -> Response:
         report = report.model_copy(update={"components": bare})
     status = 503 if report.state == "down" else 200
     return Response(report.model_dump_json(), status_code=status, media_type="application/json")
+
+
+async def _serves_nobody(request: Request) -> bool:
+    """Return whether the service waits for its first token or account."""
+    settings: Settings = request.app.state.roma.settings
+    if not settings.serving.require_token or settings.signs_in_by_provider:
+        return False
+    tokens = await guarded("api", request.app.state.tokens.snapshot())
+    return not isinstance(tokens, AgentFailure) and not tokens.configured
+
+
+def explain_lack_of_tokens(settings: Settings) -> str:
+    """Return the sentence for a service that needs tokens and has none."""
+    return (
+        f"ROMA_REQUIRE_TOKEN is set, and the workspace {settings.workspace.name} has no token: mount it, or make one "
+        "(`roma token create NAME`) or an account (`roma user add NAME --role admin`)"
+    )
 
 
 async def _withholds_documents(roma: Roma, who: Principal) -> bool:

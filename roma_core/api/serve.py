@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from roma_core.api import create_app
 from roma_core.api.access import serving
 from roma_core.api.edge import limit_connections
+from roma_core.api.operations import explain_lack_of_tokens
 from roma_core.api.tokens import PASSING, TokenStore, check_bind
 from roma_core.errors import AgentFailure, ConfigError, StoreError, guarded
 from roma_core.settings import Settings
@@ -127,10 +128,7 @@ def _check(host: str, settings: Settings, tokens: TokenStore) -> None:
     if configured or settings.signs_in_by_provider:
         return
     if settings.serving.require_token:
-        raise ConfigError(
-            f"ROMA_REQUIRE_TOKEN is set, and the workspace {settings.workspace.name} has no token: mount it, or "
-            "make one (`roma token create NAME`) or an account (`roma user add NAME --role admin`)."
-        )
+        return  # nobody is served before there is one, and health says so
     if "*" in settings.serving.cors_origins:
         raise ConfigError(
             "ROMA_CORS_ORIGINS: without a token, * lets every website do everything; name the origins, or make a token "
@@ -174,6 +172,8 @@ async def _describe_protection(running: uvicorn.Server, settings: Settings) -> s
         return "a sign-in or a token"
     if tokens.configured:
         return "a token"
+    if settings.serving.require_token:
+        return f"no client: {explain_lack_of_tokens(settings)}"
     there = await asyncio.to_thread(settings.workspace.exists)
     return "no token: this machine only" if there else "no token: this machine only; the workspace is new"
 

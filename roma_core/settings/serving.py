@@ -46,7 +46,13 @@ class ServingSettings(SettingsSection):
         "Comma-separated folders and addresses (`gdrive://...`) that tokens may ingest over HTTP; none = none.",
         decides_answers=False,
     )
-    ingest_jobs: int = setting(2, "Ingest jobs that run side by side.", ge=1, le=64, decides_answers=False)
+    ingest_jobs: int = setting(
+        2,
+        "Ingest jobs that run side by side; 0 leaves them to other servers of the same queue.",
+        ge=0,
+        le=64,
+        decides_answers=False,
+    )
     queue_url: str | None = setting(
         None, "Redis that keeps ingest jobs for several hosts (redis://host:6379/0).", decides_answers=False
     )

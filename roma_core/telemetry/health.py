@@ -156,9 +156,7 @@ def make_model_server_probe(
                 return status
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             checked = find_wrong_proxy() or "check the network and the address"
-            return ComponentHealth(
-                state="down", reason=f"{name} cannot be reached ({type(error).__name__}); {checked}"
-            )
+            return ComponentHealth(state="down", reason=f"{name} cannot be reached ({type(error).__name__}); {checked}")
 
     async def probe() -> ComponentHealth:
         tasks = asking.get()

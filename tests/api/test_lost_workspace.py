@@ -17,11 +17,13 @@ import pytest
 
 from roma_core.api.access import OPEN
 from roma_core.api.jobqueue import JobQueue
+from roma_core.api.operations import explain_lack_of_tokens
+from roma_core.api.serve import _banner
 from roma_core.api.serve import server as make_server
 from roma_core.api.storage import keep_file
 from roma_core.api.tokens import TokenStore
 from roma_core.app import Roma
-from roma_core.errors import ConfigError, ErrorCode, StoreError
+from roma_core.errors import ErrorCode, StoreError
 from roma_core.settings import Settings
 from tests.fakes.disk import NO_BYTES, fill, small_disk
 
@@ -160,13 +162,21 @@ def test_a_kept_file_is_not_made_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "ws").exists()
 
 
-def test_a_server_that_needs_tokens_does_not_start_without_one(workspace: Path) -> None:
+async def test_a_server_that_needs_tokens_serves_nobody_until_there_is_one(
+    start: Any, workspace: Path, auth: Any
+) -> None:
     settings = Settings(workspace=workspace, require_token=True)
-    with pytest.raises(ConfigError, match=r"ROMA_REQUIRE_TOKEN.*mount"):
-        make_server(Roma(settings))
-    assert not workspace.exists()
-    TokenStore(workspace).create("a")
-    make_server(Roma(settings))
+    running = make_server(Roma(settings))
+    assert await _banner(running, settings) == (
+        f"ROMA on http://{{address}} (no client: {explain_lack_of_tokens(settings)}); /console, /docs, /health\n"
+    )
+    async with start(require_token=True) as service:
+        health = await service.client.get("/health")
+        assert (health.status_code, health.json()["components"]) == (503, [])
+        assert (await service.client.get("/sessions")).status_code == 401
+        secret, _ = TokenStore(workspace).create("first", ["query"])
+        assert (await service.client.get("/sessions", headers=auth(secret))).status_code == 200
+        assert (await service.client.get("/health")).status_code == 200
 
 
 async def test_a_service_that_needs_tokens_is_closed_while_there_is_none(

@@ -6,7 +6,9 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -22,8 +24,24 @@ pytestmark = [
 ]
 
 
-async def test_events_and_websockets_pass_as_they_come(tmp_path: Path) -> None:
+@asynccontextmanager
+async def serve_app(app: Any) -> AsyncIterator[int]:
+    """Serve an application; yield its port."""
     import uvicorn
+
+    port = find_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
+        await asyncio.sleep(0.02)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def test_events_and_websockets_pass_as_they_come(tmp_path: Path) -> None:
     import websockets
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -47,12 +65,7 @@ async def test_events_and_websockets_pass_as_they_come(tmp_path: Path) -> None:
         await socket.close()
 
     app = Starlette(routes=[Route("/stream", stream), WebSocketRoute("/ws", echo)])
-    port = find_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    running = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
-        await asyncio.sleep(0.02)
-    try:
+    async with serve_app(app) as port:
         with nginx_before([port], tmp_path) as front:
             url = f"http://127.0.0.1:{front}"
             seen = []
@@ -68,9 +81,6 @@ async def test_events_and_websockets_pass_as_they_come(tmp_path: Path) -> None:
             async with websockets.connect(f"ws://{address}/ws", proxy=None) as connection:
                 await connection.send("hello")
                 assert await connection.recv() == f"hello at {address}"
-    finally:
-        server.should_exit = True
-        await running
 
 
 def test_roma_passes_its_smoke_test_behind_nginx(
@@ -87,3 +97,32 @@ def test_roma_passes_its_smoke_test_behind_nginx(
     report = json.loads(capsys.readouterr().out)
     assert [step["name"] for step in report["steps"]] == STEPS, report
     assert code == 0, report
+
+
+async def test_a_visitor_of_the_console_stays_at_one_replica_and_questions_go_to_both(tmp_path: Path) -> None:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
+
+    async def say_port(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(request.scope["server"][1]))
+
+    app = Starlette()
+    app.add_route("/{path:path}", say_port)
+    async with AsyncExitStack() as stack:
+        second = await stack.enter_async_context(serve_app(app))
+        async with serve_app(app) as first:
+            front = stack.enter_context(nginx_before([first, second], tmp_path))
+            base = f"http://127.0.0.1:{front}"
+
+            async def visit(path: str, person: int) -> str:
+                headers = {"Cookie": f"theme=dark; __Host-roma_sign_in=person-{person}; last=1"}
+                async with httpx2.AsyncClient(base_url=base, headers=headers, trust_env=False) as client:
+                    return (await client.get(path)).text
+
+            people = range(24)
+            console = {person: {await visit("/console/usage", person) for _ in range(4)} for person in people}
+            assert all(len(seen) == 1 for seen in console.values())
+            assert set.union(*console.values()) == {str(first), str(second)}
+            assert {await visit("/query", 1) for _ in range(4)} == {str(first), str(second)}
+        assert {await visit("/console/usage", person) for person in people} == {str(second)}
