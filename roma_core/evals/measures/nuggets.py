@@ -15,14 +15,15 @@ REACH = 6
 """Tokens behind a negation that it denies, up to the end of its clause."""
 _NEGATIONS = frozenset(
     "not no never neither nor without cannot none nothing nobody nowhere hardly barely isn't aren't wasn't weren't "
-    "don't doesn't didn't won't wouldn't can't couldn't shouldn't hasn't haven't hadn't mustn't ain't "
-    "nicht kein keine keinen keiner keinem keines nie niemals ohne weder "
-    "pas jamais sans aucun aucune nunca jamás sin ningún ninguna 不 没 沒 非 未 无 無 "
-    "안 못".split()
+    "don't doesn't didn't won't wouldn't can't couldn't shouldn't hasn't haven't hadn't mustn't ain't whether lacks "
+    "nicht kein keine keinen keiner keinem keines nie niemals ohne weder ob "
+    "pas jamais sans aucun aucune nunca jamás sin ningún ninguna non senza nessun nessuna não nem sem "
+    "niet geen nooit zonder inte ikke ingen utan uden nigdy bez není не нет без никогда "
+    "ليس ليست لا لم لن غير بدون 不 没 沒 非 未 无 無 안 못".split()
 )
 _ENDS_SCOPE = frozenset(
     "and or but however although though while whereas because since "
-    "than unless until except if und oder aber sondern".split()
+    "than unless until except if und oder aber sondern mais sino pero mas ma bensì maar а но 而".split()
 )
 _ONLY = frozenset("only just merely nur seulement".split())
 _BOUNDS = frozenset(
@@ -33,18 +34,28 @@ _BOUNDS = frozenset(
 """Words that make a bound of the amount or date behind them: *not before 20 June* states 20 June."""
 _BETWEEN = frozenset("than the a an dem den der als que de le la el".split())
 """Words that may stand between such a word and the amount."""
+_CERTAIN = frozenset("doubt question wonder zweifel doute duda".split())
+"""Words that turn a negation round: *there is no doubt that it is red* states red."""
+_FALSE = (
+    r"false|untrue|incorrect|wrong|not true|not correct|not the case|a myth|a lie|a rumou?r|falsch|unwahr|faux|falso"
+)
 _DENIED_BEFORE = re.compile(
-    r"\b(?:false|untrue|incorrect|wrong|not true|not correct|not the case|a myth|falsch|unwahr|faux|falso)\b"
-    r"\s*,?\s*(?:that|to say|dass|daß|que)\b"
+    rf"\b(?:{_FALSE}|rejected|denied|denies|deny|refuted|disputed?|disputes|doubtful|unlikely)\b\s*,?\s*"
+    r"(?:that|to (?:say|call|claim|think|believe|assume|state)|dass|daß|que)\b"
+    rf"|\b(?:{_FALSE}|not so|nicht so)\s*:"
 )
-_DENIED_AFTER = re.compile(
-    r"\b(?:is|are|was|were|ist|est|es)\s+"
-    r"(?:false|untrue|incorrect|wrong|not true|not correct|not the case|falsch|faux|falso)\b"
+_DENIED_AFTER = re.compile(rf"\b(?:is|are|was|were|ist|est|es)\s+(?:{_FALSE})\b")
+_REPLACED = re.compile(
+    r"\b(?:anything but|far from|rather than|instead of|in place of|fail(?:s|ed)? to|used to (?:be|have|cost)|"
+    r"no longer|statt|anstatt|anstelle|au lieu de|en lugar de|invece di|n(?:e |')\w+ plus)(?:\s+\w+){0,3}\s*\Z"
+    r"|ไม่\S{0,6}\Z"
 )
+"""Ends of a text before a fact that does not hold; of amounts the old one is a fact, too: *3.3 V instead of 3.1*."""
 _NEGATED_BEHIND = re.compile(
-    r"\A\W{0,2}(?:では|じゃ|で)?\W?(?:なく|ない|なか|ありません|ません)"
-    r"|\A\W{0,2}(?:아니|이 아니|가 아니|지 않|하지 않|않|없)|\A\W{0,2}ไม่"
+    r"\A\W{0,2}(?:では|じゃ|で|く|が|は)?\W?(?:なく|ない|なか|ありません|ません)"
+    r"|\A\W{0,2}(?:[이가은는을를]\s?)?(?:아니|아닙|아닌|지 않|하지 않|않|없)|\A\W{0,2}ไม่|\A\s(?:değil|नहीं)"
 )
+_AFFIRMED = re.compile(r"\A\W*(?:yes|ja|oui|sí|sì|sim|да)\b")
 _SENTENCE_END = re.compile(r"[.!?。！？]+(?=\s|\Z)|[。！？]|\n")
 
 
@@ -103,25 +114,28 @@ def _is_negation(token: ValueToken) -> bool:
 
 def _is_denied(first: int, last: int, plain: str, tokens: Sequence[ValueToken]) -> bool:
     """Return True when a negation governs the fact, or its sentence says that it is false."""
-    is_bounded = _is_bounded(first, last, tokens)
+    is_amount = any(token.kind in {"number", "date", "percent"} for token in tokens[first : last + 1])
+    is_bounded = is_amount and _has_bound_before(first, tokens)
     for distance, index in enumerate(range(first - 1, -1, -1), start=1):
         token = tokens[index]
         if distance > REACH or token.kind == "break" or not token.values.isdisjoint(_ENDS_SCOPE):
             break
-        if _is_negation(token) and tokens[index + 1].values.isdisjoint(_ONLY) and not is_bounded:
+        if _is_negation(token) and tokens[index + 1].values.isdisjoint(_ONLY | _CERTAIN) and not is_bounded:
             return True
     begin, end = _sentence_around(plain, tokens[first].start)
     before, behind = plain[begin : tokens[first].start], plain[tokens[last].start : end]
     if _DENIED_BEFORE.search(before) or _DENIED_AFTER.search(behind):
         return True
+    if not is_amount and _REPLACED.search(before):
+        return True
+    if behind.rstrip().endswith(("?", "？")) and not _AFFIRMED.match(plain[end:]):
+        return True
     rest = behind[_width(tokens[last], behind) :]
     return bool(_NEGATED_BEHIND.search(rest))
 
 
-def _is_bounded(first: int, last: int, tokens: Sequence[ValueToken]) -> bool:
-    """Return True when the fact is an amount or a date behind a word that makes it a bound."""
-    if all(token.kind not in {"number", "date", "percent"} for token in tokens[first : last + 1]):
-        return False
+def _has_bound_before(first: int, tokens: Sequence[ValueToken]) -> bool:
+    """Return True when a word stands before an amount that makes it a bound."""
     before = [token for token in tokens[max(0, first - 3) : first] if token.values.isdisjoint(_BETWEEN)]
     return bool(before) and not before[-1].values.isdisjoint(_BOUNDS)
 
