@@ -38,8 +38,11 @@ def _find_missed(case: GoldenCase, outcome: CaseOutcome) -> list[str]:
     source="Voorhees, TREC 2003 QA nuggets; recall of the vital ones",
     applies=has_nuggets,
     length_sensitive=True,
-    sees=("negate", "echo", "swap_numbers", "drop_half", "answer_another", "truncate"),
-)
+    sees=(
+        "negate", "echo", "swap_numbers", "drop_half", "answer_another", "truncate", "say_not_so", "nudge_numbers",
+        "take_value", "drop_item",
+    ),
+)  # fmt: skip
 def nugget_recall(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of the vital facts that the answer states; an abstention states none, whatever it shows beside."""
     missed = _find_missed(case, outcome)
@@ -56,8 +59,11 @@ BETA = 3.0
 @measure(
     source="nugget F (beta 3) of Voorhees, TREC 2003-2004, with a length allowance for each fact",
     applies=has_nuggets,
-    sees=("negate", "dump", "echo", "swap_numbers", "drop_half", "repeat", "answer_another", "truncate", "pad"),
-)
+    sees=(
+        "negate", "dump", "echo", "swap_numbers", "drop_half", "repeat", "answer_another", "truncate", "pad", "hedge",
+        "say_not_so", "add_year", "nudge_numbers", "take_value", "drop_item", "add_item",
+    ),
+)  # fmt: skip
 def nugget_f(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Facts stated, weighed against the length that it took: a dump of the sources takes far too many words."""
     missed = _find_missed(case, outcome)

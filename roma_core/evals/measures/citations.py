@@ -57,16 +57,10 @@ AGAINST: frozenset[str] = frozenset({"contradicted"})
     source="AIS of Rashkin et al., Computational Linguistics 2023, by the verdicts of the citations",
     length_sensitive=True,
     sees=(
-        "negate",
-        "echo",
-        "swap_numbers",
-        "shuffle_citations",
-        "answer_another",
-        "change_units",
-        "drop_negation",
-        "swap_names",
+        "negate", "echo", "swap_numbers", "shuffle_citations", "answer_another", "change_units", "drop_negation",
+        "swap_names", "hedge", "say_not_so", "add_year", "nudge_numbers", "take_value", "drop_exception", "add_item",
     ),
-)
+)  # fmt: skip
 def support(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of what the answer states that its citations support. To repeat the question states nothing."""
     stated = _read_stated(outcome)
@@ -97,7 +91,7 @@ def _is_echo(statement: str, question: str) -> bool:
 @measure(
     source="share of statements that a citation contradicts (Huang et al., RefChecker, 2024)",
     higher=False,
-    sees=("swap_numbers", "change_units", "drop_negation"),
+    sees=("swap_numbers", "change_units", "drop_negation", "say_not_so", "nudge_numbers", "take_value"),
 )
 def contradicted(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of what the answer states that one of its own citations contradicts."""
@@ -115,8 +109,11 @@ def contradicted(case: GoldenCase, outcome: CaseOutcome) -> Score:
 @measure(
     source="citation precision of Gao et al. (ALCE), EMNLP 2023, by the verdicts",
     length_sensitive=True,
-    sees=("swap_numbers", "shuffle_citations", "change_units", "drop_negation", "swap_names"),
-)
+    sees=(
+        "swap_numbers", "shuffle_citations", "change_units", "drop_negation", "swap_names", "hedge", "say_not_so",
+        "add_year", "nudge_numbers", "take_value", "drop_exception", "add_item",
+    ),
+)  # fmt: skip
 def citation_precision(case: GoldenCase, outcome: CaseOutcome) -> Score:
     """Share of the citations that support what they stand behind."""
     if not outcome.citations or not outcome.answered:

@@ -1,4 +1,4 @@
-"""Mutations of answers: thirteen ways to make a good answer worse, and the measures that do not notice.
+"""Mutations of answers: ways to make a good answer worse, and the measures that do not notice.
 
 A measure that claims to see a mutation (``@measure(sees=...)``) must fall on every set of good answers that is mutated
 so. A measure of one's own is checked by the same call::
@@ -33,6 +33,10 @@ OTHER_UNITS = {
 _AMOUNT_UNIT = re.compile(rf"(?<=\d )(?:{'|'.join(map(re.escape, OTHER_UNITS))})(?!\w)")
 _NEGATION = re.compile(r"\b(?:not|never|nicht|nie)\s+")
 _NAME = re.compile(r"\b(?!The|Der|Die|Das|Den)[A-ZÄÖÜ][a-zäöüß]+ [A-ZÄÖÜ][a-zäöüß]+\b")
+_NUMBER_ALONE = re.compile(r"(?<![\d.,])\d+(?![\d.,]*\d)")
+_EXCEPTION = re.compile(r",?\s*\b(?:except|unless|but not|außer|es sei denn)\b[^.\[]*")
+_LIST = re.compile(r"([^\s,]+, )((?:[^\n.,]+, )*[^\n.,]+)( (?:and|und) [^\n.,\[]+)")
+"""An enumeration of three things or more."""
 PADDED_PASSAGES = 4
 """Passages up to which an answer is padded."""
 
@@ -54,15 +58,7 @@ def echo(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput])
 
 def swap_numbers(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
     """Change every number by one digit."""
-    markers = list(read_markers(output.answer, len(output.passages)))
-
-    def change(match: re.Match[str]) -> str:
-        if any(marker.start <= match.start() < marker.end for marker in markers):
-            return match[0]
-        last = str((int(match[0][-1]) + 3) % 10)
-        return match[0][:-1] + last
-
-    return _NUMBER.sub(change, output.answer)
+    return _change_numbers(output, lambda digits: digits[:-1] + str((int(digits[-1]) + 3) % 10), _NUMBER)
 
 
 def shuffle_citations(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
@@ -134,13 +130,71 @@ def pad(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) 
     return " ".join([output.answer, *added])
 
 
+def hedge(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Make a mere possibility of every statement."""
+    return _rewrite_statements(output, lambda text: f"It might possibly be that {text[:1].lower()}{text[1:]}")
+
+
+def say_not_so(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Say of every statement, ahead of it, that it is not so."""
+    return _rewrite_statements(output, lambda text: f"It is not so: {text[:1].lower()}{text[1:]}")
+
+
+def add_year(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Add to every statement a year that no source names."""
+    ending = re.compile(r"\.?\s*((?:\[\d+\])*)\s*\Z")
+    return _rewrite_statements(output, lambda text: ending.sub(r" since 1787. \1", text, count=1))
+
+
+def nudge_numbers(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Replace every number by one that is as likely: a tenth greater, and at least by one."""
+    return _change_numbers(output, lambda digits: str(int(digits) + max(1, int(digits) // 10)))
+
+
+def take_value(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Replace every number by one of the answer to another question, as from the row beside."""
+    draw = random.Random(digest("value", case.id))  # noqa: S311 (a choice, not a secret)
+    own = set(_NUMBER.findall(remove_markers(output.answer)))
+    foreign = [n for other in others for n in _NUMBER.findall(remove_markers(other.answer)) if n not in own]
+    return _change_numbers(output, lambda digits: draw.choice(foreign)) if foreign else output.answer
+
+
+def drop_exception(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Leave out what is excepted."""
+    return _EXCEPTION.sub("", output.answer)
+
+
+def drop_item(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Leave out the last thing of an enumeration."""
+    return _LIST.sub(r"\1\2", output.answer)
+
+
+def add_item(case: GoldenCase, output: TailorOutput, others: Sequence[TailorOutput]) -> str:
+    """Add to an enumeration a thing that no source names."""
+    return _LIST.sub(r"\1kayaks, \2\3", output.answer)
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
         negate, dump, echo, swap_numbers, shuffle_citations, drop_half, repeat, answer_another, change_units,
-        drop_negation, swap_names, truncate, pad,
+        drop_negation, swap_names, truncate, pad, hedge, say_not_so, add_year, nudge_numbers, take_value,
+        drop_exception, drop_item, add_item,
     )
 }  # fmt: skip
+
+
+def _change_numbers(
+    output: TailorOutput, change: Callable[[str], str], pattern: re.Pattern[str] = _NUMBER_ALONE
+) -> str:
+    """Return the answer with its numbers changed; those of markers stay."""
+    markers = list(read_markers(output.answer, len(output.passages)))
+
+    def replace_number(match: re.Match[str]) -> str:
+        is_marker = any(marker.start <= match.start() < marker.end for marker in markers)
+        return match[0] if is_marker else change(match[0])
+
+    return pattern.sub(replace_number, output.answer)
 
 
 def _rewrite_statements(output: TailorOutput, change: Callable[[str], str]) -> str:

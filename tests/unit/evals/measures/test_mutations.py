@@ -55,6 +55,21 @@ Jetty | How long is the jetty? | The jetty is 85 metres long and costs 7,400 eur
 Door | May visitors use the back door? | Visitors may never use the back door of the archive. | never
 Pool | How warm is the pool? | The pool is heated to 26 °C and is 3 metres deep. | 26 °C; 3 metres
 """,
+    "lists": """
+Kit | What does the kit hold? | The kit holds a rope, a torch, a map and a whistle. | rope; torch; map; whistle
+Team | Who is in the team? | The team is made of Ada Kern, Luis Vega and Ines Kolb. | Ada Kern; Luis Vega; Ines Kolb
+Stops | Where does the tram stop? | The tram stops at Harbour, Market, School and Mill. | Harbour; Market; School; Mill
+Days | When is the market? | The market is on Tuesday, Thursday and Saturday. | Tuesday; Thursday; Saturday
+Fuel | Which fuels are sold? | The pump sells diesel, petrol and hydrogen. | diesel; petrol; hydrogen
+Farben | Welche Farben gibt es? | Es gibt die Farben Rot, Blau, Grün und Gelb. | Rot; Blau; Grün; Gelb
+""",
+    "exceptions": """
+Museum | When is the museum open? | The museum is open daily except on Mondays. | except on Mondays
+Fee | Who pays the fee? | All members pay 40 euros, except students, who pay 15 euros. | 40 euros; 15 euros
+Dogs | Are dogs allowed? | Dogs are allowed on the jetty unless the flag is red. | unless the flag is red
+Leave | When does leave expire? | Leave expires on 31 March unless Ada agrees. | 31 March; unless Ada agrees
+Refund | When is money refunded? | Refunds take 14 days, but not for used tickets. | 14 days; not for used tickets
+""",
 }
 
 
