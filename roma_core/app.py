@@ -255,12 +255,13 @@ class Roma:
 
     @property
     def fingerprints(self) -> Mapping[str, str]:
-        """Models and stages that decide vectors, ranks and answers beside settings and prompts."""
+        """Models, libraries and stages that decide vectors, ranks and answers beside settings and prompts."""
         ranker = self.reranker
         return {
             "embedder": self.embedder.fingerprint,
             "reranker": ranker.fingerprint if ranker else "none",
             "llm": self.llm.name or "none",
+            "libraries": parts.name_deciding_libraries(),
             **self.pipeline.fingerprints,
         }
 

@@ -11,7 +11,9 @@ A part is declared below those that it uses, so parts are closed from the last o
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
+import importlib.metadata
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -521,6 +523,18 @@ def describe_system(roma: Roma, *, with_secrets: bool) -> SystemDescription:
         index=str(folder.path.absolute().parent) if isinstance(folder, LocalFolder) else "",
         identity=identify_system(roma),
     )
+
+
+DECIDING_LIBRARIES = (
+    "lancedb", "numpy", "onnxruntime", "pint", "py-rust-stemmers", "py3langid", "regex", "tokenizers",
+)  # fmt: skip
+"""Packages that search, rank and read words: another version of one may answer otherwise."""
+
+
+@functools.cache
+def name_deciding_libraries() -> str:
+    """Return the installed version of each package that decides answers beside ROMA's own code."""
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in DECIDING_LIBRARIES)
 
 
 def identify_system(roma: Roma) -> str:

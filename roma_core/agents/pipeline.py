@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from roma_core import display
 from roma_core.agents.context import Context
+from roma_core.codehash import code_sha256
 from roma_core.errors import AgentFailure, ConfigError, suggest_name
 from roma_core.plugins import Specs, load_specs
 from roma_core.settings import SettingsSection
-from roma_core.source_hash import source_sha256
 from roma_core.writers.base import Piece
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Stage:
         if self.parameters:
             parts.append(json.dumps(dict(self.parameters), sort_keys=True, ensure_ascii=False, default=str))
         if not _is_own_code(self.run):
-            parts.append(f"source {source_sha256(self.run)[:16]}")
+            parts.append(f"source {code_sha256(self.run)[:16]}")
         return " ".join(parts)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from roma_core import Settings, build_roma
 from roma_core.evals import EvalReport, compare, evaluate
+from roma_core.parts import name_deciding_libraries
 
 FACTS = {"door": "red", "roof": "blue", "gate": "green", "wall": "white", "floor": "brown", "fence": "yellow"}
 
@@ -78,4 +80,21 @@ async def test_a_changed_corpus_is_asked_again(corpus: Path, change: Callable[[P
     assert (await run(corpus)).facts.asked == 0, "nothing was ingested yet"
     late = await run(corpus, ingest=True)
     assert late.facts.asked == len(FACTS) and late.run_id != first.run_id
+    assert (await run(corpus)).facts.asked == 0
+
+
+async def test_another_version_of_a_library_that_ranks_is_asked_again(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await run(corpus, ingest=True)
+    installed = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if name == "lancedb" else installed(name))
+    name_deciding_libraries.cache_clear()
+    try:
+        late = await run(corpus)
+    finally:
+        monkeypatch.undo()
+        name_deciding_libraries.cache_clear()
+    assert late.facts.asked == len(FACTS) and late.run_id != first.run_id
+    assert "libraries" in compare(first, late).changed
     assert (await run(corpus)).facts.asked == 0
