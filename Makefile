@@ -89,7 +89,7 @@ web-types: $(READY) $(WEB) ## Write the types of the console's modules from its 
 cluster-test: $(READY) services ## Workers, Dask, the queue in Redis, the corpus in a bucket, replicas: with services from Debian's packages, five minutes at most.
 	@$(PYTEST) -q -m 'slow or not slow' tests/contracts/test_executors.py tests/integration/test_on_workers.py \
 	  tests/unit/executor tests/unit/ingestion/test_shards.py tests/api/test_jobqueue.py tests/api/test_worker.py \
-	  tests/contracts/test_store_folders.py tests/unit/store/test_bucket.py tests/integration/test_on_bucket.py \
+	  tests/contracts/test_store_folders.py tests/contracts/test_cache_shelves.py tests/unit/store/test_bucket.py tests/integration/test_on_bucket.py \
 	  tests/integration/test_compose.py tests/integration/test_behind_nginx.py
 
 quick: $(READY) ## The fast tests.

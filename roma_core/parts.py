@@ -195,9 +195,9 @@ def _import(name: str) -> None:
 
 def build_cache(roma: Roma) -> Cache:
     """Return the cache of the workspace."""
-    from roma_core.cache import Cache
+    from roma_core.cache import open_cache
 
-    return Cache(Workspace.of(roma.settings).cache, roma.settings.storage.cache)
+    return open_cache(roma.settings)
 
 
 def build_reranker(roma: Roma) -> Reranker | None:
@@ -326,26 +326,30 @@ def build_grants(roma: Roma) -> GrantTable:
 
 def build_answer_cache(roma: Roma) -> AnswerCache | None:
     """Return the cache of answers; None when it is off."""
-    storage = roma.settings.storage
-    if storage.answer_cache == "off":
-        return None
-    from roma_core.answers import AnswerCache
-
-    path = Workspace.of(roma.settings).answer_cache
-    return AnswerCache(path, ttl_s=storage.answer_cache_s, most_mb=storage.answer_cache_mb)
+    return None if roma.settings.storage.answer_cache == "off" else _open_answer_cache(roma)
 
 
 def use_answer_cache(roma: Roma, work: Callable[[AnswerCache], T]) -> T:
-    """Return what ``work`` makes of the file of cached answers, also where the cache is off. Raises ``StoreError``."""
+    """Return what ``work`` makes of the cached answers, also where the cache is off. Raises ``StoreError``."""
     if roma.answer_cache is not None:
         return work(roma.answer_cache)
-    from roma_core.answers import AnswerCache
-
-    cache = AnswerCache(Workspace.of(roma.settings).answer_cache, ttl_s=roma.settings.storage.answer_cache_s)
+    cache = _open_answer_cache(roma)
     try:
         return work(cache)
     finally:
         cache.close()
+
+
+def _open_answer_cache(roma: Roma) -> AnswerCache:
+    from roma_core.answers import AnswerCache, AnswerFile
+
+    storage = roma.settings.storage
+    if storage.cache_url is not None:
+        from roma_core.answers.redis import RedisAnswers
+
+        return AnswerCache(RedisAnswers(storage.cache_url), ttl_s=storage.answer_cache_s)
+    file = AnswerFile(Workspace.of(roma.settings).answer_cache, storage.answer_cache_mb)
+    return AnswerCache(file, ttl_s=storage.answer_cache_s)
 
 
 def open_reuse(roma: Roma, query: Query, pipeline: Pipeline) -> AnswerReuse | None:
@@ -363,7 +367,8 @@ def open_reuse(roma: Roma, query: Query, pipeline: Pipeline) -> AnswerReuse | No
 
     async def find_state() -> str:
         scope = await roma.grants.find_scope(query.principal)
-        return f"{await roma.store.version(query.tenant)} {scope.model_dump_json()}"
+        place = roma.settings.storage.store_url or ""  # a cache that replicas share may know several corpora
+        return f"{place} {await roma.store.version(query.tenant)} {scope.model_dump_json()}"
 
     return cache.open(query, AnswerInputs(lambda: roma.answer_identity(pipeline), find_state, has_history))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roma_core.answers.cache import AnswerCache, AnswerCacheStats, AnswerInputs, AnswerReuse
+from roma_core.answers.cache import AnswerCache, AnswerCacheStats, AnswerFile, AnswerInputs, AnswerReuse
 from roma_core.answers.record import (
     ANSWER_STATES,
     AnswerIdentity,
@@ -22,6 +22,7 @@ __all__ = [
     "AnswerCache",
     "AnswerCacheStats",
     "AnswerFigures",
+    "AnswerFile",
     "AnswerIdentity",
     "AnswerInputs",
     "AnswerRecord",

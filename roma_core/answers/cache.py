@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pydantic import ValidationError
 
@@ -68,19 +68,128 @@ class AnswerCacheStats:
     saved_usd: float = 0.0
 
 
+@dataclass(frozen=True)
+class KeptAnswer:
+    """An answer as it is kept: ``value`` is JSON, ``made_at`` in seconds since 1970."""
+
+    value: str
+    made_at: float
+
+
+class AnswerShelf(Protocol):
+    """Where kept answers lie. Every method but ``close`` raises ``StoreError`` and blocks."""
+
+    def load(self, key: str) -> KeptAnswer | None:
+        """Return the answer under ``key``."""
+        ...
+
+    def note_use(self, key: str, saved: SavedWork, at: float) -> None:
+        """Count a use of the answer ``at`` a time, and what it has saved."""
+        ...
+
+    def store(self, key: str, tenant: str, kept: KeptAnswer, *, ttl_s: float) -> None:
+        """Store an answer; those that are older than ``ttl_s`` go, and where room is short those of little use."""
+        ...
+
+    def discard(self, key: str) -> None:
+        """Drop the answer under ``key``."""
+        ...
+
+    def clear(self, tenant: str | None) -> int:
+        """Drop the answers of ``tenant``, or all; return how many there were."""
+        ...
+
+    def stats(self) -> AnswerCacheStats:
+        """Return the size and what was saved."""
+        ...
+
+    def close(self) -> None:
+        """Close it; the next use opens it again."""
+        ...
+
+
+class AnswerFile:
+    """``AnswerShelf`` in one SQLite file. Above ``most_mb`` the least recently used answers are dropped."""
+
+    def __init__(self, path: Path, most_mb: float = 256) -> None:
+        self._database = Database(path, ANSWER_CACHE, busy_s=5.0, pragmas=("secure_delete = ON",))
+        self._most_bytes = int(most_mb * (1 << 20))
+
+    def load(self, key: str) -> KeptAnswer | None:
+        """Return the answer under ``key``, see ``AnswerShelf``."""
+        with self._database.connection() as db:
+            row = db.execute("SELECT value, made_at FROM cached_answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else KeptAnswer(row["value"], row["made_at"])
+
+    def note_use(self, key: str, saved: SavedWork, at: float) -> None:
+        """Count a use, see ``AnswerShelf``."""
+        with self._database.connection() as db:
+            db.execute(
+                "UPDATE cached_answers SET used_at = ?, hits = hits + 1, saved_calls = saved_calls + ?, "
+                "saved_tokens = saved_tokens + ?, saved_usd = saved_usd + ? WHERE key = ?",
+                (at, saved.calls, saved.tokens, saved.cost_usd or 0.0, key),
+            )
+
+    def store(self, key: str, tenant: str, kept: KeptAnswer, *, ttl_s: float) -> None:
+        """Store an answer, see ``AnswerShelf``."""
+        size = len(kept.value.encode())
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM cached_answers WHERE made_at < ?", (kept.made_at - ttl_s,))
+            db.execute(
+                "INSERT OR REPLACE INTO cached_answers (key, tenant, value, size_bytes, made_at, used_at) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (key, tenant, kept.value, size, kept.made_at, kept.made_at),
+            )
+            (taken,) = db.execute("SELECT SUM(size_bytes) FROM cached_answers").fetchone()
+            excess = taken - int(self._most_bytes * KEPT_SHARE) if taken > self._most_bytes else 0
+            rows = db.execute("SELECT key, size_bytes FROM cached_answers ORDER BY used_at, key") if excess > 0 else ()
+            for row in list(rows):
+                if excess <= 0:
+                    break
+                db.execute("DELETE FROM cached_answers WHERE key = ?", (row["key"],))
+                excess -= row["size_bytes"]
+
+    def discard(self, key: str) -> None:
+        """Drop the answer under ``key``, see ``AnswerShelf``."""
+        with self._database.connection() as db:
+            db.execute("DELETE FROM cached_answers WHERE key = ?", (key,))
+
+    def clear(self, tenant: str | None) -> int:
+        """Drop the answers of ``tenant``, or all, see ``AnswerShelf``."""
+        if not self._database.path.exists():
+            return 0
+        with self._database.transaction() as db:
+            dropped = db.execute("DELETE FROM cached_answers WHERE ? IS NULL OR tenant = ?", (tenant, tenant)).rowcount
+        with self._database.connection() as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the words are in the log as well
+        return dropped
+
+    def stats(self) -> AnswerCacheStats:
+        """Return the size and what was saved, see ``AnswerShelf``."""
+        with self._database.snapshot() as db:
+            row = db.execute(
+                "SELECT COUNT(*), COALESCE(SUM(size_bytes), 0), COALESCE(SUM(hits), 0), "
+                "COALESCE(SUM(saved_calls), 0), COALESCE(SUM(saved_tokens), 0), COALESCE(SUM(saved_usd), 0) "
+                "FROM cached_answers"
+            ).fetchone()
+        return AnswerCacheStats(*row)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
 class AnswerCache:
     """Answers by everything that decides them. An entry older than ``ttl_s`` is not used.
 
-    Above ``most_mb`` the least recently used answers are dropped. It never breaks an answer: what cannot be read is a
-    miss, and a failed write is logged.
+    It never breaks an answer: what cannot be read is a miss, and a failed write is logged.
 
-    >>> cache = AnswerCache(Path(".roma/answer-cache.sqlite"), ttl_s=3600, most_mb=256)
+    >>> cache = AnswerCache(AnswerFile(Path(".roma/answer-cache.sqlite"), most_mb=256), ttl_s=3600)
     """
 
-    def __init__(self, path: Path, *, ttl_s: float, most_mb: float = 256, now: Callable[[], float] = time.time) -> None:
-        self._database = Database(path, ANSWER_CACHE, busy_s=5.0, pragmas=("secure_delete = ON",))
+    def __init__(self, shelf: AnswerShelf, *, ttl_s: float, now: Callable[[], float] = time.time) -> None:
+        self._shelf = shelf
         self._ttl_s = ttl_s
-        self._most_bytes = int(most_mb * (1 << 20))
         self._now = now
         self._flights: dict[str, Flight] = {}
         """By name of the answer: the question that is being answered now, on its own event loop."""
@@ -93,72 +202,35 @@ class AnswerCache:
 
     def get(self, key: str) -> TailorOutput | None:
         """Return the answer under ``key`` with what it saves, or None. Raises ``StoreError``."""
-        now = self._now()
-        with self._database.connection() as db:
-            row = db.execute("SELECT value, made_at FROM cached_answers WHERE key = ?", (key,)).fetchone()
-            if row is None or now - row["made_at"] > self._ttl_s:
-                return None
-            output = _load_output(row["value"])
-            if output is None:
-                return None
-            saved = _saved_work(output.usage, row["made_at"])
-            tokens = saved.input_tokens + saved.output_tokens
-            db.execute(
-                "UPDATE cached_answers SET used_at = ?, hits = hits + 1, saved_calls = saved_calls + ?, "
-                "saved_tokens = saved_tokens + ?, saved_usd = saved_usd + ? WHERE key = ?",
-                (now, saved.calls, tokens, saved.cost_usd or 0.0, key),
-            )
+        kept = self._shelf.load(key)
+        if kept is None or self._now() - kept.made_at > self._ttl_s:
+            return None
+        output = _load_output(kept.value)
+        if output is None:
+            return None
+        saved = _saved_work(output.usage, kept.made_at)
+        self._shelf.note_use(key, saved, self._now())
         return _as_reused(output, saved)
 
     def put(self, key: str, tenant: str, output: TailorOutput) -> None:
         """Store an answer. Raises ``StoreError``."""
-        now = self._now()
-        value = _dump_output(output)
-        size = len(value.encode())
-        with self._database.transaction() as db:
-            db.execute("DELETE FROM cached_answers WHERE made_at < ?", (now - self._ttl_s,))
-            db.execute(
-                "INSERT OR REPLACE INTO cached_answers (key, tenant, value, size_bytes, made_at, used_at) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (key, tenant, value, size, now, now),
-            )
-            (taken,) = db.execute("SELECT SUM(size_bytes) FROM cached_answers").fetchone()
-            excess = taken - int(self._most_bytes * KEPT_SHARE) if taken > self._most_bytes else 0
-            rows = db.execute("SELECT key, size_bytes FROM cached_answers ORDER BY used_at, key") if excess > 0 else ()
-            for row in list(rows):
-                if excess <= 0:
-                    break
-                db.execute("DELETE FROM cached_answers WHERE key = ?", (row["key"],))
-                excess -= row["size_bytes"]
+        self._shelf.store(key, tenant, KeptAnswer(_dump_output(output), self._now()), ttl_s=self._ttl_s)
 
     def discard(self, key: str) -> None:
         """Drop the answer under ``key``. Raises ``StoreError``."""
-        with self._database.connection() as db:
-            db.execute("DELETE FROM cached_answers WHERE key = ?", (key,))
+        self._shelf.discard(key)
 
     def clear(self, tenant: str | None = None) -> int:
         """Drop the answers of ``tenant``, or all; return how many there were. Raises ``StoreError``."""
-        if not self._database.path.exists():
-            return 0
-        with self._database.transaction() as db:
-            dropped = db.execute("DELETE FROM cached_answers WHERE ? IS NULL OR tenant = ?", (tenant, tenant)).rowcount
-        with self._database.connection() as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the words are in the log as well
-        return dropped
+        return self._shelf.clear(tenant)
 
     def stats(self) -> AnswerCacheStats:
         """Return the size of the cache and what it has saved. Raises ``StoreError``."""
-        with self._database.snapshot() as db:
-            row = db.execute(
-                "SELECT COUNT(*), COALESCE(SUM(size_bytes), 0), COALESCE(SUM(hits), 0), "
-                "COALESCE(SUM(saved_calls), 0), COALESCE(SUM(saved_tokens), 0), COALESCE(SUM(saved_usd), 0) "
-                "FROM cached_answers"
-            ).fetchone()
-        return AnswerCacheStats(*row)
+        return self._shelf.stats()
 
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
-        self._database.close()
+        """Close the shelf; the next use opens it again."""
+        self._shelf.close()
 
     # One question at a time
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 import builtins
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -32,15 +31,14 @@ from roma_core.api.jobs import (
     name_key,
 )
 from roma_core.connectors.sources import redact_uri
-from roma_core.errors import ConfigError, ErrorCode, NotFoundError, StoreError
-from roma_core.settings import mask_address
+from roma_core.errors import ErrorCode, NotFoundError, StoreError
+from roma_core.redisserver import RedisServer
 from roma_core.types import Noun, digest
 
 T = TypeVar("T")
 
 PREFIX: Final = "roma:ingest"
 MOST_TRIES: Final = 200
-TIMEOUT_S: Final = 5.0
 SHOWN_SOURCES: Final = 3
 
 
@@ -86,15 +84,8 @@ class RedisJobQueue:
 
     def __init__(self, url: str, clock: Callable[[], float] | None = None, *, prefix: str = PREFIX) -> None:
         """``prefix`` begins all keys: several services may share one Redis. Raises ``ConfigError`` for no address."""
-        import redis  # the error for a missing one names the extra
-
-        self._place = mask_address(url)
-        try:
-            self._redis: Any = redis.Redis.from_url(
-                url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True
-            )
-        except ValueError:
-            raise ConfigError(f"ROMA_QUEUE_URL: {self._place} is no address of Redis: redis://host:6379/0.") from None
+        self._server = RedisServer(url, setting="ROMA_QUEUE_URL", use="The queue", decode_responses=True)
+        self._redis = self._server.client
         self._clock = clock
         self._live, self._ended = f"{prefix}:live", f"{prefix}:ended"
         self._keys, self._served = f"{prefix}:keys", f"{prefix}:served"
@@ -149,7 +140,7 @@ class RedisJobQueue:
         self, job_id: str, tenant: str, items_from: int = 0, items_limit: int = ROWS, *, submitter: str | None = None
     ) -> Job:
         """Return the job with a page of its report, see ``JobQueue``."""
-        with self._translate_errors():
+        with self._server.translate_errors():
             job = self._find(self._redis, job_id, tenant, submitter)
             if job is None:
                 raise NotFoundError("There is no such ingest job.")
@@ -157,7 +148,7 @@ class RedisJobQueue:
 
     def list(self, tenant: str, limit: int = 100, *, submitter: str | None = None) -> tuple[JobSummary, ...]:
         """Return the tenant's jobs, the newest first, see ``JobQueue``."""
-        with self._translate_errors():
+        with self._server.translate_errors():
             jobs = [job for job in self._read_live(self._redis) if job.tenant == tenant]
             ids = self._redis.zrange(self._history(tenant), 0, -1, desc=True)
             jobs += self._read_ended(ids)
@@ -266,14 +257,14 @@ class RedisJobQueue:
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs in each state."""
-        with self._translate_errors():
+        with self._server.translate_errors():
             states = [job.state for job in self._read_live(self._redis)]
             states += [job.state for job in map(_parse, self._redis.hvals(self._ended))]
         return {state: states.count(state) for state in ("queued", "running", "done", "failed", "cancelled")}
 
     def count_live(self, tenant: str) -> int:
         """Return the number of jobs of a tenant that wait or run."""
-        with self._translate_errors():
+        with self._server.translate_errors():
             return sum(job.tenant == tenant for job in self._read_live(self._redis))
 
     def forget_ended(
@@ -308,7 +299,7 @@ class RedisJobQueue:
 
     def close(self) -> None:
         """Close the connections."""
-        self._redis.close()
+        self._server.close()
 
     # Inside
 
@@ -316,7 +307,7 @@ class RedisJobQueue:
         """Run ``work``: it reads, calls ``multi`` and writes; what it returns makes the result after the commit."""
         from redis import WatchError
 
-        with self._translate_errors():
+        with self._server.translate_errors():
             for _ in range(MOST_TRIES):
                 with self._redis.pipeline() as pipe:
                     pipe.watch(self._version)
@@ -396,18 +387,6 @@ class RedisJobQueue:
             return self._clock()
         seconds, microseconds = self._redis.time()
         return float(seconds + microseconds / 1e6)
-
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        from redis import RedisError
-
-        try:
-            yield
-        except RedisError as error:
-            raise StoreError(
-                f"The queue at {self._place} does not answer ({type(error).__name__}); start it, or correct "
-                "ROMA_QUEUE_URL."
-            ) from error
 
 
 def choose_job(live: Sequence[StoredJob], served: Mapping[str, str], now: float) -> StoredJob | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roma_core.cache import Cache
+from roma_core.cache import open_cache
 from roma_core.errors import ConfigError, suggest_name
 from roma_core.llm.base import Provider
 from roma_core.llm.control.attempt import Limits
@@ -46,7 +46,7 @@ def build_llm(settings: Settings, *, budgets: Budgets | None = None) -> LLMServi
         make=make,
         prices=Prices.load(settings.budgets.prices_file),
         budgets=budgets or make_budgets(settings),
-        cache=Cache(Workspace.of(settings).cache, settings.storage.cache),
+        cache=open_cache(settings),
         log_text=settings.llm.log_text,
     )
 

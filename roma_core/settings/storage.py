@@ -41,6 +41,12 @@ class StorageSettings(SettingsSection):
     cache: CacheMode = setting(
         "write", "off: never; read: use only; write: use and fill; refresh.", decides_answers=False
     )
+    cache_url: str | None = setting(
+        None,
+        "Redis that keeps the caches for several replicas (redis://host:6379/1), bounded by its maxmemory; none = "
+        "files of the workspace.",
+        decides_answers=False,
+    )
     database_url: str | None = setting(
         None,
         "SQLAlchemy URL for conversations, and where it is PostgreSQL for answers, grants, the audit log, accounts and "

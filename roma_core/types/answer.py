@@ -142,11 +142,15 @@ class SavedWork(Noun):
     """None when a price is unknown."""
 
     @property
+    def tokens(self) -> int:
+        """Return the tokens of both directions."""
+        return self.input_tokens + self.output_tokens
+
+    @property
     def words(self) -> str:
         """Return one line for a person: "from the cache of answers, which saved 1 call, 310 tokens, $0.0012"."""
         cost = "an unknown cost" if self.cost_usd is None else f"${self.cost_usd:.4f}"
-        calls, tokens = count_noun(self.calls, "call"), self.input_tokens + self.output_tokens
-        return f"from the cache of answers, which saved {calls}, {tokens} tokens, {cost}"
+        return f"from the cache of answers, which saved {count_noun(self.calls, 'call')}, {self.tokens} tokens, {cost}"
 
 
 RouteChoice = Literal["cheap", "strong", "escalated"]

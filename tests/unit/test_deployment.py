@@ -93,7 +93,7 @@ def test_every_variable_is_a_setting_with_a_value_that_it_takes(settings: dict[s
 
 
 def test_replicas_share_their_state_and_leave_ingest_jobs_to_the_worker() -> None:
-    shared = {"ROMA_WORKSPACE", "ROMA_DATABASE_URL", "ROMA_QUEUE_URL"}
+    shared = {"ROMA_WORKSPACE", "ROMA_DATABASE_URL", "ROMA_QUEUE_URL", "ROMA_CACHE_URL"}
     for names, read in (((*SERVING,), compose_settings), (("roma", "roma", "roma-worker"), pod_settings)):
         found = [read(name) for name in names]
         assert all(settings[name] == found[0][name] for settings in found for name in shared)

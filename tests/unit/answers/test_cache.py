@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from roma_core.agents.context import Context
 from roma_core.agents.pipeline import Stage
-from roma_core.answers import AnswerCache, AnswerIdentity, AnswerInputs
+from roma_core.answers import AnswerCache, AnswerFile, AnswerIdentity, AnswerInputs
 from roma_core.answers.cache import make_key, normalise_question
 from roma_core.app import Roma, build_roma
 from roma_core.errors import AgentFailure, ErrorCode, LLMError, RomaError
@@ -249,7 +249,7 @@ def count(rendered: str, name: str) -> float:
 
 def test_an_old_entry_is_not_used_and_the_least_recently_used_go_first(tmp_path: Path) -> None:
     time_s = [1000.0]
-    cache = AnswerCache(tmp_path / "c.sqlite", ttl_s=60, most_mb=0.02, now=lambda: time_s[0])
+    cache = AnswerCache(AnswerFile(tmp_path / "c.sqlite", 0.02), ttl_s=60, now=lambda: time_s[0])
     cache.put("old", "t", TailorOutput(answer="old"))
     assert cache.get("old") is not None
     time_s[0] += 61
@@ -266,7 +266,7 @@ def test_an_old_entry_is_not_used_and_the_least_recently_used_go_first(tmp_path:
 def test_a_damaged_file_is_a_miss(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     path.write_bytes(b"this is no database" * 100)
-    cache = AnswerCache(path, ttl_s=60)
+    cache = AnswerCache(AnswerFile(path), ttl_s=60)
     reuse = cache.open(Query(text="?"), no_inputs())
     assert asyncio.run(reuse.find()) is None
     asyncio.run(reuse.keep(TailorOutput(answer="fresh")))

@@ -322,6 +322,7 @@ ADDRESSES = (
     "gdrive_api_endpoint",
     "database_url",
     "queue_url",
+    "cache_url",
     "mlflow_tracking_uri",
     "library_zotero_url",
     "library_openalex_url",
