@@ -5,6 +5,7 @@ Images cannot be built without a registry; commands, variables, ports, health an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,9 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from bench.model_server import serving
 from roma_core.cli import main
+from roma_core.llm.providers.server import Script
 from tests.nginx import nginx_before
 from tests.ports import find_port
 from tests.postgres import run_postgres
@@ -51,8 +54,8 @@ class Service:
     process: subprocess.Popen[bytes] | None = None
 
     @property
-    def port(self) -> int:
-        return int(self.environment["ROMA_PORT"])
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.environment['ROMA_PORT']}"
 
     def run(self, *words: str) -> bytes:
         """Return the output of a command of ROMA beside the service, as ``docker compose exec`` or ``run`` runs it."""
@@ -71,7 +74,7 @@ class Service:
             assert self.process is not None
             assert self.process.poll() is None, self.read_log()
             try:
-                if httpx2.get(f"http://127.0.0.1:{self.port}/health", trust_env=False, timeout=10).status_code == 200:
+                if httpx2.get(f"{self.url}/health", trust_env=False, timeout=10).status_code == 200:
                     return
             except httpx2.HTTPError:
                 time.sleep(0.2)
@@ -81,6 +84,12 @@ class Service:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(int(COMPOSE["services"][self.name]["stop_grace_period"].removesuffix("s")))
+
+    def kill(self) -> None:
+        """End it without a word, as a machine that is gone."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
 
     def read_log(self) -> str:
         return (self.folder / f"{self.name}.log").read_text(encoding="utf-8")
@@ -140,7 +149,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             service.start()
         for service in services.values():
             service.wait()
-        front = stack.enter_context(nginx_before([services[name].port for name in REPLICAS], folder))
+        front = stack.enter_context(nginx_before([int(services[name].environment["ROMA_PORT"]) for name in REPLICAS], folder))
         yield Deployment(f"http://127.0.0.1:{front}", services, papers, json.loads(made)["token"])
 
 
@@ -208,7 +217,7 @@ def test_a_rolling_restart_fails_no_question(deployment: Deployment) -> None:
 
 
 def test_what_one_replica_revokes_the_other_refuses(deployment: Deployment) -> None:
-    urls = [f"http://127.0.0.1:{deployment.services[name].port}" for name in REPLICAS]
+    urls = [deployment.services[name].url for name in REPLICAS]
     first = deployment.services["roma-1"]
     made = json.loads(first.run("token", "create", "guest", "--scope", "query", "--json"))
 
@@ -226,3 +235,39 @@ def test_tenants_are_parted_by_the_database(deployment: Deployment) -> None:
         f"{deployment.url}/health", headers={"Authorization": f"Bearer {deployment.token}"}, trust_env=False, timeout=30
     ).json()
     assert "superuser" not in json.dumps(health)
+
+
+def test_an_answer_whose_replica_is_killed_is_followed_and_asked_again_at_the_other(deployment: Deployment) -> None:
+    first, second = (deployment.services[name] for name in REPLICAS)
+    headers = {"Authorization": f"Bearer {deployment.token}", "Idempotency-Key": uuid.uuid4().hex}
+    question = {"text": "What does the keeper of the lighthouse do all night?", "stream": True}
+    words = " ".join(f"word{number}" for number in range(60))
+    (deployment.papers / "keeper.md").write_text("# The keeper\n\nThe keeper of the lighthouse reads all night.\n")
+    deployment.services["worker"].run("ingest", str(deployment.papers))
+    with serving(Script(text=words, word_wait_s=0.1)) as model:
+        for service in (first, second):
+            service.stop()
+            service.environment |= {"LLM_PROVIDER": "openai", "LLM_BASE_URL": f"{model}/v1", "LLM_API_KEY": "k"}
+            service.start()
+        for service in (first, second):
+            service.wait()
+        with (
+            httpx2.Client(headers=headers, trust_env=False, timeout=60) as client,
+            contextlib.suppress(httpx2.HTTPError),
+            client.stream("POST", f"{first.url}/query", json=question) as response,
+        ):
+            record = response.headers["X-Answer-ID"]
+            for line in response.iter_lines():
+                if "word5" in line:
+                    first.kill()
+        assert first.process is not None
+        assert first.process.returncode is not None, "the answer was whole before the replica could be killed"
+        with httpx2.Client(headers=headers, trust_env=False, timeout=60) as client:
+            followed = client.get(f"{second.url}/answers/{record}/events").text
+            assert "word3" in followed
+            assert "ERR_INTERRUPTED" in followed.rstrip().rpartition("\n")[2]
+            again = client.post(f"{second.url}/query", json=question).text
+            assert words in again
+            assert "event: complete" in again
+            kept = client.get(f"{second.url}/answers").json()
+            assert [each["state"] for each in kept if each["id"] == record] == ["complete"]
