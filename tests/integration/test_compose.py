@@ -149,7 +149,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             service.start()
         for service in services.values():
             service.wait()
-        front = stack.enter_context(nginx_before([int(services[name].environment["ROMA_PORT"]) for name in REPLICAS], folder))
+        ports = [int(services[name].environment["ROMA_PORT"]) for name in REPLICAS]
+        front = stack.enter_context(nginx_before(ports, folder))
         yield Deployment(f"http://127.0.0.1:{front}", services, papers, json.loads(made)["token"])
 
 
