@@ -5,6 +5,7 @@ MLflow's tracing writes to one place of the process; ``tracking_to`` names it fo
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ def log_items(
                 start_time_ns=int(started * NANOSECONDS),
             )
             span.set_outputs(redact_value(_describe_outputs(row)))
-            _add_assessments(span.trace_id, [*_assess(report, row), *_grade(graded.get(row.case_id, ()))])
+            _complete_trace(span.trace_id, row, [*_assess(report, row), *_grade(graded.get(row.case_id, ()))])
             status = "ERROR" if row.state == "failed" else "OK"
             span.end(status=status, end_time_ns=int((started + seconds) * NANOSECONDS))
             traces[row.case_id] = span.trace_id
@@ -71,11 +72,16 @@ def log_items(
     return traces
 
 
-def _add_assessments(trace_id: str, assessments: Iterable[Any]) -> None:
-    """Add assessments to a trace that is not written yet: with it they are one write, not one each."""
+def _complete_trace(trace_id: str, row: EvalRow, assessments: Iterable[Any]) -> None:
+    """Add assessments to a trace that is not written yet: with it they are one write, not one each.
+
+    Its columns in tables are question and answer, in place of MLflow's beginning of their JSON.
+    """
     from mlflow.tracing.trace_manager import InMemoryTraceManager
 
     with InMemoryTraceManager.get_instance().get_trace(trace_id) as trace:
+        trace.info.request_preview = redact_value(row.question)
+        trace.info.response_preview = redact_value(row.answer or row.why)
         for assessment in assessments:
             assessment.trace_id = trace_id
             trace.info.assessments.append(assessment)
@@ -126,6 +132,15 @@ def log_dataset(uri: str, experiment: str, golden: Golden) -> str:
             made = create_dataset(name=name, experiment_id=experiment, tags={"roma.dataset_sha256": golden.sha256})
             made.merge_records([make_record(case) for case in golden.cases])
     return name
+
+
+def link_dataset(client: Any, run: str, name: str, golden: Golden) -> None:
+    """Show the evaluation dataset ``name`` as the input of an MLflow run."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    source = json.dumps({"name": golden.name, "sha256": golden.sha256})
+    dataset = Dataset(name=name, digest=golden.sha256[:12], source_type="golden set", source=source)
+    client.log_inputs(run, datasets=[DatasetInput(dataset=dataset)])
 
 
 def log_answers(

@@ -100,9 +100,15 @@ def _track(report: EvalReport, settings: Settings, prompts: tuple[Prompt, ...], 
     named = tags(report)
     if golden is not None:
         named[DATASET_TAG] = tracked_items.log_dataset(tracking_uri(settings), experiment, golden)
+    name = store.name_of(report.run_id)
     run: str = client.create_run(
-        experiment, tags=named, run_name=f"{report.dataset} {report.run_id}", start_time=int(began_at * 1000)
+        experiment,
+        tags=named,
+        run_name=f"{report.dataset} {name}" if name == report.run_id else name,
+        start_time=int(began_at * 1000),
     ).info.run_id
+    if golden is not None:
+        tracked_items.link_dataset(client, run, named[DATASET_TAG], golden)
     folder = store.folder / report.run_id
     _log(client, run, report, [path for path in (folder / CARD, folder / PAGE) if path.is_file()])
     labels = Workspace.of(settings).labels / f"{report.run_id}.csv"
@@ -193,8 +199,15 @@ def parameters(report: EvalReport) -> dict[str, str]:
 
 
 def tags(report: EvalReport) -> dict[str, str]:
-    """Return the tags that identify the run and the code it was made with."""
-    return {RUN_TAG: report.run_id, "mlflow.source.git.commit": git_revision(), "roma.dataset": report.dataset}
+    """Return the tags that identify the run and the code it was made with, and its table as MLflow's description."""
+    return {
+        RUN_TAG: report.run_id,
+        "roma.dataset": report.dataset,
+        "mlflow.source.name": "roma eval",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": git_revision(),
+        "mlflow.note.content": report.to_markdown(),
+    }
 
 
 def git_revision(folder: Path = Path(__file__).parent) -> str:

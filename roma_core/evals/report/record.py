@@ -243,10 +243,14 @@ class EvalReport(Noun):
         plot = draw_means(summaries, self.measures)
         return display.box(display.heading(self._headline()), plot, summary_table(summaries), *remarks)
 
-    def _repr_markdown_(self) -> str:
+    def to_markdown(self) -> str:
+        """Return the means with their intervals as a table of Markdown."""
         rows = [(s.measure, s.interval.mean, _range(s.interval), s.interval.n, s.unscored) for s in self.summary()]
         table = display.markdown_table(("Measure", "Mean", "95 % interval", "Cases", "Unscored"), rows)
         return f"**{display.escape_markdown(self._headline())}**\n\n{table}"
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
 
     def _headline(self) -> str:
         return f"{self.dataset}: {describe_states(self)}, run {self.run_id}"

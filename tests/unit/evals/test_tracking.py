@@ -11,8 +11,10 @@ import pytest
 from roma_core.evals import tracked_items, tracking
 from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, RunFacts
+from roma_core.evals.runs import RunStore
 from roma_core.prompts import Prompt, PromptLibrary, load_prompt
 from roma_core.settings import Settings
+from roma_core.workspace import Workspace
 
 ROWS = (
     EvalRow(
@@ -84,6 +86,10 @@ async def test_a_run_is_logged_whole_and_once(tmp_path: Path, monkeypatch: pytes
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     logged = client.get_run(run)
     assert logged.info.status == "FINISHED" and logged.data.tags[tracking.RUN_TAG] == report().run_id
+    assert (
+        logged.info.run_name == f"d {report().run_id}" and "| R@5 | 0.500 |" in logged.data.tags["mlflow.note.content"]
+    )
+    assert [each.dataset.name for each in logged.inputs.dataset_inputs] == [logged.data.tags[tracking.DATASET_TAG]]
     assert logged.data.metrics["R_at_5"] == 0.5 and logged.data.params["fingerprint"] == "f"
     assert {f.path for f in client.list_artifacts(run)} == {"report.html", "report.json", "rows.json"}
     assert logged.info.end_time - logged.info.start_time == pytest.approx(3000, abs=2)
@@ -92,6 +98,7 @@ async def test_a_run_is_logged_whole_and_once(tmp_path: Path, monkeypatch: pytes
     }
     first = traces["q1"].info
     assert first.request_time == 1_000_000_000 and first.execution_duration == 2000
+    assert (first.request_preview, first.response_preview) == ("<b>?", "yes")
     assert {a.name: a.feedback.value for a in first.assessments if a.error is None} == {"R@5": 1.0}
     assert traces["q2"].info.state == "ERROR" and "cited" in {a.name for a in first.assessments if a.error}
     with tracked_items.tracking_to(uri):
@@ -106,6 +113,17 @@ async def test_a_run_is_logged_whole_and_once(tmp_path: Path, monkeypatch: pytes
     assert [v.version for v in sorted(versions, key=lambda v: v.version)] == [1, 2]
     assert client.get_prompt_version("roma-judge", 2).template == "Grade it: {{answer}}"
     assert {p.name for p in tmp_path.iterdir()} == {"w", "report.html", "rows.json"}  # nothing in the working folder
+
+
+@pytest.mark.slow
+async def test_a_run_is_called_in_mlflow_as_it_is_in_the_workspace(tmp_path: Path) -> None:
+    held = settings(tmp_path)
+    RunStore(Workspace.of(held).evals).save(report(), "lazy")
+    run = await tracking.track(report(), held)
+
+    from mlflow import MlflowClient
+
+    assert MlflowClient(tracking_uri=tracking.tracking_uri(held)).get_run(run).info.run_name == "lazy"
 
 
 @pytest.mark.slow
