@@ -32,6 +32,8 @@ INCOMPLETE = "incomplete.json"
 SUMMARY = "summary.json"
 """The figures of a run that dashboards read in place of its rows; made again when the report or the facts are newer."""
 COMPARISONS, SAMPLES, DATASET = "comparisons", "samples", "dataset.json"
+NAMES_LOCK = "names.lock"
+"""Held while a run is written: two that end at one moment do not take the same number for a name."""
 NAME = re.compile(r"[\w.@+-]{1,80}")
 
 
@@ -91,7 +93,14 @@ class RunStore:
 
         Raises ``EvalError`` for a name that could not be typed in a shell.
         """
+        from filelock import FileLock
+
         require_run_name(name)
+        private_folder(self.folder)
+        with FileLock(str(self.folder / NAMES_LOCK)):
+            return self._save(report, name, primary)
+
+    def _save(self, report: EvalReport, name: str, primary: str) -> RunCard:
         target = self.folder / report.run_id
         private_folder(target)
         card = self._make_card(report, name, primary)

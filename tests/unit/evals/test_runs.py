@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,12 @@ def test_a_run_is_found_by_name_label_id_file_and_folder(runs: RunStore) -> None
 def test_a_run_without_a_name_is_called_by_its_dataset_and_a_number(runs: RunStore) -> None:
     names = [runs.save(make_report(f)).name for f in "abc"] + [runs.save(make_report("d", dataset="a b")).name]
     assert names == ["paint-1", "paint-2", "paint-3", "a-b-1"]
+
+
+def test_runs_without_a_name_that_end_at_one_moment_have_names_of_their_own(runs: RunStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        cards = list(pool.map(lambda number: RunStore(runs.folder).save(make_report(f"f{number}")), range(24)))
+    assert sorted(card.name for card in cards) == sorted(f"paint-{number}" for number in range(1, 25))
 
 
 def test_the_same_run_again_keeps_its_name_labels_and_date(runs: RunStore) -> None:
