@@ -20,6 +20,7 @@ from roma_core.evals.golden.dataset import Evidence, Golden, GoldenCase, Nugget
 from roma_core.evals.golden.evidence import Place, locate, names
 from roma_core.evals.judge.model import JUDGE, PASS_GRADE
 from roma_core.evals.measures.nuggets import states
+from roma_core.evals.measures.values import read_values
 from roma_core.evals.report.comparison import choose_primary
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo
 from roma_core.markup import remove_markers
@@ -59,6 +60,8 @@ ADVICE = {
     Fault.WRONG_CITATION: "the prompt or the model; ROMA_CITATIONS=strict takes out what no passage proves",
     Fault.JUDGE: "calibrate the judge: `roma judge label`, `roma calibrate judge`",
 }
+TOPIC_LETTERS = 4
+"""Letters from which a word of an ASCII script says what a text is about."""
 _ORDER = {fault: number for number, fault in enumerate(Fault)}
 
 
@@ -231,6 +234,13 @@ async def _find_documents(
     return {key: tuple(documents) for key, documents in found.items()}
 
 
+def _read_topic(text: str, nugget: Nugget) -> frozenset[str]:
+    """Return the words that say what a text is about: the long ones and the numbers, without those of the fact."""
+    fact = {value for spelling in nugget.spellings for token in read_values(spelling) for value in token.values}
+    words = {value for token in read_values(text) if token.kind != "break" for value in token.values}
+    return frozenset(w for w in words - fact if len(w) >= TOPIC_LETTERS or not w.isascii() or w.isdigit())
+
+
 class _FailedCase:
     """One item with all that decides its label."""
 
@@ -290,7 +300,8 @@ class _FailedCase:
         unshown = [nugget for nugget in missed if nugget not in verdicts and not self._is_shown(nugget)]
         lost = [self._trace(evidence) for evidence in self.case.evidence]
         before_writing = [found for found in lost if found is not None]
-        if before_writing and (unshown or verdicts or not missed):
+        is_told_elsewhere = bool(missed) and all(self._is_told_elsewhere(nugget) for nugget in missed)
+        if before_writing and (verdicts or not is_told_elsewhere):
             return min(before_writing, key=lambda found: _ORDER[found[0]])
         if unshown and not before_writing:
             return Fault.GOLDEN, f"the evidence was shown, and does not state {unshown[0].fact!r}"
@@ -310,6 +321,16 @@ class _FailedCase:
 
     def _is_shown(self, nugget: Nugget) -> bool:
         return any(states(passage.chunk.text, nugget) for passage in self.row.passages)
+
+    def _is_told_elsewhere(self, nugget: Nugget) -> bool:
+        """Return True when a passage states the fact of what was asked: the same number of another thing is none."""
+        about = [self.case.question, self.case.answer, *(evidence.anchor for evidence in self.case.evidence)]
+        wanted = [words for text in about if (words := _read_topic(text, nugget))]
+        return any(
+            states(passage.chunk.text, nugget)
+            and any(len(words & _read_topic(passage.chunk.text, nugget)) * 2 >= len(words) for words in wanted)
+            for passage in self.row.passages
+        )
 
     def _says_something_else(self) -> bool:
         """True when a statement of the answer is not supported by what was shown."""

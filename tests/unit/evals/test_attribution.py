@@ -188,6 +188,28 @@ async def test_planted_faults_of_every_kind_are_found(seed: int) -> None:
     assert report.items == len(world.planted)
 
 
+@pytest.mark.parametrize(
+    ("other", "fault"),
+    [
+        ("The gate of Arlo was painted with {year} litres of paint.", Fault.RETRIEVAL_MISS),
+        ("{thing} was finished in {year}, as a letter says.", Fault.CONTEXT_IGNORED),
+    ],
+    ids=["the number of something else", "the fact in another document"],
+)
+async def test_a_fact_is_shown_by_a_passage_that_says_it_of_the_same_thing(other: str, fault: Fault) -> None:
+    world = World()
+    world.add(Fault.RETRIEVAL_MISS, 1)
+    case = world.cases[0]
+    thing = case.question.removeprefix("When was ").removesuffix(" finished?")
+    text = other.format(thing=thing, year=case.nuggets[0].fact)
+    chunk = Chunk(id="other", document_id="o", uri="file:///o.md", title="o", text=text, start=0, end=len(text))
+    answer = world.answers[case.question]
+    passages = (*answer.passages, ScoredChunk(chunk=chunk, score=0.1, rank=5, retriever="t"))
+    world.answers[case.question] = answer.model_copy(update={"passages": passages})
+    (found,) = (await world.explain()).attributions
+    assert found.fault is fault
+
+
 async def test_the_points_of_a_stage_are_what_its_items_lost() -> None:
     world = World()
     for fault in (Fault.RETRIEVAL_MISS, Fault.RETRIEVAL_MISS, Fault.CONTEXT_IGNORED, None):
