@@ -35,6 +35,8 @@ NO_MODEL = "none"
 LONGER = 3.0
 """From so many times the length on a score that grows with length is not called better."""
 MOST_CHANGED = 10
+UNSEEN_CASES = 3
+"""What happens in fewer than 3 of n cases may be in none of n that were looked at (rule of three, at 95 %)."""
 
 
 class Decision(StrEnum):
@@ -520,6 +522,14 @@ def _make_remarks(
             f"{count_noun(difference.n, 'case')} in {count_noun(difference.clusters, 'cluster')}, counted as "
             f"{difference.effective_clusters:.1f}: the result hangs on a few documents."
         )
+    info = next(info for info in b.measures if info.name == primary)
+    if difference.is_significant and info.scale is not None:
+        total, width = abs(difference.mean) * difference.n, info.scale[1] - info.scale[0]
+        if total < UNSEEN_CASES * width:
+            remarks.append(
+                f"All {count_noun(difference.n, 'case')} together differ by {total:.2g} points: {UNSEEN_CASES} cases "
+                f"that go wholly the other way would undo it, and so rare a case may be in none of these."
+            )
     calibrated = {c.measure for report in (a, b) for c in report.corrections}
     if any(info.name == primary and info.judge and primary not in calibrated for info in b.measures):
         remarks.append(f"{primary} is a model's grade and uncalibrated: how far it agrees with people is unknown.")

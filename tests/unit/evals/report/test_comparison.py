@@ -110,6 +110,14 @@ def test_what_only_one_run_scored_is_counted_named_and_not_what_a_decision_rests
     assert len(compared.only_a) == 20 and any("20 cases only in A" in remark for remark in comparison.remarks)
 
 
+@pytest.mark.parametrize(("gain", "is_fragile"), [(0.02, True), (0.2, False), (-0.02, True)])
+def test_a_small_gain_that_few_unseen_cases_would_undo_is_said(gain: float, is_fragile: bool) -> None:
+    b = make_run([0.5 + gain * (1 + (i % 3) / 10) for i in range(40)])
+    comparison = compare(make_run([0.5] * 40), b)
+    assert comparison.decision in {Decision.BETTER, Decision.WORSE}
+    assert any("3 cases that go wholly the other way" in remark for remark in comparison.remarks) is is_fragile
+
+
 def test_a_decision_that_stands_against_the_missing_cases_is_made() -> None:
     b = make_report(*(make_row(f"q{i}", nugget_recall=1.0) for i in range(39)), make_row("q39", nugget_recall=None))
     comparison = compare(make_run([0.0] * 40), b)
