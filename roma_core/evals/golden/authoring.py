@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -153,6 +154,12 @@ def _check_facts(case: GoldenCase) -> Iterable[GoldenFinding]:
     for fact, times in Counter(nugget.fact for nugget in case.nuggets).items():
         if times > 1:
             message = f"the fact {fact!r} is named {times} times and counts as often"
+            yield GoldenFinding(case_id=case.id, severity="error", message=message)
+    for one, other in itertools.combinations(case.nuggets, 2):
+        if one.fact != other.fact and states(one.fact, other) and states(other.fact, one):
+            message = (
+                f"{one.fact!r} and {other.fact!r} are one fact, which counts twice: make one an alias of the other"
+            )
             yield GoldenFinding(case_id=case.id, severity="error", message=message)
     for nugget in case.nuggets:
         for alias in nugget.aliases:

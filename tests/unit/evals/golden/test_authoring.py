@@ -181,6 +181,10 @@ def test_a_passage_that_states_no_fact_is_no_evidence() -> None:
             "the fact '117' is named 2 times and counts as often",
         ),
         (
+            {"answer": "It costs 7,400 euros.", "nuggets": [{"fact": "7,400 euros"}, {"fact": "7.400 Euro"}]},
+            "'7,400 euros' and '7.400 Euro' are one fact, which counts twice: make one an alias of the other",
+        ),
+        (
             {"nuggets": [{"fact": "117", "aliases": ["→"]}]},
             "the alias '→' of '117' has no words, so no answer can state it",
         ),
