@@ -357,7 +357,7 @@ def explain_invalid(error: ValidationError) -> str:
     """Return the error of each field, as one sentence without its end. Values are shown: not for secrets."""
     sentences = []
     for detail in error.errors(include_url=False, include_context=False):
-        message = str(detail["msg"]).removeprefix("Value error, ")
+        message = str(detail["msg"]).removeprefix("Value error, ").replace("a valid tuple", "a list")
         field = ".".join(map(str, detail["loc"]))
         sentences.append(f"{field}: {message[0].lower()}{message[1:]}, not {detail['input']!r}")
     return "; ".join(sentences)

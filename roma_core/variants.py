@@ -8,6 +8,8 @@ embedder, the parsers) has an index of its own below ``variants`` in the workspa
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from roma_core.embeddings.base import Embedder, EmbedderOver, EmbeddingResult
 from roma_core.errors import EvalError
 from roma_core.evals.report.comparison import INDEX_SECTIONS
+from roma_core.evals.shared_work import note_spared
 from roma_core.rerank import Reranker
 from roma_core.settings import Settings, own_settings
 from roma_core.store.base import ChunkStore, Filters
@@ -37,18 +40,21 @@ MOST_KEPT = 4000
 
 
 class Memo(Generic[T]):
-    """The last ``MOST_KEPT`` results by their key."""
+    """The last ``MOST_KEPT`` results by their key, with the seconds that each took."""
 
     def __init__(self) -> None:
-        self._values: OrderedDict[object, T] = OrderedDict()
+        self._values: OrderedDict[object, tuple[T, float]] = OrderedDict()
 
     async def get(self, key: object, make: Callable[[], Awaitable[T]]) -> T:
         """Return the value of ``key``, made at the first call. A failure is not kept."""
         if key in self._values:
             self._values.move_to_end(key)
-            return self._values[key]
+            value, seconds = self._values[key]
+            note_spared(seconds)
+            return value
+        started = time.perf_counter()
         value = await make()
-        self._values[key] = value
+        self._values[key] = value, time.perf_counter() - started
         if len(self._values) > MOST_KEPT:
             self._values.popitem(last=False)
         return value
@@ -74,7 +80,8 @@ class SharedReranker:
 
     def __init__(self, reranker: Reranker) -> None:
         self._reranker = reranker
-        self._scores: Memo[dict[str, float]] = Memo()
+        self._scores: Memo[dict[str, tuple[float, float]]] = Memo()
+        """Score of each text of a question, and the seconds that it took."""
 
     @property
     def name(self) -> str:
@@ -87,15 +94,19 @@ class SharedReranker:
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         known = await self._scores.get(question, _empty)
         missing = [text for text in dict.fromkeys(texts) if text not in known]
+        note_spared(math.fsum(known[text][1] for text in set(texts).difference(missing)))
         if missing:
-            known.update(zip(missing, await self._reranker.scores(question, missing), strict=True))
-        return [known[text] for text in texts]
+            started = time.perf_counter()
+            scores = await self._reranker.scores(question, missing)
+            each_s = (time.perf_counter() - started) / len(missing)
+            known.update((text, (score, each_s)) for text, score in zip(missing, scores, strict=True))
+        return [known[text][0] for text in texts]
 
     async def health(self) -> ComponentHealth:
         return await self._reranker.health()
 
 
-async def _empty() -> dict[str, float]:
+async def _empty() -> dict[str, tuple[float, float]]:
     return {}
 
 

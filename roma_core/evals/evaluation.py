@@ -231,14 +231,17 @@ class WantedRun:
         tenant = await prepare_tenant(system, self.golden, dataset)
         cases = dataset.sample(self.limit)
         corpus = await find(cases.cases, system.store.documents(tenant))
+        workspace = Workspace.of(system.settings)
         if not corpus.documents:
-            raise EvalError("The corpus is empty: ingest documents before the evaluation.")
+            raise EvalError(
+                f"The corpus is empty: ingest documents to {workspace.folder.absolute()} before the evaluation, or "
+                "name the workspace that holds them (--workspace, ROMA_WORKSPACE)."
+            )
 
         async def read_text(document_id: str) -> str | None:
             document = await system.store.document(tenant, document_id)
             return document.text if document else None
 
-        workspace = Workspace.of(system.settings)
         index_sha256 = await system.store.index_sha256(tenant)
         runner = CaseRunner(
             task=partial(system.query, keep=False),

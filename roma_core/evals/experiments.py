@@ -28,7 +28,12 @@ from roma_core.evals.foreign import SYSTEM, ForeignSystem
 from roma_core.evals.golden.dataset import Golden
 from roma_core.evals.measures.base import Measurable
 from roma_core.evals.measures.registry import import_attribute
-from roma_core.evals.report.comparison import ExperimentComparison, choose_primary, compare_variants
+from roma_core.evals.report.comparison import (
+    ExperimentComparison,
+    choose_primary,
+    compare_variants,
+    require_margin,
+)
 from roma_core.evals.report.record import EvalReport
 from roma_core.evals.runner import Task
 from roma_core.evals.runs import RunStore
@@ -128,7 +133,7 @@ class VariantResult(Noun):
     cost_usd: float | None
     """Cost of a question with all that its answer needed, also where the answer was known; None without a price."""
     seconds: float
-    """Median time of an answer."""
+    """Median time of an answer, with the work that another variant had done for it."""
     states: dict[str, int]
     report: EvalReport = Field(repr=False, exclude=True)
 
@@ -256,6 +261,7 @@ async def experiment(
     chosen = read_variants(variants)
     names = [variant.name for variant in chosen]
     base_name = _find_base(names, base)
+    require_margin(margin)
     golden = dataset if isinstance(dataset, Golden) else load_dataset(str(dataset))
     if system is None and (made := [v.name for v in chosen if v.task is None]):
         raise EvalError(
@@ -388,7 +394,7 @@ def describe_result(name: str, report: EvalReport, primary: str) -> VariantResul
     usage = Usage.total(facts.usage.values())
     asked = facts.asked or 1
     saved = None if usage.saved_usd is None or usage.cost_usd is None else usage.cost_usd + usage.saved_usd
-    seconds = list(facts.case_seconds.values())
+    seconds = [alone + facts.case_spared.get(case, 0.0) for case, alone in facts.case_seconds.items()]
     return VariantResult(
         name=name,
         run_id=report.run_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from roma_core.evals.golden.dataset import Golden, GoldenCase
 from roma_core.evals.golden.evidence import Corpus
 from roma_core.evals.measures.base import CaseOutcome, Measure, Score
 from roma_core.evals.report.record import EvalReport, EvalRow, MeasureInfo, RunFacts
+from roma_core.evals.shared_work import count_spared
 from roma_core.types import DEFAULT_TENANT, Citation, Noun, Query, TailorOutput, Usage, digest
 
 Task = Callable[[Query], Awaitable[TailorOutput | AgentFailure]]
@@ -35,6 +37,8 @@ class TimedOutcome(Noun):
 
     outcome: CaseOutcome
     seconds: float
+    spared_s: float = 0.0
+    """Seconds of work that it needed beside and that another variant of an experiment had done."""
     started_at: float = 0.0
     """Seconds since 1970; 0 for answers that were kept before it was noted."""
 
@@ -87,9 +91,11 @@ class CaseRunner:
     async def ask(self, case: GoldenCase, key: str) -> TimedOutcome:
         """Return the answer of the task with the proofs of its citations; a whole one is kept under ``key``."""
         started, started_at = time.perf_counter(), time.time()
-        answer = await guarded("task", self._call(case.query(self.top_k, self.tenant)))
+        with count_spared() as spared:
+            answer = await guarded("task", self._call(case.query(self.top_k, self.tenant)))
         seconds = time.perf_counter() - started
-        timed = TimedOutcome(outcome=await self._prove(answer), seconds=seconds, started_at=started_at)
+        outcome = await self._prove(answer)
+        timed = TimedOutcome(outcome=outcome, seconds=seconds, spared_s=math.fsum(spared), started_at=started_at)
         if self.checkpoint and self.fingerprint and timed.outcome.state == "ok":
             await self.checkpoint.put(key, timed.model_dump_json())
         return timed
@@ -235,5 +241,6 @@ def collect_facts(results: Iterable[_CaseResult], seconds: float) -> RunFacts:
         resumed=sum(result.resumed for result in held),
         usage=usage,
         case_seconds={result.row.case_id: result.timed.seconds for result in held},
+        case_spared={r.row.case_id: r.timed.spared_s for r in held if r.timed.spared_s},
         case_started={r.row.case_id: r.timed.started_at for r in held if r.timed.started_at},
     )

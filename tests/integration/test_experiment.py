@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from roma_core.llm.providers.fake import FakeLLM, Reply, first_passage
 from roma_core.llm.service import LLMService
 from roma_core.rerank import FakeReranker
 from roma_core.types import Query, TailorOutput
+from roma_core.workspace import Workspace
 
 FACTS = {
     "door": "red", "roof": "blue", "gate": "green", "wall": "white", "floor": "brown", "fence": "yellow",
@@ -82,6 +84,28 @@ def answer_briefly(request: object) -> Reply | str:
     reply = first_passage(request)  # type: ignore[arg-type]
     system = request.messages[0].content  # type: ignore[attr-defined]
     return Reply("Nothing is known here.") if "Say nothing." in system else reply
+
+
+TEXT_S = 0.005
+
+
+class SlowReranker(FakeReranker):
+    """Takes a while for each text."""
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        await asyncio.sleep(TEXT_S * len(texts))
+        return await super().scores(question, texts)
+
+
+async def test_work_that_an_earlier_variant_did_counts_in_the_time_of_a_later_one(corpus: Path) -> None:
+    async with build(corpus, Counter()) as roma:
+        roma.reranker = SlowReranker()
+        await roma.ingest(str(corpus))
+        variants = grid(lexical_weight=[0.2, 0.3])
+        result = await experiment(variants, corpus.parent / "golden.json", roma, concurrency=1)
+    first, second = (variant.report.facts for variant in result.variants)
+    assert min(second.case_spared.values()) >= TEXT_S and second.case_spared.keys() == first.case_seconds.keys()
+    assert result.variants[1].seconds > min(second.case_spared.values())
 
 
 @pytest.mark.slow
@@ -197,6 +221,9 @@ async def test_what_is_no_experiment_is_refused(corpus: Path) -> None:
             await experiment([{}], golden, roma, base="bass")
         with pytest.raises(EvalError, match="none is given"):
             await experiment([{}], golden)
+        with pytest.raises(EvalError, match="A margin is greater than 0, not -1"):
+            await experiment([{}, {"rerank_weight": 0.0}], golden, roma, margin=-1.0)
+        assert not list(Workspace.of(roma.settings).evals.glob("*")), "nothing was asked"
         with pytest.raises(EvalError, match="is no variant"):
             await experiment([3], golden, roma)  # type: ignore[list-item]
 

@@ -225,8 +225,7 @@ def compare(
     first, second = ({row.case_id: row for row in report.rows} for report in (a, b))
     shared = [case for case in first if case in second]
     _require_comparable(a, b, first, second, shared)
-    if margin is not None and not margin > 0:
-        raise EvalError(f"A margin is greater than 0, not {margin:g}.", ErrorCode.EVAL_PARAMETERS)
+    require_margin(margin)
     pairs = [(first[case], second[case]) for case in shared]
     theirs = {m.name for m in b.measures}
     samples = [_PairedScores(m, pairs) for m in a.measures if m.name in theirs]
@@ -250,6 +249,12 @@ def compare(
         changed=list_changes(a, b),
         remarks=_make_remarks(a, b, shared, compared, decides),
     )
+
+
+def require_margin(margin: float | None) -> None:
+    """Raise ``EvalError`` for a margin that is none."""
+    if margin is not None and not margin > 0:
+        raise EvalError(f"A margin is greater than 0, not {margin:g}.", ErrorCode.EVAL_PARAMETERS)
 
 
 def measure_noise(measure: str, families: Sequence[Sequence[EvalReport]]) -> float | None:
@@ -545,8 +550,8 @@ def _make_remarks(
     if math.isinf(difference.detectable):
         remarks.append(
             "No result could be significant: the least p-value that "
-            f"{count_noun(difference.clusters, 'cluster')} can reach is {difference.smallest_p:.3f}. "
-            "Add questions about other documents."
+            f"{count_noun(difference.clusters, 'cluster')} can reach is {difference.smallest_p:.3f}, and "
+            f"{1 - difference.confidence:.3g} is the level of this test. Add questions about other documents."
         )
     return tuple(remarks)
 

@@ -145,8 +145,8 @@ def render_experiment_report(experiment: Experiment) -> display.Html:
         display.heading("Quality, cost and latency"),
         draw_quality(experiment),
         display.paragraph(
-            "Median seconds of asking now: work that a variant shares with one before it is not done again and not in "
-            "them."
+            "Median seconds of an answer with all searches and rankings that it needed, also those that a variant "
+            "before had made; model calls that were known cost no time."
         ),
         display.table(columns, rows),
     )

@@ -122,6 +122,8 @@ class RunFacts(Noun):
     usage: dict[str, Usage] = Field(default_factory=dict)
     """Usage of model calls by role: ``answer``, ``judge``, ..."""
     case_seconds: dict[str, float] = Field(default_factory=dict)
+    case_spared: dict[str, float] = Field(default_factory=dict)
+    """Seconds of work that another variant of an experiment had done for the answer."""
     case_started: dict[str, float] = Field(default_factory=dict)
     """Seconds since 1970 at which each question was asked, of an answer that was kept when it was first."""
 
