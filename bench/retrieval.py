@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from bench import beir, report
+from roma_core.agents.windows import cut_windows
 from roma_core.embeddings.local import LocalEmbedder
 from roma_core.evals.stats.inference import compare_pairs, interval
 from roma_core.ranking import rank_chunks
-from roma_core.rerank import FakeReranker, LocalReranker, mix, score_until_settled
+from roma_core.rerank import LocalReranker, mix, score_until_settled
 from roma_core.settings import Settings
 from roma_core.store.base import EmbeddedDocument
 from roma_core.store.fusion import fuse
@@ -91,21 +92,10 @@ async def rankings(
     weight = settings.retrieval.rerank_weight
     scores = await reranker.scores(question, [hit.chunk.indexed_text for hit in read])
     whole = mix(hybrid, scores, weight=weight)
-    known = KnownScores(dict(zip([hit.chunk.id for hit in read], scores, strict=True)))
-    ids, own = [hit.chunk.id for hit in read], [hit.score for hit in read]
-    settled = await score_until_settled(known, question, ids, own, top=TOP, weight=weight)
+    windows, own = cut_windows(question, [hit.chunk for hit in read]), [hit.score for hit in read]
+    settled = await score_until_settled(reranker, question, windows, own, top=TOP, weight=weight)
     mixed = mix(hybrid, settled, weight=weight, window=len(read))
     return dict(zip(SYSTEMS, (lexical, dense, rrf([lexical, dense]), hybrid, whole, mixed), strict=True))
-
-
-class KnownScores(FakeReranker):
-    """Scores that were computed before, by the id of the passage in place of its text."""
-
-    def __init__(self, scores: Mapping[str, float]) -> None:
-        self._scores = scores
-
-    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-        return [self._scores[text] for text in texts]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from roma_core.agents.base import Agent, boundary, gather_all
 from roma_core.agents.context import Context, Lookup
 from roma_core.agents.pipeline import Recovery, Stage, Then
+from roma_core.agents.windows import cut_windows
 from roma_core.citations.conflicts import TextSignature
 from roma_core.embeddings.base import Embedder, charge_to
 from roma_core.errors import AgentFailure, InputError, explain_invalid, guarded, suggest_name
@@ -122,7 +123,8 @@ class MemoryAgent(Agent):
     ) -> None:
         """``find_scope`` finds what the caller of a query may read; both searches are confined to it.
 
-        ``depth`` says whether the reranker stops when the order of the best is settled.
+        ``depth`` says whether the reranker reads windows of passages and stops when the order of the best is settled,
+        or reads all candidates whole.
         """
         self._find_scope = find_scope
         self._store = store
@@ -158,7 +160,7 @@ class MemoryAgent(Agent):
                 event_at_end="reranked",
                 detail=self._count_reranked,
                 every_round=True,
-                version="2",
+                version="3",
                 parameters={
                     "limit": self.rerank_limit,
                     "weight": self._limits.rerank_weight,
@@ -232,8 +234,12 @@ class MemoryAgent(Agent):
             language = language if not is_covered(languages, language) else candidates[0].chunk.facts.language
             note = f"ranked by fusion alone: the reranker was not measured on {describe_language(language)}"
             return replace(recall, notes=(*recall.notes, note))
-        texts = [passage.chunk.indexed_text for passage in readable]
         question = focus_question(recall.question)
+        chunks = [passage.chunk for passage in readable]
+        if self._depth == "full":
+            texts = [chunk.indexed_text for chunk in chunks]
+        else:
+            texts = await asyncio.to_thread(cut_windows, question, chunks)
         weight = self._limits.rerank_weight
         is_whole = len(readable) == len(candidates)
         if top is None or self._depth == "full" or not is_whole:

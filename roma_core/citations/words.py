@@ -139,7 +139,7 @@ def read_forms(text: str) -> frozenset[str]:
     return frozenset(word.key for word in _raw_words(_without_references(text)))
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=2048)
 def read_words(text: str, vocabulary: frozenset[str] = frozenset()) -> tuple[ClaimWord, ...]:
     """Return the words of ``text`` with their offsets; references (``[12]``) and where links lead are no words.
 

@@ -439,19 +439,33 @@ def count_tokens(text: str) -> int:
     return unspaced + sum(-(-len(word) // 5) for word in spaced.split())
 
 
+LONGEST_REMEMBERED = 4_000
+"""Characters of a text whose content words are remembered: sentences and passages are asked for again and again."""
+
+
 def content_words(text: str) -> set[str]:
     """Return the words of a text that say what it is about, folded and stemmed.
 
     >>> sorted(content_words("How many days of leave do we carry over?"))
     ['carry', 'day', 'leav', 'over']
     """
-    return {stem_word(word) for word in split_words(text) if word not in STOP_WORDS}
+    return set(_remembered_words(text) if len(text) <= LONGEST_REMEMBERED else _find_content_words(text))
+
+
+def _find_content_words(text: str) -> frozenset[str]:
+    return frozenset(stem_word(word) for word in split_words(text) if word not in STOP_WORDS)
+
+
+_remembered_words = functools.lru_cache(maxsize=4096)(_find_content_words)
 
 
 def split_words(text: str) -> list[str]:
     """Return the words of a text, folded; words with an underscore, hyphen or dot inside are taken apart as well."""
     words: list[str] = []
     for written in re.findall(r"\w[\w.+'’-]*", text.casefold()):
+        if written.isalnum():  # as most are; taking them apart costs more than all else here
+            words.append(written)
+            continue
         word = written.rstrip(".'’-+").removesuffix("'s").removesuffix("’s")
         parts = [part for part in re.split(r"[_.'’-]+", word) if part]
         words += parts if len(parts) > 1 else [word]
@@ -489,6 +503,7 @@ _IRREGULAR = {
 """Forms that no ending makes, with the word that they are of."""
 
 
+@functools.lru_cache(maxsize=50_000)
 def stem_word(word: str) -> str:
     """Return a word without its commonest English endings; an irregular form as its word.
 

@@ -7,7 +7,7 @@ from typing import Literal
 from roma_core.settings.base import SettingsSection, setting
 
 RerankDepth = Literal["adaptive", "full"]
-"""``adaptive`` stops reranking when the order of the best passages is settled."""
+"""``adaptive`` reads windows of passages until the order of the best is settled, ``full`` all candidates whole."""
 ExecutionProvider = Literal["cpu", "cuda", "openvino", "coreml"]
 """Engine that runs the local embedder and reranker."""
 
@@ -23,5 +23,5 @@ class RetrievalSettings(SettingsSection):
     lexical_weight: float = setting(0.4, "Weight of BM25 in the min-max fusion.", ge=0, le=1)
     rerank_limit: int = setting(20, "Candidates that the cross-encoder sees.", ge=0, le=200)
     rerank_weight: float = setting(0.5, "Weight of the cross-encoder in the mix.", ge=0, le=1)
-    rerank_depth: RerankDepth = setting("adaptive", "adaptive: stop when the order of the best is settled.")
+    rerank_depth: RerankDepth = setting("adaptive", "adaptive: read windows until the best are settled; full.")
     execution_provider: ExecutionProvider = setting("cpu", "What runs the local embedder and reranker.")

@@ -136,6 +136,27 @@ class SentenceRanker(Protocol):
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]: ...
 
 
+class PairScores:
+    """The scores of a ranker for one answer: each pair of a question and a text is read once.
+
+    >>> scores = PairScores(OverlapRanker())
+    >>> asyncio.run(scores.of("Which dog?", ["A dog.", "A dog."]))
+    [1.0, 1.0]
+    """
+
+    def __init__(self, ranker: SentenceRanker) -> None:
+        self._ranker = ranker
+        self._known: dict[tuple[str, str], float] = {}
+
+    async def of(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Return the score of each text, in the order given. Raises the ranker's error."""
+        unread = [text for text in dict.fromkeys(texts) if (question, text) not in self._known]
+        if unread:
+            scores = await self._ranker.scores(question, unread)
+            self._known.update({(question, text): score for text, score in zip(unread, scores, strict=True)})
+        return [self._known[question, text] for text in texts]
+
+
 class QuotedAnswer(BaseModel):
     """The pieces of a quoted answer in order, and a remark on its certainty."""
 
@@ -284,20 +305,21 @@ class ExtractiveWriter:
         """Return the answer; ``threshold`` replaces that of the contract or of the ranker."""
         passages = found.passages
         considered = passages[:MOST_PASSAGES]
+        pairs = PairScores(self._ranker)
         if not considered:
-            return _Reading.begin(question, FoundSources()).refuse("no passages")
-        reading = _Reading.begin(question, found)
+            return _Reading.begin(question, FoundSources(), pairs).refuse("no passages")
+        reading = _Reading.begin(question, found, pairs)
         part = await asyncio.to_thread(quote_reference, question, reading.sources)
         if part is not None:
             return reading.give(part.pieces, "")
         foreign = await asyncio.to_thread(find_foreign_language, self._languages, question, considered)
         if not foreign:
-            return await self._answer_ranked(question, found, threshold)
+            return await self._answer_ranked(question, found, pairs, threshold)
         if self._is_readable_beside(question, considered):
-            answer = await self._answer_ranked(question, found, threshold)
+            answer = await self._answer_ranked(question, found, pairs, threshold)
             if not answer.is_refusal:
                 return answer
-        return await self._quote_by_spans(_Reading.begin(question, found), foreign)
+        return await self._quote_by_spans(_Reading.begin(question, found, pairs), foreign)
 
     def _is_readable_beside(self, question: str, passages: Sequence[ScoredChunk]) -> bool:
         """Return whether the ranker knows the language of the question and of a passage behind the first one."""
@@ -305,17 +327,24 @@ class ExtractiveWriter:
         is_read = is_covered(self._languages, detect_language(question))
         return is_read and any(is_covered(self._languages, language) for language in languages)
 
-    async def _answer_ranked(self, question: str, found: FoundSources, threshold: KindThreshold | None) -> QuotedAnswer:
+    async def _answer_ranked(
+        self, question: str, found: FoundSources, pairs: PairScores, threshold: KindThreshold | None
+    ) -> QuotedAnswer:
         """Return the answer by the ranker's scores: that to each part of a question with several."""
         parts = split_question(question)
         if len(parts) > 1:
-            answer = await self._answer_parts(question, parts, found, threshold)
+            answer = await self._answer_parts(question, parts, found, pairs, threshold)
             if answer is not None:
                 return answer
-        return await self._answer_reading(_Reading.begin(question, found), threshold)
+        return await self._answer_reading(_Reading.begin(question, found, pairs), threshold)
 
     async def _answer_parts(
-        self, question: str, parts: Sequence[str], found: FoundSources, threshold: KindThreshold | None
+        self,
+        question: str,
+        parts: Sequence[str],
+        found: FoundSources,
+        pairs: PairScores,
+        threshold: KindThreshold | None,
     ) -> QuotedAnswer | None:
         """Return the answers to the parts of a question, one after the other; None where no part can be answered.
 
@@ -324,7 +353,7 @@ class ExtractiveWriter:
         sources = CitedSources(found.passages, found.documents, found.relatives)
         answers: list[QuotedAnswer] = []
         for part in parts:
-            reading = _Reading.begin(part, found, sources)
+            reading = _Reading.begin(part, found, pairs, sources)
             reading.is_part = True
             answers.append(await self._answer_reading(reading, threshold))
         if all(answer.is_refusal for answer in answers):
@@ -371,7 +400,7 @@ class ExtractiveWriter:
         near = [unit for unit in reading.units if reading.passage_scores[unit.passage - 1] >= least]
         reading.unread = [unit for unit in reading.units if unit not in near] if near else []
         reading.units = [*(near or reading.units), *find_definition_units(reading.question, reading.sources)]
-        scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in reading.units])
+        scores = await reading.pairs.of(reading.ranked, [unit.scored_text for unit in reading.units])
         question = reading.question
         reading.stating = find_statements(question, reading.units)
         weighed = [
@@ -451,7 +480,7 @@ class ExtractiveWriter:
         if self._ranks_by_words or following is None or is_quoted or find_misfit(reading.question, following):
             return chosen
         both = replace(best, quote=f"{best.quote} {following.quote}")
-        alone, together = await self._ranker.scores(reading.ranked, [best.scored_text, both.scored_text])
+        alone, together = await reading.pairs.of(reading.ranked, [best.scored_text, both.scored_text])
         if together - alone < NEXT_GAIN:
             return chosen
         reading.together = together
@@ -462,7 +491,7 @@ class ExtractiveWriter:
         parts = list_parts(reading.question, chosen[0]) if len(chosen) == 1 else []
         if not parts:
             return chosen
-        whole, *scores = await self._ranker.scores(
+        whole, *scores = await reading.pairs.of(
             reading.ranked, [chosen[0].scored_text, *(part.scored_text for part in parts)]
         )
         part = await asyncio.to_thread(choose_part, reading.question, chosen[0], whole, parts, scores)
@@ -497,9 +526,9 @@ class ExtractiveWriter:
         whole: float | None = None
         for word in words[:MOST_FOREIGN] if len(words) > most else ():
             if whole is None:
-                [whole] = await self._ranker.scores(reading.ranked, [best.scored_text])
+                [whole] = await reading.pairs.of(reading.ranked, [best.scored_text])
             rest = " ".join(re.sub(rf"\b{re.escape(word)}\b", " ", reading.ranked, flags=re.IGNORECASE).split())
-            [without] = await self._ranker.scores(rest, [best.scored_text])
+            [without] = await reading.pairs.of(rest, [best.scored_text])
             if without - whole > FOREIGN_GAIN:
                 foreign.append(word)
         return foreign
@@ -522,7 +551,7 @@ class ExtractiveWriter:
         if not witnesses:
             return None
         texts = [best.scored_text, *(witness.unit.scored_text for witness in witnesses)]
-        top, *scores = await self._ranker.scores(reading.ranked, texts)
+        top, *scores = await reading.pairs.of(reading.ranked, texts)
         for score, witness in sorted(zip(scores, witnesses, strict=True), key=lambda pair: -pair[0]):
             conflict = find_contradiction(question, best, witness.unit, top - score, witness.passage.chunk)
             if conflict is not None:
@@ -568,7 +597,7 @@ class ExtractiveWriter:
         units = held or units
         if not units:
             return reading.refuse("no passage has a word of the query", sorted(wanted))
-        scores = await self._ranker.scores(reading.ranked, [unit.scored_text for unit in units])
+        scores = await reading.pairs.of(reading.ranked, [unit.scored_text for unit in units])
         return reading.give(
             render_best_passages(reading.question, units, scores, reading.quote), "best passages for keywords"
         )
@@ -583,7 +612,7 @@ class ExtractiveWriter:
         known = [passage.scores["rerank"] for passage in readable if "rerank" in passage.scores]
         is_asked_anew = reading.is_corrected or reading.is_part
         if len(known) != len(readable) or self._ranks_by_words or is_asked_anew:
-            known = await self._ranker.scores(reading.ranked, [passage.chunk.text for passage in readable])
+            known = await reading.pairs.of(reading.ranked, [passage.chunk.text for passage in readable])
         scores = iter(known)
         return [next(scores) if passage in readable else UNREAD for passage in passages]
 
@@ -618,6 +647,7 @@ class _Reading:
     """The words to rank by: the question, its typing errors corrected."""
     sources: CitedSources
     units: list[QuotableUnit]
+    pairs: PairScores
     passage_scores: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     stating: frozenset[int] = frozenset()
@@ -636,7 +666,9 @@ class _Reading:
     """True for a part of a question: the scores of its passages belong to the whole."""
 
     @classmethod
-    def begin(cls, question: str, found: FoundSources, sources: CitedSources | None = None) -> _Reading:
+    def begin(
+        cls, question: str, found: FoundSources, pairs: PairScores, sources: CitedSources | None = None
+    ) -> _Reading:
         """Return the state before anything is scored. Parts of one question share their ``sources``."""
         considered = found.passages[:MOST_PASSAGES]
         texts = [passage.chunk.indexed_text for passage in considered]
@@ -647,7 +679,7 @@ class _Reading:
         units = quotable_units(considered, with_figures=asks_picture(question))
         units = [unit for unit in units if not is_echo(question, unit.quote)]
         sources = sources or CitedSources(found.passages, found.documents, found.relatives)
-        reading = cls(read_question(corrected), corrected, sources, units, asked=question)
+        reading = cls(read_question(corrected), corrected, sources, units, pairs, asked=question)
         reading.candidates = (*found.passages[MOST_PASSAGES:], *found.candidates)
         return reading
 

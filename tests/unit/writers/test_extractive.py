@@ -365,20 +365,22 @@ async def test_a_question_after_several_things_gets_the_sentences_that_state_the
     assert answer.text == "`h2` brings HTTP/2. [1] The client speaks HTTP/1.1 as well. [1]"
 
 
-async def test_the_next_sentence_comes_where_only_both_together_answer() -> None:
-    first = (
-        "In 1854 there was a rebellion of the miners at Ballarat against the taxes and fees that the government of the "
-        "colony asked for each claim, whether gold was found on it or not."
-    )
-    text = f"{first} Troops of the crown had put an end to the whole affair by the following spring. A dog barked."
+REBELLION = (
+    "In 1854 there was a rebellion of the miners at Ballarat against the taxes and fees that the government of the "
+    "colony asked for each claim, whether gold was found on it or not."
+)
+ENDING = "Troops of the crown had put an end to the whole affair by the following spring. A dog barked."
 
+
+async def test_the_next_sentence_comes_where_only_both_together_answer() -> None:
     class Together(Scripted):
         async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-            return [9.0 if first in t and "Troops" in t else 5.0 if first in t else -9.0 for t in texts]
+            return [9.0 if REBELLION in t and "Troops" in t else 5.0 if REBELLION in t else -9.0 for t in texts]
 
-    answer = await write(ExtractiveWriter(Together({})), "Who ended the rebellion at Ballarat?", passage(text))
+    question, found = "Who ended the rebellion at Ballarat?", passage(f"{REBELLION} {ENDING}")
+    answer = await write(ExtractiveWriter(Together({})), question, found)
     assert "Troops of the crown" in answer.text and "dog" not in answer.text
-    alone = await write(ExtractiveWriter(Scripted({first: 5.0})), "Who ended the rebellion at Ballarat?", passage(text))
+    alone = await write(ExtractiveWriter(Scripted({REBELLION: 5.0})), question, found)
     assert "Troops" not in alone.text
 
 
@@ -408,3 +410,17 @@ async def test_how_much_less_asks_for_a_number() -> None:
     scorer = Scripted({"praised": 6.0, "30 %": 5.0})
     answer = await write(ExtractiveWriter(scorer), "How much less steam did the engine use?", passage(text))
     assert "30 % less steam" in answer.text
+
+
+async def test_no_pair_is_read_twice_for_one_answer() -> None:
+    read: list[tuple[str, str]] = []
+
+    class Counting(Scripted):
+        async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+            read.extend((question, text) for text in texts)
+            return await super().scores(question, texts)
+
+    scripted = Counting({REBELLION: 5.0})
+    await write(ExtractiveWriter(scripted), "Who ended the rebellion at Ballarat?", passage(f"{REBELLION} {ENDING}"))
+    assert any(REBELLION in text and "Troops" in text and "dog" not in text for _, text in read), "the next one is tried"
+    assert len(read) == len(set(read))
