@@ -19,9 +19,10 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from roma_core.environment import explain_environment
 from roma_core.errors import DISK_FULL, ErrorCode, RomaError, StoreError
@@ -98,10 +99,15 @@ TIE_MARGIN = 32
 """Rows read beyond the limit, so that equal scores at the cut are decided by id and not by place in the table."""
 ANN_FROM = 20_000
 """Chunks from which a vector index pays: the flat search takes about 1 ms for 1000 chunks (``docs/benchmarks``)."""
-REFINE = 10
-"""Without it, product quantisation loses half of the true neighbours."""
-NPROBES, MOST_PROBES = 20, 1024
-"""Cells of the index that a search looks into: without a condition, and at most with one that permits few rows."""
+REFINED, REFINED_FILTERED = 400, 1200
+"""Vectors of the index's best that are compared exactly, without a condition and with one. Product quantisation alone
+loses half of the true neighbours, and more where a condition takes the nearest ones away: what is left is about as far
+as much else. Each vector is read from the disk, which takes most of a search's time."""
+NPROBES, MOST_PROBES = 64, 1024
+"""Cells of the index that a search looks into: without a condition, and at most with one that permits few rows. They
+cost little: a vector in a cell is 24 bytes."""
+MOST_PERMITTED: Final = 0.9
+"""Share of the rows from which on a condition takes away next to nothing."""
 EXACT_UP_TO = 20_000
 """Chunks that a filter or a tenant leaves up to which each is compared: an index looks into few of its cells, and what
 is permitted may lie in the others."""
@@ -126,6 +132,16 @@ COPIED_ROWS = 20_000
 """Rows that are in memory at once while a table is spread over partitions, about."""
 INDEX_CACHE, METADATA_CACHE = 256 << 20, 32 << 20
 """Bytes; LanceDB's own are gigabytes, and an ingest fills them with metadata of versions that are not read again."""
+
+
+@dataclass(frozen=True)
+class IndexLook:
+    """How far a search looks into the vector index."""
+
+    probes: int
+    """Cells that are looked into."""
+    refined: int
+    """Vectors that are compared exactly, about."""
 
 
 class LanceStore:
@@ -637,7 +653,8 @@ class LanceStore:
             return []
         words = widen_question(expand_versions(text), await self._choose_languages(table, tenant, text))
         hits = await self._match(table, words, where, limit)
-        misspelt = find_missing_words(text, (f"{chunk.text} {chunk.context}" for chunk, _ in hits))
+        missing = find_missing_words(text, (f"{chunk.text} {chunk.context}" for chunk, _ in hits))
+        misspelt = [word for word in missing if not await self._holds_word(table, word, where)]
         if misspelt:
             near = stem_words(misspelt)  # a fuzzy search compares with stems, and makes none itself
             hits = _add_scores(hits, await self._match(table, " ".join(near), where, limit, fuzziness=1))
@@ -656,6 +673,14 @@ class LanceStore:
             present = frozenset(str(row["language"]) for row in rows)
             self._languages[tenant] = version, present
         return choose_languages(language, present)
+
+    async def _holds_word(self, table: Any, word: str, where: Any) -> bool:
+        """Return whether any passage holds a word: a common one may stand in none of the best."""
+        from lancedb.query import MatchQuery
+
+        with self._reading():
+            search = table.query().nearest_to_text(MatchQuery(word, column="search_text")).where(where).limit(1)
+            return len(await search.select(["_score"]).to_arrow()) > 0
 
     async def _match(
         self, table: Any, text: str, where: Any, limit: int, *, fuzziness: int = 0
@@ -689,9 +714,12 @@ class LanceStore:
                 if nearest is not None:
                     return nearest
             search = table.query().nearest_to(vector).distance_type("cosine")
-            probes = await self._choose_probes(table, where)
-            is_exact = probes == 0
-            search = search.bypass_vector_index() if is_exact else search.nprobes(probes).refine_factor(REFINE)
+            look = await self._choose_look(table, where)
+            if look is None:
+                search = search.bypass_vector_index()
+            else:
+                factor = math.ceil(look.refined / (limit + TIE_MARGIN))
+                search = search.nprobes(look.probes).refine_factor(factor)
             found = await search.where(where).select([*CHUNK_FIELDS, "_distance"]).limit(limit + TIE_MARGIN).to_arrow()
         hits = [(parse_chunk(row), 1.0 - float(row["_distance"])) for row in found.to_pylist()]
         return _rank_best(hits, "dense", limit)
@@ -751,19 +779,20 @@ class LanceStore:
         self._memory.hold_passages(version, read)
         return passages | read
 
-    async def _choose_probes(self, table: Any, where: Any) -> int:
-        """Return into how many cells of the vector index to look; 0 compares every permitted vector.
+    async def _choose_look(self, table: Any, where: Any) -> IndexLook | None:
+        """Return how to look into the vector index; None to compare every permitted vector.
 
         That is so without an index and where few are permitted. Else the fewer are permitted the more cells are looked
         into, so that as many permitted vectors are met as without a condition.
         """
         total = int(await table.count_rows())
         if total < ANN_FROM:
-            return 0
+            return None
         permitted = await self._count_permitted(table, where.to_sql())
         if permitted <= EXACT_UP_TO:
-            return 0
-        return min(MOST_PROBES, math.ceil(NPROBES * total / permitted))
+            return None
+        refined = REFINED if permitted >= MOST_PERMITTED * total else REFINED_FILTERED
+        return IndexLook(min(MOST_PROBES, math.ceil(NPROBES * total / permitted)), refined)
 
     async def _count_permitted(self, table: Any, condition: str) -> int:
         """Return the number of rows that a condition permits; it is counted again after each change of the table."""

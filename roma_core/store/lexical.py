@@ -19,6 +19,17 @@ TOKENIZERS: Final = ("icu", "icu/split", "simple", "whitespace", "ngram")
 """Tokenizers that a table can be indexed with, without further files."""
 MODEL_TOKENIZERS: Final = ("jieba/", "lindera/")
 """Prefixes of tokenizers whose models lie in ``LANCE_LANGUAGE_MODEL_HOME``."""
+STOP_WORDS = tuple(
+    """
+    a an and are as at be been but by did do does for from had has have how in into is it of on or such than that the
+    their then there these they this to was were what when where which while who whom whose why with
+    """.split()
+)
+"""English words that no passage is found by.
+
+LanceDB's own list for ICU holds those of all languages, and with them *AI, war, door, cat, dog, man, sea, sale* and
+*want*: words that another language does without. Words of other languages that stand everywhere count for little.
+"""
 SHORTEST_FUZZY: Final = 4
 """Letters of a word from which on one wrong letter still leaves the word recognisable."""
 
@@ -62,14 +73,18 @@ def expand_versions(text: str) -> str:
 
 
 def find_missing_words(question: str, texts: Iterable[str]) -> list[str]:
-    """Return the words of a question that occur in no text, not even with another ending.
+    """Return the words of a question that occur in no text, not even with another ending; stop words left out.
+
+    The index holds no stop words, so that they are missing in no useful sense.
 
     >>> find_missing_words("anual leeve days", ["The annual leave is 20 days."])
     ['anual', 'leeve']
     """
     held = "\n".join(texts).casefold()
     words = dict.fromkeys(word.casefold() for word in _WORD.findall(question))
-    candidates = [word for word in words if len(word) >= SHORTEST_FUZZY and not _is_fixed(word)]
+    candidates = [
+        word for word in words if len(word) >= SHORTEST_FUZZY and not _is_fixed(word) and word not in STOP_WORDS
+    ]
     return [word for word in candidates if word[: max(SHORTEST_FUZZY, len(word) - _SUFFIX)] not in held]
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 from roma_core import __version__
 from roma_core.errors import ErrorCode, StoreError
 from roma_core.facts import detect_passage_language, read_facts
-from roma_core.store.lexical import JOINED, TOKENIZER, make_search_text
+from roma_core.store.lexical import JOINED, STOP_WORDS, TOKENIZER, make_search_text
 from roma_core.telemetry import logs
 from roma_core.types import DEFAULT_COLLECTION, Document, DocumentFacts
 
@@ -30,19 +30,6 @@ _log = logs.get("store")
 
 TableStep = Callable[[Any], Awaitable[None]]
 """A change of a LanceDB table."""
-
-
-STOP_WORDS = tuple(
-    """
-    a an and are as at be been but by did do does for from had has have how in into is it of on or such than that the
-    their then there these they this to was were what when where which while who whom whose why with
-    """.split()
-)
-"""English words that no passage is found by.
-
-LanceDB's own list for ICU holds those of all languages, and with them *AI, war, door, cat, dog, man, sea, sale* and
-*want*: words that another language does without. Words of other languages that stand everywhere count for little.
-"""
 
 
 def text_index(tokenizer: str = TOKENIZER) -> Any:

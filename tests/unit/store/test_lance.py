@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from roma_core.errors import ErrorCode, InputError, StoreError
 from roma_core.store import lance
+from roma_core.store.base import EmbeddedDocument
 from roma_core.store.folder import LocalFolder
 from roma_core.store.lance import LanceStore
 from roma_core.store.partitions import find_index
@@ -489,3 +490,16 @@ async def test_a_store_that_was_closed_and_put_back_is_read_anew(tmp_path: Path)
     shutil.copytree(tmp_path / "copy", tmp_path / "s")
     assert [hit.chunk.text for hit in await store.dense("t", asked, limit=5)] == ["old"]
     assert [hit.chunk.text for hit in await store.lexical("t", "old", limit=5)] == ["old"]
+
+
+async def test_a_word_that_other_passages_hold_is_not_taken_for_a_misspelt_one(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    texts = ["zeppelin mooring mast"] * 60 + ["zeppelin mooring mast, hourz"] + ["opening hours"] * 100
+    documents = [document(number, text) for number, text in enumerate(texts)]
+    entries = [EmbeddedDocument(each, chunks_of(each, 1), vectors(1)) for each in documents]
+    await store.put_many("t", entries)
+    await store.optimize()
+    found = await store.lexical("t", "zeppelin mooring mast hours", limit=10)
+    assert {hit.chunk.text for hit in found} == {"zeppelin mooring mast"}
+    found = await store.lexical("t", "zeppelin mooring mast hourx", limit=10)
+    assert found[0].chunk.text == "zeppelin mooring mast, hourz", "nothing holds it, so that it is misspelt"

@@ -28,6 +28,7 @@ def test_a_version_is_asked_for_in_both_spellings(question: str, expanded: str) 
         ("anual leeve days", ["The annual leave is 20 days."], ["anual", "leeve"]),
         ("retries of calls", ["Each call is retried."], []),
         ("PPR-9087 is lost", ["nothing"], ["lost"]),
+        ("what were they", ["nothing"], []),
         ("年假 是多少", [], []),
     ],
 )
