@@ -46,7 +46,9 @@ def test_of_equal_windows_the_first_counts() -> None:
 
 def test_a_sentence_that_is_longer_than_the_window_is_never_cut() -> None:
     longest = f"The ropewalk {'and the next ropewalk ' * 30}burned."
-    (window,) = cut_windows("When did the ropewalk burn?", [make_chunk(f"{FILLER[0]} {longest} {FILLER[1]}")], tokens=24)
+    (window,) = cut_windows(
+        "When did the ropewalk burn?", [make_chunk(f"{FILLER[0]} {longest} {FILLER[1]}")], tokens=24
+    )
     assert longest in window
 
 

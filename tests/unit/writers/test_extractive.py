@@ -422,5 +422,7 @@ async def test_no_pair_is_read_twice_for_one_answer() -> None:
 
     scripted = Counting({REBELLION: 5.0})
     await write(ExtractiveWriter(scripted), "Who ended the rebellion at Ballarat?", passage(f"{REBELLION} {ENDING}"))
-    assert any(REBELLION in text and "Troops" in text and "dog" not in text for _, text in read), "the next one is tried"
+    assert any(REBELLION in text and "Troops" in text and "dog" not in text for _, text in read), (
+        "the next one is tried"
+    )
     assert len(read) == len(set(read))
