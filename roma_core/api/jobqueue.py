@@ -1,4 +1,4 @@
-"""Queue of ingest jobs: leases in SQLite that survive ``kill -9``.
+"""Queue of ingest jobs: leases in SQLite, or in the PostgreSQL that replicas share, that survive ``kill -9``.
 
 The holder of a job's lease runs it; a worker that dies stops renewing it, and after ``LEASE_S`` another takes the
 job over. Only the holder may finish a job, so each has one outcome; documents that an interrupted run has written are
@@ -10,11 +10,12 @@ not written again, because the ledger of ``ingestion`` knows them. Several serve
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,10 +29,12 @@ from roma_core.api.jobs import (
     JobPriority,
     JobProgress,
     JobSummary,
+    choose_job,
     name_key,
 )
-from roma_core.api.storage import open_service
+from roma_core.api.storage import open_jobs
 from roma_core.connectors.sources import redact_uri
+from roma_core.database import SqlConnection
 from roma_core.errors import AccessError, AgentFailure, ErrorCode, NotFoundError, RomaError
 
 LEASE_S = 10.0
@@ -42,42 +45,55 @@ KEPT = 1000
 """Finished jobs of a tenant beyond this many are forgotten, the oldest first."""
 KEPT_REPORTS = 100
 """Finished jobs of a tenant whose rows are kept."""
+SHOWN_SOURCES = 3
+"""Sources of a job that a list of jobs shows."""
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 _ENDED = "addresses = NULL, owner = NULL, lease_until = NULL"
 _IS_FINAL = "state IN ('done', 'failed', 'cancelled')"
 _FORGOTTEN = (
-    f"tenant = :tenant AND {_IS_FINAL} AND (:submitter IS NULL OR submitter = :submitter) "
-    "AND (:before IS NULL OR finished_at < :before)"
+    f"tenant = :tenant AND {_IS_FINAL} AND (CAST(:submitter AS TEXT) IS NULL OR submitter = :submitter) "
+    "AND (CAST(:before AS TEXT) IS NULL OR finished_at < :before)"
 )
+_LIVE = """SELECT number, tenant, state, priority, COALESCE(lease_until, 0) AS lease_until FROM ingest_jobs
+  WHERE state IN ('queued', 'running')"""
 _CLAIM = """UPDATE ingest_jobs SET state = 'running', owner = :owner, lease_until = :until, attempts = attempts + 1,
-  started_at = COALESCE(started_at, :at) WHERE number = (
-    SELECT number FROM ingest_jobs AS job
-    WHERE (state = 'queued' OR (state = 'running' AND lease_until < :now)) AND NOT EXISTS (
-      SELECT 1 FROM ingest_jobs AS busy, json_each(busy.addresses) AS held, json_each(job.addresses) AS wanted
-      WHERE busy.state = 'running' AND busy.lease_until >= :now AND busy.tenant = job.tenant
-        AND held.value = wanted.value)
-    ORDER BY
-      (SELECT count(*) FROM ingest_jobs AS busy
-       WHERE busy.state = 'running' AND busy.lease_until >= :now AND busy.tenant = job.tenant),
-      (SELECT max(started_at) FROM ingest_jobs AS served WHERE served.tenant = job.tenant),
-      priority DESC, number LIMIT 1)
-  RETURNING *"""
-"""The tenant with the fewest jobs at work comes first, then the one that was served longest ago: none can fill the
-queue in front of the others. Among a tenant's own jobs the priority decides. Two jobs never read one address at
-once."""
+  started_at = COALESCE(started_at, :at) WHERE number = :number RETURNING *"""
 _SUMMARY = """SELECT id, tenant, state, priority, retry_failed, attempts, progress, failure, created_at, started_at,
-  finished_at, json_array_length(sources) AS sources_total, json_extract(sources, '$[0]', '$[1]', '$[2]') AS sources
-  FROM ingest_jobs WHERE tenant = :tenant AND (:submitter IS NULL OR submitter = :submitter)
+  finished_at, sources FROM ingest_jobs
+  WHERE tenant = :tenant AND (CAST(:submitter AS TEXT) IS NULL OR submitter = :submitter)
   ORDER BY number DESC LIMIT :limit"""
+_MOST_ROWS = 1 << 40
+"""For a limit that is none; PostgreSQL takes no negative one."""
+
+
+@dataclass(frozen=True)
+class _LiveRow:
+    """A job that waits or runs, as ``choose_job`` looks at it; its addresses are read when they are asked for."""
+
+    number: int
+    tenant: str
+    state: str
+    priority: JobPriority
+    lease_until: float
+    db: SqlConnection = field(repr=False)
+
+    @cached_property
+    def addresses(self) -> Sequence[str]:
+        """Return the sources as given."""
+        row = self.db.execute("SELECT addresses FROM ingest_jobs WHERE number = ?", (self.number,)).fetchone()
+        return tuple(json.loads(row["addresses"])) if row is not None else ()
 
 
 class JobQueue:
     """Table of jobs. Every method is one transaction and raises ``StoreError``."""
 
-    def __init__(self, workspace: Path, clock: Callable[[], float] = time.time) -> None:
-        self._database = open_service(workspace)
-        self._clock = clock
+    def __init__(
+        self, workspace: Path, clock: Callable[[], float] | None = None, *, server_url: str | None = None
+    ) -> None:
+        """``server_url`` is the address of a PostgreSQL; leases then run by its clock, since those of hosts differ."""
+        self._database = open_jobs(workspace, server_url)
+        self._clock = time.time if clock is None and server_url is None else clock
 
     def add(
         self,
@@ -99,7 +115,7 @@ class JobQueue:
             row = None if key is None else _find_row(db, "key", key, tenant)
             if row is None:
                 _make_room(db, tenant)
-                asked = {"tenant": tenant, "retry_failed": retry_failed, "key": key, "confined": confined}
+                asked = {"tenant": tenant, "retry_failed": int(retry_failed), "key": key, "confined": int(confined)}
                 order = {"submitter": submitter, "priority": PRIORITIES[priority]}
                 job_id = uuid.uuid4().hex
                 _insert(db, sources, {"id": job_id, **asked, **order})
@@ -124,7 +140,10 @@ class JobQueue:
         with self._database.snapshot() as db:
             asked = {"tenant": tenant, "submitter": submitter, "limit": limit}
             rows = [_parse_row(row) for row in db.execute(_SUMMARY, asked)]
-        return tuple(JobSummary(**{**row, "sources": [s for s in row["sources"] if s is not None]}) for row in rows)
+        return tuple(
+            JobSummary(**{**row, "sources": row["sources"][:SHOWN_SOURCES], "sources_total": len(row["sources"])})
+            for row in rows
+        )
 
     def cancel(self, job_id: str, tenant: str, *, submitter: str | None = None) -> Job:
         """Cancel a queued job at once and a running one at its next beat; a final one is unchanged.
@@ -149,13 +168,14 @@ class JobQueue:
         Jobs of a tenant come by priority and then in their order, tenants in turn. A job waits while another one of its
         tenant reads one of its addresses.
         """
-        now = self._clock()
         with self._database.transaction() as db:
+            now = self._read_clock(db)
             _end_dead_jobs(db, now)
-            given = {"owner": owner, "until": now + LEASE_S, "at": _now(), "now": now}
+            chosen = choose_job(_read_live(db), _read_served(db), now)
+            if chosen is None:
+                return None
+            given = {"owner": owner, "until": now + LEASE_S, "at": _now(), "number": chosen.number}
             row = db.execute(_CLAIM, given).fetchone()
-        if row is None:
-            return None
         sources, flags = tuple(json.loads(row["addresses"])), (bool(row["confined"]), bool(row["retry_failed"]))
         return ClaimedJob(row["id"], row["tenant"], sources, *flags, row["attempts"])
 
@@ -165,7 +185,7 @@ class JobQueue:
             row = db.execute(
                 "UPDATE ingest_jobs SET lease_until = ?, progress = ? WHERE id = ? AND owner = ? AND state = 'running' "
                 "RETURNING cancel",
-                (self._clock() + LEASE_S, _dump_json(progress), job_id, owner),
+                (self._read_clock(db) + LEASE_S, _dump_json(progress), job_id, owner),
             ).fetchone()
         if row is None:
             return "lost"
@@ -199,14 +219,15 @@ class JobQueue:
     def counts(self) -> dict[str, int]:
         """Return the number of jobs in each state."""
         with self._database.snapshot() as db:
-            found = dict(db.execute("SELECT state, count(*) FROM ingest_jobs GROUP BY state").fetchall())
+            rows = db.execute("SELECT state, count(*) FROM ingest_jobs GROUP BY state").fetchall()
+        found = {row[0]: int(row[1]) for row in rows}
         return {state: found.get(state, 0) for state in ("queued", "running", "done", "failed", "cancelled")}
 
     def count_live(self, tenant: str) -> int:
         """Return the number of jobs of a tenant that wait or run."""
         with self._database.snapshot() as db:
-            (count,) = db.execute(f"SELECT count(*) FROM ingest_jobs WHERE tenant = ? AND NOT {_IS_FINAL}", (tenant,))  # noqa: S608
-        return int(count[0])
+            count = db.execute(f"SELECT count(*) FROM ingest_jobs WHERE tenant = ? AND NOT {_IS_FINAL}", (tenant,))  # noqa: S608
+            return int(count.fetchone()[0])
 
     def forget_ended(
         self, tenant: str, *, submitter: str | None = None, before: datetime | None = None, counts_only: bool = False
@@ -218,7 +239,6 @@ class JobQueue:
         """
         given = {"tenant": tenant, "submitter": submitter, "before": None if before is None else before.isoformat()}
         with self._database.transaction() as db:
-            db.execute("PRAGMA secure_delete = ON")
             (count,) = db.execute(f"SELECT count(*) FROM ingest_jobs WHERE {_FORGOTTEN}", given).fetchone()  # noqa: S608
             if counts_only:
                 return int(count)
@@ -233,6 +253,11 @@ class JobQueue:
     def close(self) -> None:
         """Close the file, which the next call opens again."""
         self._database.close()
+
+    def _read_clock(self, db: SqlConnection) -> float:
+        if self._clock is not None:
+            return self._clock()
+        return float(db.execute("SELECT EXTRACT(EPOCH FROM clock_timestamp())").fetchone()[0])
 
 
 def make_crowded_error() -> AccessError:
@@ -249,25 +274,25 @@ def make_dead_failure() -> AgentFailure:
     return AgentFailure.of("jobs", RomaError(f"The server died {MOST_ATTEMPTS} times at this job; see its log."))
 
 
-def _insert(db: sqlite3.Connection, sources: Sequence[str], columns: dict[str, Any]) -> None:
+def _insert(db: SqlConnection, sources: Sequence[str], columns: dict[str, Any]) -> None:
     kept, given = json.dumps([redact_uri(source) for source in sources]), json.dumps(list(sources))
     row = {**columns, "sources": kept, "addresses": given, "state": "queued", "created_at": _now()}
     values = ", ".join(f":{column}" for column in row)
-    db.execute(f"INSERT INTO ingest_jobs ({', '.join(row)}) VALUES ({values})", row)  # noqa: S608
+    number = "(SELECT COALESCE(max(number), 0) + 1 FROM ingest_jobs)"  # those that were taken over count
+    db.execute(f"INSERT INTO ingest_jobs (number, {', '.join(row)}) VALUES ({number}, {values})", row)  # noqa: S608
 
 
-def _find_row(db: sqlite3.Connection, column: Literal["id", "key"], value: str, tenant: str) -> sqlite3.Row | None:
+def _find_row(db: SqlConnection, column: Literal["id", "key"], value: str, tenant: str) -> Any:
     query = f"SELECT * FROM ingest_jobs WHERE {column} = ? AND tenant = ?"  # noqa: S608
-    found: sqlite3.Row | None = db.execute(query, (value, tenant)).fetchone()
-    return found
+    return db.execute(query, (value, tenant)).fetchone()
 
 
-def _find_job(db: sqlite3.Connection, job_id: str, tenant: str, submitter: str | None) -> sqlite3.Row | None:
+def _find_job(db: SqlConnection, job_id: str, tenant: str, submitter: str | None) -> Any:
     row = _find_row(db, "id", job_id, tenant)
     return row if row is None or submitter is None or row["submitter"] == submitter else None
 
 
-def _make_room(db: sqlite3.Connection, tenant: str) -> None:
+def _make_room(db: SqlConnection, tenant: str) -> None:
     """Refuse a job when too many are queued, and trim the history.
 
     It trims here too, because a job that was cancelled in the queue is never finished.
@@ -278,14 +303,15 @@ def _make_room(db: sqlite3.Connection, tenant: str) -> None:
     _trim(db, tenant)
 
 
-def _trim(db: sqlite3.Connection, tenant: str) -> None:
+def _trim(db: SqlConnection, tenant: str) -> None:
     """Drop the oldest finished jobs of a tenant beyond the limits; other tenants' history stays."""
-    beyond = f"(SELECT number FROM ingest_jobs WHERE tenant = ? AND {_IS_FINAL} ORDER BY number DESC LIMIT -1 OFFSET ?)"  # noqa: S608
+    ended = f"SELECT number FROM ingest_jobs WHERE tenant = ? AND {_IS_FINAL}"  # noqa: S608
+    beyond = f"({ended} ORDER BY number DESC LIMIT {_MOST_ROWS} OFFSET ?)"
     db.execute(f"DELETE FROM ingest_rows WHERE job IN {beyond}", (tenant, min(KEPT_REPORTS, KEPT)))  # noqa: S608
     db.execute(f"DELETE FROM ingest_jobs WHERE number IN {beyond}", (tenant, KEPT))  # noqa: S608
 
 
-def _end_dead_jobs(db: sqlite3.Connection, now: float) -> None:
+def _end_dead_jobs(db: SqlConnection, now: float) -> None:
     """End the jobs whose holder died: cancelled if requested, failed if they keep killing their holders."""
     dead = "state = 'running' AND lease_until < ?"
     ended = f"UPDATE ingest_jobs SET finished_at = ?, {_ENDED}"  # noqa: S608
@@ -297,6 +323,20 @@ def _end_dead_jobs(db: sqlite3.Connection, now: float) -> None:
     )
 
 
+def _read_live(db: SqlConnection) -> list[_LiveRow]:
+    rows = db.execute(_LIVE).fetchall()
+    return [
+        _LiveRow(row["number"], row["tenant"], row["state"], _PRIORITY_NAMES[row["priority"]], row["lease_until"], db)
+        for row in rows
+    ]
+
+
+def _read_served(db: SqlConnection) -> dict[str, str]:
+    """Return when each tenant was served last."""
+    rows = db.execute("SELECT tenant, max(started_at) FROM ingest_jobs WHERE started_at IS NOT NULL GROUP BY tenant")
+    return {row[0]: row[1] for row in rows}
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat()
 
@@ -305,7 +345,7 @@ def _dump_json(value: Any) -> str | None:
     return None if value is None else str(value.model_dump_json())
 
 
-def _parse_row(row: sqlite3.Row) -> dict[str, Any]:
+def _parse_row(row: Any) -> dict[str, Any]:
     """Return the columns of a summary, and the report, with their JSON parsed."""
     fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
     for name in {"sources", "progress", "report", "failure"} & set(fields):
@@ -317,7 +357,7 @@ def _parse_row(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _make_job(db: sqlite3.Connection, row: sqlite3.Row | None, items_from: int = 0, items_limit: int = ROWS) -> Job:
+def _make_job(db: SqlConnection, row: Any, items_from: int = 0, items_limit: int = ROWS) -> Job:
     if row is None:
         raise NotFoundError("There is no such ingest job.")
     fields = _parse_row(row)

@@ -6,11 +6,12 @@ read are stored unchanged, separately, until it ends (``jobqueue``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -151,10 +152,48 @@ def name_key(key: str | None, submitter: str | None) -> str | None:
     return digest("job key", submitter or "", key)
 
 
+class LiveJob(Protocol):
+    """What decides when a job that waits or runs is claimed. ``lease_until`` is in seconds, 0 for one that waits."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def priority(self) -> JobPriority: ...
+    @property
+    def lease_until(self) -> float: ...
+    @property
+    def addresses(self) -> Sequence[str]: ...
+
+
+LiveJobT = TypeVar("LiveJobT", bound=LiveJob)
+
+
+def choose_job(live: Sequence[LiveJobT], served: Mapping[str, str], now: float) -> LiveJobT | None:
+    """Return the job that is to be claimed next; None when none may be.
+
+    The tenant with the fewest jobs at work comes first, then the one that was served longest ago (``served``): none can
+    fill the queue in front of the others. Among a tenant's jobs the priority decides, then their order. A job waits
+    while another one of its tenant reads one of its addresses.
+    """
+    at_work = [job for job in live if job.state == "running" and job.lease_until >= now]
+    held = {(job.tenant, address) for job in at_work for address in job.addresses}
+    busy = Counter(job.tenant for job in at_work)
+
+    def order(job: LiveJobT) -> tuple[int, str, int, int]:
+        return busy[job.tenant], served.get(job.tenant, ""), -PRIORITIES[job.priority], job.number
+
+    waiting = sorted((job for job in live if job.state == "queued" or job.lease_until < now), key=order)
+    return next((job for job in waiting if not any((job.tenant, each) in held for each in job.addresses)), None)
+
+
 class IngestQueue(Protocol):
     """A queue of ingest jobs. Blocking; each method is one transaction and raises ``StoreError``.
 
-    ``JobQueue`` in SQLite says what each method promises; ``RedisJobQueue`` promises the same to several hosts.
+    ``JobQueue`` in SQLite or PostgreSQL says what each method promises; ``RedisJobQueue`` promises the same.
     """
 
     def add(

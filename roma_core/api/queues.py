@@ -12,14 +12,16 @@ from roma_core.workspace import Workspace
 
 
 def open_queue(settings: Settings) -> IngestQueue:
-    """Return the queue of ingest jobs: in the workspace, or in Redis. Raises ``ConfigError`` for a wrong address.
+    """Return the queue of ingest jobs: in Redis, in PostgreSQL or in the workspace, the first that is named.
+
+    Raises ``ConfigError`` for a wrong address.
 
     >>> open_queue(Settings.load()).counts()["queued"]  # doctest: +SKIP
     0
     """
     url = settings.serving.queue_url
     if url is None:
-        return JobQueue(settings.workspace)
+        return JobQueue(settings.workspace, server_url=settings.storage.server_url)
     from roma_core.api.redisqueue import RedisJobQueue
 
     return RedisJobQueue(url)
@@ -28,7 +30,8 @@ def open_queue(settings: Settings) -> IngestQueue:
 @contextmanager
 def borrow_queue(settings: Settings) -> Iterator[IngestQueue | None]:
     """Yield the queue and close it afterwards; None for a workspace that has none, in which nothing is made."""
-    if settings.serving.queue_url is None and not Workspace(settings.workspace).service.exists():
+    is_shared = settings.serving.queue_url is not None or settings.storage.server_url is not None
+    if not is_shared and not Workspace(settings.workspace).service.exists():
         yield None
         return
     queue = open_queue(settings)

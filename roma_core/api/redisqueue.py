@@ -12,14 +12,13 @@ from __future__ import annotations
 import builtins
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from roma_core.api import jobqueue
 from roma_core.api.jobqueue import make_crowded_error, make_dead_failure
 from roma_core.api.jobs import (
-    PRIORITIES,
     ROWS,
     BeatAnswer,
     ClaimedJob,
@@ -28,6 +27,7 @@ from roma_core.api.jobs import (
     JobPriority,
     JobProgress,
     JobSummary,
+    choose_job,
     name_key,
 )
 from roma_core.connectors.sources import redact_uri
@@ -39,7 +39,6 @@ T = TypeVar("T")
 
 PREFIX: Final = "roma:ingest"
 MOST_TRIES: Final = 200
-SHOWN_SOURCES: Final = 3
 
 
 class StoredJob(Noun):
@@ -389,28 +388,6 @@ class RedisJobQueue:
         return float(seconds + microseconds / 1e6)
 
 
-def choose_job(live: Sequence[StoredJob], served: Mapping[str, str], now: float) -> StoredJob | None:
-    """Return the job that is to be claimed next; None when none may be.
-
-    The tenant with the fewest jobs at work comes first, then the one that was served longest ago; among its jobs the
-    priority decides, then their order. A job waits while another one of its tenant reads one of its addresses.
-    """
-    at_work = [job for job in live if job.state == "running" and job.lease_until >= now]
-    held = {(job.tenant, address) for job in at_work for address in job.addresses}
-    waiting = [
-        job
-        for job in live
-        if (job.state == "queued" or job.lease_until < now)
-        and not any((job.tenant, address) in held for address in job.addresses)
-    ]
-
-    def order(job: StoredJob) -> tuple[int, str, int, int]:
-        busy = sum(each.tenant == job.tenant for each in at_work)
-        return busy, served.get(job.tenant, ""), -PRIORITIES[job.priority], job.number
-
-    return min(waiting, key=order, default=None)
-
-
 def _bury(job: StoredJob, now: float) -> StoredJob | None:
     """Return a job whose holder died as it ends: cancelled if requested, failed if it keeps killing its holders."""
     if job.state != "running" or job.lease_until >= now:
@@ -429,7 +406,7 @@ def _describe(job: StoredJob) -> dict[str, Any]:
 
 def _summarise(job: StoredJob) -> JobSummary:
     fields = {name: value for name, value in _describe(job).items() if name in JobSummary.model_fields}
-    return JobSummary(**{**fields, "sources": job.sources[:SHOWN_SOURCES], "sources_total": len(job.sources)})
+    return JobSummary(**{**fields, "sources": job.sources[: jobqueue.SHOWN_SOURCES], "sources_total": len(job.sources)})
 
 
 def _parse(text: str) -> StoredJob:

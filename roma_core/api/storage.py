@@ -117,8 +117,13 @@ ACCOUNT_TABLES: Final = (
     "pending_sign_ins",
     "spent_assertions",
 )
-"""The tables that replicas share by a server; the queue of jobs has its own (``ROMA_QUEUE_URL``)."""
+"""The tables of people that replicas share by a server."""
 ACCOUNTS_ON_SERVER: Final = SERVICE.select_tables("accounts", "The database of accounts", ACCOUNT_TABLES)
+
+
+JOB_TABLES: Final = ("ingest_jobs", "ingest_rows")
+"""The queue of jobs, which a server holds unless it lies in Redis (``ROMA_QUEUE_URL``)."""
+JOBS_ON_SERVER: Final = SERVICE.select_tables("jobs", "The queue of ingest jobs", JOB_TABLES)
 
 
 def open_accounts(folder: Path, server_url: str | None = None) -> StateDatabase:
@@ -126,7 +131,12 @@ def open_accounts(folder: Path, server_url: str | None = None) -> StateDatabase:
 
     What the workspace holds of them is taken over by a server that has none yet, and is removed in the workspace.
     """
-    return open_service(folder) if server_url is None else _open_server(folder, server_url)
+    return open_service(folder) if server_url is None else _open_server(folder, server_url, ACCOUNTS_ON_SERVER)
+
+
+def open_jobs(folder: Path, server_url: str | None = None) -> StateDatabase:
+    """Return the database of ingest jobs: of a workspace, or of the server at ``server_url``, see ``open_accounts``."""
+    return open_service(folder) if server_url is None else _open_server(folder, server_url, JOBS_ON_SERVER)
 
 
 def has_accounts_database(folder: Path, server_url: str | None) -> bool:
@@ -135,10 +145,10 @@ def has_accounts_database(folder: Path, server_url: str | None) -> bool:
 
 
 @cache
-def _open_server(folder: Path, server_url: str) -> ServerDatabase:
+def _open_server(folder: Path, server_url: str, schema: Schema) -> ServerDatabase:
     """Return the server's database. All parts of a process share its connections."""
-    before = FileOfBefore(open_service(folder), ACCOUNT_TABLES)
-    return ServerDatabase(server_url, ACCOUNTS_ON_SERVER, before=before)
+    before = FileOfBefore(open_service(folder), ACCOUNT_TABLES if schema is ACCOUNTS_ON_SERVER else JOB_TABLES)
+    return ServerDatabase(server_url, schema, before=before)
 
 
 def open_service(folder: Path) -> Database:

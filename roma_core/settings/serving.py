@@ -54,7 +54,9 @@ class ServingSettings(SettingsSection):
         decides_answers=False,
     )
     queue_url: str | None = setting(
-        None, "Redis that keeps ingest jobs for several hosts (redis://host:6379/0).", decides_answers=False
+        None,
+        "Redis that keeps ingest jobs for several hosts (redis://host:6379/0); none = where accounts lie.",
+        decides_answers=False,
     )
     audit: AuditMode = setting(
         "service",

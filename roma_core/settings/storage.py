@@ -49,9 +49,8 @@ class StorageSettings(SettingsSection):
     )
     database_url: str | None = setting(
         None,
-        "SQLAlchemy URL for conversations, and where it is PostgreSQL for answers, grants, the audit log, accounts and "
-        "tokens; none = "
-        "workspace SQLite.",
+        "SQLAlchemy URL for conversations, and where it is PostgreSQL for answers, grants, the audit log, accounts, "
+        "tokens and ingest jobs; none = workspace SQLite.",
         decides_answers=False,
     )
     answer_days: int = setting(

@@ -65,13 +65,16 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
 def queue(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> Iterator[IngestQueue]:
     """Each queue keeps the same promises."""
+    made: IngestQueue
     if request.param == "sqlite":
-        yield JobQueue(tmp_path, clock)
-        return
-    made = RedisJobQueue(request.getfixturevalue("redis_url"), clock, prefix=f"test:{tmp_path.name}")
+        made = JobQueue(tmp_path, clock)
+    elif request.param == "postgres":
+        made = JobQueue(tmp_path, clock, server_url=request.getfixturevalue("plain_url"))
+    else:
+        made = RedisJobQueue(request.getfixturevalue("redis_url"), clock, prefix=f"test:{tmp_path.name}")
     yield made
     made.close()
 
@@ -470,15 +473,18 @@ while True:
 
 
 def open_place(place: str) -> IngestQueue:
+    if place.startswith("postgresql"):
+        return JobQueue(Path.cwd(), server_url=place)
     return RedisJobQueue(place) if place.startswith("redis:") else JobQueue(Path(place))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
 def test_kills_lose_no_job_and_end_none_twice(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = str(tmp_path) if kind == "sqlite" else str(request.getfixturevalue("redis_url"))
+    server = {"postgres": "plain_url", "redis": "redis_url"}.get(kind)
+    place = str(tmp_path) if server is None else str(request.getfixturevalue(server))
     monkeypatch.setattr(module, "MOST_WAITING", 100_000)
     queue, log, dice = open_place(place), tmp_path / "log.txt", random.Random(kind)
     made = [queue.add([f"s{n}"], f"t{n % 3}").id for n in range(KILLS * 3)]

@@ -254,10 +254,15 @@ def test_a_server_that_cannot_be_reached_is_named_and_lets_nobody_in(tmp_path: P
         tokens.read()
 
 
-def test_jobs_stay_in_the_workspace(tmp_path: Path, plain_url: str) -> None:
+def test_jobs_of_the_workspace_are_taken_over_with_their_order(tmp_path: Path, plain_url: str) -> None:
     from roma_core.api.jobqueue import JobQueue
 
-    Place(tmp_path / "w", plain_url).accounts.add("anna", roles=["admin"])
-    JobQueue(tmp_path / "w").add(["papers"], "default")
+    before = JobQueue(tmp_path / "w")
+    first, second = (before.add([name], "default").id for name in ("papers", "notes"))
+    queue = JobQueue(tmp_path / "w", server_url=plain_url)
+    third = queue.add(["more"], "default").id
+    claimed = [queue.claim("x") for _ in range(3)]
+    assert [job and job.id for job in claimed] == [first, second, third]
+    assert before.counts()["queued"] == 0
     with open_service(tmp_path / "w").snapshot() as db:
-        assert db.execute("SELECT count(*) FROM ingest_jobs").fetchone()[0] == 1
+        assert db.execute("SELECT count(*) FROM ingest_jobs").fetchone()[0] == 0
