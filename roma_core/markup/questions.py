@@ -452,8 +452,13 @@ def content_words(text: str) -> set[str]:
     return set(_remembered_words(text) if len(text) <= LONGEST_REMEMBERED else _find_content_words(text))
 
 
+_CONTRACTED = re.compile(r"(?<=\w)(?:n['’]t|['’](?:m|re|ve|ll|d))\b", re.IGNORECASE)
+"""The short form of a verb behind a word: "I'm", "doesn't"."""
+
+
 def _find_content_words(text: str) -> frozenset[str]:
-    return frozenset(stem_word(word) for word in split_words(text) if word not in STOP_WORDS)
+    words = split_words(_CONTRACTED.sub("", text))
+    return frozenset(stem_word(word) for word in words if word not in STOP_WORDS)
 
 
 _remembered_words = functools.lru_cache(maxsize=4096)(_find_content_words)

@@ -147,7 +147,7 @@ _QUESTIONS: Final[tuple[tuple[str, ThingKind], ...]] = (
      r"|url)\b",
      "web address"),
     (r"(?:what|which) (?:\w+ ){0,2}licen[cs]es?\b"
-     r"(?= (?:has|have|is|are|was|were|does|do|did|covers?|applies|governs?)\b)"
+     r"(?=\W*$| (?:has|have|is|are|was|were|does|do|did|covers?|applies|governs?)\b)"
      r"(?!.*\b(?:need|needs|needed|require\w*|drive|fish|hold|holds|apply for)\b)",
      "licence"),
     (r"(?:what|which) colou?rs?\b|what is the colou?r\b", "colour"),

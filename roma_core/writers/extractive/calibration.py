@@ -31,6 +31,9 @@ class ScoreThresholds:
     """How far below the best passage another one may score and still be read."""
     coverage: float = 0.0
     """Evidence for an answer that has all the words of the question; a part of it for a part of them."""
+    stands_out: float = 0.0
+    """Evidence for each logit by which a sentence of a terse note scores above its passage, which is about many things;
+    0 where the scale of the ranker is not known."""
     evidence_range: tuple[float, float] | None = None
     """The evidence between which a threshold is looked for; None where the scale of the ranker is not known."""
 
@@ -45,6 +48,7 @@ THRESHOLDS: dict[str, ScoreThresholds] = {
         gap=3.0,
         passage_gap=4.0,
         coverage=6.0,
+        stands_out=2.0,
         evidence_range=(0.0, 24.0),
     ),
     # Share of the question's content words found: nothing found is nothing known.

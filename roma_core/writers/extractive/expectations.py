@@ -39,6 +39,8 @@ _THING_WORDS = frozenset(
 _NAMED_KINDS: Final[frozenset[ThingKind]] = frozenset(
     {"name", "phone number", "email address", "web address", "licence", "colour"}
 )
+_TOLD_BY_FORM: Final[frozenset[ThingKind]] = frozenset({"phone number", "email address", "licence"})
+"""Kinds that nothing else looks like."""
 _NAMES = re.compile(r"\b(?:called|named|names?|known as)\b", re.IGNORECASE)
 STATES = 3.0
 """Logits that a sentence gains which has every word of the question and a value, time or name of the asked kind: the
@@ -94,8 +96,15 @@ def asks_certain_kind(question: Question) -> bool:
 
 
 def find_statements(question: Question, units: Sequence[QuotableUnit]) -> frozenset[int]:
-    """Return the places of the units that have all words of a question and state what it asks."""
+    """Return the places of the units that have all words of a question and state what it asks.
+
+    A question for a telephone number and nothing else is answered by the only one there is.
+    """
     wanted = _find_wanted(question)
+    thing = find_asked_thing(question.text)
+    if not wanted and thing is not None and thing.kind in _TOLD_BY_FORM:
+        holders = [at for at, unit in enumerate(units) if states_thing(thing, unit.own_text)]
+        return frozenset(holders if len(holders) == 1 else ())
     return frozenset(at for at, unit in enumerate(units) if _states_all(question, wanted, unit))
 
 

@@ -229,10 +229,10 @@ def _has_room(question: Question, chosen: Sequence[QuotableUnit], unit: Quotable
 
 def read_with_referent(unit: QuotableUnit) -> str:
     """Return a unit in its surroundings, after its paragraph up to it where it refers back: "It was shut in May"."""
-    return f"{unit.before}\n{unit.scored_text}" if _refers_back(unit) else unit.scored_text
+    return f"{unit.before}\n{unit.scored_text}" if refers_back(unit) else unit.scored_text
 
 
-def _refers_back(unit: QuotableUnit) -> bool:
+def refers_back(unit: QuotableUnit) -> bool:
     """Return whether a unit speaks of what was named before it, by a pronoun at or near its beginning."""
     opening = " ".join(unit.quote.split()[:10])
     return _REFERS_BACK.match(unit.quote) is not None or _POINTS_BACK.search(opening) is not None
@@ -245,16 +245,16 @@ def count_names(question: Question, text: str) -> int:
 
 
 def _goes_on(question: Question, chosen: Sequence[QuotableUnit], following: QuotableUnit) -> bool:
-    """True when the next sentence says more of the same: it refers back, shares a word, or adds one of the question."""
+    """Return whether the next sentence belongs to the answer: it has a word of the question that nothing chosen has.
+
+    So does one that corrects what a chosen one reports, and one that states what is asked where nothing chosen does.
+    """
     if question.codes and re.search(r"\d", following.quote) and not holds_all_codes(question.codes, following.quote):
         return False
-    quoted = content_words("\n".join(unit.quote for unit in chosen))
-    return (
-        _refers_back(following)
-        or _corrects_report(question, chosen, following)
-        or bool(quoted & content_words(following.quote))
-        or bool(_added_words(question, chosen, following))
-    )
+    if _added_words(question, chosen, following) or _corrects_report(question, chosen, following):
+        return True
+    is_stated = any(states_asked(question, unit) for unit in chosen)
+    return not is_stated and refers_back(following) and states_asked(question, following)
 
 
 def _corrects_report(question: Question, chosen: Sequence[QuotableUnit], following: QuotableUnit) -> bool:
@@ -591,7 +591,7 @@ def speaks_of(question: Question, unit: QuotableUnit) -> bool:
     if len(question.words) < LEAST_QUESTION_WORDS or unit.sentence.kind in {"table", "code"}:
         return True
     around = "\n".join((unit.surroundings[1], unit.surroundings[2], unit.own_text))
-    return _refers_back(unit) or bool(question.words & content_words(around))
+    return refers_back(unit) or bool(question.words & content_words(around))
 
 
 def is_row_beside(question: Question, unit: QuotableUnit) -> bool:

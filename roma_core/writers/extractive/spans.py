@@ -25,6 +25,8 @@ LEAST_SHARE: Final = 0.3
 LEAST_SHARE_OF_LETTERS: Final = 0.25
 """Share of a question that the best sentence has to hold, and the lower one for questions in alphabets without spaces:
 of their fours of letters, which reach across words, fewer come again. Chosen on other passages than those measured."""
+WHOLE_SHARE: Final = 0.999
+"""Share from which on the best sentence is quoted alone: it has every word of the question."""
 GAP: Final = 0.2
 PASSAGE_FAVOUR: Final = 0.5
 """How far below the best a sentence may score, and what the sentences of the best passage are given."""
@@ -67,6 +69,8 @@ def quote_by_spans(question: str, passages: Sequence[ScoredChunk]) -> SpanQuotes
     favours = [_favour(passages[unit.passage - 1].score, highest) for unit in units]
     scores = [share + favour for share, favour in zip(shares, favours, strict=True)]
     best = max(range(len(units)), key=lambda index: scores[index])
+    if shares[best] >= WHOLE_SHARE:
+        return SpanQuotes([units[best], *units[best].follows], shares[best])
     return SpanQuotes(choose_close_units(units, scores, GAP), shares[best])
 
 

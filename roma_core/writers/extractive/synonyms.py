@@ -26,7 +26,12 @@ permitted: allowed; allowed: permitted; prohibited: forbidden; forbidden: prohib
 invoice; beginner: novice; attorney: lawyer; lawyer: attorney; pupil: student; teacher: instructor lecturer;
 instructor: teacher; trainee apprentice intern: trainee apprentice intern; price cost: price cost fee; discount
 rebate: discount rebate reduction; damage: harm; luggage baggage: luggage baggage; postcode: zip; employer: company;
-spouse: husband wife partner; residents: inhabitants; population: inhabitants
+spouse: husband wife partner; residents: inhabitants; population: inhabitants; sick: ill; ill: sick; chicken: hens;
+hen: chickens; rooster: cockerels; loo restroom bathroom: toilet; join: member; beer wine: alcohol; broken: defective
+faulty damaged; start: begin; begin: start; finish: end; license: licence; licence: license; training: course;
+course: training class; class: course lesson; lesson: class; fridge: refrigerator; refrigerator: fridge; sofa: couch;
+couch: sofa; cellar: basement; basement: cellar; weigh: weight; concert: gig; gig: concert; wifi: wlan; wlan: wifi;
+autumn: fall; tool: software; send: submit; size: area capacity; fever: temperature; email: e-mail mail
 """
 """Words of questions, and behind the colon those that a source may have for them; separated by semicolons.
 
@@ -63,6 +68,61 @@ def read_synonyms(question: str, texts: Iterable[str]) -> str:
         return next((known[other] for other in _SYNONYMS.get(stem, ()) if other in known), word)
 
     return _LETTERS.sub(exchanged, question)
+
+
+_MEASURES: Final = {
+    "heavy": ("weight",), "loud": ("noise", "volume"), "noisy": ("noise",), "long": ("length", "duration"),
+    "tall": ("height",), "high": ("height",), "wide": ("width",), "deep": ("depth",), "thick": ("thickness",),
+    "big": ("size", "area", "capacity"), "large": ("size", "area", "capacity"), "old": ("age",), "far": ("distance",),
+    "fast": ("speed",), "hot": ("temperature",), "warm": ("temperature",), "expensive": ("price", "cost", "fee"),
+}  # fmt: skip
+"""Adjectives behind "how", with the nouns under which a list of data may state them."""
+_HOW_MUCH_IS: Final = re.compile(
+    rf"^\s*how (?P<adjective>{'|'.join(_MEASURES)}) (?P<verb>is|are|was|were) (?P<thing>[^?]+?)\s*\??\s*$",
+    re.IGNORECASE,
+)
+
+
+def read_measure(question: str, texts: Iterable[str]) -> str:
+    """Return "How heavy is it?" as "What is the weight of it?", where the texts have the noun and not the adjective.
+
+    >>> read_measure("How heavy is the pump?", ["Weight: 2.9 kg"])
+    'What is the weight of the pump?'
+    """
+    found = _HOW_MUCH_IS.match(question)
+    if found is None:
+        return question
+    known = {word for text in texts for word in _LETTERS.findall(text.casefold())}
+    adjective = found["adjective"].casefold()
+    noun = next((each for each in _MEASURES[adjective] if each in known), None)
+    if noun is None or adjective in known:
+        return question
+    return f"What {found['verb'].casefold()} the {noun} of {found['thing']}?"
+
+
+_PRONOUN: Final = re.compile(r"\b(?P<owned>its|his|her(?=\s+[^\W\d_]))\b|\b(?:it|he|she|him|her)\b", re.IGNORECASE)
+_EMPTY_IT: Final = re.compile(
+    r"\b(?:is|was|if|does|did|would|will|can) it\s+(?:\w+ly\s+)?(?:possible|allowed|permitted|true|necessary|ok|okay"
+    r"|safe to|take|mean|called|matter|rain|snow|that|worth)\b"
+    r"|\b(?:what|which) (?:time|day|date|year|month) (?:is|was) it\b",
+    re.IGNORECASE,
+)
+"""Uses of "it" that stand for no thing."""
+
+
+def resolve_pronoun(question: str, title: str) -> str:
+    """Return the question with its pronoun replaced by the thing that a document is about, by its title.
+
+    >>> resolve_pronoun("What does it weigh?", "Pump P-40"), resolve_pronoun("Where are her hives?", "Ada Moor")
+    ('What does Pump P-40 weigh?', "Where are Ada Moor's hives?")
+    """
+    if _EMPTY_IT.search(question) or not _LETTERS.search(title):
+        return question
+    found = _PRONOUN.search(question)
+    if found is None:
+        return question
+    name = f"{title}'s" if found["owned"] else title
+    return f"{question[: found.start()]}{name}{question[found.end() :]}"
 
 
 _ROLE: Final = re.compile(

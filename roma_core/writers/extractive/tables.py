@@ -106,7 +106,10 @@ _TIMES = "length|duration|days?|hours?|minutes?|time|distance|km|period|weeks?|m
 _DATES = "date|year|since|age|founded|born|built|opened|start\\w*|hired|updated|released?|due|bought|joined|signed"
 _SIZES = "size|area|population|volume|capacity|seats|employees|staff|headcount|people|inhabitants"
 _MEANINGS: tuple[tuple[str, str], ...] = (
-    (r"cheap\w*|expensive|pric\w+|costl\w+|costs?|dear\w*|afford\w*", r"price|cost|fee|rate|amount|charge|rent"),
+    (
+        r"cheap\w*|expensive|pric\w+|costl\w+|costs?|dear\w*|afford\w*|how much (?:is|are|for)",
+        r"price|cost|fee|rate|amount|charge|rent",
+    ),
     (r"long\w*|short\w*|brief\w*|lasts|lasted|lasting", _TIMES),
     (r"old\w*|new\w*|latest|earl\w+|late|recent\w*|last|first|young\w*|when", _DATES),
     (r"heav\w+|light\w*|weigh\w*", r"weight|mass|kg|load"),

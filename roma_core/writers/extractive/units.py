@@ -222,7 +222,8 @@ def _announced(unit: QuotableUnit, after: Sequence[QuotableUnit]) -> tuple[Quota
 
 
 def _asks(text: str) -> bool:
-    return text.endswith(("?", "？", "؟", "\u037e"))
+    """Return whether a line is a question, in bold or italics too: "**May I put up a shed?**"."""
+    return text.rstrip("*_ ").endswith(("?", "？", "؟", "\u037e"))
 
 
 def _says_nothing(unit: QuotableUnit) -> bool:

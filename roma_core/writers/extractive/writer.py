@@ -11,14 +11,17 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import AsyncGenerator, Sequence
+import statistics
+from collections.abc import AsyncGenerator, Sequence, Set
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roma_core.cache import Cache
-from roma_core.languages import describe_language, detect_language, is_covered
+from roma_core.languages import count_words, describe_language, detect_language, is_covered
 from roma_core.llm.base import I_DONT_KNOW
 from roma_core.markup import collect_frame
 from roma_core.markup.compound import split_question
@@ -90,13 +93,14 @@ from roma_core.writers.extractive.selection import (
     is_echo,
     is_row_beside,
     missing_names,
+    refers_back,
     says_we,
     speaks_of,
 )
 from roma_core.writers.extractive.sources import CitedSources, DocumentLibrary, read_by_ids, read_documents
 from roma_core.writers.extractive.spans import find_foreign_language, find_least_share, quote_by_spans
 from roma_core.writers.extractive.spelling import correct_spelling
-from roma_core.writers.extractive.synonyms import read_roles, read_synonyms
+from roma_core.writers.extractive.synonyms import read_measure, read_roles, read_synonyms, resolve_pronoun
 from roma_core.writers.extractive.tables import TableAnswer, find_missing_thing
 from roma_core.writers.extractive.units import QuotableUnit, quotable_units
 from roma_core.writers.extractive.witnesses import find_relatives, find_witnesses
@@ -111,7 +115,7 @@ from roma_core.writers.extractive.wording import (
 )
 from roma_core.writers.further import find_further_questions
 
-VERSION = "21"
+VERSION = "22"
 CACHE_KIND = "quotes"
 MOST_PASSAGES = 5
 UNREAD = -100.0
@@ -123,6 +127,15 @@ FOREIGN_GAIN = 1.5
 MOST_FOREIGN = 3
 NEXT_GAIN = 1.5
 """Logits that a sentence gains by the next one from which on the next one is a part of the answer."""
+TERSE_WORDS = 12
+"""Words of the middle sentence up to which a passage is a note of many small things; Wikipedia's have 20 and more."""
+NAMED_LEVEL = 2.0
+"""Weight of the score of the middle unit in the evidence, where the question names the title that all stand under."""
+LEAST_TERSE_UNITS = 3
+LEAST_LEVEL_UNITS = 6
+"""Units of a document from which on the score of the middle one is the level of what does not answer."""
+MOST_STANDING_OUT = 9.0
+"""Evidence that a sentence gains at most by standing out of its note."""
 SURE_COVERAGE = 0.75
 """Share of the question's words from which on a list or table answers whatever the ranker says: a row scores low."""
 
@@ -395,9 +408,14 @@ class ExtractiveWriter:
     async def _score(self, reading: _Reading) -> None:
         """Have the passages scored, then the units of those near the best one."""
         thresholds = self._thresholds or UNCALIBRATED
+        if thresholds.stands_out and len(reading.units) >= LEAST_LEVEL_UNITS:
+            named = reading.name_subject()
+            reading.names_subject, reading.ranked = named != reading.ranked, named
         reading.passage_scores = await self._passage_scores(reading)
         least = max(reading.passage_scores) - thresholds.passage_gap
-        near = [unit for unit in reading.units if reading.passage_scores[unit.passage - 1] >= least]
+        near = [
+            unit for unit in reading.units if reading.passage_scores[unit.passage - 1] >= least or reading.names_subject
+        ]
         reading.unread = [unit for unit in reading.units if unit not in near] if near else []
         reading.units = [*(near or reading.units), *find_definition_units(reading.question, reading.sources)]
         scores = await reading.pairs.of(reading.ranked, [unit.scored_text for unit in reading.units])
@@ -433,7 +451,9 @@ class ExtractiveWriter:
             evidence -= thresholds.missing / 2 if is_row_beside(question, best) else 0.0
             most = (evidence - threshold.answer_from) / thresholds.missing if thresholds.missing else math.inf
             foreign = await self._find_foreign_words(reading, best, most)
-            evidence -= thresholds.missing * len(foreign)
+            evidence -= thresholds.missing * len(foreign) + (
+                reading.measure_standing(best, thresholds) if foreign else 0.0
+            )
         if thing := find_absent_thing(question, reading.considered):
             return reading.refuse(f"no source speaks of {thing}", [thing])
         if missing := reading.missing_codes(chosen, special):
@@ -442,13 +462,15 @@ class ExtractiveWriter:
             return reading.refuse(f"no source speaks of {missed}", [missed])
         if special is None and find_stating(question, chosen, best) is None:
             return reading.refuse(f"no source states {describe_asked(question)} for it")
-        if reading.relevance < thresholds.refuse_below:
-            return reading.refuse(f"best passage scores {reading.relevance:.1f}, below {thresholds.refuse_below}")
+        relevance = reading.relevance_beside(best, thresholds) if special is None else reading.relevance
+        if relevance < thresholds.refuse_below:
+            return reading.refuse(f"best passage scores {relevance:.1f}, below {thresholds.refuse_below}")
         reading.weighed = evidence
         if evidence < threshold.answer_from:
             limit = f"{threshold.answer_from:g} ({threshold.origin})"
             return reading.refuse(f"the evidence scores {evidence:.1f}, below {limit}", foreign)
-        remark = self._remark(evidence, threshold)
+        certain = evidence - (reading.measure_doubt(best, thresholds) if special is None else 0.0)
+        remark = self._remark(certain, threshold)
         if foreign:
             named = ", ".join(f"“{word}”" for word in foreign)
             remark = "; ".join(part for part in (remark, f"no source has {named}") if part)
@@ -459,7 +481,7 @@ class ExtractiveWriter:
             return reading.refuse(f"no row is about {lacking}", [lacking])
         if rows is not None:
             return await self._give_table(reading, rows, quote_rows(rows, reading.sources), remark)
-        is_sure = self._thresholds is None or evidence >= self._thresholds.confident_from
+        is_sure = self._thresholds is None or certain >= self._thresholds.confident_from
         stating = find_stating(question, chosen, best) or best
         disagreement = await self._find_disagreement(reading, stating, among_candidates=is_sure)
         if disagreement is not None:
@@ -479,6 +501,8 @@ class ExtractiveWriter:
         is_quoted = following is None or any(unit.document_place == following.document_place for unit in chosen)
         if self._ranks_by_words or following is None or is_quoted or find_misfit(reading.question, following):
             return chosen
+        if not refers_back(following) and not reading.question.words & content_words(following.quote):
+            return chosen  # another subject
         both = replace(best, quote=f"{best.quote} {following.quote}")
         alone, together = await reading.pairs.of(reading.ranked, [best.scored_text, both.scored_text])
         if together - alone < NEXT_GAIN:
@@ -664,6 +688,8 @@ class _Reading:
     """Passages that were found beside those that are read."""
     is_part: bool = False
     """True for a part of a question: the scores of its passages belong to the whole."""
+    names_subject: bool = False
+    """True where a pronoun of the question is ranked as the thing that its only document is about."""
 
     @classmethod
     def begin(
@@ -675,13 +701,27 @@ class _Reading:
         corrected = correct_spelling(question, texts)
         if corrected != question:  # only then the words of the language are worth loading
             corrected = correct_spelling(question, texts, load_words(RERANKER_FILES))
-        corrected = read_synonyms(read_roles(corrected, [passage.chunk.text for passage in considered]), texts)
+        corrected = read_roles(corrected, [passage.chunk.text for passage in considered])
+        corrected = read_synonyms(read_measure(corrected, texts), texts)
         units = quotable_units(considered, with_figures=asks_picture(question))
         units = [unit for unit in units if not is_echo(question, unit.quote)]
         sources = sources or CitedSources(found.passages, found.documents, found.relatives)
         reading = cls(read_question(corrected), corrected, sources, units, pairs, asked=question)
         reading.candidates = (*found.passages[MOST_PASSAGES:], *found.candidates)
         return reading
+
+    def name_subject(self) -> str:
+        """Return the words to rank by with the title of the document for a pronoun, where only one was found.
+
+        A title that is the name of its file names no thing. In a conversation, or behind another part of the question,
+        the pronoun stands for what was spoken of.
+        """
+        chunks = {p.chunk.document_id: p.chunk for p in (*self.sources.passages, *self.candidates)}
+        if len(chunks) != 1 or self.is_part or self.asked.endswith(")"):
+            return self.ranked
+        [chunk] = chunks.values()
+        is_file_name = chunk.title.casefold() == PurePosixPath(unquote(urlsplit(chunk.uri).path)).name.casefold()
+        return self.ranked if is_file_name else resolve_pronoun(self.ranked, chunk.title)
 
     @property
     def is_corrected(self) -> bool:
@@ -731,8 +771,11 @@ class _Reading:
 
     def coverage(self, text: str) -> float:
         """Return the share of the question's words that a text holds."""
-        wanted = self.question.words
-        return len(wanted & content_words(text)) / len(wanted) if wanted else 1.0
+        return _share(self.question.words, text)
+
+    def weighty_coverage(self, text: str) -> float:
+        """Return the same of the words that say what is asked: "happen" and "use" count where there are no others."""
+        return _share(self.question.words - LIGHT_WORDS or self.question.words, text)
 
     def evidence(
         self, chosen: Sequence[QuotableUnit], thresholds: ScoreThresholds, special: RecipeAnswer | None
@@ -740,10 +783,58 @@ class _Reading:
         """Return the evidence for an answer, see ``ScoreThresholds.answer_from``."""
         spoken_for = (name for name in self.question.names for unit in chosen if self._speaks_for(name, unit))
         text = "\n".join((*(unit.scored_text for unit in chosen), *spoken_for))
-        covered = special.coverage if special is not None else self.coverage(text)
+        covered = special.coverage if special is not None else self.weighty_coverage(text)
         missing = self.count_missing(chosen) if special is None else 0.0
-        score = self.relevance + max(*self.scores, self.together) - thresholds.missing * missing
-        return score + thresholds.coverage * covered
+        score = max(*self.scores, self.together) - thresholds.missing * missing + thresholds.coverage * covered
+        if special is not None:
+            return score + self.relevance
+        best = self.best_of(chosen)
+        if self.names_subject:
+            level = statistics.median(self.scores)
+            return score + self._score_of(best) - NAMED_LEVEL * level
+        return score + self.relevance + self.measure_standing(best, thresholds)
+
+    def relevance_beside(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
+        """Return the relevance; that of the best unit where it is higher and stands in a terse note.
+
+        Where a pronoun is ranked as the title, which every unit stands under, the best unit alone tells.
+        """
+        if not self._is_in_note(best, thresholds) and not self.names_subject:
+            return self.relevance
+        return max(self.relevance, self._score_of(best))
+
+    def measure_standing(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
+        """Return the evidence that the best unit adds as a sentence of a terse note, which it counts for.
+
+        A note of many small things is scored low for each of them: what tells is how far a sentence with half of the
+        question's words scores above its note. Where nothing answers, it scores as its note; under a title that the
+        question names all its sentences score alike.
+        """
+        if self.names_subject or not self._is_in_note(best, thresholds):
+            return 0.0
+        gained = self.relevance_beside(best, thresholds) - self.relevance
+        if 2 * self.weighty_coverage(best.scored_text) < 1.0:
+            return gained
+        beside = [score for score, each in zip(self.scores, self.units, strict=True) if each.passage == best.passage]
+        level = max(self.passage_scores[best.passage - 1], statistics.median(beside))
+        above = max(0.0, self._score_of(best) - level)
+        return gained + min(MOST_STANDING_OUT, thresholds.stands_out * above)
+
+    def measure_doubt(self, best: QuotableUnit, thresholds: ScoreThresholds) -> float:
+        """Return the evidence that does not make an answer certain: by standing out, without a word of the question."""
+        is_whole = self.weighty_coverage(best.scored_text) >= 1.0
+        return 0.0 if is_whole else self.measure_standing(best, thresholds)
+
+    def _score_of(self, unit: QuotableUnit) -> float:
+        at = next((i for i, each in enumerate(self.units) if each.document_place == unit.document_place), None)
+        return self.scores[at] if at is not None else -math.inf
+
+    def _is_in_note(self, unit: QuotableUnit, thresholds: ScoreThresholds) -> bool:
+        """Return whether a unit is a sentence of a passage whose sentences are short: a note of many small things."""
+        if not thresholds.stands_out or unit.passage > len(self.considered) or unit.is_row:
+            return False
+        lengths = [count_words(each.quote) for each in self.units if each.passage == unit.passage]
+        return len(lengths) >= LEAST_TERSE_UNITS and statistics.median(lengths) <= TERSE_WORDS
 
     def count_missing(self, chosen: Sequence[QuotableUnit]) -> float:
         """Return how many names of the question the quotes are not about; half of one that their passages have."""
@@ -830,6 +921,10 @@ class _Reading:
         nearest = [self.units[i] for i in best] or self.units
         rest = describe_unknown(self.question, self.considered, nearest, missing)
         return QuotedAnswer(pieces=(I_DONT_KNOW, *rest), remark=remark, kind=self.question.kind, evidence=self.weighed)
+
+
+def _share(wanted: Set[str], text: str) -> float:
+    return len(wanted & content_words(text)) / len(wanted) if wanted else 1.0
 
 
 def _is_in_document(unit: QuotableUnit, answer: TableAnswer) -> bool:

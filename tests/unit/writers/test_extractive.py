@@ -299,14 +299,96 @@ async def test_the_items_of_a_long_list_stand_for_themselves_under_its_lead_in()
     assert bare.text.startswith(I_DONT_KNOW)
 
 
-async def test_the_sentence_that_goes_on_from_the_best_one_comes_too_while_that_is_short() -> None:
-    text = "It is not safe. Install the other one against that."
+async def test_the_sentence_that_goes_on_comes_too_where_it_adds_a_word_of_the_question_and_is_short() -> None:
     best = Scripted({"not safe": 8.0})
-    answer = await write(ExtractiveWriter(best), "Is it safe?", passage(text))
+    text = "It is not safe. Install the other one against that."
+    assert (await write(ExtractiveWriter(best), "Is it safe?", passage(text))).text == "It is not safe. [1]"
+    answer = await write(ExtractiveWriter(best), "Is it safe to install?", passage(text))
     assert answer.text == "It is not safe. [1] Install the other one against that. [1]"
-    longer = f"It is not safe. {'Word ' * 40}."
-    answer = await write(ExtractiveWriter(best), "Is it safe?", passage(longer))
+    longer = f"It is not safe. Install {'word ' * 40}."
+    answer = await write(ExtractiveWriter(best), "Is it safe to install?", passage(longer))
     assert answer.text == "It is not safe. [1]"
+
+
+async def test_the_sentence_that_goes_on_comes_too_where_it_alone_states_what_is_asked() -> None:
+    text = "The crossing to the island is slow. It takes four hours."
+    answer = await write(ExtractiveWriter(Scripted({"slow": 8.0})), "How many hours to the island?", passage(text))
+    assert answer.text == "The crossing to the island is slow. [1] It takes four hours. [1]"
+
+
+NOTE = "The ferry leaves at seven. Dogs travel free. Jackets are under the seats. Bookings close at noon. It rains."
+
+
+def note(text: str, score: float, *, title: str = "") -> ScoredChunk:
+    found = passage(text).model_copy(update={"scores": {"rerank": score}})
+    return found.model_copy(update={"chunk": found.chunk.model_copy(update={"title": title or found.chunk.title})})
+
+
+@pytest.mark.parametrize(
+    ("best", "is_answered"), [(-3.0, True), (-8.0, False)], ids=["stands out of its note", "scores as its note"]
+)
+async def test_a_sentence_that_stands_out_of_a_note_of_many_things_answers(best: float, is_answered: bool) -> None:
+    writer = ExtractiveWriter(Scripted({"Dogs": best}))
+    answer = await write(writer, "Does my dog pay?", note(NOTE, -8.0))
+    assert (answer.text == "Dogs travel free. [1]") is is_answered
+    assert answer.text.startswith(I_DONT_KNOW) is not is_answered
+
+
+@pytest.mark.parametrize(
+    ("question", "remark"),
+    [("Do dogs travel free?", ""), ("Do dogs travel by train?", "low confidence")],
+    ids=["all words", "not all words"],
+)
+async def test_standing_out_makes_certain_what_has_all_words_of_the_question(question: str, remark: str) -> None:
+    answer = await write(ExtractiveWriter(Scripted({"Dogs": 1.0})), question, note(NOTE, -8.0))
+    assert (answer.text, answer.reason) == ("Dogs travel free. [1]", remark)
+
+
+async def test_a_sentence_of_long_prose_gains_nothing_by_standing_out_of_its_passage() -> None:
+    long = " ".join(f"{sentence[:-1]} {'and so on ' * 5}." for sentence in NOTE.split(". "))
+    writer = ExtractiveWriter(Scripted({"Dogs": -3.0}))
+    assert (await write(writer, "Does my dog pay?", note(long, -8.0))).text.startswith(I_DONT_KNOW)
+
+
+MANUAL = f"{NOTE} It weighs two kilos. Rinse it daily."
+
+
+class Titled(Scripted):
+    """Scores nothing well for a question that does not name the thing."""
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        scores = await super().scores(question, texts)
+        return scores if "Nebel" in question else [self.default] * len(texts)
+
+
+@pytest.mark.parametrize(
+    ("best", "is_answered"), [(8.0, True), (2.5, False)], ids=["above the others", "as the others"]
+)
+async def test_a_pronoun_is_ranked_as_the_thing_that_the_only_document_is_about(best: float, is_answered: bool) -> None:
+    ranker = Titled({"two kilos": best}, default=2.0)
+    answer = await write(ExtractiveWriter(ranker), "Is it heavy?", note(MANUAL, -9.0, title="Nebel 3"))
+    assert (answer.text == "It weighs two kilos. [1]") is is_answered
+    assert answer.text.startswith(I_DONT_KNOW) is not is_answered
+    assert ranker.questions[0] == "Is Nebel 3 heavy?"
+
+
+async def test_a_pronoun_stays_with_several_documents_and_in_a_conversation() -> None:
+    ranker = Scripted({"two kilos": 8.0})
+    await write(
+        ExtractiveWriter(ranker), "What does it weigh?", note(MANUAL, 1.0, title="Nebel"), passage("Cows.", 2, "d2")
+    )
+    await write(
+        ExtractiveWriter(ranker), "What does it weigh?", note(MANUAL, 1.0, title="Nebel"), reading="weight pump"
+    )
+    await write(ExtractiveWriter(ranker), "What does it weigh?", note(MANUAL, 1.0, title="d1.md"))
+    assert not [question for question in ranker.questions if "Nebel" in question or "d1" in question]
+
+
+async def test_an_answer_under_a_question_in_bold_is_read_with_it() -> None:
+    faq = "**Can I keep hens?**\nUp to six. Cockerels are forbidden.\n\n**Is there a tap?**\nBy the gate."
+    ranker = Scripted({"hens?**": 8.0, "Can I keep hens": 8.0})
+    answer = await write(ExtractiveWriter(ranker), "How many hens may I keep?", passage(faq))
+    assert answer.text == "Up to six. [1]"
 
 
 async def test_passages_far_below_the_best_one_are_not_read() -> None:

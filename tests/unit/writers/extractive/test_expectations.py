@@ -93,3 +93,18 @@ def test_what_states_nothing_of_the_kind_does_not_stand_above_what_does() -> Non
     units = [unit("Passwords expire after 90 days."), unit("Passwords have at least 14 characters.")]
     expiry, length = lift("How long must a password be?", units, [1.0, -7.0])
     assert (expiry, length) == (-4.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "stating"),
+    [
+        ("Ring 039833 4412 to book. Open daily at nine.", {0}),
+        ("Ring 039833 4412 to book. Fax us at 039833 4413.", set()),
+        ("Boats are blue. Open daily at nine.", set()),
+    ],
+    ids=["the only one", "one of two", "none"],
+)
+def test_a_bare_question_for_a_telephone_number_is_answered_by_the_only_one(text: str, stating: set[int]) -> None:
+    chunk = Chunk(id="c", document_id="d", uri="file:///d.md", title="d", text=text, start=0, end=len(text))
+    units = quotable_units([ScoredChunk(chunk=chunk, score=1.0, rank=1, retriever="test")])
+    assert find_statements(read_question("What's the phone number?"), units) == stating
