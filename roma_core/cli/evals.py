@@ -18,7 +18,7 @@ from roma_core.cli.command import DefaultGroup, Invocation, RomaGroup, command
 from roma_core.cli.interruption import QuestionWatch, UsageWatch
 from roma_core.cli.output import FAILED, OK, PARTIAL, note, write, write_table
 from roma_core.cli.prompts import read_choices
-from roma_core.errors import InputError, name_some, suggest_name
+from roma_core.errors import InputError, count_noun, name_some, suggest_name
 from roma_core.store import locate_store, open_for_reading
 from roma_core.ui.progress import eval_bar
 from roma_core.workspace import Workspace
@@ -563,11 +563,11 @@ def _show_experiment(experiment: ExperimentComparison) -> None:
         interval = f"{m.difference.mean:+.3f} ({m.shown_interval})"
         rows.append((variant.name, f"{m.a:.3f}", f"{m.b:.3f}", interval, f"{variant.adjusted_p:.3f}", m.decision.value))
     write_table(
-        f"{len(rows)} variants against {experiment.base}, decided by {experiment.primary}",
+        f"{count_noun(len(rows), 'variant')} against {experiment.base}, decided by {experiment.primary}",
         ["variant", "base", "score", "difference", "p (Holm)", "variant is"],
         rows,
     )
-    for remark in dict.fromkeys(r for variant in experiment.variants for r in variant.comparison.remarks):
+    for remark in experiment.remarks:
         note(remark)
 
 

@@ -11,6 +11,7 @@ from roma_core.app import build_roma
 from roma_core.cli.command import Invocation, command
 from roma_core.cli.evals import import_from_here
 from roma_core.cli.output import OK, PARTIAL, note, write, write_table
+from roma_core.errors import count_noun
 from roma_core.ui.progress import experiment_bar
 from roma_core.workspace import Workspace
 
@@ -102,11 +103,11 @@ def _show_experiment(result: Experiment) -> None:
             )
         )
     write_table(
-        f"{result.dataset}: {len(rows)} variants, decided by {result.primary}, in {result.seconds:.0f} s",
+        f"{result.dataset}: {count_noun(len(rows), 'variant')}, decided by {result.primary}, in {result.seconds:.0f} s",
         ["variant", "score", "difference", "p (Holm)", "variant is", "asked/known", "USD/1000", "median s"],
         rows,
     )
     for name, why in result.broken.items():
         note(f"{name} has no answer of its own and is not compared: {why}")
-    for remark in dict.fromkeys(r for v in compared.values() for r in v.comparison.remarks):
+    for remark in result.comparison.remarks if result.comparison else ():
         note(remark)

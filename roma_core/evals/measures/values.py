@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 TokenKind = Literal["word", "number", "percent", "date", "break"]
@@ -214,10 +215,16 @@ def read_values(text: str) -> list[ValueToken]:
     >>> [sorted(token.values) for token in read_values("10,000 rows")]
     [['10.000', '10000'], ['rows']]
     """
+    return list(_read_tokens(text))
+
+
+@lru_cache(maxsize=256)
+def _read_tokens(text: str) -> tuple[ValueToken, ...]:
+    """Return the tokens of ``text``: several measures read the same answer one after another."""
     folded, known = _take_dates(fold_text(text))
     folded = _take_times(folded, known)
     tokens = _join_units(_join_numbers(list(_read(folded, known)), folded))
-    return _join_dates(_drop_zeros_of_amounts(tokens))
+    return tuple(_join_dates(_drop_zeros_of_amounts(tokens)))
 
 
 def _date(year: str, month: str | int, day: str) -> str:

@@ -572,6 +572,16 @@ class ExperimentComparison(Noun):
     primary: str
     variants: tuple[VariantComparison, ...]
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know before believing a decision, with the names of the variants unless it is of all."""
+        owners: dict[str, list[str]] = {}
+        for variant in self.variants:
+            for remark in variant.comparison.remarks:
+                owners.setdefault(remark, []).append(variant.name)
+        everyone = len(self.variants)
+        return tuple(r if len(names) == everyone else f"{name_some(names)}: {r}" for r, names in owners.items())
+
     def to_frame(self) -> pd.DataFrame:
         """One row a variant."""
         import pandas as pd

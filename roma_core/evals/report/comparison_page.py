@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from roma_core import display
+from roma_core.errors import count_noun
 
 if TYPE_CHECKING:
     from roma_core.evals.report.comparison import (
@@ -173,8 +174,8 @@ def _colour(decision: Decision) -> str:
 
 def _measure_table(measures: Sequence[MeasureComparison]) -> display.Html:
     columns = (
-        "Measure", "Role", "A", "B", "B - A", "Interval", "p", "Detectable", "Won/lost/tied", "Only A/only B/neither",
-        "Clusters (effective)", "B is",
+        "Measure", "Role", "A", "B", "B - A", "Interval", "p", "B is", "Detectable", "Won/lost/tied",
+        "Only A/only B/neither", "Clusters (effective)",
     )  # fmt: skip
     rows = [
         (
@@ -185,11 +186,11 @@ def _measure_table(measures: Sequence[MeasureComparison]) -> display.Html:
             m.difference.mean,
             m.shown_interval,
             m.adjusted_p,
+            m.decision.value + (f": {m.remark}" if m.remark else ""),
             m.shown_detectable,
             f"{m.wins}/{m.losses}/{m.ties}",
             f"{len(m.only_a)}/{len(m.only_b)}/{m.neither}",
             f"{m.difference.clusters} ({m.difference.effective_clusters:.1f})",
-            m.decision.value + (f": {m.remark}" if m.remark else ""),
         )
         for m in measures
     ]
@@ -226,12 +227,12 @@ def render_experiment(experiment: ExperimentComparison) -> display.Html:
         for v, m in decided
     ]
     columns = ("Variant", "Base", "Score", "Difference", "Interval", "p (Holm)", "Detectable", "Variant is")
-    remarks = dict.fromkeys(remark for v, _ in decided for remark in v.comparison.remarks)
+    number = count_noun(len(rows), "variant")
     return display.box(
-        display.heading(f"{len(rows)} variants against {experiment.base}, decided by {experiment.primary}"),
-        *[display.paragraph(f"⚠ {remark}") for remark in remarks],
+        display.heading(f"{number} against {experiment.base}, decided by {experiment.primary}"),
+        *[display.paragraph(f"⚠ {remark}") for remark in experiment.remarks],
         draw_forest(rows),
-        display.paragraph(f"Corrected for {len(rows)} variants (Holm); each interval is of the level of its test."),
+        display.paragraph(f"Corrected for {number} (Holm); each interval is of the level of its test."),
         display.table(columns, table),
     )
 

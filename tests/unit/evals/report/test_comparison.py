@@ -306,6 +306,16 @@ def test_many_variants_have_one_correction() -> None:
         compare_variants(base, {})
 
 
+def test_a_remark_on_one_variant_names_it_and_one_on_all_does_not() -> None:
+    base = make_run([0.5] * 8)
+    failing = make_report(*(make_row(f"q{i}", nugget_recall=0.5 if i else None) for i in range(8)))
+    remarks = compare_variants(base, {"calm": make_run([0.5] * 8), "failing": failing}).remarks
+    assert [r for r in remarks if r.startswith("failing: nugget_recall is scored for 1 cases only in A")]
+    assert "8 cases in 8 clusters, counted as 8.0: the result hangs on a few documents." not in remarks
+    shared = compare_variants(base, {"calm": make_run([0.5] * 8), "mild": make_run([0.6] * 8)}).remarks
+    assert "8 cases in 8 clusters, counted as 8.0: the result hangs on a few documents." in shared
+
+
 def test_the_page_of_a_run_says_what_was_missed_and_that_a_judge_is_no_person() -> None:
     noted = make_row("q", "failed", nugget_recall=0.0, judge=4.0).model_copy(
         update={"reasons": {"nugget_recall": "missed <2038>"}}
