@@ -277,6 +277,20 @@ def _as_share(quantity: Quantity) -> Decimal:
     return quantity.value / 100 if quantity.unit == "percent" else quantity.value
 
 
+_DIMENSIONS = (
+    "meter kilometer centimeter millimeter micrometer nanometer mile yard foot inch nautical_mile",
+    "gram kilogram milligram microgram tonne ton pound ounce stone",
+    "liter milliliter gallon pint barrel",
+    "second millisecond minute hour day week month year decade century",
+    "hectare acre",
+    "byte kilobyte megabyte gigabyte terabyte",
+    "watt kilowatt megawatt gigawatt",
+    "kilowatt_hour joule kilojoule calorie kilocalorie",
+)
+_DIMENSION_OF = {unit: number for number, units in enumerate(_DIMENSIONS) for unit in units.split()}
+"""Units by what they measure. Most that are compared measure two things, and pint takes a second to say so at first."""
+
+
 @functools.cache
 def _registry() -> Any:
     """Return pint's registry; it takes a second to load, so only a comparison of different units loads it."""
@@ -292,6 +306,9 @@ def convert_quantity(quantity: Quantity, unit: str) -> Decimal | None:
     >>> convert_quantity(Quantity(Decimal(5), "kilometer"), "meter")
     Decimal('5000.0')
     """
+    own, other = _DIMENSION_OF.get(quantity.unit), _DIMENSION_OF.get(unit)
+    if own is not None and other is not None and own != other:
+        return None
     from pint.errors import PintError
 
     registry = _registry()

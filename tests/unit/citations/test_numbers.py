@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
@@ -69,3 +72,25 @@ def test_a_date_holds_what_is_claimed_less_fully() -> None:
 def test_numbers_have_one_value(written: str, value: str) -> None:
     parsed = parse_number(written)
     assert parsed is not None and parsed.value == Decimal(value)
+
+
+def test_units_measure_one_thing_where_pint_says_so() -> None:
+    from pint import UnitRegistry
+
+    registry = UnitRegistry()
+    others = {"percent", "percentage_point", "permille", "degree", "decade"}  # pint's decade is a factor of ten
+    units = sorted({unit for unit in UNITS.values() if not unit.isupper()} - others)
+    for unit, other in itertools.combinations(units, 2):
+        expected = registry.Unit(unit).is_compatible_with(other)
+        assert is_convertible(Quantity(Decimal(1), unit), Quantity(Decimal(1), other)) == expected, (unit, other)
+
+
+def test_units_of_two_things_are_told_apart_without_pint() -> None:
+    program = (
+        "import sys\n"
+        "from decimal import Decimal\n"
+        "from roma_core.citations.numbers import Quantity, same_quantity\n"
+        "assert not same_quantity(Quantity(Decimal(5), 'kilometer'), Quantity(Decimal(5), 'year'))\n"
+        "assert 'pint' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
