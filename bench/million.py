@@ -431,8 +431,8 @@ async def run(folder: Path, passages: int) -> None:
     ]
     note = (
         f"{len(vectors):,} passages: filled in {notes.get('fill s'):.0f} s, indexed in {notes.get('index s'):.0f} s. "
-        "Recall of the ten nearest by cosine against numpy's; both legs side by side, without reranking. On a machine that "
-        "others use too, read processor time, of all cores. MiB: the most memory so far beside the true vectors."
+        "Recall of the ten nearest by cosine against numpy's; both legs side by side, without reranking. On a machine "
+        "that others use too, read processor time, of all cores. MiB: the most memory so far beside the true vectors."
     )
     title = f"{len(vectors):,} passages"
     report.write("million", f"{title} in one store", rows, note, ["lancedb"])
