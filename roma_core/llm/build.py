@@ -90,6 +90,7 @@ def make_budgets(settings: Settings) -> Budgets:
         token_usd=settings.budgets.token_usd,
         token_month_usd=settings.budgets.token_month_usd,
         token_day_usd=settings.budgets.token_day_usd,
+        server_url=settings.storage.server_url,
     )
 
 

@@ -50,7 +50,7 @@ class StorageSettings(SettingsSection):
     database_url: str | None = setting(
         None,
         "SQLAlchemy URL for conversations, and where it is PostgreSQL for answers, grants, the audit log, accounts, "
-        "tokens and ingest jobs; none = workspace SQLite.",
+        "tokens, ingest jobs and budgets; none = workspace SQLite.",
         decides_answers=False,
     )
     answer_days: int = setting(

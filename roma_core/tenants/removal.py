@@ -57,6 +57,7 @@ async def delete_tenant(roma: Roma, tenant: str, more: Sequence[ErasureStep] = (
         ErasureStep("audit log of all tenants", lambda: asyncio.to_thread(_forget_log, roma, tenant)),
         ErasureStep("answers in the database of all", lambda: asyncio.to_thread(_forget_answers, roma, tenant)),
         ErasureStep("grants in the database of all", lambda: asyncio.to_thread(_forget_grants, roma, tenant)),
+        ErasureStep("spending in the database of all", lambda: asyncio.to_thread(_forget_spending, roma, tenant)),
         ErasureStep("traces of before", lambda: asyncio.to_thread(traces.forget_tenant, roma.settings, tenant)),
         ErasureStep("log lines of all", lambda: asyncio.to_thread(log_files.forget_tenant, workspace.logs, tenant)),
         ErasureStep("uploads of before", lambda: asyncio.to_thread(_remove_uploads, workspace, tenant)),
@@ -109,6 +110,11 @@ def _forget_log(roma: Roma, tenant: str) -> int:
 def _forget_answers(roma: Roma, tenant: str) -> int:
     """Remove the answers of a tenant in a database that all share; those in its folder go with it."""
     return roma.answers.store.forget_tenant(tenant) if roma.settings.storage.server_url is not None else 0
+
+
+def _forget_spending(roma: Roma, tenant: str) -> int:
+    """Remove what a tenant has spent in a database that all share; its own file goes with its folder."""
+    return roma.budgets.forget_tenant(tenant) if roma.settings.storage.server_url is not None else 0
 
 
 def _forget_grants(roma: Roma, tenant: str) -> int:

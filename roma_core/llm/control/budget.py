@@ -1,8 +1,9 @@
 """Hard budgets: money is reserved before a call at its worst case and settled after it, so no limit is ever passed.
 
 A budget has a holder (a run, a session, a tenant, an API token) and a period (a day, a month, all time; days and months
-are those of UTC). What is spent is kept in SQLite in the workspace: several processes draw on one account. A
-reservation is a lease: when its process dies in a call, the money is free again once the lease has run out.
+are those of UTC). What is spent is kept in SQLite in the workspace, or in the PostgreSQL that replicas share: several
+processes, or hosts, draw on one account. A reservation is a lease: when its process dies in a call, the money is free
+again once the lease has run out.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from roma_core.database import Database, Schema, open_in_memory, transaction
+from roma_core.database import Database, Schema, SqlConnection, StateDatabase, open_in_memory, transaction
 from roma_core.errors import ErrorCode, LLMError
+from roma_core.serverdatabase import FileOfBefore, ServerDatabase, share_server
+from roma_core.types import digest
 
 if TYPE_CHECKING:
     from roma_core.llm.control.spending import Dimension, Spending, SpendReport
@@ -54,6 +57,12 @@ BUDGETS = Schema(
     ),
     consequence="no paid call is made",
 )
+TABLES = ("spent", "reserved", "spend")
+TAKEN_OVER = "taken over"
+"""Scope of rows that name, by hash, what a server was given; no budget is called so."""
+_ADD_SPENT = """INSERT INTO spent VALUES (?, ?, ?, ?)
+  ON CONFLICT (scope, key, day) DO UPDATE SET nanos = spent.nanos + excluded.nanos"""
+_RESERVE = "INSERT INTO reserved (id, scope, key, nanos, expires_at) VALUES (?, ?, ?, ?, ?)"
 Scope = Literal["run", "session", "tenant", "token"]
 Period = Literal["day", "month", "all"]
 PERIODS: tuple[Period, ...] = ("day", "month", "all")
@@ -110,8 +119,10 @@ class Budgets:
         token_usd: float | None = None,
         token_month_usd: float | None = None,
         token_day_usd: float | None = None,
+        server_url: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """With a ``server_url`` the accounts are kept there, and what the file at ``path`` holds is added to them."""
         limits: dict[Scope, dict[Period, float | None]] = {
             "run": {"all": run_usd},
             "session": {"all": session_usd},
@@ -125,14 +136,26 @@ class Budgets:
         self._clock = clock
         self._lock = threading.Lock()
         self._run: sqlite3.Connection | None = None
-        self._shared = None if path is None else Database(path, BUDGETS)
+        self._file = None if path is None else Database(path, BUDGETS)
+        self._server = None if server_url is None else share_server(server_url, BUDGETS)
+        self._has_moved = False
+
+    @property
+    def _shared(self) -> StateDatabase | None:
+        """The file, or the server, to which what the file held was added; None for a run alone."""
+        if self._server is None or self._file is None:
+            return self._file
+        if not self._has_moved:
+            add_to_server(self._file, self._server)
+            self._has_moved = True
+        return self._server
 
     @cached_property
     def spending(self) -> Spending:
         """Return the account of all calls, with and without a limit, in the same database."""
         from roma_core.llm.control.spending import Spending
 
-        return Spending(self._shared, self._clock)
+        return Spending(None if self._file is None else lambda: self._shared, self._clock)
 
     @property
     def limited(self) -> bool:
@@ -190,26 +213,42 @@ class Budgets:
 
     def spent_usd(self, scope: Scope, key: str, period: Period = "all") -> float:
         """Return what is spent or reserved in the period that runs now. Makes no file."""
-        shared = None if scope == "run" else self._shared
-        account = self._account(scope) if shared is None else shared.snapshot()
-        with self._lock, account as db:
+        with self._lock, self._read(scope) as db:
             return self._sum_taken(db, scope, key, period) / NANO
 
     def forget_sessions(self, tenant: str, session_ids: Sequence[str]) -> int:
         """Remove what conversations have spent, since their ids may be words; sums of the tenant stay."""
-        if self._shared is None or not session_ids:
+        shared = self._shared
+        if shared is None or not session_ids:
             return 0
-        keys = [(f"{tenant}/{session_id}",) for session_id in session_ids]
-        with self._shared.transaction() as db:
-            removed = 0
+        removed = 0
+        with shared.transaction() as db:
             for table in ("spent", "reserved"):
-                removed += db.executemany(f"DELETE FROM {table} WHERE scope = 'session' AND key = ?", keys).rowcount  # noqa: S608
+                delete = f"DELETE FROM {table} WHERE scope = 'session' AND key = ?"  # noqa: S608
+                removed += sum(db.execute(delete, (f"{tenant}/{session_id}",)).rowcount for session_id in session_ids)
+        return int(removed)
+
+    def forget_tenant(self, tenant: str) -> int:
+        """Remove all that a tenant and its conversations have spent; return how many rows there were."""
+        shared = self._shared
+        if shared is None:
+            return 0
+        removed = 0
+        with shared.transaction() as db:
+            for table in ("spent", "reserved"):
+                delete = (
+                    f"DELETE FROM {table} WHERE (scope = 'tenant' AND key = :tenant) "  # noqa: S608
+                    "OR (scope = 'session' AND substr(key, 1, :length) = :beginning)"
+                )
+                given = {"tenant": tenant, "beginning": f"{tenant}/", "length": len(tenant) + 1}
+                removed += db.execute(delete, given).rowcount
+            removed += db.execute("DELETE FROM spend WHERE tenant = ?", (tenant,)).rowcount
         return int(removed)
 
     def close(self) -> None:
         self.spending.flush()
         with self._lock:
-            for held in (self._run, self._shared):
+            for held in (self._run, self._file, self._server):
                 if held is not None:
                     held.close()
             self._run = None
@@ -227,43 +266,74 @@ class Budgets:
         return rows
 
     def _reserve_one(self, account: Account, nanos: int, lease_s: float) -> int:
-        with self._account(account.scope) as connection, transaction(connection) as db:
+        with self._write(account.scope) as db:
             for period, limit_usd in account.limits_usd:
                 taken = self._sum_taken(db, account.scope, account.key, period)
                 if taken + nanos > round(limit_usd * NANO):
                     raise _make_exhausted(account, period, limit_usd, taken, nanos)
             row = secrets.randbits(62)  # a count would name another's reservation once a backup is restored
             db.execute(
-                "INSERT INTO reserved (id, scope, key, nanos, expires_at) VALUES (?, ?, ?, ?, ?)",
+                _RESERVE,
                 (row, account.scope, account.key, nanos, self._clock() + lease_s),
             )
             return row
 
     def _settle(self, account: Account, row: int, nanos: int) -> None:
-        with self._account(account.scope) as connection, transaction(connection) as db:
+        with self._write(account.scope) as db:
             db.execute("DELETE FROM reserved WHERE id = ? OR expires_at < ?", (row, self._clock()))
             db.execute(
-                "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET nanos = nanos + excluded.nanos",
+                _ADD_SPENT,
                 (account.scope, account.key, day_of(self._clock()), nanos),
             )
 
-    def _sum_taken(self, connection: sqlite3.Connection, scope: Scope, key: str, period: Period) -> int:
+    def _sum_taken(self, db: SqlConnection, scope: Scope, key: str, period: Period) -> int:
         now = self._clock()
         values = {"s": scope, "k": key, "first": first_day(period, now), "now": now}
-        (taken,) = connection.execute(
+        (taken,) = db.execute(
             "SELECT COALESCE((SELECT SUM(nanos) FROM spent WHERE scope = :s AND key = :k AND day >= :first), 0)"
             " + COALESCE((SELECT SUM(nanos) FROM reserved WHERE scope = :s AND key = :k AND expires_at >= :now), 0)",
             values,
         ).fetchone()
         return int(taken)
 
-    def _account(self, scope: Scope) -> AbstractContextManager[sqlite3.Connection]:
-        """Return the connection to an account. A run's lives as long as this object; others outlive the process."""
-        if scope != "run" and self._shared is not None:
-            return self._shared.connection()
+    def _write(self, scope: Scope) -> AbstractContextManager[SqlConnection]:
+        """Return a transaction on an account. A run's lives as long as this object; others outlive the process."""
+        shared = None if scope == "run" else self._shared
+        return transaction(self._open_run()) if shared is None else shared.transaction()
+
+    def _read(self, scope: Scope) -> AbstractContextManager[SqlConnection]:
+        shared = None if scope == "run" else self._shared
+        return nullcontext(self._open_run()) if shared is None else shared.snapshot()
+
+    def _open_run(self) -> sqlite3.Connection:
         if self._run is None:
             self._run = open_in_memory(BUDGETS)
-        return nullcontext(self._run)
+        return self._run
+
+
+def add_to_server(file: Database, server: ServerDatabase) -> None:
+    """Add what a file holds to the accounts of a server, and remove it here: no sum is lost, and none counts twice.
+
+    The server remembers the hash of what it was given, so that a process that was killed in between may do it again.
+    """
+    from roma_core.llm.control.spending import ADD_SPEND
+
+    before = FileOfBefore(file, TABLES)
+    if not before.count():
+        return
+    with file.snapshot() as db:
+        found = {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in TABLES}  # noqa: S608
+        rows = {table: list(map(tuple, cursor)) for table, cursor in found.items()}
+    given = digest(*map(repr, rows.values()))
+    with server.transaction() as db:
+        if db.execute("SELECT 1 FROM spent WHERE scope = ? AND key = ?", (TAKEN_OVER, given)).fetchone() is None:
+            db.executemany(_ADD_SPENT, rows["spent"])
+            db.executemany(
+                "INSERT INTO reserved (id, scope, key, nanos, expires_at) VALUES (?, ?, ?, ?, ?)", rows["reserved"]
+            )
+            db.executemany(ADD_SPEND, rows["spend"])
+            db.execute(_ADD_SPENT, (TAKEN_OVER, given, "", 0))
+    before.remove()
 
 
 def day_of(now: float) -> str:

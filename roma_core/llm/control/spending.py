@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from roma_core.database import Database
+from roma_core.database import StateDatabase
 from roma_core.errors import InputError, StoreError, suggest_name
 from roma_core.llm.control.budget import NANO, PERIODS, Period, day_of, first_day
 from roma_core.telemetry import logs
@@ -37,6 +37,14 @@ _SUMS = (
     "reasoning_nanos",
     "saved_nanos",
 )
+
+
+ADD_SPEND = (
+    f"INSERT INTO spend VALUES ({', '.join('?' * (len(DIMENSIONS) + len(_SUMS)))}) "  # noqa: S608
+    f"ON CONFLICT ({', '.join(DIMENSIONS)}) DO UPDATE SET "
+    + ", ".join(f"{name} = spend.{name} + excluded.{name}" for name in _SUMS)
+)
+"""Statement that adds counts to those of their day, tenant, token, purpose and model."""
 
 
 class SpendRow(BaseModel):
@@ -104,8 +112,11 @@ class Spending:
         spending.rows("month", by="model")
     """
 
-    def __init__(self, database: Database | None, clock: Callable[[], float] = time.time) -> None:
-        self._database = database
+    def __init__(
+        self, find_database: Callable[[], StateDatabase | None] | None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``find_database`` is called where the account is written or read; without it nothing is kept."""
+        self._find_database = find_database
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: dict[tuple[str, str, str, str, str], list[int]] = {}
@@ -115,7 +126,7 @@ class Spending:
         self, tenant: str, token: str, purpose: str, model: str, usage: Usage, reasoning_usd: float | None = None
     ) -> bool:
         """Count one call. Returns whether ``flush`` is due, which blocks."""
-        if self._database is None:
+        if self._find_database is None:
             return False
         key = (day_of(self._clock()), tenant, token, purpose, model)
         counts = [
@@ -140,16 +151,12 @@ class Spending:
         with self._lock:
             waiting, self._waiting = self._waiting, {}
             self._written_at = time.monotonic()
-        if not waiting or self._database is None:
-            return
-        marks = ", ".join("?" * (len(DIMENSIONS) + len(_SUMS)))
-        adds = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
         try:
-            with self._database.transaction() as db:
-                db.executemany(
-                    f"INSERT INTO spend VALUES ({marks}) ON CONFLICT DO UPDATE SET {adds}",  # noqa: S608
-                    [(*key, *sums) for key, sums in waiting.items()],
-                )
+            database = self._open() if waiting else None
+            if database is None:
+                return
+            with database.transaction() as db:
+                db.executemany(ADD_SPEND, [(*key, *sums) for key, sums in waiting.items()])
         except StoreError as error:
             log.warning("spend_not_written", code=error.code.value)
             with self._lock:
@@ -167,18 +174,23 @@ class Spending:
             raise InputError(f"There is no period {period!r}. {suggest_name(period, PERIODS)}")
         if by not in DIMENSIONS:
             raise InputError(f"Spending is not kept by {by!r}. {suggest_name(by, DIMENSIONS)}")
-        if self._database is None:
+        database = self._open()
+        if database is None:
             return ()
         self.flush()
         order = "name" if by == "day" else f"SUM({_SUMS[6]}) DESC, name"
         sums = ", ".join(f"SUM({name})" for name in _SUMS)
-        with self._database.snapshot() as db:
+        with database.snapshot() as db:
             found = db.execute(
-                f"SELECT {by} AS name, {sums} FROM spend WHERE day >= :first AND (:tenant IS NULL OR tenant = :tenant)"  # noqa: S608
+                f"SELECT {by} AS name, {sums} FROM spend WHERE day >= :first "  # noqa: S608
+                "AND (CAST(:tenant AS TEXT) IS NULL OR tenant = :tenant)"
                 f" GROUP BY {by} ORDER BY {order}",
                 {"first": first_day(period, self._clock()), "tenant": tenant},
             ).fetchall()
         return [_row_of(tuple(row)) for row in found]
+
+    def _open(self) -> StateDatabase | None:
+        return None if self._find_database is None else self._find_database()
 
 
 def _row_of(row: tuple[object, ...]) -> SpendRow:

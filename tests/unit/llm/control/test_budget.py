@@ -1,15 +1,19 @@
 """Hard budgets: no interleaving of tasks, threads or processes passes a limit."""
 
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from roma_core.database import Database, Schema
 from roma_core.errors import ErrorCode, LLMError, StoreError
 from roma_core.llm.control.budget import BUDGETS, PERIODS, Account, Budgets
+from roma_core.serverdatabase import FileOfBefore
+from roma_core.types import Usage
 from tests.fakes.disk import fill, small_disk
 
 
@@ -24,8 +28,19 @@ def spend(budgets: Budgets, accounts: list[Account], worst: float, cost: float |
     return True
 
 
-def test_the_worst_case_is_held_and_the_cost_is_kept(tmp_path: Path) -> None:
-    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+@pytest.fixture(params=["file", "postgres"])
+def open_budgets(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Budgets]:
+    """Open accounts in a place of the test, each time as another process would."""
+    server_url = request.getfixturevalue("plain_url") if request.param == "postgres" else None
+
+    def open_one(**limits: Any) -> Budgets:
+        return Budgets(tmp_path / "b.sqlite", server_url=server_url, **limits)
+
+    return open_one
+
+
+def test_the_worst_case_is_held_and_the_cost_is_kept(open_budgets: Callable[..., Budgets]) -> None:
+    budgets = open_budgets(tenant_usd=1.0)
     accounts = budgets.accounts(None, "acme")
     hold = budgets.reserve(accounts, 0.6, "m")
     assert budgets.spent_usd("tenant", "acme") == 0.6
@@ -43,18 +58,18 @@ def test_an_unknown_cost_counts_as_the_worst_case() -> None:
     assert budgets.spent_usd("run", "run") == 0.6
 
 
-def test_sessions_and_tenants_outlive_the_process_and_runs_do_not(tmp_path: Path) -> None:
+def test_sessions_and_tenants_outlive_the_process_and_runs_do_not(open_budgets: Callable[..., Budgets]) -> None:
     limits = {"run_usd": 1.0, "session_usd": 1.0, "tenant_usd": 1.0}
-    first = Budgets(tmp_path / "b.sqlite", **limits)
+    first = open_budgets(**limits)
     spend(first, first.accounts("s", "t"), 0.5, 0.5)
     first.close()
-    second = Budgets(tmp_path / "b.sqlite", **limits)
+    second = open_budgets(**limits)
     assert second.spent_usd("tenant", "t") == second.spent_usd("session", "t/s") == 0.5
     assert second.spent_usd("run", "run") == 0.0
 
 
-def test_a_call_that_fits_one_account_and_not_another_holds_nothing(tmp_path: Path) -> None:
-    budgets = Budgets(tmp_path / "b.sqlite", run_usd=10.0, session_usd=10.0, tenant_usd=0.1)
+def test_a_call_that_fits_one_account_and_not_another_holds_nothing(open_budgets: Callable[..., Budgets]) -> None:
+    budgets = open_budgets(run_usd=10.0, session_usd=10.0, tenant_usd=0.1)
     with pytest.raises(LLMError) as caught:
         budgets.reserve(budgets.accounts("s", "t"), 0.5, "m")
     assert caught.value.details["scope"] == "tenant"
@@ -75,21 +90,23 @@ NOON = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
 DAY_S = 86_400
 
 
-def test_a_reservation_of_a_killed_process_is_given_back_when_its_lease_has_run_out(tmp_path: Path) -> None:
+def test_a_reservation_of_a_killed_process_is_given_back_when_its_lease_has_run_out(
+    open_budgets: Callable[..., Budgets],
+) -> None:
     clock = Clock(NOON)
-    dead = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0, clock=clock)
+    dead = open_budgets(tenant_usd=1.0, clock=clock)
     dead.reserve(dead.accounts(None, "t"), 0.7, "m", lease_s=60)
     dead.close()
-    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0, clock=clock)
+    budgets = open_budgets(tenant_usd=1.0, clock=clock)
     assert not spend(budgets, budgets.accounts(None, "t"), 0.5, 0.5)
     clock.now += 61
     assert budgets.spent_usd("tenant", "t") == 0.0
     assert spend(budgets, budgets.accounts(None, "t"), 0.5, 0.5)
 
 
-def test_a_call_that_outlives_its_lease_is_still_charged(tmp_path: Path) -> None:
+def test_a_call_that_outlives_its_lease_is_still_charged(open_budgets: Callable[..., Budgets]) -> None:
     clock = Clock(NOON)
-    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0, clock=clock)
+    budgets = open_budgets(tenant_usd=1.0, clock=clock)
     hold = budgets.reserve(budgets.accounts(None, "t"), 0.7, "m", lease_s=60)
     clock.now += 61
     hold.cost_usd = 0.6
@@ -97,9 +114,9 @@ def test_a_call_that_outlives_its_lease_is_still_charged(tmp_path: Path) -> None
     assert budgets.spent_usd("tenant", "t") == pytest.approx(0.6)
 
 
-def test_a_day_and_a_month_begin_anew_and_all_time_does_not(tmp_path: Path) -> None:
+def test_a_day_and_a_month_begin_anew_and_all_time_does_not(open_budgets: Callable[..., Budgets]) -> None:
     clock = Clock(NOON)
-    budgets = Budgets(tmp_path / "b.sqlite", tenant_day_usd=1.0, tenant_month_usd=1.5, tenant_usd=3.0, clock=clock)
+    budgets = open_budgets(tenant_day_usd=1.0, tenant_month_usd=1.5, tenant_usd=3.0, clock=clock)
     accounts = budgets.accounts(None, "t")
     assert [spend(budgets, accounts, 1.0, 1.0) for _ in range(2)] == [True, False]
     clock.now += DAY_S  # the first of December
@@ -111,8 +128,8 @@ def test_a_day_and_a_month_begin_anew_and_all_time_does_not(tmp_path: Path) -> N
     assert [budgets.spent_usd("tenant", "t", period) for period in PERIODS] == [0.5, 1.5, 2.5]
 
 
-def test_a_token_has_a_budget_of_its_own(tmp_path: Path) -> None:
-    budgets = Budgets(tmp_path / "b.sqlite", token_day_usd=1.0)
+def test_a_token_has_a_budget_of_its_own(open_budgets: Callable[..., Budgets]) -> None:
+    budgets = open_budgets(token_day_usd=1.0)
     assert spend(budgets, budgets.accounts(None, "t", "ci"), 0.8, 0.8)
     assert not spend(budgets, budgets.accounts(None, "t", "ci"), 0.8, 0.8)
     assert spend(budgets, budgets.accounts(None, "t", "web"), 0.8, 0.8)
@@ -149,8 +166,8 @@ def test_an_account_that_cannot_be_kept_stops_paid_calls(tmp_path: Path) -> None
         budgets.reserve(budgets.accounts(None, "t"), 0.1, "m")
 
 
-def test_threads_never_pass_the_limit(tmp_path: Path) -> None:
-    budgets = Budgets(tmp_path / "b.sqlite", tenant_usd=1.0)
+def test_threads_never_pass_the_limit(open_budgets: Callable[..., Budgets]) -> None:
+    budgets = open_budgets(tenant_usd=1.0)
     accounts = budgets.accounts(None, "t")
     with ThreadPoolExecutor(8) as pool:
         paid = sum(pool.map(lambda _: spend(budgets, accounts, 0.05, 0.03), range(100)))
@@ -159,22 +176,58 @@ def test_threads_never_pass_the_limit(tmp_path: Path) -> None:
     assert paid >= 30
 
 
-def _spend_much(path: Path) -> None:
-    budgets = Budgets(path, tenant_usd=1.0)
+def _spend_much(path: Path, server_url: str | None) -> None:
+    budgets = Budgets(path, tenant_usd=1.0, server_url=server_url)
     for _ in range(40):
         spend(budgets, budgets.accounts(None, "t"), 0.05, 0.03)
 
 
-def test_processes_never_pass_the_limit_together(tmp_path: Path) -> None:
-    path = tmp_path / "b.sqlite"
+@pytest.mark.parametrize("place", ["file", "postgres"])
+def test_processes_never_pass_the_limit_together(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """On a server each of them has a workspace of its own, as on hosts of their own."""
+    server_url = request.getfixturevalue("plain_url") if place == "postgres" else None
+    paths = [tmp_path / ("b.sqlite" if server_url is None else f"{number}.sqlite") for number in range(3)]
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_spend_much, args=(path,)) for _ in range(3)]
+    workers = [context.Process(target=_spend_much, args=(path, server_url)) for path in paths]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     assert [w.exitcode for w in workers] == [0, 0, 0]
-    assert 0.9 <= Budgets(path, tenant_usd=1.0).spent_usd("tenant", "t") <= 1.0
+    assert 0.9 <= Budgets(paths[0], tenant_usd=1.0, server_url=server_url).spent_usd("tenant", "t") <= 1.0
+
+
+def test_a_server_adds_up_what_workspaces_have_spent_and_counts_nothing_twice(
+    tmp_path: Path, plain_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / f"{number}.sqlite" for number in range(2)]
+    for path in files:
+        before = Budgets(path, tenant_usd=1.0, clock=Clock(NOON))
+        assert spend(before, before.accounts(None, "t"), 0.3, 0.25)
+        before.reserve(before.accounts(None, "t"), 0.1, "m", lease_s=1e9)
+        before.spending.add("t", "", "answer", "openai:m", Usage(calls=1, cost_usd=0.25))
+        before.close()
+    monkeypatch.setattr(FileOfBefore, "remove", lambda self: None)  # the first process is killed before it removes them
+    for path in (files[0], *files):
+        shared = Budgets(path, tenant_usd=1.0, server_url=plain_url, clock=Clock(NOON))
+        found = shared.spent_usd("tenant", "t")
+    assert found == pytest.approx(0.7)
+    (row,) = shared.spending.rows(tenant="t")
+    assert (row.calls, row.cost_usd) == (2, 0.5)
+    assert shared.forget_tenant("t") == 4
+    assert (shared.spent_usd("tenant", "t"), shared.spending.rows(tenant="t")) == (0.0, [])
+
+
+def test_what_was_added_to_a_server_leaves_the_file(tmp_path: Path, plain_url: str) -> None:
+    path = tmp_path / "b.sqlite"
+    before = Budgets(path, session_usd=1.0, clock=Clock(NOON))
+    assert spend(before, before.accounts("s", "t"), 0.3, 0.25)
+    before.close()
+    shared = Budgets(path, session_usd=1.0, server_url=plain_url, clock=Clock(NOON))
+    assert shared.spent_usd("session", "t/s") == 0.25
+    assert Budgets(path, session_usd=1.0, clock=Clock(NOON)).spent_usd("session", "t/s") == 0.0
+    assert shared.forget_sessions("t", ["s", "other"]) == 1
+    assert shared.spent_usd("session", "t/s") == 0.0
 
 
 def test_a_workspace_that_is_away_stops_paid_calls_and_its_account_goes_on_when_it_is_back(tmp_path: Path) -> None:

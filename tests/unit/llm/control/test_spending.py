@@ -16,7 +16,8 @@ CALL = Usage(calls=1, input_tokens=100, output_tokens=20, reasoning_tokens=5, co
 
 
 def spending(path: Path, now: float = NOON) -> Spending:
-    return Spending(Database(path / "b.sqlite", BUDGETS), clock=lambda: now)
+    database = Database(path / "b.sqlite", BUDGETS)
+    return Spending(lambda: database, clock=lambda: now)
 
 
 def test_calls_are_added_up_by_each_dimension(tmp_path: Path) -> None:
